@@ -1,0 +1,45 @@
+"""How to reach an endpoint: everything a connection option of the command line can say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialOptions:
+    """Options of one dial; named as in curl(1) where curl has them. Durations in seconds."""
+
+    headers: tuple[tuple[str, str], ...] = ()
+    subprotocols: tuple[str, ...] = ()
+    origin: str | None = None
+    user: str | None = None
+    """`USER[:PASSWORD]` for Basic authentication (RFC 7617)."""
+    bearer: str | None = None
+    """A bearer token (RFC 6750), read from the environment by `--bearer-env`."""
+    cookies: tuple[str, ...] = ()
+    user_agent: str | None = None
+    insecure: bool = False
+    cacert: Path | None = None
+    """A PEM file or a folder of hashed certificates."""
+    cert: Path | None = None
+    key: Path | None = None
+    key_password: str | None = None
+    tls_min: str | None = None
+    tls_max: str | None = None
+    sni: str | None = None
+    proxy: str | None = None
+    """A proxy's URL; None: ask the environment; empty: none."""
+    noproxy: str | None = None
+    resolve: tuple[tuple[str, int, str], ...] = ()
+    """(host, port, address) triples that replace name resolution."""
+    unix_socket: str | None = None
+    family: int | None = None
+    """4, 6, or None for both raced (RFC 8305)."""
+    location: bool = False
+    max_redirs: int = 5
+    connect_timeout: float = 10.0
+    """The whole dial: names, TCP, proxy, TLS, upgrade, redirects."""
+    compression: bool = False
+    """Offer permessage-deflate (RFC 7692)."""
+    max_message_size: int = 16 * 2**20
