@@ -326,6 +326,23 @@ class IdleTrial:
     detail: str | None = optional()
     round: int = 1
     """Which repetition (--repeat) or pass (--refine) it belongs to, from 1."""
+    since_sent_s: float | None = None
+    """Seconds since we last sent a byte, at the outcome; a timer may count one direction only."""
+    since_received_s: float | None = None
+    """Seconds since the peer last sent a byte (its farewell not counted), at the outcome."""
+    keepalives_sent: int = 0
+    gap_s: float | None = optional()
+    """Longest time between two keepalives of this trial."""
+    pong_s: float | None = optional()
+    """How long the answer to the last question (Ping or message) took, in seconds."""
+    retransmits: int | None = optional()
+    """TCP segments sent again while that answer was awaited (Linux)."""
+    upgrade_s: float = 0.0
+    """Between our upgrade request and the 101: the peer's timer may have started anywhere in it."""
+    blind_s: float = 0.0
+    """For how long before the outcome this process had not looked (stopped, or a busy machine)."""
+    after_write: bool = False
+    """The end showed only after we wrote, so it may have happened at any time before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +374,8 @@ class IdleVerdict:
     url: str
     verdict: Verdict
     idle_timeout_s: Range | None = None
+    lifetime_s: Range | None = optional()
+    """For `lifetime`: the age at which every connection ended."""
     tested_up_to_s: float | None = None
     drop: Drop | None = None
     keepalives: dict[Trial, Keepalive] = field(default_factory=dict)
