@@ -1,0 +1,79 @@
+"""Frames to messages: fragments joined, inflated and decoded, each bounded (RFC 6455, 5.4)."""
+
+from __future__ import annotations
+
+from wsdiag.protocol.codes import Opcode
+from wsdiag.protocol.deflate import PerMessageDeflate
+from wsdiag.protocol.events import BinaryMessage, TextMessage
+from wsdiag.protocol.frames import Frame
+from wsdiag.protocol.parser import FrameParser
+from wsdiag.protocol.utf8 import Utf8Validator, decode_text
+
+
+class Assembler:
+    """The data frames of one direction, in order, to messages of at most `max_size` bytes."""
+
+    def __init__(self, deflate: PerMessageDeflate | None, max_size: int | None) -> None:
+        self._deflate = deflate
+        self._max_size = max_size
+        self._opcode: Opcode | None = None
+        self._compressed = False
+        self._buffer = bytearray()
+        self._validator: Utf8Validator | None = None
+        self._previewed = 0
+
+    @property
+    def max_wire_size(self) -> int | None:
+        """What a message may weigh on the wire: compressed it may grow by fixed Huffman's 9/8."""
+        if self._max_size is None or self._deflate is None:
+            return self._max_size
+        return self._max_size + self._max_size // 8 + 64
+
+    def add(self, frame: Frame) -> TextMessage | BinaryMessage | None:
+        """Take a data frame; the message when this was its last."""
+        fin, opcode, payload, compressed = frame[:4]
+        if self._opcode is None:
+            if fin and not compressed and not self._previewed:
+                return _message(opcode, payload)
+            self._start(opcode, compressed)
+        if self._compressed and self._deflate is not None:
+            payload = self._deflate.decode(payload, fin=fin, limit=self._max_size)
+        if self._validator is not None:
+            self._validator.feed(payload[self._previewed :])
+        self._previewed = 0
+        self._buffer += payload
+        return self._finish() if fin else None
+
+    def preview(self, parser: FrameParser) -> None:
+        """Judge text in a frame that is still arriving: it must fail at its first bad byte."""
+        if parser.unfinished is None:
+            return
+        opcode, rsv1 = parser.unfinished
+        if opcode is Opcode.TEXT and not rsv1 and self._validator is None:
+            self._validator = Utf8Validator()
+        if opcode & 8 or rsv1 or self._compressed or self._validator is None:
+            return
+        fresh = parser.peek()
+        self._previewed += len(fresh)
+        self._validator.feed(fresh)
+
+    def _start(self, opcode: Opcode, compressed: bool) -> None:
+        self._opcode = opcode
+        self._compressed = compressed
+        self._buffer = bytearray()
+        if opcode is Opcode.TEXT and self._validator is None:
+            self._validator = Utf8Validator()
+
+    def _finish(self) -> TextMessage | BinaryMessage:
+        opcode, validator = self._opcode, self._validator
+        self._opcode = self._validator = None
+        self._compressed = False
+        data, self._buffer = bytes(self._buffer), bytearray()
+        if validator is not None:
+            validator.finish()
+        assert opcode is not None
+        return _message(opcode, data)
+
+
+def _message(opcode: Opcode, data: bytes) -> TextMessage | BinaryMessage:
+    return TextMessage(decode_text(data)) if opcode is Opcode.TEXT else BinaryMessage(data)

@@ -1,0 +1,247 @@
+"""A WebSocket connection after its opening handshake: bytes in, events out; calls in, bytes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from wsdiag.protocol.assembly import Assembler
+from wsdiag.protocol.closing import TRANSITIONS, Step, decode_close, encode_close
+from wsdiag.protocol.codes import Opcode, Role, State
+from wsdiag.protocol.deflate import PerMessageDeflate
+from wsdiag.protocol.errors import LocalProtocolError, ProtocolViolation
+from wsdiag.protocol.events import Close, Event, Ping, Pong, Violation
+from wsdiag.protocol.frames import Frame, encode_frame
+from wsdiag.protocol.masking import mask_source
+from wsdiag.protocol.parser import FrameParser
+from wsdiag.protocol.utf8 import Utf8Validator
+
+FrameHook = Callable[[Literal["sent", "received"], Frame], None]
+
+# Pongs queued between two drains; beyond, only the latest Ping is answered (RFC 6455, 5.5.3).
+MAX_QUEUED_PONGS = 64
+_MAX_CONTROL = 125
+
+
+class Connection:
+    """One end of a connection, strict in both directions.
+
+    `max_message_size` in bytes bounds a received message, inflated or not; None: no limit.
+    `auto_pong` and `auto_close` queue the answers that RFC 6455 asks for.
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        *,
+        deflate: PerMessageDeflate | None = None,
+        max_message_size: int | None = 16 * 2**20,
+        auto_pong: bool = True,
+        auto_close: bool = True,
+        on_frame: FrameHook | None = None,
+        mask: Callable[[], bytes] | None = None,
+    ) -> None:
+        self.role = role
+        self.state = State.OPEN
+        self.close_sent: tuple[int | None, str] | None = None
+        self.close_received: tuple[int | None, str] | None = None
+        self.violation: ProtocolViolation | None = None
+        self.deflate = deflate
+        self.on_frame = on_frame
+        self.auto_pong = auto_pong
+        self.auto_close = auto_close
+        self._assembler = Assembler(deflate, max_message_size)
+        self._parser = FrameParser(
+            role,
+            max_message_size=self._assembler.max_wire_size,
+            rsv1_allowed=deflate is not None,
+        )
+        self._next_mask = (mask or mask_source()) if role is Role.CLIENT else None
+        self._out: list[bytes] = []
+        self._pongs_queued = 0
+        self._held_ping: bytes | None = None
+        self._sending: Opcode | None = None
+        self._sending_compressed = False
+        self._sending_text: Utf8Validator | None = None
+
+    # -- receiving ---------------------------------------------------------------------------
+
+    def receive_data(self, data: bytes) -> list[Event]:
+        """The events in these bytes; the peer's first offence is the last of them."""
+        events: list[Event] = []
+        if self.state is State.CLOSED or self.close_received is not None:
+            return events
+        frames = self._parser.feed(data)
+        try:
+            for frame in frames:
+                if self.on_frame is not None:
+                    self.on_frame("received", frame)
+                if frame.opcode < 8:
+                    message = self._assembler.add(frame)
+                    if message is not None:
+                        events.append(message)
+                elif self._control(frame, events):
+                    return events
+            if self._parser.violation is not None:
+                raise self._parser.violation
+            self._assembler.preview(self._parser)
+        except ProtocolViolation as violation:
+            events.append(self._fail(violation))
+        return events
+
+    def receive_eof(self) -> list[Event]:
+        """The byte stream ended: a Violation when that was in the middle of a frame."""
+        cut = self._parser.pending > 0 and self.state is not State.CLOSED
+        heard = self.close_received is not None
+        self._step(Step.ENDED)
+        if not cut or heard:
+            return []
+        message = f"stream ended inside a frame, after {self._parser.pending} of its bytes"
+        self.violation = ProtocolViolation(message, "RFC 6455, 5.2")
+        return [Violation(self.violation)]
+
+    def _control(self, frame: Frame, events: list[Event]) -> bool:
+        """Act on a control frame; True when it was a Close, behind which nothing is read."""
+        if frame.opcode is Opcode.PING:
+            events.append(Ping(frame.payload))
+            if self.auto_pong and self.close_sent is None:
+                self._answer(frame.payload)
+        elif frame.opcode is Opcode.PONG:
+            events.append(Pong(frame.payload))
+        else:
+            code, reason = self.close_received = decode_close(frame.payload)
+            self._step(Step.GOT_CLOSE)
+            events.append(Close(code, reason))
+            if self.auto_close and self.close_sent is None:
+                self._send_close(code, "")
+            return True
+        return False
+
+    def _answer(self, payload: bytes) -> None:
+        """Queue a Pong, or hold the Ping while enough Pongs wait to be sent."""
+        if self._pongs_queued >= MAX_QUEUED_PONGS:
+            self._held_ping = payload
+            return
+        self._pongs_queued += 1
+        self._send_frame(Opcode.PONG, payload)
+
+    def _fail(self, violation: ProtocolViolation) -> Violation:
+        """Fail the connection (RFC 6455, 7.1.7): say why in a Close, then read no more."""
+        self.violation = violation
+        if self.close_sent is None:
+            self._send_close(violation.code, violation.message)
+        self._step(Step.FAILED)
+        return Violation(violation)
+
+    def _step(self, step: Step) -> None:
+        self.state = TRANSITIONS[self.state, step]
+
+    # -- sending -----------------------------------------------------------------------------
+
+    def send_text(
+        self, text: str | bytes, *, fin: bool = True, compress: bool | None = None
+    ) -> None:
+        """Queue a text message, or its first fragment with `fin=False`; bytes must be UTF-8."""
+        data = text.encode() if isinstance(text, str) else text
+        self._begin(Opcode.TEXT, data, fin, compress)
+
+    def send_binary(self, data: bytes, *, fin: bool = True, compress: bool | None = None) -> None:
+        """Queue a binary message, or its first fragment with `fin=False`."""
+        self._begin(Opcode.BINARY, data, fin, compress)
+
+    def send_continuation(self, data: str | bytes, fin: bool = True) -> None:
+        """Queue the next fragment of the message under way."""
+        self._require_sendable()
+        if self._sending is None:
+            raise LocalProtocolError("there is no fragmented message to continue")
+        data = data.encode() if isinstance(data, str) else data
+        self._send_data(Opcode.CONT, data, fin)
+
+    def ping(self, payload: bytes = b"") -> None:
+        """Queue a Ping with at most 125 bytes."""
+        self._send_control(Opcode.PING, payload)
+
+    def pong(self, payload: bytes = b"") -> None:
+        """Queue a Pong with at most 125 bytes, unsolicited or not."""
+        self._send_control(Opcode.PONG, payload)
+
+    def close(self, code: int | None = 1000, reason: str = "") -> None:
+        """Queue the Close frame, or its answer; a reason over 123 bytes is cut."""
+        self._require_sendable()
+        self._send_close(code, reason)
+
+    def send_raw(self, data: bytes) -> None:
+        """Queue bytes as they are, whatever the state: for faults and adversarial checks."""
+        self._out.append(data)
+
+    def data_to_send(self) -> bytes:
+        """Drain what is queued.
+
+        While the transport's own buffer is full, leave it queued: a flood of Pings then costs at
+        most `MAX_QUEUED_PONGS` Pongs.
+        """
+        if self._held_ping is not None:
+            payload, self._held_ping = self._held_ping, None
+            if self.close_sent is None:
+                self._send_frame(Opcode.PONG, payload)
+        self._pongs_queued = 0
+        out, self._out = self._out, []
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    def _require_sendable(self) -> None:
+        if self.close_sent is not None:
+            raise LocalProtocolError("a Close frame was sent: nothing may follow it (5.5.1)")
+        if self.state is State.CLOSED:
+            raise LocalProtocolError("the connection is closed")
+
+    def _begin(self, opcode: Opcode, data: bytes, fin: bool, compress: bool | None) -> None:
+        self._require_sendable()
+        if self._sending is not None:
+            raise LocalProtocolError("a fragmented message is under way: send its continuation")
+        if compress and self.deflate is None:
+            raise LocalProtocolError("permessage-deflate was not negotiated")
+        self._sending_compressed = self.deflate is not None and compress is not False
+        self._sending_text = Utf8Validator() if opcode is Opcode.TEXT else None
+        self._send_data(opcode, data, fin)
+
+    def _send_data(self, opcode: Opcode, data: bytes, fin: bool) -> None:
+        self._check_text(data, fin)
+        rsv1 = False
+        if self._sending_compressed and self.deflate is not None:
+            data = self.deflate.encode(data, fin=fin)
+            rsv1 = opcode is not Opcode.CONT
+        self._sending = None if fin else (self._sending or opcode)
+        self._send_frame(opcode, data, fin=fin, rsv1=rsv1)
+
+    def _check_text(self, data: bytes, fin: bool) -> None:
+        if self._sending_text is None:
+            return
+        try:
+            self._sending_text.feed(data)
+            if fin:
+                self._sending_text.finish()
+        except ProtocolViolation as error:
+            raise LocalProtocolError(error.message) from None
+
+    def _send_control(self, opcode: Opcode, payload: bytes) -> None:
+        self._require_sendable()
+        if len(payload) > _MAX_CONTROL:
+            message = f"{opcode.name.title()} payload of {len(payload)} bytes, the limit is 125"
+            raise LocalProtocolError(message)
+        self._send_frame(opcode, payload)
+
+    def _send_close(self, code: int | None, reason: str) -> None:
+        payload = encode_close(code, reason)
+        self._send_frame(Opcode.CLOSE, payload)
+        self.close_sent = decode_close(payload)
+        self._held_ping = None
+        self._step(Step.SENT_CLOSE)
+
+    def _send_frame(
+        self, opcode: Opcode, payload: bytes, *, fin: bool = True, rsv1: bool = False
+    ) -> None:
+        mask = self._next_mask() if self._next_mask is not None else None
+        self._out.append(encode_frame(opcode, payload, fin=fin, rsv1=rsv1, mask=mask))
+        if self.on_frame is not None:
+            frame = Frame(fin, opcode, payload, rsv1, masked=mask is not None)
+            self.on_frame("sent", frame)

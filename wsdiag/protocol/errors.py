@@ -1,0 +1,64 @@
+"""What can go wrong, by whose fault: the peer's, our caller's, or the opening handshake's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wsdiag.protocol.http import Response
+
+
+class ProtocolViolation(Exception):  # noqa: N818 - the offence is the peer's, not an error of ours
+    """The peer broke a rule.
+
+    `section` names it ("RFC 6455, 5.2"), `code` is the close code that answers it.
+    """
+
+    def __init__(self, message: str, section: str, code: int = 1002) -> None:
+        super().__init__(message)
+        self.message = message
+        self.section = section
+        self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.section})"
+
+    def __repr__(self) -> str:
+        return f"ProtocolViolation({self.message!r}, {self.section!r}, {self.code})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ProtocolViolation) and repr(self) == repr(other)
+
+    def __hash__(self) -> int:
+        return hash((self.message, self.section, self.code))
+
+
+class LocalProtocolError(Exception):
+    """We were asked to send what the protocol or the connection's state forbids."""
+
+
+class HandshakeError(Exception):
+    """The opening handshake failed.
+
+    `code` is a stable id ("http-status", "bad-accept"…), `section` the rule, `response` what the
+    server answered (client role), `reply` the HTTP answer to send before closing (server role).
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        section: str = "RFC 6455, 4.1",
+        *,
+        response: Response | None = None,
+        reply: bytes = b"",
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.section = section
+        self.response = response
+        self.reply = reply
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.section})"

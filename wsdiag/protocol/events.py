@@ -1,0 +1,53 @@
+"""What a connection reports: messages, control frames, and the peer's first offence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wsdiag.protocol.errors import ProtocolViolation
+
+
+@dataclass(frozen=True, slots=True)
+class TextMessage:
+    """A whole text message, inflated and decoded."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryMessage:
+    """A whole binary message, inflated."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """A Ping; its Pong is queued already unless `auto_pong` is off."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """A Pong, solicited or not (RFC 6455, 5.5.3)."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The peer's Close frame; `code` is None when it carried none (RFC 6455, 7.1.5)."""
+
+    code: int | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """The peer broke a rule; the Close that says so is queued and nothing more is read."""
+
+    error: ProtocolViolation
+
+
+Event = TextMessage | BinaryMessage | Ping | Pong | Close | Violation

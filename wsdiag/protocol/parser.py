@@ -1,0 +1,207 @@
+"""Bytes to frames, by offset over what a read brought; each header is judged as it completes.
+
+Only the unfinished tail of a read is kept, so the events do not depend on how the bytes were cut
+and a byte at a time costs no more than linear time.
+"""
+
+from __future__ import annotations
+
+from wsdiag.protocol.codes import MESSAGE_TOO_BIG, Opcode, Role
+from wsdiag.protocol.errors import ProtocolViolation
+from wsdiag.protocol.frames import Frame
+from wsdiag.protocol.masking import apply_mask
+
+_FRAMING = "RFC 6455, 5.2"
+_UNLIMITED = 1 << 63
+
+
+def _first_bytes(*, in_message: bool, rsv1: bool) -> tuple[Opcode | None, ...]:
+    """The opcode for each legal first byte; None where a rule of 5.2, 5.4 or 5.5 forbids it."""
+    data = (Opcode.CONT,) if in_message else (Opcode.TEXT, Opcode.BINARY)
+    table: list[Opcode | None] = [None] * 256
+    for opcode in data:
+        table[opcode] = table[0x80 | opcode] = opcode
+        if rsv1 and not in_message:
+            table[0x40 | opcode] = table[0xC0 | opcode] = opcode
+    for opcode in (Opcode.CLOSE, Opcode.PING, Opcode.PONG):
+        table[0x80 | opcode] = opcode
+    return tuple(table)
+
+
+def _judge_first(first: int, *, in_message: bool, rsv1: bool) -> ProtocolViolation:
+    """Which rule a first byte breaks that `_first_bytes` does not list."""
+    opcode = first & 0x0F
+    if first & 0x30 or (first & 0x40 and not rsv1):
+        return ProtocolViolation("reserved bit set without an extension that uses it", _FRAMING)
+    if 3 <= opcode <= 7 or opcode >= 11:
+        return ProtocolViolation(f"reserved opcode {opcode:#x}", _FRAMING)
+    if first & 0x40 and (opcode == 0 or opcode & 8):
+        what = "continuation" if opcode == 0 else "control"
+        return ProtocolViolation(f"RSV1 set on a {what} frame", "RFC 7692, 6.1")
+    if opcode & 8:
+        return ProtocolViolation("fragmented control frame", "RFC 6455, 5.5")
+    if in_message:
+        return ProtocolViolation("new message inside a fragmented one", "RFC 6455, 5.4")
+    return ProtocolViolation("continuation without a message to continue", "RFC 6455, 5.4")
+
+
+class FrameParser:
+    """One direction of a connection: `feed` bytes, get whole frames.
+
+    `role` is ours. `max_frame_size` and `max_message_size` bound the payload of a data frame and of
+    all frames of a message, in bytes on the wire (control frames have their own limit of 125).
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        *,
+        max_frame_size: int | None = None,
+        max_message_size: int | None = None,
+        rsv1_allowed: bool = False,
+    ) -> None:
+        self.violation: ProtocolViolation | None = None
+        self._mask_bit = 0x80 if role is Role.SERVER else 0
+        self._rsv1 = rsv1_allowed
+        self._tables = tuple(
+            _first_bytes(in_message=in_message, rsv1=rsv1_allowed) for in_message in (False, True)
+        )
+        self._max_frame = _UNLIMITED if max_frame_size is None else max_frame_size
+        self._max_message = _UNLIMITED if max_message_size is None else max_message_size
+        self._in_message = False
+        self._message_size = 0
+        self._tail = b""
+        # The frame whose header is judged but whose payload is not all here: its first byte,
+        # opcode, length and key, and the bytes so far.
+        self._open: tuple[int, Opcode, int, bytes] | None = None
+        self._body = bytearray()
+        self._peeked = 0
+
+    @property
+    def pending(self) -> int:
+        """How many bytes of an unfinished frame's header or payload are held."""
+        return len(self._tail) + len(self._body) + (2 if self._open else 0)
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """The frames that these bytes complete; `violation` is set once a rule is broken."""
+        frames: list[Frame] = []
+        if self.violation is not None:
+            return frames
+        start = 0
+        if self._open is not None:
+            start = self._fill(data, frames)
+        elif self._tail:
+            data, self._tail = self._tail + data, b""
+        try:
+            self._parse(data, start, frames)
+        except ProtocolViolation as violation:
+            self.violation = violation
+        return frames
+
+    @property
+    def unfinished(self) -> tuple[Opcode, bool] | None:
+        """Opcode and RSV1 of the frame whose header is here but whose payload is not."""
+        return None if self._open is None else (self._open[1], self._open[0] & 0x40 != 0)
+
+    def peek(self) -> bytes:
+        """Payload bytes, unmasked, of the unfinished frame that no peek has shown yet."""
+        if self._open is None:
+            return b""
+        seen, self._peeked = self._peeked, len(self._body)
+        fresh = bytes(memoryview(self._body)[seen:])
+        if not self._mask_bit:
+            return fresh
+        turn = seen & 3
+        key = self._open[3]
+        return apply_mask(fresh, key[turn:] + key[:turn])
+
+    def _fill(self, data: bytes, frames: list[Frame]) -> int:
+        """Give the unfinished frame its bytes; how many of `data` that took."""
+        assert self._open is not None
+        first, opcode, length, key = self._open
+        missing = length - len(self._body)
+        self._body += data[:missing]
+        if len(data) < missing:
+            return len(data)
+        payload = bytes(self._body)
+        if self._mask_bit:
+            payload = apply_mask(payload, key)
+        frames.append(self._frame(first, opcode, payload))
+        self._open = None
+        self._body = bytearray()
+        return missing
+
+    def _frame(self, first: int, opcode: Opcode, payload: bytes) -> Frame:
+        return Frame(
+            first > 0x7F, opcode, payload, first & 0x40 != 0, False, False, self._mask_bit != 0
+        )
+
+    def _parse(self, data: bytes, start: int, frames: list[Frame]) -> None:
+        """Frames from `start` on; keeps the tail. Raises the first violation."""
+        end = len(data)
+        mask_bit = self._mask_bit
+        key_size = 4 if mask_bit else 0
+        while end - start >= 2:
+            first = data[start]
+            opcode = self._tables[self._in_message][first]
+            length = data[start + 1] ^ mask_bit
+            at = start + 2
+            if opcode is None or length > 125:
+                self._judge(first, data[start + 1])
+                length, at = self._long_length(data, at, length)
+            body = at + key_size
+            if body > end:
+                break
+            if not first & 8:
+                self._enter(first, length)
+            stop = body + length
+            assert opcode is not None
+            if stop > end:
+                self._open = (first, opcode, length, data[at:body])
+                self._body += data[body:]
+                self._peeked = 0
+                return
+            payload = data[body:stop]
+            if mask_bit:
+                payload = apply_mask(payload, data[at:body])
+            frames.append(self._frame(first, opcode, payload))
+            start = stop
+        self._tail = data[start:]
+
+    def _judge(self, first: int, second: int) -> None:
+        """Raise the violation in a header's first two bytes, if there is one."""
+        in_message = self._in_message
+        if self._tables[in_message][first] is None:
+            raise _judge_first(first, in_message=in_message, rsv1=self._rsv1)
+        if second & 0x80 != self._mask_bit:
+            what = (
+                "unmasked frame from a client" if self._mask_bit else "masked frame from a server"
+            )
+            raise ProtocolViolation(what, "RFC 6455, 5.1")
+        if first & 8:
+            raise ProtocolViolation("control frame with more than 125 bytes", "RFC 6455, 5.5")
+
+    def _long_length(self, data: bytes, at: int, short: int) -> tuple[int, int]:
+        """The length and the offset behind it; an offset beyond the data when some is missing."""
+        size = 2 if short == 126 else 8
+        length = int.from_bytes(data[at : at + size], "big")
+        if at + size > len(data):
+            return 0, at + size
+        if length >> 63:
+            raise ProtocolViolation("64-bit length with its top bit set", _FRAMING)
+        if length < (126 if size == 2 else 65536):
+            message = f"length {length} written in {size} bytes, not in the fewest possible"
+            raise ProtocolViolation(message, _FRAMING)
+        return length, at + size
+
+    def _enter(self, first: int, length: int) -> None:
+        """Account a data frame's header: its size against the limits, its place in the message."""
+        size = self._message_size + length
+        if length > self._max_frame:
+            message = f"frame of {length} bytes, the limit is {self._max_frame}"
+            raise ProtocolViolation(message, "RFC 6455, 10.4", MESSAGE_TOO_BIG)
+        if size > self._max_message:
+            message = f"message of at least {size} bytes, the limit is {self._max_message}"
+            raise ProtocolViolation(message, "RFC 6455, 10.4", MESSAGE_TOO_BIG)
+        self._in_message = first < 0x80
+        self._message_size = size if self._in_message else 0
