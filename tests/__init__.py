@@ -1,0 +1,1 @@
+"""A package, so that no other distribution's top-level `tests` can shadow `tests.peers`."""

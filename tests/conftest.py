@@ -1,0 +1,60 @@
+"""Fixtures for all tests: a certificate authority, and real peers that end with the test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.peers.certs import Authority
+from tests.peers.fleet import Peers
+
+# A machine that cannot have a tool says so here: "marker: reason; marker: reason". Those tests are
+# deselected, and the report's header says why. An absent tool not named here fails under CI.
+WITHOUT = "WSDIAG_TESTS_WITHOUT"
+
+
+def _without() -> dict[str, str]:
+    entries = (entry.partition(":") for entry in os.environ.get(WITHOUT, "").split(";"))
+    return {marker.strip(): reason.strip() for marker, _, reason in entries if marker.strip()}
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    return [f"DESELECTED: every test marked {m!r}: {why}" for m, why in _without().items()]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    gone = [item for item in items if any(item.get_closest_marker(m) for m in _without())]
+    if gone:
+        config.hook.pytest_deselected(items=gone)
+        items[:] = [item for item in items if item not in gone]
+
+
+@pytest.fixture(scope="session")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A throw-away CA; TLS peers present certificates signed by it (`--cacert ca.pem`)."""
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="session")
+def session_peers(tmp_path_factory: pytest.TempPathFactory, ca: Authority) -> Iterator[Peers]:
+    """Peers that live as long as the test run."""
+    peers = Peers(tmp_path_factory.mktemp("peers"), ca)
+    try:
+        yield peers
+    finally:
+        peers.close()
+
+
+@pytest.fixture
+def peers(tmp_path: Path, ca: Authority) -> Iterator[Peers]:
+    """Peers that end with the test."""
+    place = tmp_path / "peers"
+    place.mkdir()
+    fleet = Peers(place, ca)
+    try:
+        yield fleet
+    finally:
+        fleet.close()

@@ -1,0 +1,166 @@
+"""`wsdiag` as a user runs it: a process, its exit code, its output, its records by the schema."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.peers.process import end, popen
+
+ROOT = Path(__file__).resolve().parents[2]
+WSDIAG = [sys.executable, "-m", "wsdiag"]
+Record = dict[str, Any]
+
+
+@functools.cache
+def validator() -> Any:
+    """The JSON Schema that `wsdiag --json-schema` prints, ready to judge a record."""
+    import jsonschema
+
+    printed = subprocess.run(
+        [*WSDIAG, "--json-schema"], capture_output=True, text=True, timeout=60, cwd=ROOT
+    )
+    assert printed.returncode == 0, printed.stderr
+    schema = json.loads(printed.stdout)
+    kind = jsonschema.validators.validator_for(schema)
+    kind.check_schema(schema)
+    return kind(schema)
+
+
+def parse_record(line: str) -> Record:
+    """One line of NDJSON, valid by wsdiag's own schema."""
+    record: Record = json.loads(line)
+    problems = [error.message for error in validator().iter_errors(record)]
+    assert not problems, f"not by the schema: {line}\n" + "\n".join(problems)
+    return record
+
+
+class Run:
+    """A finished `wsdiag`: exit code, stdout, stderr."""
+
+    def __init__(self, args: Sequence[str], code: int, out: str, err: str) -> None:
+        self.args, self.code, self.out, self.err = list(args), code, out, err
+
+    @functools.cached_property
+    def records(self) -> list[Record]:
+        """stdout's records, each valid by the schema."""
+        return [parse_record(line) for line in self.out.splitlines()]
+
+    def of(self, kind: str) -> list[Record]:
+        """The records of one type."""
+        return [record for record in self.records if record["type"] == kind]
+
+    def record(self, kind: str) -> Record:
+        """The one record of this type."""
+        found = self.of(kind)
+        assert len(found) == 1, f"{len(found)} records {kind}\n{self}"
+        return found[0]
+
+    def __str__(self) -> str:
+        return (
+            f"wsdiag {' '.join(self.args)}  -> {self.code}\n"
+            f"--- stdout\n{self.out}\n--- stderr\n{self.err}"
+        )
+
+
+class Running:
+    """A `wsdiag` that runs: read it line by line, signal it, wait for its end."""
+
+    def __init__(
+        self,
+        args: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        netns: str | None = None,
+    ) -> None:
+        self.args = list(args)
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+        self._process = popen(
+            [*WSDIAG, *args], env={"PYTHONPATH": path, **(env or {})}, netns=netns
+        )
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._out: list[str] = []
+        self._err: list[bytes] = []
+        self._readers = [
+            threading.Thread(target=self._read_out, daemon=True),
+            threading.Thread(target=self._read_err, daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read_out(self) -> None:
+        assert self._process.stdout is not None
+        for raw in self._process.stdout:
+            line = raw.decode(errors="replace")
+            self._out.append(line)
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def _read_err(self) -> None:
+        assert self._process.stderr is not None
+        for raw in self._process.stderr:
+            self._err.append(raw)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def err(self) -> str:
+        """Its stderr so far."""
+        return b"".join(self._err).decode(errors="replace")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def read_line(self, timeout: float = 20.0) -> str:
+        """The next line of stdout; fails when none comes in time, or no more will come."""
+        try:
+            line = self._lines.get(timeout=timeout)
+        except queue.Empty:
+            raise AssertionError(f"no line in {timeout} s from {self.args}; {self.err}") from None
+        assert line is not None, f"{self.args} ended: {self.err}"
+        return line.rstrip("\n")
+
+    def wait_record(self, kind: str, timeout: float = 20.0) -> Record:
+        """The next record of this type; those before it are skipped over."""
+        deadline = time.monotonic() + timeout
+        while True:
+            record = parse_record(self.read_line(max(0.01, deadline - time.monotonic())))
+            if record["type"] == kind:
+                return record
+
+    def wait(self, timeout: float = 30.0) -> Run:
+        """Its end, within `timeout` seconds; a failure (and its end by force) otherwise."""
+        try:
+            code = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            raise AssertionError(f"still running after {timeout} s: {self._run(-1)}") from None
+        for reader in self._readers:
+            reader.join(10)
+        return self._run(code)
+
+    def _run(self, code: int) -> Run:
+        return Run(self.args, code, "".join(self._out), self.err)
+
+    def stop(self) -> None:
+        """End it, by force where it must be; harmless when it has ended."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(10)
+        for reader in self._readers:
+            reader.join(10)
+        end(self._process)
