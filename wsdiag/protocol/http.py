@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -9,6 +12,28 @@ from wsdiag.protocol.headers import get_all
 
 Headers = list[tuple[str, str]]
 RawHeaders = Iterable[tuple[bytes, bytes]]
+
+# Bounds on what a peer can make us hold before it is judged.
+MAX_HEAD_BYTES = 64 * 1024
+MAX_HEADERS = 256
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+# Bytes that no header may carry (RFC 9110, 5.5). They are refused before h11 sees them: its
+# pattern takes quadratic time over a long run of blanks in front of one.
+_FORBIDDEN = re.compile(rb"[\x00\x0b\x0c]|\r(?!\n)(?!\Z)")
+_BLANK_LINE = re.compile(rb"\n\r?\n")
+
+
+def accept_key(key: str) -> str:
+    """Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455, 4.2.2)."""
+    digest = hashlib.sha1(key.encode("latin-1", "replace") + _GUID, usedforsecurity=False)
+    return base64.b64encode(digest.digest()).decode()
+
+
+def has_token(headers: Headers, name: str, token: str) -> bool:
+    """Whether a header that is a list names `token`; case does not matter (RFC 6455, 4.1)."""
+    values = ",".join(get_all(headers, name)).lower().split(",")
+    return token.lower() in (value.strip(" \t") for value in values)
 
 
 def decode_headers(raw: RawHeaders) -> Headers:
@@ -56,3 +81,37 @@ class Response:
         """All values of a header joined with ", ", or None."""
         values = get_all(self.headers, name)
         return ", ".join(values) if values else None
+
+
+class HeadGuard:
+    """Follows the head of a message as it arrives, and knows where it ends."""
+
+    def __init__(self) -> None:
+        self.head = bytearray()
+        self.done = False
+
+    def feed(self, data: bytes) -> int | None:
+        """Take the next bytes; the first one that HTTP forbids in a head, or None.
+
+        What follows an interim answer (RFC 9110, 15.2: 1xx but 101) is a head again.
+        """
+        while not self.done and data:
+            start = max(0, len(self.head) - 3)
+            self.head += data
+            end = _BLANK_LINE.search(self.head, start)
+            stop = len(self.head) if end is None else end.end()
+            bad = _FORBIDDEN.search(self.head, start, stop)
+            if bad is not None:
+                return int(bad.group()[0])
+            data = bytes(self.head[stop:])
+            del self.head[stop:]
+            if end is not None:
+                self._end_head()
+        return None
+
+    def _end_head(self) -> None:
+        status = self.head[9:12]
+        if status[:1] == b"1" and status != b"101" and self.head.startswith(b"HTTP/"):
+            self.head = bytearray()
+        else:
+            self.done = True

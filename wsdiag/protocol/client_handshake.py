@@ -1,0 +1,278 @@
+"""The client's half of the opening handshake (RFC 6455, 4.1): ask, then judge the answer."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import h11
+
+from wsdiag.protocol.deflate import (
+    NAME,
+    DeflateOffer,
+    ExtensionError,
+    PerMessageDeflate,
+    offer_header,
+    parse_response,
+)
+from wsdiag.protocol.errors import HandshakeError, LocalProtocolError
+from wsdiag.protocol.headers import (
+    HeaderSyntaxError,
+    format_extension,
+    get_all,
+    parse_extensions,
+)
+from wsdiag.protocol.http import (
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    Headers,
+    HeadGuard,
+    Response,
+    accept_key,
+    decode_headers,
+    has_token,
+)
+
+# How much of a refusal's body is kept for the diagnosis.
+MAX_BODY_BYTES = 4096
+_EXCERPT_BYTES = 80
+_LIMITS = "RFC 9110, 5.4"
+
+
+def new_key() -> str:
+    """A fresh Sec-WebSocket-Key: 16 random bytes in Base64 (RFC 6455, 4.1)."""
+    return base64.b64encode(os.urandom(16)).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The connection is open; `trailing` are the bytes behind the 101: frames already."""
+
+    response: Response
+    subprotocol: str | None
+    extensions: list[str]
+    deflate: PerMessageDeflate | None
+    trailing: bytes
+
+
+class ClientHandshake:
+    """One request and its answer.
+
+    `headers` are the user's: one with the name of ours replaces it, with an empty value removes it.
+    """
+
+    def __init__(
+        self,
+        host_header: str,
+        target: str,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        subprotocols: Sequence[str] = (),
+        origin: str | None = None,
+        deflate_offer: DeflateOffer | None = None,
+        key: str | None = None,
+        user_agent: str | None = None,
+    ) -> None:
+        self.target = target
+        self.response: Response | None = None
+        self._offer = deflate_offer
+        own: Headers = [
+            ("Host", host_header),
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Key", new_key() if key is None else key),
+            ("Sec-WebSocket-Version", "13"),
+        ]
+        own += [("Sec-WebSocket-Protocol", ", ".join(subprotocols))] if subprotocols else []
+        if deflate_offer is not None:
+            own.append(("Sec-WebSocket-Extensions", offer_header(deflate_offer)))
+        own += [("Origin", origin)] if origin is not None else []
+        own += [("User-Agent", user_agent)] if user_agent is not None else []
+        self.request_headers = _override(own, headers)
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
+        self._guard = HeadGuard()
+        self._received = b""
+        self._size = 0
+
+    def request(self) -> bytes:
+        """The request's bytes; LocalProtocolError for a header that HTTP cannot carry."""
+        raw = [(name.encode(), _encode_value(value)) for name, value in self.request_headers]
+        try:
+            head = self._http.send(
+                h11.Request(method="GET", target=self.target.encode(), headers=raw)
+            )
+            end = self._http.send(h11.EndOfMessage())
+        except h11.LocalProtocolError as error:
+            raise LocalProtocolError(f"cannot send this request: {error}") from None
+        return (head or b"") + (end or b"")
+
+    def receive(self, data: bytes) -> Accepted | None:
+        """Take bytes; None: more are needed. HandshakeError says what was wrong."""
+        if not data:
+            return None
+        self._size += len(data)
+        self._received += data[: _EXCERPT_BYTES - len(self._received)]
+        if not self._received.startswith(b"HTTP/"[: len(self._received)]):
+            message = f"the server does not speak HTTP, its answer begins {self._received!r}"
+            raise HandshakeError("not-http", message, "RFC 9112, 4")
+        bad = self._guard.feed(data)
+        if bad is not None:
+            message = f"byte 0x{bad:02x} in the answer's head"
+            raise HandshakeError("bad-response", message, "RFC 9110, 5.5")
+        try:
+            self._http.receive_data(data)
+            return self._advance()
+        except h11.RemoteProtocolError as error:
+            raise self._malformed(error) from None
+
+    def receive_eof(self) -> None:
+        """The stream ended, or the caller gives up: raises what is known of the answer."""
+        if self.response is not None:
+            raise self._refused(self.response)
+        message = "the server closed the connection without an answer"
+        if self._received:
+            message = f"the server closed the connection inside its answer {self._received!r}"
+        raise HandshakeError("closed-early", message)
+
+    def _advance(self) -> Accepted | None:
+        while True:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA:
+                self._check_head_size()
+                return None
+            if isinstance(event, h11.InformationalResponse | h11.Response):
+                response = self._read_head(event)
+                if response.status == 101:
+                    return self._judge(response)
+                self.response = response if response.status >= 200 else None
+            elif isinstance(event, h11.Data):
+                self._add_body(bytes(event.data))
+            elif self.response is not None:
+                raise self._refused(self.response)
+
+    def _read_head(self, event: h11.InformationalResponse | h11.Response) -> Response:
+        headers = decode_headers(event.headers.raw_items())
+        if len(headers) > MAX_HEADERS:
+            message = f"{len(headers)} headers in the answer, the limit is {MAX_HEADERS}"
+            raise HandshakeError("headers-too-large", message, _LIMITS)
+        return Response(event.status_code, event.reason.decode("latin-1"), headers)
+
+    def _check_head_size(self) -> None:
+        """Bound a head that h11 has not seen the end of, interim answers included."""
+        if self.response is None and self._size > MAX_HEAD_BYTES:
+            message = f"the answer's headers exceed {MAX_HEAD_BYTES // 1024} KiB"
+            raise HandshakeError("headers-too-large", message, _LIMITS)
+
+    def _add_body(self, data: bytes) -> None:
+        assert self.response is not None
+        body = (self.response.body + data)[:MAX_BODY_BYTES]
+        self.response = replace(self.response, body=body)
+        if len(body) == MAX_BODY_BYTES:
+            raise self._refused(self.response)
+
+    def _malformed(self, error: h11.RemoteProtocolError) -> HandshakeError:
+        if self.response is not None:
+            return self._refused(self.response)
+        if error.error_status_hint == 431:
+            message = f"the answer's headers exceed {MAX_HEAD_BYTES // 1024} KiB"
+            return HandshakeError("headers-too-large", message, _LIMITS)
+        message = f"the answer is not well-formed HTTP: {str(error)[:_EXCERPT_BYTES]}"
+        return HandshakeError("bad-response", message, "RFC 9112, 4")
+
+    def _refused(self, response: Response) -> HandshakeError:
+        """An answer that is not 101: a refusal, or a server that never saw our Upgrade."""
+        status = f"{response.status} {response.reason}".strip()
+        versions = response.header("Sec-WebSocket-Version")
+        if versions is not None and "13" not in versions:
+            message = f"the server speaks WebSocket version {versions}, not 13 ({status})"
+            return HandshakeError("bad-version", message, "RFC 6455, 4.4", response=response)
+        if response.status == 426 or (response.status == 400 and b"upgrade" in _lower(response)):
+            message = f"the server did not see our Upgrade header: it answered {status}"
+            return HandshakeError("upgrade-stripped", message, response=response)
+        message = f"the server answered {status} instead of 101"
+        return HandshakeError("http-status", message, response=response)
+
+    def _judge(self, response: Response) -> Accepted:
+        """The six checks that RFC 6455, 4.1 asks of a 101."""
+        self.response = response
+        self._check_upgrade(response)
+        self._check_accept(response)
+        extensions, deflate = self._check_extensions(response)
+        subprotocol = self._check_subprotocol(response)
+        trailing = bytes(self._http.trailing_data[0])
+        return Accepted(response, subprotocol, extensions, deflate, trailing)
+
+    def _check_upgrade(self, response: Response) -> None:
+        upgrade = response.header("Upgrade")
+        if upgrade is None or upgrade.lower() != "websocket":
+            raise self._bad("bad-upgrade", f"the 101 has {_seen('Upgrade', upgrade)}")
+        if not has_token(response.headers, "Connection", "upgrade"):
+            seen = _seen("Connection", response.header("Connection"))
+            raise self._bad("bad-connection", f"the 101 has {seen}, without the token upgrade")
+
+    def _check_accept(self, response: Response) -> None:
+        accept = response.header("Sec-WebSocket-Accept")
+        if accept is None:
+            raise self._bad("missing-accept", "the 101 has no Sec-WebSocket-Accept")
+        expected = accept_key(self._sent("Sec-WebSocket-Key") or "")
+        if accept != expected:
+            message = f"Sec-WebSocket-Accept is {accept!r}, our key makes it {expected!r}"
+            raise self._bad("bad-accept", message)
+
+    def _check_extensions(self, response: Response) -> tuple[list[str], PerMessageDeflate | None]:
+        value = response.header("Sec-WebSocket-Extensions")
+        deflate: PerMessageDeflate | None = None
+        names: list[str] = []
+        try:
+            for name, parameters in parse_extensions(value or ""):
+                if name != NAME or self._offer is None:
+                    raise self._bad("extension-not-offered", f"extension {name} was not offered")
+                if deflate is not None:
+                    raise self._bad("extension-invalid", f"extension {name} granted twice")
+                deflate = parse_response(parameters, self._offer)
+                names.append(format_extension(name, parameters))
+        except (HeaderSyntaxError, ExtensionError) as error:
+            raise self._bad("extension-invalid", f"Sec-WebSocket-Extensions: {error}") from None
+        return names, deflate
+
+    def _check_subprotocol(self, response: Response) -> str | None:
+        chosen = response.header("Sec-WebSocket-Protocol")
+        if chosen is None:
+            return None
+        offered = (self._sent("Sec-WebSocket-Protocol") or "").split(",")
+        if not chosen or chosen not in [name.strip() for name in offered]:
+            raise self._bad("subprotocol-not-offered", f"subprotocol {chosen!r} was not offered")
+        return chosen
+
+    def _sent(self, name: str) -> str | None:
+        values = get_all(self.request_headers, name)
+        return ", ".join(values) if values else None
+
+    def _bad(self, code: str, message: str) -> HandshakeError:
+        return HandshakeError(code, message, response=self.response)
+
+
+def _override(own: Headers, users: Sequence[tuple[str, str]]) -> Headers:
+    """Our headers with the user's in the place of those that share their names, as in curl(1)."""
+    given = {name.lower() for name, _ in users}
+    names = {name.lower() for name, _ in own}
+    kept = [(name, value) for name, value in own if name.lower() not in given]
+    return kept + [(name, value) for name, value in users if value or name.lower() not in names]
+
+
+def _encode_value(value: str) -> bytes:
+    """ISO-8859-1 where that is enough, as HTTP has it, else UTF-8 (RFC 9110, 5.5)."""
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape")
+
+
+def _seen(name: str, value: str | None) -> str:
+    return f"no {name} header" if value is None else f"{name}: {value}"
+
+
+def _lower(response: Response) -> bytes:
+    return response.body.lower()

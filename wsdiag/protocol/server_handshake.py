@@ -1,0 +1,213 @@
+"""The server's half of the opening handshake (RFC 6455, 4.2): read, judge, accept or refuse."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import replace
+from http import HTTPStatus
+
+import h11
+
+from wsdiag.protocol.deflate import DeflateOffer, PerMessageDeflate, accept_offer
+from wsdiag.protocol.errors import HandshakeError
+from wsdiag.protocol.headers import HeaderSyntaxError, get_all, parse_extensions, parse_tokens
+from wsdiag.protocol.http import (
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    Headers,
+    HeadGuard,
+    Request,
+    decode_headers,
+    has_token,
+)
+from wsdiag.protocol.http import (
+    accept_key as compute_accept,
+)
+
+_SECTION = "RFC 6455, 4.2.1"
+
+
+class ServerHandshake:
+    """One request and our answer to it.
+
+    `subprotocols` in our order of preference; `deflate`: whether to take permessage-deflate, or
+    what to ask for when taking it.
+    """
+
+    def __init__(
+        self, *, subprotocols: Sequence[str] = (), deflate: bool | DeflateOffer = True
+    ) -> None:
+        self.subprotocols = tuple(subprotocols)
+        self.trailing = b""
+        self._deflate = DeflateOffer() if deflate is True else (deflate or None)
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
+        self._guard = HeadGuard()
+        self._request: Request | None = None
+
+    def receive(self, data: bytes) -> Request | None:
+        """Take bytes; the request once its head is whole.
+
+        A request that asks for no WebSocket is returned with `is_upgrade` False. HandshakeError,
+        with the `reply` to send, for one that asks wrongly or is not HTTP.
+        """
+        bad = self._guard.feed(data)
+        if bad is not None:
+            raise _error("bad-request", f"byte 0x{bad:02x} in the request's head", 400)
+        try:
+            self._http.receive_data(data)
+            event = self._http.next_event()
+        except h11.RemoteProtocolError as error:
+            raise _malformed(error) from None
+        if not isinstance(event, h11.Request):
+            return None
+        self._request = self._judge(event)
+        return self._request
+
+    def receive_eof(self) -> None:
+        """The stream ended before the request did: raises HandshakeError ("closed-early")."""
+        raise HandshakeError("closed-early", "the client closed the connection", _SECTION)
+
+    def accept(
+        self,
+        request: Request,
+        *,
+        subprotocol: str | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        accept_key: str | None = None,
+    ) -> tuple[bytes, PerMessageDeflate | None]:
+        """The 101 and the codec that it promises.
+
+        `subprotocol` None: the first of ours that was offered. `headers` replace ours of the same
+        name; `accept_key` writes a wrong Sec-WebSocket-Accept, for tests of clients.
+        """
+        accept = accept_key
+        if accept is None:
+            accept = compute_accept(request.key or "")
+        own: Headers = [
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Accept", accept),
+        ]
+        chosen = subprotocol or self.choose_subprotocol(request)
+        own += [("Sec-WebSocket-Protocol", chosen)] if chosen else []
+        agreed = self._agree(request)
+        own += [("Sec-WebSocket-Extensions", agreed[0])] if agreed else []
+        return _response(101, own, headers), agreed[1] if agreed else None
+
+    def reject(
+        self,
+        status: int,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+    ) -> bytes:
+        """A whole HTTP answer that ends the connection."""
+        return refusal(status, headers, body)
+
+    def choose_subprotocol(self, request: Request) -> str | None:
+        """The first of our subprotocols that the client offered."""
+        offered = request.offered_subprotocols
+        return next((name for name in self.subprotocols if name in offered), None)
+
+    def _agree(self, request: Request) -> tuple[str, PerMessageDeflate] | None:
+        if self._deflate is None:
+            return None
+        value = request.header("Sec-WebSocket-Extensions") or ""
+        return accept_offer(parse_extensions(value), self._deflate)
+
+    def _judge(self, event: h11.Request) -> Request:
+        headers = decode_headers(event.headers.raw_items())
+        if len(headers) > MAX_HEADERS:
+            message = f"{len(headers)} headers in the request, the limit is {MAX_HEADERS}"
+            raise _error("headers-too-large", message, 431)
+        method, target = event.method.decode(), event.target.decode("latin-1")
+        request = Request(target, headers, method)
+        if not _wants_websocket(headers):
+            return request
+        if event.http_version < b"1.1":
+            raise _error("bad-request", "a WebSocket needs HTTP/1.1", 505)
+        self.trailing = bytes(self._http.trailing_data[0])
+        return _judge_upgrade(request)
+
+
+def _wants_websocket(headers: Headers) -> bool:
+    upgrade = has_token(headers, "Upgrade", "websocket")
+    return upgrade or bool(get_all(headers, "Sec-WebSocket-Key"))
+
+
+def _judge_upgrade(request: Request) -> Request:
+    """What RFC 6455, 4.2.1 asks of a client's opening handshake."""
+    headers = request.headers
+    if request.method != "GET":
+        message = f"method {request.method}, a WebSocket is asked for with GET"
+        raise _error("bad-request", message, 405, [("Allow", "GET")])
+    if not has_token(headers, "Upgrade", "websocket"):
+        message = "no Upgrade: websocket header; a proxy on the way may have removed it"
+        raise _error("upgrade-stripped", message, 426, [("Upgrade", "websocket")])
+    if not has_token(headers, "Connection", "upgrade"):
+        message = "no upgrade in the Connection header; a proxy on the way may have removed it"
+        raise _error("bad-connection", message, 426, [("Upgrade", "websocket")])
+    if get_all(headers, "Sec-WebSocket-Version") != ["13"]:
+        version = request.header("Sec-WebSocket-Version")
+        message = f"Sec-WebSocket-Version is {version}, only 13 is spoken here"
+        raise _error("bad-version", message, 426, [("Sec-WebSocket-Version", "13")])
+    try:
+        parse_extensions(request.header("Sec-WebSocket-Extensions") or "")
+        offered = parse_tokens(request.header("Sec-WebSocket-Protocol") or "")
+    except HeaderSyntaxError as error:
+        raise _error("bad-request", str(error), 400) from None
+    return replace(request, is_upgrade=True, key=_read_key(headers), offered_subprotocols=offered)
+
+
+def _read_key(headers: Headers) -> str:
+    """The key: 16 bytes in Base64, exactly once."""
+    keys = get_all(headers, "Sec-WebSocket-Key")
+    try:
+        sound = len(keys) == 1 and len(base64.b64decode(keys[0], validate=True)) == 16
+    except (binascii.Error, ValueError):
+        sound = False
+    if not sound:
+        message = "Sec-WebSocket-Key must be 16 bytes in Base64, once"
+        raise _error("bad-request", message, 400)
+    return keys[0]
+
+
+def _malformed(error: h11.RemoteProtocolError) -> HandshakeError:
+    if error.error_status_hint == 431:
+        message = f"the request's headers exceed {MAX_HEAD_BYTES // 1024} KiB"
+        return _error("headers-too-large", message, 431)
+    return _error("bad-request", f"not well-formed HTTP: {str(error)[:80]}", 400)
+
+
+def _error(
+    code: str, message: str, status: int, headers: Sequence[tuple[str, str]] = ()
+) -> HandshakeError:
+    body = message.encode("latin-1", "replace") + b"\n"
+    return HandshakeError(code, message, _SECTION, reply=refusal(status, headers, body))
+
+
+def refusal(status: int, headers: Sequence[tuple[str, str]] = (), body: bytes = b"") -> bytes:
+    """A whole HTTP answer that ends the connection; `headers` replace ours of the same name."""
+    own = [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+        ("Connection", "close"),
+    ]
+    return _response(status, own, headers) + body
+
+
+def _response(status: int, own: Headers, headers: Sequence[tuple[str, str]]) -> bytes:
+    """A head as bytes. No header is checked: `serve` must be able to write bad ones."""
+    given = {name.lower() for name, _ in headers}
+    lines = [f"HTTP/1.1 {status} {_phrase(status)}"]
+    lines += [f"{name}: {value}" for name, value in own if name.lower() not in given]
+    lines += [f"{name}: {value}" for name, value in headers]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Status"
