@@ -40,6 +40,6 @@ class DialOptions:
     max_redirs: int = 5
     connect_timeout: float = 10.0
     """The whole dial: names, TCP, proxy, TLS, upgrade, redirects."""
-    compression: bool = False
-    """Offer permessage-deflate (RFC 7692)."""
+    compression: bool | None = None
+    """Offer permessage-deflate (RFC 7692); None counts as no."""
     max_message_size: int = 16 * 2**20

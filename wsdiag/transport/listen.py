@@ -1,0 +1,144 @@
+"""Accepting connections: each becomes a `Stream`, after its TLS handshake if it has one."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsdiag.transport.stream import End, Stream
+from wsdiag.transport.tls import TlsLayer
+
+_PER_WAKE = 128
+_OUT_OF_FILES_PAUSE_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTls:
+    """A server's certificate chain and key (PEM), and the seconds a client has to shake hands."""
+
+    cert: Path
+    key: Path | None = None
+    handshake_timeout: float = 10.0
+
+    def context(self) -> ssl.SSLContext:
+        """The context for all connections. OSError or ssl.SSLError for unusable files."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.cert, self.key)
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
+
+class Listener:
+    """A listening socket; `host` and `port` are the ones it really has."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        on_stream: Callable[[Stream], None],
+        tls: ServerTls | None,
+        on_refused: Callable[[str, ssl.SSLError | End], None] | None,
+    ) -> None:
+        self.host, self.port = sock.getsockname()[:2]
+        self._sock, self._on_stream, self._on_refused = sock, on_stream, on_refused
+        self._loop = asyncio.get_running_loop()
+        self._context = tls.context() if tls is not None else None
+        self._timeout = tls.handshake_timeout if tls is not None else 0.0
+        self._shaking: set[Stream] = set()
+        self._loop.add_reader(sock, self._accept)
+
+    def _accept(self) -> None:
+        for _ in range(_PER_WAKE):
+            try:
+                sock, address = self._sock.accept()
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    self._pause()
+                return
+            with suppress(OSError):  # the peer may be gone already
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            stream = Stream(sock, peer=format_address(address))
+            if self._context is None:
+                self._on_stream(stream)
+            else:
+                self._start_tls(stream, self._context)
+
+    def _pause(self) -> None:
+        """Out of file descriptors: the queue stays readable, so wait instead of spinning."""
+        self._loop.remove_reader(self._sock)
+        self._loop.call_later(_OUT_OF_FILES_PAUSE_S, self._resume)
+
+    def _resume(self) -> None:
+        if self._sock.fileno() >= 0:
+            self._loop.add_reader(self._sock, self._accept)
+
+    def _start_tls(self, stream: Stream, context: ssl.SSLContext) -> None:
+        self._shaking.add(stream)
+        timer = self._loop.call_later(self._timeout, stream.reset)
+
+        def done(failure: ssl.SSLError | End | None) -> None:
+            timer.cancel()
+            self._shaking.discard(stream)
+            if failure is None:
+                self._on_stream(stream)
+                return
+            stream.close()
+            if self._on_refused is not None:
+                self._on_refused(stream.peer, failure)
+
+        stream.start_tls(TlsLayer(context, server_side=True), done)
+
+    def close(self) -> None:
+        """Accept no more; handshakes under way are reset, streams already handed out live on."""
+        if self._sock.fileno() < 0:
+            return
+        self._loop.remove_reader(self._sock)
+        self._sock.close()
+        for stream in tuple(self._shaking):
+            stream.reset()
+
+
+def format_address(address: object) -> str:
+    """`ip:port` of a socket's address, IPv6 in brackets; a path stays a path."""
+    if isinstance(address, tuple):
+        host, port = address[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return str(address)
+
+
+async def listen(
+    host: str,
+    port: int,
+    *,
+    on_stream: Callable[[Stream], None],
+    tls: ServerTls | None = None,
+    on_refused: Callable[[str, ssl.SSLError | End], None] | None = None,
+    backlog: int = 4096,
+    reuse_port: bool = False,
+) -> Listener:
+    """Listen on `host`:`port` (0: any free one). OSError when that cannot be had.
+
+    `on_refused` hears of failed TLS handshakes: the peer's address and why.
+    """
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    family, _, _, _, address = found[0]
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(address)
+        sock.listen(backlog)
+        sock.setblocking(False)
+        return Listener(sock, on_stream, tls, on_refused)
+    except BaseException:
+        sock.close()
+        raise

@@ -1,0 +1,103 @@
+"""What a dial found out, whether it succeeded or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from time import monotonic_ns
+from typing import Any, Literal
+
+from wsdiag.transport.trace import HeadersTraced, Phase, PhaseTraced, Tracer
+
+Kind = Literal[
+    "dns", "connect", "refused", "proxy", "tls", "cert", "upgrade", "redirect",
+    "protocol", "timeout", "closed", "usage",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFacts:
+    """What TLS negotiated and the certificate's facts; dates are RFC 3339, None: unreadable."""
+
+    version: str | None
+    cipher: str | None
+    alpn: str | None
+    subject: str | None
+    issuer: str | None
+    sans: tuple[str, ...]
+    not_before: str | None
+    not_after: str | None
+    expires_in_days: int | None
+    verified: bool
+
+
+@dataclass(slots=True)
+class DialReport:
+    """One dial so far; `phases_ms` has the phases that happened: dns, tcp, proxy, tls, upgrade."""
+
+    url: str
+    address: str | None = None
+    proxy: str | None = None
+    """The proxy's URL as given, password included: mask it before showing it."""
+    proxy_why: str | None = None
+    """Which option or environment variable named the proxy."""
+    phases_ms: dict[str, float] = field(default_factory=dict)
+    request_line: str = ""
+    request_headers: tuple[tuple[str, str], ...] = ()
+    status: int | None = None
+    reason: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    tls: TlsFacts | None = None
+    subprotocol: str | None = None
+    extensions: tuple[str, ...] = ()
+    redirects: tuple[str, ...] = ()
+    """URLs that sent us on, in order (with -L)."""
+    total_ms: float = 0.0
+    tracer: Tracer | None = None
+
+    def headers_sent(self, first_line: str, headers: tuple[tuple[str, str], ...]) -> None:
+        """Tell the tracer about a head that was sent."""
+        if self.tracer is not None:
+            self.tracer(HeadersTraced(monotonic_ns(), self.url, "sent", first_line, headers))
+
+    def headers_received(self, first_line: str, headers: tuple[tuple[str, str], ...]) -> None:
+        """Tell the tracer about a head that came."""
+        if self.tracer is not None:
+            self.tracer(HeadersTraced(monotonic_ns(), self.url, "received", first_line, headers))
+
+
+class DialError(Exception):
+    """A dial that failed.
+
+    `kind`: the record's error kind; `code`: a stable finer id; `phase`: where it happened;
+    `facts`: what a diagnosis needs, by name; `report`: all that was found out before.
+    """
+
+    def __init__(
+        self, kind: Kind, phase: str, code: str, message: str, report: DialReport, **facts: Any
+    ) -> None:
+        super().__init__(message)
+        self.kind, self.phase, self.code, self.message = kind, phase, code, message
+        self.report, self.facts = report, facts
+
+
+class PhaseClock:
+    """Times the phases of a dial one after the other, and knows which one is under way."""
+
+    def __init__(self, report: DialReport) -> None:
+        self._report = report
+        self.current: Phase = "dns"
+        self._began = monotonic_ns()
+
+    def begin(self, phase: Phase) -> None:
+        """`phase` starts now."""
+        self.current, self._began = phase, monotonic_ns()
+
+    def end(self, detail: str = "", *, ok: bool = True) -> None:
+        """The phase under way is over."""
+        at = monotonic_ns()
+        took_ms = (at - self._began) / 1e6
+        self._report.phases_ms[self.current] = took_ms
+        if self._report.tracer is not None:
+            url = self._report.url
+            self._report.tracer(PhaseTraced(at, url, self.current, took_ms, ok, detail))

@@ -1,0 +1,233 @@
+"""A WebSocket session: pumps bytes between a stream and the protocol, both roles."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+
+from wsdiag.protocol.codes import Role, State
+from wsdiag.protocol.connection import Connection
+from wsdiag.protocol.errors import LocalProtocolError
+from wsdiag.protocol.events import Event
+from wsdiag.transport.report import DialReport
+from wsdiag.transport.stamps import SentMark, Stamp, now
+from wsdiag.transport.stream import End, Stream
+from wsdiag.transport.tcpinfo import TcpInfo
+
+_QUEUE_HIGH, _QUEUE_LOW = 64, 16
+_UNSENT_HIGH = 1 << 20
+
+
+@dataclass(slots=True)
+class Received:
+    """An event and when its last byte arrived."""
+
+    event: Event
+    at: Stamp
+
+
+class SessionEnded(Exception):  # noqa: N818 - an end is not always an error
+    """The stream under a session has ended; `end` says how."""
+
+    def __init__(self, end: End) -> None:
+        super().__init__(f"{end.how}: {end.detail}" if end.detail else end.how)
+        self.end = end
+
+
+@dataclass(frozen=True, slots=True)
+class CloseOutcome:
+    """How closing went (RFC 6455, 7.1): the peer's code and reason, and who ended TCP first.
+
+    `clean`: Close frames crossed in both directions.
+    """
+
+    code: int | None
+    reason: str
+    clean: bool
+    tcp_ended_by: Literal["server", "client"]
+
+
+class Session:
+    """An open WebSocket connection, pulled from (`receive`) or pushing (`on_event`, `on_end`)."""
+
+    __slots__ = (
+        "_discarding", "_events", "_on_end", "_on_event", "_wake", "connection", "ended",
+        "opened", "report", "stream",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        stream: Stream,
+        connection: Connection,
+        *,
+        report: DialReport | None = None,
+        on_event: Callable[[Received], None] | None = None,
+        on_end: Callable[[End], None] | None = None,
+        trailing: bytes = b"",
+        opened: Stamp | None = None,
+    ) -> None:
+        """`opened`: when the handshake's last byte came, in one segment with `trailing`."""
+        self.stream, self.connection, self.report = stream, connection, report
+        self._on_event, self._on_end = on_event, on_end
+        self._events: deque[Received] = deque()
+        self._wake: asyncio.Event = asyncio.Event()
+        self._discarding = False
+        self.ended: End | None = None
+        self.opened = opened or now()
+        if trailing:
+            self.data_received(trailing, self.opened)
+        stream.start(self)
+        stream.resume_reading()
+        if stream.ended is not None and self.ended is None:
+            self.stream_ended(stream.ended)
+
+    # -- the stream's side ---------------------------------------------------------------------
+
+    def data_received(self, data: bytes, at: Stamp) -> None:
+        """Bytes in: automatic answers leave at once, then the events are told."""
+        events = self.connection.receive_data(data)
+        # A peer that floods us but never reads gets no answers queued beyond this.
+        if self.stream.unsent < _UNSENT_HIGH and (answers := self.connection.data_to_send()):
+            self.stream.write(answers, stamp=False)
+        if self._on_event is not None:
+            for event in events:
+                self._on_event(Received(event, at))
+        elif not self._discarding:
+            self._events.extend(Received(event, at) for event in events)
+            if len(self._events) > _QUEUE_HIGH:
+                self.stream.pause_reading()
+        if events and self._on_event is None:
+            self._wake.set()
+
+    def stream_ended(self, end: End) -> None:
+        """The stream's last word."""
+        if self.ended is not None:
+            return
+        for event in self.connection.receive_eof():
+            received = Received(event, end.at)
+            if self._on_event is not None:
+                self._on_event(received)
+            elif not self._discarding:
+                self._events.append(received)
+        self.ended = end
+        self._wake.set()
+        if self._on_end is not None:
+            self._on_end(end)
+
+    def writable(self) -> None:
+        """The stream's queue is empty again: what had to wait for that goes out."""
+        if answers := self.connection.data_to_send():
+            self.stream.write(answers, stamp=False)
+        self._wake.set()
+
+    # -- sending -------------------------------------------------------------------------------
+
+    def _flush(self, stamp: bool = True) -> SentMark:
+        return self.stream.write(self.connection.data_to_send(), stamp=stamp)
+
+    def ping(self, payload: bytes = b"") -> SentMark:
+        """Send a Ping; LocalProtocolError when the connection is closing."""
+        self.connection.ping(payload)
+        return self._flush()
+
+    def pong(self, payload: bytes = b"") -> SentMark:
+        """Send a Pong nobody asked for (RFC 6455, 5.5.3)."""
+        self.connection.pong(payload)
+        return self._flush()
+
+    def send_text(self, text: str, *, stamp: bool = True) -> SentMark:
+        """Send a text message; without `stamp` the kernel is not asked when it left."""
+        self.connection.send_text(text)
+        return self._flush(stamp)
+
+    def send_binary(self, data: bytes, *, stamp: bool = True) -> SentMark:
+        """Send a binary message; without `stamp` the kernel is not asked when it left."""
+        self.connection.send_binary(data)
+        return self._flush(stamp)
+
+    def send_raw(self, data: bytes) -> SentMark:
+        """Send bytes as they are, legal or not."""
+        self.connection.send_raw(data)
+        return self._flush()
+
+    async def drained(self) -> None:
+        """Wait until our own queue is empty, or the session has ended."""
+        while self.stream.unsent and self.ended is None:
+            self._wake.clear()
+            await self._wake.wait()
+
+    # -- receiving -----------------------------------------------------------------------------
+
+    async def receive(self, timeout: float | None = None) -> Received | None:
+        """The next event; None after `timeout` seconds; SessionEnded once all events are read."""
+        if not self._events and self.ended is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    while not self._events and self.ended is None:
+                        self._wake.clear()
+                        await self._wake.wait()
+        if self._events:
+            received = self._events.popleft()
+            if len(self._events) == _QUEUE_LOW:
+                self.stream.resume_reading()
+            return received
+        if self.ended is not None:
+            raise SessionEnded(self.ended)
+        return None
+
+    # -- ending --------------------------------------------------------------------------------
+
+    async def close(
+        self, code: int | None = 1000, reason: str = "", *, timeout: float = 2.0
+    ) -> CloseOutcome:
+        """Send a Close, wait for the peer's, then for TCP's end: `timeout` seconds at most.
+
+        The server ends TCP first (RFC 6455, 7.1.1). Events that still come are dropped.
+        """
+        self._discarding, self._on_event = True, None
+        self._events.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._close(code, reason)
+        by_peer = self.ended is not None and self.ended.how != "local"
+        outcome = self._outcome(by_peer and not self.stream.half_closed)
+        self.stream.close()
+        return outcome
+
+    async def _close(self, code: int | None, reason: str) -> None:
+        connection = self.connection
+        self.stream.resume_reading()
+        if connection.close_sent is None and self.ended is None:
+            with suppress(LocalProtocolError):
+                connection.close(code, reason)
+            self._flush(stamp=False)
+        while self.ended is None and connection.state is not State.CLOSED:
+            self._wake.clear()
+            await self._wake.wait()
+        if connection.role is Role.SERVER:
+            self.stream.half_close()
+        while self.ended is None:
+            self._wake.clear()
+            await self._wake.wait()
+
+    def _outcome(self, ended_by_peer: bool) -> CloseOutcome:
+        we_are_client = self.connection.role is Role.CLIENT
+        ended_by: Literal["server", "client"] = (
+            "server" if ended_by_peer is we_are_client else "client"
+        )
+        received = self.connection.close_received
+        code, reason = received if received is not None else (None, "")
+        clean = received is not None and self.connection.close_sent is not None
+        return CloseOutcome(code, reason, clean, ended_by)
+
+    def abort(self) -> None:
+        """Leave at once, with RST."""
+        self.stream.reset()
+
+    def tcp_info(self) -> TcpInfo | None:
+        """TCP_INFO of the connection now."""
+        return self.stream.tcp_info()
