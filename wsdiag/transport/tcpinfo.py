@@ -12,6 +12,8 @@ _SIOCOUTQ = 0x5411  # linux/sockios.h
 # linux/tcp.h, struct tcp_info: eight bytes of states, 24 u32, then u64s from tcpi_pacing_rate on.
 _HEAD = struct.Struct("=8B24I")
 _TAIL = struct.Struct("=QQQQIIIIII")
+_REORDERED = struct.Struct("=I")  # tcpi_rcv_ooopack, since Linux 5.4
+_REORDERED_AT = 224
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class TcpInfo:
     notsent_bytes: int | None
     bytes_acked: int | None
     backoff: int
+    reordered: int | None = None
+    """Segments that arrived out of order: some of the peer's before them were lost or overtaken."""
 
 
 def tcp_info(sock: socket.socket) -> TcpInfo | None:
@@ -62,7 +66,14 @@ def _decode(raw: bytes) -> TcpInfo:
         rtt_us=words[15], rttvar_us=words[16], snd_cwnd=words[18], total_retrans=words[23],
         bytes_acked=tail[2], notsent_bytes=tail[6],
         min_rtt_us=None if tail[7] in (None, 0xFFFFFFFF) else tail[7],
+        reordered=_reordered(raw),
     )  # fmt: skip
+
+
+def _reordered(raw: bytes) -> int | None:
+    if len(raw) < _REORDERED_AT + _REORDERED.size:
+        return None
+    return int(_REORDERED.unpack_from(raw, _REORDERED_AT)[0])
 
 
 def unacknowledged_bytes(sock: socket.socket) -> int | None:
