@@ -1,0 +1,43 @@
+"""How `ping` shows itself: a live chart on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from wsdiag.probes.results import PingEvent
+from wsdiag.render.ping_lines import PingLines
+from wsdiag.render.terminal import Terminal
+
+
+class PingView(Protocol):
+    """What a command drives: start, handle each event, finish; stop restores the terminal."""
+
+    def start(self) -> None:
+        """Take the screen, if this view needs it."""
+
+    def handle(self, event: PingEvent) -> None:
+        """Take one event in; cheap, never blocks on the terminal of a live view."""
+
+    def refresh(self) -> None:
+        """Redraw soon; views redraw by themselves, so this is for a resize."""
+
+    def finish(self) -> None:
+        """Leave the final view on the screen; and save it, where that was asked for."""
+
+    def stop(self) -> None:
+        """Restore the terminal, whatever happened; harmless when repeated."""
+
+
+def ping_view(
+    terminal: Terminal,
+    urls: Sequence[str],
+    *,
+    window_s: float = 60.0,
+    y_max_ms: float | None = None,
+    log_scale: bool = False,
+    chart: bool = True,
+    timestamps: bool = False,
+) -> PingView:
+    """The view that fits: a live chart on a terminal unless `chart` is off, else lines."""
+    return PingLines(terminal, timestamps=timestamps, urls=len(urls))

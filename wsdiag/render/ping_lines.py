@@ -1,0 +1,102 @@
+"""`ping` without a terminal: one line an event, as ping(8) prints them."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from wsdiag.probes.results import (
+    Drop,
+    Error,
+    PingClosed,
+    PingEvent,
+    PingLost,
+    PingReply,
+    PingStart,
+    PingSummary,
+)
+from wsdiag.render.drops import describe_drop
+from wsdiag.render.error import print_error
+from wsdiag.render.figures import ms
+from wsdiag.render.ping_summary import summary_view
+from wsdiag.render.terminal import Terminal
+from wsdiag.units import format_duration
+
+
+class PingLines:
+    """Prints events as they come; of several URLs, each line names its own.
+
+    `-q` prints summaries only. `timestamps` (-D) puts `[1767225600.123456]` before each line.
+    """
+
+    def __init__(self, terminal: Terminal, *, timestamps: bool = False, urls: int = 1) -> None:
+        self._terminal = terminal
+        self._timestamps = timestamps
+        self._several = urls > 1
+        self._views: list[Text] = []
+
+    def start(self) -> None:
+        """Nothing to prepare: lines need no screen."""
+
+    def stop(self) -> None:
+        """Nothing to restore."""
+
+    def refresh(self) -> None:
+        """Nothing to redraw: each line is final."""
+
+    def handle(self, event: PingEvent) -> None:
+        """Print one event."""
+        if isinstance(event, Error):
+            print_error(self._terminal, event)
+            return
+        event = self._terminal.clean(event)
+        if isinstance(event, PingSummary):
+            self._terminal.print(summary_view(event, self._terminal.glyphs))
+        elif not self._terminal.quiet:
+            self._terminal.line(self._line(event))
+
+    def finish(self) -> None:
+        """Nothing is left to say after the summaries."""
+
+    def _line(self, event: PingStart | PingReply | PingLost | PingClosed) -> Text:
+        line = event_line(event)
+        if self._several and not isinstance(event, PingStart):
+            line = Text.assemble((f"{event.url}: ", "dim"), line)
+        if self._timestamps and not isinstance(event, PingStart):
+            line = Text.assemble((f"[{event.time.timestamp():.6f}] ", "dim"), line)
+        return line
+
+
+def event_line(event: PingStart | PingReply | PingLost | PingClosed) -> Text:
+    """The line of one cleaned event."""
+    if isinstance(event, PingStart):
+        return _start(event)
+    if isinstance(event, PingReply):
+        return _reply(event)
+    if isinstance(event, PingLost):
+        waited = format_duration(event.waited_ms / 1e3)
+        return Text.assemble(
+            f"seq={event.seq} ", ("lost", "bold red"), f" (no Pong within {waited})"
+        )
+    return _closed(event.drop)
+
+
+def _start(event: PingStart) -> Text:
+    again = f", reconnected ({event.reconnect})" if event.reconnect else ""
+    where = f" ({event.address})" if event.address else ""
+    return Text(f"PING {event.url}{where}: clock {event.clock}{again}")
+
+
+def _reply(event: PingReply) -> Text:
+    line = Text(f"seq={event.seq} time={ms(event.rtt_ms)} ms")
+    if event.late:
+        line.append(" late", style="bold yellow")
+    if event.retransmits:
+        line.append(f" retransmits={event.retransmits}", style="yellow")
+    if event.cause:
+        line.append(f" cause={event.cause}", style="yellow")
+    return line
+
+
+def _closed(drop: Drop) -> Text:
+    return Text.assemble(("closed", "bold red"), f" after {format_duration(drop.at_s)}: ",
+                         describe_drop(drop))  # fmt: skip

@@ -1,0 +1,84 @@
+"""The end of a `ping`: statistics as in ping(8), then whose latency it was, limits and advice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from wsdiag.probes.results import Load, PingSummary, Threshold
+from wsdiag.render.figures import counted, ms, percent
+from wsdiag.render.glyphs import UNICODE, Glyphs
+from wsdiag.units import format_duration, format_size
+
+_FIGURES = ("min", "avg", "p50", "p95", "p99", "max", "stddev", "jitter")
+
+
+def summary_view(summary: PingSummary, glyphs: Glyphs = UNICODE) -> Group:
+    """The statistics of one URL, from a cleaned summary."""
+    title = "ping statistics so far" if summary.partial else "ping statistics"
+    parts: list[RenderableType] = [
+        Text.assemble("\n", (f"--- {summary.url} {title} ---", "bold")),
+        _counts(summary),
+    ]
+    if summary.received:
+        parts.append(_round_trips(summary))
+    parts += _explained(summary)
+    parts += [_threshold(threshold, glyphs) for threshold in summary.thresholds]
+    parts += [_advice(sentence) for sentence in summary.advice]
+    return Group(*parts)
+
+
+def _counts(summary: PingSummary) -> Text:
+    lost = "green" if not summary.lost else "bold red"
+    text = Text(f"{summary.sent} sent, {summary.received} received, ")
+    text.append(f"{percent(summary.loss_pct)} loss", style=lost)
+    if summary.late:
+        text.append(f", {summary.late} late", style="yellow")
+    if summary.drops:
+        text.append(f", {counted(summary.drops, 'drop')}", style="bold red")
+    return text.append(f", time {format_duration(summary.duration_s)}")
+
+
+def _round_trips(summary: PingSummary) -> Text:
+    known = [name for name in _FIGURES if getattr(summary, f"{name}_ms") is not None]
+    values = "/".join(ms(getattr(summary, f"{name}_ms")) for name in known)
+    return Text.assemble(("rtt ", "dim"), ("/".join(known), "dim"), " = ", values, " ms")
+
+
+def _explained(summary: PingSummary) -> Iterator[RenderableType]:
+    if summary.attribution:
+        yield from (Text(sentence) for sentence in summary.attribution.explanation)
+    if summary.load:
+        yield from _load(summary.load)
+
+
+def _load(load: Load) -> Iterator[Text]:
+    yield Text.assemble(
+        ("under load ", "dim"),
+        f"p50 {ms(load.idle_p50_ms)} ms idle, {ms(load.loaded_p50_ms)} ms while sending "
+        f"({format_size(load.sent_bytes)} sent)",
+    )
+    yield from (Text(sentence) for sentence in load.explanation)
+
+
+def _threshold(threshold: Threshold, glyphs: Glyphs) -> Text:
+    mark = (
+        (f"{glyphs.ok} ok    ", "green") if threshold.ok else (f"{glyphs.bad} FAILED", "bold red")
+    )
+    unit = "%" if "loss" in threshold.name else " ms"
+    seen = "not measured" if threshold.measured is None else f"{_amount(threshold.measured)}{unit}"
+    limit = f"{_amount(threshold.limit)}{unit}"
+    return Text.assemble(mark, f" {threshold.name} {glyphs.up_to} {limit}: {seen}")
+
+
+def _amount(value: float) -> str:
+    return f"{value:.4g}" if value < 1000 else f"{value:.0f}"
+
+
+def _advice(sentence: str) -> RenderableType:
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_row(Text("advice:", style="bold cyan"), Text(sentence))
+    return table
