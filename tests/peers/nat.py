@@ -1,9 +1,11 @@
 """A real NAT: Linux conntrack with masquerading between a client's and a server's namespace.
 
 A flow without a segment for `established_s` seconds is forgotten. What happens to its next segment
-is the `on_unknown` of the router: `drop` (silent for ever, the client's FIN included), `reset`
-(silent until written to, then RST) or `pickup` (Linux's default: the client's own next segment makes
-the flow known again).
+is the `on_unknown` of the router:
+
+* `drop`: silent for ever, the client's own FIN included
+* `reset`: silent until written to, then RST
+* `pickup`: Linux's default, the client's own next segment makes the flow known again
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ def _die_with_parent() -> None:
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's environment less what changes a client's path or colours, plus `extra`."""
-    dropped = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ws_proxy", "wss_proxy")
-    dropped += ("no_color", "force_color", "columns", "lines")
+    dropped = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ws_proxy", "wss_proxy"}
+    dropped |= {"no_color", "force_color", "columns", "lines"}
     kept = {k: v for k, v in os.environ.items() if k.lower() not in dropped}
     return {**kept, "PYTHONUNBUFFERED": "1", **(extra or {})}
 
