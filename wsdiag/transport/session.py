@@ -85,6 +85,17 @@ class Session:
         if stream.ended is not None and self.ended is None:
             self.stream_ended(stream.ended)
 
+    def push(
+        self, on_event: Callable[[Received], None], on_end: Callable[[End], None]
+    ) -> None:
+        """Report by calls from now on, beginning with what has come already."""
+        self._on_event, self._on_end = on_event, on_end
+        while self._events:
+            on_event(self._events.popleft())
+        self.stream.resume_reading()
+        if self.ended is not None:
+            on_end(self.ended)
+
     # -- the stream's side ---------------------------------------------------------------------
 
     def data_received(self, data: bytes, at: Stamp) -> None:
