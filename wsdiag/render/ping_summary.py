@@ -26,7 +26,7 @@ def summary_view(summary: PingSummary, glyphs: Glyphs = UNICODE) -> Group:
     if summary.received:
         parts.append(_round_trips(summary))
     parts += _explained(summary)
-    parts += [_threshold(threshold, glyphs) for threshold in summary.thresholds]
+    parts += [_limit(threshold, glyphs) for threshold in summary.thresholds]
     parts += [_advice(sentence) for sentence in summary.advice]
     return Group(*parts)
 
@@ -45,7 +45,7 @@ def _counts(summary: PingSummary) -> Text:
 def _round_trips(summary: PingSummary) -> Text:
     known = [name for name in _FIGURES if getattr(summary, f"{name}_ms") is not None]
     values = "/".join(ms(getattr(summary, f"{name}_ms")) for name in known)
-    return Text.assemble(("rtt ", "dim"), ("/".join(known), "dim"), " = ", values, " ms")
+    return Text.assemble(("rtt ", "dim"), ("/".join(known), "dim"), f" = {values} ms")
 
 
 def _explained(summary: PingSummary) -> Iterator[RenderableType]:
@@ -64,14 +64,15 @@ def _load(load: Load) -> Iterator[Text]:
     yield from (Text(sentence) for sentence in load.explanation)
 
 
-def _threshold(threshold: Threshold, glyphs: Glyphs) -> Text:
+def _limit(threshold: Threshold, glyphs: Glyphs) -> Text:
     mark = (
         (f"{glyphs.ok} ok    ", "green") if threshold.ok else (f"{glyphs.bad} FAILED", "bold red")
     )
-    unit = "%" if "loss" in threshold.name else " ms"
+    name = threshold.name.removeprefix("max-")
+    unit = "%" if name == "loss" else " ms"
     seen = "not measured" if threshold.measured is None else f"{_amount(threshold.measured)}{unit}"
     limit = f"{_amount(threshold.limit)}{unit}"
-    return Text.assemble(mark, f" {threshold.name} {glyphs.up_to} {limit}: {seen}")
+    return Text.assemble(mark, f" {name} {seen}", (f" (limit {limit})", "dim"))
 
 
 def _amount(value: float) -> str:

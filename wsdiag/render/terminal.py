@@ -163,7 +163,7 @@ def _console(
     return _Console(
         file=stream,  # type: ignore[arg-type]
         force_terminal=colored or stream.isatty(),
-        color_system="auto" if colored else None,
+        color_system=_color_system(environ) if colored else None,
         no_color=not colored,
         highlight=False,
         markup=False,
@@ -171,6 +171,11 @@ def _console(
         width=width,
         _environ=environ,
     )
+
+
+def _color_system(environ: Mapping[str, str]) -> Literal["auto", "standard"]:
+    # a stream that is no terminal, as under --color always in CI, has no TERM to ask
+    return "auto" if environ.get("TERM", "") not in ("", "dumb", "unknown") else "standard"
 
 
 def _wants_color(stream: SafeStream, color: ColorMode, environ: Mapping[str, str]) -> bool:

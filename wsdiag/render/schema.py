@@ -1,0 +1,128 @@
+"""The JSON Schema of all records, made from the dataclasses so that it cannot drift from them."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, fields, is_dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from wsdiag.probes import results
+from wsdiag.probes.results import SCHEMA_VERSION, ServeEvent
+from wsdiag.render.trace import TraceRecord
+
+PATH = Path(__file__).with_name("schema.json")
+"""The schema as it lies in the package; a test compares it with what the dataclasses say."""
+
+RECORDS: tuple[type, ...] = (*get_args(results.Record), *get_args(TraceRecord))
+_TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"
+_PLAIN = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
+
+
+def schema_text() -> str:
+    """The published schema, as `wsdiag --json-schema` prints it."""
+    return PATH.read_text(encoding="utf-8").rstrip("\n")
+
+
+def build_schema() -> dict[str, Any]:
+    """JSON Schema 2020-12: `oneOf` all records, told apart by `type`."""
+    definitions: dict[str, Any] = {}
+    for record in RECORDS:
+        definitions[_type_name(record)] = _record(record, definitions)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "wsdiag records",
+        "description": "One line of `-o json` or `--trace` is one of these. Members may be added.",
+        "oneOf": [{"$ref": f"#/$defs/{_type_name(record)}"} for record in RECORDS],
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def _type_name(record: type) -> str:
+    name: str = record.type  # type: ignore[attr-defined]
+    return name
+
+
+def _record(record: type, definitions: dict[str, Any]) -> dict[str, Any]:
+    schema = _object(record, definitions)
+    head = {"schema_version": {"const": SCHEMA_VERSION}, "type": {"const": _type_name(record)}}
+    schema["properties"] = head | schema["properties"]
+    schema["required"] = [*head, *schema["required"]]
+    return schema
+
+
+def _object(shape: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    hints = get_type_hints(shape, vars(sys.modules[shape.__module__]))
+    # ServeEvent.data is not a member: its members are the record's own
+    members = [f for f in fields(shape) if not (shape is ServeEvent and f.name == "data")]
+    return {
+        "type": "object",
+        "description": " ".join((shape.__doc__ or "").split()),
+        "properties": {f.name: _member(f, hints[f.name], definitions) for f in members},
+        "required": [f.name for f in members if not f.metadata.get("omit_none")],
+    }
+
+
+def _member(field: Field[Any], hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    if field.metadata.get("omit_none"):  # left out rather than null
+        rest = tuple(arm for arm in get_args(hint) if arm is not type(None))
+        hint = Union[rest]  # noqa: UP007 - the arms are computed
+    return _schema(hint, definitions)
+
+
+def _schema(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    if hint in _PLAIN:
+        return {"type": _PLAIN[hint]}
+    if hint is datetime:
+        return {"type": "string", "format": "date-time", "pattern": _TIME}
+    if is_dataclass(hint):
+        name = hint.__name__  # type: ignore[union-attr]
+        if name not in definitions:
+            definitions[name] = _object(hint, definitions)
+        return {"$ref": f"#/$defs/{name}"}
+    return _generic(hint, definitions)
+
+
+def _generic(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return {"enum": list(arguments)}
+    if origin in (Union, types.UnionType):
+        return _union([_schema(arm, definitions) for arm in arguments])
+    if origin is tuple and arguments[-1] is not ...:
+        items = [_schema(item, definitions) for item in arguments]
+        return {"type": "array", "prefixItems": items, "minItems": len(items), "items": False}
+    if origin in (tuple, list, Sequence):
+        return {"type": "array", "items": _schema(arguments[0], definitions)}
+    if origin in (dict, Mapping):
+        return _mapping(*arguments, definitions)
+    return {}
+
+
+def _mapping(key: Any, value: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "propertyNames": _schema(key, definitions),
+        "additionalProperties": _schema(value, definitions),
+    }
+
+
+def _union(arms: list[dict[str, Any]]) -> dict[str, Any]:
+    if all(set(arm) == {"type"} for arm in arms):
+        names = [arm["type"] for arm in arms]
+        return {"type": names[0] if len(names) == 1 else names}
+    return arms[0] if len(arms) == 1 else {"anyOf": arms}
+
+
+def main() -> None:
+    """Rewrite the published schema: `python -m wsdiag.render.schema`."""
+    text = json.dumps(build_schema(), indent=2, ensure_ascii=False)
+    PATH.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
