@@ -85,9 +85,7 @@ class Session:
         if stream.ended is not None and self.ended is None:
             self.stream_ended(stream.ended)
 
-    def push(
-        self, on_event: Callable[[Received], None], on_end: Callable[[End], None]
-    ) -> None:
+    def push(self, on_event: Callable[[Received], None], on_end: Callable[[End], None]) -> None:
         """Report by calls from now on, beginning with what has come already."""
         self._on_event, self._on_end = on_event, on_end
         while self._events:

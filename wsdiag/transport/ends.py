@@ -1,0 +1,31 @@
+"""How a stream ends, read from what the socket said."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+from wsdiag.transport.stamps import Stamp, now
+
+How = Literal["fin", "rst", "tls-eof", "tls-close", "timeout", "error", "local"]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a stream ended: `tls-eof` is TCP's end without close_notify, `local` our own doing."""
+
+    how: How
+    detail: str
+    at: Stamp
+
+
+def end_of(error: OSError, when: str = "") -> End:
+    """What an error of the socket says about the connection's end."""
+    how: How = "error"
+    if isinstance(error, ConnectionResetError | BrokenPipeError):
+        how = "rst"
+    elif isinstance(error, TimeoutError):
+        how = "timeout"
+    words = os.strerror(error.errno) if error.errno else str(error)
+    return End(how, f"{words} {when}".strip(), now())
