@@ -9,6 +9,8 @@ from wsdiag.protocol.frames import Frame
 from wsdiag.protocol.parser import FrameParser
 from wsdiag.protocol.utf8 import Utf8Validator, decode_text
 
+_BINARY = Opcode.BINARY
+
 
 class Assembler:
     """The data frames of one direction, in order, to messages of at most `max_size` bytes."""
@@ -31,10 +33,12 @@ class Assembler:
 
     def add(self, frame: Frame) -> TextMessage | BinaryMessage | None:
         """Take a data frame; the message when this was its last."""
-        fin, opcode, payload, compressed = frame[:4]
+        fin, opcode, payload, compressed, _, _, _ = frame
         if self._opcode is None:
             if fin and not compressed and not self._previewed:
-                return _message(opcode, payload)
+                if opcode is _BINARY:
+                    return BinaryMessage(payload)
+                return TextMessage(decode_text(payload))
             self._start(opcode, compressed)
         if self._compressed and self._deflate is not None:
             payload = self._deflate.decode(payload, fin=fin, limit=self._max_size)
@@ -48,7 +52,7 @@ class Assembler:
         """Judge text in a frame that is still arriving: it must fail at its first bad byte."""
         if parser.unfinished is None:
             return
-        opcode, rsv1 = parser.unfinished
+        _, opcode, rsv1 = parser.unfinished
         if opcode is Opcode.TEXT and not rsv1 and self._validator is None:
             self._validator = Utf8Validator()
         if opcode & 8 or rsv1 or self._compressed or self._validator is None:
@@ -71,9 +75,6 @@ class Assembler:
         data, self._buffer = bytes(self._buffer), bytearray()
         if validator is not None:
             validator.finish()
-        assert opcode is not None
-        return _message(opcode, data)
-
-
-def _message(opcode: Opcode, data: bytes) -> TextMessage | BinaryMessage:
-    return TextMessage(decode_text(data)) if opcode is Opcode.TEXT else BinaryMessage(data)
+        if opcode is _BINARY:
+            return BinaryMessage(data)
+        return TextMessage(decode_text(data))

@@ -11,8 +11,8 @@ from wsdiag.protocol.codes import Opcode, Role, State
 from wsdiag.protocol.deflate import PerMessageDeflate
 from wsdiag.protocol.errors import LocalProtocolError, ProtocolViolation
 from wsdiag.protocol.events import Close, Event, Ping, Pong, Violation
-from wsdiag.protocol.frames import Frame, encode_frame
-from wsdiag.protocol.masking import mask_source
+from wsdiag.protocol.frames import Frame, encode_header
+from wsdiag.protocol.masking import apply_mask, mask_source
 from wsdiag.protocol.parser import FrameParser
 from wsdiag.protocol.utf8 import Utf8Validator
 
@@ -186,7 +186,7 @@ class Connection:
                 self._send_frame(Opcode.PONG, payload)
         self._pongs_queued = 0
         out, self._out = self._out, []
-        return out[0] if len(out) == 1 else b"".join(out)
+        return b"".join(out)
 
     def _require_sendable(self) -> None:
         if self.close_sent is not None:
@@ -205,21 +205,20 @@ class Connection:
         self._send_data(opcode, data, fin)
 
     def _send_data(self, opcode: Opcode, data: bytes, fin: bool) -> None:
-        self._check_text(data, fin)
         rsv1 = False
+        if self._sending_text is not None:
+            self._check_text(self._sending_text, data, fin)
         if self._sending_compressed and self.deflate is not None:
             data = self.deflate.encode(data, fin=fin)
             rsv1 = opcode is not Opcode.CONT
         self._sending = None if fin else (self._sending or opcode)
-        self._send_frame(opcode, data, fin=fin, rsv1=rsv1)
+        self._send_frame(opcode, data, fin, rsv1)
 
-    def _check_text(self, data: bytes, fin: bool) -> None:
-        if self._sending_text is None:
-            return
+    def _check_text(self, validator: Utf8Validator, data: bytes, fin: bool) -> None:
         try:
-            self._sending_text.feed(data)
+            validator.feed(data)
             if fin:
-                self._sending_text.finish()
+                validator.finish()
         except ProtocolViolation as error:
             raise LocalProtocolError(error.message) from None
 
@@ -238,10 +237,15 @@ class Connection:
         self._step(Step.SENT_CLOSE)
 
     def _send_frame(
-        self, opcode: Opcode, payload: bytes, *, fin: bool = True, rsv1: bool = False
+        self, opcode: Opcode, payload: bytes, fin: bool = True, rsv1: bool = False
     ) -> None:
-        mask = self._next_mask() if self._next_mask is not None else None
-        self._out.append(encode_frame(opcode, payload, fin=fin, rsv1=rsv1, mask=mask))
+        first = (0x80 | opcode if fin else opcode) | (0x40 if rsv1 else 0)
+        if self._next_mask is None:
+            self._out += (encode_header(first, len(payload)), payload)
+        else:
+            key = self._next_mask()
+            header = encode_header(first, len(payload), 0x80)
+            self._out += (header, key, apply_mask(payload, key))
         if self.on_frame is not None:
-            frame = Frame(fin, opcode, payload, rsv1, masked=mask is not None)
-            self.on_frame("sent", frame)
+            masked = self._next_mask is not None
+            self.on_frame("sent", Frame(fin, opcode, payload, rsv1, masked=masked))

@@ -44,9 +44,13 @@ def encode_frame(
     return encode_header(first, claimed, 0x80, length_bits) + mask + apply_mask(payload, mask)
 
 
-def encode_header(first: int, length: int, mask_bit: int, length_bits: int | None = None) -> bytes:
+def encode_header(
+    first: int, length: int, mask_bit: int = 0, length_bits: int | None = None
+) -> bytes:
     """A header up to the mask: the first byte, then the length in its shortest or forced form."""
-    bits = length_bits or (7 if length < 126 else 16 if length < 65536 else 64)
+    if length < 126 and length_bits is None:
+        return bytes((first, mask_bit | length))
+    bits = length_bits or (16 if length < 65536 else 64)
     if bits == 7:
         return bytes((first, mask_bit | length))
     if bits == 16:

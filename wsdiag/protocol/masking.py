@@ -8,19 +8,24 @@ from os import urandom
 
 # Below this many bytes one big-integer XOR wins; above it, four table look-ups by stride do,
 # since an integer's conversions walk 30-bit digits.
-_STRIDES_FROM = 1024
+_STRIDES_FROM = 768
 _POOL_BYTES = 4096
 
 
 @cache
-def _xor_table(byte: int) -> bytes:
-    return bytes(value ^ byte for value in range(256))
+def _xor_tables() -> list[bytes]:
+    """For each byte of a key, what it makes of every byte: 64 KiB, built when first needed."""
+    return [bytes(value ^ byte for value in range(256)) for byte in range(256)]
 
 
 def _mask_by_strides(data: bytes, key: bytes) -> bytes:
-    out = bytearray(len(data))
-    for lane in range(4):
-        out[lane::4] = data[lane::4].translate(_xor_table(key[lane]))
+    # In place: a stride is copied out of a bytearray twice as fast as out of bytes.
+    tables = _xor_tables()
+    out = bytearray(data)
+    out[0::4] = out[0::4].translate(tables[key[0]])
+    out[1::4] = out[1::4].translate(tables[key[1]])
+    out[2::4] = out[2::4].translate(tables[key[2]])
+    out[3::4] = out[3::4].translate(tables[key[3]])
     return bytes(out)
 
 

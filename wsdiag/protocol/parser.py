@@ -15,16 +15,21 @@ _FRAMING = "RFC 6455, 5.2"
 _UNLIMITED = 1 << 63
 
 
-def _first_bytes(*, in_message: bool, rsv1: bool) -> tuple[Opcode | None, ...]:
-    """The opcode for each legal first byte; None where a rule of 5.2, 5.4 or 5.5 forbids it."""
+Lead = tuple[bool, Opcode, bool]
+"""What a legal first byte says: FIN, opcode, RSV1."""
+
+
+def _leads(*, in_message: bool, rsv1: bool) -> tuple[Lead | None, ...]:
+    """The meaning of each first byte; None where a rule of 5.2, 5.4 or 5.5 forbids it."""
     data = (Opcode.CONT,) if in_message else (Opcode.TEXT, Opcode.BINARY)
-    table: list[Opcode | None] = [None] * 256
+    table: list[Lead | None] = [None] * 256
     for opcode in data:
-        table[opcode] = table[0x80 | opcode] = opcode
-        if rsv1 and not in_message:
-            table[0x40 | opcode] = table[0xC0 | opcode] = opcode
+        for fin in (0, 0x80):
+            table[fin | opcode] = (fin != 0, opcode, False)
+            if rsv1 and not in_message:
+                table[fin | 0x40 | opcode] = (fin != 0, opcode, True)
     for opcode in (Opcode.CLOSE, Opcode.PING, Opcode.PONG):
-        table[0x80 | opcode] = opcode
+        table[0x80 | opcode] = (True, opcode, False)
     return tuple(table)
 
 
@@ -63,17 +68,17 @@ class FrameParser:
         self.violation: ProtocolViolation | None = None
         self._mask_bit = 0x80 if role is Role.SERVER else 0
         self._rsv1 = rsv1_allowed
-        self._tables = tuple(
-            _first_bytes(in_message=in_message, rsv1=rsv1_allowed) for in_message in (False, True)
-        )
+        self._leads = _leads(in_message=False, rsv1=rsv1_allowed)
+        self._leads_in_message = _leads(in_message=True, rsv1=rsv1_allowed)
         self._max_frame = _UNLIMITED if max_frame_size is None else max_frame_size
         self._max_message = _UNLIMITED if max_message_size is None else max_message_size
+        self._max_single = min(self._max_frame, self._max_message)
         self._in_message = False
         self._message_size = 0
         self._tail = b""
-        # The frame whose header is judged but whose payload is not all here: its first byte,
-        # opcode, length and key, and the bytes so far.
-        self._open: tuple[int, Opcode, int, bytes] | None = None
+        # The frame whose header is judged but whose payload is not all here: what its first byte
+        # says, its length and key, and the bytes so far.
+        self._open: tuple[Lead, int, bytes] | None = None
         self._body = bytearray()
         self._peeked = 0
 
@@ -99,9 +104,9 @@ class FrameParser:
         return frames
 
     @property
-    def unfinished(self) -> tuple[Opcode, bool] | None:
-        """Opcode and RSV1 of the frame whose header is here but whose payload is not."""
-        return None if self._open is None else (self._open[1], self._open[0] & 0x40 != 0)
+    def unfinished(self) -> Lead | None:
+        """FIN, opcode and RSV1 of the frame whose header is here but whose payload is not."""
+        return None if self._open is None else self._open[0]
 
     def peek(self) -> bytes:
         """Payload bytes, unmasked, of the unfinished frame that no peek has shown yet."""
@@ -112,67 +117,70 @@ class FrameParser:
         if not self._mask_bit:
             return fresh
         turn = seen & 3
-        key = self._open[3]
+        key = self._open[2]
         return apply_mask(fresh, key[turn:] + key[:turn])
 
     def _fill(self, data: bytes, frames: list[Frame]) -> int:
         """Give the unfinished frame its bytes; how many of `data` that took."""
         assert self._open is not None
-        first, opcode, length, key = self._open
+        lead, length, key = self._open
         missing = length - len(self._body)
         self._body += data[:missing]
         if len(data) < missing:
             return len(data)
         payload = bytes(self._body)
-        if self._mask_bit:
+        if key:
             payload = apply_mask(payload, key)
-        frames.append(self._frame(first, opcode, payload))
+        frames.append(Frame(*lead[:2], payload, lead[2], masked=bool(key)))
         self._open = None
         self._body = bytearray()
         return missing
 
-    def _frame(self, first: int, opcode: Opcode, payload: bytes) -> Frame:
-        return Frame(
-            first > 0x7F, opcode, payload, first & 0x40 != 0, False, False, self._mask_bit != 0
-        )
-
     def _parse(self, data: bytes, start: int, frames: list[Frame]) -> None:
-        """Frames from `start` on; keeps the tail. Raises the first violation."""
+        """Frames from `start` on; keeps the tail. Raises the first violation.
+
+        The loop that every byte passes through: what most frames do not need is called, not inlined.
+        """
         end = len(data)
         mask_bit = self._mask_bit
-        key_size = 4 if mask_bit else 0
+        masked = mask_bit != 0
+        key_size = 4 if masked else 0
+        leads = self._leads_in_message if self._in_message else self._leads
         while end - start >= 2:
             first = data[start]
-            opcode = self._tables[self._in_message][first]
             length = data[start + 1] ^ mask_bit
-            at = start + 2
-            if opcode is None or length > 125:
-                self._judge(first, data[start + 1])
-                length, at = self._long_length(data, at, length)
-            body = at + key_size
+            lead = leads[first]
+            body = start + 2 + key_size
+            if lead is None or length > 125:
+                self._judge(first, data[start + 1], lead)
+                length, at = self._long_length(data, start + 2, length)
+                body = at + key_size
             if body > end:
                 break
-            if not first & 8:
+            assert lead is not None
+            fin, opcode, rsv1 = lead
+            if first < 0x80 or length > self._max_single or not opcode:
                 self._enter(first, length)
+                leads = self._leads_in_message if self._in_message else self._leads
             stop = body + length
-            assert opcode is not None
             if stop > end:
-                self._open = (first, opcode, length, data[at:body])
+                self._open = (lead, length, data[body - key_size : body])
                 self._body += data[body:]
                 self._peeked = 0
                 return
             payload = data[body:stop]
-            if mask_bit:
-                payload = apply_mask(payload, data[at:body])
-            frames.append(self._frame(first, opcode, payload))
+            if masked:
+                payload = apply_mask(payload, data[body - 4 : body])
+            # Past the named tuple's own constructor, which is written in Python.
+            fields = (fin, opcode, payload, rsv1, False, False, masked)
+            frames.append(tuple.__new__(Frame, fields))
             start = stop
         self._tail = data[start:]
 
-    def _judge(self, first: int, second: int) -> None:
+    def _judge(self, first: int, second: int, lead: Lead | None) -> None:
         """Raise the violation in a header's first two bytes, if there is one."""
-        in_message = self._in_message
-        if self._tables[in_message][first] is None:
-            raise _judge_first(first, in_message=in_message, rsv1=self._rsv1)
+        if lead is None:
+            raise _judge_first(first, in_message=self._in_message, rsv1=self._rsv1)
         if second & 0x80 != self._mask_bit:
             what = (
                 "unmasked frame from a client" if self._mask_bit else "masked frame from a server"
@@ -195,7 +203,9 @@ class FrameParser:
         return length, at + size
 
     def _enter(self, first: int, length: int) -> None:
-        """Account a data frame's header: its size against the limits, its place in the message."""
+        """Account a fragment, or a frame over a limit (control frames count for neither)."""
+        if first & 8:
+            return
         size = self._message_size + length
         if length > self._max_frame:
             message = f"frame of {length} bytes, the limit is {self._max_frame}"
