@@ -24,13 +24,6 @@ class Assembler:
         self._validator: Utf8Validator | None = None
         self._previewed = 0
 
-    @property
-    def max_wire_size(self) -> int | None:
-        """What a message may weigh on the wire: compressed it may grow by fixed Huffman's 9/8."""
-        if self._max_size is None or self._deflate is None:
-            return self._max_size
-        return self._max_size + self._max_size // 8 + 64
-
     def add(self, frame: Frame) -> TextMessage | BinaryMessage | None:
         """Take a data frame; the message when this was its last."""
         fin, opcode, payload, compressed, _, _, _ = frame

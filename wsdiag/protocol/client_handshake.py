@@ -27,6 +27,7 @@ from wsdiag.protocol.headers import (
 from wsdiag.protocol.http import (
     MAX_HEAD_BYTES,
     MAX_HEADERS,
+    HeadError,
     Headers,
     HeadGuard,
     Response,
@@ -38,7 +39,6 @@ from wsdiag.protocol.http import (
 # How much of a refusal's body is kept for the diagnosis.
 MAX_BODY_BYTES = 4096
 _EXCERPT_BYTES = 80
-_LIMITS = "RFC 9110, 5.4"
 
 
 def new_key() -> str:
@@ -91,10 +91,9 @@ class ClientHandshake:
         own += [("Origin", origin)] if origin is not None else []
         own += [("User-Agent", user_agent)] if user_agent is not None else []
         self.request_headers = _override(own, headers)
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=2 * MAX_HEAD_BYTES)
         self._guard = HeadGuard()
         self._received = b""
-        self._size = 0
 
     def request(self) -> bytes:
         """The request's bytes; LocalProtocolError for a header that HTTP cannot carry."""
@@ -112,18 +111,17 @@ class ClientHandshake:
         """Take bytes; None: more are needed. HandshakeError says what was wrong."""
         if not data:
             return None
-        self._size += len(data)
         self._received += data[: _EXCERPT_BYTES - len(self._received)]
         if not self._received.startswith(b"HTTP/"[: len(self._received)]):
             message = f"the server does not speak HTTP, its answer begins {self._received!r}"
             raise HandshakeError("not-http", message, "RFC 9112, 4")
-        bad = self._guard.feed(data)
-        if bad is not None:
-            message = f"byte 0x{bad:02x} in the answer's head"
-            raise HandshakeError("bad-response", message, "RFC 9110, 5.5")
         try:
+            self._guard.feed(data)
             self._http.receive_data(data)
             return self._advance()
+        except HeadError as error:
+            code = "headers-too-large" if error.too_large else "bad-response"
+            raise HandshakeError(code, f"the answer: {error}", error.section) from None
         except h11.RemoteProtocolError as error:
             raise self._malformed(error) from None
 
@@ -140,7 +138,6 @@ class ClientHandshake:
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
-                self._check_head_size()
                 return None
             if isinstance(event, h11.InformationalResponse | h11.Response):
                 response = self._read_head(event)
@@ -156,14 +153,8 @@ class ClientHandshake:
         headers = decode_headers(event.headers.raw_items())
         if len(headers) > MAX_HEADERS:
             message = f"{len(headers)} headers in the answer, the limit is {MAX_HEADERS}"
-            raise HandshakeError("headers-too-large", message, _LIMITS)
+            raise HandshakeError("headers-too-large", message, "RFC 9110, 5.4")
         return Response(event.status_code, event.reason.decode("latin-1"), headers)
-
-    def _check_head_size(self) -> None:
-        """Bound a head that h11 has not seen the end of, interim answers included."""
-        if self.response is None and self._size > MAX_HEAD_BYTES:
-            message = f"the answer's headers exceed {MAX_HEAD_BYTES // 1024} KiB"
-            raise HandshakeError("headers-too-large", message, _LIMITS)
 
     def _add_body(self, data: bytes) -> None:
         assert self.response is not None
@@ -175,9 +166,6 @@ class ClientHandshake:
     def _malformed(self, error: h11.RemoteProtocolError) -> HandshakeError:
         if self.response is not None:
             return self._refused(self.response)
-        if error.error_status_hint == 431:
-            message = f"the answer's headers exceed {MAX_HEAD_BYTES // 1024} KiB"
-            return HandshakeError("headers-too-large", message, _LIMITS)
         message = f"the answer is not well-formed HTTP: {str(error)[:_EXCERPT_BYTES]}"
         return HandshakeError("bad-response", message, "RFC 9112, 4")
 

@@ -23,6 +23,11 @@ MAX_QUEUED_PONGS = 64
 _MAX_CONTROL = 125
 
 
+def _compressed_bound(size: int | None) -> int | None:
+    """What `size` bytes may weigh compressed: fixed Huffman codes spend 9 bits on a byte."""
+    return None if size is None else size + size // 8 + 64
+
+
 class Connection:
     """One end of a connection, strict in both directions.
 
@@ -53,7 +58,8 @@ class Connection:
         self._assembler = Assembler(deflate, max_message_size)
         self._parser = FrameParser(
             role,
-            max_message_size=self._assembler.max_wire_size,
+            max_message_size=max_message_size,
+            max_compressed_size=_compressed_bound(max_message_size),
             rsv1_allowed=deflate is not None,
         )
         self._next_mask = (mask or mask_source()) if role is Role.CLIENT else None
@@ -142,7 +148,7 @@ class Connection:
         self, text: str | bytes, *, fin: bool = True, compress: bool | None = None
     ) -> None:
         """Queue a text message, or its first fragment with `fin=False`; bytes must be UTF-8."""
-        data = text.encode() if isinstance(text, str) else text
+        data = _encode_text(text) if isinstance(text, str) else text
         self._begin(Opcode.TEXT, data, fin, compress)
 
     def send_binary(self, data: bytes, *, fin: bool = True, compress: bool | None = None) -> None:
@@ -154,7 +160,7 @@ class Connection:
         self._require_sendable()
         if self._sending is None:
             raise LocalProtocolError("there is no fragmented message to continue")
-        data = data.encode() if isinstance(data, str) else data
+        data = _encode_text(data) if isinstance(data, str) else data
         self._send_data(Opcode.CONT, data, fin)
 
     def ping(self, payload: bytes = b"") -> None:
@@ -249,3 +255,10 @@ class Connection:
         if self.on_frame is not None:
             masked = self._next_mask is not None
             self.on_frame("sent", Frame(fin, opcode, payload, rsv1, masked=masked))
+
+
+def _encode_text(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise LocalProtocolError(f"text is not valid Unicode: {error.reason}") from None

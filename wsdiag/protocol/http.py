@@ -83,35 +83,52 @@ class Response:
         return ", ".join(values) if values else None
 
 
+class HeadError(Exception):
+    """A head that need not be parsed; `section` is the rule, `too_large` says which fault."""
+
+    def __init__(self, message: str, section: str, *, too_large: bool = False) -> None:
+        super().__init__(message)
+        self.section = section
+        self.too_large = too_large
+
+
 class HeadGuard:
-    """Follows the head of a message as it arrives, and knows where it ends."""
+    """Follows the head of a message as it arrives, and bounds what a parser has to look at."""
 
     def __init__(self) -> None:
-        self.head = bytearray()
-        self.done = False
+        self._head = bytearray()
+        self._earlier = 0
+        self._done = False
 
-    def feed(self, data: bytes) -> int | None:
-        """Take the next bytes; the first one that HTTP forbids in a head, or None.
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes; HeadError for a head over 64 KiB or with a byte HTTP forbids.
 
         What follows an interim answer (RFC 9110, 15.2: 1xx but 101) is a head again.
         """
-        while not self.done and data:
-            start = max(0, len(self.head) - 3)
-            self.head += data
-            end = _BLANK_LINE.search(self.head, start)
-            stop = len(self.head) if end is None else end.end()
-            bad = _FORBIDDEN.search(self.head, start, stop)
-            if bad is not None:
-                return int(bad.group()[0])
-            data = bytes(self.head[stop:])
-            del self.head[stop:]
+        while not self._done and data:
+            start = max(0, len(self._head) - 3)
+            self._head += data
+            end = _BLANK_LINE.search(self._head, start)
+            stop = len(self._head) if end is None else end.end()
+            self._judge(start, stop)
+            data = bytes(self._head[stop:])
+            del self._head[stop:]
             if end is not None:
                 self._end_head()
-        return None
+
+    def _judge(self, start: int, stop: int) -> None:
+        if self._earlier + stop > MAX_HEAD_BYTES:
+            message = f"headers exceed {MAX_HEAD_BYTES // 1024} KiB"
+            raise HeadError(message, "RFC 9110, 5.4", too_large=True)
+        bad = _FORBIDDEN.search(self._head, start, stop)
+        if bad is not None:
+            message = f"byte 0x{bad.group()[0]:02x} in a header"
+            raise HeadError(message, "RFC 9110, 5.5")
 
     def _end_head(self) -> None:
-        status = self.head[9:12]
-        if status[:1] == b"1" and status != b"101" and self.head.startswith(b"HTTP/"):
-            self.head = bytearray()
+        status = self._head[9:12]
+        if status[:1] == b"1" and status != b"101" and self._head.startswith(b"HTTP/"):
+            self._earlier += len(self._head)
+            self._head = bytearray()
         else:
-            self.done = True
+            self._done = True

@@ -18,22 +18,23 @@ def _xor_tables() -> list[bytes]:
     return [bytes(value ^ byte for value in range(256)) for byte in range(256)]
 
 
-def _mask_by_strides(data: bytes, key: bytes) -> bytes:
-    # In place: a stride is copied out of a bytearray twice as fast as out of bytes.
+def mask_in_place(buffer: bytearray, key: bytes) -> None:
+    """Mask a large buffer with the four bytes of `key` without a second one of its size."""
+    # A stride is copied out of a bytearray twice as fast as out of bytes.
     tables = _xor_tables()
-    out = bytearray(data)
-    out[0::4] = out[0::4].translate(tables[key[0]])
-    out[1::4] = out[1::4].translate(tables[key[1]])
-    out[2::4] = out[2::4].translate(tables[key[2]])
-    out[3::4] = out[3::4].translate(tables[key[3]])
-    return bytes(out)
+    buffer[0::4] = buffer[0::4].translate(tables[key[0]])
+    buffer[1::4] = buffer[1::4].translate(tables[key[1]])
+    buffer[2::4] = buffer[2::4].translate(tables[key[2]])
+    buffer[3::4] = buffer[3::4].translate(tables[key[3]])
 
 
 def apply_mask(data: bytes, key: bytes) -> bytes:
     """`data` masked with the four bytes of `key`, which also unmasks it (RFC 6455, 5.3)."""
     size = len(data)
     if size >= _STRIDES_FROM:
-        return _mask_by_strides(data, key)
+        buffer = bytearray(data)
+        mask_in_place(buffer, key)
+        return bytes(buffer)
     stream = (key * ((size + 3) >> 2))[:size]
     word = int.from_bytes(data, "little") ^ int.from_bytes(stream, "little")
     return word.to_bytes(size, "little")

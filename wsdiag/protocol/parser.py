@@ -9,7 +9,7 @@ from __future__ import annotations
 from wsdiag.protocol.codes import MESSAGE_TOO_BIG, Opcode, Role
 from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.frames import Frame
-from wsdiag.protocol.masking import apply_mask
+from wsdiag.protocol.masking import apply_mask, mask_in_place
 
 _FRAMING = "RFC 6455, 5.2"
 _UNLIMITED = 1 << 63
@@ -53,8 +53,9 @@ def _judge_first(first: int, *, in_message: bool, rsv1: bool) -> ProtocolViolati
 class FrameParser:
     """One direction of a connection: `feed` bytes, get whole frames.
 
-    `role` is ours. `max_frame_size` and `max_message_size` bound the payload of a data frame and of
-    all frames of a message, in bytes on the wire (control frames have their own limit of 125).
+    `role` is ours. `max_frame_size` bounds the payload of a data frame, `max_message_size` that of
+    all frames of a message, `max_compressed_size` the same for messages that RSV1 begins; all in
+    bytes on the wire, None: no limit (control frames have their own of 125).
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class FrameParser:
         *,
         max_frame_size: int | None = None,
         max_message_size: int | None = None,
+        max_compressed_size: int | None = None,
         rsv1_allowed: bool = False,
     ) -> None:
         self.violation: ProtocolViolation | None = None
@@ -72,7 +74,9 @@ class FrameParser:
         self._leads_in_message = _leads(in_message=True, rsv1=rsv1_allowed)
         self._max_frame = _UNLIMITED if max_frame_size is None else max_frame_size
         self._max_message = _UNLIMITED if max_message_size is None else max_message_size
-        self._max_single = min(self._max_frame, self._max_message)
+        self._max_compressed = _UNLIMITED if max_compressed_size is None else max_compressed_size
+        self._max_any = min(self._max_frame, self._max_message, self._max_compressed)
+        self._max_this = self._max_message
         self._in_message = False
         self._message_size = 0
         self._tail = b""
@@ -128,10 +132,9 @@ class FrameParser:
         self._body += data[:missing]
         if len(data) < missing:
             return len(data)
-        payload = bytes(self._body)
         if key:
-            payload = apply_mask(payload, key)
-        frames.append(Frame(*lead[:2], payload, lead[2], masked=bool(key)))
+            mask_in_place(self._body, key)
+        frames.append(Frame(*lead[:2], bytes(self._body), lead[2], masked=bool(key)))
         self._open = None
         self._body = bytearray()
         return missing
@@ -139,7 +142,7 @@ class FrameParser:
     def _parse(self, data: bytes, start: int, frames: list[Frame]) -> None:
         """Frames from `start` on; keeps the tail. Raises the first violation.
 
-        The loop that every byte passes through: what most frames do not need is called, not inlined.
+        The loop that every byte passes through: rare work is called, not inlined.
         """
         end = len(data)
         mask_bit = self._mask_bit
@@ -159,7 +162,7 @@ class FrameParser:
                 break
             assert lead is not None
             fin, opcode, rsv1 = lead
-            if first < 0x80 or length > self._max_single or not opcode:
+            if first < 0x80 or length > self._max_any or not opcode:
                 self._enter(first, length)
                 leads = self._leads_in_message if self._in_message else self._leads
             stop = body + length
@@ -206,12 +209,14 @@ class FrameParser:
         """Account a fragment, or a frame over a limit (control frames count for neither)."""
         if first & 8:
             return
+        if not self._in_message:
+            self._max_this = self._max_compressed if first & 0x40 else self._max_message
         size = self._message_size + length
         if length > self._max_frame:
             message = f"frame of {length} bytes, the limit is {self._max_frame}"
             raise ProtocolViolation(message, "RFC 6455, 10.4", MESSAGE_TOO_BIG)
-        if size > self._max_message:
-            message = f"message of at least {size} bytes, the limit is {self._max_message}"
+        if size > self._max_this:
+            message = f"message of at least {size} bytes, the limit is {self._max_this}"
             raise ProtocolViolation(message, "RFC 6455, 10.4", MESSAGE_TOO_BIG)
         self._in_message = first < 0x80
         self._message_size = size if self._in_message else 0

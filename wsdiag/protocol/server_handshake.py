@@ -16,6 +16,7 @@ from wsdiag.protocol.headers import HeaderSyntaxError, get_all, parse_extensions
 from wsdiag.protocol.http import (
     MAX_HEAD_BYTES,
     MAX_HEADERS,
+    HeadError,
     Headers,
     HeadGuard,
     Request,
@@ -42,7 +43,7 @@ class ServerHandshake:
         self.subprotocols = tuple(subprotocols)
         self.trailing = b""
         self._deflate = DeflateOffer() if deflate is True else (deflate or None)
-        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=2 * MAX_HEAD_BYTES)
         self._guard = HeadGuard()
         self._request: Request | None = None
 
@@ -52,14 +53,18 @@ class ServerHandshake:
         A request that asks for no WebSocket is returned with `is_upgrade` False. HandshakeError,
         with the `reply` to send, for one that asks wrongly or is not HTTP.
         """
-        bad = self._guard.feed(data)
-        if bad is not None:
-            raise _error("bad-request", f"byte 0x{bad:02x} in the request's head", 400)
         try:
+            self._guard.feed(data)
             self._http.receive_data(data)
             event = self._http.next_event()
+        except HeadError as error:
+            code, status = "bad-request", 400
+            if error.too_large:
+                code, status = "headers-too-large", 431
+            raise _error(code, f"the request: {error}", status) from None
         except h11.RemoteProtocolError as error:
-            raise _malformed(error) from None
+            message = f"not well-formed HTTP: {str(error)[:80]}"
+            raise _error("bad-request", message, 400) from None
         if not isinstance(event, h11.Request):
             return None
         self._request = self._judge(event)
@@ -171,13 +176,6 @@ def _read_key(headers: Headers) -> str:
         message = "Sec-WebSocket-Key must be 16 bytes in Base64, once"
         raise _error("bad-request", message, 400)
     return keys[0]
-
-
-def _malformed(error: h11.RemoteProtocolError) -> HandshakeError:
-    if error.error_status_hint == 431:
-        message = f"the request's headers exceed {MAX_HEAD_BYTES // 1024} KiB"
-        return _error("headers-too-large", message, 431)
-    return _error("bad-request", f"not well-formed HTTP: {str(error)[:80]}", 400)
 
 
 def _error(
