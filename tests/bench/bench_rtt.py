@@ -1,0 +1,299 @@
+"""How far reported round trips are from the truth: a packet capture on loopback, in the same run.
+
+    python tests/bench/bench_rtt.py [--count 500] [--interval 0.01] [--only NAME] [--tls]
+
+Needs tcpdump and the right to capture. Every tool pings the same `websockets` server, which runs
+in a process of its own; the capture's time between a Ping's packet and its Pong's is the truth.
+The n-th round trip that a tool reports belongs to the n-th Ping of its connection.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+PING, PONG = 0x9, 0xA
+WARM_UP = 5
+SERVER = """
+import asyncio
+from websockets.asyncio.server import serve
+async def echo(ws):
+    async for message in ws:
+        await ws.send(message)
+async def main():
+    async with serve(echo, "127.0.0.1", 0, ping_interval=None, compression=None) as server:
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await asyncio.get_running_loop().create_future()
+asyncio.run(main())
+"""
+BUSY = "import os\nwhile os.getppid() == {parent}: sum(range(10000))"
+
+
+# -- the tools: each prints its round trips in ms, one a line -----------------------------------
+
+
+async def ping_with_session(url: str, count: int, interval: float) -> list[float]:
+    """wsdiag's own session, without its command line."""
+    from wsdiag.transport.dial import dial
+    from wsdiag.transport.options import DialOptions
+    from wsdiag.transport.stamps import round_trip_ns
+
+    session = await dial(url, DialOptions())
+    found = []
+    for number in range(count):
+        mark = session.ping(str(number).encode())
+        received = await session.receive(5)
+        assert received is not None
+        found.append(round_trip_ns(mark, received.at)[0] / 1e6)
+        await asyncio.sleep(interval)
+    await session.close()
+    return found
+
+
+async def ping_with_websockets(url: str, count: int, interval: float) -> list[float]:
+    """The websockets library, which reports a latency for each Ping."""
+    import websockets
+
+    found = []
+    async with websockets.connect(url, ping_interval=None, compression=None) as ws:
+        for _ in range(count):
+            found.append(await (await ws.ping()) * 1e3)
+            await asyncio.sleep(interval)
+    return found
+
+
+async def ping_with_aiohttp(url: str, count: int, interval: float) -> list[float]:
+    """aiohttp has no latency of its own: as its users do it, around ping and receive."""
+    import aiohttp
+
+    found = []
+    async with aiohttp.ClientSession() as client, client.ws_connect(url, autoping=False) as ws:
+        for number in range(count):
+            began = time.perf_counter()
+            await ws.ping(str(number).encode())
+            await ws.receive()
+            found.append((time.perf_counter() - began) * 1e3)
+            await asyncio.sleep(interval)
+    return found
+
+
+CLIENTS = {
+    "wsdiag session": ping_with_session,
+    "websockets": ping_with_websockets,
+    "aiohttp": ping_with_aiohttp,
+}
+NODE = """
+const WebSocket = require('ws'), [url, count, interval] = process.argv.slice(1);
+const ws = new WebSocket(url, {perMessageDeflate: false}); let left = +count, began;
+const ping = () => { began = process.hrtime.bigint(); ws.ping('x'); };
+ws.on('open', ping);
+ws.on('pong', () => { console.log(Number(process.hrtime.bigint() - began) / 1e6);
+  if (--left) setTimeout(ping, interval * 1e3); else ws.close(); });
+"""
+
+
+def commands(url: str, count: int, interval: float) -> Iterator[tuple[str, list[str]]]:
+    """Every tool at hand with its command line."""
+    for name in CLIENTS:
+        yield name, [sys.executable, __file__, "--client", name, url, str(count), str(interval)]
+    ping = ["-m", "wsdiag", "ping", "-c", str(count), "-i", str(interval), "-o", "json", url]
+    yield "wsdiag ping", [sys.executable, *ping]
+    node = shutil.which("node")
+    if node and subprocess.run([node, "-e", "require('ws')"], capture_output=True).returncode == 0:
+        yield "Node ws", [node, "-e", NODE, url, str(count), str(interval)]
+
+
+def reported_ms(output: str) -> list[float]:
+    """Round trips in a tool's output: bare numbers, or ping.reply records."""
+    found = []
+    for line in output.splitlines():
+        if line.startswith("{"):
+            record = json.loads(line)
+            if record["type"] == "ping.reply":
+                found.append(record["rtt_ms"])
+        elif line:
+            found.append(float(line))
+    return found
+
+
+# -- the truth ---------------------------------------------------------------------------------
+
+
+@dataclass
+class Packet:
+    """A TCP segment with data."""
+
+    ns: int
+    source: int
+    target: int
+    data: bytes
+
+
+def read_capture(path: Path) -> list[Packet]:
+    """Segments of a pcap file with nanoseconds, linktype Ethernet (pcap-savefile(5))."""
+    raw, found, at = path.read_bytes(), [], 24
+    assert raw[:4] == b"\x4d\x3c\xb2\xa1", "not a pcap with nanoseconds"
+    while at + 16 <= len(raw):
+        seconds, nanos, size, _ = struct.unpack_from("<IIII", raw, at)
+        frame, at = raw[at + 16 : at + 16 + size], at + 16 + size
+        ip = frame[14:]
+        tcp = ip[(ip[0] & 15) * 4 : struct.unpack_from("!H", ip, 2)[0]]
+        data = tcp[(tcp[12] >> 4) * 4 :]
+        if data:
+            source, target = struct.unpack_from("!HH", tcp)
+            found.append(Packet(seconds * 10**9 + nanos, source, target, data))
+    return found
+
+
+def true_ms(packets: list[Packet], port: int) -> list[float]:
+    """Round trips of the last connection to `port`: a Ping's packet to the next Pong's."""
+    client = packets[-1].source if packets[-1].target == port else packets[-1].target
+    found, sent_ns = [], 0
+    for packet in packets:
+        if client not in (packet.source, packet.target):
+            continue
+        opcode = packet.data[0] & 0x0F if packet.data[0] & 0x80 else None
+        if packet.source == client and opcode == PING:
+            sent_ns = packet.ns
+        elif packet.target == client and opcode == PONG and sent_ns:
+            found.append((packet.ns - sent_ns) / 1e6)
+            sent_ns = 0
+    return found
+
+
+@contextmanager
+def capture(port: int, path: Path) -> Iterator[None]:
+    """tcpdump on loopback while the block runs."""
+    command = ["tcpdump", "-i", "lo", "--time-stamp-precision=nano", "--immediate-mode", "-U",
+               "-s", "256", "-w", str(path), f"tcp port {port}"]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    while "listening on" not in (line := process.stderr.readline()):
+        if not line:
+            raise SystemExit("tcpdump cannot capture on lo")
+    try:
+        yield
+        time.sleep(0.3)
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+# -- the runs ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Row:
+    """One tool in one surrounding; errors in us."""
+
+    tool: str
+    surrounding: str
+    samples: int
+    median_error: float
+    p99_error: float
+    true_median: float
+
+
+def measure(tool: str, command: list[str], surrounding: str, port: int) -> Row | None:
+    """Run one tool under the capture, and compare."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "capture.pcap")
+        with capture(port, path):
+            run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        reported = reported_ms(run.stdout)
+        packets = read_capture(path)
+    if not reported or not packets:
+        print(f"{tool}: no round trips\n{run.stderr[-500:]}", file=sys.stderr)
+        return None
+    return compare(tool, surrounding, reported, true_ms(packets, port))
+
+
+def compare(tool: str, surrounding: str, reported: list[float], truth: list[float]) -> Row:
+    """Errors of a run, without the warm-up."""
+    pairs = list(zip(reported, truth, strict=False))[WARM_UP:]
+    errors = sorted(abs(said - true) * 1e3 for said, true in pairs)
+    return Row(tool, surrounding, len(errors), statistics.median(errors),
+               errors[min(len(errors) - 1, int(len(errors) * 0.99))],
+               statistics.median(true for _, true in pairs) * 1e3)  # fmt: skip
+
+
+@contextmanager
+def busy(processes: int) -> Iterator[None]:
+    """This many processes that never rest."""
+    script = BUSY.format(parent=os.getpid())
+    running = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def server() -> Iterator[int]:
+    """The peer; its port."""
+    process = subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.wait()
+
+
+def run_all(count: int, interval: float, only: str | None) -> list[Row]:
+    """Every tool in every surrounding."""
+    rows = []
+    with server() as port:
+        tools = commands(f"ws://127.0.0.1:{port}/", count, interval)
+        chosen = [(name, command) for name, command in tools if only in (None, name)]
+        for surrounding, processes in (("idle", 0), ("busy CPU", os.cpu_count() or 1)):
+            with busy(processes):
+                for name, command in chosen:
+                    row = measure(name, command, surrounding, port)
+                    if row is not None:
+                        rows.append(row)
+                        print_row(row)
+    return rows
+
+
+def print_row(row: Row) -> None:
+    """One line of the table."""
+    print(f"| {row.tool:<15} | {row.surrounding:<9} | {row.samples:>7} | {row.true_median:>9.0f} "
+          f"| {row.median_error:>12.1f} | {row.p99_error:>9.1f} |", flush=True)  # fmt: skip
+
+
+def main() -> None:
+    """Read the command line: a tool to be, or the whole comparison."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--interval", type=float, default=0.01)
+    parser.add_argument("--only")
+    parser.add_argument("--client", nargs=4)
+    options = parser.parse_args()
+    if options.client:
+        name, url, count, interval = options.client
+        client: Callable[..., object] = CLIENTS[name]
+        print(*asyncio.run(client(url, int(count), float(interval))), sep="\n")  # type: ignore[arg-type]
+        return
+    print("| tool            | beside it | samples | true p50  | p50 error us | p99 error |")
+    print("|-----------------|-----------|--------:|----------:|-------------:|----------:|")
+    run_all(options.count, options.interval, options.only)
+
+
+if __name__ == "__main__":
+    main()
