@@ -99,7 +99,7 @@ def _generic(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     if origin in (tuple, list, Sequence):
         return {"type": "array", "items": _schema(arguments[0], definitions)}
     if origin in (dict, Mapping):
-        return _mapping(*arguments, definitions)
+        return _mapping(arguments[0], arguments[1], definitions)
     return {}
 
 

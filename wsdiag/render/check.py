@@ -1,0 +1,104 @@
+"""`check` for people: aligned lines, what failed last where the eye is, then the counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from wsdiag.probes.results import CheckResult, CheckSummary, Status
+from wsdiag.render.figures import counted
+from wsdiag.render.glyphs import UNICODE, Glyphs
+from wsdiag.render.terminal import Terminal
+from wsdiag.units import format_duration
+
+_STYLES: dict[Status, str] = {"pass": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
+_ORDER: tuple[Status, ...] = ("skip", "pass", "warn", "fail")
+
+
+def print_checks(terminal: Terminal, results: Sequence[CheckResult], summary: CheckSummary) -> None:
+    """Print all results and the counts; `-q`: failures and counts. Saves where asked."""
+    clean = [terminal.clean(result) for result in results]
+    shown = [r for r in clean if r.status == "fail"] if terminal.quiet else clean
+    terminal.print(checks_view(shown, summary, terminal.glyphs))
+    terminal.save(checks_view(clean, summary, terminal.glyphs))
+
+
+def checks_view(
+    results: Sequence[CheckResult], summary: CheckSummary, glyphs: Glyphs = UNICODE
+) -> Group:
+    """The view of cleaned results: of each endpoint, skips and passes first, failures last.
+
+    Of several endpoints those without a failure come first, otherwise in the order given.
+    """
+    by_url: dict[str, list[CheckResult]] = {}
+    for result in results:
+        by_url.setdefault(result.url, []).append(result)
+    # sorted() is stable: endpoints and checks keep their order within a rank
+    endpoints = sorted(by_url, key=lambda url: max(_rank(r) for r in by_url[url]) == 3)
+    parts: list[RenderableType] = []
+    for url in endpoints:
+        parts += [*_endpoint(url, by_url[url], glyphs), Text()]
+    return Group(*parts, _counts(summary, glyphs))
+
+
+def _rank(result: CheckResult) -> int:
+    return _ORDER.index(result.status)
+
+
+def _endpoint(url: str, results: Sequence[CheckResult], glyphs: Glyphs) -> Iterator[RenderableType]:
+    yield Text(url, style="bold")
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for result in sorted(results, key=_rank):
+        table.add_row(_mark(result.status, glyphs), _name(result), _found(result))
+    yield table
+
+
+def _mark(status: Status, glyphs: Glyphs) -> Text:
+    marks = {"pass": glyphs.ok, "warn": glyphs.warn, "fail": glyphs.bad, "skip": glyphs.skip}
+    return Text(f"  {marks[status]} {status}", style=_STYLES[status])
+
+
+def _name(result: CheckResult) -> Text:
+    return Text(result.id, style="bold" if result.status == "fail" else "")
+
+
+def _found(result: CheckResult) -> Text:
+    text = Text(result.detail or _figure(result.measured) or "")
+    if (
+        result.detail
+        and result.measured is not None
+        and _figure(result.measured) not in result.detail
+    ):
+        text.append(f" [{_figure(result.measured)}]")
+    if result.limit is not None and _figure(result.limit) not in text.plain:
+        text.append(f" (limit {_figure(result.limit)})", style="dim")
+    if result.rule:
+        text.append(f"  {result.rule}", style="dim")
+    if result.why and result.status in ("warn", "fail"):
+        text.append(f"\n{result.why}", style="dim italic")
+    return text
+
+
+def _figure(value: str | float | None) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
+    return "" if value is None else str(value)
+
+
+def _counts(summary: CheckSummary, glyphs: Glyphs) -> Text:
+    failed = summary.failed
+    ran = summary.passed + summary.warned
+    verdict = (
+        (f"{glyphs.bad} {counted(failed, 'check')} failed", "bold red") if failed
+        else (f"{glyphs.ok} all checks passed", "bold green") if ran
+        else (f"{glyphs.warn} nothing was checked", "bold yellow")
+    )  # fmt: skip
+    rest = f": {summary.passed} passed, {summary.warned} warned, {failed} failed, "
+    took = format_duration(summary.duration_s)
+    return Text.assemble(verdict, rest + f"{summary.skipped} skipped in {took}")

@@ -1,0 +1,69 @@
+"""`ping -o csv`: one row a Ping, for spreadsheets and plots (RFC 4180, with plain line ends)."""
+
+from __future__ import annotations
+
+import csv
+from typing import Any
+
+from wsdiag.probes.results import Error, PingClosed, PingEvent, PingLost, PingReply
+from wsdiag.render.error import print_error
+from wsdiag.render.records import timestamp
+from wsdiag.render.terminal import Terminal
+
+COLUMNS = (
+    "time", "url", "event", "seq", "rtt_ms", "late", "tcp_rtt_ms", "retransmits",
+    "unsent_bytes", "cause", "clock",
+)  # fmt: skip
+
+
+class PingCsv:
+    """Writes a header line, then `reply`, `lost` and `closed` rows; no summary: rows are data."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._rows = csv.DictWriter(terminal.out.file, COLUMNS, restval="", lineterminator="\n")
+
+    def start(self) -> None:
+        """Write the header line."""
+        self._rows.writeheader()
+        self._terminal.out.file.flush()
+
+    def handle(self, event: PingEvent) -> None:
+        """Write one event; errors go to stderr."""
+        if isinstance(event, Error):
+            print_error(self._terminal, event)
+        elif isinstance(event, PingReply | PingLost | PingClosed):
+            self._rows.writerow(_row(self._terminal.clean(event)))
+            self._terminal.out.file.flush()
+
+    def refresh(self) -> None:
+        """Nothing to redraw: rows are final."""
+
+    def finish(self) -> None:
+        """Nothing follows the rows."""
+
+    def stop(self) -> None:
+        """Nothing to restore."""
+
+
+def _row(event: PingReply | PingLost | PingClosed) -> dict[str, Any]:
+    row = {"time": timestamp(event.time), "url": _cell(event.url)}
+    if isinstance(event, PingLost):
+        return {**row, "event": "lost", "seq": event.seq}
+    if isinstance(event, PingClosed):
+        return {**row, "event": "closed", "cause": event.drop.how}
+    return {
+        **row, "event": "reply", "seq": event.seq, "rtt_ms": f"{event.rtt_ms:.3f}",
+        "late": str(event.late).lower(), "tcp_rtt_ms": _figure(event.tcp_rtt_ms),
+        "retransmits": event.retransmits, "unsent_bytes": event.unsent_bytes,
+        "cause": event.cause, "clock": event.clock,
+    }  # fmt: skip
+
+
+def _figure(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}"
+
+
+def _cell(text: str) -> str:
+    # a spreadsheet takes a cell that begins so for a formula
+    return "'" + text if text[:1] in "=+-@" else text
