@@ -1,0 +1,59 @@
+"""`wsdiag connect`: does it connect, how long does each phase take, what was negotiated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wsdiag.cli.inject import injects
+from wsdiag.cli.options import (
+    Format,
+    Output,
+    default_compression,
+    output_options,
+    request_options,
+)
+from wsdiag.cli.runtime import NO_ANSWER, run_async
+from wsdiag.cli.view import open_terminal, refuse_bad_urls, tracing
+from wsdiag.transport.options import DialOptions
+
+if TYPE_CHECKING:
+    from wsdiag.render.terminal import Terminal
+    from wsdiag.transport.trace import Tracer
+
+
+@injects(dial=request_options, output=output_options)
+def connect(
+    url: Annotated[str, typer.Argument(metavar="URL", help="ws://, wss://, or a bare host.")],
+    dial: DialOptions,
+    output: Output,
+    format: Annotated[
+        Format, typer.Option("-o", "--output", help="Output format.", rich_help_panel="Output")
+    ] = Format.text,
+) -> None:
+    """Connect once and show each phase, what was negotiated, and if it fails: where and why.
+
+    wsdiag connect wss://example.org/socket
+    wsdiag connect -v -H 'Authorization: Bearer …' wss://example.org/socket
+    """
+    terminal = open_terminal(output, dial)
+    refuse_bad_urls([url], terminal, json=format is Format.json)
+    with tracing(output, terminal) as tracer:
+        code = run_async(lambda: connect_and_show(url, dial, terminal, format, tracer))
+    raise typer.Exit(code)
+
+
+async def connect_and_show(
+    url: str, dial: DialOptions, terminal: Terminal, format: Format, tracer: Tracer | None = None
+) -> int:
+    """Connect once, print the result, and return the exit code."""
+    from wsdiag.probes.connect import connect
+    from wsdiag.render.connect import print_connect
+
+    result = await connect(url, default_compression(dial, True), tracer=tracer)
+    if format is Format.json:
+        terminal.json(result)
+    else:
+        print_connect(terminal, result)
+    return 0 if result.ok else NO_ANSWER

@@ -1,0 +1,234 @@
+"""`wsdiag idle-probe`: does anything on the path drop idle connections?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, get_args
+
+import typer
+
+from wsdiag.cli.inject import injects
+from wsdiag.cli.options import (
+    Format,
+    Output,
+    default_compression,
+    output_options,
+    request_options,
+)
+from wsdiag.cli.params import duration_option, usage_errors
+from wsdiag.cli.runtime import run_async
+from wsdiag.cli.view import EventWriter, JsonWriter, open_terminal, refuse_bad_urls, tracing
+from wsdiag.probes.results import Trial
+from wsdiag.transport.options import DialOptions
+
+if TYPE_CHECKING:
+    from wsdiag.probes.idle_options import IdleOptions
+    from wsdiag.render.terminal import Terminal
+    from wsdiag.transport.trace import Tracer
+
+WHEN, WHAT = "How long to stay idle", "What to try"
+DEFAULT_TRIALS = "idle,ping,pong,tcp-keepalive"
+
+
+def idle_options(
+    start: Annotated[
+        float,
+        duration_option(
+            "--from",
+            show_default="30s",
+            help="Shortest idle period that is probed by a Ping.",
+            rich_help_panel=WHEN,
+        ),
+    ] = 30.0,
+    end: Annotated[
+        float,
+        duration_option(
+            "--to", show_default="120s", help="Longest idle period.", rich_help_panel=WHEN
+        ),
+    ] = 120.0,
+    step: Annotated[
+        float,
+        duration_option(
+            "--step", show_default="5s", help="Between the idle periods.", rich_help_panel=WHEN
+        ),
+    ] = 5.0,
+    keepalive: Annotated[
+        float,
+        duration_option(
+            "--keepalive",
+            show_default="20s",
+            help="Interval of the keepalive trials.",
+            rich_help_panel=WHAT,
+        ),
+    ] = 20.0,
+    trials: Annotated[
+        str,
+        typer.Option("--trials", metavar="LIST", help="Which trials to run.", rich_help_panel=WHAT),
+    ] = DEFAULT_TRIALS,
+    push: Annotated[
+        str | None,
+        typer.Option(
+            "--push",
+            metavar="TEXT",
+            help="Message that makes the endpoint send: adds a push trial.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    send: Annotated[
+        str | None,
+        typer.Option(
+            "--send",
+            metavar="TEXT",
+            help="Message to send as keepalive: adds a data trial.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    expect: Annotated[
+        str | None,
+        typer.Option(
+            "--expect",
+            metavar="REGEX",
+            help="What answers --send (where no Pong comes).",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    pong_timeout: Annotated[
+        float,
+        duration_option(
+            "--pong-timeout",
+            show_default="10s",
+            help="Silence longer than this is a drop.",
+            rich_help_panel=WHEN,
+        ),
+    ] = 10.0,
+    repeat: Annotated[
+        int,
+        typer.Option(
+            "--repeat", min=1, max=100, metavar="N", help="Measure N times.", rich_help_panel=WHEN
+        ),
+    ] = 1,
+    refine: Annotated[
+        bool,
+        typer.Option(
+            "--refine", help="Narrow a silent drop to 1 s with a second pass.", rich_help_panel=WHEN
+        ),
+    ] = False,
+    max_connections: Annotated[
+        int,
+        typer.Option(
+            "--max-connections",
+            min=1,
+            max=1000,
+            metavar="N",
+            help="Connections at once, for each URL.",
+            rich_help_panel=WHAT,
+        ),
+    ] = 32,
+    require: Annotated[
+        float | None,
+        duration_option(
+            "--require", help="Exit with 3 unless this is survived.", rich_help_panel=WHEN
+        ),
+    ] = None,
+) -> IdleOptions:
+    """Build what to try for how long, refusing what cannot be."""
+    from wsdiag.probes.idle_options import IdleOptions
+
+    with usage_errors():
+        return IdleOptions(
+            from_s=start,
+            to_s=end,
+            step_s=step,
+            keepalive_s=keepalive,
+            trials=_trials(trials, push, send),
+            push=push,
+            send=send,
+            expect=expect,
+            pong_timeout_s=pong_timeout,
+            repeat=repeat,
+            refine=refine,
+            max_connections=max_connections,
+            require_s=require,
+        )
+
+
+def _trials(text: str, push: str | None, send: str | None) -> tuple[Trial, ...]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in get_args(Trial)]
+    if unknown or not names:
+        raise typer.BadParameter(
+            f"{', '.join(unknown) or 'nothing'}: choose from {', '.join(get_args(Trial))}",
+            param_hint="--trials",
+        )
+    for name, text_to_send, option in (("push", push, "--push"), ("data", send, "--send")):
+        if text_to_send is not None and name not in names:
+            names.append(name)
+        if text_to_send is None and name in names:
+            raise typer.BadParameter(f"{name} needs {option} TEXT", param_hint="--trials")
+    return tuple(trial for trial in get_args(Trial) if trial in names)
+
+
+@injects(options=idle_options, dial=request_options, output=output_options)
+def idle_probe(
+    urls: Annotated[list[str], typer.Argument(metavar="URL...", help="Edge and origin, say.")],
+    options: IdleOptions,
+    dial: DialOptions,
+    output: Output,
+    format: Annotated[
+        Format, typer.Option("-o", "--output", help="Output format.", rich_help_panel="Output")
+    ] = Format.text,
+) -> None:
+    """Does anything on the path drop idle connections: when, how, and what keeps them alive.
+
+    wsdiag idle-probe wss://example.org/socket
+    wsdiag idle-probe --require 60 wss://example.org/socket wss://origin.example.org/socket
+    """
+    terminal = open_terminal(output, dial)
+    refuse_bad_urls(urls, terminal, json=format is Format.json)
+    with tracing(output, terminal) as tracer:
+        raise typer.Exit(probe_and_show(urls, options, dial, terminal, format, tracer))
+
+
+def probe_and_show(
+    urls: list[str],
+    options: IdleOptions,
+    dial: DialOptions,
+    terminal: Terminal,
+    format: Format,
+    tracer: Tracer | None,
+) -> int:
+    """Run the probe, hand each event to the chosen output, and return the exit code."""
+    from wsdiag.probes.idle import IdleRun
+    from wsdiag.probes.idle_outcome import idle_exit_code
+    from wsdiag.probes.results import IdleVerdict
+
+    run = IdleRun(urls, options, default_compression(dial, False), tracer)
+    show = _writer(urls, terminal, format)
+    verdicts: list[IdleVerdict] = []
+    interrupted = False
+
+    def stop() -> None:
+        nonlocal interrupted
+        interrupted = True
+        run.stop()
+
+    async def measure() -> int:
+        async for event in run.events():
+            show.handle(event)
+            if isinstance(event, IdleVerdict):
+                verdicts.append(event)
+        show.finish()
+        return idle_exit_code(verdicts, interrupted=interrupted)
+
+    show.start()
+    try:
+        return run_async(measure, on_stop=stop)
+    finally:
+        show.stop()
+
+
+def _writer(urls: list[str], terminal: Terminal, format: Format) -> EventWriter:
+    if format is Format.json:
+        return JsonWriter(terminal)
+    from wsdiag.render.idle import idle_view
+
+    return idle_view(terminal, urls)

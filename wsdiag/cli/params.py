@@ -1,0 +1,110 @@
+"""Parameter types of the command line: each parser says what it wanted when it refuses."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+
+from wsdiag.units import parse_duration, parse_size
+
+T = TypeVar("T")
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+
+def usage(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """Turn a parser's ValueError into a usage error that keeps the parser's own words."""
+
+    def parser(text: str) -> T:
+        if not isinstance(text, str):  # a default that is already a value
+            return text
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+
+    parser.__name__ = parse.__name__
+    return parser
+
+
+@contextmanager
+def usage_errors(option: str | None = None) -> Iterator[None]:
+    """Turn a ValueError in the block into a usage error that keeps its words."""
+    try:
+        yield
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
+
+
+def _positive(text: str) -> float:
+    seconds = parse_duration(text)
+    if seconds <= 0:
+        raise ValueError(f"{text!r} must be more than zero")
+    return seconds
+
+
+def duration_option(*names: str, **more: Any) -> Any:
+    """An option that takes a duration (`250ms`, `2s`, `1m30s`, bare seconds) as float seconds."""
+    return typer.Option(*names, parser=usage(_positive), metavar="DURATION", **more)
+
+
+def size_option(*names: str, **more: Any) -> Any:
+    """An option that takes a size (`64`, `16k`, `4M`) as int bytes."""
+    return typer.Option(*names, parser=usage(parse_size), metavar="SIZE", **more)
+
+
+def parse_header(text: str) -> tuple[str, str]:
+    """(name, value) of `Name: value`; ValueError where RFC 9110, 5.1 and 5.5 forbid it."""
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise ValueError(f"{text!r} has no colon: write 'Name: value'")
+    if not _TOKEN.fullmatch(name.strip()):
+        raise ValueError(f"{name.strip()!r} is not a header name")
+    if any((ord(char) < 0x20 and char != "\t") or ord(char) == 0x7F for char in value):
+        raise ValueError(f"the value of {name.strip()!r} has a control character")
+    return name.strip(), value.strip()
+
+
+def read_headers(values: list[str]) -> tuple[tuple[str, str], ...]:
+    """Headers of repeated `-H`; `@file` reads one header a line, as curl(1) does."""
+    lines: list[str] = []
+    for value in values:
+        lines += _header_file(value[1:]) if value.startswith("@") else [value]
+    with usage_errors("'-H' / '--header'"):
+        return tuple(parse_header(line) for line in lines)
+
+
+def _header_file(name: str) -> list[str]:
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(
+            f"cannot read headers from {name!r}: {error}", param_hint="'-H' / '--header'"
+        ) from None
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def parse_resolve(text: str) -> tuple[str, int, str]:
+    """(host, port, address) of `HOST:PORT:ADDRESS` as in curl(1); ValueError otherwise."""
+    host, _, rest = text.partition(":")
+    port, _, address = rest.partition(":")
+    address = address.removeprefix("[").removesuffix("]")
+    if not (host and port.isdecimal() and 0 < int(port) < 65536 and address):
+        raise ValueError(f"{text!r} is not HOST:PORT:ADDRESS, as in example.org:443:127.0.0.1")
+    return host.lower(), int(port), address
+
+
+def read_environment(name: str | None, option: str) -> str | None:
+    """A secret from the environment variable that an option names; a usage error when unset."""
+    if name is None:
+        return None
+    value = os.environ.get(name)
+    if not value:
+        raise typer.BadParameter(f"environment variable {name} is not set", param_hint=option)
+    return value

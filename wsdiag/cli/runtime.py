@@ -1,0 +1,91 @@
+"""Run one command's coroutine: signals, Ctrl-C, a closed stdout, and the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from types import FrameType
+from typing import Any
+
+INTERRUPTED = 130
+NO_ANSWER = 1
+USAGE = 2
+
+Handler = Callable[[], None]
+
+
+def run_async(
+    main: Callable[[], Coroutine[Any, Any, int]],
+    *,
+    on_stop: Handler | None = None,
+    on_quit: Handler | None = None,
+) -> int:
+    """Run `main` to its exit code. SIGINT and SIGTERM call `on_stop`, SIGQUIT calls `on_quit`.
+
+    Without `on_stop`, or when asked a second time, the run is cancelled and the code is 130.
+    """
+
+    async def supervised() -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        _install(asyncio.get_running_loop(), task, on_stop, on_quit)
+        return await main()
+
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory) as runner:
+            return runner.run(supervised())
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return INTERRUPTED
+    except BrokenPipeError:
+        return closed_stdout()
+
+
+def _loop_factory() -> asyncio.AbstractEventLoop:
+    # add_reader, which the stamped stream needs, exists on selector loops only (Windows too)
+    return asyncio.SelectorEventLoop()
+
+
+def _install(
+    loop: asyncio.AbstractEventLoop,
+    task: asyncio.Task[int],
+    on_stop: Handler | None,
+    on_quit: Handler | None,
+) -> None:
+    asked = 0
+
+    def stop() -> None:
+        nonlocal asked
+        asked += 1
+        if on_stop is None or asked > 1:
+            task.cancel()
+        else:
+            on_stop()
+
+    handlers: dict[str, Handler] = {"SIGINT": stop, "SIGTERM": stop}
+    if on_quit is not None:
+        handlers["SIGQUIT"] = on_quit
+    for name, handler in handlers.items():
+        number = getattr(signal, name, None)
+        if number is not None:
+            _add_handler(loop, number, handler)
+
+
+def _add_handler(loop: asyncio.AbstractEventLoop, number: int, handler: Handler) -> None:
+    try:
+        loop.add_signal_handler(number, handler)
+    except NotImplementedError:  # Windows: signals reach Python code between bytecodes only
+
+        def relay(_number: int, _frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(handler)
+
+        signal.signal(number, relay)
+
+
+def closed_stdout() -> int:
+    """Leave quietly after `| head`: nobody reads any more, and flushing at exit must not fail."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    return 0

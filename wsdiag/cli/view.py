@@ -1,0 +1,142 @@
+"""What every command needs around its probe: a terminal, a tracer, and URLs that were checked."""
+
+from __future__ import annotations
+
+import base64
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import unquote
+
+from wsdiag.cli.options import Output
+from wsdiag.cli.runtime import USAGE
+from wsdiag.transport.options import DialOptions
+
+if TYPE_CHECKING:
+    from wsdiag.render.terminal import Terminal
+    from wsdiag.transport.target import UrlError
+    from wsdiag.transport.trace import TraceEvent, Tracer
+
+
+def open_terminal(output: Output, dial: DialOptions | None = None) -> Terminal:
+    """The terminal that `output` asks for; it masks the secrets that `dial` carries."""
+    from wsdiag.render.redact import Redactor
+    from wsdiag.render.terminal import Terminal
+
+    secrets = secrets_of(dial) if dial is not None else ()
+    return Terminal(
+        color=output.color,  # type: ignore[arg-type]
+        quiet=output.quiet,
+        verbose=output.verbose,
+        save=output.save,
+        redactor=Redactor(secrets, show=output.show_secrets),
+    )
+
+
+def secrets_of(dial: DialOptions) -> list[str]:
+    """Every string of `dial` that must not be printed, in each form in which it may appear."""
+    secrets = [dial.bearer or "", dial.key_password or ""]
+    if dial.user is not None:
+        secrets += [dial.user.partition(":")[2], base64.b64encode(dial.user.encode()).decode()]
+    for cookie in dial.cookies:
+        secrets += [pair.partition("=")[2].strip() for pair in cookie.split(";")]
+    for name, value in dial.headers:
+        if name.lower() in ("authorization", "proxy-authorization"):
+            secrets.append(value.partition(" ")[2] or value)
+        elif name.lower() == "cookie":
+            secrets += [pair.partition("=")[2].strip() for pair in value.split(";")]
+    if dial.proxy:
+        secrets += _proxy_secrets(dial.proxy)
+    return [secret for secret in secrets if secret]
+
+
+def _proxy_secrets(url: str) -> list[str]:
+    userinfo = url.partition("://")[2].rpartition("@")[0]
+    password = userinfo.partition(":")[2]
+    return [password, unquote(password), base64.b64encode(unquote(userinfo).encode()).decode()]
+
+
+def refuse_bad_urls(urls: Sequence[str], terminal: Terminal, *, json: bool) -> None:
+    """Exit with 2 and a message that marks the place when a URL cannot be one."""
+    from wsdiag.probes.results import Error
+    from wsdiag.render.error import print_error
+    from wsdiag.transport.target import Target, UrlError
+
+    for url in urls:
+        try:
+            Target.parse(url)
+        except UrlError as problem:
+            error = Error(url, "url", "usage", problem.message, _mark(problem))
+            if json:
+                terminal.json(error)
+            print_error(terminal, error)
+            sys.exit(USAGE)
+
+
+def _mark(problem: UrlError) -> str:
+    """The URL with a caret under the character at fault."""
+    return f"{problem.url}\n{' ' * problem.position}^"
+
+
+class EventWriter(Protocol):
+    """Where a run's events go, one after the other."""
+
+    def start(self) -> None:
+        """Before the first event."""
+
+    def handle(self, event: Any) -> None:
+        """One event, as it happens."""
+
+    def finish(self) -> None:
+        """After the last event: the final view."""
+
+    def stop(self) -> None:
+        """Give the terminal back, whatever happened; may be called again."""
+
+
+class JsonWriter:
+    """Every event that is a record as a line of NDJSON on stdout."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+
+    def start(self) -> None:
+        """Nothing to prepare."""
+
+    def handle(self, event: Any) -> None:
+        """Write one record; progress that is no record is left out."""
+        if hasattr(event, "type"):
+            self._terminal.json(event)
+
+    def finish(self) -> None:
+        """Nothing is left to write."""
+
+    def stop(self) -> None:
+        """Nothing to give back."""
+
+
+@contextmanager
+def tracing(output: Output, terminal: Terminal) -> Iterator[Tracer | None]:
+    """A tracer for `-v` (lines on stderr) and `--trace FILE` (NDJSON), or None for neither."""
+    if not output.verbose and output.trace is None:
+        yield None
+        return
+    from wsdiag.render.trace import TraceLines, TraceRecords
+
+    file = open(output.trace, "w", encoding="utf-8") if output.trace is not None else None  # noqa: SIM115
+    listeners: list[Callable[[TraceEvent], None]] = []
+    if output.verbose:
+        listeners.append(TraceLines(terminal).handle)
+    if file is not None:
+        listeners.append(TraceRecords(file, terminal.redactor).handle)
+
+    def tracer(event: TraceEvent) -> None:
+        for listener in listeners:
+            listener(event)
+
+    try:
+        yield tracer
+    finally:
+        if file is not None:
+            file.close()
