@@ -1,0 +1,163 @@
+"""The server: a listener, its connections, their limits, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from wsdiag.protocol.handshake import Request, ServerHandshake
+from wsdiag.server.fault import Fault
+from wsdiag.server.link import Link
+from wsdiag.server.opening import Opening
+from wsdiag.server.options import ServerOptions
+from wsdiag.server.peer import Peer
+from wsdiag.server.terms import Terms
+from wsdiag.transport.listen import Listener, ServerTls, listen
+from wsdiag.transport.stream import Stream
+
+OnEvent = Callable[[int, str, dict[str, Any]], None]
+_STOP_TIMEOUT_S = 2.0
+_BUSY = b"this server's --max-connections are in use\n"
+
+
+class Server:
+    """An endpoint that behaves, or misbehaves exactly as asked. Prints nothing: `on_event` hears.
+
+    `on_event(connection, event, data)`; connections are numbered from 1.
+    """
+
+    def __init__(self, options: ServerOptions, on_event: OnEvent | None = None) -> None:
+        self.options = options
+        self.faults = options.faults
+        self._on_event = on_event
+        self._listener: Listener | None = None
+        self._links: set[Opening | Link] = set()
+        self._frozen: list[Stream] = []
+        self._emptied = asyncio.Event()
+        self._accepted = 0
+        self._counts: Counter[str] = Counter()
+        self._started_at = 0.0
+
+    # -- life ----------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen. OSError when the port cannot be had, ssl.SSLError for unusable certificates."""
+        options = self.options
+        deaf = any(fault.accepted() for fault in options.faults)
+        tls = ServerTls(options.cert, options.key) if options.cert and not deaf else None
+        self._started_at = asyncio.get_running_loop().time()
+        self._listener = await listen(
+            options.host, options.port, tls=tls, on_stream=self._deaf if deaf else self._accept
+        )
+
+    @property
+    def host(self) -> str:
+        """The address listened on."""
+        return str(self._running.host)
+
+    @property
+    def port(self) -> int:
+        """The port listened on."""
+        return int(self._running.port)
+
+    @property
+    def url(self) -> str:
+        """The URL to connect to, without a trailing slash."""
+        scheme = "wss" if self.options.cert else "ws"
+        host = self.host
+        if host in ("0.0.0.0", "::"):
+            host = "localhost"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def _running(self) -> Listener:
+        if self._listener is None:
+            raise RuntimeError("the server is not started")
+        return self._listener
+
+    async def stop(self) -> None:
+        """Close every connection with 1001 and wait for the clients, for two seconds at most."""
+        if self._listener is not None:
+            self._listener.close()
+        for link in tuple(self._links):
+            link.stop()
+        for stream in self._frozen:
+            stream.reset()
+        self._frozen.clear()
+        try:
+            async with asyncio.timeout(_STOP_TIMEOUT_S):
+                while self._links:
+                    self._emptied.clear()
+                    await self._emptied.wait()
+        except TimeoutError:
+            for link in tuple(self._links):
+                link.stream.reset()
+        await asyncio.sleep(0)  # streams tell of their end in the loop's next round
+
+    async def __aenter__(self) -> Server:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    # -- connections ---------------------------------------------------------------------------
+
+    def _deaf(self, stream: Stream) -> None:
+        self._accepted += 1
+        self.emit(self._accepted, "drop", {"fault": "hang", "how": "silent", "peer": stream.peer})
+        stream.freeze()
+        self._frozen.append(stream)
+
+    def _accept(self, stream: Stream) -> None:
+        self._accepted += 1
+        opening = Opening(self, self._accepted, stream)
+        full = self.options.max_connections is not None and (
+            len(self._links) >= self.options.max_connections
+        )
+        self._links.add(opening)
+        stream.start(opening)
+        if full:
+            opening.refuse(503, "busy", _BUSY)
+
+    def accept(self, opening: Opening, request: Request, terms: Terms) -> tuple[bytes, Link]:
+        """The 101 for a request, and the connection that it opens."""
+        handshake = ServerHandshake(deflate=terms.deflate or False)
+        reply, deflate = handshake.accept(request, subprotocol=terms.subprotocol)
+        return reply, Peer(self, opening.number, opening.stream, deflate)
+
+    def combine(self, faults: list[Fault]) -> list[Fault]:
+        """A path's faults and those that hold for every path, each a copy of its own."""
+        named = {fault.name for fault in faults}
+        common = [replace(fault) for fault in self.faults if fault.name not in named]
+        return [*common, *faults]
+
+    def replace(self, opening: Opening, link: Link) -> None:
+        """An opening handshake became a connection."""
+        self._links.discard(opening)
+        self._links.add(link)
+
+    def gone(self, link: Opening | Link) -> None:
+        """A connection is over."""
+        self._links.discard(link)
+        if not self._links:
+            self._emptied.set()
+
+    def emit(self, number: int, event: str, data: dict[str, Any]) -> None:
+        """Count an event and tell the listener."""
+        self._counts[event] += 1
+        if self._on_event is not None:
+            self._on_event(number, event, data)
+
+    def stats(self) -> dict[str, Any]:
+        """Figures since the start: connections and events."""
+        open_links = [link for link in self._links if isinstance(link, Link)]
+        return {
+            "uptime_s": round(asyncio.get_running_loop().time() - self._started_at, 3),
+            "accepted": self._accepted,
+            "open": len(open_links),
+            "events": dict(sorted(self._counts.items())),
+        }
