@@ -11,6 +11,7 @@ What there is, and where:
 * `nat.py`       a conntrack NAT between namespaces that forgets idle flows
 * `wan.py`       a line with delay, loss and a bottleneck between namespaces
 * `command.py`   `wsdiag` itself as a user runs it, its records held to its own JSON Schema
+* `terminal.py`  a terminal of a given size, with what a person would see on it
 * `certs.py`     a throw-away certificate authority
 
 Rules: ports are 0 or retried, processes are ended by pid, namespaces are removed even when a test

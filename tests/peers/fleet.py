@@ -8,9 +8,10 @@ from pathlib import Path
 
 from tests.peers import proxies, servers
 from tests.peers.certs import Authority, Cert
-from tests.peers.command import Run, Running
+from tests.peers.command import WSDIAG, Run, Running
 from tests.peers.nat import Nat, OnUnknown
-from tests.peers.peer import Peer
+from tests.peers.peer import Address, Peer
+from tests.peers.terminal import Terminal
 from tests.peers.wan import Wan
 
 LOOPBACK = "127.0.0.1"
@@ -105,7 +106,7 @@ class Peers:
         argv = servers.python_program("fixed_answer.py", LOOPBACK, str(place / "answer"))
         return self._keep(servers.start_announcing(argv, place / "log", host=LOOPBACK, tls=False))
 
-    def relay(self, upstream: Peer, *, delay_ms: float = 0) -> Peer:
+    def relay(self, upstream: Address, *, delay_ms: float = 0) -> Peer:
         """A TCP relay in user space, `delay_ms` each way (TCP's own round trip does not see it)."""
         argv = servers.python_program(
             "relay.py", LOOPBACK, upstream.host, str(upstream.port), str(delay_ms / 1000)
@@ -115,7 +116,7 @@ class Peers:
 
     def nginx(
         self,
-        upstream: Peer,
+        upstream: Address,
         *,
         read_timeout_s: float = 60,
         send_timeout_s: float = 60,
@@ -139,7 +140,7 @@ class Peers:
             )
         )
 
-    def nginx_stream(self, upstream: Peer, *, timeout_s: float = 600) -> Peer:
+    def nginx_stream(self, upstream: Address, *, timeout_s: float = 600) -> Peer:
         """nginx as a TCP proxy in front of `upstream`."""
         place = self._place("nginx-stream")
         return self._keep(
@@ -150,7 +151,7 @@ class Peers:
 
     def haproxy(
         self,
-        upstream: Peer,
+        upstream: Address,
         *,
         tunnel_s: float | None = None,
         client_s: float = 50,
@@ -176,7 +177,7 @@ class Peers:
 
     def apache(
         self,
-        upstream: Peer,
+        upstream: Address,
         *,
         module: str = "http",
         forward_upgrade: bool = True,
@@ -228,6 +229,14 @@ class Peers:
         running = Running(args, env=env, netns=netns)
         self._stack.callback(running.stop)
         return running
+
+    def terminal(
+        self, *args: str, columns: int = 80, rows: int = 24, env: Mapping[str, str] | None = None
+    ) -> Terminal:
+        """`wsdiag args…` on a terminal of its own."""
+        terminal = Terminal([*WSDIAG, *args], columns=columns, rows=rows, env=env)
+        self._stack.callback(terminal.close)
+        return terminal
 
     def wsdiag(
         self,

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from tests.peers.process import Daemon
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
-    """A listening server or proxy; `url` has no path."""
+class Address:
+    """Where something listens; `url` has no path."""
 
     host: str
     port: int
     tls: bool
-    daemon: Daemon
+
+    @classmethod
+    def of(cls, url: str) -> Address:
+        """The address in a ws:// or wss:// URL with a port."""
+        parts = urlsplit(url)
+        assert parts.hostname is not None
+        assert parts.port is not None
+        return cls(parts.hostname, parts.port, parts.scheme == "wss")
 
     @property
     def authority(self) -> str:
@@ -30,6 +38,13 @@ class Peer:
     def http_url(self) -> str:
         """The same place as http:// or https://."""
         return f"{'https' if self.tls else 'http'}://{self.authority}"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer(Address):
+    """A listening server or proxy, and the process behind it."""
+
+    daemon: Daemon
 
     @property
     def pid(self) -> int:

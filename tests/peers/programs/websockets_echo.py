@@ -32,6 +32,10 @@ async def handle(connection: ServerConnection) -> None:
             await connection.send(message)
     except ConnectionClosed:
         pass
+    finally:
+        await connection.wait_closed()
+        # 1005: a Close frame without a code; 1006: none at all (RFC 6455, 7.1.5)
+        print(json.dumps({"closed": connection.close_code}), flush=True)
 
 
 async def main() -> None:
