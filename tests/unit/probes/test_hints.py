@@ -1,0 +1,93 @@
+"""Each hint's own example finds it and reads well; the words that users see are checked in bulk."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from wsdiag.probes.diagnose import Hint, diagnose, excerpt, explain, fill, hints
+from wsdiag.transport.report import DialError, DialReport
+
+
+def example_code(hint: Hint) -> str:
+    return hint.example.get("code") or hint.codes[0]
+
+
+@pytest.mark.parametrize(
+    "hint", hints(), ids=lambda hint: f"{example_code(hint)}: {hint.seen[:30]}"
+)
+def test_an_example_finds_its_hint_and_says_what_it_promises(hint: Hint) -> None:
+    facts = {name: value for name, value in hint.example.items() if name not in ("code", "tells")}
+    found = next(each for each in hints() if each.fits(example_code(hint), facts))
+    assert found is hint, "an earlier entry takes this example"
+    message, advice = explain(example_code(hint), facts)
+    assert hint.example["tells"] in f"{message} {advice}"
+    assert "?" not in re.sub(r"\?(QUERY|EIO|next)", "", f"{message} {advice}"), "a fact is missing"
+
+
+def test_every_hint_says_what_was_seen_and_ends_its_advice_as_a_sentence_or_a_command() -> None:
+    for hint in hints():
+        assert hint.seen
+        assert not hint.usually or hint.usually[-1] in ".)", hint.usually
+
+
+def failure(code: str, *, status: int | None = None, **report: object) -> DialError:
+    made = DialReport("ws://a.test/ws", address="192.0.2.7:80", status=status)
+    for name, value in report.items():
+        setattr(made, name, value)
+    return DialError("upgrade", "upgrade", code, "the transport's words", made)
+
+
+def test_a_redirect_shows_its_target_and_the_command_to_type() -> None:
+    error = failure("http-301", status=301, reason="Moved Permanently",
+                    headers=(("Location", "https://a.test/ws/"),))  # fmt: skip
+    told = diagnose("ws://a.test/ws", error)
+    assert told.message == "the answer was 301 Moved Permanently, to wss://a.test/ws/"
+    assert told.hint is not None
+    assert told.hint.endswith("wsdiag connect -L ws://a.test/ws")
+
+
+def test_a_relative_redirect_is_resolved() -> None:
+    error = failure("http-308", status=308, reason="Permanent Redirect",
+                    headers=(("location", "/ws/"),))  # fmt: skip
+    assert "to ws://a.test/ws/" in diagnose("ws://a.test/ws", error).message
+
+
+def test_a_refusals_body_is_told_without_its_markup() -> None:
+    body = b"<html><head><title>403 Forbidden</title></head><body><h1>No entry</h1></body></html>"
+    told = diagnose(
+        "ws://a.test/ws", failure("http-403", status=403, reason="Forbidden", body=body)
+    )
+    assert told.message == "the server refuses: 403 Forbidden: 403 Forbidden / No entry"
+
+
+def test_a_front_that_is_named_by_its_headers_gets_its_own_directive() -> None:
+    error = failure("upgrade-stripped", status=426, reason="Upgrade Required",
+                    headers=(("Server", "nginx/1.22.1"),))  # fmt: skip
+    assert "proxy_set_header Upgrade" in (diagnose("ws://a.test/ws", error).hint or "")
+
+
+def test_facts_of_the_peer_are_never_taken_as_templates() -> None:
+    error = failure("http-404", status=404, reason="{host}{0}", body=b"{url} {x!r:>99999}")
+    assert "{host}{0}: {url} {x!r:>99999}" in diagnose("ws://a.test/ws", error).message
+
+
+def test_an_unknown_failure_still_says_what_was_seen() -> None:
+    told = diagnose("ws://a.test/ws", failure("never-heard-of"))
+    assert (told.message, told.hint) == ("the transport's words", None)
+
+
+def test_a_bad_url_is_shown_with_the_place_marked() -> None:
+    error = DialError("usage", "url", "bad-url", "the host is missing", DialReport("wss://"))
+    assert diagnose("wss://", error).message == "the host is missing: wss://»"
+
+
+def test_excerpts_are_bounded_and_lose_scripts() -> None:
+    assert excerpt("<script>alert(1)</script>\n<p>a &amp; b</p>\n\n\nc\nd\ne") == "a & b / c / d"
+    assert len(excerpt("x" * 10_000)) == 200
+    assert excerpt("<!-- never closed " * 50) == ""
+
+
+def test_long_facts_are_cut() -> None:
+    assert len(fill("{message}", {"message": "m" * 5000})) == 300

@@ -1,0 +1,222 @@
+"""`wsdiag connect`: one connection from its name to a clean close, each phase timed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+from wsdiag.probes.diagnose import diagnose
+from wsdiag.probes.drops import drop_of
+from wsdiag.probes.intermediaries import hops_from_headers
+from wsdiag.probes.pinger import phases_of
+from wsdiag.probes.results import CloseInfo, ConnectResult, Drop, Error, HttpInfo, TcpFacts, TlsInfo
+from wsdiag.protocol.codes import close_code_name
+from wsdiag.protocol.errors import LocalProtocolError
+from wsdiag.protocol.events import Close, Pong, Violation
+from wsdiag.transport.dial import dial
+from wsdiag.transport.options import DialOptions
+from wsdiag.transport.report import DialError, DialReport
+from wsdiag.transport.session import CloseOutcome, Session, SessionEnded
+from wsdiag.transport.stamps import SentMark, round_trip_ns
+from wsdiag.transport.trace import Tracer
+
+CERTIFICATE_WARNING_DAYS = 14
+_OLD_TLS = ("TLSv1", "TLSv1.1", "SSLv3")
+_BODY_CHARS = 2048
+
+
+async def connect(
+    url: str,
+    options: DialOptions,
+    *,
+    tracer: Tracer | None = None,
+    ping_timeout_s: float = 5.0,
+    close_timeout_s: float = 5.0,
+) -> ConnectResult:
+    """What a connection to `url` finds, step by step; a failure is in the result's `error`."""
+    try:
+        session = await dial(url, options, tracer=tracer)
+    except DialError as error:
+        return _result(url, error.report, error=diagnose(url, error))
+    try:
+        return await _use(url, session, ping_timeout_s, close_timeout_s)
+    finally:
+        session.stream.close()
+
+
+async def _use(
+    url: str, session: Session, ping_timeout_s: float, close_timeout_s: float
+) -> ConnectResult:
+    report = session.report
+    assert report is not None  # a dialled session has one
+    notes: list[str] = []
+    error: Error | None = None
+    ping_ms: float | None = None
+    try:
+        ping_ms = await _first_ping(session, ping_timeout_s)
+        if ping_ms is None:
+            notes.append(_no_pong(ping_timeout_s))
+    except SessionEnded as ended:
+        error = _ended(url, drop_of(session, ended.end))
+    tcp = _tcp_facts(session)
+    outcome, close_ms = await _close(session, close_timeout_s)
+    if error is None:
+        notes += _close_notes(outcome, close_timeout_s)
+    return _result(
+        url, report, error=error, tcp=tcp, notes=notes, ping_ms=ping_ms, close_ms=close_ms,
+        close=CloseInfo(outcome.code, outcome.reason, outcome.clean, outcome.tcp_ended_by),
+    )  # fmt: skip
+
+
+async def _first_ping(session: Session, timeout_s: float) -> float | None:
+    """The first round trip in ms, or None; SessionEnded when the server leaves instead."""
+    payload = os.urandom(8)
+    try:
+        mark = session.ping(payload)
+        async with asyncio.timeout(timeout_s):
+            return await _pong(session, payload, mark)
+    except (TimeoutError, LocalProtocolError):
+        if session.connection.close_received is not None:
+            await _until_ended(session)
+        return None
+
+
+async def _pong(session: Session, payload: bytes, mark: SentMark) -> float:
+    while True:
+        received = await session.receive()
+        event = received.event if received is not None else None
+        if received is not None and isinstance(event, Pong) and event.payload == payload:
+            return round_trip_ns(mark, received.at)[0] / 1e6
+        if isinstance(event, Close | Violation):
+            await _until_ended(session)
+
+
+async def _until_ended(session: Session) -> None:
+    """Wait for TCP's end behind a Close (SessionEnded), or for the caller's patience to end."""
+    while True:
+        await session.receive()
+
+
+async def _close(session: Session, timeout_s: float) -> tuple[CloseOutcome, float | None]:
+    """Close cleanly; the ms from our Close to TCP's end, None when the peer was gone before."""
+    if session.ended is not None:
+        return await session.close(timeout=timeout_s), None
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    outcome = await session.close(timeout=timeout_s)
+    return outcome, (loop.time() - began) * 1e3
+
+
+def _result(
+    url: str,
+    report: DialReport,
+    *,
+    error: Error | None = None,
+    tcp: TcpFacts | None = None,
+    notes: list[str] | None = None,
+    close: CloseInfo | None = None,
+    **later: float | None,
+) -> ConnectResult:
+    return ConnectResult(
+        url=url, ok=error is None, address=report.address, proxy=report.proxy,
+        phases=_phases(report, later), http=_http(report, error is not None), tls=_tls(report),
+        subprotocol=report.subprotocol, extensions=report.extensions, tcp=tcp,
+        hops=hops_from_headers(report.headers), close=close, error=error,
+        request=report.request_headers or None, notes=_dial_notes(report) + (notes or []),
+    )  # fmt: skip
+
+
+def _phases(report: DialReport, later: dict[str, float | None]) -> Any:
+    total = report.total_ms + sum(took or 0.0 for took in later.values())
+    return phases_of(report, total_ms=total, **later)
+
+
+def _http(report: DialReport, failed: bool) -> HttpInfo | None:
+    if report.status is None:
+        return None
+    body = report.body.decode("utf-8", "replace")[:_BODY_CHARS] if failed else ""
+    return HttpInfo(report.status, report.reason, report.headers, body or None)
+
+
+def _tls(report: DialReport) -> TlsInfo | None:
+    tls = report.tls
+    if tls is None:
+        return None
+    return TlsInfo(
+        version=tls.version, cipher=tls.cipher, alpn=tls.alpn, subject=tls.subject,
+        issuer=tls.issuer, sans=tls.sans, not_after=tls.not_after,
+        expires_in_days=tls.expires_in_days, verified=tls.verified,
+    )  # fmt: skip
+
+
+def _tcp_facts(session: Session) -> TcpFacts | None:
+    info = session.tcp_info()
+    if info is None:
+        return None
+    floor = None if info.min_rtt_us is None else info.min_rtt_us / 1e3
+    return TcpFacts(info.rtt_us / 1e3, floor, info.total_retrans, info.snd_mss)
+
+
+# -- sentences -------------------------------------------------------------------------------------
+
+
+def _dial_notes(report: DialReport) -> list[str]:
+    told = []
+    if report.redirects:
+        told.append(f"Followed {len(report.redirects)} redirect(s) to {report.url}.")
+    if report.proxy is not None:
+        told.append("TCP's figures describe the first hop only, to the proxy.")
+    return told + _tls_notes(report)
+
+
+def _tls_notes(report: DialReport) -> list[str]:
+    tls = report.tls
+    if tls is None:
+        return []
+    told = []
+    days = tls.expires_in_days
+    if days is not None and days < 0:
+        told.append(f"The certificate expired on {tls.not_after}.")
+    elif days is not None and days < CERTIFICATE_WARNING_DAYS:
+        told.append(f"The certificate expires in {days} days, on {tls.not_after}: renew it.")
+    if not tls.verified:
+        told.append("The certificate was not verified (-k).")
+    if tls.version in _OLD_TLS:
+        told.append(f"{tls.version} is obsolete (RFC 8996): enable TLS 1.2 and 1.3.")
+    return told
+
+
+def _no_pong(timeout_s: float) -> str:
+    return (
+        f"No Pong within {timeout_s:g} s: the endpoint does not answer Pings (RFC 6455, 5.5.2 "
+        "says it must), or it is busy. Keepalive by Ping will not work with it."
+    )
+
+
+def _close_notes(outcome: CloseOutcome, timeout_s: float) -> list[str]:
+    if not outcome.clean:
+        return [f"The server did not answer our Close within {timeout_s:g} s (RFC 6455, 5.5.1)."]
+    if outcome.tcp_ended_by != "server":
+        return [
+            f"The server answered our Close but left TCP open for {timeout_s:g} s: it should end "
+            "it first (RFC 6455, 7.1.1)."
+        ]
+    return []
+
+
+def _ended(url: str, drop: Drop) -> Error:
+    """The server left right after the upgrade, before the first Pong."""
+    after = f"{drop.at_s * 1e3:.0f} ms after the upgrade"
+    if drop.how == "close":
+        name = f" ({close_code_name(drop.code)})" if drop.code is not None else ""
+        reason = f", reason {drop.reason!r}" if drop.reason else ""
+        return Error(
+            url, "ping", "closed", f"the server closed with {drop.code}{name}{reason}, {after}",
+            "It accepted the upgrade and then refused: authentication, a missing parameter or "
+            "subprotocol, or a limit, checked only once connected. Its reason or log says which.",
+        )  # fmt: skip
+    return Error(
+        url, "ping", "closed", f"the connection ended without a Close frame ({drop.how}), {after}",
+        "The server crashed after the upgrade, or a proxy lost its backend: their logs say which.",
+    )  # fmt: skip

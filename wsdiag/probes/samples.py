@@ -1,0 +1,154 @@
+"""One URL's books: counts, round trips, causes; and the summary drawn from them at any time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from wsdiag.probes.advice import Seen, advice
+from wsdiag.probes.attribution import Baseline, Facts, cause_of, is_outlier
+from wsdiag.probes.explanation import Findings, attribute
+from wsdiag.probes.results import Cause, Clock, Drop, Load, PingSummary, Threshold
+from wsdiag.probes.statistics import RunningStatistics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Thresholds asked for; times in ms, loss in percent; None: not asked for."""
+
+    max_p50_ms: float | None = None
+    max_p95_ms: float | None = None
+    max_p99_ms: float | None = None
+    max_loss_pct: float | None = None
+
+
+@dataclass(slots=True)
+class Books:
+    """Everything counted about one URL over all of its connections."""
+
+    url: str
+    started: float
+    """Loop time in s at which measuring began (the first Ping could have left)."""
+    sent: int = 0
+    received: int = 0
+    lost: int = 0
+    late: int = 0
+    unmatched: int = 0
+    overtaken: int = 0
+    drops: int = 0
+    last_drop: Drop | None = None
+    statistics: RunningStatistics = field(default_factory=RunningStatistics)
+    baseline: Baseline = field(default_factory=Baseline)
+    causes: dict[Cause, int] = field(default_factory=dict)
+    retransmitted: int = 0
+    unexplained: int = 0
+    floor_ms: float | None = None
+    slowest_ms: float | None = None
+    clock: Clock = "user"
+    proxy: str | None = None
+    no_echo: bool = False
+
+    def reply(self, facts: Facts, *, late: bool, usual: bool) -> Cause | None:
+        """Enter an answer and return its cause; `usual` False keeps it out of the baseline."""
+        normal = self.baseline.normal()
+        cause = cause_of(facts, normal)
+        if is_outlier(facts.rtt_ms, normal):
+            self._count_outlier(cause, facts)
+        if usual:
+            self.baseline.add(facts.rtt_ms, facts.tcp_rtt_ms)
+        self.slowest_ms = max(self.slowest_ms or 0.0, facts.rtt_ms)
+        if late:
+            self.late += 1
+        else:
+            self.received += 1
+            self.statistics.add(facts.rtt_ms)
+        return cause
+
+    def _count_outlier(self, cause: Cause | None, facts: Facts) -> None:
+        if cause is None:
+            self.unexplained += 1
+            return
+        self.causes[cause] = self.causes.get(cause, 0) + 1
+        if cause == "network" and facts.retransmits:
+            self.retransmitted += 1
+
+    def dropped(self, drop: Drop) -> None:
+        """Enter the end of a connection that we did not ask for."""
+        self.drops += 1
+        self.last_drop = drop
+
+    def saw_floor(self, min_rtt_ms: float | None) -> None:
+        """Enter TCP's own shortest round trip in ms; the kernel forgets it after five minutes."""
+        if min_rtt_ms is not None:
+            self.floor_ms = min(min_rtt_ms, self.floor_ms or min_rtt_ms)
+
+    @property
+    def loss_pct(self) -> float | None:
+        """Lost Pings among those whose fate is known, in percent; None when there is none."""
+        known = self.received + self.lost
+        return 100.0 * self.lost / known if known else None
+
+
+def summarise(
+    books: Books,
+    limits: Limits,
+    now: float,
+    *,
+    stalls: int = 0,
+    longest_stall_s: float = 0.0,
+    load: Load | None = None,
+    partial: bool = False,
+) -> PingSummary:
+    """The record of everything so far; `now` in loop time."""
+    figures = books.statistics
+    p50, p95, p99 = (figures.percentile(p) for p in (50, 95, 99))
+    found = _findings(books, p50, stalls, longest_stall_s)
+    return PingSummary(
+        url=books.url, sent=books.sent, received=books.received, lost=books.lost,
+        loss_pct=books.loss_pct, min_ms=figures.minimum, avg_ms=figures.mean, p50_ms=p50,
+        p90_ms=figures.percentile(90), p95_ms=p95, p99_ms=p99, max_ms=figures.maximum,
+        stddev_ms=figures.stddev, jitter_ms=figures.jitter,
+        duration_s=max(0.0, now - books.started), late=books.late,
+        attribution=attribute(found) if books.received or books.late else None,
+        load=load, thresholds=judge(limits, p50, p95, p99, books.loss_pct), drops=books.drops,
+        advice=advice(_seen(books, p50)), partial=partial,
+    )  # fmt: skip
+
+
+def _findings(books: Books, p50: float | None, stalls: int, longest_stall_s: float) -> Findings:
+    normal = books.baseline.normal()
+    return Findings(
+        p50_ms=p50, min_ms=books.statistics.minimum, floor_ms=books.floor_ms,
+        limit_ms=normal.limit_ms if normal else None, causes=books.causes,
+        unexplained=books.unexplained, retransmitted=books.retransmitted, proxy=books.proxy,
+        stalls=stalls, longest_stall_ms=longest_stall_s * 1e3, clock=books.clock,
+    )  # fmt: skip
+
+
+def _seen(books: Books, p50: float | None) -> Seen:
+    drop = books.last_drop
+    return Seen(
+        p50_ms=p50, slowest_ms=books.slowest_ms, lost=books.lost, received=books.received,
+        overtaken=books.overtaken, closed_by=drop.reason if drop else None,
+        close_code=drop.code if drop else None, no_echo=books.no_echo, unmatched=books.unmatched,
+    )  # fmt: skip
+
+
+def judge(
+    limits: Limits,
+    p50: float | None,
+    p95: float | None,
+    p99: float | None,
+    loss_pct: float | None,
+) -> tuple[Threshold, ...]:
+    """Each limit asked for and whether it holds; what could not be measured does not hold."""
+    asked = (
+        ("max-p50", limits.max_p50_ms, p50),
+        ("max-p95", limits.max_p95_ms, p95),
+        ("max-p99", limits.max_p99_ms, p99),
+        ("max-loss", limits.max_loss_pct, loss_pct),
+    )
+    return tuple(
+        Threshold(name, limit, measured, measured is not None and measured <= limit)
+        for name, limit, measured in asked
+        if limit is not None
+    )
