@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from typing import Literal
@@ -9,6 +10,10 @@ from typing import Literal
 from wsdiag.transport.stamps import Stamp, now
 
 How = Literal["fin", "rst", "tls-eof", "tls-close", "timeout", "error", "local"]
+
+# A connection whose retransmissions went unanswered ends with ETIMEDOUT, or with the reason that
+# ICMP gave meanwhile (Linux tcp_write_err: sk_err_soft).
+_UNANSWERED = (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,7 @@ def end_of(error: OSError, when: str = "") -> End:
     how: How = "error"
     if isinstance(error, ConnectionResetError | BrokenPipeError):
         how = "rst"
-    elif isinstance(error, TimeoutError):
+    elif error.errno in _UNANSWERED:
         how = "timeout"
     words = os.strerror(error.errno) if error.errno else str(error)
     return End(how, f"{words} {when}".strip(), now())

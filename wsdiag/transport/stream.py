@@ -190,7 +190,7 @@ class Stream:
             return
         self._end = end
         self._read_off()
-        if end.how not in ("fin", "tls-close", "tls-eof"):
+        if end.how in ("rst", "timeout", "error"):
             self._outbox.fail(end)
         if self._handshaken is not None:
             done, self._handshaken = self._handshaken, None
