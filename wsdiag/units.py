@@ -6,9 +6,9 @@ import math
 import re
 
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(us|ms|s|m|h|d)")
-_BARE_NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+")
-_SIZE = re.compile(r"(\d+)([kKmMgG]?)(?:i?[bB])?")
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(us|ms|s|m|h|d)", re.ASCII)
+_BARE_NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
+_SIZE = re.compile(r"(\d+)([kKmMgG]?)(?:i?[bB])?", re.ASCII)
 _BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -47,7 +47,10 @@ def format_duration(seconds: float) -> str:
         return f"{seconds:.3g} s"
     whole = round(seconds)
     days, hours, minutes, rest = (
-        whole // 86400, whole // 3600 % 24, whole // 60 % 60, whole % 60,
+        whole // 86400,
+        whole // 3600 % 24,
+        whole // 60 % 60,
+        whole % 60,
     )
     pairs = ((days, "d"), (hours, "h"), (minutes, "m"), (rest, "s"))
     shown = [f"{value} {unit}" for value, unit in pairs if value]

@@ -2,6 +2,103 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
-def demo() -> None:
+import typer
+
+from wsdiag.cli.connect import connect_and_show
+from wsdiag.cli.idle_probe import probe_and_show
+from wsdiag.cli.options import Color, Format, Output
+from wsdiag.cli.ping import PingFormat, ViewOptions, ping_and_show
+from wsdiag.cli.runtime import INTERRUPTED, NO_ANSWER, run_async
+from wsdiag.cli.view import open_terminal
+from wsdiag.transport.options import DialOptions
+
+if TYPE_CHECKING:
+    from wsdiag.render.terminal import Terminal
+
+# The tour must not depend on where the user's proxy environment points.
+DIRECT = DialOptions(proxy="")
+PINGED = "/latency/20?jitter=6"
+IDLE = "/idle/3?drop=fin"
+
+
+def demo(
+    color: Annotated[Color, typer.Option("--color", help="When to colour.")] = Color.auto,
+) -> None:
     """A tour in under 30 seconds, against a built-in endpoint: nothing to set up."""
+    terminal = open_terminal(Output(False, False, color.value, None, None, False))
+    try:
+        with _endpoint() as url:
+            codes = [step(url, terminal) for step in (_connect, _ping, _idle_probe)]
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except OSError as error:
+        terminal.log(f"error: the built-in endpoint did not start: {error}")
+        raise typer.Exit(NO_ANSWER) from None
+    from wsdiag.render.demo import print_farewell
+
+    print_farewell(terminal)
+    raise typer.Exit(max(codes))
+
+
+@contextmanager
+def _endpoint() -> Iterator[str]:
+    """`wsdiag serve` in a process of its own, as a user would run it; its URL."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "wsdiag", "serve", "--port", "0", "-o", "json"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        start_new_session=True, text=True,
+    )  # fmt: skip
+    try:
+        assert server.stdout is not None
+        first = server.stdout.readline()
+        if not first:
+            raise OSError(f"`wsdiag serve` ended with code {server.wait(10)}")
+        yield json.loads(first)["url"].rstrip("/")
+    finally:
+        server.terminate()
+        try:
+            server.wait(5)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        if server.stdout is not None:
+            server.stdout.close()
+
+
+def _step(heading: str, command: str, terminal: Terminal) -> None:
+    from wsdiag.render.demo import print_heading
+
+    print_heading(terminal, heading, command)
+
+
+def _connect(url: str, terminal: Terminal) -> int:
+    target = url + "/echo"
+    _step("Does it connect, and what takes how long?", f"wsdiag connect {target}", terminal)
+    return run_async(lambda: connect_and_show(target, DIRECT, terminal, Format.text))
+
+
+def _ping(url: str, terminal: Terminal) -> int:
+    from wsdiag.probes.ping import PingOptions
+
+    target = url + PINGED
+    _step("How is the latency?", f"wsdiag ping -i 100ms -c 50 '{target}'", terminal)
+    options = PingOptions(count=50, interval_s=0.1)
+    view = ViewOptions(timestamps=False, window_s=6, y_max_ms=None, log_scale=False, chart=True)
+    return ping_and_show([target], options, view, DIRECT, terminal, PingFormat.text, None)
+
+
+def _idle_probe(url: str, terminal: Terminal) -> int:
+    from wsdiag.probes.idle_options import IdleOptions
+
+    target = url + IDLE
+    command = f"wsdiag idle-probe --from 1 --to 5 --step 1 --keepalive 1 '{target}'"
+    _step("Does something drop idle connections?", command, terminal)
+    options = IdleOptions(from_s=1, to_s=5, step_s=1, keepalive_s=1, pong_timeout_s=2)
+    return probe_and_show([target], options, DIRECT, terminal, Format.text, None)

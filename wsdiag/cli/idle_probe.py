@@ -14,7 +14,7 @@ from wsdiag.cli.options import (
     output_options,
     request_options,
 )
-from wsdiag.cli.params import duration_option, usage_errors
+from wsdiag.cli.params import duration_option, flag, usage_errors
 from wsdiag.cli.runtime import run_async
 from wsdiag.cli.view import EventWriter, JsonWriter, open_terminal, refuse_bad_urls, tracing
 from wsdiag.probes.results import Trial
@@ -108,7 +108,7 @@ def idle_options(
     ] = 1,
     refine: Annotated[
         bool,
-        typer.Option(
+        flag(
             "--refine", help="Narrow a silent drop to 1 s with a second pass.", rich_help_panel=WHEN
         ),
     ] = False,
@@ -169,7 +169,7 @@ def _trials(text: str, push: str | None, send: str | None) -> tuple[Trial, ...]:
 
 @injects(options=idle_options, dial=request_options, output=output_options)
 def idle_probe(
-    urls: Annotated[list[str], typer.Argument(metavar="URL...", help="Edge and origin, say.")],
+    urls: Annotated[list[str], typer.Argument(metavar="URL", help="Edge and origin, say.")],
     options: IdleOptions,
     dial: DialOptions,
     output: Output,
@@ -184,7 +184,7 @@ def idle_probe(
     """
     terminal = open_terminal(output, dial)
     refuse_bad_urls(urls, terminal, json=format is Format.json)
-    with tracing(output, terminal) as tracer:
+    with tracing(output, terminal, urls=len(urls)) as tracer:
         raise typer.Exit(probe_and_show(urls, options, dial, terminal, format, tracer))
 
 

@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Callable, Collection
 from typing import Any
 
+from typer.models import ArgumentInfo
+
 
 def injects(**groups: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Replace the named parameters of a command by the parameters of option-group functions.
@@ -27,12 +29,20 @@ def injects(**groups: Callable[..., Any]) -> Callable[[Callable[..., None]], Cal
             }
             command(**values, **built)
 
-        merged = own + [p for share in shares.values() for p in share]
+        # arguments, the groups in their order, then the command's own options: so --help reads
+        arguments = [p for p in own if _is_argument(p)]
+        options = [p for p in own if not _is_argument(p)]
+        merged = [*arguments, *(p for share in shares.values() for p in share), *options]
         wrapper.__signature__ = inspect.Signature(merged)  # type: ignore[attr-defined]
         wrapper.__annotations__ = {p.name: p.annotation for p in merged}
         return wrapper
 
     return decorate
+
+
+def _is_argument(parameter: inspect.Parameter) -> bool:
+    metadata = getattr(parameter.annotation, "__metadata__", ())
+    return any(isinstance(each, ArgumentInfo) for each in metadata)
 
 
 def _parameters(

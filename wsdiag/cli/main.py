@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from wsdiag import __version__
+from wsdiag.cli.completion import completion
 from wsdiag.cli.connect import connect
 from wsdiag.cli.demo import demo
 from wsdiag.cli.idle_probe import idle_probe
@@ -32,10 +32,14 @@ for command, name in (
     (idle_probe, "idle-probe"),
     (serve, "serve"),
     (demo, "demo"),
+    (completion, "completion"),
 ):
-    app.command(name, no_args_is_help=name not in ("serve", "demo"), context_settings=CONTEXT)(
-        command
-    )
+    app.command(
+        name,
+        cls=getattr(command, "command_class", None),
+        no_args_is_help=name not in ("serve", "demo"),
+        context_settings=CONTEXT,
+    )(command)
 
 
 def _print_version(wanted: bool) -> None:
@@ -72,6 +76,3 @@ def run() -> None:
 
 
 __all__ = ["app", "run"]
-
-if __name__ == "__main__":
-    sys.exit(run())

@@ -11,6 +11,7 @@ import typer
 
 from wsdiag.cli.params import (
     duration_option,
+    flag,
     parse_resolve,
     read_environment,
     read_headers,
@@ -59,11 +60,11 @@ class Output:
 
 def output_options(
     quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Only the summary or verdict.",
+        bool, flag("-q", "--quiet", help="Only the summary or verdict.",
                            rich_help_panel=OUTPUT)
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Headers and every frame, on stderr.",
+        bool, flag("-v", "--verbose", help="Headers and every frame, on stderr.",
                            rich_help_panel=OUTPUT)
     ] = False,
     color: Annotated[
@@ -80,7 +81,7 @@ def output_options(
                                   rich_help_panel=OUTPUT)
     ] = None,
     show_secrets: Annotated[
-        bool, typer.Option("--show-secrets", help="Do not mask credentials.",
+        bool, flag("--show-secrets", help="Do not mask credentials.",
                            rich_help_panel=OUTPUT)
     ] = False,
 ) -> Output:  # fmt: skip
@@ -125,11 +126,11 @@ def request_options(
                                  rich_help_panel=REQUEST)
     ] = None,
     compression: Annotated[
-        bool | None, typer.Option("--compression/--no-compression",
+        bool | None, flag("--compression/--no-compression",
                                   help="Offer permessage-deflate.", rich_help_panel=REQUEST)
     ] = None,
     insecure: Annotated[
-        bool, typer.Option("-k", "--insecure", help="Do not verify the certificate.",
+        bool, flag("-k", "--insecure", help="Do not verify the certificate.",
                            rich_help_panel=TLS)
     ] = False,
     cacert: Annotated[
@@ -179,13 +180,13 @@ def request_options(
                                  help="Connect through this socket.", rich_help_panel=PATH)
     ] = None,
     ipv4: Annotated[
-        bool, typer.Option("-4", "--ipv4", help="IPv4 only.", rich_help_panel=PATH)
+        bool, flag("-4", "--ipv4", help="IPv4 only.", rich_help_panel=PATH)
     ] = False,
     ipv6: Annotated[
-        bool, typer.Option("-6", "--ipv6", help="IPv6 only.", rich_help_panel=PATH)
+        bool, flag("-6", "--ipv6", help="IPv6 only.", rich_help_panel=PATH)
     ] = False,
     location: Annotated[
-        bool, typer.Option("-L", "--location", help="Follow redirects.", rich_help_panel=PATH)
+        bool, flag("-L", "--location", help="Follow redirects.", rich_help_panel=PATH)
     ] = False,
     max_redirs: Annotated[
         int, typer.Option("--max-redirs", min=0, metavar="N", help="Redirects to follow at most.",

@@ -59,6 +59,11 @@ def size_option(*names: str, **more: Any) -> Any:
     return typer.Option(*names, parser=usage(parse_size), metavar="SIZE", **more)
 
 
+def flag(*names: str, **more: Any) -> Any:
+    """An option without a value."""
+    return typer.Option(*names, metavar="", **more)
+
+
 def parse_header(text: str) -> tuple[str, str]:
     """(name, value) of `Name: value`; ValueError where RFC 9110, 5.1 and 5.5 forbid it."""
     name, colon, value = text.partition(":")
@@ -95,7 +100,7 @@ def parse_resolve(text: str) -> tuple[str, int, str]:
     host, _, rest = text.partition(":")
     port, _, address = rest.partition(":")
     address = address.removeprefix("[").removesuffix("]")
-    if not (host and port.isdecimal() and 0 < int(port) < 65536 and address):
+    if not (host and port.isascii() and port.isdecimal() and 0 < int(port) < 65536 and address):
         raise ValueError(f"{text!r} is not HOST:PORT:ADDRESS, as in example.org:443:127.0.0.1")
     return host.lower(), int(port), address
 

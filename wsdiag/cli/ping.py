@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import Output, default_compression, output_options, request_options
-from wsdiag.cli.params import duration_option, size_option, usage_errors
+from wsdiag.cli.params import duration_option, flag, size_option, usage_errors
 from wsdiag.cli.runtime import run_async
 from wsdiag.cli.view import EventWriter, JsonWriter, open_terminal, refuse_bad_urls, tracing
 from wsdiag.transport.options import DialOptions
@@ -65,15 +65,15 @@ def ping_options(
                            rich_help_panel=WHAT)
     ] = Mode.ping,
     flood: Annotated[
-        bool, typer.Option("-f", "--flood", help="The next Ping as soon as the Pong is there.",
+        bool, flag("-f", "--flood", help="The next Ping as soon as the Pong is there.",
                            rich_help_panel=WHAT)
     ] = False,
     adaptive: Annotated[
-        bool, typer.Option("--adaptive", help="Interval follows the round trip.",
+        bool, flag("--adaptive", help="Interval follows the round trip.",
                            rich_help_panel=WHAT)
     ] = False,
     reconnect: Annotated[
-        bool, typer.Option("--reconnect", help="Go on after a drop; record each.",
+        bool, flag("--reconnect", help="Go on after a drop; record each.",
                            rich_help_panel=WHAT)
     ] = False,
     load: Annotated[
@@ -131,7 +131,7 @@ def _refuse_impossible(size: int | None, mode: Mode, interval: float | None) -> 
         )
 
 
-def _load_rate(text: str) -> int | str:
+def _load_rate(text: str) -> float | Literal["max"]:
     from wsdiag.units import parse_size
 
     if text == "max":
@@ -164,7 +164,7 @@ class ViewOptions:
 
 def view_options(
     timestamps: Annotated[
-        bool, typer.Option("-D", "--timestamps", help="Wall-clock time on each line.",
+        bool, flag("-D", "--timestamps", help="Wall-clock time on each line.",
                            rich_help_panel=VIEW)
     ] = False,
     window: Annotated[
@@ -175,10 +175,10 @@ def view_options(
         float | None, duration_option("--y-max", help="Top of the chart.", rich_help_panel=VIEW)
     ] = None,
     log_scale: Annotated[
-        bool, typer.Option("--log-scale", help="Logarithmic axis.", rich_help_panel=VIEW)
+        bool, flag("--log-scale", help="Logarithmic axis.", rich_help_panel=VIEW)
     ] = False,
     no_chart: Annotated[
-        bool, typer.Option("--no-chart", help="Plain lines on a terminal too.",
+        bool, flag("--no-chart", help="Plain lines on a terminal too.",
                            rich_help_panel=VIEW)
     ] = False,
 ) -> ViewOptions:  # fmt: skip
@@ -188,7 +188,7 @@ def view_options(
 
 @injects(options=ping_options, view=view_options, dial=request_options, output=output_options)
 def ping(
-    urls: Annotated[list[str], typer.Argument(metavar="URL...", help="One or more endpoints.")],
+    urls: Annotated[list[str], typer.Argument(metavar="URL", help="One or more endpoints.")],
     options: PingOptions,
     view: ViewOptions,
     dial: DialOptions,
@@ -204,7 +204,7 @@ def ping(
     """
     terminal = open_terminal(output, dial)
     refuse_bad_urls(urls, terminal, json=format is PingFormat.json)
-    with tracing(output, terminal) as tracer:
+    with tracing(output, terminal, urls=len(urls)) as tracer:
         raise typer.Exit(ping_and_show(urls, options, view, dial, terminal, format, tracer))
 
 
@@ -269,9 +269,9 @@ def _writer(
     if format is PingFormat.json:
         return JsonWriter(terminal)
     if format is PingFormat.csv:
-        from wsdiag.render.csv import CsvWriter
+        from wsdiag.render.csv import PingCsv
 
-        return CsvWriter(terminal)
+        return PingCsv(terminal)
     from wsdiag.render.ping import ping_view
 
     return ping_view(

@@ -117,19 +117,24 @@ class JsonWriter:
 
 
 @contextmanager
-def tracing(output: Output, terminal: Terminal) -> Iterator[Tracer | None]:
-    """A tracer for `-v` (lines on stderr) and `--trace FILE` (NDJSON), or None for neither."""
+def tracing(
+    output: Output, terminal: Terminal, *, urls: int = 1, headers: bool = True
+) -> Iterator[Tracer | None]:
+    """A tracer for `-v` (lines on stderr) and `--trace FILE` (NDJSON), or None for neither.
+
+    `headers=False` where the command's own view shows them.
+    """
     if not output.verbose and output.trace is None:
         yield None
         return
-    from wsdiag.render.trace import TraceLines, TraceRecords
+    from wsdiag.render.trace import TracePrinter, TraceWriter
 
     file = open(output.trace, "w", encoding="utf-8") if output.trace is not None else None  # noqa: SIM115
     listeners: list[Callable[[TraceEvent], None]] = []
     if output.verbose:
-        listeners.append(TraceLines(terminal).handle)
+        listeners.append(TracePrinter(terminal, urls=urls, headers=headers))
     if file is not None:
-        listeners.append(TraceRecords(file, terminal.redactor).handle)
+        listeners.append(TraceWriter(file, terminal.redactor))
 
     def tracer(event: TraceEvent) -> None:
         for listener in listeners:

@@ -1,0 +1,73 @@
+"""What the command line's parsers accept, and the words with which they refuse."""
+
+import pytest
+import typer
+
+from wsdiag.cli.params import parse_header, parse_resolve, read_environment, read_headers
+
+
+@pytest.mark.parametrize(
+    ("text", "pair"),
+    [
+        ("X-Token: abc", ("X-Token", "abc")),
+        ("Accept:", ("Accept", "")),
+        ("A: b: c", ("A", "b: c")),
+        ("Tab:\tvalue\t", ("Tab", "value")),
+    ],
+)
+def test_header_is_split_at_its_first_colon(text: str, pair: tuple[str, str]) -> None:
+    assert parse_header(text) == pair
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("no colon", "has no colon"),
+        ("bad name: x", "is not a header name"),
+        (": x", "is not a header name"),
+        ("X: a\r\nY: b", "control character"),
+        ("X: \x00", "control character"),
+    ],
+)
+def test_header_that_could_smuggle_is_refused(text: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        parse_header(text)
+
+
+def test_headers_are_read_from_a_file(tmp_path) -> None:
+    file = tmp_path / "headers"
+    file.write_text("A: 1\n\nB: 2\n")
+    assert read_headers([f"@{file}", "C: 3"]) == (("A", "1"), ("B", "2"), ("C", "3"))
+
+
+def test_missing_header_file_is_a_usage_error(tmp_path) -> None:
+    with pytest.raises(typer.BadParameter, match="cannot read headers"):
+        read_headers([f"@{tmp_path}/none"])
+
+
+@pytest.mark.parametrize(
+    ("text", "triple"),
+    [
+        ("example.org:443:127.0.0.1", ("example.org", 443, "127.0.0.1")),
+        ("Example.ORG:80:[::1]", ("example.org", 80, "::1")),
+        ("a:80:fe80::1", ("a", 80, "fe80::1")),
+    ],
+)
+def test_resolve_reads_as_curl_does(text: str, triple: tuple[str, int, str]) -> None:
+    assert parse_resolve(text) == triple
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a", "a:80", "a:b:c", "a:0:1.2.3.4", "a:70000:1.2.3.4", ":80:x"]
+)
+def test_resolve_refuses_what_has_not_three_parts(text: str) -> None:
+    with pytest.raises(ValueError, match="HOST:PORT:ADDRESS"):
+        parse_resolve(text)
+
+
+def test_secret_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN_FOR_TEST", "s3cret")
+    assert read_environment("TOKEN_FOR_TEST", "--bearer-env") == "s3cret"
+    assert read_environment(None, "--bearer-env") is None
+    with pytest.raises(typer.BadParameter, match="NO_SUCH_VARIABLE is not set"):
+        read_environment("NO_SUCH_VARIABLE", "--bearer-env")

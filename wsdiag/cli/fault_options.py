@@ -1,0 +1,73 @@
+"""Fault options of `serve`, made from the faults' declarations only when `serve` is asked for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    from wsdiag.server.fault import Fault
+
+FAULTS_PANEL = "Faults on every path (see --list)"
+
+
+class ServeCommand(TyperCommand):
+    """Adds the fault options when parameters are looked at: other commands never pay for them."""
+
+    _fault_params: list[Any] | None = None
+
+    def get_params(self, ctx: Any) -> Any:
+        """All parameters, the help option last."""
+        if self._fault_params is None:
+            self._fault_params = _fault_params()
+        *own, help_option = super().get_params(ctx)
+        return [*own, *self._fault_params, help_option]
+
+
+def _fault_params() -> list[Any]:
+    """typer makes its options from a signature; this makes the signature from the declarations."""
+    from wsdiag.server.common import fault_options
+
+    def collect(**_: Any) -> None:
+        pass
+
+    collect.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter(
+                option.attribute,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=typer.Option(
+                    None if option.metavar else False,
+                    f"--{option.name}",
+                    metavar=option.metavar,
+                    help=option.help,
+                    rich_help_panel=FAULTS_PANEL,
+                ),
+                annotation=str | None if option.metavar else bool,
+            )
+            for option in fault_options()
+        ]
+    )
+    collect.__annotations__ = {
+        parameter.name: parameter.annotation
+        for parameter in inspect.signature(collect).parameters.values()
+    }
+    app = typer.Typer(add_completion=False)
+    app.command()(collect)
+    command: Any = typer.main.get_command(app)
+    return list(command.params)
+
+
+def read_faults(values: Mapping[str, Any], specs: Sequence[str]) -> list[Fault]:
+    """The faults that the options ask for; a usage error where one makes no sense."""
+    from wsdiag.server.common import build_faults, fault_options
+
+    named = {option.name: values.get(option.attribute) for option in fault_options()}
+    try:
+        return build_faults(named, specs)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None

@@ -1,0 +1,308 @@
+"""`wsdiag serve`: an endpoint that behaves, or misbehaves exactly as asked."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wsdiag.cli.fault_options import ServeCommand
+from wsdiag.cli.inject import injects
+from wsdiag.cli.options import Color, Format, Output
+from wsdiag.cli.params import size_option
+from wsdiag.cli.runtime import NO_ANSWER, run_async
+from wsdiag.cli.view import open_terminal
+
+if TYPE_CHECKING:
+    from wsdiag.render.terminal import Terminal
+    from wsdiag.server import Server, ServerOptions
+
+WHERE, WHO, RELAY = "Where", "Who may connect", "Relay"
+LOOPBACK = ("127.", "::1", "localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where to listen, and with which certificate."""
+
+    host: str
+    port: int
+    tls: bool
+    ca_out: Path | None
+    cert: Path | None
+    key: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Relaying:
+    """What to put the faults in front of."""
+
+    upstream: str | None
+    raw: bool
+    insecure: bool
+    control_port: int | None
+
+
+def listen_options(
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.",
+                          rich_help_panel=WHERE)
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", "-p", min=0, max=65535, metavar="PORT",
+                          help="Port to listen on; 0: any free one.", rich_help_panel=WHERE)
+    ] = 8765,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="TLS with a throw-away certificate.",
+                           rich_help_panel=WHERE)
+    ] = False,
+    ca_out: Annotated[
+        Path | None, typer.Option("--ca-out", metavar="FILE", dir_okay=False,
+                                  help="Write the throw-away CA here, for --cacert.",
+                                  rich_help_panel=WHERE)
+    ] = None,
+    cert: Annotated[
+        Path | None, typer.Option("--cert", metavar="FILE", exists=True, dir_okay=False,
+                                  help="TLS with this certificate chain (PEM).",
+                                  rich_help_panel=WHERE)
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", metavar="FILE", exists=True, dir_okay=False,
+                                  help="Its key, when that is in another file.",
+                                  rich_help_panel=WHERE)
+    ] = None,
+) -> Listening:  # fmt: skip
+    """Check that the TLS options make sense together."""
+    if key is not None and cert is None:
+        raise typer.BadParameter("a --key needs its --cert", param_hint="--key")
+    if tls and cert is not None:
+        raise typer.BadParameter("--tls and --cert exclude each other", param_hint="--tls")
+    if ca_out is not None and not tls:
+        raise typer.BadParameter("--ca-out needs --tls", param_hint="--ca-out")
+    return Listening(host, port, tls, ca_out, cert, key)
+
+
+def relay_options(
+    upstream: Annotated[
+        str | None, typer.Option("--upstream", metavar="URL",
+                                 help="Relay to this endpoint, faults in between.",
+                                 rich_help_panel=RELAY)
+    ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Relay TCP bytes, not messages (tcp://HOST:PORT).",
+                           rich_help_panel=RELAY)
+    ] = False,
+    insecure: Annotated[
+        bool, typer.Option("-k", "--insecure", help="Do not verify the upstream's certificate.",
+                           rich_help_panel=RELAY)
+    ] = False,
+    control_port: Annotated[
+        int | None, typer.Option("--control-port", min=0, max=65535, metavar="PORT",
+                                 help="Change faults at run time: POST /faults on loopback.",
+                                 rich_help_panel=RELAY)
+    ] = None,
+) -> Relaying:  # fmt: skip
+    """Check that the relay's options make sense together."""
+    if upstream is None and (raw or insecure):
+        name = "--raw" if raw else "--insecure"
+        raise typer.BadParameter(f"{name} needs --upstream", param_hint=name)
+    return Relaying(upstream, raw, insecure, control_port)
+
+
+def _serve(
+    listen: Listening,
+    relay: Relaying,
+    fault: Annotated[
+        list[str] | None, typer.Option("--fault", metavar="PATH",
+                                help="Any path's fault on every path (repeatable).")
+    ] = None,
+    subprotocol: Annotated[
+        list[str] | None, typer.Option("--subprotocol", metavar="NAME",
+                                help="Take this subprotocol (repeatable).", rich_help_panel=WHO)
+    ] = None,
+    max_connections: Annotated[
+        int | None, typer.Option("--max-connections", min=1, metavar="N",
+                                 help="Answer 503 beyond so many.", rich_help_panel=WHO)
+    ] = None,
+    max_message_size: Annotated[
+        int, size_option("--max-message-size", help="Close with 1009 beyond.",
+                         show_default="16M", rich_help_panel=WHO)
+    ] = 16 * 2**20,
+    compression: Annotated[
+        bool, typer.Option("--compression/--no-compression",
+                           help="Accept permessage-deflate.", rich_help_panel=WHO)
+    ] = True,
+    list_paths: Annotated[
+        bool, typer.Option("--list", help="Print every path with one line of help, and exit.")
+    ] = False,
+    output: Annotated[Format, typer.Option("-o", "--output", help="Output format.")] = Format.text,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Only where it listens.")
+    ] = False,
+    color: Annotated[Color, typer.Option("--color", help="When to colour.")] = Color.auto,
+    **faults: Any,
+) -> None:  # fmt: skip
+    """Serve a WebSocket endpoint that behaves, or misbehaves exactly as asked."""
+    from wsdiag.cli.fault_options import read_faults
+    from wsdiag.server import ServerOptions
+
+    terminal = open_terminal(Output(quiet, False, color.value, None, None, False))
+    if list_paths:
+        _print_paths(terminal, output)
+        return
+    chosen = read_faults(faults, fault or [])
+    with _certificate(listen) as (cert, key):
+        options = ServerOptions(
+            host=listen.host, port=listen.port, cert=cert, key=key,
+            subprotocols=tuple(subprotocol or ()), compression=compression,
+            max_connections=max_connections, max_message_size=max_message_size,
+            faults=tuple(chosen), upstream=relay.upstream, raw=relay.raw,
+            insecure=relay.insecure, control_port=relay.control_port,
+            control_token=os.environ.get("WSDIAG_CONTROL_TOKEN"),
+        )  # fmt: skip
+        code = _run(options, terminal, output)
+    raise typer.Exit(code)
+
+
+def _print_paths(terminal: Terminal, output: Format) -> None:
+    """`--list`, as text or as one JSON array."""
+    import json
+
+    from wsdiag.server.page import catalogue
+    from wsdiag.server.reference import listing
+
+    if output is Format.json:
+        print(json.dumps(catalogue(), ensure_ascii=False))
+        return
+    for line in listing():
+        terminal.line(line)
+
+
+@contextmanager
+def _certificate(listen: Listening) -> Iterator[tuple[Path | None, Path | None]]:
+    """The certificate's files; a throw-away one lives as long as the server."""
+    if not listen.tls:
+        yield listen.cert, listen.key
+        return
+    from wsdiag.transport.certs import throw_away
+
+    names = dict.fromkeys(("localhost", "127.0.0.1", "::1", listen.host))
+    made = throw_away([name for name in names if name not in ("0.0.0.0", "::")])
+    if listen.ca_out is not None:
+        try:
+            listen.ca_out.write_bytes(made.ca)
+        except OSError as error:
+            message = f"cannot write {listen.ca_out}: {error.strerror}"
+            raise typer.BadParameter(message, param_hint="--ca-out") from None
+    with tempfile.TemporaryDirectory(prefix="wsdiag-") as folder:
+        yield made.write(Path(folder))
+
+
+def _run(options: ServerOptions, terminal: Terminal, output: Format) -> int:
+    """Serve until SIGINT or SIGTERM; 0, or 1 when it cannot listen."""
+    from wsdiag.server import Server
+
+    report = _Reporter(terminal, output)
+    stopped: list[asyncio.Event] = []
+
+    async def serve_until_stopped() -> int:
+        stopped.append(asyncio.Event())
+        server = Server(options, report.event)
+        try:
+            await server.start()
+        except (OSError, ValueError) as error:
+            report.failed(options, error)
+            return NO_ANSWER
+        report.listening(server, options)
+        try:
+            await stopped[0].wait()
+        finally:
+            await server.stop()
+        return 0
+
+    return run_async(serve_until_stopped, on_stop=lambda: stopped[0].set())
+
+
+class _Reporter:
+    """Prints what the server tells: NDJSON on stdout, or lines for people on stderr."""
+
+    def __init__(self, terminal: Terminal, output: Format) -> None:
+        self._terminal, self._json = terminal, output is Format.json
+
+    def listening(self, server: Server, options: ServerOptions) -> None:
+        """Print first of all where it listens, so that a script can wait for it."""
+        from wsdiag.probes.results import ServeListening
+        from wsdiag.render.serve import print_listening
+
+        record = ServeListening(server.url, server.host, server.port, options.cert is not None)
+        if self._json:
+            self._terminal.json(record)
+        else:
+            print_listening(self._terminal, record)
+        if not server.host.startswith(LOOPBACK):
+            where = "everywhere" if server.host in ("0.0.0.0", "::") else server.host
+            self._terminal.log(
+                f"warning: listening on {where}, not on loopback alone: "
+                "whoever reaches this machine can connect"
+            )
+        if server.control_url is not None:
+            self.event(0, "control", {"url": server.control_url, "token": server.control_token})
+
+    def event(self, connection: int, event: str, data: dict[str, Any]) -> None:
+        """Print one event of one connection."""
+        from wsdiag.probes.results import ServeEvent, utc_now
+        from wsdiag.render.serve import print_event
+
+        record = ServeEvent(utc_now(), connection, event, data)
+        if self._json:
+            self._terminal.json(record)
+        else:
+            print_event(self._terminal, record)
+
+    def failed(self, options: ServerOptions, problem: Exception) -> None:
+        """Say why it cannot listen, and what to change."""
+        from wsdiag.probes.results import Error
+        from wsdiag.render.error import print_error
+
+        scheme = "wss" if options.cert is not None else "ws"
+        url = f"{scheme}://{options.host}:{options.port}"
+        error = Error(url, "listen", "usage", *_explain(options, problem))
+        if self._json:
+            self._terminal.json(error)
+        print_error(self._terminal, error)
+
+
+def _explain(options: ServerOptions, problem: Exception) -> tuple[str, str | None]:
+    """A message and a hint for a server that did not start."""
+    import errno
+
+    number = getattr(problem, "errno", None)
+    if number == errno.EADDRINUSE:
+        return f"port {options.port} is in use", "choose another --port, or 0 for any free one"
+    if number == errno.EACCES:
+        return f"no permission to listen on port {options.port}", "choose a --port above 1023"
+    if number == errno.EADDRNOTAVAIL:
+        return f"{options.host} is not an address of this machine", "choose another --host"
+    return f"cannot listen: {getattr(problem, 'strerror', None) or problem}", None
+
+
+def _command() -> Callable[..., None]:
+    """The command for typer: `faults` takes what `ServeCommand` adds to the options seen here."""
+    command = injects(listen=listen_options, relay=relay_options)(_serve)
+    seen = inspect.signature(command)
+    own = [parameter for parameter in seen.parameters.values() if parameter.name != "faults"]
+    command.__signature__ = seen.replace(parameters=own)  # type: ignore[attr-defined]
+    command.__annotations__.pop("faults", None)
+    command.command_class = ServeCommand  # type: ignore[attr-defined]
+    return command
+
+
+serve = _command()
