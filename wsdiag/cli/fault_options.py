@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -26,6 +26,18 @@ class ServeCommand(TyperCommand):
             self._fault_params = _fault_params()
         *own, help_option = super().get_params(ctx)
         return [*own, *self._fault_params, help_option]
+
+    def invoke(self, ctx: Any) -> Any:
+        """Turn the fault options into values of `--fault`, which the command knows."""
+        from wsdiag.server.common import fault_options, fault_specs
+
+        given = {o.name: ctx.params.pop(o.attribute, None) for o in fault_options()}
+        try:
+            specs = fault_specs(given)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+        ctx.params["fault"] = [*(ctx.params.get("fault") or ()), *specs]
+        return super().invoke(ctx)
 
 
 def _fault_params() -> list[Any]:
@@ -62,12 +74,11 @@ def _fault_params() -> list[Any]:
     return list(command.params)
 
 
-def read_faults(values: Mapping[str, Any], specs: Sequence[str]) -> list[Fault]:
-    """The faults that the options ask for; a usage error where one makes no sense."""
-    from wsdiag.server.common import build_faults, fault_options
+def read_faults(specs: Sequence[str]) -> list[Fault]:
+    """The faults that `--fault` and the fault options ask for; a usage error for senseless ones."""
+    from wsdiag.server.common import build_faults
 
-    named = {option.name: values.get(option.attribute) for option in fault_options()}
     try:
-        return build_faults(named, specs)
+        return build_faults(specs)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None

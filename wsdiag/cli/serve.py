@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +116,8 @@ def relay_options(
     return Relaying(upstream, raw, insecure, control_port)
 
 
-def _serve(
+@injects(listen=listen_options, relay=relay_options)
+def serve(
     listen: Listening,
     relay: Relaying,
     fault: Annotated[
@@ -148,7 +148,6 @@ def _serve(
         bool, typer.Option("-q", "--quiet", help="Only where it listens.")
     ] = False,
     color: Annotated[Color, typer.Option("--color", help="When to colour.")] = Color.auto,
-    **faults: Any,
 ) -> None:  # fmt: skip
     """Serve a WebSocket endpoint that behaves, or misbehaves exactly as asked."""
     from wsdiag.cli.fault_options import read_faults
@@ -158,7 +157,7 @@ def _serve(
     if list_paths:
         _print_paths(terminal, output)
         return
-    chosen = read_faults(faults, fault or [])
+    chosen = read_faults(fault or [])
     with _certificate(listen) as (cert, key):
         options = ServerOptions(
             host=listen.host, port=listen.port, cert=cert, key=key,
@@ -294,15 +293,4 @@ def _explain(options: ServerOptions, problem: Exception) -> tuple[str, str | Non
     return f"cannot listen: {getattr(problem, 'strerror', None) or problem}", None
 
 
-def _command() -> Callable[..., None]:
-    """The command for typer: `faults` takes what `ServeCommand` adds to the options seen here."""
-    command = injects(listen=listen_options, relay=relay_options)(_serve)
-    seen = inspect.signature(command)
-    own = [parameter for parameter in seen.parameters.values() if parameter.name != "faults"]
-    command.__signature__ = seen.replace(parameters=own)  # type: ignore[attr-defined]
-    command.__annotations__.pop("faults", None)
-    command.command_class = ServeCommand  # type: ignore[attr-defined]
-    return command
-
-
-serve = _command()
+serve.command_class = ServeCommand  # type: ignore[attr-defined]

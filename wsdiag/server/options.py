@@ -31,6 +31,8 @@ class ServerOptions:
     """Relay to this ws:// or wss:// URL instead of echoing."""
     raw: bool = False
     """Relay TCP bytes instead of WebSocket messages; the upstream is tcp://host:port too."""
+    insecure: bool = False
+    """Do not verify the upstream's certificate."""
     control_port: int | None = None
     """A port on loopback for `POST /faults`; None: none."""
     control_token: str | None = None

@@ -73,6 +73,16 @@ class Server:
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
+    def control_url(self) -> str | None:
+        """Where faults can be changed while it runs; None: nowhere."""
+        return None
+
+    @property
+    def control_token(self) -> str | None:
+        """What a request to the control port must carry."""
+        return self.options.control_token
+
+    @property
     def _running(self) -> Listener:
         if self._listener is None:
             raise RuntimeError("the server is not started")

@@ -1,0 +1,98 @@
+"""Faults that hold for every path: the options that the declarations make, and back to faults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, quote
+
+from wsdiag.server.fault import Fault
+from wsdiag.server.faults import FAULTS
+from wsdiag.server.faults.drops import Dropping, Idle
+from wsdiag.server.params import params_of
+from wsdiag.server.routes import from_spec
+
+
+@dataclass(frozen=True, slots=True)
+class FaultOption:
+    """One command-line option; `metavar` None: a flag."""
+
+    name: str
+    metavar: str | None
+    help: str
+
+    @property
+    def attribute(self) -> str:
+        """Its name as Python writes it."""
+        return self.name.replace("-", "_")
+
+
+def option_name(fault: type[Fault]) -> str | None:
+    """The option of a fault without its dashes; None: it is a path only."""
+    if fault.option is None:
+        return None
+    return fault.option or fault.name.replace("/", "-")
+
+
+def fault_options() -> list[FaultOption]:
+    """An option for each fault that makes sense on every path, then those that several share."""
+    options = []
+    for fault in FAULTS:
+        name, params = option_name(fault), params_of(fault)
+        if name is not None:
+            metavar = params[0].kind.metavar if params else None
+            options.append(FaultOption(name, metavar, f"{_sentence(fault.summary)}."))
+    return options + shared_options()
+
+
+def shared_options() -> list[FaultOption]:
+    """`--drop` and what goes with it, for all faults that drop."""
+    own = {param.name for param in params_of(Idle)[:1]}
+    takers = "--idle-timeout, --lifetime"
+    return [
+        FaultOption(param.name, param.kind.metavar, f"With {takers}: {param.help}.")
+        for param in params_of(Idle)
+        if param.name not in own
+    ]
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def fault_specs(values: Mapping[str, str | bool | None]) -> list[str]:
+    """Paths of the faults that options ask for, values by option name: a text or True.
+
+    ValueError when what only some faults share is given without one of them.
+    """
+    given = {name: value for name, value in values.items() if value not in (None, False)}
+    shared = {
+        option.name: str(given.pop(option.name))
+        for option in shared_options()
+        if option.name in given
+    }
+    asked = [(fault, option_name(fault)) for fault in FAULTS]
+    chosen = [(fault, given[name]) for fault, name in asked if name in given]
+    if shared and not any(issubclass(fault, Dropping) for fault, _ in chosen):
+        raise ValueError(f"--{next(iter(shared))} needs --idle-timeout or --lifetime")
+    return [_spec(fault, value, shared) for fault, value in chosen]
+
+
+def _spec(fault: type[Fault], value: str | bool | None, shared: Mapping[str, str]) -> str:
+    first, _, query = ("" if value is True else str(value)).partition("?")
+    own = {name for name, _ in parse_qsl(query, keep_blank_values=True)}
+    takes = {param.name for param in params_of(fault)} if issubclass(fault, Dropping) else set()
+    more = [f"{name}={quote(text)}" for name, text in shared.items() if name in takes - own]
+    query = "&".join([query, *more] if query else more)
+    path = fault.name + (f"/{quote(first, safe='')}" if first else "")
+    return path + (f"?{query}" if query else "")
+
+
+def build_faults(specs: Sequence[str]) -> list[Fault]:
+    """Faults from `latency/50?jitter=5`; ValueError in the words of the parameter at fault."""
+    faults = [from_spec(spec) for spec in specs]
+    names = [fault.name for fault in faults]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} is given twice")
+    return faults

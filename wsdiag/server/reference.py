@@ -1,0 +1,80 @@
+"""`--list` and docs/serve.md, from the declarations."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from wsdiag.server.common import option_name
+from wsdiag.server.fault import Fault
+from wsdiag.server.faults import FAULTS
+from wsdiag.server.params import params_of
+from wsdiag.server.routes import example
+
+_WIDTH = 20
+
+
+def listing() -> list[str]:
+    """Every path with one line of help, and its parameters under it."""
+    lines: list[str] = []
+    for fault in FAULTS:
+        lines.append(f"{example(fault):<{_WIDTH}} {fault.summary}")
+        for param in params_of(fault):
+            default = f" (default {param.show()})" if param.show() else ""
+            lines.append(f"{'':<{_WIDTH}}   {param.name}={_choices(param.kind.metavar)}{default}")
+    return lines
+
+
+def _choices(metavar: str) -> str:
+    """A list of forty rules is too long for a line."""
+    words = metavar.split("|")
+    return metavar if len(words) < 8 else "|".join(words[:6]) + "|…"
+
+
+def document() -> str:
+    """docs/serve.md as a whole."""
+    parts = [_HEAD]
+    for group, faults in groupby(FAULTS, key=lambda fault: fault.group):
+        parts.append(f"## {group[:1].upper()}{group[1:]}\n")
+        parts += [_section(fault) for fault in faults]
+    return "\n".join(parts)
+
+
+def _section(fault: type[Fault]) -> str:
+    option = option_name(fault)
+    params = params_of(fault)
+    lines = [f"### `{example(fault)}`\n", f"{fault.summary[:1].upper()}{fault.summary[1:]}."]
+    if option is not None:
+        value = f" {params[0].kind.metavar}" if params else ""
+        lines.append(f"On every path: `--{option}{value}`.")
+    lines.append("")
+    if params:
+        lines += ["| parameter | takes | default | |", "|---|---|---|---|"]
+        for param in params:
+            takes = ", ".join(f"`{word}`" for word in param.kind.choices) or param.kind.wanted
+            default = f"`{param.show()}`" if param.show() else "-"
+            lines.append(f"| `{param.name}` | {takes} | {default} | {param.help} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+_HEAD = """\
+# `wsdiag serve`: every path
+
+Made by `python -m wsdiag.server.reference > docs/serve.md` from the faults' declarations.
+
+```
+wsdiag serve                                  # ws://127.0.0.1:8765/echo
+wsdiag serve --port 0 -o json                 # a free port; the first line says which
+wsdiag serve --idle-timeout 60 --drop silent  # a fault on every path
+wsdiag serve --upstream ws://localhost:3000 --latency 200   # between your client and your server
+```
+
+A fault's first parameter may stand in the path behind its name, all others stand in the query:
+`/idle/60?drop=rst` is `/idle?timeout=60&drop=rst`. Faults combine by writing one behind the
+other: `/latency/50/idle/60`. An unknown path is answered with 404, a bad parameter with 400 and
+the list of those that are allowed.
+"""
+
+
+if __name__ == "__main__":
+    print(document(), end="")
