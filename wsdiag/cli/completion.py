@@ -27,7 +27,7 @@ def completion(
     """
     from wsdiag.cli.completions.model import describe
     from wsdiag.cli.completions.scripts import SHELLS
-    from wsdiag.cli.main import app
+    from wsdiag.cli.app import app
 
     _, generate = SHELLS[shell.value]
     print(generate(*describe(app)), end="")

@@ -1,78 +1,54 @@
-"""The `wsdiag` command: its subcommands, `--version` and `--json-schema`."""
+"""The `wsdiag` script: the quickest answers first, and a last line of defence."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
 
 from wsdiag import __version__
-from wsdiag.cli.completion import completion
-from wsdiag.cli.connect import connect
-from wsdiag.cli.demo import demo
-from wsdiag.cli.idle_probe import idle_probe
-from wsdiag.cli.ping import ping
-from wsdiag.cli.serve import serve
 
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-app = typer.Typer(
-    name="wsdiag",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
-    context_settings=CONTEXT,
-    help="ping, mtr and curl -v for WebSockets.",
-    epilog="Start with: wsdiag demo · wsdiag connect URL · https://www.rfc-editor.org/rfc/rfc6455",
-)
-
-for command, name in (
-    (connect, "connect"),
-    (ping, "ping"),
-    (idle_probe, "idle-probe"),
-    (serve, "serve"),
-    (demo, "demo"),
-    (completion, "completion"),
-):
-    app.command(
-        name,
-        cls=getattr(command, "command_class", None),
-        no_args_is_help=name not in ("serve", "demo"),
-        context_settings=CONTEXT,
-    )(command)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        print(f"wsdiag {__version__}")
-        raise typer.Exit
-
-
-def _print_schema(wanted: bool) -> None:
-    if wanted:
-        from wsdiag.render.schema import schema_text
-
-        print(schema_text())
-        raise typer.Exit
-
-
-@app.callback()
-def _wsdiag(
-    version: Annotated[
-        bool, typer.Option("--version", "-V", help="Print the version and exit.",
-                           callback=_print_version, is_eager=True)
-    ] = False,
-    json_schema: Annotated[
-        bool, typer.Option("--json-schema", help="Print the JSON Schema of all records and exit.",
-                           callback=_print_schema, is_eager=True)
-    ] = False,
-) -> None:  # fmt: skip
-    pass
+INTERRUPTED = 130
+FAILED = 1
 
 
 def run() -> None:
-    """Entry point of the `wsdiag` script."""
+    """Entry point of the `wsdiag` script; ends the process with the contract's exit codes."""
+    for name in ("SIGINT", "SIGTERM"):  # until a probe takes them over
+        signal.signal(getattr(signal, name), _interrupted)
+    if sys.argv[1:] in (["--version"], ["-V"]):
+        print(f"wsdiag {__version__}")  # without the 60 ms that typer takes to import
+        return
+    try:
+        _run_command()
+    except BrokenPipeError:
+        _leave_quietly()
+    except Exception as error:
+        if os.environ.get("WSDIAG_DEBUG"):
+            raise
+        _report(error)
+
+
+def _run_command() -> None:
+    from wsdiag.cli.app import app
+
     app(prog_name="wsdiag")
 
 
-__all__ = ["app", "run"]
+def _interrupted(_number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(INTERRUPTED)
+
+
+def _leave_quietly() -> None:
+    # nobody reads stdout any more, and flushing it at exit must not fail
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _report(error: Exception) -> NoReturn:
+    """Say that this is our fault, in a line that a pipeline's log can carry."""
+    kind = type(error).__name__
+    print(f"error: wsdiag failed ({kind}: {error!s:.200})", file=sys.stderr)
+    print("hint: this is a defect; WSDIAG_DEBUG=1 shows where it happened", file=sys.stderr)
+    sys.exit(FAILED)

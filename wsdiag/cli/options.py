@@ -176,7 +176,7 @@ def request_options(
                                 help="Use this address for that host.", rich_help_panel=PATH)
     ] = None,
     unix_socket: Annotated[
-        str | None, typer.Option("--unix-socket", metavar="PATH",
+        Path | None, typer.Option("--unix-socket", metavar="PATH",
                                  help="Connect through this socket.", rich_help_panel=PATH)
     ] = None,
     ipv4: Annotated[
@@ -224,7 +224,7 @@ def request_options(
         proxy=proxy,
         noproxy=noproxy,
         resolve=tuple(usage(parse_resolve)(triple) for triple in resolve or ()),
-        unix_socket=unix_socket,
+        unix_socket=None if unix_socket is None else str(unix_socket),
         family=4 if ipv4 else 6 if ipv6 else None,
         location=location,
         max_redirs=max_redirs,

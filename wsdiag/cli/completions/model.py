@@ -80,7 +80,7 @@ def _flag(parameter: inspect.Parameter, callback: Callable[..., Any]) -> Flag | 
         help=(info.help or "").replace("\n", " "),
         takes_value=kind is not bool,
         choices=_choices(kind),
-        files=kind is Path or info.metavar == "PATH",
+        files=kind is Path,
     )
 
 
