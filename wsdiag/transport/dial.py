@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from time import monotonic_ns
 
 from wsdiag.protocol.codes import Role
 from wsdiag.protocol.connection import Connection
 from wsdiag.protocol.handshake import Accepted
-from wsdiag.transport import failures
+from wsdiag.transport import failures, redirects, second_look
 from wsdiag.transport.inbox import Inbox, InboxEnded, shake_hands
-from wsdiag.transport.listen import format_address
 from wsdiag.transport.options import DialOptions
-from wsdiag.transport.race import RaceLost, connect_first, connect_one
 from wsdiag.transport.report import DialError, DialReport, PhaseClock
-from wsdiag.transport.resolve import Address, literal, lookup, overridden
+from wsdiag.transport.route import Route
 from wsdiag.transport.session import Session
 from wsdiag.transport.stamps import Stamp
 from wsdiag.transport.stream import Stream
@@ -34,7 +31,7 @@ async def dial(
     auto_pong: bool = True,
     timestamps: bool = True,
 ) -> Session:
-    """An open session, or DialError with all that was found out. UrlError becomes kind `usage`."""
+    """An open session, or DialError with all that was found out (`usage` for a bad URL)."""
     report = DialReport(url if isinstance(url, str) else url.url, tracer=tracer)
     try:
         target = Target.parse(url) if isinstance(url, str) else url
@@ -45,7 +42,7 @@ async def dial(
 
 
 class _Dial:
-    """One dial under way."""
+    """One dial under way, over all its redirects."""
 
     def __init__(
         self, target: Target, options: DialOptions, report: DialReport,
@@ -54,109 +51,99 @@ class _Dial:
         self._target, self._options, self._report = target, options, report
         self._auto_pong, self._timestamps = auto_pong, timestamps
         self._clock = PhaseClock(report)
-        self._stream: Stream | None = None
+        self._deadline = asyncio.get_running_loop().time() + options.connect_timeout
 
     async def run(self) -> Session:
         began = monotonic_ns()
         try:
-            async with asyncio.timeout(self._options.connect_timeout):
-                return await self._open()
+            async with asyncio.timeout_at(self._deadline):
+                return await self._arrive()
         except TimeoutError:
-            self._clock.end("timed out", ok=False)
+            self._clock.stop("timed out")
             raise failures.timed_out(
                 self._clock.current, self._options.connect_timeout, self._report
             ) from None
         except DialError as error:
-            self._clock.end(error.message, ok=False)
+            self._clock.stop(error.message)
             raise
         finally:
             self._report.total_ms = (monotonic_ns() - began) / 1e6
 
+    async def _arrive(self) -> Session:
+        while True:
+            try:
+                return await self._open()
+            except DialError as error:
+                if not (self._options.location and redirects.is_redirect(error)):
+                    raise
+                self._clock.stop(error.message)
+            left = self._target.url
+            self._target, self._options = redirects.follow(
+                self._target, self._options, self._report
+            )
+            self._report.redirected(left, self._target.url)
+
     async def _open(self) -> Session:
+        route = Route(self._target, self._options, self._report, self._clock)
+        stream = await route.open(timestamps=self._timestamps)
         try:
-            await self._connect()
             if self._target.secure:
-                await self._start_tls()
-            accepted, at = await self._upgrade()
+                await self._start_tls(stream)
+            accepted, at = await self._upgrade(stream)
         except BaseException:
-            if self._stream is not None:
-                self._stream.close()
+            stream.close()
             raise
-        return self._session(accepted, at)
+        return self._session(stream, accepted, at)
 
-    # -- names and TCP -------------------------------------------------------------------------
-
-    async def _connect(self) -> None:
-        if self._options.unix_socket is not None:
-            await self._connect_unix(self._options.unix_socket)
-            return
-        await self._connect_tcp(await self._addresses(self._target.host, self._target.port))
-
-    async def _connect_unix(self, path: str) -> None:
-        self._clock.begin("tcp")
-        self._report.address = path
-        try:
-            sock = await connect_one((socket.AF_UNIX, path))
-        except (OSError, ValueError) as error:
-            raise failures.unix_socket(path, error, self._report) from error
-        self._clock.end(path)
-        self._stream = Stream(sock, peer=path)
-
-    async def _addresses(self, host: str, port: int) -> list[Address]:
-        given = overridden(host, port, self._options) or literal(host, port)
-        if given:
-            return failures.of_family(given, self._options.family, host, self._report)
-        self._clock.begin("dns")
-        try:
-            found = await lookup(host, port, self._options.family)
-        except (OSError, UnicodeError) as error:
-            raise failures.name_resolution(host, error, self._options, self._report) from error
-        self._clock.end(", ".join(format_address(address) for _, address in found))
-        return found
-
-    async def _connect_tcp(self, addresses: list[Address]) -> None:
-        self._clock.begin("tcp")
-        if len(addresses) == 1:
-            self._report.address = format_address(addresses[0][1])
-        try:
-            sock, (_, address) = await connect_first(addresses)
-        except RaceLost as lost:
-            raise failures.connecting(lost.failures, self._report) from lost
-        self._report.address = format_address(address)
-        self._clock.end(self._report.address)
-        self._stream = Stream(sock, peer=self._report.address, timestamps=self._timestamps)
-
-    # -- TLS -----------------------------------------------------------------------------------
-
-    async def _start_tls(self) -> None:
-        assert self._stream is not None
+    async def _start_tls(self, stream: Stream) -> None:
         self._clock.begin("tls")
         try:
             context = client_context(self._options)
         except TrustError as error:
             raise failures.trust_options(error, self._report) from error
         name = self._options.sni or self._target.host.partition("%")[0]
-        layer = TlsLayer(context, server_hostname=name, below=self._stream.tls)
+        layer = TlsLayer(context, server_hostname=name, below=stream.tls)
         try:
-            await shake_hands(self._stream, layer)
+            await shake_hands(stream, layer)
         except InboxEnded as ended:
-            raise failures.tls_ended(ended, self._report) from ended
+            raise await self._tls_ended(ended) from ended
         except OSError as error:
-            raise failures.tls(error, layer, name, self._report) from error
+            raise await self._tls_failed(error, layer, name) from error
         self._report.tls = facts(layer.object, verified=not self._options.insecure)
         self._clock.end(f"{self._report.tls.version} {self._report.tls.cipher}")
 
-    # -- upgrade -------------------------------------------------------------------------------
+    async def _tls_failed(self, error: OSError, layer: TlsLayer, name: str) -> DialError:
+        self._clock.stop("failed")
+        failure = failures.tls(error, layer, name, self._report)
+        if failure.kind == "cert":
+            look = second_look.certificate(self._target, self._options, self._deadline)
+            self._report.tls = await look
+        return failure
 
-    async def _upgrade(self) -> tuple[Accepted, Stamp]:
-        assert self._stream is not None
+    async def _tls_ended(self, ended: InboxEnded) -> DialError:
+        self._clock.stop("failed")
+        if not ended.received and await second_look.speaks_http(
+            self._target, self._options, self._deadline
+        ):
+            return failures.tls_on_plain_port(b"", self._report)
+        return failures.tls_ended(ended, self._report)
+
+    async def _upgrade(self, stream: Stream) -> tuple[Accepted, Stamp]:
         self._clock.begin("upgrade")
-        accepted, at = await upgrade(Inbox(self._stream), self._target, self._options, self._report)
+        try:
+            accepted, at = await upgrade(Inbox(stream), self._target, self._options, self._report)
+        except DialError as error:
+            self._clock.stop(error.message)
+            silent = error.code == "closed-in-handshake" and not error.facts.get("first_bytes")
+            if silent and not self._target.secure and await second_look.speaks_tls(
+                self._target, self._options, self._deadline
+            ):  # fmt: skip
+                raise failures.plain_on_tls_port(b"", self._report) from error
+            raise
         self._clock.end(f"{self._report.status} {self._report.reason}".strip())
         return accepted, at
 
-    def _session(self, accepted: Accepted, at: Stamp) -> Session:
-        assert self._stream is not None
+    def _session(self, stream: Stream, accepted: Accepted, at: Stamp) -> Session:
         tracer = self._report.tracer
         connection = Connection(
             Role.CLIENT,
@@ -166,6 +153,5 @@ class _Dial:
             on_frame=frame_tracer(self._report.url, tracer) if tracer is not None else None,
         )
         return Session(
-            self._stream, connection, report=self._report,
-            trailing=accepted.trailing, opened=at,
-        )  # fmt: skip
+            stream, connection, report=self._report, trailing=accepted.trailing, opened=at
+        )

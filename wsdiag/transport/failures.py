@@ -127,8 +127,7 @@ def tls(error: OSError, layer: TlsLayer, name: str, report: DialReport) -> DialE
     """A TLS handshake that failed for a reason of TLS."""
     first = layer.first_bytes
     if first and not (first[0] in _TLS_RECORD_TYPES and first[1:2] == b"\x03"):
-        message = "the server does not speak TLS on this port"
-        return DialError("tls", "tls", "tls-on-plain-port", message, report, first_bytes=first)
+        return tls_on_plain_port(first, report)
     if isinstance(error, ssl.SSLCertVerificationError):
         return DialError(
             "cert", "tls", trust.certificate_code(error), error.verify_message, report,
@@ -137,6 +136,20 @@ def tls(error: OSError, layer: TlsLayer, name: str, report: DialReport) -> DialE
     reason = getattr(error, "reason", None) or str(error)
     words = reason.replace("_", " ").lower()
     return DialError("tls", "tls", _tls_code(reason), words, report, reason=reason)
+
+
+def tls_on_plain_port(first_bytes: bytes, report: DialReport) -> DialError:
+    """TLS was tried where something else is spoken."""
+    message = "the server does not speak TLS on this port"
+    return DialError("tls", "tls", "tls-on-plain-port", message, report, first_bytes=first_bytes)
+
+
+def plain_on_tls_port(first_bytes: bytes, report: DialReport) -> DialError:
+    """Plain HTTP was tried where TLS is spoken."""
+    message = "the server expects TLS on this port"
+    return DialError(
+        "upgrade", "upgrade", "plain-on-tls-port", message, report, first_bytes=first_bytes
+    )
 
 
 def _tls_code(reason: str) -> str:
@@ -173,10 +186,7 @@ def handshake(
         report.headers_received(f"HTTP/1.1 {response.status} {response.reason}", report.headers)
     how = end.how if end is not None else None
     if first_bytes[:2] in (b"\x15\x03", b"\x16\x03") or _says_plain_on_tls(report.body):
-        message = "the server expects TLS on this port"
-        return DialError(
-            "upgrade", "upgrade", "plain-on-tls-port", message, report, first_bytes=first_bytes
-        )
+        return plain_on_tls_port(first_bytes, report)
     code = error.code
     if code == "http-status" and response is not None:
         code = f"http-{response.status}"

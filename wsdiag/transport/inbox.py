@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 
-from wsdiag.transport.stamps import Stamp
+from wsdiag.transport.stamps import Stamp, now
 from wsdiag.transport.stream import End, Stream
 from wsdiag.transport.tls import TlsLayer
+
+BODY_WAIT_S = 1.0
 
 
 class InboxEnded(Exception):  # noqa: N818 - an end is not always an error
@@ -38,6 +40,19 @@ class Inbox:
         self._arrived = asyncio.get_running_loop().create_future()
         self.stream.resume_reading()
         return await self._arrived
+
+    async def read_soon(self) -> tuple[bytes, Stamp]:
+        """The next bytes of a refusal's body: it only helps, and some servers never end it.
+
+        TimeoutError after a second.
+        """
+        async with asyncio.timeout(BODY_WAIT_S):
+            return await self.read()
+
+    def keep(self, data: bytes) -> None:
+        """Give back bytes that were read too many: the stream's next sink gets them first."""
+        if data:
+            self.stream.unread(data, now())
 
     def data_received(self, data: bytes, at: Stamp) -> None:
         """Hand a chunk to who waits for it."""

@@ -55,6 +55,13 @@ class DialReport:
     total_ms: float = 0.0
     tracer: Tracer | None = None
 
+    def redirected(self, left: str, target: str) -> None:
+        """Begin anew at `target`: what was found out about `left` is history."""
+        self.redirects += (left,)
+        self.url, self.phases_ms = target, {}
+        self.status, self.reason, self.headers, self.body = None, "", (), b""
+        self.address = self.proxy = self.proxy_why = self.tls = None
+
     def headers_sent(self, first_line: str, headers: tuple[tuple[str, str], ...]) -> None:
         """Tell the tracer about a head that was sent."""
         if self.tracer is not None:
@@ -88,14 +95,20 @@ class PhaseClock:
         self._report = report
         self.current: Phase = "dns"
         self._began = monotonic_ns()
+        self._running = False
 
     def begin(self, phase: Phase) -> None:
         """`phase` starts now."""
-        self.current, self._began = phase, monotonic_ns()
+        self.current, self._began, self._running = phase, monotonic_ns(), True
+
+    def stop(self, detail: str) -> None:
+        """The phase under way, if it has not ended yet, failed."""
+        if self._running:
+            self.end(detail, ok=False)
 
     def end(self, detail: str = "", *, ok: bool = True) -> None:
         """The phase under way is over."""
-        at = monotonic_ns()
+        at, self._running = monotonic_ns(), False
         took_ms = (at - self._began) / 1e6
         self._report.phases_ms[self.current] = took_ms
         if self._report.tracer is not None:

@@ -60,7 +60,7 @@ class Stream:
         self._tls: TlsLayer | None = None
         self._handshaken: Handshaken | None = None
         self._stalled: list[bytes] = []
-        self._early: tuple[bytes, Stamp] | None = None  # came with the last of TLS's handshake
+        self._early: tuple[bytes, Stamp] | None = None  # came before the sink they are for
         self._end: End | None = None
         self._linger: asyncio.TimerHandle | None = None
         self._reading = self._paused = self._closing = self._half_closed = False
@@ -80,9 +80,14 @@ class Stream:
 
     def start_tls(self, layer: TlsLayer, done: Handshaken) -> None:
         """Shake hands; `done` gets None, the TLS error, or the end of the stream."""
-        self._tls, self._handshaken = layer, done
+        self._tls, self._handshaken, self._sink = layer, done, None
         self._read_on()
-        self._shake_hands(b"")
+        early, self._early = self._early, None
+        self._shake_hands(early[0] if early is not None else b"")
+
+    def unread(self, data: bytes, at: Stamp) -> None:
+        """Give back what belongs to the next sink, or to TLS."""
+        self._early = data, at
 
     # -- in ------------------------------------------------------------------------------------
 

@@ -84,4 +84,4 @@ class TlsLayer:
     def take(self) -> bytes:
         """What waits to be sent: records of the handshake, alerts, key updates."""
         records = self._out.read()
-        return self.below.send(records) if self.below is not None and records else records
+        return records if self.below is None else self.below.send(records)

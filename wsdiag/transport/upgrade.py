@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
-
 from wsdiag import __version__
 from wsdiag.protocol.deflate import DeflateOffer
 from wsdiag.protocol.errors import HandshakeError, LocalProtocolError
 from wsdiag.protocol.handshake import Accepted, ClientHandshake
 from wsdiag.transport import failures
+from wsdiag.transport.basic import basic
 from wsdiag.transport.inbox import Inbox, InboxEnded
 from wsdiag.transport.options import DialOptions
 from wsdiag.transport.report import DialError, DialReport
@@ -17,8 +15,6 @@ from wsdiag.transport.stamps import Stamp
 from wsdiag.transport.target import Target
 
 _USER_AGENT = f"wsdiag/{__version__}"
-# A refusal's head is the answer; its body only helps, and some servers never end it.
-_BODY_WAIT_S = 1.0
 
 
 async def upgrade(
@@ -60,8 +56,7 @@ async def _read(inbox: Inbox, handshake: ClientHandshake) -> tuple[bytes, Stamp]
     if handshake.response is None:
         return await inbox.read()
     try:
-        async with asyncio.timeout(_BODY_WAIT_S):
-            return await inbox.read()
+        return await inbox.read_soon()
     except TimeoutError:
         handshake.receive_eof()  # raises what the head says
         raise
@@ -107,12 +102,6 @@ def _headers(target: Target, options: DialOptions) -> list[tuple[str, str]]:
     if options.cookies:
         headers.append(("Cookie", "; ".join(options.cookies)))
     return headers
-
-
-def basic(user: str) -> str:
-    """Basic credentials of `USER[:PASSWORD]` (RFC 7617, 2)."""
-    pair = user if ":" in user else f"{user}:"
-    return "Basic " + base64.b64encode(pair.encode()).decode("ascii")
 
 
 def _note(accepted: Accepted, report: DialReport) -> None:

@@ -1,0 +1,104 @@
+"""Which proxy leads to a target: -x, or the environment, minus NO_PROXY (as curl(1) has it)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from wsdiag.transport.options import DialOptions
+from wsdiag.transport.report import DialError, DialReport
+from wsdiag.transport.target import Target
+
+# curl's defaults where a proxy's URL has no port.
+_PORTS = {"http": 1080, "https": 443, "socks5": 1080, "socks5h": 1080}
+_VARIABLES = {True: ("wss_proxy", "https_proxy"), False: ("ws_proxy", "http_proxy")}
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy; `url` as given, `why` names the option or variable that gave it."""
+
+    url: str
+    why: str
+    scheme: str
+    host: str
+    port: int
+    user: str | None = None
+    """`USER:PASSWORD`, percent-decoded."""
+
+    @property
+    def is_socks(self) -> bool:
+        """Whether it speaks SOCKS5, not HTTP."""
+        return self.scheme.startswith("socks5")
+
+    @property
+    def resolves_names(self) -> bool:
+        """Whether the proxy looks the target's name up."""
+        return self.scheme != "socks5"
+
+
+def choose(
+    target: Target, options: DialOptions, environ: Mapping[str, str], report: DialReport
+) -> Proxy | None:
+    """The proxy for `target`; None: go there directly. DialError for a proxy URL that is none."""
+    url, why = _named(target, options, environ)
+    if not url or bypassed(target.host, target.port, _exceptions(options, environ)):
+        return None
+    try:
+        return parse(url, why)
+    except ValueError as error:
+        message = f"{why} is not a proxy's URL: {error}"
+        raise DialError("usage", "proxy", "bad-proxy", message, report, option=why) from None
+
+
+def _named(target: Target, options: DialOptions, environ: Mapping[str, str]) -> tuple[str, str]:
+    if options.proxy is not None:
+        return options.proxy, "-x"
+    for name in (*_VARIABLES[target.secure], "all_proxy"):
+        for variable in (name, name.upper()):
+            if variable in environ:
+                return environ[variable], variable
+    return "", ""
+
+
+def _exceptions(options: DialOptions, environ: Mapping[str, str]) -> str:
+    if options.noproxy is not None:
+        return options.noproxy
+    return environ.get("no_proxy", environ.get("NO_PROXY", ""))
+
+
+def parse(url: str, why: str) -> Proxy:
+    """A proxy's URL, http:// where it has no scheme. ValueError."""
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if parts.scheme not in _PORTS:
+        raise ValueError(f"{parts.scheme}:// (http, https, socks5 and socks5h are known)")
+    if not parts.hostname:
+        raise ValueError("its host is missing")
+    user = None
+    if parts.username is not None:
+        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    port = parts.port if parts.port is not None else _PORTS[parts.scheme]
+    return Proxy(url, why, parts.scheme, parts.hostname, port, user)
+
+
+def bypassed(host: str, port: int, exceptions: str) -> bool:
+    """Whether NO_PROXY's list has this host: by name, suffix, address, network, with or without
+    a port; `*` stands for all."""
+    entries = exceptions.replace(",", " ").split()
+    return any(entry == "*" or _covers(entry.lower(), host.lower(), port) for entry in entries)
+
+
+def _covers(entry: str, host: str, port: int) -> bool:
+    name, colon, digits = entry.rpartition(":")
+    if colon and digits.isdigit() and (":" not in name or name.endswith("]")):
+        if int(digits) != port:
+            return False
+        entry = name
+    entry = entry.strip("[]").lstrip(".").rstrip(".")
+    host = host.partition("%")[0].rstrip(".")
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
+    except ValueError:  # a name on either side; an address of the other family is not "in"
+        return bool(entry) and (host == entry or host.endswith(f".{entry}"))

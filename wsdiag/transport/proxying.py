@@ -1,0 +1,147 @@
+"""Getting through a proxy: HTTP CONNECT on h11 (RFC 9110, 9.3.6), or SOCKS5 (RFC 1928)."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from dataclasses import replace
+
+import h11
+
+from wsdiag import __version__
+from wsdiag.transport import trust
+from wsdiag.transport.basic import basic
+from wsdiag.transport.inbox import Inbox, InboxEnded, shake_hands
+from wsdiag.transport.options import DialOptions
+from wsdiag.transport.proxy import Proxy
+from wsdiag.transport.report import DialError, DialReport
+from wsdiag.transport.stream import Stream
+from wsdiag.transport.target import Target
+from wsdiag.transport.tls import TlsLayer
+
+MAX_BODY = 4096
+
+
+async def connect(
+    stream: Stream, proxy: Proxy, target: Target, options: DialOptions, report: DialReport
+) -> None:
+    """Make `stream`, connected to the proxy, one that reaches the target. DialError."""
+    if proxy.scheme == "https":
+        await _start_tls(stream, proxy, options, report)
+    inbox = Inbox(stream)
+    http = h11.Connection(h11.CLIENT)
+    inbox.stream.write(_request(http, proxy, target, report))
+    try:
+        response = await _answer(inbox, http)
+        if not 200 <= response.status_code < 300:
+            raise await _refused(inbox, http, response, report)
+    except InboxEnded as ended:
+        message = f"the proxy ended the connection instead of answering ({ended.end.how})"
+        raise _error("proxy-closed", message, report, how=ended.end.how) from ended
+    except h11.RemoteProtocolError as error:
+        raise _error(
+            "proxy-not-http", f"the proxy's answer is not HTTP: {error}", report
+        ) from error
+
+
+async def _start_tls(
+    stream: Stream, proxy: Proxy, options: DialOptions, report: DialReport
+) -> None:
+    """TLS with the proxy itself: trusted as the target is, but never shown our certificate."""
+    options = replace(options, cert=None, key=None, sni=None)
+    try:
+        layer = TlsLayer(trust.client_context(options), server_hostname=proxy.host)
+        await shake_hands(stream, layer)
+    except trust.TrustError as error:
+        raise DialError("usage", "proxy", "bad-tls-option", f"{error.option} {error.message}",
+                        report, option=error.option) from error  # fmt: skip
+    except InboxEnded as ended:
+        message = f"the proxy ended the TLS handshake ({ended.end.how})"
+        raise _error("proxy-tls", message, report, how=ended.end.how) from ended
+    except ssl.SSLError as error:
+        words = getattr(error, "verify_message", "") or (error.reason or str(error))
+        raise _error("proxy-tls", f"TLS with the proxy failed: {words}", report) from error
+
+
+def _request(http: h11.Connection, proxy: Proxy, target: Target, report: DialReport) -> bytes:
+    host = target.host.partition("%")[0]
+    authority = f"[{host}]:{target.port}" if ":" in host else f"{host}:{target.port}"
+    headers = [("Host", authority), ("User-Agent", f"wsdiag/{__version__}")]
+    if proxy.user is not None:
+        headers.append(("Proxy-Authorization", basic(proxy.user)))
+    report.headers_sent(f"CONNECT {authority} HTTP/1.1", tuple(headers))
+    head = http.send(h11.Request(method="CONNECT", target=authority, headers=headers))
+    return (head or b"") + (http.send(h11.EndOfMessage()) or b"")
+
+
+async def _answer(inbox: Inbox, http: h11.Connection) -> h11.Response:
+    while True:
+        event = http.next_event()
+        if isinstance(event, h11.Response):
+            inbox.keep(http.trailing_data[0])
+            return event
+        if event is h11.NEED_DATA:
+            data, _ = await inbox.read()
+            http.receive_data(data)
+        elif not isinstance(event, h11.InformationalResponse):
+            raise h11.RemoteProtocolError(f"unexpected {type(event).__name__}")
+
+
+async def _refused(
+    inbox: Inbox, http: h11.Connection, response: h11.Response, report: DialReport
+) -> DialError:
+    """The proxy's refusal, with the first bytes of its body."""
+    status, reason = response.status_code, response.reason.decode("latin-1")
+    report.status, report.reason = status, reason
+    report.headers = tuple(
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in response.headers.raw_items()
+    )
+    report.headers_received(f"HTTP/1.1 {status} {reason}", report.headers)
+    report.body = await _body(inbox, http)
+    code = "proxy-auth" if status == 407 else f"proxy-http-{status}"
+    schemes = [v for n, v in report.headers if n.lower() == "proxy-authenticate"]
+    return _error(code, f"{status} {reason}".strip(), report, status=status, schemes=schemes)
+
+
+async def _body(inbox: Inbox, http: h11.Connection) -> bytes:
+    body = b""
+    while len(body) < MAX_BODY:
+        event = http.next_event()
+        if isinstance(event, h11.Data):
+            body += bytes(event.data)
+        elif event is h11.NEED_DATA:
+            try:
+                data, _ = await inbox.read_soon()
+            except (InboxEnded, TimeoutError):
+                break
+            http.receive_data(data)
+        else:
+            break
+    return body[:MAX_BODY]
+
+
+async def socks(proxy: Proxy, host: str, port: int, report: DialReport) -> socket.socket:
+    """A socket that reaches host:port through a SOCKS5 proxy, by the python-socks library."""
+    try:
+        from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError, ProxyType
+        from python_socks.async_.asyncio import Proxy as SocksProxy
+    except ImportError:
+        message = "SOCKS proxies need an extra: pip install 'wsdiag[socks]'"
+        raise DialError("usage", "proxy", "socks-extra-missing", message, report) from None
+    user, _, password = (proxy.user or "").partition(":")
+    way = SocksProxy(
+        ProxyType.SOCKS5, proxy.host, proxy.port, user or None, password or None, rdns=True
+    )
+    try:
+        # The dial's own deadline is the one that counts.
+        return await way.connect(host.partition("%")[0], port, timeout=86400)
+    except ProxyConnectionError as error:
+        raise _error("proxy-unreachable", str(error), report) from error
+    except (ProxyError, ProxyTimeoutError, OSError) as error:
+        code = "proxy-auth" if "auth" in str(error).lower() else "proxy-socks"
+        raise _error(code, str(error), report) from error
+
+
+def _error(code: str, message: str, report: DialReport, **facts: object) -> DialError:
+    return DialError("proxy", "proxy", code, message, report, **facts)
