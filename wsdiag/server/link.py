@@ -14,7 +14,7 @@ from wsdiag.transport.stream import End, Stream
 if TYPE_CHECKING:
     from wsdiag.server.server import Server
 
-How = Literal["close", "fin", "tls-eof", "rst", "silent", "rst-on-write"]
+How = Literal["close", "fin", "tls-eof", "rst", "silent", "hang", "rst-on-write"]
 
 QUEUE_HIGH = 1 << 20
 QUEUE_LOW = 1 << 18
@@ -160,13 +160,16 @@ class Link:
 
 
 def drop_stream(stream: Stream, how: How) -> None:
-    """End a stream without a word: FIN, FIN without close_notify, RST, or nothing at all."""
+    """End a stream without a word: by FIN, FIN without close_notify, RST, or nothing at all.
+
+    `hang`: this endpoint does nothing any more, but its kernel still acknowledges.
+    """
     if how == "rst":
         stream.reset()
-    elif how == "silent":
-        stream.freeze()
+    elif how in ("silent", "hang"):
+        stream.freeze(deaf=how == "silent")
     else:
-        stream.close()
+        stream.close(goodbye=how != "tls-eof")
 
 
 class _Direct:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from time import monotonic_ns
 from typing import Protocol
 
+from wsdiag.transport.blackhole import deafen
 from wsdiag.transport.ends import End, How, end_of
 from wsdiag.transport.outbox import Outbox
 from wsdiag.transport.stamps import SentMark, Stamp, now
@@ -254,12 +255,16 @@ class Stream:
         if self._tls is not None and self._tls.established and not self._half_closed:
             self._outbox.put(self._tls.close_notify())
 
-    def close(self) -> None:
-        """Send what is queued (for at most five seconds), then close."""
+    def close(self, *, goodbye: bool = True) -> None:
+        """Send what is queued (for at most five seconds), then close.
+
+        `goodbye=False`: without TLS's close_notify, as a cut connection looks.
+        """
         if self.closed:
             return
         self._read_off()
-        self._say_goodbye()
+        if goodbye:
+            self._say_goodbye()
         self._begin_closing()
         if self._outbox.unsent:
             self._linger = self._loop.call_later(LINGER_S, self.reset)
@@ -281,9 +286,14 @@ class Stream:
             # Not at once: who closes is in the middle of something.
             self._loop.call_soon(self._ended, End("local", "closed by us", now()))
 
-    def freeze(self) -> None:
-        """Become a black hole: from now on nothing is read, written, answered or closed."""
+    def freeze(self, *, deaf: bool = False) -> None:
+        """Become a black hole: from now on nothing is read, written, answered or closed.
+
+        `deaf`: TCP itself acknowledges nothing either, where the kernel can do that.
+        """
         self.pause_reading()
+        if deaf:
+            deafen(self._sock)
         self._outbox.fail(End("local", "frozen", now()))
 
     def _shut(self) -> None:

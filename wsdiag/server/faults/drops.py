@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wsdiag.server.flow import Out
     from wsdiag.server.peer import Peer
 
-HOWS = choice("close", "fin", "rst", "silent", "rst-on-write", "tls-eof")
+HOWS = choice("close", "fin", "rst", "silent", "hang", "rst-on-write", "tls-eof")
 # A timer that fires a little early must not wait for another round of the loop's clock.
 _EARLY_S = 0.0005
 
@@ -29,7 +29,7 @@ class Dropping(Fault):
 
     raw: ClassVar[bool] = True
 
-    drop: str = param("fin", HOWS, "how it ends; silent: no FIN, no RST, no answer, ever")
+    drop: str = param("fin", HOWS, "how it ends; silent: not even TCP answers; hang: only TCP does")
     code: int = param(1001, CODE, "close code, for drop=close")
     reason: str = param("", TEXT, "close reason, for drop=close")
 
