@@ -116,7 +116,9 @@ def build_case(size: int, target: str) -> Case:
 def main() -> None:
     """Run every case and print a table of times and ratios."""
     parse_target = "websockets 0.5, wsproto 0.2"
-    cases = [parse_case(size, masked, parse_target) for size in (16, 1024) for masked in (0, 1)]
+    cases = [
+        parse_case(size, masked, parse_target) for size in (16, 1024) for masked in (False, True)
+    ]
     cases.append(parse_case(65536, True, "wsproto 1.0"))
     cases += [build_case(size, "websockets 1.0") for size in (16, 1024)]
     cases.append(build_case(65536, "wsproto 1.0"))

@@ -28,7 +28,7 @@ class Assembler:
         """Take a data frame; the message when this was its last."""
         fin, opcode, payload, compressed, _, _, _ = frame
         if self._opcode is None:
-            if fin and not compressed and not self._previewed:
+            if fin and not compressed and self._validator is None:
                 if opcode is _BINARY:
                     return BinaryMessage(payload)
                 return TextMessage(decode_text(payload))

@@ -11,7 +11,7 @@ from http import HTTPStatus
 import h11
 
 from wsdiag.protocol.deflate import DeflateOffer, PerMessageDeflate, accept_offer
-from wsdiag.protocol.errors import HandshakeError
+from wsdiag.protocol.errors import HandshakeError, LocalProtocolError
 from wsdiag.protocol.headers import HeaderSyntaxError, get_all, parse_extensions, parse_tokens
 from wsdiag.protocol.http import (
     MAX_HEAD_BYTES,
@@ -87,6 +87,8 @@ class ServerHandshake:
         `subprotocol` None: the first of ours that was offered. `headers` replace ours of the same
         name; `accept_key` writes a wrong Sec-WebSocket-Accept, for tests of clients.
         """
+        if not request.is_upgrade:
+            raise LocalProtocolError("this request asks for no WebSocket")
         accept = accept_key
         if accept is None:
             accept = compute_accept(request.key or "")

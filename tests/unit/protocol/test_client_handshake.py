@@ -18,7 +18,7 @@ GOOD = {
 }
 
 
-def answer(status: str = "101 Switching Protocols", **changes: str | None) -> bytes:
+def answer(status: str = "101 Switching Protocols", /, **changes: str | None) -> bytes:
     """A 101 with headers changed, added or (None) removed; `_` in a name stands for `-`."""
     headers: dict[str, str | None] = dict(GOOD)
     headers.update({name.replace("_", "-"): value for name, value in changes.items()})
@@ -145,7 +145,7 @@ def test_interim_answers_are_passed_over() -> None:
         assert any(_feed(client(), chunks))
 
 
-DEFLATE = {"deflate_offer": DeflateOffer()}
+DEFLATE: dict[str, object] = {"deflate_offer": DeflateOffer()}
 WRONG: list[tuple[str, dict[str, str | None], dict[str, object]]] = [
     ("bad-upgrade", {"Upgrade": None}, {}),
     ("bad-upgrade", {"Upgrade": "h2c"}, {}),
@@ -209,8 +209,8 @@ def test_two_accept_headers_are_not_one() -> None:
 def test_every_refusal_has_its_code_and_its_body(
     status: str, headers: dict[str, str | None], body: bytes, code: str
 ) -> None:
-    gone = dict.fromkeys(name.replace("-", "_") for name in GOOD)
-    changes = {**gone, **headers, "Content_Length": str(len(body))}
+    changes: dict[str, str | None] = {name.replace("-", "_"): None for name in GOOD}
+    changes |= headers | {"Content_Length": str(len(body))}
     wire = answer(status, **changes) + body
     for chunks in cuts(wire):
         error = refusal(client(), *chunks)

@@ -58,7 +58,7 @@ def test_a_ping_is_answered_unless_told_otherwise() -> None:
 def test_closing_started_by_us() -> None:
     client, server = pair()
     client.close(1001, "going")
-    assert client.state is State.CLOSING
+    assert client.state.value == "closing"
     assert pump(client, server) == [Close(1001, "going")]
     assert server.state is State.CLOSED
     assert pump(server, client) == [Close(1001)]
@@ -81,7 +81,7 @@ def test_closing_started_by_both_at_once() -> None:
 def test_without_auto_close_the_answer_can_wait() -> None:
     server = Connection(Role.SERVER, auto_close=False)
     server.receive_data(encode_frame(Opcode.CLOSE, b"\x03\xe8", mask=bytes(4)))
-    assert server.state is State.CLOSING
+    assert server.state.value == "closing"
     server.send_text("one more thing")
     server.close(1000)
     assert server.state is State.CLOSED

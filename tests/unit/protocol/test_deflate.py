@@ -26,8 +26,8 @@ from wsdiag.protocol.headers import Parameters, parse_extensions
 HELLO = raw("f248cdc9c90700")
 
 
-def receiver(**options: int) -> Connection:
-    return Connection(Role.CLIENT, deflate=PerMessageDeflate(Role.CLIENT, **options))
+def receiver() -> Connection:
+    return Connection(Role.CLIENT, deflate=PerMessageDeflate(Role.CLIENT))
 
 
 class TestExamplesOfRfc7692Section7_2_3:

@@ -6,7 +6,7 @@ from tests.unit.protocol.wire import cuts
 from wsdiag.protocol.client_handshake import ClientHandshake
 from wsdiag.protocol.codes import Role
 from wsdiag.protocol.deflate import DeflateOffer
-from wsdiag.protocol.errors import HandshakeError
+from wsdiag.protocol.errors import HandshakeError, LocalProtocolError
 from wsdiag.protocol.http import Request
 from wsdiag.protocol.server_handshake import ServerHandshake
 
@@ -121,6 +121,8 @@ def test_a_browsers_get_is_a_request_without_upgrade() -> None:
     found = receive(ServerHandshake(), [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"])
     assert not found.is_upgrade
     assert found.method == "GET"
+    with pytest.raises(LocalProtocolError):
+        ServerHandshake().accept(found)
 
 
 def test_a_list_of_connection_tokens_is_good() -> None:

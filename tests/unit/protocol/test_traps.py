@@ -134,6 +134,16 @@ def test_utf8_fails_at_the_first_impossible_byte_inside_an_unfinished_frame() ->
     assert offence(server.receive_data(wire[7:8])).code == 1007
 
 
+def test_text_whose_header_came_alone_does_not_make_the_next_binary_message_text() -> None:
+    server = Connection(Role.SERVER)
+    text = encode_frame(Opcode.TEXT, b"0", mask=ZERO_MASK)
+    assert server.receive_data(text[:6]) == []
+    assert server.receive_data(text[6:]) == [TextMessage("0")]
+    binary = encode_frame(Opcode.BINARY, b"\x80", mask=ZERO_MASK)
+    assert server.receive_data(binary[:-1]) == []
+    assert server.receive_data(binary[-1:]) == [BinaryMessage(b"\x80")]
+
+
 def test_binary_that_is_not_utf8_is_nobodys_business() -> None:
     server = Connection(Role.SERVER)
     wire = encode_frame(Opcode.BINARY, b"\xff" * 50, fin=False, mask=ZERO_MASK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from wsdiag.protocol.codes import Role
 from wsdiag.protocol.connection import Connection
@@ -38,7 +39,7 @@ def offence(events: list[Event]) -> ProtocolViolation:
     return last.error
 
 
-def pair(*, deflate: bool = False, **options: int) -> tuple[Connection, Connection]:
+def pair(*, deflate: bool = False, **options: Any) -> tuple[Connection, Connection]:
     """A client and a server that agree on permessage-deflate or its absence."""
     codecs = [PerMessageDeflate(role, **options) if deflate else None for role in Role]
     client, server = codecs

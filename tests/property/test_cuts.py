@@ -1,0 +1,45 @@
+"""However a stream is cut into reads, valid or not, it gives the same events and answers."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.property.streams import cut, events_of, mutated, receiver, valid_streams
+from wsdiag.protocol.codes import Role
+from wsdiag.protocol.events import Violation
+
+CALM = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+both = pytest.mark.parametrize(
+    ("peer", "deflate"), [(role, deflate) for role in Role for deflate in (False, True)]
+)
+
+
+def settle(peer: Role, deflate: bool, chunks: list[bytes]) -> tuple[object, ...]:
+    """All that can be seen of a connection that got these reads."""
+    connection = receiver(peer, deflate)
+    connection.auto_pong = False
+    events = events_of(connection, chunks)
+    return events, connection.close_sent, connection.close_received, connection.state
+
+
+@both
+@CALM
+@given(data=st.data())
+def test_any_cut_of_a_valid_stream_gives_the_same_events(
+    peer: Role, deflate: bool, data: st.DataObject
+) -> None:
+    wire = data.draw(valid_streams(peer, deflate))
+    whole = settle(peer, deflate, [wire])
+    assert not any(isinstance(event, Violation) for event in whole[0])  # type: ignore[attr-defined]
+    assert settle(peer, deflate, data.draw(cut(wire))) == whole
+
+
+@both
+@CALM
+@given(data=st.data())
+def test_any_cut_of_a_broken_stream_gives_the_same_events(
+    peer: Role, deflate: bool, data: st.DataObject
+) -> None:
+    wire = data.draw(mutated(data.draw(valid_streams(peer, deflate))))
+    whole = settle(peer, deflate, [wire])
+    assert settle(peer, deflate, data.draw(cut(wire))) == whole
