@@ -25,9 +25,9 @@ def completion(
     bash: eval "$(wsdiag completion bash)"; zsh: the same with zsh, or a folder of your fpath;
     fish: wsdiag completion fish | source; PowerShell: ... | Out-String | Invoke-Expression
     """
+    from wsdiag.cli.app import app
     from wsdiag.cli.completions.model import describe
     from wsdiag.cli.completions.scripts import SHELLS
-    from wsdiag.cli.app import app
 
     _, generate = SHELLS[shell.value]
     print(generate(*describe(app)), end="")

@@ -11,6 +11,8 @@ from typing import Any, get_args
 
 import typer
 
+from wsdiag.cli.fault_options import ServeCommand
+
 
 @dataclass(frozen=True, slots=True)
 class Flag:
@@ -50,9 +52,30 @@ def _command(info: Any) -> Command:
     return Command(
         name=info.name or callback.__name__.replace("_", "-"),
         help=summary,
-        flags=(*_flags(callback), HELP),
+        flags=(*_flags(callback), *_fault_flags(callback), HELP),
         arguments=_argument_choices(callback),
     )
+
+
+def _fault_flags(callback: Callable[..., Any]) -> tuple[Flag, ...]:
+    """The options that `serve` makes from its faults' declarations when it is asked."""
+    if getattr(callback, "command_class", None) is not ServeCommand:
+        return ()
+    from wsdiag.server.common import fault_options
+
+    return tuple(
+        Flag(
+            (f"--{option.name}",),
+            option.help,
+            takes_value=option.metavar is not None,
+            choices=_alternatives(option.metavar),
+        )
+        for option in fault_options()
+    )
+
+
+def _alternatives(metavar: str | None) -> tuple[str, ...]:
+    return tuple(metavar.split("|")) if metavar and "|" in metavar else ()
 
 
 def _flags(callback: Callable[..., Any]) -> tuple[Flag, ...]:
