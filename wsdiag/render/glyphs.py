@@ -36,6 +36,8 @@ class Glyphs:
     causes: tuple[str, str, str, str]
     """Marks of an outlier's cause: network, endpoint, queue, local."""
     end: str
+    closed: str
+    legend: str
     alive: str
     seen: str
     sent: str
@@ -54,14 +56,14 @@ UNICODE = Glyphs(
     rule="─", line="│", tick="┤", corner="└", axis_tick="┬", grid="┈",
     bar=(" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"),
     lost="╳", late="◌", braille=True, micro="µ", causes=("▲", "◆", "■", "●"),
-    end="┃", alive="━", seen="┿", sent="╋", wait="╌", up_to="≤",
+    end="┃", closed="▼", legend="■", alive="━", seen="┿", sent="╋", wait="╌", up_to="≤",
 )  # fmt: skip
 ASCII = Glyphs(
     ok="+", bad="x", warn="!", skip="-", bullet="*", dot="-", arrow="->", ellipsis="...",
     rule="-", line="|", tick="+", corner="+", axis_tick="+", grid=".",
     bar=(" ", " ", " ", " ", "#", "#", "#", "#", "#"),
     lost="X", late="o", braille=False, micro="u", causes=("N", "E", "Q", "L"),
-    end="|", alive="=", seen="+", sent="#", wait="-", up_to="<=",
+    end="|", closed="V", legend="#", alive="=", seen="+", sent="#", wait="-", up_to="<=",
 )  # fmt: skip
 
 _WORDS = {

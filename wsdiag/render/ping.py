@@ -7,6 +7,7 @@ from typing import Protocol
 
 from wsdiag.probes.results import PingEvent
 from wsdiag.render.ping_lines import PingLines
+from wsdiag.render.ping_screen import ChartOptions, PingScreen
 from wsdiag.render.terminal import Terminal
 
 
@@ -40,4 +41,10 @@ def ping_view(
     timestamps: bool = False,
 ) -> PingView:
     """The view that fits: a live chart on a terminal unless `chart` is off, else lines."""
-    return PingLines(terminal, timestamps=timestamps, urls=len(urls))
+    # frames traced by -v go to stderr, which is mostly the same terminal: no screen to share
+    if not (chart and terminal.live) or terminal.verbose:
+        return PingLines(terminal, timestamps=timestamps, urls=len(urls))
+    options = ChartOptions(
+        window_s=window_s, y_max_ms=y_max_ms, log_scale=log_scale, dots=terminal.dots
+    )
+    return PingScreen(terminal, urls, options)

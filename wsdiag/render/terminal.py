@@ -14,6 +14,7 @@ from typing import Any, Literal, TextIO, TypeVar
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from wsdiag.render.canvas import Dots
 from wsdiag.render.escape import escape
 from wsdiag.render.glyphs import ASCII, UNICODE, Glyphs, fold
 from wsdiag.render.picture import save_picture
@@ -56,6 +57,8 @@ class Terminal:
         self.out = _console(out, color, environ, width)
         self.err = _console(err, color, environ, width)
         self.glyphs: Glyphs = UNICODE if out.carries(_DRAWN) else ASCII
+        # the Linux console's font has blocks but no Braille
+        self.dots: Dots = "block" if environ.get("TERM") == "linux" else "braille"
         self.live = out.isatty() and environ.get("TERM", "") not in ("", "dumb") and not quiet
 
     @property

@@ -1,0 +1,84 @@
+"""Figures beside a chart: a column for one series, a table for several; and what marks mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from wsdiag.render.chart import CAUSE_STYLES, CAUSES, LATE, LOST, SERIES_STYLES
+from wsdiag.render.figures import ms, percent
+from wsdiag.render.glyphs import Glyphs
+from wsdiag.render.series import Series, Tally
+
+PANEL_WIDTH = 17
+_FAINT = Style(dim=True)
+
+
+def panel(tally: Tally) -> Text:
+    """Figures of one series, a line each, `PANEL_WIDTH` wide with its margin."""
+    p50, p95, p99 = tally.percentiles(50, 95, 99)
+    rows = (
+        ("now", tally.current_ms), ("min", tally.min_ms), ("p50", p50), ("p95", p95),
+        ("p99", p99), ("max", tally.max_ms),
+    )  # fmt: skip
+    text = Text(no_wrap=True)
+    for name, value in rows:
+        text.append(f"  {name:<4}", _FAINT)
+        text.append(f"{ms(value):>7}", Style(bold=name == "now"))
+        text.append(" ms\n", _FAINT)
+    text.append("  loss", _FAINT)
+    text.append(f"{percent(tally.loss_pct):>7}", LOST if tally.lost else Style())
+    text.append("\n  recv", _FAINT).append(f"{tally.received:>7}")
+    return text.append("\n  lost", _FAINT).append(f"{tally.lost:>7}", LOST if tally.lost else "")
+
+
+def table(series: Sequence[Series], glyphs: Glyphs, width: int) -> Table:
+    """Figures of several series, a row each, which is their legend as well."""
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    narrow = width < 64
+    columns = ("now", "p50", "p95", "max", "loss") if narrow else (
+        "now", "min", "p50", "p95", "p99", "max", "loss",
+    )  # fmt: skip
+    grid.add_column(
+        no_wrap=True, overflow="ellipsis", max_width=max(width - 8 * len(columns) - 2, 8)
+    )
+    for _ in columns:
+        grid.add_column(justify="right", min_width=7, no_wrap=True)
+    grid.add_row(Text("  ms", _FAINT), *(Text(name, _FAINT) for name in columns))
+    for number, one in enumerate(series):
+        style = SERIES_STYLES[number % len(SERIES_STYLES)]
+        name = Text.assemble((f"{glyphs.legend} ", style), shorten(one.name, width - 60, glyphs))
+        grid.add_row(name, *_figures(one.tally, columns))
+    return grid
+
+
+def _figures(tally: Tally, columns: Sequence[str]) -> list[Text]:
+    p50, p95, p99 = tally.percentiles(50, 95, 99)
+    values = {"now": tally.current_ms, "min": tally.min_ms, "p50": p50, "p95": p95, "p99": p99,
+              "max": tally.max_ms}  # fmt: skip
+    loss = Text(percent(tally.loss_pct), LOST if tally.lost else "")
+    return [loss if name == "loss" else Text(ms(values[name])) for name in columns]
+
+
+def shorten(text: str, width: int, glyphs: Glyphs) -> str:
+    """`text` cut in the middle to `width` columns (at least 12): both ends of a URL tell."""
+    width = max(width, 12)
+    if len(text) <= width:
+        return text
+    keep = width - len(glyphs.ellipsis)
+    head = (keep + 1) // 2
+    return text[:head] + glyphs.ellipsis + text[len(text) - keep + head :]
+
+
+def marks_legend(glyphs: Glyphs) -> Text:
+    """What the marks in a chart mean."""
+    text = Text(no_wrap=True, overflow="crop")
+    text.append(glyphs.lost, LOST).append(" lost  ", _FAINT)
+    text.append(glyphs.late, LATE).append(" late  ", _FAINT)
+    text.append(glyphs.closed, LOST).append(" closed   slow: ", _FAINT)
+    for mark, cause in zip(glyphs.causes, CAUSES, strict=True):
+        text.append(mark, CAUSE_STYLES[cause]).append(f" {cause}  ", _FAINT)
+    return text

@@ -1,0 +1,262 @@
+"""`ping` on a terminal: a chart that scrolls, figures beside it, what happened beneath it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from wsdiag.probes.results import (
+    Error,
+    PingClosed,
+    PingEvent,
+    PingLost,
+    PingReply,
+    PingStart,
+    PingSummary,
+    utc_now,
+)
+from wsdiag.render.canvas import Dots
+from wsdiag.render.chart import LatencyChart
+from wsdiag.render.error import error_lines, print_error
+from wsdiag.render.figures import ms, percent
+from wsdiag.render.live import Lines, LiveScreen
+from wsdiag.render.panel import PANEL_WIDTH, marks_legend, panel, shorten, table
+from wsdiag.render.ping_lines import event_line
+from wsdiag.render.ping_summary import summary_view
+from wsdiag.render.series import Sample, Series
+from wsdiag.render.terminal import Terminal
+from wsdiag.units import format_duration
+
+_NARROW = 60
+_FINAL_ROWS = 16
+_BACKLOG = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartOptions:
+    """How the live chart is drawn; `window_s` is the stretch of time it shows."""
+
+    window_s: float = 60.0
+    y_max_ms: float | None = None
+    log_scale: bool = False
+    dots: Dots = "braille"
+
+
+class PingScreen:
+    """The live view. `handle()` only queues: the drawing thread owns the samples."""
+
+    def __init__(
+        self,
+        terminal: Terminal,
+        urls: Sequence[str],
+        options: ChartOptions,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._terminal, self._options, self._clock = terminal, options, clock
+        self._begin = clock()
+        # one URL given twice is two series in the probe but one name: they share a line
+        self._series = {
+            url: Series(terminal.text(url), options.window_s) for url in dict.fromkeys(urls)
+        }
+        self._queue: deque[PingEvent] = deque(maxlen=_BACKLOG)
+        self._starts: dict[str, PingStart] = {}
+        self._notable: deque[Text] = deque(maxlen=32)
+        self._summaries: list[PingSummary] = []
+        self._errors: list[Error] = []
+        self._drawn_s = -1.0
+        self._screen = LiveScreen(terminal.out, self.draw)
+
+    def start(self) -> None:
+        """Take the screen."""
+        self._begin = self._clock()
+        self._screen.start()
+
+    def handle(self, event: PingEvent) -> None:
+        """Queue one event for the next frame; never waits."""
+        self._queue.append(event)
+
+    def refresh(self) -> None:
+        """Redraw now, as after a resize."""
+        self._screen.wake()
+
+    def stop(self) -> None:
+        """Give the screen back."""
+        self._screen.stop()
+
+    def finish(self) -> None:
+        """Leave the chart of the whole run and the summaries on the normal screen; save them."""
+        self.stop()
+        self._take_in()
+        for error in self._errors:
+            print_error(self._terminal, error)
+        if any(series.tally.received or series.tally.lost for series in self._series.values()):
+            self._terminal.print(self.final_view())
+            self._terminal.save(self.final_view(), title="wsdiag ping")
+        elif self._summaries:
+            self._terminal.print(self._summary_views())
+
+    # -- events to samples -----------------------------------------------------------------------
+
+    def _take_in(self) -> bool:
+        taken = bool(self._queue)
+        while self._queue:
+            self._take(self._queue.popleft())
+        return taken
+
+    def _take(self, event: PingEvent) -> None:
+        if isinstance(event, PingSummary):
+            self._summarize(self._terminal.clean(event))
+        elif isinstance(event, Error):
+            self._errors.append(event)
+            self._notable.extend(error_lines(self._terminal.clean(event)))
+        elif isinstance(event, PingStart):
+            self._starts[event.url] = self._terminal.clean(event)
+            if event.reconnect:
+                self._note(event, self._clock())
+        else:
+            self._sample(event)
+
+    def _summarize(self, summary: PingSummary) -> None:
+        if summary.partial:
+            self._notable.extend(summary_lines(summary))
+        else:
+            self._summaries.append(summary)
+
+    def _sample(self, event: PingReply | PingLost | PingClosed) -> None:
+        series = self._series.setdefault(
+            event.url, Series(self._terminal.text(event.url), self._options.window_s)
+        )
+        series.add(_sample(event, self._begin))
+        if not isinstance(event, PingReply) or event.late or event.cause:
+            self._note(event, event.time)
+
+    def _note(self, event: PingStart | PingReply | PingLost | PingClosed, at: datetime) -> None:
+        clean = self._terminal.clean(event)
+        line = Text.assemble((f"{at.astimezone():%H:%M:%S} ", "dim"), no_wrap=True, overflow="crop")
+        if len(self._series) > 1:
+            line.append(shorten(clean.url, 24, self._terminal.glyphs) + " ", style="dim")
+        self._notable.append(line.append_text(event_line(clean)))
+
+    # -- samples to views ------------------------------------------------------------------------
+
+    def draw(self, width: int, height: int, resized: bool) -> Lines | None:
+        """The frame for a terminal of this size; None while nothing would look different."""
+        changed = self._take_in()
+        now_s = (self._clock() - self._begin).total_seconds()
+        # without news the picture moves when time has moved on by a dot, or the clock by a second
+        stale = now_s - self._drawn_s >= min(self._options.window_s / (2 * width), 1.0)
+        if not (changed or resized or stale):
+            return None
+        self._drawn_s = now_s
+        return self._frame(width, height, now_s)
+
+    def _frame(self, width: int, height: int, now_s: float) -> Lines:
+        rows = _note_rows(height)
+        notes = list(self._notable)[-rows:] if rows else []
+        figures = self._figures(width)
+        used = 2 + rows + (len(self._series) + 1 if figures is not None else 0)
+        room = max(height - used, 4)
+        if figures is None:
+            middle = self._beside(now_s, room, width)
+        else:
+            middle = self._chart(now_s, room, self._options.window_s).lines(width)
+            middle += self._lines(figures, width)
+        title = self._lines(self._title(width, now_s), width)
+        blank: Lines = [[]] * (rows - len(notes))
+        foot = Group(*notes, marks_legend(self._terminal.glyphs))
+        return [*title, *middle, *blank, *self._lines(foot, width)]
+
+    def _lines(self, view: RenderableType, width: int) -> Lines:
+        console = self._terminal.out
+        return console.render_lines(view, console.options.update(width=width), pad=False)
+
+    def _beside(self, now_s: float, height: int, width: int) -> Lines:
+        chart = self._chart(now_s, height, self._options.window_s).lines(width - PANEL_WIDTH)
+        figures = self._lines(panel(self._only.tally), PANEL_WIDTH)
+        figures += [[]] * (height - len(figures))
+        return [line + more for line, more in zip(chart, figures, strict=False)]
+
+    def _figures(self, width: int) -> RenderableType | None:
+        if len(self._series) > 1 or width < _NARROW:
+            return table(list(self._series.values()), self._terminal.glyphs, width)
+        return None
+
+    @property
+    def _only(self) -> Series:
+        return next(iter(self._series.values()))
+
+    def _chart(self, end_s: float, height: int, window_s: float | None) -> LatencyChart:
+        options = self._options
+        return LatencyChart(
+            list(self._series.values()), end_s, height, window_s, options.y_max_ms,
+            options.log_scale, self._terminal.glyphs, options.dots,
+        )  # fmt: skip
+
+    def _title(self, width: int, now_s: float) -> RenderableType:
+        took = format_duration(int(now_s)) if now_s >= 1 else "0 s"
+        clocks = sorted({start.clock for start in self._starts.values()})
+        facts = f"clock {'/'.join(clocks)}  {took}" if clocks else f"connecting  {took}"
+        title = Text("PING ", style="bold", no_wrap=True, overflow="crop")
+        room = width - len(facts) - 7
+        if len(self._series) == 1:
+            start = self._starts.get(next(iter(self._series)))
+            where = f" ({start.address})" if start and start.address else ""
+            fits = len(self._only.name) + len(where) <= room
+            name = shorten(self._only.name, room, self._terminal.glyphs)
+            title.append(name).append(where if fits else "", style="dim")
+        else:
+            title.append(f"{len(self._series)} endpoints")
+        grid = Table.grid(expand=True)
+        grid.add_column(ratio=1, no_wrap=True)
+        grid.add_column(justify="right", no_wrap=True)
+        grid.add_row(title, Text(facts, style="dim"))
+        return grid
+
+    def final_view(self) -> Group:
+        """Chart of the whole run, legend, and each URL's summary."""
+        longest = max((summary.duration_s for summary in self._summaries), default=0.0)
+        end_s = longest or (self._clock() - self._begin).total_seconds()
+        starts = (event_line(start) for start in self._starts.values())
+        parts: list[RenderableType] = [*starts, self._chart(end_s, _FINAL_ROWS, None)]
+        if len(self._series) > 1:
+            parts.append(table(list(self._series.values()), self._terminal.glyphs, 100))
+        return Group(*parts, marks_legend(self._terminal.glyphs), self._summary_views())
+
+    def _summary_views(self) -> Group:
+        return Group(*(summary_view(one, self._terminal.glyphs) for one in self._summaries))
+
+
+def _sample(event: PingReply | PingLost | PingClosed, begin: datetime) -> Sample:
+    """A Ping's place is where it was sent: a loss is known only -W later."""
+    if isinstance(event, PingClosed):
+        return Sample(_since(begin, event.time, 0), None, closed=True)
+    if isinstance(event, PingLost):
+        return Sample(_since(begin, event.time, event.waited_ms), None)
+    at = _since(begin, event.time, event.rtt_ms)
+    return Sample(at, event.rtt_ms, late=event.late, cause=event.cause)
+
+
+def _since(begin: datetime, moment: datetime, before_ms: float) -> float:
+    return max((moment - begin - timedelta(milliseconds=before_ms)).total_seconds(), 0.0)
+
+
+def _note_rows(height: int) -> int:
+    return 0 if height < 19 else max((height - 14) // 5, 1)
+
+
+def summary_lines(summary: PingSummary) -> list[Text]:
+    """Statistics so far in a line, for the live view."""
+    return [
+        Text(
+            f"so far: {summary.sent} sent, {percent(summary.loss_pct)} loss, "
+            f"p50 {ms(summary.p50_ms)} p95 {ms(summary.p95_ms)} p99 {ms(summary.p99_ms)} "
+            f"max {ms(summary.max_ms)} ms",
+            no_wrap=True,
+        )
+    ]
