@@ -14,7 +14,7 @@ FEWEST_CONNECTIONS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdleOptions:
-    """Options of `idle-probe`, named as the flags; durations in seconds. ValueError if senseless."""
+    """Options of `idle-probe`, named as the flags; durations in seconds. ValueError: senseless."""
 
     from_s: float = 30.0
     to_s: float = 120.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 
 @dataclass(slots=True)
@@ -41,4 +42,4 @@ class Pace:
         if not self.sent:
             return None
         marks = [0.0, *self.sent, until_s]
-        return max(later - earlier for earlier, later in zip(marks, marks[1:], strict=False))
+        return max(later - earlier for earlier, later in pairwise(marks))

@@ -94,7 +94,7 @@ def _table() -> dict[str, Any]:
 
 
 def _product(row: dict[str, Any]) -> Product:
-    lists = {name: tuple(row[name]) for name in ("seen", "tick_s") if name in row}
+    lists: dict[str, Any] = {name: tuple(row[name]) for name in ("seen", "tick_s") if name in row}
     return Product(**{**row, **lists})
 
 

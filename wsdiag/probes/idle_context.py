@@ -1,0 +1,95 @@
+"""What the trials of one round share: options, clocks, and what the control connection found."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic_ns
+
+from wsdiag.probes.idle_options import IdleOptions
+from wsdiag.probes.idle_question import Method
+from wsdiag.probes.results import IdleEvent
+from wsdiag.probes.stalls import Stalls
+from wsdiag.transport.options import DialOptions
+from wsdiag.transport.suspend import SuspendWatch
+from wsdiag.transport.trace import Tracer
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """The machine slept: `lost_s` seconds that no clock of ours saw, noticed at `at_s`."""
+
+    at_s: float
+    lost_s: float
+
+
+class ProbeClock:
+    """Seconds since the probe's start, and what may have disturbed them."""
+
+    def __init__(self) -> None:
+        self._start_ns = monotonic_ns()
+        self._suspend = SuspendWatch()
+        self._stalls = Stalls()
+        self.jumps: list[Jump] = []
+
+    def mono_ns(self) -> int:
+        """The monotonic clock now."""
+        return monotonic_ns()
+
+    def now_s(self) -> float:
+        """Seconds since the probe's start."""
+        return self.since_start_s(monotonic_ns())
+
+    def since_start_s(self, mono_ns: int) -> float:
+        """A monotonic moment on the probe's axis."""
+        return (mono_ns - self._start_ns) / 1e9
+
+    def blind_before_s(self, mono_ns: int) -> float:
+        """For how long up to a moment this process had not looked: stopped, or kept off the CPU."""
+        at_s = mono_ns / 1e9  # the event loop's axis
+        window_s, blind_s = 0.1, self._stalls.within(at_s - 0.1, at_s)
+        while blind_s > 0.8 * window_s:
+            window_s *= 2
+            blind_s = self._stalls.within(at_s - window_s, at_s)
+        return blind_s
+
+    def look(self) -> None:
+        """Notice a suspend since the last look."""
+        lost_s = self._suspend.lost_s()
+        if lost_s:
+            self.jumps.append(Jump(self.now_s(), lost_s))
+
+    def stop(self) -> None:
+        """End the heartbeat."""
+        self._stalls.stop()
+
+
+@dataclass(slots=True)
+class RoundContext:
+    """One URL's round."""
+
+    url: str
+    options: IdleOptions
+    dial: DialOptions
+    tracer: Tracer | None
+    clock: ProbeClock
+    emit: Callable[[IdleEvent], None]
+    round: int = 1
+    answers_pings: bool | None = None
+    """None: not known yet."""
+    echoes: bool = False
+    """Whether `send` is answered as `expect` says."""
+    rtt_s: float | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def method(self) -> Method:
+        """How to ask a quiet connection whether it lives."""
+        if self.answers_pings is not False:
+            return "ping"
+        return "data" if self.echoes else "ack"
+
+    def pong_seen(self, took_s: float) -> None:
+        """A Ping was answered, on whichever connection."""
+        self.answers_pings = True
+        self.rtt_s = took_s if self.rtt_s is None else min(self.rtt_s, took_s)
