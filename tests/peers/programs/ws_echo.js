@@ -6,9 +6,11 @@ const https = require("https");
 const { WebSocketServer } = require("ws");
 
 const [host, cert, key] = process.argv.slice(2);
+// what `ws` itself answers to a request that is no upgrade
+const refuse = (_, response) => response.writeHead(426).end("Upgrade Required");
 const server = cert
-  ? https.createServer({ cert: fs.readFileSync(cert), key: fs.readFileSync(key) })
-  : http.createServer();
+  ? https.createServer({ cert: fs.readFileSync(cert), key: fs.readFileSync(key) }, refuse)
+  : http.createServer(refuse);
 const sockets = new WebSocketServer({ server, perMessageDeflate: true });
 sockets.on("connection", (socket) => {
   socket.on("error", () => {});

@@ -1,0 +1,119 @@
+"""`wsdiag ping` on a terminal: the chart is drawn, follows the window, leaves no mess behind."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.peers.fleet import Peers
+from tests.peers.terminal import Terminal
+
+SIZES = pytest.mark.parametrize(("columns", "rows"), [(80, 24), (200, 50)])
+
+
+def drawn(text: str) -> bool:
+    """Whether Braille or block characters make a picture on the screen."""
+    return sum(0x2801 <= ord(char) <= 0x28FF or 0x2580 <= ord(char) <= 0x259F for char in text) >= 3
+
+
+def live(peers: Peers, *args: str, columns: int = 80, rows: int = 24) -> Terminal:
+    url = peers.relay(peers.websockets(), delay_ms=5).url
+    return peers.terminal("ping", url, "-i", "50ms", *args, columns=columns, rows=rows)
+
+
+def ends_sane(terminal: Terminal, before: list[object]) -> int:
+    code = terminal.wait()
+    assert terminal.modes() == before, "echo and line editing must be as they were"
+    assert not terminal.cursor_hidden
+    assert terminal.raw.count(b"\x1b[?1049h") == terminal.raw.count(b"\x1b[?1049l")
+    assert b"Traceback" not in terminal.raw
+    return code
+
+
+@SIZES
+def test_the_chart_is_drawn_and_ctrl_c_leaves_the_terminal_sane(
+    columns: int, rows: int, peers: Peers
+) -> None:
+    terminal = live(peers, columns=columns, rows=rows)
+    before = terminal.modes_before
+    terminal.wait_for(drawn, "chart")
+    terminal.wait_for(lambda text: "p95" in text and "ms" in text, "percentiles and a unit")
+    assert all(len(line) <= columns for line in terminal.lines())
+    terminal.key(b"\x03")
+    assert ends_sane(terminal, before) == 0
+    assert "p50" in terminal.text(), terminal.text()
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(120, 40), (60, 16), (40, 10)])
+def test_it_follows_the_window(columns: int, rows: int, peers: Peers) -> None:
+    terminal = live(peers)
+    terminal.wait_for(drawn, "chart")
+    terminal.resize(columns, rows)
+    terminal.pump(1.0)
+    terminal.wait_for(drawn, "chart in the new size")
+    terminal.key(b"\x03")
+    assert ends_sane(terminal, terminal.modes_before) == 0
+
+
+def test_a_window_too_small_for_anything_is_survived(peers: Peers) -> None:
+    terminal = live(peers, columns=10, rows=3)
+    terminal.pump(1.0)
+    terminal.key(b"\x03")
+    assert ends_sane(terminal, terminal.modes_before) == 0
+
+
+ENDS: dict[str, Callable[[Terminal], None]] = {
+    "term": lambda terminal: terminal.signal(signal.SIGTERM),
+    "ctrl-c": lambda terminal: terminal.key(b"\x03"),
+    "ctrl-c twice": lambda terminal: terminal.key(b"\x03\x03"),
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_every_way_to_end_it_gives_the_terminal_back(how: str, peers: Peers) -> None:
+    terminal = live(peers)
+    terminal.wait_for(drawn, "chart")
+    ENDS[how](terminal)
+    assert ends_sane(terminal, terminal.modes_before) in (0, 130)
+
+
+def test_ctrl_backslash_prints_statistics_and_goes_on(peers: Peers) -> None:
+    terminal = live(peers)
+    terminal.wait_for(drawn, "chart")
+    terminal.key(b"\x1c")
+    terminal.pump(1.0)
+    terminal.wait_for(drawn, "chart after Ctrl-\\")
+    terminal.key(b"\x03")
+    assert ends_sane(terminal, terminal.modes_before) == 0
+
+
+def test_the_end_of_a_count_leaves_chart_and_summary_to_read(peers: Peers) -> None:
+    terminal = live(peers, "-c", "10")
+    assert ends_sane(terminal, terminal.modes_before) == 0
+    assert "p95" in terminal.text()
+
+
+def test_no_chart_prints_lines(peers: Peers) -> None:
+    terminal = live(peers, "--no-chart", "-c", "3")
+    assert ends_sane(terminal, terminal.modes_before) == 0
+    assert not drawn(terminal.text())
+    assert sum("seq=" in line for line in terminal.lines()) == 3, terminal.text()
+
+
+def test_an_ascii_terminal_gets_ascii(peers: Peers) -> None:
+    url = peers.websockets().url
+    terminal = peers.terminal(
+        "ping", url, "-i", "50ms", "-c", "20",
+        env={"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    )  # fmt: skip
+    assert ends_sane(terminal, terminal.modes_before) == 0
+    assert terminal.raw.isascii()
+
+
+def test_json_on_a_terminal_is_json(peers: Peers) -> None:
+    terminal = live(peers, "-c", "2", "-o", "json", columns=200)
+    assert ends_sane(terminal, terminal.modes_before) == 0
+    assert b"\x1b" not in terminal.raw
+    assert b'"type":' in terminal.raw.replace(b" ", b"")

@@ -1,0 +1,148 @@
+"""Ctrl-C, SIGTERM, SIGQUIT and a reader that leaves: in good order, with what was measured."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from tests.peers.command import ROOT, WSDIAG
+from tests.peers.fleet import Peers
+from tests.peers.peer import Peer
+from tests.peers.process import clean_environment
+
+STOPS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["int", "term"])
+
+
+def close_codes(server: Peer, within_s: float = 20) -> list[int]:
+    """The close codes a websockets server has seen: 1006 where there was no Close frame."""
+    deadline = time.monotonic() + within_s
+    while '"closed"' not in server.log and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return [json.loads(line)["closed"] for line in server.log.splitlines() if '"closed"' in line]
+
+
+@STOPS
+def test_ping_ends_with_its_summary_and_a_close_frame(number: signal.Signals, peers: Peers) -> None:
+    server = peers.websockets()
+    running = peers.start_wsdiag("ping", server.url, "-i", "50ms", "-o", "json")
+    for _ in range(3):
+        running.wait_record("ping.reply")
+    running.signal(number)
+    run = running.wait(20)
+    assert run.code == 0, run
+    assert run.records[-1]["type"] == "ping.summary"
+    assert run.records[-1]["received"] >= 3
+    assert "Traceback" not in run.err
+    assert set(close_codes(server)) <= {1000, 1001}
+    assert close_codes(server)
+
+
+@STOPS
+def test_ping_in_text_ends_with_its_statistics(number: signal.Signals, peers: Peers) -> None:
+    running = peers.start_wsdiag("ping", peers.websockets().url, "-i", "50ms")
+    while "seq=" not in running.read_line():
+        pass
+    running.signal(number)
+    run = running.wait(20)
+    assert run.code == 0, run
+    assert "p50" in run.out
+    assert "p95" in run.out
+
+
+@STOPS
+def test_interrupted_before_anything_was_measured(number: signal.Signals, peers: Peers) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"ws://127.0.0.1:{mute.getsockname()[1]}"
+        running = peers.start_wsdiag("ping", url, "--connect-timeout", "60s")
+        mute.settimeout(30)
+        connection, _ = mute.accept()
+        with connection:
+            connection.settimeout(30)
+            assert connection.recv(65536).startswith(b"GET / HTTP/1.1\r\n")
+            running.signal(number)
+            run = running.wait(20)
+    assert run.code == 130, run
+    assert "Traceback" not in run.err
+
+
+def test_a_limit_broken_so_far_counts_after_ctrl_c(peers: Peers) -> None:
+    url = peers.relay(peers.websockets(), delay_ms=10).url
+    running = peers.start_wsdiag("ping", url, "-i", "50ms", "-o", "json", "--max-p95", "1ms")
+    running.wait_record("ping.reply")
+    running.signal(signal.SIGINT)
+    assert running.wait(20).code == 3
+
+
+def test_sigquit_prints_statistics_and_goes_on(peers: Peers) -> None:
+    running = peers.start_wsdiag("ping", peers.websockets().url, "-i", "50ms", "-o", "json")
+    running.wait_record("ping.reply")
+    running.signal(signal.SIGQUIT)
+    partial = running.wait_record("ping.summary")
+    assert partial["partial"] is True
+    after = running.wait_record("ping.reply")
+    running.signal(signal.SIGINT)
+    run = running.wait(20)
+    assert run.code == 0
+    assert run.records[-1]["type"] == "ping.summary"
+    assert run.records[-1]["partial"] is False
+    assert run.records[-1]["received"] > partial["received"]
+    assert after["seq"] >= partial["received"] - 1
+
+
+def test_sigquit_in_text_goes_on_too(peers: Peers) -> None:
+    running = peers.start_wsdiag("ping", peers.websockets().url, "-i", "50ms")
+    while "seq=" not in running.read_line():
+        pass
+    running.signal(signal.SIGQUIT)
+    time.sleep(0.5)
+    running.signal(signal.SIGINT)
+    run = running.wait(20)
+    assert run.code == 0, run
+    assert len([line for line in (run.out + run.err).splitlines() if "p50" in line]) >= 2, run
+
+
+@pytest.mark.parametrize("output", ["text", "json", "csv"])
+def test_a_reader_that_leaves_ends_ping_quietly(output: str, peers: Peers) -> None:
+    url = peers.websockets().url
+    command = shlex.join([*WSDIAG, "ping", url, "-i", "20ms", "-o", output])
+    done = subprocess.run(
+        ["bash", "-c", f'{command} | head -n 2; echo "${{PIPESTATUS[0]}}" >&2'],
+        env=clean_environment({"PYTHONPATH": str(ROOT)}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert len(done.stdout.splitlines()) == 2
+    # nothing on stderr but the exit code: no traceback, no "Broken pipe"
+    assert done.stderr.strip() == "0", done.stderr
+
+
+@STOPS
+def test_serve_closes_its_connections(number: signal.Signals, peers: Peers) -> None:
+    url, serve = peers.serve()
+    ping = peers.start_wsdiag("ping", url, "-i", "50ms", "-o", "json")
+    ping.wait_record("ping.reply")
+    serve.signal(number)
+    assert serve.wait(20).code == 0
+    run = ping.wait(20)
+    assert run.code == 1
+    drop = run.record("ping.closed")["drop"]
+    assert (drop["how"], drop["code"]) == ("close", 1001)
+
+
+def test_idle_probe_tells_its_verdict_so_far(peers: Peers) -> None:
+    server = peers.websockets()
+    args = ("--from", "1s", "--to", "60s", "--trials", "idle", "-o", "json")
+    running = peers.start_wsdiag("idle-probe", server.url, *args)
+    time.sleep(4)
+    running.signal(signal.SIGINT)
+    run = running.wait(20)
+    assert run.record("idle.verdict")["partial"] is True
+    assert "Traceback" not in run.err
+    assert set(close_codes(server)) <= {1000, 1001}
