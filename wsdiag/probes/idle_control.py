@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 from wsdiag.probes.idle_context import RoundContext
 from wsdiag.probes.idle_question import Question
-from wsdiag.probes.idle_reading import drop_of_end
 from wsdiag.probes.intermediaries import hops_from_headers
-from wsdiag.probes.results import Drop, Hop
+from wsdiag.probes.results import Hop
 from wsdiag.protocol.errors import LocalProtocolError
-from wsdiag.protocol.events import Close
 from wsdiag.transport.dial import dial
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session, SessionEnded
@@ -18,11 +16,10 @@ from wsdiag.transport.session import Session, SessionEnded
 
 @dataclass(slots=True)
 class Control:
-    """What it found; `drop`: the endpoint ended the connection before any answer."""
+    """The connection, and the products that named themselves on it."""
 
     session: Session
     hops: tuple[Hop, ...]
-    drop: Drop | None = None
 
 
 async def open_control(context: RoundContext) -> Control:
@@ -42,10 +39,8 @@ async def question_control(control: Control, context: RoundContext) -> None:
             context.answers_pings = False
         if context.options.send is not None:
             context.echoes = await _answered(control, context, "data")
-    except (SessionEnded, LocalProtocolError) as over:
-        if control.drop is None and isinstance(over, SessionEnded):
-            at_s = (over.end.at.mono_ns - control.session.opened.mono_ns) / 1e9
-            control.drop = drop_of_end(over.end, at_s, asked=False, cut=None)
+    except (SessionEnded, LocalProtocolError):
+        pass  # it ended before it could answer: the trials will show what becomes of connections
     finally:
         context.changed.set()
         await control.session.close(1000, timeout=1.0)
@@ -66,11 +61,7 @@ async def _answered(control: Control, context: RoundContext, method: str) -> boo
         if received is None:
             break
         at_s = context.clock.since_start_s(received.at.mono_ns)
-        if isinstance(received.event, Close):
-            since_s = (received.at.mono_ns - session.opened.mono_ns) / 1e9
-            control.drop = Drop("close", round(since_s, 3), code=received.event.code,
-                                reason=received.event.reason)  # fmt: skip
-        elif question.hears(received.event, at_s):
+        if question.hears(received.event, at_s):
             if method == "ping":
                 context.pong_seen(at_s - asked_s)
             return True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wsdiag.probes.idle_context import RoundContext
 from wsdiag.probes.idle_link import Link
+from wsdiag.probes.idle_notes import FAREWELL_S
 from wsdiag.probes.results import Drop, IdleTrial, Outcome
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _base(
 ) -> IdleTrial:
     """Everything but the outcome. What counts is the quiet before we asked, if we did."""
     question = link.question
-    asked_s = at_s if silent else None if question is None else question.at_s
+    asked_s = _asked_s(link)
     answered = question is not None and question.answered_s is not None and not silent
     quiet = link.quiet() if asked_s is None else link.notes.before(asked_s)
     longest_s = quiet.longest_idle_s
@@ -77,13 +78,31 @@ def _base(
         url=context.url, trial=lane.plan.trial, rung_s=lane.plan.rung_s,
         interval_s=lane.plan.gap_s, outcome="aborted", idle_s=round(quiet.idle_s, 3), drop=None,
         lane=lane.index, age_s=round(at_s, 3), started_s=round(lane.started_s, 3),
-        received=tuple(link.notes.received), longest_idle_s=round(longest_s, 3),
+        received=_unasked(link), longest_idle_s=round(longest_s, 3),
         round=context.round, since_sent_s=round(quiet.since_sent_s, 3),
         since_received_s=round(quiet.since_received_s, 3),
         keepalives_sent=0 if lane.pace is None else len(lane.pace.sent),
-        gap_s=_gap(lane, at_s), pong_s=pong_s, upgrade_s=_upgrade_s(link),
+        gap_s=_gap(lane, at_s if asked_s is None else asked_s), pong_s=pong_s,
+        upgrade_s=_upgrade_s(link), violation=link.violation,
         retransmits=None if question is None else question.retransmitted(link.session),
     )  # fmt: skip
+
+
+def _asked_s(link: Link) -> float | None:
+    """When we began to wait for an answer: a question's, or that of a Ping that never got one."""
+    if link.question is not None:
+        return link.question.at_s
+    if link.drop is None and link.unanswered:
+        return min(link.unanswered.values())
+    return None
+
+
+def _unasked(link: Link) -> tuple[tuple[float, str], ...]:
+    """What the peer sent on its own, its farewell left out."""
+    received = link.notes.received
+    if link.drop is not None:
+        received = [entry for entry in received if entry[0] < link.drop.at_s - FAREWELL_S]
+    return tuple(received)
 
 
 def _gap(lane: Lane, until_s: float) -> float | None:

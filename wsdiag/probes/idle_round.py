@@ -40,8 +40,15 @@ class Round:
 
     @property
     def all_gone(self) -> bool:
-        """Whether every connection there was has ended by itself."""
-        return all(t.outcome in ("dropped", "silent", "refused") for t in self.trials)
+        """Whether the connections in use have all ended by themselves, and idle ones too."""
+        used = [t for t in self.trials if t.trial != "idle" and t.outcome != "refused"]
+        idle = [t for t in self.trials if t.trial == "idle"]
+        ended = ("dropped", "silent")
+        return (
+            bool(used)
+            and all(t.outcome in ended for t in used)
+            and any(t.outcome in ended for t in idle)
+        )
 
     def stop(self) -> None:
         """Come to an end now: ask what is alive, briefly."""

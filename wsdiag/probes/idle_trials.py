@@ -123,8 +123,7 @@ class Lane:
         """Whatever is due now."""
         context, finish = self._context, self._finish
         if link.violation is not None:
-            words = f"the endpoint broke the protocol: {link.violation}"
-            self._settle(open_trial(self, context, "aborted", words))
+            self._settle(open_trial(self, context, "aborted", "the endpoint broke the protocol"))
         elif link.drop is not None:
             self._settle(ended_trial(self, context, link.drop))
         elif link.question is not None:

@@ -71,7 +71,6 @@ class UrlProbe:
             answers_pings=context.answers_pings, echoes=context.echoes, rtt_s=context.rtt_s,
             hops=() if control is None else control.hops,
             jumps=tuple((jump.at_s, jump.lost_s) for jump in context.clock.jumps),
-            closed_at_once=control is not None and control.drop is not None,
             back=self._back, shared_end_s=shared_end_s, error=self._error,
             partial=self._stopping.is_set(), required_s=self.options.require_s,
             notes=tuple(self._notes),

@@ -267,6 +267,8 @@ class PingSummary:
     load: Load | None = optional()
     thresholds: Sequence[Threshold] = ()
     drops: int = 0
+    unmatched: int = 0
+    """Pongs and messages that answered none of our Pings."""
     advice: Sequence[str] = ()
     partial: bool = False
     """True for statistics asked for in mid-run (SIGQUIT)."""
@@ -341,6 +343,8 @@ class IdleTrial:
     """Between our upgrade request and the 101: the peer's timer may have started anywhere in it."""
     blind_s: float = 0.0
     """For how long before the outcome this process had not looked (stopped, or a busy machine)."""
+    violation: str | None = optional()
+    """The rule that the endpoint broke: we had to end the connection ourselves."""
     after_write: bool = False
     """The end showed only after we wrote, so it may have happened at any time before."""
 
@@ -406,6 +410,10 @@ class CheckResult:
     rule: str | None = optional()
     took_ms: float | None = None
     why: str | None = optional()
+    endpoint: str | None = optional()
+    """The endpoint's name, where a file gives it one."""
+    unmeasured: bool | None = optional()
+    """True for a skip that was not wanted: asked for, but something kept it from being judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,6 +426,8 @@ class CheckSummary:
     failed: int
     skipped: int
     duration_s: float
+    unmeasured: int | None = optional()
+    """How many of the skipped were asked for but could not be judged; the exit code is then 1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ def judge(trials: Sequence[IdleTrial], case: Case) -> IdleVerdict:
     finding = find(evidence, case)
     timed = finding.range if finding.verdict in ("idle-timeout", "lifetime") else None
     kept = keepalives(evidence, timed)
+    if finding.verdict in ("unreachable", "local"):
+        kept = dict.fromkeys(kept, "untested")
     interval_s = _interval_s(finding, evidence, kept)
     chosen = candidates(finding, kept, case.hops)
     return IdleVerdict(

@@ -23,8 +23,6 @@ class Case:
     hops: Sequence[Hop] = ()
     jumps: Sequence[tuple[float, float]] = ()
     """Suspends of this machine: when noticed, and how long."""
-    closed_at_once: bool = False
-    """The first connection, too, was ended before it got an answer."""
     back: bool | None = None
     """After everything had ended: whether a new connection could be opened."""
     shared_end_s: float | None = None
@@ -51,6 +49,8 @@ class Evidence:
     others: tuple[IdleTrial, ...]
     """Keepalive trials that ran to a result."""
     refused: tuple[IdleTrial, ...]
+    broken: tuple[IdleTrial, ...]
+    """Connections that we had to end because the endpoint broke the protocol."""
 
     @classmethod
     def sort(cls, trials: Iterable[IdleTrial]) -> Evidence:
@@ -66,12 +66,13 @@ class Evidence:
             survivors=tuple(t for t in idle if t.outcome in ("alive", "masked")),
             others=tuple(t for t in ran if t.trial != "idle"),
             refused=tuple(t for t in trials if t.outcome == "refused"),
+            broken=tuple(t for t in trials if t.violation is not None),
         )  # fmt: skip
 
     @property
     def longest_survived_s(self) -> float:
-        """The longest idleness that any connection outlived, keepalive trials included."""
-        ran = (*self.idle, *self.others)
+        """The longest idleness that any connection outlived; Pings leave idle times, too."""
+        ran = (*self.idle, *self.of("ping"), *self.of("data"))
         return max((t.longest_idle_s or 0.0 for t in ran), default=0.0)
 
     def of(self, kind: Trial) -> tuple[IdleTrial, ...]:

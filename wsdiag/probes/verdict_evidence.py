@@ -37,9 +37,13 @@ def evidence_sentences(
 
 def _counts(finding: Finding, evidence: Evidence) -> list[str]:
     if finding.reason == "event" and finding.agreement is not None:
-        values, total = finding.agreement.values, len(evidence.idle)
-        times = f"{values[0]:.2f} to {values[-1]:.2f} s"
-        return [f"{len(values)} of {total} idle connections were dropped, at {times}."]
+        values, lived = finding.agreement.values, len(evidence.survivors)
+        first, last = f"{values[0]:.2f}", f"{values[-1]:.2f} s"
+        times = last if last.startswith(first) else f"{first} to {last}"
+        rest = f"; {lived} that were asked earlier answered" if lived else ""
+        whose = {"either": "", "sent": "client's ", "received": "endpoint's "}
+        since = f"{whose[finding.agreement.clock]}last byte"
+        return [f"{len(values)} idle connections were dropped, {times} after the {since}{rest}."]
     if finding.reason == "silent" and finding.range is not None:
         found = len(evidence.found)
         low = finding.range.low
@@ -72,7 +76,8 @@ def _disagreement(finding: Finding, evidence: Evidence) -> list[str]:
     if evidence.survivors and idle:
         longest = max(t.longest_idle_s or 0.0 for t in evidence.survivors)
         sentences.append(
-            f"{len(evidence.survivors)} idle connections lived on, one for {seconds(longest)}."
+            f"{len(evidence.survivors)} idle connections answered when asked, the last one after "
+            f"{seconds(longest)} of idleness."
         )
     gone = Counter(ending(t.drop) for t in evidence.gone() if t.drop is not None)
     if gone:
@@ -109,7 +114,7 @@ def _keepalives(
         elif word == "drops":
             sentences.append(f"{_capital(name)} did not keep the connection open.")
         else:
-            sentences.append(f"Whether {name} keep the connection open was not found out.")
+            sentences.append(f"Whether {name} would keep the connection open was not found out.")
     return sentences
 
 
@@ -208,6 +213,11 @@ def _caveats(finding: Finding, evidence: Evidence, case: Case) -> list[str]:
         )
     if finding.verdict == "lifetime":
         sentences += _lifetime_caveats(finding, evidence, case)
+    if evidence.broken and finding.reason != "broken":
+        sentences.append(
+            f"{len(evidence.broken)} connections ended because the endpoint broke the protocol "
+            f"({evidence.broken[0].violation})."
+        )
     if evidence.refused:
         detail = evidence.refused[0].detail or "no reason"
         sentences.append(f"{len(evidence.refused)} trials were refused a connection ({detail}).")

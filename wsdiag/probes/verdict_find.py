@@ -9,6 +9,7 @@ from typing import Literal
 from wsdiag.probes.results import Drop, IdleTrial, Range, Trial, Verdict
 from wsdiag.probes.verdict_case import Case, Evidence, ended_s, two_way
 from wsdiag.probes.verdict_clocks import (
+    ROOM_BELOW_S,
     Agreement,
     ClockName,
     agree,
@@ -21,7 +22,7 @@ from wsdiag.probes.verdict_keepalives import died_in_use, holds
 # Why a verdict is what it is; the words are chosen by it.
 Reason = Literal[
     "event", "silent", "alive", "masked", "age", "moment", "random", "contradiction",
-    "conflict", "blackout", "suspend", "shared", "nothing", "closed-at-once",
+    "conflict", "blackout", "suspend", "shared", "nothing", "closed-at-once", "broken",
 ]  # fmt: skip
 
 _AT_ONCE_S = 0.5
@@ -45,12 +46,14 @@ class Finding:
 
 def find(evidence: Evidence, case: Case) -> Finding:
     """Judge the evidence, the most specific explanation first."""
-    gone = evidence.gone()
+    gone, ran = evidence.gone(), (*evidence.idle, *evidence.others)
+    if len([t for t in evidence.broken if t.trial == "idle"]) > len(evidence.idle):
+        return Finding("unreachable", "broken")
     if not evidence.idle:
         if case.partial and case.error is None:
             return Finding("no-drop", "alive")
         return Finding("unreachable", "nothing")
-    if case.closed_at_once and gone and all((t.age_s or 0.0) <= _AT_ONCE_S for t in gone):
+    if len(gone) == len(ran) > 1 and all((t.age_s or 0.0) <= _AT_ONCE_S for t in gone):
         return Finding("unreachable", "closed-at-once", drop=gone[0].drop)
     if any(ended_s(t) >= at_s - _AROUND_SUSPEND_S for t in gone for at_s, _ in case.jumps):
         return Finding("local", "suspend", drop=gone[0].drop)
@@ -87,7 +90,8 @@ def _from_events(evidence: Evidence, case: Case) -> Finding:
     drop = agreement.members[0].drop
     dead = _dead_in_use(evidence, case, range_)
     proof = [t for t in evidence.others if two_way(t, case) and holds(t, range_)]
-    if dead and not proof:
+    others_hold = any(holds(t, range_) for t in evidence.others)
+    if dead and not others_hold:
         return _lifetime(evidence, case, range_) or Finding("inconsistent", "random", drop=drop)
     if _conflict(dead, proof):
         return Finding("inconsistent", "conflict", range_, drop, agreement=agreement)
@@ -96,7 +100,6 @@ def _from_events(evidence: Evidence, case: Case) -> Finding:
     range_ = _above_survivors(evidence, agreement, range_)
     if _contradicted(evidence, agreement, range_):
         return Finding("inconsistent", "contradiction", range_, drop, agreement=agreement)
-    others_hold = any(holds(t, range_) for t in evidence.others)
     one_way_dead = [t for t in evidence.others if died_in_use(t, range_)]
     if not proof and one_way_dead and not others_hold:
         return Finding("lifetime", "age", range_, drop, agreement=agreement, unproven=True)
@@ -114,11 +117,11 @@ def _best(evidence: Evidence) -> Agreement | None:
 
 
 def _outlived(agreement: Agreement) -> bool:
-    """Whether the same connections had been idle for longer before, and lived.
+    """Whether the same connections had been idle for about as long before, and lived.
 
     Nothing in either direction is nothing in each: that speaks against every clock.
     """
-    limit = 1.1 * agreement.values[-1] + 0.25
+    limit = 0.9 * agreement.values[-1]
     longer = [t for t in agreement.members if (t.longest_idle_s or 0.0) > limit]
     return len(longer) > len(agreement.members) // 2
 
@@ -163,8 +166,9 @@ def _above_survivors(evidence: Evidence, agreement: Agreement, range_: Range) ->
     """Raise the lower end to what was survived, as far as that is consistent."""
     if agreement.clock != "either" or range_.high is None:
         return range_
-    survived = [s for t in evidence.idle if (s := t.longest_idle_s or 0.0) <= agreement.values[0]]
-    return Range(max([range_.low, *survived]), range_.high)
+    first = agreement.values[0]
+    survived = [s for t in evidence.idle if (s := t.longest_idle_s or 0.0) <= first]
+    return Range(max([range_.low, *(round(s - ROOM_BELOW_S, 2) for s in survived)]), range_.high)
 
 
 def _contradicted(evidence: Evidence, agreement: Agreement, range_: Range) -> bool:
@@ -185,12 +189,12 @@ def _from_silence(evidence: Evidence, case: Case) -> Finding:
     range_ = Range(round(min(low, high), 2), round(high, 2))
     dead = _dead_in_use(evidence, case, range_)
     proof = [t for t in evidence.others if two_way(t, case) and holds(t, range_)]
-    if dead and not proof:
+    others_hold = any(holds(t, range_) for t in evidence.others)
+    if dead and not others_hold:
         return Finding("inconsistent", "blackout", range_, first.drop)
     if low >= high:
         return Finding("inconsistent", "contradiction", range_, first.drop)
     if _conflict(dead, proof):
         return Finding("inconsistent", "conflict", range_, first.drop)
-    others_hold = any(holds(t, range_) for t in evidence.others)
     return Finding("idle-timeout", "silent", range_, first.drop,
                    unproven=not proof and not others_hold)  # fmt: skip

@@ -56,6 +56,9 @@ def answer(finding: Finding, evidence: Evidence, case: Case) -> str:
             )
         case "age":
             return _lifetime(finding)
+    if finding.reason == "broken":
+        rule = next((t.violation for t in evidence.broken), None)
+        return f"The endpoint breaks the WebSocket protocol ({rule}): its connections do not last."
     return _OTHERWISE[finding.reason].format(error=case.error or "no connection was opened")
 
 

@@ -102,7 +102,8 @@ class Endpoint:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
+            # Cancelled only by stop(): asyncio.streams would print that as an error.
+            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await self._handshake(reader, writer)
         finally:
             self._writers.discard(writer)
