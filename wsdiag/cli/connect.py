@@ -14,7 +14,7 @@ from wsdiag.cli.options import (
     output_options,
     request_options,
 )
-from wsdiag.cli.runtime import NO_ANSWER, run_async
+from wsdiag.cli.runtime import NO_ANSWER, USAGE, run_async
 from wsdiag.cli.view import open_terminal, refuse_bad_urls, tracing
 from wsdiag.transport.options import DialOptions
 
@@ -56,4 +56,6 @@ async def connect_and_show(
         terminal.json(result)
     else:
         print_connect(terminal, result)
+    if result.error is not None and result.error.kind == "usage":
+        return USAGE
     return 0 if result.ok else NO_ANSWER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
@@ -15,7 +16,7 @@ from wsdiag.cli.options import (
     request_options,
 )
 from wsdiag.cli.params import duration_option, flag, usage_errors
-from wsdiag.cli.runtime import run_async
+from wsdiag.cli.runtime import USAGE, run_async
 from wsdiag.cli.view import EventWriter, JsonWriter, open_terminal, refuse_bad_urls, tracing
 from wsdiag.probes.results import Trial
 from wsdiag.transport.options import DialOptions
@@ -199,7 +200,7 @@ def probe_and_show(
     """Run the probe, hand each event to the chosen output, and return the exit code."""
     from wsdiag.probes.idle import IdleRun
     from wsdiag.probes.idle_outcome import idle_exit_code
-    from wsdiag.probes.results import IdleVerdict
+    from wsdiag.probes.results import Error, IdleVerdict
 
     run = IdleRun(urls, options, default_compression(dial, False), tracer)
     show = _writer(urls, terminal, format)
@@ -212,12 +213,16 @@ def probe_and_show(
         run.stop()
 
     async def measure() -> int:
-        async for event in run.events():
-            show.handle(event)
-            if isinstance(event, IdleVerdict):
-                verdicts.append(event)
+        misused = False
+        async with aclosing(run.events()) as events:
+            async for event in events:
+                show.handle(event)
+                if isinstance(event, IdleVerdict):
+                    verdicts.append(event)
+                elif isinstance(event, Error) and event.kind == "usage":
+                    misused = True
         show.finish()
-        return idle_exit_code(verdicts, interrupted=interrupted)
+        return USAGE if misused else idle_exit_code(verdicts, interrupted=interrupted)
 
     show.start()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,7 +12,7 @@ import typer
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import Output, default_compression, output_options, request_options
 from wsdiag.cli.params import duration_option, flag, size_option, usage_errors
-from wsdiag.cli.runtime import run_async
+from wsdiag.cli.runtime import USAGE, run_async
 from wsdiag.cli.view import EventWriter, JsonWriter, open_terminal, refuse_bad_urls, tracing
 from wsdiag.transport.options import DialOptions
 
@@ -220,7 +221,7 @@ def ping_and_show(
     """Run the probe, hand each event to the chosen output, and return the exit code."""
     from wsdiag.probes.outcome import ping_exit_code
     from wsdiag.probes.ping import PingRun
-    from wsdiag.probes.results import PingSummary
+    from wsdiag.probes.results import Error, PingSummary
 
     run = PingRun(urls, options, default_compression(dial, options.mode != "ping"), tracer)
     show = _writer(urls, view, terminal, format)
@@ -238,12 +239,16 @@ def ping_and_show(
                 show.handle(summary)
 
     async def measure() -> int:
-        async for event in run.events():
-            show.handle(event)
-            if isinstance(event, PingSummary) and not event.partial:
-                summaries.append(event)
+        misused = False
+        async with aclosing(run.events()) as events:
+            async for event in events:
+                show.handle(event)
+                if isinstance(event, PingSummary) and not event.partial:
+                    summaries.append(event)
+                elif isinstance(event, Error) and event.kind == "usage":
+                    misused = True
         show.finish()
-        return ping_exit_code(
+        return USAGE if misused else ping_exit_code(
             summaries, count=options.count, deadline=options.deadline_s,
             reconnect=options.reconnect, interrupted=interrupted,
         )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -40,7 +40,7 @@ class IdleRun:
         for probe in self._probes:
             probe.stop()
 
-    async def events(self) -> AsyncIterator[IdleEvent]:
+    async def events(self) -> AsyncGenerator[IdleEvent, None]:
         """Progress and trials as they happen; last one IdleVerdict per URL, in their order."""
         work = asyncio.create_task(self._work())
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
@@ -113,7 +113,7 @@ class PingRun:
         self._stops = 0
         self._running = 0
 
-    async def events(self) -> AsyncIterator[PingEvent]:
+    async def events(self) -> AsyncGenerator[PingEvent, None]:
         """Everything that happens, in order; ends with a PingSummary per URL. To be used once."""
         stalls = Stalls()
         self._pingers = self._make_pingers(stalls)
