@@ -6,10 +6,10 @@ What decides, in order (`cause_of`); only an outlier has a cause at all:
    the kernel's stamps our sleep is not in the figure, so it cannot be the cause.
 2. **queue**: data of our own stood in front of the Ping: unsent, or unacknowledged, or sent and
    not worked off by the endpoint yet. A Ping cannot overtake it (RFC 6455 has one byte stream).
-3. **network**: segments came out of order or TCP retransmitted while the Ping was out, or most of
-   the excess had passed before the peer's kernel acknowledged the Ping, or TCP's own round trip
-   rose enough to explain it. The peer's kernel acknowledges without its application, so a late ACK
-   is the path's doing.
+3. **network**: segments came out of order or TCP retransmitted while the Ping was out, or its
+   answer stood in line behind one that was lost, or most of the excess had passed before the peer's
+   kernel acknowledged the Ping, or TCP's own round trip rose enough to explain it. The peer's
+   kernel acknowledges without its application, so a late ACK is the path's doing.
 4. **endpoint**: most of the excess passed after the acknowledgement, or nothing above happened:
    the application, or a proxy that holds the answer, was busy.
 
@@ -29,7 +29,7 @@ SPREADS = 10.0
 SHARE_OF_MEDIAN = 0.5
 FLOOR_MS = 20.0
 WINDOW = 300
-WARM_UP = 5
+WARM_UP = 3
 
 QUEUED_BYTES = 8 * 1024
 BACKLOG_BYTES = 64 * 1024
@@ -59,6 +59,8 @@ class Facts:
     """After the Ping, a time by which its bytes had been acknowledged."""
     unacked_for_ms: float | None = None
     """After the Ping, the last time at which its bytes were known to be unacknowledged."""
+    behind_loss: bool = False
+    """Answered in one burst with a Ping that loss had delayed: TCP delivers in order."""
     stalled_ms: float = 0.0
     """How long our own process did not run between the Ping and its answer being read."""
 
@@ -108,6 +110,11 @@ class Baseline:
         return sorted(self._tcp)[len(self._tcp) // 2] if self._tcp else None
 
 
+def shows_loss(facts: Facts) -> bool:
+    """Whether a segment was lost meanwhile, ours (retransmitted) or the peer's (a gap seen)."""
+    return bool(facts.retransmits or facts.reordered or facts.behind_loss)
+
+
 def is_outlier(rtt_ms: float, normal: Normal | None) -> bool:
     """Whether a round trip is far enough from the usual to deserve a cause."""
     return normal is not None and rtt_ms > normal.limit_ms
@@ -134,7 +141,7 @@ def _waited_in_line(facts: Facts) -> bool:
 
 
 def _path_was_slow(facts: Facts, normal: Normal, excess: float) -> bool:
-    if facts.reordered:
+    if facts.reordered or facts.behind_loss:
         return True
     if facts.acked_by_ms is not None and facts.rtt_ms - facts.acked_by_ms >= excess / 2:
         # Whatever was retransmitted, it was not what the Pong waited for.

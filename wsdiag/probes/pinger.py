@@ -104,7 +104,7 @@ class Pinger:
         return summarise(
             self._books, self._limits, self._loop.time(), stalls=stalls.count,
             longest_stall_s=stalls.longest_s, partial=partial,
-            load=self._load.result() if self._load is not None else None,
+            load=self._load,
         )  # fmt: skip
 
     # -- connections ---------------------------------------------------------------------------

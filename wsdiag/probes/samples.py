@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from wsdiag.probes.advice import Seen, advice
-from wsdiag.probes.attribution import Baseline, Facts, cause_of, is_outlier
+from wsdiag.probes.attribution import Baseline, Facts, cause_of, is_outlier, shows_loss
 from wsdiag.probes.explanation import Findings, attribute
-from wsdiag.probes.results import Cause, Clock, Drop, Load, PingSummary, Threshold
+from wsdiag.probes.load import LoadMeter
+from wsdiag.probes.results import Cause, Clock, Drop, PingSummary, Threshold
 from wsdiag.probes.statistics import RunningStatistics
+
+# What TCP held back behind a lost segment is delivered at once when the segment is there.
+_BURST_NS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +50,18 @@ class Books:
     clock: Clock = "user"
     proxy: str | None = None
     no_echo: bool = False
+    _loss_repaired_ns: int | None = None
 
-    def reply(self, facts: Facts, *, late: bool, usual: bool) -> Cause | None:
+    def reply(self, facts: Facts, arrived_ns: int, *, late: bool, usual: bool) -> Cause | None:
         """Enter an answer and return its cause; `usual` False keeps it out of the baseline."""
         normal = self.baseline.normal()
+        if self._loss_repaired_ns is not None and arrived_ns - self._loss_repaired_ns <= _BURST_NS:
+            facts = replace(facts, behind_loss=True)
         cause = cause_of(facts, normal)
         if is_outlier(facts.rtt_ms, normal):
             self._count_outlier(cause, facts)
+            if cause == "network" and shows_loss(facts):
+                self._loss_repaired_ns = arrived_ns
         if usual:
             self.baseline.add(facts.rtt_ms, facts.tcp_rtt_ms)
         self.slowest_ms = max(self.slowest_ms or 0.0, facts.rtt_ms)
@@ -68,7 +77,7 @@ class Books:
             self.unexplained += 1
             return
         self.causes[cause] = self.causes.get(cause, 0) + 1
-        if cause == "network" and facts.retransmits:
+        if cause == "network" and shows_loss(facts):
             self.retransmitted += 1
 
     def dropped(self, drop: Drop) -> None:
@@ -95,13 +104,14 @@ def summarise(
     *,
     stalls: int = 0,
     longest_stall_s: float = 0.0,
-    load: Load | None = None,
+    load: LoadMeter | None = None,
     partial: bool = False,
 ) -> PingSummary:
     """The record of everything so far; `now` in loop time."""
     figures = books.statistics
     p50, p95, p99 = (figures.percentile(p) for p in (50, 95, 99))
-    found = _findings(books, p50, stalls, longest_stall_s)
+    # Whose the median is can be asked of an idle connection only.
+    found = _findings(books, load.idle if load else figures, stalls, longest_stall_s)
     return PingSummary(
         url=books.url, sent=books.sent, received=books.received, lost=books.lost,
         loss_pct=books.loss_pct, min_ms=figures.minimum, avg_ms=figures.mean, p50_ms=p50,
@@ -109,15 +119,18 @@ def summarise(
         stddev_ms=figures.stddev, jitter_ms=figures.jitter,
         duration_s=max(0.0, now - books.started), late=books.late,
         attribution=attribute(found) if books.received or books.late else None,
-        load=load, thresholds=judge(limits, p50, p95, p99, books.loss_pct), drops=books.drops,
-        advice=advice(_seen(books, p50)), partial=partial,
+        load=load.result() if load else None,
+        thresholds=judge(limits, p50, p95, p99, books.loss_pct), drops=books.drops,
+        unmatched=books.unmatched, advice=advice(_seen(books, p50)), partial=partial,
     )  # fmt: skip
 
 
-def _findings(books: Books, p50: float | None, stalls: int, longest_stall_s: float) -> Findings:
+def _findings(
+    books: Books, figures: RunningStatistics, stalls: int, longest_stall_s: float
+) -> Findings:
     normal = books.baseline.normal()
     return Findings(
-        p50_ms=p50, min_ms=books.statistics.minimum, floor_ms=books.floor_ms,
+        p50_ms=figures.percentile(50), min_ms=figures.minimum, floor_ms=books.floor_ms,
         limit_ms=normal.limit_ms if normal else None, causes=books.causes,
         unexplained=books.unexplained, retransmitted=books.retransmitted, proxy=books.proxy,
         stalls=stalls, longest_stall_ms=longest_stall_s * 1e3, clock=books.clock,

@@ -223,7 +223,8 @@ class Volley:
         facts, clock = self._witness.facts(flying.look, flying.mark, at, flying.backlog)
         self._answered_seq = max(self._answered_seq, flying.seq)
         self._answered_load = max(self._answered_load, flying.load_before)
-        cause = self._books.reply(facts, late=late, usual=flying.phase != "loaded")
+        arrived_ns = at.kernel_ns or at.mono_ns
+        cause = self._books.reply(facts, arrived_ns, late=late, usual=flying.phase != "loaded")
         self._books.clock = clock
         if self._load is not None:
             self._load.enter(flying.phase, facts.rtt_ms)

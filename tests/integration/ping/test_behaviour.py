@@ -1,0 +1,408 @@
+"""What `ping` does when the peer does something particular."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import struct
+
+import pytest
+
+from tests.integration.ping.running import Told, run_pings
+from tests.integration.ping.scripted import Script, Visitor, scripted
+from wsdiag.probes.outcome import ping_exit_code
+from wsdiag.probes.ping import PingOptions, PingRun
+from wsdiag.probes.results import (
+    Error,
+    PingClosed,
+    PingEvent,
+    PingLost,
+    PingReply,
+    PingStart,
+    PingSummary,
+)
+from wsdiag.protocol.codes import Opcode
+from wsdiag.transport.options import DialOptions
+
+PING, PONG, TEXT, BINARY, CLOSE = (
+    Opcode.PING, Opcode.PONG, Opcode.TEXT, Opcode.BINARY, Opcode.CLOSE,
+)  # fmt: skip
+
+
+def ping_scripted(script: Script, **options: object) -> tuple[Told, list[Visitor]]:
+    async def go() -> tuple[Told, list[Visitor]]:
+        async with scripted(script) as (url, visitors):
+            return await run_pings(url, **options), visitors
+
+    return asyncio.run(go())
+
+
+async def polite(visitor: Visitor) -> None:
+    async for frame in visitor.frames():
+        if frame.opcode == PING:
+            visitor.send(PONG, frame.payload)
+        elif frame.opcode == CLOSE:
+            visitor.send(CLOSE, frame.payload)
+            return
+
+
+def test_each_ping_is_answered_and_told() -> None:
+    told, _ = ping_scripted(polite, count=4, interval_s=0.02)
+    assert [reply.seq for reply in told.replies] == [1, 2, 3, 4]
+    assert told.summary.received == told.summary.sent == 4
+    assert told.summary.loss_pct == 0
+    assert isinstance(told.events[0], PingStart)
+    assert isinstance(told.events[-1], PingSummary)
+    assert all(0 < reply.rtt_ms < 20_000 for reply in told.replies)
+
+
+def test_the_connection_is_closed_with_a_close_frame() -> None:
+    _, visitors = ping_scripted(polite, count=1)
+    assert visitors[0].seen[-1].opcode == CLOSE
+    assert visitors[0].seen[-1].payload == struct.pack("!H", 1000)
+
+
+def test_payloads_have_the_size_asked_for_and_differ() -> None:
+    _, visitors = ping_scripted(polite, count=3, interval_s=0.01, size=125)
+    payloads = [frame.payload for frame in visitors[0].seen if frame.opcode == PING]
+    assert [len(payload) for payload in payloads] == [125] * 3
+    assert len(set(payloads)) == 3
+
+
+def test_a_wrong_pong_is_not_taken_for_an_answer() -> None:
+    async def wrong(visitor: Visitor) -> None:
+        async for frame in visitor.frames():
+            if frame.opcode == PING:
+                visitor.send(PONG, frame.payload[:-1] + b"!")
+                visitor.send(PONG, frame.payload[:4])
+                visitor.send(PONG)
+
+    told, _ = ping_scripted(wrong, count=2, interval_s=0.05, timeout_s=0.3)
+    assert not told.replies
+    assert told.summary.lost == 2
+    assert told.summary.unmatched == 6
+    assert ping_exit_code([told.summary]) == 1
+
+
+def test_an_unanswered_ping_is_lost_and_its_late_pong_is_shown_as_late() -> None:
+    async def slow_once(visitor: Visitor) -> None:
+        async for frame in visitor.frames():
+            if frame.opcode != PING:
+                continue
+            if len(visitor.seen) == 1:
+                asyncio.get_running_loop().call_later(0.5, visitor.send, PONG, frame.payload)
+            else:
+                visitor.send(PONG, frame.payload)
+
+    told, _ = ping_scripted(slow_once, count=8, interval_s=0.1, timeout_s=0.2)
+    (lost,) = told.of(PingLost)
+    assert lost.seq == 1
+    assert 200 <= lost.waited_ms < 5000
+    (late,) = [reply for reply in told.replies if reply.late]
+    assert late.seq == 1
+    assert late.rtt_ms >= 490
+    assert told.events.index(lost) < told.events.index(late)
+    summary = told.summary
+    assert (summary.sent, summary.received, summary.lost, summary.late) == (8, 7, 1, 1)
+    assert summary.loss_pct == 12.5
+    assert summary.max_ms is not None
+    assert summary.max_ms < 490, "late answers are not part of the statistics"
+
+
+def test_answers_out_of_order_find_their_pings() -> None:
+    async def backwards(visitor: Visitor) -> None:
+        held: list[bytes] = []
+        async for frame in visitor.frames():
+            if frame.opcode == PING:
+                held.append(frame.payload)
+            if len(held) == 3:
+                for payload in reversed(held):
+                    visitor.send(PONG, payload)
+                held.clear()
+
+    told, _ = ping_scripted(backwards, count=3, interval_s=0.03)
+    assert [reply.seq for reply in told.replies] == [3, 2, 1]
+    rtts = [reply.rtt_ms for reply in told.replies]
+    assert rtts == sorted(rtts)
+
+
+def test_an_endpoint_that_answers_only_the_latest_ping_is_understood() -> None:
+    async def latest_only(visitor: Visitor) -> None:
+        async for frame in visitor.frames():
+            if frame.opcode == PING and sum(f.opcode == PING for f in visitor.seen) % 2 == 0:
+                visitor.send(PONG, frame.payload)
+
+    told, _ = ping_scripted(latest_only, count=4, interval_s=0.03, timeout_s=0.3)
+    assert (told.summary.received, told.summary.lost) == (2, 2)
+    assert any("5.5.3" in sentence for sentence in told.summary.advice)
+
+
+def test_a_close_in_the_middle_is_told_with_its_code_and_reason() -> None:
+    async def leave(visitor: Visitor) -> None:
+        async for frame in visitor.frames():
+            if len(visitor.seen) == 3:
+                visitor.send(CLOSE, struct.pack("!H", 1011) + b"keepalive ping timeout")
+                return
+            visitor.send(PONG, frame.payload)
+
+    told, _ = ping_scripted(leave, count=50, interval_s=0.02)
+    (closed,) = told.of(PingClosed)
+    assert (closed.drop.how, closed.drop.code) == ("close", 1011)
+    assert closed.drop.reason == "keepalive ping timeout"
+    assert told.events[-1] is told.summary
+    assert (told.summary.received, told.summary.drops) == (2, 1)
+    assert any("its own keepalive" in sentence for sentence in told.summary.advice)
+    assert ping_exit_code([told.summary]) == 1
+
+
+@pytest.mark.parametrize("how", ["fin", "rst"])
+def test_an_end_without_a_close_frame_is_told_as_it_was(how: str) -> None:
+    async def vanish(visitor: Visitor) -> None:
+        async for frame in visitor.frames():
+            visitor.send(PONG, frame.payload)
+            if len(visitor.seen) == 2:
+                break
+        await visitor.writer.drain()
+        await asyncio.sleep(0.05)
+        if how == "rst":
+            visitor.writer.transport.abort()
+
+    told, _ = ping_scripted(vanish, count=50, interval_s=0.02)
+    assert told.of(PingClosed)[0].drop.how in ("fin", "rst")
+    assert told.summary.drops == 1
+
+
+def test_a_peer_that_breaks_the_protocol_is_named() -> None:
+    async def reserved(visitor: Visitor) -> None:
+        async for _ in visitor.frames():
+            visitor.send(3, b"reserved")
+
+    told, _ = ping_scripted(reserved, count=50, interval_s=0.05)
+    drop = told.of(PingClosed)[0].drop
+    assert (drop.how, drop.code) == ("close", 1002)
+    assert drop.detail is not None
+    assert "the peer broke" in drop.detail
+
+
+def test_with_reconnect_the_run_goes_on_through_drops() -> None:
+    async def two_each(visitor: Visitor) -> None:
+        async for frame in visitor.frames():
+            if frame.opcode == CLOSE:
+                visitor.send(CLOSE, frame.payload)
+                return
+            visitor.send(PONG, frame.payload)
+            if len(visitor.seen) == 2:
+                visitor.send(CLOSE, struct.pack("!H", 1012))
+                return
+
+    told, visitors = ping_scripted(two_each, count=5, interval_s=0.02, reconnect=True)
+    assert [start.reconnect for start in told.of(PingStart)] == [None, 1, 2]
+    assert [closed.drop.code for closed in told.of(PingClosed)] == [1012, 1012]
+    assert len(visitors) == 3
+    assert (told.summary.received, told.summary.drops) == (5, 2)
+    assert ping_exit_code([told.summary], reconnect=True) == 0
+    assert ping_exit_code([told.summary]) == 1
+
+
+def test_with_reconnect_a_connection_that_went_silent_is_replaced() -> None:
+    async def mute_first(visitor: Visitor) -> None:
+        async for frame in visitor.frames():
+            if frame.opcode == PING and (visitor.number or len(visitor.seen) == 1):
+                visitor.send(PONG, frame.payload)
+            elif frame.opcode == CLOSE:
+                visitor.send(CLOSE, frame.payload)
+                return
+
+    told, _ = ping_scripted(mute_first, count=12, interval_s=0.05, timeout_s=0.2, reconnect=True)
+    (closed,) = told.of(PingClosed)
+    assert closed.drop.how == "silent"
+    assert len(told.of(PingStart)) == 2
+    assert told.replies[-1].seq == 12
+
+
+def test_stop_prints_the_summary_and_closes_cleanly() -> None:
+    def after_three(run: PingRun, event: PingEvent) -> None:
+        if isinstance(event, PingReply) and event.seq == 3:
+            run.stop()
+
+    told, visitors = ping_scripted(polite, interval_s=0.02, react=after_three)
+    assert told.summary.received >= 3
+    assert told.summary.lost == 0
+    assert visitors[0].seen[-1].opcode == CLOSE
+    assert ping_exit_code([told.summary], interrupted=True) == 0
+
+
+def test_stop_does_not_wait_for_an_upgrade_that_never_comes() -> None:
+    async def go() -> Told:
+        server = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        run = PingRun([f"ws://127.0.0.1:{port}"], PingOptions(count=1), DialOptions())
+        asyncio.get_running_loop().call_later(0.2, run.stop)
+        told = Told()
+        async with server, asyncio.timeout(5):
+            async for event in run.events():
+                told.events.append(event)
+            server.close()
+        return told
+
+    told = asyncio.run(go())
+    assert told.summary.sent == 0
+    assert ping_exit_code([told.summary], interrupted=True) == 130
+
+
+def test_a_peer_that_ignores_our_close_does_not_hold_us() -> None:
+    async def stubborn(visitor: Visitor) -> None:
+        async for frame in visitor.frames():
+            if frame.opcode == PING:
+                visitor.send(PONG, frame.payload)
+        await asyncio.sleep(60)
+
+    async def go() -> float:
+        async with scripted(stubborn) as (url, _):
+            began = asyncio.get_running_loop().time()
+            await run_pings(url, count=1)
+            return asyncio.get_running_loop().time() - began
+
+    assert asyncio.run(go()) < 20
+
+
+def test_the_deadline_ends_the_run() -> None:
+    told, _ = ping_scripted(polite, interval_s=0.05, deadline_s=0.5)
+    assert 5 <= told.summary.sent <= 11
+    assert told.summary.lost == 0
+
+
+def test_with_a_deadline_the_count_is_of_replies() -> None:
+    async def every_other(visitor: Visitor) -> None:
+        pings = itertools.count()
+        async for frame in visitor.frames():
+            if frame.opcode == PING and next(pings) % 2:
+                visitor.send(PONG, frame.payload)
+
+    told, _ = ping_scripted(every_other, count=3, interval_s=0.03, deadline_s=30)
+    assert (told.summary.received, told.summary.sent) == (3, 6)
+    assert ping_exit_code([told.summary], count=3, deadline=30) == 0
+
+
+def test_fewer_replies_than_asked_for_before_the_deadline() -> None:
+    told, _ = ping_scripted(polite, count=1000, interval_s=0.05, deadline_s=0.3)
+    assert told.summary.received < 1000
+    assert ping_exit_code([told.summary], count=1000, deadline=0.3) == 1
+
+
+@pytest.mark.parametrize("mode", ["text", "binary"])
+@pytest.mark.parametrize("size", [8, 20, 100_000])
+def test_messages_are_matched_by_their_echo(mode: str, size: int) -> None:
+    async def echo(visitor: Visitor) -> None:
+        async for frame in visitor.frames():
+            visitor.send(frame.opcode, frame.payload)
+            if frame.opcode == CLOSE:
+                return
+
+    told, visitors = ping_scripted(echo, count=3, interval_s=0.02, mode=mode, size=size)
+    assert [reply.seq for reply in told.replies] == [1, 2, 3]
+    sent = [f for f in visitors[0].seen if f.opcode == (TEXT if mode == "text" else BINARY)]
+    assert [len(frame.payload) for frame in sent] == [size] * 3
+
+
+def test_an_echo_inside_another_message_is_found() -> None:
+    async def wrap(visitor: Visitor) -> None:
+        async for frame in visitor.frames():
+            visitor.send(TEXT, b'{"news": "not yours"}')
+            visitor.send(TEXT, b'{"you said": "' + frame.payload + b'"}')
+
+    told, _ = ping_scripted(wrap, count=3, interval_s=0.02, mode="text", size=30)
+    assert len(told.replies) == 3
+    assert told.summary.unmatched >= 3
+
+
+def test_an_endpoint_that_does_not_echo_is_told_so_once() -> None:
+    async def chat(visitor: Visitor) -> None:
+        async for _ in visitor.frames():
+            visitor.send(TEXT, b"hello")
+
+    told, _ = ping_scripted(chat, count=3, interval_s=0.05, timeout_s=0.2, mode="text")
+    (error,) = told.of(Error)
+    assert error.phase == "echo"
+    assert "does not echo" in (error.hint or "")
+    assert told.summary.lost == 3
+    assert any("--mode ping" in sentence for sentence in told.summary.advice)
+
+
+def test_flood_keeps_one_following_the_other() -> None:
+    told, _ = ping_scripted(polite, count=200, flood=True, interval_s=1.0)
+    assert told.summary.received == 200
+    assert told.summary.duration_s < 30, "at a second each it would take more than three minutes"
+
+
+def test_adaptive_has_one_ping_in_flight() -> None:
+    most = 0
+
+    async def slowly(visitor: Visitor) -> None:
+        nonlocal most
+        waiting: list[bytes] = []
+
+        def answer() -> None:
+            visitor.send(PONG, waiting.pop(0))
+
+        async for frame in visitor.frames():
+            if frame.opcode == PING:
+                waiting.append(frame.payload)
+                most = max(most, len(waiting))
+                asyncio.get_running_loop().call_later(0.02, answer)
+
+    told, _ = ping_scripted(slowly, count=10, adaptive=True, interval_s=0.001)
+    assert [reply.seq for reply in told.replies] == list(range(1, 11))
+    assert told.summary.duration_s >= 0.18
+    assert most == 1
+
+
+def test_a_millisecond_apart_nothing_drifts() -> None:
+    told, _ = ping_scripted(polite, count=500, interval_s=0.001)
+    assert told.summary.received == 500
+    assert told.summary.duration_s >= 0.49
+
+
+def test_a_reader_that_does_not_read_costs_bounded_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("wsdiag.probes.ping.MOST_UNREAD", 50)
+
+    async def go() -> int:
+        async with scripted(polite) as (url, _):
+            run = PingRun([url], PingOptions(interval_s=0.001), DialOptions())
+            events = run.events()
+            await anext(events)
+            await asyncio.sleep(0.5)
+            run.stop()
+            left = [event async for event in events]
+            return len(left)
+
+    assert 50 <= asyncio.run(go()) <= 60
+
+
+def test_urls_are_independent_of_each_other() -> None:
+    async def go() -> Told:
+        async with scripted(polite) as (url, _):
+            return await run_pings([url, "ws://127.0.0.1:1/", url + "b"], count=3, interval_s=0.02)
+
+    told = asyncio.run(go())
+    received = {summary.url: summary.received for summary in told.of(PingSummary)}
+    assert sorted(received.values()) == [0, 3, 3]
+    (error,) = told.of(Error)
+    assert (error.kind, error.url) == ("refused", "ws://127.0.0.1:1/")
+    assert ping_exit_code(told.of(PingSummary)) == 1
+
+
+def test_statistics_so_far_are_partial_and_do_not_end_the_run() -> None:
+    partial: list[PingSummary] = []
+
+    def ask(run: PingRun, event: PingEvent) -> None:
+        if isinstance(event, PingReply) and event.seq == 2:
+            partial.extend(run.summaries_so_far())
+            assert run.summary_so_far("ws://elsewhere") is None
+
+    told, _ = ping_scripted(polite, count=4, interval_s=0.02, react=ask)
+    assert partial[0].partial
+    assert partial[0].received >= 2
+    assert told.summary.received == 4
