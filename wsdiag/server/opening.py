@@ -6,13 +6,17 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+from wsdiag.protocol.deflate import PerMessageDeflate
 from wsdiag.protocol.errors import HandshakeError
 from wsdiag.protocol.handshake import Request, ServerHandshake
 from wsdiag.server import page
 from wsdiag.server.fault import Fault
 from wsdiag.server.link import Link
+from wsdiag.server.peer import Peer
+from wsdiag.server.relay import RelayPeer, dial_upstream
 from wsdiag.server.routes import RouteError, resolve
 from wsdiag.server.terms import Terms
+from wsdiag.transport.report import DialError
 from wsdiag.transport.stamps import Stamp
 from wsdiag.transport.stream import End, Stream
 
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from wsdiag.server.server import Server
 
 _LINGER_S = 2.0
+_KEPT_MOST = 65536
 _JSON = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
 
 
@@ -27,7 +32,8 @@ class Opening:
     """One opening handshake, bounded in time and size; hands the stream on, or ends it."""
 
     __slots__ = (
-        "_handshake", "_mute", "_over", "_timer", "loop", "number", "server", "stream",
+        "_handshake", "_kept", "_mute", "_over", "_task", "_timer", "loop", "number", "server",
+        "stream",
     )  # fmt: skip
 
     def __init__(self, server: Server, number: int, stream: Stream) -> None:
@@ -38,12 +44,18 @@ class Opening:
             subprotocols=options.subprotocols, deflate=options.compression
         )
         self._over = self._mute = False
+        self._kept = b""
+        self._task: asyncio.Task[None] | None = None
         self._timer = self.loop.call_later(options.handshake_timeout, self._too_slow)
 
     # -- the stream's side ---------------------------------------------------------------------
 
     def data_received(self, data: bytes, at: Stamp) -> None:
         """Bytes of the request."""
+        if self._mute:
+            self._kept += data  # frames sent before the upgrade is answered wait for it
+            if len(self._kept) > _KEPT_MOST:
+                self.stream.pause_reading()
         if self._over or self._mute:
             return
         try:
@@ -59,6 +71,8 @@ class Opening:
     def stream_ended(self, end: End) -> None:
         """The client left before the handshake was over."""
         self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
         self.stream.close()
         if not self._over:
             self.emit("gone", how=end.how)
@@ -71,7 +85,10 @@ class Opening:
 
     def stop(self) -> None:
         """The server goes away."""
-        self.stream.reset() if self._mute else self.stream.close()
+        if self._mute:
+            self.stream.reset()
+        else:
+            self.stream.close()
 
     def _too_slow(self) -> None:
         self.refuse(408, "timeout", b"the request took too long\n")
@@ -140,8 +157,39 @@ class Opening:
     # -- the upgrade ---------------------------------------------------------------------------
 
     def _upgrade(self, request: Request, faults: list[Fault]) -> None:
-        reply, link = self.server.accept(self, request, self._agree(request, faults))
-        self._attach(request, faults, reply, link)
+        if self.server.options.upstream is None:
+            reply, deflate = self._accept(request, self._agree(request, faults))
+            self._attach(
+                request, faults, reply, Peer(self.server, self.number, self.stream, deflate)
+            )
+        else:
+            self._mute = True
+            self._task = self.loop.create_task(self._relay(request, faults))
+
+    async def _relay(self, request: Request, faults: list[Fault]) -> None:
+        """The upstream is asked first, so that its refusal can be the client's."""
+        options = self.server.options
+        try:
+            session = await dial_upstream(options, request)
+        except DialError as error:
+            self._mute = False
+            self.emit("upstream-failed", code=error.code, message=error.message)
+            body = f"upstream: {error.message}\n".encode()
+            self.answer(self._handshake.reject(502, body=body))
+            return
+        if self._over or self.stream.ended is not None:
+            session.stream.close()
+            return
+        terms = self._agree(request, faults)
+        terms.subprotocol = session.report.subprotocol if session.report else None
+        reply, deflate = self._accept(request, terms)
+        peer = RelayPeer(self.server, self.number, self.stream, deflate, session)
+        self._attach(request, faults, reply, peer)
+        peer.begin()
+
+    def _accept(self, request: Request, terms: Terms) -> tuple[bytes, PerMessageDeflate | None]:
+        handshake = ServerHandshake(deflate=terms.deflate or False)
+        return handshake.accept(request, subprotocol=terms.subprotocol)
 
     def _agree(self, request: Request, faults: list[Fault]) -> Terms:
         terms = Terms(
@@ -155,7 +203,7 @@ class Opening:
         for fault in faults:
             reply = fault.rewrite(reply)
         self._over = True
-        trailing = self._handshake.trailing
+        trailing = self._handshake.trailing + self._kept
         self.stream.write(reply, stamp=False)
         self.server.replace(self, link)
         self.emit(
@@ -166,6 +214,7 @@ class Opening:
             faults=[fault.name for fault in faults],
         )
         self.stream.start(link)
+        self.stream.resume_reading()
         link.set_faults(faults)
         if trailing:
             link.data_received(trailing, Stamp(0))

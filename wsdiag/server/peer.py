@@ -206,5 +206,7 @@ class Peer(Link):
         """The server goes away (1001)."""
         if self.is_open:
             self.close(1001, "server shuts down")
+        elif self.dropped in ("silent", "hang"):
+            self.stream.reset()
         elif self.over:
             self.stream.close()

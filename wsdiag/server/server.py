@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from wsdiag.protocol.handshake import Request, ServerHandshake
+from wsdiag.server.control import Control
 from wsdiag.server.fault import Fault
 from wsdiag.server.link import Link
 from wsdiag.server.opening import Opening
 from wsdiag.server.options import ServerOptions
-from wsdiag.server.peer import Peer
-from wsdiag.server.terms import Terms
+from wsdiag.server.raw import RawLink, connect_tcp, raw_address
 from wsdiag.transport.listen import Listener, ServerTls, listen
 from wsdiag.transport.stream import Stream
+from wsdiag.transport.target import Target
 
 OnEvent = Callable[[int, str, dict[str, Any]], None]
 _STOP_TIMEOUT_S = 2.0
@@ -40,18 +41,32 @@ class Server:
         self._accepted = 0
         self._counts: Counter[str] = Counter()
         self._started_at = 0.0
+        self._joining: set[asyncio.Task[None]] = set()
+        self._control: Listener | None = None
+        self.control_token = options.control_token or secrets.token_urlsafe(16)
+        """What a request to the control port must carry."""
 
     # -- life ----------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Listen. OSError when the port cannot be had, ssl.SSLError for unusable certificates."""
         options = self.options
+        self._check(options.faults)
+        if options.upstream is not None:
+            raw_address(options.upstream) if options.raw else Target.parse(options.upstream)
         deaf = any(fault.accepted() for fault in options.faults)
         tls = ServerTls(options.cert, options.key) if options.cert and not deaf else None
         self._started_at = asyncio.get_running_loop().time()
-        self._listener = await listen(
-            options.host, options.port, tls=tls, on_stream=self._deaf if deaf else self._accept
-        )
+        accept = self._deaf if deaf else self._raw if options.raw else self._accept
+        self._listener = await listen(options.host, options.port, tls=tls, on_stream=accept)
+        if options.control_port is not None:
+            try:
+                self._control = await listen(
+                    "127.0.0.1", options.control_port, on_stream=self._take_control
+                )
+            except OSError:
+                self._listener.close()
+                raise
 
     @property
     def host(self) -> str:
@@ -75,12 +90,10 @@ class Server:
     @property
     def control_url(self) -> str | None:
         """Where faults can be changed while it runs; None: nowhere."""
-        return None
+        return f"http://127.0.0.1:{self._control.port}/faults" if self._control else None
 
-    @property
-    def control_token(self) -> str | None:
-        """What a request to the control port must carry."""
-        return self.options.control_token
+    def _take_control(self, stream: Stream) -> None:
+        stream.start(Control(stream, self.control_token, lambda: self.faults, self.change_faults))
 
     @property
     def _running(self) -> Listener:
@@ -90,8 +103,11 @@ class Server:
 
     async def stop(self) -> None:
         """Close every connection with 1001 and wait for the clients, for two seconds at most."""
-        if self._listener is not None:
-            self._listener.close()
+        for listener in (self._listener, self._control):
+            if listener is not None:
+                listener.close()
+        for task in tuple(self._joining):
+            task.cancel()
         for link in tuple(self._links):
             link.stop()
         for stream in self._frozen:
@@ -133,11 +149,47 @@ class Server:
         if full:
             opening.refuse(503, "busy", _BUSY)
 
-    def accept(self, opening: Opening, request: Request, terms: Terms) -> tuple[bytes, Link]:
-        """The 101 for a request, and the connection that it opens."""
-        handshake = ServerHandshake(deflate=terms.deflate or False)
-        reply, deflate = handshake.accept(request, subprotocol=terms.subprotocol)
-        return reply, Peer(self, opening.number, opening.stream, deflate)
+    def _raw(self, stream: Stream) -> None:
+        self._accepted += 1
+        link = RawLink(self, self._accepted, stream)
+        self._links.add(link)
+        stream.pause_reading()
+        stream.start(link)
+        task = asyncio.get_running_loop().create_task(self._join(link))
+        self._joining.add(task)
+        task.add_done_callback(self._joining.discard)
+
+    async def _join(self, link: RawLink) -> None:
+        assert self.options.upstream is not None
+        try:
+            upstream = await connect_tcp(*raw_address(self.options.upstream))
+        except (OSError, UnicodeError) as error:
+            link.emit("upstream-failed", message=str(error) or type(error).__name__)
+            link.drop("upstream", "rst")
+            return
+        if link.over:
+            upstream.close()
+            return
+        link.emit("open", peer=link.stream.peer, upstream=upstream.peer)
+        link.set_faults(self.combine([]))
+        link.join(upstream)
+        link.stream.resume_reading()
+
+    def change_faults(self, faults: list[Fault]) -> None:
+        """Put these faults on every path from now on, open connections included. ValueError."""
+        self._check(faults)
+        old = {fault.name for fault in self.faults}
+        self.faults = tuple(faults)
+        self.emit(0, "faults", {"faults": [fault.name for fault in faults]})
+        for link in tuple(self._links):
+            if isinstance(link, Link) and not link.over:
+                own = [fault for fault in link.faults if fault.name not in old]
+                link.set_faults(self.combine(own))
+
+    def _check(self, faults: Sequence[Fault]) -> None:
+        for fault in faults:
+            if self.options.raw and not fault.raw:
+                raise ValueError(f"{fault.name} needs frames: it does not work with --raw")
 
     def combine(self, faults: list[Fault]) -> list[Fault]:
         """A path's faults and those that hold for every path, each a copy of its own."""
