@@ -22,6 +22,9 @@ from wsdiag.transport.trace import Tracer, frame_tracer
 from wsdiag.transport.trust import TrustError, client_context, facts
 from wsdiag.transport.upgrade import upgrade
 
+# A plain server takes a ClientHello for the beginning of a long header line, and waits.
+_PATIENCE_S = 2.0
+
 
 async def dial(
     url: str | Target,
@@ -104,13 +107,27 @@ class _Dial:
         name = self._options.sni or self._target.host.partition("%")[0]
         layer = TlsLayer(context, server_hostname=name, below=stream.tls)
         try:
-            await shake_hands(stream, layer)
+            await self._shake_hands(stream, layer)
         except InboxEnded as ended:
             raise await self._tls_ended(ended) from ended
         except OSError as error:
             raise await self._tls_failed(error, layer, name) from error
         self._report.tls = facts(layer.object, verified=not self._options.insecure)
         self._clock.end(f"{self._report.tls.version} {self._report.tls.cipher}")
+
+    async def _shake_hands(self, stream: Stream, layer: TlsLayer) -> None:
+        """TLS; when no byte comes back for long, see whether plain HTTP is spoken there."""
+        shaking = asyncio.create_task(shake_hands(stream, layer))
+        try:
+            patience = min(_PATIENCE_S, self._options.connect_timeout / 3)
+            await asyncio.wait([shaking], timeout=patience)
+            if not (shaking.done() or layer.first_bytes) and await second_look.speaks_http(
+                self._target, self._options, self._deadline
+            ):
+                raise failures.tls_on_plain_port(b"", self._report)
+            await shaking
+        finally:
+            shaking.cancel()
 
     async def _tls_failed(self, error: OSError, layer: TlsLayer, name: str) -> DialError:
         self._clock.stop("failed")

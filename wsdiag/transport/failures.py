@@ -175,6 +175,15 @@ def tls_ended(ended: InboxEnded, report: DialReport) -> DialError:
     )  # fmt: skip
 
 
+def tls_alert(end: End, report: DialReport) -> DialError | None:
+    """TLS's refusal that came only after the handshake: TLS 1.3 judges our certificate late."""
+    prefix, _, reason = end.detail.partition("TLS: ")
+    if end.how != "error" or prefix or not reason:
+        return None
+    words = reason.replace("_", " ").lower()
+    return DialError("tls", "tls", _tls_code(reason), words, report, reason=reason)
+
+
 def handshake(
     error: HandshakeError, first_bytes: bytes, report: DialReport, end: End | None = None
 ) -> DialError:

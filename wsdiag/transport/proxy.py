@@ -99,6 +99,10 @@ def _covers(entry: str, host: str, port: int) -> bool:
     entry = entry.strip("[]").lstrip(".").rstrip(".")
     host = host.partition("%")[0].rstrip(".")
     try:
-        return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
-    except ValueError:  # a name on either side; an address of the other family is not "in"
+        address = ipaddress.ip_address(host)
+    except ValueError:
         return bool(entry) and (host == entry or host.endswith(f".{entry}"))
+    try:
+        return address in ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        return False

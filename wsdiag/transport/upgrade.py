@@ -66,6 +66,8 @@ def _ended(
     handshake: ClientHandshake, ended: InboxEnded, first_bytes: bytes, report: DialReport
 ) -> DialError:
     """An end may complete an answer whose body has no length, or cut it short."""
+    if (alert := failures.tls_alert(ended.end, report)) is not None:
+        return alert
     try:
         handshake.receive_eof()
     except HandshakeError as error:

@@ -308,19 +308,27 @@ def test_keepalive_is_off_until_asked_for() -> None:
 def test_kernel_stamps_lie_inside_what_user_space_saw(host: str) -> None:
     async def scenario(pair: Pair) -> None:
         assert pair.stream.kernel_stamps
-        for number in range(20):
+        kernel = 0
+        for number in range(500):
             mark = pair.stream.write(b"ping")
             assert await pair.peer_receives(4) == b"ping"
             pair.peer.sendall(b"pong")
             await pair.sink.until(lambda n=number: len(pair.sink.stamps) > n)
             at = pair.sink.stamps[number]
-            assert at.kernel_ns is not None
-            assert mark.tx_kernel_ns is not None
+            if at.kernel_ns is None or mark.tx_kernel_ns is None:
+                # The kernel turns stamping on some moments after it was asked to; and a process
+                # that was kept from the CPU between two clocks believes neither.
+                assert round_trip_ns(mark, at)[1] == "user"
+                continue
             await until(lambda m=mark: m.ack_kernel_ns is not None)
             assert mark.mono_ns < mark.tx_kernel_ns < at.kernel_ns < at.mono_ns
             taken, clock = round_trip_ns(mark, at)
             assert clock == "kernel"
             assert 0 < taken < at.mono_ns - mark.mono_ns
+            kernel += 1
+            if kernel == 20:
+                return
+        pytest.fail(f"only {kernel} of 500 round trips were stamped by the kernel")
 
     run(scenario, host, timestamps=True)
 

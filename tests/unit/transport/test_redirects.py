@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wsdiag.transport.options import DialOptions
+from wsdiag.transport.redirects import follow
+from wsdiag.transport.report import DialError, DialReport
+from wsdiag.transport.target import Target
+
+SECRETS = DialOptions(
+    headers=(("Authorization", "a"), ("cookie", "b"), ("X-Mine", "c"), ("Host", "d")),
+    user="u:p",
+    bearer="t",
+    cookies=("k=v",),
+    sni="s",
+    cert=Path("c.pem"),
+)
+
+
+def answered(url: str, location: str, *before: str) -> DialReport:
+    return DialReport(url, status=302, headers=(("location", location),), redirects=before)
+
+
+@pytest.mark.parametrize(
+    ("url", "location", "expected"),
+    [
+        ("ws://h/a/b?c", "/x", "ws://h/x"),
+        ("ws://h/a/b?c", "d", "ws://h/a/d"),
+        ("ws://h/a", "?q=1", "ws://h/a?q=1"),
+        ("ws://h/a", "https://o/x?y#frag", "wss://o/x?y"),
+        ("wss://h/a", "wss://o/x", "wss://o/x"),
+        ("wss://h/a", "//o/x", "wss://o/x"),
+        ("ws://h/a", "WS://o:81/ws", "ws://o:81/ws"),
+        ("ws://ws.http/ws", "/http", "ws://ws.http/http"),
+    ],
+)
+def test_where_a_location_leads(url: str, location: str, expected: str) -> None:
+    target, _ = follow(Target.parse(url), DialOptions(), answered(url, location))
+    assert target.url == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "location", "before", "code"),
+    [
+        ("ws://h/a", "/a", (), "redirect-loop"),
+        ("ws://h/b", "/a", ("ws://h/a",), "redirect-loop"),
+        ("ws://h/c", "/d", ("ws://h/a", "ws://h/b"), "too-many-redirects"),
+        ("wss://h/", "ws://h/", (), "redirect-downgrade"),
+        ("wss://h/", "http://h/", (), "redirect-downgrade"),
+        ("ws://h/", "ftp://h/", (), "redirect-bad-location"),
+        ("ws://h/", "ws://h:99999/", (), "redirect-bad-location"),
+        ("ws://h/", "/a b\x1b", (), "redirect-bad-location"),
+        ("ws://h/", "http://[::1", (), "redirect-bad-location"),
+    ],
+)
+def test_redirects_that_are_not_followed(
+    url: str, location: str, before: tuple[str, ...], code: str
+) -> None:
+    with pytest.raises(DialError) as caught:
+        follow(Target.parse(url), DialOptions(max_redirs=2), answered(url, location, *before))
+    assert (caught.value.kind, caught.value.code) == ("redirect", code)
+
+
+def test_insecure_allows_a_downgrade() -> None:
+    url = "wss://h/"
+    target, _ = follow(Target.parse(url), DialOptions(insecure=True), answered(url, "ws://h/"))
+    assert target.url == "ws://h/"
+
+
+@pytest.mark.parametrize("location", ["ws://o/", "ws://h:81/", "wss://h/"])
+def test_credentials_stay_with_their_origin(location: str) -> None:
+    url = "ws://me:pw@h/"
+    target, options = follow(Target.parse(url), SECRETS, answered(url, location))
+    assert options.headers == (("X-Mine", "c"),)
+    assert (options.user, options.bearer, options.cookies) == (None, None, ())
+    assert (options.sni, options.cert) == (None, None)
+    assert target.userinfo is None
+
+
+def test_credentials_go_on_within_an_origin() -> None:
+    url = "ws://me:pw@h/"
+    target, options = follow(Target.parse(url), SECRETS, answered(url, "http://H:80/x"))
+    assert options == SECRETS
+    assert target.userinfo == "me:pw"
