@@ -35,7 +35,7 @@ def number(value: float) -> str:
     """Milliseconds as people write them: `0.12`, `4.8`, `48`, `1203`."""
     if abs(value) < 1:
         return f"{value:.2g}"
-    return f"{value:.1f}" if abs(value) < 10 else f"{value:.0f}"
+    return f"{value:.1f}".removesuffix(".0") if abs(value) < 10 else f"{value:.0f}"
 
 
 def attribute(found: Findings) -> Attribution:

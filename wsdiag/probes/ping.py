@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
@@ -177,7 +177,7 @@ class PingRun:
             await pinger.run(spread(index, len(self._pingers), self._options.pace().interval))
         except Exception as error:
             self._emit(undiagnosed(self.urls[index], error))
-            raise
+            self._emit(pinger.summary())
         finally:
             self._running -= 1
             self._wake.set()
@@ -192,8 +192,8 @@ async def ping(
     options: PingOptions,
     dial_options: DialOptions,
     tracer: Tracer | None = None,
-) -> AsyncIterator[PingEvent]:
+) -> AsyncGenerator[PingEvent, None]:
     """The events of one run, for those who need neither `stop()` nor intermediate statistics."""
-    async with aclosing(PingRun(urls, options, dial_options, tracer).events()) as events:  # type: ignore[type-var]
+    async with aclosing(PingRun(urls, options, dial_options, tracer).events()) as events:
         async for event in events:
             yield event

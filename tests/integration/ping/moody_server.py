@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import sys
 import time
+from collections.abc import Awaitable, Callable
 
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -25,6 +26,15 @@ async def echo(connection: ServerConnection) -> None:
         await connection.send(message)
 
 
+def echo_after(delay_s: float) -> Callable[[ServerConnection], Awaitable[None]]:
+    async def handler(connection: ServerConnection) -> None:
+        async for message in connection:
+            await asyncio.sleep(delay_s)
+            await connection.send(message)
+
+    return handler
+
+
 async def read_slowly(connection: ServerConnection) -> None:
     async for _ in connection:
         await asyncio.sleep(0.02)
@@ -37,11 +47,9 @@ async def main() -> None:
     parser.add_argument("--block-every", type=float)
     parser.add_argument("--block-for", type=float, default=0.3)
     parser.add_argument("--slow", action="store_true")
-    parser.add_argument("--mute", action="store_true", help="reads messages, never answers any")
+    parser.add_argument("--delay", type=float, default=0.0, help="before each echo, in seconds")
     args = parser.parse_args()
-    handler = read_slowly if args.slow else echo
-    if args.mute:
-        handler = swallow
+    handler = read_slowly if args.slow else echo_after(args.delay) if args.delay else echo
     blocking = args.block_every and asyncio.create_task(block(args.block_every, args.block_for))
     if args.unix:
         from websockets.asyncio.server import unix_serve
@@ -53,11 +61,6 @@ async def main() -> None:
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     if blocking:
         blocking.cancel()
-
-
-async def swallow(connection: ServerConnection) -> None:
-    async for _ in connection:
-        pass
 
 
 if __name__ == "__main__":

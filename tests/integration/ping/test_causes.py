@@ -1,0 +1,180 @@
+"""Latency with causes made on purpose: each must be named, and a quiet connection gets none."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.integration.ping.conftest import Moody
+from tests.integration.ping.running import Told, run_pings
+from tests.peers.fleet import Peers
+from wsdiag.probes.results import Cause, PingReply
+from wsdiag.transport.options import DialOptions
+
+# The flaws made here are of 100 ms and more; a busy machine alone delays by less.
+TELLING_MS = 80.0
+WARM_UP = 3
+
+
+def telling(told: Told) -> Counter[Cause | None]:
+    """Causes of the replies that the flaw delayed, once there is something to compare with."""
+    late = [r for r in told.replies if r.rtt_ms > TELLING_MS and r.seq > WARM_UP]
+    return Counter(reply.cause for reply in late)
+
+
+def assert_named(causes: Counter[Cause | None], cause: Cause, at_least: int) -> None:
+    total = causes.total()
+    assert total >= at_least, f"too few outliers to judge: {causes}"
+    assert causes[cause] >= 0.9 * total, causes
+
+
+def test_a_quiet_connection_gets_no_cause(peers: Peers) -> None:
+    # Not being delayed is the premise: on a machine that is short of CPU, some of it has to be.
+    server = peers.websockets()
+    for _ in range(3):
+        told = asyncio.run(run_pings(server.url, count=150, interval_s=0.02))
+        assert told.summary.received == 150
+        if told.summary.max_ms is not None and told.summary.max_ms < 20:
+            break
+    else:
+        pytest.skip("no quiet moment of three seconds on this machine")
+    assert told.summary.attribution is not None
+    assert told.summary.attribution.causes == {}
+    assert {reply.cause for reply in told.replies} == {None}
+    assert not told.summary.advice
+
+
+def test_a_blocked_event_loop_is_the_endpoints(moody: Moody) -> None:
+    url = moody("--block-every", "0.7", "--block-for", "0.3")
+    told = asyncio.run(run_pings(url, count=160, interval_s=0.05))
+    assert_named(telling(told), "endpoint", at_least=10)
+    sentences = told.summary.attribution.explanation if told.summary.attribution else []
+    assert any("while the endpoint was busy" in sentence for sentence in sentences)
+
+
+def test_a_stalling_serve_is_the_endpoints(peers: Peers) -> None:
+    url, _ = peers.serve()
+    told = asyncio.run(
+        run_pings(f"{url}/stall?every=0.7&for=0.3", count=120, interval_s=0.05)
+    )
+    assert_named(telling(told), "endpoint", at_least=8)
+
+
+@pytest.mark.netns
+def test_lost_packets_are_the_networks(peers: Peers) -> None:
+    nat = peers.nat(established_s=600)
+    server = peers.websockets(netns=nat.server_ns, host=nat.server_address)
+    nat.set_loss(10)
+    with nat.in_client():
+        # A SYN may be lost as well, several times.
+        told = asyncio.run(
+            run_pings(server.url, count=200, interval_s=0.1,
+                      dial=DialOptions(connect_timeout=40.0))
+        )  # fmt: skip
+    assert_named(telling(told), "network", at_least=10)
+    assert told.summary.attribution is not None
+    assert any("(network)" in sentence for sentence in told.summary.attribution.explanation)
+
+
+@pytest.mark.netns
+def test_a_path_that_became_longer_is_the_networks(peers: Peers) -> None:
+    wan = peers.wan(delay_ms=5)
+    server = peers.websockets(netns=wan.server_ns, host=wan.server_address)
+
+    def lengthen(_: object, event: object) -> None:
+        if isinstance(event, PingReply) and event.seq == 40:
+            wan.set(delay_ms=105)
+
+    with wan.in_client():
+        told = asyncio.run(run_pings(server.url, count=60, interval_s=0.05, react=lengthen))
+    assert_named(telling(told), "network", at_least=10)
+
+
+@pytest.mark.parametrize("load", ["max", 2_000_000])
+def test_a_slow_reader_under_load_is_our_queue(moody: Moody, load: object) -> None:
+    url = moody("--slow")
+    told = asyncio.run(
+        run_pings(url, interval_s=0.05, load=load, load_idle_s=1.0, load_time_s=3.0,
+                  load_bytes=32 * 2**20)
+    )  # fmt: skip
+    assert_named(telling(told), "queue", at_least=10)
+    result = told.summary.load
+    assert result is not None
+    assert result.idle_p50_ms is not None
+    assert result.loaded_p50_ms is not None
+    assert result.loaded_p50_ms > 10 * result.idle_p50_ms
+    assert 2**20 < result.sent_bytes <= 32 * 2**20
+    assert result.queued_bytes_max is not None
+    assert result.queued_bytes_max > 8192
+
+
+PINGING = """
+import asyncio, json, sys
+from wsdiag.probes.ping import PingOptions, PingRun
+from wsdiag.probes.results import PingReply, PingSummary
+from wsdiag.transport.options import DialOptions
+
+async def main(url, unix):
+    options = PingOptions(count=160, interval_s=0.05, mode="text")
+    run = PingRun([url], options, DialOptions(unix_socket=unix or None))
+    async for event in run.events():
+        if isinstance(event, PingReply):
+            print(json.dumps([event.seq, event.rtt_ms, event.cause]), flush=True)
+        elif isinstance(event, PingSummary):
+            print(json.dumps([event.lost, list(event.attribution.explanation)]), flush=True)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def ping_stopped_and_continued(url: str, unix: str) -> tuple[list[list[object]], list[object]]:
+    """Ping in a process that is stopped for 400 ms again and again: (replies, summary)."""
+    root = Path(__file__).resolve().parents[3]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", PINGING, url, unix],
+        stdout=subprocess.PIPE, text=True, cwd=root, env=environment,
+    )  # fmt: skip
+    lines: list[list[object]] = []
+    try:
+        assert process.stdout is not None
+        lines += [json.loads(process.stdout.readline()) for _ in range(10)]
+        for _ in range(14):
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(0.4)
+            process.send_signal(signal.SIGCONT)
+            time.sleep(0.11)
+        lines += [json.loads(line) for line in process.stdout]
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+    return lines[:-1], lines[-1]
+
+
+def test_our_own_sleep_is_local_where_times_are_ours(moody: Moody, tmp_path: Path) -> None:
+    socket = str(tmp_path / "s")
+    moody("--unix", socket, "--delay", "0.04")
+    replies, (lost, sentences) = ping_stopped_and_continued("ws://localhost/", socket)
+    causes = Counter(cause for seq, rtt, cause in replies if rtt > 100 and seq > WARM_UP)  # type: ignore[operator]
+    assert_named(causes, "local", at_least=8)  # type: ignore[arg-type]
+    assert lost == 0
+    assert any("held wsdiag up" in sentence for sentence in sentences)  # type: ignore[attr-defined]
+
+
+def test_our_own_sleep_stays_out_of_the_kernels_times(moody: Moody) -> None:
+    replies, (lost, sentences) = ping_stopped_and_continued(moody("--delay", "0.04"), "")
+    assert lost == 0
+    slept_through = [reply for reply in replies if float(str(reply[1])) > 300]
+    assert not slept_through, "a stop lasts 400 ms"
+    assert not [reply for reply in replies if reply[2] == "local"]
+    assert any("kept it out" in sentence for sentence in sentences)  # type: ignore[attr-defined]
