@@ -80,7 +80,7 @@ class Peer(Link):
         kind = type(event)
         if kind is TextMessage or kind is BinaryMessage:
             self.messages_in += 1
-            if self.connection.close_sent is None:
+            if self.is_open:
                 self.deliver(event)
         elif kind is Close:
             self._closed_by_client(event)
@@ -119,14 +119,17 @@ class Peer(Link):
     @property
     def is_open(self) -> bool:
         """Whether messages can still be sent."""
-        return not self.over and self.connection.close_sent is None
+        connection = self.connection
+        return not self.over and connection.close_sent is None and connection.violation is None
 
     # -- endings -------------------------------------------------------------------------------
 
     def _closed_by_client(self, event: Event) -> None:
         self.closed_by = self.closed_by or "client"
+        # The answer to a Close leaves behind the echoes of the messages before it.
+        self.flush()
         self.client_closing(event)
-        if self.connection.close_sent is not None:
+        if self.connection.auto_close or self.connection.close_sent is not None:
             self.finish()
 
     def client_closing(self, event: Event) -> None:
