@@ -12,7 +12,7 @@ from wsdiag.probes.intermediaries import hops_from_headers
 from wsdiag.probes.pinger import phases_of
 from wsdiag.probes.results import CloseInfo, ConnectResult, Drop, Error, HttpInfo, TcpFacts, TlsInfo
 from wsdiag.protocol.codes import close_code_name
-from wsdiag.protocol.errors import LocalProtocolError
+from wsdiag.protocol.errors import LocalProtocolError, ProtocolViolation
 from wsdiag.protocol.events import Close, Pong, Violation
 from wsdiag.transport.dial import dial
 from wsdiag.transport.options import DialOptions
@@ -59,6 +59,8 @@ async def _use(
             notes.append(_no_pong(ping_timeout_s))
     except SessionEnded as ended:
         error = _ended(url, drop_of(session, ended.end))
+    if session.connection.violation is not None:
+        error, notes = _broke_the_protocol(url, session.connection.violation), []
     tcp = _tcp_facts(session)
     outcome, close_ms = await _close(session, close_timeout_s)
     if error is None:
@@ -82,13 +84,15 @@ async def _first_ping(session: Session, timeout_s: float) -> float | None:
         return None
 
 
-async def _pong(session: Session, payload: bytes, mark: SentMark) -> float:
+async def _pong(session: Session, payload: bytes, mark: SentMark) -> float | None:
     while True:
         received = await session.receive()
         event = received.event if received is not None else None
         if received is not None and isinstance(event, Pong) and event.payload == payload:
             return round_trip_ns(mark, received.at)[0] / 1e6
-        if isinstance(event, Close | Violation):
+        if isinstance(event, Violation):
+            return None
+        if isinstance(event, Close):
             await _until_ended(session)
 
 
@@ -203,6 +207,17 @@ def _close_notes(outcome: CloseOutcome, timeout_s: float) -> list[str]:
             "it first (RFC 6455, 7.1.1)."
         ]
     return []
+
+
+def _broke_the_protocol(url: str, violation: ProtocolViolation) -> Error:
+    return Error(
+        url,
+        "ping",
+        "protocol",
+        f"the server broke the protocol: {violation.message} ({violation.section})",
+        "Browsers and libraries end such a connection as well. wsdiag check tells which rules "
+        "the endpoint keeps; a proxy that changes bytes is the other suspect.",
+    )
 
 
 def _ended(url: str, drop: Drop) -> Error:

@@ -105,10 +105,11 @@ def fill(template: str, facts: Facts) -> str:
 
 def facts_of(url: str, error: DialError) -> dict[str, str]:
     """Everything the hints may ask about, as strings; what is unknown is missing."""
+    url = error.report.url or url  # with -L, the one that was reached
     facts = {"url": url, "message": error.message, "phase": error.phase}
     facts |= _url_facts(url) | _http_facts(error.report) | _tls_facts(error.report)
     facts["address"] = error.report.address or ""
-    facts["proxy"] = _without_password(error.report.proxy or "")
+    facts["proxy"] = error.report.proxy or "its proxy"
     for name, value in error.facts.items():
         if isinstance(value, bytes):
             facts[name] = value[:16].hex(" ")
@@ -174,10 +175,6 @@ def _redirect_facts(url: str, facts: Facts) -> dict[str, str]:
         return {"target": facts["location"]}
     elsewhere = "yes" if host and host != facts.get("host") else ""
     return {"target": re.sub(r"^http", "ws", target), "elsewhere": elsewhere}
-
-
-def _without_password(url: str) -> str:
-    return re.sub(r"//[^/@]*@", "//…@", url)
 
 
 def excerpt(body: str) -> str:

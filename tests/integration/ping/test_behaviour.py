@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from tests.integration.ping.running import Told, run_pings
-from tests.integration.ping.scripted import Script, Visitor, scripted
+from tests.integration.scripted import Script, Visitor, scripted
 from wsdiag.probes.outcome import ping_exit_code
 from wsdiag.probes.ping import PingOptions, PingRun
 from wsdiag.probes.results import (

@@ -63,9 +63,7 @@ def test_a_blocked_event_loop_is_the_endpoints(moody: Moody) -> None:
 
 def test_a_stalling_serve_is_the_endpoints(peers: Peers) -> None:
     url, _ = peers.serve()
-    told = asyncio.run(
-        run_pings(f"{url}/stall?every=0.7&for=0.3", count=120, interval_s=0.05)
-    )
+    told = asyncio.run(run_pings(f"{url}/stall?every=0.7&for=0.3", count=120, interval_s=0.05))
     assert_named(telling(told), "endpoint", at_least=8)
 
 

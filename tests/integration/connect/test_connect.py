@@ -1,0 +1,223 @@
+"""`connect` against peers that behave, and against those that fail after the upgrade."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import struct
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.integration.scripted import Script, Visitor, scripted
+from tests.peers.fleet import Peers
+from wsdiag.probes.connect import connect
+from wsdiag.probes.results import ConnectResult
+from wsdiag.protocol.codes import Opcode
+from wsdiag.transport.options import DialOptions
+
+PING, PONG, CLOSE = Opcode.PING, Opcode.PONG, Opcode.CLOSE
+
+
+def connect_scripted(script: Script, **patience: float) -> ConnectResult:
+    async def go() -> ConnectResult:
+        async with scripted(script) as (url, _):
+            return await connect(url, DialOptions(), **patience)
+
+    return asyncio.run(go())
+
+
+def test_from_the_name_to_a_clean_close(peers: Peers) -> None:
+    server = peers.websockets()
+    url = server.url.replace("127.0.0.1", "localhost")
+    result = asyncio.run(connect(url, DialOptions(compression=True, family=4)))
+    assert result.ok, result.error
+    assert result.url == url
+    assert result.address == f"127.0.0.1:{server.port}"
+    phases = result.phases
+    parts = [phases.dns_ms, phases.tcp_ms, phases.upgrade_ms, phases.ping_ms, phases.close_ms]
+    assert all(part is not None and part > 0 for part in parts), phases
+    assert phases.total_ms is not None
+    assert phases.total_ms >= sum(part for part in parts if part is not None) * 0.99
+    assert phases.tls_ms is None
+    assert phases.proxy_ms is None
+    assert result.http is not None
+    assert result.http.status == 101
+    assert result.extensions[0].startswith("permessage-deflate")
+    assert result.close is not None
+    assert (result.close.code, result.close.clean) == (1000, True)
+    assert result.close.tcp_ended_by == "server"
+    assert ("Upgrade", "websocket") in (result.request or ())
+    assert not result.notes
+
+
+def test_a_server_that_closes_right_after_the_upgrade_is_not_ok() -> None:
+    async def refuse(visitor: Visitor) -> None:
+        visitor.send(CLOSE, struct.pack("!H", 1008) + b"token expired")
+
+    result = connect_scripted(refuse)
+    assert not result.ok
+    assert result.error is not None
+    assert (result.error.kind, result.error.phase) == ("closed", "ping")
+    assert "1008 (policy violation), reason 'token expired'" in result.error.message
+    assert "authentication" in (result.error.hint or "")
+    assert result.http is not None
+    assert result.close is not None
+    assert result.close.code == 1008
+
+
+def test_a_server_that_vanishes_after_the_upgrade_is_not_ok() -> None:
+    async def vanish(visitor: Visitor) -> None:
+        await asyncio.sleep(0.05)
+
+    result = connect_scripted(vanish)
+    assert result.error is not None
+    assert result.error.kind == "closed"
+    assert "without a Close frame" in result.error.message
+
+
+def test_without_a_pong_the_connection_is_usable_and_noted() -> None:
+    async def mute(visitor: Visitor) -> None:
+        async for frame in visitor.frames():
+            if frame.opcode == CLOSE:
+                visitor.send(CLOSE, frame.payload)
+                return
+
+    result = connect_scripted(mute, ping_timeout_s=0.3)
+    assert result.ok
+    assert result.phases.ping_ms is None
+    assert any(note.startswith("No Pong within 0.3 s") for note in result.notes)
+
+
+def test_another_pong_is_not_ours() -> None:
+    async def wrong(visitor: Visitor) -> None:
+        async for frame in visitor.frames():
+            if frame.opcode == CLOSE:
+                visitor.send(CLOSE, frame.payload)
+                return
+            visitor.send(PONG, b"wrong")
+
+    assert connect_scripted(wrong, ping_timeout_s=0.3).phases.ping_ms is None
+
+
+def test_messages_before_the_pong_do_not_disturb() -> None:
+    async def chatty(visitor: Visitor) -> None:
+        for _ in range(50):
+            visitor.send(Opcode.TEXT, b"news")
+        async for frame in visitor.frames():
+            visitor.send(CLOSE if frame.opcode == CLOSE else PONG, frame.payload)
+            if frame.opcode == CLOSE:
+                return
+
+    result = connect_scripted(chatty)
+    assert result.ok
+    assert result.phases.ping_ms is not None
+
+
+def test_an_unanswered_close_is_noted() -> None:
+    async def stubborn(visitor: Visitor) -> None:
+        async for frame in visitor.frames():
+            if frame.opcode == PING:
+                visitor.send(PONG, frame.payload)
+
+    result = connect_scripted(stubborn, close_timeout_s=0.3)
+    assert result.ok
+    assert any("did not answer our Close" in note for note in result.notes)
+
+
+def test_a_server_that_leaves_tcp_open_after_the_close_is_noted() -> None:
+    async def lingering(visitor: Visitor) -> None:
+        async for frame in visitor.frames():
+            visitor.send(CLOSE if frame.opcode == CLOSE else PONG, frame.payload)
+
+    result = connect_scripted(lingering, close_timeout_s=0.3)
+    assert result.close is not None
+    assert result.close.clean
+    assert any("left TCP open" in note for note in result.notes)
+
+
+def test_a_peer_that_breaks_the_protocol_is_named() -> None:
+    async def masked(visitor: Visitor) -> None:
+        visitor.writer.write(b"\x81\x85abcdhello")
+        async for _ in visitor.frames():
+            pass
+
+    result = connect_scripted(masked, ping_timeout_s=1.0)
+    assert not result.ok
+    assert result.error is not None
+    assert result.error.kind == "protocol"
+    assert "RFC 6455" in result.error.message
+
+
+async def connect_tls(context: ssl.SSLContext, options: DialOptions) -> ConnectResult:
+    """`connect` to a TLS server that answers every request with 404."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        return await connect(f"wss://localhost:{port}/", options)
+
+
+def context_for(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    certificate.configure_cert(context)
+    return context
+
+
+def test_a_certificate_that_ends_soon_is_a_warning(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    leaf = authority.issue_cert("localhost", not_after=datetime.now(UTC) + timedelta(days=5))
+    options = DialOptions(cacert=tmp_path / "ca.pem", family=4)
+    result = asyncio.run(connect_tls(context_for(leaf), options))
+    assert result.tls is not None
+    assert result.tls.expires_in_days == 4
+    assert any("expires in 4 days" in note for note in result.notes)
+
+
+def test_an_unverified_certificate_is_noted() -> None:
+    leaf = trustme.CA().issue_cert("localhost")
+    result = asyncio.run(connect_tls(context_for(leaf), DialOptions(insecure=True, family=4)))
+    assert result.tls is not None
+    assert not result.tls.verified
+    assert any("not verified" in note for note in result.notes)
+
+
+CERTIFICATES = {
+    "expired": ("expired on", "Renew"),
+    "wrong name": ("is for other.test, not for localhost", "--sni"),
+    "unknown CA": ("authority unknown here", "--cacert"),
+}
+
+
+@pytest.mark.parametrize("kind", CERTIFICATES)
+def test_certificate_problems_are_told_in_full(kind: str, tmp_path: Path) -> None:
+    authority, stranger = trustme.CA(), trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    leaf = {
+        "expired": lambda: authority.issue_cert(
+            "localhost", not_after=datetime.now(UTC) - timedelta(days=2)
+        ),
+        "wrong name": lambda: authority.issue_cert("other.test"),
+        "unknown CA": lambda: stranger.issue_cert("localhost"),
+    }[kind]()
+    options = DialOptions(cacert=tmp_path / "ca.pem", family=4)
+    result = asyncio.run(connect_tls(context_for(leaf), options))
+    assert result.error is not None
+    assert (result.error.kind, result.error.phase) == ("cert", "tls")
+    seen, change = CERTIFICATES[kind]
+    assert seen in result.error.message
+    assert change in (result.error.hint or "")
+    assert "?" not in result.error.message, "a fact is missing"
