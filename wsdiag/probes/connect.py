@@ -170,7 +170,10 @@ def _dial_notes(report: DialReport) -> list[str]:
     if report.redirects:
         told.append(f"Followed {len(report.redirects)} redirect(s) to {report.url}.")
     if report.proxy is not None:
-        told.append("TCP's figures describe the first hop only, to the proxy.")
+        told.append(
+            f"Through the proxy {report.proxy} (named by {report.proxy_why}): TCP's figures "
+            "describe the first hop only."
+        )
     return told + _tls_notes(report)
 
 

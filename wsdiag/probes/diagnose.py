@@ -109,15 +109,21 @@ def facts_of(url: str, error: DialError) -> dict[str, str]:
     facts = {"url": url, "message": error.message, "phase": error.phase}
     facts |= _url_facts(url) | _http_facts(error.report) | _tls_facts(error.report)
     facts["address"] = error.report.address or ""
-    facts["proxy"] = error.report.proxy or "its proxy"
-    for name, value in error.facts.items():
-        if isinstance(value, bytes):
-            facts[name] = value[:16].hex(" ")
-        elif value is not None and not isinstance(value, list):
-            facts.setdefault(name, f"{value:g}" if isinstance(value, float) else str(value))
+    facts["proxy"] = error.report.proxy or ""
+    facts |= {
+        name: _words(value)
+        for name, value in error.facts.items()
+        if value is not None and name not in ("status", "attempts", "schemes")
+    }
     if facts.get("location"):
         facts |= _redirect_facts(url, facts)
     return facts
+
+
+def _words(value: object) -> str:
+    if isinstance(value, bytes):
+        return value[:16].hex(" ")
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _url_facts(url: str) -> dict[str, str]:

@@ -115,13 +115,19 @@ class Pinger:
             opened = await self._open()
             if opened:
                 began = self._loop.time()
-                if await self._ping() in ("done", "stopped") or not self._reconnect:
+                if await self._ping() in ("done", "stopped") or not self._goes_on():
                     return
                 attempt = 0 if self._loop.time() - began >= SETTLED_S else attempt
             elif not self._reconnect:
                 return
             await self._pause(backoff(attempt))
             attempt += 1
+
+    def _goes_on(self) -> bool:
+        """Whether a lost connection is to be replaced: asked for, and something is left to send."""
+        count, pace = self._pace.count, self._pace
+        finished = count is not None and not pace.wait_for_replies and self._books.sent >= count
+        return self._reconnect and not finished
 
     async def _open(self) -> bool:
         """Dial and announce; an error is told, not raised."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from wsdiag.probes.diagnose import Hint, diagnose, excerpt, explain, fill, hints
+from wsdiag.transport import failures, trust
 from wsdiag.transport.report import DialError, DialReport
 
 
@@ -91,3 +93,31 @@ def test_excerpts_are_bounded_and_lose_scripts() -> None:
 
 def test_long_facts_are_cut() -> None:
     assert len(fill("{message}", {"message": "m" * 5000})) == 300
+
+
+def test_a_proxy_that_cannot_be_reached_is_not_taken_for_the_endpoint() -> None:
+    report = DialReport("ws://a.test/ws", address="192.0.2.1:3128", proxy="http://p.test:3128")
+    error = DialError("refused", "tcp", "refused", "192.0.2.1:3128: refused", report)
+    assert diagnose("ws://a.test/ws", error).message.startswith("the proxy http://p.test:3128 ")
+
+
+def test_the_name_that_was_looked_up_is_the_one_told() -> None:
+    error = DialError("dns", "dns", "dns-not-found", "unknown", DialReport("ws://a.test/ws"),
+                      host="b.test", family=None)  # fmt: skip
+    assert diagnose("ws://a.test/ws", error).message == "the name b.test does not exist"
+
+
+def codes_of_the_transport() -> set[str]:
+    """Stable ids that a dial may fail with, from its tables and from the calls themselves."""
+    found = {code for _, code in failures._CONNECT_CODES.values()}
+    found |= set(failures._TIMEOUT_CODES.values()) | set(trust._VERIFY_CODES.values())
+    literal = re.compile(r'(?:DialError\(\s*"\w+",\s*\S+,|_error\(|_refusal\()\s*"([a-z-]+)"')
+    for module in Path(failures.__file__).parent.glob("*.py"):
+        found |= set(literal.findall(module.read_text("utf-8")))
+    return found
+
+
+def test_every_failure_of_a_dial_has_an_entry() -> None:
+    codes = codes_of_the_transport()
+    assert {"refused", "cert-expired", "upgrade-timeout", "bad-url", "proxy-closed"} <= codes
+    assert not {code for code in codes if not any(each.fits(code, {}) for each in hints())}
