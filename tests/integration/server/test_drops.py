@@ -1,0 +1,178 @@
+"""How connections are dropped, as a plain socket sees it."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.integration.server.raw_client import RawClient
+from tests.integration.server.serving import serving
+from wsdiag.transport.certs import throw_away
+
+IDLE = "/idle/300ms?drop="
+
+
+def test_close_carries_code_and_reason() -> None:
+    with serving() as server, RawClient(server.url, IDLE + "close&code=4321&reason=gone") as client:
+        frame = client.read(8)
+        assert frame == b"\x88\x06" + (4321).to_bytes(2, "big") + b"gone"
+        client.send(8, frame[2:4])
+        assert client.read_to_end()[1] == "fin"
+        assert server.wait("close")["clean"]
+
+
+@pytest.mark.parametrize("how", ["fin", "rst"])
+def test_tcp_ends_without_a_close_frame(how: str) -> None:
+    with serving() as server, RawClient(server.url, IDLE + how) as client:
+        data, end, after = client.read_to_end()
+        assert (data, end) == (b"", how)
+        assert 0.28 <= after < 5
+
+
+def test_silent_is_a_black_hole() -> None:
+    with serving() as server, RawClient(server.url, IDLE + "silent", timeout=1.0) as client:
+        server.wait("drop")
+        client.send(9, b"anyone?")
+        data, end, _ = client.read_to_end()
+        assert (data, end) == (b"", "nothing")
+        if sys.platform == "linux":
+            assert unacknowledged(client) > 0
+        client.sock.close()
+        time.sleep(0.2)
+        # the server keeps its side until it ends itself, also when the client has given up
+        assert not [event for event in server.events if event[1] == "close"]
+
+
+def test_hang_is_silent_but_tcp_acknowledges() -> None:
+    with serving() as server, RawClient(server.url, IDLE + "hang", timeout=1.0) as client:
+        server.wait("drop")
+        client.send(9, b"anyone?")
+        assert client.read_to_end()[:2] == (b"", "nothing")
+        if sys.platform == "linux":
+            assert unacknowledged(client) == 0
+
+
+def unacknowledged(client: RawClient) -> int:
+    import fcntl
+    import struct
+    import termios
+
+    answer = fcntl.ioctl(client.sock, termios.TIOCOUTQ, bytes(4))
+    return int(struct.unpack("i", answer)[0])
+
+
+def test_rst_on_write_is_silent_until_written_to() -> None:
+    with serving() as server, RawClient(server.url, IDLE + "rst-on-write") as client:
+        server.wait("drop")
+        time.sleep(0.3)
+        assert not [event for event in server.events if event[1] == "close"]
+        client.send(9, b"anyone?")
+        assert client.read_to_end()[:2] == (b"", "rst")
+
+
+def test_any_byte_restarts_the_idle_timer_and_the_lifetime_ignores_them() -> None:
+    with serving() as server, RawClient(server.url, "/idle/1/lifetime/2500ms?drop=fin") as client:
+        for number in range(8):
+            time.sleep(0.25)
+            client.send(9, bytes([number]))
+        _, end, after = client.read_to_end()
+        assert end == "fin"
+        assert after >= 2.4
+        assert server.wait("drop")["fault"] == "lifetime"
+
+
+@pytest.mark.parametrize(("counts", "dropped"), [("client", False), ("server", True)])
+def test_only_the_counted_side_restarts_the_timer(counts: str, dropped: bool) -> None:
+    path = f"/idle/1?counts={counts}&drop=rst/sink"
+    with serving() as server, RawClient(server.url, f"/sink/idle/1?counts={counts}") as client:
+        assert path
+        for _ in range(6):
+            time.sleep(0.25)
+            try:
+                client.send(1, b"x")
+            except (ConnectionResetError, BrokenPipeError):
+                break
+        drops = [event for event in server.events if event[1] == "drop"]
+        assert bool(drops) is dropped
+
+
+def test_cut_ends_in_mid_frame() -> None:
+    with serving() as server, RawClient(server.url, "/cut?bytes=5") as client:
+        data, end, _ = client.read_to_end()
+        assert (len(data), end) == (5, "fin")
+        assert data[1] > 3
+
+
+def test_cut_after_counts_the_bytes_to_the_client() -> None:
+    with serving() as server, RawClient(server.url, "/cut-after/10") as client:
+        client.send(1, b"x" * 20)
+        data, end, _ = client.read_to_end()
+        assert (len(data), end) == (10, "fin")
+
+
+@pytest.mark.parametrize("code", [1000, 1005, 4000])
+def test_close_sends_any_code(code: int) -> None:
+    with serving() as server, RawClient(server.url, f"/close/{code}?reason=why") as client:
+        assert client.read(7) == b"\x88\x05" + code.to_bytes(2, "big") + b"why"
+
+
+def test_hang_in_the_upgrade_never_answers() -> None:
+    with serving() as server, pytest.raises(TimeoutError):
+        RawClient(server.url, "/hang/upgrade", timeout=0.5)
+
+
+def test_hang_in_the_close_never_echoes() -> None:
+    with serving() as server, RawClient(server.url, "/hang/close", timeout=0.5) as client:
+        client.send(8, b"\x03\xe8")
+        assert client.read_to_end()[:2] == (b"", "nothing")
+
+
+@pytest.mark.parametrize(("drop", "ragged"), [("fin", False), ("tls-eof", True)])
+def test_tls_ends_with_or_without_close_notify(tmp_path, drop: str, ragged: bool) -> None:
+    chain, key = throw_away(["localhost", "127.0.0.1"]).write(tmp_path)
+    context = ssl._create_unverified_context()
+    with serving(cert=chain, key=key) as server:
+        port = server.server.port
+        with context.wrap_socket(
+            __import__("socket").create_connection(("127.0.0.1", port), 10),
+            suppress_ragged_eofs=False,
+        ) as sock:
+            sock.sendall(
+                f"GET {IDLE}{drop} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+                "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+            )
+            assert b"101" in sock.recv(4096)
+            if ragged:
+                with pytest.raises(ssl.SSLEOFError):
+                    sock.recv(4096)
+            else:
+                assert sock.recv(4096) == b""
+
+
+def test_serve_ends_with_zero_on_sigterm_and_tells_clients() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wsdiag", "serve", "--port", "0", "-o", "json"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        import json
+
+        first = json.loads(process.stdout.readline())
+        assert first["type"] == "serve.listening"
+        with RawClient(first["url"], "/echo") as client:
+            process.terminate()
+            assert client.read(4)[2:4] == b"\x03\xe9"
+            client.send(8, b"\x03\xe9")
+            assert client.read_to_end()[1] == "fin"
+        assert process.wait(15) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
