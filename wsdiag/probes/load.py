@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Literal
 
-from wsdiag.probes.explanation import number
+from wsdiag.probes.attribution import QUEUED_BYTES
 from wsdiag.probes.results import Load
 from wsdiag.probes.statistics import RunningStatistics
 from wsdiag.probes.tokens import LOAD_MARK
@@ -71,18 +71,13 @@ class LoadMeter:
         return Load(idle, loaded, self.sent_bytes, self.queued_bytes_max, self._explain())
 
     def _explain(self) -> list[str]:
-        idle, loaded = self.idle.percentile(50), self.loaded.percentile(50)
         if not self.sent_bytes:
             return ["The run ended before any load was sent."]
-        told = [
-            f"{format_size(self.sent_bytes)} of load: up to {format_size(self.queued_bytes_max)} "
-            "waited on this side for the endpoint to take it."
-        ]
-        if idle is not None and loaded is not None:
-            told.append(
-                f"The median went from {number(idle)} ms idle to {number(loaded)} ms under load."
-            )
-        return [*told, *self._deadline()]
+        sent, queued = format_size(self.sent_bytes), self.queued_bytes_max
+        waited = f"up to {format_size(queued)} of it waited on this side for the endpoint to take"
+        if queued < QUEUED_BYTES:
+            waited = "the endpoint's machine took it as it came"
+        return [f"{sent} of load: {waited}.", *self._deadline()]
 
     def _deadline(self) -> list[str]:
         slowest = self.loaded.maximum

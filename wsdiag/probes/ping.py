@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wsdiag.probes.load import LoadPlan
+from wsdiag.probes.pace import Pace
 from wsdiag.probes.pinger import Pinger, Surroundings, undiagnosed
 from wsdiag.probes.results import PingEvent, PingSummary
 from wsdiag.probes.samples import Limits
 from wsdiag.probes.schedule import spread
 from wsdiag.probes.stalls import Stalls
 from wsdiag.probes.tokens import LONGEST_PING, SHORTEST, Mode
-from wsdiag.probes.volley import Pace
 from wsdiag.transport.options import DialOptions
 from wsdiag.transport.trace import Tracer
 

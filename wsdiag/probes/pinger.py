@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from wsdiag.probes.diagnose import diagnose
 from wsdiag.probes.drops import drop_of, silent_drop
 from wsdiag.probes.load import LoadMeter, LoadPlan
+from wsdiag.probes.pace import Pace
 from wsdiag.probes.results import (
     Clock,
     Drop,
@@ -24,7 +25,7 @@ from wsdiag.probes.results import (
 from wsdiag.probes.samples import Books, Limits, summarise
 from wsdiag.probes.schedule import backoff
 from wsdiag.probes.stalls import Stalls
-from wsdiag.probes.volley import Pace, Volley, Why
+from wsdiag.probes.volley import Volley, Why
 from wsdiag.probes.witness import Witness
 from wsdiag.transport.dial import dial
 from wsdiag.transport.options import DialOptions

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wsdiag.probes.load import LoadMeter, LoadPump
+from wsdiag.probes.pace import Pace
 from wsdiag.probes.results import Error, PingEvent, PingLost, PingReply, utc_now
 from wsdiag.probes.samples import Books
 from wsdiag.probes.schedule import Slots
-from wsdiag.probes.tokens import Mode, Tokens, is_load
+from wsdiag.probes.tokens import Tokens, is_load
 from wsdiag.probes.witness import Look, Witness
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, Pong, TextMessage, Violation
@@ -31,28 +32,6 @@ LOAD_CHECK_S = 0.05
 
 Why = Literal["done", "stopped", "ended", "silent"]
 Phase = Literal["idle", "loaded", "after"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How Pings follow each other; times in seconds, `size` in bytes of payload."""
-
-    interval: float
-    timeout: float
-    mode: Mode
-    size: int
-    count: int | None = None
-    wait_for_replies: bool = False
-    """With a deadline: go on until `count` replies came, as ping(8) does."""
-    flood: bool = False
-    adaptive: bool = False
-    give_up_silent: bool = False
-    """End as `silent` after three losses in a row without a byte from the peer."""
-
-    @property
-    def by_reply(self) -> bool:
-        """Whether answers, not the clock, say when the next Ping leaves."""
-        return self.flood or self.adaptive
 
 
 @dataclass(frozen=True, slots=True, eq=False)
