@@ -22,7 +22,9 @@ class Seen:
     slowest_ms: float | None
     """The longest answer, late ones included."""
     lost: int = 0
+    """Not answered in time on a connection that stayed open."""
     received: int = 0
+    late: int = 0
     overtaken: int = 0
     """Lost Pings whose successors were answered on the same connection."""
     closed_by: str | None = None
@@ -39,7 +41,8 @@ def safe_timeout_s(slowest_ms: float) -> float:
 
 def advice(seen: Seen) -> list[str]:
     """Sentences with a setting and its reason; empty when the usual defaults are fine."""
-    told = [_slow(seen), _overtaken(seen), _lost(seen), _keepalive_close(seen), _mute(seen)]
+    told = [_slow(seen), _overtaken(seen), _lost(seen), _keepalive_close(seen)]
+    told += [_no_echo(seen) if seen.no_echo else _no_pong(seen)]
     return [sentence for sentence in told if sentence]
 
 
@@ -91,9 +94,23 @@ def _keepalive_close(seen: Seen) -> str:
     )
 
 
-def _mute(seen: Seen) -> str:
-    if not seen.no_echo:
+def _no_pong(seen: Seen) -> str:
+    if seen.received or not seen.lost:
         return ""
+    if seen.late:
+        return "Answers came, but all of them too late: a longer -W measures them."
+    if seen.unmatched >= seen.lost:
+        return (
+            f"{seen.unmatched} Pongs came, but none with the payload of a Ping: RFC 6455, 5.5.3 "
+            "wants it back unchanged, and clients that check drop such a server."
+        )
+    return (
+        "No Ping was answered: RFC 6455, 5.5.2 says an endpoint must, and clients that keep alive "
+        "by Ping drop one that does not. --mode text measures with messages, if they are echoed."
+    )
+
+
+def _no_echo(seen: Seen) -> str:
     others = f" (it sent {seen.unmatched} other messages)" if seen.unmatched else ""
     return (
         f"No message came back: this endpoint does not echo{others}. "

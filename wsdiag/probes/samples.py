@@ -38,6 +38,9 @@ class Books:
     late: int = 0
     unmatched: int = 0
     overtaken: int = 0
+    """Lost ones whose successors were answered."""
+    cut_off: int = 0
+    """Lost ones that were under way when their connection ended."""
     drops: int = 0
     last_drop: Drop | None = None
     statistics: RunningStatistics = field(default_factory=RunningStatistics)
@@ -140,10 +143,17 @@ def _findings(
 def _seen(books: Books, p50: float | None) -> Seen:
     drop = books.last_drop
     return Seen(
-        p50_ms=p50, slowest_ms=books.slowest_ms, lost=books.lost, received=books.received,
-        overtaken=books.overtaken, closed_by=drop.reason if drop else None,
-        close_code=drop.code if drop else None, no_echo=books.no_echo, unmatched=books.unmatched,
-    )  # fmt: skip
+        p50_ms=p50,
+        slowest_ms=books.slowest_ms,
+        lost=books.lost - books.cut_off,
+        received=books.received,
+        late=books.late,
+        overtaken=books.overtaken,
+        closed_by=drop.reason if drop else None,
+        close_code=drop.code if drop else None,
+        no_echo=books.no_echo,
+        unmatched=books.unmatched,
+    )
 
 
 def judge(

@@ -16,7 +16,7 @@ from wsdiag.probes.schedule import Slots
 from wsdiag.probes.tokens import Tokens, is_load
 from wsdiag.probes.witness import Look, Witness
 from wsdiag.protocol.errors import LocalProtocolError
-from wsdiag.protocol.events import BinaryMessage, Close, Pong, TextMessage, Violation
+from wsdiag.protocol.events import BinaryMessage, Close, Event, Pong, TextMessage, Violation
 from wsdiag.transport.session import Received, Session
 from wsdiag.transport.stamps import SentMark, Stamp, round_trip_ns
 from wsdiag.transport.stream import End
@@ -173,8 +173,13 @@ class Volley:
         if isinstance(event, Close | Violation):
             # The peer should end TCP now; where it does not, we do not wait for ever.
             self._loop.call_later(CLOSE_GRACE_S, self._finish, "ended")
-        elif not self._matched(received) and isinstance(event, Pong | TextMessage | BinaryMessage):
-            self._books.unmatched += not is_load(event)
+        elif not self._matched(received) and self._could_answer(event):
+            self._books.unmatched += 1
+
+    def _could_answer(self, event: Event) -> bool:
+        if self._pace.mode == "ping":
+            return isinstance(event, Pong)
+        return isinstance(event, TextMessage | BinaryMessage) and not is_load(event)
 
     def _matched(self, received: Received) -> bool:
         for key in self._tokens.keys(received.event):
@@ -282,16 +287,13 @@ class Volley:
             now = self._loop.time()
             for flying in self._flying.values():
                 self._lose(flying, now - flying.at)
+            self._books.cut_off += len(self._flying)
         self._flying.clear()
         self.over.set_result(why)
 
 
 def _no_echo(books: Books) -> Error:
     others = f"; it sent {books.unmatched} other messages" if books.unmatched else ""
-    return Error(
-        books.url,
-        "echo",
-        "protocol",
-        f"no echo: the message sent did not come back in time{others}",
-        "the endpoint probably does not echo: use --mode ping, which every endpoint answers",
-    )
+    seen = f"no echo: the message sent did not come back in time{others}"
+    change = "the endpoint probably does not echo: use --mode ping, which every endpoint answers"
+    return Error(books.url, "echo", "protocol", seen, change)

@@ -110,3 +110,15 @@ def test_a_servers_own_keepalive_is_recognised_by_its_reason() -> None:
     assert "1011 'keepalive ping timeout'" in advice(seen)[0]
     other = Seen(p50_ms=48.0, slowest_ms=60.0, received=9, closed_by="shutdown", close_code=1001)
     assert advice(other) == []
+
+
+def test_endpoints_that_do_not_answer_are_told_apart() -> None:
+    mute = Seen(p50_ms=None, slowest_ms=None, lost=5)
+    assert "must" in advice(mute)[0]
+    wrong = Seen(p50_ms=None, slowest_ms=None, lost=5, unmatched=5)
+    assert "unchanged" in advice(wrong)[0]
+    slow = Seen(p50_ms=None, slowest_ms=800.0, lost=5, late=4)
+    assert "a longer -W" in advice(slow)[0]
+    no_echo = Seen(p50_ms=None, slowest_ms=None, lost=5, no_echo=True, unmatched=2)
+    (sentence,) = advice(no_echo)
+    assert "does not echo (it sent 2 other messages)" in sentence
