@@ -412,3 +412,26 @@ def test_statistics_so_far_are_partial_and_do_not_end_the_run() -> None:
     assert partial[0].partial
     assert partial[0].received >= 2
     assert told.summary.received == 4
+
+
+@pytest.mark.parametrize(
+    ("load", "most", "least"), [("max", 100_000, 80_000), (50_000, 2**30, 30_000)]
+)
+def test_load_keeps_to_its_bounds_and_ends_the_run(load: object, most: int, least: int) -> None:
+    told, visitors = ping_scripted(
+        polite, interval_s=0.05, load=load, load_idle_s=0.3, load_time_s=1.0, load_bytes=most
+    )
+    result = told.summary.load
+    assert result is not None
+    # A second of 50 kB, and no more of it than the timer's last turn adds.
+    assert least <= result.sent_bytes <= min(most, 60_000 if load != "max" else most)
+    carried = sum(len(f.payload) for f in visitors[0].seen if f.opcode == BINARY)
+    assert carried == result.sent_bytes
+    assert told.summary.lost == 0
+    assert visitors[0].seen[-1].opcode == CLOSE
+
+
+def test_without_load_no_message_is_sent() -> None:
+    told, visitors = ping_scripted(polite, count=3, interval_s=0.02)
+    assert told.summary.load is None
+    assert {frame.opcode for frame in visitors[0].seen} == {PING, CLOSE}

@@ -1,0 +1,50 @@
+"""A thousand endpoints, each pinged every second, by one process."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.ping.conftest import Moody
+from tests.integration.ping.running import run_pings
+from wsdiag.probes.results import Error, PingReply, PingSummary
+
+URLS, ROUNDS = 1000, 5
+FILES = 3 * URLS
+
+
+@pytest.fixture
+def enough_files() -> Iterator[None]:
+    """Both ends inherit this limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < FILES:
+        pytest.skip(f"only {hard} open files are allowed here, {FILES} are needed")
+    if soft != resource.RLIM_INFINITY and soft < FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("enough_files")
+def test_a_thousand_urls_are_pinged_every_second(moody: Moody) -> None:
+    base = moody()
+    urls = [f"{base}?number={number}" for number in range(URLS)]
+    tasks: set[int] = set()
+
+    def count_tasks(_: object, event: object) -> None:
+        if isinstance(event, PingReply) and event.seq == ROUNDS:
+            tasks.add(len(asyncio.all_tasks()))
+
+    told = asyncio.run(run_pings(urls, count=ROUNDS, interval_s=1.0, react=count_tasks))
+    assert not told.of(Error)
+    summaries = told.of(PingSummary)
+    assert {summary.url for summary in summaries} == set(urls)
+    assert sum(summary.received for summary in summaries) == URLS * ROUNDS
+    # A slot that the process could not keep is skipped, which makes a run longer.
+    longest = max(summary.duration_s for summary in summaries)
+    assert ROUNDS - 1 <= longest < 2 * ROUNDS
+    assert max(tasks) <= URLS + 10, "one task a URL at most, none a Ping"
