@@ -11,7 +11,8 @@ What decides, in order (`cause_of`); only an outlier has a cause at all:
    kernel acknowledged the Ping, or TCP's own round trip rose enough to explain it. The peer's
    kernel acknowledges without its application, so a late ACK is the path's doing.
 4. **endpoint**: most of the excess passed after the acknowledgement, or nothing above happened:
-   the application, or a proxy that holds the answer, was busy.
+   the application, or a proxy that holds the answer, was busy. Not claimed right after a loss,
+   where a lost answer looks the same.
 
 Where the facts are missing there is no cause: a wrong verdict is worse than none.
 """
@@ -35,6 +36,8 @@ QUEUED_BYTES = 8 * 1024
 BACKLOG_BYTES = 64 * 1024
 # The peer may hold an ACK back, hoping for data to carry it (RFC 1122, 4.2.3.2; Linux: 40 ms).
 DELAYED_ACK_MS = 40.0
+# Linux stays in that mode for up to 16 segments (TCP_MAX_QUICKACKS); answers here are one each.
+LOSS_REMEMBERED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class Facts:
     """After the Ping, the last time at which its bytes were known to be unacknowledged."""
     behind_loss: bool = False
     """Answered in one burst with a Ping that loss had delayed: TCP delivers in order."""
+    after_loss: bool = False
+    """A loss was repaired within the last few answers."""
     stalled_ms: float = 0.0
     """How long our own process did not run between the Ping and its answer being read."""
 
@@ -133,7 +138,11 @@ def cause_of(facts: Facts, normal: Normal | None) -> Cause | None:
         return "endpoint"
     if facts.retransmits is None:
         return None
-    return "network" if _path_was_slow(facts, normal, excess) else "endpoint"
+    if _path_was_slow(facts, normal, excess):
+        return "network"
+    # After a loss the peer's kernel acknowledges at once, before its answer: when that answer is
+    # lost in turn, it looks from here like a busy endpoint.
+    return None if facts.after_loss else "endpoint"
 
 
 def _waited_in_line(facts: Facts) -> bool:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from wsdiag.probes.advice import Seen, advice
-from wsdiag.probes.attribution import Baseline, Facts, cause_of, is_outlier, shows_loss
+from wsdiag.probes.attribution import (
+    LOSS_REMEMBERED,
+    Baseline,
+    Facts,
+    cause_of,
+    is_outlier,
+    shows_loss,
+)
 from wsdiag.probes.explanation import Findings, attribute
 from wsdiag.probes.load import LoadMeter
 from wsdiag.probes.results import Cause, Clock, Drop, PingSummary, Threshold
@@ -54,12 +61,16 @@ class Books:
     proxy: str | None = None
     no_echo: bool = False
     _loss_repaired_ns: int | None = None
+    _answers_since_loss: int = LOSS_REMEMBERED
 
     def reply(self, facts: Facts, arrived_ns: int, *, late: bool, usual: bool) -> Cause | None:
         """Enter an answer and return its cause; `usual` False keeps it out of the baseline."""
         normal = self.baseline.normal()
         if self._loss_repaired_ns is not None and arrived_ns - self._loss_repaired_ns <= _BURST_NS:
             facts = replace(facts, behind_loss=True)
+        elif self._answers_since_loss < LOSS_REMEMBERED:
+            facts = replace(facts, after_loss=True)
+        self._answers_since_loss = 0 if shows_loss(facts) else self._answers_since_loss + 1
         cause = cause_of(facts, normal)
         if is_outlier(facts.rtt_ms, normal):
             self._count_outlier(cause, facts)

@@ -42,6 +42,10 @@ CASES: dict[str, tuple[Facts, Cause | None]] = {
     "it slept, but the kernel stamped the times": (
         replace(KNOWN, clock="kernel", stalled_ms=290.0), "endpoint"),
     "it slept for a moment only": (replace(KNOWN, clock="user", stalled_ms=20.0), "endpoint"),
+    "right after a loss, a lost answer looks like a busy endpoint": (
+        replace(KNOWN, after_loss=True), None),
+    "right after a loss, there is evidence of another": (
+        replace(KNOWN, after_loss=True, reordered=1), "network"),
     "no acknowledgement times, nothing else unusual": (BLIND, "endpoint"),
     "no acknowledgement times, retransmitted": (replace(BLIND, retransmits=2), "network"),
     "no acknowledgement times, TCP's own round trip rose by an eighth of it": (
