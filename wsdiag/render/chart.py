@@ -20,6 +20,7 @@ from wsdiag.render.axis import Scale, latency_label, latency_scale, time_label, 
 from wsdiag.render.canvas import STYLES, Canvas, Dots
 from wsdiag.render.glyphs import UNICODE, Glyphs
 from wsdiag.render.series import Moment, Moments, Sample, Series
+from wsdiag.render.spread import spread
 
 CAUSES: tuple[Cause, ...] = ("network", "endpoint", "queue", "local")
 SERIES_STYLES = tuple(
@@ -239,7 +240,7 @@ class _Drawing:
         line = [glyphs.axis_tick if column in places else glyphs.rule for column in range(plot)]
         axis = _runs(self.lane.get(column, (line[column], _FAINT)) for column in range(plot))
         corner = [Segment(f"{glyphs.corner:>{gutter}}", _FAINT)] if gutter else []
-        return [[*corner, *axis], [Segment(" " * gutter + _spread(places, plot), _FAINT)]]
+        return [[*corner, *axis], [Segment(" " * gutter + spread(places, plot), _FAINT)]]
 
     def _time_labels(self, plot: int) -> dict[int, str]:
         span = max(self.chart.window_s or self.chart.end_s, 1e-3)
@@ -268,15 +269,3 @@ def _runs(cells: Iterable[tuple[str, Style]]) -> Iterator[Segment]:
             current = style
         text += char
     yield Segment(text, current)
-
-
-def _spread(places: dict[int, str], width: int) -> str:
-    """Labels centred under their columns, those that would touch another left out."""
-    line = [" "] * width
-    for column in sorted(places):
-        label = places[column]
-        begin = min(max(column - len(label) // 2, 0), max(width - len(label), 0))
-        around = line[max(begin - 1, 0) : begin + len(label) + 1]
-        if begin + len(label) <= width and all(char == " " for char in around):
-            line[begin : begin + len(label)] = label
-    return "".join(line)

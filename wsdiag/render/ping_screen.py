@@ -229,7 +229,9 @@ class PingScreen:
         return Group(*parts, marks_legend(self._terminal.glyphs), self._summary_views())
 
     def _summary_views(self) -> Group:
-        return Group(*(summary_view(one, self._terminal.glyphs) for one in self._summaries))
+        return Group(
+            *(summary_view(one, self._terminal.glyphs, columns=True) for one in self._summaries)
+        )
 
 
 def _sample(event: PingReply | PingLost | PingClosed, begin: datetime) -> Sample:

@@ -16,15 +16,15 @@ from wsdiag.units import format_duration, format_size
 _FIGURES = ("min", "avg", "p50", "p95", "p99", "max", "stddev", "jitter")
 
 
-def summary_view(summary: PingSummary, glyphs: Glyphs = UNICODE) -> Group:
-    """The statistics of one URL, from a cleaned summary."""
+def summary_view(summary: PingSummary, glyphs: Glyphs = UNICODE, *, columns: bool = False) -> Group:
+    """The statistics of one URL, from a cleaned summary; `columns`: round trips as a table."""
     title = "ping statistics so far" if summary.partial else "ping statistics"
     parts: list[RenderableType] = [
         Text.assemble("\n", (f"--- {summary.url} {title} ---", "bold")),
         _counts(summary),
     ]
     if summary.received:
-        parts.append(_round_trips(summary))
+        parts.append(_columns(summary) if columns else _round_trips(summary))
     parts += _explained(summary)
     parts += [_limit(threshold, glyphs) for threshold in summary.thresholds]
     parts += [_advice(sentence) for sentence in summary.advice]
@@ -45,7 +45,20 @@ def _counts(summary: PingSummary) -> Text:
 def _round_trips(summary: PingSummary) -> Text:
     known = [name for name in _FIGURES if getattr(summary, f"{name}_ms") is not None]
     values = "/".join(ms(getattr(summary, f"{name}_ms")) for name in known)
-    return Text.assemble(("rtt ", "dim"), ("/".join(known), "dim"), f" = {values} ms")
+    line = Text.assemble(("rtt ", "dim"), ("/".join(known), "dim"), f" = {values} ms")
+    line.no_wrap, line.overflow = True, "ignore"  # one line for grep, however narrow the screen
+    return line
+
+
+def _columns(summary: PingSummary) -> RenderableType:
+    known = [name for name in _FIGURES if getattr(summary, f"{name}_ms") is not None]
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for _ in known:
+        grid.add_column(justify="right", min_width=6)
+    grid.add_row(*(Text(name, style="dim") for name in known))
+    figures = (Text(ms(getattr(summary, f"{name}_ms"))) for name in known)
+    grid.add_row(*figures, Text("ms", style="dim"))
+    return grid
 
 
 def _explained(summary: PingSummary) -> Iterator[RenderableType]:
