@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _LINGER_S = 2.0
 _KEPT_MOST = 65536
+_BUSY = b"this server's --max-connections are in use\n"
 _JSON = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
 
 
@@ -32,11 +33,12 @@ class Opening:
     """One opening handshake, bounded in time and size; hands the stream on, or ends it."""
 
     __slots__ = (
+        "_full",
         "_handshake", "_kept", "_mute", "_over", "_task", "_timer", "loop", "number", "server",
         "stream",
     )  # fmt: skip
 
-    def __init__(self, server: Server, number: int, stream: Stream) -> None:
+    def __init__(self, server: Server, number: int, stream: Stream, *, full: bool) -> None:
         self.server, self.number, self.stream = server, number, stream
         self.loop = asyncio.get_running_loop()
         options = server.options
@@ -44,6 +46,7 @@ class Opening:
             subprotocols=options.subprotocols, deflate=options.compression
         )
         self._over = self._mute = False
+        self._full = full
         self._kept = b""
         self._task: asyncio.Task[None] | None = None
         self._timer = self.loop.call_later(options.handshake_timeout, self._too_slow)
@@ -66,7 +69,10 @@ class Opening:
             return
         if request is not None:
             self._timer.cancel()
-            self._serve(request)
+            if self._full:
+                self.refuse(503, "busy", _BUSY)
+            else:
+                self._serve(request)
 
     def stream_ended(self, end: End) -> None:
         """The client left before the handshake was over."""
@@ -110,7 +116,7 @@ class Opening:
 
     def _serve(self, request: Request) -> None:
         try:
-            faults = self.server.combine(resolve(request.target))
+            faults = self.server.combine(self._own_faults(request))
         except RouteError as error:
             self.emit("refused", code="bad-route", path=request.path, message=str(error))
             self.answer(self._handshake.reject(error.status, body=f"{error}\n".encode()))
@@ -124,6 +130,10 @@ class Opening:
             self._upgrade(request, faults)
         else:
             self._plain(request)
+
+    def _own_faults(self, request: Request) -> list[Fault]:
+        """What the path asks for; a relay's paths are the upstream's."""
+        return [] if self.server.options.upstream is not None else resolve(request.target)
 
     def _instead(self, fault: Fault, request: Request, reply: bytes) -> None:
         self.emit("refused", code=fault.name, path=request.path)

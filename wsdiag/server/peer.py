@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from asyncio import TimerHandle
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from wsdiag.protocol.closing import cut_reason
 from wsdiag.protocol.codes import Opcode, Role, may_travel
 from wsdiag.protocol.connection import Connection
 from wsdiag.protocol.deflate import PerMessageDeflate
+from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, Event, TextMessage, Violation
 from wsdiag.protocol.frames import encode_frame
 from wsdiag.server.fault import Fault, overrides
@@ -80,8 +82,9 @@ class Peer(Link):
         kind = type(event)
         if kind is TextMessage or kind is BinaryMessage:
             self.messages_in += 1
-            if self.is_open:
-                self.deliver(event)
+            if self.connection.close_sent is None:
+                with suppress(LocalProtocolError):
+                    self.deliver(event)
         elif kind is Close:
             self._closed_by_client(event)
         elif kind is Violation:

@@ -21,7 +21,7 @@ from wsdiag.transport.target import Target
 
 OnEvent = Callable[[int, str, dict[str, Any]], None]
 _STOP_TIMEOUT_S = 2.0
-_BUSY = b"this server's --max-connections are in use\n"
+_REFUSED_AT_ONCE = 64
 
 
 class Server:
@@ -140,14 +140,13 @@ class Server:
 
     def _accept(self, stream: Stream) -> None:
         self._accepted += 1
-        opening = Opening(self, self._accepted, stream)
-        full = self.options.max_connections is not None and (
-            len(self._links) >= self.options.max_connections
-        )
+        most, now = self.options.max_connections, len(self._links)
+        if most is not None and now >= 2 * most + _REFUSED_AT_ONCE:
+            stream.reset()  # not even those that are told 503 may be without number
+            return
+        opening = Opening(self, self._accepted, stream, full=most is not None and now >= most)
         self._links.add(opening)
         stream.start(opening)
-        if full:
-            opening.refuse(503, "busy", _BUSY)
 
     def _raw(self, stream: Stream) -> None:
         self._accepted += 1

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import ssl
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -87,9 +90,7 @@ def test_any_byte_restarts_the_idle_timer_and_the_lifetime_ignores_them() -> Non
 
 @pytest.mark.parametrize(("counts", "dropped"), [("client", False), ("server", True)])
 def test_only_the_counted_side_restarts_the_timer(counts: str, dropped: bool) -> None:
-    path = f"/idle/1?counts={counts}&drop=rst/sink"
     with serving() as server, RawClient(server.url, f"/sink/idle/1?counts={counts}") as client:
-        assert path
         for _ in range(6):
             time.sleep(0.25)
             try:
@@ -132,13 +133,13 @@ def test_hang_in_the_close_never_echoes() -> None:
 
 
 @pytest.mark.parametrize(("drop", "ragged"), [("fin", False), ("tls-eof", True)])
-def test_tls_ends_with_or_without_close_notify(tmp_path, drop: str, ragged: bool) -> None:
+def test_tls_ends_with_or_without_close_notify(tmp_path: Path, drop: str, ragged: bool) -> None:
     chain, key = throw_away(["localhost", "127.0.0.1"]).write(tmp_path)
     context = ssl._create_unverified_context()
     with serving(cert=chain, key=key) as server:
         port = server.server.port
         with context.wrap_socket(
-            __import__("socket").create_connection(("127.0.0.1", port), 10),
+            socket.create_connection(("127.0.0.1", port), 10),
             suppress_ragged_eofs=False,
         ) as sock:
             sock.sendall(
@@ -162,8 +163,6 @@ def test_serve_ends_with_zero_on_sigterm_and_tells_clients() -> None:
     )
     try:
         assert process.stdout is not None
-        import json
-
         first = json.loads(process.stdout.readline())
         assert first["type"] == "serve.listening"
         with RawClient(first["url"], "/echo") as client:

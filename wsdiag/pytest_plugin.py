@@ -1,0 +1,33 @@
+"""pytest plugin: the fixture `wsdiag_server`, an endpoint that misbehaves exactly as asked.
+
+    def test_my_client_reconnects(wsdiag_server):
+        client = MyClient(wsdiag_server.url + "/idle/1?drop=rst")
+        client.run(seconds=3)
+        assert client.reconnects >= 1
+        assert wsdiag_server.count("drop") >= 1
+
+All paths: `wsdiag serve --list`. Nothing of wsdiag is imported before the fixture is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from wsdiag.server.background import BackgroundServer
+
+
+@pytest.fixture(scope="session")
+def wsdiag_server() -> Iterator[BackgroundServer]:
+    """`wsdiag serve` on a free loopback port, in a thread; `.url` has no trailing slash."""
+    from wsdiag.server.background import BackgroundServer
+    from wsdiag.server.options import ServerOptions
+
+    server = BackgroundServer(ServerOptions())
+    try:
+        yield server
+    finally:
+        server.stop()
