@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from wsdiag.protocol.codes import Opcode, Role, may_travel
 from wsdiag.protocol.connection import Connection
 from wsdiag.protocol.deflate import PerMessageDeflate
-from wsdiag.protocol.events import Event
 from wsdiag.protocol.frames import encode_frame
 
 keys = st.binary(min_size=4, max_size=4)
@@ -103,9 +102,3 @@ def receiver(peer: Role, deflate: bool, max_message_size: int = 2**20) -> Connec
     role = Role.SERVER if peer is Role.CLIENT else Role.CLIENT
     codec = PerMessageDeflate(role) if deflate else None
     return Connection(role, deflate=codec, max_message_size=max_message_size)
-
-
-def events_of(connection: Connection, chunks: list[bytes]) -> list[Event]:
-    """Every event, the stream's end included."""
-    events = [event for chunk in chunks for event in connection.receive_data(chunk)]
-    return events + connection.receive_eof()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.property.streams import cut, events_of, mutated, receiver, valid_streams
+from tests.property.streams import cut, mutated, receiver, valid_streams
 from wsdiag.protocol.codes import Role
 from wsdiag.protocol.events import Violation
 
@@ -18,7 +18,9 @@ def settle(peer: Role, deflate: bool, chunks: list[bytes]) -> tuple[object, ...]
     """All that can be seen of a connection that got these reads."""
     connection = receiver(peer, deflate)
     connection.auto_pong = False
-    events = events_of(connection, chunks)
+    events = [event for chunk in chunks for event in connection.receive_data(chunk)]
+    connection.data_to_send()
+    events += connection.receive_eof()
     return events, connection.close_sent, connection.close_received, connection.state
 
 

@@ -19,11 +19,12 @@ class Step(Enum):
     ENDED = "the byte stream ended"
 
 
-# A Close is sent once and read once, so in CLOSING either step is the one that was missing.
+# A Close is sent once and read once, and an offence ends the reading as a Close does: so in CLOSING
+# either step is the one that was missing.
 TRANSITIONS: dict[tuple[State, Step], State] = {
     (State.OPEN, Step.SENT_CLOSE): State.CLOSING,
     (State.OPEN, Step.GOT_CLOSE): State.CLOSING,
-    (State.OPEN, Step.FAILED): State.CLOSED,
+    (State.OPEN, Step.FAILED): State.CLOSING,
     (State.OPEN, Step.ENDED): State.CLOSED,
     (State.CLOSING, Step.SENT_CLOSE): State.CLOSED,
     (State.CLOSING, Step.GOT_CLOSE): State.CLOSED,

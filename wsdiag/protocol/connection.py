@@ -32,7 +32,9 @@ class Connection:
     """One end of a connection, strict in both directions.
 
     `max_message_size` in bytes bounds a received message, inflated or not; None: no limit.
-    `auto_pong` and `auto_close` queue the answers that RFC 6455 asks for.
+    `auto_pong` queues the Pong to each Ping at once. `auto_close` answers a Close; that answer, and
+    the Close that names an offence, leave with `data_to_send`, behind what is sent until then: the
+    messages that came before can still be answered.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Connection:
         self._out: list[bytes] = []
         self._pongs_queued = 0
         self._held_ping: bytes | None = None
+        self._due: tuple[int | None, str] | None = None
         self._sending: Opcode | None = None
         self._sending_compressed = False
         self._sending_text: Utf8Validator | None = None
@@ -75,7 +78,7 @@ class Connection:
     def receive_data(self, data: bytes) -> list[Event]:
         """The events in these bytes; the peer's first offence is the last of them."""
         events: list[Event] = []
-        if self.state is State.CLOSED or self.close_received is not None:
+        if self.state is State.CLOSED or self.close_received or self.violation:
             return events
         frames = self._parser.feed(data)
         try:
@@ -98,7 +101,8 @@ class Connection:
     def receive_eof(self) -> list[Event]:
         """The byte stream ended: a Violation when that was in the middle of a frame."""
         cut = self._parser.pending > 0 and self.state is not State.CLOSED
-        heard = self.close_received is not None
+        heard = self.close_received is not None or self.violation is not None
+        self._due = None
         self._step(Step.ENDED)
         if not cut or heard:
             return []
@@ -119,7 +123,7 @@ class Connection:
             self._step(Step.GOT_CLOSE)
             events.append(Close(code, reason))
             if self.auto_close and self.close_sent is None:
-                self._send_close(code, "")
+                self._due = (code, "")
             return True
         return False
 
@@ -132,10 +136,10 @@ class Connection:
         self._send_frame(Opcode.PONG, payload)
 
     def _fail(self, violation: ProtocolViolation) -> Violation:
-        """Fail the connection (RFC 6455, 7.1.7): say why in a Close, then read no more."""
+        """Fail the connection (RFC 6455, 7.1.7): a Close that says why is due, no more is read."""
         self.violation = violation
         if self.close_sent is None:
-            self._send_close(violation.code, violation.message)
+            self._due = (violation.code, violation.message)
         self._step(Step.FAILED)
         return Violation(violation)
 
@@ -180,8 +184,8 @@ class Connection:
         """Queue bytes as they are, whatever the state: for faults and adversarial checks."""
         self._out.append(data)
 
-    def data_to_send(self) -> bytes:
-        """Drain what is queued.
+    def data_to_send(self, *, conclude: bool = True) -> bytes:
+        """Drain what is queued; the Close that is due comes last, or not yet without `conclude`.
 
         While the transport's own buffer is full, leave it queued: a flood of Pings then costs at
         most `MAX_QUEUED_PONGS` Pongs.
@@ -190,6 +194,8 @@ class Connection:
             payload, self._held_ping = self._held_ping, None
             if self.close_sent is None:
                 self._send_frame(Opcode.PONG, payload)
+        if conclude and self._due is not None:
+            self._send_close(*self._due)
         self._pongs_queued = 0
         out, self._out = self._out, []
         return b"".join(out)
@@ -239,7 +245,7 @@ class Connection:
         payload = encode_close(code, reason)
         self._send_frame(Opcode.CLOSE, payload)
         self.close_sent = decode_close(payload)
-        self._held_ping = None
+        self._held_ping = self._due = None
         self._step(Step.SENT_CLOSE)
 
     def _send_frame(

@@ -12,7 +12,7 @@ from typing import Literal
 from wsdiag.protocol.codes import Role, State
 from wsdiag.protocol.connection import Connection
 from wsdiag.protocol.errors import LocalProtocolError
-from wsdiag.protocol.events import Event
+from wsdiag.protocol.events import Close, Event, Violation
 from wsdiag.transport.report import DialReport
 from wsdiag.transport.stamps import SentMark, Stamp, now
 from wsdiag.transport.stream import End, Stream
@@ -89,7 +89,10 @@ class Session:
         """Report by calls from now on, beginning with what has come already."""
         self._on_event, self._on_end = on_event, on_end
         while self._events:
-            on_event(self._events.popleft())
+            received = self._events.popleft()
+            if isinstance(received.event, Close | Violation):
+                self._answer()
+            on_event(received)
         self.stream.resume_reading()
         if self.ended is not None:
             on_end(self.ended)
@@ -97,15 +100,17 @@ class Session:
     # -- the stream's side ---------------------------------------------------------------------
 
     def data_received(self, data: bytes, at: Stamp) -> None:
-        """Bytes in: automatic answers leave at once, then the events are told."""
+        """Bytes in: Pongs leave at once, the answer to a Close when that is told or read."""
         events = self.connection.receive_data(data)
-        # A peer that floods us but never reads gets no answers queued beyond this.
-        if self.stream.unsent < _UNSENT_HIGH and (answers := self.connection.data_to_send()):
-            self.stream.write(answers, stamp=False)
+        self._answer(conclude=False)
         if self._on_event is not None:
             for event in events:
+                if isinstance(event, Close | Violation):
+                    self._answer()
                 self._on_event(Received(event, at))
-        elif not self._discarding:
+        elif self._discarding:
+            self._answer()
+        else:
             self._events.extend(Received(event, at) for event in events)
             if len(self._events) > _QUEUE_HIGH:
                 self.stream.pause_reading()
@@ -129,14 +134,22 @@ class Session:
 
     def writable(self) -> None:
         """The stream's queue is empty again: what had to wait for that goes out."""
-        if answers := self.connection.data_to_send():
-            self.stream.write(answers, stamp=False)
+        self._answer(conclude=not self._events)
         self._wake.set()
+
+    def _answer(self, *, conclude: bool = True) -> None:
+        """Write what the connection answers by itself; the Close that is due only to `conclude`."""
+        # A peer that floods us but never reads gets no answers queued beyond this.
+        if self.stream.unsent < _UNSENT_HIGH:
+            answers = self.connection.data_to_send(conclude=conclude)
+            if answers:
+                self.stream.write(answers, stamp=False)
 
     # -- sending -------------------------------------------------------------------------------
 
     def _flush(self, stamp: bool = True) -> SentMark:
-        return self.stream.write(self.connection.data_to_send(), stamp=stamp)
+        queued = self.connection.data_to_send(conclude=not self._events)
+        return self.stream.write(queued, stamp=stamp)
 
     def ping(self, payload: bytes = b"") -> SentMark:
         """Send a Ping; LocalProtocolError when the connection is closing."""
@@ -183,6 +196,8 @@ class Session:
             received = self._events.popleft()
             if len(self._events) == _QUEUE_LOW:
                 self.stream.resume_reading()
+            if isinstance(received.event, Close | Violation):
+                self._answer()
             return received
         if self.ended is not None:
             raise SessionEnded(self.ended)
@@ -210,6 +225,7 @@ class Session:
     async def _close(self, code: int | None, reason: str) -> None:
         connection = self.connection
         self.stream.resume_reading()
+        self._answer()
         if connection.close_sent is None and self.ended is None:
             with suppress(LocalProtocolError):
                 connection.close(code, reason)

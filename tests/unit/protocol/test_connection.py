@@ -60,8 +60,9 @@ def test_closing_started_by_us() -> None:
     client.close(1001, "going")
     assert client.state.value == "closing"
     assert pump(client, server) == [Close(1001, "going")]
-    assert server.state is State.CLOSED
+    assert server.state.value == "closing"
     assert pump(server, client) == [Close(1001)]
+    assert server.state is State.CLOSED
     assert client.state is State.CLOSED
     assert client.close_sent == (1001, "going")
     assert client.close_received == (1001, "")
@@ -103,11 +104,35 @@ def test_a_violation_is_told_last_and_answered_with_its_code() -> None:
         events = feed(client, chunks)
         assert events[0] == TextMessage("A")
         assert len(events) == 2
-        error = offence(events)
-        assert client.state is State.CLOSED
-        reason = error.message.encode()
-        payload = (1002).to_bytes(2, "big") + reason
+        payload = (1002).to_bytes(2, "big") + offence(events).message.encode()
         assert client.data_to_send() == encode_frame(8, payload, mask=bytes(4))
+        assert client.state is State.CLOSED
+
+
+@pytest.mark.parametrize("end", ["8802 03e8", "8300"])
+def test_what_came_before_a_close_or_an_offence_can_still_be_answered(end: str) -> None:
+    client = Connection(Role.CLIENT, mask=lambda: bytes(4))
+    assert client.receive_data(raw("8101 41") + raw(end))[0] == TextMessage("A")
+    assert client.data_to_send(conclude=False) == b""
+    client.send_text("A")
+    wire = client.data_to_send()
+    assert wire.startswith(encode_frame(1, b"A", mask=bytes(4)) + b"\x88")
+    assert client.state is State.CLOSED
+
+
+def test_an_answer_that_is_due_gives_way_to_a_close_of_our_own() -> None:
+    client = Connection(Role.CLIENT, mask=lambda: bytes(4))
+    client.receive_data(raw("8802 03e8"))
+    client.close(1001)
+    assert client.data_to_send() == encode_frame(8, raw("03e9"), mask=bytes(4))
+    assert client.state is State.CLOSED
+
+
+def test_no_answer_is_due_on_a_stream_that_ended() -> None:
+    client = Connection(Role.CLIENT)
+    client.receive_data(raw("8802 03e8"))
+    client.receive_eof()
+    assert client.data_to_send() == b""
 
 
 def test_a_violation_while_closing_sends_no_second_close() -> None:
