@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from wsdiag.version import __version__
+
 if TYPE_CHECKING:
     from wsdiag.api import connect, idle_probe, ping, serve
     from wsdiag.probes.idle_options import IdleOptions
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     )
     from wsdiag.server import Server, ServerOptions
     from wsdiag.transport.options import DialOptions
-
-__version__ = "0.1.0"
 
 _RESULTS = "wsdiag.probes.results"
 _PUBLIC = {

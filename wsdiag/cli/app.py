@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from wsdiag import __version__
 from wsdiag.cli.completion import completion
 from wsdiag.cli.connect import connect
 from wsdiag.cli.demo import demo
 from wsdiag.cli.idle_probe import idle_probe
 from wsdiag.cli.ping import ping
 from wsdiag.cli.serve import serve
+from wsdiag.version import __version__
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 

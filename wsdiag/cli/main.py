@@ -8,7 +8,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from wsdiag import __version__
+from wsdiag.version import __version__
 
 INTERRUPTED = 130
 FAILED = 1

@@ -1,152 +1,132 @@
-"""An idle probe's trials as lanes over the seconds: alive, dropped and how, bytes that crossed."""
+"""The idle probe's timeline: what is alive, what was dropped and how, over the seconds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.segment import Segment
-from rich.style import Style
+from rich.text import Text
 
-from wsdiag.probes.results import IdleTrial, TrialStarted
-from wsdiag.render.axis import time_label, time_step
 from wsdiag.render.drops import short_drop
-from wsdiag.render.figures import counted, seconds
-from wsdiag.render.glyphs import UNICODE, Glyphs
-from wsdiag.render.spread import spread
+from wsdiag.render.glyphs import Glyphs
+from wsdiag.render.lanes import Lane, Lanes
+from wsdiag.units import format_duration
 
-ALIVE, ACTIVE = Style(color="green"), Style(color="cyan", bold=True)
-DROPPED, SURVIVED = Style(color="red", bold=True), Style(color="green", bold=True)
-_ODD, _FAINT = Style(color="yellow", bold=True), Style(dim=True)
-_LABEL, _STATUS = 21, 18
-_GONE = ("dropped", "silent")
+_NAME, _STATUS = 18, 20
+_NARROW = 60
+_STEPS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 
 
 @dataclass(slots=True)
-class Lane:
-    """One trial's connection; `began_s` after the probe's start, ages in seconds since then."""
-
-    started: TrialStarted
-    began_s: float = 0.0
-    activity: list[float] = field(default_factory=list)
-    trial: IdleTrial | None = None
-
-    @property
-    def folds(self) -> bool:
-        """Whether it may share a row: an idle connection that asks once, at its rung."""
-        return self.started.trial == "idle" and self.started.rung_s is not None
-
-    def age_s(self, now_s: float) -> float:
-        """How old the connection is, or was at its outcome."""
-        if self.trial is not None and self.trial.age_s is not None:
-            return self.trial.age_s
-        return max(now_s - self.began_s, 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One or several lanes on one line."""
-
-    label: str
-    lanes: Sequence[Lane]
-
-
-def rows_of(lanes: Sequence[Lane], most: int) -> list[Row]:
-    """A row a lane where `most` rows allow it, else all rungs of idle connections on one."""
-    single = [Row(_name(lane.started), [lane]) for lane in lanes]
-    if len(single) <= most:
-        return single
-    rungs = [lane for lane in lanes if lane.folds]
-    others = [row for row in single if not row.lanes[0].folds]
-    folded = [Row(f"idle, {counted(len(rungs), 'rung')}", rungs)] if rungs else []
-    return (folded + others)[: max(most, 1)]
-
-
-def _name(started: TrialStarted) -> str:
-    if started.interval_s is not None:
-        return f"{started.trial} every {seconds(started.interval_s)}"
-    if started.rung_s is not None:
-        return f"{started.trial} for {seconds(started.rung_s)}"
-    return str(started.trial)
-
-
-@dataclass(frozen=True, slots=True)
 class Timeline:
-    """Draws rows up to `now_s`, with a time axis that ends at `end_s`."""
+    """A renderable over lanes at `now_s` seconds; `rows` bounds its height (axis not counted)."""
 
-    rows: Sequence[Row]
+    lanes: Lanes
     now_s: float
-    end_s: float
-    glyphs: Glyphs = UNICODE
+    glyphs: Glyphs
+    rows: int = 100
+    final: bool = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        room = max(options.max_width - _LABEL - _STATUS - 3, 8)
-        for row in self.rows:
-            yield Segment(f"{row.label[:_LABEL]:<{_LABEL}} ", _FAINT)
-            yield from self._bar(row.lanes, room)
-            yield from self._status(row.lanes)
-            yield Segment.line()
-        yield from self._axis(room)
+        yield from self.lines(options.max_width)
 
-    def _column(self, at_s: float, room: int) -> int:
-        return min(max(int(at_s / max(self.end_s, 1e-6) * room), 0), room - 1)
+    def lines(self, width: int) -> Iterator[Text]:
+        """The rows, then the axis."""
+        name, status = (_NAME, _STATUS) if width >= _NARROW else (12, 0)
+        columns = max(width - name - status - 2, 8)
+        horizon = max(self.lanes.horizon_s, self.now_s if not self.final else 0.0, 0.1)
+        for group in self.lanes.rows(self.rows):
+            line = Text(_fit(_title(group), name).ljust(name), no_wrap=True, overflow="crop")
+            line.append_text(self._bar(group, columns, horizon))
+            if status:
+                line.append(" ").append_text(_status(group, status))
+            yield line
+        yield Text(" " * name, no_wrap=True).append_text(self._axis(columns, horizon))
 
-    def _bar(self, lanes: Sequence[Lane], room: int) -> Iterator[Segment]:
-        cells: list[tuple[str, Style]] = [(" ", _FAINT)] * room
-        planned = max((lane.started.planned_s for lane in lanes), default=0.0)
-        for column in range(self._column(planned, room) + 1):
-            cells[column] = (self.glyphs.wait, _FAINT)
-        oldest = max((lane.age_s(self.now_s) for lane in lanes), default=0.0)
-        for column in range(self._column(oldest, room) + 1):
-            cells[column] = (self.glyphs.alive, ALIVE)
-        for lane in lanes:
-            self._marks(lane, cells, room)
-        for char, style in cells:
-            yield Segment(char, style)
+    def _bar(self, group: Sequence[Lane], columns: int, horizon: float) -> Text:
+        cells: list[tuple[str, str]] = [(" ", "")] * columns
 
-    def _marks(self, lane: Lane, cells: list[tuple[str, Style]], room: int) -> None:
-        for at_s in lane.activity:
-            cells[self._column(at_s, room)] = (self.glyphs.seen, ACTIVE)
-        if lane.trial is None:
-            return
-        end = self._column(lane.age_s(self.now_s), room)
-        if lane.trial.outcome in _GONE:
-            cells[end] = (self.glyphs.bad, DROPPED)
-        elif cells[end][0] != self.glyphs.bad:
-            good = lane.trial.outcome == "alive"
-            cells[end] = (self.glyphs.ok, SURVIVED) if good else (self.glyphs.warn, _ODD)
+        def at(seconds: float) -> int:
+            return min(max(int(seconds / horizon * columns), 0), columns - 1)
 
-    def _status(self, lanes: Sequence[Lane]) -> Iterator[Segment]:
-        if len(lanes) == 1:
-            text, style = self._fate(lanes[0])
-        else:
-            text, style = self._fates(lanes)
-        yield Segment(f"  {text[:_STATUS]}", style)
+        for lane in group:
+            self._draw_span(cells, at, lane)
+        for lane in group:
+            for seconds, direction in lane.marks:
+                sign = self.glyphs.sent if direction == "sent" else self.glyphs.seen
+                cells[at(seconds)] = (sign, "cyan")
+        for lane in group:
+            if (mark := self._end_mark(lane)) is not None:
+                cells[at(lane.end_s or 0.0)] = mark
+        return Text.assemble(*cells, no_wrap=True, overflow="crop")
 
-    def _fate(self, lane: Lane) -> tuple[str, Style | None]:
-        trial = lane.trial
-        if trial is None:
-            return f"{int(lane.age_s(self.now_s))} s", _FAINT
-        at = seconds(None if trial.age_s is None else round(trial.age_s, 1))
-        if trial.outcome == "alive":
-            return f"alive {at}", SURVIVED
-        if trial.outcome in _GONE:
-            return f"{short_drop(trial.drop) if trial.drop else trial.outcome} {at}", DROPPED
-        return trial.outcome, _ODD
+    def _draw_span(
+        self, cells: list[tuple[str, str]], at: Callable[[float], int], lane: Lane
+    ) -> None:
+        end = lane.end_s if lane.end_s is not None else self.now_s
+        for column in range(at(lane.begin_s), at(end) + 1):
+            cells[column] = (self.glyphs.alive, "green")
+        if lane.ended is None:
+            for column in range(at(end) + 1, at(lane.planned_end_s) + 1):
+                if cells[column][0] == " ":
+                    cells[column] = (self.glyphs.wait, "dim")
 
-    def _fates(self, lanes: Sequence[Lane]) -> tuple[str, Style | None]:
-        known = [lane.trial for lane in lanes if lane.trial is not None]
-        gone = sum(trial.outcome in _GONE for trial in known)
-        if gone:
-            return f"{gone} of {len(lanes)} dropped", DROPPED
-        if not known:
-            return "all alive", _FAINT
-        return f"{len(known)} of {len(lanes)} done", None
+    def _end_mark(self, lane: Lane) -> tuple[str, str] | None:
+        if lane.ended is None:
+            return None
+        if lane.dropped:
+            return self.glyphs.bad, "bold red"
+        if lane.ended.outcome == "alive" and lane.started.rung_s is not None:
+            return self.glyphs.ok, "bold green"
+        return self.glyphs.end, "dim"
 
-    def _axis(self, room: int) -> Iterator[Segment]:
-        step = time_step(self.end_s, max(room // 10, 1))
-        count = int(self.end_s / step + 1e-9)
-        places = {self._column(k * step, room): time_label(k * step) for k in range(count + 1)}
-        yield Segment(" " * (_LABEL + 1) + spread(places, room), _FAINT)
-        yield Segment.line()
+    def _axis(self, columns: int, horizon: float) -> Text:
+        """Seconds at round steps, each label left-aligned under its column."""
+        step = next((s for s in _STEPS if horizon / s * 7 <= columns), _STEPS[-1])
+        line = [" "] * columns
+        count = 0
+        while count * step <= horizon:
+            label = f"{count * step:g} s" if count else "0"
+            place = int(count * step / horizon * columns)
+            if place + len(label) <= columns:
+                line[place : place + len(label)] = label
+            count += 1
+        return Text("".join(line), style="dim", no_wrap=True)
+
+
+def _title(group: Sequence[Lane]) -> str:
+    if len(group) == 1:
+        return group[0].name
+    rungs = [lane.started.rung_s for lane in group if lane.started.rung_s is not None]
+    if rungs and len(rungs) == len(group):
+        return f"idle {min(rungs):g}-{max(rungs):g} s"
+    return f"{group[0].started.trial} x{len(group)}"
+
+
+def _fit(text: str, width: int) -> str:
+    return text if len(text) < width else text[: width - 1]
+
+
+def _status(group: Sequence[Lane], width: int) -> Text:
+    """What became of the group, in a word or two."""
+    drops = [lane.ended for lane in group if lane.dropped and lane.ended is not None]
+    if drops:
+        first = drops[0]
+        how = short_drop(first.drop) if first.drop is not None else first.outcome
+        many = f"{len(drops)}x " if len(group) > 1 else ""
+        after = f" {format_duration(first.idle_s)}" if first.idle_s is not None else ""
+        return Text(_fit(f"{many}{how}{after}", width), style="red")
+    open_lanes = sum(lane.ended is None for lane in group)
+    if open_lanes:
+        return Text("alive" if len(group) == 1 else f"{open_lanes} alive", style="green")
+    outcomes = Counter(lane.ended.outcome for lane in group if lane.ended is not None)
+    word, count = outcomes.most_common(1)[0]
+    shown = {"alive": "answered" if _asked(group) else "alive", "aborted": "not needed"}
+    text = shown.get(word, word)
+    return Text(text if len(group) == 1 else f"{count}x {text}", style="dim")
+
+
+def _asked(group: Sequence[Lane]) -> bool:
+    return all(lane.started.rung_s is not None for lane in group)

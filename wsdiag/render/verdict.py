@@ -1,127 +1,115 @@
-"""An idle probe's verdict: the answer in the first line, then evidence, then what to set."""
+"""The idle probe's verdict: the answer first, then evidence, candidates, and what to set."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from wsdiag.probes.results import Candidate, IdleVerdict, Range
-from wsdiag.render.figures import seconds
+from wsdiag.probes.results import Candidate, IdleVerdict
 from wsdiag.render.glyphs import UNICODE, Glyphs
+from wsdiag.units import format_duration
 
-_KEEPALIVE_STYLES = {"holds": "green", "drops": "bold red", "untested": "dim"}
-_BAD = ("idle-timeout", "lifetime", "unreachable")
+_STYLES = {
+    "no-drop": "bold green", "idle-timeout": "bold red", "lifetime": "bold red",
+    "masked": "bold yellow", "inconsistent": "bold yellow", "local": "bold yellow",
+    "unreachable": "bold red",
+}  # fmt: skip
 
 
-def verdict_view(verdict: IdleVerdict, glyphs: Glyphs = UNICODE, *, quiet: bool = False) -> Group:
-    """The view of a cleaned verdict; `quiet`: the answer, and what was required."""
-    parts: list[RenderableType] = [_answer(verdict, glyphs)]
-    if verdict.required_s is not None:
-        parts.append(_required(verdict, glyphs))
+def verdict_view(
+    verdict: IdleVerdict, glyphs: Glyphs = UNICODE, *, quiet: bool = False, name: bool = False
+) -> Group:
+    """The view of one cleaned verdict; `name`: several URLs, so say which; `quiet`: the answer."""
+    parts: list[RenderableType] = []
+    if name:
+        parts.append(Text(verdict.url, style="bold"))
+    parts += _answer(verdict, glyphs)
     if not quiet:
-        parts += [_subtitle(verdict, glyphs), *_evidence(verdict, glyphs)]
-        parts += [*_keepalives(verdict, glyphs), *_candidates(verdict.candidates, glyphs)]
-        parts += _advice(verdict, glyphs)
+        parts += _evidence(verdict, glyphs)
+        parts += _keepalives(verdict, glyphs)
+        parts += _candidates(verdict.candidates)
+        parts += _advice(verdict.advice)
     return Group(*parts)
 
 
-def _answer(verdict: IdleVerdict, glyphs: Glyphs) -> RenderableType:
-    if verdict.verdict == "no-drop":
-        mark, style = glyphs.ok, "bold green"
-    elif verdict.verdict in _BAD:
-        mark, style = glyphs.bad, "bold red"
-    else:
-        mark, style = glyphs.warn, "bold yellow"
+def _answer(verdict: IdleVerdict, glyphs: Glyphs) -> Iterator[RenderableType]:
+    mark = {"no-drop": glyphs.ok, "idle-timeout": glyphs.bad, "lifetime": glyphs.bad,
+            "unreachable": glyphs.bad}.get(verdict.verdict, glyphs.warn)  # fmt: skip
     said = verdict.explanation[0] if verdict.explanation else verdict.verdict
-    return _hanging(Text(mark, style=style), Text(said, style=style))
+    style = _STYLES[verdict.verdict]
+    yield _hanging(Text(mark, style=style), Text(said, style=style))
+    if verdict.required_s is not None:
+        yield _requirement(verdict, glyphs)
 
 
-def _subtitle(verdict: IdleVerdict, glyphs: Glyphs) -> RenderableType:
-    facts = [verdict.url]
-    if verdict.idle_timeout_s is not None:
-        facts.append(f"idle timeout {_range(verdict.idle_timeout_s)}")
-    if verdict.tested_up_to_s is not None:
-        facts.append(f"tested up to {seconds(verdict.tested_up_to_s)}")
-    if verdict.partial:
-        facts.append("interrupted: the verdict so far")
-    return _hanging(Text(" "), Text(f" {glyphs.dot} ".join(facts), style="dim"))
-
-
-def _range(span: Range) -> str:
-    if span.high is None:
-        return f"over {seconds(span.low)}"
-    return f"{seconds(span.low).removesuffix(' s')} to {seconds(span.high)}"
-
-
-def _required(verdict: IdleVerdict, glyphs: Glyphs) -> RenderableType:
-    ok = verdict.require_ok
-    mark = (glyphs.ok, "green") if ok else (glyphs.bad, "bold red")
-    said = "survived" if ok else "not survived" if ok is False else "not shown"
-    text = f"required: {seconds(verdict.required_s)} without traffic, {said}"
-    return _hanging(Text(*mark), Text(text, style=mark[1]))
+def _requirement(verdict: IdleVerdict, glyphs: Glyphs) -> RenderableType:
+    wanted = f"required: {format_duration(verdict.required_s or 0.0)} without traffic"
+    if verdict.require_ok is None:
+        return _hanging(Text(glyphs.warn, style="yellow"), Text(f"{wanted}: not measured"))
+    mark, word, style = (
+        (glyphs.ok, "holds", "green") if verdict.require_ok else (glyphs.bad, "FAILED", "bold red")
+    )
+    return _hanging(Text(mark, style=style), Text.assemble(f"{wanted}: ", (word, style)))
 
 
 def _evidence(verdict: IdleVerdict, glyphs: Glyphs) -> Iterator[RenderableType]:
-    sentences = list(verdict.explanation[1:])
-    sentences += [f"On the path: {hop.product} ({hop.evidence})." for hop in verdict.hops]
-    if sentences:
-        yield _heading("Evidence")
-        yield from (_bullet(sentence, glyphs) for sentence in sentences)
+    if verdict.explanation[1:]:
+        yield Text()
+    for sentence in verdict.explanation[1:]:
+        yield _hanging(Text(glyphs.bullet, style="dim"), Text(sentence))
 
 
 def _keepalives(verdict: IdleVerdict, glyphs: Glyphs) -> Iterator[RenderableType]:
-    if not verdict.keepalives:
+    tried = {trial: state for trial, state in verdict.keepalives.items() if state != "untested"}
+    if not tried:
         return
-    yield _heading("What keeps it alive")
-    marks = {"holds": glyphs.ok, "drops": glyphs.bad, "untested": glyphs.skip}
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    for name, found in verdict.keepalives.items():
-        grid.add_row("  " + name, Text(f"{marks[found]} {found}", style=_KEEPALIVE_STYLES[found]))
-    yield grid
+    line = Text("keepalives  ", style="bold")
+    for trial, state in tried.items():
+        mark, style = (glyphs.ok, "green") if state == "holds" else (glyphs.bad, "red")
+        line.append(f"{mark} ", style=style).append(f"{trial} {state}   ")
+    yield Text()
+    yield line
 
 
-def _candidates(candidates: Sequence[Candidate], glyphs: Glyphs) -> Iterator[RenderableType]:
+def _candidates(candidates: Sequence[Candidate]) -> Iterator[RenderableType]:
     if not candidates:
         return
-    yield _heading("Candidates", "their defaults fit; nothing here proves it was one of them")
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(overflow="fold")
-    grid.add_column(justify="right", no_wrap=True)
-    grid.add_column(overflow="fold")
-    grid.add_column(style="dim", overflow="fold")
-    for one in candidates:
-        default = "" if one.default_s is None else seconds(one.default_s)
-        grid.add_row("  " + one.product, default, one.directive or "", one.why or "")
-    yield grid
+    yield Text()
+    yield Text("candidates: products whose known default fits", style="bold")
+    table = Table.grid(padding=(0, 2))
+    for candidate in candidates:
+        default = "" if candidate.default_s is None else format_duration(candidate.default_s)
+        table.add_row(
+            Text(candidate.product),
+            Text(candidate.directive or "", style="cyan"),
+            Text(default, style="dim"),
+            Text(candidate.why or "", style="dim"),
+        )
+    yield Padding(table, (0, 0, 0, 2))
 
 
-def _advice(verdict: IdleVerdict, glyphs: Glyphs) -> Iterator[RenderableType]:
-    interval = verdict.recommended_ping_interval_s
-    if interval is None and not verdict.advice:
+def _advice(lines: Sequence[str]) -> Iterator[RenderableType]:
+    if not lines:
         return
-    yield _heading("What to set")
-    if interval is not None:
-        said = f"  a Ping every {seconds(interval)}"
-        if not any("very " in line and "Ping" in line for line in verdict.advice[:1]):
-            yield Text(said, style="bold")
-    yield from (_bullet(line, glyphs) for line in verdict.advice)
+    yield Text()
+    yield Text("what to set", style="bold")
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column()
+    for line in lines:
+        where, colon, what = line.partition(": ")
+        table.add_row(Text(where), Text(what)) if colon else table.add_row("", Text(line))
+    yield Padding(table, (0, 0, 0, 2))
 
 
-def _heading(title: str, remark: str = "") -> Text:
-    return Text.assemble("\n", (title, "bold"), (f"  ({remark})" if remark else "", "dim"))
-
-
-def _bullet(sentence: str, glyphs: Glyphs) -> RenderableType:
-    return _hanging(Text(f"  {glyphs.bullet}", style="dim"), Text(sentence))
-
-
-def _hanging(mark: Text, text: Text) -> RenderableType:
-    """Text whose further lines stand under its first word, not under its mark."""
-    grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
+def _hanging(mark: Text, text: Text) -> Table:
+    """A mark, and text that wraps beside it instead of under it."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=len(mark))
+    grid.add_column()
     grid.add_row(mark, text)
     return grid

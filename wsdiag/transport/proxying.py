@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import h11
 
-from wsdiag import __version__
 from wsdiag.transport import trust
 from wsdiag.transport.basic import basic
 from wsdiag.transport.inbox import Inbox, InboxEnded, shake_hands
@@ -18,6 +17,7 @@ from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.stream import Stream
 from wsdiag.transport.target import Target
 from wsdiag.transport.tls import TlsLayer
+from wsdiag.version import __version__
 
 MAX_BODY = 4096
 

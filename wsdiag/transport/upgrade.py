@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from wsdiag import __version__
 from wsdiag.protocol.deflate import DeflateOffer
 from wsdiag.protocol.errors import HandshakeError, LocalProtocolError
 from wsdiag.protocol.handshake import Accepted, ClientHandshake
@@ -13,6 +12,7 @@ from wsdiag.transport.options import DialOptions
 from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.stamps import Stamp
 from wsdiag.transport.target import Target
+from wsdiag.version import __version__
 
 _USER_AGENT = f"wsdiag/{__version__}"
 
