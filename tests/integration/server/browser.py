@@ -1,0 +1,90 @@
+"""A headless Chromium, driven through its DevTools protocol."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import time
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from websockets.sync.client import connect
+
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--remote-debugging-port=0", "--remote-allow-origins=*",
+)  # fmt: skip
+
+
+class Browser:
+    """One tab. `requests` holds every URL that the page asked for."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self._process = subprocess.Popen(
+            [program, *FLAGS, f"--user-data-dir={folder}", "about:blank"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._numbers = count(1)
+        self.requests: list[str] = []
+        port, path = self._where(folder / "DevToolsActivePort")
+        self._socket = connect(f"ws://127.0.0.1:{port}{path}", proxy=None, max_size=None)
+        self._session: str | None = None
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = attached["sessionId"]
+        self.call("Network.enable")
+        self.call("Page.enable")
+
+    def _where(self, file: Path) -> tuple[str, str]:
+        end = time.monotonic() + 60
+        while not (file.exists() and len(lines := file.read_text().split()) == 2):
+            assert time.monotonic() < end, "Chromium did not start"
+            time.sleep(0.05)
+        return lines[0], lines[1]
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        number = next(self._numbers)
+        message = {"id": number, "method": method, "params": params}
+        if self._session is not None:
+            message["sessionId"] = self._session
+        self._socket.send(json.dumps(message))
+        while True:
+            answer = json.loads(self._socket.recv(60))
+            if answer.get("method") == "Network.requestWillBeSent":
+                self.requests.append(answer["params"]["request"]["url"])
+            if answer.get("id") == number:
+                assert "error" not in answer, answer
+                return dict(answer["result"])
+
+    def run(self, script: str) -> Any:
+        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def wait(self, script: str, timeout: float = 20.0) -> Any:
+        """Until the script's value is true."""
+        end = time.monotonic() + timeout
+        while not (value := self.run(script)):
+            assert time.monotonic() < end, (script, self.run("document.body.innerText"))
+            time.sleep(0.05)
+        return value
+
+    def look(self, *, width: int, height: int, dark: bool) -> None:
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=height, deviceScaleFactor=1, mobile=width < 600,
+        )  # fmt: skip
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def picture(self) -> bytes:
+        return base64.b64decode(self.call("Page.captureScreenshot")["data"])
+
+    def close(self) -> None:
+        self._socket.close()
+        self._process.terminate()
+        self._process.wait(20)
