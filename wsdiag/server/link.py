@@ -125,11 +125,15 @@ class Link:
         """End the connection as a fault wants it."""
         if self.over:
             return
-        self.emit("drop", fault=by, how=how)
         self.dropped = how
         if how == "close":
             self.close(code, reason)
-            return
+        else:
+            self._cut(how)
+        # told last: whoever hears it finds the connection dropped
+        self.emit("drop", fault=by, how=how)
+
+    def _cut(self, how: How) -> None:
         self.over = True
         self.end_faults()
         self.abandon(how)
