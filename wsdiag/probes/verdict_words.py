@@ -19,8 +19,8 @@ _ENDS = {
 
 
 def seconds(value: float) -> str:
-    """Seconds for people: `60 s`, `2.3 s`, `0.25 s`."""
-    return f"{value:.2g} s" if value < 1 else f"{round(value, 1):g} s"
+    """Seconds for people: `60 s`, `2.75 s`, `0.25 s`."""
+    return f"{round(value, 2 if value < 10 else 1):g} s"
 
 
 def span(range_: Range) -> str:
