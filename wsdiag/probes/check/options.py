@@ -1,0 +1,107 @@
+"""What one endpoint is asked to be: limits, expectations, and which rules to judge."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from wsdiag.probes.check.jsonpath import JsonExpectation
+from wsdiag.transport.options import DialOptions
+
+DEFAULT_CERT_DAYS = 14
+SWITCHING = 101
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderExpectation:
+    """A header of the answer whose value `pattern` must be found in; names compare without case."""
+
+    name: str
+    pattern: re.Pattern[str]
+
+    @classmethod
+    def parse(cls, text: str) -> HeaderExpectation:
+        """Read `Name: regex`; ValueError."""
+        name, colon, pattern = text.partition(":")
+        if not colon or not name.strip():
+            raise ValueError(f"{text!r} is not 'Name: regex'")
+        return cls(name.strip(), compile_regex(pattern.strip()))
+
+
+def compile_regex(text: str) -> re.Pattern[str]:
+    """A regular expression of Python's syntax; ValueError says where it is wrong."""
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is not a regular expression: {error}") from None
+
+
+def parse_statuses(text: str) -> frozenset[int]:
+    """HTTP statuses of `403`, `401,403` or `4xx`; ValueError."""
+    found: set[int] = set()
+    for part in text.split(","):
+        word = part.strip().lower()
+        if re.fullmatch(r"[1-5]xx", word):
+            found |= set(range(int(word[0]) * 100, int(word[0]) * 100 + 100))
+        elif re.fullmatch(r"[1-5]\d\d", word):
+            found.add(int(word))
+        else:
+            raise ValueError(f"{part.strip()!r} is not an HTTP status: write 403, 401,403 or 4xx")
+    return frozenset(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOptions:
+    """Limits and expectations, named as the flags; `_s` are seconds. None: not asked for."""
+
+    max_connect_s: float | None = None
+    max_upgrade_s: float | None = None
+    cert_days: int | None = None
+    """None: `DEFAULT_CERT_DAYS` on wss://, nothing on ws://."""
+    expect_subprotocol: str | None = None
+    expect_extensions: tuple[str, ...] = ()
+    expect_status: frozenset[int] = frozenset()
+    expect_headers: tuple[HeaderExpectation, ...] = ()
+    count: int = 5
+    max_p95_s: float | None = None
+    max_loss_pct: float = 0.0
+    send: str | bytes | None = None
+    expect: re.Pattern[str] | None = None
+    expect_json: tuple[JsonExpectation, ...] = ()
+    within_s: float = 2.0
+    require_idle_s: float | None = None
+    require_keepalive_s: float | None = None
+    timeout_s: float = 5.0
+    """How long any one answer (a Pong, a Close, TCP's end) may take."""
+    conformance: bool = False
+    adversarial: bool = False
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+
+    @property
+    def must_refuse(self) -> bool:
+        """Whether the endpoint is to refuse the upgrade: then nothing is asked of a connection."""
+        return bool(self.expect_status) and SWITCHING not in self.expect_status
+
+    @property
+    def wants_message(self) -> bool:
+        """Whether a message is to be sent or awaited."""
+        return self.send is not None or self.expect is not None or bool(self.expect_json)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One endpoint to check, by its name in a file where it has one."""
+
+    url: str
+    name: str | None = None
+    dial: DialOptions = field(default_factory=DialOptions)
+    check: CheckOptions = field(default_factory=CheckOptions)
+    retry: int = 0
+    """How often to try again while it does not open as it should."""
+    retry_delay_s: float = 2.0
+
+    @property
+    def label(self) -> str:
+        """What to call it."""
+        return self.name or self.url
