@@ -42,7 +42,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """How long each phase of one connection took, in ms; a phase that did not happen is left out."""
+    """How long each phase of one connection took, in ms; one that did not happen is left out."""
 
     dns_ms: float | None = optional()
     tcp_ms: float | None = optional()

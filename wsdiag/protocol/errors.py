@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from wsdiag.protocol.http import Response
 
 
-class ProtocolViolation(Exception):  # noqa: N818 - the offence is the peer's, not an error of ours
+class ProtocolViolation(Exception):
     """The peer broke a rule.
 
     `section` names it ("RFC 6455, 5.2"), `code` is the close code that answers it.

@@ -8,10 +8,10 @@ from rich.text import Text
 from wsdiag.render.terminal import Terminal
 
 _NEXT = (
-    ("wsdiag connect wss://your.host/socket", "does it connect; if not, where and why"),
-    ("wsdiag ping wss://your.host/socket", "latency, drawn live; Ctrl-C ends it"),
-    ("wsdiag idle-probe wss://your.host/socket", "is the socket dropped when idle (2 minutes)"),
-    ("wsdiag serve", "an endpoint that misbehaves as asked; --list shows how"),
+    ("wsdiag connect wss://your.host/", "does it connect; if not, where and why"),
+    ("wsdiag ping wss://your.host/", "latency, drawn live; Ctrl-C ends it"),
+    ("wsdiag idle-probe wss://your.host/", "is it dropped when idle (two minutes)"),
+    ("wsdiag serve --list", "an endpoint that misbehaves as asked"),
 )
 
 

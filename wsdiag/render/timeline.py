@@ -84,7 +84,7 @@ class Timeline:
 
     def _axis(self, columns: int, horizon: float) -> Text:
         """Seconds at round steps, each label left-aligned under its column."""
-        step = next((s for s in _STEPS if horizon / s * 7 <= columns), _STEPS[-1])
+        step = next((s for s in _STEPS if horizon / s * 10 <= columns), _STEPS[-1])
         line = [" "] * columns
         count = 0
         while count * step <= horizon:

@@ -12,7 +12,7 @@ from wsdiag.transport.tls import TlsLayer
 BODY_WAIT_S = 1.0
 
 
-class InboxEnded(Exception):  # noqa: N818 - an end is not always an error
+class InboxEnded(Exception):
     """The stream ended while something was still awaited; `received`: bytes it brought before."""
 
     def __init__(self, end: End, received: int) -> None:

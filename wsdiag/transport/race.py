@@ -11,7 +11,7 @@ from wsdiag.transport.resolve import Address
 ATTEMPT_DELAY_S = 0.25  # RFC 8305, 5: "recommended value … 250 milliseconds"
 
 
-class RaceLost(Exception):  # noqa: N818
+class RaceLost(Exception):
     """No address could be connected; `failures` tells why, one (address, error) each."""
 
     def __init__(self, failures: list[tuple[Address, OSError]]) -> None:

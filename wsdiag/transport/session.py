@@ -30,7 +30,7 @@ class Received:
     at: Stamp
 
 
-class SessionEnded(Exception):  # noqa: N818 - an end is not always an error
+class SessionEnded(Exception):
     """The stream under a session has ended; `end` says how."""
 
     def __init__(self, end: End) -> None:
