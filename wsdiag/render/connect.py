@@ -184,13 +184,24 @@ def _note(note: str, glyphs: Glyphs) -> RenderableType:
 
 
 def _headers(result: ConnectResult) -> Iterator[RenderableType]:
-    yield from _header_lines(">", result.request or (), "cyan")
+    if result.request:
+        yield Text.assemble(("> ", "cyan"), f"GET {_target(result.url)} HTTP/1.1")
+        yield from _header_lines(">", result.request, "cyan")
     if result.http:
-        yield Text.assemble(
-            ("< ", "magenta"), f"{result.http.status} {result.http.reason}".rstrip()
-        )
+        status = f"HTTP/1.1 {result.http.status} {result.http.reason}".rstrip()
+        yield Text.assemble(("< ", "magenta"), status)
         yield from _header_lines("<", result.http.headers, "magenta")
         yield from _body(result.http)
+
+
+def _target(url: str) -> str:
+    # RFC 6455, 3: the resource name is the path and the query; a fragment is never sent
+    scheme_less = url.partition("://")[2].partition("#")[0]
+    path = scheme_less.find("/")
+    query = scheme_less.find("?")
+    if path < 0 or 0 <= query < path:
+        return "/" + (scheme_less[query:] if query >= 0 else "")
+    return scheme_less[path:]
 
 
 def _header_lines(

@@ -50,9 +50,19 @@ class PingLines:
             return
         event = self._terminal.clean(event)
         if isinstance(event, PingSummary):
-            self._terminal.print(summary_view(event, self._terminal.glyphs))
+            self._summary(event)
         elif not self._terminal.quiet:
             self._terminal.line(self._line(event))
+
+    def _summary(self, summary: PingSummary) -> None:
+        if self._terminal.out.file.isatty():
+            self._terminal.print(summary_view(summary, self._terminal.glyphs, columns=True))
+            return
+        for part in summary_view(summary, self._terminal.glyphs).renderables:
+            if isinstance(part, Text):  # for scripts: whole lines, however long
+                self._terminal.line(part)
+            else:
+                self._terminal.print(part)
 
     def finish(self) -> None:
         """Nothing is left to say after the summaries."""

@@ -45,9 +45,7 @@ def _counts(summary: PingSummary) -> Text:
 def _round_trips(summary: PingSummary) -> Text:
     known = [name for name in _FIGURES if getattr(summary, f"{name}_ms") is not None]
     values = "/".join(ms(getattr(summary, f"{name}_ms")) for name in known)
-    line = Text.assemble(("rtt ", "dim"), ("/".join(known), "dim"), f" = {values} ms")
-    line.no_wrap, line.overflow = True, "ignore"  # one line for grep, however narrow the screen
-    return line
+    return Text.assemble(("rtt ", "dim"), ("/".join(known), "dim"), f" = {values} ms")
 
 
 def _columns(summary: PingSummary) -> RenderableType:
@@ -93,6 +91,4 @@ def _amount(value: float) -> str:
 
 
 def _advice(sentence: str) -> RenderableType:
-    table = Table.grid(padding=(0, 1, 0, 0))
-    table.add_row(Text("advice:", style="bold cyan"), Text(sentence))
-    return table
+    return Text.assemble(("advice: ", "bold cyan"), sentence)
