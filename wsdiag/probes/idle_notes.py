@@ -14,6 +14,7 @@ Direction = Literal["sent", "received"]
 # A last word ("bye"), a last Ping, a piece of a Close frame: what comes this shortly before the
 # end belongs to the end. It did not restart the timer that had fired already.
 FAREWELL_S = 0.25
+_LONGER = 1.25
 _RECENT = 64
 _SHOWN = 64
 
@@ -74,7 +75,26 @@ class Notes:
 
     def at_end(self, end_s: float) -> Quiet:
         """The quiet at the connection's end, its farewell left out."""
-        return self._walk(_without_farewell(list(self._recent), end_s)).quiet(end_s)
+        return self._walk(self._without_farewell(end_s)).quiet(end_s)
+
+    def farewell_from_s(self, end_s: float) -> float:
+        """From when on what came was farewell; `end_s` when there was none."""
+        kept = len(self._without_farewell(end_s))
+        return self._recent[kept].at_s if kept < len(self._recent) else end_s
+
+    def _without_farewell(self, end_s: float) -> list[Mark]:
+        """Marks shortly before the end go if they broke a quiet longer than any before: a peer
+        that speaks regularly has merely spoken."""
+        marks = list(self._recent)
+        while marks and marks[-1].at_s >= end_s - FAREWELL_S:
+            last = marks[-1]
+            if last.direction == "sent" and not last.answer:
+                break
+            before = self._walk(marks[:-1])
+            if last.direction == "received" and _usual(last.at_s - before.last_s, before):
+                break
+            marks.pop()
+        return marks
 
     def _walk(self, marks: list[Mark]) -> _Walk:
         walk = self._before.copy()
@@ -116,10 +136,5 @@ class _Walk:
         )
 
 
-def _without_farewell(marks: list[Mark], end_s: float) -> list[Mark]:
-    while marks and marks[-1].at_s >= end_s - FAREWELL_S:
-        last = marks[-1]
-        if last.direction == "sent" and not last.answer:
-            break
-        marks.pop()
-    return marks
+def _usual(gap_s: float, before: _Walk) -> bool:
+    return 0.0 < gap_s <= _LONGER * before.longest_s

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from wsdiag.probes.idle_context import RoundContext
 from wsdiag.probes.idle_link import Link
-from wsdiag.probes.idle_notes import FAREWELL_S
 from wsdiag.probes.results import Drop, IdleTrial, Outcome
 
 if TYPE_CHECKING:
@@ -101,7 +100,8 @@ def _unasked(link: Link) -> tuple[tuple[float, str], ...]:
     """What the peer sent on its own, its farewell left out."""
     received = link.notes.received
     if link.drop is not None:
-        received = [entry for entry in received if entry[0] < link.drop.at_s - FAREWELL_S]
+        until_s = round(link.notes.farewell_from_s(link.drop.at_s), 3)
+        received = [entry for entry in received if entry[0] < until_s]
     return tuple(received)
 
 

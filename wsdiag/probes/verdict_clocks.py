@@ -20,7 +20,7 @@ CLOCKS: dict[ClockName, Callable[[IdleTrial], float]] = {
 # The peer's timer may itself be late; ours never sees a drop before it happens. Hence more room
 # below than above.
 ROOM_BELOW_S = 0.1
-_ROOM_ABOVE_S = 0.05
+ROOM_ABOVE_S = 0.05
 _STRAYS = 0.1
 _FEW = 5
 
@@ -81,7 +81,7 @@ def drop_range(agreement: Agreement, rtt_s: float | None) -> Range:
     """
     read, rtt = CLOCKS[agreement.clock], rtt_s or 0.0
     low = min(read(t) - rtt - t.blind_s for t in agreement.members) - ROOM_BELOW_S
-    high = max(read(t) + _start_doubt_s(t) for t in agreement.members) + _ROOM_ABOVE_S
+    high = max(read(t) + _start_doubt_s(t) for t in agreement.members) + ROOM_ABOVE_S
     return Range(round(max(0.0, low), 2), round(high, 2))
 
 

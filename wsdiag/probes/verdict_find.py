@@ -9,6 +9,7 @@ from typing import Literal
 from wsdiag.probes.results import Drop, IdleTrial, Range, Trial, Verdict
 from wsdiag.probes.verdict_case import Case, Evidence, ended_s, two_way
 from wsdiag.probes.verdict_clocks import (
+    ROOM_ABOVE_S,
     ROOM_BELOW_S,
     Agreement,
     ClockName,
@@ -82,6 +83,8 @@ def _from_survival(evidence: Evidence, case: Case) -> Finding:
 
 def _from_events(evidence: Evidence, case: Case) -> Finding:
     drop = evidence.events[0].drop
+    if _all_of_one_age(evidence, case):
+        return _aged(evidence.gone())
     agreement = _best(evidence)
     if agreement is None:
         lifetime = _lifetime(evidence, case, None)
@@ -146,10 +149,23 @@ def _lifetime(evidence: Evidence, case: Case, range_: Range | None) -> Finding |
     if same_moment(both):
         return Finding("inconsistent", "moment", drop=drop)
     if same_age(both):
-        ages = sorted(t.age_s or 0.0 for t in both)
-        cap = Range(round(max(0.0, ages[0] - 0.1), 2), round(ages[-1] + 0.05, 2))
-        return Finding("lifetime", "age", cap, drop)
+        return _aged(both)
     return Finding("inconsistent", "random", drop=drop)
+
+
+def _aged(trials: Sequence[IdleTrial]) -> Finding:
+    ages = sorted(t.age_s or 0.0 for t in trials)
+    cap = Range(round(max(0.0, ages[0] - ROOM_BELOW_S), 2), round(ages[-1] + ROOM_ABOVE_S, 2))
+    return Finding("lifetime", "age", cap, trials[0].drop)
+
+
+def _all_of_one_age(evidence: Evidence, case: Case) -> bool:
+    """Everything ended at one age although the peer's traffic had restarted every idle clock."""
+    gone = evidence.gone()
+    used = [t for t in gone if two_way(t, case) and t.keepalives_sent]
+    alive = [t for t in (*evidence.survivors, *evidence.others) if t not in gone]
+    spoke = all(t.received for t in evidence.events)
+    return bool(used) and not alive and spoke and same_age(gone)
 
 
 def _conflict(dead: Sequence[IdleTrial], proof: Sequence[IdleTrial]) -> bool:

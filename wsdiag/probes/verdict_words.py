@@ -117,7 +117,7 @@ def _not_dropped(evidence: Evidence, case: Case) -> str:
 def _lifetime(finding: Finding) -> str:
     assert finding.drop is not None
     assert finding.range is not None
-    age = seconds((finding.range.low + 0.1 + (finding.range.high or finding.range.low)) / 2)
+    age = seconds(round(finding.drop.at_s, 1))
     if finding.unproven:
         return (
             f"Every connection is dropped after {age}, whatever the client sends "

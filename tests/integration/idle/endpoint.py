@@ -20,7 +20,7 @@ How = Literal["fin", "rst", "close", "half", "cut", "silent", "bye"]
 class Manners:
     """What the endpoint does; seconds. `idle_s` may differ from connection to connection."""
 
-    idle_s: float | None | Callable[[int], float] = None
+    idle_s: float | Callable[[int], float] | None = None
     counts: Literal["both", "client", "server"] = "both"
     lifetime_s: float | None = None
     how: How = "fin"
