@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
@@ -60,7 +62,10 @@ class Timeline:
         for lane in group:
             if (mark := self._end_mark(lane)) is not None:
                 cells[at(lane.end_s or 0.0)] = mark
-        return Text.assemble(*cells, no_wrap=True, overflow="crop")
+        line = Text(no_wrap=True, overflow="crop")
+        for style, run in groupby(cells, key=itemgetter(1)):
+            line.append("".join(sign for sign, _ in run), style=style)
+        return line
 
     def _draw_span(
         self, cells: list[tuple[str, str]], at: Callable[[float], int], lane: Lane

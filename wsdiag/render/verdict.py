@@ -81,8 +81,11 @@ def _candidates(candidates: Sequence[Candidate]) -> Iterator[RenderableType]:
     yield Text()
     yield Text("candidates: products whose known default fits", style="bold")
     table = Table.grid(padding=(0, 2))
+    for _ in range(4):
+        table.add_column(overflow="fold")
     for candidate in candidates:
-        default = "" if candidate.default_s is None else format_duration(candidate.default_s)
+        # in seconds, as the products' own documentation has it
+        default = "" if candidate.default_s is None else f"{candidate.default_s:g} s"
         table.add_row(
             Text(candidate.product),
             Text(candidate.directive or "", style="cyan"),
@@ -98,8 +101,8 @@ def _advice(lines: Sequence[str]) -> Iterator[RenderableType]:
     yield Text()
     yield Text("what to set", style="bold")
     table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim")
-    table.add_column()
+    table.add_column(style="dim", max_width=30)
+    table.add_column(overflow="fold")
     for line in lines:
         where, colon, what = line.partition(": ")
         table.add_row(Text(where), Text(what)) if colon else table.add_row("", Text(line))
