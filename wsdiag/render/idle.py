@@ -19,6 +19,7 @@ from wsdiag.probes.results import (
 )
 from wsdiag.render.drops import describe_drop
 from wsdiag.render.error import print_error
+from wsdiag.render.figures import seconds
 from wsdiag.render.lanes import Lanes
 from wsdiag.render.live import Lines, LiveScreen
 from wsdiag.render.terminal import Terminal
@@ -169,7 +170,7 @@ class IdleScreen(IdleLines):
 def trial_line(trial: IdleTrial) -> Text:
     """One connection's fate, cleaned, in a line."""
     period = trial.rung_s or trial.interval_s
-    name = trial.trial + (f" {format_duration(period)}" if period else "")
+    name = trial.trial + (f" {seconds(period)}" if period else "")
     line = Text(f"{name:<18} ")
     if trial.outcome in ("dropped", "silent"):
         how = describe_drop(trial.drop) if trial.drop is not None else trial.outcome
@@ -182,4 +183,6 @@ def trial_line(trial: IdleTrial) -> Text:
 
 def idle_view(terminal: Terminal, urls: Sequence[str]) -> IdleLines:
     """The view for this terminal: a live timeline, or lines."""
-    return IdleScreen(terminal, urls) if terminal.live else IdleLines(terminal, urls)
+    # frames traced by -v go to stderr, which is mostly the same terminal: no screen to share
+    live = terminal.live and not terminal.verbose
+    return IdleScreen(terminal, urls) if live else IdleLines(terminal, urls)

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from wsdiag.probes.results import IdleTrial, Trial, TrialActivity, TrialStarted
-from wsdiag.units import format_duration
+from wsdiag.render.figures import seconds
 
 MOST_MARKS = 400
 """Activity marks kept a lane: more than any terminal has columns."""
@@ -25,7 +25,7 @@ class Lane:
     def name(self) -> str:
         """`idle 30 s`, `ping 20 s`: the trial and its period."""
         period = self.started.rung_s or self.started.interval_s
-        return self.started.trial + (f" {format_duration(period)}" if period else "")
+        return self.started.trial + (f" {seconds(period)}" if period else "")
 
     @property
     def planned_end_s(self) -> float:
