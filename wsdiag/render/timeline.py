@@ -50,15 +50,15 @@ class Timeline:
     def _bar(self, group: Sequence[Lane], columns: int, horizon: float) -> Text:
         cells: list[tuple[str, str]] = [(" ", "")] * columns
 
-        def at(seconds: float) -> int:
-            return min(max(int(seconds / horizon * columns), 0), columns - 1)
+        def at(moment: float) -> int:
+            return min(max(int(moment / horizon * columns), 0), columns - 1)
 
         for lane in group:
             self._draw_span(cells, at, lane)
         for lane in group:
-            for seconds, direction in lane.marks:
+            for moment, direction in lane.marks:
                 sign = self.glyphs.sent if direction == "sent" else self.glyphs.seen
-                cells[at(seconds)] = (sign, "cyan")
+                cells[at(moment)] = (sign, "cyan")
         for lane in group:
             if (mark := self._end_mark(lane)) is not None:
                 cells[at(lane.end_s or 0.0)] = mark
