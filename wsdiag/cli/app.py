@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from wsdiag.cli.check import check
 from wsdiag.cli.completion import completion
 from wsdiag.cli.connect import connect
 from wsdiag.cli.demo import demo
@@ -31,6 +32,7 @@ for command, name in (
     (connect, "connect"),
     (ping, "ping"),
     (idle_probe, "idle-probe"),
+    (check, "check"),
     (serve, "serve"),
     (demo, "demo"),
     (completion, "completion"),

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from wsdiag.transport.trace import TraceEvent, Tracer
 
 
-def open_terminal(output: Output, dial: DialOptions | None = None) -> Terminal:
-    """The terminal that `output` asks for; it masks the secrets that `dial` carries."""
+def open_terminal(
+    output: Output, dial: DialOptions | None = None, *, secrets: Sequence[str] = ()
+) -> Terminal:
+    """The terminal that `output` asks for; it masks `secrets` and those that `dial` carries."""
     from wsdiag.render.redact import Redactor
     from wsdiag.render.terminal import Terminal
 
-    secrets = secrets_of(dial) if dial is not None else ()
+    secrets = [*secrets, *(secrets_of(dial) if dial is not None else ())]
     return Terminal(
         color=output.color,  # type: ignore[arg-type]
         quiet=output.quiet,

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wsdiag.probes.results import CheckResult, CheckSummary, Status
+from wsdiag.render.check_groups import by_endpoint
 from wsdiag.render.figures import counted
 from wsdiag.render.glyphs import UNICODE, Glyphs
 from wsdiag.render.terminal import Terminal
@@ -33,35 +34,37 @@ def checks_view(
 
     Of several endpoints those without a failure come first, otherwise in the order given.
     """
-    by_url: dict[str, list[CheckResult]] = {}
-    for result in results:
-        by_url.setdefault(result.url, []).append(result)
+    groups = by_endpoint(results)
     # sorted() is stable: endpoints and checks keep their order within a rank
-    endpoints = sorted(by_url, key=lambda url: max(_rank(r) for r in by_url[url]) == 3)
+    endpoints = sorted(groups, key=lambda label: max(_rank(r) for r in groups[label]) >= 3)
     parts: list[RenderableType] = []
-    for url in endpoints:
-        parts += [*_endpoint(url, by_url[url], glyphs), Text()]
+    for label in endpoints:
+        parts += [*_endpoint(label, groups[label], glyphs), Text()]
     return Group(*parts, _counts(summary, glyphs))
 
 
 def _rank(result: CheckResult) -> int:
-    return _ORDER.index(result.status)
+    return len(_ORDER) - 1 if result.unmeasured else _ORDER.index(result.status)
 
 
-def _endpoint(url: str, results: Sequence[CheckResult], glyphs: Glyphs) -> Iterator[RenderableType]:
-    yield Text(url, style="bold")
+def _endpoint(
+    label: str, results: Sequence[CheckResult], glyphs: Glyphs
+) -> Iterator[RenderableType]:
+    yield Text(label, style="bold")
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for result in sorted(results, key=_rank):
-        table.add_row(_mark(result.status, glyphs), _name(result), _found(result))
+        table.add_row(_mark(result, glyphs), _name(result), _found(result))
     yield table
 
 
-def _mark(status: Status, glyphs: Glyphs) -> Text:
+def _mark(result: CheckResult, glyphs: Glyphs) -> Text:
+    if result.unmeasured:
+        return Text(f"  {glyphs.warn} none", style="bold yellow")
     marks = {"pass": glyphs.ok, "warn": glyphs.warn, "fail": glyphs.bad, "skip": glyphs.skip}
-    return Text(f"  {marks[status]} {status}", style=_STYLES[status])
+    return Text(f"  {marks[result.status]} {result.status}", style=_STYLES[result.status])
 
 
 def _name(result: CheckResult) -> Text:
@@ -69,13 +72,10 @@ def _name(result: CheckResult) -> Text:
 
 
 def _found(result: CheckResult) -> Text:
-    text = Text(result.detail or _figure(result.measured) or "")
-    if (
-        result.detail
-        and result.measured is not None
-        and _figure(result.measured) not in result.detail
-    ):
-        text.append(f" [{_figure(result.measured)}]")
+    text = Text("not measured: " if result.unmeasured else "")
+    text.append(result.detail or _figure(result.measured) or "")
+    if result.status in ("pass", "skip"):
+        return text
     if result.limit is not None and _figure(result.limit) not in text.plain:
         text.append(f" (limit {_figure(result.limit)})", style="dim")
     if result.rule:
@@ -94,8 +94,10 @@ def _figure(value: str | float | None) -> str:
 def _counts(summary: CheckSummary, glyphs: Glyphs) -> Text:
     failed = summary.failed
     ran = summary.passed + summary.warned
+    missing = summary.unmeasured or 0
     verdict = (
         (f"{glyphs.bad} {counted(failed, 'check')} failed", "bold red") if failed
+        else (f"{glyphs.warn} {counted(missing, 'check')} not measured", "bold yellow") if missing
         else (f"{glyphs.ok} all checks passed", "bold green") if ran
         else (f"{glyphs.warn} nothing was checked", "bold yellow")
     )  # fmt: skip

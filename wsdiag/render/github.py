@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from wsdiag.probes.results import CheckResult, CheckSummary, Error
+from wsdiag.probes.results import CheckResult, CheckSummary
+from wsdiag.render.check_groups import by_endpoint, endpoint_label
 
 _MARKS = {"pass": "✅ pass", "warn": "⚠️ warn", "fail": "❌ fail", "skip": "➖ skip"}
 
@@ -13,34 +14,36 @@ _MARKS = {"pass": "✅ pass", "warn": "⚠️ warn", "fail": "❌ fail", "skip":
 def annotation_lines(results: Sequence[CheckResult], summary: CheckSummary) -> list[str]:
     """Workflow commands, one a failure or warning, then a notice with the counts; cleaned input."""
     lines = [
-        _command("error" if result.status == "fail" else "warning", _title(result), _said(result))
+        _command("warning" if result.status == "warn" else "error", _title(result), _told(result))
         for result in results
-        if result.status in ("fail", "warn")
+        if result.status in ("fail", "warn") or result.unmeasured
     ]
     return [*lines, _command("notice", "wsdiag check", _counts(summary))]
-
-
-def error_annotation(error: Error) -> str:
-    """The annotation of an endpoint that could not be checked at all; cleaned input."""
-    said = error.message + (f"\nhint: {error.hint}" if error.hint else "")
-    return _command("error", f"{error.url}: {error.phase}", said)
 
 
 def step_summary(results: Sequence[CheckResult], summary: CheckSummary) -> str:
     """Markdown for the file that GITHUB_STEP_SUMMARY names; cleaned input."""
     lines = [f"### wsdiag check: {_counts(summary)}", ""]
-    for url in dict.fromkeys(result.url for result in results):
-        lines += [f"#### {_cell(url)}", "", "| | check | found |", "|---|---|---|"]
-        rows = [result for result in results if result.url == url]
+    for label, rows in by_endpoint(results).items():
+        lines += [f"#### {_cell(label)}", "", "| | check | found |", "|---|---|---|"]
         lines += [
-            f"| {_MARKS[row.status]} | {_cell(row.id)} | {_cell(_said(row))} |" for row in rows
+            f"| {_mark(row)} | {_cell(row.id)} | {_cell(_said(row))} |" for row in rows
         ]
         lines.append("")
     return "\n".join(lines) + "\n"
 
 
 def _title(result: CheckResult) -> str:
-    return f"{result.id}: {result.url}"
+    return f"{result.id}: {endpoint_label(result)}"
+
+
+def _mark(result: CheckResult) -> str:
+    return "⚠️ not measured" if result.unmeasured else _MARKS[result.status]
+
+
+def _told(result: CheckResult) -> str:
+    said = "not measured: " + _said(result) if result.unmeasured else _said(result)
+    return said + (f"\n{result.why}" if result.why else "")
 
 
 def _said(result: CheckResult) -> str:

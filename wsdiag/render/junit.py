@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from wsdiag.probes.results import CheckResult, CheckSummary
+from wsdiag.render.check_groups import by_endpoint
 
 # XML 1.0, 2.2: characters that no document may hold, not even as references
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -15,27 +16,33 @@ _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def junit_xml(results: Sequence[CheckResult], summary: CheckSummary) -> str:
     """One suite an endpoint, one case a check; a warning passes, with its text in system-out.
 
+    What was asked for but could not be measured is an error.
     `results` are cleaned. The text ends with a line end.
     """
-    suites: dict[str, list[CheckResult]] = {}
-    for result in results:
-        suites.setdefault(result.url, []).append(result)
     root = ET.Element("testsuites", {
         "name": "wsdiag", "tests": str(len(results)), "failures": str(summary.failed),
-        "errors": "0", "time": f"{summary.duration_s:.3f}",
+        "errors": str(_errors(results)), "time": f"{summary.duration_s:.3f}",
     })  # fmt: skip
-    for number, (url, cases) in enumerate(suites.items()):
-        _suite(root, number, url, cases)
+    for number, (label, cases) in enumerate(by_endpoint(results).items()):
+        _suite(root, number, label, cases)
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, "unicode") + "\n"
 
 
-def _suite(root: ET.Element, number: int, url: str, results: Sequence[CheckResult]) -> None:
+def _errors(results: Sequence[CheckResult]) -> int:
+    return sum(bool(result.unmeasured) for result in results)
+
+
+def _skipped(results: Sequence[CheckResult]) -> int:
+    return sum(result.status == "skip" and not result.unmeasured for result in results)
+
+
+def _suite(root: ET.Element, number: int, label: str, results: Sequence[CheckResult]) -> None:
     took = sum(result.took_ms or 0 for result in results) / 1e3
     suite = ET.SubElement(root, "testsuite", {
-        "name": _legal(url), "id": str(number), "tests": str(len(results)),
+        "name": _legal(label), "id": str(number), "tests": str(len(results)),
         "failures": str(sum(result.status == "fail" for result in results)),
-        "errors": "0", "skipped": str(sum(result.status == "skip" for result in results)),
+        "errors": str(_errors(results)), "skipped": str(_skipped(results)),
         "time": f"{took:.3f}",
     })  # fmt: skip
     for result in results:
@@ -51,6 +58,10 @@ def _case(suite: ET.Element, result: CheckResult) -> None:
         message = _legal(result.detail or "failed")
         failure = ET.SubElement(case, "failure", {"message": message, "type": _legal(result.id)})
         failure.text = _legal(_account(result))
+    elif result.unmeasured:
+        said = _legal(f"not measured: {result.detail}")
+        error = ET.SubElement(case, "error", {"message": said, "type": _legal(result.id)})
+        error.text = _legal(_account(result))
     elif result.status == "skip":
         ET.SubElement(case, "skipped", {"message": _legal(result.detail or "skipped")})
     elif result.status == "warn":

@@ -149,8 +149,8 @@ class EndpointRun:
 
     def _tell_waiting(self, beside: Sequence[Rule]) -> None:
         left = [rule.id for rule in beside if rule.id not in self._found]
-        if left:
-            seconds = max(_long_s(rule, self.endpoint.check) for rule in beside)
+        seconds = max((_long_s(rule, self.endpoint.check) for rule in beside), default=0.0)
+        if left and seconds >= 1 and self._error is None:
             text = f"waiting for {', '.join(left)} (about {seconds:.0f} s)"
             self._tell(Progress(self.endpoint, text))
 

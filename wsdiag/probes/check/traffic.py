@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 
 from wsdiag.probes.check.options import CheckOptions
-from wsdiag.probes.check.rule import Finding, failed, passed, rule, unmeasured, warned
+from wsdiag.probes.check.rule import Finding, failed, passed, rule, skipped, unmeasured, warned
 from wsdiag.probes.check.subject import Subject
 from wsdiag.probes.check.talk import (
     PeerBrokeError,
@@ -187,9 +187,9 @@ async def close(subject: Subject) -> Finding:
     """Close 1000 is answered by a Close, and the server ends TCP."""
     session = subject.session
     if session.ended is not None:
-        return unmeasured("the connection had ended before")
+        return skipped("the connection had ended before")
     if session.connection.close_received is not None:
-        return unmeasured("the server had closed before")
+        return skipped("the server had closed before")
     outcome = await session.close(1000, timeout=subject.options.timeout_s)
     if not outcome.clean:
         return failed(f"no Close frame came back{_their_end(session)}")

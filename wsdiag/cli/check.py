@@ -1,0 +1,249 @@
+"""`wsdiag check`: pass or fail for a pipeline."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wsdiag.cli.check_options import Retry, check_options, refuse_empty, retry_options
+from wsdiag.cli.inject import injects
+from wsdiag.cli.options import Output, output_options, request_options
+from wsdiag.cli.params import flag
+from wsdiag.cli.runtime import NO_ANSWER, USAGE, run_async
+from wsdiag.cli.view import open_terminal, refuse_bad_urls, secrets_of, tracing
+from wsdiag.transport.options import DialOptions
+
+if TYPE_CHECKING:
+    from wsdiag.probes.check.options import CheckOptions, Endpoint
+    from wsdiag.probes.check.runner import EndpointReport, Progress
+    from wsdiag.probes.results import CheckResult, CheckSummary, Error
+    from wsdiag.render.terminal import Terminal
+    from wsdiag.transport.trace import Tracer
+
+# With -f these still count: they are about the run, and win over what the file says.
+_BESIDE_FILE = frozenset({
+    "file", "jobs", "list_checks", "format", "junit", "quiet", "verbose", "color", "save",
+    "trace", "show_secrets", "only", "skip", "retry", "retry_delay",
+})  # fmt: skip
+
+
+class CheckFormat(StrEnum):
+    """Output formats of check."""
+
+    text = "text"
+    json = "json"
+    junit = "junit"
+    github = "github"
+
+
+@injects(options=check_options, retry=retry_options, dial=request_options, output=output_options)
+def check(
+    ctx: typer.Context,
+    options: CheckOptions,
+    retry: Retry,
+    dial: DialOptions,
+    output: Output,
+    urls: Annotated[
+        list[str] | None, typer.Argument(metavar="[URL]...", help="Endpoints to check.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("-f", "--file", metavar="FILE", dir_okay=False,
+                                  help="Endpoints of a TOML file.", rich_help_panel="Which checks")
+    ] = None,
+    list_checks: Annotated[
+        bool, flag("--list-checks", help="Print every check and exit.",
+                   rich_help_panel="Which checks")
+    ] = False,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, max=1000, metavar="N",
+                          help="Endpoints at once.", rich_help_panel="Over time")
+    ] = 8,
+    format: Annotated[
+        CheckFormat, typer.Option("-o", "--output", help="Output format.",
+                                  rich_help_panel="Output")
+    ] = CheckFormat.text,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", dir_okay=False,
+                                  help="Write JUnit XML as well.", rich_help_panel="Output")
+    ] = None,
+) -> None:  # fmt: skip
+    """Pass or fail for a pipeline: is this endpoint fit, does it keep the rules?
+
+    wsdiag check --max-p95 250ms --require-idle 60 wss://example.org/socket
+    wsdiag check -f wsdiag.toml --junit report.xml
+    """
+    if list_checks:
+        _print_rules()
+        raise typer.Exit
+    if junit is not None and not junit.parent.is_dir():
+        raise typer.BadParameter(f"no such folder: {junit.parent}", param_hint="--junit")
+    endpoints, secrets = _endpoints(ctx, urls or [], file, options, retry, dial)
+    for endpoint in endpoints:
+        secrets += secrets_of(endpoint.dial)
+    terminal = open_terminal(output, secrets=secrets)
+    if file is None:
+        refuse_bad_urls(urls or [], terminal, json=format is CheckFormat.json)
+    with tracing(output, terminal, urls=len(endpoints)) as tracer:
+        raise typer.Exit(check_and_show(endpoints, jobs, terminal, format, junit, tracer))
+
+
+def _print_rules() -> None:
+    from wsdiag.probes.check.registry import ALL
+
+    widest = max(len(rule.id) for rule in ALL)
+    for rule in ALL:
+        print(f"{rule.id:{widest}}  {rule.group:11}  {rule.section or '':19}  {rule.why}")
+
+
+def _endpoints(
+    ctx: typer.Context, urls: list[str], file: Path | None, options: CheckOptions, retry: Retry,
+    dial: DialOptions,
+) -> tuple[list[Endpoint], list[str]]:  # fmt: skip
+    """(endpoints, values to mask) of the command line or the file; a usage error for both."""
+    from wsdiag.probes.check.options import Endpoint
+
+    if (file is None) == (not urls):
+        raise typer.BadParameter("name either URLs or a file (-f FILE)", param_hint="URL")
+    if file is not None:
+        return _from_file(ctx, file, options, retry)
+    refuse_empty(options)
+    return [
+        Endpoint(url=url, dial=dial, check=options, retry=retry.times, retry_delay_s=retry.delay_s)
+        for url in urls
+    ], []
+
+
+def _from_file(
+    ctx: typer.Context, file: Path, options: CheckOptions, retry: Retry
+) -> tuple[list[Endpoint], list[str]]:
+    from wsdiag.cli.checkfile import CheckFileError, read_check_file
+
+    given = {name for name in ctx.params if _is_given(ctx, name)}
+    if misplaced := given - _BESIDE_FILE - {"urls"}:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(misplaced))
+        raise typer.BadParameter(f"with -f, {names} belongs into the file ([defaults])",
+                                 param_hint="-f")  # fmt: skip
+    try:
+        read = read_check_file(file, os.environ)
+    except CheckFileError as error:
+        for line in error.lines():
+            typer.echo(f"error: {line}", err=True)
+        raise typer.Exit(USAGE) from None
+    return [_overridden(e, options, retry, given) for e in read.endpoints], read.secrets
+
+
+def _is_given(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _overridden(
+    endpoint: Endpoint, options: CheckOptions, retry: Retry, given: set[str]
+) -> Endpoint:
+    """The file's endpoint with what the command line says about the whole run."""
+    chosen = endpoint.check
+    if "only" in given:
+        chosen = replace(chosen, only=options.only)
+    if "skip" in given:
+        chosen = replace(chosen, skip=options.skip)
+    times = retry.times if "retry" in given else endpoint.retry
+    delay_s = retry.delay_s if "retry_delay" in given else endpoint.retry_delay_s
+    return replace(endpoint, check=chosen, retry=times, retry_delay_s=delay_s)
+
+
+def check_and_show(
+    endpoints: Sequence[Endpoint], jobs: int, terminal: Terminal, format: CheckFormat,
+    junit: Path | None, tracer: Tracer | None = None,
+) -> int:  # fmt: skip
+    """Judge all endpoints, print in the chosen format, and return the exit code."""
+    from wsdiag.probes.check.decision import exit_code
+    from wsdiag.probes.check.runner import CheckRun
+
+    def tell(progress: Progress) -> None:
+        if not terminal.quiet:
+            label, said = progress.endpoint.label, progress.text
+            terminal.log(f"{terminal.text(label)}: {terminal.text(said)}")
+
+    printer = Printer(terminal, format, junit)
+
+    async def judge() -> int:
+        async for report in run.reports():
+            printer.take(report)
+        written = printer.finish()
+        if any(error.kind == "usage" for error in printer.errors):
+            return USAGE
+        code = exit_code(
+            printer.results, unreachable=bool(printer.errors), interrupted=run.interrupted
+        )
+        return code if written else code or NO_ANSWER
+
+    run = CheckRun(endpoints, jobs=jobs, tell=tell, tracer=tracer)
+    return run_async(judge, on_stop=run.stop)
+
+
+@dataclass(slots=True)
+class Printer:
+    """Collects reports, prints those that can be printed at once, and the rest at the end."""
+
+    terminal: Terminal
+    format: CheckFormat
+    junit: Path | None
+    began: float = field(default_factory=time.monotonic)
+    results: list[CheckResult] = field(default_factory=list)
+    errors: list[Error] = field(default_factory=list)
+
+    def take(self, report: EndpointReport) -> None:
+        """One endpoint is done."""
+        self.results += report.results
+        if report.error is not None:
+            self.errors.append(report.error)
+        if self.format is CheckFormat.json:
+            for record in [*([report.error] if report.error else []), *report.results]:
+                self.terminal.json(record)
+
+    def finish(self) -> bool:
+        """Print what is left; False when a file that was asked for could not be written."""
+        from wsdiag.probes.check.decision import summarize
+
+        summary = summarize(self.results, time.monotonic() - self.began)
+        if self.format is CheckFormat.json:
+            self.terminal.json(summary)
+        elif self.format is CheckFormat.text:
+            from wsdiag.render.check import print_checks
+
+            print_checks(self.terminal, self.results, summary)
+        cleaned = [self.terminal.clean(result) for result in self.results]
+        if self.format is CheckFormat.github:
+            return self._github(cleaned, summary) and self._junit(cleaned, summary)
+        return self._junit(cleaned, summary)
+
+    def _junit(self, cleaned: list[CheckResult], summary: CheckSummary) -> bool:
+        from wsdiag.render.junit import junit_xml
+
+        if self.format is CheckFormat.junit:
+            self.terminal.line(junit_xml(cleaned, summary).rstrip("\n"))
+        return self._write(self.junit, junit_xml(cleaned, summary)) if self.junit else True
+
+    def _github(self, cleaned: list[CheckResult], summary: CheckSummary) -> bool:
+        from wsdiag.render.github import annotation_lines, step_summary
+
+        for line in annotation_lines(cleaned, summary):
+            self.terminal.line(line)
+        place = os.environ.get("GITHUB_STEP_SUMMARY")
+        return self._write(Path(place), step_summary(cleaned, summary), "a") if place else True
+
+    def _write(self, path: Path, text: str, mode: str = "w") -> bool:
+        try:
+            with path.open(mode, encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            self.terminal.log(f"error: cannot write {path}: {error.strerror}")
+            return False
+        return True
