@@ -15,7 +15,7 @@ _wsdiag() {
     case $command in
     "")
         options="--version -V --json-schema -h --help"
-        if [[ $cur != -* ]]; then options="connect ping idle-probe serve demo completion"; fi
+        if [[ $cur != -* ]]; then options="connect ping idle-probe check serve demo completion"; fi
         ;;
     connect)
         options="-H --header --subprotocol --origin -u --user --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -o --output -h --help"
@@ -127,6 +127,59 @@ _wsdiag() {
         --save) files=1 ;;
         --trace) files=1 ;;
         -o|--output) choices="text json" ;;
+        esac
+        ;;
+    check)
+        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --send --expect --expect-json --within --require-idle --require-keepalive --conformance --adversarial --only --skip --retry --retry-delay -H --header --subprotocol --origin -u --user --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -f --file --list-checks --jobs -j -o --output --junit -h --help"
+        case $prev in
+        --max-connect) return ;;
+        --max-upgrade) return ;;
+        -c|--count) return ;;
+        --max-p95) return ;;
+        --max-loss) return ;;
+        --cert-days) return ;;
+        --timeout) return ;;
+        --expect-status) return ;;
+        --expect-header) return ;;
+        --expect-subprotocol) return ;;
+        --expect-extension) return ;;
+        --send) return ;;
+        --expect) return ;;
+        --expect-json) return ;;
+        --within) return ;;
+        --require-idle) return ;;
+        --require-keepalive) return ;;
+        --only) return ;;
+        --skip) return ;;
+        --retry) return ;;
+        --retry-delay) return ;;
+        -H|--header) return ;;
+        --subprotocol) return ;;
+        --origin) return ;;
+        -u|--user) return ;;
+        --bearer-env) return ;;
+        -b|--cookie) return ;;
+        -A|--user-agent) return ;;
+        --cacert) files=1 ;;
+        --cert) files=1 ;;
+        --key) files=1 ;;
+        --key-password-env) return ;;
+        --tls-min) choices="1.0 1.1 1.2 1.3" ;;
+        --tls-max) choices="1.0 1.1 1.2 1.3" ;;
+        --sni) return ;;
+        -x|--proxy) return ;;
+        --noproxy) return ;;
+        --resolve) return ;;
+        --unix-socket) files=1 ;;
+        --max-redirs) return ;;
+        --connect-timeout) return ;;
+        --color) choices="auto always never" ;;
+        --save) files=1 ;;
+        --trace) files=1 ;;
+        -f|--file) files=1 ;;
+        --jobs|-j) return ;;
+        -o|--output) choices="text json junit github" ;;
+        --junit) files=1 ;;
         esac
         ;;
     serve)

@@ -14,7 +14,7 @@ Place = tuple[str | int, ...]
 _HEADER = re.compile(r"(\[\[?)\s*(.*?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(
     r"""((?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]+))*)\s*="""
-)  # noqa: E501
+)
 # What may hide a bracket, a quote or a line end: strings of all four kinds, and comments.
 _TOKEN = re.compile(
     r'"""(?:[^\\]|\\.)*?"{3,5}|' + r"'''.*?'{3,5}|"
