@@ -165,6 +165,8 @@ class RelayPeer(Peer):
 
     def _upstream_ended(self, end: End) -> None:
         """The upstream's TCP ended: so does the client's, in the same way where that is known."""
+        # our half of it too, at once: an endpoint waits for that after its FIN
+        self._session.stream.close()
         if self.over or self.connection.close_sent is not None:
             return
         self.emit("upstream-ended", how=end.how)
