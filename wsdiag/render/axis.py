@@ -43,7 +43,7 @@ def latency_scale(
     lowest = min(lowest, highest)
     if log:
         return _logarithmic(lowest, highest, ticks, top)
-    floor = lowest if lowest > 0.6 * highest else 0.0
+    floor = lowest if lowest > 0.6 * highest and top is None else 0.0
     step = _round_step((highest - floor) / max(ticks, 1) or highest / 4)
     low = math.floor(floor / step + 1e-9) * step
     # half a step above the last tick is enough: the picture shall not lie at the bottom

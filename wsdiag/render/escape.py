@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 _NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\x1b": "\\e"}
-# Cc: C0, DEL, C1; Cf: bidi controls, zero-width, tags; Cs: lone surrogates; Zl, Zp: line breaks
-_HARMFUL = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Co", "Cn"})
 
 
 def escape(text: str, *, keep: str = "") -> str:
@@ -22,7 +18,8 @@ def escape(text: str, *, keep: str = "") -> str:
 def _visible(char: str) -> str:
     if char in _NAMED:
         return _NAMED[char]
-    if unicodedata.category(char) not in _HARMFUL:
+    # not printable: C0, DEL, C1, bidi controls, zero-width, tags, surrogates, odd separators
+    if char.isprintable():
         return char
     code = ord(char)
     if code < 0x100:

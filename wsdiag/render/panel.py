@@ -42,9 +42,7 @@ def table(series: Sequence[Series], glyphs: Glyphs, width: int) -> Table:
     columns = ("now", "p50", "p95", "max", "loss") if narrow else (
         "now", "min", "p50", "p95", "p99", "max", "loss",
     )  # fmt: skip
-    grid.add_column(
-        no_wrap=True, overflow="ellipsis", max_width=max(width - 8 * len(columns) - 2, 8)
-    )
+    grid.add_column(no_wrap=True, overflow="crop", max_width=max(width - 8 * len(columns) - 2, 8))
     for _ in columns:
         grid.add_column(justify="right", min_width=7, no_wrap=True)
     grid.add_row(Text("  ms", _FAINT), *(Text(name, _FAINT) for name in columns))

@@ -1,0 +1,141 @@
+"""Views as text at pinned widths: a change of a picture is a change that somebody looks at.
+
+`WSDIAG_UPDATE_GOLDEN=1` rewrites the pictures.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.golden import scenes
+from tests.golden.stage import err, out, terminal
+from wsdiag.probes.results import IdleVerdict
+from wsdiag.render.check import print_checks
+from wsdiag.render.connect import print_connect
+from wsdiag.render.error import print_error
+from wsdiag.render.idle import IdleScreen
+from wsdiag.render.live import Lines
+from wsdiag.render.ping_lines import PingLines
+from wsdiag.render.ping_screen import ChartOptions, PingScreen
+from wsdiag.render.terminal import Terminal
+from wsdiag.render.verdict import verdict_view
+
+FOLDER = Path(__file__).parent / "pictures"
+Draw = Callable[[Terminal], str | None]
+
+
+def _connect(result: object) -> Draw:
+    return lambda t: print_connect(t, result)  # type: ignore[arg-type]
+
+
+def _ping_lines(t: Terminal) -> None:
+    view = PingLines(t)
+    for event in (*scenes.ping_run(count=45), scenes.PING_SUMMARY):
+        view.handle(event)
+
+
+def _ping_screen(height: int, urls: int = 1, final: bool = False, log: bool = False) -> Draw:
+    def draw(t: Terminal) -> str | None:
+        moment = [scenes.BEGIN]
+        names = [scenes.EDGE, scenes.ORIGIN, "ws://127.0.0.1:8765/"][:urls]
+        clock: Callable[[], datetime] = lambda: moment[0]  # noqa: E731
+        view = PingScreen(t, names, ChartOptions(log_scale=log), clock)
+        for number, url in enumerate(names):
+            for event in scenes.ping_run(url, 46.0 / (number + 1)):
+                view.handle(event)
+        moment[0] = scenes.at(121)
+        if not final:
+            return _text(view.draw(t.width, height, True))
+        view.handle(scenes.PING_SUMMARY)
+        view.finish()
+        return None
+
+    return draw
+
+
+def _idle_screen(height: int, until_s: float) -> Draw:
+    def draw(t: Terminal) -> str:
+        moment = [0.0]
+        view = IdleScreen(t, [scenes.EDGE], lambda: moment[0])
+        for moment[0], event in scenes.idle_run(until_s):
+            view.handle(event)
+            view.draw(t.width, height, False)
+        moment[0] = until_s
+        return _text(view.draw(t.width, height, True))
+
+    return draw
+
+
+def _verdict(verdict: IdleVerdict) -> Draw:
+    return lambda t: t.print(verdict_view(t.clean(verdict), t.glyphs))
+
+
+def _text(lines: Lines | None) -> str:
+    assert lines is not None
+    return "".join("".join(part.text for part in line).rstrip() + "\n" for line in lines)
+
+
+PICTURES: dict[str, tuple[Draw, tuple[int, ...]]] = {
+    "connect": (_connect(scenes.CONNECTED), (80, 40)),
+    "connect-plain": (_connect(scenes.PLAIN), (80,)),
+    "connect-refused": (_connect(scenes.REFUSED), (80,)),
+    "connect-no-name": (_connect(scenes.NO_NAME), (80,)),
+    "ping-lines": (_ping_lines, (80,)),
+    "ping-screen-24": (_ping_screen(24), (80,)),
+    "ping-screen-15": (_ping_screen(15), (40,)),
+    "ping-screen-50": (_ping_screen(50), (200,)),
+    "ping-screen-log": (_ping_screen(24, log=True), (80,)),
+    "ping-screen-three": (_ping_screen(40, urls=3), (120,)),
+    "ping-final": (_ping_screen(24, final=True), (80,)),
+    "idle-screen-24": (_idle_screen(24, 70.0), (80,)),
+    "idle-screen-40": (_idle_screen(40, 47.0), (120,)),
+    "verdict": (_verdict(scenes.VERDICT), (80,)),
+    "verdict-no-drop": (_verdict(scenes.NO_DROP), (80,)),
+    "check": (lambda t: print_checks(t, scenes.CHECKS, scenes.CHECK_SUMMARY), (80, 120)),
+    "error": (lambda t: print_error(t, scenes.ERROR), (80,)),
+}
+CASES = [
+    (name, width, charset)
+    for name, (_, widths) in PICTURES.items()
+    for width in widths
+    for charset in ("unicode", "ascii")
+]
+
+
+@pytest.fixture(autouse=True)
+def _utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+
+
+@pytest.mark.parametrize(("name", "width", "charset"), CASES)
+def test_picture(name: str, width: int, charset: str) -> None:
+    stage = terminal(width, ascii_only=charset == "ascii")
+    drawn = PICTURES[name][0](stage) or out(stage) + err(stage)
+    assert charset == "unicode" or drawn.isascii()
+    path = FOLDER / f"{name}.{width}.{charset}.txt"
+    if os.environ.get("WSDIAG_UPDATE_GOLDEN") == "1":
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(drawn, encoding="utf-8")
+    assert drawn == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("name", "width", "charset"), CASES)
+def test_picture_fits_its_width(name: str, width: int, charset: str) -> None:
+    if name == "ping-lines":
+        return  # lines for scripts are whole, however long
+    stage = terminal(width, ascii_only=charset == "ascii")
+    drawn = PICTURES[name][0](stage) or out(stage)
+    assert max(map(len, drawn.splitlines()), default=0) <= width
+
+
+def test_no_picture_is_left_over() -> None:
+    expected = {f"{name}.{width}.{charset}.txt" for name, width, charset in CASES}
+    assert {path.name for path in FOLDER.iterdir()} == expected
