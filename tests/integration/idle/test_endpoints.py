@@ -1,6 +1,6 @@
 """Endpoints that drop connections in every way, against the whole probe over real sockets.
 
-All run at the same time, in seconds instead of minutes; each test looks at one of them.
+A dozen run at the same time, in seconds instead of minutes; each test looks at one of them.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ class Played:
         return self.probed.verdict
 
 
-async def play(scene: Scene) -> Played:
-    async with endpoint(**scene.manners) as running:
+async def play(scene: Scene, room: asyncio.Semaphore) -> Played:
+    async with room, endpoint(**scene.manners) as running:
         probed = await probe(running.url, scaled(**scene.options))
         await asyncio.sleep(0.1)  # the last Close frames arrive
         return Played(probed, running)
@@ -86,7 +86,8 @@ async def play(scene: Scene) -> Played:
 @pytest.fixture(scope="module")
 def scenes() -> dict[str, Played]:
     async def everything() -> list[Played]:
-        return await asyncio.gather(*(play(scene) for scene in SCENES.values()))
+        room = asyncio.Semaphore(12)
+        return await asyncio.gather(*(play(scene, room) for scene in SCENES.values()))
 
     return dict(zip(SCENES, asyncio.run(everything()), strict=True))
 
@@ -109,7 +110,7 @@ def test_the_timeout_is_found_however_it_shows(name: str, scenes: Scenes) -> Non
     played = scenes[name]
     within(played.verdict, 2.2)
     assert played.verdict.keepalives["ping"] == "holds"
-    assert played.verdict.recommended_ping_interval_s == 1.0
+    assert played.verdict.recommended_ping_interval_s == pytest.approx(1.05, abs=0.1)
     assert played.probed.wall_s < 2.2 + 5 + 2
 
 
