@@ -56,13 +56,17 @@ class LatencyChart:
     dots: Dots = "braille"
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for line in self.lines(options.max_width):
+        # in a picture Braille may come from another font than blanks: each run has to stand alone
+        for line in self.lines(options.max_width, joined=False):
             yield from line
             yield Segment.line()
 
-    def lines(self, width: int) -> list[list[Segment]]:
-        """The picture as lines that are exactly `width` wide."""
-        return _Drawing(self, width).lines()
+    def lines(self, width: int, *, joined: bool = True) -> list[list[Segment]]:
+        """The picture as lines that are exactly `width` wide.
+
+        `joined`: blanks go with what stands before them, so that there are few segments.
+        """
+        return _Drawing(self, width, joined).lines()
 
 
 def chart_of(samples: Iterable[Sample], *, height: int, name: str = "") -> LatencyChart:
@@ -80,6 +84,7 @@ class _Drawing:
 
     chart: LatencyChart
     width: int
+    joined: bool
     rows: int = 0
     scale: Scale = field(init=False)
     canvas: Canvas = field(init=False)
@@ -215,12 +220,13 @@ class _Drawing:
         if gutter:
             edge = glyphs.tick if label else glyphs.line
             yield Segment(f"{label or '':>{gutter - 2}} {edge}", _FAINT)
-        yield from _runs(self._cells(row, glyphs.grid if label else " "))
+        yield from _runs(self._cells(row, glyphs.grid if label else " "), self.joined)
 
     def _cells(self, row: int, empty: str) -> Iterator[tuple[str, Style]]:
         text, colors = self.canvas.text(row), self.canvas.colors[row]
         marks, walls = self.marks.get(row, {}), self.walls
-        if not marks and not walls and empty == " " and len(self.chart.series) == 1:
+        calm = not marks and not walls and empty == " " and self.joined
+        if calm and len(self.chart.series) == 1:
             yield text, SERIES_STYLES[0]
             return
         styles = [_FAINT, *islice(cycle(SERIES_STYLES), len(self.chart.series))]
@@ -238,7 +244,8 @@ class _Drawing:
         glyphs, plot = self.chart.glyphs, self.canvas.columns
         places = self._time_labels(plot)
         line = [glyphs.axis_tick if column in places else glyphs.rule for column in range(plot)]
-        axis = _runs(self.lane.get(column, (line[column], _FAINT)) for column in range(plot))
+        cells = (self.lane.get(column, (line[column], _FAINT)) for column in range(plot))
+        axis = _runs(cells, self.joined)
         corner = [Segment(f"{glyphs.corner:>{gutter}}", _FAINT)] if gutter else []
         return [[*corner, *axis], [Segment(" " * gutter + spread(places, plot), _FAINT)]]
 
@@ -258,11 +265,11 @@ class _Drawing:
         return {plot - 1: "now", **ago}
 
 
-def _runs(cells: Iterable[tuple[str, Style]]) -> Iterator[Segment]:
-    """Neighbouring cells of one style as one segment; blanks go with what stands before them."""
+def _runs(cells: Iterable[tuple[str, Style]], joined: bool) -> Iterator[Segment]:
+    """Neighbouring cells of one style as one segment; `joined`: blanks count as any style."""
     text, current = "", _FAINT
     for char, style in cells:
-        if style is not current and char != " ":
+        if style is not current and not (joined and char == " "):
             if text:
                 yield Segment(text, current)
                 text = ""

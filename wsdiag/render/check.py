@@ -76,8 +76,6 @@ def _found(result: CheckResult) -> Text:
     text.append(result.detail or _figure(result.measured) or "")
     if result.status in ("pass", "skip"):
         return text
-    if result.limit is not None and _figure(result.limit) not in text.plain:
-        text.append(f" (limit {_figure(result.limit)})", style="dim")
     if result.rule:
         text.append(f"  {result.rule}", style="dim")
     if result.why and result.status in ("warn", "fail"):

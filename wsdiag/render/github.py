@@ -48,8 +48,7 @@ def _told(result: CheckResult) -> str:
 
 def _said(result: CheckResult) -> str:
     said = result.detail or ("" if result.measured is None else str(result.measured))
-    limit = "" if result.limit is None else f" (limit {result.limit})"
-    return said + limit + (f" [{result.rule}]" if result.rule else "")
+    return said + (f" [{result.rule}]" if result.rule else "")
 
 
 def _counts(summary: CheckSummary) -> str:
