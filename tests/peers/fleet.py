@@ -83,6 +83,10 @@ class Peers:
         args += ["--pong-delay", str(pong_delay_ms / 1000)]
         return self._python("aiohttp_echo.py", args, host, tls, netns)
 
+    def uvicorn(self, *, ws: str = "auto", netns: str | None = None) -> Peer:
+        """An ASGI echo server on `uvicorn`, with this of its WebSocket implementations."""
+        return self._python("uvicorn_echo.py", ["--ws", ws], LOOPBACK, False, netns)
+
     def node_ws(self, *, tls: bool = False, host: str = LOOPBACK, netns: str | None = None) -> Peer:
         """An echo server on Node's `ws`."""
         log = self._place("node") / "log"

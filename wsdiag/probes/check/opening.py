@@ -83,7 +83,9 @@ async def status(subject: Subject) -> Finding:
         return skipped(_NOT_OPEN)
     limit = _shown_statuses(wanted)
     detail = f"answered {seen} {subject.report.reason}".rstrip() + _attempts(subject.opened)
-    return Finding("pass" if seen in wanted else "fail", detail, seen, limit)
+    if seen not in wanted:
+        return failed(f"{detail}; expected {limit}", seen, limit)
+    return Finding("pass", detail, seen, limit)
 
 
 def _shown_statuses(wanted: frozenset[int]) -> str:
@@ -112,7 +114,7 @@ async def certificate(subject: Subject) -> Finding:
         return unmeasured("its dates could not be read")
     detail = f"{days} days left, until {report.tls.not_after}"
     if not limit < days:
-        return failed(detail, float(days), float(limit))
+        return failed(f"{detail}; more than {limit} wanted", float(days), float(limit))
     if not report.tls.verified:
         return warned(f"{detail}; not verified (-k)", float(days))
     return passed(detail, float(days), float(limit))
@@ -187,7 +189,7 @@ async def subprotocol(subject: Subject) -> Finding:
     chosen, wanted = subject.report.subprotocol, subject.options.expect_subprotocol
     if chosen == wanted:
         return Finding("pass", f"chose {chosen}", chosen, wanted)
-    return failed(f"chose {chosen or 'none'}", chosen, wanted)
+    return failed(f"chose {chosen or 'none'}, expected {wanted}", chosen, wanted)
 
 
 @rule(
@@ -200,7 +202,9 @@ async def extension(subject: Subject) -> Sequence[Finding]:
     granted = [text.partition(";")[0].strip() for text in subject.report.extensions]
     said = "; ".join(subject.report.extensions) or "none"
     return [
-        Finding("pass" if name in granted else "fail", f"granted: {said}", said, name, name)
+        Finding("pass", f"granted: {said}", said, name, name)
+        if name in granted
+        else Finding("fail", f"granted: {said}; expected {name}", said, name, name)
         for name in subject.options.expect_extensions
     ]
 
@@ -227,4 +231,6 @@ def _header(expected: HeaderExpectation, headers: list[tuple[str, str]]) -> Find
     if not values:
         return Finding("fail", f"no {expected.name} header", None, limit, name)
     seen = ", ".join(values)
-    return Finding("fail", f"{expected.name}: {seen}", seen, limit, name)
+    return Finding(
+        "fail", f"{expected.name}: {seen}, which {limit!r} does not fit", seen, limit, name
+    )

@@ -64,8 +64,10 @@ def within(measured_ms: float, limit_s: float | None, detail: str) -> Finding:
     """Whether a time in ms keeps a limit given in seconds; without one it is only told."""
     if limit_s is None:
         return passed(detail, round(measured_ms, 3))
-    status: Status = "pass" if measured_ms <= limit_s * 1e3 else "fail"
-    return Finding(status, detail, round(measured_ms, 3), round(limit_s * 1e3, 3))
+    figure, limit = round(measured_ms, 3), round(limit_s * 1e3, 3)
+    if measured_ms <= limit_s * 1e3:
+        return passed(detail, figure, limit)
+    return failed(f"{detail}; the limit is {limit:g} ms", figure, limit)
 
 
 Judge = Callable[["Subject"], Awaitable["Finding | Sequence[Finding]"]]

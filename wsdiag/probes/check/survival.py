@@ -65,7 +65,8 @@ async def _stay_idle(session: Session, wanted_s: float, timeout_s: float) -> Fin
         await await_event(session, heard.take, wanted_s)
     except (PeerClosedError, PeerBrokeError, SessionEnded) as problem:
         at = _since(began)
-        return failed(f"dropped after {at:.1f} s: {_told(problem)}", round(at, 3), wanted_s)
+        said = f"dropped after {at:.1f} s of {wanted_s:g}: {_told(problem)}"
+        return failed(said, round(at, 3), wanted_s)
     wrong = await _ask(session, timeout_s)
     if wrong:
         said = f"dead when asked after {format_duration(wanted_s)} idle: {wrong}"
@@ -137,7 +138,7 @@ async def _keep_alive(
             problem = _told(dropped)
         if problem:
             at = _since(began)
-            said = f"dropped after {at:.1f} s, with {sent} Pings sent: {problem}"
+            said = f"dropped after {at:.1f} s of {lasting_s:g}, with {sent} Pings sent: {problem}"
             return failed(said, round(at, 3), lasting_s)
         sent += 1
     every = format_duration(interval_s)

@@ -6,9 +6,19 @@ import asyncio
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from wsdiag.probes.check.options import CheckOptions
-from wsdiag.probes.check.rule import Finding, failed, passed, rule, skipped, unmeasured, warned
+from wsdiag.probes.check.rule import (
+    Finding,
+    failed,
+    passed,
+    rule,
+    skipped,
+    unmeasured,
+    warned,
+    within,
+)
 from wsdiag.probes.check.subject import Subject
 from wsdiag.probes.check.talk import (
     PeerBrokeError,
@@ -20,8 +30,8 @@ from wsdiag.probes.check.talk import (
 from wsdiag.probes.statistics import RunningStatistics
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.events import BinaryMessage, Close, Event, TextMessage, Violation
-from wsdiag.transport.session import Session, SessionEnded
-from wsdiag.transport.stamps import round_trip_ns
+from wsdiag.transport.session import Received, Session, SessionEnded
+from wsdiag.transport.stamps import SentMark, round_trip_ns
 
 _PAUSE_S = 0.1
 _GIVE_UP_AFTER = 2
@@ -34,37 +44,55 @@ _TOLD = 3
 )  # fmt: skip
 async def message(subject: Subject) -> Finding:
     """Send what --send says; one message within --within meets every expectation."""
-    options, session = subject.options, subject.session
-    if options.send is not None:
-        require_open(session)
-        _send(session, options.send)
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    wrong: list[str] = []
-    deadline = began + options.within_s
-    while (left := deadline - loop.time()) > 0:
-        try:
-            received = await session.receive(left)
-        except SessionEnded as ended:
-            return failed(f"the server {shown_end(ended.end)}{_others(wrong)}")
-        if received is None:
-            break
-        refusal = judge_message(options, received.event)
-        if refusal is None:
-            took_ms = (received.at.mono_ns / 1e9 - began) * 1e3
-            limit = options.within_s * 1e3
-            return passed(f"answered in {took_ms:.1f} ms", round(took_ms, 3), limit)
+    return await _Conversation(subject.session, subject.options).run()
+
+
+class _Conversation:
+    """One message out, at most, and the wait for the one that is expected."""
+
+    def __init__(self, session: Session, options: CheckOptions) -> None:
+        self._session, self._options = session, options
+        self._since_ns = session.opened.mono_ns
+        self._wrong: list[str] = []
+
+    async def run(self) -> Finding:
+        loop, options = asyncio.get_running_loop(), self._options
+        if options.send is not None:
+            require_open(self._session)
+            self._since_ns = _send(self._session, options.send).mono_ns
+        deadline = loop.time() + options.within_s
+        while (left := deadline - loop.time()) > 0:
+            try:
+                received = await self._session.receive(left)
+            except SessionEnded as ended:
+                return failed(f"the server {shown_end(ended.end)}{_others(self._wrong)}")
+            if received is not None and (finding := self._judge(received)) is not None:
+                return finding
+        nothing = "no fitting message" if self._wrong else "no message"
+        said = f"{nothing} within {options.within_s:g} s{_others(self._wrong)}"
+        return failed(said, limit=round(options.within_s * 1e3, 3))
+
+    def _judge(self, received: Received) -> Finding | None:
+        refusal = judge_message(self._options, received.event)
         if isinstance(received.event, Close | Violation):
-            return failed(f"{refusal}{_others(wrong)}")
-        if refusal:
-            wrong.append(refusal)
-    nothing = "no message" if not wrong else "no fitting message"
-    return Finding("fail", f"{nothing} within {options.within_s:g} s{_others(wrong)}",
-                   limit=round(options.within_s * 1e3, 3))  # fmt: skip
+            return failed(f"{refusal}{_others(self._wrong)}")
+        at_ns = received.at.kernel_ns or received.at.mono_ns
+        asked = self._options.send is not None
+        if asked and at_ns < self._since_ns:
+            return None  # a greeting is no answer
+        if refusal is None:
+            took_ms = max(0.0, (at_ns - self._since_ns) / 1e6)
+            what = "answered in" if asked else "came after"
+            limit = round(self._options.within_s * 1e3, 3)
+            return passed(f"{what} {took_ms:.1f} ms", round(took_ms, 3), limit)
+        self._wrong += [refusal] if refusal else []
+        return None
 
 
-def _send(session: Session, message: str | bytes) -> None:
-    session.send_binary(message) if isinstance(message, bytes) else session.send_text(message)
+def _send(session: Session, message: str | bytes) -> SentMark:
+    if isinstance(message, bytes):
+        return session.send_binary(message)
+    return session.send_text(message)
 
 
 def _others(wrong: Sequence[str]) -> str:
@@ -163,8 +191,10 @@ def _loss(volley: Volley, options: CheckOptions) -> Finding:
         detail += f", median {p50:.3g} ms"
     if volley.problem is not None:
         return failed(f"{detail}; {volley.problem}", volley.loss_pct, options.max_loss_pct)
-    good = volley.loss_pct <= options.max_loss_pct and answered
-    return Finding("pass" if good else "fail", detail, volley.loss_pct, options.max_loss_pct)
+    if volley.loss_pct <= options.max_loss_pct and answered:
+        return passed(detail, volley.loss_pct, options.max_loss_pct)
+    said = f"{detail}: {volley.loss_pct:.3g} % lost, the limit is {options.max_loss_pct:g} %"
+    return failed(said, volley.loss_pct, options.max_loss_pct)
 
 
 def _latency(volley: Volley, options: CheckOptions) -> list[Finding]:
@@ -172,11 +202,9 @@ def _latency(volley: Volley, options: CheckOptions) -> list[Finding]:
         return []
     p95 = volley.round_trips.percentile(95)
     if p95 is None:
-        finding = unmeasured("no Pong, no latency")
-        return [Finding(finding.status, finding.detail, name="p95", unmeasured=True)]
-    limit = round(options.max_p95_s * 1e3, 3)
-    status = "pass" if p95 <= limit else "fail"
-    return [Finding(status, f"95th percentile {p95:.3g} ms", round(p95, 3), limit, "p95")]  # type: ignore[arg-type]
+        return [replace(unmeasured("no Pong, no latency"), name="p95")]
+    judged = within(p95, options.max_p95_s, f"95th percentile {p95:.3g} ms")
+    return [replace(judged, name="p95")]
 
 
 @rule(
