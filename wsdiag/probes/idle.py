@@ -94,4 +94,3 @@ async def _look(clock: ProbeClock) -> None:
     while True:
         await asyncio.sleep(_LOOK_S)
         clock.look()
-

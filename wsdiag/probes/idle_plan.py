@@ -52,10 +52,10 @@ def plan_round(options: IdleOptions) -> Plan:
     if room < 0:
         wanted = len(rungs)
         chosen = essential[: max(2, budget - 1)]
-        rungs = thin(rungs, max(1, budget - len(chosen)))
+        rungs = thin(rungs, budget - len(chosen))
         notes = (
-            f"{options.max_connections} connections leave room for {len(rungs)} idle periods "
-            f"instead of {wanted}: a silent drop is found less exactly.",
+            f"With {options.max_connections} connections, {len(rungs)} of {wanted} idle periods "
+            "were tried: a silent drop is found less exactly.",
         )
     idle = [LanePlan(trial="idle", rung_s=rung) for rung in rungs]
     return Plan(_staggered([*chosen, *idle], options), notes)
@@ -87,8 +87,8 @@ def thin(rungs: list[float], count: int) -> list[float]:
     """`count` of these, evenly chosen; the longest always stays."""
     if count >= len(rungs):
         return rungs
-    if count == 1:
-        return rungs[-1:]
+    if count <= 1:
+        return rungs[-1:] if count == 1 else []
     return [rungs[round(i * (len(rungs) - 1) / (count - 1))] for i in range(count)]
 
 

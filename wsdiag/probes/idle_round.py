@@ -82,6 +82,8 @@ class Round:
             if self._context.clock.now_s() >= limit_s:
                 self._finish(self._idle(), self._context.options.pong_timeout_s)
                 limit_s = float("inf")
+            if limit_s == float("inf") and not any(lane.alive for lane in self._idle()):
+                break  # the rest has not even connected yet
             self._hold()
             self._release_late()
             await self._changed(limit_s)

@@ -98,9 +98,7 @@ def _group(part: list[float]) -> str:
     return f"{len(part)} at {low}{'' if low == high else f' to {high}'} s"
 
 
-def _keepalives(
-    finding: Finding, evidence: Evidence, kept: Mapping[Trial, Keepalive]
-) -> list[str]:
+def _keepalives(finding: Finding, evidence: Evidence, kept: Mapping[Trial, Keepalive]) -> list[str]:
     """What was proven to hold on this path, how often, and what was not."""
     if finding.verdict not in ("idle-timeout", "lifetime"):
         return []

@@ -116,9 +116,7 @@ class Endpoint:
             writer.write(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n")
             await writer.drain()
             return
-        lines = dict(
-            line.split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line
-        )
+        lines = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
         key = next(v for k, v in lines.items() if k.lower() == b"sec-websocket-key")
         accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
         extra = "".join(f"{name}: {value}\r\n" for name, value in self.manners.headers).encode()
@@ -182,7 +180,9 @@ class _Talk:
             length = head[1] & 0x7F
             assert length < 126
             mask = await self.reader.readexactly(4)
-            payload = bytes(b ^ mask[i % 4] for i, b in enumerate(await self.reader.readexactly(length)))
+            payload = bytes(
+                b ^ mask[i % 4] for i, b in enumerate(await self.reader.readexactly(length))
+            )
             opcode = head[0] & 0x0F
             if not self.manners.only_messages_count or opcode == 1:
                 self.heard = self.loop.time()

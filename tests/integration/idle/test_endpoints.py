@@ -158,7 +158,9 @@ def test_no_drop(scenes: Scenes) -> None:
     assert scenes["no-drop"].endpoint.clean_closes == scenes["no-drop"].endpoint.connections
 
 
-@pytest.mark.parametrize(("name", "age"), [("lifetime", 2.2), ("login", 2.2), ("pings-lifetime", 2.7)])
+@pytest.mark.parametrize(
+    ("name", "age"), [("lifetime", 2.2), ("login", 2.2), ("pings-lifetime", 2.7)]
+)
 def test_a_lifetime(name: str, age: float, scenes: Scenes) -> None:
     verdict = scenes[name].verdict
     assert verdict.verdict == "lifetime", verdict
