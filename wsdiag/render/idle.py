@@ -132,8 +132,19 @@ class IdleScreen(IdleLines):
         self._take_in()
         for error in self._errors:
             print_error(self._terminal, error)
-        self._terminal.print(self._whole(_FINAL_ROWS))
+        whole = self._whole(_FINAL_ROWS)
+        self._terminal.print(whole)
+        self._repeat_answers(whole)
         self._terminal.save(self._whole(_SAVED_ROWS), title="wsdiag idle-probe")
+
+    def _repeat_answers(self, whole: Group) -> None:
+        """Say the answers once more where the first ones have scrolled away above the advice."""
+        console = self._terminal.out
+        if len(console.render_lines(whole, pad=False)) < console.height:
+            return
+        for verdict in self._verdicts:
+            self._terminal.print(Text())
+            self._terminal.print(self._verdict(verdict, quiet=True))
 
     def _take_in(self) -> None:
         while self._queue:
