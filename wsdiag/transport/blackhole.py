@@ -1,4 +1,4 @@
-"""A socket whose kernel no longer hears the peer: what a forgotten flow in a firewall looks like."""
+"""A socket whose kernel no longer hears the peer: how a forgotten flow in a firewall looks."""
 
 from __future__ import annotations
 
