@@ -30,7 +30,9 @@ def candidates(
     rest = [p for p in possible if p.key in named and p not in fitting and _own(p, fitting)]
     fitting.sort(key=lambda p: (p.key not in named, _TRUST[p.evidence]))
     chosen = (*fitting, *rest)[:_MOST]
-    return tuple(Candidate(p.name, p.directive, p.default_s, _why(p, hops)) for p in chosen)
+    return tuple(
+        Candidate(p.name, p.directive, p.default_s, _why(p, hops, p in fitting)) for p in chosen
+    )
 
 
 def product_of(candidate: Candidate) -> Product | None:
@@ -78,8 +80,10 @@ def _seen(product: Product, finding: Finding) -> bool:
     return how in product.seen
 
 
-def _why(product: Product, hops: Sequence[Hop]) -> str | None:
+def _why(product: Product, hops: Sequence[Hop], fits: bool) -> str | None:
     for hop in hops:
         if product.key in keys_of([hop]):
-            return f"it names itself at the handshake ({hop.evidence})"
+            named = f"it names itself at the handshake ({hop.evidence})"
+            odd = not fits and product.default_s is not None
+            return f"{named}; its default does not fit, another setting may" if odd else named
     return None
