@@ -117,7 +117,7 @@ def idle_options(
         int,
         typer.Option(
             "--max-connections",
-            min=1,
+            min=3,
             max=1000,
             metavar="N",
             help="Connections at once, for each URL.",

@@ -79,7 +79,7 @@ def _candidates(candidates: Sequence[Candidate]) -> Iterator[RenderableType]:
     if not candidates:
         return
     yield Text()
-    yield Text("candidates: products whose known default fits", style="bold")
+    yield Text("candidates", style="bold")
     table = Table.grid(padding=(0, 2))
     for _ in range(4):
         table.add_column(overflow="fold")
