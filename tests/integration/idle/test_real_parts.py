@@ -118,7 +118,7 @@ def test_a_network_that_goes_away_is_not_an_idle_timeout(peers: Peers) -> None:
 
 
 @pytest.mark.nginx
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.timeout(200)
 def test_nginx_as_delivered_drops_after_sixty_seconds(peers: Peers) -> None:
     nginx = peers.nginx(peers.websockets(ping_interval_s=None), read_timeout_s=60)
@@ -132,7 +132,7 @@ def test_nginx_as_delivered_drops_after_sixty_seconds(peers: Peers) -> None:
     assert time.monotonic() - began < 60 + 15 + 5
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.timeout(200)
 def test_no_drop_takes_little_more_than_the_longest_idle_period(peers: Peers) -> None:
     server = peers.websockets(ping_interval_s=None)
