@@ -49,11 +49,12 @@ async def connect_and_show(
 ) -> int:
     """Connect once, print the result, and return the exit code."""
     from wsdiag.probes.connect import connect
-    from wsdiag.render.connect import print_connect
+    from wsdiag.render.connect import print_connect, save_connect
 
     result = await connect(url, default_compression(dial, True), tracer=tracer)
     if format is Format.json:
         terminal.json(result)
+        save_connect(terminal, result)
     else:
         print_connect(terminal, result)
     if result.error is not None and result.error.kind == "usage":

@@ -26,6 +26,8 @@ def run() -> None:
     except BrokenPipeError:
         _leave_quietly()
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            _report_file(error)
         if os.environ.get("WSDIAG_DEBUG"):
             raise
         _report(error)
@@ -44,6 +46,12 @@ def _interrupted(_number: int, _frame: FrameType | None) -> NoReturn:
 def _leave_quietly() -> None:
     # nobody reads stdout any more, and flushing it at exit must not fail
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _report_file(error: OSError) -> NoReturn:
+    """A file of the user's (--save, --trace, a key…) that the system would not let us use."""
+    print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+    sys.exit(FAILED)
 
 
 def _report(error: Exception) -> NoReturn:

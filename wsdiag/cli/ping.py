@@ -270,16 +270,25 @@ def _announce_load(options: PingOptions, terminal: Terminal) -> None:
 def _writer(
     urls: list[str], view: ViewOptions, terminal: Terminal, format: PingFormat
 ) -> EventWriter:
-    """Where events go: a view for people, NDJSON, or CSV."""
-    if format is PingFormat.json:
-        return JsonWriter(terminal)
-    if format is PingFormat.csv:
-        from wsdiag.render.csv import PingCsv
+    """Where events go: a view for people, or data, with the picture of `--save` beside it."""
+    if format is not PingFormat.text:
+        data = _data_writer(terminal, format)
+        if terminal.save_path is None:
+            return data
+        from wsdiag.render.ping import save_beside
 
-        return PingCsv(terminal)
+        return save_beside(data, terminal, urls, y_max_ms=view.y_max_ms, log_scale=view.log_scale)
     from wsdiag.render.ping import ping_view
 
     return ping_view(
         terminal, urls, window_s=view.window_s, y_max_ms=view.y_max_ms,
         log_scale=view.log_scale, chart=view.chart, timestamps=view.timestamps,
     )  # fmt: skip
+
+
+def _data_writer(terminal: Terminal, format: PingFormat) -> EventWriter:
+    if format is PingFormat.json:
+        return JsonWriter(terminal)
+    from wsdiag.render.csv import PingCsv
+
+    return PingCsv(terminal)

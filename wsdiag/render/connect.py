@@ -28,7 +28,13 @@ def print_connect(terminal: Terminal, result: ConnectResult) -> None:
     clean = terminal.clean(result)
     view = connect_view(clean, terminal.glyphs, quiet=terminal.quiet, verbose=terminal.verbose)
     terminal.print(view)
-    terminal.save(connect_view(clean, terminal.glyphs, verbose=terminal.verbose))
+    save_connect(terminal, result)
+
+
+def save_connect(terminal: Terminal, result: ConnectResult) -> None:
+    """Write the picture of `--save`, where one was asked for; OSError when it cannot."""
+    view = connect_view(terminal.clean(result), terminal.glyphs, verbose=terminal.verbose)
+    terminal.save(view, title="wsdiag connect")
 
 
 def connect_view(

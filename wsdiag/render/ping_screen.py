@@ -95,11 +95,25 @@ class PingScreen:
         self._take_in()
         for error in self._errors:
             print_error(self._terminal, error)
-        if any(series.tally.received or series.tally.lost for series in self._series.values()):
+        if self._sampled:
             self._terminal.print(self.final_view())
-            self._terminal.save(self.final_view(), title="wsdiag ping")
         elif self._summaries:
             self._terminal.print(self._summary_views())
+        self.save()
+
+    def take_in(self) -> None:
+        """Turn what is queued into samples: for a view that is saved but never on a screen."""
+        self._take_in()
+
+    def save(self) -> None:
+        """Write chart and summaries, or why there are none, to `--save`'s file; OSError."""
+        errors = [line for one in self._errors for line in error_lines(self._terminal.clean(one))]
+        view = self.final_view() if self._sampled else self._summary_views()
+        self._terminal.save(Group(*errors, view), title="wsdiag ping")
+
+    @property
+    def _sampled(self) -> bool:
+        return any(one.tally.received or one.tally.lost for one in self._series.values())
 
     # -- events to samples -----------------------------------------------------------------------
 
