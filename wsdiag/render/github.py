@@ -26,9 +26,7 @@ def step_summary(results: Sequence[CheckResult], summary: CheckSummary) -> str:
     lines = [f"### wsdiag check: {_counts(summary)}", ""]
     for label, rows in by_endpoint(results).items():
         lines += [f"#### {_cell(label)}", "", "| | check | found |", "|---|---|---|"]
-        lines += [
-            f"| {_mark(row)} | {_cell(row.id)} | {_cell(_said(row))} |" for row in rows
-        ]
+        lines += [f"| {_mark(row)} | {_cell(row.id)} | {_cell(_said(row))} |" for row in rows]
         lines.append("")
     return "\n".join(lines) + "\n"
 
