@@ -63,6 +63,43 @@ async def ping_with_session(url: str, count: int, interval: float) -> list[float
     return found
 
 
+async def ping_with_chart(url: str, count: int, interval: float) -> list[float]:
+    """`wsdiag ping` with its live chart on a terminal of 200x50, which a thread plays."""
+    import fcntl
+    import pty
+    import termios
+    import threading
+
+    from wsdiag.probes.ping import PingOptions, PingRun
+    from wsdiag.probes.results import PingReply
+    from wsdiag.render.ping import ping_view
+    from wsdiag.render.terminal import Terminal
+    from wsdiag.transport.options import DialOptions
+
+    screen, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+    threading.Thread(target=_swallow, args=(screen,), daemon=True).start()
+    terminal = Terminal(stdout=os.fdopen(slave, "w"), environ={"TERM": "xterm-256color"})
+    assert terminal.live
+    view = ping_view(terminal, [url])
+    found = []
+    view.start()
+    try:
+        options = PingOptions(count=count, interval_s=interval)
+        async for event in PingRun([url], options, DialOptions()).events():
+            view.handle(event)
+            if isinstance(event, PingReply):
+                found.append(event.rtt_ms)
+    finally:
+        view.stop()
+    return found
+
+
+def _swallow(screen: int) -> None:
+    while os.read(screen, 65536):
+        pass
+
+
 async def ping_with_websockets(url: str, count: int, interval: float) -> list[float]:
     """The websockets library, which reports a latency for each Ping."""
     import websockets
@@ -92,6 +129,7 @@ async def ping_with_aiohttp(url: str, count: int, interval: float) -> list[float
 
 CLIENTS = {
     "wsdiag session": ping_with_session,
+    "wsdiag + chart": ping_with_chart,
     "websockets": ping_with_websockets,
     "aiohttp": ping_with_aiohttp,
 }
