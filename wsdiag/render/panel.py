@@ -38,10 +38,11 @@ def panel(tally: Tally) -> Text:
 def table(series: Sequence[Series], glyphs: Glyphs, width: int) -> Table:
     """Figures of several series, a row each, which is their legend as well."""
     grid = Table.grid(padding=(0, 1, 0, 0))
-    narrow = width < 64
-    columns = ("now", "p50", "p95", "max", "loss") if narrow else (
-        "now", "min", "p50", "p95", "p99", "max", "loss",
-    )  # fmt: skip
+    columns: tuple[str, ...] = ("now", "min", "p50", "p95", "p99", "max", "loss")
+    if width < 64:  # the loss is never what gives way
+        columns = (
+            ("now", "p50", "p95", "max", "loss") if width >= 48 else ("now", "p50", "p95", "loss")
+        )
     grid.add_column(no_wrap=True, overflow="crop", max_width=max(width - 8 * len(columns) - 2, 8))
     for _ in columns:
         grid.add_column(justify="right", min_width=7, no_wrap=True)
@@ -71,12 +72,15 @@ def shorten(text: str, width: int, glyphs: Glyphs) -> str:
     return text[:head] + glyphs.ellipsis + text[len(text) - keep + head :]
 
 
-def marks_legend(glyphs: Glyphs) -> Text:
-    """What the marks in a chart mean."""
-    text = Text(no_wrap=True, overflow="crop")
-    text.append(glyphs.lost, LOST).append(" lost  ", _FAINT)
-    text.append(glyphs.late, LATE).append(" late  ", _FAINT)
-    text.append(glyphs.closed, LOST).append(" closed   slow: ", _FAINT)
+def marks_legend(glyphs: Glyphs, width: int = 80) -> Text:
+    """What the marks in a chart mean: as many of them as fit, each whole."""
+    entries = [("", glyphs.lost, LOST, "lost"), ("", glyphs.late, LATE, "late"),
+               ("", glyphs.closed, LOST, "closed")]  # fmt: skip
     for mark, cause in zip(glyphs.causes, CAUSES, strict=True):
-        text.append(mark, CAUSE_STYLES[cause]).append(f" {cause}  ", _FAINT)
+        entries.append(("" if cause != CAUSES[0] else " slow: ", mark, CAUSE_STYLES[cause], cause))
+    text = Text(no_wrap=True, overflow="crop")
+    for before, mark, style, name in entries:
+        if len(text) + len(before) + len(mark) + len(name) + 1 > width:
+            break
+        text.append(before, _FAINT).append(mark, style).append(f" {name}  ", _FAINT)
     return text

@@ -34,7 +34,8 @@ from wsdiag.render.terminal import Terminal
 from wsdiag.units import format_duration
 
 _NARROW = 60
-_FINAL_ROWS = 16
+_FINAL_ROWS, _FINAL_LEAST = 16, 9
+_CHART_LEAST = 3  # a chart has a row to draw in, and two for its time axis
 _BACKLOG = 100_000
 
 
@@ -96,7 +97,7 @@ class PingScreen:
         for error in self._errors:
             print_error(self._terminal, error)
         if self._sampled:
-            self._terminal.print(self.final_view())
+            self._terminal.print(self.final_view(self._final_rows()))
         elif self._summaries:
             self._terminal.print(self._summary_views())
         self.save()
@@ -183,7 +184,7 @@ class PingScreen:
             middle += self._lines(figures, width)
         title = self._lines(self._title(width, now_s), width)
         blank: Lines = [[]] * (rows - len(notes))
-        foot = Group(*notes, marks_legend(self._terminal.glyphs))
+        foot = Group(*notes, marks_legend(self._terminal.glyphs, width))
         return [*title, *middle, *blank, *self._lines(foot, width)]
 
     def _lines(self, view: RenderableType, width: int) -> Lines:
@@ -232,12 +233,20 @@ class PingScreen:
         grid.add_row(title, Text(facts, style="dim"))
         return grid
 
-    def final_view(self) -> Group:
-        """Chart of the whole run, legend, and each URL's summary."""
+    def _final_rows(self) -> int:
+        """Rows of the final chart: with its summary and the prompt it fits the screen."""
+        if not self._terminal.live:
+            return _FINAL_ROWS
+        rest = len(self._lines(self.final_view(_CHART_LEAST), self._terminal.width)) - _CHART_LEAST
+        room = self._terminal.out.height - 1 - rest
+        return min(max(room, _FINAL_LEAST), _FINAL_ROWS)
+
+    def final_view(self, rows: int = _FINAL_ROWS) -> Group:
+        """Chart of the whole run, `rows` high, legend, and each URL's summary."""
         longest = max((summary.duration_s for summary in self._summaries), default=0.0)
         end_s = longest or (self._clock() - self._begin).total_seconds()
         starts = (event_line(start) for start in self._starts.values())
-        parts: list[RenderableType] = [*starts, self._chart(end_s, _FINAL_ROWS, None)]
+        parts: list[RenderableType] = [*starts, self._chart(end_s, rows, None)]
         if len(self._series) > 1:
             parts.append(table(list(self._series.values()), self._terminal.glyphs, 100))
         return Group(*parts, marks_legend(self._terminal.glyphs), self._summary_views())

@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,7 @@ from wsdiag.render.connect import print_connect
 from wsdiag.render.glyphs import ASCII, UNICODE, fold
 from wsdiag.render.ping import ping_view
 from wsdiag.render.ping_lines import PingLines
-from wsdiag.render.ping_screen import PingScreen
+from wsdiag.render.ping_screen import ChartOptions, PingScreen
 from wsdiag.render.terminal import Terminal
 
 
@@ -148,12 +149,16 @@ def test_the_live_view_gives_the_terminal_back() -> None:
             view.handle(event)
         view.stop()
         view.stop()
-        written = os.read(leader, 1 << 20).decode()
+        written = b""  # a pseudo-terminal hands out a few kilobytes at a time
+        while b"\x1b[?1049l" not in written:
+            assert (more := os.read(leader, 1 << 16)), written
+            written += more
+        shown = written.decode()
     os.close(leader)
-    assert written.index("\x1b[?1049h") < written.index("\x1b[?1049l")
-    assert written.index("\x1b[?25l") < written.index("\x1b[?25h")
+    assert shown.index("\x1b[?1049h") < shown.index("\x1b[?1049l")
+    assert shown.index("\x1b[?25l") < shown.index("\x1b[?25h")
     screen = pyte.Screen(80, 24)
-    pyte.Stream(screen).feed(written.partition("\x1b[?1049l")[0])
+    pyte.Stream(screen).feed(shown.partition("\x1b[?1049l")[0])
     assert screen.display[0].startswith("PING wss://edge.example.com/socket")
 
 
@@ -161,3 +166,14 @@ def _options():  # type: ignore[no-untyped-def]
     from wsdiag.render.ping_screen import ChartOptions
 
     return ChartOptions()
+
+
+def test_the_final_chart_and_its_summary_fit_a_screen_of_24_rows() -> None:
+    t = terminal(tty=True)
+    t.out.height = 24
+    view = PingScreen(t, [scenes.EDGE], ChartOptions())
+    plain = replace(scenes.PING_SUMMARY, attribution=None, load=None, thresholds=(), advice=())
+    for event in [*scenes.ping_run(count=45), plain]:
+        view.handle(event)
+    view.finish()
+    assert len(out(t).splitlines()) <= 23
