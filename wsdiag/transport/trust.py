@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from datetime import UTC, datetime
+from pathlib import Path
 
 from wsdiag.transport import x509
 from wsdiag.transport.options import DialOptions
@@ -79,7 +80,29 @@ def _load_client_certificate(context: ssl.SSLContext, options: DialOptions) -> N
         context.load_cert_chain(options.cert, options.key, lambda: password)
     except (OSError, ssl.SSLError, ValueError) as error:
         files = f"{options.cert}" + (f" with {options.key}" if options.key else "")
-        raise TrustError("--cert", f"{files}: {_words(error)}") from error
+        raise TrustError("--cert", f"{files}: {_cert_words(error, options)}") from error
+
+
+def _cert_words(error: Exception, options: DialOptions) -> str:
+    """OpenSSL names its own source files; say what is wrong with the user's."""
+    reason = getattr(error, "reason", None) or ""
+    if reason == "KEY_VALUES_MISMATCH":
+        return "the key does not belong to the certificate"
+    if isinstance(error, ssl.SSLError):
+        if _is_encrypted(options.key or options.cert):
+            wrong = "the password is wrong" if options.key_password else "the key is encrypted"
+            return f"{wrong} (--key-password-env NAME takes it from the environment)"
+        where = "" if options.key else ", or its private key is in another file (--key FILE)"
+        return f"no PEM certificate with its private key in it{where}"
+    return _words(error)
+
+
+def _is_encrypted(file: Path | None) -> bool:
+    # OpenSSL says "PEM lib" for a wrong password as for no PEM at all (RFC 7468, 11; RFC 1421)
+    try:
+        return file is not None and b"ENCRYPTED" in file.read_bytes()[:65536]
+    except OSError:
+        return False
 
 
 def _limit_versions(context: ssl.SSLContext, options: DialOptions) -> None:
