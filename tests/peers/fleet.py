@@ -87,6 +87,10 @@ class Peers:
         """An ASGI echo server on `uvicorn`, with this of its WebSocket implementations."""
         return self._python("uvicorn_echo.py", ["--ws", ws], LOOPBACK, False, netns)
 
+    def lenient(self, manner: str) -> Peer:
+        """A server that receives badly on purpose; `programs/lenient_server.py` lists manners."""
+        return self._python("lenient_server.py", ["--manner", manner], LOOPBACK, False, None)
+
     def node_ws(self, *, tls: bool = False, host: str = LOOPBACK, netns: str | None = None) -> Peer:
         """An echo server on Node's `ws`."""
         log = self._place("node") / "log"

@@ -121,9 +121,8 @@ class _Reader:
         if not tables:
             self._problem((), "has no [[endpoint]]")
         read = [self._endpoint(index, table, defaults) for index, table in enumerate(tables)]
-        endpoints = [endpoint for endpoint in read if endpoint is not None]
-        self._refuse_same_names(endpoints, read)
-        return endpoints
+        self._refuse_same_names(read)
+        return [endpoint for endpoint in read if endpoint is not None]
 
     def _defaults(self, table: Any) -> Table:
         if not isinstance(table, dict):
@@ -166,15 +165,15 @@ class _Reader:
             self._problem(where if key in values else place, said)
             return None
 
-    def _refuse_same_names(
-        self, endpoints: Sequence[Endpoint], read: Sequence[Endpoint | None]
-    ) -> None:
+    def _refuse_same_names(self, read: Sequence[Endpoint | None]) -> None:
         seen: set[str] = set()
-        for endpoint in endpoints:
-            if endpoint.name is not None and endpoint.name in seen:
-                place = ("endpoint", read.index(endpoint), "name")
+        for index, endpoint in enumerate(read):
+            if endpoint is None or endpoint.name is None:
+                continue
+            if endpoint.name in seen:
+                place = ("endpoint", index, "name")
                 self._problem(place, f"a second endpoint is called {endpoint.name!r}")
-            seen.add(endpoint.name or "")
+            seen.add(endpoint.name)
 
     def _filled(self, value: Any) -> Any:
         if isinstance(value, list):

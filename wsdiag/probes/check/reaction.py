@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from wsdiag.probes.check.rule import Finding, failed, passed, unmeasured, warned
+from wsdiag.probes.check.rule import Finding, failed, passed, skipped, unmeasured, warned
 from wsdiag.probes.check.talk import (
     PeerBrokeError,
     PeerClosedError,
@@ -155,7 +155,7 @@ def _shown_codes(demand: Demand) -> str:
 def judge_tcp_end(reaction: Reaction, waited_s: float) -> Finding:
     """Whether TCP ended after a connection was failed (RFC 6455, 7.1.7 and 7.1.1). Pure."""
     if reaction.kind not in ("close", "end"):
-        return unmeasured("the server did not fail the connection over a reserved opcode")
+        return skipped("the server did not fail the connection over a reserved opcode")
     if reaction.end is None:
         return warned(f"TCP still open {waited_s:g} s after the Close")
     return passed(f"the server ended TCP ({reaction.end.how})", reaction.end.how)

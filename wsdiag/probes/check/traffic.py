@@ -142,9 +142,11 @@ class Volley:
         self.problem: str | None = None
 
     async def run(self) -> None:
-        """Send --count Pings; give up after two in a row without a Pong."""
+        """Send --count Pings; give up after two in a row without a Pong once the limit is lost."""
         unanswered = 0
-        while self.sent < self._options.count and unanswered < _GIVE_UP_AFTER:
+        while self.sent < self._options.count:
+            if unanswered >= _GIVE_UP_AFTER and self._is_lost:
+                return
             if self.sent:
                 await asyncio.sleep(_PAUSE_S)
             try:
@@ -166,6 +168,12 @@ class Volley:
             return False
         self.round_trips.add(round_trip_ns(mark, received.at)[0] / 1e6)
         return True
+
+    @property
+    def _is_lost(self) -> bool:
+        """Whether --max-loss cannot hold any more, whatever comes."""
+        lost = self.sent - self.round_trips.count
+        return 100.0 * lost / self._options.count > self._options.max_loss_pct
 
     @property
     def loss_pct(self) -> float:
