@@ -132,7 +132,8 @@ def test_servers_that_receive_badly(peers: Peers, manner: str) -> None:
         elif result["id"] in SILENT_END_IS_FINE and manner == "drop":
             wanted = {"pass"}
         assert result["status"] in wanted, result
-    assert run.code == 3  # under `drop` and `wrong-code` it is the closing handshake that fails
+    # Close 1000 to a legal Pong accuses nobody, so what that rule asks was not measured
+    assert run.code == (1 if manner == "wrong-code" else 3)
 
 
 @pytest.mark.parametrize(
