@@ -223,7 +223,7 @@ def ping_and_show(
     from wsdiag.probes.ping import PingRun
     from wsdiag.probes.results import Error, PingSummary
 
-    run = PingRun(urls, options, default_compression(dial, options.mode != "ping"), tracer)
+    run = PingRun(urls, options, default_compression(dial, False), tracer)
     show = _writer(urls, view, terminal, format)
     summaries: list[PingSummary] = []
     interrupted = False
