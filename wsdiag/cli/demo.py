@@ -13,9 +13,10 @@ import typer
 
 from wsdiag.cli.connect import connect_and_show
 from wsdiag.cli.idle_probe import probe_and_show
+from wsdiag.cli.main import INTERRUPTED
 from wsdiag.cli.options import Color, Format, Output
 from wsdiag.cli.ping import PingFormat, ViewOptions, ping_and_show
-from wsdiag.cli.runtime import INTERRUPTED, NO_ANSWER, run_async
+from wsdiag.cli.runtime import NO_ANSWER, run_async
 from wsdiag.cli.view import open_terminal
 from wsdiag.transport.options import DialOptions
 

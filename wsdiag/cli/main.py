@@ -24,7 +24,7 @@ def run() -> None:
     try:
         _run_command()
     except BrokenPipeError:
-        _leave_quietly()
+        leave_quietly()
     except Exception as error:
         if isinstance(error, OSError) and error.filename is not None:
             _report_file(error)
@@ -43,8 +43,8 @@ def _interrupted(_number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(INTERRUPTED)
 
 
-def _leave_quietly() -> None:
-    # nobody reads stdout any more, and flushing it at exit must not fail
+def leave_quietly() -> None:
+    """After `| head`: nobody reads stdout any more, and flushing it at exit must not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import sys
 from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any
 
-INTERRUPTED = 130
+from wsdiag.cli.main import INTERRUPTED, leave_quietly
+
 NO_ANSWER = 1
 USAGE = 2
 
@@ -40,7 +39,8 @@ def run_async(
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
     except BrokenPipeError:
-        return closed_stdout()
+        leave_quietly()
+        return 0
 
 
 def _loop_factory() -> asyncio.AbstractEventLoop:
@@ -82,10 +82,3 @@ def _add_handler(loop: asyncio.AbstractEventLoop, number: int, handler: Handler)
             loop.call_soon_threadsafe(handler)
 
         signal.signal(number, relay)
-
-
-def closed_stdout() -> int:
-    """Leave quietly after `| head`: nobody reads any more, and flushing at exit must not fail."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
-    return 0
