@@ -90,4 +90,4 @@ def _export(view: RenderableType, suffix: str, title: str, width: int) -> str:
         return draw_dots(svg)
     if suffix == ".html":
         return console.export_html(theme=_THEME, code_format=_HTML)
-    return console.export_text()
+    return "\n".join(line.rstrip() for line in console.export_text().splitlines()) + "\n"
