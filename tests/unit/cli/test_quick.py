@@ -127,7 +127,8 @@ def test_a_line_means_what_typer_takes_it_for(command: str, data: st.DataObject)
     "line",
     [
         ["--compression", "--no-compression", URL], ["--no-compression", "--compression", URL],
-        ["-c", "1", "-c", "2", URL], ["-o", "json", "--output=text", URL], ["-b", "a=b", "-bc=d", URL],
+        ["-c", "1", "-c", "2", URL], ["-o", "json", "--output=text", URL],
+        ["-b", "a=b", "-bc=d", URL],
         ["--max-loss", "100", URL], [URL, "-q", "wss://other", "-v"],
     ],
 )  # fmt: skip
@@ -158,7 +159,8 @@ def test_ordinary_lines_are_read_without_typer(line: list[str]) -> None:
         ["connect", URL, URL], ["ping", "-o", "xml", URL], ["ping", "-H", "@headers", URL],
         ["ping", "-4", "-6", URL], ["check", URL], ["ping", "--", URL], ["ping", "-H", "no", URL],
         ["ping", "-i", "soon", URL],
-        ["ping", "--max-loss", "100.5", URL], ["idle-probe", "--repeat", "101", URL], ["ping", "--bearer-env", "SURELY_NOT_SET", URL],
+        ["ping", "--max-loss", "100.5", URL], ["idle-probe", "--repeat", "101", URL],
+        ["ping", "--bearer-env", "SURELY_NOT_SET", URL],
     ],
 )  # fmt: skip
 def test_everything_else_is_left_to_typer(line: list[str]) -> None:
