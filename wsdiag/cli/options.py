@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from wsdiag.cli.params import (
     bad_parameter,
@@ -49,8 +49,7 @@ class TlsVersion(StrEnum):
     v1_3 = "1.3"
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """How to print, for any command."""
 
     quiet: bool

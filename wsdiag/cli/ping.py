@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from contextlib import aclosing
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import Output, default_compression, output_options, request_options
@@ -153,8 +152,7 @@ def _in_ms(seconds: float | None) -> float | None:
     return None if seconds is None else seconds * 1e3
 
 
-@dataclass(frozen=True, slots=True)
-class ViewOptions:
+class ViewOptions(NamedTuple):
     """How the live view draws."""
 
     timestamps: bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wsdiag.probes.advice import Seen, advice
 from wsdiag.probes.attribution import (
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 _BURST_NS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(NamedTuple):
     """Thresholds asked for; times in ms, loss in percent; None: not asked for."""
 
     max_p50_ms: float | None = None

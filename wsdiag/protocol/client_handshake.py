@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import h11
 
@@ -37,8 +37,7 @@ def new_key() -> str:
     return base64.b64encode(os.urandom(16)).decode()
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """The connection is open; `trailing` are the bytes behind the 101: frames already."""
 
     response: Response

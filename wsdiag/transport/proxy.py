@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wsdiag.transport.options import DialOptions
 from wsdiag.transport.report import DialError, DialReport
@@ -14,8 +14,7 @@ _PORTS = {"http": 1080, "https": 443, "socks5": 1080, "socks5h": 1080}
 _VARIABLES = {True: ("wss_proxy", "https_proxy"), False: ("ws_proxy", "http_proxy")}
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(NamedTuple):
     """A proxy; `url` as given, `why` names the option or variable that gave it."""
 
     url: str
