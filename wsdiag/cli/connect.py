@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
-
-import typer
 
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import (
@@ -19,6 +18,8 @@ from wsdiag.cli.view import open_terminal, refuse_bad_urls, tracing
 from wsdiag.transport.options import DialOptions
 
 if TYPE_CHECKING:
+    import typer
+
     from wsdiag.render.terminal import Terminal
     from wsdiag.transport.trace import Tracer
 
@@ -41,7 +42,7 @@ def connect(
     refuse_bad_urls([url], terminal, json=format is Format.json)
     with tracing(output, terminal, headers=format is Format.json) as tracer:
         code = run_async(lambda: connect_and_show(url, dial, terminal, format, tracer))
-    raise typer.Exit(code)
+    sys.exit(code)
 
 
 async def connect_and_show(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, get_args
-
-import typer
 
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import (
@@ -15,13 +14,15 @@ from wsdiag.cli.options import (
     output_options,
     request_options,
 )
-from wsdiag.cli.params import duration_option, flag, usage_errors
+from wsdiag.cli.params import bad_parameter, duration_option, flag, usage_errors
 from wsdiag.cli.runtime import USAGE, run_async
 from wsdiag.cli.view import EventWriter, JsonWriter, open_terminal, refuse_bad_urls, tracing
 from wsdiag.probes.results import Trial
 from wsdiag.transport.options import DialOptions
 
 if TYPE_CHECKING:
+    import typer
+
     from wsdiag.probes.idle_options import IdleOptions
     from wsdiag.render.terminal import Terminal
     from wsdiag.transport.trace import Tracer
@@ -156,7 +157,7 @@ def _trials(text: str, push: str | None, send: str | None) -> tuple[Trial, ...]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in get_args(Trial)]
     if unknown or not names:
-        raise typer.BadParameter(
+        raise bad_parameter(
             f"{', '.join(unknown) or 'nothing'}: choose from {', '.join(get_args(Trial))}",
             param_hint="--trials",
         )
@@ -164,7 +165,7 @@ def _trials(text: str, push: str | None, send: str | None) -> tuple[Trial, ...]:
         if text_to_send is not None and name not in names:
             names.append(name)
         if text_to_send is None and name in names:
-            raise typer.BadParameter(f"{name} needs {option} TEXT", param_hint="--trials")
+            raise bad_parameter(f"{name} needs {option} TEXT", param_hint="--trials")
     return tuple(trial for trial in get_args(Trial) if trial in names)
 
 
@@ -186,7 +187,7 @@ def idle_probe(
     terminal = open_terminal(output, dial)
     refuse_bad_urls(urls, terminal, json=format is Format.json)
     with tracing(output, terminal, urls=len(urls)) as tracer:
-        raise typer.Exit(probe_and_show(urls, options, dial, terminal, format, tracer))
+        sys.exit(probe_and_show(urls, options, dial, terminal, format, tracer))
 
 
 def probe_and_show(

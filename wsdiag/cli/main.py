@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -21,6 +22,7 @@ def run() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):
         print(f"wsdiag {__version__}")  # without the 60 ms that typer takes to import
         return
+    gc.disable()  # what imports make stays; `run_async` turns it on again
     try:
         _run_command()
     except BrokenPipeError:
@@ -34,6 +36,11 @@ def run() -> None:
 
 
 def _run_command() -> None:
+    from wsdiag.cli.quick import prepare
+
+    if (command := prepare(sys.argv[1:])) is not None:
+        command()
+        return
     from wsdiag.cli.app import app
 
     app(prog_name="wsdiag")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from wsdiag.cli.params import (
+    bad_parameter,
     duration_option,
     flag,
     parse_resolve,
@@ -18,6 +16,11 @@ from wsdiag.cli.params import (
     usage,
 )
 from wsdiag.transport.options import DialOptions
+
+if TYPE_CHECKING:  # see quick.py
+    from pathlib import Path
+
+    import typer
 
 REQUEST, TLS, PATH, OUTPUT = "Request", "TLS", "How to get there", "Output"
 
@@ -46,8 +49,7 @@ class TlsVersion(StrEnum):
     v1_3 = "1.3"
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """How to print, for any command."""
 
     quiet: bool
@@ -87,11 +89,11 @@ def output_options(
 ) -> Output:  # fmt: skip
     """Build what every command's printing depends on."""
     if save is not None and save.suffix.lower() not in (".svg", ".html", ".txt"):
-        raise typer.BadParameter(f"{save} must end in .svg, .html or .txt", param_hint="--save")
+        raise bad_parameter(f"{save} must end in .svg, .html or .txt", param_hint="--save")
     for option, path in (("--save", save), ("--trace", trace)):
         # found out before the measurement, not after it
         if path is not None and not path.parent.is_dir():
-            raise typer.BadParameter(f"no such folder: {path.parent}", param_hint=option)
+            raise bad_parameter(f"no such folder: {path.parent}", param_hint=option)
     return Output(quiet, verbose, color.value, save, trace, show_secrets)
 
 
@@ -199,11 +201,11 @@ def request_options(
 ) -> DialOptions:  # fmt: skip
     """Build how to reach the endpoint; `compression` is settled by each command's default."""
     if ipv4 and ipv6:
-        raise typer.BadParameter("-4 and -6 exclude each other", param_hint="-4/-6")
+        raise bad_parameter("-4 and -6 exclude each other", param_hint="-4/-6")
     if user is not None and bearer_env is not None:
-        raise typer.BadParameter("-u and --bearer-env exclude each other", param_hint="-u")
+        raise bad_parameter("-u and --bearer-env exclude each other", param_hint="-u")
     if cert is None and key is not None:
-        raise typer.BadParameter("a --key needs its --cert", param_hint="--key")
+        raise bad_parameter("a --key needs its --cert", param_hint="--key")
     return DialOptions(
         headers=read_headers(header or []),
         subprotocols=tuple(subprotocol or ()),

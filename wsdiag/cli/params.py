@@ -6,16 +6,23 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TypeVar
-
-import typer
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wsdiag.units import parse_duration, parse_size
 
+if TYPE_CHECKING:  # its import takes longer than a Ping: see quick.py
+    import typer
+
 T = TypeVar("T")
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+
+
+def bad_parameter(message: str, *, param_hint: str | None = None) -> typer.BadParameter:
+    """A usage error to raise; `param_hint` names the option."""
+    import typer
+
+    return typer.BadParameter(message, param_hint=param_hint)
 
 
 def usage(parse: Callable[[str], T]) -> Callable[[str], T]:
@@ -27,7 +34,7 @@ def usage(parse: Callable[[str], T]) -> Callable[[str], T]:
         try:
             return parse(text)
         except ValueError as error:
-            raise typer.BadParameter(str(error)) from None
+            raise bad_parameter(str(error)) from None
 
     parser.__name__ = parse.__name__
     return parser
@@ -39,10 +46,11 @@ def usage_errors(option: str | None = None) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from None
+        raise bad_parameter(str(error), param_hint=option) from None
 
 
-def _positive(text: str) -> float:
+def parse_positive(text: str) -> float:
+    """Seconds of a duration that is more than zero; ValueError."""
     seconds = parse_duration(text)
     if seconds <= 0:
         raise ValueError(f"{text!r} must be more than zero")
@@ -51,16 +59,22 @@ def _positive(text: str) -> float:
 
 def duration_option(*names: str, **more: Any) -> Any:
     """An option that takes a duration (`250ms`, `2s`, `1m30s`, bare seconds) as float seconds."""
-    return typer.Option(*names, parser=usage(_positive), metavar="DURATION", **more)
+    import typer
+
+    return typer.Option(*names, parser=usage(parse_positive), metavar="DURATION", **more)
 
 
 def size_option(*names: str, **more: Any) -> Any:
     """An option that takes a size (`64`, `16k`, `4M`) as int bytes."""
+    import typer
+
     return typer.Option(*names, parser=usage(parse_size), metavar="SIZE", **more)
 
 
 def flag(*names: str, **more: Any) -> Any:
     """An option without a value."""
+    import typer
+
     return typer.Option(*names, metavar="", **more)
 
 
@@ -69,7 +83,7 @@ def parse_header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon:
         raise ValueError(f"{text!r} has no colon: write 'Name: value'")
-    if not _TOKEN.fullmatch(name.strip()):
+    if not re.fullmatch(_TOKEN, name.strip()):
         raise ValueError(f"{name.strip()!r} is not a header name")
     if any((ord(char) < 0x20 and char != "\t") or ord(char) == 0x7F for char in value):
         raise ValueError(f"the value of {name.strip()!r} has a control character")
@@ -87,9 +101,10 @@ def read_headers(values: list[str]) -> tuple[tuple[str, str], ...]:
 
 def _header_file(name: str) -> list[str]:
     try:
-        text = Path(name).read_text(encoding="utf-8")
+        with open(name, encoding="utf-8") as file:
+            text = file.read()
     except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(
+        raise bad_parameter(
             f"cannot read headers from {name!r}: {error}", param_hint="'-H' / '--header'"
         ) from None
     return [line for line in text.splitlines() if line.strip()]
@@ -111,5 +126,5 @@ def read_environment(name: str | None, option: str) -> str | None:
         return None
     value = os.environ.get(name)
     if not value:
-        raise typer.BadParameter(f"environment variable {name} is not set", param_hint=option)
+        raise bad_parameter(f"environment variable {name} is not set", param_hint=option)
     return value

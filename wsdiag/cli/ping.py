@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import aclosing
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Literal
-
-import typer
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import Output, default_compression, output_options, request_options
-from wsdiag.cli.params import duration_option, flag, size_option, usage_errors
+from wsdiag.cli.params import bad_parameter, duration_option, flag, size_option, usage_errors
 from wsdiag.cli.runtime import USAGE, run_async
 from wsdiag.cli.view import EventWriter, JsonWriter, open_terminal, refuse_bad_urls, tracing
 from wsdiag.transport.options import DialOptions
 
 if TYPE_CHECKING:
+    import typer
+
     from wsdiag.probes.ping import PingOptions
     from wsdiag.render.terminal import Terminal
     from wsdiag.transport.trace import Tracer
@@ -124,9 +124,9 @@ def ping_options(
 
 def _refuse_impossible(size: int | None, mode: Mode, interval: float | None) -> None:
     if interval is not None and interval < 0.001:
-        raise typer.BadParameter("1ms is the shortest interval", param_hint="-i")
+        raise bad_parameter("1ms is the shortest interval", param_hint="-i")
     if mode is Mode.ping and size is not None and not 8 <= size <= 125:
-        raise typer.BadParameter(
+        raise bad_parameter(
             "a Ping carries 8 to 125 bytes (RFC 6455, 5.5); --mode text or binary carries more",
             param_hint="-s",
         )
@@ -142,7 +142,7 @@ def _load_rate(text: str) -> float | Literal["max"]:
     except ValueError:
         rate = 0
     if rate <= 0:
-        raise typer.BadParameter(
+        raise bad_parameter(
             f"{text!r} is neither 'max' nor bytes a second (16k, 4M)", param_hint="--load"
         )
     return rate
@@ -152,8 +152,7 @@ def _in_ms(seconds: float | None) -> float | None:
     return None if seconds is None else seconds * 1e3
 
 
-@dataclass(frozen=True, slots=True)
-class ViewOptions:
+class ViewOptions(NamedTuple):
     """How the live view draws."""
 
     timestamps: bool
@@ -206,7 +205,7 @@ def ping(
     terminal = open_terminal(output, dial)
     refuse_bad_urls(urls, terminal, json=format is PingFormat.json)
     with tracing(output, terminal, urls=len(urls)) as tracer:
-        raise typer.Exit(ping_and_show(urls, options, view, dial, terminal, format, tracer))
+        sys.exit(ping_and_show(urls, options, view, dial, terminal, format, tracer))
 
 
 def ping_and_show(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable, Coroutine
 from types import FrameType
@@ -33,6 +34,7 @@ def run_async(
         _install(asyncio.get_running_loop(), task, on_stop, on_quit)
         return await main()
 
+    _collect_garbage_again()
     try:
         with asyncio.Runner(loop_factory=_loop_factory) as runner:
             return runner.run(supervised())
@@ -41,6 +43,13 @@ def run_async(
     except BrokenPipeError:
         leave_quietly()
         return 0
+
+
+def _collect_garbage_again() -> None:
+    """After a start without it: what was imported until now is not worth looking through."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def _loop_factory() -> asyncio.AbstractEventLoop:

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import unquote
 
 from wsdiag.cli.options import Output
 from wsdiag.cli.runtime import USAGE
@@ -54,6 +53,8 @@ def secrets_of(dial: DialOptions) -> list[str]:
 
 
 def _proxy_secrets(url: str) -> list[str]:
+    from urllib.parse import unquote
+
     userinfo = url.partition("://")[2].rpartition("@")[0]
     password = userinfo.partition(":")[2]
     return [password, unquote(password), base64.b64encode(unquote(userinfo).encode()).decode()]
@@ -61,14 +62,15 @@ def _proxy_secrets(url: str) -> list[str]:
 
 def refuse_bad_urls(urls: Sequence[str], terminal: Terminal, *, json: bool) -> None:
     """Exit with 2 and a message that marks the place when a URL cannot be one."""
-    from wsdiag.probes.results import Error
-    from wsdiag.render.error import print_error
     from wsdiag.transport.target import Target, UrlError
 
     for url in urls:
         try:
             Target.parse(url)
         except UrlError as problem:
+            from wsdiag.probes.results import Error
+            from wsdiag.render.error import print_error
+
             error = Error(url, "url", "usage", problem.message, _mark(problem))
             if json:
                 terminal.json(error)

@@ -7,9 +7,8 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from wsdiag.probes.load import LoadPlan
 from wsdiag.probes.pace import Pace
 from wsdiag.probes.pinger import Pinger, Surroundings, undiagnosed
 from wsdiag.probes.results import PingEvent, PingSummary
@@ -18,7 +17,10 @@ from wsdiag.probes.schedule import spread
 from wsdiag.probes.stalls import Stalls
 from wsdiag.probes.tokens import LONGEST_PING, SHORTEST, Mode
 from wsdiag.transport.options import DialOptions
-from wsdiag.transport.trace import Tracer
+
+if TYPE_CHECKING:
+    from wsdiag.probes.load import LoadPlan
+    from wsdiag.transport.trace import Tracer
 
 SHORTEST_INTERVAL_S = 0.001
 LOADED_INTERVAL_S = 0.2
@@ -88,6 +90,8 @@ class PingOptions:
         """What `--load` sends, and when; its `announcement()` is to be shown before."""
         if self.load is None:
             return None
+        from wsdiag.probes.load import LoadPlan
+
         return LoadPlan(rate=self.load, idle_s=self.load_idle_s, time_s=self.load_time_s,
                         most_bytes=self.load_bytes)  # fmt: skip
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from wsdiag.protocol.assembly import Assembler
 from wsdiag.protocol.closing import TRANSITIONS, Step, decode_close, encode_close
 from wsdiag.protocol.codes import Opcode, Role, State
-from wsdiag.protocol.deflate import PerMessageDeflate
 from wsdiag.protocol.errors import LocalProtocolError, ProtocolViolation
 from wsdiag.protocol.events import Close, Event, Ping, Pong, Violation
 from wsdiag.protocol.frames import Frame, encode_header
 from wsdiag.protocol.masking import apply_mask, mask_source
 from wsdiag.protocol.parser import FrameParser
 from wsdiag.protocol.utf8 import Utf8Validator
+
+if TYPE_CHECKING:
+    from wsdiag.protocol.deflate import PerMessageDeflate
 
 FrameHook = Callable[[Literal["sent", "received"], Frame], None]
 

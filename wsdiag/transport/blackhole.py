@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import socket
 import struct
 import sys
@@ -20,6 +19,8 @@ def deafen(sock: socket.socket) -> bool:
     """
     if sys.platform != "linux":
         return False
+    import ctypes  # a millisecond that almost nobody needs
+
     code = ctypes.create_string_buffer(_DROP_ALL)
     program = struct.pack("HP", 1, ctypes.addressof(code))
     try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic_ns
+from typing import TYPE_CHECKING
 
 from wsdiag.protocol.codes import Role
 from wsdiag.protocol.connection import Connection
-from wsdiag.protocol.handshake import Accepted
-from wsdiag.transport import failures, redirects, second_look
+from wsdiag.transport import failures, redirects
 from wsdiag.transport.inbox import Inbox, InboxEnded, shake_hands
 from wsdiag.transport.options import DialOptions
 from wsdiag.transport.report import DialError, DialReport, PhaseClock
@@ -18,9 +18,12 @@ from wsdiag.transport.stamps import Stamp
 from wsdiag.transport.stream import Stream
 from wsdiag.transport.target import Target, UrlError
 from wsdiag.transport.tls import TlsLayer
-from wsdiag.transport.trace import Tracer, frame_tracer
-from wsdiag.transport.trust import TrustError, client_context, facts
 from wsdiag.transport.upgrade import upgrade
+
+if TYPE_CHECKING:
+    from wsdiag.protocol.client_handshake import Accepted
+    from wsdiag.protocol.connection import FrameHook
+    from wsdiag.transport.trace import Tracer
 
 # A plain server takes a ClientHello for the beginning of a long header line, and waits.
 _PATIENCE_S = 2.0
@@ -99,6 +102,8 @@ class _Dial:
         return self._session(stream, accepted, at)
 
     async def _start_tls(self, stream: Stream) -> None:
+        from wsdiag.transport.trust import TrustError, client_context, facts
+
         self._clock.begin("tls")
         try:
             context = client_context(self._options)
@@ -117,6 +122,8 @@ class _Dial:
 
     async def _shake_hands(self, stream: Stream, layer: TlsLayer) -> None:
         """TLS; when no byte comes back for long, see whether plain HTTP is spoken there."""
+        from wsdiag.transport import second_look
+
         shaking = asyncio.create_task(shake_hands(stream, layer))
         try:
             patience = min(_PATIENCE_S, self._options.connect_timeout / 3)
@@ -133,11 +140,15 @@ class _Dial:
         self._clock.stop("failed")
         failure = failures.tls(error, layer, name, self._report)
         if failure.kind == "cert":
+            from wsdiag.transport import second_look
+
             look = second_look.certificate(self._target, self._options, self._deadline)
             self._report.tls = await look
         return failure
 
     async def _tls_ended(self, ended: InboxEnded) -> DialError:
+        from wsdiag.transport import second_look
+
         self._clock.stop("failed")
         if not ended.received and await second_look.speaks_http(
             self._target, self._options, self._deadline
@@ -150,6 +161,8 @@ class _Dial:
         try:
             accepted, at = await upgrade(Inbox(stream), self._target, self._options, self._report)
         except DialError as error:
+            from wsdiag.transport import second_look
+
             self._clock.stop(error.message)
             silent = error.code == "closed-in-handshake" and not error.facts.get("first_bytes")
             if silent and not self._target.secure and await second_look.speaks_tls(
@@ -161,14 +174,20 @@ class _Dial:
         return accepted, at
 
     def _session(self, stream: Stream, accepted: Accepted, at: Stamp) -> Session:
-        tracer = self._report.tracer
         connection = Connection(
             Role.CLIENT,
             deflate=accepted.deflate,
             max_message_size=self._options.max_message_size,
             auto_pong=self._auto_pong,
-            on_frame=frame_tracer(self._report.url, tracer) if tracer is not None else None,
+            on_frame=self._frame_hook(),
         )
         return Session(
             stream, connection, report=self._report, trailing=accepted.trailing, opened=at
         )
+
+    def _frame_hook(self) -> FrameHook | None:
+        if self._report.tracer is None:
+            return None
+        from wsdiag.transport.trace import frame_tracer
+
+        return frame_tracer(self._report.url, self._report.tracer)

@@ -10,17 +10,19 @@ import errno
 import os
 import socket
 import ssl
+from typing import TYPE_CHECKING
 
 from wsdiag.protocol.errors import HandshakeError
-from wsdiag.transport import trust
 from wsdiag.transport.inbox import InboxEnded
-from wsdiag.transport.listen import format_address
 from wsdiag.transport.options import DialOptions
 from wsdiag.transport.report import DialError, DialReport, Kind
-from wsdiag.transport.resolve import FAMILIES, Address
+from wsdiag.transport.resolve import FAMILIES, Address, format_address
 from wsdiag.transport.stream import End
 from wsdiag.transport.tls import TlsLayer
-from wsdiag.transport.trace import Phase
+
+if TYPE_CHECKING:
+    from wsdiag.transport.trace import Phase
+    from wsdiag.transport.trust import TrustError
 
 _CONNECT_CODES: dict[int, tuple[Kind, str]] = {
     errno.ECONNREFUSED: ("refused", "refused"),
@@ -115,7 +117,7 @@ def unix_socket(path: str, error: Exception, report: DialReport) -> DialError:
     return DialError(kind, "tcp", code, f"{path}: {words}", report, path=path)
 
 
-def trust_options(error: trust.TrustError, report: DialReport) -> DialError:
+def trust_options(error: TrustError, report: DialReport) -> DialError:
     """TLS options that cannot be used."""
     return DialError(
         "usage", "tls", "bad-tls-option", f"{error.option} {error.message}", report,
@@ -129,6 +131,8 @@ def tls(error: OSError, layer: TlsLayer, name: str, report: DialReport) -> DialE
     if first and not (first[0] in _TLS_RECORD_TYPES and first[1:2] == b"\x03"):
         return tls_on_plain_port(first, report)
     if isinstance(error, ssl.SSLCertVerificationError):
+        from wsdiag.transport import trust
+
         return DialError(
             "cert", "tls", trust.certificate_code(error), error.verify_message, report,
             wanted=name, verify_code=error.verify_code,

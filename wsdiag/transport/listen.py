@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from wsdiag.transport.resolve import format_address
 from wsdiag.transport.stream import End, Stream
 from wsdiag.transport.tls import TlsLayer
 
@@ -101,14 +102,6 @@ class Listener:
         self._sock.close()
         for stream in tuple(self._shaking):
             stream.reset()
-
-
-def format_address(address: object) -> str:
-    """`ip:port` of a socket's address, IPv6 in brackets; a path stays a path."""
-    if isinstance(address, tuple):
-        host, port = address[:2]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return str(address)
 
 
 async def listen(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from typing import NamedTuple
 
 from wsdiag.transport.options import DialOptions
 from wsdiag.transport.report import DialError, DialReport
@@ -16,8 +14,7 @@ _PORTS = {"http": 1080, "https": 443, "socks5": 1080, "socks5h": 1080}
 _VARIABLES = {True: ("wss_proxy", "https_proxy"), False: ("ws_proxy", "http_proxy")}
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(NamedTuple):
     """A proxy; `url` as given, `why` names the option or variable that gave it."""
 
     url: str
@@ -71,6 +68,8 @@ def _exceptions(options: DialOptions, environ: Mapping[str, str]) -> str:
 
 def parse(url: str, why: str) -> Proxy:
     """A proxy's URL, http:// where it has no scheme. ValueError."""
+    from urllib.parse import unquote, urlsplit
+
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme not in _PORTS:
         raise ValueError(f"{parts.scheme}:// (http, https, socks5 and socks5h are known)")
@@ -98,6 +97,8 @@ def _covers(entry: str, host: str, port: int) -> bool:
         entry = name
     entry = entry.strip("[]").lstrip(".").rstrip(".")
     host = host.partition("%")[0].rstrip(".")
+    import ipaddress
+
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

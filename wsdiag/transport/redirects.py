@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from urllib.parse import urljoin
 
 from wsdiag.transport.options import DialOptions
 from wsdiag.transport.report import DialError, DialReport
@@ -46,6 +45,8 @@ def _target(target: Target, said: str, report: DialReport) -> Target:
     base = target.url.replace("ws", "http", 1)
     mapped = said.replace("ws", "http", 1) if said.lower().startswith(("ws:", "wss:")) else said
     try:
+        from urllib.parse import urljoin
+
         url = urljoin(base, mapped).partition("#")[0]
         return Target.parse(url.replace("http", "ws", 1))
     except (UrlError, ValueError) as error:

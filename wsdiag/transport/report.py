@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from time import monotonic_ns
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from wsdiag.transport.trace import HeadersTraced, Phase, PhaseTraced, Tracer
+if TYPE_CHECKING:
+    from wsdiag.transport.trace import Phase, Tracer
 
 Kind = Literal[
     "dns", "connect", "refused", "proxy", "tls", "cert", "upgrade", "redirect",
@@ -65,11 +66,15 @@ class DialReport:
     def headers_sent(self, first_line: str, headers: tuple[tuple[str, str], ...]) -> None:
         """Tell the tracer about a head that was sent."""
         if self.tracer is not None:
+            from wsdiag.transport.trace import HeadersTraced
+
             self.tracer(HeadersTraced(monotonic_ns(), self.url, "sent", first_line, headers))
 
     def headers_received(self, first_line: str, headers: tuple[tuple[str, str], ...]) -> None:
         """Tell the tracer about a head that came."""
         if self.tracer is not None:
+            from wsdiag.transport.trace import HeadersTraced
+
             self.tracer(HeadersTraced(monotonic_ns(), self.url, "received", first_line, headers))
 
 
@@ -112,5 +117,7 @@ class PhaseClock:
         took_ms = (at - self._began) / 1e6
         self._report.phases_ms[self.current] = took_ms
         if self._report.tracer is not None:
+            from wsdiag.transport.trace import PhaseTraced
+
             url = self._report.url
             self._report.tracer(PhaseTraced(at, url, self.current, took_ms, ok, detail))

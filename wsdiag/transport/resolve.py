@@ -14,10 +14,20 @@ Address = tuple[socket.AddressFamily, tuple[object, ...] | str]
 FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 
 
+def format_address(address: object) -> str:
+    """`ip:port` of a socket's address, IPv6 in brackets; a path stays a path."""
+    if isinstance(address, tuple):
+        host, port = address[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return str(address)
+
+
 def literal(host: str, port: int) -> list[Address]:
     """The address that `host` is itself (a zone included); [] when it is a name."""
+    # bytes, or Python loads its tables for international names
+    name = host.encode() if host.isascii() else host
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
         return []
     return [(family, address) for family, _, _, _, address in found]

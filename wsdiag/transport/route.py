@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import socket
 
-from wsdiag.transport import failures, proxying
-from wsdiag.transport.listen import format_address
+from wsdiag.transport import failures
 from wsdiag.transport.options import DialOptions
 from wsdiag.transport.proxy import Proxy, choose
 from wsdiag.transport.race import RaceLost, connect_first, connect_one
 from wsdiag.transport.report import DialReport, PhaseClock
-from wsdiag.transport.resolve import Address, literal, lookup, overridden
+from wsdiag.transport.resolve import Address, format_address, literal, lookup, overridden
 from wsdiag.transport.stream import Stream
 from wsdiag.transport.target import Target
 
@@ -33,6 +32,8 @@ class Route:
         if proxy is None:
             addresses = await self._addresses(self._target.host, self._target.port)
             return await self._tcp(addresses, timestamps)
+        from wsdiag.transport import proxying
+
         self._report.proxy, self._report.proxy_why = proxy.url, proxy.why
         if proxy.is_socks:
             return await self._socks(proxy, timestamps)
@@ -82,6 +83,8 @@ class Route:
 
     async def _socks(self, proxy: Proxy, timestamps: bool) -> Stream:
         """Through a SOCKS5 proxy; with socks5:// we look the name up, with socks5h:// it does."""
+        from wsdiag.transport import proxying
+
         host = self._target.host
         if not proxy.resolves_names:
             _, where = (await self._addresses(host, self._target.port))[0]

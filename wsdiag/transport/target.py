@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 _SECURE = {"wss": True, "https": True, "ws": False, "http": False}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -84,7 +82,7 @@ def _scheme(text: str) -> tuple[str | None, int]:
 def _authority(text: str, start: int, end: int) -> tuple[str | None, str, int | None]:
     """(userinfo, host, port) of what stands between the scheme and the path."""
     at = text.rfind("@", start, end)
-    userinfo = unquote(text[start:at]) if at >= 0 else None
+    userinfo = _unquoted(text[start:at]) if at >= 0 else None
     begin = at + 1
     if at < 0:
         begin = start
@@ -102,6 +100,8 @@ def _authority(text: str, start: int, end: int) -> tuple[str | None, str, int | 
 
 def _ipv6(text: str, start: int, end: int) -> str:
     # RFC 6874: the zone's % is itself encoded; the bare one that people type is taken as well.
+    import ipaddress
+
     address, percent, zone = text[start:end].partition("%")
     zone = zone.removeprefix("25") if len(zone) > 2 else zone
     try:
@@ -110,11 +110,11 @@ def _ipv6(text: str, start: int, end: int) -> str:
         raise UrlError(f"{address!r} is not an IPv6 address", text, start) from None
     if percent and not zone:
         raise UrlError("the zone after % is empty", text, end)
-    return f"{address}%{unquote(zone)}" if percent else address
+    return f"{address}%{_unquoted(zone)}" if percent else address
 
 
 def _name(text: str, start: int, end: int) -> str:
-    name = unquote(text[start:end])
+    name = _unquoted(text[start:end])
     if not name:
         raise UrlError("the host is missing", text, start)
     if name.isascii():
@@ -141,6 +141,8 @@ def _port(text: str, start: int, end: int) -> int | None:
 def _is_loopback(host: str) -> bool:
     if host.lower() == "localhost" or host.lower().endswith(".localhost"):
         return True
+    import ipaddress
+
     try:
         return ipaddress.ip_address(host.partition("%")[0]).is_loopback
     except ValueError:
@@ -149,3 +151,11 @@ def _is_loopback(host: str) -> bool:
 
 def _rebuild(secure: bool, authority: str, path: str) -> str:
     return f"{'wss' if secure else 'ws'}://{authority}{path}"
+
+
+def _unquoted(text: str) -> str:
+    if "%" not in text:
+        return text
+    from urllib.parse import unquote
+
+    return unquote(text)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from wsdiag.protocol.deflate import DeflateOffer
+from wsdiag.protocol.client_handshake import Accepted, ClientHandshake
 from wsdiag.protocol.errors import HandshakeError, LocalProtocolError
-from wsdiag.protocol.handshake import Accepted, ClientHandshake
 from wsdiag.transport import failures
 from wsdiag.transport.basic import basic
 from wsdiag.transport.inbox import Inbox, InboxEnded
@@ -76,13 +75,18 @@ def _ended(
 
 
 def _handshake(target: Target, options: DialOptions) -> ClientHandshake:
+    offer = None
+    if options.compression:
+        from wsdiag.protocol.deflate import DeflateOffer
+
+        offer = DeflateOffer()
     return ClientHandshake(
         _host(target, options),
         target.path_and_query,
         headers=_headers(target, options),
         subprotocols=options.subprotocols,
         origin=options.origin,
-        deflate_offer=DeflateOffer() if options.compression else None,
+        deflate_offer=offer,
         user_agent=_USER_AGENT if options.user_agent is None else options.user_agent or None,
     )
 

@@ -1,0 +1,69 @@
+"""What `connect` finds out: one connection from name to clean close."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from wsdiag.probes.results.base import Error, Hop, Phases, TcpFacts, optional
+
+
+@dataclass(frozen=True, slots=True)
+class HttpInfo:
+    """The answer to the opening handshake; `headers` as sent, in order (RFC 6455, 4.1)."""
+
+    status: int
+    reason: str
+    headers: Sequence[tuple[str, str]] = ()
+    body: str | None = optional()
+    """First lines of a refusal's body (bounded)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsInfo:
+    """What TLS negotiated and whom the certificate names; `verified` is False under `-k`."""
+
+    version: str | None
+    cipher: str | None
+    alpn: str | None = None
+    subject: str | None = None
+    issuer: str | None = None
+    sans: Sequence[str] = ()
+    not_after: str | None = None
+    expires_in_days: int | None = None
+    verified: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CloseInfo:
+    """How the closing handshake went (RFC 6455, 7): the code seen, who ended TCP first."""
+
+    code: int | None
+    reason: str = ""
+    clean: bool = False
+    tcp_ended_by: Literal["server", "client"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectResult:
+    """Record `connect.result`: one connection from name to clean close, or where it stopped."""
+
+    type: ClassVar[str] = "connect.result"
+    url: str
+    ok: bool
+    address: str | None = None
+    proxy: str | None = None
+    phases: Phases = field(default_factory=Phases)
+    http: HttpInfo | None = None
+    tls: TlsInfo | None = optional()
+    subprotocol: str | None = None
+    extensions: Sequence[str] = ()
+    tcp: TcpFacts | None = None
+    hops: Sequence[Hop] = ()
+    close: CloseInfo | None = None
+    error: Error | None = None
+    request: Sequence[tuple[str, str]] | None = optional()
+    """Our request headers, for `-v`."""
+    notes: Sequence[str] = ()
+    """Sentences worth reading: a certificate that ends soon, an old TLS version, no Pong…"""
