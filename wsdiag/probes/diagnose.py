@@ -16,6 +16,7 @@ from string import Formatter
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from wsdiag.probes.chain_facts import certificate_facts, chain_facts
 from wsdiag.probes.intermediaries import hops_from_headers
 from wsdiag.probes.results import Error
 from wsdiag.transport.report import DialError, DialReport
@@ -107,13 +108,13 @@ def facts_of(url: str, error: DialError) -> dict[str, str]:
     """Everything the hints may ask about, as strings; what is unknown is missing."""
     url = error.report.url or url  # with -L, the one that was reached
     facts = {"url": url, "message": error.message, "phase": error.phase}
-    facts |= _url_facts(url) | _http_facts(error.report) | _tls_facts(error.report)
+    facts |= _url_facts(url) | _http_facts(error.report) | _tls_facts(error)
     facts["address"] = error.report.address or ""
     facts["proxy"] = error.report.proxy or ""
     facts |= {
         name: _words(value)
         for name, value in error.facts.items()
-        if value is not None and name not in ("status", "attempts", "schemes")
+        if value is not None and name not in ("status", "attempts", "schemes", "trusted")
     }
     if facts.get("location"):
         facts |= _redirect_facts(url, facts)
@@ -159,17 +160,13 @@ def _http_facts(report: DialReport) -> dict[str, str]:
     return facts
 
 
-def _tls_facts(report: DialReport) -> dict[str, str]:
-    tls = report.tls
-    if tls is None:
+def _tls_facts(error: DialError) -> dict[str, str]:
+    tls = error.report.tls
+    if tls is None and error.kind != "cert":
         return {}
-    named = ", ".join(tls.sans) or tls.subject or "no name"
-    days = tls.expires_in_days
-    return {
-        "subject": tls.subject or "an unnamed subject", "issuer": tls.issuer or "an unnamed issuer",
-        "sans": named, "not_after": tls.not_after or "?", "not_before": tls.not_before or "?",
-        "days_ago": str(-days) if days is not None else "?",
-    }  # fmt: skip
+    trusted = error.facts.get("trusted", ())
+    verified = "yes" if tls is not None and tls.verified else ""
+    return {"verified": verified, **certificate_facts(tls), **chain_facts(tls, trusted)}
 
 
 def _redirect_facts(url: str, facts: Facts) -> dict[str, str]:

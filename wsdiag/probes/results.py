@@ -66,8 +66,21 @@ class HttpInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainLink:
+    """One certificate of the chain that the server presented; dates are RFC 3339."""
+
+    subject: str
+    issuer: str
+    not_before: str
+    not_after: str
+
+
+@dataclass(frozen=True, slots=True)
 class TlsInfo:
-    """What TLS negotiated and whom the certificate names; `verified` is False under `-k`."""
+    """What TLS negotiated and whom the certificate names.
+
+    `verified` is False under `-k`, and where verification failed.
+    """
 
     version: str | None
     cipher: str | None
@@ -78,6 +91,8 @@ class TlsInfo:
     not_after: str | None = None
     expires_in_days: int | None = None
     verified: bool = True
+    chain: Sequence[ChainLink] | None = optional()
+    """As presented, the server's own certificate first; left out where Python does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

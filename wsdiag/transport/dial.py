@@ -8,7 +8,7 @@ from time import monotonic_ns
 from wsdiag.protocol.codes import Role
 from wsdiag.protocol.connection import Connection
 from wsdiag.protocol.handshake import Accepted
-from wsdiag.transport import failures, redirects, second_look
+from wsdiag.transport import failures, redirects, second_look, trust
 from wsdiag.transport.inbox import Inbox, InboxEnded, shake_hands
 from wsdiag.transport.options import DialOptions
 from wsdiag.transport.report import DialError, DialReport, PhaseClock
@@ -111,7 +111,9 @@ class _Dial:
         except InboxEnded as ended:
             raise await self._tls_ended(ended) from ended
         except OSError as error:
-            raise await self._tls_failed(error, layer, name) from error
+            failure = failures.tls(error, layer, name, self._report)
+            failure.facts |= trust.store_facts(context, self._options)
+            raise await self._tls_failed(failure) from error
         self._report.tls = facts(layer.object, verified=not self._options.insecure)
         self._clock.end(f"{self._report.tls.version} {self._report.tls.cipher}")
 
@@ -129,9 +131,8 @@ class _Dial:
         finally:
             shaking.cancel()
 
-    async def _tls_failed(self, error: OSError, layer: TlsLayer, name: str) -> DialError:
-        self._clock.stop("failed")
-        failure = failures.tls(error, layer, name, self._report)
+    async def _tls_failed(self, failure: DialError) -> DialError:
+        self._clock.stop(failure.message)
         if failure.kind == "cert":
             look = second_look.certificate(self._target, self._options, self._deadline)
             self._report.tls = await look

@@ -15,6 +15,16 @@ Kind = Literal[
 
 
 @dataclass(frozen=True, slots=True)
+class ChainLink:
+    """One certificate of the chain that the peer presented; dates are RFC 3339."""
+
+    subject: str
+    issuer: str
+    not_before: str
+    not_after: str
+
+
+@dataclass(frozen=True, slots=True)
 class TlsFacts:
     """What TLS negotiated and the certificate's facts; dates are RFC 3339, None: unreadable."""
 
@@ -28,6 +38,12 @@ class TlsFacts:
     not_after: str | None
     expires_in_days: int | None
     verified: bool
+    purposes: tuple[str, ...] = ()
+    """The certificate's extended key usages; () for any."""
+    issuer_url: str | None = None
+    """Where the certificate says that its issuer's is published."""
+    chain: tuple[ChainLink, ...] | None = None
+    """As presented, the server's own first; None where this Python does not tell."""
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 
-from wsdiag.transport import x509
+from wsdiag.transport import chain, x509
 from wsdiag.transport.options import DialOptions
 from wsdiag.transport.report import TlsFacts
 
@@ -19,8 +19,9 @@ VERSIONS = {
 _VERIFY_CODES = {
     2: "cert-unknown-ca", 9: "cert-not-yet-valid", 10: "cert-expired",
     18: "cert-self-signed", 19: "cert-unknown-ca", 20: "cert-unknown-ca",
-    21: "cert-unknown-ca", 23: "cert-revoked", 26: "cert-wrong-purpose",
-    62: "cert-wrong-name", 64: "cert-wrong-name", 66: "cert-weak-key", 68: "cert-weak-signature",
+    7: "cert-bad-signature", 21: "cert-unknown-ca", 23: "cert-revoked", 26: "cert-wrong-purpose",
+    24: "cert-not-a-ca", 25: "cert-not-a-ca", 62: "cert-wrong-name", 64: "cert-wrong-name",
+    66: "cert-weak-key", 67: "cert-weak-key", 68: "cert-weak-signature", 79: "cert-not-a-ca",
 }  # fmt: skip
 
 
@@ -133,10 +134,13 @@ def facts(tls: ssl.SSLObject, *, verified: bool) -> TlsFacts:
         subject=certificate.subject if certificate else None,
         issuer=certificate.issuer if certificate else None,
         sans=certificate.sans if certificate else (),
-        not_before=_date(certificate.not_before) if certificate else None,
-        not_after=_date(certificate.not_after) if certificate else None,
+        not_before=chain.date(certificate.not_before) if certificate else None,
+        not_after=chain.date(certificate.not_after) if certificate else None,
         expires_in_days=(certificate.not_after - datetime.now(UTC)).days if certificate else None,
         verified=verified,
+        purposes=certificate.purposes if certificate else (),
+        issuer_url=certificate.issuer_url if certificate else None,
+        chain=chain.presented(tls),
     )  # fmt: skip
 
 
@@ -150,8 +154,24 @@ def _leaf(tls: ssl.SSLObject) -> x509.Certificate | None:
         return None
 
 
-def _date(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+def store_facts(context: ssl.SSLContext, options: DialOptions) -> dict[str, object]:
+    """What was trusted when a verification failed: --cacert's names, or that there was nothing."""
+    if options.cacert is not None:
+        return {"trusted": _names(context)}
+    # the authorities of a hashed folder are read on demand, and do not count as loaded before
+    folder = ssl.get_default_verify_paths().capath
+    filled = folder is not None and any(Path(folder).iterdir())
+    return {} if filled or context.cert_store_stats()["x509_ca"] else {"store": "empty"}
+
+
+def _names(context: ssl.SSLContext) -> tuple[str, ...]:
+    names = []
+    for der in context.get_ca_certs(binary_form=True):
+        try:
+            names.append(x509.parse(der).subject)
+        except x509.CertificateError:
+            continue
+    return tuple(names)
 
 
 def certificate_code(error: ssl.SSLCertVerificationError) -> str:
