@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from wsdiag.cli.asking import ask_for_passwords
 from wsdiag.cli.params import (
     duration_option,
     flag,
@@ -204,7 +205,7 @@ def request_options(
         raise typer.BadParameter("-u and --bearer-env exclude each other", param_hint="-u")
     if cert is None and key is not None:
         raise typer.BadParameter("a --key needs its --cert", param_hint="--key")
-    return DialOptions(
+    dial = DialOptions(
         headers=read_headers(header or []),
         subprotocols=tuple(subprotocol or ()),
         origin=origin,
@@ -230,6 +231,7 @@ def request_options(
         max_redirs=max_redirs,
         connect_timeout=connect_timeout,
     )
+    return ask_for_passwords(dial) if cert is not None or user is not None else dial
 
 
 def default_compression(dial: DialOptions, offer: bool) -> DialOptions:

@@ -28,9 +28,9 @@ _VERIFY_CODES = {
 class TrustError(Exception):
     """TLS options that cannot be used: an unreadable file, a wrong password; `option` names it."""
 
-    def __init__(self, option: str, message: str) -> None:
+    def __init__(self, option: str, message: str, *, wrong_password: bool = False) -> None:
         super().__init__(message)
-        self.option, self.message = option, message
+        self.option, self.message, self.wrong_password = option, message, wrong_password
 
 
 def client_context(options: DialOptions, *, verify: bool | None = None) -> ssl.SSLContext:
@@ -45,7 +45,7 @@ def client_context(options: DialOptions, *, verify: bool | None = None) -> ssl.S
         context.verify_mode = ssl.CERT_NONE
     else:
         _load_trust(context, options)
-    _load_client_certificate(context, options)
+    load_client_certificate(options, context)
     _limit_versions(context, options)
     return context
 
@@ -72,34 +72,41 @@ def _load_folder(context: ssl.SSLContext, options: DialOptions) -> None:
             context.load_verify_locations(cafile=path)
 
 
-def _load_client_certificate(context: ssl.SSLContext, options: DialOptions) -> None:
+def load_client_certificate(options: DialOptions, context: ssl.SSLContext | None = None) -> None:
+    """Into `context`; without one, whether it could be. TrustError."""
     if options.cert is None:
         return
+    if context is None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # Without a password OpenSSL would ask on the terminal by itself, in the middle of a dial.
     password = options.key_password or ""
     try:
         context.load_cert_chain(options.cert, options.key, lambda: password)
     except (OSError, ssl.SSLError, ValueError) as error:
-        files = f"{options.cert}" + (f" with {options.key}" if options.key else "")
-        raise TrustError("--cert", f"{files}: {_cert_words(error, options)}") from error
+        raise _cert_error(error, options) from error
 
 
-def _cert_words(error: Exception, options: DialOptions) -> str:
+def _cert_error(error: Exception, options: DialOptions) -> TrustError:
     """OpenSSL names its own source files; say what is wrong with the user's."""
-    reason = getattr(error, "reason", None) or ""
-    if reason == "KEY_VALUES_MISMATCH":
-        return "the key does not belong to the certificate"
-    if isinstance(error, ssl.SSLError):
-        if _is_encrypted(options.key or options.cert):
-            wrong = "the password is wrong" if options.key_password else "the key is encrypted"
-            return f"{wrong} (--key-password-env NAME takes it from the environment)"
-        where = "" if options.key else ", or its private key is in another file (--key FILE)"
-        return f"no PEM certificate with its private key in it{where}"
-    return _words(error)
+    files = f"{options.cert}" + (f" with {options.key}" if options.key else "")
+    if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+        return TrustError("--cert", f"{files}: the key does not belong to the certificate")
+    if not isinstance(error, ssl.SSLError):
+        return TrustError("--cert", f"{files}: {_words(error)}")
+    if is_encrypted(options.key or options.cert):
+        wrong = "the password is wrong" if options.key_password else "the key is encrypted"
+        words = f"{wrong} (--key-password-env NAME takes it from the environment)"
+        return TrustError("--cert", f"{files}: {words}", wrong_password=True)
+    where = "" if options.key else ", or its private key is in another file (--key FILE)"
+    words = f"no PEM certificate with its private key in it{where}"
+    return TrustError("--cert", f"{files}: {words}")
 
 
-def _is_encrypted(file: Path | None) -> bool:
-    # OpenSSL says "PEM lib" for a wrong password as for no PEM at all (RFC 7468, 11; RFC 1421)
+def is_encrypted(file: Path | None) -> bool:
+    """Whether a PEM file has an encrypted private key in it (RFC 7468, 11; RFC 1421).
+
+    OpenSSL says "PEM lib" for a wrong password as for no PEM at all.
+    """
     try:
         return file is not None and b"ENCRYPTED" in file.read_bytes()[:65536]
     except OSError:
