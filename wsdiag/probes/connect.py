@@ -133,7 +133,7 @@ def _result(
 ) -> ConnectResult:
     return ConnectResult(
         url=url, ok=error is None, address=report.address, proxy=report.proxy,
-        phases=_phases(report, later), http=_http(report, error is not None), tls=_tls(report),
+        proxy_why=report.proxy_why, phases=_phases(report, later), http=_http(report, error is not None), tls=_tls(report),
         subprotocol=report.subprotocol, extensions=report.extensions, tcp=tcp,
         hops=hops_from_headers(report.headers), close=close, error=error,
         request=report.request_headers or None, notes=_dial_notes(report, error) + (notes or []),

@@ -114,7 +114,7 @@ def facts_of(url: str, error: DialError) -> dict[str, str]:
     facts |= {
         name: _words(value)
         for name, value in error.facts.items()
-        if value is not None and name not in ("status", "attempts", "schemes", "trusted")
+        if value is not None and name not in ("status", "attempts", "trusted")
     }
     if facts.get("location"):
         facts |= _redirect_facts(url, facts)

@@ -160,6 +160,8 @@ class ConnectResult:
     ok: bool
     address: str | None = None
     proxy: str | None = None
+    proxy_why: str | None = optional()
+    """Which option or variable named the proxy, or kept one from being used."""
     phases: Phases = field(default_factory=Phases)
     http: HttpInfo | None = None
     tls: TlsInfo | None = optional()

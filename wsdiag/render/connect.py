@@ -117,6 +117,8 @@ def _fact_rows(
         yield "address", result.address
     if result.proxy:
         yield "proxy", result.proxy
+    elif result.proxy_why and verbose:
+        yield "proxy", f"none: {result.proxy_why}"
     if result.http:
         good = "green" if result.http.status == 101 else "bold red"
         yield "http", Text(f"{result.http.status} {result.http.reason}".rstrip(), style=good)

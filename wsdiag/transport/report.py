@@ -55,7 +55,7 @@ class DialReport:
     proxy: str | None = None
     """The proxy's URL as given, password included: mask it before showing it."""
     proxy_why: str | None = None
-    """Which option or environment variable named the proxy."""
+    """Which option or environment variable named the proxy, or kept one from being used."""
     phases_ms: dict[str, float] = field(default_factory=dict)
     request_line: str = ""
     request_headers: tuple[tuple[str, str], ...] = ()
