@@ -133,9 +133,11 @@ def _result(
 ) -> ConnectResult:
     return ConnectResult(
         url=url, ok=error is None, address=report.address, proxy=report.proxy,
-        proxy_why=report.proxy_why, phases=_phases(report, later), http=_http(report, error is not None), tls=_tls(report),
+        proxy_why=report.proxy_why, phases=_phases(report, later),
+        http=_http(report, error is not None), tls=_tls(report),
         subprotocol=report.subprotocol, extensions=report.extensions, tcp=tcp,
         hops=hops_from_headers(report.headers), close=close, error=error,
+        redirects=report.redirects or None, reached=report.url if report.redirects else None,
         request=report.request_headers or None, notes=_dial_notes(report, error) + (notes or []),
     )  # fmt: skip
 
@@ -185,7 +187,12 @@ def _tcp_facts(session: Session) -> TcpFacts | None:
 def _dial_notes(report: DialReport, error: Error | None) -> list[str]:
     told = []
     if report.redirects:
-        told.append(f"Followed {len(report.redirects)} redirect(s) to {report.url}.")
+        told.append("Redirected: " + " -> ".join((*report.redirects, report.url)))
+    if report.credentials_dropped:
+        told.append(
+            "Credentials and cookies were not sent on: a redirect led to another origin (scheme, "
+            "host and port), which has to be asked for by its own URL."
+        )
     if report.proxy is not None:
         told.append(
             f"Through the proxy {report.proxy} (named by {report.proxy_why}): TCP's figures "

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -134,7 +135,8 @@ def _url_facts(url: str) -> dict[str, str]:
         return {"marked": f"{error.url[: error.position]}»{error.url[error.position :]}"}
     rest = target.url.split("://", 1)[1]
     return {
-        "host": target.host, "port": str(target.port), "path": target.path_and_query,
+        "url_quoted": shlex.quote(url), "host": target.host, "port": str(target.port),
+        "path": target.path_and_query,
         "wss_url": f"wss://{rest}", "ws_url": f"ws://{rest}",
         "origin": f"http{'s' if target.secure else ''}://{target.host_header}",
     }  # fmt: skip
@@ -144,7 +146,8 @@ def _http_facts(report: DialReport) -> dict[str, str]:
     if report.status is None:
         return {}
     body = report.body[:_MATCHED_CHARS].decode("utf-8", "replace")
-    facts = {f"header-{name.lower()}": value for name, value in report.headers}
+    facts = {"header-www-authenticate": "it does not say which", "header-retry-after": "not said"}
+    facts |= {f"header-{name.lower()}": value for name, value in report.headers}
     facts |= {
         "status": f"{report.status} {report.reason}".strip(),
         "server": facts.get("header-server", "no Server header"),
@@ -156,6 +159,7 @@ def _http_facts(report: DialReport) -> dict[str, str]:
     facts["with_body"] = f": {facts['says']}" if facts["says"] else ", with an empty body"
     sent = {name.lower(): value for name, value in report.request_headers}
     facts["origin-sent"] = sent.get("origin", "")
+    facts["origin-shown"] = sent.get("origin") or "none"
     facts["authorization-sent"] = "yes" if "authorization" in sent else ""
     return facts
 
@@ -177,7 +181,9 @@ def _redirect_facts(url: str, facts: Facts) -> dict[str, str]:
     except ValueError:
         return {"target": facts["location"]}
     elsewhere = "yes" if host and host != facts.get("host") else ""
-    return {"target": re.sub(r"^http", "ws", target), "elsewhere": elsewhere}
+    return {
+        "target": re.sub(r"^http", "ws", target), "target-host": host, "elsewhere": elsewhere,
+    }  # fmt: skip
 
 
 def excerpt(body: str) -> str:

@@ -171,6 +171,10 @@ class ConnectResult:
     hops: Sequence[Hop] = ()
     close: CloseInfo | None = None
     error: Error | None = None
+    redirects: Sequence[str] | None = optional()
+    """With -L: the URLs that sent us on, in order."""
+    reached: str | None = optional()
+    """With -L: the URL that all the rest is about, where it is not `url`."""
     request: Sequence[tuple[str, str]] | None = optional()
     """Our request headers, for `-v`."""
     notes: Sequence[str] = ()

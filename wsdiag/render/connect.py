@@ -32,10 +32,13 @@ _LINKS_SHOWN = 8
 def print_connect(terminal: Terminal, result: ConnectResult) -> None:
     """Print a connection's result for people, and save its picture where one was asked for.
 
-    `-q`: only the answer; a failure's hint stays. `-v`: both sides' headers as well.
+    `-q`: only the answer; a failure's hint stays. `-v`: more facts; the headers are in the trace on
+    stderr, each hop's, and in the picture.
     """
     clean = terminal.clean(result)
-    view = connect_view(clean, terminal.glyphs, quiet=terminal.quiet, verbose=terminal.verbose)
+    view = connect_view(
+        clean, terminal.glyphs, quiet=terminal.quiet, verbose=terminal.verbose, headers=False
+    )
     terminal.print(view)
     save_connect(terminal, result)
 
@@ -47,9 +50,14 @@ def save_connect(terminal: Terminal, result: ConnectResult) -> None:
 
 
 def connect_view(
-    result: ConnectResult, glyphs: Glyphs = UNICODE, *, quiet: bool = False, verbose: bool = False
+    result: ConnectResult,
+    glyphs: Glyphs = UNICODE,
+    *,
+    quiet: bool = False,
+    verbose: bool = False,
+    headers: bool = True,
 ) -> Group:
-    """The whole view of a cleaned result."""
+    """The whole view of a cleaned result; `headers`: with `verbose`, those of both sides."""
     parts: list[RenderableType] = [*_answer(result, glyphs)]
     if quiet:
         return Group(*parts)
@@ -58,7 +66,7 @@ def connect_view(
         failed = result.error.phase if result.error else None
         parts += [Text(), Waterfall(bars, failed, glyphs)]
     parts += [Text(), _facts(result, glyphs, verbose)]
-    if verbose:
+    if verbose and headers:
         parts += [Text(), *_headers(result)]
     elif result.error and result.http:
         parts += [*_refusal(result.http)]
@@ -223,7 +231,7 @@ def _note(note: str, glyphs: Glyphs) -> RenderableType:
 
 def _headers(result: ConnectResult) -> Iterator[RenderableType]:
     if result.request:
-        yield Text.assemble(("> ", "cyan"), f"GET {_target(result.url)} HTTP/1.1")
+        yield Text.assemble(("> ", "cyan"), f"GET {_target(result.reached or result.url)} HTTP/1.1")
         yield from _header_lines(">", result.request, "cyan")
     if result.http:
         status = f"HTTP/1.1 {result.http.status} {result.http.reason}".rstrip()

@@ -68,6 +68,8 @@ class DialReport:
     extensions: tuple[str, ...] = ()
     redirects: tuple[str, ...] = ()
     """URLs that sent us on, in order (with -L)."""
+    credentials_dropped: bool = False
+    """Whether a redirect led to another origin, where credentials were not sent on."""
     total_ms: float = 0.0
     tracer: Tracer | None = None
 
