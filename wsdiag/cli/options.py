@@ -16,7 +16,7 @@ from wsdiag.cli.params import (
     parse_resolve,
     read_environment,
     read_headers,
-    usage,
+    usage_errors,
 )
 from wsdiag.transport.options import DialOptions
 
@@ -224,7 +224,7 @@ def request_options(
         sni=sni,
         proxy=proxy,
         noproxy=noproxy,
-        resolve=tuple(usage(parse_resolve)(triple) for triple in resolve or ()),
+        resolve=_resolved(resolve or []),
         unix_socket=None if unix_socket is None else str(unix_socket),
         family=4 if ipv4 else 6 if ipv6 else None,
         location=location,
@@ -232,6 +232,11 @@ def request_options(
         connect_timeout=connect_timeout,
     )
     return ask_for_passwords(dial) if cert is not None or user is not None else dial
+
+
+def _resolved(texts: list[str]) -> tuple[tuple[str, int, str], ...]:
+    with usage_errors("--resolve"):
+        return tuple(triple for text in texts for triple in parse_resolve(text))
 
 
 def default_compression(dial: DialOptions, offer: bool) -> DialOptions:

@@ -61,7 +61,10 @@ class Route:
         return Stream(sock, peer=path)
 
     async def _addresses(self, host: str, port: int) -> list[Address]:
-        given = overridden(host, port, self._options) or literal(host, port)
+        try:
+            given = overridden(host, port, self._options) or literal(host, port)
+        except OSError as error:
+            raise failures.no_such_zone(host, error, self._report) from error
         if given:
             return failures.of_family(given, self._options.family, host, self._report)
         self._clock.begin("dns")
