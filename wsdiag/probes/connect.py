@@ -10,13 +10,22 @@ from wsdiag.probes.diagnose import diagnose
 from wsdiag.probes.drops import drop_of
 from wsdiag.probes.intermediaries import hops_from_headers
 from wsdiag.probes.pinger import phases_of
-from wsdiag.probes.results import CloseInfo, ConnectResult, Drop, Error, HttpInfo, TcpFacts, TlsInfo
+from wsdiag.probes.results import (
+    ChainLink,
+    CloseInfo,
+    ConnectResult,
+    Drop,
+    Error,
+    HttpInfo,
+    TcpFacts,
+    TlsInfo,
+)
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.errors import LocalProtocolError, ProtocolViolation
 from wsdiag.protocol.events import Close, Pong, Violation
 from wsdiag.transport.dial import dial
 from wsdiag.transport.options import DialOptions
-from wsdiag.transport.report import DialError, DialReport
+from wsdiag.transport.report import DialError, DialReport, TlsFacts
 from wsdiag.transport.session import CloseOutcome, Session, SessionEnded
 from wsdiag.transport.stamps import SentMark, round_trip_ns
 from wsdiag.transport.trace import Tracer
@@ -124,10 +133,12 @@ def _result(
 ) -> ConnectResult:
     return ConnectResult(
         url=url, ok=error is None, address=report.address, proxy=report.proxy,
-        phases=_phases(report, later), http=_http(report, error is not None), tls=_tls(report),
+        proxy_why=report.proxy_why, phases=_phases(report, later),
+        http=_http(report, error is not None), tls=_tls(report),
         subprotocol=report.subprotocol, extensions=report.extensions, tcp=tcp,
         hops=hops_from_headers(report.headers), close=close, error=error,
-        request=report.request_headers or None, notes=_dial_notes(report) + (notes or []),
+        redirects=report.redirects or None, reached=report.url if report.redirects else None,
+        request=report.request_headers or None, notes=_dial_notes(report, error) + (notes or []),
     )  # fmt: skip
 
 
@@ -150,8 +161,16 @@ def _tls(report: DialReport) -> TlsInfo | None:
     return TlsInfo(
         version=tls.version, cipher=tls.cipher, alpn=tls.alpn, subject=tls.subject,
         issuer=tls.issuer, sans=tls.sans, not_after=tls.not_after,
-        expires_in_days=tls.expires_in_days, verified=tls.verified,
+        expires_in_days=tls.expires_in_days, verified=tls.verified, chain=_chain(tls),
     )  # fmt: skip
+
+
+def _chain(tls: TlsFacts) -> tuple[ChainLink, ...] | None:
+    if tls.chain is None:
+        return None
+    return tuple(
+        ChainLink(each.subject, each.issuer, each.not_before, each.not_after) for each in tls.chain
+    )
 
 
 def _tcp_facts(session: Session) -> TcpFacts | None:
@@ -165,16 +184,32 @@ def _tcp_facts(session: Session) -> TcpFacts | None:
 # -- sentences -------------------------------------------------------------------------------------
 
 
-def _dial_notes(report: DialReport) -> list[str]:
+def _dial_notes(report: DialReport, error: Error | None) -> list[str]:
     told = []
     if report.redirects:
-        told.append(f"Followed {len(report.redirects)} redirect(s) to {report.url}.")
+        told.append("Redirected: " + " -> ".join((*report.redirects, report.url)))
+    if report.credentials_dropped:
+        told.append(
+            "Credentials and cookies were not sent on: a redirect led to another origin (scheme, "
+            "host and port), which has to be asked for by its own URL."
+        )
     if report.proxy is not None:
         told.append(
             f"Through the proxy {report.proxy} (named by {report.proxy_why}): TCP's figures "
             "describe the first hop only."
         )
-    return told + _tls_notes(report)
+    refused = error is not None and error.kind == "cert"
+    return told + (_refused_notes(report) if refused else _tls_notes(report))
+
+
+def _refused_notes(report: DialReport) -> list[str]:
+    """About a certificate that was refused: the error says why, and how it looks is in `tls`."""
+    if report.tls is None or report.tls.chain is not None:
+        return []
+    return [
+        "This Python does not tell which chain the server sent (CPython does, since 3.10); "
+        "openssl s_client -showcerts does."
+    ]
 
 
 def _tls_notes(report: DialReport) -> list[str]:
@@ -187,6 +222,11 @@ def _tls_notes(report: DialReport) -> list[str]:
         told.append(f"The certificate expired on {tls.not_after}.")
     elif days is not None and days < CERTIFICATE_WARNING_DAYS:
         told.append(f"The certificate expires in {days} days, on {tls.not_after}: renew it.")
+    if tls.verified and tls.subject and not tls.sans:
+        told.append(
+            "The certificate has no subjectAltName: browsers and most libraries refuse it, "
+            "whatever its common name (RFC 9525, 6.3)."
+        )
     if not tls.verified:
         told.append("The certificate was not verified (-k).")
     if tls.version in _OLD_TLS:
