@@ -83,6 +83,13 @@ class Fault:
             self.timer.cancel()
         self.timer = link.loop.call_later(max(delay, 0.0), action)
 
+    def act(self, link: Link, delay: float, action: Callable[[], None]) -> None:
+        """As `arm`, but with no delay at once: right behind the bytes of the upgrade."""
+        if delay:
+            self.arm(link, delay, action)
+        else:
+            action()
+
 
 def overrides(fault: Fault, hook: str) -> bool:
     """Whether a fault has its own version of a hook: others cost nothing per byte."""

@@ -86,10 +86,7 @@ class BadFrame(Fault):
         data = RULES[self.rule][1]
         if self.rule == "rsv1" and peer.connection.deflate is not None:
             data = encode_frame(PING, b"rsv1", rsv1=True)
-        if self.after:
-            self.arm(peer, self.after, partial(peer.send, data))
-        else:
-            peer.send(data)
+        self.act(peer, self.after, partial(peer.send, data))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,7 +103,7 @@ class BadUtf8(Fault):
 
     def opened(self, peer: Peer) -> None:
         """Send it at once, or later."""
-        self.arm(peer, self.after, partial(peer.send, UTF8[self.kind]))
+        self.act(peer, self.after, partial(peer.send, UTF8[self.kind]))
 
 
 @dataclass(slots=True, kw_only=True)

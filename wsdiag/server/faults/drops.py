@@ -100,7 +100,7 @@ class CloseNow(Fault):
 
     def opened(self, peer: Peer) -> None:
         """Close at once, or later."""
-        self.arm(peer, self.after, partial(peer.close, self.code or None, self.reason))
+        self.act(peer, self.after, partial(peer.close, self.code or None, self.reason))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,7 +118,7 @@ class Cut(Fault):
 
     def opened(self, peer: Peer) -> None:
         """Send a piece of a frame longer than it, then drop."""
-        self.arm(peer, self.after, partial(self._cut, peer))
+        self.act(peer, self.after, partial(self._cut, peer))
 
     def _cut(self, peer: Peer) -> None:
         size = min(self.bytes, 1 << 16)
