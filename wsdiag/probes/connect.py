@@ -59,7 +59,9 @@ async def _use(
             notes.append(_other_pong() if others else _no_pong(ping_timeout_s))
     except SessionEnded as ended:
         error = _ended(url, drop_of(session, ended.end))
-    if session.connection.violation is not None:
+    if session.connection.cut_off and session.ended is not None:
+        error, notes = _ended(url, drop_of(session, session.ended)), []
+    elif session.connection.violation is not None:
         error, notes = _broke_the_protocol(url, session.connection.violation), []
     tcp = _tcp_facts(session)
     outcome, close_ms = await _close(session, close_timeout_s)
@@ -249,6 +251,7 @@ def _ended(url: str, drop: Drop) -> Error:
             "subprotocol, or a limit, checked only once connected. Its reason or log says which.",
         )  # fmt: skip
     return Error(
-        url, "ping", "closed", f"the connection ended without a Close frame ({drop.how}), {after}",
+        url, "ping", "closed", f"the connection ended without a Close frame ({drop.how}), {after}"
+        + (f": {drop.detail}" if drop.detail else ""),
         "The server crashed after the upgrade, or a proxy lost its backend: their logs say which.",
     )  # fmt: skip

@@ -143,6 +143,13 @@ class Link:
         else:
             drop_stream(self.stream, how)
 
+    def let_go(self, stream: Stream) -> None:
+        """The server ends, and with it a stream that it kept silent: without a word if it can."""
+        if self.dropped == "silent":
+            stream.vanish()
+        else:
+            stream.reset()
+
     def abandon(self, how: How) -> None:
         """What else hangs on this connection must follow; nothing does here."""
 

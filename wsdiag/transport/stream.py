@@ -15,7 +15,7 @@ from contextlib import suppress
 from time import monotonic_ns
 from typing import Protocol
 
-from wsdiag.transport.blackhole import deafen
+from wsdiag.transport.blackhole import deafen, vanish
 from wsdiag.transport.ends import End, How, end_of
 from wsdiag.transport.outbox import Outbox
 from wsdiag.transport.stamps import SentMark, Stamp, now
@@ -279,6 +279,16 @@ class Stream:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._begin_closing()
         self._shut()
+
+    def vanish(self) -> None:
+        """Close without a word, as a black hole would; by RST where the kernel refuses that."""
+        if self._sock.fileno() < 0:
+            return
+        self._read_off()
+        self._outbox.forget()
+        self._begin_closing()
+        if not vanish(self._sock):
+            self.reset()
 
     def _begin_closing(self) -> None:
         if not self._closing:

@@ -74,7 +74,6 @@ class BadFrame(Fault):
     """Sends one frame that breaks a rule; a client must fail the connection."""
 
     name: ClassVar[str] = "bad/frame"
-    option: ClassVar[str | None] = None
     group: ClassVar[Group] = "breaks rules"
     summary: ClassVar[str] = "breaks this rule of RFC 6455 once, right after the upgrade"
 
@@ -94,7 +93,6 @@ class BadUtf8(Fault):
     """Sends a text message that is not UTF-8."""
 
     name: ClassVar[str] = "bad/utf8"
-    option: ClassVar[str | None] = None
     group: ClassVar[Group] = "breaks rules"
     summary: ClassVar[str] = "a text message that is not UTF-8 (RFC 6455, 8.1)"
 
@@ -111,7 +109,6 @@ class BadDeflate(Fault):
     """Sends compressed messages that cannot or should not be inflated."""
 
     name: ClassVar[str] = "bad/deflate"
-    option: ClassVar[str | None] = None
     group: ClassVar[Group] = "breaks rules"
     summary: ClassVar[str] = "garbage or a bomb as a compressed message (RFC 7692)"
 
