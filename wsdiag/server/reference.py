@@ -80,8 +80,9 @@ says the same as a path. A path's own fault goes before the option of the same f
 
 Silent means silent: no FIN, no RST, no answer, and the connection is kept until the server ends,
 also when the client gives up. Then it goes without a word where Linux allows that (CAP_NET_ADMIN,
-as root has), otherwise with a RST. `drop=silent` needs Linux; elsewhere it is `drop=hang`: the
-kernel still acknowledges.
+as root has), otherwise with a RST; and whatever the client writes later is answered by RST, as no
+connection is left. `drop=silent` needs Linux. Elsewhere it is `drop=hang`, the kernel still
+acknowledges, and the server's `drop` event says so.
 """
 
 

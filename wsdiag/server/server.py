@@ -142,7 +142,7 @@ class Server:
         if self._silence() is None:
             return False
         self._accepted += 1
-        self.emit(self._accepted, "drop", {"fault": "hang", "how": "silent", "peer": stream.peer})
+        self.emit(self._accepted, "drop", {"fault": "hang", "how": "hang", "peer": stream.peer})
         stream.freeze()
         self._frozen.append(stream)
         return True

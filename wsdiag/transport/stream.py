@@ -296,15 +296,15 @@ class Stream:
             # Not at once: who closes is in the middle of something.
             self._loop.call_soon(self._ended, End("local", "closed by us", now()))
 
-    def freeze(self, *, deaf: bool = False) -> None:
+    def freeze(self, *, deaf: bool = False) -> bool:
         """Become a black hole: from now on nothing is read, written, answered or closed.
 
-        `deaf`: TCP itself acknowledges nothing either, where the kernel can do that.
+        `deaf`: TCP itself acknowledges nothing either; returns whether the kernel can do that.
         """
         self.pause_reading()
-        if deaf:
-            deafen(self._sock)
+        deafened = deaf and deafen(self._sock)
         self._outbox.fail(End("local", "frozen", now()))
+        return deafened
 
     def _shut(self) -> None:
         if self._linger is not None:
