@@ -63,12 +63,14 @@ async def _use(
     error: Error | None = None
     ping_ms: float | None = None
     try:
-        ping_ms = await _first_ping(session, ping_timeout_s)
+        ping_ms, others = await _first_ping(session, ping_timeout_s)
         if ping_ms is None:
-            notes.append(_no_pong(ping_timeout_s))
+            notes.append(_other_pong() if others else _no_pong(ping_timeout_s))
     except SessionEnded as ended:
         error = _ended(url, drop_of(session, ended.end))
-    if session.connection.violation is not None:
+    if session.connection.cut_off and session.ended is not None:
+        error, notes = _ended(url, drop_of(session, session.ended)), []
+    elif session.connection.violation is not None:
         error, notes = _broke_the_protocol(url, session.connection.violation), []
     tcp = _tcp_facts(session)
     outcome, close_ms = await _close(session, close_timeout_s)
@@ -80,25 +82,32 @@ async def _use(
     )  # fmt: skip
 
 
-async def _first_ping(session: Session, timeout_s: float) -> float | None:
-    """The first round trip in ms, or None; SessionEnded when the server leaves instead."""
-    payload = os.urandom(8)
+async def _first_ping(session: Session, timeout_s: float) -> tuple[float | None, list[Pong]]:
+    """The first round trip in ms, or None, and Pongs that were no answer to it.
+
+    SessionEnded when the server leaves instead.
+    """
+    payload, others = os.urandom(8), list[Pong]()
     try:
         mark = session.ping(payload)
         async with asyncio.timeout(timeout_s):
-            return await _pong(session, payload, mark)
+            return await _pong(session, payload, mark, others), others
     except (TimeoutError, LocalProtocolError):
         if session.connection.close_received is not None:
             await _until_ended(session)
-        return None
+        return None, others
 
 
-async def _pong(session: Session, payload: bytes, mark: SentMark) -> float | None:
+async def _pong(
+    session: Session, payload: bytes, mark: SentMark, others: list[Pong]
+) -> float | None:
     while True:
         received = await session.receive()
         event = received.event if received is not None else None
         if received is not None and isinstance(event, Pong) and event.payload == payload:
             return round_trip_ns(mark, received.at)[0] / 1e6
+        if isinstance(event, Pong):
+            others[:] = [event]
         if isinstance(event, Violation):
             return None
         if isinstance(event, Close):
@@ -241,6 +250,13 @@ def _no_pong(timeout_s: float) -> str:
     )
 
 
+def _other_pong() -> str:
+    return (
+        "A Pong came, but not with the payload of our Ping: RFC 6455, 5.5.3 wants it back "
+        "unchanged. Clients that compare it drop such a server."
+    )
+
+
 def _close_notes(outcome: CloseOutcome, timeout_s: float) -> list[str]:
     if not outcome.clean:
         return [f"The server did not answer our Close within {timeout_s:g} s (RFC 6455, 5.5.1)."]
@@ -275,6 +291,7 @@ def _ended(url: str, drop: Drop) -> Error:
             "subprotocol, or a limit, checked only once connected. Its reason or log says which.",
         )  # fmt: skip
     return Error(
-        url, "ping", "closed", f"the connection ended without a Close frame ({drop.how}), {after}",
+        url, "ping", "closed", f"the connection ended without a Close frame ({drop.how}), {after}"
+        + (f": {drop.detail}" if drop.detail else ""),
         "The server crashed after the upgrade, or a proxy lost its backend: their logs say which.",
     )  # fmt: skip

@@ -213,6 +213,6 @@ class Peer(Link):
         if self.is_open:
             self.close(1001, "server shuts down")
         elif self.dropped in ("silent", "hang"):
-            self.stream.reset()
+            self.let_go(self.stream)
         elif self.over:
             self.stream.close()
