@@ -33,6 +33,16 @@ def exit_code(
     judged = [result for result in results if result.status != "skip"]
     if interrupted and not judged:
         return INTERRUPTED
-    if unreachable or not judged or any(result.unmeasured for result in results):
+    missing = any(result.unmeasured for result in results) or _unjudged(results)
+    if unreachable or missing or not judged:
         return NO_ANSWER
     return BROKEN if any(result.status == "fail" for result in judged) else HOLDS
+
+
+def _unjudged(results: Sequence[CheckResult]) -> bool:
+    """Whether there is an endpoint of which nothing was judged: the others do not answer for it."""
+    judged: dict[tuple[str | None, str], bool] = {}
+    for result in results:
+        key = (result.endpoint, result.url)
+        judged[key] = judged.get(key, False) or result.status != "skip"
+    return not all(judged.values())

@@ -125,7 +125,8 @@ def judge_reaction(reaction: Reaction, demand: Demand) -> Finding:
         return failed(f"the server broke a rule itself: {reaction.violation}")
     wanted = _shown_codes(demand)
     if not demand.must:
-        return warned(f"accepted; Close {wanted} would be stricter")
+        said = "accepted" if reaction.kind == "alive" else "no reaction, and no Pong either"
+        return warned(f"{said}; Close {wanted} would be stricter")
     if reaction.kind == "alive":
         return failed(f"accepted: the connection goes on, where it must fail (Close {wanted})")
     return failed(f"no reaction: neither Close {wanted} nor TCP's end, and Pings go unanswered")

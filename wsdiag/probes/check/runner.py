@@ -109,13 +109,19 @@ class EndpointRun:
         return [found] if isinstance(found, Finding) else found
 
     def _note_failure(self, opened: Opened) -> None:
-        """Remember why there is no answer; a bad certificate, or a status asked for, is one."""
+        """Remember why there is no answer, where no rule of this run makes a verdict of it."""
         error = opened.error
-        if error is None or error.kind == "cert":
-            return
-        if self.endpoint.check.expect_status and error.report.status is not None:
+        if error is None or self._is_judged(error):
             return
         self._error = diagnose(self.endpoint.url, error)
+
+    def _is_judged(self, error: DialError) -> bool:
+        """A bad certificate fails `certificate`, and a status is what --expect-status is about."""
+        ids = {rule.id for rule in self.rules}
+        if error.kind == "cert":
+            return "certificate" in ids
+        status, wanted = error.report.status, self.endpoint.check.expect_status
+        return status is not None and (status in wanted or (bool(wanted) and "status" in ids))
 
     # -- results -------------------------------------------------------------------------------
 
