@@ -18,6 +18,7 @@ RULES = {rule.id: rule for rule in ALL}
 # Only its owner knows what is right: this rule tells what it saw, and never that it is wrong.
 NEVER_WRONG = {rule.id for rule in ALL if rule.worst == "pass"}
 
+
 @dataclass(frozen=True)
 class Stage:
     """What a case can start or use: a fleet of its own, and a `wsdiag serve` of all."""

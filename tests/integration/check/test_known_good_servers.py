@@ -1,5 +1,4 @@
-"""Servers that people run, nginx and HAProxy before them: every failure that check reports is real.
-"""
+"""Servers that people run, nginx and HAProxy before them: every failure reported is a real one."""
 
 from __future__ import annotations
 

@@ -12,14 +12,17 @@ BROKEN = 3
 INTERRUPTED = 130
 
 
-def summarize(results: Sequence[CheckResult], duration_s: float) -> CheckSummary:
-    """The counts over all endpoints."""
+def summarize(
+    results: Sequence[CheckResult], duration_s: float, *, unreachable: int = 0
+) -> CheckSummary:
+    """The counts over all endpoints; `unreachable` of them gave no usable answer."""
     counts = dict.fromkeys(("pass", "warn", "fail", "skip"), 0)
     for result in results:
         counts[result.status] += 1
     missing = sum(bool(result.unmeasured) for result in results)
     return CheckSummary(counts["pass"], counts["warn"], counts["fail"], counts["skip"],
-                        duration_s, unmeasured=missing or None)  # fmt: skip
+                        duration_s, unmeasured=missing or None,
+                        unreachable=unreachable or None)  # fmt: skip
 
 
 def exit_code(

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from wsdiag.probes.check.rule import Finding, Rule, failed, passed, rule, unmeasured, warned
+from wsdiag.probes.check.rule import (
+    Finding,
+    Rule,
+    failed,
+    passed,
+    rule,
+    skipped,
+    unmeasured,
+    warned,
+)
 from wsdiag.probes.check.subject import Subject
 from wsdiag.probes.check.talk import interrupted_by
 from wsdiag.probes.results import Status
@@ -68,7 +77,10 @@ async def accept_key(subject: Subject) -> Finding:
         return passed("Sec-WebSocket-Accept fits our key")
     if error.code in ("bad-accept", "missing-accept"):
         return failed(error.message)
-    return interrupted_by(error)
+    return skipped(_NO_101)
+
+
+_NO_101 = "there was no 101 to look at"
 
 
 @rule(
@@ -81,7 +93,7 @@ async def upgrade_headers(subject: Subject) -> Finding:
     if error is not None and error.code in ("bad-upgrade", "bad-connection"):
         return failed(error.message)
     if subject.report.status != 101 and error is not None:
-        return interrupted_by(error)
+        return skipped(_NO_101)
     return passed("Upgrade: websocket, Connection: Upgrade")
 
 

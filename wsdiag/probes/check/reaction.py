@@ -135,7 +135,7 @@ def judge_reaction(reaction: Reaction, demand: Demand) -> Finding:
 def _judge_close(close: Close, demand: Demand) -> Finding:
     figure = None if close.code is None else float(close.code)
     if close.code in demand.codes:
-        return passed(f"failed with {shown_close(close)}", figure)
+        return passed(f"closed with {shown_close(close)}", figure)
     said = f"closed with {shown_close(close)}, where {_shown_codes(demand)} says what was wrong"
     return warned(said, figure)
 
