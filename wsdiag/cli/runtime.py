@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any
 
 from wsdiag.cli.main import INTERRUPTED, leave_quietly
+from wsdiag.transport.punctual import event_loop
 
 NO_ANSWER = 1
 USAGE = 2
@@ -34,18 +35,13 @@ def run_async(
         return await main()
 
     try:
-        with asyncio.Runner(loop_factory=_loop_factory) as runner:
+        with asyncio.Runner(loop_factory=event_loop) as runner:
             return runner.run(supervised())
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
     except BrokenPipeError:
         leave_quietly()
         return 0
-
-
-def _loop_factory() -> asyncio.AbstractEventLoop:
-    # add_reader, which the stamped stream needs, exists on selector loops only (Windows too)
-    return asyncio.SelectorEventLoop()
 
 
 def _install(
