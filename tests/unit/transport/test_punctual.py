@@ -33,9 +33,8 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_a_timer_is_slept_for_as_long_as_it_says(slept: list[float]) -> None:
     with closing(event_loop()) as loop:
         loop.run_until_complete(asyncio.sleep(0.0044))
-    # epoll_wait(2) would have been asked for 5 or 6 ms
-    assert slept
-    assert all(0 < seconds <= 0.0044 for seconds in slept)
+    assert slept, "the last stretch is slept by select, not in epoll's whole milliseconds"
+    assert all(0 < seconds <= 0.002 for seconds in slept)
 
 
 def test_data_end_the_sleep(slept: list[float]) -> None:
@@ -45,10 +44,11 @@ def test_data_end_the_sleep(slept: list[float]) -> None:
     with PunctualSelector() as selector, one, other:
         key = selector.register(one, selectors.EVENT_READ)
         other.send(b"x")
-        assert selector.select(60.0) == [(key, selectors.EVENT_READ)]
+        for timeout in (0.001, 60.0):
+            assert selector.select(timeout) == [(key, selectors.EVENT_READ)]
         one.recv(1)
         assert selector.select(0.0001) == []
-    assert slept == [60.0, 0.0001]
+    assert slept == [0.001, 0.0001], "only the last stretch is worth a second system call"
 
 
 @pytest.mark.parametrize("timeout", [0, -1])
