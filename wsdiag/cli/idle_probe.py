@@ -15,6 +15,7 @@ from wsdiag.cli.options import (
     request_options,
 )
 from wsdiag.cli.params import bad_parameter, duration_option, flag, usage_errors
+from wsdiag.cli.room import make_room
 from wsdiag.cli.runtime import USAGE, run_async
 from wsdiag.cli.view import EventWriter, JsonWriter, open_terminal, refuse_bad_urls, tracing
 from wsdiag.probes.results import Trial
@@ -184,8 +185,12 @@ def idle_probe(
     wsdiag idle-probe wss://example.org/socket
     wsdiag idle-probe --require 60 wss://example.org/socket wss://origin.example.org/socket
     """
+    from wsdiag.probes.idle_plan import plan_round
+
     terminal = open_terminal(output, dial)
     refuse_bad_urls(urls, terminal, json=format is Format.json)
+    each = 1 + len(plan_round(options).lanes)  # one more watches over them
+    make_room(len(urls) * each, terminal, json=format is Format.json)
     with tracing(output, terminal, urls=len(urls)) as tracer:
         sys.exit(probe_and_show(urls, options, dial, terminal, format, tracer))
 

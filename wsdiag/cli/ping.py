@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import Output, default_compression, output_options, request_options
 from wsdiag.cli.params import bad_parameter, duration_option, flag, size_option, usage_errors
+from wsdiag.cli.room import make_room
 from wsdiag.cli.runtime import USAGE, run_async
 from wsdiag.cli.view import EventWriter, JsonWriter, open_terminal, refuse_bad_urls, tracing
 from wsdiag.transport.options import DialOptions
@@ -204,6 +205,7 @@ def ping(
     """
     terminal = open_terminal(output, dial)
     refuse_bad_urls(urls, terminal, json=format is PingFormat.json)
+    make_room(len(urls), terminal, json=format is PingFormat.json)
     with tracing(output, terminal, urls=len(urls)) as tracer:
         sys.exit(ping_and_show(urls, options, view, dial, terminal, format, tracer))
 
