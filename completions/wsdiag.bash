@@ -183,7 +183,7 @@ _wsdiag() {
         esac
         ;;
     serve)
-        options="--host --port -p --tls --ca-out --cert --key --upstream --raw -k --insecure --control-port --fault --subprotocol --max-connections --max-message-size --compression --no-compression --list -o --output -q --quiet --color --idle-timeout --lifetime --cut-after --hang --latency --stall --bandwidth --trickle --slow-reader --ping-interval --no-pong --lose-pongs --late-pong --wrong-pong --status --counts --drop --code --reason -h --help"
+        options="--host --port -p --tls --ca-out --cert --key --upstream --raw -k --insecure --control-port --fault --subprotocol --max-connections --max-message-size --compression --no-compression --list -o --output -q --quiet --color --idle-timeout --lifetime --cut-after --hang --rate-limit --latency --stall --bandwidth --trickle --slow-reader --ping-interval --no-pong --lose-pongs --late-pong --wrong-pong --status --counts --drop --code --reason -h --help"
         case $prev in
         --host) return ;;
         --port|-p) return ;;
@@ -202,6 +202,7 @@ _wsdiag() {
         --lifetime) return ;;
         --cut-after) return ;;
         --hang) choices="tls upgrade close" ;;
+        --rate-limit) return ;;
         --latency) return ;;
         --stall) return ;;
         --bandwidth) return ;;

@@ -225,6 +225,7 @@ complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l idle-timeout -x -d 
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l lifetime -x -d 'Drops the connection at this age, busy or not.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l cut-after -x -d 'Ends TCP after so many bytes to the client, wherever that cuts.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l hang -x -a "tls upgrade close" -d 'Never answers in this phase, and keeps the connection.'
+complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l rate-limit -x -d 'Closes once the client sends more than so many messages a second.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l latency -x -d 'Delays every answer.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l stall -x -d 'Does nothing for a moment every so often, like a busy event loop.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l bandwidth -x -d 'Sends at most so many bytes a second.'
