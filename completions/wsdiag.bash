@@ -126,7 +126,7 @@ _wsdiag() {
         --color) choices="auto always never" ;;
         --save) files=1 ;;
         --trace) files=1 ;;
-        -o|--output) choices="text json" ;;
+        -o|--output) choices="text json csv" ;;
         esac
         ;;
     check)

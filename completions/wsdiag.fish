@@ -140,7 +140,7 @@ complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l color -x -a "a
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l save -r -F -d 'Final view as .svg, .html or .txt.'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l trace -r -F -d 'Phases, headers and frames as NDJSON.'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l show-secrets -d 'Do not mask credentials.'
-complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -s o -l output -x -a "text json" -d 'Output format.'
+complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -s o -l output -x -a "text json csv" -d 'Output format.'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -s h -l help -d 'Show help and exit.'
 complete -c wsdiag -n "__fish_seen_subcommand_from check" -l max-connect -x -d 'Limit of name, TCP, proxy and TLS.'
 complete -c wsdiag -n "__fish_seen_subcommand_from check" -l max-upgrade -x -d 'Limit of the upgrade.'

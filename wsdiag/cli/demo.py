@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wsdiag.cli.connect import connect_and_show
-from wsdiag.cli.idle_probe import probe_and_show
+from wsdiag.cli.idle_probe import IdleFormat, probe_and_show
 from wsdiag.cli.main import INTERRUPTED
 from wsdiag.cli.options import Color, Format, Output
 from wsdiag.cli.ping import PingFormat, ViewOptions, ping_and_show
@@ -102,4 +102,4 @@ def _idle_probe(url: str, terminal: Terminal) -> int:
     command = f"wsdiag idle-probe --from 1 --to 5 --step 1 --keepalive 1 '{target}'"
     _step("Does something drop idle connections?", command, terminal)
     options = IdleOptions(from_s=1, to_s=5, step_s=1, keepalive_s=1, pong_timeout_s=2)
-    return probe_and_show([target], options, DIRECT, terminal, Format.text, None)
+    return probe_and_show([target], options, DIRECT, terminal, IdleFormat.text, None)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import (
-    Format,
     Output,
     default_compression,
     output_options,
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from wsdiag.probes.idle_options import IdleOptions
     from wsdiag.render.terminal import Terminal
     from wsdiag.transport.trace import Tracer
+
+
+class IdleFormat(StrEnum):
+    """Output formats of idle-probe."""
+
+    text = "text"
+    json = "json"
+    csv = "csv"
+
 
 WHEN, WHAT = "How long to stay idle", "What to try"
 DEFAULT_TRIALS = "idle,ping,pong,tcp-keepalive"
@@ -175,8 +184,8 @@ def idle_probe(
     dial: DialOptions,
     output: Output,
     format: Annotated[
-        Format, typer.Option("-o", "--output", help="Output format.", rich_help_panel="Output")
-    ] = Format.text,
+        IdleFormat, typer.Option("-o", "--output", help="Output format.", rich_help_panel="Output")
+    ] = IdleFormat.text,
 ) -> None:
     """Does anything on the path drop idle connections: when, how, and what keeps them alive.
 
@@ -184,7 +193,7 @@ def idle_probe(
     wsdiag idle-probe --require 60 wss://example.org/socket wss://origin.example.org/socket
     """
     terminal = open_terminal(output, dial)
-    refuse_bad_urls(urls, terminal, json=format is Format.json)
+    refuse_bad_urls(urls, terminal, json=format is IdleFormat.json)
     with tracing(output, terminal, urls=len(urls)) as tracer:
         raise typer.Exit(probe_and_show(urls, options, dial, terminal, format, tracer))
 
@@ -194,7 +203,7 @@ def probe_and_show(
     options: IdleOptions,
     dial: DialOptions,
     terminal: Terminal,
-    format: Format,
+    format: IdleFormat,
     tracer: Tracer | None,
 ) -> int:
     """Run the probe, hand each event to the chosen output, and return the exit code."""
@@ -231,9 +240,13 @@ def probe_and_show(
         show.stop()
 
 
-def _writer(urls: list[str], terminal: Terminal, format: Format) -> EventWriter:
-    if format is Format.json:
+def _writer(urls: list[str], terminal: Terminal, format: IdleFormat) -> EventWriter:
+    if format is IdleFormat.json:
         return JsonWriter(terminal)
+    if format is IdleFormat.csv:
+        from wsdiag.render.idle_csv import IdleCsv
+
+        return IdleCsv(terminal)
     from wsdiag.render.idle import idle_view
 
     return idle_view(terminal, urls)
