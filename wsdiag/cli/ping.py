@@ -219,7 +219,7 @@ def ping_and_show(
     tracer: Tracer | None,
 ) -> int:
     """Run the probe, hand each event to the chosen output, and return the exit code."""
-    from wsdiag.probes.outcome import ping_exit_code
+    from wsdiag.probes.outcome import ping_exit_code, shortfalls
     from wsdiag.probes.ping import PingRun
     from wsdiag.probes.results import Error, PingSummary
 
@@ -248,6 +248,9 @@ def ping_and_show(
                 elif isinstance(event, Error) and event.kind == "usage":
                     misused = True
         show.finish()
+        wanted = None if interrupted else options.count
+        for sentence in shortfalls(summaries, count=wanted, deadline=options.deadline_s):
+            terminal.log(f"error: {sentence}")
         return USAGE if misused else ping_exit_code(
             summaries, count=options.count, deadline=options.deadline_s,
             reconnect=options.reconnect, interrupted=interrupted,

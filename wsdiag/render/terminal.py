@@ -6,6 +6,7 @@ Data goes to stdout, logs and progress to stderr. Everything from a peer passes 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ T = TypeVar("T")
 ColorMode = Literal["auto", "always", "never"]
 
 _MULTILINE = frozenset({"body", "hint"})
+_PADDING = re.compile(r" +$", re.MULTILINE)  # a screen needs it to erase; a file or a diff does not
 _DRAWN = "".join(UNICODE.bar) + "─│┤└┬┈✓✗╳⣿▲◆■●µ…"
 
 
@@ -116,8 +118,9 @@ class SafeStream:
 
     def write(self, text: str) -> int:
         """Write all of `text`; its length is returned."""
+        shown = text if self.isatty() else _PADDING.sub("", text)
         try:
-            self._stream.write(fold(text, self.encoding))
+            self._stream.write(fold(shown, self.encoding))
         except BrokenPipeError:
             if not self._ignore_closed:
                 raise

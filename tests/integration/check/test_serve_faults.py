@@ -6,8 +6,6 @@ import pytest
 
 from tests.peers.fleet import Peers
 
-pytestmark = pytest.mark.minutes
-
 Statuses = dict[str, str]
 
 # (path, options, exit code, what must be said of which checks)
