@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,10 +52,12 @@ def demo(
 @contextmanager
 def _endpoint() -> Iterator[str]:
     """`wsdiag serve` in a process of its own, as a user would run it; its URL."""
+    # from where we are ourselves, a zip file say, and not from what the current folder holds
     server = subprocess.Popen(
-        [sys.executable, "-m", "wsdiag", "serve", "--port", "0", "-o", "json"],
+        [sys.executable, "-P", "-m", "wsdiag", "serve", "--port", "0", "-o", "json"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         start_new_session=True, text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )  # fmt: skip
     try:
         assert server.stdout is not None
