@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from contextlib import aclosing
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, get_args
 
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import (
-    Format,
     Output,
     default_compression,
     output_options,
@@ -27,6 +27,15 @@ if TYPE_CHECKING:
     from wsdiag.probes.idle_options import IdleOptions
     from wsdiag.render.terminal import Terminal
     from wsdiag.transport.trace import Tracer
+
+
+class IdleFormat(StrEnum):
+    """Output formats of idle-probe."""
+
+    text = "text"
+    json = "json"
+    csv = "csv"
+
 
 WHEN, WHAT = "How long to stay idle", "What to try"
 DEFAULT_TRIALS = "idle,ping,pong,tcp-keepalive"
@@ -177,8 +186,8 @@ def idle_probe(
     dial: DialOptions,
     output: Output,
     format: Annotated[
-        Format, typer.Option("-o", "--output", help="Output format.", rich_help_panel="Output")
-    ] = Format.text,
+        IdleFormat, typer.Option("-o", "--output", help="Output format.", rich_help_panel="Output")
+    ] = IdleFormat.text,
 ) -> None:
     """Does anything on the path drop idle connections: when, how, and what keeps them alive.
 
@@ -188,9 +197,9 @@ def idle_probe(
     from wsdiag.probes.idle_plan import plan_round
 
     terminal = open_terminal(output, dial)
-    refuse_bad_urls(urls, terminal, json=format is Format.json)
+    refuse_bad_urls(urls, terminal, json=format is IdleFormat.json)
     each = 1 + len(plan_round(options).lanes)  # one more watches over them
-    make_room(len(urls) * each, terminal, json=format is Format.json)
+    make_room(len(urls) * each, terminal, json=format is IdleFormat.json)
     with tracing(output, terminal, urls=len(urls)) as tracer:
         sys.exit(probe_and_show(urls, options, dial, terminal, format, tracer))
 
@@ -200,7 +209,7 @@ def probe_and_show(
     options: IdleOptions,
     dial: DialOptions,
     terminal: Terminal,
-    format: Format,
+    format: IdleFormat,
     tracer: Tracer | None,
 ) -> int:
     """Run the probe, hand each event to the chosen output, and return the exit code."""
@@ -237,9 +246,13 @@ def probe_and_show(
         show.stop()
 
 
-def _writer(urls: list[str], terminal: Terminal, format: Format) -> EventWriter:
-    if format is Format.json:
+def _writer(urls: list[str], terminal: Terminal, format: IdleFormat) -> EventWriter:
+    if format is IdleFormat.json:
         return JsonWriter(terminal)
+    if format is IdleFormat.csv:
+        from wsdiag.render.idle_csv import IdleCsv
+
+        return IdleCsv(terminal)
     from wsdiag.render.idle import idle_view
 
     return idle_view(terminal, urls)

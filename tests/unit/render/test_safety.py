@@ -28,6 +28,7 @@ from wsdiag.render.error import print_error
 from wsdiag.render.escape import escape, escape_bytes
 from wsdiag.render.github import annotation_lines, step_summary
 from wsdiag.render.idle import IdleLines
+from wsdiag.render.idle_csv import IdleCsv
 from wsdiag.render.junit import junit_xml
 from wsdiag.render.picture import save_picture
 from wsdiag.render.ping_lines import PingLines
@@ -91,6 +92,7 @@ def _show(t: Terminal, result: Any) -> None:
         view = IdleLines(t, [result.url])
         view.handle(result)
         view.finish()
+        IdleCsv(t).handle(result)
     elif isinstance(result, CheckResult):
         print_checks(t, [result], scenes.CHECK_SUMMARY)
     elif result.type.startswith("ping."):

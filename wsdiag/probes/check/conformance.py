@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from wsdiag.probes.check.bursts import ping_burst
 from wsdiag.probes.check.handshakes import HANDSHAKES
 from wsdiag.probes.check.rule import Finding, Rule, failed, passed, rule, skipped, warned
 from wsdiag.probes.check.subject import Subject
@@ -181,6 +182,7 @@ CONFORMANCE: tuple[Rule, ...] = (
                "Clients match Pongs to Pings by their payload."),
     _ping_rule("ping-empty", b"", "nothing", "Most keepalive Pings are empty."),
     _ping_rule("ping-125", os.urandom(125), "125 bytes", "The largest Ping is legal too."),
+    ping_burst,
     pong_unsolicited,
     fragment_ping,
     frames,
