@@ -183,7 +183,7 @@ def idle_probe(
     wsdiag idle-probe wss://example.org/socket
     wsdiag idle-probe --require 60 wss://example.org/socket wss://origin.example.org/socket
     """
-    terminal = open_terminal(output, dial)
+    terminal = open_terminal(output, dial, urls=urls)
     refuse_bad_urls(urls, terminal, json=format is Format.json)
     with tracing(output, terminal, urls=len(urls)) as tracer:
         raise typer.Exit(probe_and_show(urls, options, dial, terminal, format, tracer))
