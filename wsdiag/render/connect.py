@@ -269,5 +269,6 @@ def _refusal(http: HttpInfo) -> Iterator[RenderableType]:
 
 
 def _body(http: HttpInfo) -> Iterator[RenderableType]:
-    for line in (http.body or "").splitlines()[:_BODY_LINES]:
+    lines = http.text if http.text is not None else (http.body or "").splitlines()
+    for line in lines[:_BODY_LINES]:
         yield Text.assemble(("< ", "magenta"), (line, "dim"))

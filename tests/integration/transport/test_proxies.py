@@ -266,6 +266,9 @@ def test_squid_cannot_reach_the_target(squid: Peer) -> None:
         error = asyncio.run(failed(url, f"http://127.0.0.1:{squid.port}"))
     assert (error.kind, error.code) == ("proxy", "proxy-http-503")
     assert error.report.body
+    told = diagnose(url, error).message
+    assert "ERROR" in told, "the proxy's own words"
+    assert "<" not in told, "without its markup"
 
 
 @pytest.mark.squid
@@ -273,7 +276,15 @@ def test_a_proxys_own_certificate_is_verified(tls_squid: Peer, tmp_path: Path) -
     other = Authority(tmp_path)
     proxy = f"https://localhost:{tls_squid.port}"
     error = asyncio.run(failed("ws://localhost:1/", proxy, cacert=other.pem))
+    assert (error.kind, error.code) == ("proxy", "proxy-cert")
+    assert "--cacert" in (diagnose("ws://localhost:1/", error).hint or "")
+
+
+@pytest.mark.squid
+def test_a_proxy_without_tls_of_its_own_is_told(squid: Peer) -> None:
+    error = asyncio.run(failed("ws://localhost:1/", f"https://localhost:{squid.port}"))
     assert (error.kind, error.code) == ("proxy", "proxy-tls")
+    assert "-x http://HOST:PORT" in (diagnose("ws://localhost:1/", error).hint or "")
 
 
 @pytest.mark.dante
@@ -462,3 +473,18 @@ def test_what_a_proxy_is_asked() -> None:
     assert b"for the target" not in heads[0]
     first_lines = [event.first_line for event in events if isinstance(event, HeadersTraced)]
     assert first_lines[0] == "CONNECT h.test:80 HTTP/1.1"
+
+
+@pytest.mark.squid
+def test_both_heads_of_a_connect_are_traced(squid: Peer) -> None:
+    events: list[TraceEvent] = []
+
+    async def main() -> None:
+        async with websocket_server(None) as url:
+            proxy = DialOptions(proxy=f"http://127.0.0.1:{squid.port}")
+            await (await dial(url, proxy, tracer=events.append)).close(timeout=10)
+
+    asyncio.run(main())
+    heads = [event for event in events if isinstance(event, HeadersTraced)]
+    assert [head.direction for head in heads] == ["sent", "received"] * 2
+    assert heads[1].first_line.startswith("HTTP/1.1 200")
