@@ -14,6 +14,7 @@ from wsdiag.cli.params import (
     duration_option,
     flag,
     parse_resolve,
+    read_cookies,
     read_environment,
     read_headers,
     usage_errors,
@@ -205,13 +206,16 @@ def request_options(
         raise typer.BadParameter("-u and --bearer-env exclude each other", param_hint="-u")
     if cert is None and key is not None:
         raise typer.BadParameter("a --key needs its --cert", param_hint="--key")
+    if tls_min is not None and tls_max is not None and tls_min > tls_max:
+        raise typer.BadParameter(f"{tls_min} is newer than --tls-max {tls_max}",
+                                 param_hint="--tls-min")  # fmt: skip
     dial = DialOptions(
         headers=read_headers(header or []),
         subprotocols=tuple(subprotocol or ()),
         origin=origin,
         user=user,
         bearer=read_environment(bearer_env, "--bearer-env"),
-        cookies=tuple(cookie or ()),
+        cookies=read_cookies(cookie or []),
         user_agent=user_agent,
         compression=compression,
         insecure=insecure,

@@ -86,8 +86,12 @@ def _answer(result: ConnectResult, glyphs: Glyphs) -> Iterator[RenderableType]:
 
 
 def _failure(error: Error, glyphs: Glyphs) -> Iterator[RenderableType]:
+    tried = error.kind != "usage"  # else an option kept it from being tried
+    stage = (
+        f"{_STAGE.get(error.phase, error.phase)} failed" if tried else "an option cannot be used"
+    )
     yield Text.assemble(
-        (f"{glyphs.bad} {_STAGE.get(error.phase, error.phase)} failed", "bold red"),
+        (f"{glyphs.bad} {stage}", "bold red"),
         f" for {error.url}",
     )
     yield Padding(Text(error.message, style="bold"), (0, 0, 0, 2))

@@ -109,10 +109,13 @@ class _Dial:
         try:
             await self._shake_hands(stream, layer)
         except InboxEnded as ended:
-            raise await self._tls_ended(ended) from ended
+            failure = await self._tls_ended(ended)
+            failure.facts |= trust.offered(self._options)
+            raise failure from ended
         except OSError as error:
             failure = failures.tls(error, layer, name, self._report)
             failure.facts |= trust.store_facts(context, self._options)
+            failure.facts |= trust.offered(self._options)
             raise await self._tls_failed(failure) from error
         self._report.tls = facts(layer.object, verified=not self._options.insecure)
         self._clock.end(f"{self._report.tls.version} {self._report.tls.cipher}")
