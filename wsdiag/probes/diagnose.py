@@ -112,6 +112,8 @@ def facts_of(url: str, error: DialError) -> dict[str, str]:
     facts |= _url_facts(url) | _http_facts(error.report) | _tls_facts(error)
     facts["address"] = error.report.address or ""
     facts["proxy"] = error.report.proxy or ""
+    if error.code.startswith("dns-"):
+        facts["looked-up"] = _whose_name(facts, error)
     facts |= {
         name: _words(value)
         for name, value in error.facts.items()
@@ -120,6 +122,16 @@ def facts_of(url: str, error: DialError) -> dict[str, str]:
     if facts.get("location"):
         facts |= _redirect_facts(url, facts)
     return facts
+
+
+def _whose_name(facts: Facts, error: DialError) -> str:
+    """Whether the name that was looked up is the `endpoint`'s or the `proxy`'s."""
+    if not facts["proxy"]:
+        return "endpoint"
+    if "host" in error.facts:
+        return "endpoint" if error.facts["host"] == facts.get("host") else "proxy"
+    # with socks5:// both are; any other proxy looks the endpoint's name up itself
+    return "endpoint" if facts["proxy"].startswith("socks5:") else "proxy"
 
 
 def _words(value: object) -> str:
