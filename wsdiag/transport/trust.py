@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ _VERIFY_CODES = {
     24: "cert-not-a-ca", 25: "cert-not-a-ca", 62: "cert-wrong-name", 64: "cert-wrong-name",
     66: "cert-weak-key", 67: "cert-weak-key", 68: "cert-weak-signature", 79: "cert-not-a-ca",
 }  # fmt: skip
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
 
 
 class TrustError(Exception):
@@ -66,10 +68,16 @@ def _load_trust(context: ssl.SSLContext, options: DialOptions) -> None:
 def _load_folder(context: ssl.SSLContext, options: DialOptions) -> None:
     """A folder of hashed certificates (c_rehash), or simply of PEM files."""
     assert options.cacert is not None
+    files = sorted(options.cacert.iterdir())
+    pems = [path for path in files if path.suffix in (".pem", ".crt", ".cer")]
+    if not pems and not any(_HASHED.fullmatch(path.name) for path in files):
+        raise OSError(None, "no .pem, .crt or .cer file in this folder, and no hashed ones")
     context.load_verify_locations(capath=options.cacert)
-    for path in sorted(options.cacert.iterdir()):
-        if path.suffix in (".pem", ".crt", ".cer"):
+    for path in pems:
+        try:
             context.load_verify_locations(cafile=path)
+        except ssl.SSLError as error:
+            raise OSError(None, f"{path.name}: {_words(error)}") from error
 
 
 def load_client_certificate(options: DialOptions, context: ssl.SSLContext | None = None) -> None:
@@ -169,6 +177,15 @@ def store_facts(context: ssl.SSLContext, options: DialOptions) -> dict[str, obje
     folder = ssl.get_default_verify_paths().capath
     filled = folder is not None and any(Path(folder).iterdir())
     return {} if filled or context.cert_store_stats()["x509_ca"] else {"store": "empty"}
+
+
+def offered(options: DialOptions) -> dict[str, object]:
+    """The TLS versions that were asked for, in words; {} for the usual ones."""
+    if options.tls_min is None and options.tls_max is None:
+        return {}
+    high = options.tls_max or "1.3"
+    low = options.tls_min or ("1.0" if high in ("1.0", "1.1") else "1.2")
+    return {"offered": low if low == high else f"{low} to {high}"}
 
 
 def _names(context: ssl.SSLContext) -> tuple[str, ...]:
