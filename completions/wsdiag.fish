@@ -211,6 +211,7 @@ complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l key -r -F -d 'Its k
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l upstream -x -d 'Relay to this endpoint, faults in between.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l raw -d 'Relay TCP bytes, not messages (tcp://HOST:PORT).'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -s k -l insecure -d 'Do not verify the upstream'\''s certificate.'
+complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l cacert -r -F -d 'Trust this CA (file or folder) at the upstream.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l control-port -x -d 'Change faults at run time: POST /faults on loopback.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l fault -x -d 'Any path'\''s fault on every path (repeatable).'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l subprotocol -x -d 'Take this subprotocol (repeatable).'

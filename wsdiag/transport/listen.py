@@ -14,6 +14,7 @@ from pathlib import Path
 from wsdiag.transport.blackhole import deafen, hear
 from wsdiag.transport.stream import End, Stream
 from wsdiag.transport.tls import TlsLayer
+from wsdiag.transport.trust import load_chain
 
 _PER_WAKE = 128
 _OUT_OF_FILES_PAUSE_S = 0.2
@@ -28,9 +29,9 @@ class ServerTls:
     handshake_timeout: float = 10.0
 
     def context(self) -> ssl.SSLContext:
-        """The context for all connections. OSError or ssl.SSLError for unusable files."""
+        """The context for all connections. TrustError for unusable files."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.cert, self.key)
+        load_chain(context, self.cert, self.key, None, "a server's key must not be")
         context.set_alpn_protocols(["http/1.1"])
         return context
 

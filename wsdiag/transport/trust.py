@@ -72,28 +72,42 @@ def _load_folder(context: ssl.SSLContext, options: DialOptions) -> None:
 
 
 def _load_client_certificate(context: ssl.SSLContext, options: DialOptions) -> None:
-    if options.cert is None:
-        return
+    if options.cert is not None:
+        ask = "--key-password-env NAME takes it from the environment"
+        load_chain(context, options.cert, options.key, options.key_password, ask)
+
+
+def load_chain(
+    context: ssl.SSLContext, cert: Path, key: Path | None, password: str | None, ask: str
+) -> None:
+    """Load a certificate chain and its key (PEM); `ask`: where its password may come from.
+
+    TrustError in words about the files.
+    """
     # Without a password OpenSSL would ask on the terminal by itself, in the middle of a dial.
-    password = options.key_password or ""
     try:
-        context.load_cert_chain(options.cert, options.key, lambda: password)
+        context.load_cert_chain(cert, key, lambda: password or "")
     except (OSError, ssl.SSLError, ValueError) as error:
-        files = f"{options.cert}" + (f" with {options.key}" if options.key else "")
-        raise TrustError("--cert", f"{files}: {_cert_words(error, options)}") from error
+        files = f"{cert}" + (f" with {key}" if key else "")
+        words = _cert_words(error, cert, key, password, ask)
+        raise TrustError("--cert", f"{files}: {words}") from error
 
 
-def _cert_words(error: Exception, options: DialOptions) -> str:
+def _cert_words(
+    error: Exception, cert: Path, key: Path | None, password: str | None, ask: str
+) -> str:
     """OpenSSL names its own source files; say what is wrong with the user's."""
     reason = getattr(error, "reason", None) or ""
     if reason == "KEY_VALUES_MISMATCH":
         return "the key does not belong to the certificate"
     if isinstance(error, ssl.SSLError):
-        if _is_encrypted(options.key or options.cert):
-            wrong = "the password is wrong" if options.key_password else "the key is encrypted"
-            return f"{wrong} (--key-password-env NAME takes it from the environment)"
-        where = "" if options.key else ", or its private key is in another file (--key FILE)"
+        if _is_encrypted(key or cert):
+            wrong = "the password is wrong" if password else "the key is encrypted"
+            return f"{wrong} ({ask})"
+        where = "" if key else ", or its private key is in another file (--key FILE)"
         return f"no PEM certificate with its private key in it{where}"
+    if _is_encrypted(key or cert):
+        return f"the key is encrypted ({ask})"
     return _words(error)
 
 
