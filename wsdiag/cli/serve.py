@@ -217,8 +217,10 @@ def _certificate(listen: Listening) -> Iterator[tuple[Path | None, Path | None]]
 def _run(options: ServerOptions, terminal: Terminal, output: Format) -> int:
     """Serve until SIGINT or SIGTERM; 0, 1 when it cannot listen, 2 for senseless options."""
     from wsdiag.server import Server
+    from wsdiag.transport.limits import raise_open_files
     from wsdiag.transport.trust import TrustError
 
+    raise_open_files()
     report = _Reporter(terminal, output)
     stopped: list[asyncio.Event] = []
 

@@ -22,6 +22,7 @@ from wsdiag.transport.target import Target
 OnEvent = Callable[[int, str, dict[str, Any]], None]
 _STOP_TIMEOUT_S = 2.0
 _REFUSED_AT_ONCE = 64
+_REMIND_S = 10.0
 
 
 class ControlPortError(OSError):
@@ -42,6 +43,7 @@ class Server:
         self._links: set[Opening | Link] = set()
         self._frozen: list[Stream] = []
         self._parting: set[Stream] = set()
+        self._starved_until = 0.0
         self._emptied = asyncio.Event()
         self._accepted = 0
         self._counts: Counter[str] = Counter()
@@ -65,8 +67,9 @@ class Server:
         self._started_at = asyncio.get_running_loop().time()
         accept = self._raw if options.raw else self._accept
         self._listener = await listen(
-            options.host, options.port, tls=tls, on_stream=accept, intercept=self._swallow
-        )
+            options.host, options.port, tls=tls, on_stream=accept, intercept=self._swallow,
+            on_starved=self._starved,
+        )  # fmt: skip
         self._listener.set_deaf(self._silence() == "tcp")
         if options.control_port is not None:
             try:
@@ -140,6 +143,13 @@ class Server:
         await self.stop()
 
     # -- connections ---------------------------------------------------------------------------
+
+    def _starved(self, error: OSError) -> None:
+        now = asyncio.get_running_loop().time()
+        if now >= self._starved_until:
+            self._starved_until = now + _REMIND_S
+            message = f"new connections wait: {error.strerror}; `ulimit -n` allows more"
+            self.emit(0, "starved", {"message": message})
 
     def _silence(self) -> Silence | None:
         return next((where for fault in self.faults if (where := fault.silent_from())), None)

@@ -46,13 +46,14 @@ class Listener:
         tls: ServerTls | None,
         on_refused: Callable[[str, ssl.SSLError | End], None] | None,
         intercept: Callable[[Stream], bool] | None = None,
+        on_starved: Callable[[OSError], None] | None = None,
     ) -> None:
         self.host, self.port = sock.getsockname()[:2]
         self._sock, self._on_stream, self._on_refused = sock, on_stream, on_refused
         self._loop = asyncio.get_running_loop()
         self._context = tls.context() if tls is not None else None
         self._timeout = tls.handshake_timeout if tls is not None else 0.0
-        self._intercept = intercept
+        self._intercept, self._on_starved = intercept, on_starved
         self._deaf = False
         self._shaking: set[Stream] = set()
         self._loop.add_reader(sock, self._accept)
@@ -64,6 +65,8 @@ class Listener:
             except OSError as error:
                 if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                     self._pause()
+                    if self._on_starved is not None:
+                        self._on_starved(error)
                 return
             with suppress(OSError):  # the peer may be gone already
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -135,11 +138,13 @@ async def listen(
     backlog: int = 4096,
     reuse_port: bool = False,
     intercept: Callable[[Stream], bool] | None = None,
+    on_starved: Callable[[OSError], None] | None = None,
 ) -> Listener:
     """Listen on `host`:`port` (0: any free one). OSError when that cannot be had.
 
     `on_refused` hears of failed TLS handshakes: the peer's address and why. `intercept` is asked
-    first, before TLS: True when it has taken the stream.
+    first, before TLS: True when it has taken the stream. `on_starved` hears, again and again, that
+    new connections wait for want of file descriptors or memory.
     """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(
@@ -154,7 +159,7 @@ async def listen(
         sock.bind(address)
         sock.listen(backlog)
         sock.setblocking(False)
-        return Listener(sock, on_stream, tls, on_refused, intercept)
+        return Listener(sock, on_stream, tls, on_refused, intercept, on_starved)
     except BaseException:
         sock.close()
         raise
