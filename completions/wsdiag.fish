@@ -230,7 +230,7 @@ complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l lifetime -x -d 'Dro
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l close -x -d 'Sends a Close frame with this code (0: without one).'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l cut -x -d 'Sends so many bytes of a frame, then ends TCP.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l cut-after -x -d 'Ends TCP after so many bytes to the client, wherever that cuts.'
-complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l hang -x -a "tcp tls upgrade close" -d 'Never answers in this phase; tcp and tls are over when a path is read, so as a path they mean: silent from the request on, with (tcp) or without (tls) TCP itself.'
+complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l hang -x -a "tcp tls upgrade close" -d 'Never answers in this phase, and keeps the connection.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l latency -x -d 'Delays every answer.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l stall -x -d 'Does nothing for a moment every so often, like a busy event loop.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l bandwidth -x -d 'Sends at most so many bytes a second.'
