@@ -86,28 +86,39 @@ def load_client_certificate(options: DialOptions, context: ssl.SSLContext | None
         return
     if context is None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ask = "--key-password-env NAME takes it from the environment"
+    load_chain(context, options.cert, options.key, options.key_password, ask)
+
+
+def load_chain(
+    context: ssl.SSLContext, cert: Path, key: Path | None, password: str | None, ask: str
+) -> None:
+    """Load a certificate chain and its key (PEM); `ask`: where its password may come from.
+
+    TrustError in words about the files.
+    """
     # Without a password OpenSSL would ask on the terminal by itself, in the middle of a dial.
-    password = options.key_password or ""
     try:
-        context.load_cert_chain(options.cert, options.key, lambda: password)
+        context.load_cert_chain(cert, key, lambda: password or "")
     except (OSError, ssl.SSLError, ValueError) as error:
-        raise _cert_error(error, options) from error
+        files = f"{cert}" + (f" with {key}" if key else "")
+        words, locked = _cert_words(error, cert, key, password, ask)
+        raise TrustError("--cert", f"{files}: {words}", wrong_password=locked) from error
 
 
-def _cert_error(error: Exception, options: DialOptions) -> TrustError:
-    """OpenSSL names its own source files; say what is wrong with the user's."""
-    files = f"{options.cert}" + (f" with {options.key}" if options.key else "")
+def _cert_words(
+    error: Exception, cert: Path, key: Path | None, password: str | None, ask: str
+) -> tuple[str, bool]:
+    """What is wrong with the user's files, where OpenSSL names its own sources; and whether it is
+    the key's password."""
     if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
-        return TrustError("--cert", f"{files}: the key does not belong to the certificate")
-    if not isinstance(error, ssl.SSLError):
-        return TrustError("--cert", f"{files}: {_words(error)}")
-    if is_encrypted(options.key or options.cert):
-        wrong = "the password is wrong" if options.key_password else "the key is encrypted"
-        words = f"{wrong} (--key-password-env NAME takes it from the environment)"
-        return TrustError("--cert", f"{files}: {words}", wrong_password=True)
-    where = "" if options.key else ", or its private key is in another file (--key FILE)"
-    words = f"no PEM certificate with its private key in it{where}"
-    return TrustError("--cert", f"{files}: {words}")
+        return "the key does not belong to the certificate", False
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
+        return _words(error), False  # no such file, no permission
+    if is_encrypted(key or cert):
+        return f"{'the password is wrong' if password else 'the key is encrypted'} ({ask})", True
+    where = "" if key else ", or its private key is in another file (--key FILE)"
+    return f"no PEM certificate with its private key in it{where}", False
 
 
 def is_encrypted(file: Path | None) -> bool:
