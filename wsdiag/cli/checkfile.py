@@ -168,12 +168,15 @@ class _Reader:
     def _refuse_same_names(self, read: Sequence[Endpoint | None]) -> None:
         seen: set[str] = set()
         for index, endpoint in enumerate(read):
-            if endpoint is None or endpoint.name is None:
+            if endpoint is None:
                 continue
-            if endpoint.name in seen:
+            if endpoint.label in seen and endpoint.name is not None:
                 place = ("endpoint", index, "name")
                 self._problem(place, f"a second endpoint is called {endpoint.name!r}")
-            seen.add(endpoint.name)
+            elif endpoint.label in seen:
+                self._problem(("endpoint", index, "url"),
+                              "a second endpoint has this url: give it a name")  # fmt: skip
+            seen.add(endpoint.label)
 
     def _filled(self, value: Any) -> Any:
         if isinstance(value, list):

@@ -40,7 +40,7 @@ def connect(
     """
     terminal = open_terminal(output, dial)
     refuse_bad_urls([url], terminal, json=format is Format.json)
-    with tracing(output, terminal, headers=format is Format.json) as tracer:
+    with tracing(output, terminal) as tracer:
         code = run_async(lambda: connect_and_show(url, dial, terminal, format, tracer))
     sys.exit(code)
 

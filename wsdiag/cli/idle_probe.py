@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 from contextlib import aclosing
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, get_args
 
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import (
-    Format,
     Output,
     default_compression,
     output_options,
     request_options,
 )
 from wsdiag.cli.params import bad_parameter, duration_option, flag, usage_errors
+from wsdiag.cli.room import make_room
 from wsdiag.cli.runtime import USAGE, run_async
 from wsdiag.cli.view import EventWriter, JsonWriter, open_terminal, refuse_bad_urls, tracing
 from wsdiag.probes.results import Trial
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
     from wsdiag.probes.idle_options import IdleOptions
     from wsdiag.render.terminal import Terminal
     from wsdiag.transport.trace import Tracer
+
+
+class IdleFormat(StrEnum):
+    """Output formats of idle-probe."""
+
+    text = "text"
+    json = "json"
+    csv = "csv"
+
 
 WHEN, WHAT = "How long to stay idle", "What to try"
 DEFAULT_TRIALS = "idle,ping,pong,tcp-keepalive"
@@ -176,16 +186,20 @@ def idle_probe(
     dial: DialOptions,
     output: Output,
     format: Annotated[
-        Format, typer.Option("-o", "--output", help="Output format.", rich_help_panel="Output")
-    ] = Format.text,
+        IdleFormat, typer.Option("-o", "--output", help="Output format.", rich_help_panel="Output")
+    ] = IdleFormat.text,
 ) -> None:
     """Does anything on the path drop idle connections: when, how, and what keeps them alive.
 
     wsdiag idle-probe wss://example.org/socket
     wsdiag idle-probe --require 60 wss://example.org/socket wss://origin.example.org/socket
     """
+    from wsdiag.probes.idle_plan import plan_round
+
     terminal = open_terminal(output, dial)
-    refuse_bad_urls(urls, terminal, json=format is Format.json)
+    refuse_bad_urls(urls, terminal, json=format is IdleFormat.json)
+    each = 1 + len(plan_round(options).lanes)  # one more watches over them
+    make_room(len(urls) * each, terminal, json=format is IdleFormat.json)
     with tracing(output, terminal, urls=len(urls)) as tracer:
         sys.exit(probe_and_show(urls, options, dial, terminal, format, tracer))
 
@@ -195,7 +209,7 @@ def probe_and_show(
     options: IdleOptions,
     dial: DialOptions,
     terminal: Terminal,
-    format: Format,
+    format: IdleFormat,
     tracer: Tracer | None,
 ) -> int:
     """Run the probe, hand each event to the chosen output, and return the exit code."""
@@ -232,9 +246,13 @@ def probe_and_show(
         show.stop()
 
 
-def _writer(urls: list[str], terminal: Terminal, format: Format) -> EventWriter:
-    if format is Format.json:
+def _writer(urls: list[str], terminal: Terminal, format: IdleFormat) -> EventWriter:
+    if format is IdleFormat.json:
         return JsonWriter(terminal)
+    if format is IdleFormat.csv:
+        from wsdiag.render.idle_csv import IdleCsv
+
+        return IdleCsv(terminal)
     from wsdiag.render.idle import idle_view
 
     return idle_view(terminal, urls)

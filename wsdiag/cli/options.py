@@ -13,7 +13,7 @@ from wsdiag.cli.params import (
     parse_resolve,
     read_environment,
     read_headers,
-    usage,
+    usage_errors,
 )
 from wsdiag.transport.options import DialOptions
 
@@ -206,7 +206,7 @@ def request_options(
         raise bad_parameter("-u and --bearer-env exclude each other", param_hint="-u")
     if cert is None and key is not None:
         raise bad_parameter("a --key needs its --cert", param_hint="--key")
-    return DialOptions(
+    dial = DialOptions(
         headers=read_headers(header or []),
         subprotocols=tuple(subprotocol or ()),
         origin=origin,
@@ -225,13 +225,23 @@ def request_options(
         sni=sni,
         proxy=proxy,
         noproxy=noproxy,
-        resolve=tuple(usage(parse_resolve)(triple) for triple in resolve or ()),
+        resolve=_resolved(resolve or []),
         unix_socket=None if unix_socket is None else str(unix_socket),
         family=4 if ipv4 else 6 if ipv6 else None,
         location=location,
         max_redirs=max_redirs,
         connect_timeout=connect_timeout,
     )
+    if cert is None and user is None:
+        return dial
+    from wsdiag.cli.asking import ask_for_passwords
+
+    return ask_for_passwords(dial)
+
+
+def _resolved(texts: list[str]) -> tuple[tuple[str, int, str], ...]:
+    with usage_errors("--resolve"):
+        return tuple(triple for text in texts for triple in parse_resolve(text))
 
 
 def default_compression(dial: DialOptions, offer: bool) -> DialOptions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -110,14 +111,25 @@ def _header_file(name: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip()]
 
 
-def parse_resolve(text: str) -> tuple[str, int, str]:
-    """(host, port, address) of `HOST:PORT:ADDRESS` as in curl(1); ValueError otherwise."""
+def parse_resolve(text: str) -> tuple[tuple[str, int, str], ...]:
+    """(host, port, address) for each address of `HOST:PORT:ADDRESS[,ADDRESS…]`, as in curl(1).
+
+    ValueError otherwise: an address that is none would be looked up as if nothing had been said.
+    """
     host, _, rest = text.partition(":")
-    port, _, address = rest.partition(":")
-    address = address.removeprefix("[").removesuffix("]")
-    if not (host and port.isascii() and port.isdecimal() and 0 < int(port) < 65536 and address):
+    port, _, listed = rest.partition(":")
+    addresses = [part.strip().removeprefix("[").removesuffix("]") for part in listed.split(",")]
+    if not (host and port.isascii() and port.isdecimal() and 0 < int(port) < 65536 and listed):
         raise ValueError(f"{text!r} is not HOST:PORT:ADDRESS, as in example.org:443:127.0.0.1")
-    return host.lower(), int(port), address
+    for address in addresses:
+        try:
+            ipaddress.ip_address(address)
+        except ValueError:
+            raise ValueError(
+                f"{address!r} is not an IP address: HOST:PORT:ADDRESS is wanted, as in "
+                "example.org:443:127.0.0.1"
+            ) from None
+    return tuple((host.lower(), int(port), address) for address in addresses)
 
 
 def read_environment(name: str | None, option: str) -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import Output, default_compression, output_options, request_options
 from wsdiag.cli.params import bad_parameter, duration_option, flag, size_option, usage_errors
+from wsdiag.cli.room import make_room
 from wsdiag.cli.runtime import USAGE, run_async
 from wsdiag.cli.view import EventWriter, JsonWriter, open_terminal, refuse_bad_urls, tracing
 from wsdiag.transport.options import DialOptions
@@ -204,6 +205,7 @@ def ping(
     """
     terminal = open_terminal(output, dial)
     refuse_bad_urls(urls, terminal, json=format is PingFormat.json)
+    make_room(len(urls), terminal, json=format is PingFormat.json)
     with tracing(output, terminal, urls=len(urls)) as tracer:
         sys.exit(ping_and_show(urls, options, view, dial, terminal, format, tracer))
 
@@ -218,7 +220,7 @@ def ping_and_show(
     tracer: Tracer | None,
 ) -> int:
     """Run the probe, hand each event to the chosen output, and return the exit code."""
-    from wsdiag.probes.outcome import ping_exit_code
+    from wsdiag.probes.outcome import ping_exit_code, shortfalls
     from wsdiag.probes.ping import PingRun
     from wsdiag.probes.results import Error, PingSummary
 
@@ -247,6 +249,9 @@ def ping_and_show(
                 elif isinstance(event, Error) and event.kind == "usage":
                     misused = True
         show.finish()
+        wanted = None if interrupted else options.count
+        for sentence in shortfalls(summaries, count=wanted, deadline=options.deadline_s):
+            terminal.log(f"error: {sentence}")
         return USAGE if misused else ping_exit_code(
             summaries, count=options.count, deadline=options.deadline_s,
             reconnect=options.reconnect, interrupted=interrupted,

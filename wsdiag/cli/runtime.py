@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 from wsdiag.cli.main import INTERRUPTED, leave_quietly
+from wsdiag.transport.punctual import event_loop
 
 NO_ANSWER = 1
 USAGE = 2
@@ -36,7 +37,7 @@ def run_async(
 
     _collect_garbage_again()
     try:
-        with asyncio.Runner(loop_factory=_loop_factory) as runner:
+        with asyncio.Runner(loop_factory=event_loop) as runner:
             return runner.run(supervised())
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
@@ -50,11 +51,6 @@ def _collect_garbage_again() -> None:
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
-
-
-def _loop_factory() -> asyncio.AbstractEventLoop:
-    # add_reader, which the stamped stream needs, exists on selector loops only (Windows too)
-    return asyncio.SelectorEventLoop()
 
 
 def _install(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 WHERE, WHO, RELAY = "Where", "Who may connect", "Relay"
 LOOPBACK = ("127.", "::1", "localhost")
+_FILES = 1 << 20  # every connection is one: as many as the system lets us have
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,9 @@ def _certificate(listen: Listening) -> Iterator[tuple[Path | None, Path | None]]
 def _run(options: ServerOptions, terminal: Terminal, output: Format) -> int:
     """Serve until SIGINT or SIGTERM; 0, or 1 when it cannot listen."""
     from wsdiag.server import Server
+    from wsdiag.transport.files import allow_files
 
+    allow_files(_FILES)
     report = _Reporter(terminal, output)
     stopped: list[asyncio.Event] = []
 

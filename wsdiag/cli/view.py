@@ -121,13 +121,8 @@ class JsonWriter:
 
 
 @contextmanager
-def tracing(
-    output: Output, terminal: Terminal, *, urls: int = 1, headers: bool = True
-) -> Iterator[Tracer | None]:
-    """A tracer for `-v` (lines on stderr) and `--trace FILE` (NDJSON), or None for neither.
-
-    `headers=False` where the command's own view shows them.
-    """
+def tracing(output: Output, terminal: Terminal, *, urls: int = 1) -> Iterator[Tracer | None]:
+    """A tracer for `-v` (lines on stderr) and `--trace FILE` (NDJSON), or None for neither."""
     if not output.verbose and output.trace is None:
         yield None
         return
@@ -136,7 +131,7 @@ def tracing(
     file = open(output.trace, "w", encoding="utf-8") if output.trace is not None else None  # noqa: SIM115
     listeners: list[Callable[[TraceEvent], None]] = []
     if output.verbose:
-        listeners.append(TracePrinter(terminal, urls=urls, headers=headers))
+        listeners.append(TracePrinter(terminal, urls=urls))
     if file is not None:
         listeners.append(TraceWriter(file, terminal.redactor))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -191,15 +190,3 @@ class PingRun:
     def _emit(self, event: PingEvent) -> None:
         self._unread.append(event)
         self._wake.set()
-
-
-async def ping(
-    urls: Sequence[str],
-    options: PingOptions,
-    dial_options: DialOptions,
-    tracer: Tracer | None = None,
-) -> AsyncGenerator[PingEvent, None]:
-    """The events of one run, for those who need neither `stop()` nor intermediate statistics."""
-    async with aclosing(PingRun(urls, options, dial_options, tracer).events()) as events:
-        async for event in events:
-            yield event

@@ -58,6 +58,8 @@ class Connection:
         self.close_sent: tuple[int | None, str] | None = None
         self.close_received: tuple[int | None, str] | None = None
         self.violation: ProtocolViolation | None = None
+        self.cut_off = False
+        """Whether the violation is only that the stream ended inside a frame."""
         self.deflate = deflate
         self.on_frame = on_frame
         self.auto_pong = auto_pong
@@ -113,6 +115,7 @@ class Connection:
         if not cut or heard:
             return []
         message = f"stream ended inside a frame, after {self._parser.pending} of its bytes"
+        self.cut_off = True
         self.violation = ProtocolViolation(message, "RFC 6455, 5.2")
         return [Violation(self.violation)]
 
@@ -159,7 +162,8 @@ class Connection:
     ) -> None:
         """Queue a text message, or its first fragment with `fin=False`; bytes must be UTF-8."""
         data = _encode_text(text) if isinstance(text, str) else text
-        self._begin(Opcode.TEXT, data, fin, compress)
+        valid = fin and data is not text  # what was encoded here needs no second look
+        self._begin(Opcode.TEXT, data, fin, compress, valid=valid)
 
     def send_binary(self, data: bytes, *, fin: bool = True, compress: bool | None = None) -> None:
         """Queue a binary message, or its first fragment with `fin=False`."""
@@ -216,14 +220,16 @@ class Connection:
         if self.state is State.CLOSED:
             raise LocalProtocolError("the connection is closed")
 
-    def _begin(self, opcode: Opcode, data: bytes, fin: bool, compress: bool | None) -> None:
+    def _begin(
+        self, opcode: Opcode, data: bytes, fin: bool, compress: bool | None, valid: bool = False
+    ) -> None:
         self._require_sendable()
         if self._sending is not None:
             raise LocalProtocolError("a fragmented message is under way: send its continuation")
         if compress and self.deflate is None:
             raise LocalProtocolError("permessage-deflate was not negotiated")
         self._sending_compressed = self.deflate is not None and compress is not False
-        self._sending_text = Utf8Validator() if opcode is Opcode.TEXT else None
+        self._sending_text = None if valid or opcode is not Opcode.TEXT else Utf8Validator()
         self._send_data(opcode, data, fin)
 
     def _send_data(self, opcode: Opcode, data: bytes, fin: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TextIO
 
@@ -18,8 +19,10 @@ class SafeStream:
 
     def write(self, text: str) -> int:
         """Write all of `text`; its length is returned."""
+        # blanks at the ends of lines are for a screen, to erase what stood there
+        shown = text if self.isatty() else re.sub(r" +$", "", text, flags=re.MULTILINE)
         try:
-            self._stream.write(text if text.isascii() else self._carried(text))
+            self._stream.write(shown if shown.isascii() else self._carried(shown))
         except BrokenPipeError:
             if not self._ignore_closed:
                 raise

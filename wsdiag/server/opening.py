@@ -33,9 +33,8 @@ class Opening:
     """One opening handshake, bounded in time and size; hands the stream on, or ends it."""
 
     __slots__ = (
-        "_full",
-        "_handshake", "_kept", "_mute", "_over", "_task", "_timer", "loop", "number", "server",
-        "stream",
+        "_deaf", "_full", "_handshake", "_kept", "_mute", "_over", "_task", "_timer", "loop",
+        "number", "server", "stream",
     )  # fmt: skip
 
     def __init__(self, server: Server, number: int, stream: Stream, *, full: bool) -> None:
@@ -46,6 +45,7 @@ class Opening:
             subprotocols=options.subprotocols, deflate=options.compression
         )
         self._over = self._mute = False
+        self._deaf = False
         self._full = full
         self._kept = b""
         self._task: asyncio.Task[None] | None = None
@@ -91,7 +91,9 @@ class Opening:
 
     def stop(self) -> None:
         """The server goes away."""
-        if self._mute:
+        if self._deaf:
+            self.stream.vanish()
+        elif self._mute:
             self.stream.reset()
         else:
             self.stream.close()
@@ -141,7 +143,8 @@ class Opening:
             self.answer(reply)
         else:
             self._mute = True
-            self.stream.freeze()
+            self._deaf = fault.deafens
+            self.stream.freeze(deaf=self._deaf)
 
     def _plain(self, request: Request) -> None:
         """A request that asks for no WebSocket: the page, or figures as JSON."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from wsdiag.server.common import option_name
+from wsdiag.server.common import first_metavar, option_name
 from wsdiag.server.fault import Fault
 from wsdiag.server.faults import FAULTS
 from wsdiag.server.params import params_of
@@ -44,7 +44,7 @@ def _section(fault: type[Fault]) -> str:
     params = params_of(fault)
     lines = [f"### `{example(fault)}`\n", f"{fault.summary[:1].upper()}{fault.summary[1:]}."]
     if option is not None:
-        value = f" {params[0].kind.metavar}" if params else ""
+        value = f" [{first_metavar(fault)}]" if params else ""
         lines.append(f"On every path: `--{option}{value}`.")
     lines.append("")
     if params:
@@ -71,8 +71,18 @@ wsdiag serve --upstream ws://localhost:3000 --latency 200   # between your clien
 
 A fault's first parameter may stand in the path behind its name, all others stand in the query:
 `/idle/60?drop=rst` is `/idle?timeout=60&drop=rst`. Faults combine by writing one behind the
-other: `/latency/50/idle/60`. An unknown path is answered with 404, a bad parameter with 400 and
-the list of those that are allowed.
+other: `/latency/50/idle/60`; a parameter that several of them have goes to each. An unknown path
+is answered with 404, a bad parameter with 400 and the list of those that are allowed.
+
+Every fault is also an option that holds for every path, its first parameter as the value:
+`--stall 5`, `--stall '5?for=1'` with others behind it, `--stall` with the defaults. `--fault PATH`
+says the same as a path. A path's own fault goes before the option of the same fault.
+
+Silent means silent: no FIN, no RST, no answer, and the connection is kept until the server ends,
+also when the client gives up. Then it goes without a word where Linux allows that (CAP_NET_ADMIN,
+as root has), otherwise with a RST; and whatever the client writes later is answered by RST, as no
+connection is left. `drop=silent` needs Linux. Elsewhere it is `drop=hang`, the kernel still
+acknowledges, and the server's `drop` event says so.
 """
 
 

@@ -194,7 +194,9 @@ class RelayPeer(Peer):
     def gone(self, end: End) -> None:
         """The client is gone: so is the upstream."""
         super().gone(end)
-        if end.how == "rst":
+        if self.dropped in ("silent", "hang"):
+            self.let_go(self._session.stream)
+        elif end.how == "rst":
             self._session.stream.reset()
         elif self._session.connection.close_sent is None:
             self._session.stream.close()

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from wsdiag.server.control import Control
-from wsdiag.server.fault import Fault
+from wsdiag.server.fault import Fault, Silence
 from wsdiag.server.link import Link
 from wsdiag.server.opening import Opening
 from wsdiag.server.options import ServerOptions
@@ -54,11 +54,13 @@ class Server:
         self._check(options.faults)
         if options.upstream is not None:
             raw_address(options.upstream) if options.raw else Target.parse(options.upstream)
-        deaf = any(fault.accepted() for fault in options.faults)
-        tls = ServerTls(options.cert, options.key) if options.cert and not deaf else None
+        tls = ServerTls(options.cert, options.key) if options.cert else None
         self._started_at = asyncio.get_running_loop().time()
-        accept = self._deaf if deaf else self._raw if options.raw else self._accept
-        self._listener = await listen(options.host, options.port, tls=tls, on_stream=accept)
+        accept = self._raw if options.raw else self._accept
+        self._listener = await listen(
+            options.host, options.port, tls=tls, on_stream=accept, intercept=self._swallow
+        )
+        self._listener.set_deaf(self._silence() == "tcp")
         if options.control_port is not None:
             try:
                 self._control = await listen(
@@ -111,7 +113,7 @@ class Server:
         for link in tuple(self._links):
             link.stop()
         for stream in self._frozen:
-            stream.reset()
+            stream.reset()  # silence ends with the server
         self._frozen.clear()
         try:
             async with asyncio.timeout(_STOP_TIMEOUT_S):
@@ -132,11 +134,18 @@ class Server:
 
     # -- connections ---------------------------------------------------------------------------
 
-    def _deaf(self, stream: Stream) -> None:
+    def _silence(self) -> Silence | None:
+        return next((where for fault in self.faults if (where := fault.silent_from())), None)
+
+    def _swallow(self, stream: Stream) -> bool:
+        """Whether this connection hangs before its first byte, under --hang tcp or tls."""
+        if self._silence() is None:
+            return False
         self._accepted += 1
-        self.emit(self._accepted, "drop", {"fault": "hang", "how": "silent", "peer": stream.peer})
+        self.emit(self._accepted, "drop", {"fault": "hang", "how": "hang", "peer": stream.peer})
         stream.freeze()
         self._frozen.append(stream)
+        return True
 
     def _accept(self, stream: Stream) -> None:
         self._accepted += 1
@@ -179,6 +188,7 @@ class Server:
         self._check(faults)
         old = {fault.name for fault in self.faults}
         self.faults = tuple(faults)
+        self._running.set_deaf(self._silence() == "tcp")
         self.emit(0, "faults", {"faults": [fault.name for fault in faults]})
         for link in tuple(self._links):
             if isinstance(link, Link) and not link.over:
@@ -187,7 +197,7 @@ class Server:
 
     def _check(self, faults: Sequence[Fault]) -> None:
         for fault in faults:
-            if self.options.raw and not fault.raw:
+            if self.options.raw and not fault.raw and fault.silent_from() is None:
                 raise ValueError(f"{fault.name} needs frames: it does not work with --raw")
 
     def combine(self, faults: list[Fault]) -> list[Fault]:

@@ -117,7 +117,7 @@ class _Dial:
         return self._session(stream, accepted, at)
 
     async def _start_tls(self, stream: Stream) -> None:
-        from wsdiag.transport.trust import TrustError, client_context, facts
+        from wsdiag.transport.trust import TrustError, client_context, facts, store_facts
 
         self._clock.begin("tls")
         try:
@@ -131,7 +131,9 @@ class _Dial:
         except InboxEnded as ended:
             raise await self._tls_ended(ended) from ended
         except OSError as error:
-            raise await self._tls_failed(error, layer, name) from error
+            failure = failures.tls(error, layer, name, self._report)
+            failure.facts |= store_facts(context, self._options)
+            raise await self._tls_failed(failure) from error
         self._report.tls = facts(layer.object, verified=not self._options.insecure)
         self._clock.end(f"{self._report.tls.version} {self._report.tls.cipher}")
 
@@ -151,9 +153,8 @@ class _Dial:
         finally:
             shaking.cancel()
 
-    async def _tls_failed(self, error: OSError, layer: TlsLayer, name: str) -> DialError:
-        self._clock.stop("failed")
-        failure = failures.tls(error, layer, name, self._report)
+    async def _tls_failed(self, failure: DialError) -> DialError:
+        self._clock.stop(failure.message)
         if failure.kind == "cert":
             from wsdiag.transport import second_look
 

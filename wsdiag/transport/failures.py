@@ -52,6 +52,7 @@ _PLAIN_ON_TLS = (
     b"speaking plain HTTP to an SSL-enabled server port",
     b"sent an HTTP request to an HTTPS server",
 )
+_LINK_LOCAL = ("fe8", "fe9", "fea", "feb")
 _TLS_RECORD_TYPES = (0x14, 0x15, 0x16, 0x17)
 
 
@@ -92,15 +93,28 @@ def of_family(
     raise DialError("dns", "dns", "dns-no-such-family", message, report, host=host, family=family)
 
 
+def no_such_zone(host: str, error: OSError, report: DialReport) -> DialError:
+    """An IPv6 zone (RFC 4007) that is no interface of this machine."""
+    zone = host.partition("%")[2]
+    message = f"this machine has no network interface {zone!r}: {os.strerror(error.errno or 0)}"
+    return DialError("connect", "tcp", "no-such-zone", message, report, zone=zone)
+
+
 def connecting(failures: list[tuple[Address, OSError]], report: DialReport) -> DialError:
     """No address could be connected."""
     judged = [(*_connect_code(error), address, error) for address, error in failures]
     judged.sort(key=lambda j: _MOST_TELLING.index(j[1]) if j[1] in _MOST_TELLING else 99)
     kind, code, (_, address), error = judged[0]
+    if error.errno == errno.EINVAL and _lacks_zone(address):
+        code = "zone-missing"
     report.address = format_address(address)
     attempts = [(format_address(a), os.strerror(e.errno or 0)) for (_, a), e in failures]
     message = f"{report.address}: {os.strerror(error.errno or 0)}"
     return DialError(kind, "tcp", code, message, report, attempts=attempts)
+
+
+def _lacks_zone(address: tuple[object, ...] | str) -> bool:
+    return len(address) == 4 and str(address[0]).lower().startswith(_LINK_LOCAL) and not address[3]
 
 
 def _connect_code(error: OSError) -> tuple[Kind, str]:

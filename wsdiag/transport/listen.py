@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from wsdiag.transport.blackhole import deafen, hear
 from wsdiag.transport.resolve import format_address
 from wsdiag.transport.stream import End, Stream
 from wsdiag.transport.tls import TlsLayer
@@ -44,12 +45,15 @@ class Listener:
         on_stream: Callable[[Stream], None],
         tls: ServerTls | None,
         on_refused: Callable[[str, ssl.SSLError | End], None] | None,
+        intercept: Callable[[Stream], bool] | None = None,
     ) -> None:
         self.host, self.port = sock.getsockname()[:2]
         self._sock, self._on_stream, self._on_refused = sock, on_stream, on_refused
         self._loop = asyncio.get_running_loop()
         self._context = tls.context() if tls is not None else None
         self._timeout = tls.handshake_timeout if tls is not None else 0.0
+        self._intercept = intercept
+        self._deaf = False
         self._shaking: set[Stream] = set()
         self._loop.add_reader(sock, self._accept)
 
@@ -64,6 +68,8 @@ class Listener:
             with suppress(OSError):  # the peer may be gone already
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             stream = Stream(sock, peer=format_address(address))
+            if self._intercept is not None and self._intercept(stream):
+                continue
             if self._context is None:
                 self._on_stream(stream)
             else:
@@ -94,6 +100,13 @@ class Listener:
 
         stream.start_tls(TlsLayer(context, server_side=True), done)
 
+    def set_deaf(self, deaf: bool) -> bool:
+        """Leave every SYN unanswered, or answer again; False where the kernel cannot."""
+        if deaf == self._deaf:
+            return True
+        self._deaf = deaf
+        return (deafen if deaf else hear)(self._sock)
+
     def close(self) -> None:
         """Accept no more; handshakes under way are reset, streams already handed out live on."""
         if self._sock.fileno() < 0:
@@ -113,10 +126,12 @@ async def listen(
     on_refused: Callable[[str, ssl.SSLError | End], None] | None = None,
     backlog: int = 4096,
     reuse_port: bool = False,
+    intercept: Callable[[Stream], bool] | None = None,
 ) -> Listener:
     """Listen on `host`:`port` (0: any free one). OSError when that cannot be had.
 
-    `on_refused` hears of failed TLS handshakes: the peer's address and why.
+    `on_refused` hears of failed TLS handshakes: the peer's address and why. `intercept` is asked
+    first, before TLS: True when it has taken the stream.
     """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(
@@ -131,7 +146,7 @@ async def listen(
         sock.bind(address)
         sock.listen(backlog)
         sock.setblocking(False)
-        return Listener(sock, on_stream, tls, on_refused)
+        return Listener(sock, on_stream, tls, on_refused, intercept)
     except BaseException:
         sock.close()
         raise

@@ -41,7 +41,11 @@ def choose(
 ) -> Proxy | None:
     """The proxy for `target`; None: go there directly. DialError for a proxy URL that is none."""
     url, why = _named(target, options, environ)
-    if not url or bypassed(target.host, target.port, _exceptions(options, environ)):
+    if not url:
+        return None
+    exceptions, whose = _exceptions(options, environ)
+    if bypassed(target.host, target.port, exceptions):
+        report.proxy_why = f"{whose} covers {target.host}, so that {why} does not apply"
         return None
     try:
         return parse(url, why)
@@ -53,17 +57,22 @@ def choose(
 def _named(target: Target, options: DialOptions, environ: Mapping[str, str]) -> tuple[str, str]:
     if options.proxy is not None:
         return options.proxy, "-x"
-    for name in (*_VARIABLES[target.secure], "all_proxy"):
+    return _variable(environ, *_VARIABLES[target.secure], "all_proxy")
+
+
+def _exceptions(options: DialOptions, environ: Mapping[str, str]) -> tuple[str, str]:
+    if options.noproxy is not None:
+        return options.noproxy, "--noproxy"
+    return _variable(environ, "no_proxy")
+
+
+def _variable(environ: Mapping[str, str], *names: str) -> tuple[str, str]:
+    """(value, name) of the first variable that is set; an empty one is not, as in curl."""
+    for name in names:
         for variable in (name, name.upper()):
-            if variable in environ:
+            if environ.get(variable):
                 return environ[variable], variable
     return "", ""
-
-
-def _exceptions(options: DialOptions, environ: Mapping[str, str]) -> str:
-    if options.noproxy is not None:
-        return options.noproxy
-    return environ.get("no_proxy", environ.get("NO_PROXY", ""))
 
 
 def parse(url: str, why: str) -> Proxy:
@@ -78,15 +87,20 @@ def parse(url: str, why: str) -> Proxy:
     user = None
     if parts.username is not None:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    port = parts.port if parts.port is not None else _PORTS[parts.scheme]
+    try:
+        port = parts.port if parts.port is not None else _PORTS[parts.scheme]
+    except ValueError:  # its own words would show what may be a part of the password
+        raise ValueError(
+            "its port is no number up to 65535 (in USER:PASSWORD, / ? # @ are percent-encoded)"
+        ) from None
     return Proxy(url, why, parts.scheme, parts.hostname, port, user)
 
 
 def bypassed(host: str, port: int, exceptions: str) -> bool:
     """Whether NO_PROXY's list has this host: by name, suffix, address, network, with or without
-    a port; `*` stands for all."""
+    a port; `*` alone stands for all."""
     entries = exceptions.replace(",", " ").split()
-    return any(entry == "*" or _covers(entry.lower(), host.lower(), port) for entry in entries)
+    return entries == ["*"] or any(_covers(each.lower(), host.lower(), port) for each in entries)
 
 
 def _covers(entry: str, host: str, port: int) -> bool:

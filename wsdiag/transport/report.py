@@ -16,6 +16,16 @@ Kind = Literal[
 
 
 @dataclass(frozen=True, slots=True)
+class ChainLink:
+    """One certificate of the chain that the peer presented; dates are RFC 3339."""
+
+    subject: str
+    issuer: str
+    not_before: str
+    not_after: str
+
+
+@dataclass(frozen=True, slots=True)
 class TlsFacts:
     """What TLS negotiated and the certificate's facts; dates are RFC 3339, None: unreadable."""
 
@@ -29,6 +39,12 @@ class TlsFacts:
     not_after: str | None
     expires_in_days: int | None
     verified: bool
+    purposes: tuple[str, ...] = ()
+    """The certificate's extended key usages; () for any."""
+    issuer_url: str | None = None
+    """Where the certificate says that its issuer's is published."""
+    chain: tuple[ChainLink, ...] | None = None
+    """As presented, the server's own first; None where this Python does not tell."""
 
 
 @dataclass(slots=True)
@@ -40,7 +56,7 @@ class DialReport:
     proxy: str | None = None
     """The proxy's URL as given, password included: mask it before showing it."""
     proxy_why: str | None = None
-    """Which option or environment variable named the proxy."""
+    """Which option or environment variable named the proxy, or kept one from being used."""
     phases_ms: dict[str, float] = field(default_factory=dict)
     request_line: str = ""
     request_headers: tuple[tuple[str, str], ...] = ()
@@ -53,6 +69,8 @@ class DialReport:
     extensions: tuple[str, ...] = ()
     redirects: tuple[str, ...] = ()
     """URLs that sent us on, in order (with -L)."""
+    credentials_dropped: bool = False
+    """Whether a redirect led to another origin, where credentials were not sent on."""
     total_ms: float = 0.0
     tracer: Tracer | None = None
 

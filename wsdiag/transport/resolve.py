@@ -30,13 +30,21 @@ def _node(host: str) -> str | bytes:
 
 
 def literal(host: str, port: int) -> list[Address]:
-    """The address that `host` is itself (a zone included); [] when it is a name."""
+    """The address that `host` is itself (a zone included); [] when it is a name.
+
+    OSError for a zone that this machine does not have.
+    """
+    host, percent, zone = host.partition("%")
     try:
         found = socket.getaddrinfo(
             _node(host), port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
         )
     except (OSError, UnicodeError):
         return []
+    if percent:
+        # by hand: glibc takes a zone's name with link-local addresses only
+        scope = int(zone) if zone.isascii() and zone.isdecimal() else socket.if_nametoindex(zone)
+        return [(family, (*address[:3], scope)) for family, _, _, _, address in found]
     return [(family, address) for family, _, _, _, address in found]
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 _SECURE = {"wss": True, "https": True, "ws": False, "http": False}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_ONE_SLASH = re.compile(r"(wss?|https?|unix):/(?!/)", re.IGNORECASE)
+_UNIX = "a Unix socket is an option, the URL says which Host: --unix-socket {path} ws://localhost/"
 _BAD_CHARACTER = re.compile(r"[\x00-\x20\x7f<>\"\\^`{|}\s]")
 _BAD_HOST_CHARACTER = re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=%-]")
 
@@ -21,7 +23,8 @@ class UrlError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to connect. `host` without brackets, a zone after `%`; `path_and_query` as written."""
+    """Where to connect. `host` without brackets, a zone after `%`; `path_and_query` as written,
+    but for letters outside ASCII, which HTTP cannot carry: percent-encoded, as browsers do."""
 
     url: str
     secure: bool
@@ -43,7 +46,8 @@ class Target:
         path = text[end:] if text[end : end + 1] == "/" else "/" + text[end:]
         return cls(
             _rebuild(secure, text[start:end], path),
-            secure, host, port if port is not None else (443 if secure else 80), path, userinfo,
+            secure, host, port if port is not None else (443 if secure else 80), _ascii(path),
+            userinfo,
         )  # fmt: skip
 
     @property
@@ -70,10 +74,16 @@ def _refuse_characters(text: str) -> None:
 
 
 def _scheme(text: str) -> tuple[str | None, int]:
+    if (slip := _ONE_SLASH.match(text)) is not None:
+        if slip[1].lower() == "unix":
+            raise UrlError(_UNIX.format(path=text[slip.end(1) + 1 :]), text, 0)
+        raise UrlError(f"two slashes follow {slip[1]}:", text, slip.end())
     match = _SCHEME.match(text)
     if match is None:
         return None, 0
     scheme = match[1].lower()
+    if scheme == "unix":
+        raise UrlError(_UNIX.format(path=text[match.end() :]), text, 0)
     if scheme not in _SECURE:
         raise UrlError(f"{scheme}:// is not a WebSocket (ws, wss, http, https are)", text, 0)
     return scheme, match.end()
@@ -121,10 +131,22 @@ def _name(text: str, start: int, end: int) -> str:
         if (bad := _BAD_HOST_CHARACTER.search(text, start, end)) is not None:
             raise UrlError(f"a host name cannot have {bad[0]!r}", text, bad.start())
         return name
+    from wsdiag.transport.hostnames import to_ascii
+
     try:
-        return name.encode("idna").decode("ascii")
-    except UnicodeError:
-        raise UrlError(f"{name!r} is no host name", text, start) from None
+        return to_ascii(name)
+    except ValueError as error:
+        why = "" if isinstance(error, UnicodeError) else f": {error}"
+        raise UrlError(f"{name!r} is no host name{why}", text, start) from None
+
+
+def _ascii(path: str) -> str:
+    """Percent-encoded UTF-8 for what is not ASCII (RFC 3987, 3.1); the rest stays untouched."""
+    if path.isascii():
+        return path
+    from urllib.parse import quote
+
+    return "".join(c if c.isascii() else quote(c) for c in path)
 
 
 def _port(text: str, start: int, end: int) -> int | None:

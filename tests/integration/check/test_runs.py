@@ -15,8 +15,6 @@ from tests.peers.certs import Authority
 from tests.peers.fleet import Peers
 from tests.peers.ports import free_port
 
-pytestmark = pytest.mark.minutes
-
 XSD = Path(__file__).parents[2] / "unit" / "render" / "junit.xsd"
 
 

@@ -46,19 +46,31 @@ def test_missing_header_file_is_a_usage_error(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "triple"),
+    ("text", "triples"),
     [
-        ("example.org:443:127.0.0.1", ("example.org", 443, "127.0.0.1")),
-        ("Example.ORG:80:[::1]", ("example.org", 80, "::1")),
-        ("a:80:fe80::1", ("a", 80, "fe80::1")),
+        ("example.org:443:127.0.0.1", [("example.org", 443, "127.0.0.1")]),
+        ("Example.ORG:80:[::1]", [("example.org", 80, "::1")]),
+        ("a:80:fe80::1%lo", [("a", 80, "fe80::1%lo")]),
+        ("a:80:[::1],127.0.0.1", [("a", 80, "::1"), ("a", 80, "127.0.0.1")]),
     ],
 )
-def test_resolve_reads_as_curl_does(text: str, triple: tuple[str, int, str]) -> None:
-    assert parse_resolve(text) == triple
+def test_resolve_reads_as_curl_does(text: str, triples: list[tuple[str, int, str]]) -> None:
+    assert parse_resolve(text) == tuple(triples)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a", "a:80", "a:b:c", "a:0:1.2.3.4", "a:70000:1.2.3.4", ":80:x"]
+    "text",
+    [
+        "",
+        "a",
+        "a:80",
+        "a:b:c",
+        "a:0:1.2.3.4",
+        "a:70000:1.2.3.4",
+        ":80:x",
+        "a:80:b",
+        "a:80:1.2.3.4,",
+    ],
 )
 def test_resolve_refuses_what_has_not_three_parts(text: str) -> None:
     with pytest.raises(ValueError, match="HOST:PORT:ADDRESS"):

@@ -68,14 +68,10 @@ def _fault_flags(callback: Callable[..., Any]) -> tuple[Flag, ...]:
             (f"--{option.name}",),
             option.help,
             takes_value=option.metavar is not None,
-            choices=_alternatives(option.metavar),
+            choices=option.choices,
         )
         for option in fault_options()
     )
-
-
-def _alternatives(metavar: str | None) -> tuple[str, ...]:
-    return tuple(metavar.split("|")) if metavar and "|" in metavar else ()
 
 
 def _flags(callback: Callable[..., Any]) -> tuple[Flag, ...]:

@@ -179,7 +179,7 @@ OPTIONS: dict[str, dict[str, tuple[str, str, Any]]] = {
         "--verbose": ("verbose", "flag", True),
         "--color": ("color", "choice", "wsdiag.cli.options:Color"),
         "--show-secrets": ("show_secrets", "flag", True),
-        "-o": ("format", "choice", "wsdiag.cli.options:Format"),
-        "--output": ("format", "choice", "wsdiag.cli.options:Format"),
+        "-o": ("format", "choice", "wsdiag.cli.idle_probe:IdleFormat"),
+        "--output": ("format", "choice", "wsdiag.cli.idle_probe:IdleFormat"),
     },
 }

@@ -1,6 +1,7 @@
 """Conformance under attack: bytes that RFC 6455 forbids, each with the failure it demands.
 
-For endpoints that are yours: a server may log, count or ban what this sends.
+For endpoints that are yours: a server may log, count or ban what this sends. What receivers must
+do follows from the section named, or from 10.7: incoming data MUST be validated by both sides.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from wsdiag.probes.check.reaction import Demand, judge_reaction, judge_tcp_end, provoke
 from wsdiag.probes.check.rule import Finding, Rule, rule, skipped
 from wsdiag.probes.check.subject import Subject
+from wsdiag.probes.results import Status
 from wsdiag.protocol.codes import Opcode
 from wsdiag.protocol.frames import encode_frame
 
@@ -117,7 +119,9 @@ ATTACKS: tuple[Attack, ...] = (
 
 
 def _as_rule(attack: Attack) -> Rule:
-    @rule(attack.id, "adversarial", attack.why, section=attack.section, lane="after")
+    worst: Status = "fail" if attack.demand.must else "warn"
+
+    @rule(attack.id, "adversarial", attack.why, section=attack.section, lane="after", worst=worst)
     async def judge(subject: Subject) -> Finding:
         async with subject.visit(compression=False) as session:
             reaction = await provoke(session, attack.payload(), subject.options.timeout_s)
@@ -140,7 +144,7 @@ def _deflated(id: str, why: str, section: str, payload: Callable[[], bytes],
 
 
 @rule(
-    "failure-ends-tcp", "adversarial", section="RFC 6455, 7.1.7", lane="after",
+    "failure-ends-tcp", "adversarial", section="RFC 6455, 7.1.7", lane="after", worst="warn",
     why="Connections that have failed and stay open are sockets lost to whoever misbehaves.",
 )  # fmt: skip
 async def failure_ends_tcp(subject: Subject) -> Finding:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from wsdiag.probes.results.check import CheckResult as CheckResult
     from wsdiag.probes.results.check import CheckSummary as CheckSummary
     from wsdiag.probes.results.check import Status as Status
+    from wsdiag.probes.results.connect import ChainLink as ChainLink
     from wsdiag.probes.results.connect import CloseInfo as CloseInfo
     from wsdiag.probes.results.connect import ConnectResult as ConnectResult
     from wsdiag.probes.results.connect import HttpInfo as HttpInfo
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "base": "SCHEMA_VERSION Drop Error ErrorKind Hop How Phases TcpFacts optional utc_now",
-    "connect": "CloseInfo ConnectResult HttpInfo TlsInfo",
+    "connect": "ChainLink CloseInfo ConnectResult HttpInfo TlsInfo",
     "ping": "Attribution Cause Clock Load PingClosed PingEvent PingLost PingReply PingStart "
     "PingSummary Threshold",
     "idle": "Candidate IdleEvent IdleTrial IdleVerdict Keepalive Outcome Range Trial "

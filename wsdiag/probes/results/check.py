@@ -43,3 +43,5 @@ class CheckSummary:
     duration_s: float
     unmeasured: int | None = optional()
     """How many of the skipped were asked for but could not be judged; the exit code is then 1."""
+    unreachable: int | None = optional()
+    """How many endpoints gave no usable answer; the exit code is then 1."""

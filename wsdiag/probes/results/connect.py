@@ -21,8 +21,21 @@ class HttpInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainLink:
+    """One certificate of the chain that the server presented; dates are RFC 3339."""
+
+    subject: str
+    issuer: str
+    not_before: str
+    not_after: str
+
+
+@dataclass(frozen=True, slots=True)
 class TlsInfo:
-    """What TLS negotiated and whom the certificate names; `verified` is False under `-k`."""
+    """What TLS negotiated and whom the certificate names.
+
+    `verified` is False under `-k`, and where verification failed.
+    """
 
     version: str | None
     cipher: str | None
@@ -33,6 +46,8 @@ class TlsInfo:
     not_after: str | None = None
     expires_in_days: int | None = None
     verified: bool = True
+    chain: Sequence[ChainLink] | None = optional()
+    """As presented, the server's own certificate first; left out where Python does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +69,8 @@ class ConnectResult:
     ok: bool
     address: str | None = None
     proxy: str | None = None
+    proxy_why: str | None = optional()
+    """Which option or variable named the proxy, or kept one from being used."""
     phases: Phases = field(default_factory=Phases)
     http: HttpInfo | None = None
     tls: TlsInfo | None = optional()
@@ -63,6 +80,10 @@ class ConnectResult:
     hops: Sequence[Hop] = ()
     close: CloseInfo | None = None
     error: Error | None = None
+    redirects: Sequence[str] | None = optional()
+    """With -L: the URLs that sent us on, in order."""
+    reached: str | None = optional()
+    """With -L: the URL that all the rest is about, where it is not `url`."""
     request: Sequence[tuple[str, str]] | None = optional()
     """Our request headers, for `-v`."""
     notes: Sequence[str] = ()

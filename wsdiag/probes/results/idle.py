@@ -66,7 +66,10 @@ class IdleTrial:
     longest_idle_s: float | None = None
     """Longest stretch without a byte that this connection survived."""
     late_pong_s: float | None = optional()
-    """A Pong that came after its deadline, in seconds after its Ping (a NAT picked the flow up)."""
+    """A Pong that came after its deadline, in seconds after its Ping: on a connection that is
+    `silent`, a NAT picked the flow up; on one that is `alive`, TCP had acknowledged the Ping."""
+    lost_pongs: int | None = optional()
+    """Pings without a Pong although this connection lived and answered later ones."""
     detail: str | None = optional()
     round: int = 1
     """Which repetition (--repeat) or pass (--refine) it belongs to, from 1."""
