@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import sys
@@ -132,6 +131,8 @@ def parse_resolve(text: str) -> tuple[tuple[str, int, str], ...]:
 
     ValueError otherwise: an address that is none would be looked up as if nothing had been said.
     """
+    import ipaddress
+
     host, _, rest = text.partition(":")
     port, _, listed = rest.partition(":")
     addresses = [part.strip().removeprefix("[").removesuffix("]") for part in listed.split(",")]

@@ -109,6 +109,8 @@ class PingRun:
         tracer: Tracer | None = None,
     ) -> None:
         self.urls = list(urls)
+        if len(self.urls) > 1:  # one endpoint's failure must not hold up the times of the others
+            from wsdiag.probes import diagnose  # noqa: F401
         self._options, self._dial_options, self._tracer = options, dial_options, tracer
         self._pingers: list[Pinger] = []
         self._unread: deque[PingEvent] = deque()

@@ -11,7 +11,7 @@ from wsdiag.protocol.codes import Opcode, Role, State
 from wsdiag.protocol.errors import LocalProtocolError, ProtocolViolation
 from wsdiag.protocol.events import Close, Event, Ping, Pong, Violation
 from wsdiag.protocol.frames import Frame, encode_header
-from wsdiag.protocol.masking import apply_mask, mask_source
+from wsdiag.protocol.masking import apply_mask, mask_short, mask_source
 from wsdiag.protocol.parser import FrameParser
 from wsdiag.protocol.utf8 import Utf8Validator
 
@@ -23,6 +23,9 @@ FrameHook = Callable[[Literal["sent", "received"], Frame], None]
 # Pongs queued between two drains; beyond, only the latest Ping is answered (RFC 6455, 5.5.3).
 MAX_QUEUED_PONGS = 64
 _MAX_CONTROL = 125
+# The first byte of a final frame by opcode: an enum's own operators and look-ups are slow.
+_BINARY = Opcode.BINARY
+_FINAL = tuple(0x80 | opcode for opcode in range(16))
 
 
 def _compressed_bound(size: int | None) -> int | None:
@@ -85,14 +88,15 @@ class Connection:
         if self.state is State.CLOSED or self.close_received or self.violation:
             return events
         frames = self._parser.feed(data)
+        add, append, hook = self._assembler.add, events.append, self.on_frame
         try:
             for frame in frames:
-                if self.on_frame is not None:
-                    self.on_frame("received", frame)
-                if frame.opcode < 8:
-                    message = self._assembler.add(frame)
+                if hook is not None:
+                    hook("received", frame)
+                if frame[1] < 8:  # its opcode; by index, for this passes every frame
+                    message = add(frame)
                     if message is not None:
-                        events.append(message)
+                        append(message)
                 elif self._control(frame, events):
                     return events
             if self._parser.violation is not None:
@@ -163,7 +167,11 @@ class Connection:
 
     def send_binary(self, data: bytes, *, fin: bool = True, compress: bool | None = None) -> None:
         """Queue a binary message, or its first fragment with `fin=False`."""
-        self._begin(Opcode.BINARY, data, fin, compress)
+        if fin and self.deflate is None and self._sending is None and not compress:
+            self._require_sendable()  # a whole message: there is nothing to remember
+            self._send_frame(_BINARY, data)
+        else:
+            self._begin(_BINARY, data, fin, compress)
 
     def send_continuation(self, data: str | bytes, fin: bool = True) -> None:
         """Queue the next fragment of the message under way."""
@@ -259,13 +267,18 @@ class Connection:
     def _send_frame(
         self, opcode: Opcode, payload: bytes, fin: bool = True, rsv1: bool = False
     ) -> None:
-        first = (0x80 | opcode if fin else opcode) | (0x40 if rsv1 else 0)
+        first = _FINAL[opcode] if fin else opcode
+        if rsv1:
+            first |= 0x40
+        size = len(payload)
         if self._next_mask is None:
-            self._out += (encode_header(first, len(payload)), payload)
+            self._out += (encode_header(first, size), payload)
+        elif size < 126:
+            key = self._next_mask()
+            self._out += (bytes((first, 0x80 | size)), key, mask_short(payload, key))
         else:
             key = self._next_mask()
-            header = encode_header(first, len(payload), 0x80)
-            self._out += (header, key, apply_mask(payload, key))
+            self._out += (encode_header(first, size, 0x80), key, apply_mask(payload, key))
         if self.on_frame is not None:
             masked = self._next_mask is not None
             self.on_frame("sent", Frame(fin, opcode, payload, rsv1, masked=masked))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,20 @@ async def dial(
     except UrlError as error:
         raise DialError("usage", "url", "bad-url", error.message, report,
                         position=error.position) from None  # fmt: skip
+    _make_ready(target, options)
     return await _Dial(target, options, report, auto_pong, timestamps).run()
+
+
+def _make_ready(target: Target, options: DialOptions) -> None:
+    """Import what not every dial needs before a clock runs, for its time is not the network's."""
+    if target.secure:
+        from wsdiag.transport import trust  # noqa: F401
+    if options.compression:
+        from wsdiag.protocol import deflate  # noqa: F401
+    if options.proxy or any(name.lower().endswith("_proxy") for name in os.environ):
+        import urllib.parse  # noqa: F401
+
+        from wsdiag.transport import proxying  # noqa: F401
 
 
 class _Dial:
@@ -88,6 +102,7 @@ class _Dial:
                 self._target, self._options, self._report
             )
             self._report.redirected(left, self._target.url)
+            _make_ready(self._target, self._options)
 
     async def _open(self) -> Session:
         route = Route(self._target, self._options, self._report, self._clock)
