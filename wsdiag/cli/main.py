@@ -8,6 +8,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
+from wsdiag.cli.pages import answer
 from wsdiag.version import __version__
 
 INTERRUPTED = 130
@@ -22,6 +23,8 @@ def run() -> None:
         print(f"wsdiag {__version__}")  # without the 60 ms that typer takes to import
         return
     try:
+        if (code := answer(sys.argv[1:])) is not None:
+            sys.exit(code)
         _run_command()
     except BrokenPipeError:
         leave_quietly()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from wsdiag.cli.completions.model import Command, Flag
+from wsdiag.cli.reference.model import Command, Flag
 
 Commands = Sequence[Command]
 Flags = Sequence[Flag]
