@@ -58,7 +58,7 @@ def short_page(command: Command) -> str:
         _names_only(label, [flag for flag in flags if flag is not HELP], column)
         for label, flags in panels.items()
     ]
-    more = f"**Each option in words: wsdiag help {command.name}, or man wsdiag.**"
+    more = f"**After =: default, or choices. In words: wsdiag help {command.name}, or man wsdiag.**"
     return _page([*head, *dense, "", more])
 
 
