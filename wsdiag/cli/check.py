@@ -74,7 +74,7 @@ def check(
     endpoints, secrets = _endpoints(ctx, urls or [], file, options, retry, dial)
     for endpoint in endpoints:
         secrets += secrets_of(endpoint.dial)
-    terminal = open_terminal(output, secrets=secrets)
+    terminal = open_terminal(output, urls=[each.url for each in endpoints], secrets=secrets)
     if file is None:
         refuse_bad_urls(urls or [], terminal, json=format is CheckFormat.json)
     endpoints = _with_something_to_check(endpoints, terminal)

@@ -62,6 +62,7 @@ class Printer:
     results: list[CheckResult] = field(default_factory=list)
     errors: list[Error] = field(default_factory=list)
     _unread: bool = False
+    _lost: bool = False
 
     def take(self, report: EndpointReport) -> None:
         """One endpoint is done."""
@@ -86,16 +87,19 @@ class Printer:
         elif self.format is CheckFormat.github:
             self._github(cleaned, summary)
         written = [self._junit(cleaned), self._picture(summary)]
-        return all(written)
+        return all(written) and not self._lost
 
     def _out(self, write: Callable[[], None]) -> None:
         if self._unread:
             return
         try:
             write()
-        except BrokenPipeError:
+        except OSError as error:
             self._unread = True
             leave_quietly()
+            if not isinstance(error, BrokenPipeError):  # a full disk, say: nobody chose that
+                self._lost = True
+                self.terminal.log(f"error: cannot write to stdout: {error.strerror}")
 
     def _text(self, summary: CheckSummary) -> None:
         from wsdiag.render.check import print_checks

@@ -38,7 +38,7 @@ def connect(
     wsdiag connect wss://example.org/socket
     wsdiag connect -v -H 'Authorization: Bearer …' wss://example.org/socket
     """
-    terminal = open_terminal(output, dial)
+    terminal = open_terminal(output, dial, urls=[url])
     refuse_bad_urls([url], terminal, json=format is Format.json)
     with tracing(output, terminal) as tracer:
         code = run_async(lambda: connect_and_show(url, dial, terminal, format, tracer))

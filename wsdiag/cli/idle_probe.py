@@ -196,7 +196,7 @@ def idle_probe(
     """
     from wsdiag.probes.idle_plan import plan_round
 
-    terminal = open_terminal(output, dial)
+    terminal = open_terminal(output, dial, urls=urls)
     refuse_bad_urls(urls, terminal, json=format is IdleFormat.json)
     each = 1 + len(plan_round(options).lanes)  # one more watches over them
     make_room(len(urls) * each, terminal, json=format is IdleFormat.json)

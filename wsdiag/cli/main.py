@@ -17,6 +17,7 @@ FAILED = 1
 
 def run() -> None:
     """Entry point of the `wsdiag` script; ends the process with the contract's exit codes."""
+    _open_closed_streams()
     for name in ("SIGINT", "SIGTERM"):  # until a probe takes them over
         signal.signal(getattr(signal, name), _interrupted)
     if sys.argv[1:] in (["--version"], ["-V"]):
@@ -33,6 +34,12 @@ def run() -> None:
         if os.environ.get("WSDIAG_DEBUG"):
             raise
         _report(error)
+
+
+def _open_closed_streams() -> None:
+    """Started with `>&-` there is no stream at all, and the next socket would get its number."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
 
 
 def _run_command() -> None:

@@ -11,6 +11,7 @@ from wsdiag.cli.params import (
     duration_option,
     flag,
     parse_resolve,
+    read_cookies,
     read_environment,
     read_headers,
     usage_errors,
@@ -206,13 +207,15 @@ def request_options(
         raise bad_parameter("-u and --bearer-env exclude each other", param_hint="-u")
     if cert is None and key is not None:
         raise bad_parameter("a --key needs its --cert", param_hint="--key")
+    if tls_min is not None and tls_max is not None and tls_min > tls_max:
+        raise bad_parameter(f"{tls_min} is newer than --tls-max {tls_max}", param_hint="--tls-min")
     dial = DialOptions(
         headers=read_headers(header or []),
         subprotocols=tuple(subprotocol or ()),
         origin=origin,
         user=user,
         bearer=read_environment(bearer_env, "--bearer-env"),
-        cookies=tuple(cookie or ()),
+        cookies=read_cookies(cookie or []),
         user_agent=user_agent,
         compression=compression,
         insecure=insecure,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -81,6 +82,8 @@ def flag(*names: str, **more: Any) -> Any:
 def parse_header(text: str) -> tuple[str, str]:
     """(name, value) of `Name: value`; ValueError where RFC 9110, 5.1 and 5.5 forbid it."""
     name, colon, value = text.partition(":")
+    if not colon and text.endswith(";"):  # curl's way to send an empty one
+        name, colon = text[:-1], ":"
     if not colon:
         raise ValueError(f"{text!r} has no colon: write 'Name: value'")
     if not re.fullmatch(_TOKEN, name.strip()):
@@ -91,7 +94,7 @@ def parse_header(text: str) -> tuple[str, str]:
 
 
 def read_headers(values: list[str]) -> tuple[tuple[str, str], ...]:
-    """Headers of repeated `-H`; `@file` reads one header a line, as curl(1) does."""
+    """Headers of repeated `-H`; `@file` reads one header a line (`@-` stdin), as curl(1) does."""
     lines: list[str] = []
     for value in values:
         lines += _header_file(value[1:]) if value.startswith("@") else [value]
@@ -99,10 +102,23 @@ def read_headers(values: list[str]) -> tuple[tuple[str, str], ...]:
         return tuple(parse_header(line) for line in lines)
 
 
+def read_cookies(values: list[str]) -> tuple[str, ...]:
+    """Cookies of repeated `-b`; a usage error for one that is a file's name, as in curl(1)."""
+    for value in values:
+        if "=" not in value:
+            raise bad_parameter(
+                f"{value!r} is no NAME=VALUE; files of cookies are not read", param_hint="-b"
+            )
+    return tuple(values)
+
+
 def _header_file(name: str) -> list[str]:
     try:
-        with open(name, encoding="utf-8") as file:
-            text = file.read()
+        if name == "-":
+            text = sys.stdin.read()
+        else:
+            with open(name, encoding="utf-8") as file:
+                text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise bad_parameter(
             f"cannot read headers from {name!r}: {error}", param_hint="'-H' / '--header'"

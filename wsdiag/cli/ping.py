@@ -203,7 +203,7 @@ def ping(
     wsdiag ping wss://example.org/socket
     wsdiag ping -c 20 --max-p95 250ms --max-loss 0 -o json wss://example.org/socket
     """
-    terminal = open_terminal(output, dial)
+    terminal = open_terminal(output, dial, urls=urls)
     refuse_bad_urls(urls, terminal, json=format is PingFormat.json)
     make_room(len(urls), terminal, json=format is PingFormat.json)
     with tracing(output, terminal, urls=len(urls)) as tracer:

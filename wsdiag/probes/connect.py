@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import Any
 
-from wsdiag.probes.diagnose import diagnose
+from wsdiag.probes.diagnose import diagnose, readable
 from wsdiag.probes.drops import drop_of
 from wsdiag.probes.intermediaries import hops_from_headers
 from wsdiag.probes.pinger import phases_of
@@ -33,6 +33,7 @@ from wsdiag.transport.trace import Tracer
 CERTIFICATE_WARNING_DAYS = 14
 _OLD_TLS = ("TLSv1", "TLSv1.1", "SSLv3")
 _BODY_CHARS = 2048
+_TEXT_LINES = 8
 
 
 async def connect(
@@ -160,7 +161,8 @@ def _http(report: DialReport, failed: bool) -> HttpInfo | None:
     if report.status is None:
         return None
     body = report.body.decode("utf-8", "replace")[:_BODY_CHARS] if failed else ""
-    return HttpInfo(report.status, report.reason, report.headers, body or None)
+    lines = readable(report.body.decode("utf-8", "replace"), _TEXT_LINES) if body else []
+    return HttpInfo(report.status, report.reason, report.headers, body or None, lines or None)
 
 
 def _tls(report: DialReport) -> TlsInfo | None:

@@ -108,10 +108,12 @@ def fill(template: str, facts: Facts) -> str:
 def facts_of(url: str, error: DialError) -> dict[str, str]:
     """Everything the hints may ask about, as strings; what is unknown is missing."""
     url = error.report.url or url  # with -L, the one that was reached
-    facts = {"url": url, "message": error.message, "phase": error.phase}
+    facts = {"url": url, "message": error.message, "phase": error.phase, "with_body": ""}
     facts |= _url_facts(url) | _http_facts(error.report) | _tls_facts(error)
     facts["address"] = error.report.address or ""
     facts["proxy"] = error.report.proxy or ""
+    if error.code.startswith("dns-"):
+        facts["looked-up"] = _whose_name(facts, error)
     facts |= {
         name: _words(value)
         for name, value in error.facts.items()
@@ -120,6 +122,16 @@ def facts_of(url: str, error: DialError) -> dict[str, str]:
     if facts.get("location"):
         facts |= _redirect_facts(url, facts)
     return facts
+
+
+def _whose_name(facts: Facts, error: DialError) -> str:
+    """Whether the name that was looked up is the `endpoint`'s or the `proxy`'s."""
+    if not facts["proxy"]:
+        return "endpoint"
+    if "host" in error.facts:
+        return "endpoint" if error.facts["host"] == facts.get("host") else "proxy"
+    # with socks5:// both are; any other proxy looks the endpoint's name up itself
+    return "endpoint" if facts["proxy"].startswith("socks5:") else "proxy"
 
 
 def _words(value: object) -> str:
@@ -186,14 +198,17 @@ def _redirect_facts(url: str, facts: Facts) -> dict[str, str]:
     }  # fmt: skip
 
 
-def excerpt(body: str) -> str:
-    """The first lines of a body as a person would read them: tags stripped, bounded, one line."""
+def readable(body: str, limit: int) -> list[str]:
+    """The first lines of a body as a person would read them: title first, tags stripped."""
     title = _TITLE.search(body)
     text = _TAG.sub(" ", _INVISIBLE.sub(" ", body))
     lines = [" ".join(html.unescape(line).split()) for line in text.splitlines()]
-    lines = [line for line in lines if line]
     if title is not None:
         lines.insert(0, " ".join(html.unescape(title[1]).split()))
-    kept = list(dict.fromkeys(lines))[:EXCERPT_LINES]
-    shown = " / ".join(kept)
+    return list(dict.fromkeys(line for line in lines if line))[:limit]
+
+
+def excerpt(body: str) -> str:
+    """The first lines of a body in one, bounded."""
+    shown = " / ".join(readable(body, EXCERPT_LINES))
     return shown if len(shown) <= EXCERPT_CHARS else shown[: EXCERPT_CHARS - 1] + "…"

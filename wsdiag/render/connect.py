@@ -86,8 +86,12 @@ def _answer(result: ConnectResult, glyphs: Glyphs) -> Iterator[RenderableType]:
 
 
 def _failure(error: Error, glyphs: Glyphs) -> Iterator[RenderableType]:
+    tried = error.kind != "usage"  # else an option kept it from being tried
+    stage = (
+        f"{_STAGE.get(error.phase, error.phase)} failed" if tried else "an option cannot be used"
+    )
     yield Text.assemble(
-        (f"{glyphs.bad} {_STAGE.get(error.phase, error.phase)} failed", "bold red"),
+        (f"{glyphs.bad} {stage}", "bold red"),
         f" for {error.url}",
     )
     yield Padding(Text(error.message, style="bold"), (0, 0, 0, 2))
@@ -269,5 +273,6 @@ def _refusal(http: HttpInfo) -> Iterator[RenderableType]:
 
 
 def _body(http: HttpInfo) -> Iterator[RenderableType]:
-    for line in (http.body or "").splitlines()[:_BODY_LINES]:
+    lines = http.text if http.text is not None else (http.body or "").splitlines()
+    for line in lines[:_BODY_LINES]:
         yield Text.assemble(("< ", "magenta"), (line, "dim"))

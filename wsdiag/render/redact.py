@@ -13,8 +13,10 @@ T = TypeVar("T")
 MASK = "***"
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 _SCHEMES = frozenset({"basic", "bearer", "digest", "negotiate", "ntlm", "token"})
-# RFC 3986, 3.2.1: userinfo ends at the last "@" of the authority
-_URL_PASSWORD = re.compile(r"([a-z][a-z0-9+.-]*://[^\s/?#:@]*:)[^\s/?#]*@", re.IGNORECASE)
+# RFC 3986, 3.2.1: userinfo ends at the last "@" of the authority; the word PASSWORD is a hint's own
+_URL_PASSWORD = re.compile(
+    r"([a-z][a-z0-9+.-]*://[^\s/?#:@]*:)(?!(?-i:PASSWORD)@HOST)[^\s/?#]*@", re.IGNORECASE
+)
 _HEADER_LINE = re.compile(
     r"\b(proxy-authorization|authorization|set-cookie|cookie)([ \t]*:[ \t]*)([^\r\n]+)",
     re.IGNORECASE,

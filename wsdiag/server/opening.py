@@ -13,7 +13,7 @@ from wsdiag.server import page
 from wsdiag.server.fault import Fault
 from wsdiag.server.link import Link
 from wsdiag.server.peer import Peer
-from wsdiag.server.relay import RelayPeer, dial_upstream
+from wsdiag.server.relay import RelayPeer, dial_upstream, upstream_headers, upstream_refusal
 from wsdiag.server.routes import RouteError, resolve
 from wsdiag.server.terms import Terms
 from wsdiag.transport.report import DialError
@@ -187,14 +187,15 @@ class Opening:
         except DialError as error:
             self._mute = False
             self.emit("upstream-failed", code=error.code, message=error.message)
-            body = f"upstream: {error.message}\n".encode()
-            self.answer(self._handshake.reject(502, body=body))
+            self.answer(upstream_refusal(error))
             return
         if self._over or self.stream.ended is not None:
             session.stream.close()
             return
         terms = self._agree(request, faults)
-        terms.subprotocol = session.report.subprotocol if session.report else None
+        if session.report is not None:
+            terms.subprotocol = session.report.subprotocol
+            terms.headers = upstream_headers(session.report)
         reply, deflate = self._accept(request, terms)
         peer = RelayPeer(self.server, self.number, self.stream, deflate, session)
         self._attach(request, faults, reply, peer)
@@ -202,7 +203,7 @@ class Opening:
 
     def _accept(self, request: Request, terms: Terms) -> tuple[bytes, PerMessageDeflate | None]:
         handshake = ServerHandshake(deflate=terms.deflate or False)
-        return handshake.accept(request, subprotocol=terms.subprotocol)
+        return handshake.accept(request, subprotocol=terms.subprotocol, headers=terms.headers)
 
     def _agree(self, request: Request, faults: list[Fault]) -> Terms:
         terms = Terms(

@@ -83,6 +83,51 @@ also when the client gives up. Then it goes without a word where Linux allows th
 as root has), otherwise with a RST; and whatever the client writes later is answered by RST, as no
 connection is left. `drop=silent` needs Linux. Elsewhere it is `drop=hang`, the kernel still
 acknowledges, and the server's `drop` event says so.
+
+## Relay
+
+`--upstream ws[s]://…` stands between your client and your server, with any fault in between. The
+client's path and query go on to the upstream, unless that has a path of its own; so do its headers
+(Authorization, Cookie, Origin), subprotocols, messages, Pings and Pongs, close codes and ends. The
+upstream's refusal is the client's answer; an upstream that cannot be reached is a 502 with the
+reason. Messages are passed on whole (`--max-message-size`): fragments are joined, and compression
+is agreed with each side on its own. `--cacert` or `-k` for an upstream with a private CA.
+
+`--raw --upstream tcp://HOST:PORT` passes bytes as they are, TLS and broken frames included, with
+the faults that need no frames.
+
+`--control-port 0` lets faults change while it runs, for open connections too. It listens on
+loopback only and wants a token, which `serve` prints (event `control`) or takes from
+`WSDIAG_CONTROL_TOKEN`; requests from web pages are refused:
+
+```
+curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:PORT/faults
+curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:PORT/faults \\
+  -d '{"faults": ["latency/200?jitter=20", "idle/30?drop=silent"]}'
+```
+
+## In tests
+
+`wsdiag serve --port 0 -o json` prints `{"type": "serve.listening", "url": …}` first, so a script
+can wait for it. In pytest the fixture `wsdiag_server` comes with the package:
+
+```python
+from websockets.exceptions import ConnectionClosedError
+from websockets.sync.client import connect
+
+
+def test_my_client_sees_the_drop(wsdiag_server):
+    with connect(wsdiag_server.url + "/idle/0.5?drop=fin") as client:
+        try:
+            client.recv(timeout=10)
+            raise AssertionError("nobody was to send anything")
+        except ConnectionClosedError as ended:
+            assert ended.rcvd is None  # no Close frame
+    assert wsdiag_server.wait("drop")["fault"] == "idle"
+```
+
+Five thousand idle connections take about 8 KiB each, and timers fire within a few milliseconds
+at a thousand (`tests/bench/bench_serve_idle.py`, `bench_serve_timers.py`).
 """
 
 

@@ -117,7 +117,7 @@ class _Dial:
         return self._session(stream, accepted, at)
 
     async def _start_tls(self, stream: Stream) -> None:
-        from wsdiag.transport.trust import TrustError, client_context, facts, store_facts
+        from wsdiag.transport.trust import TrustError, client_context, facts, offered, store_facts
 
         self._clock.begin("tls")
         try:
@@ -129,10 +129,12 @@ class _Dial:
         try:
             await self._shake_hands(stream, layer)
         except InboxEnded as ended:
-            raise await self._tls_ended(ended) from ended
+            failure = await self._tls_ended(ended)
+            failure.facts |= offered(self._options)
+            raise failure from ended
         except OSError as error:
             failure = failures.tls(error, layer, name, self._report)
-            failure.facts |= store_facts(context, self._options)
+            failure.facts |= store_facts(context, self._options) | offered(self._options)
             raise await self._tls_failed(failure) from error
         self._report.tls = facts(layer.object, verified=not self._options.insecure)
         self._clock.end(f"{self._report.tls.version} {self._report.tls.cipher}")

@@ -15,6 +15,7 @@ from wsdiag.transport.blackhole import deafen, hear
 from wsdiag.transport.resolve import format_address
 from wsdiag.transport.stream import End, Stream
 from wsdiag.transport.tls import TlsLayer
+from wsdiag.transport.trust import load_chain
 
 _PER_WAKE = 128
 _OUT_OF_FILES_PAUSE_S = 0.2
@@ -29,9 +30,9 @@ class ServerTls:
     handshake_timeout: float = 10.0
 
     def context(self) -> ssl.SSLContext:
-        """The context for all connections. OSError or ssl.SSLError for unusable files."""
+        """The context for all connections. TrustError for unusable files."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.cert, self.key)
+        load_chain(context, self.cert, self.key, None, "a server's key must not be")
         context.set_alpn_protocols(["http/1.1"])
         return context
 
@@ -46,13 +47,14 @@ class Listener:
         tls: ServerTls | None,
         on_refused: Callable[[str, ssl.SSLError | End], None] | None,
         intercept: Callable[[Stream], bool] | None = None,
+        on_starved: Callable[[OSError], None] | None = None,
     ) -> None:
         self.host, self.port = sock.getsockname()[:2]
         self._sock, self._on_stream, self._on_refused = sock, on_stream, on_refused
         self._loop = asyncio.get_running_loop()
         self._context = tls.context() if tls is not None else None
         self._timeout = tls.handshake_timeout if tls is not None else 0.0
-        self._intercept = intercept
+        self._intercept, self._on_starved = intercept, on_starved
         self._deaf = False
         self._shaking: set[Stream] = set()
         self._loop.add_reader(sock, self._accept)
@@ -64,6 +66,8 @@ class Listener:
             except OSError as error:
                 if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                     self._pause()
+                    if self._on_starved is not None:
+                        self._on_starved(error)
                 return
             with suppress(OSError):  # the peer may be gone already
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -127,11 +131,13 @@ async def listen(
     backlog: int = 4096,
     reuse_port: bool = False,
     intercept: Callable[[Stream], bool] | None = None,
+    on_starved: Callable[[OSError], None] | None = None,
 ) -> Listener:
     """Listen on `host`:`port` (0: any free one). OSError when that cannot be had.
 
     `on_refused` hears of failed TLS handshakes: the peer's address and why. `intercept` is asked
-    first, before TLS: True when it has taken the stream.
+    first, before TLS: True when it has taken the stream. `on_starved` hears, again and again, that
+    new connections wait for want of file descriptors or memory.
     """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(
@@ -146,7 +152,7 @@ async def listen(
         sock.bind(address)
         sock.listen(backlog)
         sock.setblocking(False)
-        return Listener(sock, on_stream, tls, on_refused, intercept)
+        return Listener(sock, on_stream, tls, on_refused, intercept, on_starved)
     except BaseException:
         sock.close()
         raise

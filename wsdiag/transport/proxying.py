@@ -35,6 +35,7 @@ async def connect(
         response = await _answer(inbox, http)
         if not 200 <= response.status_code < 300:
             raise await _refused(inbox, http, response, proxy, report)
+        _trace(response, report)
     except InboxEnded as ended:
         message = f"the proxy ended the connection instead of answering ({ended.end.how})"
         raise _error("proxy-closed", message, report, how=ended.end.how) from ended
@@ -58,9 +59,11 @@ async def _start_tls(
     except InboxEnded as ended:
         message = f"the proxy ended the TLS handshake ({ended.end.how})"
         raise _error("proxy-tls", message, report, how=ended.end.how) from ended
+    except ssl.SSLCertVerificationError as error:
+        raise _error("proxy-cert", error.verify_message, report, wanted=proxy.host) from error
     except ssl.SSLError as error:
-        words = getattr(error, "verify_message", "") or (error.reason or str(error))
-        raise _error("proxy-tls", f"TLS with the proxy failed: {words}", report) from error
+        words = (error.reason or str(error)).replace("_", " ").lower()
+        raise _error("proxy-tls", words, report) from error
 
 
 def _request(http: h11.Connection, proxy: Proxy, target: Target, report: DialReport) -> bytes:
@@ -87,17 +90,24 @@ async def _answer(inbox: Inbox, http: h11.Connection) -> h11.Response:
             raise h11.RemoteProtocolError(f"unexpected {type(event).__name__}")
 
 
+def _trace(response: h11.Response, report: DialReport) -> tuple[tuple[str, str], ...]:
+    """Tell the tracer of the proxy's answer; its headers."""
+    reason = response.reason.decode("latin-1")
+    headers = tuple(
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in response.headers.raw_items()
+    )
+    report.headers_received(f"HTTP/1.1 {response.status_code} {reason}".rstrip(), headers)
+    return headers
+
+
 async def _refused(
     inbox: Inbox, http: h11.Connection, response: h11.Response, proxy: Proxy, report: DialReport
 ) -> DialError:
     """The proxy's refusal, with the first bytes of its body."""
+    report.headers = _trace(response, report)
     status, reason = response.status_code, response.reason.decode("latin-1")
     report.status, report.reason = status, reason
-    report.headers = tuple(
-        (name.decode("latin-1"), value.decode("latin-1"))
-        for name, value in response.headers.raw_items()
-    )
-    report.headers_received(f"HTTP/1.1 {status} {reason}", report.headers)
     report.body = await _body(inbox, http)
     code = "proxy-auth" if status == 407 else f"proxy-http-{status}"
     schemes = [v for n, v in report.headers if n.lower() == "proxy-authenticate"]

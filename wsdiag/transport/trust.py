@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ _VERIFY_CODES = {
     24: "cert-not-a-ca", 25: "cert-not-a-ca", 62: "cert-wrong-name", 64: "cert-wrong-name",
     66: "cert-weak-key", 67: "cert-weak-key", 68: "cert-weak-signature", 79: "cert-not-a-ca",
 }  # fmt: skip
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
 
 
 class TrustError(Exception):
@@ -66,10 +68,16 @@ def _load_trust(context: ssl.SSLContext, options: DialOptions) -> None:
 def _load_folder(context: ssl.SSLContext, options: DialOptions) -> None:
     """A folder of hashed certificates (c_rehash), or simply of PEM files."""
     assert options.cacert is not None
+    files = sorted(options.cacert.iterdir())
+    pems = [path for path in files if path.suffix in (".pem", ".crt", ".cer")]
+    if not pems and not any(_HASHED.fullmatch(path.name) for path in files):
+        raise OSError(None, "no .pem, .crt or .cer file in this folder, and no hashed ones")
     context.load_verify_locations(capath=options.cacert)
-    for path in sorted(options.cacert.iterdir()):
-        if path.suffix in (".pem", ".crt", ".cer"):
+    for path in pems:
+        try:
             context.load_verify_locations(cafile=path)
+        except ssl.SSLError as error:
+            raise OSError(None, f"{path.name}: {_words(error)}") from error
 
 
 def load_client_certificate(options: DialOptions, context: ssl.SSLContext | None = None) -> None:
@@ -78,28 +86,39 @@ def load_client_certificate(options: DialOptions, context: ssl.SSLContext | None
         return
     if context is None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ask = "--key-password-env NAME takes it from the environment"
+    load_chain(context, options.cert, options.key, options.key_password, ask)
+
+
+def load_chain(
+    context: ssl.SSLContext, cert: Path, key: Path | None, password: str | None, ask: str
+) -> None:
+    """Load a certificate chain and its key (PEM); `ask`: where its password may come from.
+
+    TrustError in words about the files.
+    """
     # Without a password OpenSSL would ask on the terminal by itself, in the middle of a dial.
-    password = options.key_password or ""
     try:
-        context.load_cert_chain(options.cert, options.key, lambda: password)
+        context.load_cert_chain(cert, key, lambda: password or "")
     except (OSError, ssl.SSLError, ValueError) as error:
-        raise _cert_error(error, options) from error
+        files = f"{cert}" + (f" with {key}" if key else "")
+        words, locked = _cert_words(error, cert, key, password, ask)
+        raise TrustError("--cert", f"{files}: {words}", wrong_password=locked) from error
 
 
-def _cert_error(error: Exception, options: DialOptions) -> TrustError:
-    """OpenSSL names its own source files; say what is wrong with the user's."""
-    files = f"{options.cert}" + (f" with {options.key}" if options.key else "")
+def _cert_words(
+    error: Exception, cert: Path, key: Path | None, password: str | None, ask: str
+) -> tuple[str, bool]:
+    """What is wrong with the user's files, where OpenSSL names its own sources; and whether it is
+    the key's password."""
     if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
-        return TrustError("--cert", f"{files}: the key does not belong to the certificate")
-    if not isinstance(error, ssl.SSLError):
-        return TrustError("--cert", f"{files}: {_words(error)}")
-    if is_encrypted(options.key or options.cert):
-        wrong = "the password is wrong" if options.key_password else "the key is encrypted"
-        words = f"{wrong} (--key-password-env NAME takes it from the environment)"
-        return TrustError("--cert", f"{files}: {words}", wrong_password=True)
-    where = "" if options.key else ", or its private key is in another file (--key FILE)"
-    words = f"no PEM certificate with its private key in it{where}"
-    return TrustError("--cert", f"{files}: {words}")
+        return "the key does not belong to the certificate", False
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
+        return _words(error), False  # no such file, no permission
+    if is_encrypted(key or cert):
+        return f"{'the password is wrong' if password else 'the key is encrypted'} ({ask})", True
+    where = "" if key else ", or its private key is in another file (--key FILE)"
+    return f"no PEM certificate with its private key in it{where}", False
 
 
 def is_encrypted(file: Path | None) -> bool:
@@ -169,6 +188,15 @@ def store_facts(context: ssl.SSLContext, options: DialOptions) -> dict[str, obje
     folder = ssl.get_default_verify_paths().capath
     filled = folder is not None and any(Path(folder).iterdir())
     return {} if filled or context.cert_store_stats()["x509_ca"] else {"store": "empty"}
+
+
+def offered(options: DialOptions) -> dict[str, object]:
+    """The TLS versions that were asked for, in words; {} for the usual ones."""
+    if options.tls_min is None and options.tls_max is None:
+        return {}
+    high = options.tls_max or "1.3"
+    low = options.tls_min or ("1.0" if high in ("1.0", "1.1") else "1.2")
+    return {"offered": low if low == high else f"{low} to {high}"}
 
 
 def _names(context: ssl.SSLContext) -> tuple[str, ...]:

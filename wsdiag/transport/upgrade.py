@@ -97,7 +97,9 @@ def _host(target: Target, options: DialOptions) -> str:
 
 
 def _headers(target: Target, options: DialOptions) -> list[tuple[str, str]]:
-    headers = [header for header in options.headers if header[0].lower() != "host"]
+    headers = [each for each in options.headers if each[0].lower() not in ("host", "cookie")]
+    cookies = [value for name, value in options.headers if name.lower() == "cookie" and value]
+    cookies += options.cookies
     names = {name.lower() for name, _ in headers}
     user = options.user or target.userinfo
     if "authorization" not in names:
@@ -105,8 +107,8 @@ def _headers(target: Target, options: DialOptions) -> list[tuple[str, str]]:
             headers.append(("Authorization", f"Bearer {options.bearer}"))
         elif user is not None:
             headers.append(("Authorization", basic(user)))
-    if options.cookies:
-        headers.append(("Cookie", "; ".join(options.cookies)))
+    if cookies:  # one header of them all (RFC 6265, 5.4)
+        headers.append(("Cookie", "; ".join(cookies)))
     return headers
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import http
+import shlex
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 
+from tests.peers.certs import Authority
 from tests.peers.fleet import Peers
 from wsdiag.transport.dial import dial
 from wsdiag.transport.options import DialOptions
@@ -25,9 +28,11 @@ CODES = (301, 302, 303, 307, 308)
 class Hopping:
     """`/to/CODE/LOCATION` redirects (LOCATION percent-encoded), anything else is a WebSocket."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
-        self._server: Server = serve(self._echo, "127.0.0.1", 0, process_request=self._process)
+        self._server: Server = serve(
+            self._echo, "127.0.0.1", 0, process_request=self._process, ssl=context
+        )
         self.port: int = self._server.socket.getsockname()[1]
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
@@ -130,6 +135,49 @@ def test_a_proxy_cannot_redirect_us() -> None:
 
     error = asyncio.run(main())
     assert (error.phase, error.code, len(asked)) == ("proxy", "proxy-http-302", 1)
+
+
+@pytest.fixture
+def secure(ca: Authority) -> Iterator[Hopping]:
+    made = ca.cert()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.cert, made.key)
+    hopping = Hopping(context)
+    yield hopping
+    hopping.stop()
+
+
+def test_a_downgrade_needs_insecure(
+    secure: Hopping, hopping: Hopping, ca: Authority, peers: Peers
+) -> None:
+    url = f"wss://{secure.authority}/to/301/http:%2F%2F{hopping.authority}%2Fend"
+    trust = ("--cacert", str(ca.pem))
+    run = peers.wsdiag("connect", "-L", url, *trust, "-o", "json", ok=1)
+    error = run.record("connect.result")["error"]
+    assert (error["kind"], "would give up TLS" in error["message"]) == ("redirect", True)
+    assert hopping.requests == []
+    peers.wsdiag("connect", "-L", "-k", url, ok=0)
+    assert len(hopping.requests) == 1
+
+
+def test_an_upgrade_to_tls_is_followed(
+    secure: Hopping, hopping: Hopping, ca: Authority, peers: Peers
+) -> None:
+    url = f"ws://{hopping.authority}/to/308/https:%2F%2F{secure.authority}%2Fend"
+    run = peers.wsdiag("connect", "-L", url, "--cacert", str(ca.pem), "-o", "json", ok=0)
+    result = run.record("connect.result")
+    assert result["reached"] == f"wss://{secure.authority}/end"
+    assert result["tls"]["verified"] is True
+
+
+def test_without_location_the_command_to_type_works(hopping: Hopping, peers: Peers) -> None:
+    url = f"ws://{hopping.authority}/to/302/%2Fend?a=1&b=2"
+    run = peers.wsdiag("connect", url, "-o", "json", ok=1)
+    error = run.record("connect.result")["error"]
+    assert f"to ws://{hopping.authority}/end?a=1&b=2" in error["message"]
+    command = shlex.split(error["hint"].partition("To follow it: wsdiag ")[2])
+    assert command == ["connect", "-L", url]
+    peers.wsdiag(*command, ok=0)
 
 
 def test_a_loop_and_too_many(hopping: Hopping, peers: Peers) -> None:

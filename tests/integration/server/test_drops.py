@@ -16,6 +16,7 @@ import pytest
 
 from tests.integration.server.raw_client import RawClient
 from tests.integration.server.serving import serving
+from tests.peers.fleet import Peers
 from wsdiag.server.background import BackgroundServer
 from wsdiag.server.routes import from_spec
 from wsdiag.transport import blackhole, stream
@@ -227,6 +228,23 @@ def test_tls_ends_with_or_without_close_notify(tmp_path: Path, drop: str, ragged
                     sock.recv(4096)
             else:
                 assert sock.recv(4096) == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
+def test_out_of_file_descriptors_is_said_and_gets_better(peers: Peers) -> None:
+    url, serve = peers.serve()
+    resource = pytest.importorskip("resource")
+    resource.prlimit(serve.pid, resource.RLIMIT_NOFILE, (48, 48))
+    clients = [
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 10) for _ in range(60)
+    ]
+    record = serve.wait_record("serve.event")
+    assert record["event"] == "starved"
+    assert "ulimit -n" in record["message"]
+    for client in clients:
+        client.close()
+    with RawClient(url, "/echo") as late:
+        assert late.status == 101
 
 
 def test_serve_ends_with_zero_on_sigterm_and_tells_clients() -> None:

@@ -130,9 +130,14 @@ def test_mistakes_have_lines(tmp_path: Path, text: str, said: str) -> None:
 
 
 def test_all_mistakes_are_told_at_once_in_order(tmp_path: Path) -> None:
-    text = ONE + "count = 'x'\n" + ONE + "nope = 1\n" + "[other]\n"
+    text = ONE + "count = 'x'\nmax-p95 = 'soon'\nexpect = '('\n" + ONE + "nope = 1\n[other]\n"
     lines = [said.split(":")[1] for said in problems(tmp_path, text)]
-    assert lines == ["3", "6", "7"]
+    assert lines == ["3", "4", "5", "8", "9"]
+
+
+def test_a_mistake_in_the_defaults_is_told_once(tmp_path: Path) -> None:
+    text = "[defaults]\nmax-p95 = 'x'\n" + ONE + ONE.replace("a.", "b.")
+    assert len(problems(tmp_path, text)) == 1
 
 
 def test_an_empty_variable_is_set(tmp_path: Path) -> None:

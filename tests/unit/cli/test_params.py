@@ -1,9 +1,17 @@
 """What the command line's parsers accept, and the words with which they refuse."""
 
+import io
+
 import pytest
 import typer
 
-from wsdiag.cli.params import parse_header, parse_resolve, read_environment, read_headers
+from wsdiag.cli.params import (
+    parse_header,
+    parse_resolve,
+    read_cookies,
+    read_environment,
+    read_headers,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +46,21 @@ def test_headers_are_read_from_a_file(tmp_path) -> None:
     file = tmp_path / "headers"
     file.write_text("A: 1\n\nB: 2\n")
     assert read_headers([f"@{file}", "C: 3"]) == (("A", "1"), ("B", "2"), ("C", "3"))
+
+
+def test_headers_are_read_from_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("A: 1\n\nB: 2\n"))
+    assert read_headers(["@-"]) == (("A", "1"), ("B", "2"))
+
+
+def test_an_empty_header_is_written_as_for_curl() -> None:
+    assert parse_header("X-Empty;") == ("X-Empty", "")
+
+
+def test_a_file_of_cookies_is_not_taken_for_a_cookie() -> None:
+    assert read_cookies(["a=1", "b=2; c=3"]) == ("a=1", "b=2; c=3")
+    with pytest.raises(typer.BadParameter, match="NAME=VALUE"):
+        read_cookies(["cookies.txt"])
 
 
 def test_missing_header_file_is_a_usage_error(tmp_path) -> None:

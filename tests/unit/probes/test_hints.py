@@ -57,6 +57,21 @@ def test_the_command_to_type_survives_a_shell() -> None:
     assert (told.hint or "").endswith("wsdiag connect -L 'ws://a.test/ws?a=1&b=2'")
 
 
+@pytest.mark.parametrize(
+    ("proxy", "looked_up", "words"),
+    [
+        ("http://proxy.test:3128", "proxy.test", "the name of the proxy"),
+        ("socks5://proxy.test:1080", "proxy.test", "the name of the proxy"),
+        ("socks5://proxy.test:1080", "a.test", "a.test could not be looked up here"),
+        (None, "a.test", "the name a.test does not exist"),
+    ],
+)
+def test_whose_name_could_not_be_looked_up(proxy: str | None, looked_up: str, words: str) -> None:
+    report = DialReport("ws://a.test/ws", proxy=proxy)
+    error = DialError("dns", "dns", "dns-not-found", "unknown", report, host=looked_up)
+    assert words in diagnose("ws://a.test/ws", error).message
+
+
 VERIFIED = TlsFacts("TLSv1.3", None, None, None, None, (), None, None, 90, True)
 TEMPTING: dict[str, tuple[DialError, str]] = {
     # name: (a failure that resembles one of the hints, the claim that its evidence does not bear)

@@ -40,6 +40,13 @@ def test_a_first_parameter_may_be_left_out_before_the_next_fault() -> None:
     assert [fault.name for fault in resolve("/stall/no-pong")] == ["stall", "no-pong"]
 
 
+def test_a_faults_name_is_a_fault_where_any_word_would_do() -> None:
+    pick, idle = resolve("/subprotocol/idle/5")
+    assert (pick.name, idle.name) == ("subprotocol", "idle")
+    (hang,) = resolve("/hang/close")
+    assert hang.phase == "close"  # type: ignore[attr-defined]
+
+
 def test_root_is_an_echo() -> None:
     assert resolve("/") == []
 

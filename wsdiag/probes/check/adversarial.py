@@ -10,9 +10,16 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from wsdiag.probes.check.reaction import Demand, judge_reaction, judge_tcp_end, provoke
-from wsdiag.probes.check.rule import Finding, Rule, rule, skipped
+from wsdiag.probes.check.reaction import (
+    Demand,
+    Reaction,
+    judge_reaction,
+    judge_tcp_end,
+    provoke,
+)
+from wsdiag.probes.check.rule import Finding, Rule, rule, skipped, unmeasured
 from wsdiag.probes.check.subject import Subject
+from wsdiag.probes.check.talk import await_pong
 from wsdiag.probes.results import Status
 from wsdiag.protocol.codes import Opcode
 from wsdiag.protocol.frames import encode_frame
@@ -125,9 +132,26 @@ def _as_rule(attack: Attack) -> Rule:
     async def judge(subject: Subject) -> Finding:
         async with subject.visit(compression=False) as session:
             reaction = await provoke(session, attack.payload(), subject.options.timeout_s)
-            return judge_reaction(reaction, attack.demand)
+        return await _judged(subject, reaction, attack.demand)
 
     return judge
+
+
+async def _judged(subject: Subject, reaction: Reaction, demand: Demand) -> Finding:
+    """The verdict; silence counts only where a Ping of ours is answered in the same time."""
+    timeout_s = subject.options.timeout_s
+    if reaction.kind != "silent" or await _answers_pings(subject):
+        return judge_reaction(reaction, demand)
+    return unmeasured(
+        f"nothing came within {timeout_s:g} s, but then Pings alone get no Pong either"
+    )
+
+
+async def _answers_pings(subject: Subject) -> bool:
+    payload = os.urandom(8)
+    async with subject.visit(compression=False) as session:
+        session.ping(payload)
+        return await await_pong(session, payload, subject.options.timeout_s) is not None
 
 
 def _deflated(id: str, why: str, section: str, payload: Callable[[], bytes],
@@ -138,7 +162,7 @@ def _deflated(id: str, why: str, section: str, payload: Callable[[], bytes],
             if session.connection.deflate is None:
                 return skipped("the server does not use permessage-deflate")
             reaction = await provoke(session, payload(), subject.options.timeout_s)
-            return judge_reaction(reaction, Demand(codes))
+        return await _judged(subject, reaction, Demand(codes))
 
     return judge
 

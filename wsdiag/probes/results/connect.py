@@ -28,6 +28,8 @@ class HttpInfo:
     headers: Sequence[tuple[str, str]] = ()
     body: str | None = optional()
     """First lines of a refusal's body (bounded)."""
+    text: Sequence[str] | None = optional()
+    """The same as a person would read it: lines without markup."""
 
 
 @dataclass(frozen=True, slots=True)

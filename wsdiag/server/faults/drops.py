@@ -149,16 +149,14 @@ class Hang(Fault):
 
     name: ClassVar[str] = "hang"
     group: ClassVar[Group] = "drops"
-    summary: ClassVar[str] = (
-        "never answers in this phase; tcp and tls are over when a path is read, so as a path "
-        "they mean: silent from the request on, with (tcp) or without (tls) TCP itself"
-    )
+    summary: ClassVar[str] = "never answers in this phase, and keeps the connection"
 
     phase: str = param(
         "upgrade",
         choice("tcp", "tls", "upgrade", "close"),
-        "--hang tcp: no SYN is answered (Linux; elsewhere as tls); --hang tls: no byte is, so no "
-        "TLS handshake ends; upgrade: no request is; close: no Close is",
+        "upgrade: no request is answered; close: no Close; --hang tcp: no SYN (Linux; elsewhere "
+        "as tls); --hang tls: no byte, so no TLS handshake ends. A path is read after those two: "
+        "as paths they are upgrade, and with tcp the kernel acknowledges nothing either",
     )
 
     def silent_from(self) -> Silence | None:

@@ -28,8 +28,8 @@ def _location(text: str) -> str:
     return text
 
 
-TOKEN = Kind("NAME", "a name without spaces, commas or quotes", _token)
-LOCATION = Kind("URL", "a URL or path without spaces", _location)
+TOKEN = Kind("NAME", "a name without spaces, commas or quotes", _token, free=True)
+LOCATION = Kind("URL", "a URL or path without spaces", _location, free=True)
 
 
 @dataclass(slots=True, kw_only=True)
