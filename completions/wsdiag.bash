@@ -14,8 +14,8 @@ _wsdiag() {
     local options="" choices="" files=""
     case $command in
     "")
-        options="--version -V --json-schema -h --help"
-        if [[ $cur != -* ]]; then options="connect ping idle-probe check serve demo completion"; fi
+        options="-V --version --json-schema -h --help"
+        if [[ $cur != -* ]]; then options="connect ping idle-probe check serve demo completion help"; fi
         ;;
     connect)
         options="-H --header --subprotocol --origin -u --user --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -o --output -h --help"
@@ -130,7 +130,7 @@ _wsdiag() {
         esac
         ;;
     check)
-        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --send --expect --expect-json --within --require-idle --require-keepalive --conformance --adversarial --only --skip --retry --retry-delay -H --header --subprotocol --origin -u --user --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -f --file --list-checks --jobs -j -o --output --junit -h --help"
+        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --send --expect --expect-json --within --require-idle --require-keepalive --conformance --adversarial --only --skip --retry --retry-delay -H --header --subprotocol --origin -u --user --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -f --file --list-checks -j --jobs -o --output --junit -h --help"
         case $prev in
         --max-connect) return ;;
         --max-upgrade) return ;;
@@ -177,16 +177,16 @@ _wsdiag() {
         --save) files=1 ;;
         --trace) files=1 ;;
         -f|--file) files=1 ;;
-        --jobs|-j) return ;;
+        -j|--jobs) return ;;
         -o|--output) choices="text json junit github" ;;
         --junit) files=1 ;;
         esac
         ;;
     serve)
-        options="--host --port -p --tls --ca-out --cert --key --upstream --raw -k --insecure --cacert --control-port --fault --subprotocol --max-connections --max-message-size --compression --no-compression --list -o --output -q --quiet --color --sink --headers --stats --idle-timeout --lifetime --close --cut --cut-after --hang --rate-limit --latency --stall --bandwidth --trickle --slow-reader --ping-interval --no-pong --lose-pongs --late-pong --wrong-pong --push --push-on-request --flood --fragment --status --redirect --auth-basic --require-subprotocol --deflate --bad-accept --bad-upgrade --bad-connection --bad-subprotocol --bad-extension --bad-http --bad-frame --bad-utf8 --bad-deflate --counts --drop --code --reason -h --help"
+        options="--host -p --port --tls --ca-out --cert --key --upstream --raw -k --insecure --cacert --control-port --fault --subprotocol --max-connections --max-message-size --compression --no-compression --list -o --output -q --quiet --color --sink --headers --stats --idle-timeout --lifetime --close --cut --cut-after --hang --rate-limit --latency --stall --bandwidth --trickle --slow-reader --ping-interval --no-pong --lose-pongs --late-pong --wrong-pong --push --push-on-request --flood --fragment --status --redirect --auth-basic --require-subprotocol --deflate --bad-accept --bad-upgrade --bad-connection --bad-subprotocol --bad-extension --bad-http --bad-frame --bad-utf8 --bad-deflate --counts --drop --code --reason -h --help"
         case $prev in
         --host) return ;;
-        --port|-p) return ;;
+        -p|--port) return ;;
         --ca-out) files=1 ;;
         --cert) files=1 ;;
         --key) files=1 ;;
@@ -242,6 +242,12 @@ _wsdiag() {
     completion)
         options="-h --help"
         [[ $cur != -* ]] && choices="bash zsh fish powershell"
+        case $prev in
+        esac
+        ;;
+    help)
+        options="-h --help"
+        [[ $cur != -* ]] && choices="connect ping idle-probe check serve demo completion"
         case $prev in
         esac
         ;;

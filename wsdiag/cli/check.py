@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wsdiag.cli.check_options import Retry, check_options, refuse_empty, retry_options
+from wsdiag.cli.check_options import (
+    RULES,
+    RUN,
+    Retry,
+    check_options,
+    refuse_empty,
+    retry_options,
+)
 from wsdiag.cli.check_output import CheckFormat, Printer, refuse_unwritable
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import Output, output_options, request_options
@@ -44,15 +51,15 @@ def check(
     ] = None,
     file: Annotated[
         Path | None, typer.Option("-f", "--file", metavar="FILE", dir_okay=False,
-                                  help="Endpoints of a TOML file.", rich_help_panel="Which checks")
+                                  help="Endpoints of a TOML file.", rich_help_panel=RUN)
     ] = None,
     list_checks: Annotated[
         bool, flag("--list-checks", help="Print every check and exit.",
-                   rich_help_panel="Which checks")
+                   rich_help_panel=RULES)
     ] = False,
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=1, max=1000, metavar="N",
-                          help="Endpoints at once.", rich_help_panel="Over time")
+                          help="Endpoints at once.", rich_help_panel=RUN)
     ] = 8,
     format: Annotated[
         CheckFormat, typer.Option("-o", "--output", help="Output format.",
@@ -63,10 +70,14 @@ def check(
                                   help="Write JUnit XML as well.", rich_help_panel="Output")
     ] = None,
 ) -> None:  # fmt: skip
-    """Pass or fail for a pipeline: is this endpoint fit, does it keep the rules?
+    """Is this endpoint fit? Pass or fail, for a pipeline.
 
-    wsdiag check --max-p95 250ms --require-idle 60 wss://example.org/socket
+    wsdiag check --max-p95 250ms --require-idle 60 wss://example.org/ws
     wsdiag check -f wsdiag.toml --junit report.xml
+
+    Judges each endpoint by the limits and expectations that were asked for, and with
+    --conformance by the rules of RFC 6455 and RFC 7692. With -f, endpoints and what they must be
+    come from a TOML file; --list-checks prints every check with its reason.
     """
     if list_checks:
         _print_rules()

@@ -13,8 +13,8 @@ from wsdiag.cli.params import duration_option, flag, usage_errors
 if TYPE_CHECKING:
     from wsdiag.probes.check.options import CheckOptions
 
-LIMITS, EXPECT, SURVIVE, RULES = (
-    "Limits", "Expectations", "Over time", "Which checks",
+LIMITS, EXPECT, RULES, RUN = (
+    "Limits (exit code 3 where one does not hold)", "Expect", "Rules", "Run",
 )  # fmt: skip
 
 
@@ -28,12 +28,12 @@ class Retry:
 
 def retry_options(
     retry: Annotated[
-        int, typer.Option("--retry", min=0, metavar="N", rich_help_panel=SURVIVE,
+        int, typer.Option("--retry", min=0, metavar="N", rich_help_panel=RUN,
                           help="Try again N times while the endpoint does not open as it should.")
     ] = 0,
     retry_delay: Annotated[
         float, duration_option("--retry-delay", help="Between two attempts.", show_default="2s",
-                               rich_help_panel=SURVIVE)
+                               rich_help_panel=RUN)
     ] = 2.0,
 ) -> Retry:  # fmt: skip
     """Build how to wait for a deploy that is still warming up."""
@@ -106,11 +106,11 @@ def check_options(
                                show_default="2s", rich_help_panel=EXPECT)
     ] = 2.0,
     require_idle: Annotated[
-        float | None, duration_option("--require-idle", rich_help_panel=SURVIVE,
+        float | None, duration_option("--require-idle", rich_help_panel=LIMITS,
                                       help="Survive this long without traffic.")
     ] = None,
     require_keepalive: Annotated[
-        float | None, duration_option("--require-keepalive", rich_help_panel=SURVIVE,
+        float | None, duration_option("--require-keepalive", rich_help_panel=LIMITS,
                                       help="Survive with a Ping this often, three times or "
                                       "for as long as --require-idle.")
     ] = None,

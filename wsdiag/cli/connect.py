@@ -33,10 +33,14 @@ def connect(
         Format, typer.Option("-o", "--output", help="Output format.", rich_help_panel="Output")
     ] = Format.text,
 ) -> None:
-    """Connect once and show each phase, what was negotiated, and if it fails: where and why.
+    """Does it connect, what takes how long, and if it fails: where, why?
 
-    wsdiag connect wss://example.org/socket
-    wsdiag connect -v -H 'Authorization: Bearer …' wss://example.org/socket
+    wsdiag connect wss://example.org/ws
+    wsdiag connect -v -x http://proxy:3128 wss://example.org/ws
+
+    Connects once, from name to clean close, and shows a waterfall of the phases, what was
+    negotiated, what TLS and TCP say, and hints of proxies on the way. A failure is told as the
+    phase, what was seen, what it usually means and what to change.
     """
     terminal = open_terminal(output, dial, urls=[url])
     refuse_bad_urls([url], terminal, json=format is Format.json)

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperCommand
+
+from wsdiag.cli.help import HelpCommand
 
 if TYPE_CHECKING:
     from wsdiag.server.fault import Fault
 
-FAULTS_PANEL = "Faults on every path (see --list)"
+FAULTS_PANEL = "Faults (on every path)"
 
 
-class ServeCommand(TyperCommand):
+class ServeCommand(HelpCommand):
     """Adds the fault options when parameters are looked at: other commands never pay for them."""
 
     _fault_params: list[Any] | None = None

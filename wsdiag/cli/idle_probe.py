@@ -37,7 +37,7 @@ class IdleFormat(StrEnum):
     csv = "csv"
 
 
-WHEN, WHAT = "How long to stay idle", "What to try"
+WHEN, WHAT = "Idle periods", "Trials"
 DEFAULT_TRIALS = "idle,ping,pong,tcp-keepalive"
 
 
@@ -189,10 +189,15 @@ def idle_probe(
         IdleFormat, typer.Option("-o", "--output", help="Output format.", rich_help_panel="Output")
     ] = IdleFormat.text,
 ) -> None:
-    """Does anything on the path drop idle connections: when, how, and what keeps them alive.
+    """Does anything drop idle connections: when, how, what prevents it?
 
-    wsdiag idle-probe wss://example.org/socket
-    wsdiag idle-probe --require 60 wss://example.org/socket wss://origin.example.org/socket
+    wsdiag idle-probe wss://example.org/ws
+    wsdiag idle-probe --require 60 wss://example.org/ws ws://10.0.0.7/ws
+
+    Opens some thirty connections side by side: some stay idle for --from, and --step more, up to
+    --to, and are then asked by a Ping; others are kept alive in one way each. It takes about as
+    long as --to. The verdict says what was seen, what keeps connections open, which products are
+    known for such a limit, and what to set. Two URLs, edge and origin say, tell which side it is.
     """
     from wsdiag.probes.idle_plan import plan_round
 

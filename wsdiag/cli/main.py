@@ -9,6 +9,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
+from wsdiag.cli.pages import answer
 from wsdiag.version import __version__
 
 INTERRUPTED = 130
@@ -25,6 +26,8 @@ def run() -> None:
         return
     gc.disable()  # what imports make stays; `run_async` turns it on again
     try:
+        if (code := answer(sys.argv[1:])) is not None:
+            sys.exit(code)
         _run_command()
     except BrokenPipeError:
         leave_quietly()

@@ -18,12 +18,12 @@ from wsdiag.cli.params import (
 )
 from wsdiag.transport.options import DialOptions
 
-if TYPE_CHECKING:  # see quick.py
+if TYPE_CHECKING:  # see wsdiag/cli/quick
     from pathlib import Path
 
     import typer
 
-REQUEST, TLS, PATH, OUTPUT = "Request", "TLS", "How to get there", "Output"
+REQUEST, TLS, PATH, OUTPUT = "Request", "TLS", "Route", "Output"
 
 
 class Format(StrEnum):
@@ -130,7 +130,8 @@ def request_options(
     ] = None,
     compression: Annotated[
         bool | None, flag("--compression/--no-compression",
-                                  help="Offer permessage-deflate.", rich_help_panel=REQUEST)
+                                  help="Offer permessage-deflate or not; connect and check do by "
+                                  "default.", rich_help_panel=REQUEST)
     ] = None,
     insecure: Annotated[
         bool, flag("-k", "--insecure", help="Do not verify the certificate.",
@@ -197,7 +198,7 @@ def request_options(
     ] = 5,
     connect_timeout: Annotated[
         float, duration_option("--connect-timeout", help="For the whole dial.",
-                               rich_help_panel=PATH)
+                               show_default="10s", rich_help_panel=PATH)
     ] = 10.0,
 ) -> DialOptions:  # fmt: skip
     """Build how to reach the endpoint; `compression` is settled by each command's default."""

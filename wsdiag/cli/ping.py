@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wsdiag.render.terminal import Terminal
     from wsdiag.transport.trace import Tracer
 
-WHAT, LIMITS, VIEW = "What to send", "Limits (exit code 3 when broken)", "View"
+WHAT, LIMITS, VIEW = "Pings", "Limits (exit code 3 where one does not hold)", "View"
 
 
 class PingFormat(StrEnum):
@@ -198,10 +198,15 @@ def ping(
         PingFormat, typer.Option("-o", "--output", help="Output format.", rich_help_panel="Output")
     ] = PingFormat.text,
 ) -> None:
-    """Round-trip latency over time, drawn live: how much is network, endpoint, queue.
+    """How long are round trips over time: network, endpoint or queue?
 
-    wsdiag ping wss://example.org/socket
-    wsdiag ping -c 20 --max-p95 250ms --max-loss 0 -o json wss://example.org/socket
+    wsdiag ping wss://example.org/ws
+    wsdiag ping -c 20 --max-p95 250ms -o json wss://example.org/ws
+
+    Sends Ping frames, draws the round trips live on a terminal, and names a cause for outliers
+    where there is evidence. Several URLs are measured side by side. A Ping that is not answered
+    in time is lost; the run goes on, and a Pong that comes later is shown as late. Ctrl-C ends
+    with the statistics, Ctrl-\\ (SIGQUIT) prints them and goes on.
     """
     terminal = open_terminal(output, dial, urls=urls)
     refuse_bad_urls(urls, terminal, json=format is PingFormat.json)

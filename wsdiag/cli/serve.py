@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wsdiag.cli.fault_options import ServeCommand
+from wsdiag.cli.fault_options import FAULTS_PANEL, ServeCommand
 from wsdiag.cli.inject import injects
-from wsdiag.cli.options import Color, Format, Output
+from wsdiag.cli.options import OUTPUT, Color, Format, Output
 from wsdiag.cli.params import size_option
 from wsdiag.cli.runtime import NO_ANSWER, USAGE, run_async
 from wsdiag.cli.view import open_terminal
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wsdiag.render.terminal import Terminal
     from wsdiag.server import Server, ServerOptions
 
-WHERE, WHO, RELAY = "Where", "Who may connect", "Relay"
+WHERE, WHO, RELAY = "Listening", "Clients", "Relay"
 LOOPBACK = ("127.", "::1", "localhost")
 _FILES = 1 << 20  # every connection is one: as many as the system lets us have
 
@@ -132,7 +132,8 @@ def serve(
     relay: Relaying,
     fault: Annotated[
         list[str] | None, typer.Option("--fault", metavar="PATH",
-                                help="Any path's fault on every path (repeatable).")
+                                help="Any path's fault on every path (repeatable).",
+                                rich_help_panel=FAULTS_PANEL)
     ] = None,
     subprotocol: Annotated[
         list[str] | None, typer.Option("--subprotocol", metavar="NAME",
@@ -151,15 +152,28 @@ def serve(
                            help="Accept permessage-deflate.", rich_help_panel=WHO)
     ] = True,
     list_paths: Annotated[
-        bool, typer.Option("--list", help="Print every path with one line of help, and exit.")
+        bool, typer.Option("--list", help="Print every path with one line of help, and exit.",
+                           rich_help_panel=FAULTS_PANEL)
     ] = False,
-    output: Annotated[Format, typer.Option("-o", "--output", help="Output format.")] = Format.text,
+    output: Annotated[
+        Format, typer.Option("-o", "--output", help="Output format.", rich_help_panel=OUTPUT)
+    ] = Format.text,
     quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Only where it listens.")
+        bool, typer.Option("-q", "--quiet", help="Only where it listens.", rich_help_panel=OUTPUT)
     ] = False,
-    color: Annotated[Color, typer.Option("--color", help="When to colour.")] = Color.auto,
+    color: Annotated[
+        Color, typer.Option("--color", help="When to colour.", rich_help_panel=OUTPUT)
+    ] = Color.auto,
 ) -> None:  # fmt: skip
-    """Serve a WebSocket endpoint that behaves, or misbehaves exactly as asked."""
+    """Serve an endpoint that behaves, or misbehaves exactly as asked.
+
+    wsdiag serve --idle-timeout 60 --drop silent
+    wsdiag serve --upstream wss://example.org/ws --latency 200
+
+    Faults are paths (/idle/60?drop=fin; --list prints them all), and the options below put them on
+    every path. With --upstream it relays to a real endpoint, faults in between. It listens on
+    loopback unless told otherwise; GET / shows the paths in a browser, with a live echo page.
+    """
     from wsdiag.cli.fault_options import read_faults
     from wsdiag.server import ServerOptions
 

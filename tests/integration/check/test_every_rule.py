@@ -156,7 +156,8 @@ def test_every_rule_has_a_passing_and_a_failing_case() -> None:
 
 
 def named(case: Case) -> str:
-    return f"{case.rules[0]} and {len(case.rules) - 1}" if len(case.rules) > 1 else case.rules[0]
+    first = min(case.rules)  # a set's order differs from worker to worker
+    return f"{first} and {len(case.rules) - 1}" if len(case.rules) > 1 else first
 
 
 @pytest.mark.parametrize("case", KEPT, ids=named)

@@ -38,8 +38,9 @@ def test_a_ping_that_writes_json_loads_neither_typer_nor_rich_nor_other_commands
     loaded = asyncio.run(ping_once())
     assert "wsdiag.probes.pinger" in loaded
     unwanted = (
-        "typer", "click", "pydantic", "rich", "tomllib", "ipaddress", "importlib.metadata", "email",
-        "pathlib", "urllib.parse", "ctypes", "random", "zlib", "encodings.idna", "wsdiag.server",
+        "typer", "click", "pydantic", "rich", "tomllib", "ipaddress", "importlib.metadata",
+        "email", "pathlib", "urllib.parse",
+        "ctypes", "random", "zlib", "encodings.idna", "wsdiag.server",
         "wsdiag.probes.check", "wsdiag.probes.idle", "wsdiag.probes.connect",
         "wsdiag.probes.diagnose", "wsdiag.probes.load", "wsdiag.probes.results.idle",
         "wsdiag.probes.results.check", "wsdiag.transport.trace", "wsdiag.transport.x509",
