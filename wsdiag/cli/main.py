@@ -9,7 +9,6 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from wsdiag.cli.pages import answer
 from wsdiag.version import __version__
 
 INTERRUPTED = 130
@@ -24,6 +23,8 @@ def run() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):
         print(f"wsdiag {__version__}")  # without the 60 ms that typer takes to import
         return
+    from wsdiag.cli.pages import answer
+
     gc.disable()  # what imports make stays; `run_async` turns it on again
     try:
         if (code := answer(sys.argv[1:])) is not None:
