@@ -1,11 +1,11 @@
-"""How a stream ends, read from what the socket said."""
+"""How a stream ends, read from what the socket said, and who is told of it."""
 
 from __future__ import annotations
 
 import errno
 import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from wsdiag.transport.stamps import Stamp, now
 
@@ -23,6 +23,23 @@ class End:
     how: How
     detail: str
     at: Stamp
+
+
+class Sink(Protocol):
+    """Who a stream reports to; its `writable()`, if it has one, hears of an emptied queue."""
+
+    def data_received(self, data: bytes, at: Stamp) -> None:
+        """Bytes came; plaintext under TLS."""
+
+    def stream_ended(self, end: End) -> None:
+        """Nothing more will come. Writing may still work after `fin`: closing is the sink's job."""
+
+
+def end_of_input(at: Stamp, *, tls: bool) -> End:
+    """What a read of no bytes says; under TLS close_notify should have come before."""
+    if tls:
+        return End("tls-eof", "TCP ended without close_notify", at)
+    return End("fin", "", at)
 
 
 def end_of(error: OSError, when: str = "") -> End:
