@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -22,10 +23,12 @@ def run_async(
     *,
     on_stop: Handler | None = None,
     on_quit: Handler | None = None,
+    punctual: bool = True,
 ) -> int:
     """Run `main` to its exit code. SIGINT and SIGTERM call `on_stop`, SIGQUIT calls `on_quit`.
 
     Without `on_stop`, or when asked a second time, the run is cancelled and the code is 130.
+    `punctual`: timers to the microsecond, for what measures.
     """
 
     async def supervised() -> int:
@@ -35,7 +38,7 @@ def run_async(
         return await main()
 
     try:
-        with asyncio.Runner(loop_factory=event_loop) as runner:
+        with asyncio.Runner(loop_factory=partial(event_loop, punctual=punctual)) as runner:
             return runner.run(supervised())
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
