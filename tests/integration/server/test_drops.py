@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import ssl
 import subprocess
@@ -14,6 +13,7 @@ import pytest
 
 from tests.integration.server.raw_client import RawClient
 from tests.integration.server.serving import serving
+from tests.peers.records import parse_record
 from wsdiag.transport.certs import throw_away
 
 IDLE = "/idle/300ms?drop="
@@ -163,7 +163,7 @@ def test_serve_ends_with_zero_on_sigterm_and_tells_clients() -> None:
     )
     try:
         assert process.stdout is not None
-        first = json.loads(process.stdout.readline())
+        first = parse_record(process.stdout.readline())
         assert first["type"] == "serve.listening"
         with RawClient(first["url"], "/echo") as client:
             process.terminate()
