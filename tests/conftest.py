@@ -10,6 +10,7 @@ import pytest
 
 from tests.peers.certs import Authority
 from tests.peers.fleet import Peers
+from tests.peers.records import every_record_judged
 
 # A machine that cannot have a tool says so here: "marker: reason; marker: reason". Those tests are
 # deselected, and the report's header says why. An absent tool not named here fails under CI.
@@ -31,6 +32,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=gone)
         items[:] = [item for item in items if item not in gone]
     items.sort(key=lambda item: item.get_closest_marker("minutes") is None)
+
+
+@pytest.fixture(autouse=True)
+def records_by_the_schema(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Records that a test makes are valid, unless it is marked `odd_records`: it makes bad ones."""
+    if request.node.get_closest_marker("odd_records"):
+        yield
+    else:
+        with every_record_judged():
+            yield
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.echo_client import OPTIONS, echo
+from tests.peers.records import judge_lines
 from wsdiag.protocol.events import TextMessage
 from wsdiag.transport.dial import dial
 
@@ -81,6 +82,8 @@ def serving(folder: Path) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
+        with out.open(encoding="utf-8") as lines:
+            judge_lines(lines)
 
 
 def wait_for_url(process: subprocess.Popen[bytes], out: Path) -> str:

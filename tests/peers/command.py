@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 import queue
 import signal
@@ -12,37 +11,14 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from tests.peers.process import end, popen
+from tests.peers.records import Record, judge_lines, parse_record
 
 ROOT = Path(__file__).resolve().parents[2]
 WSDIAG = [sys.executable, "-m", "wsdiag"]
-Record = dict[str, Any]
-
-
-@functools.cache
-def validator() -> Any:
-    """The JSON Schema that `wsdiag --json-schema` prints, ready to judge a record."""
-    import jsonschema
-
-    printed = subprocess.run(
-        [*WSDIAG, "--json-schema"], capture_output=True, text=True, timeout=60, cwd=ROOT
-    )
-    assert printed.returncode == 0, printed.stderr
-    schema = json.loads(printed.stdout)
-    kind = jsonschema.validators.validator_for(schema)
-    kind.check_schema(schema)
-    return kind(schema)
-
-
-def parse_record(line: str) -> Record:
-    """One line of NDJSON, valid by wsdiag's own schema."""
-    record: Record = json.loads(line)
-    problems = [error.message for error in validator().iter_errors(record)]
-    assert not problems, f"not by the schema: {line}\n" + "\n".join(problems)
-    return record
 
 
 class Run:
@@ -151,7 +127,16 @@ class Running:
             raise AssertionError(f"still running after {timeout} s: {self._run(-1)}") from None
         for reader in self._readers:
             reader.join(10)
+        self._judge_records()
         return self._run(code)
+
+    def _judge_records(self) -> None:
+        """All that it printed and traced, looked at by the test or not."""
+        judge_lines(self._out)
+        for option, name in pairwise(self.args):
+            if option == "--trace" and (file := Path(name)).is_file():
+                with file.open(encoding="utf-8") as lines:
+                    judge_lines(lines)
 
     def _run(self, code: int) -> Run:
         return Run(self.args, code, "".join(self._out), self.err)
@@ -164,3 +149,4 @@ class Running:
         for reader in self._readers:
             reader.join(10)
         end(self._process)
+        self._judge_records()

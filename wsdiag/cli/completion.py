@@ -18,7 +18,7 @@ class Shell(StrEnum):
 
 
 def completion(
-    shell: Annotated[Shell, typer.Argument(help="Which shell's script to print.")],
+    shell: Annotated[Shell, typer.Argument(help="Which one")],
 ) -> None:
     """Print a shell's completion script.
 

@@ -33,9 +33,8 @@ class PrintedHelp:
 
     def get_help(self, ctx: Any) -> str:
         """The short page."""
-        ctx.color = pages.wants_color(
-            sys.argv[1:], os.environ
-        )  # or what is not a terminal's is lost
+        # typer takes escape sequences out for what is no terminal, asked for or not
+        ctx.color = pages.wants_color(sys.argv[1:], os.environ)
         return (pages.page(self.name or "wsdiag", sys.argv[1:]) or "").rstrip("\n")
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
@@ -55,7 +54,7 @@ class HelpGroup(PrintedHelp, TyperGroup):
 
 
 def help(
-    command: Annotated[Topic | None, typer.Argument(metavar="COMMAND", help="Of which command.")]
+    command: Annotated[Topic | None, typer.Argument(metavar="COMMAND", help="Which one")]
     = None,
 ) -> None:  # fmt: skip
     """Describe every option of a command.

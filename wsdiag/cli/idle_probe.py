@@ -181,7 +181,10 @@ def _trials(text: str, push: str | None, send: str | None) -> tuple[Trial, ...]:
 
 @injects(options=idle_options, dial=request_options, output=output_options)
 def idle_probe(
-    urls: Annotated[list[str], typer.Argument(metavar="URL", help="Edge and origin, say.")],
+    urls: Annotated[
+        list[str],
+        typer.Argument(metavar="URL", help="One or more endpoints: edge and origin, say."),
+    ],
     options: IdleOptions,
     dial: DialOptions,
     output: Output,

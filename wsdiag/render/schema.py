@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import sys
+import textwrap
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, fields, is_dataclass
 from datetime import datetime
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from wsdiag.probes import results
 from wsdiag.probes.results import SCHEMA_VERSION, ServeEvent
+from wsdiag.render.schema_words import DEFINITIONS, describe
 from wsdiag.render.trace import TraceRecord
 
 PATH = Path(__file__).with_name("schema.json")
@@ -38,7 +43,9 @@ def build_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "wsdiag records",
-        "description": "One line of `-o json` or `--trace` is one of these. Members may be added.",
+        "description": "One line of `-o json` or `--trace` is one of these. An absent member does "
+        "not apply, null could not be measured. Members may be added: ignore unknown ones. Members "
+        "in `_ms` are milliseconds to three decimals, in `_s` seconds, in `_pct` percent.",
         "oneOf": [{"$ref": f"#/$defs/{_type_name(record)}"} for record in RECORDS],
         "$defs": dict(sorted(definitions.items())),
     }
@@ -50,23 +57,50 @@ def _type_name(record: type) -> str:
 
 
 def _record(record: type, definitions: dict[str, Any]) -> dict[str, Any]:
-    schema = _object(record, definitions)
-    head = {"schema_version": {"const": SCHEMA_VERSION}, "type": {"const": _type_name(record)}}
+    name = _type_name(record)
+    schema = _object(record, name, definitions)
+    head = {
+        member: {"const": value, "description": describe(name, member, None)}
+        for member, value in (("schema_version", SCHEMA_VERSION), ("type", name))
+    }
     schema["properties"] = head | schema["properties"]
     schema["required"] = [*head, *schema["required"]]
     return schema
 
 
-def _object(shape: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+def _object(shape: Any, name: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    own = _own_words(shape)
     hints = get_type_hints(shape, vars(sys.modules[shape.__module__]))
     # ServeEvent.data is not a member: its members are the record's own
     members = [f for f in fields(shape) if not (shape is ServeEvent and f.name == "data")]
     return {
         "type": "object",
-        "description": " ".join((shape.__doc__ or "").split()),
-        "properties": {f.name: _member(f, hints[f.name], definitions) for f in members},
+        "description": DEFINITIONS.get(name) or " ".join((shape.__doc__ or "").split()),
+        "properties": {
+            f.name: _described(
+                _member(f, hints[f.name], definitions), describe(name, f.name, own.get(f.name))
+            )
+            for f in members
+        },
         "required": [f.name for f in members if not f.metadata.get("omit_none")],
     }
+
+
+def _own_words(shape: Any) -> dict[str, str]:
+    """The strings that stand below a dataclass's fields, by field."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(shape))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found = {}
+    for field, below in pairwise(body.body):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            match below:
+                case ast.Expr(value=ast.Constant(value=str(text))):
+                    found[field.target.id] = " ".join(text.split())
+    return found
+
+
+def _described(schema: dict[str, Any], words: str | None) -> dict[str, Any]:
+    return schema if words is None else {**schema, "description": words}
 
 
 def _member(field: Field[Any], hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +118,7 @@ def _schema(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     if is_dataclass(hint):
         name = hint.__name__  # type: ignore[union-attr]
         if name not in definitions:
-            definitions[name] = _object(hint, definitions)
+            definitions[name] = _object(hint, name, definitions)
         return {"$ref": f"#/$defs/{name}"}
     return _generic(hint, definitions)
 

@@ -17,6 +17,7 @@ import pytest
 from tests.integration.server.raw_client import RawClient
 from tests.integration.server.serving import serving
 from tests.peers.fleet import Peers
+from tests.peers.records import parse_record
 from wsdiag.server.background import BackgroundServer
 from wsdiag.server.routes import from_spec
 from wsdiag.transport import blackhole, stream
@@ -295,7 +296,7 @@ def test_serve_ends_with_zero_on_sigterm_and_tells_clients() -> None:
     )
     try:
         assert process.stdout is not None
-        first = json.loads(process.stdout.readline())
+        first = parse_record(process.stdout.readline())
         assert first["type"] == "serve.listening"
         with RawClient(first["url"], "/echo") as client:
             process.terminate()

@@ -58,6 +58,7 @@ def test_the_head_comes_first_and_figures_are_rounded() -> None:
     assert record["time"] == "2026-01-31T12:00:00.000000Z"
 
 
+@pytest.mark.odd_records
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_is_no_number_is_null(value: float) -> None:
     record = to_record(PingReply("ws://x", 1, scenes.BEGIN, value))

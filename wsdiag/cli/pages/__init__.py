@@ -55,7 +55,7 @@ def script(shell: str) -> bytes | None:
 
 
 def wants_color(words: Sequence[str], environ: Mapping[str, str]) -> bool:
-    """Whether to colour, by --color, NO_COLOR, FORCE_COLOR, or else where a person looks."""
+    """Whether to colour stdout: by --color, NO_COLOR, FORCE_COLOR, or else on a terminal."""
     asked = " ".join(words).replace("--color=", "--color ").partition("--color ")[2].split(" ")[0]
     if asked in ("always", "never"):
         return asked == "always"
@@ -65,7 +65,7 @@ def wants_color(words: Sequence[str], environ: Mapping[str, str]) -> bool:
         return environ["FORCE_COLOR"] not in ("0", "false")
     if os.name == "nt" and "WT_SESSION" not in environ:
         return False  # an old console shows escape sequences as they are
-    return sys.stdout.isatty() and environ.get("TERM", "") != "dumb"
+    return sys.stdout is not None and sys.stdout.isatty() and environ.get("TERM", "") != "dumb"
 
 
 def _page_asked_for(words: Sequence[str]) -> str | None:
@@ -95,6 +95,12 @@ def _read(*names: str) -> bytes | None:
 def _print(data: bytes | None) -> int | None:
     if data is None:
         return None
-    sys.stdout.buffer.write(data)
-    sys.stdout.flush()
+    try:
+        if sys.stdout is not None:  # closed before we began: nobody asked to read it
+            sys.stdout.buffer.write(data)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from None
     return 0

@@ -193,7 +193,9 @@ def _operand(callback: Callable[..., Any]) -> Operand | None:
         many = "list[" in str(parameter.annotation)
         value = (info.metavar or parameter.name.upper()).strip("[].") + ("..." if many else "")
         needed = parameter.default is inspect.Parameter.empty
-        return Operand(value if needed else f"[{value}]", info.help or "", _choices(kind))
+        choices = _choices(kind)
+        about = (info.help or "").rstrip(".") + (f": {', '.join(choices)}." if choices else ".")
+        return Operand(value if needed else f"[{value}]", about, choices)
     return None
 
 
