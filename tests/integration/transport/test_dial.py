@@ -425,7 +425,7 @@ def test_tls_facts(authority: Trusted) -> None:
             session = await dial(f"wss://localhost:{port}/", insecure)
             assert session.report is not None
             assert session.report.tls is not None
-            assert session.report.tls == replace(tls, verified=False)
+            assert session.report.tls == tls._replace(verified=False)
             await session.close()
 
     asyncio.run(main())
