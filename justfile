@@ -41,11 +41,12 @@ quick:
 # everything that must hold before a commit, but for the slow tests
 check: lint types imports quick
 
-# write again what is made from the code: schema, completions, docs/serve.md
+# write again what is made from the code: schema, docs/serve.md, help, man/, completions/, the quick table
 generate:
     {{venv}}python -m wsdiag.render.schema
     {{venv}}python -m wsdiag.server.reference > docs/serve.md
-    {{venv}}python -m wsdiag.cli.completions completions
+    {{venv}}python -m wsdiag.cli.reference
+    {{venv}}python -m wsdiag.cli.quick
 
 # write the golden pictures again; look at the difference before you commit it
 golden:

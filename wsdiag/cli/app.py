@@ -10,22 +10,22 @@ from wsdiag.cli.check import check
 from wsdiag.cli.completion import completion
 from wsdiag.cli.connect import connect
 from wsdiag.cli.demo import demo
+from wsdiag.cli.help import HelpCommand, HelpGroup, help
 from wsdiag.cli.idle_probe import idle_probe
 from wsdiag.cli.ping import ping
 from wsdiag.cli.serve import serve
 from wsdiag.version import __version__
 
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(
     name="wsdiag",
+    cls=HelpGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
     context_settings=CONTEXT,
     help="ping, mtr and curl -v for WebSockets.",
-    epilog="Start with: wsdiag demo · wsdiag connect URL · https://www.rfc-editor.org/rfc/rfc6455",
 )
 
 for command, name in (
@@ -36,11 +36,12 @@ for command, name in (
     (serve, "serve"),
     (demo, "demo"),
     (completion, "completion"),
+    (help, "help"),
 ):
     app.command(
         name,
-        cls=getattr(command, "command_class", None),
-        no_args_is_help=name not in ("serve", "demo"),
+        cls=getattr(command, "command_class", HelpCommand),
+        no_args_is_help=name not in ("serve", "demo", "help"),
         context_settings=CONTEXT,
     )(command)
 

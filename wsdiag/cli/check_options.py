@@ -13,8 +13,8 @@ from wsdiag.cli.params import duration_option, flag, usage_errors
 if TYPE_CHECKING:
     from wsdiag.probes.check.options import CheckOptions
 
-LIMITS, EXPECT, SURVIVE, RULES = (
-    "Limits", "Expectations", "Over time", "Which checks",
+LIMITS, EXPECT, RULES, RUN = (
+    "Limits (exit code 3 where one does not hold)", "Expect", "Rules", "Run",
 )  # fmt: skip
 
 
@@ -28,12 +28,12 @@ class Retry:
 
 def retry_options(
     retry: Annotated[
-        int, typer.Option("--retry", min=0, metavar="N", rich_help_panel=SURVIVE,
+        int, typer.Option("--retry", min=0, metavar="N", rich_help_panel=RUN,
                           help="Try again N times while the endpoint does not open as it should.")
     ] = 0,
     retry_delay: Annotated[
         float, duration_option("--retry-delay", help="Between two attempts.", show_default="2s",
-                               rich_help_panel=SURVIVE)
+                               rich_help_panel=RUN)
     ] = 2.0,
 ) -> Retry:  # fmt: skip
     """Build how to wait for a deploy that is still warming up."""
@@ -106,11 +106,11 @@ def check_options(
                                show_default="2s", rich_help_panel=EXPECT)
     ] = 2.0,
     require_idle: Annotated[
-        float | None, duration_option("--require-idle", rich_help_panel=SURVIVE,
+        float | None, duration_option("--require-idle", rich_help_panel=LIMITS,
                                       help="Survive this long without traffic.")
     ] = None,
     require_keepalive: Annotated[
-        float | None, duration_option("--require-keepalive", rich_help_panel=SURVIVE,
+        float | None, duration_option("--require-keepalive", rich_help_panel=LIMITS,
                                       help="Survive with a Ping this often, three times or "
                                       "for as long as --require-idle.")
     ] = None,
@@ -179,7 +179,10 @@ def patterns(values: list[str] | None, option: str) -> tuple[str, ...]:
     """The globs of a repeated, comma-separated option; a usage error for one that fits nothing."""
     from wsdiag.probes.check.registry import refuse_unknown
 
-    globs = tuple(part.strip() for value in values or () for part in value.split(",") if part)
+    parts = [part.strip() for value in values or () for part in value.split(",")]
+    globs = tuple(part for part in parts if part)
+    if values and not globs and option == "--only":
+        raise typer.BadParameter("names no check", param_hint=option)
     with usage_errors(option):
         refuse_unknown(globs)
     return globs
@@ -212,14 +215,14 @@ def _refuse_contradictions(options: CheckOptions) -> None:
 
 
 def refuse_empty(options: CheckOptions) -> None:
-    """A usage error when no check is left to be judged."""
-    from wsdiag.probes.check.registry import chosen
+    """A usage error when no check is left, or none of those that an --only names."""
+    from wsdiag.probes.check.registry import chosen, refuse_idle_patterns
 
+    with usage_errors("--only"):
+        refuse_idle_patterns(options)
     if not chosen(options):
-        raise typer.BadParameter(
-            "nothing is left to check: what --only names may need --conformance, --adversarial "
-            "or an option of its own", param_hint="--only",
-        )  # fmt: skip
+        option = "--only" if options.only else "--skip"
+        raise typer.BadParameter("nothing is left to check", param_hint=option)
 
 
 NEEDS_UPGRADE: dict[str, str] = {

@@ -22,12 +22,18 @@ def completion(
 ) -> None:
     """Print a shell's completion script.
 
-    bash: eval "$(wsdiag completion bash)"; zsh: the same with zsh, or a folder of your fpath;
-    fish: wsdiag completion fish | source; PowerShell: ... | Out-String | Invoke-Expression
+    eval "$(wsdiag completion bash)"  # in ~/.bashrc
+    eval "$(wsdiag completion zsh)"   # in ~/.zshrc, after compinit
+    wsdiag completion fish | source   # in ~/.config/fish/config.fish
+    wsdiag completion powershell | Out-String | Invoke-Expression
+
+    The scripts are static: no Python starts when TAB is pressed. Where wsdiag was installed for
+    all users they lie in share/ already, and most shells find them there.
     """
     from wsdiag.cli.app import app
-    from wsdiag.cli.completions.model import describe
-    from wsdiag.cli.completions.scripts import SHELLS
+    from wsdiag.cli.reference.model import describe
+    from wsdiag.cli.reference.shells import SHELLS
 
     _, generate = SHELLS[shell.value]
-    print(generate(*describe(app)), end="")
+    line = describe(app)
+    print(generate(line.commands, line.top), end="")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
-
-import typer
 
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import (
@@ -19,6 +18,8 @@ from wsdiag.cli.view import open_terminal, refuse_bad_urls, tracing
 from wsdiag.transport.options import DialOptions
 
 if TYPE_CHECKING:
+    import typer
+
     from wsdiag.render.terminal import Terminal
     from wsdiag.transport.trace import Tracer
 
@@ -32,16 +33,20 @@ def connect(
         Format, typer.Option("-o", "--output", help="Output format.", rich_help_panel="Output")
     ] = Format.text,
 ) -> None:
-    """Connect once and show each phase, what was negotiated, and if it fails: where and why.
+    """Does it connect, what takes how long, and if it fails: where, why?
 
-    wsdiag connect wss://example.org/socket
-    wsdiag connect -v -H 'Authorization: Bearer …' wss://example.org/socket
+    wsdiag connect wss://example.org/ws
+    wsdiag connect -v -x http://proxy:3128 wss://example.org/ws
+
+    Connects once, from name to clean close, and shows a waterfall of the phases, what was
+    negotiated, what TLS and TCP say, and hints of proxies on the way. A failure is told as the
+    phase, what was seen, what it usually means and what to change.
     """
-    terminal = open_terminal(output, dial)
+    terminal = open_terminal(output, dial, urls=[url])
     refuse_bad_urls([url], terminal, json=format is Format.json)
-    with tracing(output, terminal, headers=format is Format.json) as tracer:
+    with tracing(output, terminal) as tracer:
         code = run_async(lambda: connect_and_show(url, dial, terminal, format, tracer))
-    raise typer.Exit(code)
+    sys.exit(code)
 
 
 async def connect_and_show(

@@ -15,7 +15,7 @@ import typer
 from wsdiag.cli.connect import connect_and_show
 from wsdiag.cli.idle_probe import IdleFormat, probe_and_show
 from wsdiag.cli.main import INTERRUPTED
-from wsdiag.cli.options import Color, Format, Output
+from wsdiag.cli.options import OUTPUT, Color, Format, Output
 from wsdiag.cli.ping import PingFormat, ViewOptions, ping_and_show
 from wsdiag.cli.runtime import NO_ANSWER, run_async
 from wsdiag.cli.view import open_terminal
@@ -31,9 +31,15 @@ IDLE = "/idle/3?drop=fin"
 
 
 def demo(
-    color: Annotated[Color, typer.Option("--color", help="When to colour.")] = Color.auto,
+    color: Annotated[
+        Color, typer.Option("--color", help="When to colour.", rich_help_panel=OUTPUT)
+    ] = Color.auto,
 ) -> None:
-    """A tour in under 30 seconds, against a built-in endpoint: nothing to set up."""
+    """Take the tour: under 30 s, a built-in endpoint, nothing to set up.
+
+    wsdiag demo
+    wsdiag demo --color always | less -R
+    """
     terminal = open_terminal(Output(False, False, color.value, None, None, False))
     try:
         with _endpoint() as url:

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperCommand
+
+from wsdiag.cli.help import HelpCommand
 
 if TYPE_CHECKING:
     from wsdiag.server.fault import Fault
 
-FAULTS_PANEL = "Faults on every path (see --list)"
+FAULTS_PANEL = "Faults (on every path)"
 
 
-class ServeCommand(TyperCommand):
+class ServeCommand(HelpCommand):
     """Adds the fault options when parameters are looked at: other commands never pay for them."""
 
     _fault_params: list[Any] | None = None
@@ -26,6 +27,17 @@ class ServeCommand(TyperCommand):
             self._fault_params = _fault_params()
         *own, help_option = super().get_params(ctx)
         return [*own, *self._fault_params, help_option]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """`--stall` without a value is `--stall=`: all of the fault's defaults."""
+        from wsdiag.server.common import fault_options
+
+        optional = {f"--{option.name}" for option in fault_options() if option.optional}
+        following = [*args[1:], "-"]
+        return list(super().parse_args(ctx, [
+            f"{arg}=" if arg in optional and then.startswith("-") else arg
+            for arg, then in zip(args, following, strict=True)
+        ]))  # fmt: skip
 
     def invoke(self, ctx: Any) -> Any:
         """Turn the fault options into values of `--fault`, which the command knows."""
@@ -55,7 +67,7 @@ def _fault_params() -> list[Any]:
                 default=typer.Option(
                     None if option.metavar else False,
                     f"--{option.name}",
-                    metavar=option.metavar,
+                    metavar=f"[{option.metavar}]" if option.optional else option.metavar,
                     help=option.help,
                     rich_help_panel=FAULTS_PANEL,
                 ),

@@ -9,23 +9,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wsdiag.cli.fault_options import ServeCommand
+from wsdiag.cli.fault_options import FAULTS_PANEL, ServeCommand
 from wsdiag.cli.inject import injects
-from wsdiag.cli.options import Color, Format, Output
+from wsdiag.cli.options import OUTPUT, Color, Format, Output
 from wsdiag.cli.params import size_option
-from wsdiag.cli.runtime import NO_ANSWER, run_async
+from wsdiag.cli.runtime import NO_ANSWER, USAGE, run_async
 from wsdiag.cli.view import open_terminal
 
 if TYPE_CHECKING:
     from wsdiag.render.terminal import Terminal
-    from wsdiag.server import Server, ServerOptions
+    from wsdiag.server import ServerOptions
 
-WHERE, WHO, RELAY = "Where", "Who may connect", "Relay"
-LOOPBACK = ("127.", "::1", "localhost")
+WHERE, WHO, RELAY = "Listening", "Clients", "Relay"
+_FILES = 1 << 20  # every connection is one: as many as the system lets us have
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Relaying:
     upstream: str | None
     raw: bool
     insecure: bool
+    cacert: Path | None
     control_port: int | None
 
 
@@ -103,6 +104,11 @@ def relay_options(
         bool, typer.Option("-k", "--insecure", help="Do not verify the upstream's certificate.",
                            rich_help_panel=RELAY)
     ] = False,
+    cacert: Annotated[
+        Path | None, typer.Option("--cacert", metavar="FILE", exists=True, readable=True,
+                                  help="Trust this CA (file or folder) at the upstream.",
+                                  rich_help_panel=RELAY)
+    ] = None,
     control_port: Annotated[
         int | None, typer.Option("--control-port", min=0, max=65535, metavar="PORT",
                                  help="Change faults at run time: POST /faults on loopback.",
@@ -110,10 +116,13 @@ def relay_options(
     ] = None,
 ) -> Relaying:  # fmt: skip
     """Check that the relay's options make sense together."""
-    if upstream is None and (raw or insecure):
-        name = "--raw" if raw else "--insecure"
+    given = {"--raw": raw, "--insecure": insecure, "--cacert": cacert is not None}
+    name = next((name for name, there in given.items() if there), None)
+    if upstream is None and name is not None:
         raise typer.BadParameter(f"{name} needs --upstream", param_hint=name)
-    return Relaying(upstream, raw, insecure, control_port)
+    if raw and (insecure or cacert is not None):
+        raise typer.BadParameter("--raw passes TLS through as it is", param_hint="--raw")
+    return Relaying(upstream, raw, insecure, cacert, control_port)
 
 
 @injects(listen=listen_options, relay=relay_options)
@@ -122,7 +131,8 @@ def serve(
     relay: Relaying,
     fault: Annotated[
         list[str] | None, typer.Option("--fault", metavar="PATH",
-                                help="Any path's fault on every path (repeatable).")
+                                help="Any path's fault on every path (repeatable).",
+                                rich_help_panel=FAULTS_PANEL)
     ] = None,
     subprotocol: Annotated[
         list[str] | None, typer.Option("--subprotocol", metavar="NAME",
@@ -141,15 +151,28 @@ def serve(
                            help="Accept permessage-deflate.", rich_help_panel=WHO)
     ] = True,
     list_paths: Annotated[
-        bool, typer.Option("--list", help="Print every path with one line of help, and exit.")
+        bool, typer.Option("--list", help="Print every path with one line of help, and exit.",
+                           rich_help_panel=FAULTS_PANEL)
     ] = False,
-    output: Annotated[Format, typer.Option("-o", "--output", help="Output format.")] = Format.text,
+    output: Annotated[
+        Format, typer.Option("-o", "--output", help="Output format.", rich_help_panel=OUTPUT)
+    ] = Format.text,
     quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Only where it listens.")
+        bool, typer.Option("-q", "--quiet", help="Only where it listens.", rich_help_panel=OUTPUT)
     ] = False,
-    color: Annotated[Color, typer.Option("--color", help="When to colour.")] = Color.auto,
+    color: Annotated[
+        Color, typer.Option("--color", help="When to colour.", rich_help_panel=OUTPUT)
+    ] = Color.auto,
 ) -> None:  # fmt: skip
-    """Serve a WebSocket endpoint that behaves, or misbehaves exactly as asked."""
+    """Serve an endpoint that behaves, or misbehaves exactly as asked.
+
+    wsdiag serve --idle-timeout 60 --drop silent
+    wsdiag serve --upstream wss://example.org/ws --latency 200
+
+    Faults are paths (/idle/60?drop=fin; --list prints them all), and the options below put them on
+    every path. With --upstream it relays to a real endpoint, faults in between. It listens on
+    loopback unless told otherwise; GET / shows the paths in a browser, with a live echo page.
+    """
     from wsdiag.cli.fault_options import read_faults
     from wsdiag.server import ServerOptions
 
@@ -164,7 +187,7 @@ def serve(
             subprotocols=tuple(subprotocol or ()), compression=compression,
             max_connections=max_connections, max_message_size=max_message_size,
             faults=tuple(chosen), upstream=relay.upstream, raw=relay.raw,
-            insecure=relay.insecure, control_port=relay.control_port,
+            insecure=relay.insecure, cacert=relay.cacert, control_port=relay.control_port,
             control_token=os.environ.get("WSDIAG_CONTROL_TOKEN"),
         )  # fmt: skip
         code = _run(options, terminal, output)
@@ -206,10 +229,14 @@ def _certificate(listen: Listening) -> Iterator[tuple[Path | None, Path | None]]
 
 
 def _run(options: ServerOptions, terminal: Terminal, output: Format) -> int:
-    """Serve until SIGINT or SIGTERM; 0, or 1 when it cannot listen."""
+    """Serve until SIGINT or SIGTERM; 0, 1 when it cannot listen, 2 for senseless options."""
+    from wsdiag.cli.serve_events import Reporter
     from wsdiag.server import Server
+    from wsdiag.transport.files import allow_files
+    from wsdiag.transport.trust import TrustError
 
-    report = _Reporter(terminal, output)
+    allow_files(_FILES)
+    report = Reporter(terminal, json=output is Format.json)
     stopped: list[asyncio.Event] = []
 
     async def serve_until_stopped() -> int:
@@ -217,80 +244,18 @@ def _run(options: ServerOptions, terminal: Terminal, output: Format) -> int:
         server = Server(options, report.event)
         try:
             await server.start()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TrustError) as error:
             report.failed(options, error)
-            return NO_ANSWER
+            return NO_ANSWER if isinstance(error, OSError) else USAGE
         report.listening(server, options)
         try:
             await stopped[0].wait()
         finally:
             await server.stop()
+            report.finish()
         return 0
 
     return run_async(serve_until_stopped, on_stop=lambda: stopped[0].set())
-
-
-class _Reporter:
-    """Prints what the server tells: NDJSON on stdout, or lines for people on stderr."""
-
-    def __init__(self, terminal: Terminal, output: Format) -> None:
-        self._terminal, self._json = terminal, output is Format.json
-
-    def listening(self, server: Server, options: ServerOptions) -> None:
-        """Print first of all where it listens, so that a script can wait for it."""
-        from wsdiag.probes.results import ServeListening
-        from wsdiag.render.serve import print_listening
-
-        record = ServeListening(server.url, server.host, server.port, options.cert is not None)
-        if self._json:
-            self._terminal.json(record)
-        else:
-            print_listening(self._terminal, record)
-        if not server.host.startswith(LOOPBACK):
-            where = "everywhere" if server.host in ("0.0.0.0", "::") else server.host
-            self._terminal.log(
-                f"warning: listening on {where}, not on loopback alone: "
-                "whoever reaches this machine can connect"
-            )
-        if server.control_url is not None:
-            self.event(0, "control", {"url": server.control_url, "token": server.control_token})
-
-    def event(self, connection: int, event: str, data: dict[str, Any]) -> None:
-        """Print one event of one connection."""
-        from wsdiag.probes.results import ServeEvent, utc_now
-        from wsdiag.render.serve import print_event
-
-        record = ServeEvent(utc_now(), connection, event, data)
-        if self._json:
-            self._terminal.json(record)
-        else:
-            print_event(self._terminal, record)
-
-    def failed(self, options: ServerOptions, problem: Exception) -> None:
-        """Say why it cannot listen, and what to change."""
-        from wsdiag.probes.results import Error
-        from wsdiag.render.error import print_error
-
-        scheme = "wss" if options.cert is not None else "ws"
-        url = f"{scheme}://{options.host}:{options.port}"
-        error = Error(url, "listen", "usage", *_explain(options, problem))
-        if self._json:
-            self._terminal.json(error)
-        print_error(self._terminal, error)
-
-
-def _explain(options: ServerOptions, problem: Exception) -> tuple[str, str | None]:
-    """A message and a hint for a server that did not start."""
-    import errno
-
-    number = getattr(problem, "errno", None)
-    if number == errno.EADDRINUSE:
-        return f"port {options.port} is in use", "choose another --port, or 0 for any free one"
-    if number == errno.EACCES:
-        return f"no permission to listen on port {options.port}", "choose a --port above 1023"
-    if number == errno.EADDRNOTAVAIL:
-        return f"{options.host} is not an address of this machine", "choose another --host"
-    return f"cannot listen: {getattr(problem, 'strerror', None) or problem}", None
 
 
 serve.command_class = ServeCommand  # type: ignore[attr-defined]

@@ -6,9 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from wsdiag.probes.load import LoadPlan
 from wsdiag.probes.pace import Pace
 from wsdiag.probes.pinger import Pinger, Surroundings, undiagnosed
 from wsdiag.probes.results import PingEvent, PingSummary
@@ -17,7 +16,10 @@ from wsdiag.probes.schedule import spread
 from wsdiag.probes.stalls import Stalls
 from wsdiag.probes.tokens import LONGEST_PING, SHORTEST, Mode
 from wsdiag.transport.options import DialOptions
-from wsdiag.transport.trace import Tracer
+
+if TYPE_CHECKING:
+    from wsdiag.probes.load import LoadPlan
+    from wsdiag.transport.trace import Tracer
 
 SHORTEST_INTERVAL_S = 0.001
 LOADED_INTERVAL_S = 0.2
@@ -87,6 +89,8 @@ class PingOptions:
         """What `--load` sends, and when; its `announcement()` is to be shown before."""
         if self.load is None:
             return None
+        from wsdiag.probes.load import LoadPlan
+
         return LoadPlan(rate=self.load, idle_s=self.load_idle_s, time_s=self.load_time_s,
                         most_bytes=self.load_bytes)  # fmt: skip
 
@@ -105,6 +109,8 @@ class PingRun:
         tracer: Tracer | None = None,
     ) -> None:
         self.urls = list(urls)
+        if len(self.urls) > 1:  # one endpoint's failure must not hold up the times of the others
+            from wsdiag.probes import diagnose  # noqa: F401
         self._options, self._dial_options, self._tracer = options, dial_options, tracer
         self._pingers: list[Pinger] = []
         self._unread: deque[PingEvent] = deque()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from wsdiag.probes.advice import Seen, advice
 from wsdiag.probes.attribution import (
@@ -14,16 +15,17 @@ from wsdiag.probes.attribution import (
     shows_loss,
 )
 from wsdiag.probes.explanation import Findings, attribute
-from wsdiag.probes.load import LoadMeter
 from wsdiag.probes.results import Cause, Clock, Drop, PingSummary, Threshold
 from wsdiag.probes.statistics import RunningStatistics
+
+if TYPE_CHECKING:
+    from wsdiag.probes.load import LoadMeter
 
 # What TCP held back behind a lost segment is delivered at once when the segment is there.
 _BURST_NS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(NamedTuple):
     """Thresholds asked for; times in ms, loss in percent; None: not asked for."""
 
     max_p50_ms: float | None = None
@@ -67,9 +69,9 @@ class Books:
         """Enter an answer and return its cause; `usual` False keeps it out of the baseline."""
         normal = self.baseline.normal()
         if self._loss_repaired_ns is not None and arrived_ns - self._loss_repaired_ns <= _BURST_NS:
-            facts = replace(facts, behind_loss=True)
+            facts = facts._replace(behind_loss=True)
         elif self._answers_since_loss < LOSS_REMEMBERED:
-            facts = replace(facts, after_loss=True)
+            facts = facts._replace(after_loss=True)
         self._answers_since_loss = 0 if shows_loss(facts) else self._answers_since_loss + 1
         cause = cause_of(facts, normal)
         if is_outlier(facts.rtt_ms, normal):

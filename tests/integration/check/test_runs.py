@@ -162,14 +162,7 @@ def test_junit_on_stdout_is_one_document(peers: Peers, serve: str) -> None:
     run = peers.wsdiag("check", f"{serve}/no-pong", "--timeout", "0.5", "-o", "junit")
     document = etree.fromstring(run.out.encode())
     etree.XMLSchema(etree.parse(str(XSD))).assertValid(document)
-    assert document.get("failures") == "1"
-
-
-def test_a_report_that_cannot_be_written_is_no_success(peers: Peers, serve: str) -> None:
-    assert peers.wsdiag("check", serve, "--junit", "/nonexistent/x.xml").code == 2
-    run = peers.wsdiag("check", serve, "--junit", "/dev/full")
-    assert run.code == 1
-    assert "cannot write /dev/full" in run.err
+    assert [suite.get("failures") for suite in document] == ["1"]
 
 
 @pytest.mark.parametrize("format", ["text", "json", "junit", "github"])

@@ -12,13 +12,22 @@ from tests.peers.tools import require_tool
 
 FOLDER = Path(__file__).parents[3] / "completions"
 BOUND_S = 30
+# what the line came to, an argument each, when Enter is pressed
+SHOW = "wsdiag() { printf '<%s>' \"$@\"; }"
 START = {
-    "bash": (["--norc", "--noprofile", "-i"], f"source {FOLDER}/wsdiag.bash"),
+    "bash": (["--norc", "--noprofile", "-i"], f"{SHOW}; source {FOLDER}/wsdiag.bash"),
     "zsh": (
         ["-f", "-i"],
-        f"autoload -Uz compinit; compinit -u -D; source {FOLDER}/_wsdiag",
+        f"{SHOW}; autoload -Uz compinit; compinit -u -D; source {FOLDER}/_wsdiag",
     ),
-    "fish": (["--no-config", "-i"], f"source {FOLDER}/wsdiag.fish"),
+    "zsh from fpath": (
+        ["-f", "-i"],
+        f"{SHOW}; fpath=({FOLDER} $fpath); autoload -Uz compinit; compinit -u -D",
+    ),
+    "fish": (
+        ["--no-config", "-i"],
+        f"function wsdiag; printf '<%s>' $argv; end; source {FOLDER}/wsdiag.fish",
+    ),
 }
 
 
@@ -27,7 +36,7 @@ def _shell(name: str, folder: Path) -> Iterator[pexpect.spawn]:
     arguments, setup = START[name]
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "TERM": "xterm", "LANG": "C.UTF-8"}
     child = pexpect.spawn(
-        require_tool(name), arguments, env=environment, cwd=folder, timeout=BOUND_S,
+        require_tool(name.split()[0]), arguments, env=environment, cwd=folder, timeout=BOUND_S,
         dimensions=(24, 200), encoding="utf-8",
     )  # fmt: skip
     try:
@@ -39,21 +48,36 @@ def _shell(name: str, folder: Path) -> Iterator[pexpect.spawn]:
         child.close(force=True)
 
 
-@pytest.mark.parametrize("name", START)
+@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
 @pytest.mark.parametrize(
     ("typed", "completed"),
     [
         ("wsdiag id", "idle-probe"),
+        ("wsdiag --json-s", "--json-schema"),
+        ("wsdiag ping -v --outp", "--output"),
         ("wsdiag ping --mode bin", "binary"),
+        ("wsdiag ping --output=cs", "csv"),
+        ("wsdiag check -o gith", "github"),
         ("wsdiag serve --drop rst-", "rst-on-write"),
-        ("wsdiag connect --cacert some-ca", "some-ca-file.pem"),
+        ("wsdiag serve --drop=rst-", "rst-on-write"),
         ("wsdiag completion pow", "powershell"),
+        ("wsdiag help idl", "idle-probe"),
+        ("wsdiag connect wss://example.org/ws --show-s", "--show-secrets"),
+        ("wsdiag connect --cacert some-ca", "some-ca-file.pem"),
+        ("wsdiag connect --cacert ~/some-ca", "/some-ca-file.pem"),
+        ("wsdiag ping --save=some-ca", "some-ca-file.pem"),
+        ("wsdiag connect --key fold", "folder of keys"),
     ],
 )
 def test_tab_completes(name: str, typed: str, completed: str, tmp_path: Path) -> None:
     (tmp_path / "some-ca-file.pem").touch()
+    (tmp_path / "folder of keys").mkdir()
     with _shell(name, tmp_path) as child:
-        child.send(f"{typed}\t")
-        # what is drawn: the shell adds only the part that was not typed yet
-        missing = completed.removeprefix(typed.rsplit(" ", 1)[1])
-        child.expect(re.escape(missing))
+        child.send(f"{typed}\t\r")
+        child.expect(re.escape(completed) + "/?>")  # zsh takes a folder's slash back
+
+
+def test_zsh_finds_the_script_in_a_folder_of_its_fpath(tmp_path: Path) -> None:
+    with _shell("zsh from fpath", tmp_path) as child:
+        child.send("wsdiag serve --drop=rst-\t\r")
+        child.expect("<serve><--drop=rst-on-write>")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from wsdiag.render.serve import print_event
 from wsdiag.render.terminal import Terminal
 from wsdiag.render.walk import map_text
 
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b2J\u202e\u2066\u200b\x7f\r[bold]x[/bold]\ud800"
 FORBIDDEN = "\x1b\x07\x9b\u202e\u2066\u200b\x7f\r\ud800"
 
@@ -133,12 +135,12 @@ def test_junit_and_github_neutralize_a_peer() -> None:
     t = terminal()
     evil = CheckResult("id", "ws://x", "g", "fail", detail="a\n::error::b\r]]><script>|x")
     clean = [t.clean(evil)]
-    assert "<script>" not in junit_xml(clean, scenes.CHECK_SUMMARY)
+    assert "<script>" not in junit_xml(clean, began=NOW, hostname="ci")
     lines = annotation_lines([evil], scenes.CHECK_SUMMARY)
     assert all("\n" not in line and "\r" not in line for line in lines)
     assert "<script>" not in step_summary(clean, scenes.CHECK_SUMMARY)
-    assert "\x00" not in junit_xml([CheckResult("i", "u", "g", "fail", detail="\0")],
-                                   scenes.CHECK_SUMMARY)  # fmt: skip
+    null = CheckResult("i", "u", "g", "fail", detail="\0")
+    assert "\x00" not in junit_xml([null], began=NOW, hostname="ci")
 
 
 SECRET = "hunter2hunter2"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, ClassVar
 
 from wsdiag.protocol.frames import encode_frame
@@ -74,7 +75,6 @@ class BadFrame(Fault):
     """Sends one frame that breaks a rule; a client must fail the connection."""
 
     name: ClassVar[str] = "bad/frame"
-    option: ClassVar[str | None] = None
     group: ClassVar[Group] = "breaks rules"
     summary: ClassVar[str] = "breaks this rule of RFC 6455 once, right after the upgrade"
 
@@ -86,10 +86,7 @@ class BadFrame(Fault):
         data = RULES[self.rule][1]
         if self.rule == "rsv1" and peer.connection.deflate is not None:
             data = encode_frame(PING, b"rsv1", rsv1=True)
-        if self.after:
-            self.arm(peer, self.after, partial(peer.send, data))
-        else:
-            peer.send(data)
+        self.act(peer, self.after, partial(peer.send, data))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,7 +94,6 @@ class BadUtf8(Fault):
     """Sends a text message that is not UTF-8."""
 
     name: ClassVar[str] = "bad/utf8"
-    option: ClassVar[str | None] = None
     group: ClassVar[Group] = "breaks rules"
     summary: ClassVar[str] = "a text message that is not UTF-8 (RFC 6455, 8.1)"
 
@@ -106,7 +102,7 @@ class BadUtf8(Fault):
 
     def opened(self, peer: Peer) -> None:
         """Send it at once, or later."""
-        self.arm(peer, self.after, partial(peer.send, UTF8[self.kind]))
+        self.act(peer, self.after, partial(peer.send, UTF8[self.kind]))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,7 +110,6 @@ class BadDeflate(Fault):
     """Sends compressed messages that cannot or should not be inflated."""
 
     name: ClassVar[str] = "bad/deflate"
-    option: ClassVar[str | None] = None
     group: ClassVar[Group] = "breaks rules"
     summary: ClassVar[str] = "garbage or a bomb as a compressed message (RFC 7692)"
 
@@ -126,11 +121,12 @@ class BadDeflate(Fault):
         peer.send(encode_frame(BINARY, payload, rsv1=True))
 
 
+@cache
 def _bomb() -> bytes:
-    import zlib
+    """256 MiB of zeros: a full flush makes each piece stand alone, so one is enough to repeat.
 
+    To squeeze all of them would hold up every other connection for a second.
+    """
     squeeze = zlib.compressobj(9, wbits=-15)
-    zeros = bytes(1 << 20)
-    parts = [squeeze.compress(zeros) for _ in range(256)]
-    parts.append(squeeze.flush(zlib.Z_SYNC_FLUSH))
-    return b"".join(parts)[:-4]
+    piece = squeeze.compress(bytes(1 << 20)) + squeeze.flush(zlib.Z_FULL_FLUSH)
+    return (piece * 256)[:-4]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from wsdiag.cli.completions.model import Command, Flag
+from wsdiag.cli.reference.model import Command, Flag
 
 Commands = Sequence[Command]
 Flags = Sequence[Flag]
@@ -179,6 +179,11 @@ Register-ArgumentCompleter -Native -CommandName wsdiag -ScriptBlock {{
     $command = $words | Where-Object {{ $commands -contains $_ }} | Select-Object -First 1
     $last = if ($words.Count) {{ $words[-1] }} else {{ '' }}
     if (-not $command) {{ $found = $commands + @({tops}) }}
+    elseif ($wordToComplete -match '^(--[^=]+)=') {{
+        $option = $Matches[1]
+        if (-not $choices.ContainsKey("$command $option")) {{ return }}
+        $found = $choices["$command $option"] | ForEach-Object {{ "$option=$_" }}
+    }}
     elseif ($choices.ContainsKey("$command $last")) {{ $found = $choices["$command $last"] }}
     elseif ($wordToComplete -like '-*') {{ $found = $options[$command] }}
     else {{ return }}

@@ -1,1 +1,0 @@
-"""Shell completions, generated from the command line itself: static scripts, no Python at TAB."""

@@ -1,0 +1,1 @@
+"""Made from the command line's declarations: help pages, the manual, shells' completion scripts."""

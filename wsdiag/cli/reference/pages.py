@@ -1,0 +1,139 @@
+"""Help pages: 80 columns, ASCII, `**bold**`. A short one fits a screen; a full one tells all."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+
+from wsdiag.cli.reference.model import HELP, Command, CommandLine, Flag
+
+WIDTH = 80
+SCREEN = 23
+"""Lines of a short page at most: a terminal has 24, and the prompt takes one."""
+_NAMES = 28
+"""Column where an option's help begins on a full page."""
+_PLAIN = str.maketrans({"…": "...", "·": "-", "–": "-", "—": "-", "’": "'"})
+
+_CODES = (
+    "**Exit codes**",
+    "  0    measured, and every limit that was asked for holds",
+    "  1    no usable answer: unreachable, refused, not a WebSocket, no replies, lost",
+    "  2    the command line is wrong",
+    "  3    measured, but a limit or check that was asked for does not hold",
+    "  130  interrupted before anything could be measured",
+)
+_UNITS = (
+    "Durations: 250ms, 2s, 1m30s, or bare seconds (0.5). Sizes: 64, 16k, 4M (powers of 1024). "
+    "A URL without a scheme means wss://, and ws:// for localhost and loopback addresses."
+)
+
+
+def overview(line: CommandLine) -> str:
+    """`wsdiag --help`: which command answers what."""
+    column = max(len(command.name) for command in line.commands) + 4
+    return _page(
+        [
+            f"**Usage:** wsdiag COMMAND [OPTION]...\n\n{line.help}\n\n**Commands**",
+            *(_hanging(f"  {c.name}", c.help, column) for c in line.commands),
+            "\n**Options**",
+            *(_described(flag, 21) for flag in line.top),
+            "",
+            *_CODES[:1],
+            "  0 measured, limits hold; 1 no usable answer; 2 usage; 3 a limit does not hold",
+            "",
+            "**A command's options: wsdiag COMMAND -h. Begin with: wsdiag demo.**",
+        ]
+    )
+
+
+def short_page(command: Command) -> str:
+    """`wsdiag COMMAND --help`: question, examples, and every option by purpose, on one screen."""
+    head = _head(command)
+    in_words = _page([*head, *_panels(command)])
+    if in_words.count("\n") <= SCREEN:
+        return in_words
+    panels = {title.partition(" (")[0]: flags for title, flags in command.panels().items()}
+    column = max(map(len, panels)) + 2
+    dense = [
+        _names_only(label, [flag for flag in flags if flag is not HELP], column)
+        for label, flags in panels.items()
+    ]
+    more = f"**After =: default, or choices. In words: wsdiag help {command.name}, or man wsdiag.**"
+    return _page([*head, *dense, "", more])
+
+
+def full_page(command: Command) -> str:
+    """`wsdiag help COMMAND`: every option with its help, values and defaults."""
+    prose = [row for paragraph in command.prose for row in (*_wrapped(paragraph), "")]
+    measures = command.operand is not None and "URL" in command.operand.value
+    end = [*_wrapped(_UNITS), "", *_CODES] if measures else []
+    return _page([*_head(command), *prose, *_panels(command), *end])
+
+
+def _head(command: Command) -> list[str]:
+    usage = f"**Usage:** wsdiag {command.name} {command.synopsis}"
+    examples = [f"  {example}" for example in command.examples]
+    return [usage, "", *_wrapped(command.help), "", *examples, ""]
+
+
+def _panels(command: Command) -> list[str]:
+    rows = []
+    if command.operand is not None:
+        rows += ["**Argument**"]
+        rows += [_hanging(f"  {command.operand.value}", command.operand.help, _NAMES), ""]
+    for title, flags in command.panels().items():
+        rows += [f"**{title}**", *(_described(flag, _NAMES) for flag in flags), ""]
+    return rows
+
+
+def _described(flag: Flag, column: int) -> str:
+    """`  -o, --option VALUE   its help [default]`; long names stand below each other."""
+    indent = "  " if len(flag.names[0]) == 2 else "      "
+    value = f" {flag.value}" if flag.value else ""
+    default = f" [{flag.default}]" if flag.default is not None else ""
+    return _hanging(f"{indent}{', '.join(_folded(flag))}{value}", flag.help + default, column)
+
+
+def _hanging(start: str, text: str, column: int) -> str:
+    """`text` from `column` on, beside `start`, or below it where that is too long."""
+    first, *more = textwrap.wrap(text, WIDTH - column, break_on_hyphens=False) or [""]
+    if len(start) + 2 > column:
+        return "\n".join([start, *(" " * column + line for line in (first, *more))])
+    return "\n".join([start.ljust(column) + first, *(" " * column + line for line in more)])
+
+
+def _names_only(label: str, flags: Iterable[Flag], column: int) -> str:
+    """`Label  -a/--all  --depth=3 …`, with the defaults or the choices that options have."""
+    lines = [""]
+    for word in (f"{'/'.join(_folded(flag))}{_default(flag)}" for flag in flags):
+        if lines[-1] and column + len(lines[-1]) + 2 + len(word) > WIDTH:
+            lines.append("")
+        lines[-1] += f"  {word}" if lines[-1] else word
+    start = f"**{label}**" + " " * (column - len(label))
+    return "\n".join([start + lines[0], *(" " * column + line for line in lines[1:])])
+
+
+def _folded(flag: Flag) -> list[str]:
+    """`--x` and `--no-x` in one: `--[no-]x`."""
+    negated = {f"--no-{name[2:]}": name for name in flag.names if name.startswith("--")}
+    both = {negated[name] for name in flag.names if name in negated}
+    return [
+        f"--[no-]{name[2:]}" if name in both else name for name in flag.names if name not in negated
+    ]
+
+
+def _default(flag: Flag) -> str:
+    """All choices where an option has a few, the default where it is short."""
+    if flag.choices and len(flag.value) <= 24:
+        return f"={flag.value}"
+    return f"={flag.default}" if flag.default is not None and len(flag.default) < 12 else ""
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, break_on_hyphens=False)
+
+
+def _page(rows: Iterable[str]) -> str:
+    text = "\n".join(rows).translate(_PLAIN)
+    text.encode("ascii")  # a page must print in any locale
+    return text.rstrip() + "\n"
