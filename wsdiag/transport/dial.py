@@ -156,13 +156,19 @@ class _Dial:
         except DialError as error:
             self._clock.stop(error.message)
             silent = error.code == "closed-in-handshake" and not error.facts.get("first_bytes")
-            if silent and not self._target.secure and await second_look.speaks_tls(
-                self._target, self._options, self._deadline
-            ):  # fmt: skip
-                raise failures.plain_on_tls_port(b"", self._report) from error
+            if silent and not self._target.secure:
+                await self._look_for_another_protocol(error)
             raise
         self._clock.end(f"{self._report.status} {self._report.reason}".strip())
         return accepted, at
+
+    async def _look_for_another_protocol(self, error: DialError) -> None:
+        """DialError when a port that said nothing to HTTP/1.1 speaks TLS, or HTTP/2."""
+        where = (self._target, self._options, self._deadline)
+        if await second_look.speaks_tls(*where):
+            raise failures.plain_on_tls_port(b"", self._report) from error
+        if await second_look.speaks_http2(*where):
+            raise failures.http2_only(self._report) from error
 
     def _session(self, stream: Stream, accepted: Accepted, at: Stamp) -> Session:
         tracer = self._report.tracer
