@@ -99,11 +99,12 @@ class _Dial:
         return self._session(stream, accepted, at)
 
     async def _start_tls(self, stream: Stream) -> None:
-        self._clock.begin("tls")
         try:
+            # reading a store of certificates, or an encrypted key, takes longer than a handshake
             context = client_context(self._options)
         except TrustError as error:
             raise failures.trust_options(error, self._report) from error
+        self._clock.begin("tls")
         name = self._options.sni or self._target.host.partition("%")[0]
         layer = TlsLayer(context, server_hostname=name, below=stream.tls)
         try:
