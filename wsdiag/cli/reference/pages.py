@@ -123,8 +123,8 @@ def _folded(flag: Flag) -> list[str]:
 
 
 def _default(flag: Flag) -> str:
-    """All choices where an option has a few, the default where it is short."""
-    if flag.choices and len(flag.value) <= 24:
+    """All choices where an option has a few and wants one, the default where it is short."""
+    if flag.choices and not flag.optional and len(flag.value) <= 24:
         return f"={flag.value}"
     return f"={flag.default}" if flag.default is not None and len(flag.default) < 12 else ""
 
