@@ -126,7 +126,7 @@ _wsdiag() {
         --color) choices="auto always never" ;;
         --save) files=1 ;;
         --trace) files=1 ;;
-        -o|--output) choices="text json" ;;
+        -o|--output) choices="text json csv" ;;
         esac
         ;;
     check)
@@ -183,7 +183,7 @@ _wsdiag() {
         esac
         ;;
     serve)
-        options="--host -p --port --tls --ca-out --cert --key --upstream --raw -k --insecure --control-port --fault --subprotocol --max-connections --max-message-size --compression --no-compression --list -o --output -q --quiet --color --idle-timeout --lifetime --cut-after --hang --latency --stall --bandwidth --trickle --slow-reader --ping-interval --no-pong --lose-pongs --late-pong --wrong-pong --status --counts --drop --code --reason -h --help"
+        options="--host -p --port --tls --ca-out --cert --key --upstream --raw -k --insecure --cacert --control-port --fault --subprotocol --max-connections --max-message-size --compression --no-compression --list -o --output -q --quiet --color --sink --headers --stats --idle-timeout --lifetime --close --cut --cut-after --hang --rate-limit --latency --stall --bandwidth --trickle --slow-reader --ping-interval --no-pong --lose-pongs --late-pong --wrong-pong --push --push-on-request --flood --fragment --status --redirect --auth-basic --require-subprotocol --deflate --bad-accept --bad-upgrade --bad-connection --bad-subprotocol --bad-extension --bad-http --bad-frame --bad-utf8 --bad-deflate --counts --drop --code --reason -h --help"
         case $prev in
         --host) return ;;
         -p|--port) return ;;
@@ -191,6 +191,7 @@ _wsdiag() {
         --cert) files=1 ;;
         --key) files=1 ;;
         --upstream) return ;;
+        --cacert) files=1 ;;
         --control-port) return ;;
         --fault) return ;;
         --subprotocol) return ;;
@@ -200,8 +201,11 @@ _wsdiag() {
         --color) choices="auto always never" ;;
         --idle-timeout) return ;;
         --lifetime) return ;;
+        --close) return ;;
+        --cut) return ;;
         --cut-after) return ;;
-        --hang) choices="tls upgrade close" ;;
+        --hang) choices="tcp tls upgrade close" ;;
+        --rate-limit) return ;;
         --latency) return ;;
         --stall) return ;;
         --bandwidth) return ;;
@@ -210,7 +214,19 @@ _wsdiag() {
         --ping-interval) return ;;
         --lose-pongs) return ;;
         --late-pong) return ;;
+        --push) return ;;
+        --flood) return ;;
+        --fragment) return ;;
         --status) return ;;
+        --redirect) return ;;
+        --auth-basic) return ;;
+        --require-subprotocol) return ;;
+        --deflate) return ;;
+        --bad-accept) choices="wrong none" ;;
+        --bad-upgrade) choices="wrong none" ;;
+        --bad-frame) choices="masked rsv1 rsv2 rsv3 rsv-control opcode-3 opcode-4 opcode-5 opcode-6 opcode-7 opcode-11 opcode-12 opcode-13 opcode-14 opcode-15 length-16 length-64 length-top-bit length-huge orphan-continuation interleaved control-fragmented control-long close-long close-one-byte close-reason-utf8 close-code-0 close-code-999 close-code-1004 close-code-1005 close-code-1006 close-code-1015 close-code-1016 close-code-2999 close-code-5000 data-after-close" ;;
+        --bad-utf8) choices="byte overlong surrogate beyond truncated fragment" ;;
+        --bad-deflate) choices="garbage bomb" ;;
         --counts) choices="any client server" ;;
         --drop) choices="close fin rst silent hang rst-on-write tls-eof" ;;
         --code) return ;;

@@ -1,7 +1,7 @@
 """wsdiag: ping, mtr and curl -v for WebSockets.
 
-`connect()`, `ping()`, `idle_probe()`, `serve()`, their option and result classes, and the sans-I/O
-codec under `wsdiag.protocol` are public; everything else may change.
+`connect()`, `ping()`, `idle_probe()`, `serve()`, their option and result classes as named in
+`__all__`, and the sans-I/O codec in `wsdiag.protocol.__all__` are public; all else may change.
 """
 
 from __future__ import annotations
@@ -12,58 +12,128 @@ from typing import TYPE_CHECKING, Any
 from wsdiag.version import __version__
 
 if TYPE_CHECKING:
+    from wsdiag import protocol
     from wsdiag.api import connect, idle_probe, ping, serve
     from wsdiag.probes.idle_options import IdleOptions
     from wsdiag.probes.ping import PingOptions
     from wsdiag.probes.results import (
+        Attribution,
+        Candidate,
+        CloseInfo,
         ConnectResult,
         Drop,
         Error,
+        Hop,
+        HttpInfo,
+        IdleEvent,
         IdleTrial,
         IdleVerdict,
+        Load,
+        Phases,
         PingClosed,
+        PingEvent,
         PingLost,
         PingReply,
         PingStart,
         PingSummary,
+        Range,
+        TcpFacts,
+        Threshold,
+        TlsInfo,
+        TrialActivity,
+        TrialStarted,
     )
     from wsdiag.server import Server, ServerOptions
     from wsdiag.transport.options import DialOptions
 
-_RESULTS = "wsdiag.probes.results"
-_PUBLIC = {
-    "connect": "wsdiag.api",
-    "idle_probe": "wsdiag.api",
-    "ping": "wsdiag.api",
-    "serve": "wsdiag.api",
-    "ConnectResult": _RESULTS,
-    "DialOptions": "wsdiag.transport.options",
-    "Drop": _RESULTS,
-    "Error": _RESULTS,
-    "IdleOptions": "wsdiag.probes.idle_options",
-    "IdleTrial": _RESULTS,
-    "IdleVerdict": _RESULTS,
-    "PingClosed": _RESULTS,
-    "PingLost": _RESULTS,
-    "PingOptions": "wsdiag.probes.ping",
-    "PingReply": _RESULTS,
-    "PingStart": _RESULTS,
-    "PingSummary": _RESULTS,
-    "Server": "wsdiag.server",
-    "ServerOptions": "wsdiag.server",
+_HOMES = {
+    "wsdiag.api": ("connect", "idle_probe", "ping", "serve"),
+    "wsdiag.probes.idle_options": ("IdleOptions",),
+    "wsdiag.probes.ping": ("PingOptions",),
+    "wsdiag.probes.results": (
+        "Attribution",
+        "Candidate",
+        "CloseInfo",
+        "ConnectResult",
+        "Drop",
+        "Error",
+        "Hop",
+        "HttpInfo",
+        "IdleEvent",
+        "IdleTrial",
+        "IdleVerdict",
+        "Load",
+        "Phases",
+        "PingClosed",
+        "PingEvent",
+        "PingLost",
+        "PingReply",
+        "PingStart",
+        "PingSummary",
+        "Range",
+        "TcpFacts",
+        "Threshold",
+        "TlsInfo",
+        "TrialActivity",
+        "TrialStarted",
+    ),
+    "wsdiag.server": ("Server", "ServerOptions"),
+    "wsdiag.transport.options": ("DialOptions",),
 }
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "ConnectResult", "DialOptions", "Drop", "Error", "IdleOptions", "IdleTrial", "IdleVerdict",
-    "PingClosed", "PingLost", "PingOptions", "PingReply", "PingStart", "PingSummary", "Server",
-    "ServerOptions", "__version__", "connect", "idle_probe", "ping", "serve",
-]  # fmt: skip
+    "Attribution",
+    "Candidate",
+    "CloseInfo",
+    "ConnectResult",
+    "DialOptions",
+    "Drop",
+    "Error",
+    "Hop",
+    "HttpInfo",
+    "IdleEvent",
+    "IdleOptions",
+    "IdleTrial",
+    "IdleVerdict",
+    "Load",
+    "Phases",
+    "PingClosed",
+    "PingEvent",
+    "PingLost",
+    "PingOptions",
+    "PingReply",
+    "PingStart",
+    "PingSummary",
+    "Range",
+    "Server",
+    "ServerOptions",
+    "TcpFacts",
+    "Threshold",
+    "TlsInfo",
+    "TrialActivity",
+    "TrialStarted",
+    "__version__",
+    "connect",
+    "idle_probe",
+    "ping",
+    "protocol",
+    "serve",
+]
 
 
-def __getattr__(name: str) -> Any:
-    # Lazily: `wsdiag --version` must not wait for what it does not need.
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'wsdiag' has no attribute {name!r}")
-    value = getattr(import_module(_PUBLIC[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # or to a type checker every name would be there
+
+    def __getattr__(name: str) -> Any:
+        # Lazily: `wsdiag --version` must not wait for what it does not need.
+        if name == "protocol":
+            return import_module("wsdiag.protocol")
+        if name not in _HOME:
+            raise AttributeError(f"module 'wsdiag' has no attribute {name!r}")
+        value = getattr(import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""The public Python API: what `import wsdiag` offers, typed. Nothing else is public.
+"""The public functions behind `import wsdiag`.
 
 >>> import asyncio, wsdiag
 >>> async def tour():
@@ -18,14 +18,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Unpack
 
+from wsdiag.keywords import IdleKeywords, PingKeywords, ServeKeywords
 from wsdiag.probes.connect import connect as _connect
 from wsdiag.probes.idle import IdleRun
 from wsdiag.probes.idle_options import IdleOptions
 from wsdiag.probes.ping import PingOptions, PingRun
 from wsdiag.probes.results import ConnectResult, IdleEvent, PingEvent
 from wsdiag.server import Server, ServerOptions
+from wsdiag.server.routes import from_spec
+from wsdiag.server.server import OnEvent
 from wsdiag.transport.options import DialOptions
 
 
@@ -33,6 +36,14 @@ async def connect(url: str, dial: DialOptions | None = None) -> ConnectResult:
     """Connect once, Ping once, close; a failure is in the result's `error`, not raised.
 
     Offers permessage-deflate unless `dial` says otherwise. ValueError for a URL that cannot be one.
+
+    >>> import asyncio, wsdiag
+    >>> async def refused():
+    ...     async with wsdiag.serve() as server:
+    ...         return await wsdiag.connect(server.url + "/status/403")
+    >>> result = asyncio.run(refused())
+    >>> result.ok, result.error.phase, result.http.status
+    (False, 'upgrade', 403)
     """
     options = dial or DialOptions()
     if options.compression is None:
@@ -41,11 +52,22 @@ async def connect(url: str, dial: DialOptions | None = None) -> ConnectResult:
 
 
 async def ping(
-    *urls: str, dial: DialOptions | None = None, **options: Any
+    *urls: str, dial: DialOptions | None = None, **options: Unpack[PingKeywords]
 ) -> AsyncIterator[PingEvent]:
     """Round trips as they happen, then a PingSummary for each URL; `options` as PingOptions.
 
-    Without `count` or `deadline_s` it goes on until the caller leaves the loop.
+    Without `count` or `deadline_s` it goes on until the caller leaves the loop. An endpoint that
+    cannot be reached is an Error among the events. ValueError for options that are impossible.
+
+    >>> import asyncio, wsdiag
+    >>> async def late_share():
+    ...     async with wsdiag.serve() as server:
+    ...         url = server.url + "/latency/30"
+    ...         async for event in wsdiag.ping(url, count=3, interval_s=0.01):
+    ...             if isinstance(event, wsdiag.PingSummary):
+    ...                 return event.received, event.p50_ms >= 30
+    >>> asyncio.run(late_share())
+    (3, True)
     """
     run = PingRun(urls, PingOptions(**options), dial or DialOptions())
     async with aclosing(run.events()) as events:
@@ -54,11 +76,22 @@ async def ping(
 
 
 async def idle_probe(
-    *urls: str, dial: DialOptions | None = None, **options: Any
+    *urls: str, dial: DialOptions | None = None, **options: Unpack[IdleKeywords]
 ) -> AsyncIterator[IdleEvent]:
     """What became of each trial, then an IdleVerdict for each URL; `options` as IdleOptions.
 
-    With the defaults it takes up to 135 seconds.
+    With the defaults it takes up to 135 seconds. ValueError for options that are impossible.
+
+    >>> import asyncio, wsdiag
+    >>> async def verdict():
+    ...     async with wsdiag.serve() as server:
+    ...         url = server.url + "/idle/1?drop=fin"
+    ...         async for event in wsdiag.idle_probe(url, from_s=0.5, to_s=2, step_s=0.5,
+    ...                                              keepalive_s=0.4, pong_timeout_s=2):
+    ...             if isinstance(event, wsdiag.IdleVerdict):
+    ...                 return event.verdict, event.drop.how, event.keepalives["ping"]
+    >>> asyncio.run(verdict())
+    ('idle-timeout', 'fin', 'holds')
     """
     run = IdleRun(urls, IdleOptions(**options), dial or DialOptions())
     async with aclosing(run.events()) as events:
@@ -67,10 +100,27 @@ async def idle_probe(
 
 
 @asynccontextmanager
-async def serve(**options: Any) -> AsyncIterator[Server]:
+async def serve(
+    *faults: str, on_event: OnEvent | None = None, **options: Unpack[ServeKeywords]
+) -> AsyncIterator[Server]:
     """The endpoint of `wsdiag serve` in this event loop, on a free port; its `url` tells where.
 
-    `options` as ServerOptions. OSError when it cannot listen.
+    `faults` hold for every connection and are written as paths are (`wsdiag serve --list`);
+    `on_event(connection, event, data)` hears what happens; `options` as ServerOptions.
+    OSError when it cannot listen, ValueError for a fault or an upstream that cannot be.
+
+    >>> import asyncio, wsdiag
+    >>> async def dropped():
+    ...     heard = []
+    ...     def listen(connection, event, data):
+    ...         heard.append(event)
+    ...     async with wsdiag.serve("lifetime/0.2?drop=rst", on_event=listen) as server:
+    ...         async for event in wsdiag.ping(server.url, count=100, interval_s=0.05):
+    ...             if isinstance(event, wsdiag.PingClosed):
+    ...                 return event.drop.how, "drop" in heard
+    >>> asyncio.run(dropped())
+    ('rst', True)
     """
-    async with Server(ServerOptions(**options)) as server:
+    built = ServerOptions(faults=tuple(from_spec(fault) for fault in faults), **options)
+    async with Server(built, on_event) as server:
         yield server

@@ -6,18 +6,18 @@ import math
 import re
 
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(us|ms|s|m|h|d)", re.ASCII)
-_BARE_NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
-_SIZE = re.compile(r"(\d+)([kKmMgG]?)(?:i?[bB])?", re.ASCII)
+_DURATION_PART = r"(\d+(?:\.\d+)?|\.\d+)(us|ms|s|m|h|d)"
+_BARE_NUMBER = r"\d+(?:\.\d*)?|\.\d+"
+_SIZE = r"(\d+)([kKmMgG]?)(?:i?[bB])?"
 _BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 def parse_duration(text: str) -> float:
     """Seconds in `250ms`, `2s`, `1m30s` or bare seconds (`0.5`); ValueError otherwise."""
     compact = text.strip()
-    if _BARE_NUMBER.fullmatch(compact):
+    if re.fullmatch(_BARE_NUMBER, compact, re.ASCII):
         return _finite(float(compact), text)
-    parts = _DURATION_PART.findall(compact)
+    parts = re.findall(_DURATION_PART, compact, re.ASCII)
     if not parts or "".join(number + unit for number, unit in parts) != compact:
         raise ValueError(f"{text!r} is not a duration: write 250ms, 2s, 1m30s or bare seconds")
     return _finite(sum(float(number) * _SECONDS[unit] for number, unit in parts), text)
@@ -31,7 +31,7 @@ def _finite(seconds: float, text: str) -> float:
 
 def parse_size(text: str) -> int:
     """Bytes in `64`, `16k`, `4M` (powers of 1024); ValueError otherwise."""
-    match = _SIZE.fullmatch(text.strip())
+    match = re.fullmatch(_SIZE, text.strip(), re.ASCII)
     if match is None:
         raise ValueError(f"{text!r} is not a size: write 64, 16k or 4M")
     return int(match[1]) * _BYTES[match[2].lower()]

@@ -1,6 +1,6 @@
 """How far reported round trips are from the truth: a packet capture on loopback, in the same run.
 
-    python tests/bench/bench_rtt.py [--count 500] [--interval 0.01] [--only NAME] [--tls]
+    python -m tests.bench.bench_rtt [--count 500] [--interval 0.01] [--only NAME] [--tls]
 
 Needs tcpdump and the right to capture. Every tool pings the same `websockets` server, which runs
 in a process of its own; the capture's time between a Ping's packet and its Pong's is the truth.
@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.bench.table import Row
 
 PING, PONG = 0x9, 0xA
 WARM_UP = 5
@@ -146,7 +148,19 @@ ws.on('pong', () => { console.log(Number(process.hrtime.bigint() - began) / 1e6)
 def commands(url: str, count: int, interval: float) -> Iterator[tuple[str, list[str]]]:
     """Every tool at hand with its command line."""
     for name in CLIENTS:
-        yield name, [sys.executable, __file__, "--client", name, url, str(count), str(interval)]
+        yield (
+            name,
+            [
+                sys.executable,
+                "-m",
+                "tests.bench.bench_rtt",
+                "--client",
+                name,
+                url,
+                str(count),
+                str(interval),
+            ],
+        )
     ping = ["-m", "wsdiag", "ping", "-c", str(count), "-i", str(interval), "-o", "json", url]
     yield "wsdiag ping", [sys.executable, *ping]
     node = shutil.which("node")
@@ -234,7 +248,7 @@ def capture(port: int, path: Path) -> Iterator[None]:
 
 
 @dataclass
-class Row:
+class Measured:
     """One tool in one surrounding; errors in us."""
 
     tool: str
@@ -245,7 +259,7 @@ class Row:
     true_median: float
 
 
-def measure(tool: str, command: list[str], surrounding: str, port: int) -> Row | None:
+def measure(tool: str, command: list[str], surrounding: str, port: int) -> Measured | None:
     """Run one tool under the capture, and compare."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "capture.pcap")
@@ -259,11 +273,11 @@ def measure(tool: str, command: list[str], surrounding: str, port: int) -> Row |
     return compare(tool, surrounding, reported, true_ms(packets, port))
 
 
-def compare(tool: str, surrounding: str, reported: list[float], truth: list[float]) -> Row:
+def compare(tool: str, surrounding: str, reported: list[float], truth: list[float]) -> Measured:
     """Errors of a run, without the warm-up."""
     pairs = list(zip(reported, truth, strict=False))[WARM_UP:]
     errors = sorted(abs(said - true) * 1e3 for said, true in pairs)
-    return Row(tool, surrounding, len(errors), statistics.median(errors),
+    return Measured(tool, surrounding, len(errors), statistics.median(errors),
                errors[min(len(errors) - 1, int(len(errors) * 0.99))],
                statistics.median(true for _, true in pairs) * 1e3)  # fmt: skip
 
@@ -293,9 +307,9 @@ def server() -> Iterator[int]:
         process.wait()
 
 
-def run_all(count: int, interval: float, only: str | None) -> list[Row]:
+def run_all(count: int, interval: float, only: str | None) -> list[Measured]:
     """Every tool in every surrounding."""
-    rows = []
+    found = []
     with server() as port:
         tools = commands(f"ws://127.0.0.1:{port}/", count, interval)
         chosen = [(name, command) for name, command in tools if only in (None, name)]
@@ -304,12 +318,38 @@ def run_all(count: int, interval: float, only: str | None) -> list[Row]:
                 for name, command in chosen:
                     row = measure(name, command, surrounding, port)
                     if row is not None:
-                        rows.append(row)
-                        print_row(row)
-    return rows
+                        found.append(row)
+    return found
 
 
-def print_row(row: Row) -> None:
+def can_capture() -> bool:
+    """Whether tcpdump is there, and we may use it."""
+    return shutil.which("tcpdump") is not None and os.geteuid() == 0
+
+
+def rows(*, quick: bool = False) -> list[Row]:
+    """The errors of `wsdiag ping` and of a run with its chart, beside the `websockets` client's."""
+    if not can_capture():
+        return [Row("error of round trips", "skipped", "needs root and tcpdump", None, "", None)]
+    found = {(one.tool, one.surrounding): one for one in run_all(100 if quick else 400, 0.01, None)}
+    compared = []
+    for surrounding in ("idle", "busy CPU"):
+        peer = found["websockets", surrounding]
+        for tool in ("wsdiag ping", "wsdiag + chart"):
+            ours = found[tool, surrounding]
+            compared.append(
+                Row(f"error of round trips, {tool}, {surrounding}", _errors(ours),
+                    f"websockets: {_errors(peer)}", ours.median_error / peer.median_error,
+                    "below 1", ours.median_error < peer.median_error)
+            )  # fmt: skip
+    return compared
+
+
+def _errors(one: Measured) -> str:
+    return f"{one.median_error:.1f} us (p99 {one.p99_error:.0f})"
+
+
+def print_row(row: Measured) -> None:
     """One line of the table."""
     print(f"| {row.tool:<15} | {row.surrounding:<9} | {row.samples:>7} | {row.true_median:>9.0f} "
           f"| {row.median_error:>12.1f} | {row.p99_error:>9.1f} |", flush=True)  # fmt: skip
@@ -330,7 +370,8 @@ def main() -> None:
         return
     print("| tool            | beside it | samples | true p50  | p50 error us | p99 error |")
     print("|-----------------|-----------|--------:|----------:|-------------:|----------:|")
-    run_all(options.count, options.interval, options.only)
+    for row in run_all(options.count, options.interval, options.only):
+        print_row(row)
 
 
 if __name__ == "__main__":

@@ -87,6 +87,10 @@ class Peers:
         """An ASGI echo server on `uvicorn`, with this of its WebSocket implementations."""
         return self._python("uvicorn_echo.py", ["--ws", ws], LOOPBACK, False, netns)
 
+    def chat_app(self, *, tls: bool = False) -> Peer:
+        """An application with a token at its door and an answer to `ping`: that of docs/ci.md."""
+        return self._python("chat_app.py", [], LOOPBACK, tls, None)
+
     def lenient(self, manner: str) -> Peer:
         """A server that receives badly on purpose; `programs/lenient_server.py` lists manners."""
         return self._python("lenient_server.py", ["--manner", manner], LOOPBACK, False, None)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +18,7 @@ from wsdiag.cli.check_options import (
     refuse_empty,
     retry_options,
 )
+from wsdiag.cli.check_output import CheckFormat, Printer, refuse_unwritable
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import Output, output_options, request_options
 from wsdiag.cli.params import flag
@@ -29,8 +28,7 @@ from wsdiag.transport.options import DialOptions
 
 if TYPE_CHECKING:
     from wsdiag.probes.check.options import CheckOptions, Endpoint
-    from wsdiag.probes.check.runner import EndpointReport, Progress
-    from wsdiag.probes.results import CheckResult, CheckSummary, Error
+    from wsdiag.probes.check.runner import Progress
     from wsdiag.render.terminal import Terminal
     from wsdiag.transport.trace import Tracer
 
@@ -39,15 +37,6 @@ _BESIDE_FILE = frozenset({
     "file", "jobs", "list_checks", "format", "junit", "quiet", "verbose", "color", "save",
     "trace", "show_secrets", "only", "skip", "retry", "retry_delay",
 })  # fmt: skip
-
-
-class CheckFormat(StrEnum):
-    """Output formats of check."""
-
-    text = "text"
-    json = "json"
-    junit = "junit"
-    github = "github"
 
 
 @injects(options=check_options, retry=retry_options, dial=request_options, output=output_options)
@@ -93,14 +82,15 @@ def check(
     if list_checks:
         _print_rules()
         raise typer.Exit
-    if junit is not None and not junit.parent.is_dir():
-        raise typer.BadParameter(f"no such folder: {junit.parent}", param_hint="--junit")
     endpoints, secrets = _endpoints(ctx, urls or [], file, options, retry, dial)
     for endpoint in endpoints:
         secrets += secrets_of(endpoint.dial)
-    terminal = open_terminal(output, secrets=secrets)
+    terminal = open_terminal(output, urls=[each.url for each in endpoints], secrets=secrets)
     if file is None:
         refuse_bad_urls(urls or [], terminal, json=format is CheckFormat.json)
+    endpoints = _with_something_to_check(endpoints, terminal)
+    refuse_unwritable(junit, "--junit")
+    refuse_unwritable(output.save, "--save")
     with tracing(output, terminal, urls=len(endpoints)) as tracer:
         raise typer.Exit(check_and_show(endpoints, jobs, terminal, format, junit, tracer))
 
@@ -124,6 +114,8 @@ def _endpoints(
         raise typer.BadParameter("name either URLs or a file (-f FILE)", param_hint="URL")
     if file is not None:
         return _from_file(ctx, file, options, retry)
+    if len(set(urls)) < len(urls):
+        raise typer.BadParameter("one of them is named twice", param_hint="URL")
     refuse_empty(options)
     return [
         Endpoint(url=url, dial=dial, check=options, retry=retry.times, retry_delay_s=retry.delay_s)
@@ -148,6 +140,20 @@ def _from_file(
             typer.echo(f"error: {line}", err=True)
         raise typer.Exit(USAGE) from None
     return [_overridden(e, options, retry, given) for e in read.endpoints], read.secrets
+
+
+def _with_something_to_check(endpoints: Sequence[Endpoint], terminal: Terminal) -> list[Endpoint]:
+    """The endpoints of which --only and --skip leave something; a usage error when none is left."""
+    from wsdiag.probes.check.registry import chosen
+
+    left = [endpoint for endpoint in endpoints if chosen(endpoint.check)]
+    if not left:
+        raise typer.BadParameter("nothing is left to check in any endpoint of the file",
+                                 param_hint="--only")  # fmt: skip
+    if len(left) < len(endpoints):
+        gone = ", ".join(e.label for e in endpoints if e not in left)
+        terminal.log(f"not checked, for nothing is left of them: {terminal.text(gone)}")
+    return left
 
 
 def _is_given(ctx: typer.Context, name: str) -> bool:
@@ -197,64 +203,3 @@ def check_and_show(
 
     run = CheckRun(endpoints, jobs=jobs, tell=tell, tracer=tracer)
     return run_async(judge, on_stop=run.stop)
-
-
-@dataclass(slots=True)
-class Printer:
-    """Collects reports, prints those that can be printed at once, and the rest at the end."""
-
-    terminal: Terminal
-    format: CheckFormat
-    junit: Path | None
-    began: float = field(default_factory=time.monotonic)
-    results: list[CheckResult] = field(default_factory=list)
-    errors: list[Error] = field(default_factory=list)
-
-    def take(self, report: EndpointReport) -> None:
-        """One endpoint is done."""
-        self.results += report.results
-        if report.error is not None:
-            self.errors.append(report.error)
-        if self.format is CheckFormat.json:
-            for record in [*([report.error] if report.error else []), *report.results]:
-                self.terminal.json(record)
-
-    def finish(self) -> bool:
-        """Print what is left; False when a file that was asked for could not be written."""
-        from wsdiag.probes.check.decision import summarize
-
-        summary = summarize(self.results, time.monotonic() - self.began)
-        if self.format is CheckFormat.json:
-            self.terminal.json(summary)
-        elif self.format is CheckFormat.text:
-            from wsdiag.render.check import print_checks
-
-            print_checks(self.terminal, self.results, summary)
-        cleaned = [self.terminal.clean(result) for result in self.results]
-        if self.format is CheckFormat.github:
-            return self._github(cleaned, summary) and self._junit(cleaned, summary)
-        return self._junit(cleaned, summary)
-
-    def _junit(self, cleaned: list[CheckResult], summary: CheckSummary) -> bool:
-        from wsdiag.render.junit import junit_xml
-
-        if self.format is CheckFormat.junit:
-            self.terminal.line(junit_xml(cleaned, summary).rstrip("\n"))
-        return self._write(self.junit, junit_xml(cleaned, summary)) if self.junit else True
-
-    def _github(self, cleaned: list[CheckResult], summary: CheckSummary) -> bool:
-        from wsdiag.render.github import annotation_lines, step_summary
-
-        for line in annotation_lines(cleaned, summary):
-            self.terminal.line(line)
-        place = os.environ.get("GITHUB_STEP_SUMMARY")
-        return self._write(Path(place), step_summary(cleaned, summary), "a") if place else True
-
-    def _write(self, path: Path, text: str, mode: str = "w") -> bool:
-        try:
-            with path.open(mode, encoding="utf-8") as file:
-                file.write(text)
-        except OSError as error:
-            self.terminal.log(f"error: cannot write {path}: {error.strerror}")
-            return False
-        return True

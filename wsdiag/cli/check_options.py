@@ -179,7 +179,10 @@ def patterns(values: list[str] | None, option: str) -> tuple[str, ...]:
     """The globs of a repeated, comma-separated option; a usage error for one that fits nothing."""
     from wsdiag.probes.check.registry import refuse_unknown
 
-    globs = tuple(part.strip() for value in values or () for part in value.split(",") if part)
+    parts = [part.strip() for value in values or () for part in value.split(",")]
+    globs = tuple(part for part in parts if part)
+    if values and not globs and option == "--only":
+        raise typer.BadParameter("names no check", param_hint=option)
     with usage_errors(option):
         refuse_unknown(globs)
     return globs
@@ -212,14 +215,14 @@ def _refuse_contradictions(options: CheckOptions) -> None:
 
 
 def refuse_empty(options: CheckOptions) -> None:
-    """A usage error when no check is left to be judged."""
-    from wsdiag.probes.check.registry import chosen
+    """A usage error when no check is left, or none of those that an --only names."""
+    from wsdiag.probes.check.registry import chosen, refuse_idle_patterns
 
+    with usage_errors("--only"):
+        refuse_idle_patterns(options)
     if not chosen(options):
-        raise typer.BadParameter(
-            "nothing is left to check: what --only names may need --conformance, --adversarial "
-            "or an option of its own", param_hint="--only",
-        )  # fmt: skip
+        option = "--only" if options.only else "--skip"
+        raise typer.BadParameter("nothing is left to check", param_hint=option)
 
 
 NEEDS_UPGRADE: dict[str, str] = {

@@ -157,23 +157,29 @@ class _Reader:
             self._problem(place, "this [[endpoint]] has no url")
             return None
         values = {**_fitting(defaults, own), **own}
-        try:
-            return self._parser.parse(values)
-        except _UsageError as error:
-            key, said = _complaint(error)
+        while True:  # an option's complaint hides those of the others
+            try:
+                endpoint = self._parser.parse(values)
+                return endpoint if len(self.problems) == before else None
+            except _UsageError as error:
+                key, said = _complaint(error)
             where = (*place, key) if key in own else ("defaults", key)
             self._problem(where if key in values else place, said)
-            return None
+            if key == "url" or values.pop(key, None) is None:
+                return None
 
     def _refuse_same_names(self, read: Sequence[Endpoint | None]) -> None:
         seen: set[str] = set()
         for index, endpoint in enumerate(read):
-            if endpoint is None or endpoint.name is None:
+            if endpoint is None:
                 continue
-            if endpoint.name in seen:
+            if endpoint.label in seen and endpoint.name is not None:
                 place = ("endpoint", index, "name")
                 self._problem(place, f"a second endpoint is called {endpoint.name!r}")
-            seen.add(endpoint.name)
+            elif endpoint.label in seen:
+                said = "a second endpoint has this url: give it a name"
+                self._problem(("endpoint", index, "url"), said)
+            seen.add(endpoint.label)
 
     def _filled(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -193,7 +199,8 @@ class _Reader:
         return self._environ[name]
 
     def _problem(self, place: tuple[str | int, ...], message: str) -> None:
-        self.problems.append((self._lines.of(place), message))
+        if (problem := (self._lines.of(place), message)) not in self.problems:
+            self.problems.append(problem)  # one in [defaults] shows with every endpoint
 
 
 def _fitting(defaults: Table, own: Table) -> Table:
@@ -262,8 +269,7 @@ class _EndpointParser:
         option = self.options.get(key)
         if option is None:
             return f"unknown {key!r}{_nearest(key, list(self.options))}"
-        is_flag = getattr(option, "is_flag", False)
-        if is_flag:
+        if getattr(option, "is_flag", False):
             return None if isinstance(value, bool) else f"{key} must be true or false"
         if getattr(option, "multiple", False):
             good = isinstance(value, list) and all(_is_plain(each) for each in value)

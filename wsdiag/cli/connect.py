@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
-
-import typer
 
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import (
@@ -19,6 +18,8 @@ from wsdiag.cli.view import open_terminal, refuse_bad_urls, tracing
 from wsdiag.transport.options import DialOptions
 
 if TYPE_CHECKING:
+    import typer
+
     from wsdiag.render.terminal import Terminal
     from wsdiag.transport.trace import Tracer
 
@@ -41,11 +42,11 @@ def connect(
     negotiated, what TLS and TCP say, and hints of proxies on the way. A failure is told as the
     phase, what was seen, what it usually means and what to change.
     """
-    terminal = open_terminal(output, dial)
+    terminal = open_terminal(output, dial, urls=[url])
     refuse_bad_urls([url], terminal, json=format is Format.json)
-    with tracing(output, terminal, headers=format is Format.json) as tracer:
+    with tracing(output, terminal) as tracer:
         code = run_async(lambda: connect_and_show(url, dial, terminal, format, tracer))
-    raise typer.Exit(code)
+    sys.exit(code)
 
 
 async def connect_and_show(

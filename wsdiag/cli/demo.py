@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wsdiag.cli.connect import connect_and_show
-from wsdiag.cli.idle_probe import probe_and_show
+from wsdiag.cli.idle_probe import IdleFormat, probe_and_show
 from wsdiag.cli.main import INTERRUPTED
 from wsdiag.cli.options import OUTPUT, Color, Format, Output
 from wsdiag.cli.ping import PingFormat, ViewOptions, ping_and_show
@@ -57,10 +58,12 @@ def demo(
 @contextmanager
 def _endpoint() -> Iterator[str]:
     """`wsdiag serve` in a process of its own, as a user would run it; its URL."""
+    # from where we are ourselves, a zip file say, and not from what the current folder holds
     server = subprocess.Popen(
-        [sys.executable, "-m", "wsdiag", "serve", "--port", "0", "-o", "json"],
+        [sys.executable, "-P", "-m", "wsdiag", "serve", "--port", "0", "-o", "json"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         start_new_session=True, text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )  # fmt: skip
     try:
         assert server.stdout is not None
@@ -108,4 +111,4 @@ def _idle_probe(url: str, terminal: Terminal) -> int:
     command = f"wsdiag idle-probe --from 1 --to 5 --step 1 --keepalive 1 '{target}'"
     _step("Does something drop idle connections?", command, terminal)
     options = IdleOptions(from_s=1, to_s=5, step_s=1, keepalive_s=1, pong_timeout_s=2)
-    return probe_and_show([target], options, DIRECT, terminal, Format.text, None)
+    return probe_and_show([target], options, DIRECT, terminal, IdleFormat.text, None)

@@ -28,6 +28,17 @@ class ServeCommand(HelpCommand):
         *own, help_option = super().get_params(ctx)
         return [*own, *self._fault_params, help_option]
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """`--stall` without a value is `--stall=`: all of the fault's defaults."""
+        from wsdiag.server.common import fault_options
+
+        optional = {f"--{option.name}" for option in fault_options() if option.optional}
+        following = [*args, "-"][1:]  # without arguments too
+        return list(super().parse_args(ctx, [
+            f"{arg}=" if arg in optional and then.startswith("-") else arg
+            for arg, then in zip(args, following, strict=True)
+        ]))  # fmt: skip
+
     def invoke(self, ctx: Any) -> Any:
         """Turn the fault options into values of `--fault`, which the command knows."""
         from wsdiag.server.common import fault_options, fault_specs
@@ -56,7 +67,7 @@ def _fault_params() -> list[Any]:
                 default=typer.Option(
                     None if option.metavar else False,
                     f"--{option.name}",
-                    metavar=option.metavar,
+                    metavar=f"[{option.metavar}]" if option.optional else option.metavar,
                     help=option.help,
                     rich_help_panel=FAULTS_PANEL,
                 ),

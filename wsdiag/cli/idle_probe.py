@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import aclosing
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, get_args
-
-import typer
 
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import (
-    Format,
     Output,
     default_compression,
     output_options,
     request_options,
 )
-from wsdiag.cli.params import duration_option, flag, usage_errors
+from wsdiag.cli.params import bad_parameter, duration_option, flag, usage_errors
+from wsdiag.cli.room import make_room
 from wsdiag.cli.runtime import USAGE, run_async
 from wsdiag.cli.view import EventWriter, JsonWriter, open_terminal, refuse_bad_urls, tracing
 from wsdiag.probes.results import Trial
 from wsdiag.transport.options import DialOptions
 
 if TYPE_CHECKING:
+    import typer
+
     from wsdiag.probes.idle_options import IdleOptions
     from wsdiag.render.terminal import Terminal
     from wsdiag.transport.trace import Tracer
+
+
+class IdleFormat(StrEnum):
+    """Output formats of idle-probe."""
+
+    text = "text"
+    json = "json"
+    csv = "csv"
+
 
 WHEN, WHAT = "Idle periods", "Trials"
 DEFAULT_TRIALS = "idle,ping,pong,tcp-keepalive"
@@ -156,7 +167,7 @@ def _trials(text: str, push: str | None, send: str | None) -> tuple[Trial, ...]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in get_args(Trial)]
     if unknown or not names:
-        raise typer.BadParameter(
+        raise bad_parameter(
             f"{', '.join(unknown) or 'nothing'}: choose from {', '.join(get_args(Trial))}",
             param_hint="--trials",
         )
@@ -164,7 +175,7 @@ def _trials(text: str, push: str | None, send: str | None) -> tuple[Trial, ...]:
         if text_to_send is not None and name not in names:
             names.append(name)
         if text_to_send is None and name in names:
-            raise typer.BadParameter(f"{name} needs {option} TEXT", param_hint="--trials")
+            raise bad_parameter(f"{name} needs {option} TEXT", param_hint="--trials")
     return tuple(trial for trial in get_args(Trial) if trial in names)
 
 
@@ -178,8 +189,8 @@ def idle_probe(
     dial: DialOptions,
     output: Output,
     format: Annotated[
-        Format, typer.Option("-o", "--output", help="Output format.", rich_help_panel="Output")
-    ] = Format.text,
+        IdleFormat, typer.Option("-o", "--output", help="Output format.", rich_help_panel="Output")
+    ] = IdleFormat.text,
 ) -> None:
     """Does anything drop idle connections: when, how, what prevents it?
 
@@ -191,10 +202,14 @@ def idle_probe(
     long as --to. The verdict says what was seen, what keeps connections open, which products are
     known for such a limit, and what to set. Two URLs, edge and origin say, tell which side it is.
     """
-    terminal = open_terminal(output, dial)
-    refuse_bad_urls(urls, terminal, json=format is Format.json)
+    from wsdiag.probes.idle_plan import plan_round
+
+    terminal = open_terminal(output, dial, urls=urls)
+    refuse_bad_urls(urls, terminal, json=format is IdleFormat.json)
+    each = 1 + len(plan_round(options).lanes)  # one more watches over them
+    make_room(len(urls) * each, terminal, json=format is IdleFormat.json)
     with tracing(output, terminal, urls=len(urls)) as tracer:
-        raise typer.Exit(probe_and_show(urls, options, dial, terminal, format, tracer))
+        sys.exit(probe_and_show(urls, options, dial, terminal, format, tracer))
 
 
 def probe_and_show(
@@ -202,7 +217,7 @@ def probe_and_show(
     options: IdleOptions,
     dial: DialOptions,
     terminal: Terminal,
-    format: Format,
+    format: IdleFormat,
     tracer: Tracer | None,
 ) -> int:
     """Run the probe, hand each event to the chosen output, and return the exit code."""
@@ -239,9 +254,13 @@ def probe_and_show(
         show.stop()
 
 
-def _writer(urls: list[str], terminal: Terminal, format: Format) -> EventWriter:
-    if format is Format.json:
+def _writer(urls: list[str], terminal: Terminal, format: IdleFormat) -> EventWriter:
+    if format is IdleFormat.json:
         return JsonWriter(terminal)
+    if format is IdleFormat.csv:
+        from wsdiag.render.idle_csv import IdleCsv
+
+        return IdleCsv(terminal)
     from wsdiag.render.idle import idle_view
 
     return idle_view(terminal, urls)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
 from types import FrameType
 from typing import NoReturn
 
-from wsdiag.cli.pages import answer
 from wsdiag.version import __version__
 
 INTERRUPTED = 130
@@ -17,14 +17,14 @@ FAILED = 1
 
 def run() -> None:
     """Entry point of the `wsdiag` script; ends the process with the contract's exit codes."""
+    _open_closed_streams()
     for name in ("SIGINT", "SIGTERM"):  # until a probe takes them over
         signal.signal(getattr(signal, name), _interrupted)
     if sys.argv[1:] in (["--version"], ["-V"]):
         print(f"wsdiag {__version__}")  # without the 60 ms that typer takes to import
         return
+    gc.disable()  # what imports make stays; `run_async` turns it on again
     try:
-        if (code := answer(sys.argv[1:])) is not None:
-            sys.exit(code)
         _run_command()
     except BrokenPipeError:
         leave_quietly()
@@ -36,7 +36,22 @@ def run() -> None:
         _report(error)
 
 
+def _open_closed_streams() -> None:
+    """Started with `>&-` there is no stream at all, and the next socket would get its number."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+
+
 def _run_command() -> None:
+    from wsdiag.cli.pages import answer
+
+    if (code := answer(sys.argv[1:])) is not None:
+        sys.exit(code)
+    from wsdiag.cli.quick import prepare
+
+    if (command := prepare(sys.argv[1:])) is not None:
+        command()
+        return
     from wsdiag.cli.app import app
 
     app(prog_name="wsdiag")

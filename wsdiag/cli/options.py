@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from wsdiag.cli.params import (
+    bad_parameter,
     duration_option,
     flag,
     parse_resolve,
+    read_cookies,
     read_environment,
     read_headers,
-    usage,
+    usage_errors,
 )
 from wsdiag.transport.options import DialOptions
+
+if TYPE_CHECKING:  # see wsdiag/cli/quick
+    from pathlib import Path
+
+    import typer
 
 REQUEST, TLS, PATH, OUTPUT = "Request", "TLS", "Route", "Output"
 
@@ -46,8 +50,7 @@ class TlsVersion(StrEnum):
     v1_3 = "1.3"
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """How to print, for any command."""
 
     quiet: bool
@@ -87,11 +90,11 @@ def output_options(
 ) -> Output:  # fmt: skip
     """Build what every command's printing depends on."""
     if save is not None and save.suffix.lower() not in (".svg", ".html", ".txt"):
-        raise typer.BadParameter(f"{save} must end in .svg, .html or .txt", param_hint="--save")
+        raise bad_parameter(f"{save} must end in .svg, .html or .txt", param_hint="--save")
     for option, path in (("--save", save), ("--trace", trace)):
         # found out before the measurement, not after it
         if path is not None and not path.parent.is_dir():
-            raise typer.BadParameter(f"no such folder: {path.parent}", param_hint=option)
+            raise bad_parameter(f"no such folder: {path.parent}", param_hint=option)
     return Output(quiet, verbose, color.value, save, trace, show_secrets)
 
 
@@ -200,18 +203,20 @@ def request_options(
 ) -> DialOptions:  # fmt: skip
     """Build how to reach the endpoint; `compression` is settled by each command's default."""
     if ipv4 and ipv6:
-        raise typer.BadParameter("-4 and -6 exclude each other", param_hint="-4/-6")
+        raise bad_parameter("-4 and -6 exclude each other", param_hint="-4/-6")
     if user is not None and bearer_env is not None:
-        raise typer.BadParameter("-u and --bearer-env exclude each other", param_hint="-u")
+        raise bad_parameter("-u and --bearer-env exclude each other", param_hint="-u")
     if cert is None and key is not None:
-        raise typer.BadParameter("a --key needs its --cert", param_hint="--key")
-    return DialOptions(
+        raise bad_parameter("a --key needs its --cert", param_hint="--key")
+    if tls_min is not None and tls_max is not None and tls_min > tls_max:
+        raise bad_parameter(f"{tls_min} is newer than --tls-max {tls_max}", param_hint="--tls-min")
+    dial = DialOptions(
         headers=read_headers(header or []),
         subprotocols=tuple(subprotocol or ()),
         origin=origin,
         user=user,
         bearer=read_environment(bearer_env, "--bearer-env"),
-        cookies=tuple(cookie or ()),
+        cookies=read_cookies(cookie or []),
         user_agent=user_agent,
         compression=compression,
         insecure=insecure,
@@ -224,13 +229,23 @@ def request_options(
         sni=sni,
         proxy=proxy,
         noproxy=noproxy,
-        resolve=tuple(usage(parse_resolve)(triple) for triple in resolve or ()),
+        resolve=_resolved(resolve or []),
         unix_socket=None if unix_socket is None else str(unix_socket),
         family=4 if ipv4 else 6 if ipv6 else None,
         location=location,
         max_redirs=max_redirs,
         connect_timeout=connect_timeout,
     )
+    if cert is None and user is None:
+        return dial
+    from wsdiag.cli.asking import ask_for_passwords
+
+    return ask_for_passwords(dial)
+
+
+def _resolved(texts: list[str]) -> tuple[tuple[str, int, str], ...]:
+    with usage_errors("--resolve"):
+        return tuple(triple for text in texts for triple in parse_resolve(text))
 
 
 def default_compression(dial: DialOptions, offer: bool) -> DialOptions:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TypeVar
-
-import typer
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wsdiag.units import parse_duration, parse_size
 
+if TYPE_CHECKING:  # its import takes longer than a Ping: see quick.py
+    import typer
+
 T = TypeVar("T")
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+
+
+def bad_parameter(message: str, *, param_hint: str | None = None) -> typer.BadParameter:
+    """A usage error to raise; `param_hint` names the option."""
+    import typer
+
+    return typer.BadParameter(message, param_hint=param_hint)
 
 
 def usage(parse: Callable[[str], T]) -> Callable[[str], T]:
@@ -27,7 +35,7 @@ def usage(parse: Callable[[str], T]) -> Callable[[str], T]:
         try:
             return parse(text)
         except ValueError as error:
-            raise typer.BadParameter(str(error)) from None
+            raise bad_parameter(str(error)) from None
 
     parser.__name__ = parse.__name__
     return parser
@@ -39,10 +47,11 @@ def usage_errors(option: str | None = None) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from None
+        raise bad_parameter(str(error), param_hint=option) from None
 
 
-def _positive(text: str) -> float:
+def parse_positive(text: str) -> float:
+    """Seconds of a duration that is more than zero; ValueError."""
     seconds = parse_duration(text)
     if seconds <= 0:
         raise ValueError(f"{text!r} must be more than zero")
@@ -51,25 +60,33 @@ def _positive(text: str) -> float:
 
 def duration_option(*names: str, **more: Any) -> Any:
     """An option that takes a duration (`250ms`, `2s`, `1m30s`, bare seconds) as float seconds."""
-    return typer.Option(*names, parser=usage(_positive), metavar="DURATION", **more)
+    import typer
+
+    return typer.Option(*names, parser=usage(parse_positive), metavar="DURATION", **more)
 
 
 def size_option(*names: str, **more: Any) -> Any:
     """An option that takes a size (`64`, `16k`, `4M`) as int bytes."""
+    import typer
+
     return typer.Option(*names, parser=usage(parse_size), metavar="SIZE", **more)
 
 
 def flag(*names: str, **more: Any) -> Any:
     """An option without a value."""
+    import typer
+
     return typer.Option(*names, metavar="", **more)
 
 
 def parse_header(text: str) -> tuple[str, str]:
     """(name, value) of `Name: value`; ValueError where RFC 9110, 5.1 and 5.5 forbid it."""
     name, colon, value = text.partition(":")
+    if not colon and text.endswith(";"):  # curl's way to send an empty one
+        name, colon = text[:-1], ":"
     if not colon:
         raise ValueError(f"{text!r} has no colon: write 'Name: value'")
-    if not _TOKEN.fullmatch(name.strip()):
+    if not re.fullmatch(_TOKEN, name.strip()):
         raise ValueError(f"{name.strip()!r} is not a header name")
     if any((ord(char) < 0x20 and char != "\t") or ord(char) == 0x7F for char in value):
         raise ValueError(f"the value of {name.strip()!r} has a control character")
@@ -77,7 +94,7 @@ def parse_header(text: str) -> tuple[str, str]:
 
 
 def read_headers(values: list[str]) -> tuple[tuple[str, str], ...]:
-    """Headers of repeated `-H`; `@file` reads one header a line, as curl(1) does."""
+    """Headers of repeated `-H`; `@file` reads one header a line (`@-` stdin), as curl(1) does."""
     lines: list[str] = []
     for value in values:
         lines += _header_file(value[1:]) if value.startswith("@") else [value]
@@ -85,24 +102,51 @@ def read_headers(values: list[str]) -> tuple[tuple[str, str], ...]:
         return tuple(parse_header(line) for line in lines)
 
 
+def read_cookies(values: list[str]) -> tuple[str, ...]:
+    """Cookies of repeated `-b`; a usage error for one that is a file's name, as in curl(1)."""
+    for value in values:
+        if "=" not in value:
+            raise bad_parameter(
+                f"{value!r} is no NAME=VALUE; files of cookies are not read", param_hint="-b"
+            )
+    return tuple(values)
+
+
 def _header_file(name: str) -> list[str]:
     try:
-        text = Path(name).read_text(encoding="utf-8")
+        if name == "-":
+            text = sys.stdin.read()
+        else:
+            with open(name, encoding="utf-8") as file:
+                text = file.read()
     except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(
+        raise bad_parameter(
             f"cannot read headers from {name!r}: {error}", param_hint="'-H' / '--header'"
         ) from None
     return [line for line in text.splitlines() if line.strip()]
 
 
-def parse_resolve(text: str) -> tuple[str, int, str]:
-    """(host, port, address) of `HOST:PORT:ADDRESS` as in curl(1); ValueError otherwise."""
+def parse_resolve(text: str) -> tuple[tuple[str, int, str], ...]:
+    """(host, port, address) for each address of `HOST:PORT:ADDRESS[,ADDRESS…]`, as in curl(1).
+
+    ValueError otherwise: an address that is none would be looked up as if nothing had been said.
+    """
+    import ipaddress
+
     host, _, rest = text.partition(":")
-    port, _, address = rest.partition(":")
-    address = address.removeprefix("[").removesuffix("]")
-    if not (host and port.isascii() and port.isdecimal() and 0 < int(port) < 65536 and address):
+    port, _, listed = rest.partition(":")
+    addresses = [part.strip().removeprefix("[").removesuffix("]") for part in listed.split(",")]
+    if not (host and port.isascii() and port.isdecimal() and 0 < int(port) < 65536 and listed):
         raise ValueError(f"{text!r} is not HOST:PORT:ADDRESS, as in example.org:443:127.0.0.1")
-    return host.lower(), int(port), address
+    for address in addresses:
+        try:
+            ipaddress.ip_address(address)
+        except ValueError:
+            raise ValueError(
+                f"{address!r} is not an IP address: HOST:PORT:ADDRESS is wanted, as in "
+                "example.org:443:127.0.0.1"
+            ) from None
+    return tuple((host.lower(), int(port), address) for address in addresses)
 
 
 def read_environment(name: str | None, option: str) -> str | None:
@@ -111,5 +155,5 @@ def read_environment(name: str | None, option: str) -> str | None:
         return None
     value = os.environ.get(name)
     if not value:
-        raise typer.BadParameter(f"environment variable {name} is not set", param_hint=option)
+        raise bad_parameter(f"environment variable {name} is not set", param_hint=option)
     return value

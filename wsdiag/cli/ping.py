@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import aclosing
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Literal
-
-import typer
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import Output, default_compression, output_options, request_options
-from wsdiag.cli.params import duration_option, flag, size_option, usage_errors
+from wsdiag.cli.params import bad_parameter, duration_option, flag, size_option, usage_errors
+from wsdiag.cli.room import make_room
 from wsdiag.cli.runtime import USAGE, run_async
 from wsdiag.cli.view import EventWriter, JsonWriter, open_terminal, refuse_bad_urls, tracing
 from wsdiag.transport.options import DialOptions
 
 if TYPE_CHECKING:
+    import typer
+
     from wsdiag.probes.ping import PingOptions
     from wsdiag.render.terminal import Terminal
     from wsdiag.transport.trace import Tracer
@@ -124,9 +125,9 @@ def ping_options(
 
 def _refuse_impossible(size: int | None, mode: Mode, interval: float | None) -> None:
     if interval is not None and interval < 0.001:
-        raise typer.BadParameter("1ms is the shortest interval", param_hint="-i")
+        raise bad_parameter("1ms is the shortest interval", param_hint="-i")
     if mode is Mode.ping and size is not None and not 8 <= size <= 125:
-        raise typer.BadParameter(
+        raise bad_parameter(
             "a Ping carries 8 to 125 bytes (RFC 6455, 5.5); --mode text or binary carries more",
             param_hint="-s",
         )
@@ -142,7 +143,7 @@ def _load_rate(text: str) -> float | Literal["max"]:
     except ValueError:
         rate = 0
     if rate <= 0:
-        raise typer.BadParameter(
+        raise bad_parameter(
             f"{text!r} is neither 'max' nor bytes a second (16k, 4M)", param_hint="--load"
         )
     return rate
@@ -152,8 +153,7 @@ def _in_ms(seconds: float | None) -> float | None:
     return None if seconds is None else seconds * 1e3
 
 
-@dataclass(frozen=True, slots=True)
-class ViewOptions:
+class ViewOptions(NamedTuple):
     """How the live view draws."""
 
     timestamps: bool
@@ -208,10 +208,11 @@ def ping(
     in time is lost; the run goes on, and a Pong that comes later is shown as late. Ctrl-C ends
     with the statistics, Ctrl-\\ (SIGQUIT) prints them and goes on.
     """
-    terminal = open_terminal(output, dial)
+    terminal = open_terminal(output, dial, urls=urls)
     refuse_bad_urls(urls, terminal, json=format is PingFormat.json)
+    make_room(len(urls), terminal, json=format is PingFormat.json)
     with tracing(output, terminal, urls=len(urls)) as tracer:
-        raise typer.Exit(ping_and_show(urls, options, view, dial, terminal, format, tracer))
+        sys.exit(ping_and_show(urls, options, view, dial, terminal, format, tracer))
 
 
 def ping_and_show(
@@ -224,7 +225,7 @@ def ping_and_show(
     tracer: Tracer | None,
 ) -> int:
     """Run the probe, hand each event to the chosen output, and return the exit code."""
-    from wsdiag.probes.outcome import ping_exit_code
+    from wsdiag.probes.outcome import ping_exit_code, shortfalls
     from wsdiag.probes.ping import PingRun
     from wsdiag.probes.results import Error, PingSummary
 
@@ -253,6 +254,9 @@ def ping_and_show(
                 elif isinstance(event, Error) and event.kind == "usage":
                     misused = True
         show.finish()
+        wanted = None if interrupted else options.count
+        for sentence in shortfalls(summaries, count=wanted, deadline=options.deadline_s):
+            terminal.log(f"error: {sentence}")
         return USAGE if misused else ping_exit_code(
             summaries, count=options.count, deadline=options.deadline_s,
             reconnect=options.reconnect, interrupted=interrupted,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any
 
 from wsdiag.cli.main import INTERRUPTED, leave_quietly
+from wsdiag.transport.punctual import event_loop
 
 NO_ANSWER = 1
 USAGE = 2
@@ -33,8 +35,9 @@ def run_async(
         _install(asyncio.get_running_loop(), task, on_stop, on_quit)
         return await main()
 
+    _collect_garbage_again()
     try:
-        with asyncio.Runner(loop_factory=_loop_factory) as runner:
+        with asyncio.Runner(loop_factory=event_loop) as runner:
             return runner.run(supervised())
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
@@ -43,9 +46,11 @@ def run_async(
         return 0
 
 
-def _loop_factory() -> asyncio.AbstractEventLoop:
-    # add_reader, which the stamped stream needs, exists on selector loops only (Windows too)
-    return asyncio.SelectorEventLoop()
+def _collect_garbage_again() -> None:
+    """After a start without it: what was imported until now is not worth looking through."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def _install(

@@ -17,7 +17,7 @@ from wsdiag.cli.fault_options import FAULTS_PANEL, ServeCommand
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import OUTPUT, Color, Format, Output
 from wsdiag.cli.params import size_option
-from wsdiag.cli.runtime import NO_ANSWER, run_async
+from wsdiag.cli.runtime import NO_ANSWER, USAGE, run_async
 from wsdiag.cli.view import open_terminal
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 WHERE, WHO, RELAY = "Listening", "Clients", "Relay"
 LOOPBACK = ("127.", "::1", "localhost")
+_FILES = 1 << 20  # every connection is one: as many as the system lets us have
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Relaying:
     upstream: str | None
     raw: bool
     insecure: bool
+    cacert: Path | None
     control_port: int | None
 
 
@@ -103,6 +105,11 @@ def relay_options(
         bool, typer.Option("-k", "--insecure", help="Do not verify the upstream's certificate.",
                            rich_help_panel=RELAY)
     ] = False,
+    cacert: Annotated[
+        Path | None, typer.Option("--cacert", metavar="FILE", exists=True, readable=True,
+                                  help="Trust this CA (file or folder) at the upstream.",
+                                  rich_help_panel=RELAY)
+    ] = None,
     control_port: Annotated[
         int | None, typer.Option("--control-port", min=0, max=65535, metavar="PORT",
                                  help="Change faults at run time: POST /faults on loopback.",
@@ -110,10 +117,13 @@ def relay_options(
     ] = None,
 ) -> Relaying:  # fmt: skip
     """Check that the relay's options make sense together."""
-    if upstream is None and (raw or insecure):
-        name = "--raw" if raw else "--insecure"
+    given = {"--raw": raw, "--insecure": insecure, "--cacert": cacert is not None}
+    name = next((name for name, there in given.items() if there), None)
+    if upstream is None and name is not None:
         raise typer.BadParameter(f"{name} needs --upstream", param_hint=name)
-    return Relaying(upstream, raw, insecure, control_port)
+    if raw and (insecure or cacert is not None):
+        raise typer.BadParameter("--raw passes TLS through as it is", param_hint="--raw")
+    return Relaying(upstream, raw, insecure, cacert, control_port)
 
 
 @injects(listen=listen_options, relay=relay_options)
@@ -178,7 +188,7 @@ def serve(
             subprotocols=tuple(subprotocol or ()), compression=compression,
             max_connections=max_connections, max_message_size=max_message_size,
             faults=tuple(chosen), upstream=relay.upstream, raw=relay.raw,
-            insecure=relay.insecure, control_port=relay.control_port,
+            insecure=relay.insecure, cacert=relay.cacert, control_port=relay.control_port,
             control_token=os.environ.get("WSDIAG_CONTROL_TOKEN"),
         )  # fmt: skip
         code = _run(options, terminal, output)
@@ -220,9 +230,12 @@ def _certificate(listen: Listening) -> Iterator[tuple[Path | None, Path | None]]
 
 
 def _run(options: ServerOptions, terminal: Terminal, output: Format) -> int:
-    """Serve until SIGINT or SIGTERM; 0, or 1 when it cannot listen."""
+    """Serve until SIGINT or SIGTERM; 0, 1 when it cannot listen, 2 for senseless options."""
     from wsdiag.server import Server
+    from wsdiag.transport.files import allow_files
+    from wsdiag.transport.trust import TrustError
 
+    allow_files(_FILES)
     report = _Reporter(terminal, output)
     stopped: list[asyncio.Event] = []
 
@@ -231,9 +244,9 @@ def _run(options: ServerOptions, terminal: Terminal, output: Format) -> int:
         server = Server(options, report.event)
         try:
             await server.start()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TrustError) as error:
             report.failed(options, error)
-            return NO_ANSWER
+            return NO_ANSWER if isinstance(error, OSError) else USAGE
         report.listening(server, options)
         try:
             await stopped[0].wait()
@@ -282,29 +295,16 @@ class _Reporter:
 
     def failed(self, options: ServerOptions, problem: Exception) -> None:
         """Say why it cannot listen, and what to change."""
+        from wsdiag.cli.serve_failures import explain
         from wsdiag.probes.results import Error
         from wsdiag.render.error import print_error
 
         scheme = "wss" if options.cert is not None else "ws"
         url = f"{scheme}://{options.host}:{options.port}"
-        error = Error(url, "listen", "usage", *_explain(options, problem))
+        error = Error(url, "listen", "usage", *explain(options, problem))
         if self._json:
             self._terminal.json(error)
         print_error(self._terminal, error)
-
-
-def _explain(options: ServerOptions, problem: Exception) -> tuple[str, str | None]:
-    """A message and a hint for a server that did not start."""
-    import errno
-
-    number = getattr(problem, "errno", None)
-    if number == errno.EADDRINUSE:
-        return f"port {options.port} is in use", "choose another --port, or 0 for any free one"
-    if number == errno.EACCES:
-        return f"no permission to listen on port {options.port}", "choose a --port above 1023"
-    if number == errno.EADDRNOTAVAIL:
-        return f"{options.host} is not an address of this machine", "choose another --host"
-    return f"cannot listen: {getattr(problem, 'strerror', None) or problem}", None
 
 
 serve.command_class = ServeCommand  # type: ignore[attr-defined]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import unquote
 
 from wsdiag.cli.options import Output
 from wsdiag.cli.runtime import USAGE
@@ -19,14 +20,26 @@ if TYPE_CHECKING:
     from wsdiag.transport.trace import TraceEvent, Tracer
 
 
+_AFTER_AUTHORITY = re.compile(r"(?<![:/])[/?#].*", re.DOTALL)
+
+
 def open_terminal(
-    output: Output, dial: DialOptions | None = None, *, secrets: Sequence[str] = ()
+    output: Output,
+    dial: DialOptions | None = None,
+    *,
+    urls: Sequence[str] = (),
+    secrets: Sequence[str] = (),
 ) -> Terminal:
-    """The terminal that `output` asks for; it masks `secrets` and those that `dial` carries."""
+    """The terminal that `output` asks for.
+
+    It masks `secrets` and those that `dial`, `urls` and the environment's proxies carry.
+    """
     from wsdiag.render.redact import Redactor
     from wsdiag.render.terminal import Terminal
 
-    secrets = [*secrets, *(secrets_of(dial) if dial is not None else ())]
+    secrets = [*secrets, *(secrets_of(dial) if dial is not None else ()), *secrets_of_urls(urls)]
+    for name, value in os.environ.items():
+        secrets += _userinfo_secrets(value) if name.lower().endswith("_proxy") else ()
     return Terminal(
         color=output.color,  # type: ignore[arg-type]
         quiet=output.quiet,
@@ -49,26 +62,37 @@ def secrets_of(dial: DialOptions) -> list[str]:
         elif name.lower() == "cookie":
             secrets += [pair.partition("=")[2].strip() for pair in value.split(";")]
     if dial.proxy:
-        secrets += _proxy_secrets(dial.proxy)
+        secrets += _userinfo_secrets(dial.proxy)
     return [secret for secret in secrets if secret]
 
 
-def _proxy_secrets(url: str) -> list[str]:
-    userinfo = url.partition("://")[2].rpartition("@")[0]
+def secrets_of_urls(urls: Sequence[str]) -> list[str]:
+    """Passwords in URLs, in each form in which a server may say them again."""
+    return [secret for url in urls for secret in _userinfo_secrets(_AFTER_AUTHORITY.sub("", url))]
+
+
+def _userinfo_secrets(url: str) -> list[str]:
+    userinfo = (url.partition("://")[2] or url).rpartition("@")[0]
     password = userinfo.partition(":")[2]
-    return [password, unquote(password), base64.b64encode(unquote(userinfo).encode()).decode()]
+    if not password:
+        return []
+    from urllib.parse import unquote
+
+    plain = unquote(userinfo)
+    return [password, unquote(password), base64.b64encode(plain.encode()).decode()]
 
 
 def refuse_bad_urls(urls: Sequence[str], terminal: Terminal, *, json: bool) -> None:
     """Exit with 2 and a message that marks the place when a URL cannot be one."""
-    from wsdiag.probes.results import Error
-    from wsdiag.render.error import print_error
     from wsdiag.transport.target import Target, UrlError
 
     for url in urls:
         try:
             Target.parse(url)
         except UrlError as problem:
+            from wsdiag.probes.results import Error
+            from wsdiag.render.error import print_error
+
             error = Error(url, "url", "usage", problem.message, _mark(problem))
             if json:
                 terminal.json(error)
@@ -119,13 +143,8 @@ class JsonWriter:
 
 
 @contextmanager
-def tracing(
-    output: Output, terminal: Terminal, *, urls: int = 1, headers: bool = True
-) -> Iterator[Tracer | None]:
-    """A tracer for `-v` (lines on stderr) and `--trace FILE` (NDJSON), or None for neither.
-
-    `headers=False` where the command's own view shows them.
-    """
+def tracing(output: Output, terminal: Terminal, *, urls: int = 1) -> Iterator[Tracer | None]:
+    """A tracer for `-v` (lines on stderr) and `--trace FILE` (NDJSON), or None for neither."""
     if not output.verbose and output.trace is None:
         yield None
         return
@@ -134,7 +153,7 @@ def tracing(
     file = open(output.trace, "w", encoding="utf-8") if output.trace is not None else None  # noqa: SIM115
     listeners: list[Callable[[TraceEvent], None]] = []
     if output.verbose:
-        listeners.append(TracePrinter(terminal, urls=urls, headers=headers))
+        listeners.append(TracePrinter(terminal, urls=urls))
     if file is not None:
         listeners.append(TraceWriter(file, terminal.redactor))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wsdiag.probes.explanation import number
 from wsdiag.units import format_duration
@@ -14,8 +14,7 @@ DEFAULT_INTERVAL_S = 20.0
 HEADROOM = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """What advice rests on; times in ms."""
 
     p50_ms: float | None

@@ -22,6 +22,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from wsdiag.probes.results import Cause, Clock
 
@@ -70,8 +71,7 @@ class Facts:
     """How long our own process did not run between the Ping and its answer being read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Normal:
+class Normal(NamedTuple):
     """What is usual on this connection: the median and the limit beyond which lies an outlier."""
 
     median_ms: float

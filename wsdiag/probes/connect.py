@@ -6,17 +6,26 @@ import asyncio
 import os
 from typing import Any
 
-from wsdiag.probes.diagnose import diagnose
+from wsdiag.probes.diagnose import diagnose, readable
 from wsdiag.probes.drops import drop_of
 from wsdiag.probes.intermediaries import hops_from_headers
 from wsdiag.probes.pinger import phases_of
-from wsdiag.probes.results import CloseInfo, ConnectResult, Drop, Error, HttpInfo, TcpFacts, TlsInfo
+from wsdiag.probes.results import (
+    ChainLink,
+    CloseInfo,
+    ConnectResult,
+    Drop,
+    Error,
+    HttpInfo,
+    TcpFacts,
+    TlsInfo,
+)
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.errors import LocalProtocolError, ProtocolViolation
 from wsdiag.protocol.events import Close, Pong, Violation
 from wsdiag.transport.dial import dial
 from wsdiag.transport.options import DialOptions
-from wsdiag.transport.report import DialError, DialReport
+from wsdiag.transport.report import DialError, DialReport, TlsFacts
 from wsdiag.transport.session import CloseOutcome, Session, SessionEnded
 from wsdiag.transport.stamps import SentMark, round_trip_ns
 from wsdiag.transport.trace import Tracer
@@ -24,6 +33,7 @@ from wsdiag.transport.trace import Tracer
 CERTIFICATE_WARNING_DAYS = 14
 _OLD_TLS = ("TLSv1", "TLSv1.1", "SSLv3")
 _BODY_CHARS = 2048
+_TEXT_LINES = 8
 
 
 async def connect(
@@ -54,12 +64,14 @@ async def _use(
     error: Error | None = None
     ping_ms: float | None = None
     try:
-        ping_ms = await _first_ping(session, ping_timeout_s)
+        ping_ms, others = await _first_ping(session, ping_timeout_s)
         if ping_ms is None:
-            notes.append(_no_pong(ping_timeout_s))
+            notes.append(_other_pong() if others else _no_pong(ping_timeout_s))
     except SessionEnded as ended:
         error = _ended(url, drop_of(session, ended.end))
-    if session.connection.violation is not None:
+    if session.connection.cut_off and session.ended is not None:
+        error, notes = _ended(url, drop_of(session, session.ended)), []
+    elif session.connection.violation is not None:
         error, notes = _broke_the_protocol(url, session.connection.violation), []
     tcp = _tcp_facts(session)
     outcome, close_ms = await _close(session, close_timeout_s)
@@ -71,25 +83,32 @@ async def _use(
     )  # fmt: skip
 
 
-async def _first_ping(session: Session, timeout_s: float) -> float | None:
-    """The first round trip in ms, or None; SessionEnded when the server leaves instead."""
-    payload = os.urandom(8)
+async def _first_ping(session: Session, timeout_s: float) -> tuple[float | None, list[Pong]]:
+    """The first round trip in ms, or None, and Pongs that were no answer to it.
+
+    SessionEnded when the server leaves instead.
+    """
+    payload, others = os.urandom(8), list[Pong]()
     try:
         mark = session.ping(payload)
         async with asyncio.timeout(timeout_s):
-            return await _pong(session, payload, mark)
+            return await _pong(session, payload, mark, others), others
     except (TimeoutError, LocalProtocolError):
         if session.connection.close_received is not None:
             await _until_ended(session)
-        return None
+        return None, others
 
 
-async def _pong(session: Session, payload: bytes, mark: SentMark) -> float | None:
+async def _pong(
+    session: Session, payload: bytes, mark: SentMark, others: list[Pong]
+) -> float | None:
     while True:
         received = await session.receive()
         event = received.event if received is not None else None
         if received is not None and isinstance(event, Pong) and event.payload == payload:
             return round_trip_ns(mark, received.at)[0] / 1e6
+        if isinstance(event, Pong):
+            others[:] = [event]
         if isinstance(event, Violation):
             return None
         if isinstance(event, Close):
@@ -124,10 +143,12 @@ def _result(
 ) -> ConnectResult:
     return ConnectResult(
         url=url, ok=error is None, address=report.address, proxy=report.proxy,
-        phases=_phases(report, later), http=_http(report, error is not None), tls=_tls(report),
+        proxy_why=report.proxy_why, phases=_phases(report, later),
+        http=_http(report, error is not None), tls=_tls(report),
         subprotocol=report.subprotocol, extensions=report.extensions, tcp=tcp,
         hops=hops_from_headers(report.headers), close=close, error=error,
-        request=report.request_headers or None, notes=_dial_notes(report) + (notes or []),
+        redirects=report.redirects or None, reached=report.url if report.redirects else None,
+        request=report.request_headers or None, notes=_dial_notes(report, error) + (notes or []),
     )  # fmt: skip
 
 
@@ -140,7 +161,8 @@ def _http(report: DialReport, failed: bool) -> HttpInfo | None:
     if report.status is None:
         return None
     body = report.body.decode("utf-8", "replace")[:_BODY_CHARS] if failed else ""
-    return HttpInfo(report.status, report.reason, report.headers, body or None)
+    lines = readable(report.body.decode("utf-8", "replace"), _TEXT_LINES) if body else []
+    return HttpInfo(report.status, report.reason, report.headers, body or None, lines or None)
 
 
 def _tls(report: DialReport) -> TlsInfo | None:
@@ -150,8 +172,16 @@ def _tls(report: DialReport) -> TlsInfo | None:
     return TlsInfo(
         version=tls.version, cipher=tls.cipher, alpn=tls.alpn, subject=tls.subject,
         issuer=tls.issuer, sans=tls.sans, not_after=tls.not_after,
-        expires_in_days=tls.expires_in_days, verified=tls.verified,
+        expires_in_days=tls.expires_in_days, verified=tls.verified, chain=_chain(tls),
     )  # fmt: skip
+
+
+def _chain(tls: TlsFacts) -> tuple[ChainLink, ...] | None:
+    if tls.chain is None:
+        return None
+    return tuple(
+        ChainLink(each.subject, each.issuer, each.not_before, each.not_after) for each in tls.chain
+    )
 
 
 def _tcp_facts(session: Session) -> TcpFacts | None:
@@ -165,16 +195,32 @@ def _tcp_facts(session: Session) -> TcpFacts | None:
 # -- sentences -------------------------------------------------------------------------------------
 
 
-def _dial_notes(report: DialReport) -> list[str]:
+def _dial_notes(report: DialReport, error: Error | None) -> list[str]:
     told = []
     if report.redirects:
-        told.append(f"Followed {len(report.redirects)} redirect(s) to {report.url}.")
+        told.append("Redirected: " + " -> ".join((*report.redirects, report.url)))
+    if report.credentials_dropped:
+        told.append(
+            "Credentials and cookies were not sent on: a redirect led to another origin (scheme, "
+            "host and port), which has to be asked for by its own URL."
+        )
     if report.proxy is not None:
         told.append(
             f"Through the proxy {report.proxy} (named by {report.proxy_why}): TCP's figures "
             "describe the first hop only."
         )
-    return told + _tls_notes(report)
+    refused = error is not None and error.kind == "cert"
+    return told + (_refused_notes(report) if refused else _tls_notes(report))
+
+
+def _refused_notes(report: DialReport) -> list[str]:
+    """About a certificate that was refused: the error says why, and how it looks is in `tls`."""
+    if report.tls is None or report.tls.chain is not None:
+        return []
+    return [
+        "This Python does not tell which chain the server sent (CPython does, since 3.10); "
+        "openssl s_client -showcerts does."
+    ]
 
 
 def _tls_notes(report: DialReport) -> list[str]:
@@ -187,6 +233,11 @@ def _tls_notes(report: DialReport) -> list[str]:
         told.append(f"The certificate expired on {tls.not_after}.")
     elif days is not None and days < CERTIFICATE_WARNING_DAYS:
         told.append(f"The certificate expires in {days} days, on {tls.not_after}: renew it.")
+    if tls.verified and tls.subject and not tls.sans:
+        told.append(
+            "The certificate has no subjectAltName: browsers and most libraries refuse it, "
+            "whatever its common name (RFC 9525, 6.3)."
+        )
     if not tls.verified:
         told.append("The certificate was not verified (-k).")
     if tls.version in _OLD_TLS:
@@ -198,6 +249,13 @@ def _no_pong(timeout_s: float) -> str:
     return (
         f"No Pong within {timeout_s:g} s: the endpoint does not answer Pings (RFC 6455, 5.5.2 "
         "says it must), or it is busy. Keepalive by Ping will not work with it."
+    )
+
+
+def _other_pong() -> str:
+    return (
+        "A Pong came, but not with the payload of our Ping: RFC 6455, 5.5.3 wants it back "
+        "unchanged. Clients that compare it drop such a server."
     )
 
 
@@ -235,6 +293,7 @@ def _ended(url: str, drop: Drop) -> Error:
             "subprotocol, or a limit, checked only once connected. Its reason or log says which.",
         )  # fmt: skip
     return Error(
-        url, "ping", "closed", f"the connection ended without a Close frame ({drop.how}), {after}",
+        url, "ping", "closed", f"the connection ended without a Close frame ({drop.how}), {after}"
+        + (f": {drop.detail}" if drop.detail else ""),
         "The server crashed after the upgrade, or a proxy lost its backend: their logs say which.",
     )  # fmt: skip

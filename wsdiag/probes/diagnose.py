@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from string import Formatter
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from wsdiag.probes.chain_facts import certificate_facts, chain_facts
 from wsdiag.probes.intermediaries import hops_from_headers
 from wsdiag.probes.results import Error
 from wsdiag.transport.report import DialError, DialReport
@@ -106,18 +108,30 @@ def fill(template: str, facts: Facts) -> str:
 def facts_of(url: str, error: DialError) -> dict[str, str]:
     """Everything the hints may ask about, as strings; what is unknown is missing."""
     url = error.report.url or url  # with -L, the one that was reached
-    facts = {"url": url, "message": error.message, "phase": error.phase}
-    facts |= _url_facts(url) | _http_facts(error.report) | _tls_facts(error.report)
+    facts = {"url": url, "message": error.message, "phase": error.phase, "with_body": ""}
+    facts |= _url_facts(url) | _http_facts(error.report) | _tls_facts(error)
     facts["address"] = error.report.address or ""
     facts["proxy"] = error.report.proxy or ""
+    if error.code.startswith("dns-"):
+        facts["looked-up"] = _whose_name(facts, error)
     facts |= {
         name: _words(value)
         for name, value in error.facts.items()
-        if value is not None and name not in ("status", "attempts", "schemes")
+        if value is not None and name not in ("status", "attempts", "trusted")
     }
     if facts.get("location"):
         facts |= _redirect_facts(url, facts)
     return facts
+
+
+def _whose_name(facts: Facts, error: DialError) -> str:
+    """Whether the name that was looked up is the `endpoint`'s or the `proxy`'s."""
+    if not facts["proxy"]:
+        return "endpoint"
+    if "host" in error.facts:
+        return "endpoint" if error.facts["host"] == facts.get("host") else "proxy"
+    # with socks5:// both are; any other proxy looks the endpoint's name up itself
+    return "endpoint" if facts["proxy"].startswith("socks5:") else "proxy"
 
 
 def _words(value: object) -> str:
@@ -133,7 +147,8 @@ def _url_facts(url: str) -> dict[str, str]:
         return {"marked": f"{error.url[: error.position]}»{error.url[error.position :]}"}
     rest = target.url.split("://", 1)[1]
     return {
-        "host": target.host, "port": str(target.port), "path": target.path_and_query,
+        "url_quoted": shlex.quote(url), "host": target.host, "port": str(target.port),
+        "path": target.path_and_query,
         "wss_url": f"wss://{rest}", "ws_url": f"ws://{rest}",
         "origin": f"http{'s' if target.secure else ''}://{target.host_header}",
     }  # fmt: skip
@@ -143,7 +158,8 @@ def _http_facts(report: DialReport) -> dict[str, str]:
     if report.status is None:
         return {}
     body = report.body[:_MATCHED_CHARS].decode("utf-8", "replace")
-    facts = {f"header-{name.lower()}": value for name, value in report.headers}
+    facts = {"header-www-authenticate": "it does not say which", "header-retry-after": "not said"}
+    facts |= {f"header-{name.lower()}": value for name, value in report.headers}
     facts |= {
         "status": f"{report.status} {report.reason}".strip(),
         "server": facts.get("header-server", "no Server header"),
@@ -155,21 +171,18 @@ def _http_facts(report: DialReport) -> dict[str, str]:
     facts["with_body"] = f": {facts['says']}" if facts["says"] else ", with an empty body"
     sent = {name.lower(): value for name, value in report.request_headers}
     facts["origin-sent"] = sent.get("origin", "")
+    facts["origin-shown"] = sent.get("origin") or "none"
     facts["authorization-sent"] = "yes" if "authorization" in sent else ""
     return facts
 
 
-def _tls_facts(report: DialReport) -> dict[str, str]:
-    tls = report.tls
-    if tls is None:
+def _tls_facts(error: DialError) -> dict[str, str]:
+    tls = error.report.tls
+    if tls is None and error.kind != "cert":
         return {}
-    named = ", ".join(tls.sans) or tls.subject or "no name"
-    days = tls.expires_in_days
-    return {
-        "subject": tls.subject or "an unnamed subject", "issuer": tls.issuer or "an unnamed issuer",
-        "sans": named, "not_after": tls.not_after or "?", "not_before": tls.not_before or "?",
-        "days_ago": str(-days) if days is not None else "?",
-    }  # fmt: skip
+    trusted = error.facts.get("trusted", ())
+    verified = "yes" if tls is not None and tls.verified else ""
+    return {"verified": verified, **certificate_facts(tls), **chain_facts(tls, trusted)}
 
 
 def _redirect_facts(url: str, facts: Facts) -> dict[str, str]:
@@ -180,17 +193,22 @@ def _redirect_facts(url: str, facts: Facts) -> dict[str, str]:
     except ValueError:
         return {"target": facts["location"]}
     elsewhere = "yes" if host and host != facts.get("host") else ""
-    return {"target": re.sub(r"^http", "ws", target), "elsewhere": elsewhere}
+    return {
+        "target": re.sub(r"^http", "ws", target), "target-host": host, "elsewhere": elsewhere,
+    }  # fmt: skip
 
 
-def excerpt(body: str) -> str:
-    """The first lines of a body as a person would read them: tags stripped, bounded, one line."""
+def readable(body: str, limit: int) -> list[str]:
+    """The first lines of a body as a person would read them: title first, tags stripped."""
     title = _TITLE.search(body)
     text = _TAG.sub(" ", _INVISIBLE.sub(" ", body))
     lines = [" ".join(html.unescape(line).split()) for line in text.splitlines()]
-    lines = [line for line in lines if line]
     if title is not None:
         lines.insert(0, " ".join(html.unescape(title[1]).split()))
-    kept = list(dict.fromkeys(lines))[:EXCERPT_LINES]
-    shown = " / ".join(kept)
+    return list(dict.fromkeys(line for line in lines if line))[:limit]
+
+
+def excerpt(body: str) -> str:
+    """The first lines of a body in one, bounded."""
+    shown = " / ".join(readable(body, EXCERPT_LINES))
     return shown if len(shown) <= EXCERPT_CHARS else shown[: EXCERPT_CHARS - 1] + "…"

@@ -22,6 +22,9 @@ def drop_of(session: Session, end: End) -> Drop:
     """The drop that `end` was: a Close frame or a violation explains TCP's end behind it."""
     at_s = (end.at.mono_ns - session.opened.mono_ns) / 1e9
     violation = session.connection.violation
+    if session.connection.cut_off:
+        words = [end.detail, "a frame was cut off in the middle"]
+        return Drop(_HOW[end.how], at_s, detail="; ".join(filter(None, words)))
     if violation is not None:
         return Drop("close", at_s, code=violation.code, reason=violation.message,
                     detail=f"the peer broke {violation.section}; we closed")  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -17,7 +17,7 @@ from wsdiag.probes.verdict_cross import compare, shared_end_s
 from wsdiag.transport.options import DialOptions
 from wsdiag.transport.trace import Tracer
 
-__all__ = ["IdleOptions", "IdleRun", "idle_exit_code", "idle_probe"]
+__all__ = ["IdleOptions", "IdleRun", "idle_exit_code"]
 
 _LOOK_S = 1.0
 
@@ -79,14 +79,6 @@ class IdleRun:
         if len({urlsplit(probe.url).hostname for probe in self._probes}) == len(self._probes):
             shared = shared_end_s([probe.trials for probe in self._probes])
         return compare([judge(probe.trials, probe.case(shared)) for probe in self._probes])
-
-
-async def idle_probe(
-    urls: Sequence[str], options: IdleOptions, dial: DialOptions, tracer: Tracer | None = None
-) -> AsyncIterator[IdleEvent]:
-    """The events of one run that nobody stops early."""
-    async for event in IdleRun(urls, options, dial, tracer).events():
-        yield event
 
 
 async def _look(clock: ProbeClock) -> None:

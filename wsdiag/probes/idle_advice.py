@@ -33,6 +33,18 @@ def ping_advice(interval_s: float) -> tuple[str, ...]:
     )
 
 
+def pongless_advice(interval_s: float) -> tuple[str, ...]:
+    """What to set where Pings are not answered: no client may wait for a Pong."""
+    seconds, ms = f"{interval_s:g}", f"{round(interval_s * 1000)}"
+    return (
+        *message_advice(interval_s),
+        f"Python websockets: connect(…, ping_interval={seconds}, ping_timeout=None): its default "
+        "timeout of 20 s would end the connection for want of a Pong",
+        "Python aiohttp: no heartbeat=, which wants Pongs",
+        f"Node.js ws: setInterval(() => ws.ping(), {ms}), and no terminate() for want of a pong",
+    )
+
+
 def message_advice(interval_s: float) -> tuple[str, ...]:
     """What helps where only messages count."""
     return (f"Send an application message every {interval_s:g} s, or let the endpoint send one.",)

@@ -81,7 +81,16 @@ class RoundContext:
     echoes: bool = False
     """Whether `send` is answered as `expect` says."""
     rtt_s: float | None = None
+    slow_pong_s: float = 0.0
+    """The longest that a Pong took on a connection that was kept in use."""
+    other_pongs: int = 0
+    """Pongs that answered our first Ping with a payload that was not its own."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def pong_timeout_s(self) -> float:
+        """How long to wait for a Pong: as asked, or longer where the endpoint is slow."""
+        return max(self.options.pong_timeout_s, 2 * self.slow_pong_s)
 
     def method(self) -> Method:
         """How to ask a quiet connection whether it lives."""
@@ -89,7 +98,9 @@ class RoundContext:
             return "ping"
         return "data" if self.echoes else "ack"
 
-    def pong_seen(self, took_s: float) -> None:
-        """A Ping was answered, on whichever connection."""
+    def pong_seen(self, took_s: float, *, in_use: bool = False) -> None:
+        """A Ping was answered, on whichever connection; `in_use`: one that had not been idle."""
         self.answers_pings = True
+        if in_use and took_s > self.options.pong_timeout_s:
+            self.slow_pong_s = max(self.slow_pong_s, took_s)
         self.rtt_s = took_s if self.rtt_s is None else min(self.rtt_s, took_s)

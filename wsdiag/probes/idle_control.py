@@ -9,6 +9,7 @@ from wsdiag.probes.idle_question import Question
 from wsdiag.probes.intermediaries import hops_from_headers
 from wsdiag.probes.results import Hop
 from wsdiag.protocol.errors import LocalProtocolError
+from wsdiag.protocol.events import Pong
 from wsdiag.transport.dial import dial
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session, SessionEnded
@@ -63,8 +64,10 @@ async def _answered(control: Control, context: RoundContext, method: str) -> boo
         at_s = context.clock.since_start_s(received.at.mono_ns)
         if question.hears(received.event, at_s):
             if method == "ping":
-                context.pong_seen(at_s - asked_s)
+                context.pong_seen(at_s - asked_s, in_use=True)
             return True
+        if method == "ping" and isinstance(received.event, Pong):
+            context.other_pongs += 1
     return False
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from wsdiag.probes.idle_context import RoundContext
 from wsdiag.probes.idle_notes import Direction, Notes, Quiet
-from wsdiag.probes.idle_question import Question
+from wsdiag.probes.idle_question import INSIST, Question
 from wsdiag.probes.idle_reading import drop_of_end, kind_of
 from wsdiag.probes.results import Drop, Trial, TrialActivity
 from wsdiag.protocol.events import BinaryMessage, Close, Event, Ping, Pong, TextMessage, Violation
@@ -29,6 +29,8 @@ class Link:
         self.question: Question | None = None
         self.unanswered: dict[bytes, float] = {}
         """Pings of the keepalive, by payload: when each was sent."""
+        self.lost_pongs = 0
+        """Pings without a Pong on a connection that answered later ones."""
         self.drop: Drop | None = None
         self.violation: str | None = None
         self.blind_s = 0.0
@@ -77,6 +79,18 @@ class Link:
             self.session.pong(b"wsdiag")
         self._said(kind)
 
+    def insist(self) -> None:
+        """Ping several times at once. LocalProtocolError when the connection is closing."""
+        now_s = self.now_s()
+        if self.question is not None:
+            self.question.again(self.session, now_s)
+        else:
+            for number in range(INSIST):
+                payload = f"wsdiag {self._lane}.{now_s:.3f}+{number}".encode("ascii")
+                self.session.ping(payload)
+                self.unanswered[payload] = now_s
+        self._said("ping")
+
     def say(self, text: str) -> None:
         """Send a text message. LocalProtocolError when the connection is closing."""
         self.session.send_text(text, stamp=False)
@@ -123,12 +137,16 @@ class Link:
             self._hear_message(event, at_s)
 
     def _hear_pong(self, pong: Pong, at_s: float) -> None:
+        if not (self.unanswered or self.question or pong.payload.startswith(b"wsdiag")):
+            self._unasked(pong, at_s)  # a heartbeat of the endpoint's own (RFC 6455, 5.5.3)
+            return
         self.notes.mark(at_s, "received", "pong")
         self.remark(at_s, "received", "pong")
         asked_s = self.unanswered.get(pong.payload)
         if asked_s is not None:
-            self._context.pong_seen(at_s - asked_s)
+            self._context.pong_seen(at_s - asked_s, in_use=True)
             # A Pong may speak for all Pings before it (RFC 6455, 5.5.3).
+            self.lost_pongs += sum(at < asked_s for at in self.unanswered.values())
             self.unanswered = {p: at for p, at in self.unanswered.items() if at > asked_s}
         if self.question is not None and self.question.hears(pong, at_s):
             self._context.pong_seen(at_s - self.question.at_s)

@@ -13,6 +13,8 @@ Method = Literal["ping", "data", "ack"]
 
 # An acknowledgement takes a round trip; a delayed one 40 ms more (Linux: 200 ms at most).
 ACK_WAIT_S = 3.0
+# So many Pings at once ask a second time: an endpoint that loses Pongs answers one of them.
+INSIST = 5
 
 
 @dataclass(slots=True)
@@ -25,6 +27,10 @@ class Question:
     retransmits_before: int
     expect: str | None = None
     answered_s: float | None = None
+    again_at_s: float | None = None
+    """When it was asked a second time."""
+    lost: bool = False
+    """Whether only the second time was answered."""
 
     @classmethod
     def ask(
@@ -40,10 +46,18 @@ class Question:
         session.ping(payload)
         return cls(at_s, idle_s, payload, before)
 
+    def again(self, session: Session, at_s: float) -> None:
+        """Ask with Pings once more: TCP acknowledged the first, so only its Pong may be lost."""
+        self.again_at_s = at_s
+        for number in range(INSIST):
+            session.ping(self.payload + b"+%d" % number)
+
     def hears(self, event: Event, at_s: float) -> bool:
         """Whether this event answers it; noted with its time."""
         if isinstance(event, Pong):
-            matches = bool(self.payload) and event.payload == self.payload
+            first, _, second = event.payload.partition(b"+")
+            matches = bool(self.payload) and first == self.payload
+            self.lost = self.lost or (matches and bool(second) and self.answered_s is None)
         else:
             matches = not self.payload and _expected(event, self.expect)
         if matches and self.answered_s is None:

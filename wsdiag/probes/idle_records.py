@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wsdiag.probes.idle_context import RoundContext
 from wsdiag.probes.idle_link import Link
+from wsdiag.probes.idle_question import Question
 from wsdiag.probes.results import Drop, IdleTrial, Outcome
 
 if TYPE_CHECKING:
@@ -37,7 +38,20 @@ def open_trial(
         trial = replace(trial, longest_idle_s=round(proven_s, 3))
     if outcome == "alive" and _masked(lane, trial, context):
         outcome = "masked"
-    return replace(trial, outcome=outcome, detail=detail)
+    late_s = None
+    if outcome == "alive" and question is not None and question.again_at_s is not None:
+        late_s = trial.pong_s if not question.lost else None
+    return replace(trial, outcome=outcome, detail=detail, late_pong_s=late_s)
+
+
+def late_words(question: Question) -> str | None:
+    """What is to be said of an answer that came only after its deadline; None: it came in time."""
+    if question.answered_s is None or question.again_at_s is None:
+        return None
+    if question.lost:
+        return "no Pong to the first Ping, which TCP had acknowledged, but one to the next"
+    took_s = question.answered_s - question.at_s
+    return f"its Pong took {took_s:.1f} s; TCP had acknowledged the Ping"
 
 
 def ended_trial(lane: Lane, context: RoundContext, drop: Drop) -> IdleTrial:
@@ -84,6 +98,7 @@ def _base(
         gap_s=_gap(lane, at_s if asked_s is None else asked_s), pong_s=pong_s,
         upgrade_s=_upgrade_s(link), violation=link.violation,
         retransmits=None if question is None else question.retransmitted(link.session),
+        lost_pongs=(link.lost_pongs + (question is not None and question.lost)) or None,
     )  # fmt: skip
 
 

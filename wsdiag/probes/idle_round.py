@@ -21,6 +21,8 @@ from wsdiag.probes.results import IdleTrial
 
 _CLOSE_S = 1.0
 _HASTE_S = 2.0
+# Until a Pong's deadline, however long that turns out to be at this endpoint.
+_FULL = float("inf")
 
 
 class Round:
@@ -80,7 +82,7 @@ class Round:
             if settled_by_silence(self._rungs()):
                 break
             if self._context.clock.now_s() >= limit_s:
-                self._finish(self._idle(), self._context.options.pong_timeout_s)
+                self._finish(self._idle(), _FULL)
                 limit_s = float("inf")
             if limit_s == float("inf") and not any(lane.alive for lane in self._idle()):
                 break  # the rest has not even connected yet
@@ -105,15 +107,13 @@ class Round:
 
     async def _end(self) -> None:
         """Ask what is left for a last sign of life, and wait for the answers."""
-        wait_s = self._context.options.pong_timeout_s
-        if self._stopping:
-            wait_s = min(_HASTE_S, wait_s)
-        self._finish(self._lanes, wait_s)
+        haste_s = min(_HASTE_S, self._context.options.pong_timeout_s)
+        self._finish(self._lanes, haste_s if self._stopping else _FULL)
         asked = True
         while any(lane.link is not None and lane.trial is None for lane in self._lanes):
             await self._changed(float("inf"))
             if self._stopping and asked:
-                self._finish(self._lanes, min(_HASTE_S, wait_s))
+                self._finish(self._lanes, haste_s)
                 asked = False
 
     # -- steps ---------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ class Round:
             return
         if any(t.outcome in ("dropped", "silent") for t in ended):
             return
-        self._finish(self._idle(), self._context.options.pong_timeout_s)
+        self._finish(self._idle(), _FULL)
 
     def _proof_until_s(self, timeout_s: float) -> float:
         margin_s = proof_margin_s(timeout_s)

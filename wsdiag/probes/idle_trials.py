@@ -12,7 +12,7 @@ from wsdiag.probes.idle_link import Link
 from wsdiag.probes.idle_pace import Pace
 from wsdiag.probes.idle_plan import LanePlan
 from wsdiag.probes.idle_question import ACK_WAIT_S, Question
-from wsdiag.probes.idle_records import ended_trial, open_trial, unopened_trial
+from wsdiag.probes.idle_records import ended_trial, late_words, open_trial, unopened_trial
 from wsdiag.probes.results import Drop, IdleTrial, TrialStarted
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.transport.report import DialError
@@ -46,6 +46,7 @@ class Lane:
         self._pace = Pace(plan.gap_s, plan.first_gap_s) if plan.gap_s is not None else None
         self._finish: Finish | None = None
         self._wake = asyncio.Event()
+        self._insisted_s: float | None = None
 
     # -- what the round asks -------------------------------------------------------------------
 
@@ -142,8 +143,7 @@ class Lane:
         """When something is due without any event; None: only an event matters."""
         if link.question is not None:
             return self._deadline_s(link.question)
-        timeout_s = self._context.options.pong_timeout_s
-        dues = [at + timeout_s for at in link.unanswered.values() if self._pings_count()]
+        dues = [self._deaf_s(link)] if link.unanswered and self._pings_count() else []
         if self._pace is not None:
             dues.append(self._pace.due_s)
         if self._target_s is not None:
@@ -166,25 +166,45 @@ class Lane:
         return self._context.answers_pings is True
 
     def _deaf(self, link: Link) -> bool:
+        """Whether it stays silent; where TCP acknowledges, it is asked a second time first."""
+        if not link.unanswered:
+            self._insisted_s = None
         if not link.unanswered or not self._pings_count():
             return False
-        overdue_s = link.now_s() - min(link.unanswered.values())
-        return overdue_s >= self._context.options.pong_timeout_s - _GRAIN_S
+        if link.now_s() < self._deaf_s(link) - _GRAIN_S:
+            return False
+        if self._insisted_s is None and link.session.stream.acknowledged():
+            self._insisted_s = link.now_s()
+            with suppress(LocalProtocolError):  # closing: its end is on the way
+                link.insist()
+            return False
+        return True
+
+    def _deaf_s(self, link: Link) -> float:
+        if self._insisted_s is not None:
+            return self._insisted_s + self._second_wait_s
+        return min(link.unanswered.values()) + self._context.pong_timeout_s
+
+    @property
+    def _second_wait_s(self) -> float:
+        return min(_LATE_PONG_S, self._context.pong_timeout_s)
 
     def _deadline_s(self, question: Question) -> float:
-        wait_s = self._context.options.pong_timeout_s
+        wait_s, from_s = self._context.pong_timeout_s, question.at_s
+        if question.again_at_s is not None:
+            wait_s, from_s = self._second_wait_s, question.again_at_s
         if self._context.method() == "ack":
             wait_s = min(wait_s, ACK_WAIT_S)
         if self._finish is not None:
             wait_s = min(wait_s, self._finish.wait_s)
         elif self.silent:  # a late Pong is a symptom worth waiting for
-            wait_s += min(_LATE_PONG_S, wait_s)
-        return question.at_s + wait_s
+            wait_s += self._second_wait_s
+        return from_s + wait_s
 
     def _judge(self, link: Link, question: Question) -> None:
         context = self._context
         if question.answered_s is not None and not self.silent:
-            self._settle(open_trial(self, context, "alive"))
+            self._settle(open_trial(self, context, "alive", late_words(question)))
         elif question.answered_s is not None:
             self._settle(ended_trial(self, context, self._silence(link)))
         elif link.now_s() < self._deadline_s(question) - _GRAIN_S:
@@ -193,11 +213,23 @@ class Lane:
             self._judge_by_ack(link)
         elif self._in_a_hurry():
             self._settle(open_trial(self, context, "aborted", "no answer before the end"))
+        elif self._asks_again(link, question):
+            pass
         elif not self.silent and self._finish is None:
             self.silent = True
             context.changed.set()
         else:
             self._settle(ended_trial(self, context, self._silence(link)))
+
+    def _asks_again(self, link: Link, question: Question) -> bool:
+        """A lost Pong is no lost connection: TCP acknowledged the Ping, so ask once more."""
+        if question.again_at_s is not None or not question.payload or self.silent:
+            return False
+        if not link.session.stream.acknowledged():
+            return False
+        with suppress(LocalProtocolError):  # closing: its end is on the way
+            link.insist()
+        return True
 
     def _judge_by_ack(self, link: Link) -> None:
         acknowledged = link.session.stream.acknowledged()
@@ -212,7 +244,7 @@ class Lane:
 
     def _in_a_hurry(self) -> bool:
         """Interrupted: less than the Pong's full time was left, so silence proves nothing."""
-        finish, timeout_s = self._finish, self._context.options.pong_timeout_s
+        finish, timeout_s = self._finish, self._context.pong_timeout_s
         return finish is not None and finish.wait_s < timeout_s and not self.silent
 
     def _silence(self, link: Link) -> Drop:

@@ -69,6 +69,7 @@ class UrlProbe:
         return Case(
             url=self.url, longest_s=self.options.longest_s, keepalive_s=self.options.keepalive_s,
             answers_pings=context.answers_pings, echoes=context.echoes, rtt_s=context.rtt_s,
+            other_pongs=context.other_pongs, slow_pong_s=context.slow_pong_s,
             hops=() if control is None else control.hops,
             jumps=tuple((jump.at_s, jump.lost_s) for jump in context.clock.jumps),
             back=self._back, shared_end_s=shared_end_s, error=self._error,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wsdiag.probes.results import PingSummary
+from wsdiag.units import format_duration
 
 MEASURED = 0
 NO_ANSWER = 1
@@ -32,6 +33,20 @@ def ping_exit_code(
     if any(not limit.ok for s in summaries for limit in s.thresholds):
         return LIMIT_BROKEN
     return MEASURED
+
+
+def shortfalls(
+    summaries: Sequence[PingSummary], *, count: int | None, deadline: float | None
+) -> list[str]:
+    """A sentence for each URL that answered, but less often than `-c` before `-w` (seconds)."""
+    if count is None or deadline is None:
+        return []
+    return [
+        f"{s.url}: {s.received} of {count} replies came before the deadline of "
+        f"{format_duration(deadline)}"
+        for s in summaries
+        if 0 < s.received < count and not s.drops
+    ]
 
 
 def _unusable(summary: PingSummary, wanted: int | None, reconnect: bool) -> bool:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from wsdiag.probes.load import LoadPlan
 from wsdiag.probes.pace import Pace
 from wsdiag.probes.pinger import Pinger, Surroundings, undiagnosed
 from wsdiag.probes.results import PingEvent, PingSummary
@@ -18,7 +16,10 @@ from wsdiag.probes.schedule import spread
 from wsdiag.probes.stalls import Stalls
 from wsdiag.probes.tokens import LONGEST_PING, SHORTEST, Mode
 from wsdiag.transport.options import DialOptions
-from wsdiag.transport.trace import Tracer
+
+if TYPE_CHECKING:
+    from wsdiag.probes.load import LoadPlan
+    from wsdiag.transport.trace import Tracer
 
 SHORTEST_INTERVAL_S = 0.001
 LOADED_INTERVAL_S = 0.2
@@ -88,6 +89,8 @@ class PingOptions:
         """What `--load` sends, and when; its `announcement()` is to be shown before."""
         if self.load is None:
             return None
+        from wsdiag.probes.load import LoadPlan
+
         return LoadPlan(rate=self.load, idle_s=self.load_idle_s, time_s=self.load_time_s,
                         most_bytes=self.load_bytes)  # fmt: skip
 
@@ -106,6 +109,8 @@ class PingRun:
         tracer: Tracer | None = None,
     ) -> None:
         self.urls = list(urls)
+        if len(self.urls) > 1:  # one endpoint's failure must not hold up the times of the others
+            from wsdiag.probes import diagnose  # noqa: F401
         self._options, self._dial_options, self._tracer = options, dial_options, tracer
         self._pingers: list[Pinger] = []
         self._unread: deque[PingEvent] = deque()
@@ -185,15 +190,3 @@ class PingRun:
     def _emit(self, event: PingEvent) -> None:
         self._unread.append(event)
         self._wake.set()
-
-
-async def ping(
-    urls: Sequence[str],
-    options: PingOptions,
-    dial_options: DialOptions,
-    tracer: Tracer | None = None,
-) -> AsyncGenerator[PingEvent, None]:
-    """The events of one run, for those who need neither `stop()` nor intermediate statistics."""
-    async with aclosing(PingRun(urls, options, dial_options, tracer).events()) as events:
-        async for event in events:
-            yield event

@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from wsdiag.probes.diagnose import diagnose
 from wsdiag.probes.drops import drop_of, silent_drop
-from wsdiag.probes.load import LoadMeter, LoadPlan
 from wsdiag.probes.pace import Pace
 from wsdiag.probes.results import (
     Clock,
@@ -33,7 +32,10 @@ from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.session import Session
 from wsdiag.transport.stamps import now as now_stamp
 from wsdiag.transport.stream import End
-from wsdiag.transport.trace import Tracer
+
+if TYPE_CHECKING:
+    from wsdiag.probes.load import LoadMeter, LoadPlan
+    from wsdiag.transport.trace import Tracer
 
 CLOSE_TIMEOUT_S = 2.0
 # A connection that lived this long was a good one: the next backoff starts from the beginning.
@@ -67,7 +69,7 @@ class Pinger:
     ) -> None:
         self._url, self._pace, self._limits, self._around = url, pace, limits, around
         self._reconnect = reconnect
-        self._load = LoadMeter(load) if load is not None else None
+        self._load = _meter(load) if load is not None else None
         self._loop = asyncio.get_running_loop()
         self._books = Books(url, self._loop.time())
         self._stopping = asyncio.Event()
@@ -153,6 +155,8 @@ class Pinger:
         try:
             self._session = task.result()
         except DialError as error:
+            from wsdiag.probes.diagnose import diagnose  # and a TOML file of hints with it
+
             self._around.emit(diagnose(self._url, error))
             return False
         self._announce(self._session)
@@ -204,6 +208,12 @@ class Pinger:
         if seconds > 0:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+def _meter(plan: LoadPlan) -> LoadMeter:
+    from wsdiag.probes.load import LoadMeter
+
+    return LoadMeter(plan)
 
 
 def phases_of(report: DialReport | None, **later: float | None) -> Phases:

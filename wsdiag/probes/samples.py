@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from wsdiag.probes.advice import Seen, advice
 from wsdiag.probes.attribution import (
@@ -14,16 +15,17 @@ from wsdiag.probes.attribution import (
     shows_loss,
 )
 from wsdiag.probes.explanation import Findings, attribute
-from wsdiag.probes.load import LoadMeter
 from wsdiag.probes.results import Cause, Clock, Drop, PingSummary, Threshold
 from wsdiag.probes.statistics import RunningStatistics
+
+if TYPE_CHECKING:
+    from wsdiag.probes.load import LoadMeter
 
 # What TCP held back behind a lost segment is delivered at once when the segment is there.
 _BURST_NS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(NamedTuple):
     """Thresholds asked for; times in ms, loss in percent; None: not asked for."""
 
     max_p50_ms: float | None = None

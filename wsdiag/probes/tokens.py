@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import os
 import re
 from typing import Literal
 
@@ -16,8 +16,8 @@ LOAD_MARK = b"wsdiag-load:"
 _TOKEN_BYTES = 8
 _LABEL = b"wsdiag:"
 # An endpoint may answer with our message inside its own: a JSON member, a line with a prefix.
-_LABELLED = re.compile(rb"wsdiag:([0-9a-z]{8})")
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_LABELLED = rb"wsdiag:([0-9a-z]{8})"
+_DIGITS = b"0123456789abcdefghijklmnopqrstuvwxyz"
 _SEARCHED = 65536
 
 
@@ -28,15 +28,13 @@ class Tokens:
         self.mode = mode
         self.size = size
         self._filler = b"." * size
-        self._random = random.Random()
 
     def make(self, seq: int) -> tuple[bytes, bytes]:
         """(key, payload) for a sequence number; the key is what `keys` finds in the answer."""
         if self.mode == "ping":
-            nonce = self._random.getrandbits(32)
-            payload = (seq & 0xFFFFFFFF).to_bytes(4) + nonce.to_bytes(4) + self._filler[8:]
+            payload = (seq & 0xFFFFFFFF).to_bytes(4) + os.urandom(4) + self._filler[8:]
             return payload, payload
-        token = "".join(self._random.choices(_DIGITS, k=_TOKEN_BYTES)).encode()
+        token = bytes(_DIGITS[byte % len(_DIGITS)] for byte in os.urandom(_TOKEN_BYTES))
         label = _LABEL if self.size >= len(_LABEL) + _TOKEN_BYTES else b""
         return token, (label + token + self._filler)[: self.size]
 
@@ -49,7 +47,7 @@ class Tokens:
         return self._search(event.data[:_SEARCHED]) if isinstance(event, BinaryMessage) else []
 
     def _search(self, data: bytes) -> list[bytes]:
-        return [data[:_TOKEN_BYTES], *_LABELLED.findall(data)]
+        return [data[:_TOKEN_BYTES], *re.findall(_LABELLED, data)]
 
 
 def is_load(event: Event) -> bool:

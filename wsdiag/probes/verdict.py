@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from wsdiag.probes.idle_advice import directive_advice, message_advice, ping_advice
+from wsdiag.probes.idle_advice import (
+    directive_advice,
+    message_advice,
+    ping_advice,
+    pongless_advice,
+)
 from wsdiag.probes.results import (
     Candidate,
     IdleTrial,
@@ -48,7 +53,7 @@ def judge(trials: Sequence[IdleTrial], case: Case) -> IdleVerdict:
             *who(finding, kept),
             *evidence_sentences(finding, evidence, case, kept),
         ),
-        advice=_advice(finding, kept, interval_s, chosen),
+        advice=_advice(finding, case, kept, interval_s, chosen),
         hops=tuple(case.hops),
         partial=case.partial,
         required_s=case.required_s,
@@ -72,12 +77,14 @@ def _interval_s(
 
 
 def _advice(
-    finding: Finding, kept: Mapping[Trial, Keepalive], interval_s: float | None,
+    finding: Finding, case: Case, kept: Mapping[Trial, Keepalive], interval_s: float | None,
     chosen: Sequence[Candidate],
 ) -> tuple[str, ...]:  # fmt: skip
     if finding.verdict == "lifetime":
         return ("Reconnect when the connection ends: no keepalive prevents it.",
                 *directive_advice(chosen))  # fmt: skip
+    if interval_s is not None and case.answers_pings is False:
+        return (*pongless_advice(interval_s), *directive_advice(chosen))
     if interval_s is not None:
         return (*ping_advice(interval_s), *directive_advice(chosen))
     if finding.verdict == "idle-timeout" and kept.get("ping") == "drops":

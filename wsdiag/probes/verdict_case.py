@@ -19,6 +19,10 @@ class Case:
     answers_pings: bool | None = True
     """None: nobody knows, because no Ping was sent or the answer was still awaited."""
     echoes: bool = False
+    other_pongs: int = 0
+    """Pongs that came for our first Ping with another payload than its own."""
+    slow_pong_s: float = 0.0
+    """The longest that a Pong took on a connection in use, where that is beyond --pong-timeout."""
     rtt_s: float | None = None
     hops: Sequence[Hop] = ()
     jumps: Sequence[tuple[float, float]] = ()

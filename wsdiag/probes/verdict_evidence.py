@@ -150,6 +150,8 @@ def _oddities(finding: Finding, evidence: Evidence, case: Case) -> list[str]:
             f"A Pong came after all, {seconds(min(late))} after its Ping: most likely a device "
             "that had forgotten the connection picked it up again."
         )
+    sentences += _slow_pongs(evidence, case)
+    sentences += _lost_pongs(evidence)
     sentences += _retransmissions(finding, evidence)
     if finding.verdict in ("no-drop", "masked"):
         sentences += [_stray(t) for t in evidence.others if t.outcome in ("dropped", "silent")]
@@ -157,6 +159,30 @@ def _oddities(finding: Finding, evidence: Evidence, case: Case) -> list[str]:
         again = "could be opened at once" if case.back else "could not be opened"
         sentences.append(f"Afterwards a new connection {again}.")
     return sentences
+
+
+def _slow_pongs(evidence: Evidence, case: Case) -> list[str]:
+    """Connections that lived, but whose Pongs would have come too late for many a client."""
+    late = [t.late_pong_s for t in evidence.survivors if t.late_pong_s is not None]
+    longest_s = max([*late, case.slow_pong_s])
+    if not longest_s:
+        return []
+    return [
+        f"Pongs took up to {seconds(longest_s)}, longer than --pong-timeout, although TCP "
+        "acknowledged the Pings: the endpoint, or what lies behind the nearest hop, answers "
+        "slowly. That is no drop, but clients with a shorter deadline make it one."
+    ]
+
+
+def _lost_pongs(evidence: Evidence) -> list[str]:
+    lost = sum(t.lost_pongs or 0 for t in (*evidence.survivors, *evidence.others))
+    if not lost:
+        return []
+    return [
+        f"{lost} Ping{'s' * (lost != 1)} got no Pong on connections that answered later ones: an "
+        "endpoint may skip Pings that a later one followed (RFC 6455, 5.5.3); one that leaves out "
+        "others is dropped by clients with a Pong deadline."
+    ]
 
 
 def _stray(trial: IdleTrial) -> str:
@@ -200,8 +226,11 @@ def _traffic(finding: Finding, evidence: Evidence) -> list[str]:
 def _caveats(finding: Finding, evidence: Evidence, case: Case) -> list[str]:
     sentences = []
     if case.answers_pings is False:
+        what = "answers no Pings" if not case.other_pongs else (
+            "answers Pings with payloads of its own, which are no answers (RFC 6455, 5.5.3)"
+        )  # fmt: skip
         sentences.append(
-            "This endpoint answers no Pings: life was judged by "
+            f"This endpoint {what}: life was judged by "
             + ("its answers to --send." if case.echoes else
                "TCP's acknowledgements, which the nearest hop may give.")
         )  # fmt: skip

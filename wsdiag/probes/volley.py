@@ -6,9 +6,8 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from wsdiag.probes.load import LoadMeter, LoadPump
 from wsdiag.probes.pace import Pace
 from wsdiag.probes.results import Error, PingEvent, PingLost, PingReply, utc_now
 from wsdiag.probes.samples import Books
@@ -20,6 +19,9 @@ from wsdiag.protocol.events import BinaryMessage, Close, Event, Pong, TextMessag
 from wsdiag.transport.session import Received, Session
 from wsdiag.transport.stamps import SentMark, Stamp, round_trip_ns
 from wsdiag.transport.stream import End
+
+if TYPE_CHECKING:
+    from wsdiag.probes.load import LoadMeter, LoadPump
 
 FLOOD_PAUSE_S = 0.01
 ADAPTIVE_PAUSE_S = 0.001
@@ -262,6 +264,8 @@ class Volley:
         count = self._pace.count
         enough = count is not None and self._books.sent - self._first >= max(1, count // 3)
         if enough or now - self._began >= self._load.plan.idle_s:
+            from wsdiag.probes.load import LoadPump
+
             self._pump = LoadPump(self._session, self._load)
 
     def _phase(self) -> Phase:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wsdiag.probes.attribution import Facts
 from wsdiag.probes.results import Clock
@@ -11,8 +11,7 @@ from wsdiag.transport.session import Session
 from wsdiag.transport.stamps import SentMark, Stamp, round_trip_ns
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """TCP's counters just before a Ping was written; bytes as they go on the wire."""
 
     retransmits: int | None

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from wsdiag.protocol.codes import Opcode
-from wsdiag.protocol.deflate import PerMessageDeflate
 from wsdiag.protocol.events import BinaryMessage, TextMessage
 from wsdiag.protocol.frames import Frame
 from wsdiag.protocol.parser import FrameParser
 from wsdiag.protocol.utf8 import Utf8Validator, decode_text
+
+if TYPE_CHECKING:
+    from wsdiag.protocol.deflate import PerMessageDeflate
 
 _BINARY = Opcode.BINARY
 

@@ -5,25 +5,13 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import h11
 
-from wsdiag.protocol.deflate import (
-    NAME,
-    DeflateOffer,
-    ExtensionError,
-    PerMessageDeflate,
-    offer_header,
-    parse_response,
-)
 from wsdiag.protocol.errors import HandshakeError, LocalProtocolError
-from wsdiag.protocol.headers import (
-    HeaderSyntaxError,
-    format_extension,
-    get_all,
-    parse_extensions,
-)
+from wsdiag.protocol.headers import format_extension, get_all, parse_extensions
 from wsdiag.protocol.http import (
     MAX_HEAD_BYTES,
     MAX_HEADERS,
@@ -36,6 +24,9 @@ from wsdiag.protocol.http import (
     has_token,
 )
 
+if TYPE_CHECKING:
+    from wsdiag.protocol.deflate import DeflateOffer, PerMessageDeflate
+
 # How much of a refusal's body is kept for the diagnosis.
 MAX_BODY_BYTES = 4096
 _EXCERPT_BYTES = 80
@@ -46,8 +37,7 @@ def new_key() -> str:
     return base64.b64encode(os.urandom(16)).decode()
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """The connection is open; `trailing` are the bytes behind the 101: frames already."""
 
     response: Response
@@ -87,6 +77,8 @@ class ClientHandshake:
         ]
         own += [("Sec-WebSocket-Protocol", ", ".join(subprotocols))] if subprotocols else []
         if deflate_offer is not None:
+            from wsdiag.protocol.deflate import offer_header
+
             own.append(("Sec-WebSocket-Extensions", offer_header(deflate_offer)))
         own += [("Origin", origin)] if origin is not None else []
         own += [("User-Agent", user_agent)] if user_agent is not None else []
@@ -211,17 +203,21 @@ class ClientHandshake:
 
     def _check_extensions(self, response: Response) -> tuple[list[str], PerMessageDeflate | None]:
         value = response.header("Sec-WebSocket-Extensions")
+        if value is None:
+            return [], None
+        from wsdiag.protocol.deflate import NAME, parse_response
+
         deflate: PerMessageDeflate | None = None
         names: list[str] = []
         try:
-            for name, parameters in parse_extensions(value or ""):
+            for name, parameters in parse_extensions(value):
                 if name != NAME or self._offer is None:
                     raise self._bad("extension-not-offered", f"extension {name} was not offered")
                 if deflate is not None:
                     raise self._bad("extension-invalid", f"extension {name} granted twice")
                 deflate = parse_response(parameters, self._offer)
                 names.append(format_extension(name, parameters))
-        except (HeaderSyntaxError, ExtensionError) as error:
+        except ValueError as error:  # of the header's grammar, or of the extension's parameters
             raise self._bad("extension-invalid", f"Sec-WebSocket-Extensions: {error}") from None
         return names, deflate
 

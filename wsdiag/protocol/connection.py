@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from wsdiag.protocol.assembly import Assembler
 from wsdiag.protocol.closing import TRANSITIONS, Step, decode_close, encode_close
 from wsdiag.protocol.codes import Opcode, Role, State
-from wsdiag.protocol.deflate import PerMessageDeflate
 from wsdiag.protocol.errors import LocalProtocolError, ProtocolViolation
 from wsdiag.protocol.events import Close, Event, Ping, Pong, Violation
 from wsdiag.protocol.frames import Frame, encode_header
-from wsdiag.protocol.masking import apply_mask, mask_source
+from wsdiag.protocol.masking import apply_mask, mask_short, mask_source
 from wsdiag.protocol.parser import FrameParser
 from wsdiag.protocol.utf8 import Utf8Validator
+
+if TYPE_CHECKING:
+    from wsdiag.protocol.deflate import PerMessageDeflate
 
 FrameHook = Callable[[Literal["sent", "received"], Frame], None]
 
 # Pongs queued between two drains; beyond, only the latest Ping is answered (RFC 6455, 5.5.3).
 MAX_QUEUED_PONGS = 64
 _MAX_CONTROL = 125
+# The first byte of a final frame by opcode: an enum's own operators and look-ups are slow.
+_BINARY = Opcode.BINARY
+_FINAL = tuple(0x80 | opcode for opcode in range(16))
 
 
 def _compressed_bound(size: int | None) -> int | None:
@@ -53,6 +58,8 @@ class Connection:
         self.close_sent: tuple[int | None, str] | None = None
         self.close_received: tuple[int | None, str] | None = None
         self.violation: ProtocolViolation | None = None
+        self.cut_off = False
+        """Whether the violation is only that the stream ended inside a frame."""
         self.deflate = deflate
         self.on_frame = on_frame
         self.auto_pong = auto_pong
@@ -81,14 +88,15 @@ class Connection:
         if self.state is State.CLOSED or self.close_received or self.violation:
             return events
         frames = self._parser.feed(data)
+        add, append, hook = self._assembler.add, events.append, self.on_frame
         try:
             for frame in frames:
-                if self.on_frame is not None:
-                    self.on_frame("received", frame)
-                if frame.opcode < 8:
-                    message = self._assembler.add(frame)
+                if hook is not None:
+                    hook("received", frame)
+                if frame[1] < 8:  # its opcode; by index, for this passes every frame
+                    message = add(frame)
                     if message is not None:
-                        events.append(message)
+                        append(message)
                 elif self._control(frame, events):
                     return events
             if self._parser.violation is not None:
@@ -107,6 +115,7 @@ class Connection:
         if not cut or heard:
             return []
         message = f"stream ended inside a frame, after {self._parser.pending} of its bytes"
+        self.cut_off = True
         self.violation = ProtocolViolation(message, "RFC 6455, 5.2")
         return [Violation(self.violation)]
 
@@ -153,11 +162,16 @@ class Connection:
     ) -> None:
         """Queue a text message, or its first fragment with `fin=False`; bytes must be UTF-8."""
         data = _encode_text(text) if isinstance(text, str) else text
-        self._begin(Opcode.TEXT, data, fin, compress)
+        valid = fin and data is not text  # what was encoded here needs no second look
+        self._begin(Opcode.TEXT, data, fin, compress, valid=valid)
 
     def send_binary(self, data: bytes, *, fin: bool = True, compress: bool | None = None) -> None:
         """Queue a binary message, or its first fragment with `fin=False`."""
-        self._begin(Opcode.BINARY, data, fin, compress)
+        if fin and self.deflate is None and self._sending is None and not compress:
+            self._require_sendable()  # a whole message: there is nothing to remember
+            self._send_frame(_BINARY, data)
+        else:
+            self._begin(_BINARY, data, fin, compress)
 
     def send_continuation(self, data: str | bytes, fin: bool = True) -> None:
         """Queue the next fragment of the message under way."""
@@ -206,14 +220,16 @@ class Connection:
         if self.state is State.CLOSED:
             raise LocalProtocolError("the connection is closed")
 
-    def _begin(self, opcode: Opcode, data: bytes, fin: bool, compress: bool | None) -> None:
+    def _begin(
+        self, opcode: Opcode, data: bytes, fin: bool, compress: bool | None, valid: bool = False
+    ) -> None:
         self._require_sendable()
         if self._sending is not None:
             raise LocalProtocolError("a fragmented message is under way: send its continuation")
         if compress and self.deflate is None:
             raise LocalProtocolError("permessage-deflate was not negotiated")
         self._sending_compressed = self.deflate is not None and compress is not False
-        self._sending_text = Utf8Validator() if opcode is Opcode.TEXT else None
+        self._sending_text = None if valid or opcode is not Opcode.TEXT else Utf8Validator()
         self._send_data(opcode, data, fin)
 
     def _send_data(self, opcode: Opcode, data: bytes, fin: bool) -> None:
@@ -251,13 +267,18 @@ class Connection:
     def _send_frame(
         self, opcode: Opcode, payload: bytes, fin: bool = True, rsv1: bool = False
     ) -> None:
-        first = (0x80 | opcode if fin else opcode) | (0x40 if rsv1 else 0)
+        first = _FINAL[opcode] if fin else opcode
+        if rsv1:
+            first |= 0x40
+        size = len(payload)
         if self._next_mask is None:
-            self._out += (encode_header(first, len(payload)), payload)
+            self._out += (encode_header(first, size), payload)
+        elif size < 126:
+            key = self._next_mask()
+            self._out += (bytes((first, 0x80 | size)), key, mask_short(payload, key))
         else:
             key = self._next_mask()
-            header = encode_header(first, len(payload), 0x80)
-            self._out += (header, key, apply_mask(payload, key))
+            self._out += (encode_header(first, size, 0x80), key, apply_mask(payload, key))
         if self.on_frame is not None:
             masked = self._next_mask is not None
             self.on_frame("sent", Frame(fin, opcode, payload, rsv1, masked=masked))

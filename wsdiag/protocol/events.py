@@ -7,35 +7,35 @@ from dataclasses import dataclass
 from wsdiag.protocol.errors import ProtocolViolation
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class TextMessage:
     """A whole text message, inflated and decoded."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class BinaryMessage:
     """A whole binary message, inflated."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Ping:
     """A Ping; its Pong is queued already unless `auto_pong` is off."""
 
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Pong:
     """A Pong, solicited or not (RFC 6455, 5.5.3)."""
 
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Close:
     """The peer's Close frame; `code` is None when it carried none (RFC 6455, 7.1.5)."""
 
@@ -43,7 +43,7 @@ class Close:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Violation:
     """The peer broke a rule; the Close that says so is queued and nothing more is read."""
 

@@ -50,6 +50,11 @@ def _judge_first(first: int, *, in_message: bool, rsv1: bool) -> ProtocolViolati
     return ProtocolViolation("continuation without a message to continue", "RFC 6455, 5.4")
 
 
+def _wasteful(length: int, size: int) -> ProtocolViolation:
+    message = f"length {length} written in {size} bytes, not in the fewest possible"
+    return ProtocolViolation(message, _FRAMING)
+
+
 class FrameParser:
     """One direction of a connection: `feed` bytes, get whole frames.
 
@@ -145,16 +150,23 @@ class FrameParser:
         The loop that every byte passes through: rare work is called, not inlined.
         """
         end = len(data)
-        mask_bit = self._mask_bit
+        mask_bit, max_any = self._mask_bit, self._max_any
         masked = mask_bit != 0
         key_size = 4 if masked else 0
+        # Past the named tuple's own constructor, which is written in Python.
+        new, from_bytes, append = tuple.__new__, int.from_bytes, frames.append
         leads = self._leads_in_message if self._in_message else self._leads
         while end - start >= 2:
             first = data[start]
             length = data[start + 1] ^ mask_bit
             lead = leads[first]
             body = start + 2 + key_size
-            if lead is None or length > 125:
+            if length == 126 and lead is not None and not first & 8 and body + 2 <= end:
+                length = data[start + 2] << 8 | data[start + 3]
+                body += 2
+                if length < 126:
+                    raise _wasteful(length, 2)
+            elif lead is None or length > 125:
                 self._judge(first, data[start + 1], lead)
                 length, at = self._long_length(data, start + 2, length)
                 body = at + key_size
@@ -162,7 +174,7 @@ class FrameParser:
                 break
             assert lead is not None
             fin, opcode, rsv1 = lead
-            if first < 0x80 or length > self._max_any or not opcode:
+            if first < 0x80 or length > max_any or not opcode:
                 self._enter(first, length)
                 leads = self._leads_in_message if self._in_message else self._leads
             stop = body + length
@@ -173,10 +185,13 @@ class FrameParser:
                 return
             payload = data[body:stop]
             if masked:
-                payload = apply_mask(payload, data[body - 4 : body])
-            # Past the named tuple's own constructor, which is written in Python.
-            fields = (fin, opcode, payload, rsv1, False, False, masked)
-            frames.append(tuple.__new__(Frame, fields))
+                key = data[body - 4 : body]
+                if length < 126:  # apply_mask without the call, which takes as long as the work
+                    word = from_bytes(payload, "little") ^ from_bytes((key * 32)[:length], "little")
+                    payload = word.to_bytes(length, "little")
+                else:
+                    payload = apply_mask(payload, key)
+            append(new(Frame, (fin, opcode, payload, rsv1, False, False, masked)))
             start = stop
         self._tail = data[start:]
 
@@ -201,8 +216,7 @@ class FrameParser:
         if length >> 63:
             raise ProtocolViolation("64-bit length with its top bit set", _FRAMING)
         if length < (126 if size == 2 else 65536):
-            message = f"length {length} written in {size} bytes, not in the fewest possible"
-            raise ProtocolViolation(message, _FRAMING)
+            raise _wasteful(length, size)
         return length, at + size
 
     def _enter(self, first: int, length: int) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import cycle, islice
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
@@ -161,7 +160,7 @@ class _Drawing:
         return round((1 - self.scale.at(value_ms)) * (self.canvas.height - 1))
 
     def _draw(self, number: int, columns: dict[int, Moment]) -> None:
-        color = number + 1
+        color = number % len(SERIES_STYLES) + 1
         before: tuple[int, int] | None = None
         for x in sorted(columns):
             moment = columns[x]
@@ -229,7 +228,7 @@ class _Drawing:
         if calm and len(self.chart.series) == 1:
             yield text, SERIES_STYLES[0]
             return
-        styles = [_FAINT, *islice(cycle(SERIES_STYLES), len(self.chart.series))]
+        styles = [_FAINT, *SERIES_STYLES]
         blank = (empty, _FAINT)
         for column, char in enumerate(text):
             if column in marks:

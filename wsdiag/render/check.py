@@ -16,14 +16,20 @@ from wsdiag.render.terminal import Terminal
 from wsdiag.units import format_duration
 
 _STYLES: dict[Status, str] = {"pass": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
-_ORDER: tuple[Status, ...] = ("skip", "pass", "warn", "fail")
+_ORDER: tuple[Status | None, ...] = ("skip", "pass", "warn", None, "fail")
+_UNMEASURED = _ORDER.index(None)
 
 
 def print_checks(terminal: Terminal, results: Sequence[CheckResult], summary: CheckSummary) -> None:
-    """Print all results and the counts; `-q`: failures and counts. Saves where asked."""
+    """Print all results and the counts; `-q`: what keeps the code from being 0, and counts."""
     clean = [terminal.clean(result) for result in results]
-    shown = [r for r in clean if r.status == "fail"] if terminal.quiet else clean
+    shown = [r for r in clean if r.status == "fail" or r.unmeasured] if terminal.quiet else clean
     terminal.print(checks_view(shown, summary, terminal.glyphs))
+
+
+def save_checks(terminal: Terminal, results: Sequence[CheckResult], summary: CheckSummary) -> None:
+    """Save all results as a picture where `--save` asked for one; OSError."""
+    clean = [terminal.clean(result) for result in results]
     terminal.save(checks_view(clean, summary, terminal.glyphs))
 
 
@@ -36,7 +42,9 @@ def checks_view(
     """
     groups = by_endpoint(results)
     # sorted() is stable: endpoints and checks keep their order within a rank
-    endpoints = sorted(groups, key=lambda label: max(_rank(r) for r in groups[label]) >= 3)
+    endpoints = sorted(
+        groups, key=lambda label: max(_rank(r) for r in groups[label]) >= _UNMEASURED
+    )
     parts: list[RenderableType] = []
     for label in endpoints:
         parts += [*_endpoint(label, groups[label], glyphs), Text()]
@@ -44,7 +52,7 @@ def checks_view(
 
 
 def _rank(result: CheckResult) -> int:
-    return len(_ORDER) - 1 if result.unmeasured else _ORDER.index(result.status)
+    return _UNMEASURED if result.unmeasured else _ORDER.index(result.status)
 
 
 def _endpoint(
@@ -90,15 +98,25 @@ def _figure(value: str | float | None) -> str:
 
 
 def _counts(summary: CheckSummary, glyphs: Glyphs) -> Text:
-    failed = summary.failed
-    ran = summary.passed + summary.warned
-    missing = summary.unmeasured or 0
-    verdict = (
-        (f"{glyphs.bad} {counted(failed, 'check')} failed", "bold red") if failed
-        else (f"{glyphs.warn} {counted(missing, 'check')} not measured", "bold yellow") if missing
-        else (f"{glyphs.ok} all checks passed", "bold green") if ran
-        else (f"{glyphs.warn} nothing was checked", "bold yellow")
-    )  # fmt: skip
-    rest = f": {summary.passed} passed, {summary.warned} warned, {failed} failed, "
-    took = format_duration(summary.duration_s)
-    return Text.assemble(verdict, rest + f"{summary.skipped} skipped in {took}")
+    rest = [f"{summary.passed} passed"]
+    rest += [f"{summary.warned} warned"] if summary.warned else []
+    rest += (
+        [f"{skipped} skipped"] if (skipped := summary.skipped - (summary.unmeasured or 0)) else []
+    )
+    took = f" in {format_duration(summary.duration_s)}"
+    return Text.assemble(_verdict(summary, glyphs), "; ", ", ".join(rest), took)
+
+
+def _verdict(summary: CheckSummary, glyphs: Glyphs) -> tuple[str, str]:
+    """The answer and its style: what keeps the exit code from being 0, if anything does."""
+    missing, mute = summary.unmeasured or 0, summary.unreachable or 0
+    wrong = [f"{counted(mute, 'endpoint')} did not open"] if mute else []
+    wrong += [f"{counted(summary.failed, 'check')} failed"] if summary.failed else []
+    wrong += [f"{counted(missing, 'check')} not measured"] if missing else []
+    if mute or summary.failed:
+        return f"{glyphs.bad} {', '.join(wrong)}", "bold red"
+    if missing:
+        return f"{glyphs.warn} {', '.join(wrong)}", "bold yellow"
+    if not summary.passed + summary.warned:
+        return f"{glyphs.warn} nothing was checked", "bold yellow"
+    return f"{glyphs.ok} all checks passed", "bold green"

@@ -9,7 +9,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from wsdiag.probes.results import ConnectResult, Error, HttpInfo, Phases, TcpFacts, TlsInfo
+from wsdiag.probes.results import (
+    ChainLink,
+    ConnectResult,
+    Error,
+    HttpInfo,
+    Phases,
+    TcpFacts,
+    TlsInfo,
+)
 from wsdiag.render.error import hint_lines
 from wsdiag.render.figures import ms
 from wsdiag.render.glyphs import UNICODE, Glyphs
@@ -18,15 +26,19 @@ from wsdiag.render.waterfall import Waterfall, phases_of
 
 _BODY_LINES = 8
 _NAMES_SHOWN = 4
+_LINKS_SHOWN = 8
 
 
 def print_connect(terminal: Terminal, result: ConnectResult) -> None:
     """Print a connection's result for people, and save its picture where one was asked for.
 
-    `-q`: only the answer; a failure's hint stays. `-v`: both sides' headers as well.
+    `-q`: only the answer; a failure's hint stays. `-v`: more facts; the headers are in the trace on
+    stderr, each hop's, and in the picture.
     """
     clean = terminal.clean(result)
-    view = connect_view(clean, terminal.glyphs, quiet=terminal.quiet, verbose=terminal.verbose)
+    view = connect_view(
+        clean, terminal.glyphs, quiet=terminal.quiet, verbose=terminal.verbose, headers=False
+    )
     terminal.print(view)
     save_connect(terminal, result)
 
@@ -38,9 +50,14 @@ def save_connect(terminal: Terminal, result: ConnectResult) -> None:
 
 
 def connect_view(
-    result: ConnectResult, glyphs: Glyphs = UNICODE, *, quiet: bool = False, verbose: bool = False
+    result: ConnectResult,
+    glyphs: Glyphs = UNICODE,
+    *,
+    quiet: bool = False,
+    verbose: bool = False,
+    headers: bool = True,
 ) -> Group:
-    """The whole view of a cleaned result."""
+    """The whole view of a cleaned result; `headers`: with `verbose`, those of both sides."""
     parts: list[RenderableType] = [*_answer(result, glyphs)]
     if quiet:
         return Group(*parts)
@@ -48,8 +65,8 @@ def connect_view(
     if bars:
         failed = result.error.phase if result.error else None
         parts += [Text(), Waterfall(bars, failed, glyphs)]
-    parts += [Text(), _facts(result, glyphs)]
-    if verbose:
+    parts += [Text(), _facts(result, glyphs, verbose)]
+    if verbose and headers:
         parts += [Text(), *_headers(result)]
     elif result.error and result.http:
         parts += [*_refusal(result.http)]
@@ -69,8 +86,12 @@ def _answer(result: ConnectResult, glyphs: Glyphs) -> Iterator[RenderableType]:
 
 
 def _failure(error: Error, glyphs: Glyphs) -> Iterator[RenderableType]:
+    tried = error.kind != "usage"  # else an option kept it from being tried
+    stage = (
+        f"{_STAGE.get(error.phase, error.phase)} failed" if tried else "an option cannot be used"
+    )
     yield Text.assemble(
-        (f"{glyphs.bad} {_STAGE.get(error.phase, error.phase)} failed", "bold red"),
+        (f"{glyphs.bad} {stage}", "bold red"),
         f" for {error.url}",
     )
     yield Padding(Text(error.message, style="bold"), (0, 0, 0, 2))
@@ -92,20 +113,24 @@ def connected_ms(phases: Phases) -> float | None:
     return sum(known) if known else None
 
 
-def _facts(result: ConnectResult, glyphs: Glyphs) -> Table:
+def _facts(result: ConnectResult, glyphs: Glyphs, verbose: bool) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", min_width=10, no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in _fact_rows(result, glyphs):
+    for name, value in _fact_rows(result, glyphs, verbose):
         table.add_row("  " + name, value)
     return table
 
 
-def _fact_rows(result: ConnectResult, glyphs: Glyphs) -> Iterator[tuple[str, Text | str]]:
+def _fact_rows(
+    result: ConnectResult, glyphs: Glyphs, verbose: bool
+) -> Iterator[tuple[str, Text | str]]:
     if result.address:
         yield "address", result.address
     if result.proxy:
         yield "proxy", result.proxy
+    elif result.proxy_why and verbose:
+        yield "proxy", f"none: {result.proxy_why}"
     if result.http:
         good = "green" if result.http.status == 101 else "bold red"
         yield "http", Text(f"{result.http.status} {result.http.reason}".rstrip(), style=good)
@@ -114,6 +139,8 @@ def _fact_rows(result: ConnectResult, glyphs: Glyphs) -> Iterator[tuple[str, Tex
         yield "extensions", ", ".join(result.extensions) or "none"
     if result.tls:
         yield from _tls_rows(result.tls, glyphs)
+        refused = result.error is not None and result.error.kind == "cert"
+        yield from _trust_rows(result.tls, refused, verbose)
     if result.tcp:
         yield "tcp", _tcp(result.tcp, glyphs)
     for number, hop in enumerate(result.hops):
@@ -131,7 +158,7 @@ def _first_ping(phases: Phases) -> Text | str:
 
 
 def _tls_rows(tls: TlsInfo, glyphs: Glyphs) -> Iterator[tuple[str, Text | str]]:
-    parts = [tls.version, tls.cipher, f"ALPN {tls.alpn}" if tls.alpn else None]
+    parts = [tls.version, tls.cipher, f"ALPN {tls.alpn}" if tls.alpn else "no ALPN"]
     yield "tls", f" {glyphs.dot} ".join(part for part in parts if part)
     if tls.subject or tls.sans:
         yield "certificate", _subject(tls)
@@ -139,8 +166,21 @@ def _tls_rows(tls: TlsInfo, glyphs: Glyphs) -> Iterator[tuple[str, Text | str]]:
         yield "issued by", tls.issuer
     if tls.not_after:
         yield "valid until", _validity(tls)
+
+
+def _trust_rows(tls: TlsInfo, refused: bool, verbose: bool) -> Iterator[tuple[str, Text | str]]:
+    """Whether it is trusted, and the chain where that is in question."""
     if not tls.verified:
-        yield "", Text("not verified (-k)", style="yellow")
+        yield "", Text("not trusted" if refused else "not verified (-k)", style="yellow")
+    if refused or verbose:
+        for number, link in enumerate((tls.chain or ())[:_LINKS_SHOWN]):
+            yield "" if number else "chain", _link(number, link)
+
+
+def _link(number: int, link: ChainLink) -> Text:
+    dates = f"valid {link.not_before} to {link.not_after}"
+    issuer = "self-signed" if link.issuer == link.subject else f"issuer {link.issuer}"
+    return Text.assemble(f"{number} {link.subject}", (f"  ({issuer}, {dates})", "dim"))
 
 
 def _subject(tls: TlsInfo) -> Text:
@@ -155,8 +195,12 @@ def _validity(tls: TlsInfo) -> Text:
     if days is None:
         return Text(tls.not_after or "")
     style = "bold red" if days < 0 else "yellow" if days < 14 else "green"
-    left = f"{days} days left" if days >= 0 else f"expired {-days} days ago"
+    left = f"{days} days left" if days >= 0 else f"expired {_ago(-days - 1)} ago"
     return Text.assemble(tls.not_after or "", "  ", (left, style))
+
+
+def _ago(days: int) -> str:
+    return "less than a day" if days == 0 else "a day" if days == 1 else f"{days} days"
 
 
 def _tcp(tcp: TcpFacts, glyphs: Glyphs) -> Text:
@@ -191,7 +235,7 @@ def _note(note: str, glyphs: Glyphs) -> RenderableType:
 
 def _headers(result: ConnectResult) -> Iterator[RenderableType]:
     if result.request:
-        yield Text.assemble(("> ", "cyan"), f"GET {_target(result.url)} HTTP/1.1")
+        yield Text.assemble(("> ", "cyan"), f"GET {_target(result.reached or result.url)} HTTP/1.1")
         yield from _header_lines(">", result.request, "cyan")
     if result.http:
         status = f"HTTP/1.1 {result.http.status} {result.http.reason}".rstrip()
@@ -229,5 +273,6 @@ def _refusal(http: HttpInfo) -> Iterator[RenderableType]:
 
 
 def _body(http: HttpInfo) -> Iterator[RenderableType]:
-    for line in (http.body or "").splitlines()[:_BODY_LINES]:
+    lines = http.text if http.text is not None else (http.body or "").splitlines()
+    for line in lines[:_BODY_LINES]:
         yield Text.assemble(("< ", "magenta"), (line, "dim"))

@@ -47,7 +47,7 @@ class PingCsv:
 
 
 def _row(event: PingReply | PingLost | PingClosed) -> dict[str, Any]:
-    row = {"time": timestamp(event.time), "url": _cell(event.url)}
+    row = {"time": timestamp(event.time), "url": cell(event.url)}
     if isinstance(event, PingLost):
         return {**row, "event": "lost", "seq": event.seq}
     if isinstance(event, PingClosed):
@@ -64,6 +64,6 @@ def _figure(value: float | None) -> str | None:
     return None if value is None else f"{value:.3f}"
 
 
-def _cell(text: str) -> str:
-    # a spreadsheet takes a cell that begins so for a formula
+def cell(text: str) -> str:
+    """Text as a cell that no spreadsheet takes for a formula."""
     return "'" + text if text[:1] in "=+-@" else text

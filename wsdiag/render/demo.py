@@ -20,7 +20,7 @@ def print_heading(terminal: Terminal, question: str, command: str) -> None:
     rule = "-" if terminal.glyphs.ascii else "─"
     terminal.print(Text())
     terminal.print(Rule(Text(question, style="bold"), characters=rule, align="left", style="dim"))
-    terminal.print(Text.assemble(("$ ", "dim"), command))
+    terminal.line(f"$ {command}")  # as one line: it is there to be copied
     terminal.print(Text())
 
 

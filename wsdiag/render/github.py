@@ -2,33 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from wsdiag.probes.results import CheckResult, CheckSummary
 from wsdiag.render.check_groups import by_endpoint, endpoint_label
 
 _MARKS = {"pass": "✅ pass", "warn": "⚠️ warn", "fail": "❌ fail", "skip": "➖ skip"}
+# The runner drops a step's whole summary above 1 MiB; what else the step writes needs room as well.
+SUMMARY_BYTES = 900_000
+_HEAD = ["", "| | check | found |", "|---|---|---|"]
 
 
 def annotation_lines(results: Sequence[CheckResult], summary: CheckSummary) -> list[str]:
-    """Workflow commands, one a failure or warning, then a notice with the counts; cleaned input."""
-    lines = [
-        _command("warning" if result.status == "warn" else "error", _title(result), _told(result))
-        for result in results
-        if result.status in ("fail", "warn") or result.unmeasured
+    """Workflow commands: errors, warnings, then a notice with the counts; cleaned input.
+
+    Errors come first, because the runner shows ten of a kind in a step and no more.
+    """
+    errors = [r for r in results if r.status == "fail" or r.unmeasured]
+    warnings = [r for r in results if r.status == "warn"]
+    return [
+        *(_command("error", _title(result), _told(result)) for result in errors),
+        *(_command("warning", _title(result), _told(result)) for result in warnings),
+        _command("notice", "wsdiag check", _counts(summary)),
     ]
-    return [*lines, _command("notice", "wsdiag check", _counts(summary))]
 
 
 def step_summary(results: Sequence[CheckResult], summary: CheckSummary) -> str:
-    """Markdown for the file that GITHUB_STEP_SUMMARY names; cleaned input."""
-    lines = [f"### wsdiag check: {_counts(summary)}", ""]
+    """Markdown for the file that GITHUB_STEP_SUMMARY names, at most 900 kB; cleaned input.
+
+    What needs attention stands first, everything folded away beneath it.
+    """
+    odd = [r for r in results if r.status in ("fail", "warn") or r.unmeasured]
+    lines = [f"### wsdiag check: {_counts(summary)}", "", *_tables(odd)]
+    lines += ["<details><summary>All checks</summary>", "", *_tables(results), "</details>"]
+    return _fitting(lines)
+
+
+def _tables(results: Sequence[CheckResult]) -> Iterator[str]:
     for label, rows in by_endpoint(results).items():
-        lines += [f"#### {_cell(label)}", "", "| | check | found |", "|---|---|---|"]
-        lines += [f"| {_mark(row)} | {_cell(row.id)} | {_cell(_said(row))} |" for row in rows]
-        lines.append("")
-    return "\n".join(lines) + "\n"
+        yield from [f"#### {_cell(label)}", *_HEAD]
+        yield from (f"| {_mark(row)} | {_cell(row.id)} | {_cell(_said(row))} |" for row in rows)
+        yield ""
+
+
+def _fitting(lines: Sequence[str]) -> str:
+    """The lines, as many as the summary holds, and a word on how many it does not."""
+    kept, left = [], SUMMARY_BYTES
+    for line in lines:
+        left -= len(line.encode()) + 1
+        if left < 0:
+            break
+        kept.append(line)
+    if len(kept) < len(lines):
+        more = len(lines) - len(kept)
+        kept += ["", f"{more} more lines do not fit into a step summary; --junit FILE has all."]
+    return "\n".join(kept) + "\n"
 
 
 def _title(result: CheckResult) -> str:
@@ -50,9 +79,11 @@ def _said(result: CheckResult) -> str:
 
 
 def _counts(summary: CheckSummary) -> str:
+    missing = f", {summary.unmeasured} not measured" if summary.unmeasured else ""
+    skipped = summary.skipped - (summary.unmeasured or 0)
     return (
         f"{summary.passed} passed, {summary.warned} warned, {summary.failed} failed, "
-        f"{summary.skipped} skipped"
+        f"{skipped} skipped{missing}"
     )
 
 
@@ -70,7 +101,8 @@ def _property(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text as a cell: neither Markdown nor HTML of a peer is rendered."""
-    for plain in "\\`*_[]|~#!":
+    """Text as a cell: neither Markdown, formulas nor HTML of a peer are rendered."""
+    for plain in "\\`*_[]|~#!$":
         text = text.replace(plain, f"\\{plain}")
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace("\r", " ").replace("\n", " ")

@@ -111,6 +111,7 @@ class IdleScreen(IdleLines):
         super().__init__(terminal, urls, clock)
         self._urls = [terminal.text(url) for url in urls]
         self._queue: deque[IdleEvent] = deque()
+        self._drawn_s = -1.0
         self._screen = LiveScreen(terminal.out, self.draw)
 
     def start(self) -> None:
@@ -146,14 +147,21 @@ class IdleScreen(IdleLines):
             self._terminal.print(Text())
             self._terminal.print(self._verdict(verdict, quiet=True))
 
-    def _take_in(self) -> None:
+    def _take_in(self) -> bool:
+        taken = bool(self._queue)
         while self._queue:
             self._take(self._queue.popleft())
+        return taken
 
-    def draw(self, width: int, height: int, resized: bool) -> Lines:
-        """The frame for a terminal of this size."""
-        self._take_in()
-        timeline = Timeline(self._lanes, self._now_s, self._terminal.glyphs, max(height - 5, 3))
+    def draw(self, width: int, height: int, resized: bool) -> Lines | None:
+        """The frame for a terminal of this size; None while nothing would look different."""
+        changed, now_s = self._take_in(), self._now_s
+        # without news a bar grows by a column, and the clock goes on by a second
+        stale = now_s - self._drawn_s >= min(self._lanes.horizon_s / width, 1.0)
+        if not (changed or resized or stale):
+            return None
+        self._drawn_s = now_s
+        timeline = Timeline(self._lanes, now_s, self._terminal.glyphs, max(height - 5, 3))
         console = self._terminal.out
         view = Group(self._title(), Text(), timeline, Text(), self._foot())
         return console.render_lines(view, console.options.update(width=width), pad=False)

@@ -1,30 +1,31 @@
-"""Check results as JUnit XML, in the shape that the Jenkins xUnit schema accepts."""
+"""Check results as JUnit XML, valid by the schemas of Jenkins' xUnit plugin and of Apache Ant."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from xml.etree import ElementTree as ET
 
-from wsdiag.probes.results import CheckResult, CheckSummary
+from wsdiag.probes.results import CheckResult
 from wsdiag.render.check_groups import by_endpoint
 
 # XML 1.0, 2.2: characters that no document may hold, not even as references
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit_xml(results: Sequence[CheckResult], summary: CheckSummary) -> str:
-    """One suite an endpoint, one case a check; a warning passes, with its text in system-out.
+def junit_xml(results: Sequence[CheckResult], *, began: datetime, hostname: str) -> str:
+    """One suite an endpoint, one case a check; what was not measured is an error.
 
-    What was asked for but could not be measured is an error.
-    `results` are cleaned. The text ends with a line end.
+    A warning passes; its text stands in the suite's system-out. `results` are cleaned, `began` is
+    in UTC. The text ends with a line end.
     """
-    root = ET.Element("testsuites", {
-        "name": "wsdiag", "tests": str(len(results)), "failures": str(summary.failed),
-        "errors": str(_errors(results)), "time": f"{summary.duration_s:.3f}",
-    })  # fmt: skip
+    root = ET.Element("testsuites")
+    at = began.strftime("%Y-%m-%dT%H:%M:%S")  # both schemas want no zone, and no fraction
     for number, (label, cases) in enumerate(by_endpoint(results).items()):
-        _suite(root, number, label, cases)
+        suite = _suite(root, number, label, cases)
+        suite.set("timestamp", at)
+        suite.set("hostname", _legal(hostname) or "localhost")
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, "unicode") + "\n"
 
@@ -37,16 +38,23 @@ def _skipped(results: Sequence[CheckResult]) -> int:
     return sum(result.status == "skip" and not result.unmeasured for result in results)
 
 
-def _suite(root: ET.Element, number: int, label: str, results: Sequence[CheckResult]) -> None:
+def _suite(root: ET.Element, number: int, label: str, results: Sequence[CheckResult]) -> ET.Element:
     took = sum(result.took_ms or 0 for result in results) / 1e3
     suite = ET.SubElement(root, "testsuite", {
-        "name": _legal(label), "id": str(number), "tests": str(len(results)),
+        "name": _legal(label), "package": "wsdiag", "id": str(number), "tests": str(len(results)),
         "failures": str(sum(result.status == "fail" for result in results)),
         "errors": str(_errors(results)), "skipped": str(_skipped(results)),
         "time": f"{took:.3f}",
     })  # fmt: skip
+    properties = ET.SubElement(suite, "properties")
+    ET.SubElement(properties, "property", {"name": "url", "value": _legal(results[0].url)})
     for result in results:
         _case(suite, result)
+    # Apache Ant's schema has no system-out inside a case, and wants both at the end of a suite
+    warnings = [f"{r.id}: warning: {_account(r)}\n" for r in results if r.status == "warn"]
+    ET.SubElement(suite, "system-out").text = _legal("\n".join(warnings))
+    ET.SubElement(suite, "system-err")
+    return suite
 
 
 def _case(suite: ET.Element, result: CheckResult) -> None:
@@ -64,8 +72,6 @@ def _case(suite: ET.Element, result: CheckResult) -> None:
         error.text = _legal(_account(result))
     elif result.status == "skip":
         ET.SubElement(case, "skipped", {"message": _legal(result.detail or "skipped")})
-    elif result.status == "warn":
-        ET.SubElement(case, "system-out").text = _legal("warning: " + _account(result))
 
 
 def _account(result: CheckResult) -> str:

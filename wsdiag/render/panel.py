@@ -35,8 +35,10 @@ def panel(tally: Tally) -> Text:
     return text.append("\n  lost", _FAINT).append(f"{tally.lost:>7}", LOST if tally.lost else "")
 
 
-def table(series: Sequence[Series], glyphs: Glyphs, width: int) -> Table:
-    """Figures of several series, a row each, which is their legend as well."""
+def table(
+    series: Sequence[Series], glyphs: Glyphs, width: int, together: tuple[str, Tally] | None = None
+) -> Table:
+    """Figures of several series, a row each and their legend as well; below, of all `together`."""
     grid = Table.grid(padding=(0, 1, 0, 0))
     columns: tuple[str, ...] = ("now", "min", "p50", "p95", "p99", "max", "loss")
     if width < 64:  # the loss is never what gives way
@@ -51,6 +53,8 @@ def table(series: Sequence[Series], glyphs: Glyphs, width: int) -> Table:
         style = SERIES_STYLES[number % len(SERIES_STYLES)]
         name = Text.assemble((f"{glyphs.legend} ", style), shorten(one.name, width - 60, glyphs))
         grid.add_row(name, *_figures(one.tally, columns))
+    if together is not None:
+        grid.add_row(Text(f"  {together[0]}", _FAINT), *_figures(together[1], columns))
     return grid
 
 

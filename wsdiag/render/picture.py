@@ -8,6 +8,8 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 from rich.terminal_theme import TerminalTheme
 
+from wsdiag.render.dots import draw_dots
+
 WIDTH = 100
 """Columns of a saved view: wide enough for every table, narrow enough for a ticket."""
 
@@ -84,7 +86,8 @@ def _export(view: RenderableType, suffix: str, title: str, width: int) -> str:
     )  # fmt: skip
     console.print(view)
     if suffix == ".svg":
-        return console.export_svg(title=title, theme=_THEME, code_format=_SVG, unique_id="wsdiag")
+        svg = console.export_svg(title=title, theme=_THEME, code_format=_SVG, unique_id="wsdiag")
+        return draw_dots(svg)
     if suffix == ".html":
         return console.export_html(theme=_THEME, code_format=_HTML)
-    return console.export_text()
+    return "\n".join(line.rstrip() for line in console.export_text().splitlines()) + "\n"

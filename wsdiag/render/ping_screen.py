@@ -23,12 +23,13 @@ from wsdiag.probes.results import (
 )
 from wsdiag.render.canvas import Dots
 from wsdiag.render.chart import LatencyChart
+from wsdiag.render.crowd import MANY, WORST, Crowd
 from wsdiag.render.error import error_lines, print_error
 from wsdiag.render.figures import ms, percent
 from wsdiag.render.live import Lines, LiveScreen
 from wsdiag.render.panel import PANEL_WIDTH, marks_legend, panel, shorten, table
 from wsdiag.render.ping_lines import event_line
-from wsdiag.render.ping_summary import summary_view
+from wsdiag.render.ping_summary import rest_lines, summary_view
 from wsdiag.render.series import Sample, Series
 from wsdiag.render.terminal import Terminal
 from wsdiag.units import format_duration
@@ -61,10 +62,7 @@ class PingScreen:
     ) -> None:
         self._terminal, self._options, self._clock = terminal, options, clock
         self._begin = clock()
-        # one URL given twice is two series in the probe but one name: they share a line
-        self._series = {
-            url: Series(terminal.text(url), options.window_s) for url in dict.fromkeys(urls)
-        }
+        self._crowd = Crowd(urls, terminal.text, options.window_s)
         self._queue: deque[PingEvent] = deque(maxlen=_BACKLOG)
         self._starts: dict[str, PingStart] = {}
         self._notable: deque[Text] = deque(maxlen=32)
@@ -96,7 +94,7 @@ class PingScreen:
         self._take_in()
         for error in self._errors:
             print_error(self._terminal, error)
-        if self._sampled:
+        if self._crowd.sampled:
             self._terminal.print(self.final_view(self._final_rows()))
         elif self._summaries:
             self._terminal.print(self._summary_views())
@@ -109,12 +107,8 @@ class PingScreen:
     def save(self) -> None:
         """Write chart and summaries, or why there are none, to `--save`'s file; OSError."""
         errors = [line for one in self._errors for line in error_lines(self._terminal.clean(one))]
-        view = self.final_view() if self._sampled else self._summary_views()
+        view = self.final_view() if self._crowd.sampled else self._summary_views()
         self._terminal.save(Group(*errors, view), title="wsdiag ping")
-
-    @property
-    def _sampled(self) -> bool:
-        return any(one.tally.received or one.tally.lost for one in self._series.values())
 
     # -- events to samples -----------------------------------------------------------------------
 
@@ -144,17 +138,14 @@ class PingScreen:
             self._summaries.append(summary)
 
     def _sample(self, event: PingReply | PingLost | PingClosed) -> None:
-        series = self._series.setdefault(
-            event.url, Series(self._terminal.text(event.url), self._options.window_s)
-        )
-        series.add(_sample(event, self._begin))
+        self._crowd.add(event.url, _sample(event, self._begin))
         if not isinstance(event, PingReply) or event.late or event.cause:
             self._note(event, event.time)
 
     def _note(self, event: PingStart | PingReply | PingLost | PingClosed, at: datetime) -> None:
         clean = self._terminal.clean(event)
         line = Text.assemble((f"{at.astimezone():%H:%M:%S} ", "dim"), no_wrap=True, overflow="crop")
-        if len(self._series) > 1:
+        if len(self._crowd) > 1:
             line.append(shorten(clean.url, 24, self._terminal.glyphs) + " ", style="dim")
         self._notable.append(line.append_text(event_line(clean)))
 
@@ -174,14 +165,14 @@ class PingScreen:
     def _frame(self, width: int, height: int, now_s: float) -> Lines:
         rows = _note_rows(height)
         notes = list(self._notable)[-rows:] if rows else []
-        figures = self._figures(width)
-        used = 2 + rows + (len(self._series) + 1 if figures is not None else 0)
-        room = max(height - used, 4)
-        if figures is None:
-            middle = self._beside(now_s, room, width)
+        room = height - 2 - rows
+        if len(self._crowd) == 1 and width >= _NARROW:
+            middle = self._beside(now_s, max(room, 4), width)
         else:
-            middle = self._chart(now_s, room, self._options.window_s).lines(width)
-            middle += self._lines(figures, width)
+            shown = self._crowd.fitting(max(height // 2 - 2, 2))
+            figures = self._lines(self._table(shown, width), width)
+            chart = self._chart(shown, now_s, max(room - len(figures), 4), self._options.window_s)
+            middle = chart.lines(width) + figures
         title = self._lines(self._title(width, now_s), width)
         blank: Lines = [[]] * (rows - len(notes))
         foot = Group(*notes, marks_legend(self._terminal.glyphs, width))
@@ -192,25 +183,26 @@ class PingScreen:
         return console.render_lines(view, console.options.update(width=width), pad=False)
 
     def _beside(self, now_s: float, height: int, width: int) -> Lines:
-        chart = self._chart(now_s, height, self._options.window_s).lines(width - PANEL_WIDTH)
-        figures = self._lines(panel(self._only.tally), PANEL_WIDTH)
+        only = self._crowd.first
+        chart = self._chart([only], now_s, height, self._options.window_s)
+        lines = chart.lines(width - PANEL_WIDTH)
+        figures = self._lines(panel(only.tally), PANEL_WIDTH)
         figures += [[]] * (height - len(figures))
-        return [line + more for line, more in zip(chart, figures, strict=False)]
+        return [line + more for line, more in zip(lines, figures, strict=False)]
 
-    def _figures(self, width: int) -> RenderableType | None:
-        if len(self._series) > 1 or width < _NARROW:
-            return table(list(self._series.values()), self._terminal.glyphs, width)
-        return None
+    def _table(self, shown: Sequence[Series], width: int) -> RenderableType:
+        """Figures of these, and of all together where these are not all."""
+        together = (f"all {len(self._crowd)}", self._crowd.tally)
+        rest = together if len(self._crowd) > min(len(shown), MANY) else None
+        return table(shown, self._terminal.glyphs, width, rest)
 
-    @property
-    def _only(self) -> Series:
-        return next(iter(self._series.values()))
-
-    def _chart(self, end_s: float, height: int, window_s: float | None) -> LatencyChart:
+    def _chart(
+        self, shown: Sequence[Series], end_s: float, height: int, window_s: float | None
+    ) -> LatencyChart:
         options = self._options
         return LatencyChart(
-            list(self._series.values()), end_s, height, window_s, options.y_max_ms,
-            options.log_scale, self._terminal.glyphs, options.dots,
+            shown, end_s, height, window_s, options.y_max_ms, options.log_scale,
+            self._terminal.glyphs, options.dots,
         )  # fmt: skip
 
     def _title(self, width: int, now_s: float) -> RenderableType:
@@ -219,14 +211,15 @@ class PingScreen:
         facts = f"clock {'/'.join(clocks)}  {took}" if clocks else f"connecting  {took}"
         title = Text("PING ", style="bold", no_wrap=True, overflow="crop")
         room = width - len(facts) - 7
-        if len(self._series) == 1:
-            start = self._starts.get(next(iter(self._series)))
+        if len(self._crowd) == 1:
+            whole = self._crowd.first.name
+            start = next(iter(self._starts.values()), None)
             where = f" ({start.address})" if start and start.address else ""
-            fits = len(self._only.name) + len(where) <= room
-            name = shorten(self._only.name, room, self._terminal.glyphs)
+            fits = len(whole) + len(where) <= room
+            name = shorten(whole, room, self._terminal.glyphs)
             title.append(name).append(where if fits else "", style="dim")
         else:
-            title.append(f"{len(self._series)} endpoints")
+            title.append(f"{len(self._crowd)} endpoints")
         grid = Table.grid(expand=True)
         grid.add_column(ratio=1, no_wrap=True)
         grid.add_column(justify="right", no_wrap=True)
@@ -245,16 +238,27 @@ class PingScreen:
         """Chart of the whole run, `rows` high, legend, and each URL's summary."""
         longest = max((summary.duration_s for summary in self._summaries), default=0.0)
         end_s = longest or (self._clock() - self._begin).total_seconds()
-        starts = (event_line(start) for start in self._starts.values())
-        parts: list[RenderableType] = [*starts, self._chart(end_s, rows, None)]
-        if len(self._series) > 1:
-            parts.append(table(list(self._series.values()), self._terminal.glyphs, 100))
+        shown = self._crowd.final()
+        charted = shown[:WORST] if len(shown) > MANY else shown
+        parts: list[RenderableType] = [*self._openings(), self._chart(charted, end_s, rows, None)]
+        if len(shown) > 1:
+            parts.append(self._table(shown, 100))
         return Group(*parts, marks_legend(self._terminal.glyphs), self._summary_views())
 
+    def _openings(self) -> list[Text]:
+        if len(self._crowd) > MANY:
+            return [Text(f"PING {len(self._crowd)} endpoints")]
+        return [event_line(start) for start in self._starts.values()]
+
     def _summary_views(self) -> Group:
-        return Group(
-            *(summary_view(one, self._terminal.glyphs, columns=True) for one in self._summaries)
-        )
+        summaries, glyphs = self._summaries, self._terminal.glyphs
+        if len(summaries) > MANY:
+            worst = {series.name for series in self._crowd.ranked()[:WORST]}
+            summaries = [one for one in summaries if one.url in worst]
+        views = [summary_view(one, glyphs, columns=True) for one in summaries]
+        if len(summaries) == len(self._summaries):
+            return Group(*views)
+        return Group(*views, *rest_lines(self._summaries, len(summaries)))
 
 
 def _sample(event: PingReply | PingLost | PingClosed, begin: datetime) -> Sample:

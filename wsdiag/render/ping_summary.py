@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -29,6 +29,15 @@ def summary_view(summary: PingSummary, glyphs: Glyphs = UNICODE, *, columns: boo
     parts += [_limit(threshold, glyphs) for threshold in summary.thresholds]
     parts += [_advice(sentence) for sentence in summary.advice]
     return Group(*parts)
+
+
+def rest_lines(summaries: Sequence[PingSummary], shown: int) -> Iterator[Text]:
+    """What is said of many URLs instead of a summary each, of which `shown` were printed."""
+    more = len(summaries) - shown
+    yield Text(f"\nand {more} endpoints more, as in the table; -o json tells all of each")
+    failed = sum(not all(limit.ok for limit in one.thresholds) for one in summaries)
+    if failed:
+        yield Text(f"{failed} of {len(summaries)} endpoints break a limit", style="bold red")
 
 
 def _counts(summary: PingSummary) -> Text:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, TextIO
 
-from wsdiag.probes.results import SCHEMA_VERSION, ServeEvent
+from wsdiag.probes.results import SCHEMA_VERSION
 from wsdiag.render.redact import Redactor
 
 
@@ -19,7 +19,7 @@ def to_record(result: Any, redactor: Redactor | None = None) -> dict[str, Any]:
     if redactor is not None:
         result = redactor.clean(result)
     record = {"schema_version": SCHEMA_VERSION, "type": result.type, **_members(result)}
-    if isinstance(result, ServeEvent):
+    if result.type == "serve.event":
         extra = record.pop("data")
         record = {**record, **{key: extra[key] for key in extra if key not in record}}
     return record

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import TypeVar
-from urllib.parse import quote
 
 from wsdiag.render.walk import map_text
 
@@ -14,8 +13,10 @@ T = TypeVar("T")
 MASK = "***"
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 _SCHEMES = frozenset({"basic", "bearer", "digest", "negotiate", "ntlm", "token"})
-# RFC 3986, 3.2.1: userinfo ends at the last "@" of the authority
-_URL_PASSWORD = re.compile(r"([a-z][a-z0-9+.-]*://[^\s/?#:@]*:)[^\s/?#]*@", re.IGNORECASE)
+# RFC 3986, 3.2.1: userinfo ends at the last "@" of the authority; the word PASSWORD is a hint's own
+_URL_PASSWORD = re.compile(
+    r"([a-z][a-z0-9+.-]*://[^\s/?#:@]*:)(?!(?-i:PASSWORD)@HOST)[^\s/?#]*@", re.IGNORECASE
+)
 _HEADER_LINE = re.compile(
     r"\b(proxy-authorization|authorization|set-cookie|cookie)([ \t]*:[ \t]*)([^\r\n]+)",
     re.IGNORECASE,
@@ -32,7 +33,7 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = (), *, show: bool = False) -> None:
         self.show = show
-        known = {form for secret in secrets for form in (secret, quote(secret, safe=""))}
+        known = {form for secret in secrets for form in _forms(secret)}
         # the longest first: a secret may contain another
         usable = sorted((s for s in known if len(s) >= _SHORTEST_SECRET), key=len, reverse=True)
         self._secrets = re.compile("|".join(map(re.escape, usable))) if usable else None
@@ -60,6 +61,12 @@ class Redactor:
     def clean(self, value: T) -> T:
         """A copy of a result (dataclasses, sequences, mappings) with every string masked."""
         return value if self.show else map_text(value, self.header)
+
+
+def _forms(secret: str) -> tuple[str, str]:
+    from urllib.parse import quote
+
+    return secret, quote(secret, safe="")
 
 
 def _mask_value(name: str, value: str) -> str:

@@ -11,6 +11,7 @@ import types
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, fields, is_dataclass
 from datetime import datetime
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -30,7 +31,8 @@ _PLAIN = {str: "string", bool: "boolean", int: "integer", float: "number", type(
 
 def schema_text() -> str:
     """The published schema, as `wsdiag --json-schema` prints it."""
-    return PATH.read_text(encoding="utf-8").rstrip("\n")
+    # not from PATH: in a zip file that is no file
+    return files("wsdiag.render").joinpath("schema.json").read_text("utf-8").rstrip("\n")
 
 
 def build_schema() -> dict[str, Any]:

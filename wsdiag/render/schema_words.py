@@ -53,6 +53,7 @@ WORDS: dict[str, str] = {
     "issuer": "Who signed the certificate",
     "sans": "Names and addresses that the certificate is for (subjectAltName)",
     "not_after": "When the certificate ends",
+    "not_before": "When the certificate begins",
     "expires_in_days": "Whole days until the certificate ends",
     "verified": "Whether the certificate was verified; false under `-k`",
     "TcpFacts.rtt_ms": "TCP's smoothed round trip",

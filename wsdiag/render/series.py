@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from wsdiag.probes.results import Cause
 
+FINENESS = 1024
+"""Moments of a series that has the screen for itself: several for each dot column."""
 _GRAIN = math.log(1.001)
 """Percentiles beside a live chart are right to 0.05 %: finer than its three digits."""
 
@@ -179,14 +181,12 @@ class Tally:
 class Series:
     """One URL's samples: the window that scrolls, the whole run, and the figures."""
 
-    _FINENESS = 1024
-
-    def __init__(self, name: str, window_s: float = 60.0) -> None:
+    def __init__(self, name: str, window_s: float = 60.0, fineness: int = FINENESS) -> None:
+        """`fineness`: moments that a window, and the whole run, are divided into at most."""
         self.name = name
         # a little more than the window, for what scrolls out while a frame is drawn
-        width_s = window_s / self._FINENESS
-        self.recent = Moments(width_s, self._FINENESS + 64, rolling=True)
-        self.whole = Moments(0.01, self._FINENESS, rolling=False)
+        self.recent = Moments(window_s / fineness, fineness + fineness // 16, rolling=True)
+        self.whole = Moments(0.01, fineness, rolling=False)
         self.tally = Tally()
 
     def add(self, sample: Sample) -> None:

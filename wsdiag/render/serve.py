@@ -13,7 +13,7 @@ from wsdiag.render.terminal import Terminal
 _STYLES = {
     "open": "green", "accept": "green", "opened": "green", "accepted": "green",
     "refused": "yellow", "rejected": "yellow", "violation": "bold red", "error": "bold red",
-    "fault": "magenta", "close": "cyan", "closed": "cyan",
+    "fault": "magenta", "drop": "magenta", "starved": "bold red", "close": "cyan", "closed": "cyan",
 }  # fmt: skip
 
 

@@ -71,23 +71,17 @@ TraceRecord = TracePhase | TraceHeaders | TraceFrame
 
 
 class TracePrinter:
-    """A tracer for `-v`: lines on stderr, timed from the first event.
+    """A tracer for `-v`: lines on stderr, timed from the first event."""
 
-    `headers=False` where the view shows them itself, as `connect` does.
-    """
-
-    def __init__(self, terminal: Terminal, *, urls: int = 1, headers: bool = True) -> None:
+    def __init__(self, terminal: Terminal, *, urls: int = 1) -> None:
         self._terminal = terminal
         self._several = urls > 1
-        self._headers = headers
         self._begin_ns: int | None = None
 
     def __call__(self, event: TraceEvent) -> None:
         """Print one event."""
         if self._begin_ns is None:
             self._begin_ns = event.mono_ns
-        if isinstance(event, HeadersTraced) and not self._headers:
-            return
         at = Text(f"{(event.mono_ns - self._begin_ns) / 1e9:+.6f} ", style="dim")
         if self._several:
             at.append(self._terminal.text(event.url) + " ")

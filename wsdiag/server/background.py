@@ -8,6 +8,7 @@ from typing import Any
 
 from wsdiag.server.options import ServerOptions
 from wsdiag.server.server import Server
+from wsdiag.transport.trust import TrustError
 
 _START_TIMEOUT_S = 30.0
 Event = tuple[int, str, dict[str, Any]]
@@ -17,7 +18,7 @@ class BackgroundServer:
     """A running server. `url` has no trailing slash; `events` grows as things happen."""
 
     def __init__(self, options: ServerOptions) -> None:
-        """Start it. OSError when it cannot listen."""
+        """Start it. What `Server.start` raises when it cannot."""
         self.events: list[Event] = []
         self.url = ""
         self._changed = threading.Condition()
@@ -43,7 +44,7 @@ class BackgroundServer:
         try:
             await self.server.start()
             self.url = self.server.url
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TrustError) as error:
             self._failure = error
             return
         finally:

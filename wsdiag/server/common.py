@@ -8,18 +8,22 @@ from urllib.parse import parse_qsl, quote
 
 from wsdiag.server.fault import Fault
 from wsdiag.server.faults import FAULTS
-from wsdiag.server.faults.drops import Dropping, Idle
+from wsdiag.server.faults.drops import Idle
 from wsdiag.server.params import params_of
 from wsdiag.server.routes import from_spec
+
+_MANY = 8
 
 
 @dataclass(frozen=True, slots=True)
 class FaultOption:
-    """One command-line option; `metavar` None: a flag."""
+    """One command-line option; `metavar` None: a flag; `optional`: works without its value."""
 
     name: str
     metavar: str | None
     help: str
+    optional: bool = False
+    choices: tuple[str, ...] = ()
 
     @property
     def attribute(self) -> str:
@@ -28,7 +32,7 @@ class FaultOption:
 
 
 def option_name(fault: type[Fault]) -> str | None:
-    """The option of a fault without its dashes; None: it is a path only."""
+    """The option of a fault without its dashes; None: it has none."""
     if fault.option is None:
         return None
     return fault.option or fault.name.replace("/", "-")
@@ -40,19 +44,43 @@ def fault_options() -> list[FaultOption]:
     for fault in FAULTS:
         name, params = option_name(fault), params_of(fault)
         if name is not None:
-            metavar = params[0].kind.metavar if params else None
-            options.append(FaultOption(name, metavar, f"{_sentence(fault.summary)}."))
+            text = f"{_sentence(fault.summary)}."
+            choices = params[0].kind.choices if params else ()
+            metavar = first_metavar(fault)
+            options.append(FaultOption(name, metavar, text, metavar is not None, choices))
     return options + shared_options()
 
 
+def first_metavar(fault: type[Fault]) -> str | None:
+    """What the option's value is called; a list too long for a line is called by its name."""
+    params = params_of(fault)
+    if not params:
+        return None
+    kind = params[0].kind
+    return kind.metavar if len(kind.choices) < _MANY else params[0].name.upper()
+
+
 def shared_options() -> list[FaultOption]:
-    """`--drop` and what goes with it, for all faults that drop."""
+    """`--drop` and what goes with it, each for all faults that have such a parameter."""
     own = {param.name for param in params_of(Idle)[:1]}
-    takers = "--idle-timeout, --lifetime"
     return [
-        FaultOption(param.name, param.kind.metavar, f"With {takers}: {param.help}.")
+        FaultOption(
+            param.name,
+            param.kind.metavar,
+            f"With {', '.join('--' + name for name in takers(param.name))}: {param.help}.",
+            choices=param.kind.choices,
+        )
         for param in params_of(Idle)
         if param.name not in own
+    ]
+
+
+def takers(shared: str) -> list[str]:
+    """Names of the options whose faults have this parameter, not as their first."""
+    return [
+        name
+        for fault in FAULTS
+        if (name := option_name(fault)) and any(p.name == shared for p in params_of(fault)[1:])
     ]
 
 
@@ -72,16 +100,17 @@ def fault_specs(values: Mapping[str, str | bool | None]) -> list[str]:
         if option.name in given
     }
     asked = [(fault, option_name(fault)) for fault in FAULTS]
-    chosen = [(fault, given[name]) for fault, name in asked if name in given]
-    if shared and not any(issubclass(fault, Dropping) for fault, _ in chosen):
-        raise ValueError(f"--{next(iter(shared))} needs --idle-timeout or --lifetime")
-    return [_spec(fault, value, shared) for fault, value in chosen]
+    for name in shared:
+        if not set(takers(name)) & set(given):
+            some = " or ".join("--" + taker for taker in takers(name))
+            raise ValueError(f"--{name} needs {some}")
+    return [_spec(fault, given[name], shared) for fault, name in asked if name in given]
 
 
 def _spec(fault: type[Fault], value: str | bool | None, shared: Mapping[str, str]) -> str:
     first, _, query = ("" if value is True else str(value)).partition("?")
     own = {name for name, _ in parse_qsl(query, keep_blank_values=True)}
-    takes = {param.name for param in params_of(fault)} if issubclass(fault, Dropping) else set()
+    takes = {param.name for param in params_of(fault)[1:]}
     more = [f"{name}={quote(text)}" for name, text in shared.items() if name in takes - own]
     query = "&".join([query, *more] if query else more)
     path = fault.name + (f"/{quote(first, safe='')}" if first else "")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_BODY = 65536
 _TIMEOUT_S = 10.0
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _JSON = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
 
 
@@ -28,7 +29,8 @@ class Control:
     """One request to the control port, answered once.
 
     The token stands in `Authorization: Bearer TOKEN`. A web page cannot send that header here
-    without asking first (CORS), and the question is refused like any other request.
+    without asking first (CORS), and the question is refused like any other request. What a browser
+    sends for a page is refused anyway: it has an Origin, or (DNS rebinding) the page's own Host.
     """
 
     def __init__(
@@ -74,7 +76,9 @@ class Control:
     def _serve(self) -> None:
         assert self._request is not None
         method, target = self._request.method, self._request.target
-        if not self._allowed():
+        if self._from_a_page():
+            self._answer(403, {"error": "not from web pages, and by a loopback address only"})
+        elif not self._allowed():
             self._answer(401, {"error": "send Authorization: Bearer TOKEN"})
         elif target != b"/faults":
             self._answer(404, {"error": "only /faults is here"})
@@ -84,6 +88,12 @@ class Control:
             self._post()
         else:
             self._answer(405, {"error": "GET or POST"})
+
+    def _from_a_page(self) -> bool:
+        assert self._request is not None
+        headers = dict(self._request.headers)
+        host = headers.get(b"host", b"").decode("latin-1").rpartition(":")[0]
+        return b"origin" in headers or host not in _LOOPBACK
 
     def _allowed(self) -> bool:
         assert self._request is not None

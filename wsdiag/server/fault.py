@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wsdiag.server.terms import Terms
 
 Direction = Literal["client", "server"]
+Silence = Literal["tcp", "tls"]
 Group = Literal["behaves", "drops", "delays", "keepalive", "sends", "handshake", "breaks rules"]
 
 
@@ -29,7 +30,7 @@ class Fault:
     """One line of help: what the client sees."""
     group: ClassVar[Group]
     option: ClassVar[str | None] = ""
-    """Its command-line option where it is not the name; None: a path only."""
+    """Its command-line option where it is not the name; None: what serve does anyway."""
     raw: ClassVar[bool] = False
     """Whether it also works between two TCP connections, without knowing frames."""
     auto_pong: ClassVar[bool] = True
@@ -40,8 +41,13 @@ class Fault:
     def check(self) -> None:
         """Refuse parameters that make no sense together, with ValueError."""
 
-    def accepted(self) -> bool:
-        """TCP connected, nothing read yet; True: nothing will ever be read."""
+    def silent_from(self) -> Silence | None:
+        """On every path: where all falls silent before a request can say which path it wants."""
+        return None
+
+    @property
+    def deafens(self) -> bool:
+        """Whether an unanswered request leaves TCP silent too."""
         return False
 
     def answer(self, request: Request) -> bytes | None:
@@ -82,6 +88,13 @@ class Fault:
         if self.timer is not None:
             self.timer.cancel()
         self.timer = link.loop.call_later(max(delay, 0.0), action)
+
+    def act(self, link: Link, delay: float, action: Callable[[], None]) -> None:
+        """As `arm`, but with no delay at once: right behind the bytes of the upgrade."""
+        if delay:
+            self.arm(link, delay, action)
+        else:
+            action()
 
 
 def overrides(fault: Fault, hook: str) -> bool:

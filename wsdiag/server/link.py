@@ -131,7 +131,7 @@ class Link:
         else:
             self._cut(how)
         # told last: whoever hears it finds the connection dropped
-        self.emit("drop", fault=by, how=how)
+        self.emit("drop", fault=by, how=self.dropped)
 
     def _cut(self, how: How) -> None:
         self.over = True
@@ -141,7 +141,14 @@ class Link:
             self.armed = True
             self.stream.resume_reading()
         else:
-            drop_stream(self.stream, how)
+            self.dropped = drop_stream(self.stream, how)
+
+    def let_go(self, stream: Stream) -> None:
+        """The server ends, and with it a stream that it kept silent: without a word if it can."""
+        if self.dropped == "silent":
+            stream.vanish()
+        else:
+            stream.reset()
 
     def abandon(self, how: How) -> None:
         """What else hangs on this connection must follow; nothing does here."""
@@ -163,17 +170,19 @@ class Link:
         raise NotImplementedError
 
 
-def drop_stream(stream: Stream, how: How) -> None:
+def drop_stream(stream: Stream, how: How) -> How:
     """End a stream without a word: by FIN, FIN without close_notify, RST, or nothing at all.
 
-    `hang`: this endpoint does nothing any more, but its kernel still acknowledges.
+    `hang`: this endpoint does nothing any more, but its kernel still acknowledges; returned for
+    `silent` where the kernel cannot be silenced.
     """
     if how == "rst":
         stream.reset()
     elif how in ("silent", "hang"):
-        stream.freeze(deaf=how == "silent")
+        return "silent" if stream.freeze(deaf=how == "silent") else "hang"
     else:
         stream.close(goodbye=how != "tls-eof")
+    return how
 
 
 class _Direct:

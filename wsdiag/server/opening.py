@@ -13,7 +13,7 @@ from wsdiag.server import page
 from wsdiag.server.fault import Fault
 from wsdiag.server.link import Link
 from wsdiag.server.peer import Peer
-from wsdiag.server.relay import RelayPeer, dial_upstream
+from wsdiag.server.relay import RelayPeer, dial_upstream, upstream_headers, upstream_refusal
 from wsdiag.server.routes import RouteError, resolve
 from wsdiag.server.terms import Terms
 from wsdiag.transport.report import DialError
@@ -33,9 +33,8 @@ class Opening:
     """One opening handshake, bounded in time and size; hands the stream on, or ends it."""
 
     __slots__ = (
-        "_full",
-        "_handshake", "_kept", "_mute", "_over", "_task", "_timer", "loop", "number", "server",
-        "stream",
+        "_deaf", "_full", "_handshake", "_kept", "_mute", "_over", "_task", "_timer", "loop",
+        "number", "server", "stream",
     )  # fmt: skip
 
     def __init__(self, server: Server, number: int, stream: Stream, *, full: bool) -> None:
@@ -46,6 +45,7 @@ class Opening:
             subprotocols=options.subprotocols, deflate=options.compression
         )
         self._over = self._mute = False
+        self._deaf = False
         self._full = full
         self._kept = b""
         self._task: asyncio.Task[None] | None = None
@@ -91,7 +91,9 @@ class Opening:
 
     def stop(self) -> None:
         """The server goes away."""
-        if self._mute:
+        if self._deaf:
+            self.stream.vanish()
+        elif self._mute:
             self.stream.reset()
         else:
             self.stream.close()
@@ -141,7 +143,8 @@ class Opening:
             self.answer(reply)
         else:
             self._mute = True
-            self.stream.freeze()
+            self._deaf = fault.deafens
+            self.stream.freeze(deaf=self._deaf)
 
     def _plain(self, request: Request) -> None:
         """A request that asks for no WebSocket: the page, or figures as JSON."""
@@ -184,14 +187,15 @@ class Opening:
         except DialError as error:
             self._mute = False
             self.emit("upstream-failed", code=error.code, message=error.message)
-            body = f"upstream: {error.message}\n".encode()
-            self.answer(self._handshake.reject(502, body=body))
+            self.answer(upstream_refusal(error))
             return
         if self._over or self.stream.ended is not None:
             session.stream.close()
             return
         terms = self._agree(request, faults)
-        terms.subprotocol = session.report.subprotocol if session.report else None
+        if session.report is not None:
+            terms.subprotocol = session.report.subprotocol
+            terms.headers = upstream_headers(session.report)
         reply, deflate = self._accept(request, terms)
         peer = RelayPeer(self.server, self.number, self.stream, deflate, session)
         self._attach(request, faults, reply, peer)
@@ -199,7 +203,7 @@ class Opening:
 
     def _accept(self, request: Request, terms: Terms) -> tuple[bytes, PerMessageDeflate | None]:
         handshake = ServerHandshake(deflate=terms.deflate or False)
-        return handshake.accept(request, subprotocol=terms.subprotocol)
+        return handshake.accept(request, subprotocol=terms.subprotocol, headers=terms.headers)
 
     def _agree(self, request: Request, faults: list[Fault]) -> Terms:
         terms = Terms(

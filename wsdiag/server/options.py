@@ -33,6 +33,8 @@ class ServerOptions:
     """Relay TCP bytes instead of WebSocket messages; the upstream is tcp://host:port too."""
     insecure: bool = False
     """Do not verify the upstream's certificate."""
+    cacert: Path | None = None
+    """Trust this CA (PEM file or folder) at the upstream."""
     control_port: int | None = None
     """A port on loopback for `POST /faults`; None: none."""
     control_token: str | None = None

@@ -22,6 +22,8 @@ class Kind:
     wanted: str
     parse: Callable[[str], Any]
     choices: tuple[str, ...] = ()
+    free: bool = False
+    """Takes any word, names of faults as well: in a path those are faults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,4 +156,4 @@ RATE = Kind("BYTES/S", "bytes a second of 1 or more: 500, 64k, 1M", _rate)
 SIZE = Kind("BYTES", "a size of at most 64M: 64, 16k, 4M", _bounded_size)
 SHARE = Kind("SHARE", "a share from 0 to 1, or 10%", _share)
 CODE = whole(0, 65535, "CODE")
-TEXT = Kind("TEXT", "a text of at most 123 bytes", _short_text)
+TEXT = Kind("TEXT", "a text of at most 123 bytes", _short_text, free=True)

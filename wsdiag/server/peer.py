@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from asyncio import TimerHandle
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from wsdiag.protocol.closing import cut_reason
@@ -83,8 +82,10 @@ class Peer(Link):
         if kind is TextMessage or kind is BinaryMessage:
             self.messages_in += 1
             if self.connection.close_sent is None:
-                with suppress(LocalProtocolError):
+                try:
                     self.deliver(event)
+                except LocalProtocolError:
+                    pass  # a fault is in the middle of a message of its own
         elif kind is Close:
             self._closed_by_client(event)
         elif kind is Violation:
@@ -213,6 +214,6 @@ class Peer(Link):
         if self.is_open:
             self.close(1001, "server shuts down")
         elif self.dropped in ("silent", "hang"):
-            self.stream.reset()
+            self.let_go(self.stream)
         elif self.over:
             self.stream.close()

@@ -137,7 +137,9 @@ class RawLink(Link):
     def stop(self) -> None:
         """The server goes away."""
         if self.dropped in ("silent", "hang"):
-            self.stream.reset()
+            self.let_go(self.stream)
+            if self._upstream is not None:
+                self.let_go(self._upstream)
         else:
             self.stream.close()
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from wsdiag.protocol.deflate import PerMessageDeflate
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, Event, Ping, Pong, TextMessage, Violation
+from wsdiag.protocol.server_handshake import refusal
 from wsdiag.server.link import QUEUE_HIGH, How, drop_stream
 from wsdiag.server.peer import Peer
 from wsdiag.transport.dial import dial
 from wsdiag.transport.options import DialOptions
+from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.session import Received, Session
 from wsdiag.transport.stream import End, Stream
 from wsdiag.transport.target import Target
@@ -64,9 +66,27 @@ def _dial_options(options: ServerOptions, request: Request) -> DialOptions:
         origin=request.header("Origin"),
         user_agent=request.header("User-Agent"),
         insecure=options.insecure,
+        cacert=options.cacert,
         compression=options.compression,
         max_message_size=options.max_message_size,
     )
+
+
+def upstream_headers(report: DialReport) -> list[tuple[str, str]]:
+    """What of the upstream's answer is for the client: cookies and all that is not of one hop."""
+    return [
+        (name, value)
+        for name, value in report.headers
+        if name.lower() not in _OWN and not name.lower().startswith("sec-websocket-")
+    ]
+
+
+def upstream_refusal(error: DialError) -> bytes:
+    """The upstream's own answer when it refused the upgrade; 502 with the reason otherwise."""
+    report = error.report
+    if report.status is not None and report.status != 101:
+        return refusal(report.status, upstream_headers(report), report.body)
+    return refusal(502, (), f"upstream: {error.message}\n".encode())
 
 
 class RelayPeer(Peer):
@@ -167,6 +187,7 @@ class RelayPeer(Peer):
         """The upstream's TCP ended: so does the client's, in the same way where that is known."""
         # our half of it too, at once: an endpoint waits for that after its FIN
         self._session.stream.close()
+        self.server.parted(self._session.stream)
         if self.over or self.connection.close_sent is not None:
             return
         self.emit("upstream-ended", how=end.how)
@@ -194,7 +215,11 @@ class RelayPeer(Peer):
     def gone(self, end: End) -> None:
         """The client is gone: so is the upstream."""
         super().gone(end)
-        if end.how == "rst":
+        if self.dropped in ("silent", "hang"):
+            self.let_go(self._session.stream)
+        elif end.how == "rst":
             self._session.stream.reset()
         elif self._session.connection.close_sent is None:
             self._session.stream.close()
+        elif self._session.ended is None:
+            self.server.parting(self._session.stream)

@@ -70,6 +70,8 @@ def _take_first(fault: type[Fault], segments: list[str], values: dict[str, Any])
         if not known:
             raise RouteError(400, f"/{fault.name} takes nothing behind its name")
         return
+    if known and params[0].kind.free:
+        return
     try:
         values[params[0].attribute] = params[0].read(segments[0])
     except ValueError as error:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from wsdiag.server.control import Control
-from wsdiag.server.fault import Fault
+from wsdiag.server.fault import Fault, Silence
 from wsdiag.server.link import Link
 from wsdiag.server.opening import Opening
 from wsdiag.server.options import ServerOptions
@@ -22,6 +22,11 @@ from wsdiag.transport.target import Target
 OnEvent = Callable[[int, str, dict[str, Any]], None]
 _STOP_TIMEOUT_S = 2.0
 _REFUSED_AT_ONCE = 64
+_REMIND_S = 10.0
+
+
+class ControlPortError(OSError):
+    """The control port cannot be had."""
 
 
 class Server:
@@ -37,6 +42,8 @@ class Server:
         self._listener: Listener | None = None
         self._links: set[Opening | Link] = set()
         self._frozen: list[Stream] = []
+        self._parting: set[Stream] = set()
+        self._starved_until = 0.0
         self._emptied = asyncio.Event()
         self._accepted = 0
         self._counts: Counter[str] = Counter()
@@ -49,24 +56,29 @@ class Server:
     # -- life ----------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Listen. OSError when the port cannot be had, ssl.SSLError for unusable certificates."""
+        """Listen. OSError when the port cannot be had (ControlPortError: the control port),
+        ValueError for options that make no sense, TrustError for unusable certificates.
+        """
         options = self.options
         self._check(options.faults)
         if options.upstream is not None:
             raw_address(options.upstream) if options.raw else Target.parse(options.upstream)
-        deaf = any(fault.accepted() for fault in options.faults)
-        tls = ServerTls(options.cert, options.key) if options.cert and not deaf else None
+        tls = ServerTls(options.cert, options.key) if options.cert else None
         self._started_at = asyncio.get_running_loop().time()
-        accept = self._deaf if deaf else self._raw if options.raw else self._accept
-        self._listener = await listen(options.host, options.port, tls=tls, on_stream=accept)
+        accept = self._raw if options.raw else self._accept
+        self._listener = await listen(
+            options.host, options.port, tls=tls, on_stream=accept, intercept=self._swallow,
+            on_starved=self._starved,
+        )  # fmt: skip
+        self._listener.set_deaf(self._silence() == "tcp")
         if options.control_port is not None:
             try:
                 self._control = await listen(
                     "127.0.0.1", options.control_port, on_stream=self._take_control
                 )
-            except OSError:
+            except OSError as error:
                 self._listener.close()
-                raise
+                raise ControlPortError(error.errno, error.strerror) from None
 
     @property
     def host(self) -> str:
@@ -111,16 +123,16 @@ class Server:
         for link in tuple(self._links):
             link.stop()
         for stream in self._frozen:
-            stream.reset()
+            stream.reset()  # silence ends with the server
         self._frozen.clear()
         try:
             async with asyncio.timeout(_STOP_TIMEOUT_S):
-                while self._links:
+                while self._links or self._parting:
                     self._emptied.clear()
                     await self._emptied.wait()
         except TimeoutError:
-            for link in tuple(self._links):
-                link.stream.reset()
+            for stream in (*(link.stream for link in self._links), *self._parting):
+                stream.reset()
         await asyncio.sleep(0)  # streams tell of their end in the loop's next round
 
     async def __aenter__(self) -> Server:
@@ -132,11 +144,25 @@ class Server:
 
     # -- connections ---------------------------------------------------------------------------
 
-    def _deaf(self, stream: Stream) -> None:
+    def _starved(self, error: OSError) -> None:
+        now = asyncio.get_running_loop().time()
+        if now >= self._starved_until:
+            self._starved_until = now + _REMIND_S
+            message = f"new connections wait: {error.strerror}; `ulimit -n` allows more"
+            self.emit(0, "starved", {"message": message})
+
+    def _silence(self) -> Silence | None:
+        return next((where for fault in self.faults if (where := fault.silent_from())), None)
+
+    def _swallow(self, stream: Stream) -> bool:
+        """Whether this connection hangs before its first byte, under --hang tcp or tls."""
+        if self._silence() is None:
+            return False
         self._accepted += 1
-        self.emit(self._accepted, "drop", {"fault": "hang", "how": "silent", "peer": stream.peer})
+        self.emit(self._accepted, "drop", {"fault": "hang", "how": "hang", "peer": stream.peer})
         stream.freeze()
         self._frozen.append(stream)
+        return True
 
     def _accept(self, stream: Stream) -> None:
         self._accepted += 1
@@ -179,6 +205,7 @@ class Server:
         self._check(faults)
         old = {fault.name for fault in self.faults}
         self.faults = tuple(faults)
+        self._running.set_deaf(self._silence() == "tcp")
         self.emit(0, "faults", {"faults": [fault.name for fault in faults]})
         for link in tuple(self._links):
             if isinstance(link, Link) and not link.over:
@@ -187,7 +214,7 @@ class Server:
 
     def _check(self, faults: Sequence[Fault]) -> None:
         for fault in faults:
-            if self.options.raw and not fault.raw:
+            if self.options.raw and not fault.raw and fault.silent_from() is None:
                 raise ValueError(f"{fault.name} needs frames: it does not work with --raw")
 
     def combine(self, faults: list[Fault]) -> list[Fault]:
@@ -204,8 +231,16 @@ class Server:
     def gone(self, link: Opening | Link) -> None:
         """A connection is over."""
         self._links.discard(link)
-        if not self._links:
-            self._emptied.set()
+        self._emptied.set()
+
+    def parting(self, stream: Stream) -> None:
+        """A relay's upstream outlives its client for the rest of its closing handshake."""
+        self._parting.add(stream)
+
+    def parted(self, stream: Stream) -> None:
+        """That is over too."""
+        self._parting.discard(stream)
+        self._emptied.set()
 
     def emit(self, number: int, event: str, data: dict[str, Any]) -> None:
         """Count an event and tell the listener."""

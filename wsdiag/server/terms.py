@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wsdiag.protocol.deflate import DeflateOffer
 
@@ -13,6 +13,8 @@ class Terms:
 
     subprotocol: str | None
     deflate: DeflateOffer | None
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    """Others that the answer carries: a relay's come from the upstream."""
 
 
 def with_header(reply: bytes, name: str, value: str | None) -> bytes:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from time import monotonic_ns
+from typing import TYPE_CHECKING
 
 from wsdiag.protocol.codes import Role
 from wsdiag.protocol.connection import Connection
-from wsdiag.protocol.handshake import Accepted
-from wsdiag.transport import failures, redirects, second_look
+from wsdiag.transport import failures, redirects
 from wsdiag.transport.inbox import Inbox, InboxEnded, shake_hands
 from wsdiag.transport.options import DialOptions
 from wsdiag.transport.report import DialError, DialReport, PhaseClock
@@ -18,9 +19,12 @@ from wsdiag.transport.stamps import Stamp
 from wsdiag.transport.stream import Stream
 from wsdiag.transport.target import Target, UrlError
 from wsdiag.transport.tls import TlsLayer
-from wsdiag.transport.trace import Tracer, frame_tracer
-from wsdiag.transport.trust import TrustError, client_context, facts
 from wsdiag.transport.upgrade import upgrade
+
+if TYPE_CHECKING:
+    from wsdiag.protocol.client_handshake import Accepted
+    from wsdiag.protocol.connection import FrameHook
+    from wsdiag.transport.trace import Tracer
 
 # A plain server takes a ClientHello for the beginning of a long header line, and waits.
 _PATIENCE_S = 2.0
@@ -41,7 +45,20 @@ async def dial(
     except UrlError as error:
         raise DialError("usage", "url", "bad-url", error.message, report,
                         position=error.position) from None  # fmt: skip
+    _make_ready(target, options)
     return await _Dial(target, options, report, auto_pong, timestamps).run()
+
+
+def _make_ready(target: Target, options: DialOptions) -> None:
+    """Import what not every dial needs before a clock runs, for its time is not the network's."""
+    if target.secure:
+        from wsdiag.transport import trust  # noqa: F401
+    if options.compression:
+        from wsdiag.protocol import deflate  # noqa: F401
+    if options.proxy or any(name.lower().endswith("_proxy") for name in os.environ):
+        import urllib.parse  # noqa: F401
+
+        from wsdiag.transport import proxying  # noqa: F401
 
 
 class _Dial:
@@ -85,6 +102,7 @@ class _Dial:
                 self._target, self._options, self._report
             )
             self._report.redirected(left, self._target.url)
+            _make_ready(self._target, self._options)
 
     async def _open(self) -> Session:
         route = Route(self._target, self._options, self._report, self._clock)
@@ -99,6 +117,8 @@ class _Dial:
         return self._session(stream, accepted, at)
 
     async def _start_tls(self, stream: Stream) -> None:
+        from wsdiag.transport.trust import TrustError, client_context, facts, offered, store_facts
+
         self._clock.begin("tls")
         try:
             context = client_context(self._options)
@@ -109,14 +129,20 @@ class _Dial:
         try:
             await self._shake_hands(stream, layer)
         except InboxEnded as ended:
-            raise await self._tls_ended(ended) from ended
+            failure = await self._tls_ended(ended)
+            failure.facts |= offered(self._options)
+            raise failure from ended
         except OSError as error:
-            raise await self._tls_failed(error, layer, name) from error
+            failure = failures.tls(error, layer, name, self._report)
+            failure.facts |= store_facts(context, self._options) | offered(self._options)
+            raise await self._tls_failed(failure) from error
         self._report.tls = facts(layer.object, verified=not self._options.insecure)
         self._clock.end(f"{self._report.tls.version} {self._report.tls.cipher}")
 
     async def _shake_hands(self, stream: Stream, layer: TlsLayer) -> None:
         """TLS; when no byte comes back for long, see whether plain HTTP is spoken there."""
+        from wsdiag.transport import second_look
+
         shaking = asyncio.create_task(shake_hands(stream, layer))
         try:
             patience = min(_PATIENCE_S, self._options.connect_timeout / 3)
@@ -129,15 +155,18 @@ class _Dial:
         finally:
             shaking.cancel()
 
-    async def _tls_failed(self, error: OSError, layer: TlsLayer, name: str) -> DialError:
-        self._clock.stop("failed")
-        failure = failures.tls(error, layer, name, self._report)
+    async def _tls_failed(self, failure: DialError) -> DialError:
+        self._clock.stop(failure.message)
         if failure.kind == "cert":
+            from wsdiag.transport import second_look
+
             look = second_look.certificate(self._target, self._options, self._deadline)
             self._report.tls = await look
         return failure
 
     async def _tls_ended(self, ended: InboxEnded) -> DialError:
+        from wsdiag.transport import second_look
+
         self._clock.stop("failed")
         if not ended.received and await second_look.speaks_http(
             self._target, self._options, self._deadline
@@ -150,6 +179,8 @@ class _Dial:
         try:
             accepted, at = await upgrade(Inbox(stream), self._target, self._options, self._report)
         except DialError as error:
+            from wsdiag.transport import second_look
+
             self._clock.stop(error.message)
             silent = error.code == "closed-in-handshake" and not error.facts.get("first_bytes")
             if silent and not self._target.secure and await second_look.speaks_tls(
@@ -161,14 +192,20 @@ class _Dial:
         return accepted, at
 
     def _session(self, stream: Stream, accepted: Accepted, at: Stamp) -> Session:
-        tracer = self._report.tracer
         connection = Connection(
             Role.CLIENT,
             deflate=accepted.deflate,
             max_message_size=self._options.max_message_size,
             auto_pong=self._auto_pong,
-            on_frame=frame_tracer(self._report.url, tracer) if tracer is not None else None,
+            on_frame=self._frame_hook(),
         )
         return Session(
             stream, connection, report=self._report, trailing=accepted.trailing, opened=at
         )
+
+    def _frame_hook(self) -> FrameHook | None:
+        if self._report.tracer is None:
+            return None
+        from wsdiag.transport.trace import frame_tracer
+
+        return frame_tracer(self._report.url, self._report.tracer)

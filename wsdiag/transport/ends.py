@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from wsdiag.transport.stamps import Stamp, now
 
@@ -16,8 +15,7 @@ How = Literal["fin", "rst", "tls-eof", "tls-close", "timeout", "error", "local"]
 _UNANSWERED = (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH)
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """How a stream ended: `tls-eof` is TCP's end without close_notify, `local` our own doing."""
 
     how: How

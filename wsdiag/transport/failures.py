@@ -10,17 +10,19 @@ import errno
 import os
 import socket
 import ssl
+from typing import TYPE_CHECKING
 
 from wsdiag.protocol.errors import HandshakeError
-from wsdiag.transport import trust
 from wsdiag.transport.inbox import InboxEnded
-from wsdiag.transport.listen import format_address
 from wsdiag.transport.options import DialOptions
 from wsdiag.transport.report import DialError, DialReport, Kind
-from wsdiag.transport.resolve import FAMILIES, Address
+from wsdiag.transport.resolve import FAMILIES, Address, format_address
 from wsdiag.transport.stream import End
 from wsdiag.transport.tls import TlsLayer
-from wsdiag.transport.trace import Phase
+
+if TYPE_CHECKING:
+    from wsdiag.transport.trace import Phase
+    from wsdiag.transport.trust import TrustError
 
 _CONNECT_CODES: dict[int, tuple[Kind, str]] = {
     errno.ECONNREFUSED: ("refused", "refused"),
@@ -50,6 +52,7 @@ _PLAIN_ON_TLS = (
     b"speaking plain HTTP to an SSL-enabled server port",
     b"sent an HTTP request to an HTTPS server",
 )
+_LINK_LOCAL = ("fe8", "fe9", "fea", "feb")
 _TLS_RECORD_TYPES = (0x14, 0x15, 0x16, 0x17)
 
 
@@ -90,15 +93,28 @@ def of_family(
     raise DialError("dns", "dns", "dns-no-such-family", message, report, host=host, family=family)
 
 
+def no_such_zone(host: str, error: OSError, report: DialReport) -> DialError:
+    """An IPv6 zone (RFC 4007) that is no interface of this machine."""
+    zone = host.partition("%")[2]
+    message = f"this machine has no network interface {zone!r}: {os.strerror(error.errno or 0)}"
+    return DialError("connect", "tcp", "no-such-zone", message, report, zone=zone)
+
+
 def connecting(failures: list[tuple[Address, OSError]], report: DialReport) -> DialError:
     """No address could be connected."""
     judged = [(*_connect_code(error), address, error) for address, error in failures]
     judged.sort(key=lambda j: _MOST_TELLING.index(j[1]) if j[1] in _MOST_TELLING else 99)
     kind, code, (_, address), error = judged[0]
+    if error.errno == errno.EINVAL and _lacks_zone(address):
+        code = "zone-missing"
     report.address = format_address(address)
     attempts = [(format_address(a), os.strerror(e.errno or 0)) for (_, a), e in failures]
     message = f"{report.address}: {os.strerror(error.errno or 0)}"
     return DialError(kind, "tcp", code, message, report, attempts=attempts)
+
+
+def _lacks_zone(address: tuple[object, ...] | str) -> bool:
+    return len(address) == 4 and str(address[0]).lower().startswith(_LINK_LOCAL) and not address[3]
 
 
 def _connect_code(error: OSError) -> tuple[Kind, str]:
@@ -115,7 +131,7 @@ def unix_socket(path: str, error: Exception, report: DialReport) -> DialError:
     return DialError(kind, "tcp", code, f"{path}: {words}", report, path=path)
 
 
-def trust_options(error: trust.TrustError, report: DialReport) -> DialError:
+def trust_options(error: TrustError, report: DialReport) -> DialError:
     """TLS options that cannot be used."""
     return DialError(
         "usage", "tls", "bad-tls-option", f"{error.option} {error.message}", report,
@@ -129,6 +145,8 @@ def tls(error: OSError, layer: TlsLayer, name: str, report: DialReport) -> DialE
     if first and not (first[0] in _TLS_RECORD_TYPES and first[1:2] == b"\x03"):
         return tls_on_plain_port(first, report)
     if isinstance(error, ssl.SSLCertVerificationError):
+        from wsdiag.transport import trust
+
         return DialError(
             "cert", "tls", trust.certificate_code(error), error.verify_message, report,
             wanted=name, verify_code=error.verify_code,

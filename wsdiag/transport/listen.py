@@ -11,8 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from wsdiag.transport.blackhole import deafen, hear
+from wsdiag.transport.resolve import format_address
 from wsdiag.transport.stream import End, Stream
 from wsdiag.transport.tls import TlsLayer
+from wsdiag.transport.trust import load_chain
 
 _PER_WAKE = 128
 _OUT_OF_FILES_PAUSE_S = 0.2
@@ -27,9 +30,9 @@ class ServerTls:
     handshake_timeout: float = 10.0
 
     def context(self) -> ssl.SSLContext:
-        """The context for all connections. OSError or ssl.SSLError for unusable files."""
+        """The context for all connections. TrustError for unusable files."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.cert, self.key)
+        load_chain(context, self.cert, self.key, None, "a server's key must not be")
         context.set_alpn_protocols(["http/1.1"])
         return context
 
@@ -43,12 +46,16 @@ class Listener:
         on_stream: Callable[[Stream], None],
         tls: ServerTls | None,
         on_refused: Callable[[str, ssl.SSLError | End], None] | None,
+        intercept: Callable[[Stream], bool] | None = None,
+        on_starved: Callable[[OSError], None] | None = None,
     ) -> None:
         self.host, self.port = sock.getsockname()[:2]
         self._sock, self._on_stream, self._on_refused = sock, on_stream, on_refused
         self._loop = asyncio.get_running_loop()
         self._context = tls.context() if tls is not None else None
         self._timeout = tls.handshake_timeout if tls is not None else 0.0
+        self._intercept, self._on_starved = intercept, on_starved
+        self._deaf = False
         self._shaking: set[Stream] = set()
         self._loop.add_reader(sock, self._accept)
 
@@ -59,10 +66,14 @@ class Listener:
             except OSError as error:
                 if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                     self._pause()
+                    if self._on_starved is not None:
+                        self._on_starved(error)
                 return
             with suppress(OSError):  # the peer may be gone already
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             stream = Stream(sock, peer=format_address(address))
+            if self._intercept is not None and self._intercept(stream):
+                continue
             if self._context is None:
                 self._on_stream(stream)
             else:
@@ -93,6 +104,13 @@ class Listener:
 
         stream.start_tls(TlsLayer(context, server_side=True), done)
 
+    def set_deaf(self, deaf: bool) -> bool:
+        """Leave every SYN unanswered, or answer again; False where the kernel cannot."""
+        if deaf == self._deaf:
+            return True
+        self._deaf = deaf
+        return (deafen if deaf else hear)(self._sock)
+
     def close(self) -> None:
         """Accept no more; handshakes under way are reset, streams already handed out live on."""
         if self._sock.fileno() < 0:
@@ -101,14 +119,6 @@ class Listener:
         self._sock.close()
         for stream in tuple(self._shaking):
             stream.reset()
-
-
-def format_address(address: object) -> str:
-    """`ip:port` of a socket's address, IPv6 in brackets; a path stays a path."""
-    if isinstance(address, tuple):
-        host, port = address[:2]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return str(address)
 
 
 async def listen(
@@ -120,10 +130,14 @@ async def listen(
     on_refused: Callable[[str, ssl.SSLError | End], None] | None = None,
     backlog: int = 4096,
     reuse_port: bool = False,
+    intercept: Callable[[Stream], bool] | None = None,
+    on_starved: Callable[[OSError], None] | None = None,
 ) -> Listener:
     """Listen on `host`:`port` (0: any free one). OSError when that cannot be had.
 
-    `on_refused` hears of failed TLS handshakes: the peer's address and why.
+    `on_refused` hears of failed TLS handshakes: the peer's address and why. `intercept` is asked
+    first, before TLS: True when it has taken the stream. `on_starved` hears, again and again, that
+    new connections wait for want of file descriptors or memory.
     """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(
@@ -138,7 +152,7 @@ async def listen(
         sock.bind(address)
         sock.listen(backlog)
         sock.setblocking(False)
-        return Listener(sock, on_stream, tls, on_refused)
+        return Listener(sock, on_stream, tls, on_refused, intercept, on_starved)
     except BaseException:
         sock.close()
         raise

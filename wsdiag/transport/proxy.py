@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from typing import NamedTuple
 
 from wsdiag.transport.options import DialOptions
 from wsdiag.transport.report import DialError, DialReport
@@ -16,8 +14,7 @@ _PORTS = {"http": 1080, "https": 443, "socks5": 1080, "socks5h": 1080}
 _VARIABLES = {True: ("wss_proxy", "https_proxy"), False: ("ws_proxy", "http_proxy")}
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(NamedTuple):
     """A proxy; `url` as given, `why` names the option or variable that gave it."""
 
     url: str
@@ -44,7 +41,11 @@ def choose(
 ) -> Proxy | None:
     """The proxy for `target`; None: go there directly. DialError for a proxy URL that is none."""
     url, why = _named(target, options, environ)
-    if not url or bypassed(target.host, target.port, _exceptions(options, environ)):
+    if not url:
+        return None
+    exceptions, whose = _exceptions(options, environ)
+    if bypassed(target.host, target.port, exceptions):
+        report.proxy_why = f"{whose} covers {target.host}, so that {why} does not apply"
         return None
     try:
         return parse(url, why)
@@ -56,21 +57,28 @@ def choose(
 def _named(target: Target, options: DialOptions, environ: Mapping[str, str]) -> tuple[str, str]:
     if options.proxy is not None:
         return options.proxy, "-x"
-    for name in (*_VARIABLES[target.secure], "all_proxy"):
+    return _variable(environ, *_VARIABLES[target.secure], "all_proxy")
+
+
+def _exceptions(options: DialOptions, environ: Mapping[str, str]) -> tuple[str, str]:
+    if options.noproxy is not None:
+        return options.noproxy, "--noproxy"
+    return _variable(environ, "no_proxy")
+
+
+def _variable(environ: Mapping[str, str], *names: str) -> tuple[str, str]:
+    """(value, name) of the first variable that is set; an empty one is not, as in curl."""
+    for name in names:
         for variable in (name, name.upper()):
-            if variable in environ:
+            if environ.get(variable):
                 return environ[variable], variable
     return "", ""
 
 
-def _exceptions(options: DialOptions, environ: Mapping[str, str]) -> str:
-    if options.noproxy is not None:
-        return options.noproxy
-    return environ.get("no_proxy", environ.get("NO_PROXY", ""))
-
-
 def parse(url: str, why: str) -> Proxy:
     """A proxy's URL, http:// where it has no scheme. ValueError."""
+    from urllib.parse import unquote, urlsplit
+
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme not in _PORTS:
         raise ValueError(f"{parts.scheme}:// (http, https, socks5 and socks5h are known)")
@@ -79,15 +87,20 @@ def parse(url: str, why: str) -> Proxy:
     user = None
     if parts.username is not None:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    port = parts.port if parts.port is not None else _PORTS[parts.scheme]
+    try:
+        port = parts.port if parts.port is not None else _PORTS[parts.scheme]
+    except ValueError:  # its own words would show what may be a part of the password
+        raise ValueError(
+            "its port is no number up to 65535 (in USER:PASSWORD, / ? # @ are percent-encoded)"
+        ) from None
     return Proxy(url, why, parts.scheme, parts.hostname, port, user)
 
 
 def bypassed(host: str, port: int, exceptions: str) -> bool:
     """Whether NO_PROXY's list has this host: by name, suffix, address, network, with or without
-    a port; `*` stands for all."""
+    a port; `*` alone stands for all."""
     entries = exceptions.replace(",", " ").split()
-    return any(entry == "*" or _covers(entry.lower(), host.lower(), port) for entry in entries)
+    return entries == ["*"] or any(_covers(each.lower(), host.lower(), port) for each in entries)
 
 
 def _covers(entry: str, host: str, port: int) -> bool:
@@ -98,6 +111,8 @@ def _covers(entry: str, host: str, port: int) -> bool:
         entry = name
     entry = entry.strip("[]").lstrip(".").rstrip(".")
     host = host.partition("%")[0].rstrip(".")
+    import ipaddress
+
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

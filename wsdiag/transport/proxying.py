@@ -34,7 +34,8 @@ async def connect(
     try:
         response = await _answer(inbox, http)
         if not 200 <= response.status_code < 300:
-            raise await _refused(inbox, http, response, report)
+            raise await _refused(inbox, http, response, proxy, report)
+        _trace(response, report)
     except InboxEnded as ended:
         message = f"the proxy ended the connection instead of answering ({ended.end.how})"
         raise _error("proxy-closed", message, report, how=ended.end.how) from ended
@@ -58,9 +59,11 @@ async def _start_tls(
     except InboxEnded as ended:
         message = f"the proxy ended the TLS handshake ({ended.end.how})"
         raise _error("proxy-tls", message, report, how=ended.end.how) from ended
+    except ssl.SSLCertVerificationError as error:
+        raise _error("proxy-cert", error.verify_message, report, wanted=proxy.host) from error
     except ssl.SSLError as error:
-        words = getattr(error, "verify_message", "") or (error.reason or str(error))
-        raise _error("proxy-tls", f"TLS with the proxy failed: {words}", report) from error
+        words = (error.reason or str(error)).replace("_", " ").lower()
+        raise _error("proxy-tls", words, report) from error
 
 
 def _request(http: h11.Connection, proxy: Proxy, target: Target, report: DialReport) -> bytes:
@@ -87,21 +90,33 @@ async def _answer(inbox: Inbox, http: h11.Connection) -> h11.Response:
             raise h11.RemoteProtocolError(f"unexpected {type(event).__name__}")
 
 
-async def _refused(
-    inbox: Inbox, http: h11.Connection, response: h11.Response, report: DialReport
-) -> DialError:
-    """The proxy's refusal, with the first bytes of its body."""
-    status, reason = response.status_code, response.reason.decode("latin-1")
-    report.status, report.reason = status, reason
-    report.headers = tuple(
+def _trace(response: h11.Response, report: DialReport) -> tuple[tuple[str, str], ...]:
+    """Tell the tracer of the proxy's answer; its headers."""
+    reason = response.reason.decode("latin-1")
+    headers = tuple(
         (name.decode("latin-1"), value.decode("latin-1"))
         for name, value in response.headers.raw_items()
     )
-    report.headers_received(f"HTTP/1.1 {status} {reason}", report.headers)
+    report.headers_received(f"HTTP/1.1 {response.status_code} {reason}".rstrip(), headers)
+    return headers
+
+
+async def _refused(
+    inbox: Inbox, http: h11.Connection, response: h11.Response, proxy: Proxy, report: DialReport
+) -> DialError:
+    """The proxy's refusal, with the first bytes of its body."""
+    report.headers = _trace(response, report)
+    status, reason = response.status_code, response.reason.decode("latin-1")
+    report.status, report.reason = status, reason
     report.body = await _body(inbox, http)
     code = "proxy-auth" if status == 407 else f"proxy-http-{status}"
     schemes = [v for n, v in report.headers if n.lower() == "proxy-authenticate"]
-    return _error(code, f"{status} {reason}".strip(), report, status=status, schemes=schemes)
+    basic_too = any(scheme.lower().startswith("basic") for scheme in schemes)
+    return _error(
+        code, f"{status} {reason}".strip(), report, status=status, schemes=", ".join(schemes),
+        basic="yes" if basic_too or not schemes else "no",
+        credentials="sent" if proxy.user is not None else "none",
+    )  # fmt: skip
 
 
 async def _body(inbox: Inbox, http: h11.Connection) -> bytes:
@@ -121,26 +136,45 @@ async def _body(inbox: Inbox, http: h11.Connection) -> bytes:
     return body[:MAX_BODY]
 
 
-async def socks(proxy: Proxy, host: str, port: int, report: DialReport) -> socket.socket:
-    """A socket that reaches host:port through a SOCKS5 proxy, by the python-socks library."""
-    try:
-        from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError, ProxyType
-        from python_socks.async_.asyncio import Proxy as SocksProxy
-    except ImportError:
-        message = "SOCKS proxies need an extra: pip install 'wsdiag[socks]'"
-        raise DialError("usage", "proxy", "socks-extra-missing", message, report) from None
+class _Connected:
+    """python-socks' way to the proxy itself: a connection that we have made and timed already."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    async def connect(self, **_where: object) -> socket.socket:
+        """The socket to speak SOCKS on; python-socks closes it when that fails."""
+        return self._sock
+
+
+async def socks(
+    sock: socket.socket, proxy: Proxy, host: str, port: int, report: DialReport
+) -> socket.socket:
+    """Make `sock`, connected to a SOCKS5 proxy, reach host:port, by python-socks. DialError."""
+    require_socks(report)
+    from python_socks import ProxyError, ProxyTimeoutError, ProxyType
+    from python_socks.async_.asyncio import Proxy as SocksProxy
+
     user, _, password = (proxy.user or "").partition(":")
     way = SocksProxy(
-        ProxyType.SOCKS5, proxy.host, proxy.port, user or None, password or None, rdns=True
-    )
+        ProxyType.SOCKS5, proxy.host, proxy.port, user or None, password or None, rdns=True,
+        forward=_Connected(sock),  # type: ignore[arg-type]
+    )  # fmt: skip
     try:
         # The dial's own deadline is the one that counts.
         return await way.connect(host.partition("%")[0], port, timeout=86400)
-    except ProxyConnectionError as error:
-        raise _error("proxy-unreachable", str(error), report) from error
     except (ProxyError, ProxyTimeoutError, OSError) as error:
-        code = "proxy-auth" if "auth" in str(error).lower() else "proxy-socks"
+        code = "proxy-socks-auth" if "auth" in str(error).lower() else "proxy-socks"
         raise _error(code, str(error), report) from error
+
+
+def require_socks(report: DialReport) -> None:
+    """DialError where the library for SOCKS is not installed."""
+    try:
+        import python_socks.async_.asyncio  # noqa: F401
+    except ImportError:
+        message = "SOCKS proxies need an extra: pip install 'wsdiag[socks]'"
+        raise DialError("usage", "proxy", "socks-extra-missing", message, report) from None
 
 
 def _error(code: str, message: str, report: DialReport, **facts: object) -> DialError:

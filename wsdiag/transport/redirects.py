@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from urllib.parse import urljoin
 
 from wsdiag.transport.options import DialOptions
 from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.target import Target, UrlError
 
 STATUSES = (301, 302, 303, 307, 308)
+_HTTP = re.compile(r"^ws(s?)://", re.IGNORECASE)
+_WS = re.compile(r"^http(s?)://", re.IGNORECASE)
 _CREDENTIALS = ("authorization", "cookie", "host", "proxy-authorization")
 
 
 def is_redirect(error: DialError) -> bool:
-    """Whether a failed dial ended in an answer that names another place."""
-    return error.report.status in STATUSES and location(error.report) is not None
+    """Whether the endpoint's answer names another place; a proxy's may not send us anywhere."""
+    answered = error.phase == "upgrade" and error.report.status in STATUSES
+    return answered and location(error.report) is not None
 
 
 def location(report: DialReport) -> str | None:
@@ -28,7 +31,7 @@ def follow(target: Target, options: DialOptions, report: DialReport) -> tuple[Ta
     """Where to go next, and with what: credentials stay with their origin. DialError."""
     said = location(report) or ""
     if len(report.redirects) >= options.max_redirs:
-        message = f"more than {options.max_redirs} redirects"
+        message = f"more than {options.max_redirs} redirect{'' if options.max_redirs == 1 else 's'}"
         raise _refusal("too-many-redirects", message, said, report)
     target_next = _target(target, said, report)
     if target.secure and not target_next.secure and not options.insecure:
@@ -39,15 +42,19 @@ def follow(target: Target, options: DialOptions, report: DialReport) -> tuple[Ta
         raise _refusal("redirect-loop", message, said, report)
     if target_next.origin == target.origin:
         return replace(target_next, userinfo=target_next.userinfo or target.userinfo), options
-    return target_next, _without_credentials(options)
+    without = _without_credentials(options)
+    report.credentials_dropped |= without != options or target.userinfo is not None
+    return target_next, without
 
 
 def _target(target: Target, said: str, report: DialReport) -> Target:
-    base = target.url.replace("ws", "http", 1)
-    mapped = said.replace("ws", "http", 1) if said.lower().startswith(("ws:", "wss:")) else said
+    from urllib.parse import urljoin
+
+    # urljoin resolves references against http(s) only
+    base, reference = _HTTP.sub(r"http\1://", target.url), _HTTP.sub(r"http\1://", said.strip())
     try:
-        url = urljoin(base, mapped).partition("#")[0]
-        return Target.parse(url.replace("http", "ws", 1))
+        url = urljoin(base, reference).partition("#")[0]
+        return Target.parse(_WS.sub(r"ws\1://", url))
     except (UrlError, ValueError) as error:
         message = f"redirected to {said!r}, which is no WebSocket URL: {error}"
         raise _refusal("redirect-bad-location", message, said, report) from None

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from time import monotonic_ns
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from wsdiag.transport.trace import HeadersTraced, Phase, PhaseTraced, Tracer
+if TYPE_CHECKING:
+    from wsdiag.transport.trace import Phase, Tracer
 
 Kind = Literal[
     "dns", "connect", "refused", "proxy", "tls", "cert", "upgrade", "redirect",
     "protocol", "timeout", "closed", "usage",
 ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ChainLink:
+    """One certificate of the chain that the peer presented; dates are RFC 3339."""
+
+    subject: str
+    issuer: str
+    not_before: str
+    not_after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +39,12 @@ class TlsFacts:
     not_after: str | None
     expires_in_days: int | None
     verified: bool
+    purposes: tuple[str, ...] = ()
+    """The certificate's extended key usages; () for any."""
+    issuer_url: str | None = None
+    """Where the certificate says that its issuer's is published."""
+    chain: tuple[ChainLink, ...] | None = None
+    """As presented, the server's own first; None where this Python does not tell."""
 
 
 @dataclass(slots=True)
@@ -39,7 +56,7 @@ class DialReport:
     proxy: str | None = None
     """The proxy's URL as given, password included: mask it before showing it."""
     proxy_why: str | None = None
-    """Which option or environment variable named the proxy."""
+    """Which option or environment variable named the proxy, or kept one from being used."""
     phases_ms: dict[str, float] = field(default_factory=dict)
     request_line: str = ""
     request_headers: tuple[tuple[str, str], ...] = ()
@@ -52,6 +69,8 @@ class DialReport:
     extensions: tuple[str, ...] = ()
     redirects: tuple[str, ...] = ()
     """URLs that sent us on, in order (with -L)."""
+    credentials_dropped: bool = False
+    """Whether a redirect led to another origin, where credentials were not sent on."""
     total_ms: float = 0.0
     tracer: Tracer | None = None
 
@@ -65,11 +84,15 @@ class DialReport:
     def headers_sent(self, first_line: str, headers: tuple[tuple[str, str], ...]) -> None:
         """Tell the tracer about a head that was sent."""
         if self.tracer is not None:
+            from wsdiag.transport.trace import HeadersTraced
+
             self.tracer(HeadersTraced(monotonic_ns(), self.url, "sent", first_line, headers))
 
     def headers_received(self, first_line: str, headers: tuple[tuple[str, str], ...]) -> None:
         """Tell the tracer about a head that came."""
         if self.tracer is not None:
+            from wsdiag.transport.trace import HeadersTraced
+
             self.tracer(HeadersTraced(monotonic_ns(), self.url, "received", first_line, headers))
 
 
@@ -112,5 +135,7 @@ class PhaseClock:
         took_ms = (at - self._began) / 1e6
         self._report.phases_ms[self.current] = took_ms
         if self._report.tracer is not None:
+            from wsdiag.transport.trace import PhaseTraced
+
             url = self._report.url
             self._report.tracer(PhaseTraced(at, url, self.current, took_ms, ok, detail))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import socket
 
-from wsdiag.transport import failures, proxying
-from wsdiag.transport.listen import format_address
+from wsdiag.transport import failures
 from wsdiag.transport.options import DialOptions
 from wsdiag.transport.proxy import Proxy, choose
 from wsdiag.transport.race import RaceLost, connect_first, connect_one
 from wsdiag.transport.report import DialReport, PhaseClock
-from wsdiag.transport.resolve import Address, literal, lookup, overridden
+from wsdiag.transport.resolve import Address, format_address, literal, lookup, overridden
 from wsdiag.transport.stream import Stream
 from wsdiag.transport.target import Target
 
@@ -32,19 +31,25 @@ class Route:
         proxy = choose(self._target, self._options, os.environ, self._report)
         if proxy is None:
             addresses = await self._addresses(self._target.host, self._target.port)
-            return await self._tcp(addresses, timestamps)
+            return self._stream(await self._tcp(addresses), timestamps)
+        from wsdiag.transport import proxying
+
         self._report.proxy, self._report.proxy_why = proxy.url, proxy.why
         if proxy.is_socks:
             return await self._socks(proxy, timestamps)
-        stream = await self._tcp(await self._addresses(proxy.host, proxy.port), timestamps)
+        sock = await self._tcp(await self._addresses(proxy.host, proxy.port))
         self._clock.begin("proxy")
+        stream = self._stream(sock, timestamps)
         try:
             await proxying.connect(stream, proxy, self._target, self._options, self._report)
         except BaseException:
             stream.close()
             raise
-        self._clock.end(f"CONNECT {self._target.host}:{self._target.port}")
+        self._through(proxy, f"CONNECT {self._target.host}:{self._target.port}")
         return stream
+
+    def _through(self, proxy: Proxy, what: str) -> None:
+        self._clock.end(f"{what} through {proxy.url} (named by {proxy.why})")
 
     async def _unix(self, path: str) -> Stream:
         self._clock.begin("tcp")
@@ -57,7 +62,10 @@ class Route:
         return Stream(sock, peer=path)
 
     async def _addresses(self, host: str, port: int) -> list[Address]:
-        given = overridden(host, port, self._options) or literal(host, port)
+        try:
+            given = overridden(host, port, self._options) or literal(host, port)
+        except OSError as error:
+            raise failures.no_such_zone(host, error, self._report) from error
         if given:
             return failures.of_family(given, self._options.family, host, self._report)
         self._clock.begin("dns")
@@ -68,7 +76,7 @@ class Route:
         self._clock.end(", ".join(format_address(address) for _, address in found))
         return found
 
-    async def _tcp(self, addresses: list[Address], timestamps: bool) -> Stream:
+    async def _tcp(self, addresses: list[Address]) -> socket.socket:
         self._clock.begin("tcp")
         if len(addresses) == 1:
             self._report.address = format_address(addresses[0][1])
@@ -77,17 +85,28 @@ class Route:
         except RaceLost as lost:
             raise failures.connecting(lost.failures, self._report) from lost
         self._report.address = format_address(address)
-        self._clock.end(self._report.address)
-        return Stream(sock, peer=self._report.address, timestamps=timestamps)
+        why = self._report.proxy_why if self._report.proxy is None else None
+        self._clock.end(self._report.address + (f" (no proxy: {why})" if why else ""))
+        return sock
+
+    def _stream(self, sock: socket.socket, timestamps: bool) -> Stream:
+        return Stream(sock, peer=self._report.address or "", timestamps=timestamps)
 
     async def _socks(self, proxy: Proxy, timestamps: bool) -> Stream:
         """Through a SOCKS5 proxy; with socks5:// we look the name up, with socks5h:// it does."""
+        from wsdiag.transport import proxying
+
+        proxying.require_socks(self._report)
         host = self._target.host
         if not proxy.resolves_names:
             _, where = (await self._addresses(host, self._target.port))[0]
             host = str(where[0])
+        sock = await self._tcp(await self._addresses(proxy.host, proxy.port))
         self._clock.begin("proxy")
-        sock = await proxying.socks(proxy, host, self._target.port, self._report)
-        self._report.address = format_address(sock.getpeername())
-        self._clock.end(f"{proxy.scheme} {host}:{self._target.port}")
-        return Stream(sock, peer=self._report.address, timestamps=timestamps)
+        try:
+            sock = await proxying.socks(sock, proxy, host, self._target.port, self._report)
+        except BaseException:
+            sock.close()
+            raise
+        self._through(proxy, f"{proxy.scheme} {host}:{self._target.port}")
+        return self._stream(sock, timestamps)

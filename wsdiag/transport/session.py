@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from wsdiag.protocol.codes import Role, State
 from wsdiag.protocol.connection import Connection
@@ -38,8 +38,7 @@ class SessionEnded(Exception):
         self.end = end
 
 
-@dataclass(frozen=True, slots=True)
-class CloseOutcome:
+class CloseOutcome(NamedTuple):
     """How closing went (RFC 6455, 7.1): the peer's code and reason, and who ended TCP first.
 
     `clean`: Close frames crossed in both directions.

@@ -15,7 +15,7 @@ from contextlib import suppress
 from time import monotonic_ns
 from typing import Protocol
 
-from wsdiag.transport.blackhole import deafen
+from wsdiag.transport.blackhole import deafen, vanish
 from wsdiag.transport.ends import End, How, end_of
 from wsdiag.transport.outbox import Outbox
 from wsdiag.transport.stamps import SentMark, Stamp, now
@@ -280,21 +280,31 @@ class Stream:
         self._begin_closing()
         self._shut()
 
+    def vanish(self) -> None:
+        """Close without a word, as a black hole would; by RST where the kernel refuses that."""
+        if self._sock.fileno() < 0:
+            return
+        self._read_off()
+        self._outbox.forget()
+        self._begin_closing()
+        if not vanish(self._sock):
+            self.reset()
+
     def _begin_closing(self) -> None:
         if not self._closing:
             self._closing = True
             # Not at once: who closes is in the middle of something.
             self._loop.call_soon(self._ended, End("local", "closed by us", now()))
 
-    def freeze(self, *, deaf: bool = False) -> None:
+    def freeze(self, *, deaf: bool = False) -> bool:
         """Become a black hole: from now on nothing is read, written, answered or closed.
 
-        `deaf`: TCP itself acknowledges nothing either, where the kernel can do that.
+        `deaf`: TCP itself acknowledges nothing either; returns whether the kernel can do that.
         """
         self.pause_reading()
-        if deaf:
-            deafen(self._sock)
+        deafened = deaf and deafen(self._sock)
         self._outbox.fail(End("local", "frozen", now()))
+        return deafened
 
     def _shut(self) -> None:
         if self._linger is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 _SECURE = {"wss": True, "https": True, "ws": False, "http": False}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_ONE_SLASH = re.compile(r"(wss?|https?|unix):/(?!/)", re.IGNORECASE)
+_UNIX = "a Unix socket is an option, the URL says which Host: --unix-socket {path} ws://localhost/"
 _BAD_CHARACTER = re.compile(r"[\x00-\x20\x7f<>\"\\^`{|}\s]")
 _BAD_HOST_CHARACTER = re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=%-]")
 
@@ -23,7 +23,8 @@ class UrlError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to connect. `host` without brackets, a zone after `%`; `path_and_query` as written."""
+    """Where to connect. `host` without brackets, a zone after `%`; `path_and_query` as written,
+    but for letters outside ASCII, which HTTP cannot carry: percent-encoded, as browsers do."""
 
     url: str
     secure: bool
@@ -45,7 +46,8 @@ class Target:
         path = text[end:] if text[end : end + 1] == "/" else "/" + text[end:]
         return cls(
             _rebuild(secure, text[start:end], path),
-            secure, host, port if port is not None else (443 if secure else 80), path, userinfo,
+            secure, host, port if port is not None else (443 if secure else 80), _ascii(path),
+            userinfo,
         )  # fmt: skip
 
     @property
@@ -72,10 +74,16 @@ def _refuse_characters(text: str) -> None:
 
 
 def _scheme(text: str) -> tuple[str | None, int]:
+    if (slip := _ONE_SLASH.match(text)) is not None:
+        if slip[1].lower() == "unix":
+            raise UrlError(_UNIX.format(path=text[slip.end(1) + 1 :]), text, 0)
+        raise UrlError(f"two slashes follow {slip[1]}:", text, slip.end())
     match = _SCHEME.match(text)
     if match is None:
         return None, 0
     scheme = match[1].lower()
+    if scheme == "unix":
+        raise UrlError(_UNIX.format(path=text[match.end() :]), text, 0)
     if scheme not in _SECURE:
         raise UrlError(f"{scheme}:// is not a WebSocket (ws, wss, http, https are)", text, 0)
     return scheme, match.end()
@@ -84,7 +92,7 @@ def _scheme(text: str) -> tuple[str | None, int]:
 def _authority(text: str, start: int, end: int) -> tuple[str | None, str, int | None]:
     """(userinfo, host, port) of what stands between the scheme and the path."""
     at = text.rfind("@", start, end)
-    userinfo = unquote(text[start:at]) if at >= 0 else None
+    userinfo = _unquoted(text[start:at]) if at >= 0 else None
     begin = at + 1
     if at < 0:
         begin = start
@@ -102,6 +110,8 @@ def _authority(text: str, start: int, end: int) -> tuple[str | None, str, int | 
 
 def _ipv6(text: str, start: int, end: int) -> str:
     # RFC 6874: the zone's % is itself encoded; the bare one that people type is taken as well.
+    import ipaddress
+
     address, percent, zone = text[start:end].partition("%")
     zone = zone.removeprefix("25") if len(zone) > 2 else zone
     try:
@@ -110,21 +120,33 @@ def _ipv6(text: str, start: int, end: int) -> str:
         raise UrlError(f"{address!r} is not an IPv6 address", text, start) from None
     if percent and not zone:
         raise UrlError("the zone after % is empty", text, end)
-    return f"{address}%{unquote(zone)}" if percent else address
+    return f"{address}%{_unquoted(zone)}" if percent else address
 
 
 def _name(text: str, start: int, end: int) -> str:
-    name = unquote(text[start:end])
+    name = _unquoted(text[start:end])
     if not name:
         raise UrlError("the host is missing", text, start)
     if name.isascii():
         if (bad := _BAD_HOST_CHARACTER.search(text, start, end)) is not None:
             raise UrlError(f"a host name cannot have {bad[0]!r}", text, bad.start())
         return name
+    from wsdiag.transport.hostnames import to_ascii
+
     try:
-        return name.encode("idna").decode("ascii")
-    except UnicodeError:
-        raise UrlError(f"{name!r} is no host name", text, start) from None
+        return to_ascii(name)
+    except ValueError as error:
+        why = "" if isinstance(error, UnicodeError) else f": {error}"
+        raise UrlError(f"{name!r} is no host name{why}", text, start) from None
+
+
+def _ascii(path: str) -> str:
+    """Percent-encoded UTF-8 for what is not ASCII (RFC 3987, 3.1); the rest stays untouched."""
+    if path.isascii():
+        return path
+    from urllib.parse import quote
+
+    return "".join(c if c.isascii() else quote(c) for c in path)
 
 
 def _port(text: str, start: int, end: int) -> int | None:
@@ -141,6 +163,8 @@ def _port(text: str, start: int, end: int) -> int | None:
 def _is_loopback(host: str) -> bool:
     if host.lower() == "localhost" or host.lower().endswith(".localhost"):
         return True
+    import ipaddress
+
     try:
         return ipaddress.ip_address(host.partition("%")[0]).is_loopback
     except ValueError:
@@ -149,3 +173,11 @@ def _is_loopback(host: str) -> bool:
 
 def _rebuild(secure: bool, authority: str, path: str) -> str:
     return f"{'wss' if secure else 'ws'}://{authority}{path}"
+
+
+def _unquoted(text: str) -> str:
+    if "%" not in text:
+        return text
+    from urllib.parse import unquote
+
+    return unquote(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _TCP_INFO = 11  # linux/tcp.h; macOS has another structure under another number
 _SIOCOUTQ = 0x5411  # linux/sockios.h
@@ -16,8 +16,7 @@ _REORDERED = struct.Struct("=I")  # tcpi_rcv_ooopack, since Linux 5.4
 _REORDERED_AT = 224
 
 
-@dataclass(frozen=True, slots=True)
-class TcpInfo:
+class TcpInfo(NamedTuple):
     """One look at the kernel's state of a connection; times in microseconds.
 
     `retransmits`: consecutive unanswered ones now; `last_ack_recv_ms`: since the peer last

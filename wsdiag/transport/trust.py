@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 
-from wsdiag.transport import x509
+from wsdiag.transport import chain, x509
 from wsdiag.transport.options import DialOptions
 from wsdiag.transport.report import TlsFacts
 
@@ -19,17 +20,19 @@ VERSIONS = {
 _VERIFY_CODES = {
     2: "cert-unknown-ca", 9: "cert-not-yet-valid", 10: "cert-expired",
     18: "cert-self-signed", 19: "cert-unknown-ca", 20: "cert-unknown-ca",
-    21: "cert-unknown-ca", 23: "cert-revoked", 26: "cert-wrong-purpose",
-    62: "cert-wrong-name", 64: "cert-wrong-name", 66: "cert-weak-key", 68: "cert-weak-signature",
+    7: "cert-bad-signature", 21: "cert-unknown-ca", 23: "cert-revoked", 26: "cert-wrong-purpose",
+    24: "cert-not-a-ca", 25: "cert-not-a-ca", 62: "cert-wrong-name", 64: "cert-wrong-name",
+    66: "cert-weak-key", 67: "cert-weak-key", 68: "cert-weak-signature", 79: "cert-not-a-ca",
 }  # fmt: skip
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
 
 
 class TrustError(Exception):
     """TLS options that cannot be used: an unreadable file, a wrong password; `option` names it."""
 
-    def __init__(self, option: str, message: str) -> None:
+    def __init__(self, option: str, message: str, *, wrong_password: bool = False) -> None:
         super().__init__(message)
-        self.option, self.message = option, message
+        self.option, self.message, self.wrong_password = option, message, wrong_password
 
 
 def client_context(options: DialOptions, *, verify: bool | None = None) -> ssl.SSLContext:
@@ -44,7 +47,7 @@ def client_context(options: DialOptions, *, verify: bool | None = None) -> ssl.S
         context.verify_mode = ssl.CERT_NONE
     else:
         _load_trust(context, options)
-    _load_client_certificate(context, options)
+    load_client_certificate(options, context)
     _limit_versions(context, options)
     return context
 
@@ -65,40 +68,64 @@ def _load_trust(context: ssl.SSLContext, options: DialOptions) -> None:
 def _load_folder(context: ssl.SSLContext, options: DialOptions) -> None:
     """A folder of hashed certificates (c_rehash), or simply of PEM files."""
     assert options.cacert is not None
+    files = sorted(options.cacert.iterdir())
+    pems = [path for path in files if path.suffix in (".pem", ".crt", ".cer")]
+    if not pems and not any(_HASHED.fullmatch(path.name) for path in files):
+        raise OSError(None, "no .pem, .crt or .cer file in this folder, and no hashed ones")
     context.load_verify_locations(capath=options.cacert)
-    for path in sorted(options.cacert.iterdir()):
-        if path.suffix in (".pem", ".crt", ".cer"):
+    for path in pems:
+        try:
             context.load_verify_locations(cafile=path)
+        except ssl.SSLError as error:
+            raise OSError(None, f"{path.name}: {_words(error)}") from error
 
 
-def _load_client_certificate(context: ssl.SSLContext, options: DialOptions) -> None:
+def load_client_certificate(options: DialOptions, context: ssl.SSLContext | None = None) -> None:
+    """Into `context`; without one, whether it could be. TrustError."""
     if options.cert is None:
         return
+    if context is None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ask = "--key-password-env NAME takes it from the environment"
+    load_chain(context, options.cert, options.key, options.key_password, ask)
+
+
+def load_chain(
+    context: ssl.SSLContext, cert: Path, key: Path | None, password: str | None, ask: str
+) -> None:
+    """Load a certificate chain and its key (PEM); `ask`: where its password may come from.
+
+    TrustError in words about the files.
+    """
     # Without a password OpenSSL would ask on the terminal by itself, in the middle of a dial.
-    password = options.key_password or ""
     try:
-        context.load_cert_chain(options.cert, options.key, lambda: password)
+        context.load_cert_chain(cert, key, lambda: password or "")
     except (OSError, ssl.SSLError, ValueError) as error:
-        files = f"{options.cert}" + (f" with {options.key}" if options.key else "")
-        raise TrustError("--cert", f"{files}: {_cert_words(error, options)}") from error
+        files = f"{cert}" + (f" with {key}" if key else "")
+        words, locked = _cert_words(error, cert, key, password, ask)
+        raise TrustError("--cert", f"{files}: {words}", wrong_password=locked) from error
 
 
-def _cert_words(error: Exception, options: DialOptions) -> str:
-    """OpenSSL names its own source files; say what is wrong with the user's."""
-    reason = getattr(error, "reason", None) or ""
-    if reason == "KEY_VALUES_MISMATCH":
-        return "the key does not belong to the certificate"
-    if isinstance(error, ssl.SSLError):
-        if _is_encrypted(options.key or options.cert):
-            wrong = "the password is wrong" if options.key_password else "the key is encrypted"
-            return f"{wrong} (--key-password-env NAME takes it from the environment)"
-        where = "" if options.key else ", or its private key is in another file (--key FILE)"
-        return f"no PEM certificate with its private key in it{where}"
-    return _words(error)
+def _cert_words(
+    error: Exception, cert: Path, key: Path | None, password: str | None, ask: str
+) -> tuple[str, bool]:
+    """What is wrong with the user's files, where OpenSSL names its own sources; and whether it is
+    the key's password."""
+    if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+        return "the key does not belong to the certificate", False
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
+        return _words(error), False  # no such file, no permission
+    if is_encrypted(key or cert):
+        return f"{'the password is wrong' if password else 'the key is encrypted'} ({ask})", True
+    where = "" if key else ", or its private key is in another file (--key FILE)"
+    return f"no PEM certificate with its private key in it{where}", False
 
 
-def _is_encrypted(file: Path | None) -> bool:
-    # OpenSSL says "PEM lib" for a wrong password as for no PEM at all (RFC 7468, 11; RFC 1421)
+def is_encrypted(file: Path | None) -> bool:
+    """Whether a PEM file has an encrypted private key in it (RFC 7468, 11; RFC 1421).
+
+    OpenSSL says "PEM lib" for a wrong password as for no PEM at all.
+    """
     try:
         return file is not None and b"ENCRYPTED" in file.read_bytes()[:65536]
     except OSError:
@@ -133,10 +160,13 @@ def facts(tls: ssl.SSLObject, *, verified: bool) -> TlsFacts:
         subject=certificate.subject if certificate else None,
         issuer=certificate.issuer if certificate else None,
         sans=certificate.sans if certificate else (),
-        not_before=_date(certificate.not_before) if certificate else None,
-        not_after=_date(certificate.not_after) if certificate else None,
+        not_before=chain.date(certificate.not_before) if certificate else None,
+        not_after=chain.date(certificate.not_after) if certificate else None,
         expires_in_days=(certificate.not_after - datetime.now(UTC)).days if certificate else None,
         verified=verified,
+        purposes=certificate.purposes if certificate else (),
+        issuer_url=certificate.issuer_url if certificate else None,
+        chain=chain.presented(tls),
     )  # fmt: skip
 
 
@@ -150,8 +180,33 @@ def _leaf(tls: ssl.SSLObject) -> x509.Certificate | None:
         return None
 
 
-def _date(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+def store_facts(context: ssl.SSLContext, options: DialOptions) -> dict[str, object]:
+    """What was trusted when a verification failed: --cacert's names, or that there was nothing."""
+    if options.cacert is not None:
+        return {"trusted": _names(context)}
+    # the authorities of a hashed folder are read on demand, and do not count as loaded before
+    folder = ssl.get_default_verify_paths().capath
+    filled = folder is not None and any(Path(folder).iterdir())
+    return {} if filled or context.cert_store_stats()["x509_ca"] else {"store": "empty"}
+
+
+def offered(options: DialOptions) -> dict[str, object]:
+    """The TLS versions that were asked for, in words; {} for the usual ones."""
+    if options.tls_min is None and options.tls_max is None:
+        return {}
+    high = options.tls_max or "1.3"
+    low = options.tls_min or ("1.0" if high in ("1.0", "1.1") else "1.2")
+    return {"offered": low if low == high else f"{low} to {high}"}
+
+
+def _names(context: ssl.SSLContext) -> tuple[str, ...]:
+    names = []
+    for der in context.get_ca_certs(binary_form=True):
+        try:
+            names.append(x509.parse(der).subject)
+        except x509.CertificateError:
+            continue
+    return tuple(names)
 
 
 def certificate_code(error: ssl.SSLCertVerificationError) -> str:

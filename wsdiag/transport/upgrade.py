@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from wsdiag.protocol.deflate import DeflateOffer
+from wsdiag.protocol.client_handshake import Accepted, ClientHandshake
 from wsdiag.protocol.errors import HandshakeError, LocalProtocolError
-from wsdiag.protocol.handshake import Accepted, ClientHandshake
 from wsdiag.transport import failures
 from wsdiag.transport.basic import basic
 from wsdiag.transport.inbox import Inbox, InboxEnded
@@ -76,13 +75,18 @@ def _ended(
 
 
 def _handshake(target: Target, options: DialOptions) -> ClientHandshake:
+    offer = None
+    if options.compression:
+        from wsdiag.protocol.deflate import DeflateOffer
+
+        offer = DeflateOffer()
     return ClientHandshake(
         _host(target, options),
         target.path_and_query,
         headers=_headers(target, options),
         subprotocols=options.subprotocols,
         origin=options.origin,
-        deflate_offer=DeflateOffer() if options.compression else None,
+        deflate_offer=offer,
         user_agent=_USER_AGENT if options.user_agent is None else options.user_agent or None,
     )
 
@@ -93,7 +97,9 @@ def _host(target: Target, options: DialOptions) -> str:
 
 
 def _headers(target: Target, options: DialOptions) -> list[tuple[str, str]]:
-    headers = [header for header in options.headers if header[0].lower() != "host"]
+    headers = [each for each in options.headers if each[0].lower() not in ("host", "cookie")]
+    cookies = [value for name, value in options.headers if name.lower() == "cookie" and value]
+    cookies += options.cookies
     names = {name.lower() for name, _ in headers}
     user = options.user or target.userinfo
     if "authorization" not in names:
@@ -101,8 +107,8 @@ def _headers(target: Target, options: DialOptions) -> list[tuple[str, str]]:
             headers.append(("Authorization", f"Bearer {options.bearer}"))
         elif user is not None:
             headers.append(("Authorization", basic(user)))
-    if options.cookies:
-        headers.append(("Cookie", "; ".join(options.cookies)))
+    if cookies:  # one header of them all (RFC 6265, 5.4)
+        headers.append(("Cookie", "; ".join(cookies)))
     return headers
 
 

@@ -15,7 +15,13 @@ _ATTRIBUTES = {
     "2.5.4.11": "OU", "2.5.4.5": "serialNumber", "1.2.840.113549.1.9.1": "emailAddress",
     "0.9.2342.19200300.100.1.25": "DC",
 }  # fmt: skip
-_SUBJECT_ALT_NAME = "2.5.29.17"
+_SUBJECT_ALT_NAME, _EXTENDED_KEY_USAGE = "2.5.29.17", "2.5.29.37"
+_AUTHORITY_INFO_ACCESS, _CA_ISSUERS = "1.3.6.1.5.5.7.1.1", "1.3.6.1.5.5.7.48.2"
+_PURPOSES = {
+    "1.3.6.1.5.5.7.3.1": "serverAuth", "1.3.6.1.5.5.7.3.2": "clientAuth",
+    "1.3.6.1.5.5.7.3.3": "codeSigning", "1.3.6.1.5.5.7.3.4": "emailProtection",
+    "1.3.6.1.5.5.7.3.8": "timeStamping", "1.3.6.1.5.5.7.3.9": "OCSPSigning",
+}  # fmt: skip
 _STRINGS = {0x1E: "utf-16-be", 0x1C: "utf-32-be", 0x14: "latin-1"}
 
 Element = tuple[int, bytes]
@@ -34,6 +40,10 @@ class Certificate:
     sans: tuple[str, ...]
     not_before: datetime
     not_after: datetime
+    purposes: tuple[str, ...] = ()
+    """Extended key usages (RFC 5280, 4.2.1.12), `serverAuth` and so on; () for any."""
+    issuer_url: str | None = None
+    """Where the issuer publishes its own certificate (RFC 5280, 4.2.2.1)."""
 
     @property
     def self_issued(self) -> bool:
@@ -48,9 +58,10 @@ def parse(der: bytes) -> Certificate:
         fields = _elements(_elements(certificate[1])[0][1])
         at = 1 if fields[0][0] == 0xA0 else 0  # [0] version is absent in version 1
         not_before, not_after = _elements(fields[at + 3][1])
+        extensions = _extensions(fields[at + 6 :])
         return Certificate(
-            _name(fields[at + 4][1]), _name(fields[at + 2][1]), _sans(fields[at + 6 :]),
-            _time(not_before), _time(not_after),
+            _name(fields[at + 4][1]), _name(fields[at + 2][1]), _sans(extensions),
+            _time(not_before), _time(not_after), _purposes(extensions), _issuer_url(extensions),
         )  # fmt: skip
     except (IndexError, ValueError, OverflowError) as error:
         raise CertificateError(f"not a certificate: {error}") from error
@@ -103,17 +114,42 @@ def _time(element: Element) -> datetime:
     return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
 
 
-def _sans(optional_fields: list[Element]) -> tuple[str, ...]:
-    """The names in the subjectAltName extension (RFC 5280, 4.2.1.6); () without one."""
+def _extensions(optional_fields: list[Element]) -> dict[str, bytes]:
+    """The extensions' values by their object identifiers (RFC 5280, 4.1.2.9)."""
+    found = {}
     for tag, data in optional_fields:
         if tag != 0xA3:
             continue
         for _, extension in _elements(_elements(data)[0][1]):
             oid, *_, (_, value) = _elements(extension)
-            if _oid(oid[1]) == _SUBJECT_ALT_NAME:
-                names = (_general_name(name) for name in _elements(_elements(value)[0][1]))
-                return tuple(name for name in names if name is not None)
-    return ()
+            found[_oid(oid[1])] = value
+    return found
+
+
+def _sans(extensions: dict[str, bytes]) -> tuple[str, ...]:
+    """The names in the subjectAltName extension (RFC 5280, 4.2.1.6); () without one."""
+    value = extensions.get(_SUBJECT_ALT_NAME)
+    if value is None:
+        return ()
+    names = (_general_name(name) for name in _elements(_elements(value)[0][1]))
+    return tuple(name for name in names if name is not None)
+
+
+def _purposes(extensions: dict[str, bytes]) -> tuple[str, ...]:
+    value = extensions.get(_EXTENDED_KEY_USAGE)
+    if value is None:
+        return ()
+    oids = (_oid(data) for _, data in _elements(_elements(value)[0][1]))
+    return tuple(_PURPOSES.get(oid, oid) for oid in oids)
+
+
+def _issuer_url(extensions: dict[str, bytes]) -> str | None:
+    value = extensions.get(_AUTHORITY_INFO_ACCESS)
+    for _, description in _elements(_elements(value)[0][1]) if value is not None else ():
+        (_, method), (tag, location) = _elements(description)
+        if _oid(method) == _CA_ISSUERS and tag == 0x86:
+            return location.decode("ascii", "replace")
+    return None
 
 
 def _general_name(element: Element) -> str | None:

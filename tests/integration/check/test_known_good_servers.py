@@ -1,4 +1,4 @@
-"""Servers that people run, and nginx in front of them: every failure that check reports is real."""
+"""Servers that people run, nginx and HAProxy before them: every failure reported is a real one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import pytest
 from tests.peers.fleet import Peers
 from tests.peers.peer import Peer
 
-pytestmark = pytest.mark.minutes
-
 # What each of them really does against the RFC, proved below with plain sockets. Everything else
 # must not fail; a rule that starts to fail here is a false alarm until it is proved as well.
 REAL_FAILURES = {
@@ -20,7 +18,7 @@ REAL_FAILURES = {
     "aiohttp": {"unmasked-frame"},
     "node_ws": set(),
     "uvicorn": set(),
-    "uvicorn-wsproto": {"key-invalid"},
+    "uvicorn-wsproto": set(),
 }
 
 
@@ -44,17 +42,21 @@ def upgrade(peer: Peer, key: str) -> tuple[socket.socket, bytes]:
     return sock, head
 
 
-@pytest.mark.parametrize("proxied", [False, True], ids=["direct", "nginx"])
+@pytest.mark.parametrize(
+    "via",
+    ["direct", pytest.param("nginx", marks=pytest.mark.nginx),
+     pytest.param("haproxy", marks=pytest.mark.haproxy)],
+)  # fmt: skip
 @pytest.mark.parametrize("name", REAL_FAILURES)
-@pytest.mark.nginx
 @pytest.mark.node
-def test_only_real_failures(session_peers: Peers, name: str, proxied: bool) -> None:
+def test_only_real_failures(session_peers: Peers, name: str, via: str) -> None:
     peer = start(session_peers, name)
-    if proxied:
-        peer = session_peers.nginx(peer)
+    if via != "direct":
+        peer = getattr(session_peers, via)(peer)
     run = session_peers.wsdiag(
-        "check", "--adversarial", "--timeout", "3", "-o", "json", peer.url, timeout=100
-    )
+        "check", "--conformance", "--adversarial", "--timeout", "3", "-o", "json", peer.url,
+        timeout=100,
+    )  # fmt: skip
     results = run.of("check.result")
     assert len(results) > 50
     assert {r["id"] for r in results if r["status"] == "fail"} == REAL_FAILURES[name]
@@ -70,10 +72,25 @@ def test_aiohttp_really_accepts_unmasked_frames(peers: Peers) -> None:
         assert sock.recv(7) == b"\x81\x05hello"
 
 
-def test_wsproto_really_accepts_a_key_of_five_bytes(peers: Peers) -> None:
-    sock, head = upgrade(peers.uvicorn(ws="wsproto"), base64.b64encode(b"short").decode())
+def test_a_key_of_five_bytes_is_nobodys_failure(peers: Peers) -> None:
+    # "It is not necessary for the server to base64-decode" it (RFC 6455, 4.2.2)
+    peer = peers.uvicorn(ws="wsproto")
+    sock, head = upgrade(peer, base64.b64encode(b"short").decode())
     with sock:
         assert head.startswith(b"HTTP/1.1 101")
+    run = peers.wsdiag("check", "--conformance", "--only", "key-*", "-o", "json", peer.url)
+    assert {r["id"]: r["status"] for r in run.of("check.result")} == {
+        "key-missing": "pass", "key-invalid": "warn",
+    }  # fmt: skip
+    assert run.code == 0
+
+
+@pytest.mark.haproxy
+def test_haproxy_answers_for_the_server_where_keys_are_concerned(peers: Peers) -> None:
+    peer = peers.haproxy(peers.uvicorn(ws="wsproto"))
+    sock, head = upgrade(peer, base64.b64encode(b"short").decode())
+    with sock:
+        assert head.startswith(b"HTTP/1.1 400")
 
 
 def test_uvicorn_on_wsproto_really_ends_tcp_without_a_close(peers: Peers) -> None:

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import struct
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
-import pytest
-import trustme
 
 from tests.integration.scripted import Script, Visitor, scripted
 from tests.peers.fleet import Peers
@@ -149,75 +143,3 @@ def test_a_peer_that_breaks_the_protocol_is_named() -> None:
     assert result.error is not None
     assert result.error.kind == "protocol"
     assert "RFC 6455" in result.error.message
-
-
-async def connect_tls(context: ssl.SSLContext, options: DialOptions) -> ConnectResult:
-    """`connect` to a TLS server that answers every request with 404."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
-            await writer.drain()
-        except (OSError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        return await connect(f"wss://localhost:{port}/", options)
-
-
-def context_for(certificate: trustme.LeafCert) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    certificate.configure_cert(context)
-    return context
-
-
-def test_a_certificate_that_ends_soon_is_a_warning(tmp_path: Path) -> None:
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    leaf = authority.issue_cert("localhost", not_after=datetime.now(UTC) + timedelta(days=5))
-    options = DialOptions(cacert=tmp_path / "ca.pem", family=4)
-    result = asyncio.run(connect_tls(context_for(leaf), options))
-    assert result.tls is not None
-    assert result.tls.expires_in_days == 4
-    assert any("expires in 4 days" in note for note in result.notes)
-
-
-def test_an_unverified_certificate_is_noted() -> None:
-    leaf = trustme.CA().issue_cert("localhost")
-    result = asyncio.run(connect_tls(context_for(leaf), DialOptions(insecure=True, family=4)))
-    assert result.tls is not None
-    assert not result.tls.verified
-    assert any("not verified" in note for note in result.notes)
-
-
-CERTIFICATES = {
-    "expired": ("expired on", "Renew"),
-    "wrong name": ("is for other.test, not for localhost", "--sni"),
-    "unknown CA": ("authority unknown here", "--cacert"),
-}
-
-
-@pytest.mark.parametrize("kind", CERTIFICATES)
-def test_certificate_problems_are_told_in_full(kind: str, tmp_path: Path) -> None:
-    authority, stranger = trustme.CA(), trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    leaf = {
-        "expired": lambda: authority.issue_cert(
-            "localhost", not_after=datetime.now(UTC) - timedelta(days=2)
-        ),
-        "wrong name": lambda: authority.issue_cert("other.test"),
-        "unknown CA": lambda: stranger.issue_cert("localhost"),
-    }[kind]()
-    options = DialOptions(cacert=tmp_path / "ca.pem", family=4)
-    result = asyncio.run(connect_tls(context_for(leaf), options))
-    assert result.error is not None
-    assert (result.error.kind, result.error.phase) == ("cert", "tls")
-    seen, change = CERTIFICATES[kind]
-    assert seen in result.error.message
-    assert change in (result.error.hint or "")
-    assert "?" not in result.error.message, "a fact is missing"

@@ -74,7 +74,8 @@ ANSWERS: dict[str, tuple[bytes, str, str]] = {
     "upgrade required behind nginx": (
         refusal("426 Upgrade Required", "", NGINX), "behind nginx",
         "proxy_set_header Upgrade $http_upgrade"),
-    "upgrade required": (refusal("426 Upgrade Required"), "did not see our Upgrade", "hop-by-hop"),
+    "upgrade required": (
+        refusal("426 Upgrade Required"), "as if our Upgrade header had not", "hop-by-hop"),
     "HTTP/2 only": (
         refusal("426 Upgrade Required", "", "Upgrade: h2c"), "HTTP/2 only", "HTTP/1.1"),
     "too many": (

@@ -34,10 +34,13 @@ def test_a_thousand_urls_are_pinged_every_second(moody: Moody) -> None:
     base = moody()
     urls = [f"{base}?number={number}" for number in range(URLS)]
     tasks: set[int] = set()
+    timers: set[int] = set()
 
     def count_tasks(_: object, event: object) -> None:
         if isinstance(event, PingReply) and event.seq == ROUNDS:
             tasks.add(len(asyncio.all_tasks()))
+            scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+            timers.add(sum(not timer.cancelled() for timer in scheduled))
 
     told = asyncio.run(run_pings(urls, count=ROUNDS, interval_s=1.0, react=count_tasks))
     assert not told.of(Error)
@@ -48,3 +51,4 @@ def test_a_thousand_urls_are_pinged_every_second(moody: Moody) -> None:
     longest = max(summary.duration_s for summary in summaries)
     assert ROUNDS - 1 <= longest < 2 * ROUNDS
     assert max(tasks) <= URLS + 10, "one task a URL at most, none a Ping"
+    assert max(timers) <= URLS + 10, "one timer a URL at most, none a Ping"

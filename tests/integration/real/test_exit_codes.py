@@ -48,7 +48,9 @@ def test_no_replies(peers: Peers) -> None:
 def test_fewer_replies_than_asked_for_before_the_deadline(peers: Peers) -> None:
     url = peers.websockets().url
     run = peers.wsdiag("ping", url, "-c", "1000", "-w", "1s", "-i", "100ms", "-o", "json", ok=1)
-    assert 1 <= run.record("ping.summary")["received"] < 1000
+    received = run.record("ping.summary")["received"]
+    assert 1 <= received < 1000
+    assert f"{received} of 1000 replies came before the deadline of 1 s" in run.err
 
 
 def test_the_deadline_alone_is_no_failure(peers: Peers) -> None:

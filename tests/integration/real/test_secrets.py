@@ -80,6 +80,83 @@ def test_a_refusal_masks_them_too(command: str, output: str, peers: Peers, tmp_p
     assert "403" in text
 
 
+ECHOED = f"you sent Basic {ENCODED}, that is ann:{SECRET}, {BEARER} and {SESSION}"
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+@pytest.mark.parametrize("command", [*COMMANDS, "check"])
+def test_a_server_that_says_our_secrets_again_does_not_bring_them_out(
+    command: str, output: str, peers: Peers, tmp_path: Path
+) -> None:
+    peer = peers.http(403, [("X-Echo", ECHOED)], ECHOED)
+    name, *rest = COMMANDS.get(command, ("check",))
+    picture = () if command == "check" else ("--save", str(tmp_path / "view.html"))
+    given = {
+        "url": (f"ws://ann:{SECRET}@{peer.authority}/", "-b", f"s={SESSION}"),
+        "user": (peer.url, "-u", f"ann:{SECRET}", "-b", f"s={SESSION}"),
+        "bearer": (peer.url, "--bearer-env", "TOKEN"),
+    }
+    for how, args in given.items():
+        trace = tmp_path / "trace.ndjson"
+        run = peers.wsdiag(
+            name, *args, *rest, "-v", "-o", output, "--trace", str(trace), *picture,
+            env={"TOKEN": BEARER}, timeout=60,
+        )  # fmt: skip
+        text = run.out + run.err + trace.read_text()
+        text += "".join(path.read_text() for path in tmp_path.glob("view.html"))
+        hidden = (BEARER,) if how == "bearer" else (SECRET, ENCODED, SESSION)
+        assert [word for word in hidden if word in text] == [], run
+        assert "you sent" in text, "it did say them again"
+
+
+@pytest.mark.parametrize("output", ["junit", "github"])
+def test_reports_for_pipelines_hide_them(output: str, peers: Peers, tmp_path: Path) -> None:
+    peer = peers.http(403, [], ECHOED)
+    url, report = f"ws://ann:{SECRET}@{peer.authority}/", tmp_path / "report.xml"
+    run = peers.wsdiag("check", url, "-o", output, "--junit", str(report))
+    text = run.out + run.err + report.read_text()
+    assert "you sent" in text
+    assert [word for word in (SECRET, ENCODED) if word in text] == []
+
+
+def test_csv_hides_them(peers: Peers) -> None:
+    url = f"ws://ann:{SECRET}@{peers.aiohttp().authority}/"
+    run = peers.wsdiag("ping", url, "-c", "2", "-i", "20ms", "-o", "csv", "-v", ok=0)
+    assert leaks(run.out + run.err) == []
+    assert "***" in run.err
+
+
+def test_a_location_hides_the_password_that_it_carries(peers: Peers) -> None:
+    location = ("Location", f"http://ann:{SECRET}@far.test/")
+    peer = peers.http(302, [location], "")
+    for output in ("text", "json"):
+        run = peers.wsdiag("connect", peer.url, "-v", "-o", output, ok=1)
+        assert leaks(run.out + run.err) == [], run
+        assert "far.test" in run.out
+
+
+@pytest.mark.parametrize("variable", ["WS_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize("scheme", ["http", "https", "socks5h"])
+def test_the_environments_proxy_hides_its_password(
+    scheme: str, variable: str, peers: Peers
+) -> None:
+    peer = peers.http(407, [("Proxy-Authenticate", "Basic")], ECHOED)
+    proxy = f"{scheme}://ann:{SECRET}@{peer.authority}"
+    for output in ("text", "json"):
+        run = peers.wsdiag(
+            "connect",
+            "ws://far.test/",
+            "-v",
+            "-o",
+            output,
+            "--connect-timeout",
+            "1s",
+            env={variable: proxy, "NO_PROXY": ""},
+        )
+        assert run.code == 1, run
+        assert [word for word in (SECRET, ENCODED) if word in run.out + run.err] == [], run
+
+
 @pytest.mark.parametrize("command", ["connect", "ping"])
 def test_no_connection_at_all_masks_them_too(command: str, peers: Peers) -> None:
     for url in (f"ws://ann:{SECRET}@127.0.0.1:1/", f"ftp://ann:{SECRET}@127.0.0.1/"):

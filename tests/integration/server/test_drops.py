@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import socket
 import ssl
 import subprocess
@@ -13,8 +15,14 @@ import pytest
 
 from tests.integration.server.raw_client import RawClient
 from tests.integration.server.serving import serving
+from tests.peers.fleet import Peers
 from tests.peers.records import parse_record
+from wsdiag.server.background import BackgroundServer
+from wsdiag.server.routes import from_spec
+from wsdiag.transport import blackhole, stream
 from wsdiag.transport.certs import throw_away
+
+FIN_WAIT1 = 4
 
 IDLE = "/idle/300ms?drop="
 
@@ -36,7 +44,10 @@ def test_tcp_ends_without_a_close_frame(how: str) -> None:
         assert 0.28 <= after < 5
 
 
-def test_silent_is_a_black_hole() -> None:
+@pytest.mark.parametrize("may_filter", [True, False])
+def test_silent_is_a_black_hole(may_filter: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not may_filter:  # newer kernels keep socket filters for CAP_NET_ADMIN
+        monkeypatch.setattr(blackhole, "_filter", lambda sock: False)
     with serving() as server, RawClient(server.url, IDLE + "silent", timeout=1.0) as client:
         server.wait("drop")
         client.send(9, b"anyone?")
@@ -44,10 +55,37 @@ def test_silent_is_a_black_hole() -> None:
         assert (data, end) == (b"", "nothing")
         if sys.platform == "linux":
             assert unacknowledged(client) > 0
+            client.sock.shutdown(socket.SHUT_WR)
+            time.sleep(0.2)
+            assert tcp_state(client.sock) == FIN_WAIT1  # nobody acknowledged our FIN
         client.sock.close()
         time.sleep(0.2)
         # the server keeps its side until it ends itself, also when the client has given up
         assert not [event for event in server.events if event[1] == "close"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can be silenced")
+def test_where_the_kernel_cannot_be_silenced_the_event_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream, "deafen", lambda sock: False)
+    with serving() as server, RawClient(server.url, IDLE + "silent"):
+        assert server.wait("drop")["how"] == "hang"
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="to leave silently takes CAP_NET_ADMIN"
+)
+@pytest.mark.parametrize("path", [IDLE + "silent", "/lifetime/300ms?drop=silent"])
+def test_a_silent_connection_is_silent_at_the_servers_end_too(path: str) -> None:
+    with serving() as server, RawClient(server.url, path, timeout=0.5) as client:
+        server.wait("drop")
+        server.stop()
+        assert client.read_to_end()[:2] == (b"", "nothing")
+
+
+def tcp_state(sock: socket.socket) -> int:
+    return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
 
 
 def test_hang_is_silent_but_tcp_acknowledges() -> None:
@@ -121,9 +159,46 @@ def test_close_sends_any_code(code: int) -> None:
         assert client.read(7) == b"\x88\x05" + code.to_bytes(2, "big") + b"why"
 
 
-def test_hang_in_the_upgrade_never_answers() -> None:
+@pytest.mark.parametrize("phase", ["tcp", "tls", "upgrade"])
+def test_a_path_that_hangs_never_answers(phase: str) -> None:
     with serving() as server, pytest.raises(TimeoutError):
-        RawClient(server.url, "/hang/upgrade", timeout=0.5)
+        RawClient(server.url, f"/hang?phase={phase}", timeout=0.5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can leave a SYN unanswered")
+@pytest.mark.parametrize("may_filter", [True, False])
+def test_hang_tcp_answers_no_syn_and_can_be_taken_off(
+    may_filter: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not may_filter:
+        monkeypatch.setattr(blackhole, "_filter", lambda sock: False)
+    with serving(faults=(from_spec("hang/tcp"),)) as server:
+        with pytest.raises(TimeoutError):
+            socket.create_connection(("127.0.0.1", server.server.port), 0.5)
+        change(server, [])
+        with RawClient(server.url, "/echo") as client:
+            assert client.status == 101
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_hang_tls_takes_the_connection_and_says_nothing(secure: bool, tmp_path: Path) -> None:
+    chain, key = throw_away(["127.0.0.1"]).write(tmp_path) if secure else (None, None)
+    with serving(cert=chain, key=key) as server:
+        change(server, ["hang/tls"])
+        with socket.create_connection(("127.0.0.1", server.server.port), 0.5) as client:
+            client.sendall(b"\x16\x03\x01 or GET / HTTP/1.1")
+            with pytest.raises(TimeoutError):
+                client.recv(1)
+        assert server.wait("drop")["how"] == "hang"
+
+
+def change(server: BackgroundServer, specs: list[str]) -> None:
+    """Change the faults in the server's own thread, as its control port does."""
+
+    async def act() -> None:
+        server.server.change_faults([from_spec(spec) for spec in specs])
+
+    asyncio.run_coroutine_threadsafe(act(), server._loop).result(10)
 
 
 def test_hang_in_the_close_never_echoes() -> None:
@@ -153,6 +228,23 @@ def test_tls_ends_with_or_without_close_notify(tmp_path: Path, drop: str, ragged
                     sock.recv(4096)
             else:
                 assert sock.recv(4096) == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
+def test_out_of_file_descriptors_is_said_and_gets_better(peers: Peers) -> None:
+    url, serve = peers.serve()
+    resource = pytest.importorskip("resource")
+    resource.prlimit(serve.pid, resource.RLIMIT_NOFILE, (48, 48))
+    clients = [
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 10) for _ in range(60)
+    ]
+    record = serve.wait_record("serve.event")
+    assert record["event"] == "starved"
+    assert "ulimit -n" in record["message"]
+    for client in clients:
+        client.close()
+    with RawClient(url, "/echo") as late:
+        assert late.status == 101
 
 
 def test_serve_ends_with_zero_on_sigterm_and_tells_clients() -> None:

@@ -170,7 +170,8 @@ def test_what_is_sent_along() -> None:
     async def main() -> None:
         async with raw_server(keep) as port:
             options = replace(
-                OPTIONS, headers=(("X-A", "1"), ("Host", "other")), cookies=("a=1", "b=2"),
+                OPTIONS, headers=(("X-A", "1"), ("Host", "other"), ("cookie", "c=3")),
+                cookies=("a=1", "b=2"),
                 origin="http://o", user="me:pä", user_agent="mine/1",
             )  # fmt: skip
             await failure(f"ws://127.0.0.1:{port}/", options)
@@ -180,7 +181,7 @@ def test_what_is_sent_along() -> None:
     asyncio.run(main())
     first = heads[0].decode().split("\r\n")
     basic = base64.b64encode("me:pä".encode()).decode()
-    for line in ("X-A: 1", "Host: other", "Cookie: a=1; b=2", "Origin: http://o",
+    for line in ("X-A: 1", "Host: other", "Cookie: c=3; a=1; b=2", "Origin: http://o",
                  f"Authorization: Basic {basic}", "User-Agent: mine/1"):  # fmt: skip
         assert line in first
     assert sum(line.lower().startswith("host:") for line in first) == 1
@@ -580,6 +581,7 @@ def test_tls_versions_that_do_not_meet(authority: Trusted) -> None:
     async def main() -> None:
         error = await refused_by(context, replace(options, tls_min="1.3"))
         assert (error.kind, error.code) == ("tls", "tls-version")
+        assert error.facts["offered"] == "1.3"
         async with websocket_server(ssl=context) as port:
             url = f"wss://localhost:{port}/"
             session = await dial(url, replace(options, tls_max="1.2"))

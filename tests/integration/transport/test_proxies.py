@@ -8,6 +8,7 @@ import builtins
 import os
 import socket
 import ssl
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -21,6 +22,7 @@ from tests.peers.certs import Authority
 from tests.peers.peer import Peer
 from tests.peers.proxies import launch
 from tests.peers.tools import missing, require_tool
+from wsdiag.probes.diagnose import diagnose
 from wsdiag.protocol.events import Pong
 from wsdiag.transport.dial import dial
 from wsdiag.transport.options import DialOptions
@@ -54,7 +56,7 @@ logoutput: stderr
 internal: 127.0.0.1 port = {port}
 external: 127.0.0.1
 clientmethod: none
-socksmethod: none
+socksmethod: {method}
 user.privileged: root
 user.unprivileged: nobody
 client pass {{ from: 127.0.0.0/8 to: 0.0.0.0/0 }}
@@ -105,12 +107,36 @@ def start_squid(place: Path, ca: Authority, *, auth: bool, tls: bool = False) ->
     return launch(make, place / "log", host="127.0.0.1", tls=tls, netns=None)
 
 
-def start_dante(place: Path) -> Peer:
+# openssl passwd -6 -salt wsdiag00 sesame
+DANTE_USER = ("wsdiagsocks:x:64999:64999::/nonexistent:/usr/sbin/nologin", "wsdiagsocks:"
+              "{hashed}:19000:0:99999:7:::")  # fmt: skip
+
+
+def start_dante(place: Path, *, auth: bool = False) -> Peer:
     danted = require_tool("danted")
+    way = ["sh", "-c", 'exec "$0" "$@"']
+    if auth:
+        # dante asks the system for its users: this one exists in a mount namespace only
+        unshare = require_tool("unshare")
+        if os.geteuid() != 0:
+            missing("a SOCKS server with users needs root")
+        hashed = subprocess.run(
+            [require_tool("openssl"), "passwd", "-6", "-salt", "wsdiag00", "sesame"],
+            check=True, capture_output=True, text=True, timeout=60,
+        ).stdout.strip()  # fmt: skip
+        for name, line in zip(("passwd", "shadow"), DANTE_USER, strict=True):
+            own = Path("/etc", name).read_text() + line.format(hashed=hashed) + "\n"
+            (place / name).write_text(own)
+            (place / name).chmod(0o600 if name == "shadow" else 0o644)
+        binds = " && ".join(
+            f"mount --bind {place / name} /etc/{name}" for name in ("passwd", "shadow")
+        )
+        way = [unshare, "--mount", "sh", "-c", f'{binds} && exec "$0" "$@"']
 
     def make(port: int) -> list[str]:
-        (place / "danted.conf").write_text(DANTE.format(port=port))
-        return [danted, "-f", str(place / "danted.conf"), "-p", str(place / "danted.pid")]
+        method = "username" if auth else "none"
+        (place / "danted.conf").write_text(DANTE.format(port=port, method=method))
+        return [*way, danted, "-f", str(place / "danted.conf"), "-p", str(place / "danted.pid")]
 
     return launch(make, place / "log", host="127.0.0.1", tls=False, netns=None)
 
@@ -142,6 +168,13 @@ def tls_squid(ca: Authority) -> Iterator[Peer]:
 @pytest.fixture(scope="module")
 def dante(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
     peer = start_dante(tmp_path_factory.mktemp("dante"))
+    yield peer
+    peer.stop()
+
+
+@pytest.fixture(scope="module")
+def locked_dante(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+    peer = start_dante(tmp_path_factory.mktemp("locked-dante"), auth=True)
     yield peer
     peer.stop()
 
@@ -211,9 +244,18 @@ def test_squid_without_the_right_credentials(locked_squid: Peer, user: str) -> N
     error = asyncio.run(failed("ws://localhost:1/", proxy))
     assert (error.kind, error.phase, error.code) == ("proxy", "proxy", "proxy-auth")
     assert error.report.status == 407
-    assert error.facts["schemes"][0].startswith("Basic")
+    assert error.facts["schemes"].startswith("Basic")
     assert b"Access Denied" in error.report.body or b"<html" in error.report.body.lower()
     assert set(error.report.phases_ms) == {"tcp", "proxy"}
+
+
+@pytest.mark.squid
+def test_a_407_is_explained(locked_squid: Peer) -> None:
+    for user, words in (("", "None were sent"), ("me:wrong@", "password is wrong")):
+        proxy = f"http://{user}127.0.0.1:{locked_squid.port}"
+        told = diagnose("ws://h.test/", asyncio.run(failed("ws://h.test/", proxy)))
+        assert "407" in told.message
+        assert words in (told.hint or "")
 
 
 @pytest.mark.squid
@@ -224,6 +266,9 @@ def test_squid_cannot_reach_the_target(squid: Peer) -> None:
         error = asyncio.run(failed(url, f"http://127.0.0.1:{squid.port}"))
     assert (error.kind, error.code) == ("proxy", "proxy-http-503")
     assert error.report.body
+    told = diagnose(url, error).message
+    assert "ERROR" in told, "the proxy's own words"
+    assert "<" not in told, "without its markup"
 
 
 @pytest.mark.squid
@@ -231,7 +276,15 @@ def test_a_proxys_own_certificate_is_verified(tls_squid: Peer, tmp_path: Path) -
     other = Authority(tmp_path)
     proxy = f"https://localhost:{tls_squid.port}"
     error = asyncio.run(failed("ws://localhost:1/", proxy, cacert=other.pem))
+    assert (error.kind, error.code) == ("proxy", "proxy-cert")
+    assert "--cacert" in (diagnose("ws://localhost:1/", error).hint or "")
+
+
+@pytest.mark.squid
+def test_a_proxy_without_tls_of_its_own_is_told(squid: Peer) -> None:
+    error = asyncio.run(failed("ws://localhost:1/", f"https://localhost:{squid.port}"))
     assert (error.kind, error.code) == ("proxy", "proxy-tls")
+    assert "-x http://HOST:PORT" in (diagnose("ws://localhost:1/", error).hint or "")
 
 
 @pytest.mark.dante
@@ -240,6 +293,43 @@ def test_a_proxys_own_certificate_is_verified(tls_squid: Peer, tmp_path: Path) -
 def test_dante(dante: Peer, ca: Authority, scheme: str, tls: bool) -> None:
     # this dante goes out over IPv4 only, so a name that we look up must not become ::1
     pinged_through(f"{scheme}://127.0.0.1:{dante.port}", ca, tls=tls, family=4)
+
+
+@pytest.mark.dante
+@pytest.mark.parametrize("tls", [False, True])
+def test_dante_with_credentials(locked_dante: Peer, ca: Authority, tls: bool) -> None:
+    proxy = f"socks5h://wsdiagsocks:sesame@127.0.0.1:{locked_dante.port}"
+    pinged_through(proxy, ca, tls=tls)
+
+
+@pytest.mark.dante
+@pytest.mark.parametrize("user", ["", "wsdiagsocks:wrong@"])
+def test_dante_without_the_right_credentials(locked_dante: Peer, user: str) -> None:
+    proxy = f"socks5h://{user}127.0.0.1:{locked_dante.port}"
+    error = asyncio.run(failed("ws://localhost:1/", proxy))
+    assert (error.kind, error.phase, error.code) == ("proxy", "proxy", "proxy-socks-auth")
+    told = diagnose("ws://localhost:1/", error)
+    assert "USER:PASSWORD" in (told.hint or "")
+    assert set(error.report.phases_ms) == {"tcp", "proxy"}
+
+
+@pytest.mark.dante
+def test_socks_proxies_are_reached_as_everything_else(dante: Peer, ca: Authority) -> None:
+    """--resolve and the families count for the way to the proxy, and TCP has its own phase."""
+
+    async def main() -> None:
+        async with websocket_server(None) as url:
+            options = DialOptions(
+                proxy=f"socks5h://proxy.test:{dante.port}", family=4,
+                resolve=(("proxy.test", dante.port, "127.0.0.1"),),
+            )  # fmt: skip
+            session = await dial(url, options)
+            report = session.report
+            assert report is not None
+            assert set(report.phases_ms) == {"tcp", "proxy", "upgrade"}
+            assert (await session.close(timeout=10)).clean
+
+    asyncio.run(main())
 
 
 @pytest.mark.dante
@@ -258,7 +348,7 @@ def test_a_proxy_that_is_not_there() -> None:
         http = asyncio.run(failed("ws://h.test/", f"http://127.0.0.1:{port}"))
         socks = asyncio.run(failed("ws://h.test/", f"socks5h://127.0.0.1:{port}"))
     assert (http.kind, http.phase, http.code) == ("refused", "tcp", "refused")
-    assert (socks.kind, socks.code) == ("proxy", "proxy-unreachable")
+    assert (socks.kind, socks.phase, socks.code) == ("refused", "tcp", "refused")
 
 
 def test_without_the_socks_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,7 +414,7 @@ def test_socks_with_credentials() -> None:
             assert (await session.close(timeout=10)).clean
             for user in ("", "me:wrong@"):
                 error = await failed(url, f"socks5h://{user}127.0.0.1:{port}")
-                assert (error.kind, error.code) == ("proxy", "proxy-auth")
+                assert (error.kind, error.code) == ("proxy", "proxy-socks-auth")
 
     asyncio.run(main())
 
@@ -383,3 +473,18 @@ def test_what_a_proxy_is_asked() -> None:
     assert b"for the target" not in heads[0]
     first_lines = [event.first_line for event in events if isinstance(event, HeadersTraced)]
     assert first_lines[0] == "CONNECT h.test:80 HTTP/1.1"
+
+
+@pytest.mark.squid
+def test_both_heads_of_a_connect_are_traced(squid: Peer) -> None:
+    events: list[TraceEvent] = []
+
+    async def main() -> None:
+        async with websocket_server(None) as url:
+            proxy = DialOptions(proxy=f"http://127.0.0.1:{squid.port}")
+            await (await dial(url, proxy, tracer=events.append)).close(timeout=10)
+
+    asyncio.run(main())
+    heads = [event for event in events if isinstance(event, HeadersTraced)]
+    assert [head.direction for head in heads] == ["sent", "received"] * 2
+    assert heads[1].first_line.startswith("HTTP/1.1 200")

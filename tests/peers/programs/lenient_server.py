@@ -3,7 +3,14 @@
 `manner`: `accept` takes everything and answers Pings; `drop` ends TCP at the first frame that is
 no Ping; `wrong-code` answers such a frame with Close 1000; `freeze` answers nothing after it;
 `keep-tcp` fails the connection as it should and never ends TCP; `version` and `key` accept what
-the handshake must refuse; `any-subprotocol`, `any-extension` agree to whatever was offered.
+the handshake must refuse; `any-subprotocol` agrees to whatever was offered, and to `chat` where
+nothing was; `one-subprotocol` says `chat` to everybody.
+
+Extensions: `any-extension` grants the first one offered, known or not; `unasked-extension` grants
+compression to who did not offer it; `bad-deflate` grants it with a parameter that does not exist;
+`deflate` grants it and then accepts everything. `strict` refuses unknown extensions, and compares
+Connection and Upgrade with their case, as one string. `ban` refuses everybody, with 403, after
+the first request with a version other than 13.
 """
 
 from __future__ import annotations
@@ -17,10 +24,36 @@ import json
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
+banned = False
+
+
+def is_unusual(headers: dict[str, str]) -> bool:
+    """Whether a server that compares strings would not know what to make of this request."""
+    usual = headers.get("connection") == "Upgrade" and headers.get("upgrade") == "websocket"
+    return not usual or headers.get("sec-websocket-extensions", "p")[0] != "p"
+
+
+def granted(offer: str | None, manner: str) -> str | None:
+    """What Sec-WebSocket-Extensions answers."""
+    if manner == "any-extension" and offer and offer.startswith("x-"):
+        return offer.partition(",")[0]
+    if manner == "unasked-extension" and not offer:
+        return "permessage-deflate"
+    if manner == "bad-deflate" and offer:
+        return "permessage-deflate; no_such_parameter"
+    return "permessage-deflate" if manner == "deflate" and offer else None
+
+
 def answer(head: bytes, manner: str) -> bytes:
+    global banned
     lines = head.decode().split("\r\n")[1:]
     headers = {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in lines)}
     key = headers.get("sec-websocket-key", "")
+    banned = banned or (manner == "ban" and headers.get("sec-websocket-version") != "13")
+    if banned:
+        return b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+    if manner == "strict" and is_unusual(headers):
+        return b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
     if manner != "version" and headers.get("sec-websocket-version") != "13":
         return b"HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\n\r\n"
     if manner != "key" and len(key) != 24:
@@ -31,8 +64,10 @@ def answer(head: bytes, manner: str) -> bytes:
     offered = headers.get("sec-websocket-protocol")
     if manner == "any-subprotocol":
         said.append(f"Sec-WebSocket-Protocol: {offered or 'chat'}")
-    if manner == "any-extension":
-        said.append("Sec-WebSocket-Extensions: x-anything")
+    if manner == "one-subprotocol":
+        said.append("Sec-WebSocket-Protocol: chat")
+    if extension := granted(headers.get("sec-websocket-extensions"), manner):
+        said.append(f"Sec-WebSocket-Extensions: {extension}")
     return ("\r\n".join(said) + "\r\n\r\n").encode()
 
 

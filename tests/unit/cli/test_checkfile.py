@@ -111,13 +111,16 @@ ONE = '[[endpoint]]\nurl = "ws://a.example"\n'
         (ONE + "expect-json = ['$..a']\n", ":3: expect-json: '$..a': descendants"),
         (ONE + "expect-status = 4\n", ":3: expect-status: '4' is not an HTTP status"),
         (ONE + "expect-status = 403\nmax-p95 = 1\n", ":4: max-p95: --max-p95 needs a connection"),
-        (ONE + "only = 'rsv1'\n", ":3: only: nothing is left to check"),
+        (ONE + "only = 'rsv1'\n", ":3: only: rsv1 needs --adversarial"),
         (ONE + "header = [1979-05-27]\n", ":3: header must be a list of strings"),
         (ONE + "origin = '${NOPE}'\n", ":3: environment variable NOPE is not set"),
         (ONE + "origin = '${a b}'\n", ":3: ${a b} is not the name of a variable"),
         ("[[endpoint]]\nurl = 'ws://a b'\n", ":2: url: a URL cannot have a space"),
         ("[[endpoint]]\nurl = 'ftp://a'\n", ":2: url: ftp:// is not a WebSocket"),
         (ONE + "header = [\n", ":"),
+        (ONE + ONE, ":4: a second endpoint has this url: give it a name"),
+        (ONE + "only = 'ping,idle'\n", ":3: only: idle needs --require-idle"),
+        (ONE + "only = ''\n", ":3: only: names no check"),
         (ONE + "name = 'a'\n" + ONE + "name = 'a'\n", ":6: a second endpoint is called 'a'"),
         ("[defaults]\nmax-p95 = 'x'\n" + ONE, ":2: max-p95: 'x' is not a duration"),
     ],
@@ -127,9 +130,14 @@ def test_mistakes_have_lines(tmp_path: Path, text: str, said: str) -> None:
 
 
 def test_all_mistakes_are_told_at_once_in_order(tmp_path: Path) -> None:
-    text = ONE + "count = 'x'\n" + ONE + "nope = 1\n" + "[other]\n"
+    text = ONE + "count = 'x'\nmax-p95 = 'soon'\nexpect = '('\n" + ONE + "nope = 1\n[other]\n"
     lines = [said.split(":")[1] for said in problems(tmp_path, text)]
-    assert lines == ["3", "6", "7"]
+    assert lines == ["3", "4", "5", "8", "9"]
+
+
+def test_a_mistake_in_the_defaults_is_told_once(tmp_path: Path) -> None:
+    text = "[defaults]\nmax-p95 = 'x'\n" + ONE + ONE.replace("a.", "b.")
+    assert len(problems(tmp_path, text)) == 1
 
 
 def test_an_empty_variable_is_set(tmp_path: Path) -> None:

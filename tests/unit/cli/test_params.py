@@ -1,9 +1,17 @@
 """What the command line's parsers accept, and the words with which they refuse."""
 
+import io
+
 import pytest
 import typer
 
-from wsdiag.cli.params import parse_header, parse_resolve, read_environment, read_headers
+from wsdiag.cli.params import (
+    parse_header,
+    parse_resolve,
+    read_cookies,
+    read_environment,
+    read_headers,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,25 +48,52 @@ def test_headers_are_read_from_a_file(tmp_path) -> None:
     assert read_headers([f"@{file}", "C: 3"]) == (("A", "1"), ("B", "2"), ("C", "3"))
 
 
+def test_headers_are_read_from_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("A: 1\n\nB: 2\n"))
+    assert read_headers(["@-"]) == (("A", "1"), ("B", "2"))
+
+
+def test_an_empty_header_is_written_as_for_curl() -> None:
+    assert parse_header("X-Empty;") == ("X-Empty", "")
+
+
+def test_a_file_of_cookies_is_not_taken_for_a_cookie() -> None:
+    assert read_cookies(["a=1", "b=2; c=3"]) == ("a=1", "b=2; c=3")
+    with pytest.raises(typer.BadParameter, match="NAME=VALUE"):
+        read_cookies(["cookies.txt"])
+
+
 def test_missing_header_file_is_a_usage_error(tmp_path) -> None:
     with pytest.raises(typer.BadParameter, match="cannot read headers"):
         read_headers([f"@{tmp_path}/none"])
 
 
 @pytest.mark.parametrize(
-    ("text", "triple"),
+    ("text", "triples"),
     [
-        ("example.org:443:127.0.0.1", ("example.org", 443, "127.0.0.1")),
-        ("Example.ORG:80:[::1]", ("example.org", 80, "::1")),
-        ("a:80:fe80::1", ("a", 80, "fe80::1")),
+        ("example.org:443:127.0.0.1", [("example.org", 443, "127.0.0.1")]),
+        ("Example.ORG:80:[::1]", [("example.org", 80, "::1")]),
+        ("a:80:fe80::1%lo", [("a", 80, "fe80::1%lo")]),
+        ("a:80:[::1],127.0.0.1", [("a", 80, "::1"), ("a", 80, "127.0.0.1")]),
     ],
 )
-def test_resolve_reads_as_curl_does(text: str, triple: tuple[str, int, str]) -> None:
-    assert parse_resolve(text) == triple
+def test_resolve_reads_as_curl_does(text: str, triples: list[tuple[str, int, str]]) -> None:
+    assert parse_resolve(text) == tuple(triples)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a", "a:80", "a:b:c", "a:0:1.2.3.4", "a:70000:1.2.3.4", ":80:x"]
+    "text",
+    [
+        "",
+        "a",
+        "a:80",
+        "a:b:c",
+        "a:0:1.2.3.4",
+        "a:70000:1.2.3.4",
+        ":80:x",
+        "a:80:b",
+        "a:80:1.2.3.4,",
+    ],
 )
 def test_resolve_refuses_what_has_not_three_parts(text: str) -> None:
     with pytest.raises(ValueError, match="HOST:PORT:ADDRESS"):

@@ -9,7 +9,7 @@ import pytest
 
 from wsdiag.probes.diagnose import Hint, diagnose, excerpt, explain, fill, hints
 from wsdiag.transport import failures, trust
-from wsdiag.transport.report import DialError, DialReport
+from wsdiag.transport.report import DialError, DialReport, TlsFacts
 
 
 def example_code(hint: Hint) -> str:
@@ -48,6 +48,79 @@ def test_a_redirect_shows_its_target_and_the_command_to_type() -> None:
     assert told.message == "the answer was 301 Moved Permanently, to wss://a.test/ws/"
     assert told.hint is not None
     assert told.hint.endswith("wsdiag connect -L ws://a.test/ws")
+
+
+def test_the_command_to_type_survives_a_shell() -> None:
+    error = failure("http-301", status=301, headers=(("Location", "/ws/"),))
+    error.report.url = "ws://a.test/ws?a=1&b=2"
+    told = diagnose(error.report.url, error)
+    assert (told.hint or "").endswith("wsdiag connect -L 'ws://a.test/ws?a=1&b=2'")
+
+
+@pytest.mark.parametrize(
+    ("proxy", "looked_up", "words"),
+    [
+        ("http://proxy.test:3128", "proxy.test", "the name of the proxy"),
+        ("socks5://proxy.test:1080", "proxy.test", "the name of the proxy"),
+        ("socks5://proxy.test:1080", "a.test", "a.test could not be looked up here"),
+        (None, "a.test", "the name a.test does not exist"),
+    ],
+)
+def test_whose_name_could_not_be_looked_up(proxy: str | None, looked_up: str, words: str) -> None:
+    report = DialReport("ws://a.test/ws", proxy=proxy)
+    error = DialError("dns", "dns", "dns-not-found", "unknown", report, host=looked_up)
+    assert words in diagnose("ws://a.test/ws", error).message
+
+
+VERIFIED = TlsFacts("TLSv1.3", None, None, None, None, (), None, None, 90, True)
+TEMPTING: dict[str, tuple[DialError, str]] = {
+    # name: (a failure that resembles one of the hints, the claim that its evidence does not bear)
+    "a portal that TLS vouches for": (
+        failure("http-302", status=302, tls=VERIFIED,
+                headers=(("Location", "https://portal.corp.test/x"),)),
+        "captive",
+    ),
+    "a page about Wi-Fi that TLS vouches for": (
+        failure("http-200", status=200, tls=VERIFIED, body=b"Our guest wifi. Log in"), "captive",
+    ),
+    "a router's page": (
+        failure("http-200", status=200, body=b"<title>Router</title>WiFi settings"), "captive",
+    ),
+    "a processor, not SSO": (
+        failure("http-302", status=302, headers=(("Location", "/processor/ws"),)), "login",
+    ),
+    "authors, not /auth": (
+        failure("http-302", status=302, headers=(("Location", "/authors"),)), "login",
+    ),
+    "a home page with a link to log in": (
+        failure("http-200", status=200, body=b"<title>Shop</title><a href=/in>Log in</a>"),
+        "login",
+    ),
+    "an origin server": (
+        failure("http-403", status=403, body=b"The origin server is behind a firewall. Blocked."),
+        "refuses the origin",
+    ),
+    "original, not origin": (
+        failure("http-400", status=400, body=b"original request not allowed"),
+        "refuses the origin",
+    ),
+    "a wrong password": (
+        failure("http-401", status=401, request_headers=(("Authorization", "Basic eA=="),)),
+        "No Authorization header",
+    ),
+    "TLS asked for": (
+        failure("http-426", status=426, headers=(("Upgrade", "TLS/1.2"), ("Server", "nginx"))),
+        "proxy_set_header",
+    ),
+    "an old HTTP version": (failure("http-505", status=505), "It is an HTTP/2-only front"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TEMPTING)
+def test_no_more_is_claimed_than_the_evidence_bears(name: str) -> None:
+    error, claim = TEMPTING[name]
+    told = diagnose("wss://a.test/ws", error)
+    assert claim not in f"{told.message} {told.hint}"
 
 
 def test_a_relative_redirect_is_resolved() -> None:

@@ -28,7 +28,8 @@ def test_what_is_unsure_is_never_a_number() -> None:
 @pytest.mark.parametrize(
     ("name", "default_s"),
     [("nginx (http proxy)", 60), ("Heroku router", 55), ("AWS Network Load Balancer", 350),
-     ("Squid (CONNECT)", 900), ("YARP", 100), ("Linux conntrack (NAT, firewall)", 432000)],
+     ("Squid (CONNECT)", 900), ("YARP", 100), ("F5 BIG-IP (TCP and FastL4 profiles)", 300),
+     ("Linux conntrack (NAT, firewall)", 432000)],
 )  # fmt: skip
 def test_known_defaults(name: str, default_s: float) -> None:
     assert [p.default_s for p in products() if p.name == name] == [default_s]
@@ -50,9 +51,12 @@ def test_known_defaults(name: str, default_s: float) -> None:
         (("Fly-Request-Id", "01H"), "Fly.io proxy"),
         (("X-Vercel-Id", "fra1::x"), "Vercel"),
         (("X-Served-By", "cache-fra-1"), "Fastly"),
+        (("Server", "BigIP"), "F5 BIG-IP (TCP and FastL4 profiles)"),
+        (("Set-Cookie", "BIGipServerpool=1677787402.36895.0000; path=/"),
+         "F5 BIG-IP (TCP and FastL4 profiles)"),
         (("Set-Cookie", "AWSALB=secret; Path=/"), "AWS Application Load Balancer"),
     ],
-)
+)  # fmt: skip
 def test_headers_name_products(header: tuple[str, str], product: str) -> None:
     assert hops_from_headers([header])[0].product == product
 

@@ -105,6 +105,22 @@ TABLE: dict[str, Row] = {
          kept("ping", 80.0)],
         "idle-timeout", says="picked it up again", interval_s=20,
     ),
+    "a late Pong whose Ping TCP acknowledged is no drop": Row(
+        [*RUNGS, idle(60.0, late_pong_s=12.0), idle(120.0), kept("ping", 120.0)], "no-drop",
+        says="answers slowly", interval_s=20,
+    ),
+    "slow Pongs on a connection in use": Row(
+        [*RUNGS, idle(120.0), kept("ping", 120.0)], "no-drop", {"slow_pong_s": 15.0},
+        says="up to 15 s, longer than --pong-timeout", interval_s=20,
+    ),
+    "lost Pongs on connections that live": Row(
+        [*RUNGS, idle(120.0, lost_pongs=1), kept("ping", 120.0, lost_pongs=2)], "no-drop",
+        says="3 Pings got no Pong", interval_s=20,
+    ),
+    "Pongs with other payloads": Row(
+        [*RUNGS, idle(120.0), kept("ping", 120.0)], "no-drop",
+        {"answers_pings": False, "other_pongs": 1}, says="payloads of its own", interval_s=20,
+    ),
     "nothing": Row([*RUNGS, idle(120.0), kept("ping", 120.0)], "no-drop",
                    says="not dropped within 120 s", interval_s=20),
     "answers only after retransmissions": Row(
@@ -211,3 +227,10 @@ def test_hostile_words_stay_what_they_are() -> None:
     trial = idle(60.0, "fin")
     hops = [Hop("nginx (http proxy)", "Server: \x1b[2Jnginx")]
     assert judge([trial], case(hops=hops)).hops == tuple(hops)
+
+
+def test_where_no_ping_is_answered_nobody_is_told_to_wait_for_pongs() -> None:
+    advice = judge([*RUNGS, idle(120.0)], case(answers_pings=False)).advice
+    assert any("application message every 20 s" in line for line in advice)
+    assert any("ping_timeout=None" in line for line in advice)
+    assert not any("ping_timeout=20;" in line or "heartbeat=20" in line for line in advice)

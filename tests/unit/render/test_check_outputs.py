@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from junitparser import JUnitXml
 from lxml import etree
 
 from wsdiag.probes.check.decision import summarize
@@ -35,8 +37,15 @@ ALL = [
 ]
 
 
+BEGAN = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
+
+
+def junit(results: list[CheckResult]) -> str:
+    return junit_xml(results, began=BEGAN, hostname="ci")
+
+
 def parsed(results: list[CheckResult]) -> etree._Element:
-    document = etree.fromstring(junit_xml(results, summarize(results, 1.0)).encode())
+    document = etree.fromstring(junit(results).encode())
     XSD.assertValid(document)
     return document
 
@@ -46,8 +55,24 @@ def test_junit_is_valid_and_counts_right() -> None:
     assert (first.get("tests"), first.get("failures")) == ("5", "1")
     assert (first.get("errors"), first.get("skipped")) == ("1", "1")
     assert second.get("name") == "chat (wss://a.example/)"
-    kinds = [case[0].tag if len(case) else "" for case in first]
-    assert kinds == ["", "failure", "system-out", "skipped", "error"]
+    kinds = [case[0].tag if len(case) else "" for case in first.iter("testcase")]
+    assert kinds == ["", "failure", "", "skipped", "error"]
+    assert (first.get("timestamp"), first.get("hostname")) == ("2026-01-02T03:04:05", "ci")
+    assert "idle: warning: not idle" in (first.findtext("system-out") or "")
+
+
+def test_an_independent_reader_understands_the_report(tmp_path: Path) -> None:
+    path = tmp_path / "report.xml"
+    path.write_text(junit(ALL), encoding="utf-8")
+    first, second = JUnitXml.fromfile(str(path))
+    read = {case.name: [type(r).__name__ for r in case.result] for case in first}
+    assert read == {"connect": [], "ping": ["Failure"], "idle": [], "certificate": ["Skipped"],
+                    "close": ["Error"]}  # fmt: skip
+    assert (first.tests, first.failures, first.errors, first.skipped) == (5, 1, 1, 1)
+    (failure,) = next(case for case in first if case.name == "ping").result
+    assert failure.message == "no Pong"
+    assert "RFC 6455, 5.5.2" in failure.text
+    assert second.name == "chat (wss://a.example/)"
 
 
 @given(
@@ -59,15 +84,17 @@ def test_junit_is_valid_whatever_the_peer_says(details: list[tuple[str, str]]) -
 
 
 def test_the_schema_can_refuse() -> None:
-    broken = junit_xml(ALL, summarize(ALL, 1.0)).replace('classname="wsdiag.fitness" ', "")
-    assert not XSD.validate(etree.fromstring(broken.encode()))
+    for part in ('classname="wsdiag.fitness" ', 'package="wsdiag" ', "<system-err />"):
+        broken = junit(ALL).replace(part, "")
+        assert broken != junit(ALL)
+        assert not XSD.validate(etree.fromstring(broken.encode()))
 
 
 def test_annotations_one_for_each_that_needs_attention() -> None:
     lines = annotation_lines(ALL, summarize(ALL, 1.0))
     kinds = [line.partition(" ")[0] for line in lines]
-    assert kinds == ["::error", "::warning", "::error", "::notice"]
-    assert "not measured: interrupted" in lines[2]
+    assert kinds == ["::error", "::error", "::warning", "::notice"]
+    assert "not measured: interrupted" in lines[1]
 
 
 def test_a_peer_cannot_write_a_workflow_command() -> None:
@@ -81,6 +108,31 @@ def test_step_summary_has_a_row_for_each() -> None:
         line for line in step_summary(ALL, summarize(ALL, 1.0)).splitlines() if "connect" in line
     ]
     assert len(rows) == 2
+
+
+def test_step_summary_begins_with_what_needs_attention() -> None:
+    odd, _, everything = step_summary(ALL, summarize(ALL, 1.0)).partition("<details>")
+    assert [word in odd for word in ("no Pong", "not idle", "interrupted", "no TLS")] == [
+        True, True, True, False,
+    ]  # fmt: skip
+    assert "no TLS" in everything
+
+
+def test_step_summary_keeps_below_what_the_runner_drops() -> None:
+    many = [result(f"r{n}", "fail", "x" * 500, endpoint=f"e{n}") for n in range(3000)]
+    text = step_summary(many, summarize(many, 1.0))
+    assert len(text.encode()) < 1024 * 1024
+    assert "more lines do not fit" in text
+    assert "3000 failed" in text
+
+
+def test_step_summary_renders_nothing_of_a_peers() -> None:
+    nasty = "<b>x</b> **y** [z](http://q) $a$ | `c`\n# h"
+    text = step_summary([result("x", "fail", nasty)], summarize([], 0.0))
+    assert "<b>" not in text
+    assert "\\*\\*y\\*\\*" in text
+    assert "\\$a\\$" in text
+    assert "\n# h" not in text
 
 
 def text_of(results: list[CheckResult], summary: CheckSummary) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from wsdiag.render.error import print_error
 from wsdiag.render.escape import escape, escape_bytes
 from wsdiag.render.github import annotation_lines, step_summary
 from wsdiag.render.idle import IdleLines
+from wsdiag.render.idle_csv import IdleCsv
 from wsdiag.render.junit import junit_xml
 from wsdiag.render.picture import save_picture
 from wsdiag.render.ping_lines import PingLines
@@ -36,6 +38,7 @@ from wsdiag.render.serve import print_event
 from wsdiag.render.terminal import Terminal
 from wsdiag.render.walk import map_text
 
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b2J\u202e\u2066\u200b\x7f\r[bold]x[/bold]\ud800"
 FORBIDDEN = "\x1b\x07\x9b\u202e\u2066\u200b\x7f\r\ud800"
 
@@ -89,6 +92,7 @@ def _show(t: Terminal, result: Any) -> None:
         view = IdleLines(t, [result.url])
         view.handle(result)
         view.finish()
+        IdleCsv(t).handle(result)
     elif isinstance(result, CheckResult):
         print_checks(t, [result], scenes.CHECK_SUMMARY)
     elif result.type.startswith("ping."):
@@ -131,12 +135,12 @@ def test_junit_and_github_neutralize_a_peer() -> None:
     t = terminal()
     evil = CheckResult("id", "ws://x", "g", "fail", detail="a\n::error::b\r]]><script>|x")
     clean = [t.clean(evil)]
-    assert "<script>" not in junit_xml(clean, scenes.CHECK_SUMMARY)
+    assert "<script>" not in junit_xml(clean, began=NOW, hostname="ci")
     lines = annotation_lines([evil], scenes.CHECK_SUMMARY)
     assert all("\n" not in line and "\r" not in line for line in lines)
     assert "<script>" not in step_summary(clean, scenes.CHECK_SUMMARY)
-    assert "\x00" not in junit_xml([CheckResult("i", "u", "g", "fail", detail="\0")],
-                                   scenes.CHECK_SUMMARY)  # fmt: skip
+    null = CheckResult("i", "u", "g", "fail", detail="\0")
+    assert "\x00" not in junit_xml([null], began=NOW, hostname="ci")
 
 
 SECRET = "hunter2hunter2"

@@ -176,3 +176,12 @@ def test_the_final_chart_and_its_summary_fit_a_screen_of_24_rows() -> None:
         view.handle(event)
     view.finish()
     assert len(out(t).splitlines()) <= 23
+
+
+def test_a_file_gets_no_padding() -> None:
+    file = io.StringIO()
+    t = Terminal(stdout=file, stderr=io.StringIO(), environ={}, width=80)
+    print_connect(t, scenes.CONNECTED)
+    lines = file.getvalue().splitlines()
+    assert any("  " in line.strip() for line in lines), "columns are still set apart"
+    assert [line for line in lines if line != line.rstrip()] == []

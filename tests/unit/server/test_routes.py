@@ -6,7 +6,8 @@ import dataclasses
 
 import pytest
 
-from wsdiag.server.common import build_faults, fault_options, fault_specs
+from wsdiag.protocol.http import Request
+from wsdiag.server.common import build_faults, fault_options, fault_specs, option_name
 from wsdiag.server.control import spec_of
 from wsdiag.server.faults import FAULTS
 from wsdiag.server.faults.delays import Latency
@@ -37,6 +38,13 @@ def test_faults_combine_one_behind_the_other() -> None:
 
 def test_a_first_parameter_may_be_left_out_before_the_next_fault() -> None:
     assert [fault.name for fault in resolve("/stall/no-pong")] == ["stall", "no-pong"]
+
+
+def test_a_faults_name_is_a_fault_where_any_word_would_do() -> None:
+    pick, idle = resolve("/subprotocol/idle/5")
+    assert (pick.name, idle.name) == ("subprotocol", "idle")
+    (hang,) = resolve("/hang/close")
+    assert hang.phase == "close"  # type: ignore[attr-defined]
 
 
 def test_root_is_an_echo() -> None:
@@ -102,6 +110,34 @@ def test_a_flag_is_a_fault_without_parameters() -> None:
 def test_how_to_drop_needs_something_that_drops() -> None:
     with pytest.raises(ValueError, match="--idle-timeout or --lifetime"):
         fault_specs({"drop": "silent", "latency": "5"})
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_every_fault_is_an_option_too(fault: type) -> None:
+    name = option_name(fault)  # type: ignore[arg-type]
+    if fault.name == "echo":  # type: ignore[attr-defined]
+        assert name is None  # what serve does anyway
+        return
+    assert name is not None
+    (built,) = build_faults(fault_specs({name: "" if params_of(fault) else True}))
+    assert type(built) is fault
+
+
+def test_what_several_faults_share_goes_to_those_that_are_asked_for() -> None:
+    (closing,) = build_faults(fault_specs({"close": "4000", "reason": "so long"}))
+    assert (closing.code, closing.reason) == (4000, "so long")  # type: ignore[attr-defined]
+    (cut,) = build_faults(fault_specs({"cut-after": "9", "drop": "rst"}))
+    assert cut.drop == "rst"  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="--reason needs --idle-timeout or --lifetime or --close"):
+        fault_specs({"reason": "so long", "no-pong": True})
+
+
+def test_redirects_end_also_as_an_option() -> None:
+    request = Request("/x", [])
+    (fault,) = build_faults(["redirect/1"])
+    assert b"Location: /redirect/0\r\n" in (fault.answer(request) or b"")
+    (last,) = resolve("/redirect/0")
+    assert last.answer(request) is None
 
 
 def test_the_same_fault_twice_is_refused() -> None:

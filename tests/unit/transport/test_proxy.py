@@ -23,6 +23,8 @@ def chosen(target: Target, environ: dict[str, str], **options: str) -> Proxy | N
         (WSS, {"WSS_PROXY": "http://p:1", "https_proxy": "http://q:1"}, "WSS_PROXY"),
         (WS, {"ws_proxy": "http://p:1", "ALL_PROXY": "http://q:1"}, "ws_proxy"),
         (WS, {"ALL_PROXY": "socks5h://q"}, "ALL_PROXY"),
+        (WS, {"http_proxy": "", "HTTP_PROXY": "http://p:1"}, "HTTP_PROXY"),
+        (WSS, {"wss_proxy": "", "https_proxy": "", "all_proxy": "http://p:1"}, "all_proxy"),
     ],
 )
 def test_the_environment_names_the_proxy(target: Target, environ: dict[str, str], why: str) -> None:
@@ -45,6 +47,24 @@ def test_no_proxy_from_option_or_environment() -> None:
     assert chosen(WSS, {"https_proxy": "http://q:1", "NO_PROXY": "example.com"}) is None
     assert chosen(WSS, {"NO_PROXY": "*"}, proxy="http://q:1") is None
     assert chosen(WSS, {"NO_PROXY": "*"}, proxy="http://q:1", noproxy="") is not None
+    assert chosen(WSS, {"no_proxy": "", "NO_PROXY": "*"}, proxy="http://q:1") is None
+
+
+@pytest.mark.parametrize(
+    ("environ", "options", "why"),
+    [
+        ({"https_proxy": "http://q:1", "NO_PROXY": ".com"}, {}, "NO_PROXY covers example.com"),
+        ({}, {"proxy": "http://q:1", "noproxy": "*"}, "--noproxy covers example.com"),
+        ({"NO_PROXY": "*"}, {}, None),
+    ],
+)
+def test_what_kept_a_proxy_from_being_used_is_noted(
+    environ: dict[str, str], options: dict[str, str], why: str | None
+) -> None:
+    report = DialReport(WSS.url)
+    assert choose(WSS, DialOptions(**options), environ, report) is None  # type: ignore[arg-type]
+    assert (why is None) == (report.proxy_why is None)
+    assert (why or "") in (report.proxy_why or "")
 
 
 @pytest.mark.parametrize(
@@ -62,6 +82,8 @@ def test_no_proxy_from_option_or_environment() -> None:
         ("example.com", 443, "", False),
         ("example.com", 443, ".", False),
         ("anything", 1, "*", True),
+        ("anything", 1, " * ", True),
+        ("anything", 1, "*, other", False),
         ("example.com", 443, "example.com:443", True),
         ("example.com", 8443, "example.com:443", False),
         ("10.1.2.3", 80, "10.0.0.0/8", True),
@@ -97,8 +119,11 @@ def test_a_proxys_url(url: str, expected: tuple[str, str, int, str | None]) -> N
     assert (proxy.scheme, proxy.host, proxy.port, proxy.user) == expected
 
 
-@pytest.mark.parametrize("url", ["ftp://p.test", "http://", "http://p:99999", "http://p:x"])
+@pytest.mark.parametrize(
+    "url", ["ftp://p.test", "http://", "http://p:99999", "http://p:x", "http://me:top/secret@p"]
+)
 def test_what_is_no_proxy_is_a_usage_error(url: str) -> None:
     with pytest.raises(DialError) as caught:
         chosen(WSS, {}, proxy=url)
     assert (caught.value.kind, caught.value.code) == ("usage", "bad-proxy")
+    assert "top" not in caught.value.message

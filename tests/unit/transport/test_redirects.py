@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from wsdiag.transport.options import DialOptions
-from wsdiag.transport.redirects import follow
+from wsdiag.transport.redirects import follow, is_redirect
 from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.target import Target
 
@@ -34,6 +34,9 @@ def answered(url: str, location: str, *before: str) -> DialReport:
         ("wss://h/a", "//o/x", "wss://o/x"),
         ("ws://h/a", "WS://o:81/ws", "ws://o:81/ws"),
         ("ws://ws.http/ws", "/http", "ws://ws.http/http"),
+        ("ws://h/a", "HTTPS://o/http", "wss://o/http"),
+        ("ws://h/a", "WSS://o/http?http=ws", "wss://o/http?http=ws"),
+        ("ws://h/a", "/x?a=%20b&c=d+e", "ws://h/x?a=%20b&c=d+e"),
     ],
 )
 def test_where_a_location_leads(url: str, location: str, expected: str) -> None:
@@ -77,6 +80,20 @@ def test_credentials_stay_with_their_origin(location: str) -> None:
     assert (options.user, options.bearer, options.cookies) == (None, None, ())
     assert (options.sni, options.cert) == (None, None)
     assert target.userinfo is None
+
+
+def test_that_credentials_were_dropped_is_noted_where_there_were_any() -> None:
+    for options, dropped in ((SECRETS, True), (DialOptions(), False)):
+        report = answered("ws://h/", "ws://o/")
+        follow(Target.parse("ws://h/"), options, report)
+        assert report.credentials_dropped is dropped
+
+
+def test_a_proxys_redirect_is_none_of_the_endpoints() -> None:
+    report = answered("wss://h/", "http://evil.test/")
+    by_proxy = DialError("proxy", "proxy", "proxy-http-302", "302 Found", report)
+    by_endpoint = DialError("upgrade", "upgrade", "http-302", "302 Found", report)
+    assert (is_redirect(by_proxy), is_redirect(by_endpoint)) == (False, True)
 
 
 def test_credentials_go_on_within_an_origin() -> None:

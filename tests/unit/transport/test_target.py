@@ -22,6 +22,11 @@ from wsdiag.transport.target import Target, UrlError
         ("ws://[fe80::1%eth0]/", False, "fe80::1%eth0", 80, "/"),
         ("ws://münchen.example/", False, "xn--mnchen-3ya.example", 80, "/"),
         ("ws://h/%7Ea//b/../c?x=%20#".rstrip("#"), False, "h", 80, "/%7Ea//b/../c?x=%20"),
+        ("ws://straße.example/", False, "xn--strae-oqa.example", 80, "/"),
+        ("ws://FAẞ.Βόλος.example/", False, "xn--fa-hia.xn--nxasmm1c.example", 80, "/"),
+        ("ws://日本。example/", False, "xn--wgv71a.example", 80, "/"),
+        ("ws:8080/x", True, "ws", 8080, "/x"),
+        ("ws://h/ü?q=ü&r=%C3%BC+x", False, "h", 80, "/%C3%BC?q=%C3%BC&r=%C3%BC+x"),
         ("ws://example.com:/", False, "example.com", 80, "/"),
     ],
 )
@@ -69,6 +74,11 @@ def test_userinfo(text: str, userinfo: str | None, host: str) -> None:
         ("ws://[::1]x/", 10, "must follow"),
         ("ws://[fe80::1%]/", 14, "zone"),
         ("ws://a..ü/", 5, "no host name"),
+        ("ws://a\u200d\u00fc.test/", 5, "xn-- form"),
+        ("ws://" + "ß" * 70 + "/", 5, "too long"),
+        ("ws:/h/", 4, "two slashes follow ws:"),
+        ("unix:/run/app.sock", 0, "--unix-socket /run/app.sock ws://localhost/"),
+        ("unix:///run/app.sock", 0, "--unix-socket /run/app.sock ws://localhost/"),
     ],
 )
 def test_what_a_url_must_not_have_is_marked(text: str, position: int, words: str) -> None:

@@ -46,3 +46,10 @@ def test_a_file_that_is_no_certificate_is_named(tmp_path: Path) -> None:
     said = _refusal(cert=file)
     assert "notes.txt" in said
     assert "no PEM certificate" in said
+
+
+def test_a_folder_without_certificates_is_named(tmp_path: Path) -> None:
+    (tmp_path / "README").write_text("nothing here")
+    assert "no .pem, .crt or .cer file" in _refusal(cacert=tmp_path)
+    (tmp_path / "broken.pem").write_text("no certificate")
+    assert "broken.pem: no certificate or crl found" in _refusal(cacert=tmp_path)

@@ -129,15 +129,11 @@ def _fault_flags(callback: Callable[..., Any]) -> tuple[Flag, ...]:
             (f"--{option.name}",),
             option.help,
             value=option.metavar or "",
-            choices=_alternatives(option.metavar),
+            choices=option.choices,
             panel=FAULTS_PANEL,
         )
         for option in fault_options()
     )
-
-
-def _alternatives(metavar: str | None) -> tuple[str, ...]:
-    return tuple(metavar.split("|")) if metavar and "|" in metavar else ()
 
 
 def _flags(callback: Callable[..., Any]) -> tuple[Flag, ...]:

@@ -123,10 +123,10 @@ def _folded(flag: Flag) -> list[str]:
 
 
 def _default(flag: Flag) -> str:
-    """All choices where an option has a few, the default where it is short."""
-    if flag.choices and len(flag.value) <= 24:
-        return f"={flag.value}"
-    return f"={flag.default}" if flag.default is not None and len(flag.default) < 12 else ""
+    """The default where it is short; the choices, the default leading, where there are such."""
+    if flag.default is None or len(flag.default) > 12:
+        return ""
+    return f"={flag.value if flag.choices else flag.default}"
 
 
 def _wrapped(text: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Conformance under attack: bytes that RFC 6455 forbids, each with the failure it demands.
 
-For endpoints that are yours: a server may log, count or ban what this sends.
+For endpoints that are yours: a server may log, count or ban what this sends. What receivers must
+do follows from the section named, or from 10.7: incoming data MUST be validated by both sides.
 """
 
 from __future__ import annotations
@@ -9,9 +10,17 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from wsdiag.probes.check.reaction import Demand, judge_reaction, judge_tcp_end, provoke
-from wsdiag.probes.check.rule import Finding, Rule, rule, skipped
+from wsdiag.probes.check.reaction import (
+    Demand,
+    Reaction,
+    judge_reaction,
+    judge_tcp_end,
+    provoke,
+)
+from wsdiag.probes.check.rule import Finding, Rule, rule, skipped, unmeasured
 from wsdiag.probes.check.subject import Subject
+from wsdiag.probes.check.talk import await_pong
+from wsdiag.probes.results import Status
 from wsdiag.protocol.codes import Opcode
 from wsdiag.protocol.frames import encode_frame
 
@@ -117,13 +126,32 @@ ATTACKS: tuple[Attack, ...] = (
 
 
 def _as_rule(attack: Attack) -> Rule:
-    @rule(attack.id, "adversarial", attack.why, section=attack.section, lane="after")
+    worst: Status = "fail" if attack.demand.must else "warn"
+
+    @rule(attack.id, "adversarial", attack.why, section=attack.section, lane="after", worst=worst)
     async def judge(subject: Subject) -> Finding:
         async with subject.visit(compression=False) as session:
             reaction = await provoke(session, attack.payload(), subject.options.timeout_s)
-            return judge_reaction(reaction, attack.demand)
+        return await _judged(subject, reaction, attack.demand)
 
     return judge
+
+
+async def _judged(subject: Subject, reaction: Reaction, demand: Demand) -> Finding:
+    """The verdict; silence counts only where a Ping of ours is answered in the same time."""
+    timeout_s = subject.options.timeout_s
+    if reaction.kind != "silent" or await _answers_pings(subject):
+        return judge_reaction(reaction, demand)
+    return unmeasured(
+        f"nothing came within {timeout_s:g} s, but then Pings alone get no Pong either"
+    )
+
+
+async def _answers_pings(subject: Subject) -> bool:
+    payload = os.urandom(8)
+    async with subject.visit(compression=False) as session:
+        session.ping(payload)
+        return await await_pong(session, payload, subject.options.timeout_s) is not None
 
 
 def _deflated(id: str, why: str, section: str, payload: Callable[[], bytes],
@@ -134,13 +162,13 @@ def _deflated(id: str, why: str, section: str, payload: Callable[[], bytes],
             if session.connection.deflate is None:
                 return skipped("the server does not use permessage-deflate")
             reaction = await provoke(session, payload(), subject.options.timeout_s)
-            return judge_reaction(reaction, Demand(codes))
+        return await _judged(subject, reaction, Demand(codes))
 
     return judge
 
 
 @rule(
-    "failure-ends-tcp", "adversarial", section="RFC 6455, 7.1.7", lane="after",
+    "failure-ends-tcp", "adversarial", section="RFC 6455, 7.1.7", lane="after", worst="warn",
     why="Connections that have failed and stay open are sockets lost to whoever misbehaves.",
 )  # fmt: skip
 async def failure_ends_tcp(subject: Subject) -> Finding:

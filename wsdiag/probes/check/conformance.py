@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from wsdiag.probes.check.bursts import ping_burst
 from wsdiag.probes.check.handshakes import HANDSHAKES
 from wsdiag.probes.check.rule import Finding, Rule, failed, passed, rule, skipped, warned
 from wsdiag.probes.check.subject import Subject
@@ -17,6 +18,7 @@ from wsdiag.probes.check.talk import (
     shown_end,
 )
 from wsdiag.protocol.events import Close, Event, Pong
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session, SessionEnded
 
 _CLOSING = "RFC 6455, 5.5.1"
@@ -29,6 +31,15 @@ _FRAGMENT = b"wsdiag never finishes this message"
 )  # fmt: skip
 async def deflate(subject: Subject) -> Finding:
     """permessage-deflate is granted with parameters that fit the offer, or not at all."""
+    try:
+        return await _granted(subject)
+    except DialError as error:
+        if error.code in ("extension-invalid", "extension-not-offered"):
+            return failed(error.message)
+        raise
+
+
+async def _granted(subject: Subject) -> Finding:
     async with subject.visit(compression=True) as session:
         granted = session.report.extensions if session.report is not None else ()
         if not granted:
@@ -140,12 +151,10 @@ def _close_rule(id: str, code: int | None, why: str) -> Rule:
 
 
 def judge_echo(sent: int | None, answer: Close) -> Finding:
-    """Whether a Close answers ours well; an endpoint "typically echos" the code (5.5.1)."""
+    """Whether a Close answers ours well: it must come; the code it "typically echos" (5.5.1)."""
     said = "an empty Close" if sent is None else str(sent)
     if answer.code == sent or (sent is None and answer.code == 1000):
         return passed(f"{said} was answered with {shown_close(answer)}", _figure(answer.code))
-    if answer.code in (1002, 1007) and sent is not None:
-        return failed(f"{said} was refused with {shown_close(answer)}", _figure(answer.code))
     return warned(f"{said} was answered with {shown_close(answer)}", _figure(answer.code))
 
 
@@ -154,7 +163,7 @@ def _figure(code: int | None) -> float | None:
 
 
 @rule(
-    "close-tcp", "conformance", section="RFC 6455, 7.1.1", lane="after",
+    "close-tcp", "conformance", section="RFC 6455, 7.1.1", lane="after", worst="warn",
     why="A server that leaves TCP to the client keeps sockets, and clients keep TIME_WAIT.",
 )  # fmt: skip
 async def close_tcp(subject: Subject) -> Finding:
@@ -173,6 +182,7 @@ CONFORMANCE: tuple[Rule, ...] = (
                "Clients match Pongs to Pings by their payload."),
     _ping_rule("ping-empty", b"", "nothing", "Most keepalive Pings are empty."),
     _ping_rule("ping-125", os.urandom(125), "125 bytes", "The largest Ping is legal too."),
+    ping_burst,
     pong_unsolicited,
     fragment_ping,
     frames,

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from wsdiag.probes.check.rule import Finding, Rule, failed, passed, rule, warned
+from wsdiag.probes.check.rule import (
+    Finding,
+    Rule,
+    failed,
+    passed,
+    rule,
+    skipped,
+    unmeasured,
+    warned,
+)
 from wsdiag.probes.check.subject import Subject
 from wsdiag.probes.check.talk import interrupted_by
+from wsdiag.probes.results import Status
 from wsdiag.protocol.headers import get_all
 from wsdiag.transport.report import DialError, DialReport
 
@@ -25,7 +35,26 @@ async def _ask(subject: Subject, *headers: tuple[str, str], **changes: object) -
 
 
 def _refusal(error: DialError) -> str:
+    if error.report.status is None:
+        return error.message
     return f"{error.report.status} {error.report.reason}".rstrip()
+
+
+# What a server says about the handshake itself (RFC 6455, 4.2.1 and 4.4); 403 may be about us.
+_ABOUT_THE_REQUEST = frozenset({400, 426})
+
+
+async def _over_it(subject: Subject, error: DialError, finding: Finding) -> Finding:
+    """`finding` about a refusal, unless an ordinary request is refused by now as well.
+
+    Who counts connections, or bans after odd ones, answers with 403 to whatever comes next.
+    """
+    if error.report.status in _ABOUT_THE_REQUEST and finding.status == "pass":
+        return finding
+    usual = await _ask(subject)
+    if usual is None:
+        return finding
+    return unmeasured(f"refused ({_refusal(error)}), but so is an ordinary request by now")
 
 
 # Too many connections, or a gateway in trouble: this says nothing about the rule.
@@ -48,7 +77,10 @@ async def accept_key(subject: Subject) -> Finding:
         return passed("Sec-WebSocket-Accept fits our key")
     if error.code in ("bad-accept", "missing-accept"):
         return failed(error.message)
-    return interrupted_by(error)
+    return skipped(_NO_101)
+
+
+_NO_101 = "there was no 101 to look at"
 
 
 @rule(
@@ -61,7 +93,7 @@ async def upgrade_headers(subject: Subject) -> Finding:
     if error is not None and error.code in ("bad-upgrade", "bad-connection"):
         return failed(error.message)
     if subject.report.status != 101 and error is not None:
-        return interrupted_by(error)
+        return skipped(_NO_101)
     return passed("Upgrade: websocket, Connection: Upgrade")
 
 
@@ -76,8 +108,8 @@ async def connection_tokens(subject: Subject) -> Finding:
         return passed("Connection: keep-alive, Upgrade and Upgrade: WebSocket are understood")
     if _unanswered(error):
         return interrupted_by(error)
-    return failed(f"Connection: keep-alive, Upgrade was refused: {_refusal(error)}",
-                  error.report.status)  # fmt: skip
+    said = f"Connection: keep-alive, Upgrade with Upgrade: WebSocket was refused: {_refusal(error)}"
+    return await _over_it(subject, error, failed(said, error.report.status))
 
 
 @rule(
@@ -91,7 +123,7 @@ async def version(subject: Subject) -> Finding:
         return failed(f"version {_UNKNOWN_VERSION} was accepted", 101.0)
     if _unanswered(error):
         return interrupted_by(error)
-    return judge_version(error.report)
+    return await _over_it(subject, error, judge_version(error.report))
 
 
 def judge_version(report: DialReport) -> Finding:
@@ -105,18 +137,19 @@ def judge_version(report: DialReport) -> Finding:
     return passed(f"refused with {said}, Sec-WebSocket-Version: {offered}", report.status)
 
 
-def _key_rule(id: str, key: str, what: str) -> Rule:
+def _key_rule(id: str, key: str, what: str, worst: Status, excuse: str = "") -> Rule:
     @rule(
         id, "conformance", "Whoever accepts it may be a cache, or talk to something that is no "
-        "WebSocket client.", section="RFC 6455, 4.2.1", lane="after",
+        "WebSocket client.", section="RFC 6455, 4.2.1", lane="after", worst=worst,
     )  # fmt: skip
     async def judge(subject: Subject) -> Finding:
         error = await _ask(subject, ("Sec-WebSocket-Key", key))
         if error is None or error.report.status == 101:
-            return failed(f"{what} was accepted", 101.0)
+            return Finding(worst, f"{what} was accepted{excuse}", 101.0)
         if _unanswered(error):
             return interrupted_by(error)
-        return passed(f"{what} was refused: {_refusal(error)}", error.report.status)
+        refused = passed(f"{what} was refused: {_refusal(error)}", error.report.status)
+        return await _over_it(subject, error, refused)
 
     return judge
 
@@ -134,7 +167,8 @@ async def subprotocol_unasked(subject: Subject) -> Finding:
         return failed(error.message)
     if _unanswered(error) or error.report.status == 101:
         return interrupted_by(error)
-    return passed(f"refused without one: {_refusal(error)}", error.report.status)
+    refused = passed(f"refused without one: {_refusal(error)}", error.report.status)
+    return await _over_it(subject, error, refused)
 
 
 @rule(
@@ -151,7 +185,8 @@ async def subprotocol_unknown(subject: Subject) -> Finding:
             return failed(error.message)
         if _unanswered(error) or error.report.status == 101:
             return interrupted_by(error)
-        return passed(f"refused: {_refusal(error)}", error.report.status)
+        refused = passed(f"refused: {_refusal(error)}", error.report.status)
+        return await _over_it(subject, error, refused)
     if chosen is None:
         return passed(f"{UNKNOWN_SUBPROTOCOL} offered, none chosen")
     return warned(f"the server agreed to {chosen}, which does not exist", chosen)
@@ -163,7 +198,8 @@ async def subprotocol_unknown(subject: Subject) -> Finding:
 )  # fmt: skip
 async def extension_unasked(subject: Subject) -> Finding:
     """Nothing is granted where nothing was offered."""
-    return _ungranted(await _ask(subject, compression=False), "none offered, none granted")
+    error = await _ask(subject, compression=False)
+    return await _ungranted(subject, error, "none offered, none granted")
 
 
 @rule(
@@ -177,23 +213,25 @@ async def extension_unknown(subject: Subject) -> Finding:
     offer = ", ".join([f"{UNKNOWN_EXTENSION}; level=1", *usual])
     error = await _ask(subject, ("Sec-WebSocket-Extensions", offer))
     if error is None or _unanswered(error) or error.report.status == 101:
-        return _ungranted(error, f"{UNKNOWN_EXTENSION} offered, ignored")
-    return failed(f"the offer of {UNKNOWN_EXTENSION} was refused: {_refusal(error)}",
-                  error.report.status)  # fmt: skip
+        return await _ungranted(subject, error, f"{UNKNOWN_EXTENSION} offered, ignored")
+    # 9.1 lets a server choose, and commands nobody to accept a handshake
+    said = f"the offer of {UNKNOWN_EXTENSION} was refused, not ignored: {_refusal(error)}"
+    return await _over_it(subject, error, warned(said, error.report.status))
 
 
-def _ungranted(error: DialError | None, good: str) -> Finding:
+async def _ungranted(subject: Subject, error: DialError | None, good: str) -> Finding:
     if error is None:
         return passed(good)
     if error.code in ("extension-not-offered", "extension-invalid"):
         return failed(error.message)
     if _unanswered(error) or error.report.status == 101:
         return interrupted_by(error)
-    return passed(f"refused without any: {_refusal(error)}", error.report.status)
+    refused = passed(f"refused without any: {_refusal(error)}", error.report.status)
+    return await _over_it(subject, error, refused)
 
 
 @rule(
-    "origin", "conformance", section="RFC 6455, 10.2", lane="after",
+    "origin", "conformance", section="RFC 6455, 10.2", lane="after", worst="pass",
     why="If sessions rest on cookies, any web page can open a connection as its visitor.",
 )  # fmt: skip
 async def origin(subject: Subject) -> Finding:
@@ -204,12 +242,14 @@ async def origin(subject: Subject) -> Finding:
                       "accepted")  # fmt: skip
     if _unanswered(error) or error.report.status == 101:
         return interrupted_by(error)
-    return passed(f"Origin: {FOREIGN_ORIGIN} is refused: {_refusal(error)}", "refused")
+    refused = passed(f"Origin: {FOREIGN_ORIGIN} is refused: {_refusal(error)}", "refused")
+    return await _over_it(subject, error, refused)
 
 
 HANDSHAKES: tuple[Rule, ...] = (
     accept_key, upgrade_headers, connection_tokens, version,
-    _key_rule("key-missing", "", "a request without Sec-WebSocket-Key"),
-    _key_rule("key-invalid", "c2hvcnQ=", "a Sec-WebSocket-Key of five bytes"),
+    _key_rule("key-missing", "", "a request without Sec-WebSocket-Key", "fail"),
+    _key_rule("key-invalid", "c2hvcnQ=", "a Sec-WebSocket-Key of five bytes", "warn",
+              "; a server need not decode it (4.2.2)"),
     subprotocol_unasked, subprotocol_unknown, extension_unasked, extension_unknown, origin,
 )  # fmt: skip

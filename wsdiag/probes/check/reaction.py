@@ -125,7 +125,8 @@ def judge_reaction(reaction: Reaction, demand: Demand) -> Finding:
         return failed(f"the server broke a rule itself: {reaction.violation}")
     wanted = _shown_codes(demand)
     if not demand.must:
-        return warned(f"accepted; Close {wanted} would be stricter")
+        said = "accepted" if reaction.kind == "alive" else "no reaction, and no Pong either"
+        return warned(f"{said}; Close {wanted} would be stricter")
     if reaction.kind == "alive":
         return failed(f"accepted: the connection goes on, where it must fail (Close {wanted})")
     return failed(f"no reaction: neither Close {wanted} nor TCP's end, and Pings go unanswered")
@@ -134,7 +135,7 @@ def judge_reaction(reaction: Reaction, demand: Demand) -> Finding:
 def _judge_close(close: Close, demand: Demand) -> Finding:
     figure = None if close.code is None else float(close.code)
     if close.code in demand.codes:
-        return passed(f"failed with {shown_close(close)}", figure)
+        return passed(f"closed with {shown_close(close)}", figure)
     said = f"closed with {shown_close(close)}, where {_shown_codes(demand)} says what was wrong"
     return warned(said, figure)
 

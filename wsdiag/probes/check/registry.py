@@ -22,9 +22,13 @@ ALL: tuple[Rule, ...] = (*FITNESS, *CONFORMANCE, *ADVERSARIAL)
 
 def chosen(options: CheckOptions) -> list[Rule]:
     """The rules that these options ask for, in the order of their results."""
-    return [rule for rule in ALL if _in_group(rule, options) and _selected(rule.id, options)
-            and rule.applies(options) and not (options.must_refuse and rule.needs_session
-                                               )]  # fmt: skip
+    return [rule for rule in ALL if _selected(rule.id, options) and _fits(rule, options)]
+
+
+def _fits(rule: Rule, options: CheckOptions) -> bool:
+    """Whether a rule can be judged with these options, --only and --skip aside."""
+    barred = options.must_refuse and rule.needs_session
+    return _in_group(rule, options) and rule.applies(options) and not barred
 
 
 def _in_group(rule: Rule, options: CheckOptions) -> bool:
@@ -37,6 +41,33 @@ def _selected(id: str, options: CheckOptions) -> bool:
     if options.only and not any(fnmatchcase(id, glob) for glob in options.only):
         return False
     return not any(fnmatchcase(id, glob) for glob in options.skip)
+
+
+# What a rule of fitness needs to apply at all.
+_OPTIONS = {
+    "status": "--expect-status", "subprotocol": "--expect-subprotocol", "header": "--expect-header",
+    "extension": "--expect-extension", "message": "--send or --expect", "idle": "--require-idle",
+    "keepalive": "--require-keepalive",
+}  # fmt: skip
+
+
+def refuse_idle_patterns(options: CheckOptions) -> None:
+    """ValueError for an --only that selects nothing with these options, with what it would need.
+
+    A check that was named and is left out in silence would count as passed.
+    """
+    for glob in options.only:
+        named = [rule for rule in ALL if fnmatchcase(rule.id, glob)]
+        if not any(_fits(rule, options) for rule in named):
+            raise ValueError(f"{glob} needs {_need(named[0], options)}")
+
+
+def _need(rule: Rule, options: CheckOptions) -> str:
+    if not _in_group(rule, options):
+        return f"--{rule.group}"
+    if options.must_refuse:
+        return "a connection, which --expect-status says is refused"
+    return _OPTIONS.get(rule.id, "an option of its own")
 
 
 def refuse_unknown(globs: Sequence[str]) -> None:

@@ -83,6 +83,7 @@ def always(_options: CheckOptions) -> bool:
 class Rule:
     """A check as data, and the function that judges it.
 
+    `worst`: the worst verdict it comes to; `fail` takes a MUST, or a limit that was asked for.
     `lane`: `main` rules share the first connection, one after the other; `beside` rules run from
     the moment it is open, on connections of their own; `after` rules when `main` ones are done.
     `needs_session`: skipped when the first connection did not open.
@@ -96,6 +97,7 @@ class Rule:
     lane: Lane = "main"
     needs_session: bool = True
     applies: Applies = field(default=always, repr=False)
+    worst: Status = "fail"
 
 
 def rule(
@@ -107,10 +109,11 @@ def rule(
     lane: Lane = "main",
     needs_session: bool = True,
     applies: Applies = always,
+    worst: Status = "fail",
 ) -> Callable[[Judge], Rule]:
     """Declare the function below as a rule: its id, its reason, and when it applies."""
 
     def declare(judge: Judge) -> Rule:
-        return Rule(id, group, judge, why, section, lane, needs_session, applies)
+        return Rule(id, group, judge, why, section, lane, needs_session, applies, worst)
 
     return declare

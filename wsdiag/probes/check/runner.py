@@ -89,8 +89,9 @@ class EndpointRun:
 
     async def _judge(self, rule: Rule, subject: Subject) -> None:
         began = monotonic_ns()
-        if rule.needs_session and subject.opened.session is None:
-            findings: Sequence[Finding] = [skipped("the endpoint did not open")]
+        error = subject.opened.error
+        if rule.needs_session and error is not None:
+            findings: Sequence[Finding] = [self._not_open(error)]
         else:
             findings = await self._bounded(rule, subject)
         self._found[rule.id] = (findings, (monotonic_ns() - began) / 1e6)
@@ -109,13 +110,27 @@ class EndpointRun:
         return [found] if isinstance(found, Finding) else found
 
     def _note_failure(self, opened: Opened) -> None:
-        """Remember why there is no answer; a bad certificate, or a status asked for, is one."""
+        """Remember why there is no answer, where no rule of this run makes a verdict of it."""
         error = opened.error
-        if error is None or error.kind == "cert":
+        if error is None or self._may_refuse(error):
             return
-        if self.endpoint.check.expect_status and error.report.status is not None:
-            return
-        self._error = diagnose(self.endpoint.url, error)
+        if _teller(error, self.endpoint.check) not in self._ids & {"certificate", "status"}:
+            self._error = diagnose(self.endpoint.url, error)
+
+    def _not_open(self, error: DialError) -> Finding:
+        """Why a rule has no connection to judge: not measured, unless another rule says so."""
+        if self._may_refuse(error):
+            return skipped(f"refused with {error.report.status}, as --expect-status allows")
+        if _teller(error, self.endpoint.check) in self._ids:
+            return skipped("the endpoint did not open")
+        return unmeasured(f"the endpoint did not open: {error.message}")
+
+    def _may_refuse(self, error: DialError) -> bool:
+        return error.report.status in self.endpoint.check.expect_status
+
+    @property
+    def _ids(self) -> set[str]:
+        return {rule.id for rule in self.rules}
 
     # -- results -------------------------------------------------------------------------------
 
@@ -153,6 +168,15 @@ class EndpointRun:
         if left and seconds >= 1 and self._error is None:
             text = f"waiting for {', '.join(left)} (about {seconds:.0f} s)"
             self._tell(Progress(self.endpoint, text))
+
+
+def _teller(error: DialError, options: CheckOptions) -> str:
+    """The rule that fails because the first connection did not open."""
+    if error.kind == "cert":
+        return "certificate"
+    if error.report.status is not None and options.expect_status:
+        return "status"
+    return "upgrade" if error.phase == "upgrade" else "connect"
 
 
 def _long_s(rule: Rule, options: CheckOptions) -> float:

@@ -14,7 +14,6 @@ from wsdiag.probes.check.rule import (
     failed,
     passed,
     rule,
-    skipped,
     unmeasured,
     warned,
     within,
@@ -25,6 +24,7 @@ from wsdiag.probes.check.talk import (
     PeerClosedError,
     await_pong,
     require_open,
+    shown_close,
     shown_end,
 )
 from wsdiag.probes.statistics import RunningStatistics
@@ -222,10 +222,13 @@ def _latency(volley: Volley, options: CheckOptions) -> list[Finding]:
 async def close(subject: Subject) -> Finding:
     """Close 1000 is answered by a Close, and the server ends TCP."""
     session = subject.session
-    if session.ended is not None:
-        return skipped("the connection had ended before")
     if session.connection.close_received is not None:
-        return skipped("the server had closed before")
+        closed = Close(*session.connection.close_received)
+        return unmeasured(f"the server had closed before, with {shown_close(closed)}")
+    if session.ended is not None and session.ended.how == "local":
+        return unmeasured("the connection had been given up before")
+    if session.ended is not None:
+        return failed(f"unasked, the server {shown_end(session.ended)}", session.ended.how)
     outcome = await session.close(1000, timeout=subject.options.timeout_s)
     if not outcome.clean:
         return failed(f"no Close frame came back{_their_end(session)}")

@@ -18,6 +18,7 @@ from wsdiag.server.faults.handshakes import (
     Subprotocol,
 )
 from wsdiag.server.faults.keepalive import LatePong, LosePongs, NoPong, ServerPing, WrongPong
+from wsdiag.server.faults.limits import RateLimit
 from wsdiag.server.faults.sends import (
     Echo,
     Flood,
@@ -31,7 +32,7 @@ from wsdiag.server.faults.sends import (
 
 FAULTS: tuple[type[Fault], ...] = (
     Echo, Sink, Headers, Stats,
-    Idle, Lifetime, CloseNow, Cut, CutAfter, Hang,
+    Idle, Lifetime, CloseNow, Cut, CutAfter, Hang, RateLimit,
     Latency, Stall, Bandwidth, Trickle, SlowReader,
     ServerPing, NoPong, LosePongs, LatePong, WrongPong,
     Push, PushOnRequest, Flood, Fragment,

@@ -74,7 +74,6 @@ class BadFrame(Fault):
     """Sends one frame that breaks a rule; a client must fail the connection."""
 
     name: ClassVar[str] = "bad/frame"
-    option: ClassVar[str | None] = None
     group: ClassVar[Group] = "breaks rules"
     summary: ClassVar[str] = "breaks this rule of RFC 6455 once, right after the upgrade"
 
@@ -86,10 +85,7 @@ class BadFrame(Fault):
         data = RULES[self.rule][1]
         if self.rule == "rsv1" and peer.connection.deflate is not None:
             data = encode_frame(PING, b"rsv1", rsv1=True)
-        if self.after:
-            self.arm(peer, self.after, partial(peer.send, data))
-        else:
-            peer.send(data)
+        self.act(peer, self.after, partial(peer.send, data))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,7 +93,6 @@ class BadUtf8(Fault):
     """Sends a text message that is not UTF-8."""
 
     name: ClassVar[str] = "bad/utf8"
-    option: ClassVar[str | None] = None
     group: ClassVar[Group] = "breaks rules"
     summary: ClassVar[str] = "a text message that is not UTF-8 (RFC 6455, 8.1)"
 
@@ -106,7 +101,7 @@ class BadUtf8(Fault):
 
     def opened(self, peer: Peer) -> None:
         """Send it at once, or later."""
-        self.arm(peer, self.after, partial(peer.send, UTF8[self.kind]))
+        self.act(peer, self.after, partial(peer.send, UTF8[self.kind]))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,7 +109,6 @@ class BadDeflate(Fault):
     """Sends compressed messages that cannot or should not be inflated."""
 
     name: ClassVar[str] = "bad/deflate"
-    option: ClassVar[str | None] = None
     group: ClassVar[Group] = "breaks rules"
     summary: ClassVar[str] = "garbage or a bomb as a compressed message (RFC 7692)"
 

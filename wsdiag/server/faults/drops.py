@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from wsdiag.protocol.codes import Opcode
 from wsdiag.protocol.frames import encode_frame
-from wsdiag.server.fault import Direction, Fault, Group
+from wsdiag.server.fault import Direction, Fault, Group, Silence
 from wsdiag.server.gates import CutGate
 from wsdiag.server.link import How, Link
 from wsdiag.server.params import CODE, INTERVAL, SECONDS, TEXT, choice, param, whole
@@ -90,7 +90,6 @@ class CloseNow(Fault):
     """Closes in good order, with a code and a reason."""
 
     name: ClassVar[str] = "close"
-    option: ClassVar[str | None] = None
     group: ClassVar[Group] = "drops"
     summary: ClassVar[str] = "sends a Close frame with this code (0: without one)"
 
@@ -100,7 +99,7 @@ class CloseNow(Fault):
 
     def opened(self, peer: Peer) -> None:
         """Close at once, or later."""
-        self.arm(peer, self.after, partial(peer.close, self.code or None, self.reason))
+        self.act(peer, self.after, partial(peer.close, self.code or None, self.reason))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,7 +109,6 @@ class Cut(Fault):
     name: ClassVar[str] = "cut"
     group: ClassVar[Group] = "drops"
     summary: ClassVar[str] = "sends so many bytes of a frame, then ends TCP"
-    option: ClassVar[str | None] = None
 
     bytes: int = param(3, whole(1, 2**31), "bytes of the frame that are sent")
     drop: str = param("fin", choice("fin", "rst", "tls-eof"), "how TCP ends")
@@ -118,7 +116,7 @@ class Cut(Fault):
 
     def opened(self, peer: Peer) -> None:
         """Send a piece of a frame longer than it, then drop."""
-        self.arm(peer, self.after, partial(self._cut, peer))
+        self.act(peer, self.after, partial(self._cut, peer))
 
     def _cut(self, peer: Peer) -> None:
         size = min(self.bytes, 1 << 16)
@@ -152,19 +150,27 @@ class Hang(Fault):
     name: ClassVar[str] = "hang"
     group: ClassVar[Group] = "drops"
     summary: ClassVar[str] = "never answers in this phase, and keeps the connection"
-    auto_close: ClassVar[bool] = True
 
     phase: str = param(
-        "upgrade", choice("tls", "upgrade", "close"), "tls: only as an option, before any path"
+        "upgrade",
+        choice("tcp", "tls", "upgrade", "close"),
+        "upgrade: no request is answered; close: no Close; --hang tcp: no SYN (Linux; elsewhere "
+        "as tls); --hang tls: no byte, so no TLS handshake ends. A path is read after those two: "
+        "as paths they are upgrade, and with tcp the kernel acknowledges nothing either",
     )
 
-    def accepted(self) -> bool:
-        """Read nothing at all in phase tls."""
-        return self.phase == "tls"
+    def silent_from(self) -> Silence | None:
+        """Phases before the request."""
+        return "tcp" if self.phase == "tcp" else "tls" if self.phase == "tls" else None
+
+    @property
+    def deafens(self) -> bool:
+        """As a path, tcp can only begin once the request was read."""
+        return self.phase == "tcp"
 
     def answer(self, request: Request) -> bytes | None:
-        """Never answer the request in phase upgrade."""
-        return b"" if self.phase == "upgrade" else None
+        """Never answer the request, unless only the Close is to be left unanswered."""
+        return None if self.phase == "close" else b""
 
     def opened(self, peer: Peer) -> None:
         """Never answer a Close in phase close."""

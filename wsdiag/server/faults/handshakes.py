@@ -28,8 +28,8 @@ def _location(text: str) -> str:
     return text
 
 
-TOKEN = Kind("NAME", "a name without spaces, commas or quotes", _token)
-LOCATION = Kind("URL", "a URL or path without spaces", _location)
+TOKEN = Kind("NAME", "a name without spaces, commas or quotes", _token, free=True)
+LOCATION = Kind("URL", "a URL or path without spaces", _location, free=True)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,9 +58,8 @@ class Redirect(Fault):
     """Redirects some times before it upgrades."""
 
     name: ClassVar[str] = "redirect"
-    option: ClassVar[str | None] = None
     group: ClassVar[Group] = "handshake"
-    summary: ClassVar[str] = "redirects so many times, then to /echo; to=… instead, for ever"
+    summary: ClassVar[str] = "redirects so many times, then echoes; to=… instead, for ever"
 
     times: int = param(1, whole(0, 100), "how often")
     to: str | None = param(None, LOCATION, "where to")
@@ -74,7 +73,7 @@ class Redirect(Fault):
             return None
         left = self.times - 1
         query = f"?status={self.status}" if self.status != 302 else ""
-        location = self.to or (f"/redirect/{left}{query}" if left else "/echo")
+        location = self.to or f"/redirect/{left}{query}"
         return refusal(self.status, [("Location", location)], f"see {location}\n".encode())
 
 
@@ -89,7 +88,6 @@ class Auth(Fault):
     """Asks for Basic authentication."""
 
     name: ClassVar[str] = "auth/basic"
-    option: ClassVar[str | None] = None
     group: ClassVar[Group] = "handshake"
     summary: ClassVar[str] = "401 without the right user and password (RFC 7617)"
 
@@ -111,7 +109,7 @@ class Subprotocol(Fault):
     """Chooses a subprotocol, and insists on it."""
 
     name: ClassVar[str] = "subprotocol"
-    option: ClassVar[str | None] = None
+    option: ClassVar[str | None] = "require-subprotocol"
     group: ClassVar[Group] = "handshake"
     summary: ClassVar[str] = "takes the first subprotocol offered, or the one named; 400 without"
 
@@ -135,7 +133,6 @@ class Deflate(Fault):
     """Insists on permessage-deflate, with these parameters."""
 
     name: ClassVar[str] = "deflate"
-    option: ClassVar[str | None] = None
     group: ClassVar[Group] = "handshake"
     summary: ClassVar[str] = "permessage-deflate or 400; windows and takeover as asked (RFC 7692)"
 
@@ -162,7 +159,6 @@ class BadAccept(Fault):
 
     name: ClassVar[str] = "bad/accept"
     group: ClassVar[Group] = "breaks rules"
-    option: ClassVar[str | None] = None
     summary: ClassVar[str] = "a wrong Sec-WebSocket-Accept, or none (RFC 6455, 4.2.2)"
 
     with_: str = param("wrong", choice("wrong", "none"), "what is wrong with it", name="with")
@@ -179,7 +175,6 @@ class BadUpgrade(Fault):
 
     name: ClassVar[str] = "bad/upgrade"
     group: ClassVar[Group] = "breaks rules"
-    option: ClassVar[str | None] = None
     summary: ClassVar[str] = "a 101 with a wrong or missing Upgrade header (RFC 6455, 4.1)"
 
     with_: str = param("wrong", choice("wrong", "none"), "what is wrong with it", name="with")
@@ -195,7 +190,6 @@ class BadConnection(Fault):
 
     name: ClassVar[str] = "bad/connection"
     group: ClassVar[Group] = "breaks rules"
-    option: ClassVar[str | None] = None
     summary: ClassVar[str] = "a 101 without `upgrade` in Connection (RFC 6455, 4.1)"
 
     def rewrite(self, reply: bytes) -> bytes:
@@ -209,7 +203,6 @@ class BadSubprotocol(Fault):
 
     name: ClassVar[str] = "bad/subprotocol"
     group: ClassVar[Group] = "breaks rules"
-    option: ClassVar[str | None] = None
     summary: ClassVar[str] = "a subprotocol that was not offered (RFC 6455, 4.1)"
 
     def rewrite(self, reply: bytes) -> bytes:
@@ -223,7 +216,6 @@ class BadExtension(Fault):
 
     name: ClassVar[str] = "bad/extension"
     group: ClassVar[Group] = "breaks rules"
-    option: ClassVar[str | None] = None
     summary: ClassVar[str] = "an extension that was not offered (RFC 6455, 4.1)"
 
     def rewrite(self, reply: bytes) -> bytes:
@@ -237,7 +229,6 @@ class BadHttp(Fault):
 
     name: ClassVar[str] = "bad/http"
     group: ClassVar[Group] = "breaks rules"
-    option: ClassVar[str | None] = None
     summary: ClassVar[str] = "an answer that is not HTTP"
 
     def answer(self, request: Request) -> bytes | None:

@@ -26,7 +26,7 @@ class Echo(Fault):
     """No fault at all."""
 
     name: ClassVar[str] = "echo"
-    option: ClassVar[str | None] = None
+    option: ClassVar[str | None] = None  # what serve does without any option
     group: ClassVar[Group] = "behaves"
     summary: ClassVar[str] = "echoes every message, answers every Ping; so does /"
 
@@ -36,7 +36,6 @@ class Sink(Fault):
     """Reads and says nothing."""
 
     name: ClassVar[str] = "sink"
-    option: ClassVar[str | None] = None
     group: ClassVar[Group] = "behaves"
     summary: ClassVar[str] = "takes messages and never answers them; Pings are answered"
 
@@ -54,7 +53,6 @@ class Push(Fault):
 
     name: ClassVar[str] = "push"
     group: ClassVar[Group] = "sends"
-    option: ClassVar[str | None] = None
     summary: ClassVar[str] = "sends a numbered text message every so often"
 
     every: float = param(1.0, INTERVAL, "from message to message")
@@ -86,7 +84,6 @@ class PushOnRequest(Fault):
     """Sends a text message when asked to."""
 
     name: ClassVar[str] = "push-on-request"
-    option: ClassVar[str | None] = None
     group: ClassVar[Group] = "sends"
     summary: ClassVar[str] = "a text `push N` starts a message every N seconds, `push 0` ends it"
     every: float = field(default=0.0, init=False, repr=False)
@@ -123,7 +120,6 @@ class Flood(Fault):
 
     name: ClassVar[str] = "flood"
     group: ClassVar[Group] = "sends"
-    option: ClassVar[str | None] = None
     summary: ClassVar[str] = "sends binary messages without end"
 
     rate: int | None = param(None, RATE, "bytes a second; without it: as fast as the client reads")
@@ -153,7 +149,6 @@ class Fragment(Fault):
 
     name: ClassVar[str] = "fragment"
     group: ClassVar[Group] = "sends"
-    option: ClassVar[str | None] = None
     summary: ClassVar[str] = "echoes each message in so many fragments"
 
     count: int = param(4, whole(1, 10000), "frames a message is cut into", name="frames")
@@ -180,7 +175,6 @@ class Headers(Fault):
     """Tells the client what it sent."""
 
     name: ClassVar[str] = "headers"
-    option: ClassVar[str | None] = None
     group: ClassVar[Group] = "behaves"
     summary: ClassVar[str] = "sends the request's headers as JSON, then echoes"
     text: str = field(default="", init=False, repr=False)
@@ -200,7 +194,6 @@ class Stats(Fault):
     """Tells the client about the server."""
 
     name: ClassVar[str] = "stats"
-    option: ClassVar[str | None] = None
     group: ClassVar[Group] = "behaves"
     summary: ClassVar[str] = "sends the server's figures as JSON, and again for each message"
 

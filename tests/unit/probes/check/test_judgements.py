@@ -12,7 +12,12 @@ from wsdiag.probes.check.decision import exit_code, summarize
 from wsdiag.probes.check.handshakes import judge_version
 from wsdiag.probes.check.options import CheckOptions, HeaderExpectation, parse_statuses
 from wsdiag.probes.check.reaction import Demand, Reaction, judge_reaction, judge_tcp_end
-from wsdiag.probes.check.registry import ALL, chosen, refuse_unknown
+from wsdiag.probes.check.registry import (
+    ALL,
+    chosen,
+    refuse_idle_patterns,
+    refuse_unknown,
+)
 from wsdiag.probes.check.survival import keepalive_span_s
 from wsdiag.probes.check.talk import PeerClosedError, interrupted_by
 from wsdiag.probes.results import CheckResult
@@ -61,7 +66,8 @@ def test_tcp_end_after_failure() -> None:
 @pytest.mark.parametrize(
     ("sent", "answer", "status"),
     [(1000, 1000, "pass"), (1000, 1001, "warn"), (1000, None, "warn"), (None, None, "pass"),
-     (None, 1000, "pass"), (4321, 4321, "pass"), (4321, 1002, "fail"), (4321, 1000, "warn")],
+     (None, 1000, "pass"), (4321, 4321, "pass"), (4321, 1002, "warn"), (1000, 1002, "warn"),
+     (4321, 1000, "warn")],
 )  # fmt: skip
 def test_close_echo(sent: int | None, answer: int | None, status: str) -> None:
     assert judge_echo(sent, Close(answer)).status == status
@@ -108,6 +114,12 @@ def test_exit_codes(
         assert exit_code(order, unreachable=unreachable, interrupted=interrupted) == code
 
 
+def test_endpoints_that_pass_do_not_answer_for_one_that_was_not_judged() -> None:
+    other = CheckResult("x", "ws://y/", "fitness", "skip")
+    assert exit_code([PASS, other]) == 1
+    assert exit_code([PASS, other, CheckResult("z", "ws://y/", "fitness", "pass")]) == 0
+
+
 def test_summary_counts() -> None:
     summary = summarize([PASS, FAIL, WARN, SKIP, MISSING], 2.0)
     assert (summary.passed, summary.warned, summary.failed, summary.skipped) == (1, 1, 1, 2)
@@ -136,7 +148,12 @@ def test_groups_are_asked_for() -> None:
 
 def test_only_and_skip() -> None:
     options = CheckOptions(conformance=True, only=("ping*",), skip=("ping-1*",))
-    assert [rule.id for rule in chosen(options)] == ["ping", "ping-echo", "ping-empty"]
+    assert [rule.id for rule in chosen(options)] == [
+        "ping",
+        "ping-echo",
+        "ping-empty",
+        "ping-burst",
+    ]
 
 
 def test_an_endpoint_that_must_refuse_is_asked_nothing_of_a_connection() -> None:
@@ -148,6 +165,23 @@ def test_unknown_patterns_are_refused_with_the_nearest() -> None:
     refuse_unknown(["ping", "close-*"])
     with pytest.raises(ValueError, match="did you mean ping"):
         refuse_unknown(["pin"])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (CheckOptions(only=("ping", "rsv1")), "rsv1 needs --adversarial"),
+        (CheckOptions(only=("close-*",)), r"close-\* needs --conformance"),
+        (CheckOptions(only=("header",)), "header needs --expect-header"),
+        (CheckOptions(only=("ping",), expect_status=frozenset({403})), "needs a connection"),
+    ],
+)
+def test_a_check_that_was_named_is_not_left_out_in_silence(
+    options: CheckOptions, said: str
+) -> None:
+    refuse_idle_patterns(CheckOptions(only=("ping", "conn*")))
+    with pytest.raises(ValueError, match=said):
+        refuse_idle_patterns(options)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+# Recipes for who works on wsdiag: `just` lists them (pip install rust-just, or your system's just).
+# Everything runs from .venv, which `just venv` makes.
+
+venv := ".venv/bin/"
+
+# list the recipes
+default:
+    @just --list --unsorted
+
+# make .venv with everything that the tests need
+venv:
+    python3 -m venv .venv
+    {{venv}}pip install -q -e '.[dev]'
+
+# lint and layout, as CI checks them
+lint:
+    {{venv}}ruff check .
+    {{venv}}ruff format --check .
+
+# write the layout, and mend what can be mended
+format:
+    {{venv}}ruff check --fix .
+    {{venv}}ruff format .
+
+# types, strict
+types:
+    {{venv}}mypy
+
+# the floors: who may import whom
+imports:
+    {{venv}}lint-imports
+
+# tests, all or those named: just test tests/unit -k verdict
+test *arguments:
+    {{venv}}pytest {{arguments}}
+
+# what needs no network, in a moment
+quick:
+    {{venv}}pytest tests/unit tests/property tests/golden
+
+# everything that must hold before a commit, but for the slow tests
+check: lint types imports quick
+
+# write again what is made from the code: schema, docs/serve.md, help, man/, completions/, the quick table
+generate:
+    {{venv}}python -m wsdiag.render.schema
+    {{venv}}python -m wsdiag.server.reference > docs/serve.md
+    {{venv}}python -m wsdiag.cli.reference
+    {{venv}}python -m wsdiag.cli.quick
+
+# write the golden pictures again; look at the difference before you commit it
+golden:
+    WSDIAG_UPDATE_GOLDEN=1 {{venv}}pytest -q tests/golden
+    git --no-pager diff --stat -- tests/golden
+
+# a bench, by its name: just bench codec
+bench name:
+    {{venv}}python tests/bench/bench_{{name}}.py
+
+# wheel and sdist, checked as an index does
+package:
+    rm -rf dist
+    {{venv}}python -m build
+    test -x build/twine/bin/twine || (python3 -m venv build/twine && build/twine/bin/pip install -q twine)
+    build/twine/bin/twine check --strict dist/*
+
+# one file for any Python from 3.11 on (docs/install.md)
+zipapp:
+    rm -rf build/app
+    {{venv}}pip install -q --target build/app . 'typer<0.29'
+    rm -rf build/app/bin
+    {{venv}}python -m zipapp -c -p '/usr/bin/env python3' -m wsdiag.cli.main:run -o build/wsdiag.pyz build/app
+    build/wsdiag.pyz --version
+
+# all of it, as CI does (Debian, root)
+ci:
+    bash .ci/run

@@ -1,0 +1,58 @@
+"""What a command loads before it answers: start-up, held without a clock."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+import wsdiag
+
+
+async def loaded_by(line: list[str]) -> set[str]:
+    """The modules that a command has loaded when it ends."""
+    program = (
+        "import sys, json, atexit\n"
+        "out = sys.stdout\n"
+        "atexit.register(lambda: sys.stderr.write('\\nLOADED' + json.dumps(list(sys.modules))))\n"
+        f"sys.argv[1:] = {line!r}\n"
+        "from wsdiag.cli.main import run\n"
+        "run()\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    _, said = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, said
+    return set(json.loads(said.decode().rpartition("LOADED")[2]))
+
+
+async def ping_once() -> set[str]:
+    async with wsdiag.serve() as server:
+        return await loaded_by(["ping", "-c", "1", "-o", "json", f"{server.url}/echo"])
+
+
+def test_a_ping_that_writes_json_loads_neither_typer_nor_rich_nor_other_commands() -> None:
+    loaded = asyncio.run(ping_once())
+    assert "wsdiag.probes.pinger" in loaded
+    unwanted = (
+        "typer", "click", "pydantic", "rich", "tomllib", "ipaddress", "importlib.metadata",
+        "email", "pathlib", "urllib.parse",
+        "ctypes", "random", "zlib", "encodings.idna", "wsdiag.server",
+        "wsdiag.probes.check", "wsdiag.probes.idle", "wsdiag.probes.connect",
+        "wsdiag.probes.diagnose", "wsdiag.probes.load", "wsdiag.probes.results.idle",
+        "wsdiag.probes.results.check", "wsdiag.transport.trace", "wsdiag.transport.x509",
+        "wsdiag.transport.trust", "wsdiag.protocol.deflate", "wsdiag.cli.app",
+    )  # fmt: skip
+    found = {m for m in loaded if any(m == u or m.startswith(f"{u}.") for u in unwanted)}
+    assert not found
+
+
+def test_the_version_loads_nothing_of_the_rest() -> None:
+    loaded = asyncio.run(loaded_by(["--version"]))
+    assert {m for m in loaded if m.startswith("wsdiag")} == {
+        "wsdiag", "wsdiag.cli", "wsdiag.cli.main", "wsdiag.version",
+    }  # fmt: skip
+    assert not {"asyncio", "typer", "rich"} & loaded

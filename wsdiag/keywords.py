@@ -1,0 +1,72 @@
+"""The keywords of `wsdiag.ping()`, `idle_probe()` and `serve()`, so that a typo is a type error.
+
+One member a field of PingOptions, IdleOptions and ServerOptions, which hold the defaults, refuse
+what is impossible and explain each; a test holds names and types to them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, TypedDict
+
+from wsdiag.probes.results import Trial
+from wsdiag.probes.tokens import Mode
+
+
+class PingKeywords(TypedDict, total=False):
+    """What `ping()` takes beside URLs; see PingOptions."""
+
+    count: int | None
+    interval_s: float | None
+    timeout_s: float
+    deadline_s: float | None
+    size: int | None
+    mode: Mode
+    flood: bool
+    adaptive: bool
+    reconnect: bool
+    load: float | Literal["max"] | None
+    load_idle_s: float
+    load_time_s: float
+    load_bytes: int
+    max_p50_ms: float | None
+    max_p95_ms: float | None
+    max_p99_ms: float | None
+    max_loss_pct: float | None
+
+
+class IdleKeywords(TypedDict, total=False):
+    """What `idle_probe()` takes beside URLs; see IdleOptions."""
+
+    from_s: float
+    to_s: float
+    step_s: float
+    keepalive_s: float
+    trials: tuple[Trial, ...]
+    push: str | None
+    send: str | None
+    expect: str | None
+    pong_timeout_s: float
+    repeat: int
+    refine: bool
+    max_connections: int
+    require_s: float | None
+
+
+class ServeKeywords(TypedDict, total=False):
+    """What `serve()` takes beside faults; see ServerOptions."""
+
+    host: str
+    port: int
+    cert: Path | None
+    key: Path | None
+    subprotocols: tuple[str, ...]
+    compression: bool
+    max_connections: int | None
+    max_message_size: int
+    handshake_timeout: float
+    upstream: str | None
+    raw: bool
+    insecure: bool
+    control_port: int | None
+    control_token: str | None
