@@ -20,14 +20,29 @@ if TYPE_CHECKING:
     from wsdiag.server.background import BackgroundServer
 
 
+_running: list[BackgroundServer] = []
+
+
 @pytest.fixture(scope="session")
 def wsdiag_server() -> Iterator[BackgroundServer]:
-    """`wsdiag serve` on a free loopback port, in a thread; `.url` has no trailing slash."""
+    """`wsdiag serve` on a free loopback port, in a thread; `.url` has no trailing slash.
+
+    One server for the whole run; its `events`, `count()` and `wait()` are about the running test.
+    """
     from wsdiag.server.background import BackgroundServer
     from wsdiag.server.options import ServerOptions
 
     server = BackgroundServer(ServerOptions())
+    _running.append(server)
     try:
         yield server
     finally:
+        _running.remove(server)
         server.stop()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """What happened in the test before is no business of the next one."""
+    for server in _running:
+        server.forget()

@@ -2,7 +2,6 @@
 
 [defaults]                      # any option by its long name
 max-p95 = "250ms"
-
 [[endpoint]]
 name = "chat"
 url = "wss://${HOST}/chat"      # ${NAME} from the environment, $${ for a plain ${

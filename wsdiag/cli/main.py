@@ -23,6 +23,8 @@ def run() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):
         print(f"wsdiag {__version__}")  # without the 60 ms that typer takes to import
         return
+    from wsdiag.cli.pages import answer
+
     gc.disable()  # what imports make stays; `run_async` turns it on again
     try:
         _run_command()

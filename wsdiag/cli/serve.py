@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,10 +22,9 @@ from wsdiag.cli.view import open_terminal
 
 if TYPE_CHECKING:
     from wsdiag.render.terminal import Terminal
-    from wsdiag.server import Server, ServerOptions
+    from wsdiag.server import ServerOptions
 
 WHERE, WHO, RELAY = "Listening", "Clients", "Relay"
-LOOPBACK = ("127.", "::1", "localhost")
 _FILES = 1 << 20  # every connection is one: as many as the system lets us have
 
 
@@ -231,12 +230,13 @@ def _certificate(listen: Listening) -> Iterator[tuple[Path | None, Path | None]]
 
 def _run(options: ServerOptions, terminal: Terminal, output: Format) -> int:
     """Serve until SIGINT or SIGTERM; 0, 1 when it cannot listen, 2 for senseless options."""
+    from wsdiag.cli.serve_events import Reporter
     from wsdiag.server import Server
     from wsdiag.transport.files import allow_files
     from wsdiag.transport.trust import TrustError
 
     allow_files(_FILES)
-    report = _Reporter(terminal, output)
+    report = Reporter(terminal, json=output is Format.json)
     stopped: list[asyncio.Event] = []
 
     async def serve_until_stopped() -> int:
@@ -252,59 +252,10 @@ def _run(options: ServerOptions, terminal: Terminal, output: Format) -> int:
             await stopped[0].wait()
         finally:
             await server.stop()
+            report.finish()
         return 0
 
     return run_async(serve_until_stopped, on_stop=lambda: stopped[0].set())
-
-
-class _Reporter:
-    """Prints what the server tells: NDJSON on stdout, or lines for people on stderr."""
-
-    def __init__(self, terminal: Terminal, output: Format) -> None:
-        self._terminal, self._json = terminal, output is Format.json
-
-    def listening(self, server: Server, options: ServerOptions) -> None:
-        """Print first of all where it listens, so that a script can wait for it."""
-        from wsdiag.probes.results import ServeListening
-        from wsdiag.render.serve import print_listening
-
-        record = ServeListening(server.url, server.host, server.port, options.cert is not None)
-        if self._json:
-            self._terminal.json(record)
-        else:
-            print_listening(self._terminal, record)
-        if not server.host.startswith(LOOPBACK):
-            where = "everywhere" if server.host in ("0.0.0.0", "::") else server.host
-            self._terminal.log(
-                f"warning: listening on {where}, not on loopback alone: "
-                "whoever reaches this machine can connect"
-            )
-        if server.control_url is not None:
-            self.event(0, "control", {"url": server.control_url, "token": server.control_token})
-
-    def event(self, connection: int, event: str, data: dict[str, Any]) -> None:
-        """Print one event of one connection."""
-        from wsdiag.probes.results import ServeEvent, utc_now
-        from wsdiag.render.serve import print_event
-
-        record = ServeEvent(utc_now(), connection, event, data)
-        if self._json:
-            self._terminal.json(record)
-        else:
-            print_event(self._terminal, record)
-
-    def failed(self, options: ServerOptions, problem: Exception) -> None:
-        """Say why it cannot listen, and what to change."""
-        from wsdiag.cli.serve_failures import explain
-        from wsdiag.probes.results import Error
-        from wsdiag.render.error import print_error
-
-        scheme = "wss" if options.cert is not None else "ws"
-        url = f"{scheme}://{options.host}:{options.port}"
-        error = Error(url, "listen", "usage", *explain(options, problem))
-        if self._json:
-            self._terminal.json(error)
-        print_error(self._terminal, error)
 
 
 serve.command_class = ServeCommand  # type: ignore[attr-defined]

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from wsdiag.probes.results import Cause, Clock
@@ -41,8 +40,7 @@ DELAYED_ACK_MS = 40.0
 LOSS_REMEMBERED = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What is known about one round trip; times in ms, None where it could not be measured."""
 
     rtt_ms: float

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wsdiag.probes.drops import drop_of, silent_drop
 from wsdiag.probes.pace import Pace
@@ -42,8 +41,7 @@ CLOSE_TIMEOUT_S = 2.0
 SETTLED_S = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What all URLs of a run share."""
 
     dial_options: DialOptions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from wsdiag.probes.advice import Seen, advice
@@ -69,9 +69,9 @@ class Books:
         """Enter an answer and return its cause; `usual` False keeps it out of the baseline."""
         normal = self.baseline.normal()
         if self._loss_repaired_ns is not None and arrived_ns - self._loss_repaired_ns <= _BURST_NS:
-            facts = replace(facts, behind_loss=True)
+            facts = facts._replace(behind_loss=True)
         elif self._answers_since_loss < LOSS_REMEMBERED:
-            facts = replace(facts, after_loss=True)
+            facts = facts._replace(after_loss=True)
         self._answers_since_loss = 0 if shows_loss(facts) else self._answers_since_loss + 1
         cause = cause_of(facts, normal)
         if is_outlier(facts.rtt_ms, normal):

@@ -98,24 +98,29 @@ def _figure(value: str | float | None) -> str:
 
 
 def _counts(summary: CheckSummary, glyphs: Glyphs) -> Text:
+    skipped = summary.skipped - (summary.unmeasured or 0)
     rest = [f"{summary.passed} passed"]
     rest += [f"{summary.warned} warned"] if summary.warned else []
-    rest += (
-        [f"{skipped} skipped"] if (skipped := summary.skipped - (summary.unmeasured or 0)) else []
-    )
-    took = f" in {format_duration(summary.duration_s)}"
-    return Text.assemble(_verdict(summary, glyphs), "; ", ", ".join(rest), took)
+    rest += [f"{skipped} skipped"] if skipped else []
+    said = f"{', '.join(rest)} in {format_duration(summary.duration_s)}"
+    wrong = _wrong(summary)
+    between = "\n  " if len(wrong) > 1 else "; "  # of several things the line would not hold more
+    return Text.assemble(_verdict(summary, wrong, glyphs), between, said)
 
 
-def _verdict(summary: CheckSummary, glyphs: Glyphs) -> tuple[str, str]:
-    """The answer and its style: what keeps the exit code from being 0, if anything does."""
+def _wrong(summary: CheckSummary) -> list[str]:
+    """What keeps the exit code from being 0."""
     missing, mute = summary.unmeasured or 0, summary.unreachable or 0
     wrong = [f"{counted(mute, 'endpoint')} did not open"] if mute else []
     wrong += [f"{counted(summary.failed, 'check')} failed"] if summary.failed else []
-    wrong += [f"{counted(missing, 'check')} not measured"] if missing else []
-    if mute or summary.failed:
+    return wrong + ([f"{counted(missing, 'check')} not measured"] if missing else [])
+
+
+def _verdict(summary: CheckSummary, wrong: Sequence[str], glyphs: Glyphs) -> tuple[str, str]:
+    """The answer and its style."""
+    if summary.unreachable or summary.failed:
         return f"{glyphs.bad} {', '.join(wrong)}", "bold red"
-    if missing:
+    if wrong:
         return f"{glyphs.warn} {', '.join(wrong)}", "bold yellow"
     if not summary.passed + summary.warned:
         return f"{glyphs.warn} nothing was checked", "bold yellow"

@@ -75,6 +75,11 @@ class BackgroundServer:
         assert data is not None
         return data
 
+    def forget(self) -> None:
+        """Forget all events so far."""
+        with self._changed:
+            self.events.clear()
+
     def stop(self) -> None:
         """Close all connections in good order, and wait until that is done."""
         if self._thread.is_alive():

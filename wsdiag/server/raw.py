@@ -106,8 +106,8 @@ class RawLink(Link):
             return
         self._ended = self.over = True
         self.end_faults()
-        if self._upstream is not None and self.dropped is None:
-            drop_stream(self._upstream, "rst" if end.how == "rst" else "fin")
+        if self._upstream is not None:
+            self._end_upstream(self._upstream, end)
         self.stream.close()
         self.server.gone(self)
         self.emit(
@@ -118,6 +118,13 @@ class RawLink(Link):
             bytes_out=self.stream.bytes_out,
         )
 
+    def _end_upstream(self, upstream: Stream, end: End) -> None:
+        """The upstream follows the client, unless a fault has ended it already (`abandon`)."""
+        if self.dropped in (None, "close"):
+            drop_stream(upstream, "rst" if end.how == "rst" else "fin")
+        elif self.dropped == "rst-on-write":
+            upstream.reset()
+
     def both_ended(self) -> None:
         """After FINs in both directions nothing is left."""
         if self._upstream is not None and self._upstream.ended and self.stream.ended:
@@ -127,12 +134,20 @@ class RawLink(Link):
         """A fault dropped the client: the upstream sees the same."""
         if self._upstream is not None:
             drop_stream(self._upstream, "silent" if how == "rst-on-write" else how)
+        if how not in ("silent", "hang", "rst-on-write"):
+            self._finish_half_closed()
 
     def close(self, code: int | None, reason: str) -> None:
         """There is no Close frame at this level: end TCP."""
         self.over = True
         self.end_faults()
         self.stream.close()
+        self._finish_half_closed()
+
+    def _finish_half_closed(self) -> None:
+        """A stream tells of its end once: where the client sent FIN before, it has."""
+        if self.stream.ended is not None:
+            self.loop.call_soon(self._finish, self.stream.ended)
 
     def stop(self) -> None:
         """The server goes away."""
@@ -142,6 +157,7 @@ class RawLink(Link):
                 self.let_go(self._upstream)
         else:
             self.stream.close()
+            self._finish_half_closed()
 
 
 class _Upstream:

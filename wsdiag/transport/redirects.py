@@ -41,7 +41,7 @@ def follow(target: Target, options: DialOptions, report: DialReport) -> tuple[Ta
         message = f"redirected in a loop, back to {target_next.url}"
         raise _refusal("redirect-loop", message, said, report)
     if target_next.origin == target.origin:
-        return replace(target_next, userinfo=target_next.userinfo or target.userinfo), options
+        return target_next._replace(userinfo=target_next.userinfo or target.userinfo), options
     without = _without_credentials(options)
     report.credentials_dropped |= without != options or target.userinfo is not None
     return target_next, without

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from wsdiag.transport.trace import Phase, Tracer
@@ -25,8 +25,7 @@ class ChainLink:
     not_after: str
 
 
-@dataclass(frozen=True, slots=True)
-class TlsFacts:
+class TlsFacts(NamedTuple):
     """What TLS negotiated and the certificate's facts; dates are RFC 3339, None: unreadable."""
 
     version: str | None

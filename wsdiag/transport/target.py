@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _SECURE = {"wss": True, "https": True, "ws": False, "http": False}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -21,8 +21,7 @@ class UrlError(ValueError):
         self.message, self.url, self.position = message, url, position
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Where to connect. `host` without brackets, a zone after `%`; `path_and_query` as written,
     but for letters outside ASCII, which HTTP cannot carry: percent-encoded, as browsers do."""
 

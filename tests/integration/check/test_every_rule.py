@@ -160,11 +160,13 @@ def named(case: Case) -> str:
     return f"{first} and {len(case.rules) - 1}" if len(case.rules) > 1 else first
 
 
+@pytest.mark.minutes
 @pytest.mark.parametrize("case", KEPT, ids=named)
 def test_kept(stage: Stage, case: Case) -> None:
     assert verdicts(stage, case) == {id: {"pass"} for id in case.rules}
 
 
+@pytest.mark.minutes
 @pytest.mark.parametrize("case", BROKEN, ids=named)
 def test_broken(stage: Stage, case: Case) -> None:
     assert verdicts(stage, case) == {id: {RULES[id].worst} for id in case.rules}

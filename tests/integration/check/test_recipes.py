@@ -139,7 +139,8 @@ def test_github_passes_and_annotates(shell: Shell, file: Path, chat: dict[str, s
     assert title.endswith(f"chat (wss://{chat['WS_HOST']}/chat)")
     assert "401" in message
     assert "\n" in message
-    assert chat["CHAT_TOKEN"] not in run.stdout + run.stderr + summary.read_text()
+    report = (shell.folder / "wsdiag.xml").read_text()
+    assert chat["CHAT_TOKEN"] not in run.stdout + run.stderr + summary.read_text() + report
 
 
 def test_gitlab_finds_the_report_where_it_looks(

@@ -247,6 +247,46 @@ def test_out_of_file_descriptors_is_said_and_gets_better(peers: Peers) -> None:
         assert late.status == 101
 
 
+def test_events_that_nobody_reads_stop_neither_the_server_nor_its_end() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wsdiag", "serve", "--port", "0", "-o", "json"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["url"]
+        for _ in range(400):  # some 150 KB of events, a pipe holds 64
+            with RawClient(url, "/close/1000") as client:
+                assert client.read(2)[0] == 0x88
+        process.terminate()
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_a_slow_reader_gets_every_event() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "wsdiag", "serve", "--port", "0", "-o", "json"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["url"]
+        for _ in range(400):
+            with RawClient(url, "/close/1000") as client:
+                assert client.read(2)[0] == 0x88
+        records = []
+        while sum(record["event"] == "open" for record in records) < 400:
+            records.append(json.loads(process.stdout.readline()))
+        process.terminate()
+        assert process.stdout.read() is not None
+        assert process.wait(20) == 0
+        assert not [record for record in records if record["event"] == "left-out"]
+
+
 def test_serve_ends_with_zero_on_sigterm_and_tells_clients() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "wsdiag", "serve", "--port", "0", "-o", "json"],

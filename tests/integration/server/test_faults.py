@@ -421,3 +421,12 @@ def test_the_fixture_serves(wsdiag_server: BackgroundServer) -> None:
         with pytest.raises(ConnectionClosed):
             client.recv(5)
     assert wsdiag_server.count("open") >= 1
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_the_fixture_knows_only_the_running_test(
+    turn: int, wsdiag_server: BackgroundServer
+) -> None:
+    assert wsdiag_server.count("open") == 0
+    with dial(wsdiag_server, "/echo"):
+        wsdiag_server.wait("open")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 import urllib.error
@@ -99,6 +100,47 @@ def test_a_fault_drops_both_sides(raw: bool, how: str) -> None:
     ):
         data, end, _ = client.read_to_end()
         assert (data, end) == (b"", "nothing" if how == "silent" else how)
+
+
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("how", ["close", "fin", "rst", "rst-on-write"])
+def test_the_upstream_sees_an_end_too(raw: bool, how: str) -> None:
+    faults = (from_spec(f"idle/300ms?drop={how}"),)
+    with (
+        endpoint() as (address, seen),
+        serving(upstream=f"ws://{address}", raw=raw, faults=faults) as relay,
+        RawClient(relay.url, "/", timeout=5.0) as client,
+    ):
+        relay.wait("drop")
+        if how == "rst-on-write":
+            client.send(9, b"anyone?")
+        client.read_to_end()
+        wait_for(lambda: len(seen) == 2)  # the request, and how it ended
+
+
+@pytest.mark.parametrize("how", ["close", "fin", "rst", None])
+def test_half_closed_bytes_end_by_a_fault_or_with_the_server(how: str | None) -> None:
+    faults = (from_spec(f"idle/300ms?drop={how}"),) if how else ()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as upstream,
+        serving(
+            upstream=f"127.0.0.1:{upstream.getsockname()[1]}", raw=True, faults=faults
+        ) as relay,
+        socket.create_connection(("127.0.0.1", relay.server.port), 10) as client,
+    ):
+        client.shutdown(socket.SHUT_WR)
+        sock, _ = upstream.accept()
+        with sock:
+            sock.settimeout(10)
+            assert sock.recv(1) == b""
+            if how is None:
+                relay.stop()
+            relay.wait("close", 5)
+            assert relay.server._links == set()
+
+
+def authority(listener: socket.socket) -> str:
+    return f"127.0.0.1:{listener.getsockname()[1]}"
 
 
 @pytest.mark.parametrize("raw", [False, True])

@@ -144,8 +144,6 @@ TABLE: tuple[Row, ...] = (
     Row("/trickle/5", ping=Ping(slower_ms=50)),
     Row("/slow-reader/100", ping=Ping(slower_ms=50)),
     Row("/ping/0.3?timeout=5", idle=Idle("masked", "never lets a connection idle")),
-    # our own Pongs are automatic: the server's deadline does not end a connection of ours
-    Row("/ping/0.3?timeout=0.3", idle=Idle("masked", "sent pings on its own")),
     Row("/no-pong", Connect(says="does not answer Pings"), Ping("all", says="No Ping was answered"),
         Idle("no-drop", "answers no Pings")),
     # how many are lost is chance; that no connection is taken for dropped is not

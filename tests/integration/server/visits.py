@@ -56,7 +56,7 @@ def slowest_pong(saw: Saw) -> float:
 
 
 HELLO = {"send": ["hello"]}
-LATE_PING = {"pings": 2, "pings_every": 1300, "for_ms": 2000}
+LATE_PING = {"pings": 2, "pings_every": 1300}
 PINGS = {"pings": 10, "pings_every": 100}
 ALONE = {"start_ms": 2000}  # much work for the client: what is timed goes first
 DEFLATE = {"options": {"perMessageDeflate": True}}

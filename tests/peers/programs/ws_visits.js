@@ -59,7 +59,7 @@ function visit(job, done) {
     saw.buffered = socket.bufferedAmount;
     done({ ...saw });
     socket.terminate();
-  }, job.for_ms || 1500);
+  }, job.for_ms || 4000);
 }
 
 const jobs = JSON.parse(fs.readFileSync(process.argv[2], "utf-8"));

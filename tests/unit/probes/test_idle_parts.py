@@ -10,9 +10,12 @@ from wsdiag.probes.idle_options import IdleOptions
 from wsdiag.probes.idle_outcome import idle_exit_code
 from wsdiag.probes.idle_pace import Pace
 from wsdiag.probes.idle_plan import plan_refinement, plan_round, rung_times, thin
+from wsdiag.probes.idle_question import INSIST, Question
+from wsdiag.probes.idle_records import late_words
 from wsdiag.probes.idle_stop import Rung, overall_limit_s, settled_by_silence, timeout_so_far
 from wsdiag.probes.results import Drop, IdleVerdict, Range
 from wsdiag.probes.verdict_cross import compare, shared_end_s
+from wsdiag.protocol.events import Pong
 
 
 def test_the_default_plan_fits_its_budget() -> None:
@@ -184,3 +187,30 @@ def test_unrelated_ends_at_one_moment_are_shared() -> None:
     assert shared_end_s([one, two]) == 44.0
     assert shared_end_s([one, [idle(44.0, "rst"), kept("ping", 50.0)]]) is None
     assert shared_end_s([one]) is None
+
+
+class Asked:
+    """A session that only notes what it is asked to send."""
+
+    def __init__(self) -> None:
+        self.pings: list[bytes] = []
+
+    def ping(self, payload: bytes) -> None:
+        self.pings.append(payload)
+
+    def tcp_info(self) -> None:
+        return None
+
+
+def test_a_question_asked_again_knows_which_ping_was_answered() -> None:
+    for answer, lost in ((0, False), (3, True)):
+        session = Asked()
+        question = Question.ask(session, "ping", 1.0, 1.0, "wsdiag 7", None, None)  # type: ignore[arg-type]
+        question.again(session, 2.0)  # type: ignore[arg-type]
+        assert len(set(session.pings)) == 1 + INSIST
+        assert not question.hears(Pong(b"wsdiag 70"), 2.1)
+        assert question.hears(Pong(session.pings[answer]), 2.2)
+        assert (question.lost, question.answered_s) == (lost, 2.2)
+        assert question.hears(Pong(session.pings[-1]), 2.3)  # one more, which changes nothing
+        assert (question.lost, question.answered_s) == (lost, 2.2)
+        assert late_words(question) is not None

@@ -153,6 +153,7 @@ def test_failures_come_last_and_the_verdict_at_the_end() -> None:
     [
         ([result("a", "pass")], "all checks passed"),
         ([result("a", "pass"), result("b", "skip", unmeasured=True)], "1 check not measured"),
+        ([result("a", "fail"), result("b", "pass")], "1 check failed; 1 passed in"),
         ([], "nothing was checked"),
     ],
 )
@@ -160,3 +161,18 @@ def test_never_all_passed_when_something_was_not_measured(
     results: list[CheckResult], said: str
 ) -> None:
     assert said in text_of(results, summarize(results, 1.0))
+
+
+def test_an_endpoint_that_did_not_open_stands_in_the_last_lines() -> None:
+    results = [result("ping", "skip", "did not open", unmeasured=True), result("a", "pass")]
+    summary = summarize(results, 1.0, unreachable=1)
+    assert summary.unreachable == 1
+    assert "1 endpoint did not open, 1 check not measured\n  1 passed in" in text_of(
+        results, summary
+    )
+
+
+def test_what_was_not_measured_stands_before_what_failed() -> None:
+    results = [result("ping", "fail", "no Pong"), result("p95", "skip", "no RTT", unmeasured=True)]
+    text = text_of(results, summarize(results, 1.0))
+    assert text.index("no RTT") < text.index("no Pong")

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from wsdiag.probes.results.base import Hop as Hop
     from wsdiag.probes.results.base import How as How
     from wsdiag.probes.results.base import Phases as Phases
-    from wsdiag.probes.results.base import TcpFacts as TcpFacts
     from wsdiag.probes.results.base import optional as optional
     from wsdiag.probes.results.base import utc_now as utc_now
     from wsdiag.probes.results.check import CheckResult as CheckResult
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from wsdiag.probes.results.connect import CloseInfo as CloseInfo
     from wsdiag.probes.results.connect import ConnectResult as ConnectResult
     from wsdiag.probes.results.connect import HttpInfo as HttpInfo
+    from wsdiag.probes.results.connect import TcpFacts as TcpFacts
     from wsdiag.probes.results.connect import TlsInfo as TlsInfo
     from wsdiag.probes.results.idle import Candidate as Candidate
     from wsdiag.probes.results.idle import IdleEvent as IdleEvent
@@ -59,8 +59,8 @@ if TYPE_CHECKING:
     from wsdiag.probes.results.serve import ServeListening as ServeListening
 
 _HOMES = {
-    "base": "SCHEMA_VERSION Drop Error ErrorKind Hop How Phases TcpFacts optional utc_now",
-    "connect": "ChainLink CloseInfo ConnectResult HttpInfo TlsInfo",
+    "base": "SCHEMA_VERSION Drop Error ErrorKind Hop How Phases optional utc_now",
+    "connect": "ChainLink CloseInfo ConnectResult HttpInfo TcpFacts TlsInfo",
     "ping": "Attribution Cause Clock Load PingClosed PingEvent PingLost PingReply PingStart "
     "PingSummary Threshold",
     "idle": "Candidate IdleEvent IdleTrial IdleVerdict Keepalive Outcome Range Trial "

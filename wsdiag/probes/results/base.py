@@ -40,16 +40,6 @@ class Phases:
 
 
 @dataclass(frozen=True, slots=True)
-class TcpFacts:
-    """TCP_INFO of the connection (Linux tcp(7)); behind a proxy it describes the first hop."""
-
-    rtt_ms: float | None = None
-    min_rtt_ms: float | None = None
-    retransmits: int | None = None
-    mss: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Hop:
     """A hint of an intermediary: a product's name and the header line that gave it away."""
 

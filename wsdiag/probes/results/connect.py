@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from wsdiag.probes.results.base import Error, Hop, Phases, TcpFacts, optional
+from wsdiag.probes.results.base import Error, Hop, Phases, optional
+
+
+@dataclass(frozen=True, slots=True)
+class TcpFacts:
+    """TCP_INFO of the connection (Linux tcp(7)); behind a proxy it describes the first hop."""
+
+    rtt_ms: float | None = None
+    min_rtt_ms: float | None = None
+    retransmits: int | None = None
+    mss: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
