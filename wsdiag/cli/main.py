@@ -27,6 +27,8 @@ def run() -> None:
 
     gc.disable()  # what imports make stays; `run_async` turns it on again
     try:
+        if (code := answer(sys.argv[1:])) is not None:
+            sys.exit(code)
         _run_command()
     except BrokenPipeError:
         leave_quietly()
@@ -45,10 +47,6 @@ def _open_closed_streams() -> None:
 
 
 def _run_command() -> None:
-    from wsdiag.cli.pages import answer
-
-    if (code := answer(sys.argv[1:])) is not None:
-        sys.exit(code)
     from wsdiag.cli.quick import prepare
 
     if (command := prepare(sys.argv[1:])) is not None:

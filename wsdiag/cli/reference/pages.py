@@ -96,6 +96,7 @@ def _described(flag: Flag, column: int) -> str:
 
 def _hanging(start: str, text: str, column: int) -> str:
     """`text` from `column` on, beside `start`, or below it where that is too long."""
+    text = text.translate(_PLAIN)  # before it is measured: an ellipsis becomes three dots
     first, *more = textwrap.wrap(text, WIDTH - column, break_on_hyphens=False) or [""]
     if len(start) + 2 > column:
         return "\n".join([start, *(" " * column + line for line in (first, *more))])
