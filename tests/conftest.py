@@ -6,11 +6,16 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.peers.certs import Authority
 from tests.peers.fleet import Peers
 from tests.peers.records import every_record_judged
+
+# A property holds or it does not; how long a busy machine takes over an example says nothing.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 # A machine that cannot have a tool says so here: "marker: reason; marker: reason". Those tests are
 # deselected, and the report's header says why. An absent tool not named here fails under CI.

@@ -112,7 +112,7 @@ def _median(several: Sequence[Run]) -> Run:
 
 def rows(*, quick: bool = False) -> list[Row]:
     """Share of a core and lateness: each view beside a sender that does nothing else."""
-    measured = runs(seconds=5 if quick else 12, rounds=1 if quick else 5)
+    measured = runs(seconds=5 if quick else 12, rounds=1 if quick else 3)
     least, found = measured.pop(BARE), []
     for name, run in measured.items():
         found += [

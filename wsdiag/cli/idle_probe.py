@@ -255,12 +255,22 @@ def probe_and_show(
 
 
 def _writer(urls: list[str], terminal: Terminal, format: IdleFormat) -> EventWriter:
-    if format is IdleFormat.json:
-        return JsonWriter(terminal)
-    if format is IdleFormat.csv:
-        from wsdiag.render.idle_csv import IdleCsv
+    """Where events go: a view for people, or data, with the picture of `--save` beside it."""
+    if format is not IdleFormat.text:
+        data = _data_writer(terminal, format)
+        if terminal.save_path is None:
+            return data
+        from wsdiag.render.idle import SavedIdle
 
-        return IdleCsv(terminal)
+        return SavedIdle(data, terminal, urls)
     from wsdiag.render.idle import idle_view
 
     return idle_view(terminal, urls)
+
+
+def _data_writer(terminal: Terminal, format: IdleFormat) -> EventWriter:
+    if format is IdleFormat.json:
+        return JsonWriter(terminal)
+    from wsdiag.render.idle_csv import IdleCsv
+
+    return IdleCsv(terminal)

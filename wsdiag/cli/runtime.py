@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import Callable, Coroutine
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -23,10 +24,12 @@ def run_async(
     *,
     on_stop: Handler | None = None,
     on_quit: Handler | None = None,
+    punctual: bool = True,
 ) -> int:
     """Run `main` to its exit code. SIGINT and SIGTERM call `on_stop`, SIGQUIT calls `on_quit`.
 
     Without `on_stop`, or when asked a second time, the run is cancelled and the code is 130.
+    `punctual`: timers to the microsecond, for what measures.
     """
 
     async def supervised() -> int:
@@ -37,7 +40,7 @@ def run_async(
 
     _collect_garbage_again()
     try:
-        with asyncio.Runner(loop_factory=event_loop) as runner:
+        with asyncio.Runner(loop_factory=partial(event_loop, punctual=punctual)) as runner:
             return runner.run(supervised())
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED

@@ -20,7 +20,8 @@ def print_heading(terminal: Terminal, question: str, command: str) -> None:
     rule = "-" if terminal.glyphs.ascii else "─"
     terminal.print(Text())
     terminal.print(Rule(Text(question, style="bold"), characters=rule, align="left", style="dim"))
-    terminal.line(f"$ {command}")  # as one line: it is there to be copied
+    # never wrapped: it is there to be copied
+    terminal.line(Text.assemble(("$ ", "dim"), command))
     terminal.print(Text())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -57,7 +58,7 @@ class IdleLines:
         """Take one event in, and say what is worth a line."""
         if not self._terminal.quiet:
             self._say(event)
-        self._take(event)
+        self.take(event)
 
     def finish(self) -> None:
         """Print the verdicts; save timeline and verdicts where that was asked for."""
@@ -67,12 +68,17 @@ class IdleLines:
             if number:
                 self._terminal.print(Text())
             self._terminal.print(self._verdict(verdict, quiet=self._terminal.quiet))
+        self.save()
+
+    def save(self) -> None:
+        """Timeline and verdicts into the file that `--save` names, if any; OSError."""
         self._terminal.save(self._whole(_SAVED_ROWS), title="wsdiag idle-probe")
 
     def stop(self) -> None:
         """Nothing to restore."""
 
-    def _take(self, event: IdleEvent) -> None:
+    def take(self, event: IdleEvent) -> None:
+        """Take one event in, and say nothing."""
         if isinstance(event, TrialStarted):
             self._lanes.start(event, self._now_s)
         elif isinstance(event, TrialActivity):
@@ -136,7 +142,7 @@ class IdleScreen(IdleLines):
         whole = self._whole(_FINAL_ROWS)
         self._terminal.print(whole)
         self._repeat_answers(whole)
-        self._terminal.save(self._whole(_SAVED_ROWS), title="wsdiag idle-probe")
+        self.save()
 
     def _repeat_answers(self, whole: Group) -> None:
         """Say the answers once more where the first ones have scrolled away above the advice."""
@@ -150,7 +156,7 @@ class IdleScreen(IdleLines):
     def _take_in(self) -> bool:
         taken = bool(self._queue)
         while self._queue:
-            self._take(self._queue.popleft())
+            self.take(self._queue.popleft())
         return taken
 
     def draw(self, width: int, height: int, resized: bool) -> Lines | None:
@@ -184,6 +190,48 @@ class IdleScreen(IdleLines):
             facts.append(f"at most {format_duration(int(left) + 1)} left")
         return Text(dot.join(facts) + dot + "Ctrl-C: the verdict so far", style="dim",
                     no_wrap=True, overflow="ellipsis")  # fmt: skip
+
+
+class IdleOutput(Protocol):
+    """Whatever takes the events of a probe in and ends with them."""
+
+    def start(self) -> None:
+        """Before the first event."""
+
+    def handle(self, event: IdleEvent) -> None:
+        """One event."""
+
+    def finish(self) -> None:
+        """After the last event."""
+
+    def stop(self) -> None:
+        """Give back what was taken."""
+
+
+class SavedIdle:
+    """An output of data, with the picture for `--save` beside it."""
+
+    def __init__(self, shown: IdleOutput, terminal: Terminal, urls: Sequence[str]) -> None:
+        self._shown, self._picture = shown, IdleLines(terminal, urls)
+
+    def start(self) -> None:
+        """Begin both."""
+        self._shown.start()
+        self._picture.start()
+
+    def handle(self, event: IdleEvent) -> None:
+        """One event, for both."""
+        self._shown.handle(event)
+        self._picture.take(event)
+
+    def finish(self) -> None:
+        """End the output, then write the picture; OSError when the file cannot be written."""
+        self._shown.finish()
+        self._picture.save()
+
+    def stop(self) -> None:
+        """Give back what the output took."""
+        self._shown.stop()
 
 
 def trial_line(trial: IdleTrial) -> Text:

@@ -10,8 +10,7 @@ from wsdiag.probes.results import Cause
 
 FINENESS = 1024
 """Moments of a series that has the screen for itself: several for each dot column."""
-_GRAIN = math.log(1.001)
-"""Percentiles beside a live chart are right to 0.05 %: finer than its three digits."""
+_GRAIN = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +130,12 @@ class Moments:
 
 @dataclass(slots=True)
 class Tally:
-    """Figures over all samples so far, for the panel beside a live chart."""
+    """Figures over all samples so far, for the panel beside a live chart.
 
+    Percentiles are right to 0.05 % at full fineness, which is finer than the three digits shown.
+    """
+
+    fineness: int = FINENESS
     current_ms: float | None = None
     min_ms: float | None = None
     max_ms: float | None = None
@@ -152,8 +155,12 @@ class Tally:
         self.min_ms = value if self.min_ms is None else min(self.min_ms, value)
         self.max_ms = value if self.max_ms is None else max(self.max_ms, value)
         self.received += 1
-        grain = round(math.log(max(value, 1e-6)) / _GRAIN)
+        grain = round(math.log(max(value, 1e-6)) / self._grain)
         self._counts[grain] = self._counts.get(grain, 0) + 1
+
+    @property
+    def _grain(self) -> float:
+        return math.log1p(_GRAIN * FINENESS / self.fineness)
 
     @property
     def loss_pct(self) -> float | None:
@@ -173,7 +180,7 @@ class Tally:
             while seen < rank:
                 grain, count = next(grains)
                 seen += count
-                value = min(max(math.exp(grain * _GRAIN), self.min_ms), self.max_ms)
+                value = min(max(math.exp(grain * self._grain), self.min_ms), self.max_ms)
             found.append(value)
         return found
 
@@ -182,12 +189,12 @@ class Series:
     """One URL's samples: the window that scrolls, the whole run, and the figures."""
 
     def __init__(self, name: str, window_s: float = 60.0, fineness: int = FINENESS) -> None:
-        """`fineness`: moments that a window, and the whole run, are divided into at most."""
+        """`fineness`: moments of a window and of the run, at most; and the figures' exactness."""
         self.name = name
         # a little more than the window, for what scrolls out while a frame is drawn
         self.recent = Moments(window_s / fineness, fineness + fineness // 16, rolling=True)
         self.whole = Moments(0.01, fineness, rolling=False)
-        self.tally = Tally()
+        self.tally = Tally(fineness)
 
     def add(self, sample: Sample) -> None:
         """Take one sample in."""

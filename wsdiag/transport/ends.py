@@ -1,10 +1,10 @@
-"""How a stream ends, read from what the socket said."""
+"""How a stream ends, read from what the socket said, and who is told of it."""
 
 from __future__ import annotations
 
 import errno
 import os
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from wsdiag.transport.stamps import Stamp, now
 
@@ -21,6 +21,23 @@ class End(NamedTuple):
     how: How
     detail: str
     at: Stamp
+
+
+class Sink(Protocol):
+    """Who a stream reports to; its `writable()`, if it has one, hears of an emptied queue."""
+
+    def data_received(self, data: bytes, at: Stamp) -> None:
+        """Bytes came; plaintext under TLS."""
+
+    def stream_ended(self, end: End) -> None:
+        """Nothing more will come. Writing may still work after `fin`: closing is the sink's job."""
+
+
+def end_of_input(at: Stamp, *, tls: bool) -> End:
+    """What a read of no bytes says; under TLS close_notify should have come before."""
+    if tls:
+        return End("tls-eof", "TCP ended without close_notify", at)
+    return End("fin", "", at)
 
 
 def end_of(error: OSError, when: str = "") -> End:

@@ -13,12 +13,14 @@ import selectors
 import sys
 
 _SELECTABLE = 1024  # select(2) knows no descriptor from FD_SETSIZE on
-_COARSE_S = 0.002
 
 
-def event_loop() -> asyncio.AbstractEventLoop:
-    """A new loop with `add_reader`, which the stamped stream needs (on Windows too)."""
-    if sys.platform.startswith("linux"):
+def event_loop(*, punctual: bool = True) -> asyncio.AbstractEventLoop:
+    """A new loop with `add_reader`, which the stamped stream needs (on Windows too).
+
+    `punctual` costs a second system call for each wait that something else than a timer ends.
+    """
+    if punctual and sys.platform.startswith("linux"):
         return asyncio.SelectorEventLoop(PunctualSelector())
     return asyncio.SelectorEventLoop()
 
@@ -29,13 +31,9 @@ if sys.platform.startswith("linux"):
         """epoll that sleeps to the microsecond."""
 
         def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-            """The ready ones; waits `timeout` seconds at most (None: without end), perhaps less."""
+            """The ready ones; waits `timeout` seconds at most, and without end for None."""
             own = self.fileno()
             if timeout is None or timeout <= 0 or own >= _SELECTABLE:
                 return super().select(timeout)
-            if timeout > _COARSE_S:
-                # Not to the end: the loop asks again for what is left. Select costs a second
-                # system call where something is ready, so it is kept for the last stretch.
-                return super().select(timeout - _COARSE_S)
             ready, _, _ = select.select([own], [], [], timeout)
             return super().select(0) if ready else []

@@ -10,17 +10,17 @@ import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic_ns
-from typing import Protocol
 
 from wsdiag.transport.blackhole import deafen, vanish
-from wsdiag.transport.ends import End, How, end_of
+from wsdiag.transport.ends import End, How, Sink, end_of, end_of_input
+from wsdiag.transport.keepalive import keep_alive
 from wsdiag.transport.outbox import Outbox
+from wsdiag.transport.secured import Handshaken, Secured
 from wsdiag.transport.stamps import SentMark, Stamp, now
 from wsdiag.transport.tcpinfo import TcpInfo, tcp_info, unacknowledged_bytes
-from wsdiag.transport.timestamping import CMSG_SPACE, Departures, enable
+from wsdiag.transport.timestamping import Departures, enable
 from wsdiag.transport.tls import TlsLayer
 
 __all__ = ["End", "How", "Sink", "Stream"]
@@ -28,25 +28,13 @@ __all__ = ["End", "How", "Sink", "Stream"]
 CHUNK = 65536
 LINGER_S = 5.0
 
-Handshaken = Callable[[ssl.SSLError | End | None], None]
-
-
-class Sink(Protocol):
-    """Who a stream reports to; its `writable()`, if it has one, hears of an emptied queue."""
-
-    def data_received(self, data: bytes, at: Stamp) -> None:
-        """Bytes came; plaintext under TLS."""
-
-    def stream_ended(self, end: End) -> None:
-        """Nothing more will come. Writing may still work after `fin`: closing is the sink's job."""
-
 
 class Stream:
     """One connection. Every method must be called from the event loop's thread."""
 
     __slots__ = (
-        "_closing", "_departures", "_early", "_end", "_half_closed", "_handshaken", "_linger",
-        "_loop", "_outbox", "_paused", "_reading", "_sink", "_sock", "_stalled", "_tls",
+        "_closing", "_departures", "_early", "_end", "_half_closed", "_linger", "_loop",
+        "_outbox", "_paused", "_reading", "_sink", "_sock", "_tls",
         "bytes_in", "last_received", "peer",
     )  # fmt: skip
 
@@ -58,9 +46,7 @@ class Stream:
         self._departures = Departures(sock) if timestamps and enable(sock) else None
         self._outbox = Outbox(sock, self._loop, self._departures, self._writable, self._sent_all)
         self._sink: Sink | None = None
-        self._tls: TlsLayer | None = None
-        self._handshaken: Handshaken | None = None
-        self._stalled: list[bytes] = []
+        self._tls: Secured | None = None
         self._early: tuple[bytes, Stamp] | None = None  # came before the sink they are for
         self._end: End | None = None
         self._linger: asyncio.TimerHandle | None = None
@@ -81,10 +67,10 @@ class Stream:
 
     def start_tls(self, layer: TlsLayer, done: Handshaken) -> None:
         """Shake hands; `done` gets None, the TLS error, or the end of the stream."""
-        self._tls, self._handshaken, self._sink = layer, done, None
+        self._tls, self._sink = Secured(layer, self._outbox, self.write, done), None
         self._read_on()
         early, self._early = self._early, None
-        self._shake_hands(early[0] if early is not None else b"")
+        self._tls.shake_hands(early[0] if early is not None else b"")
 
     def unread(self, data: bytes, at: Stamp) -> None:
         """Give back what belongs to the next sink, or to TLS."""
@@ -114,7 +100,10 @@ class Stream:
 
     def _on_readable(self) -> None:
         try:
-            data, at = self._receive()
+            if self._departures is None:
+                data, at = self._sock.recv(CHUNK), now()
+            else:
+                data, at = self._departures.receive(CHUNK)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
@@ -122,7 +111,7 @@ class Stream:
             return
         if not data:
             # Sending takes the socket's error, and reading then meets a plain end.
-            self._ended(self.write_error or self._end_of_input(at))
+            self._ended(self.write_error or end_of_input(at, tls=self._tls is not None))
             return
         self.bytes_in += len(data)
         self.last_received = at.mono_ns
@@ -131,65 +120,18 @@ class Stream:
         elif self._sink is not None:
             self._sink.data_received(data, at)
 
-    def _receive(self) -> tuple[bytes, Stamp]:
-        departures = self._departures
-        if departures is None:
-            return self._sock.recv(CHUNK), now()
-        try:
-            data, ancillary, _, _ = self._sock.recvmsg(CHUNK, CMSG_SPACE)
-        except BlockingIOError:
-            departures.drain()  # reports woke us, not data
-            raise
-        at = now()
-        if departures.waiting:
-            departures.drain()  # what these data answer has left by now
-        return data, Stamp(at.mono_ns, departures.arrived(ancillary))
-
-    def _end_of_input(self, at: Stamp) -> End:
-        if self._tls is None:
-            return End("fin", "", at)
-        return End("tls-eof", "TCP ended without close_notify", at)
-
-    def _receive_tls(self, tls: TlsLayer, data: bytes, at: Stamp) -> None:
-        if self._handshaken is not None:
-            self._shake_hands(data)
-            if not tls.established:
-                return
-            data = b""
+    def _receive_tls(self, tls: Secured, data: bytes, at: Stamp) -> None:
         try:
             plain = tls.receive(data)
         except ssl.SSLError as error:
-            self._outbox.put(tls.take())
             self._ended(End("error", f"TLS: {error.reason or error}", at))
             return
-        self._answer_tls(tls)
         if plain and self._sink is None:
             self._early = plain, at
         elif plain and self._sink is not None:
             self._sink.data_received(plain, at)
-        if tls.closed:
+        if tls.layer.closed:
             self._ended(End("tls-close", "close_notify", at))
-
-    def _shake_hands(self, data: bytes) -> None:
-        assert self._tls is not None
-        failure: ssl.SSLError | None = None
-        try:
-            self._outbox.put(self._tls.handshake(data))
-        except ssl.SSLError as error:
-            failure = error
-            with suppress(ssl.SSLError):
-                self._outbox.put(self._tls.take())  # the alert that says why
-        done = self._handshaken
-        if done is not None and (failure or self._tls.established):
-            self._handshaken = None
-            done(failure)
-
-    def _answer_tls(self, tls: TlsLayer) -> None:
-        """Send what TLS itself wants to say (key updates), and what had to wait for the peer."""
-        stalled, self._stalled = self._stalled, []
-        for data in stalled:
-            self.write(data)
-        self._outbox.put(tls.take())
 
     def _ended(self, end: End) -> None:
         if self._end is not None:
@@ -198,10 +140,9 @@ class Stream:
         self._read_off()
         if end.how in ("rst", "timeout", "error"):
             self._outbox.fail(end)
-        if self._handshaken is not None:
-            done, self._handshaken = self._handshaken, None
-            done(end)
-        elif self._sink is not None:
+        if self._tls is not None and self._tls.ended(end):
+            return
+        if self._sink is not None:
             self._sink.stream_ended(end)
 
     # -- out -----------------------------------------------------------------------------------
@@ -215,19 +156,9 @@ class Stream:
         if self._closing or self._half_closed:
             return mark
         if self._tls is not None:
-            data = self._encrypt(self._tls, data)
+            data = self._tls.encrypt(data)
         self._outbox.put(data, mark if stamp else None)
         return mark
-
-    def _encrypt(self, tls: TlsLayer, data: bytes) -> bytes:
-        try:
-            return tls.send(data)
-        except ssl.SSLWantReadError:  # a renegotiation (TLS 1.2) has to end first
-            self._stalled.append(data)
-            return tls.take()
-        except ssl.SSLError as error:
-            self._outbox.fail(End("error", f"TLS: {error.reason or error}", now()))
-            return b""
 
     def _writable(self) -> None:
         if (writable := getattr(self._sink, "writable", None)) is not None:
@@ -252,8 +183,8 @@ class Stream:
             self._sent_all()
 
     def _say_goodbye(self) -> None:
-        if self._tls is not None and self._tls.established and not self._half_closed:
-            self._outbox.put(self._tls.close_notify())
+        if self._tls is not None and self._tls.layer.established and not self._half_closed:
+            self._outbox.put(self._tls.layer.close_notify())
 
     def close(self, *, goodbye: bool = True) -> None:
         """Send what is queued (for at most five seconds), then close.
@@ -312,16 +243,15 @@ class Stream:
             self._linger = None
         if self._sock.fileno() >= 0:
             self._read_off()
-            sock = self._sock
             self._outbox.forget()
-            sock.close()
+            self._sock.close()
 
     # -- facts ---------------------------------------------------------------------------------
 
     @property
     def tls(self) -> TlsLayer | None:
         """The TLS layer, when there is one."""
-        return self._tls
+        return None if self._tls is None else self._tls.layer
 
     @property
     def ended(self) -> End | None:
@@ -376,9 +306,4 @@ class Stream:
 
     def set_keepalive(self, interval_s: float | None) -> None:
         """TCP keepalive every `interval_s` seconds (whole ones), or none. OSError if refused."""
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, interval_s is not None)
-        seconds = max(1, round(interval_s or 0))
-        values = {"TCP_KEEPIDLE": seconds, "TCP_KEEPINTVL": seconds, "TCP_KEEPCNT": 100}
-        for name, value in values.items():
-            if interval_s is not None and hasattr(socket, name):
-                self._sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        keep_alive(self._sock, interval_s)

@@ -11,7 +11,7 @@ import struct
 import sys
 from collections import deque
 
-from wsdiag.transport.stamps import KernelClock, SentMark
+from wsdiag.transport.stamps import KernelClock, SentMark, Stamp, now
 
 SO_TIMESTAMPING = 37  # asm-generic/socket.h: SO_TIMESTAMPING_OLD, also the cmsg's type
 TX_SOFTWARE, RX_SOFTWARE, SOFTWARE = 1 << 1, 1 << 3, 1 << 4
@@ -91,6 +91,18 @@ class Departures:
         """Whether reports are still owed."""
         return bool(self._sent or self._acked)
 
+    def receive(self, size: int) -> tuple[bytes, Stamp]:
+        """Read up to `size` bytes with the kernel's time of their arrival; OSError."""
+        try:
+            data, ancillary, _, _ = self._sock.recvmsg(size, CMSG_SPACE)
+        except BlockingIOError:
+            self.drain()  # reports woke us, not data
+            raise
+        at = now()
+        if self.waiting:
+            self.drain()  # what these data answer has left by now
+        return data, Stamp(at.mono_ns, self._arrived(ancillary))
+
     def drain(self) -> None:
         """Read the error queue empty: left alone it would wake the event loop for ever."""
         while True:
@@ -114,7 +126,7 @@ class Departures:
             else:
                 mark.ack_kernel_ns = mono_ns
 
-    def arrived(self, ancillary: Ancillary) -> int | None:
+    def _arrived(self, ancillary: Ancillary) -> int | None:
         """The kernel's stamp of what was just read, in monotonic ns."""
         real_ns = arrival(ancillary)
         return None if real_ns is None else self._clock.to_monotonic(real_ns, 0)

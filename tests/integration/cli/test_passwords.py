@@ -156,7 +156,7 @@ def test_the_prompt_comes_before_the_dial_whose_time_is_limited(mutual: Mutual) 
 
 
 def test_a_users_password_is_asked_for_as_curl_does(peers: Peers) -> None:
-    child = at_terminal("connect", peers.aiohttp().url, "-u", "ann", "-v", "--show-secrets")
+    child = at_terminal("connect", peers.websockets().url, "-u", "ann", "-v", "--show-secrets")
     child.expect(r"Password of user ann: ")
     child.waitnoecho()
     child.sendline("sesame")

@@ -17,6 +17,7 @@ from wsdiag.transport.inbox import shake_hands
 from wsdiag.transport.options import DialOptions
 from wsdiag.transport.stamps import Stamp, round_trip_ns
 from wsdiag.transport.stream import End, Stream
+from wsdiag.transport.timestamping import Departures
 from wsdiag.transport.tls import TlsLayer
 from wsdiag.transport.trust import client_context
 
@@ -356,14 +357,14 @@ def test_a_mark_behind_a_full_queue_gets_the_departure_of_its_own_last_byte() ->
 def test_reports_nobody_waits_for_do_not_spin_the_loop() -> None:
     async def scenario(pair: Pair) -> None:
         wakes = 0
-        receive = Stream._receive
+        receive = Departures.receive
 
-        def counting(stream: Stream) -> tuple[bytes, Stamp]:
+        def counting(departures: Departures, size: int) -> tuple[bytes, Stamp]:
             nonlocal wakes
             wakes += 1
-            return receive(stream)
+            return receive(departures, size)
 
-        Stream._receive = counting  # type: ignore[method-assign]
+        Departures.receive = counting  # type: ignore[method-assign]
         try:
             for _ in range(10):
                 pair.stream.write(b"x")
@@ -372,7 +373,7 @@ def test_reports_nobody_waits_for_do_not_spin_the_loop() -> None:
             pair.stream._departures._acked.clear()
             await asyncio.sleep(0.2)
         finally:
-            Stream._receive = receive  # type: ignore[method-assign]
+            Departures.receive = receive  # type: ignore[method-assign]
         assert wakes <= 30
 
     run(scenario, timestamps=True)

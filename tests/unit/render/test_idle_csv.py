@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 from tests.golden.stage import err, out, terminal
 from wsdiag.probes.results import Drop, Error, IdleTrial, IdleVerdict, Range, TrialStarted
+from wsdiag.render.idle import SavedIdle
 from wsdiag.render.idle_csv import COLUMNS, IdleCsv
 
 URL = "wss://example.com/socket"
@@ -41,6 +43,24 @@ def test_trials_and_verdicts_are_rows_of_one_table() -> None:
         "low_s": "59.900", "high_s": "60.050", "ping": "holds", "tcp_keepalive": "drops",
         "ping_interval_s": "20.0", "answer": "Dropped after 60 s, with a comma.",
     }  # fmt: skip
+
+
+def test_data_on_stdout_does_not_keep_the_picture_from_being_saved(tmp_path: Path) -> None:
+    t = terminal()
+    t.save_path = tmp_path / "run.txt"
+    view = SavedIdle(IdleCsv(t), t, [URL])
+    view.start()
+    for event in (
+        TrialStarted(URL, 0, "idle", 60.0, None, 120.0),
+        IdleTrial(URL, "idle", 60.0, None, "dropped", 60.0, DROP, age_s=60.0),
+        IdleVerdict(URL, "idle-timeout", Range(59.9, 60.05), explanation=["Dropped after 60 s."]),
+    ):
+        view.handle(event)
+    view.finish()
+    saved = t.save_path.read_text(encoding="utf-8")
+    assert "Dropped after 60 s." in saved
+    assert "idle 60 s" in saved, "no timeline"
+    assert len(out(t).splitlines()) == 3, "rows, and nothing else"
 
 
 def test_a_lifetime_has_its_range_and_an_open_one_no_upper_bound() -> None:
