@@ -128,7 +128,7 @@ def _fault_flags(callback: Callable[..., Any]) -> tuple[Flag, ...]:
         Flag(
             (f"--{option.name}",),
             option.help,
-            value=option.metavar or "",
+            value=f"[{option.metavar}]" if option.optional else option.metavar or "",
             choices=option.choices,
             panel=FAULTS_PANEL,
         )
