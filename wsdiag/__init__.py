@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wsdiag.probes.results import (
         Attribution,
         Candidate,
+        ChainLink,
         CloseInfo,
         ConnectResult,
         Drop,
@@ -53,6 +54,7 @@ _HOMES = {
     "wsdiag.probes.results": (
         "Attribution",
         "Candidate",
+        "ChainLink",
         "CloseInfo",
         "ConnectResult",
         "Drop",
@@ -85,6 +87,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Attribution",
     "Candidate",
+    "ChainLink",
     "CloseInfo",
     "ConnectResult",
     "DialOptions",

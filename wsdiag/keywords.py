@@ -68,5 +68,6 @@ class ServeKeywords(TypedDict, total=False):
     upstream: str | None
     raw: bool
     insecure: bool
+    cacert: Path | None
     control_port: int | None
     control_token: str | None

@@ -33,7 +33,7 @@ class ServeCommand(HelpCommand):
         from wsdiag.server.common import fault_options
 
         optional = {f"--{option.name}" for option in fault_options() if option.optional}
-        following = [*args[1:], "-"]
+        following = [*args[1:], "-"][: len(args)]
         return list(super().parse_args(ctx, [
             f"{arg}=" if arg in optional and then.startswith("-") else arg
             for arg, then in zip(args, following, strict=True)
