@@ -247,7 +247,7 @@ complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l push-on-request -d 
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l flood -x -d 'Sends binary messages without end.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l fragment -x -d 'Echoes each message in so many fragments.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l status -x -d 'Answers with this HTTP status.'
-complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l redirect -x -d 'Redirects so many times, then echoes; to=… instead, for ever.'
+complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l redirect -x -d 'Redirects so many times, then echoes; with to=URL always.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l auth-basic -x -d '401 without the right user and password (RFC 7617).'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l require-subprotocol -x -d 'Takes the first subprotocol offered, or the one named; 400 without.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l deflate -x -d 'Permessage-deflate or 400; windows and takeover as asked (RFC 7692).'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -33,10 +34,9 @@ class ServeCommand(HelpCommand):
         from wsdiag.server.common import fault_options
 
         optional = {f"--{option.name}" for option in fault_options() if option.optional}
-        following = [*args[1:], "-"][: len(args)]
         return list(super().parse_args(ctx, [
             f"{arg}=" if arg in optional and then.startswith("-") else arg
-            for arg, then in zip(args, following, strict=True)
+            for arg, then in pairwise([*args, "-"])
         ]))  # fmt: skip
 
     def invoke(self, ctx: Any) -> Any:

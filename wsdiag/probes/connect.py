@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from wsdiag.probes.diagnose import diagnose, readable
@@ -23,8 +25,10 @@ from wsdiag.probes.results import (
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.errors import LocalProtocolError, ProtocolViolation
 from wsdiag.protocol.events import Close, Pong, Violation
+from wsdiag.transport import chain
 from wsdiag.transport.dial import dial
 from wsdiag.transport.options import DialOptions
+from wsdiag.transport.report import ChainLink as LinkFacts
 from wsdiag.transport.report import DialError, DialReport, TlsFacts
 from wsdiag.transport.session import CloseOutcome, Session, SessionEnded
 from wsdiag.transport.stamps import SentMark, round_trip_ns
@@ -233,6 +237,7 @@ def _tls_notes(report: DialReport) -> list[str]:
         told.append(f"The certificate expired on {tls.not_after}.")
     elif days is not None and days < CERTIFICATE_WARNING_DAYS:
         told.append(f"The certificate expires in {days} days, on {tls.not_after}: renew it.")
+    told += _chain_notes(tls.chain or ())
     if tls.verified and tls.subject and not tls.sans:
         told.append(
             "The certificate has no subjectAltName: browsers and most libraries refuse it, "
@@ -243,6 +248,16 @@ def _tls_notes(report: DialReport) -> list[str]:
     if tls.version in _OLD_TLS:
         told.append(f"{tls.version} is obsolete (RFC 8996): enable TLS 1.2 and 1.3.")
     return told
+
+
+def _chain_notes(links: Sequence[LinkFacts]) -> list[str]:
+    """About authorities above the server's certificate, which end as well."""
+    soon = datetime.now(UTC) + timedelta(days=CERTIFICATE_WARNING_DAYS)
+    return [
+        f"A certificate above the server's own expires soon, on {link.not_after}: {link.subject}."
+        for link in links[1:]
+        if link.not_after < chain.date(soon)
+    ]
 
 
 def _no_pong(timeout_s: float) -> str:

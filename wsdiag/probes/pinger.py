@@ -171,7 +171,10 @@ class Pinger:
         again = self._connections if self._reconnect and self._connections else None
         self._connections += 1
         address = report.address if report is not None else session.stream.peer
-        self._around.emit(PingStart(self._url, address, phases_of(report), clock, again))
+        proxy, why = (report.proxy, report.proxy_why) if report is not None else (None, None)
+        self._around.emit(
+            PingStart(self._url, address, phases_of(report), clock, again, proxy, why)
+        )
 
     async def _ping(self) -> Why:
         session, around = self._session, self._around

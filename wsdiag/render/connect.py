@@ -184,8 +184,10 @@ def _link(number: int, link: ChainLink) -> Text:
 
 
 def _subject(tls: TlsInfo) -> Text:
-    shown = [name for name in tls.sans if name != tls.subject][:_NAMES_SHOWN]
-    more = len(tls.sans) - len(shown) - (tls.subject in tls.sans)
+    parts = (tls.subject or "").split(", ")
+    others = [name for name in tls.sans if name != tls.subject and f"CN={name}" not in parts]
+    shown = others[:_NAMES_SHOWN]
+    more = len(others) - len(shown)
     names = ", ".join(shown) + (f", {more} more" if more > 0 and shown else "")
     return Text.assemble(tls.subject or "", (f"  also {names}" if names else "", "dim"))
 

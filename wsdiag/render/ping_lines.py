@@ -93,6 +93,7 @@ def event_line(event: PingStart | PingReply | PingLost | PingClosed) -> Text:
 def _start(event: PingStart) -> Text:
     again = f", reconnected ({event.reconnect})" if event.reconnect else ""
     where = f" ({event.address})" if event.address else ""
+    where += f" through the proxy {event.proxy}" if event.proxy else ""
     return Text(f"PING {event.url}{where}: clock {event.clock}{again}")
 
 

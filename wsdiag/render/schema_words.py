@@ -52,6 +52,7 @@ WORDS: dict[str, str] = {
     "subject": "Whom the certificate names",
     "issuer": "Who signed the certificate",
     "sans": "Names and addresses that the certificate is for (subjectAltName)",
+    "not_before": "When the certificate begins",
     "not_after": "When the certificate ends",
     "expires_in_days": "Whole days until the certificate ends",
     "verified": "Whether the certificate was verified; false under `-k`",

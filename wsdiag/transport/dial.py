@@ -119,11 +119,12 @@ class _Dial:
     async def _start_tls(self, stream: Stream) -> None:
         from wsdiag.transport.trust import TrustError, client_context, facts, offered, store_facts
 
-        self._clock.begin("tls")
         try:
+            # reading a store of certificates, or an encrypted key, takes longer than a handshake
             context = client_context(self._options)
         except TrustError as error:
             raise failures.trust_options(error, self._report) from error
+        self._clock.begin("tls")
         name = self._options.sni or self._target.host.partition("%")[0]
         layer = TlsLayer(context, server_hostname=name, below=stream.tls)
         try:
@@ -179,17 +180,23 @@ class _Dial:
         try:
             accepted, at = await upgrade(Inbox(stream), self._target, self._options, self._report)
         except DialError as error:
-            from wsdiag.transport import second_look
-
             self._clock.stop(error.message)
             silent = error.code == "closed-in-handshake" and not error.facts.get("first_bytes")
-            if silent and not self._target.secure and await second_look.speaks_tls(
-                self._target, self._options, self._deadline
-            ):  # fmt: skip
-                raise failures.plain_on_tls_port(b"", self._report) from error
+            if silent and not self._target.secure:
+                await self._look_for_another_protocol(error)
             raise
         self._clock.end(f"{self._report.status} {self._report.reason}".strip())
         return accepted, at
+
+    async def _look_for_another_protocol(self, error: DialError) -> None:
+        """DialError when a port that said nothing to HTTP/1.1 speaks TLS, or HTTP/2."""
+        from wsdiag.transport import second_look
+
+        where = (self._target, self._options, self._deadline)
+        if await second_look.speaks_tls(*where):
+            raise failures.plain_on_tls_port(b"", self._report) from error
+        if await second_look.speaks_http2(*where):
+            raise failures.http2_only(self._report) from error
 
     def _session(self, stream: Stream, accepted: Accepted, at: Stamp) -> Session:
         connection = Connection(

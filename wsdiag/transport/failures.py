@@ -170,6 +170,12 @@ def plain_on_tls_port(first_bytes: bytes, report: DialReport) -> DialError:
     )
 
 
+def http2_only(report: DialReport) -> DialError:
+    """HTTP/1.1 was tried where HTTP/2 is spoken without it."""
+    message = "the server speaks HTTP/2 only on this port"
+    return DialError("upgrade", "upgrade", "http2-only", message, report)
+
+
 def _tls_code(reason: str) -> str:
     if "PROTOCOL_VERSION" in reason or reason in ("UNSUPPORTED_PROTOCOL", "NO_PROTOCOLS_AVAILABLE"):
         return "tls-version"

@@ -93,7 +93,8 @@ def parse(url: str, why: str) -> Proxy:
         raise ValueError(
             "its port is no number up to 65535 (in USER:PASSWORD, / ? # @ are percent-encoded)"
         ) from None
-    return Proxy(url, why, parts.scheme, parts.hostname, port, user)
+    host = unquote(parts.hostname)  # a zone's % is %25 (RFC 6874)
+    return Proxy(url, why, parts.scheme, host, port, user)
 
 
 def bypassed(host: str, port: int, exceptions: str) -> bool:

@@ -22,12 +22,30 @@ from wsdiag.version import __version__
 MAX_BODY = 4096
 
 
+def tls_context(proxy: Proxy, options: DialOptions, report: DialReport) -> ssl.SSLContext | None:
+    """For a proxy with TLS of its own: trusted as the target is, but never shown our certificate.
+
+    DialError. Made before the proxy's phase, whose time is the network's.
+    """
+    if proxy.scheme != "https":
+        return None
+    try:
+        return trust.client_context(replace(options, cert=None, key=None))
+    except trust.TrustError as error:
+        raise DialError("usage", "proxy", "bad-tls-option", f"{error.option} {error.message}",
+                        report, option=error.option) from error  # fmt: skip
+
+
 async def connect(
-    stream: Stream, proxy: Proxy, target: Target, options: DialOptions, report: DialReport
+    stream: Stream,
+    proxy: Proxy,
+    target: Target,
+    report: DialReport,
+    context: ssl.SSLContext | None = None,
 ) -> None:
     """Make `stream`, connected to the proxy, one that reaches the target. DialError."""
-    if proxy.scheme == "https":
-        await _start_tls(stream, proxy, options, report)
+    if context is not None:
+        await _start_tls(stream, proxy, context, report)
     inbox = Inbox(stream)
     http = h11.Connection(h11.CLIENT)
     inbox.stream.write(_request(http, proxy, target, report))
@@ -46,16 +64,11 @@ async def connect(
 
 
 async def _start_tls(
-    stream: Stream, proxy: Proxy, options: DialOptions, report: DialReport
+    stream: Stream, proxy: Proxy, context: ssl.SSLContext, report: DialReport
 ) -> None:
-    """TLS with the proxy itself: trusted as the target is, but never shown our certificate."""
-    options = replace(options, cert=None, key=None, sni=None)
     try:
-        layer = TlsLayer(trust.client_context(options), server_hostname=proxy.host)
+        layer = TlsLayer(context, server_hostname=proxy.host)
         await shake_hands(stream, layer)
-    except trust.TrustError as error:
-        raise DialError("usage", "proxy", "bad-tls-option", f"{error.option} {error.message}",
-                        report, option=error.option) from error  # fmt: skip
     except InboxEnded as ended:
         message = f"the proxy ended the TLS handshake ({ended.end.how})"
         raise _error("proxy-tls", message, report, how=ended.end.how) from ended

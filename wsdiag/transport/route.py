@@ -37,11 +37,12 @@ class Route:
         self._report.proxy, self._report.proxy_why = proxy.url, proxy.why
         if proxy.is_socks:
             return await self._socks(proxy, timestamps)
+        context = proxying.tls_context(proxy, self._options, self._report)
         sock = await self._tcp(await self._addresses(proxy.host, proxy.port))
         self._clock.begin("proxy")
         stream = self._stream(sock, timestamps)
         try:
-            await proxying.connect(stream, proxy, self._target, self._options, self._report)
+            await proxying.connect(stream, proxy, self._target, self._report, context)
         except BaseException:
             stream.close()
             raise

@@ -16,6 +16,9 @@ from wsdiag.transport.tls import TlsLayer
 from wsdiag.transport.trust import TrustError, client_context, facts
 
 LOOK_S = 2.0
+_SETTINGS = 4
+# RFC 9113, 3.4: the client's preface, and a SETTINGS frame without settings
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, _SETTINGS, 0, 0, 0, 0, 0))
 
 T = TypeVar("T")
 
@@ -49,6 +52,18 @@ async def speaks_http(target: Target, options: DialOptions, deadline: float) -> 
         stream.write(f"GET / HTTP/1.1\r\nHost: {target.host_header}\r\n\r\n".encode("latin-1"))
         data, _ = await inbox.read()
         return data.startswith(b"HTTP/")
+
+    return bool(await _look(target, options, deadline, look))
+
+
+async def speaks_http2(target: Target, options: DialOptions, deadline: float) -> bool:
+    """Whether a port that ended our HTTP/1.1 answers HTTP/2's preface with its SETTINGS."""
+
+    async def look(stream: Stream) -> bool:
+        inbox = Inbox(stream)
+        stream.write(_PREFACE)
+        data, _ = await inbox.read()
+        return len(data) > 3 and data[3] == _SETTINGS and not data.startswith(b"HTTP/")
 
     return bool(await _look(target, options, deadline, look))
 

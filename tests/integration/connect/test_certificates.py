@@ -196,6 +196,13 @@ def test_a_certificate_that_ends_soon_is_a_warning(
     assert [words in note for note in told] == ([True] if words else []), result.notes
 
 
+def test_an_intermediate_that_ends_soon_is_a_warning_as_well(tmp_path: Path) -> None:
+    ending = make("Ending", ROOT, ca=True, ends=datetime.now(UTC) + 5 * DAY)
+    context = serving(make("leaf", ending), ending)
+    result = asyncio.run(connect_tls(context, trusting(tmp_path, ROOT)))
+    assert any("expires soon" in note and "CN=Ending" in note for note in result.notes)
+
+
 def test_an_unverified_certificate_is_noted() -> None:
     insecure = DialOptions(insecure=True, family=4)
     context = serving(make("leaf", STRANGER, rsa_bits=1024))

@@ -90,6 +90,9 @@ VISITS: tuple[Visit, ...] = (
     Visit("/hang?phase=tcp", unanswered),
     Visit("/hang?phase=tls", unanswered),
     Visit("/hang?phase=close", silent, {"close_at": 50}),
+    Visit("/rate-limit/3",
+          lambda saw: (saw["code"], saw["reason"]) == (1008, "rate limit exceeded")
+          and len(saw["messages"]) == 3, {"send": ["hello"] * 5}),
     Visit("/latency/200?jitter=1", lambda saw: saw["messages"][0][0] >= 190, HELLO),
     Visit("/stall?every=0.3&for=0.4", lambda saw: slowest_pong(saw) >= 150, PINGS),
     Visit("/bandwidth?rate=20k", lambda saw: saw["messages"][0][0] >= 400, {"binary": 10000}),

@@ -7,6 +7,7 @@ import base64
 import socket
 import ssl
 import struct
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,7 +20,8 @@ import trustme
 from websockets.asyncio.server import ServerConnection, serve
 
 from wsdiag.protocol.events import Pong, TextMessage
-from wsdiag.transport import race, resolve, second_look
+from wsdiag.transport import dial as dialling
+from wsdiag.transport import race, resolve, second_look, trust
 from wsdiag.transport.dial import dial
 from wsdiag.transport.options import DialOptions
 from wsdiag.transport.report import DialError
@@ -165,7 +167,8 @@ def test_what_is_sent_along() -> None:
     heads: list[bytes] = []
 
     async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        head = await reader.readuntil(b"\r\n\r\n")
+        heads.extend([head] if head.startswith(b"GET ") else [])  # no second looks
 
     async def main() -> None:
         async with raw_server(keep) as port:
@@ -426,6 +429,29 @@ def test_tls_facts(authority: Trusted) -> None:
             assert session.report is not None
             assert session.report.tls is not None
             assert session.report.tls == tls._replace(verified=False)
+            await session.close()
+
+    asyncio.run(main())
+
+
+def test_reading_certificates_is_not_the_handshakes_time(
+    authority: Trusted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca, options = authority
+    real = trust.client_context
+
+    def slow(*args: Any, **rest: Any) -> ssl.SSLContext:
+        time.sleep(0.5)
+        return real(*args, **rest)
+
+    monkeypatch.setattr(dialling, "client_context", slow)
+
+    async def main() -> None:
+        async with websocket_server(ssl=server_context(ca)) as port:
+            session = await dial(f"wss://localhost:{port}/", options)
+            report = session.report
+            assert report is not None
+            assert report.total_ms - sum(report.phases_ms.values()) >= 500
             await session.close()
 
     asyncio.run(main())

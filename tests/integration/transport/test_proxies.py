@@ -19,6 +19,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from tests.peers.certs import Authority
+from tests.peers.fleet import Peers
 from tests.peers.peer import Peer
 from tests.peers.proxies import launch
 from tests.peers.tools import missing, require_tool
@@ -473,6 +474,25 @@ def test_what_a_proxy_is_asked() -> None:
     assert b"for the target" not in heads[0]
     first_lines = [event.first_line for event in events if isinstance(event, HeadersTraced)]
     assert first_lines[0] == "CONNECT h.test:80 HTTP/1.1"
+
+
+@pytest.mark.squid
+def test_json_and_verbose_say_which_proxy_and_why(squid: Peer, peers: Peers) -> None:
+    url = peers.websockets().url
+    proxy = f"http://127.0.0.1:{squid.port}"
+    for bypass, named in (("", True), ("127.0.0.0/8", False)):
+        env = {"WS_PROXY": proxy, "NO_PROXY": bypass}
+        why = "WS_PROXY" if named else "NO_PROXY covers 127.0.0.1, so that WS_PROXY does not apply"
+        for command, kind in (("connect", "connect.result"), ("ping", "ping.start")):
+            count = ("-c", "1") if command == "ping" else ()
+            run = peers.wsdiag(command, url, *count, "-o", "json", "-v", env=env, ok=0)
+            record = run.record(kind)
+            assert (record.get("proxy"), record["proxy_why"]) == (proxy if named else None, why)
+            assert (f"(named by {why})" if named else f"(no proxy: {why})") in run.err
+        text = peers.wsdiag("connect", url, env=env, ok=0).out
+        assert ("first hop only" in " ".join(text.split())) is named
+        text = peers.wsdiag("ping", url, "-c", "1", env=env, ok=0).out
+        assert (f"through the proxy {proxy}" in text) is named
 
 
 @pytest.mark.squid

@@ -110,6 +110,7 @@ def test_no_proxys_list(host: str, port: int, exceptions: str, expected: bool) -
         ("http://p.test", ("http", "p.test", 1080, None)),
         ("https://p.test", ("https", "p.test", 443, None)),
         ("socks5://[::1]:9", ("socks5", "::1", 9, None)),
+        ("http://[fe80::1%25eth0]:9", ("http", "fe80::1%eth0", 9, None)),
         ("http://me:p%40ss@p.test:1", ("http", "p.test", 1, "me:p@ss")),
         ("http://me@p.test:1", ("http", "p.test", 1, "me:")),
     ],

@@ -22,7 +22,8 @@ class Flag:
     """One option: its names (`-o`, `--output`), its value, and how that is completed.
 
     `value` is what stands for the value in help (`FILE`, `text|json`; empty: it takes none);
-    `default` what holds without it, as a user would write it. `panel`: the options' group.
+    `default` what holds without it, as a user would write it; `optional`: its name will do.
+    `panel`: the options' group.
     """
 
     names: tuple[str, ...]
@@ -31,6 +32,7 @@ class Flag:
     choices: tuple[str, ...] = ()
     files: bool = False
     default: str | None = None
+    optional: bool = False
     panel: str = GENERAL
 
     @property
@@ -130,6 +132,7 @@ def _fault_flags(callback: Callable[..., Any]) -> tuple[Flag, ...]:
             option.help,
             value=option.metavar or "",
             choices=option.choices,
+            optional=option.optional,
             panel=FAULTS_PANEL,
         )
         for option in fault_options()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
+from wsdiag.cli.fault_options import FAULTS_PANEL
 from wsdiag.cli.reference.model import HELP, Command, CommandLine, Flag
 
 WIDTH = 80
@@ -96,7 +97,7 @@ def _described(flag: Flag, column: int) -> str:
 
 def _hanging(start: str, text: str, column: int) -> str:
     """`text` from `column` on, beside `start`, or below it where that is too long."""
-    first, *more = textwrap.wrap(text, WIDTH - column, break_on_hyphens=False) or [""]
+    first, *more = _wrapped(text, WIDTH - column) or [""]
     if len(start) + 2 > column:
         return "\n".join([start, *(" " * column + line for line in (first, *more))])
     return "\n".join([start.ljust(column) + first, *(" " * column + line for line in more)])
@@ -123,14 +124,16 @@ def _folded(flag: Flag) -> list[str]:
 
 
 def _default(flag: Flag) -> str:
-    """All choices where an option has a few, the default where it is short."""
+    """All choices where an option has a few and wants one, the default where it is short."""
+    if flag.panel == FAULTS_PANEL:  # half a hundred: the page bears their names only
+        return ""
     if flag.choices and len(flag.value) <= 24:
         return f"={flag.value}"
     return f"={flag.default}" if flag.default is not None and len(flag.default) < 12 else ""
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, break_on_hyphens=False)
+def _wrapped(text: str, width: int = WIDTH) -> list[str]:
+    return textwrap.wrap(text.translate(_PLAIN), width, break_on_hyphens=False)
 
 
 def _page(rows: Iterable[str]) -> str:

@@ -24,6 +24,9 @@ class PingStart:
     clock: Clock
     reconnect: int | None = optional()
     """With --reconnect: how many connections there were before this one."""
+    proxy: str | None = optional()
+    proxy_why: str | None = optional()
+    """Which option or variable named the proxy, or kept one from being used."""
 
 
 @dataclass(frozen=True, slots=True)

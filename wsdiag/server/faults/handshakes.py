@@ -59,7 +59,7 @@ class Redirect(Fault):
 
     name: ClassVar[str] = "redirect"
     group: ClassVar[Group] = "handshake"
-    summary: ClassVar[str] = "redirects so many times, then echoes; to=… instead, for ever"
+    summary: ClassVar[str] = "redirects so many times, then echoes; with to=URL always"
 
     times: int = param(1, whole(0, 100), "how often")
     to: str | None = param(None, LOCATION, "where to")
