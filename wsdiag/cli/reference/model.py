@@ -22,8 +22,7 @@ class Flag:
     """One option: its names (`-o`, `--output`), its value, and how that is completed.
 
     `value` is what stands for the value in help (`FILE`, `text|json`; empty: it takes none);
-    `default` what holds without it, as a user would write it; `optional`: its name will do.
-    `panel`: the options' group.
+    `default` what holds without it, as a user would write it. `panel`: the options' group.
     """
 
     names: tuple[str, ...]
@@ -32,7 +31,6 @@ class Flag:
     choices: tuple[str, ...] = ()
     files: bool = False
     default: str | None = None
-    optional: bool = False
     panel: str = GENERAL
 
     @property
@@ -130,9 +128,8 @@ def _fault_flags(callback: Callable[..., Any]) -> tuple[Flag, ...]:
         Flag(
             (f"--{option.name}",),
             option.help,
-            value=option.metavar or "",
+            value=f"[{option.metavar}]" if option.optional else option.metavar or "",
             choices=option.choices,
-            optional=option.optional,
             panel=FAULTS_PANEL,
         )
         for option in fault_options()

@@ -124,7 +124,7 @@ def _folded(flag: Flag) -> list[str]:
 
 
 def _default(flag: Flag) -> str:
-    """All choices where an option has a few and wants one, the default where it is short."""
+    """All choices where an option has a few, the default where it is short."""
     if flag.panel == FAULTS_PANEL:  # half a hundred: the page bears their names only
         return ""
     if flag.choices and len(flag.value) <= 24:
