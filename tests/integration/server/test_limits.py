@@ -30,7 +30,7 @@ def test_pings_are_counted_only_where_asked_for() -> None:
         with connect(server.url + f"/rate-limit/{FEW}") as client:
             for number in range(20 * FEW):
                 assert client.ping(str(number)).wait(10)
-        with connect(server.url + f"/rate-limit/{FEW}?counts=pings") as client:
+        with connect(server.url + f"/rate-limit/{FEW}?of=pings") as client:
             client.send("messages are free here")
             assert client.recv(10)
             with pytest.raises(ConnectionClosed):

@@ -25,11 +25,12 @@ class RateLimit(Fault):
 
     name: ClassVar[str] = "rate-limit"
     group: ClassVar[Group] = "drops"
-    option: ClassVar[str | None] = None  # `counts` is another fault's; `--fault rate-limit/10` does
     summary: ClassVar[str] = "closes once the client sends more than so many messages a second"
 
     most: int = param(10, whole(1, 10**6), "a second, and at once after silence", name="messages")
-    counts: str = param("messages", choice(*_COUNTED), "what is counted; pings: Pongs too")
+    counts: str = param(
+        "messages", choice(*_COUNTED), "what is counted; pings: Pongs too", name="of"
+    )
     code: int = param(1008, CODE, "close code")
     reason: str = param("rate limit exceeded", TEXT, "close reason")
     left: float | None = field(default=None, init=False, repr=False)
