@@ -20,7 +20,6 @@ import trustme
 from websockets.asyncio.server import ServerConnection, serve
 
 from wsdiag.protocol.events import Pong, TextMessage
-from wsdiag.transport import dial as dialling
 from wsdiag.transport import race, resolve, second_look, trust
 from wsdiag.transport.dial import dial
 from wsdiag.transport.options import DialOptions
@@ -444,7 +443,7 @@ def test_reading_certificates_is_not_the_handshakes_time(
         time.sleep(0.5)
         return real(*args, **rest)
 
-    monkeypatch.setattr(dialling, "client_context", slow)
+    monkeypatch.setattr(trust, "client_context", slow)
 
     async def main() -> None:
         async with websocket_server(ssl=server_context(ca)) as port:
