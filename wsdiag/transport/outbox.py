@@ -18,7 +18,7 @@ class Outbox:
 
     __slots__ = (
         "_departures", "_loop", "_on_empty", "_on_writable", "_queue", "_sock", "_watching",
-        "failure", "last_sent", "total", "unsent",
+        "after_fin", "failure", "last_sent", "total", "unsent",
     )  # fmt: skip
 
     def __init__(
@@ -41,6 +41,8 @@ class Outbox:
         """When the kernel last took bytes, in monotonic ns."""
         self.failure: End | None = None
         """Why nothing can be sent any more."""
+        self.after_fin = False
+        """Whether the peer had ended its side before sending failed."""
 
     def put(self, wire: bytes, mark: SentMark | None = None) -> None:
         """Send or queue; `mark` is told the wire's offset and, by the kernel, its departure."""
@@ -68,6 +70,8 @@ class Outbox:
                 self._departures.drain()  # its reports wake the writer as well
             return
         except OSError as error:
+            # a RST alone is ECONNRESET; EPIPE, that a FIN came before it (Linux, tcp_reset)
+            self.after_fin = isinstance(error, BrokenPipeError)
             self.fail(end_of(error, "on write"))
             return
         self._watch(False)

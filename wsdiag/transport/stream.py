@@ -107,11 +107,10 @@ class Stream:
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
-            self._ended(self.write_error or end_of(error))
+            self._ended(self._why(end_of(error)))
             return
         if not data:
-            # Sending takes the socket's error, and reading then meets a plain end.
-            self._ended(self.write_error or end_of_input(at, tls=self._tls is not None))
+            self._ended(self._why(end_of_input(at, tls=self._tls is not None)))
             return
         self.bytes_in += len(data)
         self.last_received = at.mono_ns
@@ -132,6 +131,11 @@ class Stream:
             self._sink.data_received(plain, at)
         if tls.layer.closed:
             self._ended(End("tls-close", "close_notify", at))
+
+    def _why(self, read: End) -> End:
+        """Sending takes the socket's error, and reading then meets a plain end."""
+        sent = self._outbox.failure
+        return read if sent is None or self._outbox.after_fin else sent
 
     def _ended(self, end: End) -> None:
         if self._end is not None:

@@ -191,6 +191,25 @@ def test_data_before_an_rst_is_not_lost_to_a_failed_write() -> None:
     run(scenario)
 
 
+def test_a_fin_that_was_not_read_yet_stays_the_end_whatever_writing_meets() -> None:
+    async def scenario(pair: Pair) -> None:
+        pair.stream.pause_reading()
+        pair.peer.sendall(b"half a fra")
+        pair.peer.close()
+        await asyncio.sleep(0.05)
+
+        def refused() -> bool:  # the peer's kernel answers with RST
+            pair.stream.write(b"x")
+            return pair.stream.write_error is not None
+
+        await until(refused)
+        pair.stream.resume_reading()
+        assert (await pair.sink.ended()).how == "fin"
+        assert pair.sink.data == b"half a fra"
+
+    run(scenario)
+
+
 def test_closing_sends_what_is_queued_first() -> None:
     async def scenario(pair: Pair) -> None:
         payload = bytes(range(256)) * 4000
