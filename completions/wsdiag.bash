@@ -183,7 +183,7 @@ _wsdiag() {
         esac
         ;;
     serve)
-        options="--host -p --port --tls --ca-out --cert --key --upstream --raw -k --insecure --cacert --control-port --fault --subprotocol --max-connections --max-message-size --compression --no-compression --list -o --output -q --quiet --color --sink --headers --stats --idle-timeout --lifetime --close --cut --cut-after --hang --latency --stall --bandwidth --trickle --slow-reader --ping-interval --no-pong --lose-pongs --late-pong --wrong-pong --push --push-on-request --flood --fragment --status --redirect --auth-basic --require-subprotocol --deflate --bad-accept --bad-upgrade --bad-connection --bad-subprotocol --bad-extension --bad-http --bad-frame --bad-utf8 --bad-deflate --counts --drop --code --reason -h --help"
+        options="--host -p --port --tls --ca-out --cert --key --upstream --raw -k --insecure --cacert --control-port --fault --subprotocol --max-connections --max-message-size --compression --no-compression --list -o --output -q --quiet --color --sink --headers --stats --idle-timeout --lifetime --close --cut --cut-after --hang --rate-limit --latency --stall --bandwidth --trickle --slow-reader --ping-interval --no-pong --lose-pongs --late-pong --wrong-pong --push --push-on-request --flood --fragment --status --redirect --auth-basic --require-subprotocol --deflate --bad-accept --bad-upgrade --bad-connection --bad-subprotocol --bad-extension --bad-http --bad-frame --bad-utf8 --bad-deflate --counts --drop --code --reason -h --help"
         case $prev in
         --host) return ;;
         -p|--port) return ;;
@@ -205,6 +205,7 @@ _wsdiag() {
         --cut) return ;;
         --cut-after) return ;;
         --hang) choices="tcp tls upgrade close" ;;
+        --rate-limit) return ;;
         --latency) return ;;
         --stall) return ;;
         --bandwidth) return ;;

@@ -25,7 +25,6 @@ class RateLimit(Fault):
 
     name: ClassVar[str] = "rate-limit"
     group: ClassVar[Group] = "drops"
-    option: ClassVar[str | None] = None  # `counts` is another fault's; `--fault rate-limit/10` does
     summary: ClassVar[str] = "closes once the client sends more than so many messages a second"
 
     most: int = param(10, whole(1, 10**6), "a second, and at once after silence", name="messages")
