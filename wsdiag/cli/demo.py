@@ -14,7 +14,7 @@ import typer
 
 from wsdiag.cli.connect import connect_and_show
 from wsdiag.cli.idle_probe import IdleFormat, probe_and_show
-from wsdiag.cli.main import INTERRUPTED
+from wsdiag.cli.main import INTERRUPTED, leave_quietly
 from wsdiag.cli.options import OUTPUT, Color, Format, Output
 from wsdiag.cli.ping import PingFormat, ViewOptions, ping_and_show
 from wsdiag.cli.runtime import NO_ANSWER, run_async
@@ -46,13 +46,20 @@ def demo(
             codes = [step(url, terminal) for step in (_connect, _ping, _idle_probe)]
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    except OSError as error:
+    except BrokenPipeError:
+        leave_quietly()
+        raise typer.Exit from None
+    except _NoEndpoint as error:
         terminal.log(f"error: the built-in endpoint did not start: {error}")
         raise typer.Exit(NO_ANSWER) from None
     from wsdiag.render.demo import print_farewell
 
     print_farewell(terminal)
     raise typer.Exit(max(codes))
+
+
+class _NoEndpoint(Exception):
+    """The built-in endpoint did not start; why."""
 
 
 @contextmanager
@@ -69,7 +76,7 @@ def _endpoint() -> Iterator[str]:
         assert server.stdout is not None
         first = server.stdout.readline()
         if not first:
-            raise OSError(f"`wsdiag serve` ended with code {server.wait(10)}")
+            raise _NoEndpoint(f"`wsdiag serve` ended with code {server.wait(10)}")
         yield json.loads(first)["url"].rstrip("/")
     finally:
         server.terminate()

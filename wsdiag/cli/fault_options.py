@@ -47,7 +47,7 @@ class ServeCommand(HelpCommand):
         try:
             specs = fault_specs(given)
         except ValueError as error:
-            raise typer.BadParameter(str(error)) from None
+            raise typer.BadParameter(str(error), ctx=ctx) from None
         ctx.params["fault"] = [*(ctx.params.get("fault") or ()), *specs]
         return super().invoke(ctx)
 

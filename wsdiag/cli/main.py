@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
@@ -13,6 +14,7 @@ from wsdiag.version import __version__
 
 INTERRUPTED = 130
 FAILED = 1
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
 
 
 def run() -> None:
@@ -20,21 +22,15 @@ def run() -> None:
     _open_closed_streams()
     for name in ("SIGINT", "SIGTERM"):  # until a probe takes them over
         signal.signal(getattr(signal, name), _interrupted)
-    if sys.argv[1:] in (["--version"], ["-V"]):
-        print(f"wsdiag {__version__}")  # without the 60 ms that typer takes to import
-        return
-    from wsdiag.cli.pages import answer
-
-    gc.disable()  # what imports make stays; `run_async` turns it on again
     try:
-        if (code := answer(sys.argv[1:])) is not None:
-            sys.exit(code)
-        _run_command()
+        _answer_or_run()
     except BrokenPipeError:
         leave_quietly()
     except Exception as error:
         if isinstance(error, OSError) and error.filename is not None:
             _report_file(error)
+        if isinstance(error, OSError) and error.errno in _FULL:
+            _report_full(error)
         if os.environ.get("WSDIAG_DEBUG"):
             raise
         _report(error)
@@ -44,6 +40,18 @@ def _open_closed_streams() -> None:
     """Started with `>&-` there is no stream at all, and the next socket would get its number."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+
+
+def _answer_or_run() -> None:
+    if sys.argv[1:] in (["--version"], ["-V"]):
+        print(f"wsdiag {__version__}", flush=True)  # without the 60 ms that typer takes to import
+        return
+    from wsdiag.cli.pages import answer
+
+    gc.disable()  # what imports make stays; `run_async` turns it on again
+    if (code := answer(sys.argv[1:])) is not None:
+        sys.exit(code)
+    _run_command()
 
 
 def _run_command() -> None:
@@ -69,6 +77,14 @@ def leave_quietly() -> None:
 def _report_file(error: OSError) -> NoReturn:
     """A file of the user's (--save, --trace, a key…) that the system would not let us use."""
     print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+    sys.exit(FAILED)
+
+
+def _report_full(error: OSError) -> NoReturn:
+    """A disk is full: that of stdout or of a file; an error of writing does not say which."""
+    print(f"error: the output cannot be written: {error.strerror}", file=sys.stderr)
+    print("hint: make room on the disk that stdout, --save or --trace writes to", file=sys.stderr)
+    leave_quietly()
     sys.exit(FAILED)
 
 

@@ -40,21 +40,33 @@ def _counts(finding: Finding, evidence: Evidence) -> list[str]:
         values, lived = finding.agreement.values, len(evidence.survivors)
         first, last = f"{values[0]:.2f}", f"{values[-1]:.2f} s"
         times = last if last.startswith(first) else f"{first} to {last}"
-        rest = f"; {lived} that were asked earlier answered" if lived else ""
+        rest = f"; {lived} that {_were(lived)} asked earlier answered" if lived else ""
         whose = {"either": "", "sent": "client's ", "received": "endpoint's "}
         since = f"{whose[finding.agreement.clock]}last byte"
-        return [f"{len(values)} idle connections were dropped, {times} after the {since}{rest}."]
+        dropped = f"{_connections(len(values))} {_were(len(values))} dropped"
+        return [f"{dropped}, {times} after the {since}{rest}."]
     if finding.reason == "silent" and finding.range is not None:
         found = len(evidence.found)
         low = finding.range.low
         last = f"after {seconds(low)} one still did" if low else "none ever did"
         return [
-            f"{found} idle connection{'s' * (found != 1)} gave no answer any more, the first asked "
+            f"{_connections(found)} gave no answer any more, the first asked "
             f"after {seconds(finding.range.high or 0.0)}; {last}."
         ]
     if finding.reason == "alive" and evidence.survivors:
-        return [f"{len(evidence.survivors)} idle connections were tried, and all stayed open."]
+        tried = len(evidence.survivors)
+        if tried == 1:
+            return ["1 idle connection was tried, and stayed open."]
+        return [f"{tried} idle connections were tried, and all stayed open."]
     return []
+
+
+def _connections(number: int) -> str:
+    return f"{number} idle connection{'s' * (number != 1)}"
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
 
 
 def _disagreement(finding: Finding, evidence: Evidence) -> list[str]:

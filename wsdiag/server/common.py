@@ -77,11 +77,20 @@ def shared_options() -> list[FaultOption]:
 
 def takers(shared: str) -> list[str]:
     """Names of the options whose faults have this parameter, not as their first."""
-    return [
-        name
-        for fault in FAULTS
-        if (name := option_name(fault)) and any(p.name == shared for p in params_of(fault)[1:])
-    ]
+    return [name for fault in FAULTS if (name := option_name(fault)) and shared in _shares(fault)]
+
+
+def _shares(fault: type[Fault]) -> set[str]:
+    """Names of the shared options that this fault takes: none whose words it would not know.
+
+    `counts` is whose bytes count to `idle` and what is counted to `rate-limit`: not one option.
+    """
+    shared = {param.name: param.kind.choices for param in params_of(Idle)[1:]}
+    return {
+        param.name
+        for param in params_of(fault)[1:]
+        if param.name in shared and set(param.kind.choices) <= set(shared[param.name])
+    }
 
 
 def _sentence(text: str) -> str:
@@ -110,8 +119,8 @@ def fault_specs(values: Mapping[str, str | bool | None]) -> list[str]:
 def _spec(fault: type[Fault], value: str | bool | None, shared: Mapping[str, str]) -> str:
     first, _, query = ("" if value is True else str(value)).partition("?")
     own = {name for name, _ in parse_qsl(query, keep_blank_values=True)}
-    takes = {param.name for param in params_of(fault)[1:]}
-    more = [f"{name}={quote(text)}" for name, text in shared.items() if name in takes - own]
+    takes = _shares(fault) - own
+    more = [f"{name}={quote(text)}" for name, text in shared.items() if name in takes]
     query = "&".join([query, *more] if query else more)
     path = fault.name + (f"/{quote(first, safe='')}" if first else "")
     return path + (f"?{query}" if query else "")

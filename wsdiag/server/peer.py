@@ -195,6 +195,8 @@ class Peer(Link):
         self.server.gone(self)
         code, reason = self.connection.close_received or (None, "")
         clean = self.connection.close_sent is not None and code is not None
+        if self.closed_by in ("server", "upstream") and self.connection.close_sent is not None:
+            reason = self.connection.close_sent[1]  # the answer repeats the code only (5.5.1)
         self.emit(
             "close",
             how=self.dropped or ("close" if self.connection.close_received else end.how),

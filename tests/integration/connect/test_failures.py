@@ -108,6 +108,7 @@ def test_each_answer_has_its_diagnosis(name: str) -> None:
     assert seen in error.message, error
     assert change in (error.hint or ""), error
     assert "{" not in f"{error.message}{error.hint}"
+    assert error.message.count(seen) == 1  # said once, not again by what it quotes
 
 
 def test_the_first_lines_of_a_refusal_are_kept() -> None:

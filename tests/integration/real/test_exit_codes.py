@@ -135,3 +135,25 @@ def test_serve_on_a_port_in_use_is_a_clear_error(peers: Peers) -> None:
     assert str(port) in run.err
     assert "in use" in run.err.lower()
     assert "Traceback" not in run.err
+
+
+@pytest.mark.parametrize(
+    ("mistake", "usage", "said"),
+    [
+        (["ping", "-c", "many", "x"], "ping [OPTION]... URL...", "'--count'"),
+        (["ping", "-c", "0", "x"], "ping [OPTION]... URL...", "'--count'"),
+        (["connect", "-o", "csv", "x"], "connect [OPTION]... URL", "'csv' is not one of"),
+        (["serve", "--drop", "fin"], "serve [OPTION]...", "--drop needs --idle-timeout"),
+        (["conect"], "COMMAND [OPTION]...", "No such command"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_usage_errors_begin_as_the_help_does_and_use_its_words(
+    mistake: list[str], usage: str, said: str, peers: Peers
+) -> None:
+    run = peers.wsdiag(*mistake, env={"NO_COLOR": "1"})
+    assert run.code == 2
+    assert run.err.splitlines()[0].strip() == f"Usage: wsdiag {usage}"
+    assert said in run.err
+    assert "Value error" not in run.err
+    assert "Input should" not in run.err

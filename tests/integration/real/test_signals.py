@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -111,16 +112,36 @@ def test_sigquit_in_text_goes_on_too(peers: Peers) -> None:
 def test_a_reader_that_leaves_ends_ping_quietly(output: str, peers: Peers) -> None:
     url = peers.websockets().url
     command = shlex.join([*WSDIAG, "ping", url, "-i", "20ms", "-o", output])
-    done = subprocess.run(
-        ["bash", "-c", f'{command} | head -n 2; echo "${{PIPESTATUS[0]}}" >&2'],
+    done = _in_bash(f'{command} | head -n 2; echo "${{PIPESTATUS[0]}}" >&2')
+    assert len(done.stdout.splitlines()) == 2
+    # nothing on stderr but the exit code: no traceback, no "Broken pipe"
+    assert done.stderr.strip() == "0", done.stderr
+
+
+def _in_bash(script: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", script],
         env=clean_environment({"PYTHONPATH": str(ROOT)}),
         capture_output=True,
         text=True,
         timeout=60,
     )
-    assert len(done.stdout.splitlines()) == 2
-    # nothing on stderr but the exit code: no traceback, no "Broken pipe"
-    assert done.stderr.strip() == "0", done.stderr
+
+
+def test_a_reader_that_leaves_ends_the_tour_with_its_first_step() -> None:
+    done = _in_bash(f'{shlex.join([*WSDIAG, "demo"])} | head -n 3; echo "${{PIPESTATUS[0]}}" >&2')
+    assert "wsdiag connect" in done.stdout
+    assert done.stderr.strip() == "0", done.stderr  # nothing of the steps behind it either
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("command", [["ping", "-c", "1"], ["connect"], ["demo"], ["--version"]])
+def test_a_full_disk_is_not_called_a_defect(command: list[str], peers: Peers) -> None:
+    urls = [peers.websockets().url] if command[0] in ("ping", "connect") else []
+    done = _in_bash(f"{shlex.join([*WSDIAG, *command, *urls])} >/dev/full")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the output cannot be written: No space left"), done.stderr
+    assert "hint: make room" in done.stderr
 
 
 @STOPS

@@ -34,7 +34,9 @@ def test_close_carries_code_and_reason() -> None:
         assert frame == b"\x88\x06" + (4321).to_bytes(2, "big") + b"gone"
         client.send(8, frame[2:4])
         assert client.read_to_end()[1] == "fin"
-        assert server.wait("close")["clean"]
+        event = server.wait("close")
+        # the answer carries the code only: the reason is that of who closed
+        assert (event["clean"], event["code"], event["reason"]) == (True, 4321, "gone")
 
 
 @pytest.mark.parametrize("how", ["fin", "rst"])

@@ -234,3 +234,15 @@ def test_where_no_ping_is_answered_nobody_is_told_to_wait_for_pongs() -> None:
     assert any("application message every 20 s" in line for line in advice)
     assert any("ping_timeout=None" in line for line in advice)
     assert not any("ping_timeout=20;" in line or "heartbeat=20" in line for line in advice)
+
+
+@pytest.mark.parametrize(
+    ("trials", "said"),
+    [
+        ([idle(55.0), *dropped(60.0)], "1 that was asked earlier answered"),
+        ([idle(50.0), idle(55.0), *dropped(60.0)], "2 that were asked earlier answered"),
+        ([idle(120.0)], "1 idle connection was tried, and stayed open."),
+    ],
+)
+def test_one_connection_is_told_in_the_singular(trials: list[IdleTrial], said: str) -> None:
+    assert said in " ".join(judge(trials, case()).explanation)

@@ -132,6 +132,16 @@ def test_what_several_faults_share_goes_to_those_that_are_asked_for() -> None:
         fault_specs({"reason": "so long", "no-pong": True})
 
 
+def test_a_shared_option_leaves_out_who_means_something_else_by_its_name() -> None:
+    idle, rate = build_faults(
+        fault_specs({"idle-timeout": "60", "rate-limit": "5", "counts": "client", "code": "4008"})
+    )
+    assert (idle.counts, idle.code) == ("client", 4008)  # type: ignore[attr-defined]
+    assert (rate.most, rate.counts, rate.code) == (5, "messages", 4008)  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match=r"--counts needs --idle-timeout$"):
+        fault_specs({"rate-limit": "5", "counts": "client"})
+
+
 def test_redirects_end_also_as_an_option() -> None:
     request = Request("/x", [])
     (fault,) = build_faults(["redirect/1"])
