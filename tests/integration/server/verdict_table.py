@@ -139,7 +139,7 @@ TABLE: tuple[Row, ...] = (
     Row("/", option="hang/tcp", **refused("timeout", "to the TCP connection", "tcp")),
     Row("/", option="hang/tls", **refused("timeout", "no answer within")),
     Row("/rate-limit/10"),  # Pings are not counted
-    Row("/rate-limit/10?counts=pings",
+    Row("/rate-limit/10?of=pings",
         ping=Ping("any", "close", options={"count": 40, "interval_s": 0.02})),
     Row("/latency/50", ping=Ping(slower_ms=49)),
     Row("/stall?every=0.4&for=0.3", ping=Ping(slower_ms=150, options={"count": 8})),
