@@ -105,6 +105,18 @@ class Printer:
         from wsdiag.render.check import print_checks
 
         self._out(lambda: print_checks(self.terminal, self.results, summary))
+        self._suspect()
+
+    def _suspect(self) -> None:
+        """An endpoint that took no more connections: the finding behind many that are missing."""
+        from wsdiag.probes.check.talk import NO_MORE
+
+        cleaned = [self.terminal.clean(result) for result in self.results]
+        for url in dict.fromkeys(r.url for r in cleaned if (r.detail or "").startswith(NO_MORE)):
+            self.terminal.log(
+                f"hint: {url} took no more connections during the checks: it may have crashed on "
+                "what it was sent, or it limits its clients. Does it still run? Its log says."
+            )
 
     def _junit(self, cleaned: list[CheckResult]) -> bool:
         from wsdiag.render.junit import junit_xml

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,43 @@ def test_an_endpoint_of_which_nothing_is_left_is_named(
     assert {r["endpoint"] for r in run.of("check.result")} == {"a"}
     assert "nothing is left of them: b" in run.err
     assert peers.wsdiag("check", "-f", file, "--only", "idle").code == 2
+
+
+CRASHES = """
+import asyncio, os, wsdiag
+
+def heard(connection, event, data):
+    if event == "violation":
+        os._exit(1)
+
+async def main():
+    async with wsdiag.serve(on_event=heard) as server:
+        print(server.url, flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("only", [[], ["--only", "rsv1,rsv2,opcode-3"]], ids=["all", "few"])
+def test_an_endpoint_that_an_illegal_frame_kills_is_suspected_of_it(
+    only: list[str], peers: Peers
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", CRASHES], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            url = server.stdout.readline().strip()
+            run = peers.wsdiag("check", "--adversarial", *only, url)
+            assert server.wait(30) == 1
+        finally:
+            server.kill()
+    assert run.code == 1  # neither fit nor judged: it is gone
+    assert f"hint: {url} took no more connections during the checks" in run.err
+    assert run.err.count("took no more") == 1
+
+
+def test_an_endpoint_that_survives_is_not_suspected(peers: Peers, serve: str) -> None:
+    run = peers.wsdiag("check", "--adversarial", "--only", "rsv1,rsv2,opcode-3", serve, ok=0)
+    assert "took no more" not in run.err

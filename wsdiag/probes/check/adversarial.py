@@ -138,8 +138,14 @@ def _as_rule(attack: Attack) -> Rule:
 
 
 async def _judged(subject: Subject, reaction: Reaction, demand: Demand) -> Finding:
-    """The verdict; silence counts only where a Ping of ours is answered in the same time."""
+    """The verdict; silence counts only where a Ping of ours is answered in the same time.
+
+    DialError: TCP ended because the server did, which is no way to fail one connection.
+    """
     timeout_s = subject.options.timeout_s
+    if reaction.kind == "end":
+        async with subject.visit(compression=False):
+            pass
     if reaction.kind != "silent" or await _answers_pings(subject):
         return judge_reaction(reaction, demand)
     return unmeasured(

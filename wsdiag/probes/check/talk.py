@@ -81,6 +81,7 @@ def shown_close(close: Close) -> str:
     return f"{close.code} ({close_code_name(close.code)}){reason}"
 
 
+NO_MORE = "no further connection"
 _ENDS = {
     "fin": "ended TCP (FIN) without a Close frame",
     "rst": "reset the connection (RST)",
@@ -101,7 +102,7 @@ def interrupted_by(problem: Exception) -> Finding:
     vanish without a Close frame, or break a rule itself.
     """
     if isinstance(problem, DialError):
-        return unmeasured(f"no further connection: {problem.message}")
+        return unmeasured(f"{NO_MORE}: {problem.message}")
     if isinstance(problem, SessionEnded):
         if problem.end.how == "local":
             return unmeasured("the connection was closed on our side")
