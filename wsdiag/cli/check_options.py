@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wsdiag.cli.params import duration_option, flag, usage_errors
+from wsdiag.cli.params import duration_option, flag, percent_option, usage_errors
 
 if TYPE_CHECKING:
     from wsdiag.probes.check.options import CheckOptions
@@ -58,8 +58,8 @@ def check_options(
                                       rich_help_panel=LIMITS)
     ] = None,
     max_loss: Annotated[
-        float, typer.Option("--max-loss", min=0, max=100, metavar="PERCENT",
-                            help="Limit of Pings without a Pong.", rich_help_panel=LIMITS)
+        float, percent_option("--max-loss", help="Limit of Pings without a Pong.",
+                              rich_help_panel=LIMITS)
     ] = 0.0,
     cert_days: Annotated[
         int | None, typer.Option("--cert-days", min=0, metavar="DAYS", show_default="14",

@@ -65,6 +65,24 @@ def duration_option(*names: str, **more: Any) -> Any:
     return typer.Option(*names, parser=usage(parse_positive), metavar="DURATION", **more)
 
 
+def parse_percent(text: str) -> float:
+    """0 to 100, with or without a percent sign; ValueError."""
+    try:
+        share = float(text.strip().removesuffix("%"))
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 100:
+        raise ValueError(f"{text!r} is no percentage from 0 to 100")
+    return share
+
+
+def percent_option(*names: str, **more: Any) -> Any:
+    """An option that takes a percentage (`5`, `0.5`, `10%`) as float percent."""
+    import typer
+
+    return typer.Option(*names, parser=usage(parse_percent), metavar="PERCENT", **more)
+
+
 def size_option(*names: str, **more: Any) -> Any:
     """An option that takes a size (`64`, `16k`, `4M`) as int bytes."""
     import typer

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import Output, default_compression, output_options, request_options
-from wsdiag.cli.params import bad_parameter, duration_option, flag, size_option, usage_errors
+from wsdiag.cli.params import (
+    bad_parameter,
+    duration_option,
+    flag,
+    percent_option,
+    size_option,
+    usage_errors,
+)
 from wsdiag.cli.room import make_room
 from wsdiag.cli.runtime import USAGE, run_async
 from wsdiag.cli.view import EventWriter, JsonWriter, open_terminal, refuse_bad_urls, tracing
@@ -96,8 +103,8 @@ def ping_options(
                                       rich_help_panel=LIMITS)
     ] = None,
     max_loss: Annotated[
-        float | None, typer.Option("--max-loss", min=0, max=100, metavar="PERCENT",
-                                   help="Limit of lost Pings.", rich_help_panel=LIMITS)
+        float | None, percent_option("--max-loss", help="Limit of lost Pings.",
+                                     rich_help_panel=LIMITS)
     ] = None,
 ) -> PingOptions:  # fmt: skip
     """Build what to send and what must hold, refusing what cannot be."""

@@ -45,6 +45,7 @@ def run_async(
         with asyncio.Runner(loop_factory=partial(event_loop, punctual=punctual)) as runner:
             return runner.run(supervised())
     except (KeyboardInterrupt, asyncio.CancelledError):
+        print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         leave_quietly()

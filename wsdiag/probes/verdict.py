@@ -22,7 +22,7 @@ from wsdiag.probes.verdict_candidates import candidates
 from wsdiag.probes.verdict_case import Case, Evidence
 from wsdiag.probes.verdict_evidence import evidence_sentences
 from wsdiag.probes.verdict_find import Finding, find
-from wsdiag.probes.verdict_keepalives import keepalives, recommended_s, rounded_down
+from wsdiag.probes.verdict_keepalives import KEEPALIVES, keepalives, recommended_s, rounded_down
 from wsdiag.probes.verdict_words import answer, who
 
 _RACE_S = 0.05
@@ -45,7 +45,7 @@ def judge(trials: Sequence[IdleTrial], case: Case) -> IdleVerdict:
         lifetime_s=finding.range if finding.verdict == "lifetime" else None,
         tested_up_to_s=_tested_s(evidence),
         drop=finding.drop,
-        keepalives=kept,
+        keepalives={kind: kept.get(kind, "untested") for kind in KEEPALIVES},
         recommended_ping_interval_s=interval_s,
         candidates=chosen,
         explanation=(

@@ -9,6 +9,9 @@ from itertools import pairwise
 from wsdiag.probes.results import IdleTrial, Keepalive, Range, Trial
 from wsdiag.probes.verdict_case import Evidence
 
+KEEPALIVES: tuple[Trial, ...] = ("ping", "pong", "tcp-keepalive", "push", "data")
+"""Every kind, in the order of the record: a verdict says of each whether it was tested."""
+
 # A keepalive sent this close to the timeout loses the race against the timer now and then.
 _RACE = 0.8
 LONGEST_INTERVAL_S = 20.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rich.text import Text
 
 from wsdiag.probes.results import (
@@ -33,6 +35,7 @@ class PingLines:
         self._timestamps = timestamps
         self._several = urls > 1
         self._views: list[Text] = []
+        self._hints: dict[str, str | None] = {}
 
     def start(self) -> None:
         """Nothing to prepare: lines need no screen."""
@@ -43,10 +46,17 @@ class PingLines:
     def refresh(self) -> None:
         """Nothing to redraw: each line is final."""
 
+    def _hinted_once(self, error: Error) -> Error:
+        """With --reconnect the same failure comes again and again; its hint need not."""
+        if self._hints.get(error.url) == error.hint:
+            return replace(error, hint=None)
+        self._hints[error.url] = error.hint
+        return error
+
     def handle(self, event: PingEvent) -> None:
         """Print one event."""
         if isinstance(event, Error):
-            print_error(self._terminal, event)
+            print_error(self._terminal, self._hinted_once(event))
             return
         event = self._terminal.clean(event)
         if isinstance(event, PingSummary):

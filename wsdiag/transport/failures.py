@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wsdiag.transport.trace import Phase
     from wsdiag.transport.trust import TrustError
 
+_REDIRECTS = ("301", "302", "303", "307", "308")
 _CONNECT_CODES: dict[int, tuple[Kind, str]] = {
     errno.ECONNREFUSED: ("refused", "refused"),
     errno.ENETUNREACH: ("connect", "unreachable"),
@@ -223,7 +224,7 @@ def handshake(
     code = error.code
     if code == "http-status" and response is not None:
         code = f"http-{response.status}"
-    kind: Kind = "upgrade"
+    kind: Kind = "redirect" if code.removeprefix("http-") in _REDIRECTS else "upgrade"
     if code == "closed-early":
         kind, code = "closed", "closed-in-handshake"
     return DialError(

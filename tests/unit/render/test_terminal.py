@@ -12,6 +12,7 @@ import pytest
 
 from tests.golden import scenes
 from tests.golden.stage import Screen, err, out, terminal
+from wsdiag.probes.results import Error
 from wsdiag.render.connect import print_connect
 from wsdiag.render.glyphs import ASCII, UNICODE, fold
 from wsdiag.render.ping import ping_view
@@ -185,3 +186,13 @@ def test_a_file_gets_no_padding() -> None:
     lines = file.getvalue().splitlines()
     assert any("  " in line.strip() for line in lines), "columns are still set apart"
     assert [line for line in lines if line != line.rstrip()] == []
+
+
+def test_a_failure_that_comes_again_is_told_without_its_hint() -> None:
+    t = terminal()
+    lines = PingLines(t)
+    for message in ("refused", "refused", "no such host"):
+        lines.handle(Error(scenes.EDGE, "tcp", "refused", message, f"mend {message}"))
+    assert err(t).count("error: ") == 3
+    assert err(t).count("mend refused") == 1
+    assert err(t).count("mend no such host") == 1

@@ -98,6 +98,10 @@ def _value(kind: str, more: Any, text: str) -> Any:
         from wsdiag.units import parse_size
 
         return parse_size(text)
+    if kind == "percent":
+        from wsdiag.cli.params import parse_percent
+
+        return parse_percent(text)
     if kind == "choice":
         return _named(more)(text)
     pattern, make = (_INTEGER, int) if kind == "integer" else (_NUMBER, float)

@@ -27,7 +27,7 @@ _OPTIONS_NOTE = """
 # Each name of an option: its parameter, the kind of its value, and what the kind needs to know:
 # what a flag sets, the bounds of a number, the class of a choice.
 """
-_PARSERS = {"parse_positive": "duration", "parse_size": "size"}
+_PARSERS = {"parse_positive": "duration", "parse_size": "size", "parse_percent": "percent"}
 _PLAIN = {int: "integer", float: "number", str: "text"}
 
 

@@ -81,7 +81,7 @@ OPTIONS: dict[str, dict[str, tuple[str, str, Any]]] = {
         "--max-p50": ("max_p50", "duration", None),
         "--max-p95": ("max_p95", "duration", None),
         "--max-p99": ("max_p99", "duration", None),
-        "--max-loss": ("max_loss", "number", (0, 100)),
+        "--max-loss": ("max_loss", "percent", None),
         "-D": ("timestamps", "flag", True),
         "--timestamps": ("timestamps", "flag", True),
         "--window": ("window", "duration", None),
