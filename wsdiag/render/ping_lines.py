@@ -32,7 +32,6 @@ class PingLines:
         self._terminal = terminal
         self._timestamps = timestamps
         self._several = urls > 1
-        self._views: list[Text] = []
 
     def start(self) -> None:
         """Nothing to prepare: lines need no screen."""
