@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from wsdiag.units import parse_duration, parse_size
 
-if TYPE_CHECKING:  # its import takes longer than a Ping: see quick.py
+if TYPE_CHECKING:  # its import takes longer than a Ping: see wsdiag/cli/quick
     import typer
 
 T = TypeVar("T")
