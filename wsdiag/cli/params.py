@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from wsdiag.units import parse_duration, parse_size
 
-if TYPE_CHECKING:  # its import takes longer than a Ping: see quick.py
+if TYPE_CHECKING:  # its import takes longer than a Ping: see wsdiag/cli/quick
     import typer
 
 T = TypeVar("T")
@@ -103,12 +103,18 @@ def parse_header(text: str) -> tuple[str, str]:
     if not colon and text.endswith(";"):  # curl's way to send an empty one
         name, colon = text[:-1], ":"
     if not colon:
-        raise ValueError(f"{text!r} has no colon: write 'Name: value'")
+        raise ValueError(f"{_first_word(text)} has no colon: write 'Name: value'")
     if not re.fullmatch(_TOKEN, name.strip()):
-        raise ValueError(f"{name.strip()!r} is not a header name")
+        raise ValueError(f"{_first_word(name)} is not a header name")
     if any((ord(char) < 0x20 and char != "\t") or ord(char) == 0x7F for char in value):
         raise ValueError(f"the value of {name.strip()!r} has a control character")
     return name.strip(), value.strip()
+
+
+def _first_word(text: str) -> str:
+    """Which header it is, to quote: what follows a forgotten colon may be a credential."""
+    word, space, _ = text.strip().partition(" ")
+    return repr(f"{word} …" if space else word)
 
 
 def read_headers(values: list[str]) -> tuple[tuple[str, str], ...]:

@@ -96,7 +96,9 @@ class ClientHandshake:
             )
             end = self._http.send(h11.EndOfMessage())
         except h11.LocalProtocolError as error:
-            raise LocalProtocolError(f"cannot send this request: {error}") from None
+            # h11 quotes the value that it refuses, which may be a token with a line end after it
+            problem = _refused_header(raw) or str(error)
+            raise LocalProtocolError(f"cannot send this request: {problem}") from None
         return (head or b"") + (end or b"")
 
     def receive(self, data: bytes) -> Accepted | None:
@@ -244,6 +246,17 @@ def _override(own: Headers, users: Sequence[tuple[str, str]]) -> Headers:
     names = {name.lower() for name, _ in own}
     kept = [(name, value) for name, value in own if name.lower() not in given]
     return kept + [(name, value) for name, value in users if value or name.lower() not in names]
+
+
+def _refused_header(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
+    """Which header HTTP cannot carry, without its value; None: it is not for a single one."""
+    for name, value in headers:
+        try:
+            h11.Request(method="GET", target="/", headers=[(name, value)], http_version="1.0")
+        except h11.LocalProtocolError as error:
+            if str(error).startswith("Illegal header value"):
+                return f"the value of {name.decode()} has a control character or a line end"
+    return None
 
 
 def _encode_value(value: str) -> bytes:

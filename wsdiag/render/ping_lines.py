@@ -34,7 +34,6 @@ class PingLines:
         self._terminal = terminal
         self._timestamps = timestamps
         self._several = urls > 1
-        self._views: list[Text] = []
         self._hints: dict[str, str | None] = {}
 
     def start(self) -> None:

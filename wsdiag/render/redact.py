@@ -17,8 +17,11 @@ _SCHEMES = frozenset({"basic", "bearer", "digest", "negotiate", "ntlm", "token"}
 _URL_PASSWORD = re.compile(
     r"([a-z][a-z0-9+.-]*://[^\s/?#:@]*:)(?!(?-i:PASSWORD)@HOST)[^\s/?#]*@", re.IGNORECASE
 )
+# A hint shows how to write such a line, with an ellipsis where the credential goes; what follows is
+# advice. No credential begins with one.
 _HEADER_LINE = re.compile(
-    r"\b(proxy-authorization|authorization|set-cookie|cookie)([ \t]*:[ \t]*)([^\r\n]+)",
+    r"\b(proxy-authorization|authorization|set-cookie|cookie)([ \t]*:[ \t]*+)"
+    r"(?!(?:bearer )?…)([^\r\n]+)",
     re.IGNORECASE,
 )
 _SHORTEST_SECRET = 4
@@ -43,9 +46,6 @@ class Redactor:
         if self.show:
             return text
         text = _HEADER_LINE.sub(lambda m: m[1] + m[2] + _mask_value(m[1], m[3]), text)
-        return self._own(text)
-
-    def _own(self, text: str) -> str:
         text = _URL_PASSWORD.sub(rf"\1{MASK}@", text)
         return self._secrets.sub(MASK, text) if self._secrets else text
 
@@ -55,8 +55,7 @@ class Redactor:
             return value
         if name.strip().lower() in _SECRET_HEADERS:
             return _mask_value(name, value)
-        # hints are our own words and may show how to write such a header
-        return self._own(value) if name == "hint" else self.text(value)
+        return self.text(value)
 
     def clean(self, value: T) -> T:
         """A copy of a result (dataclasses, sequences, mappings) with every string masked."""

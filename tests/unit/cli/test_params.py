@@ -42,6 +42,13 @@ def test_header_that_could_smuggle_is_refused(text: str, complaint: str) -> None
         parse_header(text)
 
 
+@pytest.mark.parametrize("text", ["Authorization Bearer hunter2", "Cookie sid=hunter2:x"])
+def test_a_forgotten_colon_does_not_quote_the_credential(text: str) -> None:
+    with pytest.raises(ValueError, match=f"'{text.split()[0]} …'") as refused:
+        parse_header(text)
+    assert "hunter2" not in str(refused.value)
+
+
 def test_headers_are_read_from_a_file(tmp_path) -> None:
     file = tmp_path / "headers"
     file.write_text("A: 1\n\nB: 2\n")

@@ -328,3 +328,11 @@ def test_blanks_before_a_forbidden_byte_cost_no_quadratic_time(bad: bytes) -> No
     """h11's pattern would take half a minute over this one."""
     wire = b"HTTP/1.1 101 S\r\nX:" + b" " * 60_000 + bad + b"x\r\n\r\n"
     assert refusal(client(), wire).code == "bad-response"
+
+
+@pytest.mark.parametrize("value", ["Bearer hunter2\n", "Bearer hunter2\r\nX: y", "hunter2\x00"])
+def test_a_header_that_cannot_be_sent_is_named_without_its_value(value: str) -> None:
+    handshake = ClientHandshake("a.test", "/", headers=[("Authorization", value)])
+    with pytest.raises(LocalProtocolError, match="the value of Authorization") as refused:
+        handshake.request()
+    assert "hunter2" not in str(refused.value)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.golden import scenes
 from tests.golden.stage import err, out, terminal
+from wsdiag.probes.diagnose import Hint, hints
 from wsdiag.probes.results import (
     CheckResult,
     ConnectResult,
@@ -154,6 +155,8 @@ SECRET = "hunter2hunter2"
         ("wss://user@host/p?a=b@c:d", "wss://user@host/p?a=b@c:d"),
         ("got Authorization: Basic dXNlcg==", "got Authorization: Basic ***"),
         ("cookie: a=1; b=2", "cookie: a=***; b=***"),
+        ("try -H 'Authorization: …', -b 'A=B'.", "try -H 'Authorization: …', -b 'A=B'."),
+        ("Authorization:  … Cookie: sid=1", "Authorization:  … Cookie: sid=***"),
         (f"echoed {SECRET}!", "echoed ***!"),
     ],
 )
@@ -176,6 +179,12 @@ def test_text_is_masked(text: str, shown: str) -> None:
 )
 def test_credential_headers_are_masked(name: str, value: str, shown: str) -> None:
     assert Redactor().header(name, value) == shown
+
+
+@pytest.mark.parametrize("hint", [hint for hint in hints() if hint.change])
+def test_advice_is_whole_in_any_field(hint: Hint) -> None:
+    result = CheckResult("id", "ws://x", "g", "fail", why=hint.change)
+    assert Redactor().clean(result) == result
 
 
 def test_secrets_are_masked_in_each_form_and_not_when_too_short() -> None:

@@ -22,8 +22,6 @@ from wsdiag.units import format_duration
 
 # Three intervals in a row: one that survives may be luck, and a drop shows at the next Ping.
 KEEPALIVE_ROUNDS = 3
-# The deadlines of the two long rules are theirs; this is how much may be lost on the way there.
-SLACK_S = 1.0
 
 
 class Overheard:
