@@ -153,10 +153,6 @@ class PingRun:
                 return pinger.summary(partial=True)
         return None
 
-    def summaries_so_far(self) -> list[PingSummary]:
-        """The statistics of all URLs now, marked partial."""
-        return [pinger.summary(partial=True) for pinger in self._pingers]
-
     def _make_pingers(self, stalls: Stalls) -> list[Pinger]:
         around = Surroundings(
             dial_options=self._dial_options, tracer=self._tracer, emit=self._emit,

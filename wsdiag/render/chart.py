@@ -18,7 +18,7 @@ from wsdiag.probes.results import Cause
 from wsdiag.render.axis import Scale, latency_label, latency_scale, time_label, time_step
 from wsdiag.render.canvas import STYLES, Canvas, Dots
 from wsdiag.render.glyphs import UNICODE, Glyphs
-from wsdiag.render.series import Moment, Moments, Sample, Series
+from wsdiag.render.series import Moment, Moments, Series
 from wsdiag.render.spread import spread
 
 CAUSES: tuple[Cause, ...] = ("network", "endpoint", "queue", "local")
@@ -66,15 +66,6 @@ class LatencyChart:
         `joined`: blanks go with what stands before them, so that there are few segments.
         """
         return _Drawing(self, width, joined).lines()
-
-
-def chart_of(samples: Iterable[Sample], *, height: int, name: str = "") -> LatencyChart:
-    """A chart of one series over its whole time."""
-    series, end_s = Series(name), 0.0
-    for sample in samples:
-        series.add(sample)
-        end_s = max(end_s, sample.t_s)
-    return LatencyChart([series], end_s, height)
 
 
 @dataclass(slots=True)

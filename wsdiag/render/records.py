@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, TextIO
+from typing import Any
 
 from wsdiag.probes.results import SCHEMA_VERSION
 from wsdiag.render.redact import Redactor
@@ -72,9 +72,3 @@ def timestamp(moment: datetime) -> str:
 def to_line(record: Mapping[str, Any]) -> str:
     """One NDJSON line. ASCII only: safe on any terminal and in any locale, lone surrogates too."""
     return json.dumps(record, ensure_ascii=True, allow_nan=False, separators=(",", ":")) + "\n"
-
-
-def write_ndjson(result: Any, stream: TextIO, redactor: Redactor | None = None) -> None:
-    """Write one result as a line and flush it, so that a reader of the pipe sees it now."""
-    stream.write(to_line(to_record(result, redactor)))
-    stream.flush()

@@ -45,11 +45,6 @@ class Certificate:
     issuer_url: str | None = None
     """Where the issuer publishes its own certificate (RFC 5280, 4.2.2.1)."""
 
-    @property
-    def self_issued(self) -> bool:
-        """Whether it names itself as its issuer: a root, or a self-signed certificate."""
-        return self.subject == self.issuer
-
 
 def parse(der: bytes) -> Certificate:
     """Read one certificate. CertificateError when it is none."""

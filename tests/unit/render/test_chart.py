@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,17 @@ from hypothesis import strategies as st
 
 from wsdiag.render.axis import latency_label, latency_scale, time_label, time_step
 from wsdiag.render.canvas import STYLES, Canvas
-from wsdiag.render.chart import LatencyChart, chart_of
+from wsdiag.render.chart import LatencyChart
 from wsdiag.render.series import Moments, Sample, Series, Tally
+
+
+def chart_of(samples: Iterable[Sample], *, height: int, name: str = "") -> LatencyChart:
+    """A chart of one series over its whole time."""
+    series, end_s = Series(name), 0.0
+    for sample in samples:
+        series.add(sample)
+        end_s = max(end_s, sample.t_s)
+    return LatencyChart([series], end_s, height)
 
 
 def _rows(chart: LatencyChart, width: int = 60) -> list[str]:

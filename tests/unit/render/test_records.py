@@ -14,9 +14,10 @@ from jsonschema import Draft202012Validator
 from tests.golden import scenes
 from wsdiag.probes.results import IdleTrial, Phases, PingReply, PingStart, ServeEvent
 from wsdiag.protocol.codes import Opcode
-from wsdiag.render.records import timestamp, to_line, to_record, write_ndjson
+from wsdiag.render.records import timestamp, to_line, to_record
 from wsdiag.render.redact import Redactor
 from wsdiag.render.schema import build_schema, schema_text
+from wsdiag.render.terminal import Terminal
 from wsdiag.render.trace import TraceWriter
 from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced
 
@@ -102,7 +103,7 @@ def test_each_line_is_flushed() -> None:
         def flush(self) -> None:
             flushed.append(self.getvalue())
 
-    write_ndjson(scenes.ERROR, Pipe())
+    Terminal(stdout=Pipe(), stderr=io.StringIO(), environ={}).json(scenes.ERROR)
     assert flushed[-1].endswith("}\n")
 
 
