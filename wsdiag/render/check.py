@@ -124,4 +124,5 @@ def _verdict(summary: CheckSummary, wrong: Sequence[str], glyphs: Glyphs) -> tup
         return f"{glyphs.warn} {', '.join(wrong)}", "bold yellow"
     if not summary.passed + summary.warned:
         return f"{glyphs.warn} nothing was checked", "bold yellow"
-    return f"{glyphs.ok} all checks passed", "bold green"
+    said = "no check failed" if summary.warned else "all checks passed"
+    return f"{glyphs.ok} {said}", "bold green"

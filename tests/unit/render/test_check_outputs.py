@@ -154,6 +154,7 @@ def test_failures_come_last_and_the_verdict_at_the_end() -> None:
         ([result("a", "pass")], "all checks passed"),
         ([result("a", "pass"), result("b", "skip", unmeasured=True)], "1 check not measured"),
         ([result("a", "fail"), result("b", "pass")], "1 check failed; 1 passed in"),
+        ([result("a", "warn")], "no check failed; 0 passed, 1 warned in"),
         ([], "nothing was checked"),
     ],
 )
