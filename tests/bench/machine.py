@@ -22,7 +22,7 @@ def description() -> str:
     cores = os.cpu_count() or 1
     return (
         f"{_processor()}, {cores} core{'s' * (cores > 1)}, {platform.system()} "
-        f"{platform.release()}, Python {platform.python_version()}; {peers}"
+        f"{platform.release().partition('-')[0]}, Python {platform.python_version()}; {peers}"
     )
 
 
