@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from wsdiag.probes.results import Error, PingClosed, PingEvent, PingLost, PingReply
@@ -16,24 +17,29 @@ COLUMNS = (
 )  # fmt: skip
 
 
-class PingCsv:
-    """Writes a header line, then `reply`, `lost` and `closed` rows; no summary: rows are data."""
+class CsvRows:
+    """Writes a header line, and a row for each event that `row_of` makes one of (None: no row)."""
 
-    def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
-        self._rows = csv.DictWriter(terminal.out.file, COLUMNS, restval="", lineterminator="\n")
+    def __init__(
+        self,
+        terminal: Terminal,
+        columns: Sequence[str],
+        row_of: Callable[[Any], dict[str, Any] | None],
+    ) -> None:
+        self._terminal, self._row_of = terminal, row_of
+        self._rows = csv.DictWriter(terminal.out.file, columns, restval="", lineterminator="\n")
 
     def start(self) -> None:
         """Write the header line."""
         self._rows.writeheader()
         self._terminal.out.file.flush()
 
-    def handle(self, event: PingEvent) -> None:
+    def handle(self, event: Any) -> None:
         """Write one event; errors go to stderr."""
         if isinstance(event, Error):
             print_error(self._terminal, event)
-        elif isinstance(event, PingReply | PingLost | PingClosed):
-            self._rows.writerow(_row(self._terminal.clean(event)))
+        elif (row := self._row_of(self._terminal.clean(event))) is not None:
+            self._rows.writerow(row)
             self._terminal.out.file.flush()
 
     def refresh(self) -> None:
@@ -46,7 +52,16 @@ class PingCsv:
         """Nothing to restore."""
 
 
-def _row(event: PingReply | PingLost | PingClosed) -> dict[str, Any]:
+class PingCsv(CsvRows):
+    """`reply`, `lost` and `closed` rows; no summary: rows are data."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        super().__init__(terminal, COLUMNS, _row)
+
+
+def _row(event: PingEvent) -> dict[str, Any] | None:
+    if not isinstance(event, PingReply | PingLost | PingClosed):
+        return None
     row = {"time": timestamp(event.time), "url": cell(event.url)}
     if isinstance(event, PingLost):
         return {**row, "event": "lost", "seq": event.seq}

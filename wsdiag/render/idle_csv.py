@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from typing import Any
 
-from wsdiag.probes.results import Drop, Error, IdleEvent, IdleTrial, IdleVerdict
-from wsdiag.render.csv import cell
-from wsdiag.render.error import print_error
+from wsdiag.probes.results import Drop, IdleEvent, IdleTrial, IdleVerdict
+from wsdiag.render.csv import CsvRows, cell
 from wsdiag.render.terminal import Terminal
 
 COLUMNS = (
@@ -16,33 +14,18 @@ COLUMNS = (
 )  # fmt: skip
 
 
-class IdleCsv:
-    """Writes a header line, `trial` rows as they end, and a `verdict` row for each URL."""
+class IdleCsv(CsvRows):
+    """`trial` rows as they end, and a `verdict` row for each URL; progress is left out."""
 
     def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
-        self._rows = csv.DictWriter(terminal.out.file, COLUMNS, restval="", lineterminator="\n")
+        super().__init__(terminal, COLUMNS, _row)
 
-    def start(self) -> None:
-        """Write the header line."""
-        self._rows.writeheader()
-        self._terminal.out.file.flush()
 
-    def handle(self, event: IdleEvent) -> None:
-        """Write one event; progress is left out, errors go to stderr."""
-        if isinstance(event, Error):
-            print_error(self._terminal, event)
-        elif isinstance(event, IdleTrial | IdleVerdict):
-            clean = self._terminal.clean(event)
-            row = _verdict(clean) if isinstance(clean, IdleVerdict) else _trial(clean)
-            self._rows.writerow({"url": cell(clean.url), **row, **_drop(clean.drop)})
-            self._terminal.out.file.flush()
-
-    def finish(self) -> None:
-        """Nothing follows the rows."""
-
-    def stop(self) -> None:
-        """Nothing to restore."""
+def _row(event: IdleEvent) -> dict[str, Any] | None:
+    if not isinstance(event, IdleTrial | IdleVerdict):
+        return None
+    row = _verdict(event) if isinstance(event, IdleVerdict) else _trial(event)
+    return {"url": cell(event.url), **row, **_drop(event.drop)}
 
 
 def _trial(trial: IdleTrial) -> dict[str, Any]:
