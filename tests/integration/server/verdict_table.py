@@ -164,7 +164,7 @@ TABLE: tuple[Row, ...] = (
     Row("/fragment/3", ping=Ping(options={"mode": "text", "size": 30})),
     Row("/status/403", **refused("upgrade", "403 Forbidden")),
     Row("/status/503?retry-after=7", **refused("upgrade", "503 Service Unavailable")),
-    Row("/redirect/2", **refused("upgrade", "302 Found")),
+    Row("/redirect/2", **refused("redirect", "302 Found")),
     Row("/auth/basic", **refused("upgrade", "401 Unauthorized")),
     Row("/subprotocol", **refused("upgrade", "offer a subprotocol")),
     Row("/deflate", **refused("upgrade", "offer permessage-deflate")),

@@ -708,7 +708,7 @@ def test_without_location_the_redirect_is_the_answer() -> None:
         handler, _ = redirecting(b"/x")
         async with raw_server(handler) as port:
             error = await failure(f"ws://127.0.0.1:{port}/")
-            assert (error.kind, error.code) == ("upgrade", "http-302")
+            assert (error.kind, error.code) == ("redirect", "http-302")
             assert ("Location", "/x") in error.report.headers
 
     asyncio.run(main())
