@@ -27,6 +27,7 @@ __all__ = ["End", "How", "Sink", "Stream"]
 
 CHUNK = 65536
 LINGER_S = 5.0
+_UNREAD_READS = 16  # of what nobody will read, so that a flood does not hold the loop
 
 
 class Stream:
@@ -170,7 +171,7 @@ class Stream:
 
     def _sent_all(self) -> None:
         if self._closing:
-            self._shut()
+            self._end_by_fin()
         elif self._half_closed and self._outbox.failure is None:
             with suppress(OSError):
                 self._sock.shutdown(socket.SHUT_WR)
@@ -204,7 +205,7 @@ class Stream:
         if self._outbox.unsent:
             self._linger = self._loop.call_later(LINGER_S, self.reset)
         else:
-            self._shut()
+            self._end_by_fin()
 
     def reset(self) -> None:
         """Drop everything and send RST, not FIN (SO_LINGER of zero seconds)."""
@@ -240,6 +241,15 @@ class Stream:
         deafened = deaf and deafen(self._sock)
         self._outbox.fail(End("local", "frozen", now()))
         return deafened
+
+    def _end_by_fin(self) -> None:
+        """Close by FIN; close(2) alone answers bytes that nobody read with RST (RFC 2525, 2.17)."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
+            for _ in range(_UNREAD_READS):
+                if not self._sock.recv(CHUNK):
+                    break
+        self._shut()
 
     def _shut(self) -> None:
         if self._linger is not None:

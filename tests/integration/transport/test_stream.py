@@ -223,6 +223,19 @@ def test_closing_sends_what_is_queued_first() -> None:
     run(scenario, small=True)
 
 
+def test_closing_ends_by_fin_although_bytes_were_never_read() -> None:
+    async def scenario(pair: Pair) -> None:
+        pair.stream.pause_reading()
+        pair.peer.sendall(b"nobody reads this" * 1000)
+        await asyncio.sleep(0.05)
+        pair.stream.write(b"bye")
+        pair.stream.close()
+        assert await pair.peer_receives(3) == b"bye"
+        assert await pair.peer_receives(1) == b"", "FIN, not RST"
+
+    run(scenario)
+
+
 def test_reset_sends_rst_and_drops_the_queue() -> None:
     async def scenario(pair: Pair) -> None:
         pair.stream.write(bytes(1 << 20))
