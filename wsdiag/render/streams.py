@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TextIO
 
+_PADDING = re.compile(r" +$", re.MULTILINE)
+
 
 class SafeStream:
     """A text stream that never fails to encode: what it cannot carry is folded or escaped."""
@@ -19,8 +21,9 @@ class SafeStream:
 
     def write(self, text: str) -> int:
         """Write all of `text`; its length is returned."""
-        # blanks at the ends of lines are for a screen, to erase what stood there
-        shown = text if self.isatty() else re.sub(r" +$", "", text, flags=re.MULTILINE)
+        # blanks at the ends of lines are for a screen, to erase what stood there; records have none
+        padded = " \n" in text or text.endswith(" ")
+        shown = _PADDING.sub("", text) if padded and not self.isatty() else text
         try:
             self._stream.write(shown if shown.isascii() else self._carried(shown))
         except BrokenPipeError:

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 from wsdiag.protocol.errors import HandshakeError
 from wsdiag.transport.inbox import InboxEnded
 from wsdiag.transport.options import DialOptions
-from wsdiag.transport.redirects import STATUSES as _REDIRECTS
+from wsdiag.transport.redirects import leads_elsewhere
 from wsdiag.transport.report import DialError, DialReport, Kind
 from wsdiag.transport.resolve import FAMILIES, Address, format_address
 from wsdiag.transport.stream import End
 from wsdiag.transport.tls import TlsLayer
 
 if TYPE_CHECKING:
-    from wsdiag.protocol.http import Response
     from wsdiag.transport.trace import Phase
     from wsdiag.transport.trust import TrustError
 
@@ -225,20 +224,14 @@ def handshake(
     code = error.code
     if code == "http-status" and response is not None:
         code = f"http-{response.status}"
-    kind: Kind = "redirect" if _leads_elsewhere(response) else "upgrade"
+    elsewhere = response is not None and leads_elsewhere(report)
+    kind: Kind = "redirect" if elsewhere else "upgrade"
     if code == "closed-early":
         kind, code = "closed", "closed-in-handshake"
     return DialError(
         kind, "upgrade", code, error.message, report,
         section=error.section, how=how, first_bytes=first_bytes,
     )  # fmt: skip
-
-
-def _leads_elsewhere(response: Response | None) -> bool:
-    """A redirect (RFC 9110, 15.4) that says where to."""
-    if response is None or response.status not in _REDIRECTS:
-        return False
-    return response.header("location") is not None
 
 
 def _says_plain_on_tls(body: bytes) -> bool:

@@ -17,8 +17,12 @@ _CREDENTIALS = ("authorization", "cookie", "host", "proxy-authorization")
 
 def is_redirect(error: DialError) -> bool:
     """Whether the endpoint's answer names another place; a proxy's may not send us anywhere."""
-    answered = error.phase == "upgrade" and error.report.status in STATUSES
-    return answered and location(error.report) is not None
+    return error.phase == "upgrade" and leads_elsewhere(error.report)
+
+
+def leads_elsewhere(report: DialReport) -> bool:
+    """Whether the answer is a redirect (RFC 9110, 15.4) that says where to."""
+    return report.status in STATUSES and location(report) is not None
 
 
 def location(report: DialReport) -> str | None:
