@@ -41,12 +41,11 @@ quick:
 # everything that must hold before a commit, but for the slow tests
 check: lint types imports quick
 
-# write again what is made from the code: schema, docs/serve.md, help, man/, completions/, the quick table
+# write again what is made from the code: schema, docs/serve.md, man/, completions/
 generate:
     {{venv}}python -m wsdiag.render.schema
     {{venv}}python -m wsdiag.server.reference > docs/serve.md
-    {{venv}}python -m wsdiag.cli.reference
-    {{venv}}python -m wsdiag.cli.quick
+    {{venv}}python -m wsdiag.cli.generate
 
 # write the golden pictures again; look at the difference before you commit it
 golden:
@@ -67,7 +66,7 @@ package:
 # one file for any Python from 3.11 on (docs/install.md)
 zipapp:
     rm -rf build/app
-    {{venv}}pip install -q --target build/app . 'typer<0.29'
+    {{venv}}pip install -q --target build/app .
     rm -rf build/app/bin
     {{venv}}python -m zipapp -c -p '/usr/bin/env python3' -m wsdiag.cli.main:run -o build/wsdiag.pyz build/app
     build/wsdiag.pyz --version

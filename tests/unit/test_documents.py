@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -51,8 +52,10 @@ def test_the_documents_show_commands() -> None:
 def test_commands_parse(document: str, command: str) -> None:
     """Each is taken by the command line as it stands: no option unknown, no value refused."""
     name, *words = shlex.split(re.sub(r" \[[^\]]*\]", "", command))
-    parser = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
-    parser.make_context(name, [PLACEHOLDERS.get(word, word) for word in words])
+    group: Any = typer.main.get_command(app)
+    with group.make_context("wsdiag", [name]) as ctx:
+        parser = group.get_command(ctx, name)
+        parser.make_context(name, [PLACEHOLDERS.get(word, word) for word in words])
 
 
 def test_a_command_that_is_wrong_is_found() -> None:

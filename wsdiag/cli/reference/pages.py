@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
-from wsdiag.cli.fault_options import FAULTS_PANEL
-from wsdiag.cli.reference.model import HELP, Command, CommandLine, Flag
+from wsdiag.cli.reference.model import Command, Flag
 
 WIDTH = 80
 SCREEN = 23
 """Lines of a short page at most: a terminal has 24, and the prompt takes one."""
+_MANY = 20
+"""Options of a panel from which on a short page has their names only."""
 _NAMES = 28
 """Column where an option's help begins on a full page."""
 _PLAIN = str.maketrans({"…": "...", "·": "-", "–": "-", "—": "-", "’": "'"})
@@ -29,18 +30,24 @@ _UNITS = (
 )
 
 
-def overview(line: CommandLine) -> str:
-    """`wsdiag --help`: which command answers what."""
-    column = max(len(command.name) for command in line.commands) + 4
+def overview(commands: Mapping[str, str], top: Sequence[Flag], *, full: bool = False) -> str:
+    """`wsdiag -h`: which command answers what; `full`: options, units and codes in words."""
+    column = max(map(len, commands)) + 4
+    in_brief = [
+        _names_only("Options", top, len("Exit codes") + 2),
+        "**Exit codes**  0 limits hold, 1 no usable answer, 2 usage, 3 a limit does not hold",
+    ]
+    in_words = ["**Options**", *(_described(flag, 21) for flag in top), "", *_wrapped(_UNITS), ""]
     return _page(
         [
-            f"**Usage:** wsdiag COMMAND [OPTION]...\n\n{line.help}\n\n**Commands**",
-            *(_hanging(f"  {c.name}", c.help, column) for c in line.commands),
-            "\n**Options**",
-            *(_described(flag, 21) for flag in line.top),
+            "**Usage:** wsdiag COMMAND [OPTION]...",
             "",
-            *_CODES[:1],
-            "  0 measured, limits hold; 1 no usable answer; 2 usage; 3 a limit does not hold",
+            "ping, mtr and curl -v for WebSockets.",
+            "",
+            "**Commands**",
+            *(_hanging(f"  {name}", question, column) for name, question in commands.items()),
+            "",
+            *([*in_words, *_CODES] if full else in_brief),
             "",
             "**A command's options: wsdiag COMMAND -h. Begin with: wsdiag demo.**",
         ]
@@ -48,23 +55,23 @@ def overview(line: CommandLine) -> str:
 
 
 def short_page(command: Command) -> str:
-    """`wsdiag COMMAND --help`: question, examples, and every option by purpose, on one screen."""
+    """`wsdiag COMMAND -h`: question, examples, and every option by purpose, on one screen."""
     head = _head(command)
-    in_words = _page([*head, *_panels(command)])
-    if in_words.count("\n") <= SCREEN:
-        return in_words
+    described = _page([*head, *_panels(command)])
+    if described.count("\n") <= SCREEN:
+        return described
     panels = {title.partition(" (")[0]: flags for title, flags in command.panels().items()}
     column = max(map(len, panels)) + 2
     dense = [
-        _names_only(label, [flag for flag in flags if flag is not HELP], column)
+        _names_only(label, [flag for flag in flags if not flag.is_help], column)
         for label, flags in panels.items()
     ]
-    more = f"**After =: default, or choices. In words: wsdiag help {command.name}, or man wsdiag.**"
+    more = f"**=value is the default, a|b the choices. Full help: wsdiag help {command.name}**"
     return _page([*head, *dense, "", more])
 
 
 def full_page(command: Command) -> str:
-    """`wsdiag help COMMAND`: every option with its help, values and defaults."""
+    """`wsdiag COMMAND --help`: every option with its help, values and defaults."""
     prose = [row for paragraph in command.prose for row in (*_wrapped(paragraph), "")]
     measures = command.operand is not None and "URL" in command.operand.value
     end = [*_wrapped(_UNITS), "", *_CODES] if measures else []
@@ -103,10 +110,11 @@ def _hanging(start: str, text: str, column: int) -> str:
     return "\n".join([start.ljust(column) + first, *(" " * column + line for line in more)])
 
 
-def _names_only(label: str, flags: Iterable[Flag], column: int) -> str:
+def _names_only(label: str, flags: Sequence[Flag], column: int) -> str:
     """`Label  -a/--all  --depth=3 …`, with the defaults or the choices that options have."""
     lines = [""]
-    for word in (f"{'/'.join(_folded(flag))}{_default(flag)}" for flag in flags):
+    bare = len(flags) > _MANY
+    for word in ("/".join(_folded(flag)) + ("" if bare else _default(flag)) for flag in flags):
         if lines[-1] and column + len(lines[-1]) + 2 + len(word) > WIDTH:
             lines.append("")
         lines[-1] += f"  {word}" if lines[-1] else word
@@ -125,8 +133,6 @@ def _folded(flag: Flag) -> list[str]:
 
 def _default(flag: Flag) -> str:
     """All choices where an option has a few, the default where it is short."""
-    if flag.panel == FAULTS_PANEL:  # half a hundred: the page bears their names only
-        return ""
     if flag.choices and len(flag.value) <= 24:
         return f"={flag.value}"
     return f"={flag.default}" if flag.default is not None and len(flag.default) < 12 else ""
