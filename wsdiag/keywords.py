@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, TypedDict
 
-from wsdiag.probes.results import Trial
-from wsdiag.probes.tokens import Mode
+from wsdiag.probes.ping.payloads import Mode
+from wsdiag.records import Trial
 
 
 class PingKeywords(TypedDict, total=False):

@@ -8,9 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.probes.recorded_trials import World, case, idle, play
-from wsdiag.probes.idle_options import IdleOptions
-from wsdiag.probes.results import How, IdleTrial
-from wsdiag.probes.verdict import judge
+from wsdiag.judgement.verdict.judge import judge
+from wsdiag.probes.idle.options import IdleOptions
+from wsdiag.records import How, IdleTrial
 
 SCALES = st.sampled_from([0.05, 1.0])
 EVENTS: st.SearchStrategy[How] = st.sampled_from(["fin", "rst", "tls-eof", "close"])
@@ -22,10 +22,13 @@ def options(draw: st.DrawFn) -> IdleOptions:
     scale = draw(SCALES)
     start = draw(st.floats(20, 40)) * scale
     return IdleOptions(
-        from_s=start, to_s=start + draw(st.floats(20, 90)) * scale,
-        step_s=draw(st.floats(2, 10)) * scale, keepalive_s=start * draw(st.floats(0.2, 0.7)),
-        repeat=1, max_connections=draw(st.integers(12, 60)),
-    )  # fmt: skip
+        from_s=start,
+        to_s=start + draw(st.floats(20, 90)) * scale,
+        step_s=draw(st.floats(2, 10)) * scale,
+        keepalive_s=start * draw(st.floats(0.2, 0.7)),
+        repeat=1,
+        max_connections=draw(st.integers(12, 60)),
+    )
 
 
 def jitter(seed: int, width: float):  # type: ignore[no-untyped-def]
@@ -38,8 +41,9 @@ def test_an_announced_drop_is_found_within_a_second(
     asked: IdleOptions, share: float, how: How, seed: int, pong_counts: bool
 ) -> None:
     timeout = asked.to_s * share
-    world = World(timeout, how, pong_counts=pong_counts,
-                  product_jitter=jitter(seed, 0.04 * min(1.0, timeout)))  # fmt: skip
+    world = World(
+        timeout, how, pong_counts=pong_counts, product_jitter=jitter(seed, 0.04 * min(1.0, timeout))
+    )
     verdict = judge(play(asked, world), case(longest_s=asked.longest_s))
     found = verdict.idle_timeout_s
     assert verdict.verdict == "idle-timeout", verdict.explanation

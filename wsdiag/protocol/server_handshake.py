@@ -23,9 +23,7 @@ from wsdiag.protocol.http import (
     decode_headers,
     has_token,
 )
-from wsdiag.protocol.http import (
-    accept_key as compute_accept,
-)
+from wsdiag.protocol.http import accept_key as compute_accept
 
 _SECTION = "RFC 6455, 4.2.1"
 
@@ -104,10 +102,7 @@ class ServerHandshake:
         return _response(101, own, headers), agreed[1] if agreed else None
 
     def reject(
-        self,
-        status: int,
-        headers: Sequence[tuple[str, str]] = (),
-        body: bytes = b"",
+        self, status: int, headers: Sequence[tuple[str, str]] = (), body: bytes = b""
     ) -> bytes:
         """A whole HTTP answer that ends the connection."""
         return refusal(status, headers, body)

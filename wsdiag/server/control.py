@@ -13,8 +13,8 @@ import h11
 from wsdiag.protocol.server_handshake import refusal
 from wsdiag.server.common import build_faults
 from wsdiag.server.params import params_of
-from wsdiag.transport.stamps import Stamp
-from wsdiag.transport.stream import End, Stream
+from wsdiag.transport.stream.stamps import Stamp
+from wsdiag.transport.stream.stream import End, Stream
 
 if TYPE_CHECKING:
     from wsdiag.server.fault import Fault

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from wsdiag.server.fault import Direction, Fault, overrides
 from wsdiag.server.flow import Action, Out, Queue
-from wsdiag.transport.stamps import Stamp
-from wsdiag.transport.stream import End, Stream
+from wsdiag.transport.stream.stamps import Stamp
+from wsdiag.transport.stream.stream import End, Stream
 
 if TYPE_CHECKING:
     from wsdiag.server.server import Server
@@ -28,9 +28,20 @@ class Link:
     """
 
     __slots__ = (
-        "_gates", "_holds", "_touched", "armed", "dropped", "faults", "loop", "number", "out",
-        "over", "server", "started_at", "stream",
-    )  # fmt: skip
+        "_gates",
+        "_holds",
+        "_touched",
+        "armed",
+        "dropped",
+        "faults",
+        "loop",
+        "number",
+        "out",
+        "over",
+        "server",
+        "started_at",
+        "stream",
+    )
 
     def __init__(self, server: Server, number: int, stream: Stream) -> None:
         self.server, self.number, self.stream = server, number, stream

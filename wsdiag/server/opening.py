@@ -16,9 +16,9 @@ from wsdiag.server.peer import Peer
 from wsdiag.server.relay import RelayPeer, dial_upstream, upstream_headers, upstream_refusal
 from wsdiag.server.routes import RouteError, resolve
 from wsdiag.server.terms import Terms
-from wsdiag.transport.report import DialError
-from wsdiag.transport.stamps import Stamp
-from wsdiag.transport.stream import End, Stream
+from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.stream.stamps import Stamp
+from wsdiag.transport.stream.stream import End, Stream
 
 if TYPE_CHECKING:
     from wsdiag.server.server import Server
@@ -33,9 +33,19 @@ class Opening:
     """One opening handshake, bounded in time and size; hands the stream on, or ends it."""
 
     __slots__ = (
-        "_deaf", "_full", "_handshake", "_kept", "_mute", "_over", "_task", "_timer", "loop",
-        "number", "server", "stream",
-    )  # fmt: skip
+        "_deaf",
+        "_full",
+        "_handshake",
+        "_kept",
+        "_mute",
+        "_over",
+        "_task",
+        "_timer",
+        "loop",
+        "number",
+        "server",
+        "stream",
+    )
 
     def __init__(self, server: Server, number: int, stream: Stream, *, full: bool) -> None:
         self.server, self.number, self.stream = server, number, stream

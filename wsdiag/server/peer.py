@@ -15,8 +15,8 @@ from wsdiag.protocol.events import BinaryMessage, Close, Event, TextMessage, Vio
 from wsdiag.protocol.frames import encode_frame
 from wsdiag.server.fault import Fault, overrides
 from wsdiag.server.link import Link
-from wsdiag.transport.stamps import Stamp
-from wsdiag.transport.stream import End, Stream
+from wsdiag.transport.stream.stamps import Stamp
+from wsdiag.transport.stream.stream import End, Stream
 
 if TYPE_CHECKING:
     from wsdiag.server.server import Server
@@ -28,9 +28,7 @@ LINGER_S = 2.0
 class Peer(Link):
     """A client behind its opening handshake. `deliver` answers messages: here, an echo."""
 
-    __slots__ = (
-        "_receivers", "_timer", "closed_by", "connection", "messages_in", "messages_out",
-    )  # fmt: skip
+    __slots__ = ("_receivers", "_timer", "closed_by", "connection", "messages_in", "messages_out")
 
     auto_pong = True
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wsdiag.server.link import QUEUE_HIGH, QUEUE_LOW, How, Link, drop_stream
-from wsdiag.transport.race import RaceLost, connect_first
-from wsdiag.transport.resolve import lookup
-from wsdiag.transport.stamps import Stamp
-from wsdiag.transport.stream import End, Stream
+from wsdiag.transport.dial.race import RaceLost, connect_first
+from wsdiag.transport.dial.resolve import lookup
+from wsdiag.transport.stream.stamps import Stamp
+from wsdiag.transport.stream.stream import End, Stream
 
 if TYPE_CHECKING:
     from wsdiag.server.server import Server

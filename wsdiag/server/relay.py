@@ -11,12 +11,12 @@ from wsdiag.protocol.events import BinaryMessage, Close, Event, Ping, Pong, Text
 from wsdiag.protocol.server_handshake import refusal
 from wsdiag.server.link import QUEUE_HIGH, How, drop_stream
 from wsdiag.server.peer import Peer
-from wsdiag.transport.dial import dial
-from wsdiag.transport.options import DialOptions
-from wsdiag.transport.report import DialError, DialReport
+from wsdiag.transport.dial.dialer import dial
+from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.dial.report import DialError, DialReport
+from wsdiag.transport.dial.target import Target
 from wsdiag.transport.session import Received, Session
-from wsdiag.transport.stream import End, Stream
-from wsdiag.transport.target import Target
+from wsdiag.transport.stream.stream import End, Stream
 
 if TYPE_CHECKING:
     from wsdiag.protocol.http import Request
@@ -27,9 +27,21 @@ HOLD_UPSTREAM = 4
 _LOOK_AGAIN_S = 0.01
 # Headers that belong to one hop, or that our own handshake writes (RFC 9110, 7.6.1).
 _OWN = frozenset(
-    {"host", "upgrade", "connection", "keep-alive", "te", "trailer", "transfer-encoding",
-     "content-length", "proxy-connection", "proxy-authorization", "origin", "user-agent"}
-)  # fmt: skip
+    {
+        "host",
+        "upgrade",
+        "connection",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "content-length",
+        "proxy-connection",
+        "proxy-authorization",
+        "origin",
+        "user-agent",
+    }
+)
 
 
 async def dial_upstream(options: ServerOptions, request: Request) -> Session:

@@ -11,11 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsdiag.transport.blackhole import deafen, hear
-from wsdiag.transport.resolve import format_address
-from wsdiag.transport.stream import End, Stream
-from wsdiag.transport.tls import TlsLayer
-from wsdiag.transport.trust import load_chain
+from wsdiag.transport.dial.resolve import format_address
+from wsdiag.transport.stream.blackhole import deafen, hear
+from wsdiag.transport.stream.stream import End, Stream
+from wsdiag.transport.tls.layer import TlsLayer
+from wsdiag.transport.tls.trust import load_chain
 
 _PER_WAKE = 128
 _OUT_OF_FILES_PAUSE_S = 0.2

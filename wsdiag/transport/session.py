@@ -13,10 +13,10 @@ from wsdiag.protocol.codes import Role, State
 from wsdiag.protocol.connection import Connection
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import Close, Event, Violation
-from wsdiag.transport.report import DialReport
-from wsdiag.transport.stamps import SentMark, Stamp, now
-from wsdiag.transport.stream import End, Stream
-from wsdiag.transport.tcpinfo import TcpInfo
+from wsdiag.transport.dial.report import DialReport
+from wsdiag.transport.stream.stamps import SentMark, Stamp, now
+from wsdiag.transport.stream.stream import End, Stream
+from wsdiag.transport.stream.tcpinfo import TcpInfo
 
 _QUEUE_HIGH, _QUEUE_LOW = 64, 16
 _UNSENT_HIGH = 1 << 20
@@ -54,9 +54,17 @@ class Session:
     """An open WebSocket connection, pulled from (`receive`) or pushing (`on_event`, `on_end`)."""
 
     __slots__ = (
-        "_discarding", "_events", "_on_end", "_on_event", "_wake", "connection", "ended",
-        "opened", "report", "stream",
-    )  # fmt: skip
+        "_discarding",
+        "_events",
+        "_on_end",
+        "_on_event",
+        "_wake",
+        "connection",
+        "ended",
+        "opened",
+        "report",
+        "stream",
+    )
 
     def __init__(
         self,

@@ -7,10 +7,10 @@ import struct
 
 from tests.integration.scripted import Script, Visitor, scripted
 from tests.peers.fleet import Peers
-from wsdiag.probes.connect import connect
-from wsdiag.probes.results import ConnectResult
+from wsdiag.probes.connect.run import connect
 from wsdiag.protocol.codes import Opcode
-from wsdiag.transport.options import DialOptions
+from wsdiag.records import ConnectResult
+from wsdiag.transport.dial.options import DialOptions
 
 PING, PONG, CLOSE = Opcode.PING, Opcode.PONG, Opcode.CLOSE
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.integration.idle.endpoint import Endpoint, endpoint
 from tests.integration.idle.running import Probed, probe, scaled
-from wsdiag.probes.results import IdleVerdict
+from wsdiag.records import IdleVerdict
 
 # Far enough apart that no two neighbours within one timer's tolerance hold most of them.
 RANDOM_S = (0.8, 3.7, 1.9, 2.9, 1.2, 3.3, 0.9, 2.4)
@@ -45,8 +45,10 @@ SCENES: dict[str, Scene] = {
     "mute": Scene({"answers_pings": False}),
     "mute-drop": Scene({"idle_s": 2.2, "answers_pings": False}),
     "mute-server-bytes": Scene({"idle_s": 2.2, "answers_pings": False, "counts": "server"}),
-    "mute-echo": Scene({"idle_s": 2.2, "answers_pings": False, "echo": True},
-                       {"send": "hello", "expect": "^hel+o$"}),
+    "mute-echo": Scene(
+        {"idle_s": 2.2, "answers_pings": False, "echo": True},
+        {"send": "hello", "expect": "^hel+o$"},
+    ),
     "messages-only": Scene({"idle_s": 2.2, "only_messages_count": True}),
     "messages-only-sent": Scene({"idle_s": 2.2, "only_messages_count": True}, {"send": "x"}),
     "silent": Scene({"idle_s": 2.2, "how": "silent"}),
@@ -63,7 +65,7 @@ SCENES: dict[str, Scene] = {
     "named": Scene({"idle_s": 2.2, "headers": (("Server", "nginx/1.2"), ("CF-Ray", "1a2b"))}),
     "required": Scene({"idle_s": 2.2}, {"require_s": 3.0}),
     "required-less": Scene({"idle_s": 2.2}, {"require_s": 1.5}),
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -117,12 +119,16 @@ def test_the_timeout_is_found_however_it_shows(name: str, scenes: Scenes) -> Non
 @pytest.mark.parametrize(
     ("name", "how", "code", "reason"),
     [
-        ("fin", "fin", None, None), ("rst", "rst", None, None), ("half", "fin", None, None),
-        ("cut", "fin", None, None), ("1000", "close", 1000, ""),
-        ("1001", "close", 1001, "idle"), ("1011", "close", 1011, "keepalive \x1b[2J"),
+        ("fin", "fin", None, None),
+        ("rst", "rst", None, None),
+        ("half", "fin", None, None),
+        ("cut", "fin", None, None),
+        ("1000", "close", 1000, ""),
+        ("1001", "close", 1001, "idle"),
+        ("1011", "close", 1011, "keepalive \x1b[2J"),
         ("goodbye", "close", 4000, "bye"),
     ],
-)  # fmt: skip
+)
 def test_the_ending_is_read(
     name: str, how: str, code: int | None, reason: str | None, scenes: Scenes
 ) -> None:

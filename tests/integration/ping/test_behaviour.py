@@ -11,23 +11,19 @@ import pytest
 
 from tests.integration.ping.running import Told, run_pings
 from tests.integration.scripted import Script, Visitor, scripted
-from wsdiag.probes.outcome import ping_exit_code
-from wsdiag.probes.ping import PingOptions, PingRun
-from wsdiag.probes.results import (
-    Error,
-    PingClosed,
-    PingEvent,
-    PingLost,
-    PingReply,
-    PingStart,
-    PingSummary,
-)
+from wsdiag.probes.ping.outcome import ping_exit_code
+from wsdiag.probes.ping.run import PingOptions, PingRun
 from wsdiag.protocol.codes import Opcode
-from wsdiag.transport.options import DialOptions
+from wsdiag.records import Error, PingClosed, PingEvent, PingLost, PingReply, PingStart, PingSummary
+from wsdiag.transport.dial.options import DialOptions
 
 PING, PONG, TEXT, BINARY, CLOSE = (
-    Opcode.PING, Opcode.PONG, Opcode.TEXT, Opcode.BINARY, Opcode.CLOSE,
-)  # fmt: skip
+    Opcode.PING,
+    Opcode.PONG,
+    Opcode.TEXT,
+    Opcode.BINARY,
+    Opcode.CLOSE,
+)
 
 
 def ping_scripted(script: Script, **options: object) -> tuple[Told, list[Visitor]]:
@@ -372,10 +368,8 @@ def test_a_millisecond_apart_nothing_drifts() -> None:
     assert told.summary.duration_s >= 0.49
 
 
-def test_a_reader_that_does_not_read_costs_bounded_memory(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("wsdiag.probes.ping.MOST_UNREAD", 50)
+def test_a_reader_that_does_not_read_costs_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wsdiag.probes.ping.run.MOST_UNREAD", 50)
 
     async def go() -> int:
         async with scripted(polite) as (url, _):

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from tests.peers.certs import Authority
-from wsdiag.transport.inbox import shake_hands
-from wsdiag.transport.options import DialOptions
-from wsdiag.transport.stamps import Stamp, round_trip_ns
-from wsdiag.transport.stream import End, Stream
-from wsdiag.transport.timestamping import Departures
-from wsdiag.transport.tls import TlsLayer
-from wsdiag.transport.trust import client_context
+from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.stream.stamps import Stamp, round_trip_ns
+from wsdiag.transport.stream.stream import End, Stream
+from wsdiag.transport.stream.stream_reader import shake_hands
+from wsdiag.transport.stream.timestamping import Departures
+from wsdiag.transport.tls.layer import TlsLayer
+from wsdiag.transport.tls.trust import client_context
 
 BOUND_S = 20
 linux = pytest.mark.skipif(sys.platform != "linux", reason="kernel timestamps are Linux's")

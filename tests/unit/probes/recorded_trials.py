@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from wsdiag.probes.idle_options import IdleOptions
-from wsdiag.probes.idle_pace import Pace
-from wsdiag.probes.idle_plan import LanePlan, plan_round
-from wsdiag.probes.results import Drop, How, IdleTrial, Trial
-from wsdiag.probes.verdict_case import Case
+from wsdiag.judgement.verdict.evidence import Case
+from wsdiag.probes.idle.keepalives import Pace
+from wsdiag.probes.idle.options import IdleOptions
+from wsdiag.probes.idle.plan import LanePlan, plan_round
+from wsdiag.records import Drop, How, IdleTrial, Trial
 
 URL = "wss://example.test/feed"
 SILENT_HOWS = ("silent", "rst-on-write")
@@ -27,9 +27,13 @@ def idle(idle_s: float, how: How | None = None, **facts: object) -> IdleTrial:
     drop = None if how is None else Drop(how, float(facts.get("age_s", idle_s)))  # type: ignore[arg-type]
     alive = how is None
     given: dict[str, object] = {
-        "outcome": outcome, "idle_s": idle_s, "drop": drop, "rung_s": idle_s if alive else None,
-        "longest_idle_s": idle_s if alive else 0.0, "after_write": asked and how != "silent",
-    }  # fmt: skip
+        "outcome": outcome,
+        "idle_s": idle_s,
+        "drop": drop,
+        "rung_s": idle_s if alive else None,
+        "longest_idle_s": idle_s if alive else 0.0,
+        "after_write": asked and how != "silent",
+    }
     return record("idle", **{**given, **facts})
 
 
@@ -41,20 +45,36 @@ def kept(
     sent = facts.pop("keepalives_sent", int(age_s / gap_s))
     drop = None if how is None else Drop(how, age_s)
     return record(
-        trial, outcome=outcome, idle_s=age_s % gap_s, drop=drop, interval_s=gap_s, age_s=age_s,
-        keepalives_sent=sent, gap_s=gap_s if sent else None,
-        longest_idle_s=gap_s if sent and trial == "ping" else 0.0, **facts,
-    )  # fmt: skip
+        trial,
+        outcome=outcome,
+        idle_s=age_s % gap_s,
+        drop=drop,
+        interval_s=gap_s,
+        age_s=age_s,
+        keepalives_sent=sent,
+        gap_s=gap_s if sent else None,
+        longest_idle_s=gap_s if sent and trial == "ping" else 0.0,
+        **facts,
+    )
 
 
 def record(trial: Trial, **facts: object) -> IdleTrial:
     """A record with what does not matter filled in: no traffic but our own."""
     idle_s = facts.get("idle_s")
     given: dict[str, object] = {
-        "url": URL, "trial": trial, "rung_s": None, "interval_s": None, "outcome": "alive",
-        "idle_s": None, "drop": None, "age_s": idle_s, "since_sent_s": idle_s,
-        "since_received_s": idle_s, "longest_idle_s": 0.0, "upgrade_s": 0.02,
-    }  # fmt: skip
+        "url": URL,
+        "trial": trial,
+        "rung_s": None,
+        "interval_s": None,
+        "outcome": "alive",
+        "idle_s": None,
+        "drop": None,
+        "age_s": idle_s,
+        "since_sent_s": idle_s,
+        "since_received_s": idle_s,
+        "longest_idle_s": 0.0,
+        "upgrade_s": 0.02,
+    }
     return IdleTrial(**{**given, **facts})  # type: ignore[arg-type]
 
 
@@ -91,9 +111,13 @@ def _lane(n: int, plan: LanePlan, options: IdleOptions, world: World) -> IdleTri
 
 
 def _idle_lane(
-    n: int, plan: LanePlan, options: IdleOptions, world: World, timeout_s: float | None,
+    n: int,
+    plan: LanePlan,
+    options: IdleOptions,
+    world: World,
+    timeout_s: float | None,
     facts: dict[str, object],
-) -> IdleTrial:  # fmt: skip
+) -> IdleTrial:
     asked_s = (plan.rung_s or options.longest_s) + world.our_jitter(n)
     ends_s = [s for s in (timeout_s, world.lifetime_s) if s is not None]
     if not ends_s or min(ends_s) > asked_s:
@@ -103,9 +127,12 @@ def _idle_lane(
 
 
 def _kept_lane(
-    plan: LanePlan, options: IdleOptions, world: World, timeout_s: float | None,
+    plan: LanePlan,
+    options: IdleOptions,
+    world: World,
+    timeout_s: float | None,
     facts: dict[str, object],
-) -> IdleTrial:  # fmt: skip
+) -> IdleTrial:
     assert plan.gap_s is not None
     pace = Pace(plan.gap_s, plan.first_gap_s)
     counts = {"ping": True, "pong": world.pong_counts, "tcp-keepalive": world.tcp_counts}
@@ -133,9 +160,14 @@ def _kept_lane(
     gap = pace.longest_gap_s(age_s)
     proven = [later - earlier for earlier, later in zip([0.0, *sent], sent, strict=False)]
     return record(
-        plan.trial, outcome="alive" if dead_s is None else "silent" if world.how == "silent"
-        else "dropped", idle_s=age_s - (sent[-1] if sent else 0.0), age_s=age_s,
-        drop=None if dead_s is None else Drop(world.how, age_s), interval_s=plan.gap_s,
-        keepalives_sent=len(sent), gap_s=gap,
-        longest_idle_s=max(proven, default=0.0) if plan.trial == "ping" else 0.0, **facts,
-    )  # fmt: skip
+        plan.trial,
+        outcome="alive" if dead_s is None else "silent" if world.how == "silent" else "dropped",
+        idle_s=age_s - (sent[-1] if sent else 0.0),
+        age_s=age_s,
+        drop=None if dead_s is None else Drop(world.how, age_s),
+        interval_s=plan.gap_s,
+        keepalives_sent=len(sent),
+        gap_s=gap,
+        longest_idle_s=max(proven, default=0.0) if plan.trial == "ping" else 0.0,
+        **facts,
+    )

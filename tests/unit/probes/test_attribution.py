@@ -6,54 +6,86 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsdiag.probes.attribution import Baseline, Facts, Normal, cause_of
-from wsdiag.probes.results import Cause
+from wsdiag.judgement.attribution import Baseline, Facts, Normal, cause_of
+from wsdiag.records import Cause
 
 NORMAL = Normal(median_ms=48.0, limit_ms=80.0, tcp_rtt_ms=47.0)
 KNOWN = Facts(
-    rtt_ms=348.0, clock="kernel", tcp_rtt_ms=47.0, retransmits=0, reordered=0,
-    queued_bytes=0, acked_by_ms=47.0, unacked_for_ms=47.0,
-)  # fmt: skip
+    rtt_ms=348.0,
+    clock="kernel",
+    tcp_rtt_ms=47.0,
+    retransmits=0,
+    reordered=0,
+    queued_bytes=0,
+    acked_by_ms=47.0,
+    unacked_for_ms=47.0,
+)
 BLIND = Facts(rtt_ms=348.0, clock="kernel", tcp_rtt_ms=47.0, retransmits=0)
 
 CASES: dict[str, tuple[Facts, Cause | None]] = {
     "acknowledged in time, answered late": (KNOWN, "endpoint"),
     "the ACK was held back for 40 ms, as Linux does": (
-        KNOWN._replace(acked_by_ms=88.0, unacked_for_ms=88.0), "endpoint"),
+        KNOWN._replace(acked_by_ms=88.0, unacked_for_ms=88.0),
+        "endpoint",
+    ),
     "retransmitted, and acknowledged only then": (
-        KNOWN._replace(retransmits=1, acked_by_ms=347.0, unacked_for_ms=347.0), "network"),
+        KNOWN._replace(retransmits=1, acked_by_ms=347.0, unacked_for_ms=347.0),
+        "network",
+    ),
     "retransmitted, though not what the Pong waited for": (
-        KNOWN._replace(retransmits=1), "endpoint"),
+        KNOWN._replace(retransmits=1),
+        "endpoint",
+    ),
     "the peer's segment was lost: a gap was seen": (KNOWN._replace(reordered=1), "network"),
     "in line behind a lost answer": (KNOWN._replace(behind_loss=True), "network"),
     "acknowledged late without retransmission: the path is slow": (
-        KNOWN._replace(acked_by_ms=340.0, unacked_for_ms=340.0), "network"),
+        KNOWN._replace(acked_by_ms=340.0, unacked_for_ms=340.0),
+        "network",
+    ),
     "half of the excess before the ACK is not enough beside its delay": (
-        KNOWN._replace(rtt_ms=148.0, acked_by_ms=120.0, unacked_for_ms=120.0), "endpoint"),
+        KNOWN._replace(rtt_ms=148.0, acked_by_ms=120.0, unacked_for_ms=120.0),
+        "endpoint",
+    ),
     "behind our own data, whatever else happened": (
-        KNOWN._replace(queued_bytes=300_000, retransmits=4), "queue"),
+        KNOWN._replace(queued_bytes=300_000, retransmits=4),
+        "queue",
+    ),
     "sent, acknowledged, but the endpoint still had our data to read": (
-        KNOWN._replace(backlog_bytes=500_000), "queue"),
+        KNOWN._replace(backlog_bytes=500_000),
+        "queue",
+    ),
     "a few Pings in the queue are no queue": (KNOWN._replace(queued_bytes=220), "endpoint"),
     "our own process slept, and the times are its own": (
-        KNOWN._replace(clock="user", stalled_ms=290.0), "local"),
+        KNOWN._replace(clock="user", stalled_ms=290.0),
+        "local",
+    ),
     "it slept, but the kernel stamped the times": (
-        KNOWN._replace(clock="kernel", stalled_ms=290.0), "endpoint"),
+        KNOWN._replace(clock="kernel", stalled_ms=290.0),
+        "endpoint",
+    ),
     "it slept for a moment only": (KNOWN._replace(clock="user", stalled_ms=20.0), "endpoint"),
     "right after a loss, a lost answer looks like a busy endpoint": (
-        KNOWN._replace(after_loss=True), None),
+        KNOWN._replace(after_loss=True),
+        None,
+    ),
     "right after a loss, there is evidence of another": (
-        KNOWN._replace(after_loss=True, reordered=1), "network"),
+        KNOWN._replace(after_loss=True, reordered=1),
+        "network",
+    ),
     "no acknowledgement times, nothing else unusual": (BLIND, "endpoint"),
     "no acknowledgement times, retransmitted": (BLIND._replace(retransmits=2), "network"),
     "no acknowledgement times, TCP's own round trip rose by an eighth of it": (
-        BLIND._replace(tcp_rtt_ms=47.0 + 300 / 8), "network"),
+        BLIND._replace(tcp_rtt_ms=47.0 + 300 / 8),
+        "network",
+    ),
     "no acknowledgement times, it rose by a held back ACK's worth": (
-        BLIND._replace(tcp_rtt_ms=47.0 + 40 / 8), "endpoint"),
+        BLIND._replace(tcp_rtt_ms=47.0 + 40 / 8),
+        "endpoint",
+    ),
     "a Unix socket has no network": (Facts(rtt_ms=348.0, tcp=False), "endpoint"),
     "nothing known, nothing claimed": (Facts(rtt_ms=348.0), None),
     "not an outlier": (KNOWN._replace(rtt_ms=79.0, retransmits=3, queued_bytes=10**6), None),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from wsdiag.probes.advice import Seen, advice, safe_timeout_s
-from wsdiag.probes.explanation import Findings, attribute, number
+from wsdiag.judgement.advice import Seen, advice, safe_timeout_s
+from wsdiag.judgement.summary_text import Findings, attribute, number
 
 
 def told(**found: object) -> list[str]:
@@ -105,8 +105,13 @@ def test_loss_is_told_apart_from_pings_that_were_overtaken() -> None:
 
 
 def test_a_servers_own_keepalive_is_recognised_by_its_reason() -> None:
-    seen = Seen(p50_ms=48.0, slowest_ms=60.0, received=9, closed_by="keepalive ping timeout",
-                close_code=1011)  # fmt: skip
+    seen = Seen(
+        p50_ms=48.0,
+        slowest_ms=60.0,
+        received=9,
+        closed_by="keepalive ping timeout",
+        close_code=1011,
+    )
     assert "1011 'keepalive ping timeout'" in advice(seen)[0]
     other = Seen(p50_ms=48.0, slowest_ms=60.0, received=9, closed_by="shutdown", close_code=1001)
     assert advice(other) == []

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from wsdiag.probes.diagnose import Hint, diagnose, excerpt, explain, fill, hints
-from wsdiag.transport import failures, trust
-from wsdiag.transport.report import DialError, DialReport, TlsFacts
+from wsdiag.judgement.diagnosis.diagnose import Hint, diagnose, excerpt, explain, fill, hints
+from wsdiag.transport.dial import failures
+from wsdiag.transport.dial.report import DialError, DialReport, TlsFacts
+from wsdiag.transport.tls import trust
 
 
 def example_code(hint: Hint) -> str:
@@ -42,8 +43,12 @@ def failure(code: str, *, status: int | None = None, **report: object) -> DialEr
 
 
 def test_a_redirect_shows_its_target_and_the_command_to_type() -> None:
-    error = failure("http-301", status=301, reason="Moved Permanently",
-                    headers=(("Location", "https://a.test/ws/"),))  # fmt: skip
+    error = failure(
+        "http-301",
+        status=301,
+        reason="Moved Permanently",
+        headers=(("Location", "https://a.test/ws/"),),
+    )
     told = diagnose("ws://a.test/ws", error)
     assert told.message == "the answer was 301 Moved Permanently, to wss://a.test/ws/"
     assert told.hint is not None
@@ -76,21 +81,29 @@ VERIFIED = TlsFacts("TLSv1.3", None, None, None, None, (), None, None, 90, True)
 TEMPTING: dict[str, tuple[DialError, str]] = {
     # name: (a failure that resembles one of the hints, the claim that its evidence does not bear)
     "a portal that TLS vouches for": (
-        failure("http-302", status=302, tls=VERIFIED,
-                headers=(("Location", "https://portal.corp.test/x"),)),
+        failure(
+            "http-302",
+            status=302,
+            tls=VERIFIED,
+            headers=(("Location", "https://portal.corp.test/x"),),
+        ),
         "captive",
     ),
     "a page about Wi-Fi that TLS vouches for": (
-        failure("http-200", status=200, tls=VERIFIED, body=b"Our guest wifi. Log in"), "captive",
+        failure("http-200", status=200, tls=VERIFIED, body=b"Our guest wifi. Log in"),
+        "captive",
     ),
     "a router's page": (
-        failure("http-200", status=200, body=b"<title>Router</title>WiFi settings"), "captive",
+        failure("http-200", status=200, body=b"<title>Router</title>WiFi settings"),
+        "captive",
     ),
     "a processor, not SSO": (
-        failure("http-302", status=302, headers=(("Location", "/processor/ws"),)), "login",
+        failure("http-302", status=302, headers=(("Location", "/processor/ws"),)),
+        "login",
     ),
     "authors, not /auth": (
-        failure("http-302", status=302, headers=(("Location", "/authors"),)), "login",
+        failure("http-302", status=302, headers=(("Location", "/authors"),)),
+        "login",
     ),
     "a home page with a link to log in": (
         failure("http-200", status=200, body=b"<title>Shop</title><a href=/in>Log in</a>"),
@@ -113,7 +126,7 @@ TEMPTING: dict[str, tuple[DialError, str]] = {
         "proxy_set_header",
     ),
     "an old HTTP version": (failure("http-505", status=505), "It is an HTTP/2-only front"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", TEMPTING)
@@ -124,8 +137,9 @@ def test_no_more_is_claimed_than_the_evidence_bears(name: str) -> None:
 
 
 def test_a_relative_redirect_is_resolved() -> None:
-    error = failure("http-308", status=308, reason="Permanent Redirect",
-                    headers=(("location", "/ws/"),))  # fmt: skip
+    error = failure(
+        "http-308", status=308, reason="Permanent Redirect", headers=(("location", "/ws/"),)
+    )
     assert "to ws://a.test/ws/" in diagnose("ws://a.test/ws", error).message
 
 
@@ -138,8 +152,12 @@ def test_a_refusals_body_is_told_without_its_markup() -> None:
 
 
 def test_a_front_that_is_named_by_its_headers_gets_its_own_directive() -> None:
-    error = failure("upgrade-stripped", status=426, reason="Upgrade Required",
-                    headers=(("Server", "nginx/1.22.1"),))  # fmt: skip
+    error = failure(
+        "upgrade-stripped",
+        status=426,
+        reason="Upgrade Required",
+        headers=(("Server", "nginx/1.22.1"),),
+    )
     assert "proxy_set_header Upgrade" in (diagnose("ws://a.test/ws", error).hint or "")
 
 
@@ -175,8 +193,15 @@ def test_a_proxy_that_cannot_be_reached_is_not_taken_for_the_endpoint() -> None:
 
 
 def test_the_name_that_was_looked_up_is_the_one_told() -> None:
-    error = DialError("dns", "dns", "dns-not-found", "unknown", DialReport("ws://a.test/ws"),
-                      host="b.test", family=None)  # fmt: skip
+    error = DialError(
+        "dns",
+        "dns",
+        "dns-not-found",
+        "unknown",
+        DialReport("ws://a.test/ws"),
+        host="b.test",
+        family=None,
+    )
     assert diagnose("ws://a.test/ws", error).message == "the name b.test does not exist"
 
 

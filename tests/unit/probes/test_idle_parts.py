@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.probes.recorded_trials import idle, kept
-from wsdiag.probes.idle_notes import Notes
-from wsdiag.probes.idle_options import IdleOptions
-from wsdiag.probes.idle_outcome import idle_exit_code
-from wsdiag.probes.idle_pace import Pace
-from wsdiag.probes.idle_plan import plan_refinement, plan_round, rung_times, thin
-from wsdiag.probes.idle_question import INSIST, Question
-from wsdiag.probes.idle_records import late_words
-from wsdiag.probes.idle_stop import Rung, overall_limit_s, settled_by_silence, timeout_so_far
-from wsdiag.probes.results import Drop, IdleVerdict, Range
-from wsdiag.probes.verdict_cross import compare, shared_end_s
+from wsdiag.judgement.verdict.compare import compare, shared_end_s
+from wsdiag.probes.idle.activity import Notes
+from wsdiag.probes.idle.keepalives import Pace
+from wsdiag.probes.idle.liveness import INSIST, Question
+from wsdiag.probes.idle.options import IdleOptions
+from wsdiag.probes.idle.outcome import idle_exit_code
+from wsdiag.probes.idle.plan import plan_refinement, plan_round, rung_times, thin
+from wsdiag.probes.idle.record import late_words
+from wsdiag.probes.idle.stop import Rung, overall_limit_s, settled_by_silence, timeout_so_far
 from wsdiag.protocol.events import Pong
+from wsdiag.records import Drop, IdleVerdict, Range
 
 
 def test_the_default_plan_fits_its_budget() -> None:
@@ -58,9 +58,18 @@ def test_refinement_splits_the_bracket_by_the_second() -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [{"from_s": 0}, {"to_s": 10}, {"step_s": -1}, {"max_connections": 2}, {"trials": ("ping",)},
-     {"expect": "x"}, {"repeat": 0}, {"pong_timeout_s": 0}, {"keepalive_s": 0}],
-)  # fmt: skip
+    [
+        {"from_s": 0},
+        {"to_s": 10},
+        {"step_s": -1},
+        {"max_connections": 2},
+        {"trials": ("ping",)},
+        {"expect": "x"},
+        {"repeat": 0},
+        {"pong_timeout_s": 0},
+        {"keepalive_s": 0},
+    ],
+)
 def test_senseless_options_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         IdleOptions(**bad)  # type: ignore[arg-type]
@@ -125,11 +134,13 @@ def test_a_chatterbox_costs_no_memory() -> None:
 @pytest.mark.parametrize(
     ("rungs", "settled"),
     [
-        ([(30, True), (35, False)], False), ([(30, True), (35, False), (40, False)], True),
-        ([(30, False), (35, True), (40, False)], False), ([(35, False), (40, False)], True),
+        ([(30, True), (35, False)], False),
+        ([(30, True), (35, False), (40, False)], True),
+        ([(30, False), (35, True), (40, False)], False),
+        ([(35, False), (40, False)], True),
         ([], False),
     ],
-)  # fmt: skip
+)
 def test_two_silent_rungs_settle_it(rungs: list[tuple[float, bool]], settled: bool) -> None:
     assert settled_by_silence([Rung(*rung) for rung in rungs]) is settled
 
@@ -165,7 +176,7 @@ def verdict(kind: str, **facts: object) -> IdleVerdict:
         ([], True, 130),
         ([], False, 1),
     ],
-)  # fmt: skip
+)
 def test_exit_code(verdicts: list[IdleVerdict], interrupted: bool, code: int) -> None:
     assert idle_exit_code(verdicts, interrupted=interrupted) == code
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from wsdiag.probes.idle_advice import directive_advice, ping_advice
-from wsdiag.probes.intermediaries import fingerprints, hops_from_headers, products
-from wsdiag.probes.results import Candidate
+from wsdiag.judgement.products.intermediaries import fingerprints, hops_from_headers, products
+from wsdiag.judgement.verdict.advice import directive_advice, ping_advice
+from wsdiag.records import Candidate
 
 
 def test_every_row_is_whole() -> None:
@@ -27,10 +27,16 @@ def test_what_is_unsure_is_never_a_number() -> None:
 
 @pytest.mark.parametrize(
     ("name", "default_s"),
-    [("nginx (http proxy)", 60), ("Heroku router", 55), ("AWS Network Load Balancer", 350),
-     ("Squid (CONNECT)", 900), ("YARP", 100), ("F5 BIG-IP (TCP and FastL4 profiles)", 300),
-     ("Linux conntrack (NAT, firewall)", 432000)],
-)  # fmt: skip
+    [
+        ("nginx (http proxy)", 60),
+        ("Heroku router", 55),
+        ("AWS Network Load Balancer", 350),
+        ("Squid (CONNECT)", 900),
+        ("YARP", 100),
+        ("F5 BIG-IP (TCP and FastL4 profiles)", 300),
+        ("Linux conntrack (NAT, firewall)", 432000),
+    ],
+)
 def test_known_defaults(name: str, default_s: float) -> None:
     assert [p.default_s for p in products() if p.name == name] == [default_s]
 
@@ -52,11 +58,13 @@ def test_known_defaults(name: str, default_s: float) -> None:
         (("X-Vercel-Id", "fra1::x"), "Vercel"),
         (("X-Served-By", "cache-fra-1"), "Fastly"),
         (("Server", "BigIP"), "F5 BIG-IP (TCP and FastL4 profiles)"),
-        (("Set-Cookie", "BIGipServerpool=1677787402.36895.0000; path=/"),
-         "F5 BIG-IP (TCP and FastL4 profiles)"),
+        (
+            ("Set-Cookie", "BIGipServerpool=1677787402.36895.0000; path=/"),
+            "F5 BIG-IP (TCP and FastL4 profiles)",
+        ),
         (("Set-Cookie", "AWSALB=secret; Path=/"), "AWS Application Load Balancer"),
     ],
-)  # fmt: skip
+)
 def test_headers_name_products(header: tuple[str, str], product: str) -> None:
     assert hops_from_headers([header])[0].product == product
 
@@ -64,8 +72,9 @@ def test_headers_name_products(header: tuple[str, str], product: str) -> None:
 def test_other_headers_name_nobody() -> None:
     headers = [("Server", "Python/3.12 websockets/15"), ("X-Served-By", "app1"), ("Date", "x")]
     assert hops_from_headers(headers) == []
-    assert not any(hop.product == "Apache httpd"
-                   for hop in hops_from_headers([("Server", "Apache Tomcat")]))  # fmt: skip
+    assert not any(
+        hop.product == "Apache httpd" for hop in hops_from_headers([("Server", "Apache Tomcat")])
+    )
 
 
 def test_a_cookie_is_evidence_without_its_value() -> None:
@@ -84,9 +93,15 @@ def test_every_fingerprint_has_a_lower_case_name() -> None:
 
 def test_ping_advice_speaks_every_librarys_unit() -> None:
     text = "\n".join(ping_advice(12.5))
-    for expected in ("ping_interval=12.5", "heartbeat=12.5", "ws.ping(), 12500)",
-                     "pingInterval: 12500", "12500 * time.Millisecond",
-                     "TimeSpan.FromSeconds(12.5)", "Browsers cannot send Pings"):  # fmt: skip
+    for expected in (
+        "ping_interval=12.5",
+        "heartbeat=12.5",
+        "ws.ping(), 12500)",
+        "pingInterval: 12500",
+        "12500 * time.Millisecond",
+        "TimeSpan.FromSeconds(12.5)",
+        "Browsers cannot send Pings",
+    ):
         assert expected in text
 
 

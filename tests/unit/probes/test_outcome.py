@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from wsdiag.probes.outcome import ping_exit_code
-from wsdiag.probes.results import PingSummary, Threshold
-from wsdiag.probes.samples import Books, Limits, judge, summarise
+from wsdiag.probes.ping.outcome import ping_exit_code
+from wsdiag.probes.ping.totals import Books, Limits, judge, summarise
+from wsdiag.records import PingSummary, Threshold
 
 HOLDS = Threshold("max-p95", 250.0, 48.0, True)
 BROKEN = Threshold("max-p95", 25.0, 48.0, False)
@@ -17,8 +17,9 @@ def summary(
 ) -> PingSummary:
     books = Books("ws://a.test/", 0.0, sent=sent, received=received, lost=lost, drops=drops)
     made = summarise(books, Limits(), 1.0)
-    return PingSummary(**{**{f: getattr(made, f) for f in PingSummary.__slots__},
-                          "thresholds": limits})  # fmt: skip
+    return PingSummary(
+        **{**{f: getattr(made, f) for f in PingSummary.__slots__}, "thresholds": limits}
+    )
 
 
 DONE = summary(5, 5)
@@ -45,9 +46,13 @@ CASES = [
     ("interrupted before anything", [summary(1, 0)], {"interrupted": True}, 130),
     ("interrupted before a connection", [summary(0, 0)], {"interrupted": True}, 130),
     ("interrupted after losses only", [summary(3, 0, 2)], {"interrupted": True}, 1),
-    ("interrupted short of the count", [summary(4, 4)],
-     {"interrupted": True, "count": 9, "deadline": 60}, 0),
-]  # fmt: skip
+    (
+        "interrupted short of the count",
+        [summary(4, 4)],
+        {"interrupted": True, "count": 9, "deadline": 60},
+        0,
+    ),
+]
 
 
 @pytest.mark.parametrize(
@@ -62,5 +67,8 @@ def test_only_limits_asked_for_are_judged_and_an_unmeasured_one_does_not_hold() 
     limits = Limits(max_p50_ms=10, max_p95_ms=20, max_p99_ms=30, max_loss_pct=0)
     judged = judge(limits, 10.0, 21.0, None, 0.0)
     assert [(j.name, j.ok) for j in judged] == [
-        ("max-p50", True), ("max-p95", False), ("max-p99", False), ("max-loss", True),
-    ]  # fmt: skip
+        ("max-p50", True),
+        ("max-p95", False),
+        ("max-p99", False),
+        ("max-loss", True),
+    ]

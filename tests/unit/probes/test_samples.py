@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from wsdiag.probes.attribution import Facts
-from wsdiag.probes.load import LoadMeter, LoadPlan
-from wsdiag.probes.samples import Books, Limits, summarise
+from wsdiag.judgement.attribution import Facts
+from wsdiag.probes.ping.load import LoadMeter, LoadPlan
+from wsdiag.probes.ping.totals import Books, Limits, summarise
 
 MS = 1_000_000
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsdiag.probes.schedule import Slots, backoff, spread
+from wsdiag.probes.ping.schedule import Slots, backoff, spread
 
 
 def test_intervals_do_not_drift_when_every_wakeup_is_late() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from wsdiag.probes.stalls import Stalls
+from wsdiag.probes.common.stalls import Stalls
 
 
 def test_a_held_up_loop_is_noticed_while_it_happens_and_afterwards() -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsdiag.probes.load import _BODY
-from wsdiag.probes.tokens import Tokens, is_load
+from wsdiag.probes.ping.load import _BODY
+from wsdiag.probes.ping.payloads import Tokens, is_load
 from wsdiag.protocol.events import BinaryMessage, Event, Ping, Pong, TextMessage
 
 

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from tests.unit.probes.recorded_trials import case, idle, kept, record
-from wsdiag.probes.results import Hop, IdleTrial, Verdict
-from wsdiag.probes.verdict import judge
+from wsdiag.judgement.verdict.judge import judge
+from wsdiag.records import Hop, IdleTrial, Verdict
 
 
 def dropped(at_s: float, count: int = 8, how: Any = "fin", **facts: Any) -> list[IdleTrial]:
     """Idle connections dropped alike, started a little apart."""
-    return [idle(at_s + 0.01 * (n % 3), how, lane=n, started_s=0.03 * n, **facts)
-            for n in range(count)]  # fmt: skip
+    return [
+        idle(at_s + 0.01 * (n % 3), how, lane=n, started_s=0.03 * n, **facts) for n in range(count)
+    ]
 
 
 PING = kept("ping", 66.0)
@@ -37,138 +38,240 @@ class Row:
 TABLE: dict[str, Row] = {
     "a proxy's minute": Row(
         [*RUNGS, *dropped(60.0), PING, LATE_PING, kept("tcp-keepalive", 60.0, "fin")],
-        "idle-timeout", says="dropped after 60 s (FIN", first=("nginx (http proxy)",),
+        "idle-timeout",
+        says="dropped after 60 s (FIN",
+        first=("nginx (http proxy)",),
         interval_s=20,
     ),
     "a header moves a candidate to the top": Row(
-        [*RUNGS, *dropped(60.0), PING], "idle-timeout",
-        {"hops": [Hop("Varnish (pipe)", "X-Varnish: 1")]}, first=("Varnish (pipe)",),
+        [*RUNGS, *dropped(60.0), PING],
+        "idle-timeout",
+        {"hops": [Hop("Varnish (pipe)", "X-Varnish: 1")]},
+        first=("Varnish (pipe)",),
         interval_s=20,
     ),
     "a Close frame has no proxy behind it": Row(
-        [*RUNGS, *dropped(60.0, how="close"), PING], "idle-timeout", says="Close frame",
+        [*RUNGS, *dropped(60.0, how="close"), PING],
+        "idle-timeout",
+        says="Close frame",
         interval_s=20,
     ),
     "Heroku's 55 s": Row(
-        [*dropped(55.02), PING], "idle-timeout", first=("Heroku router",), interval_s=20,
+        [*dropped(55.02), PING], "idle-timeout", first=("Heroku router",), interval_s=20
     ),
     "Google's lifetime": Row(
-        [*dropped(30.0), kept("ping", 30.0, "fin", gap_s=10),
-         kept("ping", 30.0, "fin", gap_s=7, started_s=3.0)],
-        "lifetime", says="lifetime", first=("Google external HTTP(S) load balancer",),
+        [
+            *dropped(30.0),
+            kept("ping", 30.0, "fin", gap_s=10),
+            kept("ping", 30.0, "fin", gap_s=7, started_s=3.0),
+        ],
+        "lifetime",
+        says="lifetime",
+        first=("Google external HTTP(S) load balancer",),
     ),
     "an idle timeout of 30 s is not Google's lifetime": Row(
-        [*dropped(30.0), kept("ping", 34.0, gap_s=10)], "idle-timeout",
-        first=("Azure Application Gateway (AGIC)",), interval_s=14,
+        [*dropped(30.0), kept("ping", 34.0, gap_s=10)],
+        "idle-timeout",
+        first=("Azure Application Gateway (AGIC)",),
+        interval_s=14,
     ),
     "a restart": Row(
-        [*(idle(41.0 - 0.3 * n, "fin", started_s=0.3 * n) for n in range(10)),
-         kept("ping", 40.0, "fin", started_s=1.0), kept("ping", 38.0, "fin", started_s=3.0)],
-        "inconsistent", says="at one moment",
+        [
+            *(idle(41.0 - 0.3 * n, "fin", started_s=0.3 * n) for n in range(10)),
+            kept("ping", 40.0, "fin", started_s=1.0),
+            kept("ping", 38.0, "fin", started_s=3.0),
+        ],
+        "inconsistent",
+        says="at one moment",
     ),
     "one stray drop among many": Row(
-        [idle(12.0, "rst"), *dropped(60.0, 12), PING], "idle-timeout", says="Not counted",
-        first=("nginx (http proxy)",), interval_s=20,
+        [idle(12.0, "rst"), *dropped(60.0, 12), PING],
+        "idle-timeout",
+        says="Not counted",
+        first=("nginx (http proxy)",),
+        interval_s=20,
     ),
     "two backends": Row(
-        [*dropped(30.0, 5), *dropped(60.0, 5), kept("ping", 70.0)], "inconsistent", says="groups",
+        [*dropped(30.0, 5), *dropped(60.0, 5), kept("ping", 70.0)], "inconsistent", says="groups"
     ),
     "a drop that others outlived": Row(
         [*dropped(60.0, 4), *(idle(float(s)) for s in (80, 90, 100, 120)), kept("ping", 130.0)],
-        "inconsistent", says="more than one backend",
+        "inconsistent",
+        says="more than one backend",
     ),
     "the same keepalive held and did not": Row(
-        [*dropped(60.0), kept("ping", 66.0), kept("ping", 47.0, "fin")], "inconsistent",
+        [*dropped(60.0), kept("ping", 66.0), kept("ping", 47.0, "fin")],
+        "inconsistent",
         says="same keepalive",
     ),
     "silence between two rungs": Row(
-        [*RUNGS, idle(60.0, "silent"), idle(65.0, "silent"), kept("ping", 80.0),
-         kept("tcp-keepalive", 80.0)],
-        "idle-timeout", says="more than 55 s and at most 60 s", interval_s=20,
+        [
+            *RUNGS,
+            idle(60.0, "silent"),
+            idle(65.0, "silent"),
+            kept("ping", 80.0),
+            kept("tcp-keepalive", 80.0),
+        ],
+        "idle-timeout",
+        says="more than 55 s and at most 60 s",
+        interval_s=20,
     ),
     "silence of a network balancer, far out": Row(
-        [idle(345.0), idle(350.5, "rst-on-write"), kept("tcp-keepalive", 400.0),
-         kept("ping", 400.0)],
-        "idle-timeout", {"longest_s": 400.0}, says="RST on the next write",
-        first=("AWS Network Load Balancer",), interval_s=20,
+        [
+            idle(345.0),
+            idle(350.5, "rst-on-write"),
+            kept("tcp-keepalive", 400.0),
+            kept("ping", 400.0),
+        ],
+        "idle-timeout",
+        {"longest_s": 400.0},
+        says="RST on the next write",
+        first=("AWS Network Load Balancer",),
+        interval_s=20,
     ),
     "everything silent": Row(
-        [*RUNGS[:2], idle(40.0, "silent"), idle(45.0, "silent"),
-         kept("ping", 40.0, "silent", gap_s=10)],
-        "inconsistent", says="went silent",
+        [
+            *RUNGS[:2],
+            idle(40.0, "silent"),
+            idle(45.0, "silent"),
+            kept("ping", 40.0, "silent", gap_s=10),
+        ],
+        "inconsistent",
+        says="went silent",
     ),
     "a silent rung below one that answered": Row(
-        [idle(30.0), idle(35.0, "silent"), idle(40.0), kept("ping", 60.0)], "inconsistent",
+        [idle(30.0), idle(35.0, "silent"), idle(40.0), kept("ping", 60.0)], "inconsistent"
     ),
     "a late Pong": Row(
-        [*RUNGS, idle(60.0, "silent", late_pong_s=12.0), idle(65.0, "silent", late_pong_s=11.0),
-         kept("ping", 80.0)],
-        "idle-timeout", says="picked it up again", interval_s=20,
+        [
+            *RUNGS,
+            idle(60.0, "silent", late_pong_s=12.0),
+            idle(65.0, "silent", late_pong_s=11.0),
+            kept("ping", 80.0),
+        ],
+        "idle-timeout",
+        says="picked it up again",
+        interval_s=20,
     ),
     "a late Pong whose Ping TCP acknowledged is no drop": Row(
-        [*RUNGS, idle(60.0, late_pong_s=12.0), idle(120.0), kept("ping", 120.0)], "no-drop",
-        says="answers slowly", interval_s=20,
+        [*RUNGS, idle(60.0, late_pong_s=12.0), idle(120.0), kept("ping", 120.0)],
+        "no-drop",
+        says="answers slowly",
+        interval_s=20,
     ),
     "slow Pongs on a connection in use": Row(
-        [*RUNGS, idle(120.0), kept("ping", 120.0)], "no-drop", {"slow_pong_s": 15.0},
-        says="up to 15 s, longer than --pong-timeout", interval_s=20,
+        [*RUNGS, idle(120.0), kept("ping", 120.0)],
+        "no-drop",
+        {"slow_pong_s": 15.0},
+        says="up to 15 s, longer than --pong-timeout",
+        interval_s=20,
     ),
     "lost Pongs on connections that live": Row(
-        [*RUNGS, idle(120.0, lost_pongs=1), kept("ping", 120.0, lost_pongs=2)], "no-drop",
-        says="3 Pings got no Pong", interval_s=20,
+        [*RUNGS, idle(120.0, lost_pongs=1), kept("ping", 120.0, lost_pongs=2)],
+        "no-drop",
+        says="3 Pings got no Pong",
+        interval_s=20,
     ),
     "Pongs with other payloads": Row(
-        [*RUNGS, idle(120.0), kept("ping", 120.0)], "no-drop",
-        {"answers_pings": False, "other_pongs": 1}, says="payloads of its own", interval_s=20,
+        [*RUNGS, idle(120.0), kept("ping", 120.0)],
+        "no-drop",
+        {"answers_pings": False, "other_pongs": 1},
+        says="payloads of its own",
+        interval_s=20,
     ),
-    "nothing": Row([*RUNGS, idle(120.0), kept("ping", 120.0)], "no-drop",
-                   says="not dropped within 120 s", interval_s=20),
+    "nothing": Row(
+        [*RUNGS, idle(120.0), kept("ping", 120.0)],
+        "no-drop",
+        says="not dropped within 120 s",
+        interval_s=20,
+    ),
     "answers only after retransmissions": Row(
-        [*(idle(float(s), retransmits=0) for s in (30, 60)),
-         *(idle(float(s), retransmits=1) for s in (90, 120))],
-        "no-drop", says="learnt it anew", interval_s=20,
+        [
+            *(idle(float(s), retransmits=0) for s in (30, 60)),
+            *(idle(float(s), retransmits=1) for s in (90, 120)),
+        ],
+        "no-drop",
+        says="learnt it anew",
+        interval_s=20,
     ),
-    "interrupted": Row([idle(47.0)], "no-drop", {"partial": True}, says="No drop up to 47 s",
-                       interval_s=20),
+    "interrupted": Row(
+        [idle(47.0)], "no-drop", {"partial": True}, says="No drop up to 47 s", interval_s=20
+    ),
     "interrupted at once": Row([], "no-drop", {"partial": True}, says="Interrupted before"),
     "masked": Row(
-        [record("idle", outcome="masked", idle_s=1.0, age_s=120.0, longest_idle_s=30.0,
-                received=((30.0, "ping"), (60.0, "ping"), (90.0, "ping")))] * 3,
-        "masked", says="30 s", interval_s=20,
+        [
+            record(
+                "idle",
+                outcome="masked",
+                idle_s=1.0,
+                age_s=120.0,
+                longest_idle_s=30.0,
+                received=((30.0, "ping"), (60.0, "ping"), (90.0, "ping")),
+            )
+        ]
+        * 3,
+        "masked",
+        says="30 s",
+        interval_s=20,
     ),
-    "suspended": Row(
-        [*dropped(60.0), PING], "local", {"jumps": ((58.9, 30.0),)}, says="suspended",
-    ),
+    "suspended": Row([*dropped(60.0), PING], "local", {"jumps": ((58.9, 30.0),)}, says="suspended"),
     "suspended, but the drops came before": Row(
-        [*dropped(60.0), PING], "idle-timeout", {"jumps": ((80.0, 30.0),)},
-        first=("nginx (http proxy)",), interval_s=20,
+        [*dropped(60.0), PING],
+        "idle-timeout",
+        {"jumps": ((80.0, 30.0),)},
+        first=("nginx (http proxy)",),
+        interval_s=20,
     ),
     "unrelated URLs at once": Row(
-        [*dropped(44.0), kept("ping", 44.0, "rst")], "local", {"shared_end_s": 44.0},
+        [*dropped(44.0), kept("ping", 44.0, "rst")],
+        "local",
+        {"shared_end_s": 44.0},
         says="unrelated",
     ),
-    "refused": Row([record("idle", outcome="refused", detail="HTTP 503")], "unreachable",
-                   says="Nothing could be measured"),
+    "refused": Row(
+        [record("idle", outcome="refused", detail="HTTP 503")],
+        "unreachable",
+        says="Nothing could be measured",
+    ),
     "unreachable": Row([], "unreachable", {"error": "no such host"}, says="no such host"),
     "no keepalive trial at all": Row(
-        [*dropped(60.0)], "idle-timeout", says="may as well be a maximum lifetime",
-        first=("nginx (http proxy)",), interval_s=20,
+        [*dropped(60.0)],
+        "idle-timeout",
+        says="may as well be a maximum lifetime",
+        first=("nginx (http proxy)",),
+        interval_s=20,
     ),
     "the ping interval was no shorter than the timeout": Row(
-        [*dropped(15.0), kept("ping", 15.0, "fin", keepalives_sent=0)], "idle-timeout",
-        says="was not found out", interval_s=7,
+        [*dropped(15.0), kept("ping", 15.0, "fin", keepalives_sent=0)],
+        "idle-timeout",
+        says="was not found out",
+        interval_s=7,
     ),
     "lighttpd's one direction": Row(
-        [idle(0.9 + 0.01 * n, "fin", age_s=60.4, since_sent_s=60.4, longest_idle_s=1.0,
-              received=((30.0, "text"), (59.5, "text"))) for n in range(6)]
+        [
+            idle(
+                0.9 + 0.01 * n,
+                "fin",
+                age_s=60.4,
+                since_sent_s=60.4,
+                longest_idle_s=1.0,
+                received=((30.0, "text"), (59.5, "text")),
+            )
+            for n in range(6)
+        ]
         + [kept("ping", 66.0), kept("pong", 66.0)],
-        "idle-timeout", says="client last sent", first=("lighttpd (read side)",), interval_s=20,
+        "idle-timeout",
+        says="client last sent",
+        first=("lighttpd (read side)",),
+        interval_s=20,
     ),
     "a few seconds late, as products that check now and then": Row(
         [idle(60.0 + n / 4, "fin", started_s=n / 10) for n in range(10)] + [PING],
-        "idle-timeout", first=("nginx (http proxy)",), interval_s=20,
+        "idle-timeout",
+        first=("nginx (http proxy)",),
+        interval_s=20,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", TABLE)

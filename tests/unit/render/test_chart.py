@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsdiag.render.axis import latency_label, latency_scale, time_label, time_step
-from wsdiag.render.canvas import STYLES, Canvas
-from wsdiag.render.chart import LatencyChart
-from wsdiag.render.series import Moments, Sample, Series, Tally
+from wsdiag.render.ping.axis import latency_label, latency_scale, time_label, time_step
+from wsdiag.render.ping.canvas import STYLES, Canvas
+from wsdiag.render.ping.chart import LatencyChart
+from wsdiag.render.ping.series import Moments, Sample, Series, Tally
 
 
 def chart_of(samples: Iterable[Sample], *, height: int, name: str = "") -> LatencyChart:
@@ -47,9 +47,12 @@ def test_scales_are_round_and_hold_all(
 
 
 @given(
-    st.floats(1e-3, 1e5), st.floats(1.0, 1e4), st.integers(1, 12), st.booleans(),
+    st.floats(1e-3, 1e5),
+    st.floats(1.0, 1e4),
+    st.integers(1, 12),
+    st.booleans(),
     st.one_of(st.none(), st.floats(0.01, 1e5)),
-)  # fmt: skip
+)
 def test_any_scale_is_sane(
     low: float, factor: float, ticks: int, log: bool, top: float | None
 ) -> None:

@@ -12,19 +12,27 @@ from hypothesis import strategies as st
 from junitparser import JUnitXml
 from lxml import etree
 
-from wsdiag.probes.check.decision import summarize
-from wsdiag.probes.results import CheckResult, CheckSummary
-from wsdiag.render.check import checks_view
-from wsdiag.render.github import annotation_lines, step_summary
-from wsdiag.render.junit import junit_xml
-from wsdiag.render.terminal import Terminal
+from wsdiag.probes.check.summary import summarize
+from wsdiag.records import CheckResult, CheckSummary
+from wsdiag.render.base.terminal import Terminal
+from wsdiag.render.check.github import annotation_lines, step_summary
+from wsdiag.render.check.junit import junit_xml
+from wsdiag.render.check.view import checks_view
 
 XSD = etree.XMLSchema(etree.parse(str(Path(__file__).with_name("junit.xsd"))))
 
 
 def result(id: str, status: str, detail: str = "seen", **more: object) -> CheckResult:
-    return CheckResult(id, "wss://a.example/", "fitness", status, detail=detail,  # type: ignore[arg-type]
-                       took_ms=1.5, why="It matters.", **more)  # type: ignore[arg-type]  # fmt: skip
+    return CheckResult(
+        id,
+        "wss://a.example/",
+        "fitness",
+        status,
+        detail=detail,  # type: ignore[arg-type]
+        took_ms=1.5,
+        why="It matters.",
+        **more,
+    )  # type: ignore[arg-type]
 
 
 ALL = [
@@ -66,8 +74,13 @@ def test_an_independent_reader_understands_the_report(tmp_path: Path) -> None:
     path.write_text(junit(ALL), encoding="utf-8")
     first, second = JUnitXml.fromfile(str(path))
     read = {case.name: [type(r).__name__ for r in case.result] for case in first}
-    assert read == {"connect": [], "ping": ["Failure"], "idle": [], "certificate": ["Skipped"],
-                    "close": ["Error"]}  # fmt: skip
+    assert read == {
+        "connect": [],
+        "ping": ["Failure"],
+        "idle": [],
+        "certificate": ["Skipped"],
+        "close": ["Error"],
+    }
     assert (first.tests, first.failures, first.errors, first.skipped) == (5, 1, 1, 1)
     (failure,) = next(case for case in first if case.name == "ping").result
     assert failure.message == "no Pong"
@@ -98,8 +111,7 @@ def test_annotations_one_for_each_that_needs_attention() -> None:
 
 
 def test_a_peer_cannot_write_a_workflow_command() -> None:
-    lines = annotation_lines([result("x", "fail", "a\n::set-output name=b::c")],
-                             summarize([], 0.0))  # fmt: skip
+    lines = annotation_lines([result("x", "fail", "a\n::set-output name=b::c")], summarize([], 0.0))
     assert all(line.count("\n") == 0 and line.startswith("::") for line in lines)
 
 
@@ -113,8 +125,11 @@ def test_step_summary_has_a_row_for_each() -> None:
 def test_step_summary_begins_with_what_needs_attention() -> None:
     odd, _, everything = step_summary(ALL, summarize(ALL, 1.0)).partition("<details>")
     assert [word in odd for word in ("no Pong", "not idle", "interrupted", "no TLS")] == [
-        True, True, True, False,
-    ]  # fmt: skip
+        True,
+        True,
+        True,
+        False,
+    ]
     assert "no TLS" in everything
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from tests.golden import scenes
 from tests.golden.stage import out, terminal
-from wsdiag.probes.results import PingEvent, PingLost, PingReply, Threshold
-from wsdiag.render.crowd import MANY, WORST, Crowd
-from wsdiag.render.live import Lines
-from wsdiag.render.ping_screen import ChartOptions, PingScreen
-from wsdiag.render.series import FINENESS, Sample
+from wsdiag.records import PingEvent, PingLost, PingReply, Threshold
+from wsdiag.render.base.live import Lines
+from wsdiag.render.ping.screen import ChartOptions, PingScreen
+from wsdiag.render.ping.series import FINENESS, Sample
+from wsdiag.render.ping.series_group import MANY, WORST, Crowd
 
 URLS = [f"ws://host-{number}/" for number in range(1000)]
 

@@ -7,9 +7,9 @@ import io
 from pathlib import Path
 
 from tests.golden.stage import err, out, terminal
-from wsdiag.probes.results import Drop, Error, IdleTrial, IdleVerdict, Range, TrialStarted
-from wsdiag.render.idle import SavedIdle
-from wsdiag.render.idle_csv import COLUMNS, IdleCsv
+from wsdiag.records import Drop, Error, IdleTrial, IdleVerdict, Range, TrialStarted
+from wsdiag.render.idle.csv import COLUMNS, IdleCsv
+from wsdiag.render.idle.view import SavedIdle
 
 URL = "wss://example.com/socket"
 DROP = Drop("close", 60.0, code=1001)
@@ -28,21 +28,40 @@ def rows_of(*events: object) -> list[dict[str, str]]:
 def test_trials_and_verdicts_are_rows_of_one_table() -> None:
     trial = IdleTrial(URL, "idle", 60.0, None, "dropped", 60.0004, DROP, age_s=60.001)
     verdict = IdleVerdict(
-        URL, "idle-timeout", Range(59.9, 60.05), drop=DROP,
-        keepalives={"ping": "holds", "tcp-keepalive": "drops"}, recommended_ping_interval_s=20.0,
+        URL,
+        "idle-timeout",
+        Range(59.9, 60.05),
+        drop=DROP,
+        keepalives={"ping": "holds", "tcp-keepalive": "drops"},
+        recommended_ping_interval_s=20.0,
         explanation=["Dropped after 60 s, with a comma.", "More."],
-    )  # fmt: skip
+    )
     first, second = rows_of(TrialStarted(URL, 0, "idle", 60.0, None, 120.0), trial, verdict)
     assert tuple(first) == COLUMNS
     assert {k: v for k, v in first.items() if v} == {
-        "url": URL, "event": "trial", "trial": "idle", "rung_s": "60.0", "outcome": "dropped",
-        "idle_s": "60.000", "age_s": "60.001", "how": "close", "code": "1001",
-    }  # fmt: skip
+        "url": URL,
+        "event": "trial",
+        "trial": "idle",
+        "rung_s": "60.0",
+        "outcome": "dropped",
+        "idle_s": "60.000",
+        "age_s": "60.001",
+        "how": "close",
+        "code": "1001",
+    }
     assert {k: v for k, v in second.items() if v} == {
-        "url": URL, "event": "verdict", "outcome": "idle-timeout", "how": "close", "code": "1001",
-        "low_s": "59.900", "high_s": "60.050", "ping": "holds", "tcp_keepalive": "drops",
-        "ping_interval_s": "20.0", "answer": "Dropped after 60 s, with a comma.",
-    }  # fmt: skip
+        "url": URL,
+        "event": "verdict",
+        "outcome": "idle-timeout",
+        "how": "close",
+        "code": "1001",
+        "low_s": "59.900",
+        "high_s": "60.050",
+        "ping": "holds",
+        "tcp_keepalive": "drops",
+        "ping_interval_s": "20.0",
+        "answer": "Dropped after 60 s, with a comma.",
+    }
 
 
 def test_data_on_stdout_does_not_keep_the_picture_from_being_saved(tmp_path: Path) -> None:

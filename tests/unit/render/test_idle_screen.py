@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.golden import scenes
 from tests.golden.stage import terminal
-from wsdiag.render.idle import IdleScreen
+from wsdiag.render.idle.view import IdleScreen
 
 
 def test_nothing_is_drawn_while_nothing_would_look_different() -> None:

@@ -12,18 +12,18 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.golden import scenes
-from wsdiag.probes.results import IdleTrial, Phases, PingReply, PingStart, ServeEvent
 from wsdiag.protocol.codes import Opcode
-from wsdiag.render.records import timestamp, to_line, to_record
-from wsdiag.render.redact import Redactor
-from wsdiag.render.schema import build_schema, schema_text
-from wsdiag.render.terminal import Terminal
-from wsdiag.render.trace import TraceWriter
+from wsdiag.records import IdleTrial, Phases, PingReply, PingStart, ServeEvent
+from wsdiag.render.base.records import timestamp, to_line, to_record
+from wsdiag.render.base.redact import Redactor
+from wsdiag.render.base.schema import build_schema, schema_text
+from wsdiag.render.base.terminal import Terminal
+from wsdiag.render.base.trace import TraceWriter
 from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced
 
 
 def test_the_published_schema_is_what_the_dataclasses_say() -> None:
-    assert json.loads(schema_text()) == build_schema(), "run: python -m wsdiag.render.schema"
+    assert json.loads(schema_text()) == build_schema(), "run: python -m wsdiag.render.base.schema"
 
 
 def test_every_scene_is_valid() -> None:
@@ -91,8 +91,9 @@ def test_serve_events_carry_their_data_but_keep_their_head() -> None:
 
 
 def test_nested_sequences_stay_arrays() -> None:
-    trial = IdleTrial("ws://x", "idle", 30.0, None, "masked", 1.0, None,
-                      received=((1.23456, "ping"),))  # fmt: skip
+    trial = IdleTrial(
+        "ws://x", "idle", 30.0, None, "masked", 1.0, None, received=((1.23456, "ping"),)
+    )
     assert to_record(trial)["received"] == [[1.235, "ping"]]
 
 

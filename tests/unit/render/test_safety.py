@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.golden import scenes
 from tests.golden.stage import err, out, terminal
-from wsdiag.probes.diagnose import Hint, hints
-from wsdiag.probes.results import (
+from wsdiag.judgement.diagnosis.diagnose import Hint, hints
+from wsdiag.records import (
     CheckResult,
     ConnectResult,
     Error,
@@ -22,22 +22,22 @@ from wsdiag.probes.results import (
     PingSummary,
     ServeEvent,
 )
-from wsdiag.render.check import print_checks
-from wsdiag.render.connect import print_connect
-from wsdiag.render.csv import PingCsv
-from wsdiag.render.error import print_error
-from wsdiag.render.escape import escape, escape_bytes
-from wsdiag.render.github import annotation_lines, step_summary
-from wsdiag.render.idle import IdleLines
-from wsdiag.render.idle_csv import IdleCsv
-from wsdiag.render.junit import junit_xml
-from wsdiag.render.picture import save_picture
-from wsdiag.render.ping_lines import PingLines
-from wsdiag.render.ping_screen import ChartOptions, PingScreen
-from wsdiag.render.redact import Redactor
+from wsdiag.render.base.error import print_error
+from wsdiag.render.base.escape import escape, escape_bytes
+from wsdiag.render.base.picture import save_picture
+from wsdiag.render.base.redact import Redactor
+from wsdiag.render.base.terminal import Terminal
+from wsdiag.render.base.walk import map_text
+from wsdiag.render.check.github import annotation_lines, step_summary
+from wsdiag.render.check.junit import junit_xml
+from wsdiag.render.check.view import print_checks
+from wsdiag.render.connect.view import print_connect
+from wsdiag.render.idle.csv import IdleCsv
+from wsdiag.render.idle.view import IdleLines
+from wsdiag.render.ping.csv import PingCsv
+from wsdiag.render.ping.lines import PingLines
+from wsdiag.render.ping.screen import ChartOptions, PingScreen
 from wsdiag.render.serve import print_event
-from wsdiag.render.terminal import Terminal
-from wsdiag.render.walk import map_text
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b2J\u202e\u2066\u200b\x7f\r[bold]x[/bold]\ud800"
@@ -77,8 +77,24 @@ def test_what_is_escaped_is_printable(text: str) -> None:
 
 def _poisoned(result: Any) -> Any:
     """The result with every string that a peer might have written made hostile."""
-    closed = {"type", "how", "verdict", "outcome", "status", "kind", "phase", "clock", "cause",
-              "trial", "name", "ping", "pong", "tcp-keepalive", "push", "tcp_ended_by"}  # fmt: skip
+    closed = {
+        "type",
+        "how",
+        "verdict",
+        "outcome",
+        "status",
+        "kind",
+        "phase",
+        "clock",
+        "cause",
+        "trial",
+        "name",
+        "ping",
+        "pong",
+        "tcp-keepalive",
+        "push",
+        "tcp_ended_by",
+    }
     return map_text(result, lambda name, text: text if name in closed else text + HOSTILE)
 
 

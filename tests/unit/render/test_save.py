@@ -8,11 +8,11 @@ import pytest
 
 from tests.golden import scenes
 from tests.golden.stage import terminal
-from wsdiag.probes.results import Error, PingEvent
-from wsdiag.render.connect import save_connect
-from wsdiag.render.csv import PingCsv
-from wsdiag.render.ping import ping_view, save_beside
-from wsdiag.render.terminal import Terminal
+from wsdiag.records import Error, PingEvent
+from wsdiag.render.base.terminal import Terminal
+from wsdiag.render.connect.view import save_connect
+from wsdiag.render.ping.csv import PingCsv
+from wsdiag.render.ping.view import ping_view, save_beside
 
 
 def _run(t: Terminal, events: list[PingEvent]) -> None:

@@ -10,10 +10,10 @@ from jsonschema import Draft202012Validator
 
 from tests.golden import scenes
 from tests.peers.records import every_record_judged, judge_lines, parse_record, problems
-from wsdiag.probes.results import PingReply
-from wsdiag.render.records import to_line, to_record
-from wsdiag.render.schema import build_schema, schema_text
-from wsdiag.render.schema_words import UNITS
+from wsdiag.records import PingReply
+from wsdiag.render.base.records import to_line, to_record
+from wsdiag.render.base.schema import build_schema, schema_text
+from wsdiag.render.base.schema_words import UNITS
 
 SCHEMA = json.loads(schema_text())
 DEFINITIONS: dict[str, Any] = SCHEMA["$defs"]
@@ -100,8 +100,13 @@ def test_nothing_forbids_a_member_that_comes_later() -> None:
 
 
 def test_the_command_prints_it() -> None:
-    done = subprocess.run([sys.executable, "-m", "wsdiag", "--json-schema"],
-                          capture_output=True, text=True, timeout=60, encoding="utf-8")  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "wsdiag", "--json-schema"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        encoding="utf-8",
+    )
     assert json.loads(done.stdout) == build_schema()
 
 

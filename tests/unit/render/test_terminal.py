@@ -12,13 +12,13 @@ import pytest
 
 from tests.golden import scenes
 from tests.golden.stage import Screen, err, out, terminal
-from wsdiag.probes.results import Error
-from wsdiag.render.connect import print_connect
-from wsdiag.render.glyphs import ASCII, UNICODE, fold
-from wsdiag.render.ping import ping_view
-from wsdiag.render.ping_lines import PingLines
-from wsdiag.render.ping_screen import ChartOptions, PingScreen
-from wsdiag.render.terminal import Terminal
+from wsdiag.records import Error
+from wsdiag.render.base.glyphs import ASCII, UNICODE, fold
+from wsdiag.render.base.terminal import Terminal
+from wsdiag.render.connect.view import print_connect
+from wsdiag.render.ping.lines import PingLines
+from wsdiag.render.ping.screen import ChartOptions, PingScreen
+from wsdiag.render.ping.view import ping_view
 
 
 def _terminal(tty: bool, color: str = "auto", **environ: str) -> Terminal:
@@ -101,15 +101,16 @@ def test_a_closed_stdout_is_told_and_a_closed_stderr_is_not() -> None:
 
 def test_a_closed_stdout_in_a_process_leaves_no_traceback() -> None:
     code = (
-        "from wsdiag.render.terminal import Terminal\n"
+        "from wsdiag.render.base.terminal import Terminal\n"
         "t = Terminal(environ={})\n"
         "try:\n"
         "    [t.line('x' * 1000) for _ in range(1000)]\n"
         "except BrokenPipeError:\n"
         "    import os; os._exit(42)\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE)  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.close()
@@ -163,7 +164,7 @@ def test_the_live_view_gives_the_terminal_back() -> None:
 
 
 def _options():  # type: ignore[no-untyped-def]
-    from wsdiag.render.ping_screen import ChartOptions
+    from wsdiag.render.ping.screen import ChartOptions
 
     return ChartOptions()
 

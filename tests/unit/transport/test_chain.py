@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from wsdiag.transport import certs, chain
-from wsdiag.transport.chain import Shape
-from wsdiag.transport.report import ChainLink
+from wsdiag.transport.dial.report import ChainLink
+from wsdiag.transport.tls import certs, chain
+from wsdiag.transport.tls.chain import Shape
 
 
 def link(subject: str, issuer: str, *, since: str = "2000", until: str = "2999") -> ChainLink:

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from wsdiag.transport.options import DialOptions
-from wsdiag.transport.proxy import Proxy, bypassed, choose, parse
-from wsdiag.transport.report import DialError, DialReport
-from wsdiag.transport.target import Target
+from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.dial.proxy import Proxy, bypassed, choose, parse
+from wsdiag.transport.dial.report import DialError, DialReport
+from wsdiag.transport.dial.target import Target
 
 WS, WSS = Target.parse("ws://example.com/"), Target.parse("wss://example.com/")
 

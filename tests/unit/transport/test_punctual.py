@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from wsdiag.transport.punctual import event_loop
+from wsdiag.transport.hires_loop import event_loop
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="epoll is Linux's")
 
@@ -38,7 +38,7 @@ def test_a_timer_is_slept_for_as_long_as_it_says(slept: list[float]) -> None:
 
 
 def test_data_end_the_sleep(slept: list[float]) -> None:
-    from wsdiag.transport.punctual import PunctualSelector
+    from wsdiag.transport.hires_loop import PunctualSelector
 
     one, other = socket.socketpair()
     with PunctualSelector() as selector, one, other:
@@ -53,7 +53,7 @@ def test_data_end_the_sleep(slept: list[float]) -> None:
 
 @pytest.mark.parametrize("timeout", [0, -1])
 def test_no_wait_is_no_detour(timeout: float, slept: list[float]) -> None:
-    from wsdiag.transport.punctual import PunctualSelector
+    from wsdiag.transport.hires_loop import PunctualSelector
 
     with PunctualSelector() as selector:
         assert selector.select(timeout) == []

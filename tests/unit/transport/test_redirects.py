@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from wsdiag.transport.options import DialOptions
-from wsdiag.transport.redirects import follow, is_redirect
-from wsdiag.transport.report import DialError, DialReport
-from wsdiag.transport.target import Target
+from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.dial.redirects import follow, is_redirect
+from wsdiag.transport.dial.report import DialError, DialReport
+from wsdiag.transport.dial.target import Target
 
 SECRETS = DialOptions(
     headers=(("Authorization", "a"), ("cookie", "b"), ("X-Mine", "c"), ("Host", "d")),

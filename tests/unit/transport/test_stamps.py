@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from wsdiag.transport import stamps
-from wsdiag.transport.stamps import KernelClock, SentMark, Stamp, round_trip_ns
+from wsdiag.transport.stream import stamps
+from wsdiag.transport.stream.stamps import KernelClock, SentMark, Stamp, round_trip_ns
 
 MS = 1_000_000
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from wsdiag.transport.target import Target, UrlError
+from wsdiag.transport.dial.target import Target, UrlError
 
 
 @pytest.mark.parametrize(

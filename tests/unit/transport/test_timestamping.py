@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from wsdiag.transport import timestamping
-from wsdiag.transport.stamps import SentMark
-from wsdiag.transport.timestamping import ACK_REPORT, SEND_REPORT, Departures
+from wsdiag.transport.stream import timestamping
+from wsdiag.transport.stream.stamps import SentMark
+from wsdiag.transport.stream.timestamping import ACK_REPORT, SEND_REPORT, Departures
 
 Message = tuple[bytes, list[tuple[int, int, bytes]], int, None]
 

@@ -6,18 +6,34 @@ from pathlib import Path
 import pytest
 
 from tests.peers.tools import require_tool
-from wsdiag.transport.options import DialOptions
-from wsdiag.transport.trust import TrustError, client_context
+from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.tls.trust import TrustError, client_context
 
 
 def _pair(folder: Path, name: str, password: str | None = None) -> tuple[Path, Path]:
     cert, key = folder / f"{name}.pem", folder / f"{name}.key"
     hidden = ["-passout", f"pass:{password}"] if password else ["-nodes"]
     subprocess.run(
-        [require_tool("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-days", "2",
-         "-subj", f"/CN={name}", "-keyout", str(key), "-out", str(cert), *hidden],
-        check=True, capture_output=True, timeout=60,
-    )  # fmt: skip
+        [
+            require_tool("openssl"),
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-days",
+            "2",
+            "-subj",
+            f"/CN={name}",
+            "-keyout",
+            str(key),
+            "-out",
+            str(cert),
+            *hidden,
+        ],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
     return cert, key
 
 

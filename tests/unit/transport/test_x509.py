@@ -8,9 +8,9 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsdiag.transport import x509
-from wsdiag.transport.certs import throw_away
-from wsdiag.transport.x509 import CertificateError
+from wsdiag.transport.tls import x509
+from wsdiag.transport.tls.certs import throw_away
+from wsdiag.transport.tls.x509 import CertificateError
 
 
 def der(pem: bytes) -> bytes:

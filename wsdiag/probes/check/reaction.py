@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from wsdiag.probes.check.rule import Finding, failed, passed, skipped, unmeasured, warned
-from wsdiag.probes.check.talk import (
+from wsdiag.probes.check.waiting import (
     PeerBrokeError,
     PeerClosedError,
     await_event,
@@ -20,7 +20,7 @@ from wsdiag.probes.check.talk import (
 from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.events import Close, Event
 from wsdiag.transport.session import Session, SessionEnded
-from wsdiag.transport.stream import End
+from wsdiag.transport.stream.stream import End
 
 _FASTEST_S = 1.0
 

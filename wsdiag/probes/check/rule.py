@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from wsdiag.probes.results import Status
+from wsdiag.records import Status
 
 if TYPE_CHECKING:
     from wsdiag.probes.check.options import CheckOptions
-    from wsdiag.probes.check.subject import Subject
+    from wsdiag.probes.check.target import Subject
 
 Group = Literal["fitness", "conformance", "adversarial"]
 Lane = Literal["main", "beside", "after"]

@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic_ns
 
+from wsdiag.judgement.diagnosis.diagnose import diagnose
 from wsdiag.probes.check.options import CheckOptions, Endpoint
 from wsdiag.probes.check.registry import chosen
 from wsdiag.probes.check.rule import Finding, Rule, skipped, unmeasured
-from wsdiag.probes.check.subject import Opened, Subject, open_first
-from wsdiag.probes.check.survival import keepalive_span_s
-from wsdiag.probes.check.talk import PeerBrokeError, PeerClosedError, interrupted_by
-from wsdiag.probes.diagnose import diagnose
-from wsdiag.probes.results import CheckResult, Error
+from wsdiag.probes.check.rules.survival import keepalive_span_s
+from wsdiag.probes.check.target import Opened, Subject, open_first
+from wsdiag.probes.check.waiting import PeerBrokeError, PeerClosedError, interrupted_by
 from wsdiag.protocol.errors import LocalProtocolError
-from wsdiag.transport.report import DialError
+from wsdiag.records import CheckResult, Error
+from wsdiag.transport.dial.report import DialError
 from wsdiag.transport.session import SessionEnded
 from wsdiag.transport.trace import Tracer
 
@@ -76,8 +76,9 @@ class EndpointRun:
     # -- judging -------------------------------------------------------------------------------
 
     async def _judge_all(self, subject: Subject) -> None:
-        lanes = {lane: [r for r in self.rules if r.lane == lane]
-                 for lane in ("main", "beside", "after")}  # fmt: skip
+        lanes = {
+            lane: [r for r in self.rules if r.lane == lane] for lane in ("main", "beside", "after")
+        }
         async with asyncio.TaskGroup() as group:
             for each in lanes["beside"]:
                 group.create_task(self._judge(each, subject))
@@ -200,9 +201,8 @@ class CheckRun:
     """All endpoints, `jobs` at once; reports come in the order of the endpoints."""
 
     def __init__(
-        self, endpoints: Sequence[Endpoint], *, jobs: int, tell: Tell,
-        tracer: Tracer | None = None,
-    ) -> None:  # fmt: skip
+        self, endpoints: Sequence[Endpoint], *, jobs: int, tell: Tell, tracer: Tracer | None = None
+    ) -> None:
         self._runs = [EndpointRun(endpoint, tell, tracer) for endpoint in endpoints]
         self._jobs = jobs
         self._tasks: list[asyncio.Task[None]] = []

@@ -7,25 +7,20 @@ from itertools import permutations
 
 import pytest
 
-from wsdiag.probes.check.conformance import judge_echo
-from wsdiag.probes.check.decision import exit_code, summarize
-from wsdiag.probes.check.handshakes import judge_version
 from wsdiag.probes.check.options import CheckOptions, HeaderExpectation, parse_statuses
 from wsdiag.probes.check.reaction import Demand, Reaction, judge_reaction, judge_tcp_end
-from wsdiag.probes.check.registry import (
-    ALL,
-    chosen,
-    refuse_idle_patterns,
-    refuse_unknown,
-)
-from wsdiag.probes.check.survival import keepalive_span_s
-from wsdiag.probes.check.talk import PeerClosedError, interrupted_by
-from wsdiag.probes.results import CheckResult
+from wsdiag.probes.check.registry import ALL, chosen, refuse_idle_patterns, refuse_unknown
+from wsdiag.probes.check.rules.conformance import judge_echo
+from wsdiag.probes.check.rules.handshakes import judge_version
+from wsdiag.probes.check.rules.survival import keepalive_span_s
+from wsdiag.probes.check.summary import exit_code, summarize
+from wsdiag.probes.check.waiting import PeerClosedError, interrupted_by
 from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.events import Close
-from wsdiag.transport.report import DialReport
-from wsdiag.transport.stamps import Stamp
-from wsdiag.transport.stream import End
+from wsdiag.records import CheckResult
+from wsdiag.transport.dial.report import DialReport
+from wsdiag.transport.stream.stamps import Stamp
+from wsdiag.transport.stream.stream import End
 
 MUST, MAY = Demand(frozenset({1002})), Demand(frozenset({1002}), close_may_be_left_out=True)
 NOT_ASKED = Demand(frozenset({1002}), must=False)
@@ -65,19 +60,31 @@ def test_tcp_end_after_failure() -> None:
 
 @pytest.mark.parametrize(
     ("sent", "answer", "status"),
-    [(1000, 1000, "pass"), (1000, 1001, "warn"), (1000, None, "warn"), (None, None, "pass"),
-     (None, 1000, "pass"), (4321, 4321, "pass"), (4321, 1002, "warn"), (1000, 1002, "warn"),
-     (4321, 1000, "warn")],
-)  # fmt: skip
+    [
+        (1000, 1000, "pass"),
+        (1000, 1001, "warn"),
+        (1000, None, "warn"),
+        (None, None, "pass"),
+        (None, 1000, "pass"),
+        (4321, 4321, "pass"),
+        (4321, 1002, "warn"),
+        (1000, 1002, "warn"),
+        (4321, 1000, "warn"),
+    ],
+)
 def test_close_echo(sent: int | None, answer: int | None, status: str) -> None:
     assert judge_echo(sent, Close(answer)).status == status
 
 
 @pytest.mark.parametrize(
     ("status", "headers", "verdict"),
-    [(426, (("Sec-WebSocket-Version", "13"),), "pass"), (400, (("sec-websocket-version", "13, 8"),),
-     "pass"), (400, (), "warn"), (404, (("Sec-WebSocket-Version", "13"),), "warn")],
-)  # fmt: skip
+    [
+        (426, (("Sec-WebSocket-Version", "13"),), "pass"),
+        (400, (("sec-websocket-version", "13, 8"),), "pass"),
+        (400, (), "warn"),
+        (404, (("Sec-WebSocket-Version", "13"),), "warn"),
+    ],
+)
 def test_version_refused(status: int, headers: tuple[tuple[str, str], ...], verdict: str) -> None:
     report = DialReport("ws://x/", status=status, headers=headers)
     assert judge_version(report).status == verdict
@@ -93,20 +100,31 @@ def judged(status: str, unmeasured: bool = False) -> CheckResult:
 
 
 PASS, FAIL, WARN, SKIP, MISSING = (
-    judged("pass"), judged("fail"), judged("warn"), judged("skip"), judged("skip", True),
-)  # fmt: skip
+    judged("pass"),
+    judged("fail"),
+    judged("warn"),
+    judged("skip"),
+    judged("skip", True),
+)
 
 
 @pytest.mark.parametrize(
     ("results", "unreachable", "interrupted", "code"),
     [
-        ([PASS], False, False, 0), ([PASS, WARN, SKIP], False, False, 0),
-        ([PASS, FAIL], False, False, 3), ([PASS, MISSING], False, False, 1),
-        ([FAIL, MISSING], False, False, 1), ([PASS], True, False, 1), ([FAIL], True, False, 1),
-        ([], False, False, 1), ([SKIP], False, False, 1),
-        ([MISSING], False, True, 130), ([], False, True, 130), ([PASS, MISSING], False, True, 1),
+        ([PASS], False, False, 0),
+        ([PASS, WARN, SKIP], False, False, 0),
+        ([PASS, FAIL], False, False, 3),
+        ([PASS, MISSING], False, False, 1),
+        ([FAIL, MISSING], False, False, 1),
+        ([PASS], True, False, 1),
+        ([FAIL], True, False, 1),
+        ([], False, False, 1),
+        ([SKIP], False, False, 1),
+        ([MISSING], False, True, 130),
+        ([], False, True, 130),
+        ([PASS, MISSING], False, True, 1),
     ],
-)  # fmt: skip
+)
 def test_exit_codes(
     results: list[CheckResult], unreachable: bool, interrupted: bool, code: int
 ) -> None:
