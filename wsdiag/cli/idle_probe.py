@@ -13,7 +13,7 @@ from wsdiag.cli.params import bad_parameter, duration_option, flag, usage_errors
 from wsdiag.cli.room import make_room
 from wsdiag.cli.runtime import USAGE, run_async
 from wsdiag.cli.view import EventWriter, JsonWriter, open_terminal, refuse_bad_urls, tracing
-from wsdiag.records import Trial
+from wsdiag.records import TrialKind
 from wsdiag.transport.dial.options import DialOptions
 
 if TYPE_CHECKING:
@@ -158,12 +158,12 @@ def idle_options(
         )
 
 
-def _trials(text: str, push: str | None, send: str | None) -> tuple[Trial, ...]:
+def _trials(text: str, push: str | None, send: str | None) -> tuple[TrialKind, ...]:
     names = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in get_args(Trial)]
+    unknown = [name for name in names if name not in get_args(TrialKind)]
     if unknown or not names:
         raise bad_parameter(
-            f"{', '.join(unknown) or 'nothing'}: choose from {', '.join(get_args(Trial))}",
+            f"{', '.join(unknown) or 'nothing'}: choose from {', '.join(get_args(TrialKind))}",
             param_hint="--trials",
         )
     for name, text_to_send, option in (("push", push, "--push"), ("data", send, "--send")):
@@ -171,7 +171,7 @@ def _trials(text: str, push: str | None, send: str | None) -> tuple[Trial, ...]:
             names.append(name)
         if text_to_send is None and name in names:
             raise bad_parameter(f"{name} needs {option} TEXT", param_hint="--trials")
-    return tuple(trial for trial in get_args(Trial) if trial in names)
+    return tuple(trial for trial in get_args(TrialKind) if trial in names)
 
 
 @injects(options=idle_options, dial=request_options, output=output_options)

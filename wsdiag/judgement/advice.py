@@ -14,7 +14,7 @@ DEFAULT_INTERVAL_S = 20.0
 HEADROOM = 3.0
 
 
-class Seen(NamedTuple):
+class AdviceFacts(NamedTuple):
     """What advice rests on; times in ms."""
 
     p50_ms: float | None
@@ -38,14 +38,14 @@ def safe_timeout_s(slowest_ms: float) -> float:
     return max(DEFAULT_TIMEOUT_S, math.ceil(slowest_ms * HEADROOM / 1e3 / 5) * 5.0)
 
 
-def advice(seen: Seen) -> list[str]:
+def advice(seen: AdviceFacts) -> list[str]:
     """Sentences with a setting and its reason; empty when the usual defaults are fine."""
     told = [_slow(seen), _overtaken(seen), _lost(seen), _keepalive_close(seen)]
     told += [_no_echo(seen) if seen.no_echo else _no_pong(seen)]
     return [sentence for sentence in told if sentence]
 
 
-def _slow(seen: Seen) -> str:
+def _slow(seen: AdviceFacts) -> str:
     if seen.slowest_ms is None:
         return ""
     timeout = safe_timeout_s(seen.slowest_ms)
@@ -59,7 +59,7 @@ def _slow(seen: Seen) -> str:
     )
 
 
-def _overtaken(seen: Seen) -> str:
+def _overtaken(seen: AdviceFacts) -> str:
     if not seen.overtaken:
         return ""
     return (
@@ -69,7 +69,7 @@ def _overtaken(seen: Seen) -> str:
     )
 
 
-def _lost(seen: Seen) -> str:
+def _lost(seen: AdviceFacts) -> str:
     really = seen.lost - seen.overtaken
     if really <= 0 or not seen.received:
         return ""
@@ -82,7 +82,7 @@ def _lost(seen: Seen) -> str:
     )
 
 
-def _keepalive_close(seen: Seen) -> str:
+def _keepalive_close(seen: AdviceFacts) -> str:
     reason = (seen.closed_by or "").lower()
     if not any(word in reason for word in ("keepalive", "ping", "pong", "heartbeat")):
         return ""
@@ -93,7 +93,7 @@ def _keepalive_close(seen: Seen) -> str:
     )
 
 
-def _no_pong(seen: Seen) -> str:
+def _no_pong(seen: AdviceFacts) -> str:
     if seen.received or not seen.lost:
         return ""
     if seen.late:
@@ -109,7 +109,7 @@ def _no_pong(seen: Seen) -> str:
     )
 
 
-def _no_echo(seen: Seen) -> str:
+def _no_echo(seen: AdviceFacts) -> str:
     others = f" (it sent {seen.unmatched} other messages)" if seen.unmatched else ""
     return (
         f"No message came back: this endpoint does not echo{others}. "

@@ -40,7 +40,7 @@ DELAYED_ACK_MS = 40.0
 LOSS_REMEMBERED = 5
 
 
-class Facts(NamedTuple):
+class RoundTripFacts(NamedTuple):
     """What is known about one round trip; times in ms, None where it could not be measured."""
 
     rtt_ms: float
@@ -113,7 +113,7 @@ class Baseline:
         return sorted(self._tcp)[len(self._tcp) // 2] if self._tcp else None
 
 
-def shows_loss(facts: Facts) -> bool:
+def shows_loss(facts: RoundTripFacts) -> bool:
     """Whether a segment was lost meanwhile, ours (retransmitted) or the peer's (a gap seen)."""
     return bool(facts.retransmits or facts.reordered or facts.behind_loss)
 
@@ -123,7 +123,7 @@ def is_outlier(rtt_ms: float, normal: Normal | None) -> bool:
     return normal is not None and rtt_ms > normal.limit_ms
 
 
-def cause_of(facts: Facts, normal: Normal | None) -> Cause | None:
+def cause_of(facts: RoundTripFacts, normal: Normal | None) -> Cause | None:
     """The cause of one outlier; None for a usual round trip and where the facts do not say."""
     if normal is None or not is_outlier(facts.rtt_ms, normal):
         return None
@@ -143,11 +143,11 @@ def cause_of(facts: Facts, normal: Normal | None) -> Cause | None:
     return None if facts.after_loss else "endpoint"
 
 
-def _waited_in_line(facts: Facts) -> bool:
+def _waited_in_line(facts: RoundTripFacts) -> bool:
     return (facts.queued_bytes or 0) >= QUEUED_BYTES or facts.backlog_bytes >= BACKLOG_BYTES
 
 
-def _path_was_slow(facts: Facts, normal: Normal, excess: float) -> bool:
+def _path_was_slow(facts: RoundTripFacts, normal: Normal, excess: float) -> bool:
     if facts.reordered or facts.behind_loss:
         return True
     if facts.acked_by_ms is not None and facts.rtt_ms - facts.acked_by_ms >= excess / 2:
@@ -160,7 +160,7 @@ def _path_was_slow(facts: Facts, normal: Normal, excess: float) -> bool:
     return _smoothed_rise(facts, normal) >= excess / 2
 
 
-def _smoothed_rise(facts: Facts, normal: Normal) -> float:
+def _smoothed_rise(facts: RoundTripFacts, normal: Normal) -> float:
     if facts.tcp_rtt_ms is None or normal.tcp_rtt_ms is None:
         return 0.0
     # One sample moves the smoothed round trip by an eighth of its excess (RFC 6298, 2.3).

@@ -12,7 +12,7 @@ _CERTAIN_SHARE = 0.1
 
 
 @dataclass(slots=True)
-class Findings:
+class SummaryFacts:
     """What a run found out beyond its round trips; times in ms."""
 
     p50_ms: float | None
@@ -38,7 +38,7 @@ def number(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0") if abs(value) < 10 else f"{value:.0f}"
 
 
-def attribute(found: Findings) -> Attribution:
+def attribute(found: SummaryFacts) -> Attribution:
     """The median's two shares in ms, the causes counted, and the sentences that say it."""
     network, endpoint = split_median(found)
     sentences = [_median_sentence(found, network, endpoint), _outlier_sentence(found)]
@@ -46,7 +46,7 @@ def attribute(found: Findings) -> Attribution:
     return Attribution(network, endpoint, dict(found.causes), [s for s in sentences if s])
 
 
-def split_median(found: Findings) -> tuple[float | None, float | None]:
+def split_median(found: SummaryFacts) -> tuple[float | None, float | None]:
     """(network, endpoint) shares of the median in ms; (None, None) where TCP tells nothing.
 
     The network's share is the shortest round trip TCP saw: its handshake is answered by the peer's
@@ -58,7 +58,7 @@ def split_median(found: Findings) -> tuple[float | None, float | None]:
     return network, found.p50_ms - network
 
 
-def _median_sentence(found: Findings, network: float | None, endpoint: float | None) -> str:
+def _median_sentence(found: SummaryFacts, network: float | None, endpoint: float | None) -> str:
     if network is None or endpoint is None or found.p50_ms is None:
         return ""
     wobble = found.p50_ms - (found.min_ms if found.min_ms is not None else found.p50_ms)
@@ -70,7 +70,7 @@ def _median_sentence(found: Findings, network: float | None, endpoint: float | N
     )
 
 
-def _outlier_sentence(found: Findings) -> str:
+def _outlier_sentence(found: SummaryFacts) -> str:
     parts = [_cause_words(cause, found) for cause in ("network", "endpoint", "queue", "local")]
     if found.unexplained:
         parts.append(f"{found.unexplained} unexplained")
@@ -82,7 +82,7 @@ def _outlier_sentence(found: Findings) -> str:
     return f"{total} outlier{'s' if total > 1 else ''}{over}: {', '.join(told)}."
 
 
-def _cause_words(cause: Cause, found: Findings) -> str:
+def _cause_words(cause: Cause, found: SummaryFacts) -> str:
     count = found.causes.get(cause, 0)
     if not count:
         return ""
@@ -105,7 +105,7 @@ def _network_words(count: int, retransmitted: int) -> str:
     return f"{retransmitted} with TCP retransmissions and {slow} with a slow path (network)"
 
 
-def _proxy_sentence(found: Findings) -> str:
+def _proxy_sentence(found: SummaryFacts) -> str:
     if found.proxy is None:
         return ""
     return (
@@ -114,7 +114,7 @@ def _proxy_sentence(found: Findings) -> str:
     )
 
 
-def _stall_sentence(found: Findings) -> str:
+def _stall_sentence(found: SummaryFacts) -> str:
     if not found.stalls:
         return ""
     times = "once" if found.stalls == 1 else f"{found.stalls} times"

@@ -16,9 +16,9 @@ from wsdiag.protocol.headers import HeaderSyntaxError, get_all, parse_extensions
 from wsdiag.protocol.http import (
     MAX_HEAD_BYTES,
     MAX_HEADERS,
+    HeaderLimiter,
     HeadError,
     Headers,
-    HeadGuard,
     Request,
     decode_headers,
     has_token,
@@ -42,7 +42,7 @@ class ServerHandshake:
         self.trailing = b""
         self._deflate = DeflateOffer() if deflate is True else (deflate or None)
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=2 * MAX_HEAD_BYTES)
-        self._guard = HeadGuard()
+        self._guard = HeaderLimiter()
         self._request: Request | None = None
 
     def receive(self, data: bytes) -> Request | None:

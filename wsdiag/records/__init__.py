@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wsdiag.records.base import SCHEMA_VERSION as SCHEMA_VERSION
     from wsdiag.records.base import Drop as Drop
+    from wsdiag.records.base import DropHow as DropHow
     from wsdiag.records.base import Error as Error
     from wsdiag.records.base import ErrorKind as ErrorKind
     from wsdiag.records.base import Hop as Hop
-    from wsdiag.records.base import How as How
     from wsdiag.records.base import Phases as Phases
     from wsdiag.records.base import optional as optional
     from wsdiag.records.base import utc_now as utc_now
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from wsdiag.records.idle import IdleEvent as IdleEvent
     from wsdiag.records.idle import IdleTrial as IdleTrial
     from wsdiag.records.idle import IdleVerdict as IdleVerdict
-    from wsdiag.records.idle import Keepalive as Keepalive
+    from wsdiag.records.idle import KeepaliveOutcome as KeepaliveOutcome
     from wsdiag.records.idle import Outcome as Outcome
     from wsdiag.records.idle import Range as Range
-    from wsdiag.records.idle import Trial as Trial
     from wsdiag.records.idle import TrialActivity as TrialActivity
+    from wsdiag.records.idle import TrialKind as TrialKind
     from wsdiag.records.idle import TrialStarted as TrialStarted
     from wsdiag.records.idle import Verdict as Verdict
     from wsdiag.records.ping import Attribution as Attribution
@@ -59,12 +59,12 @@ if TYPE_CHECKING:
     from wsdiag.records.serve import ServeListening as ServeListening
 
 _HOMES = {
-    "base": "SCHEMA_VERSION Drop Error ErrorKind Hop How Phases optional utc_now",
+    "base": "SCHEMA_VERSION Drop DropHow Error ErrorKind Hop Phases optional utc_now",
     "connect": "ChainLink CloseInfo ConnectResult HttpInfo TcpFacts TlsInfo",
     "ping": "Attribution Cause Clock Load PingClosed PingEvent PingLost PingReply PingStart "
     "PingSummary Threshold",
-    "idle": "Candidate IdleEvent IdleTrial IdleVerdict Keepalive Outcome Range Trial "
-    "TrialActivity TrialStarted Verdict",
+    "idle": "Candidate IdleEvent IdleTrial IdleVerdict KeepaliveOutcome Outcome Range "
+    "TrialActivity TrialKind TrialStarted Verdict",
     "check": "CheckResult CheckSummary Status",
     "serve": "ServeEvent ServeListening",
     "records": "Record",

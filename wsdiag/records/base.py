@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "2.0"
 
-How = Literal["close", "fin", "rst", "tls-eof", "silent", "rst-on-write", "timeout"]
+DropHow = Literal["close", "fin", "rst", "tls-eof", "silent", "rst-on-write", "timeout"]
 ErrorKind = Literal[
     "dns",
     "connect",
@@ -61,13 +61,13 @@ class Hop:
 class Drop:
     """How a connection ended.
 
-    `how`: see CLI.md's list. `at_s`: seconds since the upgrade completed. `wire`: whether TCP still
-    acknowledged what we wrote (None: not known). `code`/`reason`: only for `close`.
+    `how`: see `DropHow`. `at_s`: seconds since the upgrade completed. `tcp_acknowledged`: whether
+    TCP still acknowledged what we wrote (None: not known). `code`/`reason`: only for `close`.
     """
 
-    how: How
+    how: DropHow
     at_s: float
-    wire: bool | None = None
+    tcp_acknowledged: bool | None = None
     code: int | None = optional()
     reason: str | None = optional()
     detail: str | None = optional()

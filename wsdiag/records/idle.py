@@ -8,22 +8,22 @@ from typing import ClassVar, Literal
 
 from wsdiag.records.base import Drop, Error, Hop, optional
 
-Trial = Literal["idle", "ping", "pong", "tcp-keepalive", "push", "data"]
-Outcome = Literal["alive", "dropped", "silent", "refused", "masked", "aborted"]
+TrialKind = Literal["idle", "ping", "pong", "tcp-keepalive", "push", "data"]
+Outcome = Literal["alive", "dropped", "silent", "refused", "kept-busy", "aborted"]
 Verdict = Literal[
-    "no-drop", "idle-timeout", "lifetime", "masked", "inconsistent", "local", "unreachable"
+    "no-drop", "idle-timeout", "lifetime", "kept-busy", "inconsistent", "local-fault", "unreachable"
 ]
-Keepalive = Literal["holds", "drops", "untested"]
+KeepaliveOutcome = Literal["holds", "drops", "untested"]
 
 
 @dataclass(frozen=True, slots=True)
 class TrialStarted:
-    """Progress, not a record: a lane of the timeline opened. `lane` numbers lanes from 0."""
+    """Progress, not a record: a lane of the timeline opened. `connection` numbers lanes from 0."""
 
     url: str
-    lane: int
-    trial: Trial
-    rung_s: float | None
+    connection: int
+    trial: TrialKind
+    idle_for_s: float | None
     interval_s: float | None
     planned_s: float
     """Seconds after the upgrade at which this trial ends when nothing drops it."""
@@ -34,7 +34,7 @@ class TrialActivity:
     """Progress, not a record: bytes crossed a trial's connection, so its idle clock restarted."""
 
     url: str
-    lane: int
+    connection: int
     at_s: float
     direction: Literal["sent", "received"]
     what: str
@@ -50,13 +50,13 @@ class IdleTrial:
 
     type: ClassVar[str] = "idle.trial"
     url: str
-    trial: Trial
-    rung_s: float | None
+    trial: TrialKind
+    idle_for_s: float | None
     interval_s: float | None
     outcome: Outcome
     idle_s: float | None
     drop: Drop | None
-    lane: int = 0
+    connection: int = 0
     age_s: float | None = None
     """Seconds since the upgrade when the outcome was known."""
     started_s: float = 0.0
@@ -127,7 +127,7 @@ class IdleVerdict:
     """For `lifetime`: the age at which every connection ended."""
     tested_up_to_s: float | None = None
     drop: Drop | None = None
-    keepalives: dict[Trial, Keepalive] = field(default_factory=dict)
+    keepalives: dict[TrialKind, KeepaliveOutcome] = field(default_factory=dict)
     recommended_ping_interval_s: float | None = None
     candidates: Sequence[Candidate] = ()
     explanation: Sequence[str] = ()

@@ -74,7 +74,7 @@ class Server:
             intercept=self._swallow,
             on_starved=self._starved,
         )
-        self._listener.set_deaf(self._silence() == "tcp")
+        self._listener.set_blackhole(self._silence() == "tcp")
         if options.control_port is not None:
             try:
                 self._control = await listen(
@@ -209,7 +209,7 @@ class Server:
         self._check(faults)
         old = {fault.name for fault in self.faults}
         self.faults = tuple(faults)
-        self._running.set_deaf(self._silence() == "tcp")
+        self._running.set_blackhole(self._silence() == "tcp")
         self.emit(0, "faults", {"faults": [fault.name for fault in faults]})
         for link in tuple(self._links):
             if isinstance(link, Link) and not link.over:

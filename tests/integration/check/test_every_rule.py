@@ -64,7 +64,7 @@ def require_ipv6() -> None:
 
 
 @dataclass(frozen=True)
-class Case:
+class ProbeContext:
     """A server, options, and the rules whose verdict there is known."""
 
     where: Where
@@ -72,8 +72,8 @@ class Case:
     rules: tuple[str, ...]
 
 
-def case(where: Where, *options: str, rules: str) -> Case:
-    return Case(where, options, tuple(rules.split()))
+def case(where: Where, *options: str, rules: str) -> ProbeContext:
+    return ProbeContext(where, options, tuple(rules.split()))
 
 
 KEPT = [
@@ -158,7 +158,7 @@ def stage(peers: Peers, ca: Authority, serve_url: str) -> Stage:
     return Stage(peers, ca, serve_url)
 
 
-def verdicts(stage: Stage, case: Case) -> dict[str, set[str]]:
+def verdicts(stage: Stage, case: ProbeContext) -> dict[str, set[str]]:
     """Rule -> the statuses of its results."""
     url, more = case.where(stage)
     if any(RULES[id].group != "fitness" for id in case.rules):
@@ -190,20 +190,20 @@ def test_every_rule_has_a_passing_and_a_failing_case() -> None:
     assert {"origin"} == NEVER_WRONG
 
 
-def named(case: Case) -> str:
+def named(case: ProbeContext) -> str:
     first = min(case.rules)  # a set's order differs from worker to worker
     return f"{first} and {len(case.rules) - 1}" if len(case.rules) > 1 else first
 
 
 @pytest.mark.minutes
 @pytest.mark.parametrize("case", KEPT, ids=named)
-def test_kept(stage: Stage, case: Case) -> None:
+def test_kept(stage: Stage, case: ProbeContext) -> None:
     assert verdicts(stage, case) == {id: {"pass"} for id in case.rules}
 
 
 @pytest.mark.minutes
 @pytest.mark.parametrize("case", BROKEN, ids=named)
-def test_broken(stage: Stage, case: Case) -> None:
+def test_broken(stage: Stage, case: ProbeContext) -> None:
     assert verdicts(stage, case) == {id: {RULES[id].worst} for id in case.rules}
 
 

@@ -155,7 +155,7 @@ def test_a_close_in_the_middle_is_told_with_its_code_and_reason() -> None:
 
 @pytest.mark.parametrize("how", ["fin", "rst"])
 def test_an_end_without_a_close_frame_is_told_as_it_was(how: str) -> None:
-    async def vanish(visitor: Visitor) -> None:
+    async def close_silently(visitor: Visitor) -> None:
         async for frame in visitor.frames():
             visitor.send(PONG, frame.payload)
             if len(visitor.seen) == 2:
@@ -167,7 +167,7 @@ def test_an_end_without_a_close_frame_is_told_as_it_was(how: str) -> None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             visitor.writer.transport.abort()
 
-    told, _ = ping_scripted(vanish, count=50, interval_s=0.02)
+    told, _ = ping_scripted(close_silently, count=50, interval_s=0.02)
     # A Ping that crosses the FIN is answered by RST: both are true endings of the first kind.
     assert told.of(PingClosed)[0].drop.how in (("fin", "rst") if how == "fin" else ("rst",))
     assert told.summary.drops == 1

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from wsdiag.records import How, Keepalive, Trial, Verdict
+from wsdiag.records import DropHow, KeepaliveOutcome, TrialKind, Verdict
 
 # Minutes in the field, seconds here: idle for 0.5 to 2 s, a Pong's deadline of 1 s.
 IDLE = {"from_s": 0.5, "to_s": 2.0, "step_s": 0.5, "keepalive_s": 0.4, "pong_timeout_s": 1.0}
@@ -30,7 +30,7 @@ class Ping:
     """`lost`: none, some or all of the Pings; `how` the connection ended, if the peer ended it."""
 
     lost: str = "none"
-    how: How | None = None
+    how: DropHow | None = None
     says: str = ""
     """In the advice."""
     slower_ms: float = 0.0
@@ -48,8 +48,8 @@ class Idle:
     verdict: Verdict = "no-drop"
     says: str = ""
     timeout_s: float | None = None
-    how: How | None = None
-    holds: Mapping[Trial, Keepalive] = field(default_factory=dict)
+    how: DropHow | None = None
+    holds: Mapping[TrialKind, KeepaliveOutcome] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -84,10 +84,14 @@ def broken(says: str) -> dict[str, Any]:
 
 # Two Pings with more than the timeout between them: the second meets what is left.
 APART: dict[str, Any] = {"count": 2, "interval_s": 2.0}
-KEPT: dict[Trial, Keepalive] = {"ping": "holds", "pong": "holds", "tcp-keepalive": "drops"}
+KEPT: dict[TrialKind, KeepaliveOutcome] = {
+    "ping": "holds",
+    "pong": "holds",
+    "tcp-keepalive": "drops",
+}
 
 
-def idles(how: How, seen: How, lost: str = "none") -> Row:
+def idles(how: DropHow, seen: DropHow, lost: str = "none") -> Row:
     """An idle timeout of 1.2 s, dropped in this manner."""
     return Row(
         f"/idle/1.2?drop={how}&code=4321&reason=tired",
@@ -187,7 +191,7 @@ TABLE: tuple[Row, ...] = (
     Row("/bandwidth/500", ping=Ping(slower_ms=20, options={"size": 60})),
     Row("/trickle/5", ping=Ping(slower_ms=50)),
     Row("/slow-reader/100", ping=Ping(slower_ms=50)),
-    Row("/ping/0.3?timeout=5", idle=Idle("masked", "never lets a connection idle")),
+    Row("/ping/0.3?timeout=5", idle=Idle("kept-busy", "never lets a connection idle")),
     Row(
         "/no-pong",
         Connect(says="does not answer Pings"),
@@ -217,9 +221,9 @@ TABLE: tuple[Row, ...] = (
         Ping("all", says="payload of a Ping"),
         Idle("no-drop", "payloads of its own"),
     ),
-    Row("/push/0.3", idle=Idle("masked", "sent texts on its own")),
+    Row("/push/0.3", idle=Idle("kept-busy", "sent texts on its own")),
     Row("/push-on-request"),
-    Row("/flood?rate=100k&size=1k", idle=Idle("masked", "sent binarys on its own")),
+    Row("/flood?rate=100k&size=1k", idle=Idle("kept-busy", "sent binarys on its own")),
     Row("/fragment/3", ping=Ping(options={"mode": "text", "size": 30})),
     Row("/status/403", **refused("upgrade", "403 Forbidden")),
     Row("/status/503?retry-after=7", **refused("upgrade", "503 Service Unavailable")),

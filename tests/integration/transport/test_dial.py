@@ -21,7 +21,8 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from wsdiag.protocol.events import Pong, TextMessage
 from wsdiag.transport.dial import fallback_probes as second_look
-from wsdiag.transport.dial.dialer import dial, race, resolve
+from wsdiag.transport.dial import race, resolve
+from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.report import DialError
 from wsdiag.transport.session import SessionEnded

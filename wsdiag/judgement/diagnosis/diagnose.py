@@ -32,7 +32,7 @@ _INVISIBLE = re.compile(r"(?is)<(script|style|head)\b.*?(</\1\s*>|$)|<!--.*?(-->
 _TITLE = re.compile(r"(?is)<title[^>]*>(.*?)</title")
 _TAG = re.compile(r"(?s)<[^>]*>")
 
-Facts = Mapping[str, str]
+RoundTripFacts = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Hint:
     change: str
     example: Mapping[str, str]
 
-    def fits(self, code: str, facts: Facts) -> bool:
+    def fits(self, code: str, facts: RoundTripFacts) -> bool:
         """Whether this entry is about such a failure."""
         if not any(_same(code, own) for own in self.codes):
             return False
@@ -83,7 +83,7 @@ def diagnose(url: str, error: DialError) -> Error:
     return Error(url, error.phase, error.kind, message, hint)
 
 
-def explain(code: str, facts: Facts) -> tuple[str, str | None]:
+def explain(code: str, facts: RoundTripFacts) -> tuple[str, str | None]:
     """(message, hint) for a failure's stable id and its facts."""
     for hint in hints():
         if hint.fits(code, facts):
@@ -100,7 +100,7 @@ class _Filler(Formatter):
         return value if len(value) <= _SHOWN_CHARS else value[: _SHOWN_CHARS - 1] + "…"
 
 
-def fill(template: str, facts: Facts) -> str:
+def fill(template: str, facts: RoundTripFacts) -> str:
     """A template with its `{facts}` inserted."""
     return _Filler().vformat(template, (), dict(facts))
 
@@ -124,7 +124,7 @@ def facts_of(url: str, error: DialError) -> dict[str, str]:
     return facts
 
 
-def _whose_name(facts: Facts, error: DialError) -> str:
+def _whose_name(facts: RoundTripFacts, error: DialError) -> str:
     """Whether the name that was looked up is the `endpoint`'s or the `proxy`'s."""
     if not facts["proxy"]:
         return "endpoint"
@@ -188,7 +188,7 @@ def _tls_facts(error: DialError) -> dict[str, str]:
     return {"verified": verified, **certificate_facts(tls), **chain_facts(tls, trusted)}
 
 
-def _redirect_facts(url: str, facts: Facts) -> dict[str, str]:
+def _redirect_facts(url: str, facts: RoundTripFacts) -> dict[str, str]:
     base = facts.get("wss_url" if facts.get("port") == "443" else "ws_url", url)
     try:
         target = urljoin(re.sub(r"^ws", "http", base), facts["location"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from wsdiag.judgement.products.intermediaries import Product, keys_of, products
-from wsdiag.judgement.verdict.classify import Finding
+from wsdiag.judgement.verdict.classify import Classification
 from wsdiag.judgement.verdict.clocks import ClockName
-from wsdiag.records import Candidate, Hop, Keepalive, Trial
+from wsdiag.records import Candidate, Hop, KeepaliveOutcome, TrialKind
 
 # Known products fire up to three seconds late, one up to a second early.
 EARLY_S, LATE_S = 1.0, 3.0
@@ -16,7 +16,7 @@ _TRUST = {"measured": 0, "documented": 1, "reported": 2, "unsure": 3}
 
 
 def candidates(
-    finding: Finding, kept: Mapping[Trial, Keepalive], hops: Sequence[Hop]
+    finding: Classification, kept: Mapping[TrialKind, KeepaliveOutcome], hops: Sequence[Hop]
 ) -> tuple[Candidate, ...]:
     """At most eight; what fits and named itself at the handshake comes first."""
     if finding.verdict not in ("idle-timeout", "lifetime") or finding.range is None:
@@ -46,7 +46,7 @@ def _own(product: Product, fitting: Sequence[Product]) -> bool:
     return first == product and all(p.key != product.key for p in fitting)
 
 
-def _fits(product: Product, finding: Finding) -> bool:
+def _fits(product: Product, finding: Classification) -> bool:
     default = product.default_s
     if default is None or product.evidence == "unsure" or finding.range is None:
         return False
@@ -54,7 +54,9 @@ def _fits(product: Product, finding: Finding) -> bool:
     return finding.range.low <= default + LATE_S and (high is None or high >= default - EARLY_S)
 
 
-def _possible(product: Product, finding: Finding, kept: Mapping[Trial, Keepalive]) -> bool:
+def _possible(
+    product: Product, finding: Classification, kept: Mapping[TrialKind, KeepaliveOutcome]
+) -> bool:
     """Nothing that was seen speaks against it."""
     kind = "lifetime" if finding.verdict == "lifetime" else "idle"
     if product.kind != kind or not _seen(product, finding):
@@ -73,7 +75,7 @@ def _possible(product: Product, finding: Finding, kept: Mapping[Trial, Keepalive
     return finding.clock == "either" or resets == wanted[finding.clock]
 
 
-def _seen(product: Product, finding: Finding) -> bool:
+def _seen(product: Product, finding: Classification) -> bool:
     if product.seen is None or finding.drop is None:
         return True
     how = {"tls-eof": "fin", "timeout": "silent"}.get(finding.drop.how, finding.drop.how)

@@ -31,12 +31,12 @@ def tolerance_s(timeout_s: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class Cluster:
     """Trials that agree on a clock, those that do not, and the seconds that clock showed."""
 
     clock: ClockName
     members: tuple[IdleTrial, ...]
-    strays: tuple[IdleTrial, ...]
+    outliers: tuple[IdleTrial, ...]
 
     @property
     def values(self) -> list[float]:
@@ -44,16 +44,16 @@ class Agreement:
         return sorted(CLOCKS[self.clock](t) for t in self.members)
 
 
-def agree(trials: Sequence[IdleTrial], clock: ClockName) -> Agreement | None:
+def agree(trials: Sequence[IdleTrial], clock: ClockName) -> Cluster | None:
     """The densest group of drops on this clock, if (nearly) all are in it."""
     read = CLOCKS[clock]
     ordered = sorted(trials, key=read)
     first, last = densest([read(t) for t in ordered])
     members = tuple(ordered[first:last])
-    strays = tuple(t for t in ordered if t not in members)
+    outliers = tuple(t for t in ordered if t not in members)
     allowed = int(_STRAYS * len(ordered)) if len(ordered) >= _FEW else 0
     allowed = max(allowed, 1) if len(ordered) >= 2 * _FEW else allowed
-    return Agreement(clock, members, strays) if len(strays) <= allowed else None
+    return Cluster(clock, members, outliers) if len(outliers) <= allowed else None
 
 
 def densest(values: Sequence[float]) -> tuple[int, int]:
@@ -73,7 +73,7 @@ def spread(values: Sequence[float]) -> float:
     return max(values) - min(values) if values else 0.0
 
 
-def drop_range(agreement: Agreement, rtt_s: float | None) -> Range:
+def drop_range(agreement: Cluster, rtt_s: float | None) -> Range:
     """The range of the timeout: what was observed, widened by all that delays the observation.
 
     The peer's timer started between our request and its answer, and the end's way to us took up

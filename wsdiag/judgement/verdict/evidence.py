@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from wsdiag.records import Hop, IdleTrial, Trial
+from wsdiag.records import Hop, IdleTrial, TrialKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class ProbeContext:
     """The circumstances of one URL's trials; durations in seconds, moments since the start."""
 
     url: str
@@ -70,7 +70,7 @@ class Evidence:
                 for t in idle
                 if t.outcome == "silent" or (t.outcome == "dropped" and t.after_write)
             ),
-            survivors=tuple(t for t in idle if t.outcome in ("alive", "masked")),
+            survivors=tuple(t for t in idle if t.outcome in ("alive", "kept-busy")),
             others=tuple(t for t in ran if t.trial != "idle"),
             refused=tuple(t for t in trials if t.outcome == "refused"),
             broken=tuple(t for t in trials if t.violation is not None),
@@ -82,7 +82,7 @@ class Evidence:
         ran = (*self.idle, *self.of("ping"), *self.of("data"))
         return max((t.longest_idle_s or 0.0 for t in ran), default=0.0)
 
-    def of(self, kind: Trial) -> tuple[IdleTrial, ...]:
+    def of(self, kind: TrialKind) -> tuple[IdleTrial, ...]:
         """The keepalive trials of one kind."""
         return tuple(t for t in self.others if t.trial == kind)
 
@@ -96,7 +96,7 @@ def ended_s(trial: IdleTrial) -> float:
     return trial.started_s + (trial.age_s or 0.0)
 
 
-def two_way(trial: IdleTrial, case: Case) -> bool:
+def two_way(trial: IdleTrial, case: ProbeContext) -> bool:
     """Whether this keepalive makes bytes flow in both directions."""
     if trial.trial == "ping":
         return case.answers_pings is not False

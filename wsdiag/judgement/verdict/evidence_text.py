@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from wsdiag.judgement.verdict.classify import Finding
+from wsdiag.judgement.verdict.classify import Classification
 from wsdiag.judgement.verdict.clocks import CLOCKS, groups
-from wsdiag.judgement.verdict.evidence import Case, Evidence, two_way
+from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext, two_way
 from wsdiag.judgement.verdict.headline import ending, seconds
 from wsdiag.judgement.verdict.keepalives import died_in_use, held_interval_s
-from wsdiag.records import IdleTrial, Keepalive, Trial
+from wsdiag.records import IdleTrial, KeepaliveOutcome, TrialKind
 
-_NAMES: dict[Trial, str] = {
+_NAMES: dict[TrialKind, str] = {
     "ping": "Pings",
     "pong": "unsolicited Pongs (one way)",
     "tcp-keepalive": "TCP keepalive",
@@ -23,7 +23,10 @@ _GOING = {1001: "going away", 1012: "service restart"}
 
 
 def evidence_sentences(
-    finding: Finding, evidence: Evidence, case: Case, kept: Mapping[Trial, Keepalive]
+    finding: Classification,
+    evidence: Evidence,
+    case: ProbeContext,
+    kept: Mapping[TrialKind, KeepaliveOutcome],
 ) -> list[str]:
     """Evidence first, caveats last."""
     return [
@@ -38,7 +41,7 @@ def evidence_sentences(
     ]
 
 
-def _counts(finding: Finding, evidence: Evidence) -> list[str]:
+def _counts(finding: Classification, evidence: Evidence) -> list[str]:
     if finding.reason == "event" and finding.agreement is not None:
         values, lived = finding.agreement.values, len(evidence.survivors)
         first, last = f"{values[0]:.2f}", f"{values[-1]:.2f} s"
@@ -72,9 +75,9 @@ def _were(number: int) -> str:
     return "was" if number == 1 else "were"
 
 
-def _disagreement(finding: Finding, evidence: Evidence) -> list[str]:
+def _disagreement(finding: Classification, evidence: Evidence) -> list[str]:
     """All that was seen, where it does not agree."""
-    if finding.verdict not in ("inconsistent", "local"):
+    if finding.verdict not in ("inconsistent", "local-fault"):
         return []
     sentences = []
     idle = sorted(t.idle_s or 0.0 for t in (*evidence.events, *evidence.found))
@@ -113,7 +116,9 @@ def _group(part: list[float]) -> str:
     return f"{len(part)} at {low}{'' if low == high else f' to {high}'} s"
 
 
-def _keepalives(finding: Finding, evidence: Evidence, kept: Mapping[Trial, Keepalive]) -> list[str]:
+def _keepalives(
+    finding: Classification, evidence: Evidence, kept: Mapping[TrialKind, KeepaliveOutcome]
+) -> list[str]:
     """What was proven to hold on this path, how often, and what was not."""
     if finding.verdict not in ("idle-timeout", "lifetime"):
         return []
@@ -136,7 +141,10 @@ def _capital(name: str) -> str:
 
 
 def _direction(
-    finding: Finding, evidence: Evidence, case: Case, kept: Mapping[Trial, Keepalive]
+    finding: Classification,
+    evidence: Evidence,
+    case: ProbeContext,
+    kept: Mapping[TrialKind, KeepaliveOutcome],
 ) -> list[str]:
     if finding.verdict != "idle-timeout":
         return []
@@ -153,12 +161,14 @@ def _direction(
     return []
 
 
-def _oddities(finding: Finding, evidence: Evidence, case: Case) -> list[str]:
+def _oddities(finding: Classification, evidence: Evidence, case: ProbeContext) -> list[str]:
     sentences = []
     agreement = finding.agreement
-    if finding.verdict == "idle-timeout" and agreement is not None and agreement.strays:
-        times = ", ".join(f"{CLOCKS[agreement.clock](t):.1f}" for t in agreement.strays)
-        sentences.append(f"Not counted: {len(agreement.strays)} that ended otherwise ({times} s).")
+    if finding.verdict == "idle-timeout" and agreement is not None and agreement.outliers:
+        times = ", ".join(f"{CLOCKS[agreement.clock](t):.1f}" for t in agreement.outliers)
+        sentences.append(
+            f"Not counted: {len(agreement.outliers)} that ended otherwise ({times} s)."
+        )
     late = [t.late_pong_s for t in evidence.found if t.late_pong_s is not None]
     if late:
         sentences.append(
@@ -168,7 +178,7 @@ def _oddities(finding: Finding, evidence: Evidence, case: Case) -> list[str]:
     sentences += _slow_pongs(evidence, case)
     sentences += _lost_pongs(evidence)
     sentences += _retransmissions(finding, evidence)
-    if finding.verdict in ("no-drop", "masked"):
+    if finding.verdict in ("no-drop", "kept-busy"):
         sentences += [_stray(t) for t in evidence.others if t.outcome in ("dropped", "silent")]
     if case.back is not None and evidence.gone():
         again = "could be opened at once" if case.back else "could not be opened"
@@ -176,7 +186,7 @@ def _oddities(finding: Finding, evidence: Evidence, case: Case) -> list[str]:
     return sentences
 
 
-def _slow_pongs(evidence: Evidence, case: Case) -> list[str]:
+def _slow_pongs(evidence: Evidence, case: ProbeContext) -> list[str]:
     """Connections that lived, but whose Pongs would have come too late for many a client."""
     late = [t.late_pong_s for t in evidence.survivors if t.late_pong_s is not None]
     longest_s = max([*late, case.slow_pong_s])
@@ -208,7 +218,7 @@ def _stray(trial: IdleTrial) -> str:
     )
 
 
-def _retransmissions(finding: Finding, evidence: Evidence) -> list[str]:
+def _retransmissions(finding: Classification, evidence: Evidence) -> list[str]:
     """Answers that needed TCP to repeat itself, from some idle time on."""
     repeated = [t.idle_s or 0.0 for t in evidence.survivors if t.retransmits]
     smooth = [t.idle_s or 0.0 for t in evidence.survivors if t.retransmits == 0]
@@ -223,14 +233,14 @@ def _retransmissions(finding: Finding, evidence: Evidence) -> list[str]:
     ]
 
 
-def _traffic(finding: Finding, evidence: Evidence) -> list[str]:
+def _traffic(finding: Classification, evidence: Evidence) -> list[str]:
     """What the endpoint sent on its own."""
     kinds: Counter[str] = Counter(what for t in evidence.idle for _, what in t.received)
     if not kinds:
         return []
     what = " and ".join(f"{kind}s" for kind, _ in kinds.most_common(2))
     sentences = [f"The endpoint sent {what} on its own; each restarts the idle time."]
-    if finding.verdict == "masked":
+    if finding.verdict == "kept-busy":
         sentences.append(
             "While it does, idle timeouts longer than that cannot show, and do no harm; should it "
             "stop, one may appear."
@@ -238,7 +248,7 @@ def _traffic(finding: Finding, evidence: Evidence) -> list[str]:
     return sentences
 
 
-def _caveats(finding: Finding, evidence: Evidence, case: Case) -> list[str]:
+def _caveats(finding: Classification, evidence: Evidence, case: ProbeContext) -> list[str]:
     sentences = []
     if case.answers_pings is False:
         what = (
@@ -273,7 +283,7 @@ def _caveats(finding: Finding, evidence: Evidence, case: Case) -> list[str]:
     return sentences
 
 
-def _lifetime_caveats(finding: Finding, evidence: Evidence, case: Case) -> list[str]:
+def _lifetime_caveats(finding: Classification, evidence: Evidence, case: ProbeContext) -> list[str]:
     sentences = []
     if finding.unproven:
         sentences.append(
@@ -294,5 +304,5 @@ def _lifetime_caveats(finding: Finding, evidence: Evidence, case: Case) -> list[
     return sentences
 
 
-def _tried(evidence: Evidence, kind: Trial, finding: Finding) -> bool:
+def _tried(evidence: Evidence, kind: TrialKind, finding: Classification) -> bool:
     return any(died_in_use(t, finding.range) for t in evidence.of(kind))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wsdiag.judgement.verdict.classify import Finding
-from wsdiag.judgement.verdict.evidence import Case, Evidence
-from wsdiag.records import Drop, Keepalive, Range, Trial
+from wsdiag.judgement.verdict.classify import Classification
+from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
+from wsdiag.records import Drop, KeepaliveOutcome, Range, TrialKind
 
 _ENDS = {
     "fin": "FIN, no Close frame",
@@ -40,7 +40,7 @@ def ending(drop: Drop) -> str:
     return f"Close frame {code}{reason}"
 
 
-def answer(finding: Finding, evidence: Evidence, case: Case) -> str:
+def headline(finding: Classification, evidence: Evidence, case: ProbeContext) -> str:
     """The verdict in one sentence."""
     match finding.reason:
         case "event":
@@ -49,7 +49,7 @@ def answer(finding: Finding, evidence: Evidence, case: Case) -> str:
             return _dropped_silently(finding)
         case "alive":
             return _not_dropped(evidence, case)
-        case "masked":
+        case "kept-busy":
             return (
                 "The endpoint never lets a connection idle: it sends something on its own, and the "
                 f"longest quiet time was {seconds(evidence.longest_survived_s)}."
@@ -82,7 +82,7 @@ _OTHERWISE = {
 }
 
 
-def _dropped_after(finding: Finding, evidence: Evidence) -> str:
+def _dropped_after(finding: Classification, evidence: Evidence) -> str:
     assert finding.drop is not None
     assert finding.agreement is not None
     values = finding.agreement.values
@@ -95,7 +95,7 @@ def _dropped_after(finding: Finding, evidence: Evidence) -> str:
     return f"{what} ({ending(finding.drop)})."
 
 
-def _dropped_silently(finding: Finding) -> str:
+def _dropped_silently(finding: Classification) -> str:
     assert finding.drop is not None
     assert finding.range is not None
     low, high = finding.range.low, finding.range.high or finding.range.low
@@ -105,7 +105,7 @@ def _dropped_silently(finding: Finding) -> str:
     return f"Idle connections are dropped {between} ({ending(finding.drop)})."
 
 
-def _not_dropped(evidence: Evidence, case: Case) -> str:
+def _not_dropped(evidence: Evidence, case: ProbeContext) -> str:
     longest = evidence.longest_survived_s
     if case.partial and not longest:
         return "Interrupted before anything could be measured."
@@ -114,7 +114,7 @@ def _not_dropped(evidence: Evidence, case: Case) -> str:
     return f"Idle connections are not dropped within {seconds(longest)}."
 
 
-def _lifetime(finding: Finding) -> str:
+def _lifetime(finding: Classification) -> str:
     assert finding.drop is not None
     assert finding.range is not None
     age = seconds(round(finding.drop.at_s, 1))
@@ -129,7 +129,7 @@ def _lifetime(finding: Finding) -> str:
     )
 
 
-def who(finding: Finding, kept: Mapping[Trial, Keepalive]) -> list[str]:
+def likely_cause(finding: Classification, kept: Mapping[TrialKind, KeepaliveOutcome]) -> list[str]:
     """Which side of things most likely dropped the connections."""
     if finding.verdict not in ("idle-timeout", "lifetime") or finding.drop is None:
         return []
@@ -169,7 +169,7 @@ def _by_ending(drop: Drop) -> str:
             "Nothing told the client; only its next write was answered, with RST: most likely a "
             "device in between had forgotten the connection."
         )
-    wire = "TCP no longer acknowledged" if drop.wire is False else "TCP still acknowledged"
-    if drop.wire is None:
+    tcp = f"TCP {'no longer' if drop.tcp_acknowledged is False else 'still'} acknowledged"
+    if drop.tcp_acknowledged is None:
         return "Nothing told the client: only a Pong's deadline detects this."
-    return f"Nothing told the client; {wire} what it wrote. Only a Pong's deadline detects this."
+    return f"Nothing told the client; {tcp} what it wrote. Only a Pong's deadline detects this."

@@ -11,23 +11,23 @@ from wsdiag.judgement.verdict.advice import (
     pongless_advice,
 )
 from wsdiag.judgement.verdict.candidates import candidates
-from wsdiag.judgement.verdict.classify import Finding, find
-from wsdiag.judgement.verdict.evidence import Case, Evidence
+from wsdiag.judgement.verdict.classify import Classification, classify
+from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
 from wsdiag.judgement.verdict.evidence_text import evidence_sentences
-from wsdiag.judgement.verdict.headline import answer, who
+from wsdiag.judgement.verdict.headline import headline, likely_cause
 from wsdiag.judgement.verdict.keepalives import KEEPALIVES, keepalives, recommended_s, rounded_down
-from wsdiag.records import Candidate, IdleTrial, IdleVerdict, Keepalive, Range, Trial
+from wsdiag.records import Candidate, IdleTrial, IdleVerdict, KeepaliveOutcome, Range, TrialKind
 
 _RACE_S = 0.05
 
 
-def judge(trials: Sequence[IdleTrial], case: Case) -> IdleVerdict:
+def judge(trials: Sequence[IdleTrial], case: ProbeContext) -> IdleVerdict:
     """What these trials mean. Nothing is measured here, and equal trials get equal verdicts."""
     evidence = Evidence.sort(trials)
-    finding = find(evidence, case)
+    finding = classify(evidence, case)
     timed = finding.range if finding.verdict in ("idle-timeout", "lifetime") else None
     kept = keepalives(evidence, timed)
-    if finding.verdict in ("unreachable", "local"):
+    if finding.verdict in ("unreachable", "local-fault"):
         kept = dict.fromkeys(kept, "untested")
     interval_s = _interval_s(finding, evidence, kept)
     chosen = candidates(finding, kept, case.hops)
@@ -42,8 +42,8 @@ def judge(trials: Sequence[IdleTrial], case: Case) -> IdleVerdict:
         recommended_ping_interval_s=interval_s,
         candidates=chosen,
         explanation=(
-            answer(finding, evidence, case),
-            *who(finding, kept),
+            headline(finding, evidence, case),
+            *likely_cause(finding, kept),
             *evidence_sentences(finding, evidence, case, kept),
         ),
         advice=_advice(finding, case, kept, interval_s, chosen),
@@ -60,9 +60,9 @@ def _tested_s(evidence: Evidence) -> float | None:
 
 
 def _interval_s(
-    finding: Finding, evidence: Evidence, kept: Mapping[Trial, Keepalive]
+    finding: Classification, evidence: Evidence, kept: Mapping[TrialKind, KeepaliveOutcome]
 ) -> float | None:
-    if finding.verdict in ("no-drop", "masked"):
+    if finding.verdict in ("no-drop", "kept-busy"):
         return recommended_s(evidence, None, None) if evidence.idle else None
     if finding.verdict == "idle-timeout":
         return recommended_s(evidence, finding.range, kept.get("ping"))
@@ -70,9 +70,9 @@ def _interval_s(
 
 
 def _advice(
-    finding: Finding,
-    case: Case,
-    kept: Mapping[Trial, Keepalive],
+    finding: Classification,
+    case: ProbeContext,
+    kept: Mapping[TrialKind, KeepaliveOutcome],
     interval_s: float | None,
     chosen: Sequence[Candidate],
 ) -> tuple[str, ...]:
@@ -92,14 +92,14 @@ def _advice(
     return ()
 
 
-def _requirement(finding: Finding, evidence: Evidence, case: Case) -> bool | None:
+def _requirement(finding: Classification, evidence: Evidence, case: ProbeContext) -> bool | None:
     """Whether idle connections survive what was required; None: neither shown to nor not to."""
     required = case.required_s
     if required is None:
         return None
     range_: Range | None = finding.range
     match finding.verdict:
-        case "no-drop" | "masked":
+        case "no-drop" | "kept-busy":
             return True if evidence.longest_survived_s >= required - 0.05 else None
         case "idle-timeout" | "lifetime":
             assert range_ is not None

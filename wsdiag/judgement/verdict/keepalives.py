@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from wsdiag.judgement.verdict.evidence import Evidence
-from wsdiag.records import IdleTrial, Keepalive, Range, Trial
+from wsdiag.records import IdleTrial, KeepaliveOutcome, Range, TrialKind
 
-KEEPALIVES: tuple[Trial, ...] = ("ping", "pong", "tcp-keepalive", "push", "data")
+KEEPALIVES: tuple[TrialKind, ...] = ("ping", "pong", "tcp-keepalive", "push", "data")
 """Every kind, in the order of the record: a verdict says of each whether it was tested."""
 
 # A keepalive sent this close to the timeout loses the race against the timer now and then.
@@ -17,14 +17,14 @@ _RACE = 0.8
 LONGEST_INTERVAL_S = 20.0
 
 
-def keepalives(evidence: Evidence, drop: Range | None) -> dict[Trial, Keepalive]:
+def keepalives(evidence: Evidence, drop: Range | None) -> dict[TrialKind, KeepaliveOutcome]:
     """The word for every kind of keepalive that was tried; `drop`: when idle connections go."""
     kinds = dict.fromkeys(t.trial for t in (*evidence.others, *evidence.refused))
     kinds.pop("idle", None)
     return {kind: _word(evidence.of(kind), drop) for kind in kinds}
 
 
-def _word(trials: Sequence[IdleTrial], drop: Range | None) -> Keepalive:
+def _word(trials: Sequence[IdleTrial], drop: Range | None) -> KeepaliveOutcome:
     if any(holds(t, drop) for t in trials):
         return "holds"
     if any(died_in_use(t, drop) for t in trials):
@@ -34,7 +34,7 @@ def _word(trials: Sequence[IdleTrial], drop: Range | None) -> Keepalive:
 
 def holds(trial: IdleTrial, drop: Range | None) -> bool:
     """Whether it lived on beyond the age at which idle connections were dropped."""
-    if trial.outcome not in ("alive", "masked") or not _effective(trial):
+    if trial.outcome not in ("alive", "kept-busy") or not _effective(trial):
         return False
     return drop is None or drop.high is None or (trial.age_s or 0.0) > drop.high
 
@@ -51,7 +51,9 @@ def held_interval_s(trials: Iterable[IdleTrial], drop: Range | None) -> float | 
     return max((_gap_s(t) for t in trials if holds(t, drop)), default=None)
 
 
-def recommended_s(evidence: Evidence, drop: Range | None, ping: Keepalive | None) -> float | None:
+def recommended_s(
+    evidence: Evidence, drop: Range | None, ping: KeepaliveOutcome | None
+) -> float | None:
     """A Ping interval with its margin: half of the timeout at most, 20 s at most.
 
     None where Pings were proven not to help, and where nothing is known that would be safe.

@@ -21,7 +21,7 @@ CONNECTIONS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class FirstDial:
     """How the first dial went: a session or an error, and after how many attempts."""
 
     session: Session | None
@@ -30,10 +30,10 @@ class Opened:
     attempts: int = 1
 
 
-class Subject:
+class CheckTarget:
     """What a rule may ask: the endpoint's options, its first connection, and further ones."""
 
-    def __init__(self, endpoint: Endpoint, opened: Opened, tracer: Tracer | None = None) -> None:
+    def __init__(self, endpoint: Endpoint, opened: FirstDial, tracer: Tracer | None = None) -> None:
         self.endpoint, self.opened, self._tracer = endpoint, opened, tracer
         self._places = asyncio.Semaphore(CONNECTIONS_AT_ONCE)
 
@@ -101,7 +101,7 @@ async def open_session(endpoint: Endpoint, tracer: Tracer | None, **changes: Any
 
 async def open_first(
     endpoint: Endpoint, tracer: Tracer | None, on_retry: Callable[[str, int, float], None]
-) -> Opened:
+) -> FirstDial:
     """The first connection, with retries while the endpoint does not answer as it should.
 
     `on_retry` gets what was seen, the number of the coming attempt, and the delay in s before it.
@@ -117,25 +117,25 @@ async def open_first(
     return opened
 
 
-async def _attempt(endpoint: Endpoint, tracer: Tracer | None, attempt: int) -> Opened:
+async def _attempt(endpoint: Endpoint, tracer: Tracer | None, attempt: int) -> FirstDial:
     try:
         session = await open_session(endpoint, tracer)
     except DialError as error:
-        return Opened(None, error, error.report, attempt)
+        return FirstDial(None, error, error.report, attempt)
     assert session.report is not None
-    return Opened(session, None, session.report, attempt)
+    return FirstDial(session, None, session.report, attempt)
 
 
-def _worth_retrying(options: CheckOptions, opened: Opened) -> bool:
+def _worth_retrying(options: CheckOptions, opened: FirstDial) -> bool:
     if options.expect_status:
         return opened.report.status not in options.expect_status and not _hopeless(opened)
     return opened.error is not None and not _hopeless(opened)
 
 
-def _hopeless(opened: Opened) -> bool:
+def _hopeless(opened: FirstDial) -> bool:
     """A URL, an option or a certificate does not warm up."""
     return opened.error is not None and opened.error.kind in ("usage", "cert")
 
 
-def _seen(opened: Opened) -> str:
+def _seen(opened: FirstDial) -> str:
     return "the upgrade was accepted" if opened.error is None else opened.error.message

@@ -11,7 +11,7 @@ from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.events import Close, Event, Pong, Violation
 from wsdiag.transport.dial.report import DialError
 from wsdiag.transport.session import Received, Session, SessionEnded
-from wsdiag.transport.stream.stream import End
+from wsdiag.transport.stream.ends import StreamEnd
 
 # Close codes with which a server says that what we sent broke a rule.
 _ACCUSES = frozenset({1002, 1003, 1007, 1009, 1010})
@@ -91,7 +91,7 @@ _ENDS = {
 }
 
 
-def shown_end(end: End) -> str:
+def shown_end(end: StreamEnd) -> str:
     """How the server ended a connection, as a sentence's predicate."""
     return _ENDS.get(end.how, f"ended the connection ({end.how} {end.detail})".replace(" )", ")"))
 

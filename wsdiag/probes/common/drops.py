@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from wsdiag.records import Drop, How
+from wsdiag.records import Drop, DropHow
 from wsdiag.transport.session import Session
-from wsdiag.transport.stream.stream import End
+from wsdiag.transport.stream.ends import StreamEnd
 
 # close_notify followed by TCP's end is TLS's way to say what FIN says without TLS.
-_HOW: dict[str, How] = {
+_HOW: dict[str, DropHow] = {
     "fin": "fin",
     "tls-close": "fin",
     "rst": "rst",
@@ -18,7 +18,7 @@ _HOW: dict[str, How] = {
 }
 
 
-def drop_of(session: Session, end: End) -> Drop:
+def drop_of(session: Session, end: StreamEnd) -> Drop:
     """The drop that `end` was: a Close frame or a violation explains TCP's end behind it."""
     at_s = (end.at.mono_ns - session.opened.mono_ns) / 1e9
     violation = session.connection.violation
@@ -42,4 +42,4 @@ def drop_of(session: Session, end: End) -> Drop:
 def silent_drop(session: Session, now_ns: int) -> Drop:
     """The drop of a connection that answers no Ping and reports no error (monotonic ns)."""
     at_s = (now_ns - session.opened.mono_ns) / 1e9
-    return Drop("silent", at_s, wire=session.stream.acknowledged())
+    return Drop("silent", at_s, tcp_acknowledged=session.stream.acknowledged())

@@ -30,7 +30,7 @@ from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.report import ChainLink as LinkFacts
 from wsdiag.transport.dial.report import DialError, DialReport, TlsFacts
 from wsdiag.transport.session import CloseOutcome, Session, SessionEnded
-from wsdiag.transport.stream.stamps import SentMark, round_trip_ns
+from wsdiag.transport.stream.stamps import SendRecord, round_trip_ns
 from wsdiag.transport.tls import chain
 from wsdiag.transport.trace import Tracer
 
@@ -110,7 +110,7 @@ async def _first_ping(session: Session, timeout_s: float) -> tuple[float | None,
 
 
 async def _pong(
-    session: Session, payload: bytes, mark: SentMark, others: list[Pong]
+    session: Session, payload: bytes, mark: SendRecord, others: list[Pong]
 ) -> float | None:
     while True:
         received = await session.receive()

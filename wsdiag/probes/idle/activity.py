@@ -20,7 +20,7 @@ _SHOWN = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Activity:
     """A moment at which bytes crossed; `answer`: ours, and forced by what the peer just sent."""
 
     at_s: float
@@ -30,7 +30,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
+class IdleTimes:
     """How long nothing had crossed at some moment, and the longest such time survived before."""
 
     idle_s: float
@@ -40,19 +40,19 @@ class Quiet:
 
 
 @dataclass(slots=True)
-class Notes:
+class ActivityLog:
     """A connection's traffic. The upgrade itself is the first byte, in both directions."""
 
     received: list[tuple[float, str]] = field(default_factory=list)
     """What the peer sent on its own: time and kind, the first few dozen."""
-    _recent: deque[Mark] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    _recent: deque[Activity] = field(default_factory=lambda: deque(maxlen=_RECENT))
     _before: _Walk = field(default_factory=lambda: _Walk())
 
     def mark(self, at_s: float, direction: Direction, what: str, *, answer: bool = False) -> None:
         """Bytes crossed; times must not go back."""
         if len(self._recent) == _RECENT:
             self._before.step(self._recent[0])
-        self._recent.append(Mark(at_s, direction, what, answer))
+        self._recent.append(Activity(at_s, direction, what, answer))
 
     def unasked(self, at_s: float, what: str) -> None:
         """The peer sent something on its own."""
@@ -65,15 +65,15 @@ class Notes:
         """When a byte last crossed, either way."""
         return self._recent[-1].at_s if self._recent else self._before.last_s
 
-    def at(self, now_s: float) -> Quiet:
+    def at(self, now_s: float) -> IdleTimes:
         """The quiet at a moment when the connection is open."""
         return self._walk(list(self._recent)).quiet(now_s)
 
-    def before(self, at_s: float) -> Quiet:
+    def before(self, at_s: float) -> IdleTimes:
         """The quiet just before something was said at that moment."""
         return self._walk([mark for mark in self._recent if mark.at_s < at_s]).quiet(at_s)
 
-    def at_end(self, end_s: float) -> Quiet:
+    def at_end(self, end_s: float) -> IdleTimes:
         """The quiet at the connection's end, its farewell left out."""
         return self._walk(self._without_farewell(end_s)).quiet(end_s)
 
@@ -82,7 +82,7 @@ class Notes:
         kept = len(self._without_farewell(end_s))
         return self._recent[kept].at_s if kept < len(self._recent) else end_s
 
-    def _without_farewell(self, end_s: float) -> list[Mark]:
+    def _without_farewell(self, end_s: float) -> list[Activity]:
         """Marks shortly before the end go if they broke a quiet longer than any before: a peer
         that speaks regularly has merely spoken."""
         marks = list(self._recent)
@@ -96,7 +96,7 @@ class Notes:
             marks.pop()
         return marks
 
-    def _walk(self, marks: list[Mark]) -> _Walk:
+    def _walk(self, marks: list[Activity]) -> _Walk:
         walk = self._before.copy()
         for mark in marks:
             walk.step(mark)
@@ -120,7 +120,7 @@ class _Walk:
     def copy(self) -> _Walk:
         return _Walk(self.sent_s, self.received_s, self.longest_s, self.unproven_s)
 
-    def step(self, mark: Mark) -> None:
+    def step(self, mark: Activity) -> None:
         gap = mark.at_s - self.last_s
         if mark.direction == "sent":
             self.unproven_s = max(self.unproven_s, gap)
@@ -130,8 +130,8 @@ class _Walk:
             self.unproven_s = 0.0
             self.received_s = mark.at_s
 
-    def quiet(self, now_s: float) -> Quiet:
-        return Quiet(
+    def quiet(self, now_s: float) -> IdleTimes:
+        return IdleTimes(
             now_s - self.last_s, now_s - self.sent_s, now_s - self.received_s, self.longest_s
         )
 

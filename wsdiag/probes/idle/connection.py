@@ -5,28 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from wsdiag.probes.idle.activity import Direction, Notes, Quiet
+from wsdiag.probes.idle.activity import ActivityLog, Direction, IdleTimes
 from wsdiag.probes.idle.context import RoundContext
-from wsdiag.probes.idle.liveness import INSIST, Question
+from wsdiag.probes.idle.liveness import RETRY_PINGS, LivenessCheck
 from wsdiag.probes.idle.reading import drop_of_end, kind_of
 from wsdiag.protocol.events import BinaryMessage, Close, Event, Ping, Pong, TextMessage, Violation
-from wsdiag.records import Drop, Trial, TrialActivity
+from wsdiag.records import Drop, TrialActivity, TrialKind
 from wsdiag.transport.session import Session, SessionEnded
-from wsdiag.transport.stream.stream import End
+from wsdiag.transport.stream.ends import StreamEnd
 
 # A server that sends without pause must not flood the timeline: one remark in so many seconds.
 _REMARK_EVERY_S = 0.05
 
 
-class Link:
+class TrialConnection:
     """A session, listened to. Times are seconds since the upgrade; `wake` is called on news."""
 
     def __init__(
         self, session: Session, lane: int, context: RoundContext, wake: Callable[[], None]
     ) -> None:
         self.session = session
-        self.notes = Notes()
-        self.question: Question | None = None
+        self.notes = ActivityLog()
+        self.question: LivenessCheck | None = None
         self.unanswered: dict[bytes, float] = {}
         """Pings of the keepalive, by payload: when each was sent."""
         self.lost_pongs = 0
@@ -47,7 +47,7 @@ class Link:
         """When the last byte crossed, be it of a message that is still incomplete."""
         return max(self.notes.last_byte_s, self._since(self.session.stream.last_activity))
 
-    def quiet(self) -> Quiet:
+    def quiet(self) -> IdleTimes:
         """How quiet it is now, or was when it ended."""
         if self.drop is not None:
             return self.notes.at_end(self.drop.at_s)
@@ -63,7 +63,7 @@ class Link:
         """Ask for a sign of life. LocalProtocolError when the connection is closing."""
         options, now_s = self._context.options, self.now_s()
         idle_s = now_s - self.quiet_since_s()
-        self.question = Question.ask(
+        self.question = LivenessCheck.ask(
             self.session,
             self._context.method(),
             now_s,
@@ -74,7 +74,7 @@ class Link:
         )
         self._said("ping" if self.question.payload else "text")
 
-    def keep_alive(self, kind: Trial, number: int) -> None:
+    def keep_alive(self, kind: TrialKind, number: int) -> None:
         """Send one keepalive. LocalProtocolError when the connection is closing."""
         if kind == "ping":
             payload = f"wsdiag {self._lane}.{number}".encode("ascii")
@@ -84,13 +84,13 @@ class Link:
             self.session.pong(b"wsdiag")
         self._said(kind)
 
-    def insist(self) -> None:
+    def retry(self) -> None:
         """Ping several times at once. LocalProtocolError when the connection is closing."""
         now_s = self.now_s()
         if self.question is not None:
             self.question.again(self.session, now_s)
         else:
-            for number in range(INSIST):
+            for number in range(RETRY_PINGS):
                 payload = f"wsdiag {self._lane}.{now_s:.3f}+{number}".encode("ascii")
                 self.session.ping(payload)
                 self.unanswered[payload] = now_s
@@ -172,7 +172,7 @@ class Link:
         else:
             self.violation = event.error.message
 
-    def _hear_end(self, end: End) -> None:
+    def _hear_end(self, end: StreamEnd) -> None:
         if end.how == "local" or self.drop is not None:
             return
         asked = self.question is not None and self.question.answered_s is None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from wsdiag.judgement.products.intermediaries import hops_from_headers
 from wsdiag.probes.idle.context import RoundContext
-from wsdiag.probes.idle.liveness import Question
+from wsdiag.probes.idle.liveness import LivenessCheck
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import Pong
 from wsdiag.records import Hop
@@ -52,7 +52,7 @@ async def _answered(control: Control, context: RoundContext, method: str) -> boo
     session, options = control.session, context.options
     send = options.send if method == "data" else None
     asked_s = context.clock.now_s()
-    question = Question.ask(
+    question = LivenessCheck.ask(
         session,
         "data" if method == "data" else "ping",
         asked_s,

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from wsdiag.judgement.diagnosis.diagnose import diagnose
-from wsdiag.judgement.verdict.evidence import Case
+from wsdiag.judgement.verdict.evidence import ProbeContext
 from wsdiag.judgement.verdict.judge import judge
 from wsdiag.probes.idle.context import ProbeClock, RoundContext
 from wsdiag.probes.idle.control import Control, open_control, question_control, reachable
 from wsdiag.probes.idle.options import IdleOptions
-from wsdiag.probes.idle.plan import LanePlan, plan_refinement, plan_round
+from wsdiag.probes.idle.plan import TrialPlan, plan_refinement, plan_round
 from wsdiag.probes.idle.round import Round
 from wsdiag.records import IdleEvent, IdleTrial
 from wsdiag.transport.dial.options import DialOptions
@@ -21,7 +21,7 @@ from wsdiag.transport.trace import Tracer
 _HASTE_S = 1.0
 
 
-class UrlProbe:
+class EndpointProbe:
     """One URL's share of the probe."""
 
     def __init__(
@@ -68,10 +68,10 @@ class UrlProbe:
         finally:
             await _within(questions, _HASTE_S)
 
-    def case(self, shared_end_s: float | None = None) -> Case:
+    def case(self, shared_end_s: float | None = None) -> ProbeContext:
         """The circumstances for the verdict."""
         context, control = self._context, self._control
-        return Case(
+        return ProbeContext(
             url=self.url,
             longest_s=self.options.longest_s,
             keepalive_s=self.options.keepalive_s,
@@ -112,7 +112,7 @@ class UrlProbe:
         if lanes:
             await self._one(lanes)
 
-    async def _one(self, lanes: Sequence[LanePlan]) -> None:
+    async def _one(self, lanes: Sequence[TrialPlan]) -> None:
         self._round = Round(lanes, self._context, len(self.trials))
         self.trials += await self._round.run()
         if self._round.all_gone and not self._stopping.is_set():

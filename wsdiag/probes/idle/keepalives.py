@@ -7,7 +7,7 @@ from itertools import pairwise
 
 
 @dataclass(slots=True)
-class Pace:
+class KeepaliveSchedule:
     """Due times in seconds since the upgrade. Doubling gaps never exceed half of the age."""
 
     gap_s: float

@@ -14,11 +14,11 @@ Method = Literal["ping", "data", "ack"]
 # An acknowledgement takes a round trip; a delayed one 40 ms more (Linux: 200 ms at most).
 ACK_WAIT_S = 3.0
 # So many Pings at once ask a second time: an endpoint that loses Pongs answers one of them.
-INSIST = 5
+RETRY_PINGS = 5
 
 
 @dataclass(slots=True)
-class Question:
+class LivenessCheck:
     """One question, asked `at_s` (seconds since the upgrade) after `idle_s` of quiet."""
 
     at_s: float
@@ -42,7 +42,7 @@ class Question:
         token: str,
         send: str | None,
         expect: str | None,
-    ) -> Question:
+    ) -> LivenessCheck:
         """Write it. The method `ack` sends a Ping too: TCP's acknowledgement is the answer."""
         before = _retransmits(session)
         if method == "data" and send is not None:
@@ -55,7 +55,7 @@ class Question:
     def again(self, session: Session, at_s: float) -> None:
         """Ask with Pings once more: TCP acknowledged the first, so only its Pong may be lost."""
         self.again_at_s = at_s
-        for number in range(INSIST):
+        for number in range(RETRY_PINGS):
             session.ping(self.payload + b"+%d" % number)
 
     def hears(self, event: Event, at_s: float) -> bool:

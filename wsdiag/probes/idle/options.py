@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from wsdiag.records import Trial
+from wsdiag.records import TrialKind
 
-DEFAULT_TRIALS: tuple[Trial, ...] = ("idle", "ping", "pong", "tcp-keepalive")
+DEFAULT_TRIALS: tuple[TrialKind, ...] = ("idle", "ping", "pong", "tcp-keepalive")
 
 # A control connection, an idle one and a pinging one: with fewer nothing can be told apart.
 FEWEST_CONNECTIONS = 3
@@ -20,7 +20,7 @@ class IdleOptions:
     to_s: float = 120.0
     step_s: float = 5.0
     keepalive_s: float = 20.0
-    trials: tuple[Trial, ...] = field(default=DEFAULT_TRIALS)
+    trials: tuple[TrialKind, ...] = field(default=DEFAULT_TRIALS)
     push: str | None = None
     send: str | None = None
     expect: str | None = None
@@ -61,9 +61,9 @@ class IdleOptions:
         return max(self.to_s, self.require_s or 0.0)
 
     @property
-    def all_trials(self) -> tuple[Trial, ...]:
+    def all_trials(self) -> tuple[TrialKind, ...]:
         """`trials`, with those that `push` and `send` add."""
-        added: list[Trial] = []
+        added: list[TrialKind] = []
         if self.push is not None and "push" not in self.trials:
             added.append("push")
         if self.send is not None and "data" not in self.trials:

@@ -6,27 +6,28 @@ import math
 from dataclasses import dataclass, replace
 
 from wsdiag.probes.idle.options import IdleOptions
-from wsdiag.records import Trial
+from wsdiag.records import TrialKind
 
 # Enough apart to spare the endpoint, close enough that thirty of them start within a second.
 _STAGGER_S = 0.03
 # A keepalive lane whose gaps double begins with this share of the interval asked for.
 _FIRST_GAP = 1 / 16
-_KEEPALIVES: tuple[Trial, ...] = ("ping", "pong", "tcp-keepalive", "data")
+_KEEPALIVES: tuple[TrialKind, ...] = ("ping", "pong", "tcp-keepalive", "data")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LanePlan:
+class TrialPlan:
     """One connection: what it does, and when it dials, in seconds after the round's start.
 
-    `rung_s`: ask for a sign of life after so much idleness. `gap_s`: send a keepalive this often;
-    `first_gap_s` smaller than that: gaps that double from there on, so that at any age the longest
-    one so far is at most half of it. Whatever the timeout turns out to be, one was short enough.
+    `idle_for_s`: ask for a sign of life after so much idleness. `gap_s`: send a keepalive this
+    often; `first_gap_s` smaller than that: gaps that double from there on, so that at any age the
+    longest one so far is at most half of it. Whatever the timeout turns out to be, one was short
+    enough.
     """
 
-    trial: Trial
+    trial: TrialKind
     start_s: float = 0.0
-    rung_s: float | None = None
+    idle_for_s: float | None = None
     gap_s: float | None = None
     first_gap_s: float | None = None
     late: bool = False
@@ -37,7 +38,7 @@ class LanePlan:
 class Plan:
     """The connections of one round in the order they dial, and remarks on what had to give way."""
 
-    lanes: tuple[LanePlan, ...]
+    lanes: tuple[TrialPlan, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -45,7 +46,7 @@ def plan_round(options: IdleOptions) -> Plan:
     """The first pass: watchers and rungs, and two lanes for every kind of keepalive."""
     budget = options.max_connections - 1  # the control connection
     essential, nice = _companions(options)
-    rungs = rung_times(options)
+    rungs = idle_periods(options)
     room = budget - len(essential) - len(rungs)
     chosen = [*essential, *nice[: max(0, room)]]
     notes: tuple[str, ...] = ()
@@ -57,7 +58,7 @@ def plan_round(options: IdleOptions) -> Plan:
             f"With {options.max_connections} connections, {len(rungs)} of {wanted} idle periods "
             "were tried: a silent drop is found less exactly.",
         )
-    idle = [LanePlan(trial="idle", rung_s=rung) for rung in rungs]
+    idle = [TrialPlan(trial="idle", idle_for_s=idle_for_s) for idle_for_s in rungs]
     return Plan(_staggered([*chosen, *idle], options), notes)
 
 
@@ -68,12 +69,12 @@ def plan_refinement(options: IdleOptions, low: float, high: float) -> Plan:
     if count < 1:
         return Plan(())
     rungs = [low + (high - low) * (i + 1) / (count + 1) for i in range(count)]
-    lanes = [LanePlan(trial="idle", rung_s=round(rung, 3)) for rung in rungs]
-    ping = LanePlan(trial="ping", gap_s=_short_gap(options, high))
+    lanes = [TrialPlan(trial="idle", idle_for_s=round(idle_for_s, 3)) for idle_for_s in rungs]
+    ping = TrialPlan(trial="ping", gap_s=_short_gap(options, high))
     return Plan(_staggered([ping, *lanes], options))
 
 
-def rung_times(options: IdleOptions) -> list[float]:
+def idle_periods(options: IdleOptions) -> list[float]:
     """Idle periods from `from_s` to `to_s`, both included, and the one required."""
     count = math.floor((options.to_s - options.from_s) / options.step_s + 1e-9)
     times = {round(options.from_s + i * options.step_s, 6) for i in range(count + 1)}
@@ -97,21 +98,21 @@ def late_by_s(options: IdleOptions) -> float:
     return min(3.0, max(0.2, options.from_s / 10))
 
 
-def _companions(options: IdleOptions) -> tuple[list[LanePlan], list[LanePlan]]:
+def _companions(options: IdleOptions) -> tuple[list[TrialPlan], list[TrialPlan]]:
     """Lanes beside the rungs: those never left out, and those that go where there is room."""
     gap, first = options.keepalive_s, options.keepalive_s * _FIRST_GAP
     kinds = [kind for kind in _KEEPALIVES if kind in options.all_trials]
-    essential = [LanePlan(trial="idle")]
-    essential += [LanePlan(trial=kind, gap_s=gap) for kind in kinds[:1]]
+    essential = [TrialPlan(trial="idle")]
+    essential += [TrialPlan(trial=kind, gap_s=gap) for kind in kinds[:1]]
     essential += [
-        LanePlan(trial=kind, gap_s=gap, first_gap_s=first, late=True) for kind in kinds[:1]
+        TrialPlan(trial=kind, gap_s=gap, first_gap_s=first, late=True) for kind in kinds[:1]
     ]
-    essential.append(LanePlan(trial="idle", late=True))
-    essential += [LanePlan(trial=kind, gap_s=gap) for kind in kinds[1:]]
+    essential.append(TrialPlan(trial="idle", late=True))
+    essential += [TrialPlan(trial=kind, gap_s=gap) for kind in kinds[1:]]
     if "push" in options.all_trials:
-        essential.append(LanePlan(trial="push"))
-    nice = [LanePlan(trial=kind, gap_s=gap, first_gap_s=first) for kind in kinds[1:]]
-    nice.append(LanePlan(trial="idle"))
+        essential.append(TrialPlan(trial="push"))
+    nice = [TrialPlan(trial=kind, gap_s=gap, first_gap_s=first) for kind in kinds[1:]]
+    nice.append(TrialPlan(trial="idle"))
     return essential, nice
 
 
@@ -119,7 +120,7 @@ def _short_gap(options: IdleOptions, timeout: float) -> float:
     return min(options.keepalive_s, timeout / 2)
 
 
-def _staggered(lanes: list[LanePlan], options: IdleOptions) -> tuple[LanePlan, ...]:
+def _staggered(lanes: list[TrialPlan], options: IdleOptions) -> tuple[TrialPlan, ...]:
     """Starting times: a little apart from each other, the late ones well behind."""
     apart = min(_STAGGER_S, options.from_s / 100)
     late = late_by_s(options)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from wsdiag.protocol.events import BinaryMessage, Event, Ping, Pong, TextMessage
-from wsdiag.records import Drop, How
-from wsdiag.transport.stream.stream import End
+from wsdiag.records import Drop, DropHow
+from wsdiag.transport.stream.ends import StreamEnd
 
-_HOW: dict[str, How] = {
+_HOW: dict[str, DropHow] = {
     "fin": "fin",
     "tls-close": "fin",
     "tls-eof": "tls-eof",
@@ -16,7 +16,7 @@ _HOW: dict[str, How] = {
 }
 
 
-def drop_of_end(end: End, at_s: float, *, asked: bool, cut: str | None) -> Drop:
+def drop_of_end(end: StreamEnd, at_s: float, *, asked: bool, cut: str | None) -> Drop:
     """The drop that a stream's end was.
 
     `asked`: we had written to a silent connection and were waiting; `cut`: what is to be said of

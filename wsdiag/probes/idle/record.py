@@ -5,29 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wsdiag.probes.idle.connection import Link
+from wsdiag.probes.idle.connection import TrialConnection
 from wsdiag.probes.idle.context import RoundContext
-from wsdiag.probes.idle.liveness import Question
+from wsdiag.probes.idle.liveness import LivenessCheck
 from wsdiag.records import Drop, IdleTrial, Outcome
 
 if TYPE_CHECKING:
-    from wsdiag.probes.idle.trial import Lane
+    from wsdiag.probes.idle.trial import Trial
 
 # Server traffic masks an idle period that stayed this much shorter than the one wanted.
 _MASKED = 0.95
 
 
-def unopened_trial(lane: Lane, context: RoundContext, outcome: Outcome, detail: str) -> IdleTrial:
+def unopened_trial(lane: Trial, context: RoundContext, outcome: Outcome, detail: str) -> IdleTrial:
     """A trial whose connection never came to be."""
     return IdleTrial(
         url=context.url,
         trial=lane.plan.trial,
-        rung_s=lane.plan.rung_s,
+        idle_for_s=lane.plan.idle_for_s,
         interval_s=lane.plan.gap_s,
         outcome=outcome,
         idle_s=None,
         drop=None,
-        lane=lane.index,
+        connection=lane.index,
         detail=detail,
         round=context.round,
         started_s=round(context.clock.now_s(), 3),
@@ -35,7 +35,7 @@ def unopened_trial(lane: Lane, context: RoundContext, outcome: Outcome, detail: 
 
 
 def open_trial(
-    lane: Lane, context: RoundContext, outcome: Outcome, detail: str | None = None
+    lane: Trial, context: RoundContext, outcome: Outcome, detail: str | None = None
 ) -> IdleTrial:
     """A trial whose connection is open to the end."""
     assert lane.link is not None
@@ -45,14 +45,14 @@ def open_trial(
         proven_s = lane.link.notes.before(question.at_s).longest_idle_s
         trial = replace(trial, longest_idle_s=round(proven_s, 3))
     if outcome == "alive" and _masked(lane, trial, context):
-        outcome = "masked"
+        outcome = "kept-busy"
     late_s = None
     if outcome == "alive" and question is not None and question.again_at_s is not None:
         late_s = trial.pong_s if not question.lost else None
     return replace(trial, outcome=outcome, detail=detail, late_pong_s=late_s)
 
 
-def late_words(question: Question) -> str | None:
+def late_words(question: LivenessCheck) -> str | None:
     """What is to be said of an answer that came only after its deadline; None: it came in time."""
     if question.answered_s is None or question.again_at_s is None:
         return None
@@ -62,7 +62,7 @@ def late_words(question: Question) -> str | None:
     return f"its Pong took {took_s:.1f} s; TCP had acknowledged the Ping"
 
 
-def ended_trial(lane: Lane, context: RoundContext, drop: Drop) -> IdleTrial:
+def ended_trial(lane: Trial, context: RoundContext, drop: Drop) -> IdleTrial:
     """A trial whose connection was dropped, with or without an event."""
     link = lane.link
     assert link is not None
@@ -82,7 +82,7 @@ def ended_trial(lane: Lane, context: RoundContext, drop: Drop) -> IdleTrial:
 
 
 def _base(
-    lane: Lane, link: Link, context: RoundContext, at_s: float, *, silent: bool = False
+    lane: Trial, link: TrialConnection, context: RoundContext, at_s: float, *, silent: bool = False
 ) -> IdleTrial:
     """Everything but the outcome. What counts is the quiet before we asked, if we did."""
     question = link.question
@@ -98,12 +98,12 @@ def _base(
     return IdleTrial(
         url=context.url,
         trial=lane.plan.trial,
-        rung_s=lane.plan.rung_s,
+        idle_for_s=lane.plan.idle_for_s,
         interval_s=lane.plan.gap_s,
         outcome="aborted",
         idle_s=round(quiet.idle_s, 3),
         drop=None,
-        lane=lane.index,
+        connection=lane.index,
         age_s=round(at_s, 3),
         started_s=round(lane.started_s, 3),
         received=_unasked(link),
@@ -121,7 +121,7 @@ def _base(
     )
 
 
-def _asked_s(link: Link) -> float | None:
+def _asked_s(link: TrialConnection) -> float | None:
     """When we began to wait for an answer: a question's, or that of a Ping that never got one."""
     if link.question is not None:
         return link.question.at_s
@@ -130,7 +130,7 @@ def _asked_s(link: Link) -> float | None:
     return None
 
 
-def _unasked(link: Link) -> tuple[tuple[float, str], ...]:
+def _unasked(link: TrialConnection) -> tuple[tuple[float, str], ...]:
     """What the peer sent on its own, its farewell left out."""
     received = link.notes.received
     if link.drop is not None:
@@ -139,19 +139,19 @@ def _unasked(link: Link) -> tuple[tuple[float, str], ...]:
     return tuple(received)
 
 
-def _gap(lane: Lane, until_s: float) -> float | None:
+def _gap(lane: Trial, until_s: float) -> float | None:
     gap = None if lane.pace is None else lane.pace.longest_gap_s(until_s)
     return None if gap is None else round(gap, 3)
 
 
-def _upgrade_s(link: Link) -> float:
+def _upgrade_s(link: TrialConnection) -> float:
     report = link.session.report
     return 0.0 if report is None else round(report.phases_ms.get("upgrade", 0.0) / 1e3, 4)
 
 
-def _masked(lane: Lane, trial: IdleTrial, context: RoundContext) -> bool:
+def _masked(lane: Trial, trial: IdleTrial, context: RoundContext) -> bool:
     """Whether only the peer's own traffic kept this from being idle as long as was wanted."""
     if lane.plan.trial != "idle" or not trial.received or trial.age_s is None:
         return False
-    wanted_s = min(lane.plan.rung_s or context.options.longest_s, trial.age_s)
+    wanted_s = min(lane.plan.idle_for_s or context.options.longest_s, trial.age_s)
     return (trial.longest_idle_s or 0.0) < _MASKED * wanted_s

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from wsdiag.probes.idle.context import RoundContext
-from wsdiag.probes.idle.plan import LanePlan
+from wsdiag.probes.idle.plan import TrialPlan
 from wsdiag.probes.idle.stop import (
-    Rung,
+    IdlePeriod,
     overall_limit_s,
     proof_limit_s,
     proof_margin_s,
     settled_by_silence,
     timeout_so_far,
 )
-from wsdiag.probes.idle.trial import Lane
+from wsdiag.probes.idle.trial import Trial
 from wsdiag.records import IdleTrial
 
 _CLOSE_S = 1.0
@@ -28,9 +28,9 @@ _FULL = float("inf")
 class Round:
     """Runs the planned lanes. Times are seconds on the probe's axis."""
 
-    def __init__(self, plan: Sequence[LanePlan], context: RoundContext, first_lane: int) -> None:
+    def __init__(self, plan: Sequence[TrialPlan], context: RoundContext, first_lane: int) -> None:
         self._context = context
-        self._lanes = [Lane(lane, first_lane + i, context) for i, lane in enumerate(plan)]
+        self._lanes = [Trial(lane, first_lane + i, context) for i, lane in enumerate(plan)]
         self._began_s = context.clock.now_s()
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -118,13 +118,13 @@ class Round:
 
     # -- steps ---------------------------------------------------------------------------------
 
-    def _idle(self) -> list[Lane]:
+    def _idle(self) -> list[Trial]:
         return [lane for lane in self._lanes if lane.plan.trial == "idle"]
 
-    def _others(self) -> list[Lane]:
+    def _others(self) -> list[Trial]:
         return [lane for lane in self._lanes if lane.plan.trial != "idle"]
 
-    def _finish(self, lanes: Sequence[Lane], wait_s: float) -> None:
+    def _finish(self, lanes: Sequence[Trial], wait_s: float) -> None:
         for lane in lanes:
             if lane.trial is None:
                 lane.finish(ask=True, wait_s=wait_s)
@@ -132,23 +132,23 @@ class Round:
     def _limit_s(self) -> float:
         punctual = [lane.plan.start_s for lane in self._idle() if not lane.plan.late]
         longest_s = max(
-            (lane.plan.rung_s or self._context.options.longest_s for lane in self._idle()),
+            (lane.plan.idle_for_s or self._context.options.longest_s for lane in self._idle()),
             default=0.0,
         )
         return self._began_s + max(punctual, default=0.0) + overall_limit_s(longest_s)
 
-    def _rungs(self) -> list[Rung]:
+    def _rungs(self) -> list[IdlePeriod]:
         """What the idle lanes say about silence; those dropped with an event say nothing."""
         rungs = []
         for lane in self._idle():
             trial = lane.trial
             if trial is not None and trial.outcome in ("alive", "silent"):
-                rungs.append(Rung(trial.idle_s or 0.0, trial.outcome == "alive"))
+                rungs.append(IdlePeriod(trial.idle_s or 0.0, trial.outcome == "alive"))
             elif trial is not None and trial.outcome == "dropped" and trial.after_write:
-                rungs.append(Rung(trial.idle_s or 0.0, False))
+                rungs.append(IdlePeriod(trial.idle_s or 0.0, False))
             elif trial is None and lane.silent and lane.link is not None:
                 question = lane.link.question
-                rungs.append(Rung(question.idle_s if question else 0.0, False))
+                rungs.append(IdlePeriod(question.idle_s if question else 0.0, False))
         return rungs
 
     def _hold(self) -> None:

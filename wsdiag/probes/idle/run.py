@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from wsdiag.judgement.verdict.compare import compare, shared_end_s
 from wsdiag.judgement.verdict.judge import judge
 from wsdiag.probes.idle.context import ProbeClock
-from wsdiag.probes.idle.endpoint import UrlProbe
+from wsdiag.probes.idle.endpoint import EndpointProbe
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.probes.idle.outcome import idle_exit_code
 from wsdiag.records import IdleEvent, IdleVerdict
@@ -34,7 +34,7 @@ class IdleRun:
     ) -> None:
         self._urls, self._options, self._dial, self._tracer = urls, options, dial, tracer
         self._events: asyncio.Queue[IdleEvent | None] = asyncio.Queue()
-        self._probes: list[UrlProbe] = []
+        self._probes: list[EndpointProbe] = []
         self._stopped = False
 
     def stop(self) -> None:
@@ -73,9 +73,9 @@ class IdleRun:
             clock.stop()
             self._events.put_nowait(None)
 
-    def _probe(self, url: str, clock: ProbeClock) -> UrlProbe:
+    def _probe(self, url: str, clock: ProbeClock) -> EndpointProbe:
         emit = self._events.put_nowait
-        return UrlProbe(url, self._options, self._dial, self._tracer, clock, emit)
+        return EndpointProbe(url, self._options, self._dial, self._tracer, clock, emit)
 
     def _verdicts(self) -> list[IdleVerdict]:
         shared = None

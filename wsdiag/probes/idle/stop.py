@@ -12,14 +12,14 @@ _ENOUGH_SILENT = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class IdlePeriod:
     """An idle lane as far as it has come: its idleness, and whether it was answered after it."""
 
     idle_s: float
     answered: bool
 
 
-def settled_by_silence(rungs: Sequence[Rung]) -> bool:
+def settled_by_silence(rungs: Sequence[IdlePeriod]) -> bool:
     """Whether the longest periods tried so far all went unanswered, two at least."""
     silent = [rung.idle_s for rung in rungs if not rung.answered]
     answered = [rung.idle_s for rung in rungs if rung.answered]

@@ -6,12 +6,12 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 
-from wsdiag.probes.idle.connection import Link
+from wsdiag.probes.idle.connection import TrialConnection
 from wsdiag.probes.idle.context import RoundContext
 from wsdiag.probes.idle.dialing import dial_patiently, refusal_words
-from wsdiag.probes.idle.keepalives import Pace
-from wsdiag.probes.idle.liveness import ACK_WAIT_S, Question
-from wsdiag.probes.idle.plan import LanePlan
+from wsdiag.probes.idle.keepalives import KeepaliveSchedule
+from wsdiag.probes.idle.liveness import ACK_WAIT_S, LivenessCheck
+from wsdiag.probes.idle.plan import TrialPlan
 from wsdiag.probes.idle.record import ended_trial, late_words, open_trial, unopened_trial
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.records import Drop, IdleTrial, TrialStarted
@@ -31,19 +31,21 @@ class Finish:
     wait_s: float
 
 
-class Lane:
+class Trial:
     """A trial from its dial to its record. Times are seconds since its upgrade."""
 
-    def __init__(self, plan: LanePlan, index: int, context: RoundContext) -> None:
+    def __init__(self, plan: TrialPlan, index: int, context: RoundContext) -> None:
         self.plan, self.index = plan, index
         self.trial: IdleTrial | None = None
         """The record, once the outcome is known."""
         self.silent = False
         """A question had no answer in time; the lane may still be waiting for a late one."""
         self.started_s = 0.0
-        self.link: Link | None = None
+        self.link: TrialConnection | None = None
         self._context = context
-        self._pace = Pace(plan.gap_s, plan.first_gap_s) if plan.gap_s is not None else None
+        self._pace = (
+            KeepaliveSchedule(plan.gap_s, plan.first_gap_s) if plan.gap_s is not None else None
+        )
         self._finish: Finish | None = None
         self._wake = asyncio.Event()
         self._insisted_s: float | None = None
@@ -93,13 +95,15 @@ class Lane:
             raise
         await self._live(self._open(session))
 
-    def _open(self, session: Session) -> Link:
+    def _open(self, session: Session) -> TrialConnection:
         context, plan = self._context, self.plan
         self.started_s = context.clock.since_start_s(session.opened.mono_ns)
-        self.link = Link(session, self.index, context, self._wake.set)
-        planned_s = context.options.longest_s if plan.rung_s is None else plan.rung_s
+        self.link = TrialConnection(session, self.index, context, self._wake.set)
+        planned_s = context.options.longest_s if plan.idle_for_s is None else plan.idle_for_s
         context.emit(
-            TrialStarted(context.url, self.index, plan.trial, plan.rung_s, plan.gap_s, planned_s)
+            TrialStarted(
+                context.url, self.index, plan.trial, plan.idle_for_s, plan.gap_s, planned_s
+            )
         )
         self._set_tcp_keepalive()
         if plan.trial == "push" and context.options.push is not None:
@@ -107,7 +111,7 @@ class Lane:
                 self.link.say(context.options.push)
         return self.link
 
-    async def _live(self, link: Link) -> None:
+    async def _live(self, link: TrialConnection) -> None:
         while self.trial is None:
             self._wake.clear()
             self._step(link)
@@ -121,7 +125,7 @@ class Lane:
 
     # -- acting --------------------------------------------------------------------------------
 
-    def _step(self, link: Link) -> None:
+    def _step(self, link: TrialConnection) -> None:
         """Whatever is due now."""
         context, finish = self._context, self._finish
         if link.violation is not None:
@@ -140,7 +144,7 @@ class Lane:
         elif self._pace is not None and link.now_s() >= self._pace.due_s - _GRAIN_S:
             self._keep_alive(link, self._pace)
 
-    def _next_s(self, link: Link) -> float | None:
+    def _next_s(self, link: TrialConnection) -> float | None:
         """When something is due without any event; None: only an event matters."""
         if link.question is not None:
             return self._deadline_s(link.question)
@@ -156,9 +160,13 @@ class Lane:
         """The idleness after which to ask: the rung's, or for a watcher the longest of all."""
         if self.plan.trial != "idle":
             return None
-        return self._context.options.longest_s if self.plan.rung_s is None else self.plan.rung_s
+        return (
+            self._context.options.longest_s
+            if self.plan.idle_for_s is None
+            else self.plan.idle_for_s
+        )
 
-    def _rung_due(self, link: Link) -> bool:
+    def _rung_due(self, link: TrialConnection) -> bool:
         target_s = self._target_s
         return target_s is not None and link.now_s() - link.quiet_since_s() >= target_s - _GRAIN_S
 
@@ -166,7 +174,7 @@ class Lane:
         """Whether a missing Pong means anything: only at an endpoint that answers Pings."""
         return self._context.answers_pings is True
 
-    def _deaf(self, link: Link) -> bool:
+    def _deaf(self, link: TrialConnection) -> bool:
         """Whether it stays silent; where TCP acknowledges, it is asked a second time first."""
         if not link.unanswered:
             self._insisted_s = None
@@ -177,11 +185,11 @@ class Lane:
         if self._insisted_s is None and link.session.stream.acknowledged():
             self._insisted_s = link.now_s()
             with suppress(LocalProtocolError):  # closing: its end is on the way
-                link.insist()
+                link.retry()
             return False
         return True
 
-    def _deaf_s(self, link: Link) -> float:
+    def _deaf_s(self, link: TrialConnection) -> float:
         if self._insisted_s is not None:
             return self._insisted_s + self._second_wait_s
         return min(link.unanswered.values()) + self._context.pong_timeout_s
@@ -190,7 +198,7 @@ class Lane:
     def _second_wait_s(self) -> float:
         return min(_LATE_PONG_S, self._context.pong_timeout_s)
 
-    def _deadline_s(self, question: Question) -> float:
+    def _deadline_s(self, question: LivenessCheck) -> float:
         wait_s, from_s = self._context.pong_timeout_s, question.at_s
         if question.again_at_s is not None:
             wait_s, from_s = self._second_wait_s, question.again_at_s
@@ -202,7 +210,7 @@ class Lane:
             wait_s += self._second_wait_s
         return from_s + wait_s
 
-    def _judge(self, link: Link, question: Question) -> None:
+    def _judge(self, link: TrialConnection, question: LivenessCheck) -> None:
         context = self._context
         if question.answered_s is not None and not self.silent:
             self._settle(open_trial(self, context, "alive", late_words(question)))
@@ -222,17 +230,17 @@ class Lane:
         else:
             self._settle(ended_trial(self, context, self._silence(link)))
 
-    def _asks_again(self, link: Link, question: Question) -> bool:
+    def _asks_again(self, link: TrialConnection, question: LivenessCheck) -> bool:
         """A lost Pong is no lost connection: TCP acknowledged the Ping, so ask once more."""
         if question.again_at_s is not None or not question.payload or self.silent:
             return False
         if not link.session.stream.acknowledged():
             return False
         with suppress(LocalProtocolError):  # closing: its end is on the way
-            link.insist()
+            link.retry()
         return True
 
-    def _judge_by_ack(self, link: Link) -> None:
+    def _judge_by_ack(self, link: TrialConnection) -> None:
         acknowledged = link.session.stream.acknowledged()
         if acknowledged:
             words = "TCP acknowledged; the endpoint answers no Pings"
@@ -248,12 +256,14 @@ class Lane:
         finish, timeout_s = self._finish, self._context.pong_timeout_s
         return finish is not None and finish.wait_s < timeout_s and not self.silent
 
-    def _silence(self, link: Link) -> Drop:
+    def _silence(self, link: TrialConnection) -> Drop:
         asked_s = link.question.at_s if link.question is not None else link.now_s()
         asked_s = min([asked_s, *link.unanswered.values()])
-        return Drop("silent", round(asked_s, 3), wire=link.session.stream.acknowledged())
+        return Drop(
+            "silent", round(asked_s, 3), tcp_acknowledged=link.session.stream.acknowledged()
+        )
 
-    def _keep_alive(self, link: Link, pace: Pace) -> None:
+    def _keep_alive(self, link: TrialConnection, pace: KeepaliveSchedule) -> None:
         now_s, kind = link.now_s(), self.plan.trial
         pace.sent_at(now_s)
         with suppress(LocalProtocolError):
@@ -279,6 +289,6 @@ class Lane:
         self._context.changed.set()
 
     @property
-    def pace(self) -> Pace | None:
+    def pace(self) -> KeepaliveSchedule | None:
         """The keepalives it has sent, and when."""
         return self._pace

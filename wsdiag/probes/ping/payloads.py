@@ -21,7 +21,7 @@ _DIGITS = b"0123456789abcdefghijklmnopqrstuvwxyz"
 _SEARCHED = 65536
 
 
-class Tokens:
+class Payloads:
     """Makes payloads of `size` bytes for one mode and recognises their answers."""
 
     def __init__(self, mode: Mode, size: int) -> None:

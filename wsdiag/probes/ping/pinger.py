@@ -11,9 +11,9 @@ from wsdiag.probes.common.drops import drop_of, silent_drop
 from wsdiag.probes.common.stalls import Stalls
 from wsdiag.probes.ping.pace import Pace
 from wsdiag.probes.ping.schedule import backoff
-from wsdiag.probes.ping.sender import Volley, Why
-from wsdiag.probes.ping.tcp_observer import Witness
-from wsdiag.probes.ping.totals import Books, Limits, summarise
+from wsdiag.probes.ping.sender import PingSender, Why
+from wsdiag.probes.ping.tcp_observer import TcpObserver
+from wsdiag.probes.ping.totals import Limits, PingTotals, summarise
 from wsdiag.records import (
     Clock,
     Drop,
@@ -29,8 +29,8 @@ from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.report import DialError, DialReport
 from wsdiag.transport.session import Session
+from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import now as now_stamp
-from wsdiag.transport.stream.stream import End
 
 if TYPE_CHECKING:
     from wsdiag.probes.ping.load import LoadMeter, LoadPlan
@@ -41,7 +41,7 @@ CLOSE_TIMEOUT_S = 2.0
 SETTLED_S = 10.0
 
 
-class Surroundings(NamedTuple):
+class RunContext(NamedTuple):
     """What all URLs of a run share."""
 
     dial_options: DialOptions
@@ -60,7 +60,7 @@ class Pinger:
         url: str,
         pace: Pace,
         limits: Limits,
-        around: Surroundings,
+        around: RunContext,
         *,
         reconnect: bool = False,
         load: LoadPlan | None = None,
@@ -69,9 +69,9 @@ class Pinger:
         self._reconnect = reconnect
         self._load = _meter(load) if load is not None else None
         self._loop = asyncio.get_running_loop()
-        self._books = Books(url, self._loop.time())
+        self._books = PingTotals(url, self._loop.time())
         self._stopping = asyncio.Event()
-        self._volley: Volley | None = None
+        self._volley: PingSender | None = None
         self._session: Session | None = None
         self._connections = 0
 
@@ -185,8 +185,8 @@ class Pinger:
     async def _ping(self) -> Why:
         session, around = self._session, self._around
         assert session is not None
-        witness = Witness(session, around.stalls)
-        self._volley = Volley(
+        witness = TcpObserver(session, around.stalls)
+        self._volley = PingSender(
             session, self._pace, self._books, witness, around.emit, around.congested, self._load
         )
         try:
@@ -201,12 +201,12 @@ class Pinger:
             self._volley.stop()
             self._volley = None
 
-    def _record_drop(self, session: Session, why: Why, end: End | None) -> None:
+    def _record_drop(self, session: Session, why: Why, end: StreamEnd | None) -> None:
         moment = now_stamp()
         if why == "silent":
             drop: Drop = silent_drop(session, moment.mono_ns)
         else:
-            drop = drop_of(session, end or End("timeout", "TCP stayed open", moment))
+            drop = drop_of(session, end or StreamEnd("timeout", "TCP stayed open", moment))
         self._books.dropped(drop)
         self._around.emit(PingClosed(self._url, utc_now(), drop))
         session.abort() if why == "silent" else session.stream.close()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from wsdiag.probes.common.stalls import Stalls
 from wsdiag.probes.ping.pace import Pace
 from wsdiag.probes.ping.payloads import LONGEST_PING, SHORTEST, Mode
-from wsdiag.probes.ping.pinger import Pinger, Surroundings, undiagnosed
+from wsdiag.probes.ping.pinger import Pinger, RunContext, undiagnosed
 from wsdiag.probes.ping.schedule import spread
 from wsdiag.probes.ping.totals import Limits
 from wsdiag.records import PingEvent, PingSummary
@@ -165,7 +165,7 @@ class PingRun:
         return None
 
     def _make_pingers(self, stalls: Stalls) -> list[Pinger]:
-        around = Surroundings(
+        around = RunContext(
             dial_options=self._dial_options,
             tracer=self._tracer,
             emit=self._emit,

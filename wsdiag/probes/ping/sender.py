@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from wsdiag.probes.ping.pace import Pace
-from wsdiag.probes.ping.payloads import Tokens, is_load
+from wsdiag.probes.ping.payloads import Payloads, is_load
 from wsdiag.probes.ping.schedule import Slots
-from wsdiag.probes.ping.tcp_observer import Look, Witness
-from wsdiag.probes.ping.totals import Books
+from wsdiag.probes.ping.tcp_observer import TcpObserver, TcpSnapshot
+from wsdiag.probes.ping.totals import PingTotals
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, Event, Pong, TextMessage, Violation
 from wsdiag.records import Error, PingEvent, PingLost, PingReply, utc_now
 from wsdiag.transport.session import Received, Session
-from wsdiag.transport.stream.stamps import SentMark, Stamp, round_trip_ns
-from wsdiag.transport.stream.stream import End
+from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.stamps import Arrival, SendRecord, round_trip_ns
 
 if TYPE_CHECKING:
     from wsdiag.probes.ping.load import LoadMeter, LoadPump
@@ -37,27 +37,27 @@ Phase = Literal["idle", "loaded", "after"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Flying:
+class InFlight:
     """One Ping that has left: `at` in loop time, `load_before` in bytes of load sent before it."""
 
     seq: int
-    mark: SentMark
+    mark: SendRecord
     at: float
-    look: Look
+    look: TcpSnapshot
     phase: Phase
     load_before: int
     backlog: int
 
 
-class Volley:
+class PingSender:
     """Sends on `session` by `pace`, writes into `books`, tells `emit`; `over` says why it ended."""
 
     def __init__(
         self,
         session: Session,
         pace: Pace,
-        books: Books,
-        witness: Witness,
+        books: PingTotals,
+        witness: TcpObserver,
         emit: Callable[[PingEvent], None],
         congested: Callable[[], bool],
         load: LoadMeter | None = None,
@@ -68,11 +68,11 @@ class Volley:
         self._pump: LoadPump | None = None
         self._loop = asyncio.get_running_loop()
         self.over: asyncio.Future[Why] = self._loop.create_future()
-        self.end: End | None = None
+        self.end: StreamEnd | None = None
         """How the stream ended, once it has."""
-        self._tokens = Tokens(pace.mode, pace.size)
-        self._flying: OrderedDict[bytes, Flying] = OrderedDict()
-        self._lost: OrderedDict[bytes, Flying] = OrderedDict()
+        self._tokens = Payloads(pace.mode, pace.size)
+        self._flying: OrderedDict[bytes, InFlight] = OrderedDict()
+        self._lost: OrderedDict[bytes, InFlight] = OrderedDict()
         self._began = self._not_before = self._loop.time()
         self._slots = Slots(self._began, pace.interval)
         self._first = books.sent
@@ -154,11 +154,11 @@ class Volley:
         mark = self._transmit(payload)
         self._books.sent = seq
         self._books.saw_floor(look.min_rtt_ms)
-        self._flying[key] = Flying(seq, mark, now, look, self._phase(), load_before, backlog)
+        self._flying[key] = InFlight(seq, mark, now, look, self._phase(), load_before, backlog)
         if self._load is not None and look.queued_bytes:
             self._load.queued_bytes_max = max(self._load.queued_bytes_max, look.queued_bytes)
 
-    def _transmit(self, payload: bytes) -> SentMark:
+    def _transmit(self, payload: bytes) -> SendRecord:
         if self._pace.mode == "ping":
             return self._session.ping(payload)
         if self._pace.mode == "text":
@@ -193,7 +193,7 @@ class Volley:
                 return True
         return False
 
-    def _answered(self, flying: Flying, at: Stamp) -> None:
+    def _answered(self, flying: InFlight, at: Arrival) -> None:
         rtt_ns, _ = round_trip_ns(flying.mark, at)
         late = rtt_ns > self._pace.timeout * 1e9
         if late:  # it came after its deadline, but we slept through both
@@ -205,7 +205,7 @@ class Volley:
         if self._pace.by_reply or self._is_done():
             self._loop.call_soon(self._tick)
 
-    def _reply(self, flying: Flying, at: Stamp, *, late: bool) -> None:
+    def _reply(self, flying: InFlight, at: Arrival, *, late: bool) -> None:
         facts, clock = self._witness.facts(flying.look, flying.mark, at, flying.backlog)
         self._answered_seq = max(self._answered_seq, flying.seq)
         self._answered_load = max(self._answered_load, flying.load_before)
@@ -243,7 +243,7 @@ class Volley:
             self._lose(oldest, now - oldest.at)
             self._judge_silence()
 
-    def _lose(self, flying: Flying, waited_s: float) -> None:
+    def _lose(self, flying: InFlight, waited_s: float) -> None:
         self._books.lost += 1
         # RFC 6455, 5.5.3: an endpoint may answer only the latest of several Pings.
         self._books.overtaken += flying.seq < self._answered_seq
@@ -284,7 +284,7 @@ class Volley:
 
     # -- endings -------------------------------------------------------------------------------
 
-    def _ended(self, end: End) -> None:
+    def _ended(self, end: StreamEnd) -> None:
         self.end = end
         self._finish("ended")
 
@@ -304,7 +304,7 @@ class Volley:
         self.over.set_result(why)
 
 
-def _no_echo(books: Books) -> Error:
+def _no_echo(books: PingTotals) -> Error:
     others = f"; it sent {books.unmatched} other messages" if books.unmatched else ""
     seen = f"no echo: the message sent did not come back in time{others}"
     change = "the endpoint probably does not echo: use --mode ping, which every endpoint answers"

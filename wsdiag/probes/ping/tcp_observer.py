@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from wsdiag.judgement.attribution import Facts
+from wsdiag.judgement.attribution import RoundTripFacts
 from wsdiag.probes.common.stalls import Stalls
 from wsdiag.records import Clock
 from wsdiag.transport.session import Session
-from wsdiag.transport.stream.stamps import SentMark, Stamp, round_trip_ns
+from wsdiag.transport.stream.stamps import Arrival, SendRecord, round_trip_ns
 
 
-class Look(NamedTuple):
+class TcpSnapshot(NamedTuple):
     """TCP's counters just before a Ping was written; bytes as they go on the wire."""
 
     retransmits: int | None
@@ -23,7 +23,7 @@ class Look(NamedTuple):
     min_rtt_ms: float | None
 
 
-class Witness:
+class TcpObserver:
     """Asks one session's kernel about the Pings on it."""
 
     def __init__(self, session: Session, stalls: Stalls) -> None:
@@ -39,11 +39,11 @@ class Witness:
             return None
         return info.bytes_acked - (self._session.stream.bytes_out - self._session.stream.unsent)
 
-    def look(self) -> Look:
+    def look(self) -> TcpSnapshot:
         """TCP's counters now."""
         info, stream = self._session.tcp_info(), self._session.stream
         if info is None:
-            return Look(None, None, stream.unsent, stream.unsent, None)
+            return TcpSnapshot(None, None, stream.unsent, stream.unsent, None)
         queued = None
         if info.bytes_acked is not None:
             if self._acked_ahead is None:
@@ -52,16 +52,16 @@ class Witness:
                 queued = max(0, stream.bytes_out - info.bytes_acked + self._acked_ahead)
         unsent = stream.unsent + (info.notsent_bytes or 0)
         floor = None if info.min_rtt_us is None else info.min_rtt_us / 1e3
-        return Look(info.total_retrans, info.reordered, queued, unsent, floor)
+        return TcpSnapshot(info.total_retrans, info.reordered, queued, unsent, floor)
 
     def facts(
-        self, before: Look, mark: SentMark, at: Stamp, backlog_bytes: int
-    ) -> tuple[Facts, Clock]:
+        self, before: TcpSnapshot, mark: SendRecord, at: Arrival, backlog_bytes: int
+    ) -> tuple[RoundTripFacts, Clock]:
         """All that is known about a Ping that left with `mark` and was answered `at`."""
         rtt_ns, clock = round_trip_ns(mark, at)
         after = self._session.tcp_info()
         acked_ms = _acked_ms(mark)
-        facts = Facts(
+        facts = RoundTripFacts(
             rtt_ms=rtt_ns / 1e6,
             # The kernel's stamp of the arrival alone keeps our own sleep out of the figure.
             clock="user" if at.kernel_ns is None else "kernel",
@@ -82,7 +82,7 @@ def _grown(before: int | None, after: int | None) -> int | None:
     return None if before is None or after is None else after - before
 
 
-def _acked_ms(mark: SentMark) -> float | None:
+def _acked_ms(mark: SendRecord) -> float | None:
     if mark.ack_kernel_ns is None:
         return None
     return (mark.ack_kernel_ns - (mark.tx_kernel_ns or mark.mono_ns)) / 1e6

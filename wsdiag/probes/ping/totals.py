@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from wsdiag.judgement.advice import Seen, advice
+from wsdiag.judgement.advice import AdviceFacts, advice
 from wsdiag.judgement.attribution import (
     LOSS_REMEMBERED,
     Baseline,
-    Facts,
+    RoundTripFacts,
     cause_of,
     is_outlier,
     shows_loss,
 )
 from wsdiag.judgement.statistics import RunningStatistics
-from wsdiag.judgement.summary_text import Findings, attribute
+from wsdiag.judgement.summary_text import SummaryFacts, attribute
 from wsdiag.records import Cause, Clock, Drop, PingSummary, Threshold
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Limits(NamedTuple):
 
 
 @dataclass(slots=True)
-class Books:
+class PingTotals:
     """Everything counted about one URL over all of its connections."""
 
     url: str
@@ -65,7 +65,9 @@ class Books:
     _loss_repaired_ns: int | None = None
     _answers_since_loss: int = LOSS_REMEMBERED
 
-    def reply(self, facts: Facts, arrived_ns: int, *, late: bool, usual: bool) -> Cause | None:
+    def reply(
+        self, facts: RoundTripFacts, arrived_ns: int, *, late: bool, usual: bool
+    ) -> Cause | None:
         """Enter an answer and return its cause; `usual` False keeps it out of the baseline."""
         normal = self.baseline.normal()
         if self._loss_repaired_ns is not None and arrived_ns - self._loss_repaired_ns <= _BURST_NS:
@@ -88,7 +90,7 @@ class Books:
             self.statistics.add(facts.rtt_ms)
         return cause
 
-    def _count_outlier(self, cause: Cause | None, facts: Facts) -> None:
+    def _count_outlier(self, cause: Cause | None, facts: RoundTripFacts) -> None:
         if cause is None:
             self.unexplained += 1
             return
@@ -114,7 +116,7 @@ class Books:
 
 
 def summarise(
-    books: Books,
+    books: PingTotals,
     limits: Limits,
     now: float,
     *,
@@ -156,10 +158,10 @@ def summarise(
 
 
 def _findings(
-    books: Books, figures: RunningStatistics, stalls: int, longest_stall_s: float
-) -> Findings:
+    books: PingTotals, figures: RunningStatistics, stalls: int, longest_stall_s: float
+) -> SummaryFacts:
     normal = books.baseline.normal()
-    return Findings(
+    return SummaryFacts(
         p50_ms=figures.percentile(50),
         min_ms=figures.minimum,
         floor_ms=books.floor_ms,
@@ -174,9 +176,9 @@ def _findings(
     )
 
 
-def _seen(books: Books, p50: float | None) -> Seen:
+def _seen(books: PingTotals, p50: float | None) -> AdviceFacts:
     drop = books.last_drop
-    return Seen(
+    return AdviceFacts(
         p50_ms=p50,
         slowest_ms=books.slowest_ms,
         lost=books.lost - books.cut_off,

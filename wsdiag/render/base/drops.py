@@ -31,8 +31,10 @@ def describe_drop(drop: Drop) -> str:
     if drop.how == "close":
         words += " without a code" if drop.code is None else f" {drop.code}"
         words += f" ({drop.reason})" if drop.reason else ""
-    if drop.wire is not None and drop.how == "silent":
-        words += "; TCP still acknowledged" if drop.wire else "; nor did TCP acknowledge"
+    if drop.tcp_acknowledged is not None and drop.how == "silent":
+        words += (
+            "; TCP still acknowledged" if drop.tcp_acknowledged else "; nor did TCP acknowledge"
+        )
     return words + (f"; {drop.detail}" if drop.detail else "")
 
 

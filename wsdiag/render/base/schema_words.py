@@ -107,18 +107,18 @@ WORDS: dict[str, str] = {
     "the end of TCP without close_notify; `silent`: no event, but a Ping got no Pong; "
     "`rst-on-write`: silent until written to; `timeout`: TCP gave up",
     "at_s": "Since the upgrade",
-    "wire": "Whether TCP still acknowledged what was written; null: not known",
+    "tcp_acknowledged": "Whether TCP still acknowledged what was written; null: not known",
     "Drop.code": "For `close`: the code (RFC 6455, 7.4)",
     "Drop.reason": "For `close`: the reason",
     # idle-probe
     "idle.trial.drop": "How the connection ended; null: it did not",
     "idle.verdict.drop": "How idle connections end; null: they do not",
     "trial": "What was done to keep the connection alive",
-    "rung_s": "For `idle`: after which idle period it is asked; null: never",
+    "idle_for_s": "For `idle`: after which idle period it is asked; null: never",
     "interval_s": "Interval of its keepalives; null: it sends none",
     "outcome": "What became of it",
     "idle_s": "Since the last byte in either direction, at the outcome; null: not known",
-    "lane": "Number of the connection in its run, from 0",
+    "connection": "Number of the connection in its run, from 0",
     "verdict": "The answer",
     "idle_timeout_s": "Between which idle periods connections are dropped; null: they are not",
     "tested_up_to_s": "Longest idle period that was tested; null: none",
@@ -147,7 +147,7 @@ WORDS: dict[str, str] = {
     # serve
     "host": "Address that it listens on",
     "port": "TCP port",
-    "connection": "Number of the connection, from 1; 0: the server itself",
+    "serve.event.connection": "Number of the connection, from 1; 0: the server itself",
     "event": "What happened; members beside it depend on this",
     # error
     "phase": "Phase of the connection",

@@ -12,7 +12,7 @@ COLUMNS = (
     "url",
     "event",
     "trial",
-    "rung_s",
+    "idle_for_s",
     "interval_s",
     "outcome",
     "idle_s",
@@ -47,7 +47,7 @@ def _trial(trial: IdleTrial) -> dict[str, Any]:
     return {
         "event": "trial",
         "trial": trial.trial,
-        "rung_s": trial.rung_s,
+        "idle_for_s": trial.idle_for_s,
         "interval_s": trial.interval_s,
         "outcome": trial.outcome,
         "idle_s": _seconds(trial.idle_s),

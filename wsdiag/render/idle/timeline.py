@@ -14,7 +14,7 @@ from rich.text import Text
 from wsdiag.render.base.drops import short_drop
 from wsdiag.render.base.figures import seconds
 from wsdiag.render.base.glyphs import Glyphs
-from wsdiag.render.idle.rows import Lane, Lanes
+from wsdiag.render.idle.rows import TimelineRow, TimelineRows
 
 _NAME, _STATUS = 18, 20
 _NARROW = 60
@@ -25,7 +25,7 @@ _STEPS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 class Timeline:
     """A renderable over lanes at `now_s` seconds; `rows` bounds its height (axis not counted)."""
 
-    lanes: Lanes
+    lanes: TimelineRows
     now_s: float
     glyphs: Glyphs
     rows: int = 100
@@ -47,7 +47,7 @@ class Timeline:
             yield line
         yield Text(" " * name, no_wrap=True).append_text(self._axis(columns, horizon))
 
-    def _bar(self, group: Sequence[Lane], columns: int, horizon: float) -> Text:
+    def _bar(self, group: Sequence[TimelineRow], columns: int, horizon: float) -> Text:
         cells: list[tuple[str, str]] = [(" ", "")] * columns
 
         def at(moment: float) -> int:
@@ -68,7 +68,7 @@ class Timeline:
         return line
 
     def _draw_span(
-        self, cells: list[tuple[str, str]], at: Callable[[float], int], lane: Lane
+        self, cells: list[tuple[str, str]], at: Callable[[float], int], lane: TimelineRow
     ) -> None:
         end = lane.end_s if lane.end_s is not None else self.now_s
         for column in range(at(lane.begin_s), at(end) + 1):
@@ -78,12 +78,12 @@ class Timeline:
                 if cells[column][0] == " ":
                     cells[column] = (self.glyphs.wait, "dim")
 
-    def _end_mark(self, lane: Lane) -> tuple[str, str] | None:
+    def _end_mark(self, lane: TimelineRow) -> tuple[str, str] | None:
         if lane.ended is None:
             return None
         if lane.dropped:
             return self.glyphs.bad, "bold red"
-        if lane.ended.outcome == "alive" and lane.started.rung_s is not None:
+        if lane.ended.outcome == "alive" and lane.started.idle_for_s is not None:
             return self.glyphs.ok, "bold green"
         return self.glyphs.end, "dim"
 
@@ -101,10 +101,10 @@ class Timeline:
         return Text("".join(line), style="dim", no_wrap=True)
 
 
-def _title(group: Sequence[Lane]) -> str:
+def _title(group: Sequence[TimelineRow]) -> str:
     if len(group) == 1:
         return group[0].name
-    rungs = [lane.started.rung_s for lane in group if lane.started.rung_s is not None]
+    rungs = [lane.started.idle_for_s for lane in group if lane.started.idle_for_s is not None]
     if rungs and len(rungs) == len(group):
         return f"idle {min(rungs):g}-{max(rungs):g} s"
     return f"{group[0].started.trial} x{len(group)}"
@@ -114,7 +114,7 @@ def _fit(text: str, width: int) -> str:
     return text if len(text) < width else text[: width - 1]
 
 
-def _status(group: Sequence[Lane], width: int) -> Text:
+def _status(group: Sequence[TimelineRow], width: int) -> Text:
     """What became of the group, in a word or two."""
     drops = [lane.ended for lane in group if lane.dropped and lane.ended is not None]
     if drops:
@@ -133,5 +133,5 @@ def _status(group: Sequence[Lane], width: int) -> Text:
     return Text(text if len(group) == 1 else f"{count}x {text}", style="dim")
 
 
-def _asked(group: Sequence[Lane]) -> bool:
-    return all(lane.started.rung_s is not None for lane in group)
+def _asked(group: Sequence[TimelineRow]) -> bool:
+    return all(lane.started.idle_for_s is not None for lane in group)

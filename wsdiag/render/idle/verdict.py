@@ -17,9 +17,9 @@ _STYLES = {
     "no-drop": "bold green",
     "idle-timeout": "bold red",
     "lifetime": "bold red",
-    "masked": "bold yellow",
+    "kept-busy": "bold yellow",
     "inconsistent": "bold yellow",
-    "local": "bold yellow",
+    "local-fault": "bold yellow",
     "unreachable": "bold red",
 }
 

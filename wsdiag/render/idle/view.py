@@ -16,7 +16,7 @@ from wsdiag.render.base.error import print_error
 from wsdiag.render.base.figures import seconds
 from wsdiag.render.base.live import Lines, LiveScreen
 from wsdiag.render.base.terminal import Terminal
-from wsdiag.render.idle.rows import Lanes
+from wsdiag.render.idle.rows import TimelineRows
 from wsdiag.render.idle.timeline import Timeline
 from wsdiag.render.idle.verdict import verdict_view
 from wsdiag.units import format_duration
@@ -35,7 +35,7 @@ class IdleLines:
         self._several = len(urls) > 1
         self._clock = clock
         self._begin = clock()
-        self._lanes = Lanes()
+        self._lanes = TimelineRows()
         self._verdicts: list[IdleVerdict] = []
         self._errors: list[Error] = []
 
@@ -236,7 +236,7 @@ class SavedIdle:
 
 def trial_line(trial: IdleTrial) -> Text:
     """One connection's fate, cleaned, in a line."""
-    period = trial.rung_s or trial.interval_s
+    period = trial.idle_for_s or trial.interval_s
     name = trial.trial + (f" {seconds(period)}" if period else "")
     line = Text(f"{name:<18} ")
     if trial.outcome in ("dropped", "silent"):

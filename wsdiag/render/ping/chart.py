@@ -19,7 +19,7 @@ from wsdiag.render.base.glyphs import UNICODE, Glyphs
 from wsdiag.render.base.spread import spread
 from wsdiag.render.ping.axis import Scale, latency_label, latency_scale, time_label, time_step
 from wsdiag.render.ping.canvas import STYLES, Canvas, Dots
-from wsdiag.render.ping.series import Moment, Moments, Series
+from wsdiag.render.ping.series import Bucket, Buckets, Series
 
 CAUSES: tuple[Cause, ...] = ("network", "endpoint", "queue", "local")
 SERIES_STYLES = tuple(
@@ -100,7 +100,7 @@ class _Drawing:
 
     # -- samples to columns ----------------------------------------------------------------------
 
-    def _columns(self, count: int) -> list[dict[int, Moment]]:
+    def _columns(self, count: int) -> list[dict[int, Bucket]]:
         """Per series, the moments merged into `count` dot columns; sets the time axis."""
         chart = self.chart
         span = max(chart.window_s or chart.end_s, 1e-3)
@@ -110,16 +110,16 @@ class _Drawing:
         self.begin_s = (last - count + 1) * self.step_s
         return [self._merge(self._moments(series), count) for series in chart.series]
 
-    def _moments(self, series: Series) -> Moments:
+    def _moments(self, series: Series) -> Buckets:
         return series.recent if self.chart.window_s else series.whole
 
-    def _merge(self, moments: Moments, count: int) -> dict[int, Moment]:
-        columns: dict[int, Moment] = {}
+    def _merge(self, moments: Buckets, count: int) -> dict[int, Bucket]:
+        columns: dict[int, Bucket] = {}
         end_s = self.begin_s + count * self.step_s
         for middle, moment in moments.between(self.begin_s, end_s + moments.width_s):
             column = min(int((middle - self.begin_s) / self.step_s), count - 1)
             if column not in columns:
-                columns[column] = Moment()
+                columns[column] = Bucket()
             columns[column].merge(moment)
         return columns
 
@@ -150,7 +150,7 @@ class _Drawing:
     def _dot(self, value_ms: float) -> int:
         return round((1 - self.scale.at(value_ms)) * (self.canvas.height - 1))
 
-    def _draw(self, number: int, columns: dict[int, Moment]) -> None:
+    def _draw(self, number: int, columns: dict[int, Bucket]) -> None:
         color = number % len(SERIES_STYLES) + 1
         before: tuple[int, int] | None = None
         for x in sorted(columns):
@@ -176,7 +176,7 @@ class _Drawing:
         if last != y1:
             self.canvas.stroke(x1, last + (y1 > last) - (y1 < last), y1, color)
 
-    def _mark(self, number: int, column: int, moment: Moment) -> None:
+    def _mark(self, number: int, column: int, moment: Bucket) -> None:
         glyphs = self.chart.glyphs
         if moment.cause is not None:
             row = self._dot(moment.cause_ms) // self.canvas.style.down

@@ -30,7 +30,7 @@ from wsdiag.render.ping.chart import LatencyChart
 from wsdiag.render.ping.lines import event_line
 from wsdiag.render.ping.panel import PANEL_WIDTH, marks_legend, panel, shorten, table
 from wsdiag.render.ping.series import Sample, Series
-from wsdiag.render.ping.series_group import MANY, WORST, Crowd
+from wsdiag.render.ping.series_group import MANY, WORST, SeriesGroup
 from wsdiag.render.ping.summary import rest_lines, summary_view
 from wsdiag.units import format_duration
 
@@ -62,7 +62,7 @@ class PingScreen:
     ) -> None:
         self._terminal, self._options, self._clock = terminal, options, clock
         self._begin = clock()
-        self._crowd = Crowd(urls, terminal.text, options.window_s)
+        self._crowd = SeriesGroup(urls, terminal.text, options.window_s)
         self._queue: deque[PingEvent] = deque(maxlen=_BACKLOG)
         self._starts: dict[str, PingStart] = {}
         self._notable: deque[Text] = deque(maxlen=32)

@@ -28,7 +28,7 @@ class Sample:
 
 
 @dataclass(slots=True)
-class Moment:
+class Bucket:
     """All samples of one short stretch of time."""
 
     first: float = math.nan
@@ -65,7 +65,7 @@ class Moment:
         if cause is not None and rtt_ms > self.cause_ms:
             self.cause, self.cause_ms = cause, rtt_ms
 
-    def merge(self, later: Moment) -> None:
+    def merge(self, later: Bucket) -> None:
         """Take in the moment that follows this one."""
         self.first = later.first if math.isnan(self.first) else self.first
         self.last = self.last if math.isnan(later.last) else later.last
@@ -78,7 +78,7 @@ class Moment:
             self.cause, self.cause_ms = later.cause, later.cause_ms
 
 
-class Moments:
+class Buckets:
     """Moments of `width_s` seconds, at most `limit` of them.
 
     `rolling`: the oldest are forgotten, for a window; otherwise neighbours are merged and the
@@ -87,7 +87,7 @@ class Moments:
 
     def __init__(self, width_s: float, limit: int, *, rolling: bool) -> None:
         self.width_s, self._limit, self._rolling = width_s, limit, rolling
-        self._moments: dict[int, Moment] = {}
+        self._moments: dict[int, Bucket] = {}
         self._newest = 0
 
     def add(self, sample: Sample) -> None:
@@ -95,7 +95,7 @@ class Moments:
         number = int(max(sample.t_s, 0.0) / self.width_s)
         if self._rolling and number <= self._newest - self._limit:
             return
-        self._moments.setdefault(number, Moment()).add(sample)
+        self._moments.setdefault(number, Bucket()).add(sample)
         self._newest = max(self._newest, number)
         self._shrink()
 
@@ -109,7 +109,7 @@ class Moments:
                 del self._moments[number]
 
     def _halve(self) -> None:
-        merged: dict[int, Moment] = {}
+        merged: dict[int, Bucket] = {}
         for number in sorted(self._moments):
             moment = self._moments[number]
             if number // 2 in merged:
@@ -120,7 +120,7 @@ class Moments:
         self.width_s *= 2
         self._newest //= 2
 
-    def between(self, begin_s: float, end_s: float) -> Iterator[tuple[float, Moment]]:
+    def between(self, begin_s: float, end_s: float) -> Iterator[tuple[float, Bucket]]:
         """(middle in seconds, moment) from `begin_s` to `end_s`, in time's order."""
         for number in sorted(self._moments):
             middle = (number + 0.5) * self.width_s
@@ -135,7 +135,7 @@ class Tally:
     Percentiles are right to 0.05 % at full fineness, which is finer than the three digits shown.
     """
 
-    fineness: int = FINENESS
+    resolution: int = FINENESS
     current_ms: float | None = None
     min_ms: float | None = None
     max_ms: float | None = None
@@ -160,7 +160,7 @@ class Tally:
 
     @property
     def _grain(self) -> float:
-        return math.log1p(_GRAIN * FINENESS / self.fineness)
+        return math.log1p(_GRAIN * FINENESS / self.resolution)
 
     @property
     def loss_pct(self) -> float | None:
@@ -188,13 +188,13 @@ class Tally:
 class Series:
     """One URL's samples: the window that scrolls, the whole run, and the figures."""
 
-    def __init__(self, name: str, window_s: float = 60.0, fineness: int = FINENESS) -> None:
-        """`fineness`: moments of a window and of the run, at most; and the figures' exactness."""
+    def __init__(self, name: str, window_s: float = 60.0, resolution: int = FINENESS) -> None:
+        """`resolution`: moments of a window and of the run, at most; and the figures' exactness."""
         self.name = name
         # a little more than the window, for what scrolls out while a frame is drawn
-        self.recent = Moments(window_s / fineness, fineness + fineness // 16, rolling=True)
-        self.whole = Moments(0.01, fineness, rolling=False)
-        self.tally = Tally(fineness)
+        self.recent = Buckets(window_s / resolution, resolution + resolution // 16, rolling=True)
+        self.whole = Buckets(0.01, resolution, rolling=False)
+        self.tally = Tally(resolution)
 
     def add(self, sample: Sample) -> None:
         """Take one sample in."""

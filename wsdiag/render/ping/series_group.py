@@ -15,7 +15,7 @@ WORST = 6
 _MOMENTS, _LEAST = 16 * FINENESS, 128
 
 
-class Crowd:
+class SeriesGroup:
     """All endpoints of a view; `tally` has the figures over all of them together."""
 
     def __init__(self, urls: Sequence[str], show: Callable[[str], str], window_s: float) -> None:

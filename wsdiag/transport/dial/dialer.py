@@ -16,9 +16,9 @@ from wsdiag.transport.dial.route import Route
 from wsdiag.transport.dial.target import Target, UrlError
 from wsdiag.transport.dial.upgrade import upgrade
 from wsdiag.transport.session import Session
-from wsdiag.transport.stream.stamps import Stamp
+from wsdiag.transport.stream.stamps import Arrival
 from wsdiag.transport.stream.stream import Stream
-from wsdiag.transport.stream.stream_reader import Inbox, InboxEnded, shake_hands
+from wsdiag.transport.stream.stream_reader import StreamReader, StreamReaderEnded, do_handshake
 from wsdiag.transport.tls.layer import TlsLayer
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class _Dial:
         layer = TlsLayer(context, server_hostname=name, below=stream.tls)
         try:
             await self._shake_hands(stream, layer)
-        except InboxEnded as ended:
+        except StreamReaderEnded as ended:
             failure = await self._tls_ended(ended)
             failure.facts |= offered(self._options)
             raise failure from ended
@@ -155,7 +155,7 @@ class _Dial:
         """TLS; when no byte comes back for long, see whether plain HTTP is spoken there."""
         from wsdiag.transport.dial import fallback_probes as second_look
 
-        shaking = asyncio.create_task(shake_hands(stream, layer))
+        shaking = asyncio.create_task(do_handshake(stream, layer))
         try:
             patience = min(_PATIENCE_S, self._options.connect_timeout / 3)
             await asyncio.wait([shaking], timeout=patience)
@@ -176,7 +176,7 @@ class _Dial:
             self._report.tls = await look
         return failure
 
-    async def _tls_ended(self, ended: InboxEnded) -> DialError:
+    async def _tls_ended(self, ended: StreamReaderEnded) -> DialError:
         from wsdiag.transport.dial import fallback_probes as second_look
 
         self._clock.stop("failed")
@@ -186,10 +186,12 @@ class _Dial:
             return failures.tls_on_plain_port(b"", self._report)
         return failures.tls_ended(ended, self._report)
 
-    async def _upgrade(self, stream: Stream) -> tuple[Accepted, Stamp]:
+    async def _upgrade(self, stream: Stream) -> tuple[Accepted, Arrival]:
         self._clock.begin("upgrade")
         try:
-            accepted, at = await upgrade(Inbox(stream), self._target, self._options, self._report)
+            accepted, at = await upgrade(
+                StreamReader(stream), self._target, self._options, self._report
+            )
         except DialError as error:
             self._clock.stop(error.message)
             silent = error.code == "closed-in-handshake" and not error.facts.get("first_bytes")
@@ -209,7 +211,7 @@ class _Dial:
         if await second_look.speaks_http2(*where):
             raise failures.http2_only(self._report) from error
 
-    def _session(self, stream: Stream, accepted: Accepted, at: Stamp) -> Session:
+    def _session(self, stream: Stream, accepted: Accepted, at: Arrival) -> Session:
         connection = Connection(
             Role.CLIENT,
             deflate=accepted.deflate,

@@ -17,8 +17,8 @@ from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.redirects import leads_elsewhere
 from wsdiag.transport.dial.report import DialError, DialReport, Kind
 from wsdiag.transport.dial.resolve import FAMILIES, Address, format_address
-from wsdiag.transport.stream.stream import End
-from wsdiag.transport.stream.stream_reader import InboxEnded
+from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.stream_reader import StreamReaderEnded
 from wsdiag.transport.tls.layer import TlsLayer
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def _tls_code(reason: str) -> str:
     return "tls-failed"
 
 
-def tls_ended(ended: InboxEnded, report: DialReport) -> DialError:
+def tls_ended(ended: StreamReaderEnded, report: DialReport) -> DialError:
     """The stream ended during the TLS handshake."""
     message = f"the connection ended in the TLS handshake ({ended.end.how})"
     return DialError(
@@ -211,7 +211,7 @@ def tls_ended(ended: InboxEnded, report: DialReport) -> DialError:
     )
 
 
-def tls_alert(end: End, report: DialReport) -> DialError | None:
+def tls_alert(end: StreamEnd, report: DialReport) -> DialError | None:
     """TLS's refusal that came only after the handshake: TLS 1.3 judges our certificate late."""
     prefix, _, reason = end.detail.partition("TLS: ")
     if end.how != "error" or prefix or not reason:
@@ -221,7 +221,7 @@ def tls_alert(end: End, report: DialReport) -> DialError | None:
 
 
 def handshake(
-    error: HandshakeError, first_bytes: bytes, report: DialReport, end: End | None = None
+    error: HandshakeError, first_bytes: bytes, report: DialReport, end: StreamEnd | None = None
 ) -> DialError:
     """An answer to the upgrade that is none, or one that must be refused."""
     response = error.response
@@ -255,7 +255,7 @@ def _says_plain_on_tls(body: bytes) -> bool:
     return any(words in body for words in _PLAIN_ON_TLS)
 
 
-def closed_in_handshake(ended: InboxEnded, report: DialReport) -> DialError:
+def closed_in_handshake(ended: StreamReaderEnded, report: DialReport) -> DialError:
     """The stream ended before the answer to the upgrade was whole."""
     message = f"the connection ended in the opening handshake ({ended.end.how})"
     return DialError(

@@ -11,7 +11,7 @@ from wsdiag.transport.dial.report import DialError, DialReport, PhaseClock, TlsF
 from wsdiag.transport.dial.route import Route
 from wsdiag.transport.dial.target import Target
 from wsdiag.transport.stream.stream import Stream
-from wsdiag.transport.stream.stream_reader import Inbox, InboxEnded, shake_hands
+from wsdiag.transport.stream.stream_reader import StreamReader, StreamReaderEnded, do_handshake
 from wsdiag.transport.tls.layer import TlsLayer
 from wsdiag.transport.tls.trust import TrustError, client_context, facts
 
@@ -33,7 +33,7 @@ async def certificate(target: Target, options: DialOptions, deadline: float) -> 
         name = options.sni or target.host.partition("%")[0]
         context = client_context(options, verify=False)
         layer = TlsLayer(context, server_hostname=name, below=stream.tls)
-        await shake_hands(stream, layer)
+        await do_handshake(stream, layer)
         return facts(layer.object, verified=False)
 
     return await _look(target, options, deadline, look)
@@ -48,7 +48,7 @@ async def speaks_http(target: Target, options: DialOptions, deadline: float) -> 
     """Whether a port that ended our TLS handshake answers plain HTTP."""
 
     async def look(stream: Stream) -> bool:
-        inbox = Inbox(stream)
+        inbox = StreamReader(stream)
         stream.write(f"GET / HTTP/1.1\r\nHost: {target.host_header}\r\n\r\n".encode("latin-1"))
         data, _ = await inbox.read()
         return data.startswith(b"HTTP/")
@@ -60,7 +60,7 @@ async def speaks_http2(target: Target, options: DialOptions, deadline: float) ->
     """Whether a port that ended our HTTP/1.1 answers HTTP/2's preface with its SETTINGS."""
 
     async def look(stream: Stream) -> bool:
-        inbox = Inbox(stream)
+        inbox = StreamReader(stream)
         stream.write(_PREFACE)
         data, _ = await inbox.read()
         return len(data) > 3 and data[3] == _SETTINGS and not data.startswith(b"HTTP/")
@@ -81,5 +81,5 @@ async def _look(
                 return await look(stream)
             finally:
                 stream.close()
-    except (DialError, InboxEnded, TrustError, OSError, TimeoutError):
+    except (DialError, StreamReaderEnded, TrustError, OSError, TimeoutError):
         return None

@@ -14,7 +14,7 @@ from wsdiag.transport.dial.proxy import Proxy
 from wsdiag.transport.dial.report import DialError, DialReport
 from wsdiag.transport.dial.target import Target
 from wsdiag.transport.stream.stream import Stream
-from wsdiag.transport.stream.stream_reader import Inbox, InboxEnded, shake_hands
+from wsdiag.transport.stream.stream_reader import StreamReader, StreamReaderEnded, do_handshake
 from wsdiag.transport.tls import trust
 from wsdiag.transport.tls.layer import TlsLayer
 from wsdiag.version import __version__
@@ -52,7 +52,7 @@ async def connect(
     """Make `stream`, connected to the proxy, one that reaches the target. DialError."""
     if context is not None:
         await _start_tls(stream, proxy, context, report)
-    inbox = Inbox(stream)
+    inbox = StreamReader(stream)
     http = h11.Connection(h11.CLIENT)
     inbox.stream.write(_request(http, proxy, target, report))
     try:
@@ -60,7 +60,7 @@ async def connect(
         if not 200 <= response.status_code < 300:
             raise await _refused(inbox, http, response, proxy, report)
         _trace(response, report)
-    except InboxEnded as ended:
+    except StreamReaderEnded as ended:
         message = f"the proxy ended the connection instead of answering ({ended.end.how})"
         raise _error("proxy-closed", message, report, how=ended.end.how) from ended
     except h11.RemoteProtocolError as error:
@@ -74,8 +74,8 @@ async def _start_tls(
 ) -> None:
     try:
         layer = TlsLayer(context, server_hostname=proxy.host)
-        await shake_hands(stream, layer)
-    except InboxEnded as ended:
+        await do_handshake(stream, layer)
+    except StreamReaderEnded as ended:
         message = f"the proxy ended the TLS handshake ({ended.end.how})"
         raise _error("proxy-tls", message, report, how=ended.end.how) from ended
     except ssl.SSLCertVerificationError as error:
@@ -96,7 +96,7 @@ def _request(http: h11.Connection, proxy: Proxy, target: Target, report: DialRep
     return (head or b"") + (http.send(h11.EndOfMessage()) or b"")
 
 
-async def _answer(inbox: Inbox, http: h11.Connection) -> h11.Response:
+async def _answer(inbox: StreamReader, http: h11.Connection) -> h11.Response:
     while True:
         event = http.next_event()
         if isinstance(event, h11.Response):
@@ -121,7 +121,11 @@ def _trace(response: h11.Response, report: DialReport) -> tuple[tuple[str, str],
 
 
 async def _refused(
-    inbox: Inbox, http: h11.Connection, response: h11.Response, proxy: Proxy, report: DialReport
+    inbox: StreamReader,
+    http: h11.Connection,
+    response: h11.Response,
+    proxy: Proxy,
+    report: DialReport,
 ) -> DialError:
     """The proxy's refusal, with the first bytes of its body."""
     report.headers = _trace(response, report)
@@ -142,7 +146,7 @@ async def _refused(
     )
 
 
-async def _body(inbox: Inbox, http: h11.Connection) -> bytes:
+async def _body(inbox: StreamReader, http: h11.Connection) -> bytes:
     body = b""
     while len(body) < MAX_BODY:
         event = http.next_event()
@@ -151,7 +155,7 @@ async def _body(inbox: Inbox, http: h11.Connection) -> bytes:
         elif event is h11.NEED_DATA:
             try:
                 data, _ = await inbox.read_soon()
-            except (InboxEnded, TimeoutError):
+            except (StreamReaderEnded, TimeoutError):
                 break
             http.receive_data(data)
         else:

@@ -9,16 +9,16 @@ from wsdiag.transport.dial.basic import basic
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.report import DialError, DialReport
 from wsdiag.transport.dial.target import Target
-from wsdiag.transport.stream.stamps import Stamp
-from wsdiag.transport.stream.stream_reader import Inbox, InboxEnded
+from wsdiag.transport.stream.stamps import Arrival
+from wsdiag.transport.stream.stream_reader import StreamReader, StreamReaderEnded
 from wsdiag.version import __version__
 
 _USER_AGENT = f"wsdiag/{__version__}"
 
 
 async def upgrade(
-    inbox: Inbox, target: Target, options: DialOptions, report: DialReport
-) -> tuple[Accepted, Stamp]:
+    inbox: StreamReader, target: Target, options: DialOptions, report: DialReport
+) -> tuple[Accepted, Arrival]:
     """Ask for the upgrade; what was agreed and when the answer arrived. DialError."""
     handshake = _handshake(target, options)
     try:
@@ -35,8 +35,8 @@ async def upgrade(
 
 
 async def _answer(
-    inbox: Inbox, handshake: ClientHandshake, report: DialReport
-) -> tuple[Accepted, Stamp]:
+    inbox: StreamReader, handshake: ClientHandshake, report: DialReport
+) -> tuple[Accepted, Arrival]:
     first_bytes = b""
     try:
         while True:
@@ -45,13 +45,13 @@ async def _answer(
             accepted = handshake.receive(data)
             if accepted is not None:
                 return accepted, at
-    except InboxEnded as ended:
+    except StreamReaderEnded as ended:
         raise _ended(handshake, ended, first_bytes, report) from ended
     except HandshakeError as error:
         raise failures.handshake(error, first_bytes, report) from error
 
 
-async def _read(inbox: Inbox, handshake: ClientHandshake) -> tuple[bytes, Stamp]:
+async def _read(inbox: StreamReader, handshake: ClientHandshake) -> tuple[bytes, Arrival]:
     if handshake.response is None:
         return await inbox.read()
     try:
@@ -62,7 +62,7 @@ async def _read(inbox: Inbox, handshake: ClientHandshake) -> tuple[bytes, Stamp]
 
 
 def _ended(
-    handshake: ClientHandshake, ended: InboxEnded, first_bytes: bytes, report: DialReport
+    handshake: ClientHandshake, ended: StreamReaderEnded, first_bytes: bytes, report: DialReport
 ) -> DialError:
     """An end may complete an answer whose body has no length, or cut it short."""
     if (alert := failures.tls_alert(ended.end, report)) is not None:

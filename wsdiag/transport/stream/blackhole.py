@@ -14,7 +14,7 @@ _DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)
 _LONGEST_TTL = 255
 
 
-def deafen(sock: socket.socket) -> bool:
+def drop_incoming(sock: socket.socket) -> bool:
     """Have the kernel drop all that arrives, before TCP acknowledges it; False where it cannot.
 
     Linux filters a socket's packets in front of TCP itself, so the peer's data, FIN and RST are
@@ -25,15 +25,15 @@ def deafen(sock: socket.socket) -> bool:
     return _filter(sock) or _raise_bar(sock, _LONGEST_TTL)
 
 
-def hear(sock: socket.socket) -> bool:
-    """Undo `deafen`; False where there was nothing to undo."""
+def accept_incoming(sock: socket.socket) -> bool:
+    """Undo `drop_incoming`; False where there was nothing to undo."""
     if sys.platform != "linux":
         return False
     lowered = _raise_bar(sock, 0)
     return _set(sock, socket.SOL_SOCKET, _SO_DETACH_FILTER, 0) or lowered
 
 
-def vanish(sock: socket.socket) -> bool:
+def close_silently(sock: socket.socket) -> bool:
     """Close without FIN or RST, so that the peer hears nothing of it; False where refused.
 
     A socket in repair mode (meant for moving connections elsewhere) goes without a word; Linux

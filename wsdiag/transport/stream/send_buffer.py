@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import Callable
 from time import monotonic_ns
 
-from wsdiag.transport.stream.ends import End, end_of
-from wsdiag.transport.stream.stamps import SentMark
-from wsdiag.transport.stream.timestamping import Departures
+from wsdiag.transport.stream.ends import StreamEnd, end_of
+from wsdiag.transport.stream.stamps import SendRecord
+from wsdiag.transport.stream.timestamping import TxTimestamps
 
 
-class Outbox:
+class SendBuffer:
     """Bytes on their way out. Writes are cut where marks end, so that each gets its own report."""
 
     __slots__ = (
@@ -35,7 +35,7 @@ class Outbox:
         self,
         sock: socket.socket,
         loop: asyncio.AbstractEventLoop,
-        departures: Departures | None,
+        departures: TxTimestamps | None,
         on_writable: Callable[[], None],
         on_empty: Callable[[], None],
     ) -> None:
@@ -49,12 +49,12 @@ class Outbox:
         self.unsent = 0
         self.last_sent = 0
         """When the kernel last took bytes, in monotonic ns."""
-        self.failure: End | None = None
+        self.failure: StreamEnd | None = None
         """Why nothing can be sent any more."""
         self.after_fin = False
         """Whether the peer had ended its side before sending failed."""
 
-    def put(self, wire: bytes, mark: SentMark | None = None) -> None:
+    def put(self, wire: bytes, mark: SendRecord | None = None) -> None:
         """Send or queue; `mark` is told the wire's offset and, by the kernel, its departure."""
         if not wire or self.failure is not None:
             return
@@ -116,7 +116,7 @@ class Outbox:
         else:
             self._loop.remove_writer(self._sock)
 
-    def fail(self, why: End) -> None:
+    def fail(self, why: StreamEnd) -> None:
         """Drop what is queued and all that will be put."""
         if self.failure is None:
             self.failure = why

@@ -21,7 +21,7 @@ _SLACK_NS = 5_000
 
 
 @dataclass(slots=True)
-class Stamp:
+class Arrival:
     """A moment of arrival: ours after the read, and the kernel's for the packet (None: unknown)."""
 
     mono_ns: int
@@ -29,7 +29,7 @@ class Stamp:
 
 
 @dataclass(slots=True, eq=False)
-class SentMark:
+class SendRecord:
     """A moment of sending, taken before the system call; the kernel's facts are filled in later.
 
     `end` is the offset on the wire after the last byte. `tx_kernel_ns`: when that byte left for
@@ -42,12 +42,12 @@ class SentMark:
     ack_kernel_ns: int | None = None
 
 
-def now() -> Stamp:
+def now() -> Arrival:
     """The present moment, in user space."""
-    return Stamp(monotonic_ns())
+    return Arrival(monotonic_ns())
 
 
-def round_trip_ns(sent: SentMark, received: Stamp) -> tuple[int, Clock]:
+def round_trip_ns(sent: SendRecord, received: Arrival) -> tuple[int, Clock]:
     """The round trip in ns and the clock it rests on: kernel to kernel where both can be trusted.
 
     With the arrival's stamp alone it starts at our send and counts as `user`.

@@ -13,17 +13,15 @@ import struct
 from contextlib import suppress
 from time import monotonic_ns
 
-from wsdiag.transport.stream.blackhole import deafen, vanish
-from wsdiag.transport.stream.ends import End, How, Sink, end_of, end_of_input
+from wsdiag.transport.stream.blackhole import close_silently, drop_incoming
+from wsdiag.transport.stream.ends import StreamEnd, StreamHandler, end_of, end_of_input
 from wsdiag.transport.stream.keepalive import keep_alive
-from wsdiag.transport.stream.send_buffer import Outbox
-from wsdiag.transport.stream.stamps import SentMark, Stamp, now
+from wsdiag.transport.stream.send_buffer import SendBuffer
+from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
 from wsdiag.transport.stream.tcpinfo import TcpInfo, tcp_info, unacknowledged_bytes
-from wsdiag.transport.stream.timestamping import Departures, enable
+from wsdiag.transport.stream.timestamping import TxTimestamps, enable
 from wsdiag.transport.tls.layer import TlsLayer
-from wsdiag.transport.tls.tls_stream import Handshaken, Secured
-
-__all__ = ["End", "How", "Sink", "Stream"]
+from wsdiag.transport.tls.tls_stream import HandshakeCallback, TlsStream
 
 CHUNK = 65536
 LINGER_S = 5.0
@@ -57,12 +55,14 @@ class Stream:
         sock.setblocking(False)
         self._sock = sock
         self._loop = asyncio.get_running_loop()
-        self._departures = Departures(sock) if timestamps and enable(sock) else None
-        self._outbox = Outbox(sock, self._loop, self._departures, self._writable, self._sent_all)
-        self._sink: Sink | None = None
-        self._tls: Secured | None = None
-        self._early: tuple[bytes, Stamp] | None = None  # came before the sink they are for
-        self._end: End | None = None
+        self._departures = TxTimestamps(sock) if timestamps and enable(sock) else None
+        self._outbox = SendBuffer(
+            sock, self._loop, self._departures, self._writable, self._sent_all
+        )
+        self._sink: StreamHandler | None = None
+        self._tls: TlsStream | None = None
+        self._early: tuple[bytes, Arrival] | None = None  # came before the sink they are for
+        self._end: StreamEnd | None = None
         self._linger: asyncio.TimerHandle | None = None
         self._reading = self._paused = self._closing = self._half_closed = False
         self.peer = peer
@@ -71,7 +71,7 @@ class Stream:
         self.last_received = monotonic_ns()
         """When bytes last came, in monotonic ns; at first, when the stream began."""
 
-    def start(self, sink: Sink) -> None:
+    def start(self, sink: StreamHandler) -> None:
         """Report to `sink` from now on; called again, the new sink takes over."""
         self._sink = sink
         if self._early is not None:
@@ -79,14 +79,14 @@ class Stream:
             sink.data_received(*early)
         self._read_on()
 
-    def start_tls(self, layer: TlsLayer, done: Handshaken) -> None:
+    def start_tls(self, layer: TlsLayer, done: HandshakeCallback) -> None:
         """Shake hands; `done` gets None, the TLS error, or the end of the stream."""
-        self._tls, self._sink = Secured(layer, self._outbox, self.write, done), None
+        self._tls, self._sink = TlsStream(layer, self._outbox, self.write, done), None
         self._read_on()
         early, self._early = self._early, None
-        self._tls.shake_hands(early[0] if early is not None else b"")
+        self._tls.do_handshake(early[0] if early is not None else b"")
 
-    def unread(self, data: bytes, at: Stamp) -> None:
+    def unread(self, data: bytes, at: Arrival) -> None:
         """Give back what belongs to the next sink, or to TLS."""
         self._early = data, at
 
@@ -133,25 +133,25 @@ class Stream:
         elif self._sink is not None:
             self._sink.data_received(data, at)
 
-    def _receive_tls(self, tls: Secured, data: bytes, at: Stamp) -> None:
+    def _receive_tls(self, tls: TlsStream, data: bytes, at: Arrival) -> None:
         try:
             plain = tls.receive(data)
         except ssl.SSLError as error:
-            self._ended(End("error", f"TLS: {error.reason or error}", at))
+            self._ended(StreamEnd("error", f"TLS: {error.reason or error}", at))
             return
         if plain and self._sink is None:
             self._early = plain, at
         elif plain and self._sink is not None:
             self._sink.data_received(plain, at)
         if tls.layer.closed:
-            self._ended(End("tls-close", "close_notify", at))
+            self._ended(StreamEnd("tls-close", "close_notify", at))
 
-    def _why(self, read: End) -> End:
+    def _why(self, read: StreamEnd) -> StreamEnd:
         """Sending takes the socket's error, and reading then meets a plain end."""
         sent = self._outbox.failure
         return read if sent is None or self._outbox.after_fin else sent
 
-    def _ended(self, end: End) -> None:
+    def _ended(self, end: StreamEnd) -> None:
         if self._end is not None:
             return
         self._end = end
@@ -165,12 +165,12 @@ class Stream:
 
     # -- out -----------------------------------------------------------------------------------
 
-    def write(self, data: bytes, *, stamp: bool = True) -> SentMark:
+    def write(self, data: bytes, *, stamp: bool = True) -> SendRecord:
         """Send `data`, queueing what the kernel does not take; `stamp`: have its departure told.
 
         Never raises: after an error bytes are dropped, and the stream's end says why.
         """
-        mark = SentMark(monotonic_ns())
+        mark = SendRecord(monotonic_ns())
         if self._closing or self._half_closed:
             return mark
         if self._tls is not None:
@@ -229,30 +229,30 @@ class Stream:
         self._begin_closing()
         self._shut()
 
-    def vanish(self) -> None:
+    def close_silently(self) -> None:
         """Close without a word, as a black hole would; by RST where the kernel refuses that."""
         if self._sock.fileno() < 0:
             return
         self._read_off()
         self._outbox.forget()
         self._begin_closing()
-        if not vanish(self._sock):
+        if not close_silently(self._sock):
             self.reset()
 
     def _begin_closing(self) -> None:
         if not self._closing:
             self._closing = True
             # Not at once: who closes is in the middle of something.
-            self._loop.call_soon(self._ended, End("local", "closed by us", now()))
+            self._loop.call_soon(self._ended, StreamEnd("local", "closed by us", now()))
 
-    def freeze(self, *, deaf: bool = False) -> bool:
+    def freeze(self, *, blackholed: bool = False) -> bool:
         """Become a black hole: from now on nothing is read, written, answered or closed.
 
-        `deaf`: TCP itself acknowledges nothing either; returns whether the kernel can do that.
+        `blackholed`: nor does TCP acknowledge; returns whether the kernel can do that.
         """
         self.pause_reading()
-        deafened = deaf and deafen(self._sock)
-        self._outbox.fail(End("local", "frozen", now()))
+        deafened = blackholed and drop_incoming(self._sock)
+        self._outbox.fail(StreamEnd("local", "frozen", now()))
         return deafened
 
     def _end_by_fin(self) -> None:
@@ -281,7 +281,7 @@ class Stream:
         return None if self._tls is None else self._tls.layer
 
     @property
-    def ended(self) -> End | None:
+    def ended(self) -> StreamEnd | None:
         """How the incoming side ended; None while it is open."""
         return self._end
 
@@ -316,7 +316,7 @@ class Stream:
         return max(self.last_received, self._outbox.last_sent)
 
     @property
-    def write_error(self) -> End | None:
+    def write_error(self) -> StreamEnd | None:
         """Why writing does not work any more, also when that began after the peer's FIN."""
         return self._outbox.failure
 

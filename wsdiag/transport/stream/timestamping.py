@@ -11,7 +11,7 @@ import struct
 import sys
 from collections import deque
 
-from wsdiag.transport.stream.stamps import KernelClock, SentMark, Stamp, now
+from wsdiag.transport.stream.stamps import Arrival, KernelClock, SendRecord, now
 
 SO_TIMESTAMPING = 37  # asm-generic/socket.h: SO_TIMESTAMPING_OLD, also the cmsg's type
 TX_SOFTWARE, RX_SOFTWARE, SOFTWARE = 1 << 1, 1 << 3, 1 << 4
@@ -65,7 +65,7 @@ def _report(ancillary: Ancillary) -> tuple[int, int] | None:
     return None
 
 
-class Departures:
+class TxTimestamps:
     """Brings the kernel's send and acknowledgement reports to the marks they belong to."""
 
     __slots__ = ("_acked", "_clock", "_sent", "_sock")
@@ -73,10 +73,10 @@ class Departures:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._clock = KernelClock()
-        self._sent: deque[SentMark] = deque(maxlen=_MARKS_KEPT)
-        self._acked: deque[SentMark] = deque(maxlen=_MARKS_KEPT)
+        self._sent: deque[SendRecord] = deque(maxlen=_MARKS_KEPT)
+        self._acked: deque[SendRecord] = deque(maxlen=_MARKS_KEPT)
 
-    def expect(self, mark: SentMark) -> None:
+    def expect(self, mark: SendRecord) -> None:
         """Wait for reports about the byte before `mark.end`."""
         self._clock.look()
         self._sent.append(mark)
@@ -91,7 +91,7 @@ class Departures:
         """Whether reports are still owed."""
         return bool(self._sent or self._acked)
 
-    def receive(self, size: int) -> tuple[bytes, Stamp]:
+    def receive(self, size: int) -> tuple[bytes, Arrival]:
         """Read up to `size` bytes with the kernel's time of their arrival; OSError."""
         try:
             data, ancillary, _, _ = self._sock.recvmsg(size, CMSG_SPACE)
@@ -101,7 +101,7 @@ class Departures:
         at = now()
         if self.waiting:
             self.drain()  # what these data answer has left by now
-        return data, Stamp(at.mono_ns, self._arrived(ancillary))
+        return data, Arrival(at.mono_ns, self._arrived(ancillary))
 
     def drain(self) -> None:
         """Read the error queue empty: left alone it would wake the event loop for ever."""

@@ -38,7 +38,7 @@ Point = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class ThrowAway:
+class ThrowawayCertificate:
     """PEM texts: the CA's certificate, the server's chain, and the server's key."""
 
     ca: bytes
@@ -54,14 +54,16 @@ class ThrowAway:
         return chain, key
 
 
-def throw_away(names: Sequence[str], *, days: int = 30) -> ThrowAway:
+def throw_away(names: Sequence[str], *, days: int = 30) -> ThrowawayCertificate:
     """A CA and a certificate for these host names and addresses; the CA's key is forgotten."""
     ca_key, key = _new_key(), _new_key()
     label = f"wsdiag throw-away CA {secrets.token_hex(4)}"
     ca = _certificate(label, label, ca_key, ca_key, _ca_extensions(ca_key), days)
     leaf = _certificate(label, names[0], ca_key, key, _server_extensions(ca_key, key, names), days)
     ca_pem = _pem("CERTIFICATE", ca)
-    return ThrowAway(ca_pem, _pem("CERTIFICATE", leaf) + ca_pem, _pem("EC PRIVATE KEY", _sec1(key)))
+    return ThrowawayCertificate(
+        ca_pem, _pem("CERTIFICATE", leaf) + ca_pem, _pem("EC PRIVATE KEY", _sec1(key))
+    )
 
 
 # -- the curve ---------------------------------------------------------------------------------

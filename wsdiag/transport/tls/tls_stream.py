@@ -6,15 +6,15 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 
-from wsdiag.transport.stream.ends import End
-from wsdiag.transport.stream.send_buffer import Outbox
+from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.send_buffer import SendBuffer
 from wsdiag.transport.stream.stamps import now
 from wsdiag.transport.tls.layer import TlsLayer
 
-Handshaken = Callable[[ssl.SSLError | End | None], None]
+HandshakeCallback = Callable[[ssl.SSLError | StreamEnd | None], None]
 
 
-class Secured:
+class TlsStream:
     """A layer between a stream and its outbox; `write` is the stream's own, for what had to wait.
 
     `done` is told how the handshake went: None, the TLS error, or the end of the stream.
@@ -23,13 +23,17 @@ class Secured:
     __slots__ = ("_done", "_outbox", "_stalled", "_write", "layer")
 
     def __init__(
-        self, layer: TlsLayer, outbox: Outbox, write: Callable[[bytes], object], done: Handshaken
+        self,
+        layer: TlsLayer,
+        outbox: SendBuffer,
+        write: Callable[[bytes], object],
+        done: HandshakeCallback,
     ) -> None:
         self.layer, self._outbox, self._write = layer, outbox, write
-        self._done: Handshaken | None = done
+        self._done: HandshakeCallback | None = done
         self._stalled: list[bytes] = []
 
-    def shake_hands(self, data: bytes) -> None:
+    def do_handshake(self, data: bytes) -> None:
         """Go on with what came from the peer."""
         failure: ssl.SSLError | None = None
         try:
@@ -41,20 +45,20 @@ class Secured:
         if failure or self.layer.established:
             self._tell(failure)
 
-    def _tell(self, how: ssl.SSLError | End | None) -> bool:
+    def _tell(self, how: ssl.SSLError | StreamEnd | None) -> bool:
         done, self._done = self._done, None
         if done is not None:
             done(how)
         return done is not None
 
-    def ended(self, end: End) -> bool:
+    def ended(self, end: StreamEnd) -> bool:
         """The stream is over; True: that ended the handshake, and who waits for it was told."""
         return self._tell(end)
 
     def receive(self, data: bytes) -> bytes:
         """Plaintext of what came, b"" while hands are being shaken. SSLError."""
         if self._done is not None:
-            self.shake_hands(data)
+            self.do_handshake(data)
             if not self.layer.established:
                 return b""
             data = b""
@@ -81,5 +85,5 @@ class Secured:
             self._stalled.append(data)
             return self.layer.take()
         except ssl.SSLError as error:
-            self._outbox.fail(End("error", f"TLS: {error.reason or error}", now()))
+            self._outbox.fail(StreamEnd("error", f"TLS: {error.reason or error}", now()))
             return b""

@@ -10,9 +10,15 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from wsdiag.probes.check.reaction import Demand, Reaction, judge_reaction, judge_tcp_end, provoke
+from wsdiag.probes.check.reaction import (
+    PeerResponse,
+    RequiredResponse,
+    judge_reaction,
+    judge_tcp_end,
+    provoke,
+)
 from wsdiag.probes.check.rule import Finding, Rule, rule, skipped, unmeasured
-from wsdiag.probes.check.target import Subject
+from wsdiag.probes.check.target import CheckTarget
 from wsdiag.probes.check.waiting import await_pong
 from wsdiag.protocol.codes import Opcode
 from wsdiag.protocol.frames import encode_frame
@@ -39,7 +45,7 @@ class Attack:
     section: str
     why: str
     payload: Callable[[], bytes]
-    demand: Demand
+    demand: RequiredResponse
 
 
 def masked(opcode: int, payload: bytes = b"", **how: object) -> bytes:
@@ -66,7 +72,7 @@ def _attack(
     close_may_be_left_out: bool = False,
     must: bool = True,
 ) -> Attack:
-    return Attack(id, section, why, payload, Demand(codes, close_may_be_left_out, must))
+    return Attack(id, section, why, payload, RequiredResponse(codes, close_may_be_left_out, must))
 
 
 def _opcode(number: int) -> Attack:
@@ -149,8 +155,10 @@ ATTACKS: tuple[Attack, ...] = (
 def _as_rule(attack: Attack) -> Rule:
     worst: Status = "fail" if attack.demand.must else "warn"
 
-    @rule(attack.id, "adversarial", attack.why, section=attack.section, lane="after", worst=worst)
-    async def judge(subject: Subject) -> Finding:
+    @rule(
+        attack.id, "adversarial", attack.why, section=attack.section, schedule="after", worst=worst
+    )
+    async def judge(subject: CheckTarget) -> Finding:
         async with subject.visit(compression=False) as session:
             reaction = await provoke(session, attack.payload(), subject.options.timeout_s)
         return await _judged(subject, reaction, attack.demand)
@@ -158,7 +166,9 @@ def _as_rule(attack: Attack) -> Rule:
     return judge
 
 
-async def _judged(subject: Subject, reaction: Reaction, demand: Demand) -> Finding:
+async def _judged(
+    subject: CheckTarget, reaction: PeerResponse, demand: RequiredResponse
+) -> Finding:
     """The verdict; silence counts only where a Ping of ours is answered in the same time.
 
     DialError: TCP ended because the server did, which is no way to fail one connection.
@@ -174,7 +184,7 @@ async def _judged(subject: Subject, reaction: Reaction, demand: Demand) -> Findi
     )
 
 
-async def _answers_pings(subject: Subject) -> bool:
+async def _answers_pings(subject: CheckTarget) -> bool:
     payload = os.urandom(8)
     async with subject.visit(compression=False) as session:
         session.ping(payload)
@@ -184,13 +194,13 @@ async def _answers_pings(subject: Subject) -> bool:
 def _deflated(
     id: str, why: str, section: str, payload: Callable[[], bytes], codes: frozenset[int]
 ) -> Rule:
-    @rule(id, "adversarial", why, section=section, lane="after")
-    async def judge(subject: Subject) -> Finding:
+    @rule(id, "adversarial", why, section=section, schedule="after")
+    async def judge(subject: CheckTarget) -> Finding:
         async with subject.visit(compression=True) as session:
             if session.connection.deflate is None:
                 return skipped("the server does not use permessage-deflate")
             reaction = await provoke(session, payload(), subject.options.timeout_s)
-        return await _judged(subject, reaction, Demand(codes))
+        return await _judged(subject, reaction, RequiredResponse(codes))
 
     return judge
 
@@ -199,11 +209,11 @@ def _deflated(
     "failure-ends-tcp",
     "adversarial",
     section="RFC 6455, 7.1.7",
-    lane="after",
+    schedule="after",
     worst="warn",
     why="Connections that have failed and stay open are sockets lost to whoever misbehaves.",
 )
-async def failure_ends_tcp(subject: Subject) -> Finding:
+async def failure_ends_tcp(subject: CheckTarget) -> Finding:
     """After failing a connection the server ends TCP."""
     async with subject.visit(compression=False) as session:
         reaction = await provoke(session, masked(3, b"x"), subject.options.timeout_s, to_end=True)

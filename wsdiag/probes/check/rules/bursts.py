@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from wsdiag.probes.check.rule import Finding, failed, passed, rule, warned
-from wsdiag.probes.check.target import Subject
+from wsdiag.probes.check.target import CheckTarget
 from wsdiag.probes.check.waiting import await_event
 from wsdiag.protocol.events import Event, Pong
 
@@ -16,10 +16,10 @@ _BURST = 10
     "ping-burst",
     "conformance",
     section="RFC 6455, 5.5.3",
-    lane="after",
+    schedule="after",
     why="Clients whose Pings overlap, on a slow line say, rest on the last one being answered.",
 )
-async def ping_burst(subject: Subject) -> Finding:
+async def ping_burst(subject: CheckTarget) -> Finding:
     """Of several Pings at once the last is answered, and those before it in order or not at all."""
     payloads = [os.urandom(8) for _ in range(_BURST)]
     answered: list[int] = []

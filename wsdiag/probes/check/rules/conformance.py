@@ -10,7 +10,7 @@ import os
 from wsdiag.probes.check.rule import Finding, Rule, failed, passed, rule, skipped, warned
 from wsdiag.probes.check.rules.bursts import ping_burst
 from wsdiag.probes.check.rules.handshakes import HANDSHAKES
-from wsdiag.probes.check.target import Subject
+from wsdiag.probes.check.target import CheckTarget
 from wsdiag.probes.check.waiting import await_event, await_pong, shown_close, shown_end
 from wsdiag.protocol.events import Close, Event, Pong
 from wsdiag.transport.dial.report import DialError
@@ -24,10 +24,10 @@ _FRAGMENT = b"wsdiag never finishes this message"
     "deflate",
     "conformance",
     section="RFC 7692, 7.1",
-    lane="after",
+    schedule="after",
     why="Parameters that were not offered make every compressed message unreadable.",
 )
-async def deflate(subject: Subject) -> Finding:
+async def deflate(subject: CheckTarget) -> Finding:
     """permessage-deflate is granted with parameters that fit the offer, or not at all."""
     try:
         return await _granted(subject)
@@ -37,7 +37,7 @@ async def deflate(subject: Subject) -> Finding:
         raise
 
 
-async def _granted(subject: Subject) -> Finding:
+async def _granted(subject: CheckTarget) -> Finding:
     async with subject.visit(compression=True) as session:
         granted = session.report.extensions if session.report is not None else ()
         if not granted:
@@ -65,8 +65,8 @@ async def _pong(session: Session, payload: bytes, timeout_s: float) -> Finding |
 
 
 def _ping_rule(id: str, payload: bytes, what: str, why: str) -> Rule:
-    @rule(id, "conformance", why, section="RFC 6455, 5.5.3", lane="after")
-    async def judge(subject: Subject) -> Finding:
+    @rule(id, "conformance", why, section="RFC 6455, 5.5.3", schedule="after")
+    async def judge(subject: CheckTarget) -> Finding:
         async with subject.visit() as session:
             wrong = await _pong(session, payload, subject.options.timeout_s)
             return wrong or passed(f"the Pong carried {what}, byte for byte")
@@ -81,10 +81,10 @@ _NOT_TEXT = bytes(range(256))[::4] + b"\xff\xfe\x00"
     "fragment-ping",
     "conformance",
     section="RFC 6455, 5.4",
-    lane="after",
+    schedule="after",
     why="A large message in pieces must not hold up the keepalive that comes between them.",
 )
-async def fragment_ping(subject: Subject) -> Finding:
+async def fragment_ping(subject: CheckTarget) -> Finding:
     """A Ping between the fragments of a message is answered at once."""
     async with subject.visit() as session:
         session.connection.send_text(_FRAGMENT, fin=False, compress=False)
@@ -96,10 +96,10 @@ async def fragment_ping(subject: Subject) -> Finding:
     "pong-unsolicited",
     "conformance",
     section="RFC 6455, 5.5.3",
-    lane="after",
+    schedule="after",
     why="One-way heartbeats are legal, and some clients send nothing else.",
 )
-async def pong_unsolicited(subject: Subject) -> Finding:
+async def pong_unsolicited(subject: CheckTarget) -> Finding:
     """A Pong that nobody asked for is ignored."""
     async with subject.visit() as session:
         session.pong(b"unasked")
@@ -111,10 +111,10 @@ async def pong_unsolicited(subject: Subject) -> Finding:
     "frames",
     "conformance",
     section="RFC 6455, 5",
-    lane="after",
+    schedule="after",
     why="One illegal frame, and every conforming client drops the connection.",
 )
-async def frames(subject: Subject) -> Finding:
+async def frames(subject: CheckTarget) -> Finding:
     """What the server sends on its own, and its Pong, keep the rules of framing."""
     async with subject.visit() as session:
         payload = os.urandom(8)
@@ -133,7 +133,7 @@ def _is_close(event: Event) -> bool:
     return isinstance(event, Close)
 
 
-async def _closing(subject: Subject, code: int | None) -> Close | Finding:
+async def _closing(subject: CheckTarget, code: int | None) -> Close | Finding:
     """The server's answer to our Close, or what is wrong with it."""
     async with subject.visit() as session:
         session.connection.close(code)
@@ -149,8 +149,8 @@ async def _closing(subject: Subject, code: int | None) -> Close | Finding:
 
 
 def _close_rule(id: str, code: int | None, why: str) -> Rule:
-    @rule(id, "conformance", why, section=_CLOSING, lane="after")
-    async def judge(subject: Subject) -> Finding:
+    @rule(id, "conformance", why, section=_CLOSING, schedule="after")
+    async def judge(subject: CheckTarget) -> Finding:
         answer = await _closing(subject, code)
         return answer if isinstance(answer, Finding) else judge_echo(code, answer)
 
@@ -173,11 +173,11 @@ def _figure(code: int | None) -> float | None:
     "close-tcp",
     "conformance",
     section="RFC 6455, 7.1.1",
-    lane="after",
+    schedule="after",
     worst="warn",
     why="A server that leaves TCP to the client keeps sockets, and clients keep TIME_WAIT.",
 )
-async def close_tcp(subject: Subject) -> Finding:
+async def close_tcp(subject: CheckTarget) -> Finding:
     """After the closing handshake the server ends TCP first."""
     async with subject.visit() as session:
         outcome = await session.close(1000, timeout=subject.options.timeout_s)

@@ -12,7 +12,7 @@ from wsdiag.probes.check.rule import (
     unmeasured,
     warned,
 )
-from wsdiag.probes.check.target import Subject
+from wsdiag.probes.check.target import CheckTarget
 from wsdiag.probes.check.waiting import interrupted_by
 from wsdiag.protocol.headers import get_all
 from wsdiag.records import Status
@@ -25,7 +25,9 @@ FOREIGN_ORIGIN = "https://wsdiag.invalid"
 _UNKNOWN_VERSION = "99"
 
 
-async def _ask(subject: Subject, *headers: tuple[str, str], **changes: object) -> DialError | None:
+async def _ask(
+    subject: CheckTarget, *headers: tuple[str, str], **changes: object
+) -> DialError | None:
     """Dial with these headers; None when the upgrade was accepted as RFC 6455 has it."""
     try:
         async with subject.visit(headers=subject.with_header(*headers), **changes):
@@ -44,7 +46,7 @@ def _refusal(error: DialError) -> str:
 _ABOUT_THE_REQUEST = frozenset({400, 426})
 
 
-async def _over_it(subject: Subject, error: DialError, finding: Finding) -> Finding:
+async def _over_it(subject: CheckTarget, error: DialError, finding: Finding) -> Finding:
     """`finding` about a refusal, unless an ordinary request is refused by now as well.
 
     Who counts connections, or bans after odd ones, answers with 403 to whatever comes next.
@@ -70,11 +72,11 @@ def _unanswered(error: DialError) -> bool:
     "accept-key",
     "conformance",
     section="RFC 6455, 4.2.2",
-    lane="after",
+    schedule="after",
     needs_session=False,
     why="The accept key proves that the server, and no cache, answered this very request.",
 )
-async def accept_key(subject: Subject) -> Finding:
+async def accept_key(subject: CheckTarget) -> Finding:
     """Sec-WebSocket-Accept is derived from our key."""
     error = subject.opened.error
     if error is None:
@@ -91,11 +93,11 @@ _NO_101 = "there was no 101 to look at"
     "upgrade-headers",
     "conformance",
     section="RFC 6455, 4.2.2",
-    lane="after",
+    schedule="after",
     needs_session=False,
     why="Clients must refuse a 101 without Upgrade: websocket and Connection: Upgrade.",
 )
-async def upgrade_headers(subject: Subject) -> Finding:
+async def upgrade_headers(subject: CheckTarget) -> Finding:
     """The 101 carries Upgrade: websocket and Connection: Upgrade."""
     error = subject.opened.error
     if error is not None and error.code in ("bad-upgrade", "bad-connection"):
@@ -109,10 +111,10 @@ async def upgrade_headers(subject: Subject) -> Finding:
     "connection-tokens",
     "conformance",
     section="RFC 6455, 4.2.1",
-    lane="after",
+    schedule="after",
     why="Firefox sends Connection: keep-alive, Upgrade; names and tokens compare without case.",
 )
-async def connection_tokens(subject: Subject) -> Finding:
+async def connection_tokens(subject: CheckTarget) -> Finding:
     """Upgrade among other tokens of Connection, and in other case, is understood."""
     error = await _ask(subject, ("Connection", "keep-alive, Upgrade"), ("Upgrade", "WebSocket"))
     if error is None:
@@ -127,10 +129,10 @@ async def connection_tokens(subject: Subject) -> Finding:
     "version",
     "conformance",
     section="RFC 6455, 4.2.1",
-    lane="after",
+    schedule="after",
     why="A client of another version must learn which one to speak, not get frames it misreads.",
 )
-async def version(subject: Subject) -> Finding:
+async def version(subject: CheckTarget) -> Finding:
     """An unknown version is refused, with Sec-WebSocket-Version naming those understood."""
     error = await _ask(subject, ("Sec-WebSocket-Version", _UNKNOWN_VERSION))
     if error is None or error.report.status == 101:
@@ -157,10 +159,10 @@ def _key_rule(id: str, key: str, what: str, worst: Status, excuse: str = "") -> 
         "conformance",
         "Whoever accepts it may be a cache, or talk to something that is no WebSocket client.",
         section="RFC 6455, 4.2.1",
-        lane="after",
+        schedule="after",
         worst=worst,
     )
-    async def judge(subject: Subject) -> Finding:
+    async def judge(subject: CheckTarget) -> Finding:
         error = await _ask(subject, ("Sec-WebSocket-Key", key))
         if error is None or error.report.status == 101:
             return Finding(worst, f"{what} was accepted{excuse}", 101.0)
@@ -176,10 +178,10 @@ def _key_rule(id: str, key: str, what: str, worst: Status, excuse: str = "") -> 
     "subprotocol-unasked",
     "conformance",
     section="RFC 6455, 4.2.2",
-    lane="after",
+    schedule="after",
     why="A client that offered no subprotocol must fail the connection when one is chosen.",
 )
-async def subprotocol_unasked(subject: Subject) -> Finding:
+async def subprotocol_unasked(subject: CheckTarget) -> Finding:
     """Nothing is chosen where nothing was offered."""
     error = await _ask(subject, subprotocols=())
     if error is None:
@@ -196,10 +198,10 @@ async def subprotocol_unasked(subject: Subject) -> Finding:
     "subprotocol-unknown",
     "conformance",
     section="RFC 6455, 4.2.2",
-    lane="after",
+    schedule="after",
     why="A server that agrees to anything has not agreed to what it then speaks.",
 )
-async def subprotocol_unknown(subject: Subject) -> Finding:
+async def subprotocol_unknown(subject: CheckTarget) -> Finding:
     """A subprotocol that nobody knows is not chosen."""
     try:
         async with subject.visit(subprotocols=(UNKNOWN_SUBPROTOCOL,)) as session:
@@ -220,10 +222,10 @@ async def subprotocol_unknown(subject: Subject) -> Finding:
     "extension-unasked",
     "conformance",
     section="RFC 6455, 9.1",
-    lane="after",
+    schedule="after",
     why="An extension that was not offered changes frames in a way the client cannot read.",
 )
-async def extension_unasked(subject: Subject) -> Finding:
+async def extension_unasked(subject: CheckTarget) -> Finding:
     """Nothing is granted where nothing was offered."""
     error = await _ask(subject, compression=False)
     return await _ungranted(subject, error, "none offered, none granted")
@@ -233,10 +235,10 @@ async def extension_unasked(subject: Subject) -> Finding:
     "extension-unknown",
     "conformance",
     section="RFC 6455, 9.1",
-    lane="after",
+    schedule="after",
     why="Unknown extensions are to be ignored, or no new one could ever be introduced.",
 )
-async def extension_unknown(subject: Subject) -> Finding:
+async def extension_unknown(subject: CheckTarget) -> Finding:
     """An extension that nobody knows is ignored."""
     # what the first connection offered stays in the offer: some servers insist on compression
     usual = get_all(list(subject.report.request_headers), "Sec-WebSocket-Extensions")
@@ -249,7 +251,7 @@ async def extension_unknown(subject: Subject) -> Finding:
     return await _over_it(subject, error, warned(said, error.report.status))
 
 
-async def _ungranted(subject: Subject, error: DialError | None, good: str) -> Finding:
+async def _ungranted(subject: CheckTarget, error: DialError | None, good: str) -> Finding:
     if error is None:
         return passed(good)
     if error.code in ("extension-not-offered", "extension-invalid"):
@@ -264,11 +266,11 @@ async def _ungranted(subject: Subject, error: DialError | None, good: str) -> Fi
     "origin",
     "conformance",
     section="RFC 6455, 10.2",
-    lane="after",
+    schedule="after",
     worst="pass",
     why="If sessions rest on cookies, any web page can open a connection as its visitor.",
 )
-async def origin(subject: Subject) -> Finding:
+async def origin(subject: CheckTarget) -> Finding:
     """What a foreign Origin gets: noted, for only the owner knows what is right."""
     error = await _ask(subject, origin=FOREIGN_ORIGIN)
     if error is None:

@@ -18,7 +18,7 @@ from wsdiag.probes.check.rule import (
     warned,
     within,
 )
-from wsdiag.probes.check.target import Opened, Subject
+from wsdiag.probes.check.target import CheckTarget, FirstDial
 from wsdiag.protocol.headers import get_all
 from wsdiag.transport.dial.report import DialError
 from wsdiag.transport.dial.target import Target
@@ -32,7 +32,7 @@ _BEFORE_UPGRADE = ("dns", "tcp", "proxy", "tls")
     needs_session=False,
     why="A client that cannot connect, or connects slowly, shows its users nothing.",
 )
-async def connect(subject: Subject) -> Finding:
+async def connect(subject: CheckTarget) -> Finding:
     """Name, TCP, proxy and TLS, within --max-connect."""
     error, report = subject.opened.error, subject.report
     if error is not None and error.kind == "cert":
@@ -47,12 +47,12 @@ async def connect(subject: Subject) -> Finding:
     return within(spent, subject.options.max_connect_s, detail)
 
 
-def _dial_failed(subject: Subject, error: DialError) -> Finding:
+def _dial_failed(subject: CheckTarget, error: DialError) -> Finding:
     told = diagnose(subject.endpoint.url, error)
     return Finding("fail", told.message + _attempts(subject.opened), hint=told.hint)
 
 
-def _attempts(opened: Opened) -> str:
+def _attempts(opened: FirstDial) -> str:
     return f", after {opened.attempts} attempts" if opened.attempts > 1 else ""
 
 
@@ -64,7 +64,7 @@ def _attempts(opened: Opened) -> str:
     applies=lambda options: not options.must_refuse,
     why="Without the 101 there is no WebSocket; a slow one delays every connection.",
 )
-async def upgrade(subject: Subject) -> Finding:
+async def upgrade(subject: CheckTarget) -> Finding:
     """A 101 that keeps the rules, within --max-upgrade."""
     error, report = subject.opened.error, subject.report
     if error is not None:
@@ -84,7 +84,7 @@ _NOT_OPEN = "there was no connection"
     applies=lambda options: bool(options.expect_status),
     why="A path that must refuse, and does not, is open to everybody.",
 )
-async def status(subject: Subject) -> Finding:
+async def status(subject: CheckTarget) -> Finding:
     """The HTTP status that --expect-status names."""
     seen, wanted = subject.report.status, subject.options.expect_status
     if seen is None:
@@ -109,7 +109,7 @@ def _shown_statuses(wanted: frozenset[int]) -> str:
     needs_session=False,
     why="An expired or foreign certificate stops every client at once.",
 )
-async def certificate(subject: Subject) -> Finding:
+async def certificate(subject: CheckTarget) -> Finding:
     """Verified, and valid for more than --cert-days."""
     error, report = subject.opened.error, subject.report
     if error is not None and error.kind == "cert":
@@ -139,10 +139,10 @@ def _plain(asked: int | None) -> Finding:
 @rule(
     "address-families",
     "fitness",
-    lane="beside",
+    schedule="beside",
     why="Clients on IPv6 take the AAAA record first: if it leads nowhere, they wait or fail.",
 )
-async def address_families(subject: Subject) -> Finding:
+async def address_families(subject: CheckTarget) -> Finding:
     """Every family that the name has addresses of opens a WebSocket."""
     reason = _one_family(subject)
     if reason:
@@ -152,7 +152,7 @@ async def address_families(subject: Subject) -> Finding:
     return Finding(worst.status, f"{four.detail}; {six.detail}")
 
 
-def _one_family(subject: Subject) -> str:
+def _one_family(subject: CheckTarget) -> str:
     """Why there is nothing to compare, or an empty string."""
     options, target = subject.endpoint.dial, subject.target
     if subject.report.proxy is not None:
@@ -172,7 +172,7 @@ def _is_literal(target: Target) -> bool:
     return True
 
 
-async def _family(subject: Subject, family: int) -> Finding:
+async def _family(subject: CheckTarget, family: int) -> Finding:
     try:
         async with subject.visit(family=family) as session:
             return passed(f"IPv{family} {session.report.address if session.report else ''} works")
@@ -198,7 +198,7 @@ def _is_localhost(host: str) -> bool:
     applies=lambda options: options.expect_subprotocol is not None,
     why="Client and server that do not agree on a subprotocol misread each other's messages.",
 )
-async def subprotocol(subject: Subject) -> Finding:
+async def subprotocol(subject: CheckTarget) -> Finding:
     """The subprotocol that --expect-subprotocol names was chosen."""
     chosen, wanted = subject.report.subprotocol, subject.options.expect_subprotocol
     if chosen == wanted:
@@ -213,7 +213,7 @@ async def subprotocol(subject: Subject) -> Finding:
     applies=lambda options: bool(options.expect_extensions),
     why="Compression that got lost in a proxy costs bandwidth silently.",
 )
-async def extension(subject: Subject) -> Sequence[Finding]:
+async def extension(subject: CheckTarget) -> Sequence[Finding]:
     """Each extension that --expect-extension names was granted."""
     granted = [text.partition(";")[0].strip() for text in subject.report.extensions]
     said = "; ".join(subject.report.extensions) or "none"
@@ -232,7 +232,7 @@ async def extension(subject: Subject) -> Sequence[Finding]:
     applies=lambda options: bool(options.expect_headers),
     why="Headers steer caches, security policy and sticky sessions.",
 )
-async def header(subject: Subject) -> Sequence[Finding]:
+async def header(subject: CheckTarget) -> Sequence[Finding]:
     """Each header that --expect-header names is there, with a value that fits."""
     if subject.report.status is None:
         return [skipped(_NOT_OPEN)]

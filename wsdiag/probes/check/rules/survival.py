@@ -6,7 +6,7 @@ import asyncio
 import os
 
 from wsdiag.probes.check.rule import Finding, failed, passed, rule, warned
-from wsdiag.probes.check.target import Subject
+from wsdiag.probes.check.target import CheckTarget
 from wsdiag.probes.check.waiting import (
     PeerBrokeError,
     PeerClosedError,
@@ -24,7 +24,7 @@ from wsdiag.units import format_duration
 KEEPALIVE_ROUNDS = 3
 
 
-class Overheard:
+class UnsolicitedFrames:
     """What the server sent on its own while it was to be left alone."""
 
     def __init__(self) -> None:
@@ -46,11 +46,11 @@ class Overheard:
 @rule(
     "idle",
     "fitness",
-    lane="beside",
+    schedule="beside",
     applies=lambda options: options.require_idle_s is not None,
     why="Proxies and NAT drop idle connections, often without telling anybody.",
 )
-async def idle(subject: Subject) -> Finding:
+async def idle(subject: CheckTarget) -> Finding:
     """A connection on which we send nothing for --require-idle is alive afterwards."""
     wanted = subject.options.require_idle_s or 0.0
     session = await subject.open()
@@ -61,7 +61,7 @@ async def idle(subject: Subject) -> Finding:
 
 
 async def _stay_idle(session: Session, wanted_s: float, timeout_s: float) -> Finding:
-    began, heard = session.opened.mono_ns, Overheard()
+    began, heard = session.opened.mono_ns, UnsolicitedFrames()
     try:
         await await_event(session, heard.take, wanted_s)
     except (PeerClosedError, PeerBrokeError, SessionEnded) as problem:
@@ -108,12 +108,12 @@ def _since(mono_ns: int) -> float:
 @rule(
     "keepalive",
     "fitness",
-    lane="beside",
+    schedule="beside",
     section="RFC 6455, 5.5.2",
     applies=lambda options: options.require_keepalive_s is not None,
     why="A keepalive that does not keep the connection alive is set too long, or not answered.",
 )
-async def keepalive(subject: Subject) -> Finding:
+async def keepalive(subject: CheckTarget) -> Finding:
     """Pings every --require-keepalive keep a connection alive, for as long as idleness would."""
     options = subject.options
     interval = options.require_keepalive_s or 0.0
@@ -133,7 +133,7 @@ def keepalive_span_s(interval_s: float, idle_s: float | None) -> float:
 async def _keep_alive(
     session: Session, interval_s: float, lasting_s: float, timeout_s: float
 ) -> Finding:
-    began, heard, sent = session.opened.mono_ns, Overheard(), 0
+    began, heard, sent = session.opened.mono_ns, UnsolicitedFrames(), 0
     while _since(began) < lasting_s - 1e-3:
         due = min((sent + 1) * interval_s, lasting_s)
         try:

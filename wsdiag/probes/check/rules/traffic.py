@@ -11,7 +11,7 @@ from dataclasses import replace
 from wsdiag.judgement.statistics import RunningStatistics
 from wsdiag.probes.check.options import CheckOptions
 from wsdiag.probes.check.rule import Finding, failed, passed, rule, unmeasured, warned, within
-from wsdiag.probes.check.target import Subject
+from wsdiag.probes.check.target import CheckTarget
 from wsdiag.probes.check.waiting import (
     PeerBrokeError,
     PeerClosedError,
@@ -23,7 +23,7 @@ from wsdiag.probes.check.waiting import (
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.events import BinaryMessage, Close, Event, TextMessage, Violation
 from wsdiag.transport.session import Received, Session, SessionEnded
-from wsdiag.transport.stream.stamps import SentMark, round_trip_ns
+from wsdiag.transport.stream.stamps import SendRecord, round_trip_ns
 
 _PAUSE_S = 0.1
 _GIVE_UP_AFTER = 2
@@ -36,7 +36,7 @@ _TOLD = 3
     applies=lambda options: options.wants_message,
     why="An endpoint may upgrade and answer Pings while the application behind it is dead.",
 )
-async def message(subject: Subject) -> Finding:
+async def message(subject: CheckTarget) -> Finding:
     """Send what --send says; one message within --within meets every expectation."""
     return await _Conversation(subject.session, subject.options).run()
 
@@ -83,7 +83,7 @@ class _Conversation:
         return None
 
 
-def _send(session: Session, message: str | bytes) -> SentMark:
+def _send(session: Session, message: str | bytes) -> SendRecord:
     if isinstance(message, bytes):
         return session.send_binary(message)
     return session.send_text(message)
@@ -126,7 +126,7 @@ def _excerpt(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
-class Volley:
+class PingBurst:
     """Pings one after the other, so that an endpoint which answers only the latest loses none."""
 
     def __init__(self, session: Session, options: CheckOptions) -> None:
@@ -181,14 +181,14 @@ class Volley:
     section="RFC 6455, 5.5.2",
     why="Keepalives of clients and proxies rest on Pongs: without them connections are dropped.",
 )
-async def ping(subject: Subject) -> Sequence[Finding]:
+async def ping(subject: CheckTarget) -> Sequence[Finding]:
     """Pings are answered (--count, --max-loss), and soon enough (--max-p95)."""
-    volley = Volley(subject.session, subject.options)
+    volley = PingBurst(subject.session, subject.options)
     await volley.run()
     return [_loss(volley, subject.options), *_latency(volley, subject.options)]
 
 
-def _loss(volley: Volley, options: CheckOptions) -> Finding:
+def _loss(volley: PingBurst, options: CheckOptions) -> Finding:
     answered, p50 = volley.round_trips.count, volley.round_trips.percentile(50)
     detail = f"{answered} of {volley.sent} Pings answered"
     if p50 is not None:
@@ -201,7 +201,7 @@ def _loss(volley: Volley, options: CheckOptions) -> Finding:
     return failed(said, volley.loss_pct, options.max_loss_pct)
 
 
-def _latency(volley: Volley, options: CheckOptions) -> list[Finding]:
+def _latency(volley: PingBurst, options: CheckOptions) -> list[Finding]:
     if options.max_p95_s is None:
         return []
     p95 = volley.round_trips.percentile(95)
@@ -217,7 +217,7 @@ def _latency(volley: Volley, options: CheckOptions) -> list[Finding]:
     section="RFC 6455, 7.1",
     why="Without a closing handshake neither side knows whether the last messages arrived.",
 )
-async def close(subject: Subject) -> Finding:
+async def close(subject: CheckTarget) -> Finding:
     """Close 1000 is answered by a Close, and the server ends TCP."""
     session = subject.session
     if session.connection.close_received is not None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from wsdiag.render.ping.axis import latency_label, latency_scale, time_label, time_step
 from wsdiag.render.ping.canvas import STYLES, Canvas
 from wsdiag.render.ping.chart import LatencyChart
-from wsdiag.render.ping.series import Moments, Sample, Series, Tally
+from wsdiag.render.ping.series import Buckets, Sample, Series, Tally
 
 
 def chart_of(samples: Iterable[Sample], *, height: int, name: str = "") -> LatencyChart:
@@ -119,7 +119,7 @@ def test_no_sample_is_decimated_away() -> None:
 
 
 def test_moments_stay_bounded_and_lose_nothing() -> None:
-    whole, recent = Moments(0.01, 64, rolling=False), Moments(1.0, 64, rolling=True)
+    whole, recent = Buckets(0.01, 64, rolling=False), Buckets(1.0, 64, rolling=True)
     for t in range(100_000):
         sample = Sample(t * 1.0, None if t % 1000 == 0 else 5.0 + t % 3)
         whole.add(sample)

@@ -28,7 +28,7 @@ CONTRACT = {
     "ping.closed": "url time drop",
     "ping.summary": "url sent received lost loss_pct min_ms avg_ms p50_ms p90_ms p95_ms p99_ms "
     "max_ms stddev_ms jitter_ms duration_s attribution load thresholds",
-    "idle.trial": "url trial rung_s interval_s outcome idle_s drop",
+    "idle.trial": "url trial idle_for_s interval_s outcome idle_s drop",
     "idle.verdict": "url verdict idle_timeout_s tested_up_to_s drop keepalives "
     "recommended_ping_interval_s candidates explanation",
     "check.result": "id url group status measured limit detail rule took_ms",
@@ -46,7 +46,7 @@ CONTRACT = {
     "Hop": "product evidence",
     "Attribution": "network_ms endpoint_ms causes",
     "Load": "idle_p50_ms loaded_p50_ms sent_bytes",
-    "Drop": "how at_s wire code reason",
+    "Drop": "how at_s tcp_acknowledged code reason",
     "Range": "low high",
     "Candidate": "product directive default_s",
 }
@@ -54,8 +54,8 @@ CHOICES = {
     ("Drop", "how"): "close fin rst tls-eof silent rst-on-write timeout",
     ("ping.start", "clock"): "kernel user",
     ("idle.trial", "trial"): "idle ping pong tcp-keepalive push data",
-    ("idle.trial", "outcome"): "alive dropped silent refused masked aborted",
-    ("idle.verdict", "verdict"): "no-drop idle-timeout lifetime masked inconsistent local "
+    ("idle.trial", "outcome"): "alive dropped silent refused kept-busy aborted",
+    ("idle.verdict", "verdict"): "no-drop idle-timeout lifetime kept-busy inconsistent local-fault "
     "unreachable",
     ("check.result", "status"): "pass warn fail skip",
     ("error", "kind"): "dns connect refused proxy tls cert upgrade redirect protocol timeout "
@@ -117,6 +117,6 @@ def test_a_bad_record_does_not_escape_the_suite() -> None:
     line = to_line(to_record(PingReply("ws://x", 1, scenes.BEGIN, float("nan"))))
     with pytest.raises(AssertionError, match="not by the schema"):
         judge_lines([line])
-    judge_lines(["64 bytes from somewhere\n", '{"schema_version":"1.0","ty'])  # no whole record
+    judge_lines(["64 bytes from somewhere\n", '{"schema_version":"2.0","ty'])  # no whole record
     with pytest.raises(AssertionError, match="no type of record"):
-        parse_record(to_line({"schema_version": "1.0", "type": "ping.replay"}))
+        parse_record(to_line({"schema_version": "2.0", "type": "ping.replay"}))

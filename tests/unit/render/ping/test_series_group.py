@@ -12,13 +12,13 @@ from wsdiag.records import PingEvent, PingLost, PingReply, Threshold
 from wsdiag.render.base.live import Lines
 from wsdiag.render.ping.screen import ChartOptions, PingScreen
 from wsdiag.render.ping.series import FINENESS, Sample
-from wsdiag.render.ping.series_group import MANY, WORST, Crowd
+from wsdiag.render.ping.series_group import MANY, WORST, SeriesGroup
 
 URLS = [f"ws://host-{number}/" for number in range(1000)]
 
 
-def crowd_of(count: int) -> Crowd:
-    crowd = Crowd(URLS[:count], str, 60.0)
+def crowd_of(count: int) -> SeriesGroup:
+    crowd = SeriesGroup(URLS[:count], str, 60.0)
     for number, url in enumerate(URLS[:count]):
         crowd.add(url, Sample(1.0, 10.0 + number))
     return crowd
@@ -44,12 +44,12 @@ def test_of_many_the_worst_are_shown_and_one_row_is_left_for_all() -> None:
 
 
 def test_many_endpoints_share_the_memory_of_few() -> None:
-    one, many = crowd_of(1), Crowd(URLS, str, 60.0)
+    one, many = crowd_of(1), SeriesGroup(URLS, str, 60.0)
     for t in range(3 * FINENESS):
         one.add(URLS[0], Sample(t, 1.0))
         many.add(URLS[0], Sample(t, 1.0))
 
-    def moments(crowd: Crowd) -> int:
+    def moments(crowd: SeriesGroup) -> int:
         return len(list(crowd.first.whole.between(0, 1e9)))
 
     assert FINENESS / 2 <= moments(one) <= FINENESS

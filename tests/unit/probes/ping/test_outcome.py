@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wsdiag.probes.ping.outcome import ping_exit_code
-from wsdiag.probes.ping.totals import Books, Limits, judge, summarise
+from wsdiag.probes.ping.totals import Limits, PingTotals, judge, summarise
 from wsdiag.records import PingSummary, Threshold
 
 HOLDS = Threshold("max-p95", 250.0, 48.0, True)
@@ -15,7 +15,7 @@ BROKEN = Threshold("max-p95", 25.0, 48.0, False)
 def summary(
     sent: int, received: int, lost: int = 0, drops: int = 0, limits: tuple[Threshold, ...] = ()
 ) -> PingSummary:
-    books = Books("ws://a.test/", 0.0, sent=sent, received=received, lost=lost, drops=drops)
+    books = PingTotals("ws://a.test/", 0.0, sent=sent, received=received, lost=lost, drops=drops)
     made = summarise(books, Limits(), 1.0)
     return PingSummary(
         **{**{f: getattr(made, f) for f in PingSummary.__slots__}, "thresholds": limits}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.probes.recorded_trials import case, idle, kept, record
+from tests.unit.judgement.recorded_trials import case, idle, kept, record
 from wsdiag.judgement.verdict.judge import judge
 from wsdiag.records import Hop, IdleTrial, Verdict
 
@@ -15,7 +15,8 @@ from wsdiag.records import Hop, IdleTrial, Verdict
 def dropped(at_s: float, count: int = 8, how: Any = "fin", **facts: Any) -> list[IdleTrial]:
     """Idle connections dropped alike, started a little apart."""
     return [
-        idle(at_s + 0.01 * (n % 3), how, lane=n, started_s=0.03 * n, **facts) for n in range(count)
+        idle(at_s + 0.01 * (n % 3), how, connection=n, started_s=0.03 * n, **facts)
+        for n in range(count)
     ]
 
 
@@ -198,11 +199,11 @@ TABLE: dict[str, Row] = {
         [idle(47.0)], "no-drop", {"partial": True}, says="No drop up to 47 s", interval_s=20
     ),
     "interrupted at once": Row([], "no-drop", {"partial": True}, says="Interrupted before"),
-    "masked": Row(
+    "kept-busy": Row(
         [
             record(
                 "idle",
-                outcome="masked",
+                outcome="kept-busy",
                 idle_s=1.0,
                 age_s=120.0,
                 longest_idle_s=30.0,
@@ -210,11 +211,13 @@ TABLE: dict[str, Row] = {
             )
         ]
         * 3,
-        "masked",
+        "kept-busy",
         says="30 s",
         interval_s=20,
     ),
-    "suspended": Row([*dropped(60.0), PING], "local", {"jumps": ((58.9, 30.0),)}, says="suspended"),
+    "suspended": Row(
+        [*dropped(60.0), PING], "local-fault", {"jumps": ((58.9, 30.0),)}, says="suspended"
+    ),
     "suspended, but the drops came before": Row(
         [*dropped(60.0), PING],
         "idle-timeout",
@@ -224,7 +227,7 @@ TABLE: dict[str, Row] = {
     ),
     "unrelated URLs at once": Row(
         [*dropped(44.0), kept("ping", 44.0, "rst")],
-        "local",
+        "local-fault",
         {"shared_end_s": 44.0},
         says="unrelated",
     ),
@@ -293,9 +296,9 @@ def test_every_verdict_is_one_of_the_contract_and_whole(name: str) -> None:
     verdict = judge(row.trials, case(**row.facts))
     assert (verdict.idle_timeout_s is not None) == (verdict.verdict == "idle-timeout")
     assert (verdict.lifetime_s is not None) == (verdict.verdict == "lifetime")
-    if verdict.verdict in ("unreachable", "local"):
+    if verdict.verdict in ("unreachable", "local-fault"):
         assert set(verdict.keepalives.values()) <= {"untested"}
-    if verdict.verdict in ("inconsistent", "local", "unreachable"):
+    if verdict.verdict in ("inconsistent", "local-fault", "unreachable"):
         assert verdict.candidates == ()
 
 
@@ -320,7 +323,7 @@ def test_requirement(trials: list[IdleTrial], facts: dict[str, Any], ok: bool | 
 
 
 def test_a_process_that_was_stopped_widens_the_range_downwards() -> None:
-    seen_late = [idle(63.0, "fin", blind_s=4.0, lane=n) for n in range(4)]
+    seen_late = [idle(63.0, "fin", blind_s=4.0, connection=n) for n in range(4)]
     found = judge(seen_late, case()).idle_timeout_s
     assert found is not None
     assert found.low <= 59.0

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsdiag.judgement.attribution import Baseline, Facts, Normal, cause_of
+from wsdiag.judgement.attribution import Baseline, Normal, RoundTripFacts, cause_of
 from wsdiag.records import Cause
 
 NORMAL = Normal(median_ms=48.0, limit_ms=80.0, tcp_rtt_ms=47.0)
-KNOWN = Facts(
+KNOWN = RoundTripFacts(
     rtt_ms=348.0,
     clock="kernel",
     tcp_rtt_ms=47.0,
@@ -20,9 +20,9 @@ KNOWN = Facts(
     acked_by_ms=47.0,
     unacked_for_ms=47.0,
 )
-BLIND = Facts(rtt_ms=348.0, clock="kernel", tcp_rtt_ms=47.0, retransmits=0)
+BLIND = RoundTripFacts(rtt_ms=348.0, clock="kernel", tcp_rtt_ms=47.0, retransmits=0)
 
-CASES: dict[str, tuple[Facts, Cause | None]] = {
+CASES: dict[str, tuple[RoundTripFacts, Cause | None]] = {
     "acknowledged in time, answered late": (KNOWN, "endpoint"),
     "the ACK was held back for 40 ms, as Linux does": (
         KNOWN._replace(acked_by_ms=88.0, unacked_for_ms=88.0),
@@ -82,8 +82,8 @@ CASES: dict[str, tuple[Facts, Cause | None]] = {
         BLIND._replace(tcp_rtt_ms=47.0 + 40 / 8),
         "endpoint",
     ),
-    "a Unix socket has no network": (Facts(rtt_ms=348.0, tcp=False), "endpoint"),
-    "nothing known, nothing claimed": (Facts(rtt_ms=348.0), None),
+    "a Unix socket has no network": (RoundTripFacts(rtt_ms=348.0, tcp=False), "endpoint"),
+    "nothing known, nothing claimed": (RoundTripFacts(rtt_ms=348.0), None),
     "not an outlier": (KNOWN._replace(rtt_ms=79.0, retransmits=3, queued_bytes=10**6), None),
 }
 
@@ -102,7 +102,7 @@ def test_without_a_baseline_there_is_no_cause() -> None:
 def test_a_usual_round_trip_never_has_a_cause(
     rtt: float, retransmits: int, queued: int, stalled: float
 ) -> None:
-    facts = Facts(rtt, retransmits=retransmits, queued_bytes=queued, stalled_ms=stalled)
+    facts = RoundTripFacts(rtt, retransmits=retransmits, queued_bytes=queued, stalled_ms=stalled)
     assert cause_of(facts, NORMAL) is None
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from wsdiag.judgement.advice import Seen, advice, safe_timeout_s
-from wsdiag.judgement.summary_text import Findings, attribute, number
+from wsdiag.judgement.advice import AdviceFacts, advice, safe_timeout_s
+from wsdiag.judgement.summary_text import SummaryFacts, attribute, number
 
 
 def told(**found: object) -> list[str]:
     usual = {"p50_ms": 48.0, "min_ms": 47.5, "floor_ms": 46.0}
-    return list(attribute(Findings(**(usual | found))).explanation)  # type: ignore[arg-type]
+    return list(attribute(SummaryFacts(**(usual | found))).explanation)  # type: ignore[arg-type]
 
 
 def test_the_median_is_split() -> None:
-    result = attribute(Findings(p50_ms=48.0, min_ms=47.5, floor_ms=46.0))
+    result = attribute(SummaryFacts(p50_ms=48.0, min_ms=47.5, floor_ms=46.0))
     assert (result.network_ms, result.endpoint_ms) == (46.0, 2.0)
     assert result.explanation == ["48 ms at the median: 46 ms network, 2 ms endpoint."]
 
@@ -26,12 +26,12 @@ def test_a_wavering_path_makes_the_split_a_bound() -> None:
 
 
 def test_the_network_never_has_more_than_the_whole() -> None:
-    result = attribute(Findings(p50_ms=48.0, min_ms=47.5, floor_ms=60.0))
+    result = attribute(SummaryFacts(p50_ms=48.0, min_ms=47.5, floor_ms=60.0))
     assert (result.network_ms, result.endpoint_ms) == (48.0, 0.0)
 
 
 def test_without_tcps_figures_nothing_is_split() -> None:
-    result = attribute(Findings(p50_ms=48.0, min_ms=47.5, floor_ms=None))
+    result = attribute(SummaryFacts(p50_ms=48.0, min_ms=47.5, floor_ms=None))
     assert (result.network_ms, result.endpoint_ms, result.explanation) == (None, None, [])
 
 
@@ -79,8 +79,8 @@ def test_numbers_are_as_short_as_they_are_useful(value: float, text: str) -> Non
 
 
 def test_a_healthy_connection_needs_no_advice() -> None:
-    assert advice(Seen(p50_ms=48.0, slowest_ms=900.0, received=100)) == []
-    assert advice(Seen(p50_ms=None, slowest_ms=None)) == []
+    assert advice(AdviceFacts(p50_ms=48.0, slowest_ms=900.0, received=100)) == []
+    assert advice(AdviceFacts(p50_ms=None, slowest_ms=None)) == []
 
 
 @pytest.mark.parametrize(
@@ -91,21 +91,23 @@ def test_a_safe_timeout_has_threefold_room(slowest_ms: float, safe_s: float) -> 
 
 
 def test_slow_answers_ask_for_a_longer_timeout() -> None:
-    (sentence,) = advice(Seen(p50_ms=2000.0, slowest_ms=12_300.0, received=100))
+    (sentence,) = advice(AdviceFacts(p50_ms=2000.0, slowest_ms=12_300.0, received=100))
     assert "took 12.3 s" in sentence
     assert "ping_timeout to 40 s" in sentence
     assert "ping_interval to 20 s" in sentence
 
 
 def test_loss_is_told_apart_from_pings_that_were_overtaken() -> None:
-    (lost,) = advice(Seen(p50_ms=48.0, slowest_ms=60.0, received=90, lost=2))
+    (lost,) = advice(AdviceFacts(p50_ms=48.0, slowest_ms=60.0, received=90, lost=2))
     assert "2 Pings were not answered in time" in lost
-    (overtaken,) = advice(Seen(p50_ms=48.0, slowest_ms=60.0, received=90, lost=2, overtaken=2))
+    (overtaken,) = advice(
+        AdviceFacts(p50_ms=48.0, slowest_ms=60.0, received=90, lost=2, overtaken=2)
+    )
     assert "5.5.3" in overtaken
 
 
 def test_a_servers_own_keepalive_is_recognised_by_its_reason() -> None:
-    seen = Seen(
+    seen = AdviceFacts(
         p50_ms=48.0,
         slowest_ms=60.0,
         received=9,
@@ -113,17 +115,19 @@ def test_a_servers_own_keepalive_is_recognised_by_its_reason() -> None:
         close_code=1011,
     )
     assert "1011 'keepalive ping timeout'" in advice(seen)[0]
-    other = Seen(p50_ms=48.0, slowest_ms=60.0, received=9, closed_by="shutdown", close_code=1001)
+    other = AdviceFacts(
+        p50_ms=48.0, slowest_ms=60.0, received=9, closed_by="shutdown", close_code=1001
+    )
     assert advice(other) == []
 
 
 def test_endpoints_that_do_not_answer_are_told_apart() -> None:
-    mute = Seen(p50_ms=None, slowest_ms=None, lost=5)
+    mute = AdviceFacts(p50_ms=None, slowest_ms=None, lost=5)
     assert "must" in advice(mute)[0]
-    wrong = Seen(p50_ms=None, slowest_ms=None, lost=5, unmatched=5)
+    wrong = AdviceFacts(p50_ms=None, slowest_ms=None, lost=5, unmatched=5)
     assert "unchanged" in advice(wrong)[0]
-    slow = Seen(p50_ms=None, slowest_ms=800.0, lost=5, late=4)
+    slow = AdviceFacts(p50_ms=None, slowest_ms=800.0, lost=5, late=4)
     assert "a longer -W" in advice(slow)[0]
-    no_echo = Seen(p50_ms=None, slowest_ms=None, lost=5, no_echo=True, unmatched=2)
+    no_echo = AdviceFacts(p50_ms=None, slowest_ms=None, lost=5, no_echo=True, unmatched=2)
     (sentence,) = advice(no_echo)
     assert "does not echo (it sent 2 other messages)" in sentence

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from wsdiag.judgement.attribution import Facts
+from wsdiag.judgement.attribution import RoundTripFacts
 from wsdiag.probes.ping.load import LoadMeter, LoadPlan
-from wsdiag.probes.ping.totals import Books, Limits, summarise
+from wsdiag.probes.ping.totals import Limits, PingTotals, summarise
 
 MS = 1_000_000
 
 
-def books_with(*round_trips: float, **known: object) -> Books:
-    books = Books("ws://a.test/", 100.0)
+def books_with(*round_trips: float, **known: object) -> PingTotals:
+    books = PingTotals("ws://a.test/", 100.0)
     for number, rtt in enumerate(round_trips):
         books.sent += 1
-        facts = Facts(rtt, tcp_rtt_ms=40.0, retransmits=0, **known)  # type: ignore[arg-type]
+        facts = RoundTripFacts(rtt, tcp_rtt_ms=40.0, retransmits=0, **known)  # type: ignore[arg-type]
         books.reply(facts, number * 1000 * MS, late=False, usual=True)
     return books
 
 
 def test_an_empty_run_claims_nothing() -> None:
-    summary = summarise(Books("ws://a.test/", 100.0), Limits(), 100.0)
+    summary = summarise(PingTotals("ws://a.test/", 100.0), Limits(), 100.0)
     assert (summary.sent, summary.received, summary.loss_pct) == (0, 0, None)
     assert (summary.min_ms, summary.p50_ms, summary.jitter_ms) == (None, None, None)
     assert summary.attribution is None
@@ -36,7 +36,7 @@ def test_loss_is_of_pings_whose_fate_is_known() -> None:
 
 def test_an_outlier_is_counted_as_it_was_told() -> None:
     books = books_with(*[48.0] * 20)
-    cause = books.reply(Facts(400.0, retransmits=1), 30_000 * MS, late=False, usual=True)
+    cause = books.reply(RoundTripFacts(400.0, retransmits=1), 30_000 * MS, late=False, usual=True)
     assert cause == "network"
     summary = summarise(books, Limits(), 130.0)
     assert summary.attribution is not None
@@ -47,19 +47,21 @@ def test_an_outlier_is_counted_as_it_was_told() -> None:
 def test_answers_that_come_in_one_burst_with_a_repaired_loss_share_its_cause() -> None:
     books = books_with(*[48.0] * 20)
     arrived = 30_000 * MS
-    books.reply(Facts(400.0, retransmits=1), arrived, late=False, usual=True)
-    follower = Facts(300.0, retransmits=0, acked_by_ms=48.0, unacked_for_ms=48.0)
+    books.reply(RoundTripFacts(400.0, retransmits=1), arrived, late=False, usual=True)
+    follower = RoundTripFacts(300.0, retransmits=0, acked_by_ms=48.0, unacked_for_ms=48.0)
     assert books.reply(follower, arrived + MS // 2, late=False, usual=True) == "network"
     assert books.reply(follower, arrived + 50 * MS, late=False, usual=True) is None
     for number in range(5):
-        books.reply(Facts(48.0, retransmits=0), (31 + number) * 1000 * MS, late=False, usual=True)
+        books.reply(
+            RoundTripFacts(48.0, retransmits=0), (31 + number) * 1000 * MS, late=False, usual=True
+        )
     assert books.reply(follower, 40_000 * MS, late=False, usual=True) == "endpoint"
 
 
 def test_a_late_answer_is_no_reply_in_time_but_counts_for_advice() -> None:
     books = books_with(*[48.0] * 20)
     books.lost = 1
-    books.reply(Facts(25_000.0, retransmits=0), 30_000 * MS, late=True, usual=True)
+    books.reply(RoundTripFacts(25_000.0, retransmits=0), 30_000 * MS, late=True, usual=True)
     summary = summarise(books, Limits(), 130.0)
     assert (summary.received, summary.late) == (20, 1)
     assert summary.max_ms == 48.0

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from wsdiag.transport.stream import timestamping
-from wsdiag.transport.stream.stamps import SentMark
-from wsdiag.transport.stream.timestamping import ACK_REPORT, SEND_REPORT, Departures
+from wsdiag.transport.stream.stamps import SendRecord
+from wsdiag.transport.stream.timestamping import ACK_REPORT, SEND_REPORT, TxTimestamps
 
 Message = tuple[bytes, list[tuple[int, int, bytes]], int, None]
 
@@ -33,33 +33,33 @@ class ErrorQueue:
 
 
 @pytest.fixture
-def mark() -> SentMark:
-    return SentMark(time.monotonic_ns(), end=100)
+def mark() -> SendRecord:
+    return SendRecord(time.monotonic_ns(), end=100)
 
 
-def drained(marks: list[SentMark], *messages: Message) -> Departures:
-    departures = Departures(ErrorQueue(*messages))  # type: ignore[arg-type]
+def drained(marks: list[SendRecord], *messages: Message) -> TxTimestamps:
+    departures = TxTimestamps(ErrorQueue(*messages))  # type: ignore[arg-type]
     for mark in marks:
         departures.expect(mark)
     departures.drain()
     return departures
 
 
-def test_the_report_of_the_last_byte_is_the_marks(mark: SentMark) -> None:
+def test_the_report_of_the_last_byte_is_the_marks(mark: SendRecord) -> None:
     departures = drained([mark], report(SEND_REPORT, 99, time.time_ns()))
     assert mark.tx_kernel_ns is not None
     assert mark.ack_kernel_ns is None
     assert departures.waiting
 
 
-def test_an_earlier_byte_of_a_partial_write_is_not_yet_the_mark(mark: SentMark) -> None:
+def test_an_earlier_byte_of_a_partial_write_is_not_yet_the_mark(mark: SendRecord) -> None:
     drained([mark], report(SEND_REPORT, 49, time.time_ns()))
     assert mark.tx_kernel_ns is None
 
 
 def test_merged_segments_share_the_report_of_the_last() -> None:
     now = time.monotonic_ns()
-    marks = [SentMark(now, end=10), SentMark(now, end=20), SentMark(now, end=30)]
+    marks = [SendRecord(now, end=10), SendRecord(now, end=20), SendRecord(now, end=30)]
     drained(marks, report(SEND_REPORT, 19, time.time_ns()))
     first, second = marks[0].tx_kernel_ns, marks[1].tx_kernel_ns
     assert first is not None
@@ -68,42 +68,42 @@ def test_merged_segments_share_the_report_of_the_last() -> None:
     assert marks[2].tx_kernel_ns is None
 
 
-def test_a_retransmission_does_not_move_the_departure(mark: SentMark) -> None:
+def test_a_retransmission_does_not_move_the_departure(mark: SendRecord) -> None:
     first = time.time_ns()
     drained([mark], report(SEND_REPORT, 99, first), report(SEND_REPORT, 99, first + 900_000))
     moved = mark.tx_kernel_ns
-    drained([again := SentMark(mark.mono_ns, end=100)], report(SEND_REPORT, 99, first))
+    drained([again := SendRecord(mark.mono_ns, end=100)], report(SEND_REPORT, 99, first))
     assert moved is not None
     assert again.tx_kernel_ns is not None
     assert abs(moved - again.tx_kernel_ns) < 450_000
 
 
-def test_acknowledgements_are_kept_apart_and_end_the_waiting(mark: SentMark) -> None:
+def test_acknowledgements_are_kept_apart_and_end_the_waiting(mark: SendRecord) -> None:
     when = time.time_ns()
     departures = drained([mark], report(SEND_REPORT, 99, when), report(ACK_REPORT, 120, when))
     assert mark.ack_kernel_ns is not None
     assert not departures.waiting
 
 
-def test_ipv6_reports_are_read(mark: SentMark) -> None:
+def test_ipv6_reports_are_read(mark: SendRecord) -> None:
     drained([mark], report(SEND_REPORT, 99, time.time_ns(), level=(41, 25)))
     assert mark.tx_kernel_ns is not None
 
 
 def test_the_byte_counter_wraps_after_four_gibibytes() -> None:
-    mark = SentMark(time.monotonic_ns(), end=(1 << 32) + 5)
+    mark = SendRecord(time.monotonic_ns(), end=(1 << 32) + 5)
     drained([mark], report(SEND_REPORT, (1 << 32) - 1, time.time_ns()))
     assert mark.tx_kernel_ns is None
     drained([mark], report(SEND_REPORT, (1 << 32) + 4, time.time_ns()))
     assert mark.tx_kernel_ns is not None
 
 
-def test_a_departure_before_its_send_is_not_believed(mark: SentMark) -> None:
+def test_a_departure_before_its_send_is_not_believed(mark: SendRecord) -> None:
     drained([mark], report(SEND_REPORT, 99, time.time_ns() - 10**9))
     assert mark.tx_kernel_ns is None
 
 
-def test_messages_of_other_origins_are_passed_over(mark: SentMark) -> None:
+def test_messages_of_other_origins_are_passed_over(mark: SendRecord) -> None:
     icmp = struct.pack("=IBBBBII", 113, 2, 3, 1, 0, 0, 0)
     foreign: Message = (b"", [(0, 11, icmp + bytes(16))], 0x2000, None)
     cut: Message = (b"", [(0, 11, b"\0" * 4)], 0x2000, None)
@@ -112,9 +112,9 @@ def test_messages_of_other_origins_are_passed_over(mark: SentMark) -> None:
 
 
 def test_marks_that_are_never_reported_do_not_pile_up() -> None:
-    departures = Departures(ErrorQueue())  # type: ignore[arg-type]
+    departures = TxTimestamps(ErrorQueue())  # type: ignore[arg-type]
     for end in range(10_000):
-        departures.expect(SentMark(0, end=end))
+        departures.expect(SendRecord(0, end=end))
     assert len(departures._sent) == len(departures._acked) == timestamping._MARKS_KEPT
 
 

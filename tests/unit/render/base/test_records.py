@@ -92,7 +92,7 @@ def test_serve_events_carry_their_data_but_keep_their_head() -> None:
 
 def test_nested_sequences_stay_arrays() -> None:
     trial = IdleTrial(
-        "ws://x", "idle", 30.0, None, "masked", 1.0, None, received=((1.23456, "ping"),)
+        "ws://x", "idle", 30.0, None, "kept-busy", 1.0, None, received=((1.23456, "ping"),)
     )
     assert to_record(trial)["received"] == [[1.235, "ping"]]
 

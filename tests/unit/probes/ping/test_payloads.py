@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsdiag.probes.ping.load import _BODY
-from wsdiag.probes.ping.payloads import Tokens, is_load
+from wsdiag.probes.ping.payloads import Payloads, is_load
 from wsdiag.protocol.events import BinaryMessage, Event, Ping, Pong, TextMessage
 
 
 @given(st.integers(8, 125), st.integers(1, 2**40))
 def test_a_pong_answers_exactly_its_ping(size: int, seq: int) -> None:
-    tokens = Tokens("ping", size)
+    tokens = Payloads("ping", size)
     key, payload = tokens.make(seq)
     assert len(payload) == size
     assert tokens.keys(Pong(payload)) == [key]
@@ -24,7 +24,7 @@ def test_a_pong_answers_exactly_its_ping(size: int, seq: int) -> None:
 @pytest.mark.parametrize("mode", ["text", "binary"])
 @pytest.mark.parametrize("size", [8, 14, 15, 16, 64, 70_000])
 def test_an_echo_answers_its_message(mode: str, size: int) -> None:
-    tokens = Tokens(mode, size)  # type: ignore[arg-type]
+    tokens = Payloads(mode, size)  # type: ignore[arg-type]
     key, payload = tokens.make(1)
     other, _ = tokens.make(2)
     assert len(payload) == size
@@ -37,7 +37,7 @@ def test_an_echo_answers_its_message(mode: str, size: int) -> None:
 
 
 def test_short_echoes_are_found_by_their_first_bytes() -> None:
-    tokens = Tokens("text", 8)
+    tokens = Payloads("text", 8)
     key, payload = tokens.make(1)
     assert key == payload
     assert key in tokens.keys(TextMessage(payload.decode()))
@@ -45,14 +45,14 @@ def test_short_echoes_are_found_by_their_first_bytes() -> None:
 
 @given(st.text())
 def test_no_text_of_the_peer_is_an_answer_by_chance_or_an_error(text: str) -> None:
-    tokens = Tokens("text", 30)
+    tokens = Payloads("text", 30)
     key, _ = tokens.make(1)
     assert key not in tokens.keys(TextMessage(text))
 
 
 def test_tokens_do_not_repeat() -> None:
     for mode in ("ping", "text"):
-        tokens = Tokens(mode, 16)  # type: ignore[arg-type]
+        tokens = Payloads(mode, 16)  # type: ignore[arg-type]
         assert len({tokens.make(seq)[0] for seq in range(10_000)}) == 10_000
 
 

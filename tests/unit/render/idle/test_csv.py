@@ -42,7 +42,7 @@ def test_trials_and_verdicts_are_rows_of_one_table() -> None:
         "url": URL,
         "event": "trial",
         "trial": "idle",
-        "rung_s": "60.0",
+        "idle_for_s": "60.0",
         "outcome": "dropped",
         "idle_s": "60.000",
         "age_s": "60.001",

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.probes.recorded_trials import idle, kept
+from tests.unit.judgement.recorded_trials import idle, kept
 from wsdiag.judgement.verdict.compare import compare, shared_end_s
-from wsdiag.probes.idle.activity import Notes
-from wsdiag.probes.idle.keepalives import Pace
-from wsdiag.probes.idle.liveness import INSIST, Question
+from wsdiag.probes.idle.activity import ActivityLog
+from wsdiag.probes.idle.keepalives import KeepaliveSchedule
+from wsdiag.probes.idle.liveness import RETRY_PINGS, LivenessCheck
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.probes.idle.outcome import idle_exit_code
-from wsdiag.probes.idle.plan import plan_refinement, plan_round, rung_times, thin
+from wsdiag.probes.idle.plan import idle_periods, plan_refinement, plan_round, thin
 from wsdiag.probes.idle.record import late_words
-from wsdiag.probes.idle.stop import Rung, overall_limit_s, settled_by_silence, timeout_so_far
+from wsdiag.probes.idle.stop import IdlePeriod, overall_limit_s, settled_by_silence, timeout_so_far
 from wsdiag.protocol.events import Pong
 from wsdiag.records import Drop, IdleVerdict, Range
 
 
 def test_the_default_plan_fits_its_budget() -> None:
     plan = plan_round(IdleOptions())
-    rungs = [lane.rung_s for lane in plan.lanes if lane.rung_s is not None]
+    rungs = [lane.idle_for_s for lane in plan.lanes if lane.idle_for_s is not None]
     assert rungs == [30 + 5 * i for i in range(19)]
     assert len(plan.lanes) + 1 <= 32
     assert plan.notes == ()
     kinds = [lane.trial for lane in plan.lanes]
     assert [kinds.count(kind) for kind in ("ping", "pong", "tcp-keepalive")] == [2, 2, 2]
-    assert sum(lane.rung_s is None for lane in plan.lanes if lane.trial == "idle") == 3
+    assert sum(lane.idle_for_s is None for lane in plan.lanes if lane.trial == "idle") == 3
     assert any(lane.late for lane in plan.lanes if lane.trial == "ping")
 
 
@@ -41,7 +41,7 @@ def test_any_budget_is_kept_and_leaves_idle_and_keepalive(most: int) -> None:
 
 
 def test_required_time_becomes_a_rung() -> None:
-    assert 47.0 in rung_times(IdleOptions(require_s=47.0))
+    assert 47.0 in idle_periods(IdleOptions(require_s=47.0))
     assert IdleOptions(require_s=300).longest_s == 300
 
 
@@ -52,7 +52,7 @@ def test_thinning_keeps_the_longest() -> None:
 
 def test_refinement_splits_the_bracket_by_the_second() -> None:
     lanes = plan_refinement(IdleOptions(), 55.0, 60.0).lanes
-    assert [lane.rung_s for lane in lanes if lane.rung_s] == [56, 57, 58, 59]
+    assert [lane.idle_for_s for lane in lanes if lane.idle_for_s] == [56, 57, 58, 59]
     assert plan_refinement(IdleOptions(), 55.0, 55.5).lanes == ()
 
 
@@ -76,7 +76,7 @@ def test_senseless_options_are_refused(bad: dict[str, object]) -> None:
 
 
 def test_doubling_gaps_never_exceed_half_of_the_age() -> None:
-    pace = Pace(20.0, 1.25)
+    pace = KeepaliveSchedule(20.0, 1.25)
     while pace.due_s < 200:
         pace.sent_at(pace.due_s)
     assert pace.sent[:5] == [1.25, 2.5, 5.0, 10.0, 20.0]
@@ -88,7 +88,7 @@ def test_doubling_gaps_never_exceed_half_of_the_age() -> None:
 
 
 def test_a_known_timeout_holds_the_gaps() -> None:
-    pace = Pace(20.0, 1.25)
+    pace = KeepaliveSchedule(20.0, 1.25)
     while pace.due_s < 15:
         pace.sent_at(pace.due_s)
     pace.hold(15.0)
@@ -96,7 +96,7 @@ def test_a_known_timeout_holds_the_gaps() -> None:
 
 
 def test_notes_tell_idleness_in_both_directions() -> None:
-    notes = Notes()
+    notes = ActivityLog()
     notes.unasked(10.0, "text")
     notes.mark(12.0, "sent", "ping")
     quiet = notes.at(15.0)
@@ -105,7 +105,7 @@ def test_notes_tell_idleness_in_both_directions() -> None:
 
 
 def test_what_we_send_proves_nothing_until_something_comes_back() -> None:
-    notes = Notes()
+    notes = ActivityLog()
     notes.mark(50.0, "sent", "ping")
     assert notes.at(51.0).longest_idle_s == 0.0
     notes.mark(50.1, "received", "pong")
@@ -113,10 +113,10 @@ def test_what_we_send_proves_nothing_until_something_comes_back() -> None:
 
 
 def test_a_farewell_does_not_restart_the_clock_but_regular_traffic_does() -> None:
-    notes = Notes()
+    notes = ActivityLog()
     notes.unasked(60.0, "text")
     assert notes.at_end(60.1).idle_s == pytest.approx(60.1)
-    regular = Notes()
+    regular = ActivityLog()
     for at in range(1, 11):
         regular.unasked(float(at), "ping")
         regular.mark(float(at), "sent", "pong", answer=True)
@@ -124,7 +124,7 @@ def test_a_farewell_does_not_restart_the_clock_but_regular_traffic_does() -> Non
 
 
 def test_a_chatterbox_costs_no_memory() -> None:
-    notes = Notes()
+    notes = ActivityLog()
     for n in range(10_000):
         notes.unasked(n * 0.01, "text")
     assert len(notes.received) <= 64
@@ -142,7 +142,7 @@ def test_a_chatterbox_costs_no_memory() -> None:
     ],
 )
 def test_two_silent_rungs_settle_it(rungs: list[tuple[float, bool]], settled: bool) -> None:
-    assert settled_by_silence([Rung(*rung) for rung in rungs]) is settled
+    assert settled_by_silence([IdlePeriod(*rung) for rung in rungs]) is settled
 
 
 def test_the_first_estimate_prefers_announced_drops() -> None:
@@ -169,7 +169,7 @@ def verdict(kind: str, **facts: object) -> IdleVerdict:
         ([verdict("no-drop", tested_up_to_s=120.0), verdict("unreachable")], False, 1),
         ([verdict("idle-timeout", required_s=60.0, require_ok=False)], False, 3),
         ([verdict("unreachable"), verdict("no-drop", required_s=9.0, require_ok=False)], False, 3),
-        ([verdict("masked", tested_up_to_s=2.0, required_s=60.0)], False, 1),
+        ([verdict("kept-busy", tested_up_to_s=2.0, required_s=60.0)], False, 1),
         ([verdict("no-drop", tested_up_to_s=47.0)], True, 0),
         ([verdict("no-drop", tested_up_to_s=47.0, required_s=60.0)], True, 130),
         ([verdict("no-drop", tested_up_to_s=None)], True, 130),
@@ -216,9 +216,9 @@ class Asked:
 def test_a_question_asked_again_knows_which_ping_was_answered() -> None:
     for answer, lost in ((0, False), (3, True)):
         session = Asked()
-        question = Question.ask(session, "ping", 1.0, 1.0, "wsdiag 7", None, None)  # type: ignore[arg-type]
+        question = LivenessCheck.ask(session, "ping", 1.0, 1.0, "wsdiag 7", None, None)  # type: ignore[arg-type]
         question.again(session, 2.0)  # type: ignore[arg-type]
-        assert len(set(session.pings)) == 1 + INSIST
+        assert len(set(session.pings)) == 1 + RETRY_PINGS
         assert not question.hears(Pong(b"wsdiag 70"), 2.1)
         assert question.hears(Pong(session.pings[answer]), 2.2)
         assert (question.lost, question.answered_s) == (lost, 2.2)

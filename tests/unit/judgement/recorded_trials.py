@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from wsdiag.judgement.verdict.evidence import Case
-from wsdiag.probes.idle.keepalives import Pace
+from wsdiag.judgement.verdict.evidence import ProbeContext
+from wsdiag.probes.idle.keepalives import KeepaliveSchedule
 from wsdiag.probes.idle.options import IdleOptions
-from wsdiag.probes.idle.plan import LanePlan, plan_round
-from wsdiag.records import Drop, How, IdleTrial, Trial
+from wsdiag.probes.idle.plan import TrialPlan, plan_round
+from wsdiag.records import Drop, DropHow, IdleTrial, TrialKind
 
 URL = "wss://example.test/feed"
 SILENT_HOWS = ("silent", "rst-on-write")
 
 
-def case(**facts: object) -> Case:
+def case(**facts: object) -> ProbeContext:
     """Circumstances without anything odd."""
-    return Case(url=URL, **{"longest_s": 120.0, "rtt_s": 0.02, **facts})  # type: ignore[arg-type]
+    return ProbeContext(url=URL, **{"longest_s": 120.0, "rtt_s": 0.02, **facts})  # type: ignore[arg-type]
 
 
-def idle(idle_s: float, how: How | None = None, **facts: object) -> IdleTrial:
+def idle(idle_s: float, how: DropHow | None = None, **facts: object) -> IdleTrial:
     """An idle connection: dropped so, or alive when asked after `idle_s`."""
     asked = how in SILENT_HOWS
     outcome = "alive" if how is None else "silent" if how == "silent" else "dropped"
@@ -30,7 +30,7 @@ def idle(idle_s: float, how: How | None = None, **facts: object) -> IdleTrial:
         "outcome": outcome,
         "idle_s": idle_s,
         "drop": drop,
-        "rung_s": idle_s if alive else None,
+        "idle_for_s": idle_s if alive else None,
         "longest_idle_s": idle_s if alive else 0.0,
         "after_write": asked and how != "silent",
     }
@@ -38,7 +38,12 @@ def idle(idle_s: float, how: How | None = None, **facts: object) -> IdleTrial:
 
 
 def kept(
-    trial: Trial, age_s: float, how: How | None = None, *, gap_s: float = 20.0, **facts: object
+    trial: TrialKind,
+    age_s: float,
+    how: DropHow | None = None,
+    *,
+    gap_s: float = 20.0,
+    **facts: object,
 ) -> IdleTrial:
     """A keepalive trial that was dropped, or alive, at that age."""
     outcome = "alive" if how is None else "silent" if how == "silent" else "dropped"
@@ -58,13 +63,13 @@ def kept(
     )
 
 
-def record(trial: Trial, **facts: object) -> IdleTrial:
+def record(trial: TrialKind, **facts: object) -> IdleTrial:
     """A record with what does not matter filled in: no traffic but our own."""
     idle_s = facts.get("idle_s")
     given: dict[str, object] = {
         "url": URL,
         "trial": trial,
-        "rung_s": None,
+        "idle_for_s": None,
         "interval_s": None,
         "outcome": "alive",
         "idle_s": None,
@@ -87,7 +92,7 @@ class World:
     """
 
     timeout_s: float | None
-    how: How = "fin"
+    how: DropHow = "fin"
     tcp_counts: bool = False
     pong_counts: bool = True
     lifetime_s: float | None = None
@@ -100,8 +105,8 @@ def play(options: IdleOptions, world: World) -> list[IdleTrial]:
     return [_lane(n, plan, options, world) for n, plan in enumerate(plan_round(options).lanes)]
 
 
-def _lane(n: int, plan: LanePlan, options: IdleOptions, world: World) -> IdleTrial:
-    facts = {"lane": n, "started_s": plan.start_s, "upgrade_s": 0.001}
+def _lane(n: int, plan: TrialPlan, options: IdleOptions, world: World) -> IdleTrial:
+    facts = {"connection": n, "started_s": plan.start_s, "upgrade_s": 0.001}
     timeout_s = world.timeout_s
     if timeout_s is not None:
         timeout_s += world.product_jitter(n)
@@ -112,29 +117,29 @@ def _lane(n: int, plan: LanePlan, options: IdleOptions, world: World) -> IdleTri
 
 def _idle_lane(
     n: int,
-    plan: LanePlan,
+    plan: TrialPlan,
     options: IdleOptions,
     world: World,
     timeout_s: float | None,
     facts: dict[str, object],
 ) -> IdleTrial:
-    asked_s = (plan.rung_s or options.longest_s) + world.our_jitter(n)
+    asked_s = (plan.idle_for_s or options.longest_s) + world.our_jitter(n)
     ends_s = [s for s in (timeout_s, world.lifetime_s) if s is not None]
     if not ends_s or min(ends_s) > asked_s:
-        return idle(asked_s, **{**facts, "rung_s": plan.rung_s})
+        return idle(asked_s, **{**facts, "idle_for_s": plan.idle_for_s})
     at_s = asked_s if world.how in SILENT_HOWS else min(ends_s)
-    return idle(at_s, world.how, **{**facts, "rung_s": plan.rung_s})
+    return idle(at_s, world.how, **{**facts, "idle_for_s": plan.idle_for_s})
 
 
 def _kept_lane(
-    plan: LanePlan,
+    plan: TrialPlan,
     options: IdleOptions,
     world: World,
     timeout_s: float | None,
     facts: dict[str, object],
 ) -> IdleTrial:
     assert plan.gap_s is not None
-    pace = Pace(plan.gap_s, plan.first_gap_s)
+    pace = KeepaliveSchedule(plan.gap_s, plan.first_gap_s)
     counts = {"ping": True, "pong": world.pong_counts, "tcp-keepalive": world.tcp_counts}
     end_s = (timeout_s or options.longest_s) * 1.3 + plan.gap_s
     end_s = end_s if world.lifetime_s is None else min(end_s, world.lifetime_s)

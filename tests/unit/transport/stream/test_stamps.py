@@ -5,23 +5,23 @@ import time
 import pytest
 
 from wsdiag.transport.stream import stamps
-from wsdiag.transport.stream.stamps import KernelClock, SentMark, Stamp, round_trip_ns
+from wsdiag.transport.stream.stamps import Arrival, KernelClock, SendRecord, round_trip_ns
 
 MS = 1_000_000
 
 
 def test_kernel_to_kernel_where_both_stamps_hold() -> None:
-    sent = SentMark(100 * MS, tx_kernel_ns=101 * MS)
-    assert round_trip_ns(sent, Stamp(110 * MS, kernel_ns=108 * MS)) == (7 * MS, "kernel")
+    sent = SendRecord(100 * MS, tx_kernel_ns=101 * MS)
+    assert round_trip_ns(sent, Arrival(110 * MS, kernel_ns=108 * MS)) == (7 * MS, "kernel")
 
 
 def test_arrival_alone_starts_at_our_send_and_counts_as_user() -> None:
-    received = Stamp(110 * MS, kernel_ns=108 * MS)
-    assert round_trip_ns(SentMark(100 * MS), received) == (8 * MS, "user")
+    received = Arrival(110 * MS, kernel_ns=108 * MS)
+    assert round_trip_ns(SendRecord(100 * MS), received) == (8 * MS, "user")
 
 
 def test_no_kernel_stamps_is_user_space() -> None:
-    assert round_trip_ns(SentMark(100 * MS, tx_kernel_ns=101 * MS), Stamp(110 * MS)) == (
+    assert round_trip_ns(SendRecord(100 * MS, tx_kernel_ns=101 * MS), Arrival(110 * MS)) == (
         10 * MS,
         "user",
     )
@@ -37,8 +37,8 @@ def test_no_kernel_stamps_is_user_space() -> None:
     ],
 )
 def test_a_stamp_that_cannot_be_falls_back_and_says_so(tx: int, rx: int, expected: int) -> None:
-    sent = SentMark(100 * MS, tx_kernel_ns=tx)
-    assert round_trip_ns(sent, Stamp(110 * MS, kernel_ns=rx)) == (expected, "user")
+    sent = SendRecord(100 * MS, tx_kernel_ns=tx)
+    assert round_trip_ns(sent, Arrival(110 * MS, kernel_ns=rx)) == (expected, "user")
 
 
 class Clocks:
