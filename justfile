@@ -43,7 +43,7 @@ check: lint types imports quick
 
 # write again what is made from the code: schema, docs/serve.md, man/, completions/
 generate:
-    {{venv}}python -m wsdiag.render.schema
+    {{venv}}python -m wsdiag.render.base.schema
     {{venv}}python -m wsdiag.server.reference > docs/serve.md
     {{venv}}python -m wsdiag.cli.generate
 

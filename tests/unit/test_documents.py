@@ -95,17 +95,30 @@ def test_the_readmes_examples_run(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(program)
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_client.py"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert ran.returncode == 0, ran.stdout
-    ran = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True,
-                         text=True, timeout=60, check=False)  # fmt: skip
+    ran = subprocess.run(
+        [sys.executable, "program.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert ran.stdout.count("PingReply(") == 3, ran.stderr
 
 
 def test_console_blocks_fit_their_screen() -> None:
-    for body in (body for language, body in FENCED.findall((ROOT / "README.md").read_text())
-                 if language == "console"):  # fmt: skip
+    for body in (
+        body
+        for language, body in FENCED.findall((ROOT / "README.md").read_text())
+        if language == "console"
+    ):
         for line in body.splitlines():
             assert len(line) <= 90 or line.startswith("$ "), line
 

@@ -57,7 +57,7 @@ def _print_version(wanted: bool) -> None:
 
 def _print_schema(wanted: bool) -> None:
     if wanted:
-        print_answer((get_data("wsdiag.render", "schema.json") or b"").decode())
+        print_answer((get_data("wsdiag.render.base", "schema.json") or b"").decode())
         raise typer.Exit
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from wsdiag.cli.exit import ExitCode
 from wsdiag.cli.run_async import run_async
-from wsdiag.probes.results import Error
+from wsdiag.records import Error
 
 if TYPE_CHECKING:
-    from wsdiag.render.output import EventOutput
-    from wsdiag.render.terminal import Terminal
+    from wsdiag.render.base.output import EventOutput
+    from wsdiag.render.base.terminal import Terminal
 
 T = TypeVar("T")
 

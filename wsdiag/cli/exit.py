@@ -20,5 +20,3 @@ def print_answer(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         leave_quietly()
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, "standard output") from None

@@ -24,7 +24,7 @@ from wsdiag.cli.params import (
     usage_errors,
     values_of,
 )
-from wsdiag.transport.options import DialOptions
+from wsdiag.transport.dial.options import DialOptions
 
 REQUEST, TLS, ROUTE, OUTPUT = "Request", "TLS", "Route", "Output"
 
@@ -53,12 +53,10 @@ class OutputOptions:
     ] = False
     color: Annotated[Color, COLOR] = "auto"
     save: Annotated[
-        Path | None,
-        _output("--save", help="Final view as .svg, .html or .txt.", **FILE),
+        Path | None, _output("--save", help="Final view as .svg, .html or .txt.", **FILE)
     ] = None
     trace: Annotated[
-        Path | None,
-        _output("--trace", help="Phases, headers and frames as NDJSON.", **FILE),
+        Path | None, _output("--trace", help="Phases, headers and frames as NDJSON.", **FILE)
     ] = None
     show_secrets: Annotated[bool, _output("--show-secrets", help="Do not mask credentials.")] = (
         False
@@ -119,17 +117,12 @@ class RequestOptions:
         False
     )
     cacert: Annotated[
-        Path | None,
-        _tls("--cacert", help="Trust this CA (file or folder).", **FILE_OR_FOLDER),
+        Path | None, _tls("--cacert", help="Trust this CA (file or folder).", **FILE_OR_FOLDER)
     ] = None
     cert: Annotated[
-        Path | None,
-        _tls("--cert", help="Client certificate (PEM).", **EXISTING_FILE),
+        Path | None, _tls("--cert", help="Client certificate (PEM).", **EXISTING_FILE)
     ] = None
-    key: Annotated[
-        Path | None,
-        _tls("--key", help="Its key (PEM).", **EXISTING_FILE),
-    ] = None
+    key: Annotated[Path | None, _tls("--key", help="Its key (PEM).", **EXISTING_FILE)] = None
     key_password_env: Annotated[
         str | None,
         _tls(

@@ -34,7 +34,7 @@ def run_async(
 
     import asyncio
 
-    from wsdiag.transport.punctual import event_loop
+    from wsdiag.transport.hires_loop import event_loop
 
     async def supervised() -> int:
         task = asyncio.current_task()

@@ -21,10 +21,13 @@ async def loaded_by(line: list[str]) -> set[str]:
         "run()\n"
     )
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+        sys.executable,
+        "-c",
+        program,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    )
     _, said = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, said
     return set(json.loads(said.decode().rpartition("LOADED")[2]))
@@ -43,17 +46,36 @@ def loaded_by_typer() -> set[str]:
 
 def test_a_ping_that_writes_json_loads_neither_rich_nor_other_commands() -> None:
     loaded = asyncio.run(ping_once())
-    assert "wsdiag.probes.pinger" in loaded
+    assert "wsdiag.probes.ping.pinger" in loaded
     unwanted = (
-        "pydantic", "rich", "tomllib", "ipaddress", "importlib.metadata",
-        "email", "pathlib", "urllib.parse",
-        "ctypes", "random", "zlib", "encodings.idna", "wsdiag.server",
-        "wsdiag.probes.check", "wsdiag.probes.idle", "wsdiag.probes.connect",
-        "wsdiag.probes.diagnose", "wsdiag.probes.load", "wsdiag.probes.results.idle",
-        "wsdiag.probes.results.check", "wsdiag.transport.trace", "wsdiag.transport.x509",
-        "wsdiag.transport.trust", "wsdiag.protocol.deflate", "wsdiag.cli.reference",
-        "wsdiag.cli.check", "wsdiag.cli.password_prompt",
-    )  # fmt: skip
+        "pydantic",
+        "rich",
+        "tomllib",
+        "ipaddress",
+        "importlib.metadata",
+        "email",
+        "pathlib",
+        "urllib.parse",
+        "ctypes",
+        "random",
+        "zlib",
+        "encodings.idna",
+        "wsdiag.server",
+        "wsdiag.probes.check",
+        "wsdiag.probes.idle.run",
+        "wsdiag.probes.connect.run",
+        "wsdiag.judgement.diagnosis.diagnose",
+        "wsdiag.probes.ping.load",
+        "wsdiag.records.idle",
+        "wsdiag.records.check",
+        "wsdiag.transport.trace",
+        "wsdiag.transport.tls.x509",
+        "wsdiag.transport.tls.trust",
+        "wsdiag.protocol.deflate",
+        "wsdiag.cli.reference",
+        "wsdiag.cli.check",
+        "wsdiag.cli.password_prompt",
+    )
     found = {m for m in loaded if any(m == u or m.startswith(f"{u}.") for u in unwanted)}
     assert not found - loaded_by_typer()
     commands = {m for m in loaded if m.startswith("wsdiag.cli.commands.")}
@@ -63,7 +85,11 @@ def test_a_ping_that_writes_json_loads_neither_rich_nor_other_commands() -> None
 def test_the_version_loads_nothing_of_the_rest() -> None:
     loaded = asyncio.run(loaded_by(["--version"]))
     assert {m for m in loaded if m.startswith("wsdiag")} == {
-        "wsdiag", "wsdiag.cli", "wsdiag.cli.exit", "wsdiag.cli.main", "wsdiag.exit_codes",
+        "wsdiag",
+        "wsdiag.cli",
+        "wsdiag.cli.exit",
+        "wsdiag.cli.main",
+        "wsdiag.exit_codes",
         "wsdiag.version",
-    }  # fmt: skip
+    }
     assert not {"asyncio", "typer", "rich"} & loaded

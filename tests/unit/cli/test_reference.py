@@ -88,9 +88,13 @@ def run(*line: str, **environ: str) -> subprocess.CompletedProcess[str]:
         " [m for m in sys.modules if m.startswith('wsdiag.cli.commands.')], file=sys.stderr)"
     )
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT,
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", **environ},
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
@@ -153,8 +157,10 @@ def test_headings_are_bold_where_asked_and_plain_elsewhere() -> None:
 def test_the_manual_is_clean_and_whole() -> None:
     done = subprocess.run(
         [require_tool("groff"), "-man", "-ww", "-Tascii", "-P-cbou", "-rLL=80n", str(MANUAL)],
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     words = set(done.stdout.replace(",", " ").split())
     assert {name for c in LINE.commands for flag in c.flags for name in flag.names} <= words

@@ -20,13 +20,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from wsdiag.cli.check.options import (
-    NEEDS_UPGRADE,
-    CheckFlags,
-    RetryFlags,
-    RunFlags,
-    refuse_empty,
-)
+from wsdiag.cli.check.options import NEEDS_UPGRADE, CheckFlags, RetryFlags, RunFlags, refuse_empty
 from wsdiag.cli.check.toml_lines import Lines, find_lines
 from wsdiag.cli.declare import command
 from wsdiag.cli.options import OutputOptions, RequestOptions
@@ -274,7 +268,7 @@ def _refusal(key: str, value: Any) -> str | None:
 
 def _parse(values: Table) -> Endpoint:
     """The endpoint of a table; a usage error of typer's."""
-    from wsdiag.transport.target import Target, UrlError
+    from wsdiag.transport.dial.target import Target, UrlError
 
     try:
         Target.parse(str(values["url"]))

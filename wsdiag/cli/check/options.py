@@ -68,10 +68,9 @@ class RetryFlags:
 class RunFlags:
     """What a run of `check` is about as a whole, whichever its endpoints are."""
 
-    file: Annotated[
-        Path | None,
-        _run("-f", "--file", help="Endpoints of a TOML file.", **FILE),
-    ] = None
+    file: Annotated[Path | None, _run("-f", "--file", help="Endpoints of a TOML file.", **FILE)] = (
+        None
+    )
     list_checks: Annotated[bool, _rules("--list-checks", help="Print every check and exit.")] = (
         False
     )
@@ -79,10 +78,9 @@ class RunFlags:
         int, _run("--jobs", "-j", min=1, max=1000, metavar="N", help="Endpoints at once.")
     ] = 8
     format: Annotated[CheckFormat, FORMAT] = "text"
-    junit: Annotated[
-        Path | None,
-        _output("--junit", help="Write JUnit XML as well.", **FILE),
-    ] = None
+    junit: Annotated[Path | None, _output("--junit", help="Write JUnit XML as well.", **FILE)] = (
+        None
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from wsdiag.probes.check.options import CheckOptions, Endpoint
     from wsdiag.probes.check.runner import Progress
-    from wsdiag.render.terminal import Terminal
-    from wsdiag.transport.options import DialOptions
+    from wsdiag.render.base.terminal import Terminal
+    from wsdiag.transport.dial.options import DialOptions
     from wsdiag.transport.trace import Tracer
 
 # An endpoint's options that count beside -f as well: for all endpoints of the file.
@@ -92,11 +92,7 @@ def _from_line(
     refuse_empty(options)
     return [
         Endpoint(
-            url=url,
-            dial=dial,
-            check=options,
-            retry=retry.retry,
-            retry_delay_s=retry.retry_delay_s,
+            url=url, dial=dial, check=options, retry=retry.retry, retry_delay_s=retry.retry_delay_s
         )
         for url in urls
     ]
@@ -167,8 +163,8 @@ def check_and_show(
     tracer: Tracer | None = None,
 ) -> int:
     """Judge all endpoints, print, and return the exit code."""
-    from wsdiag.probes.check.decision import exit_code
     from wsdiag.probes.check.runner import CheckRun
+    from wsdiag.probes.check.summary import exit_code
 
     def tell(progress: Progress) -> None:
         if not terminal.quiet:

@@ -13,8 +13,8 @@ from wsdiag.cli.options import FORMAT, Format, OutputOptions, RequestOptions
 from wsdiag.cli.run_async import run_async
 
 if TYPE_CHECKING:
-    from wsdiag.render.terminal import Terminal
-    from wsdiag.transport.options import DialOptions
+    from wsdiag.render.base.terminal import Terminal
+    from wsdiag.transport.dial.options import DialOptions
     from wsdiag.transport.trace import Tracer
 
 
@@ -47,8 +47,8 @@ async def connect_and_show(
     tracer: Tracer | None = None,
 ) -> int:
     """Connect once, print the result, and return the exit code."""
-    from wsdiag.probes.connect import connect
-    from wsdiag.render.connect import print_connect, save_connect
+    from wsdiag.probes.connect.run import connect
+    from wsdiag.render.connect.view import print_connect, save_connect
 
     result = await connect(url, dial, tracer=tracer)
     if format == "json":

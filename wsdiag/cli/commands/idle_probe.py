@@ -14,13 +14,13 @@ from wsdiag.cli.declare import command
 from wsdiag.cli.drive import JsonOutput, drive
 from wsdiag.cli.options import FORMAT, OutputOptions, RequestOptions, TableFormat
 from wsdiag.cli.params import DURATION, usage_errors, values_of
-from wsdiag.probes.results import Trial
-from wsdiag.transport.options import DialOptions
+from wsdiag.records import TrialKind
+from wsdiag.transport.dial.options import DialOptions
 
 if TYPE_CHECKING:
-    from wsdiag.probes.idle_options import IdleOptions
-    from wsdiag.render.output import EventOutput
-    from wsdiag.render.terminal import Terminal
+    from wsdiag.probes.idle.options import IdleOptions
+    from wsdiag.render.base.output import EventOutput
+    from wsdiag.render.base.terminal import Terminal
     from wsdiag.transport.trace import Tracer
 
 WHEN, WHAT = "Idle periods", "Trials"
@@ -85,7 +85,7 @@ class IdleFlags:
 
     def options(self) -> IdleOptions:
         """The probe's options; a usage error for what cannot be."""
-        from wsdiag.probes.idle_options import IdleOptions
+        from wsdiag.probes.idle.options import IdleOptions
 
         with usage_errors():
             return IdleOptions(
@@ -93,12 +93,12 @@ class IdleFlags:
             )
 
 
-def _trials(text: str, push: str | None, send: str | None) -> tuple[Trial, ...]:
+def _trials(text: str, push: str | None, send: str | None) -> tuple[TrialKind, ...]:
     names = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in get_args(Trial)]
+    unknown = [name for name in names if name not in get_args(TrialKind)]
     if unknown or not names:
         raise typer.BadParameter(
-            f"{', '.join(unknown) or 'nothing'}: choose from {', '.join(get_args(Trial))}",
+            f"{', '.join(unknown) or 'nothing'}: choose from {', '.join(get_args(TrialKind))}",
             param_hint="--trials",
         )
     for name, text_to_send, option in (("push", push, "--push"), ("data", send, "--send")):
@@ -106,7 +106,7 @@ def _trials(text: str, push: str | None, send: str | None) -> tuple[Trial, ...]:
             names.append(name)
         if text_to_send is None and name in names:
             raise typer.BadParameter(f"{name} needs {option} TEXT", param_hint="--trials")
-    return tuple(trial for trial in get_args(Trial) if trial in names)
+    return tuple(trial for trial in get_args(TrialKind) if trial in names)
 
 
 @command()
@@ -129,7 +129,7 @@ def idle_probe(
     wsdiag idle-probe wss://example.org/ws
     wsdiag idle-probe --require 60 wss://example.org/ws ws://10.0.0.7/ws
     """
-    from wsdiag.probes.idle_plan import plan_round
+    from wsdiag.probes.idle.plan import plan_round
 
     options = trials.options()
     dial = request.dial(compression=False)
@@ -149,9 +149,9 @@ def probe_and_show(
     tracer: Tracer | None = None,
 ) -> int:
     """Run the probe to its exit code."""
-    from wsdiag.probes.idle import IdleRun
-    from wsdiag.probes.idle_outcome import idle_exit_code
-    from wsdiag.probes.results import IdleVerdict
+    from wsdiag.probes.idle.outcome import idle_exit_code
+    from wsdiag.probes.idle.run import IdleRun
+    from wsdiag.records import IdleVerdict
 
     def exit_code(verdicts: Sequence[IdleVerdict], interrupted: bool) -> int:
         return idle_exit_code(verdicts, interrupted=interrupted)
@@ -162,18 +162,18 @@ def probe_and_show(
 def _output(urls: Sequence[str], terminal: Terminal, format: TableFormat) -> EventOutput:
     """Where events go: a view for people, or data, with the picture of `--save` beside it."""
     if format == "text":
-        from wsdiag.render.idle import idle_view
+        from wsdiag.render.idle.view import idle_view
 
         return idle_view(terminal, urls)
     data: EventOutput
     if format == "json":
         data = JsonOutput(terminal)
     else:
-        from wsdiag.render.idle_csv import IdleCsv
+        from wsdiag.render.idle.csv import IdleCsv
 
         data = IdleCsv(terminal)
     if terminal.save_path is None:
         return data
-    from wsdiag.render.idle import SavedIdle
+    from wsdiag.render.idle.view import SavedIdle
 
     return SavedIdle(data, terminal, urls)

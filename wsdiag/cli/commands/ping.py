@@ -13,22 +13,15 @@ from wsdiag.cli.command_setup import ensure_fd_limit, open_terminal, refuse_bad_
 from wsdiag.cli.declare import command
 from wsdiag.cli.drive import JsonOutput, drive
 from wsdiag.cli.options import FORMAT, OutputOptions, RequestOptions, TableFormat
-from wsdiag.cli.params import (
-    DURATION,
-    MILLISECONDS,
-    PERCENT,
-    SIZE,
-    usage_errors,
-    values_of,
-)
-from wsdiag.probes.tokens import Mode
-from wsdiag.transport.options import DialOptions
+from wsdiag.cli.params import DURATION, MILLISECONDS, PERCENT, SIZE, usage_errors, values_of
+from wsdiag.probes.ping.payloads import Mode
+from wsdiag.transport.dial.options import DialOptions
 from wsdiag.units import parse_size
 
 if TYPE_CHECKING:
-    from wsdiag.probes.ping import PingOptions
-    from wsdiag.render.output import EventOutput
-    from wsdiag.render.terminal import Terminal
+    from wsdiag.probes.ping.run import PingOptions
+    from wsdiag.render.base.output import EventOutput
+    from wsdiag.render.base.terminal import Terminal
     from wsdiag.transport.trace import Tracer
 
 WHAT, LIMITS, VIEW = "Pings", "Limits (exit code 3 where one does not hold)", "View"
@@ -88,7 +81,7 @@ class PingFlags:
 
     def options(self) -> PingOptions:
         """The probe's options; a usage error for what cannot be."""
-        from wsdiag.probes.ping import PingOptions
+        from wsdiag.probes.ping.run import PingOptions
 
         if self.interval_s is not None and self.interval_s < 0.001:
             raise typer.BadParameter("1ms is the shortest interval", param_hint="-i")
@@ -168,9 +161,9 @@ def ping_and_show(
     tracer: Tracer | None = None,
 ) -> int:
     """Run the probe to its exit code; SIGQUIT shows the statistics so far."""
-    from wsdiag.probes.outcome import ping_exit_code, shortfalls
-    from wsdiag.probes.ping import PingRun
-    from wsdiag.probes.results import PingSummary
+    from wsdiag.probes.ping.outcome import ping_exit_code, shortfalls
+    from wsdiag.probes.ping.run import PingRun
+    from wsdiag.records import PingSummary
 
     run = PingRun(urls, options, dial, tracer)
 
@@ -201,7 +194,7 @@ def _output(
 ) -> EventOutput:
     """Where events go: a view for people, or data, with the picture of `--save` beside it."""
     if format == "text":
-        from wsdiag.render.ping import ping_view
+        from wsdiag.render.ping.view import ping_view
 
         return ping_view(
             terminal,
@@ -216,11 +209,11 @@ def _output(
     if format == "json":
         data = JsonOutput(terminal)
     else:
-        from wsdiag.render.csv import PingCsv
+        from wsdiag.render.ping.csv import PingCsv
 
         data = PingCsv(terminal)
     if terminal.save_path is None:
         return data
-    from wsdiag.render.ping import save_beside
+    from wsdiag.render.ping.view import save_beside
 
     return save_beside(data, terminal, urls, y_max_ms=view.y_max_ms, log_scale=view.log_scale)

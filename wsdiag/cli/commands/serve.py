@@ -32,7 +32,7 @@ from wsdiag.cli.run_async import run_async
 from wsdiag.server.common import build_faults, fault_options, fault_specs
 
 if TYPE_CHECKING:
-    from wsdiag.render.terminal import Terminal
+    from wsdiag.render.base.terminal import Terminal
     from wsdiag.server import ServerOptions
     from wsdiag.server.common import FaultOption
 
@@ -53,21 +53,18 @@ class ServeFlags:
         "127.0.0.1"
     )
     port: Annotated[
-        int,
-        _where("--port", "-p", help="Port to listen on; 0: any free one.", **PORT),
+        int, _where("--port", "-p", help="Port to listen on; 0: any free one.", **PORT)
     ] = 8765
     tls: Annotated[bool, _where("--tls", help="TLS with a throw-away certificate.")] = False
     ca_out: Annotated[
-        Path | None,
-        _where("--ca-out", help="Write the throw-away CA here, for --cacert.", **FILE),
+        Path | None, _where("--ca-out", help="Write the throw-away CA here, for --cacert.", **FILE)
     ] = None
     cert: Annotated[
         Path | None,
         _where("--cert", help="TLS with this certificate chain (PEM).", **EXISTING_FILE),
     ] = None
     key: Annotated[
-        Path | None,
-        _where("--key", help="Its key, when that is in another file.", **EXISTING_FILE),
+        Path | None, _where("--key", help="Its key, when that is in another file.", **EXISTING_FILE)
     ] = None
     upstream: Annotated[
         str | None,
@@ -221,7 +218,7 @@ def _certificate(flags: ServeFlags) -> Iterator[tuple[Path | None, Path | None]]
     if not flags.tls:
         yield flags.cert, flags.key
         return
-    from wsdiag.transport.certs import throw_away
+    from wsdiag.transport.tls.certs import throw_away
 
     names = dict.fromkeys(("localhost", "127.0.0.1", "::1", flags.host))
     made = throw_away([name for name in names if name not in ("0.0.0.0", "::")])
@@ -240,7 +237,7 @@ def _run(options: ServerOptions, terminal: Terminal, output: Format) -> int:
     from wsdiag.cli.serve_report import Reporter
     from wsdiag.server import Server
     from wsdiag.transport.files import allow_files
-    from wsdiag.transport.trust import TrustError
+    from wsdiag.transport.tls.trust import TrustError
 
     allow_files(_FILES)
     report = Reporter(terminal, json=output == "json")
