@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rich.console import Group, RenderableType
@@ -24,10 +23,11 @@ from wsdiag.records import (
 from wsdiag.render.base.error import error_lines, print_error
 from wsdiag.render.base.figures import ms, percent
 from wsdiag.render.base.live import Lines, LiveScreen
+from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
-from wsdiag.render.ping.canvas import Dots
 from wsdiag.render.ping.chart import LatencyChart
 from wsdiag.render.ping.lines import event_line
+from wsdiag.render.ping.output import PingViewOptions
 from wsdiag.render.ping.panel import PANEL_WIDTH, marks_legend, panel, shorten, table
 from wsdiag.render.ping.series import Sample, Series
 from wsdiag.render.ping.series_group import MANY, WORST, SeriesGroup
@@ -40,24 +40,14 @@ _CHART_LEAST = 3  # a chart has a row to draw in, and two for its time axis
 _BACKLOG = 100_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChartOptions:
-    """How the live chart is drawn; `window_s` is the stretch of time it shows."""
-
-    window_s: float = 60.0
-    y_max_ms: float | None = None
-    log_scale: bool = False
-    dots: Dots = "braille"
-
-
-class PingScreen:
+class PingScreen(EventOutput):
     """The live view. `handle()` only queues: the drawing thread owns the samples."""
 
     def __init__(
         self,
         terminal: Terminal,
         urls: Sequence[str],
-        options: ChartOptions,
+        options: PingViewOptions,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._terminal, self._options, self._clock = terminal, options, clock
@@ -80,10 +70,6 @@ class PingScreen:
         """Queue one event for the next frame; never waits."""
         self._queue.append(event)
 
-    def refresh(self) -> None:
-        """Redraw now, as after a resize."""
-        self._screen.wake()
-
     def stop(self) -> None:
         """Give the screen back."""
         self._screen.stop()
@@ -91,7 +77,7 @@ class PingScreen:
     def finish(self) -> None:
         """Leave the chart of the whole run and the summaries on the normal screen; save them."""
         self.stop()
-        self._take_in()
+        self._take_queued()
         for error in self._errors:
             print_error(self._terminal, error)
         if self._crowd.sampled:
@@ -99,10 +85,6 @@ class PingScreen:
         elif self._summaries:
             self._terminal.print(self._summary_views())
         self.save()
-
-    def take_in(self) -> None:
-        """Turn what is queued into samples: for a view that is saved but never on a screen."""
-        self._take_in()
 
     def save(self) -> None:
         """Write chart and summaries, or why there are none, to `--save`'s file; OSError."""
@@ -112,13 +94,14 @@ class PingScreen:
 
     # -- events to samples -----------------------------------------------------------------------
 
-    def _take_in(self) -> bool:
+    def _take_queued(self) -> bool:
         taken = bool(self._queue)
         while self._queue:
-            self._take(self._queue.popleft())
+            self.take_in(self._queue.popleft())
         return taken
 
-    def _take(self, event: PingEvent) -> None:
+    def take_in(self, event: PingEvent) -> None:
+        """Turn one event into samples and notes."""
         if isinstance(event, PingSummary):
             self._summarize(self._terminal.clean(event))
         elif isinstance(event, Error):
@@ -153,7 +136,7 @@ class PingScreen:
 
     def draw(self, width: int, height: int, resized: bool) -> Lines | None:
         """The frame for a terminal of this size; None while nothing would look different."""
-        changed = self._take_in()
+        changed = self._take_queued()
         now_s = (self._clock() - self._begin).total_seconds()
         # without news the picture moves when time has moved on by a dot, or the clock by a second
         stale = now_s - self._drawn_s >= min(self._options.window_s / (2 * width), 1.0)
@@ -208,7 +191,7 @@ class PingScreen:
             options.y_max_ms,
             options.log_scale,
             self._terminal.glyphs,
-            options.dots,
+            self._terminal.dots,
         )
 
     def _title(self, width: int, now_s: float) -> RenderableType:
@@ -265,6 +248,21 @@ class PingScreen:
         if len(summaries) == len(self._summaries):
             return Group(*views)
         return Group(*views, *rest_lines(self._summaries, len(summaries)))
+
+
+class PingPicture(EventOutput):
+    """What the live view would leave on the screen, for `--save` beside another output."""
+
+    def __init__(self, terminal: Terminal, urls: Sequence[str], options: PingViewOptions) -> None:
+        self._screen = PingScreen(terminal, urls, options)
+
+    def handle(self, event: PingEvent) -> None:
+        """Take one event in."""
+        self._screen.take_in(event)
+
+    def finish(self) -> None:
+        """Write the file; OSError when it cannot."""
+        self._screen.save()
 
 
 def _sample(event: PingReply | PingLost | PingClosed, begin: datetime) -> Sample:

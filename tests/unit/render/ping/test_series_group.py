@@ -10,7 +10,8 @@ from tests.golden import scenes
 from tests.golden.stage import out, terminal
 from wsdiag.records import PingEvent, PingLost, PingReply, Threshold
 from wsdiag.render.base.live import Lines
-from wsdiag.render.ping.screen import ChartOptions, PingScreen
+from wsdiag.render.ping.output import PingViewOptions
+from wsdiag.render.ping.screen import PingScreen
 from wsdiag.render.ping.series import FINENESS, Sample
 from wsdiag.render.ping.series_group import MANY, WORST, SeriesGroup
 
@@ -62,7 +63,7 @@ def _events(url: str, slow: bool) -> list[PingEvent]:
 
 def _frame(urls: list[str], width: int, height: int) -> str:
     t = terminal(tty=True)
-    view = PingScreen(t, urls, ChartOptions(), lambda: scenes.at(10))
+    view = PingScreen(t, urls, PingViewOptions(), lambda: scenes.at(10))
     for url in urls:
         for event in _events(url, slow=url == URLS[500]):
             view.handle(event)
@@ -89,7 +90,7 @@ def test_the_chart_keeps_its_room() -> None:
 def test_the_final_view_names_the_worst_and_counts_the_rest() -> None:
     t = terminal(tty=True)
     urls = URLS[: MANY + 8]
-    view = PingScreen(t, urls, ChartOptions(), lambda: scenes.at(10))
+    view = PingScreen(t, urls, PingViewOptions(), lambda: scenes.at(10))
     for number, url in enumerate(urls):
         for event in _events(url, slow=number == 9):
             view.handle(event)
