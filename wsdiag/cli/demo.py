@@ -16,9 +16,10 @@ from wsdiag.cli.connect import connect_and_show
 from wsdiag.cli.idle_probe import IdleFormat, probe_and_show
 from wsdiag.cli.main import INTERRUPTED, leave_quietly
 from wsdiag.cli.options import OUTPUT, Color, Format, Output
-from wsdiag.cli.ping import PingFormat, ViewOptions, ping_and_show
+from wsdiag.cli.ping import PingFormat, ping_and_show
 from wsdiag.cli.runtime import NO_ANSWER, run_async
 from wsdiag.cli.view import open_terminal
+from wsdiag.render.ping.output import PingViewOptions
 from wsdiag.transport.dial.options import DialOptions
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _ping(url: str, terminal: Terminal) -> int:
     target = url + PINGED
     _step("How is the latency?", f"wsdiag ping -i 100ms -c 50 '{target}'", terminal)
     options = PingOptions(count=50, interval_s=0.1)
-    view = ViewOptions(timestamps=False, window_s=6, y_max_ms=None, log_scale=False, chart=True)
+    view = PingViewOptions(window_s=6)
     return ping_and_show([target], options, view, DIRECT, terminal, PingFormat.text, None)
 
 

@@ -12,7 +12,7 @@ from wsdiag.cli.options import Output, default_compression, output_options, requ
 from wsdiag.cli.params import bad_parameter, duration_option, flag, usage_errors
 from wsdiag.cli.room import make_room
 from wsdiag.cli.runtime import USAGE, run_async
-from wsdiag.cli.view import EventWriter, JsonWriter, open_terminal, refuse_bad_urls, tracing
+from wsdiag.cli.view import open_terminal, refuse_bad_urls, tracing
 from wsdiag.records import TrialKind
 from wsdiag.transport.dial.options import DialOptions
 
@@ -219,9 +219,10 @@ def probe_and_show(
     from wsdiag.probes.idle.outcome import idle_exit_code
     from wsdiag.probes.idle.run import IdleRun
     from wsdiag.records import Error, IdleVerdict
+    from wsdiag.render.idle.output import idle_output
 
     run = IdleRun(urls, options, default_compression(dial, False), tracer)
-    show = _writer(urls, terminal, format)
+    show = idle_output(terminal, urls, format.value)
     verdicts: list[IdleVerdict] = []
     interrupted = False
 
@@ -247,25 +248,3 @@ def probe_and_show(
         return run_async(measure, on_stop=stop)
     finally:
         show.stop()
-
-
-def _writer(urls: list[str], terminal: Terminal, format: IdleFormat) -> EventWriter:
-    """Where events go: a view for people, or data, with the picture of `--save` beside it."""
-    if format is not IdleFormat.text:
-        data = _data_writer(terminal, format)
-        if terminal.save_path is None:
-            return data
-        from wsdiag.render.idle.view import SavedIdle
-
-        return SavedIdle(data, terminal, urls)
-    from wsdiag.render.idle.view import idle_view
-
-    return idle_view(terminal, urls)
-
-
-def _data_writer(terminal: Terminal, format: IdleFormat) -> EventWriter:
-    if format is IdleFormat.json:
-        return JsonWriter(terminal)
-    from wsdiag.render.idle.csv import IdleCsv
-
-    return IdleCsv(terminal)

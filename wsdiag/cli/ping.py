@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import aclosing
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import Output, default_compression, output_options, request_options
@@ -19,7 +19,8 @@ from wsdiag.cli.params import (
 )
 from wsdiag.cli.room import make_room
 from wsdiag.cli.runtime import USAGE, run_async
-from wsdiag.cli.view import EventWriter, JsonWriter, open_terminal, refuse_bad_urls, tracing
+from wsdiag.cli.view import open_terminal, refuse_bad_urls, tracing
+from wsdiag.render.ping.output import PingViewOptions
 from wsdiag.transport.dial.options import DialOptions
 
 if TYPE_CHECKING:
@@ -183,16 +184,6 @@ def _in_ms(seconds: float | None) -> float | None:
     return None if seconds is None else seconds * 1e3
 
 
-class ViewOptions(NamedTuple):
-    """How the live view draws."""
-
-    timestamps: bool
-    window_s: float
-    y_max_ms: float | None
-    log_scale: bool
-    chart: bool
-
-
 def view_options(
     timestamps: Annotated[
         bool, flag("-D", "--timestamps", help="Wall-clock time on each line.", rich_help_panel=VIEW)
@@ -215,16 +206,22 @@ def view_options(
     no_chart: Annotated[
         bool, flag("--no-chart", help="Plain lines on a terminal too.", rich_help_panel=VIEW)
     ] = False,
-) -> ViewOptions:
+) -> PingViewOptions:
     """Build how the live view draws."""
-    return ViewOptions(timestamps, window, _in_ms(y_max), log_scale, not no_chart)
+    return PingViewOptions(
+        window_s=window,
+        y_max_ms=_in_ms(y_max),
+        log_scale=log_scale,
+        chart=not no_chart,
+        timestamps=timestamps,
+    )
 
 
 @injects(options=ping_options, view=view_options, dial=request_options, output=output_options)
 def ping(
     urls: Annotated[list[str], typer.Argument(metavar="URL", help="One or more endpoints.")],
     options: PingOptions,
-    view: ViewOptions,
+    view: PingViewOptions,
     dial: DialOptions,
     output: Output,
     format: Annotated[
@@ -251,7 +248,7 @@ def ping(
 def ping_and_show(
     urls: list[str],
     options: PingOptions,
-    view: ViewOptions,
+    view: PingViewOptions,
     dial: DialOptions,
     terminal: Terminal,
     format: PingFormat,
@@ -261,9 +258,10 @@ def ping_and_show(
     from wsdiag.probes.ping.outcome import ping_exit_code, shortfalls
     from wsdiag.probes.ping.run import PingRun
     from wsdiag.records import Error, PingSummary
+    from wsdiag.render.ping.output import ping_output
 
     run = PingRun(urls, options, default_compression(dial, False), tracer)
-    show = _writer(urls, view, terminal, format)
+    show = ping_output(terminal, urls, format.value, view)
     summaries: list[PingSummary] = []
     interrupted = False
 
@@ -314,35 +312,3 @@ def _announce_load(options: PingOptions, terminal: Terminal) -> None:
     plan = options.load_plan()
     if plan is not None:
         terminal.log(plan.announcement())
-
-
-def _writer(
-    urls: list[str], view: ViewOptions, terminal: Terminal, format: PingFormat
-) -> EventWriter:
-    """Where events go: a view for people, or data, with the picture of `--save` beside it."""
-    if format is not PingFormat.text:
-        data = _data_writer(terminal, format)
-        if terminal.save_path is None:
-            return data
-        from wsdiag.render.ping.view import save_beside
-
-        return save_beside(data, terminal, urls, y_max_ms=view.y_max_ms, log_scale=view.log_scale)
-    from wsdiag.render.ping.view import ping_view
-
-    return ping_view(
-        terminal,
-        urls,
-        window_s=view.window_s,
-        y_max_ms=view.y_max_ms,
-        log_scale=view.log_scale,
-        chart=view.chart,
-        timestamps=view.timestamps,
-    )
-
-
-def _data_writer(terminal: Terminal, format: PingFormat) -> EventWriter:
-    if format is PingFormat.json:
-        return JsonWriter(terminal)
-    from wsdiag.render.ping.csv import PingCsv
-
-    return PingCsv(terminal)

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from wsdiag.cli.options import Output
 from wsdiag.cli.runtime import USAGE
@@ -103,43 +103,6 @@ def refuse_bad_urls(urls: Sequence[str], terminal: Terminal, *, json: bool) -> N
 def _mark(problem: UrlError) -> str:
     """The URL with a caret under the character at fault."""
     return f"{problem.url}\n{' ' * problem.position}^"
-
-
-class EventWriter(Protocol):
-    """Where a run's events go, one after the other."""
-
-    def start(self) -> None:
-        """Before the first event."""
-
-    def handle(self, event: Any) -> None:
-        """One event, as it happens."""
-
-    def finish(self) -> None:
-        """After the last event: the final view."""
-
-    def stop(self) -> None:
-        """Give the terminal back, whatever happened; may be called again."""
-
-
-class JsonWriter:
-    """Every event that is a record as a line of NDJSON on stdout."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
-
-    def start(self) -> None:
-        """Nothing to prepare."""
-
-    def handle(self, event: Any) -> None:
-        """Write one record; progress that is no record is left out."""
-        if hasattr(event, "type"):
-            self._terminal.json(event)
-
-    def finish(self) -> None:
-        """Nothing is left to write."""
-
-    def stop(self) -> None:
-        """Nothing to give back."""
 
 
 @contextmanager
