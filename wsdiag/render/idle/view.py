@@ -12,14 +12,13 @@ from rich.text import Text
 from wsdiag.records import Error, IdleEvent, IdleTrial, IdleVerdict, TrialActivity, TrialStarted
 from wsdiag.render.base.drops import describe_drop
 from wsdiag.render.base.error import print_error
-from wsdiag.render.base.figures import seconds
 from wsdiag.render.base.live import Lines, LiveScreen
 from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.idle.rows import TimelineRows
 from wsdiag.render.idle.timeline import Timeline
 from wsdiag.render.idle.verdict import verdict_view
-from wsdiag.units import format_duration
+from wsdiag.units import format_duration, format_seconds
 
 _FINAL_ROWS = 12
 _SAVED_ROWS = 40
@@ -211,7 +210,7 @@ class IdlePicture(EventOutput):
 def trial_line(trial: IdleTrial) -> Text:
     """One connection's fate, cleaned, in a line."""
     period = trial.idle_for_s or trial.interval_s
-    name = trial.trial + (f" {seconds(period)}" if period else "")
+    name = trial.trial + (f" {format_seconds(period)}" if period else "")
     line = Text(f"{name:<18} ")
     if trial.outcome in ("dropped", "silent"):
         how = describe_drop(trial.drop) if trial.drop is not None else trial.outcome

@@ -16,10 +16,10 @@ from rich.style import Style
 
 from wsdiag.records import Cause
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
-from wsdiag.render.base.spread import spread
-from wsdiag.render.ping.axis import Scale, latency_label, latency_scale, time_label, time_step
+from wsdiag.render.ping.axis import Scale, latency_scale, layout_labels, time_step
 from wsdiag.render.ping.canvas import STYLES, Canvas, Dots
 from wsdiag.render.ping.series import Bucket, Buckets, Series
+from wsdiag.units import format_latency, format_moment
 
 CAUSES: tuple[Cause, ...] = ("network", "endpoint", "queue", "local")
 SERIES_STYLES = tuple(
@@ -131,7 +131,7 @@ class _Drawing:
             lowest, highest, ticks, top=self.chart.y_max_ms, log=self.chart.log_scale
         )
         micro = self.chart.glyphs.micro
-        longest = max(len(latency_label(tick, micro)) for tick in self.scale.ticks or (0.0,))
+        longest = max(len(format_latency(tick, micro)) for tick in self.scale.ticks or (0.0,))
         return longest + 2 if self.width >= 30 else 0
 
     def _extent(self) -> tuple[float, float]:
@@ -202,7 +202,7 @@ class _Drawing:
     def _label_rows(self) -> None:
         for tick in self.scale.ticks:
             row = self._dot(tick) // self.canvas.style.down
-            self.labels.setdefault(row, latency_label(tick, self.chart.glyphs.micro))
+            self.labels.setdefault(row, format_latency(tick, self.chart.glyphs.micro))
 
     def _row(self, row: int, gutter: int) -> Iterator[Segment]:
         glyphs = self.chart.glyphs
@@ -237,7 +237,7 @@ class _Drawing:
         cells = (self.lane.get(column, (line[column], _FAINT)) for column in range(plot))
         axis = _runs(cells, self.joined)
         corner = [Segment(f"{glyphs.corner:>{gutter}}", _FAINT)] if gutter else []
-        return [[*corner, *axis], [Segment(" " * gutter + spread(places, plot), _FAINT)]]
+        return [[*corner, *axis], [Segment(" " * gutter + layout_labels(places, plot), _FAINT)]]
 
     def _time_labels(self, plot: int) -> dict[int, str]:
         span = max(self.chart.window_s or self.chart.end_s, 1e-3)
@@ -245,11 +245,11 @@ class _Drawing:
         count = int(span / step + 1e-9)
         if self.chart.window_s is None:
             return {
-                min(round(k * step / span * plot), plot - 1): time_label(k * step)
+                min(round(k * step / span * plot), plot - 1): format_moment(k * step)
                 for k in range(count + 1)
             }
         ago = {
-            max(plot - 1 - round(k * step / span * plot), 0): "-" + time_label(k * step)
+            max(plot - 1 - round(k * step / span * plot), 0): "-" + format_moment(k * step)
             for k in range(1, count + 1)
         }
         return {plot - 1: "now", **ago}

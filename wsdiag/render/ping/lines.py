@@ -18,11 +18,10 @@ from wsdiag.records import (
 )
 from wsdiag.render.base.drops import describe_drop
 from wsdiag.render.base.error import print_error
-from wsdiag.render.base.figures import ms
 from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.ping.summary import summary_view
-from wsdiag.units import format_duration
+from wsdiag.units import format_duration, format_ms
 
 
 class PingLines(EventOutput):
@@ -96,7 +95,7 @@ def _start(event: PingStart) -> Text:
 
 
 def _reply(event: PingReply) -> Text:
-    line = Text(f"seq={event.seq} time={ms(event.rtt_ms)} ms")
+    line = Text(f"seq={event.seq} time={format_ms(event.rtt_ms)} ms")
     if event.late:
         line.append(" late", style="bold yellow")
     if event.retransmits:

@@ -8,10 +8,10 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from wsdiag.render.base.figures import ms, percent
 from wsdiag.render.base.glyphs import Glyphs
 from wsdiag.render.ping.chart import CAUSE_STYLES, CAUSES, LATE, LOST, SERIES_STYLES
 from wsdiag.render.ping.series import Series, Tally
+from wsdiag.units import format_ms, format_percent
 
 PANEL_WIDTH = 17
 _FAINT = Style(dim=True)
@@ -31,10 +31,10 @@ def panel(tally: Tally) -> Text:
     text = Text(no_wrap=True)
     for name, value in rows:
         text.append(f"  {name:<4}", _FAINT)
-        text.append(f"{ms(value):>7}", Style(bold=name == "now"))
+        text.append(f"{format_ms(value):>7}", Style(bold=name == "now"))
         text.append(" ms\n", _FAINT)
     text.append("  loss", _FAINT)
-    text.append(f"{percent(tally.loss_pct):>7}", LOST if tally.lost else Style())
+    text.append(f"{format_percent(tally.loss_pct):>7}", LOST if tally.lost else Style())
     text.append("\n  recv", _FAINT).append(f"{tally.received:>7}")
     return text.append("\n  lost", _FAINT).append(f"{tally.lost:>7}", LOST if tally.lost else "")
 
@@ -72,8 +72,8 @@ def _figures(tally: Tally, columns: Sequence[str]) -> list[Text]:
         "p99": p99,
         "max": tally.max_ms,
     }
-    loss = Text(percent(tally.loss_pct), LOST if tally.lost else "")
-    return [loss if name == "loss" else Text(ms(values[name])) for name in columns]
+    loss = Text(format_percent(tally.loss_pct), LOST if tally.lost else "")
+    return [loss if name == "loss" else Text(format_ms(values[name])) for name in columns]
 
 
 def shorten(text: str, width: int, glyphs: Glyphs) -> str:

@@ -21,7 +21,6 @@ from wsdiag.records import (
     utc_now,
 )
 from wsdiag.render.base.error import error_lines, print_error
-from wsdiag.render.base.figures import ms, percent
 from wsdiag.render.base.live import Lines, LiveScreen
 from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
@@ -32,7 +31,7 @@ from wsdiag.render.ping.panel import PANEL_WIDTH, marks_legend, panel, shorten, 
 from wsdiag.render.ping.series import Sample, Series
 from wsdiag.render.ping.series_group import MANY, WORST, SeriesGroup
 from wsdiag.render.ping.summary import rest_lines, summary_view
-from wsdiag.units import format_duration
+from wsdiag.units import format_duration, format_ms, format_percent
 
 _NARROW = 60
 _FINAL_ROWS, _FINAL_LEAST = 16, 9
@@ -287,9 +286,9 @@ def summary_lines(summary: PingSummary) -> list[Text]:
     """Statistics so far in a line, for the live view."""
     return [
         Text(
-            f"so far: {summary.sent} sent, {percent(summary.loss_pct)} loss, "
-            f"p50 {ms(summary.p50_ms)} p95 {ms(summary.p95_ms)} p99 {ms(summary.p99_ms)} "
-            f"max {ms(summary.max_ms)} ms",
+            f"so far: {summary.sent} sent, {format_percent(summary.loss_pct)} loss, "
+            f"p50 {format_ms(summary.p50_ms)} p95 {format_ms(summary.p95_ms)} "
+            f"p99 {format_ms(summary.p99_ms)} max {format_ms(summary.max_ms)} ms",
             no_wrap=True,
         )
     ]

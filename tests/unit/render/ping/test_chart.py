@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsdiag.render.ping.axis import latency_label, latency_scale, time_label, time_step
+from wsdiag.render.ping.axis import latency_scale, time_step
 from wsdiag.render.ping.canvas import STYLES, Canvas
 from wsdiag.render.ping.chart import LatencyChart
 from wsdiag.render.ping.series import Buckets, Sample, Series, Tally
+from wsdiag.units import format_latency, format_moment
 
 
 def chart_of(samples: Iterable[Sample], *, height: int, name: str = "") -> LatencyChart:
@@ -63,8 +64,8 @@ def test_any_scale_is_sane(
 
 
 def test_labels() -> None:
-    assert [latency_label(v) for v in (0, 0.2, 5, 1500)] == ["0", "200 µs", "5 ms", "1.5 s"]
-    assert [time_label(v) for v in (0.5, 60, 90, 150, 7200)] == [
+    assert [format_latency(v) for v in (0, 0.2, 5, 1500)] == ["0", "200 µs", "5 ms", "1.5 s"]
+    assert [format_moment(v) for v in (0.5, 60, 90, 150, 7200)] == [
         "0.5s",
         "60s",
         "90s",
