@@ -12,7 +12,6 @@ from wsdiag.records import Error
 
 if TYPE_CHECKING:
     from wsdiag.render.base.output import EventOutput
-    from wsdiag.render.base.terminal import Terminal
 
 T = TypeVar("T")
 
@@ -64,24 +63,3 @@ def drive(
         return run_async(show_all, on_stop=stop, on_quit=on_quit)
     finally:
         output.stop()
-
-
-class JsonOutput:
-    """Every event that is a record as a line of NDJSON on stdout."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
-
-    def start(self) -> None:
-        """Nothing to prepare."""
-
-    def handle(self, event: Any) -> None:
-        """Write one record; progress that is no record is left out."""
-        if hasattr(event, "type"):
-            self._terminal.json(event)
-
-    def finish(self) -> None:
-        """Nothing is left to write."""
-
-    def stop(self) -> None:
-        """Nothing to give back."""

@@ -105,21 +105,21 @@ def _connect(url: str, terminal: Terminal) -> int:
 
 def _ping(url: str, terminal: Terminal) -> int:
     from wsdiag.probes.ping.run import PingOptions
-    from wsdiag.render.ping.view import ping_view
+    from wsdiag.render.ping.output import PingViewOptions, ping_output
 
     target = url + PINGED
     _step("How is the latency?", f"wsdiag ping -i 100ms -c 50 '{target}'", terminal)
     options = PingOptions(count=50, interval_s=0.1)
-    output = ping_view(terminal, [target], window_s=6)
+    output = ping_output(terminal, [target], options=PingViewOptions(window_s=6))
     return ping_and_show([target], options, DIRECT, terminal, output)
 
 
 def _idle_probe(url: str, terminal: Terminal) -> int:
     from wsdiag.probes.idle.options import IdleOptions
-    from wsdiag.render.idle.view import idle_view
+    from wsdiag.render.idle.output import idle_output
 
     target = url + IDLE
     line = f"wsdiag idle-probe --from 1 --to 5 --step 1 --keepalive 1 '{target}'"
     _step("Does something drop idle connections?", line, terminal)
     options = IdleOptions(from_s=1, to_s=5, step_s=1, keepalive_s=1, pong_timeout_s=2)
-    return probe_and_show([target], options, DIRECT, idle_view(terminal, [target]))
+    return probe_and_show([target], options, DIRECT, idle_output(terminal, [target]))

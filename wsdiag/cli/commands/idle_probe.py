@@ -11,7 +11,7 @@ import typer
 
 from wsdiag.cli.command_setup import ensure_fd_limit, open_terminal, refuse_bad_urls, tracing
 from wsdiag.cli.declare import command
-from wsdiag.cli.drive import JsonOutput, drive
+from wsdiag.cli.drive import drive
 from wsdiag.cli.options import FORMAT, OutputOptions, RequestOptions, TableFormat
 from wsdiag.cli.params import DURATION, usage_errors, values_of
 from wsdiag.records import TrialKind
@@ -20,7 +20,6 @@ from wsdiag.transport.dial.options import DialOptions
 if TYPE_CHECKING:
     from wsdiag.probes.idle.options import IdleOptions
     from wsdiag.render.base.output import EventOutput
-    from wsdiag.render.base.terminal import Terminal
     from wsdiag.transport.trace import Tracer
 
 WHEN, WHAT = "Idle periods", "Trials"
@@ -130,6 +129,7 @@ def idle_probe(
     wsdiag idle-probe --require 60 wss://example.org/ws ws://10.0.0.7/ws
     """
     from wsdiag.probes.idle.plan import plan_round
+    from wsdiag.render.idle.output import idle_output
 
     options = trials.options()
     dial = request.dial(compression=False)
@@ -138,7 +138,7 @@ def idle_probe(
     each = 1 + len(plan_round(options).lanes)  # one more watches over them
     ensure_fd_limit(len(urls) * each, terminal, json=format == "json")
     with tracing(output, terminal, urls=len(urls)) as tracer:
-        return probe_and_show(urls, options, dial, _output(urls, terminal, format), tracer)
+        return probe_and_show(urls, options, dial, idle_output(terminal, urls, format), tracer)
 
 
 def probe_and_show(
@@ -157,23 +157,3 @@ def probe_and_show(
         return idle_exit_code(verdicts, interrupted=interrupted)
 
     return drive(IdleRun(urls, options, dial, tracer), output, IdleVerdict, exit_code)
-
-
-def _output(urls: Sequence[str], terminal: Terminal, format: TableFormat) -> EventOutput:
-    """Where events go: a view for people, or data, with the picture of `--save` beside it."""
-    if format == "text":
-        from wsdiag.render.idle.view import idle_view
-
-        return idle_view(terminal, urls)
-    data: EventOutput
-    if format == "json":
-        data = JsonOutput(terminal)
-    else:
-        from wsdiag.render.idle.csv import IdleCsv
-
-        data = IdleCsv(terminal)
-    if terminal.save_path is None:
-        return data
-    from wsdiag.render.idle.view import SavedIdle
-
-    return SavedIdle(data, terminal, urls)

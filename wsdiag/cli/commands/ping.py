@@ -11,7 +11,7 @@ import typer
 
 from wsdiag.cli.command_setup import ensure_fd_limit, open_terminal, refuse_bad_urls, tracing
 from wsdiag.cli.declare import command
-from wsdiag.cli.drive import JsonOutput, drive
+from wsdiag.cli.drive import drive
 from wsdiag.cli.options import FORMAT, OutputOptions, RequestOptions, TableFormat
 from wsdiag.cli.params import DURATION, MILLISECONDS, PERCENT, SIZE, usage_errors, values_of
 from wsdiag.probes.ping.payloads import Mode
@@ -109,8 +109,8 @@ def _load_rate(text: str) -> float | Literal["max"]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ViewOptions:
-    """How the live view draws."""
+class ViewFlags:
+    """How the live view draws; named as the fields of PingViewOptions."""
 
     timestamps: Annotated[
         bool, _view("-D", "--timestamps", help="Wall-clock time on each line.")
@@ -129,7 +129,7 @@ class ViewOptions:
 def ping(
     urls: Annotated[list[str], typer.Argument(metavar="URL", help="One or more endpoints.")],
     pings: PingFlags,
-    view: ViewOptions,
+    view: ViewFlags,
     request: RequestOptions,
     output: OutputOptions,
     format: Annotated[TableFormat, FORMAT] = "text",
@@ -142,13 +142,16 @@ def ping(
     wsdiag ping wss://example.org/ws
     wsdiag ping -c 20 --max-p95 250ms -o json wss://example.org/ws
     """
+    from wsdiag.render.ping.output import PingViewOptions, ping_output
+
     options = pings.options()
+    view_options = PingViewOptions(**values_of(view, "no_chart"), chart=not view.no_chart)
     dial = request.dial(compression=False)
     terminal = open_terminal(output, dial, urls=urls)
     refuse_bad_urls(urls, terminal, json=format == "json")
     ensure_fd_limit(len(urls), terminal, json=format == "json")
     with tracing(output, terminal, urls=len(urls)) as tracer:
-        shown = _output(urls, view, terminal, format)
+        shown = ping_output(terminal, urls, format, view_options)
         return ping_and_show(urls, options, dial, terminal, shown, tracer)
 
 
@@ -187,33 +190,3 @@ def ping_and_show(
     if (load := options.load_plan()) is not None:
         terminal.log(load.announcement())
     return drive(run, output, PingSummary, exit_code, on_quit=statistics_so_far)
-
-
-def _output(
-    urls: Sequence[str], view: ViewOptions, terminal: Terminal, format: TableFormat
-) -> EventOutput:
-    """Where events go: a view for people, or data, with the picture of `--save` beside it."""
-    if format == "text":
-        from wsdiag.render.ping.view import ping_view
-
-        return ping_view(
-            terminal,
-            urls,
-            window_s=view.window_s,
-            y_max_ms=view.y_max_ms,
-            log_scale=view.log_scale,
-            chart=not view.no_chart,
-            timestamps=view.timestamps,
-        )
-    data: EventOutput
-    if format == "json":
-        data = JsonOutput(terminal)
-    else:
-        from wsdiag.render.ping.csv import PingCsv
-
-        data = PingCsv(terminal)
-    if terminal.save_path is None:
-        return data
-    from wsdiag.render.ping.view import save_beside
-
-    return save_beside(data, terminal, urls, y_max_ms=view.y_max_ms, log_scale=view.log_scale)

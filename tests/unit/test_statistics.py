@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsdiag.judgement.statistics import RunningStatistics, SortedSamples
+from wsdiag.statistics import RunningStatistics, SortedSamples
 
 ROUND_TRIPS = st.lists(st.floats(0, 1e6, allow_nan=False), min_size=2, max_size=300)
 
