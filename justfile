@@ -43,7 +43,7 @@ check: lint types imports quick
 
 # rewrite the generated files: schema, docs/serve.md, help, man/, completions/
 generate:
-    {{venv}}python -m wsdiag.render.schema
+    {{venv}}python -m wsdiag.render.base.schema
     {{venv}}python -m wsdiag.server.reference > docs/serve.md
     {{venv}}python -m wsdiag.cli.reference
     {{venv}}python -m wsdiag.cli.quick
@@ -67,7 +67,7 @@ package:
 # one file for any Python from 3.11 on (docs/install.md)
 zipapp:
     rm -rf build/app
-    {{venv}}pip install -q --target build/app . 'typer<0.29'
+    {{venv}}pip install -q --target build/app .
     rm -rf build/app/bin
     {{venv}}python -m zipapp -c -p '/usr/bin/env python3' -m wsdiag.cli.main:run -o build/wsdiag.pyz build/app
     build/wsdiag.pyz --version

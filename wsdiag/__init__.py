@@ -14,9 +14,9 @@ from wsdiag.version import __version__
 if TYPE_CHECKING:
     from wsdiag import protocol
     from wsdiag.api import connect, idle_probe, ping, serve
-    from wsdiag.probes.idle_options import IdleOptions
-    from wsdiag.probes.ping import PingOptions
-    from wsdiag.probes.results import (
+    from wsdiag.probes.idle.options import IdleOptions
+    from wsdiag.probes.ping.run import PingOptions
+    from wsdiag.records import (
         Attribution,
         Candidate,
         ChainLink,
@@ -45,13 +45,13 @@ if TYPE_CHECKING:
         TrialStarted,
     )
     from wsdiag.server import Server, ServerOptions
-    from wsdiag.transport.options import DialOptions
+    from wsdiag.transport.dial.options import DialOptions
 
 _HOMES = {
     "wsdiag.api": ("connect", "idle_probe", "ping", "serve"),
-    "wsdiag.probes.idle_options": ("IdleOptions",),
-    "wsdiag.probes.ping": ("PingOptions",),
-    "wsdiag.probes.results": (
+    "wsdiag.probes.idle.options": ("IdleOptions",),
+    "wsdiag.probes.ping.run": ("PingOptions",),
+    "wsdiag.records": (
         "Attribution",
         "Candidate",
         "ChainLink",
@@ -80,7 +80,7 @@ _HOMES = {
         "TrialStarted",
     ),
     "wsdiag.server": ("Server", "ServerOptions"),
-    "wsdiag.transport.options": ("DialOptions",),
+    "wsdiag.transport.dial.options": ("DialOptions",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -21,15 +21,15 @@ from dataclasses import replace
 from typing import Unpack
 
 from wsdiag.keywords import IdleKeywords, PingKeywords, ServeKeywords
-from wsdiag.probes.connect import connect as _connect
-from wsdiag.probes.idle import IdleRun
-from wsdiag.probes.idle_options import IdleOptions
-from wsdiag.probes.ping import PingOptions, PingRun
-from wsdiag.probes.results import ConnectResult, IdleEvent, PingEvent
+from wsdiag.probes.connect.run import connect as _connect
+from wsdiag.probes.idle.options import IdleOptions
+from wsdiag.probes.idle.run import IdleRun
+from wsdiag.probes.ping.run import PingOptions, PingRun
+from wsdiag.records import ConnectResult, IdleEvent, PingEvent
 from wsdiag.server import Server, ServerOptions
 from wsdiag.server.routes import from_spec
 from wsdiag.server.server import OnEvent
-from wsdiag.transport.options import DialOptions
+from wsdiag.transport.dial.options import DialOptions
 
 
 async def connect(url: str, dial: DialOptions | None = None) -> ConnectResult:

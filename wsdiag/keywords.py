@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, TypedDict
 
-from wsdiag.probes.results import Trial
-from wsdiag.probes.tokens import Mode
+from wsdiag.probes.ping.payloads import Mode
+from wsdiag.records import TrialKind
 
 
 class PingKeywords(TypedDict, total=False):
@@ -42,7 +42,7 @@ class IdleKeywords(TypedDict, total=False):
     to_s: float
     step_s: float
     keepalive_s: float
-    trials: tuple[Trial, ...]
+    trials: tuple[TrialKind, ...]
     push: str | None
     send: str | None
     expect: str | None

@@ -46,12 +46,7 @@ def format_duration(seconds: float) -> str:
     if seconds < 59.95:
         return f"{seconds:.3g} s"
     whole = round(seconds)
-    days, hours, minutes, rest = (
-        whole // 86400,
-        whole // 3600 % 24,
-        whole // 60 % 60,
-        whole % 60,
-    )
+    days, hours, minutes, rest = (whole // 86400, whole // 3600 % 24, whole // 60 % 60, whole % 60)
     pairs = ((days, "d"), (hours, "h"), (minutes, "m"), (rest, "s"))
     shown = [f"{value} {unit}" for value, unit in pairs if value]
     return " ".join(shown[:2])

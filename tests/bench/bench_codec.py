@@ -59,12 +59,16 @@ def compared(what: str, us: Mapping[str, float], targets: Targets) -> list[Row]:
     ours = us["wsdiag"]
     return [
         Row(
-            what, f"{ours:.2f} us", f"{peer} {took:.2f} us", ours / took,
+            what,
+            f"{ours:.2f} us",
+            f"{peer} {took:.2f} us",
+            ours / took,
             f"{peer} {targets[peer]:g}" if peer in targets else "",
             ours / took <= targets[peer] if peer in targets else None,
         )
-        for peer, took in us.items() if peer != "wsdiag"
-    ]  # fmt: skip
+        for peer, took in us.items()
+        if peer != "wsdiag"
+    ]
 
 
 def reads(size: int, masked: bool, total: int) -> tuple[list[bytes], int]:
@@ -141,9 +145,11 @@ def rows() -> list[Row]:
     """Every case."""
     small = {"websockets": 0.5, "wsproto": 0.2}
     found = [
-        row for size in (16, 1024) for masked in (False, True)
+        row
+        for size in (16, 1024)
+        for masked in (False, True)
         for row in parse_rows(size, masked, small)
-    ]  # fmt: skip
+    ]
     found += parse_rows(65536, True, {"wsproto": 1.0})
     for size in (16, 125, 1024):
         found += build_rows(size, {"wsproto": 1.0, "websockets": 1.0})

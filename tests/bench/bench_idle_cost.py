@@ -50,11 +50,23 @@ def rows(*, quick: bool = False) -> list[Row]:
     for name, cost in costs(QUICK if quick else ()).items():
         what = f"idle-probe of {length}, {name}"
         found += [
-            Row(f"{what}: CPU", f"{cost.cpu_s:.2f} s", "-", None, "under 1.5 s",
-                cost.cpu_s < CPU_TARGET_S),
-            Row(f"{what}: peak memory", f"{cost.peak_mib:.0f} MiB", "-", None, "under 60 MB",
-                cost.peak_mib < MEMORY_TARGET_MIB),
-        ]  # fmt: skip
+            Row(
+                f"{what}: CPU",
+                f"{cost.cpu_s:.2f} s",
+                "-",
+                None,
+                "under 1.5 s",
+                cost.cpu_s < CPU_TARGET_S,
+            ),
+            Row(
+                f"{what}: peak memory",
+                f"{cost.peak_mib:.0f} MiB",
+                "-",
+                None,
+                "under 60 MB",
+                cost.peak_mib < MEMORY_TARGET_MIB,
+            ),
+        ]
     return found
 
 

@@ -106,23 +106,45 @@ def _cost(one: Run, many: Run) -> Sequence[Row]:
     each = many.share / many.urls
     what = f"ping of {many.urls:,} URLs each second"
     return [
-        Row(f"{what}: share of a core", f"{many.share:.1%}", f"1 URL: {one.share:.2%}", None,
-            "under 60 %", many.share < SHARE_TARGET),
-        Row(f"{what}: share for each", f"{each:.3%}", f"1 URL: {one.share:.2%}",
-            each / one.share if one.share else None, "at most 1 (linear)", each <= one.share),
-        Row(f"{what}: resident memory", f"{many.rss_mib:.0f} MiB", f"1 URL: {one.rss_mib:.0f} MiB",
-            many.rss_mib / one.rss_mib, "", None),
-    ]  # fmt: skip
+        Row(
+            f"{what}: share of a core",
+            f"{many.share:.1%}",
+            f"1 URL: {one.share:.2%}",
+            None,
+            "under 60 %",
+            many.share < SHARE_TARGET,
+        ),
+        Row(
+            f"{what}: share for each",
+            f"{each:.3%}",
+            f"1 URL: {one.share:.2%}",
+            each / one.share if one.share else None,
+            "at most 1 (linear)",
+            each <= one.share,
+        ),
+        Row(
+            f"{what}: resident memory",
+            f"{many.rss_mib:.0f} MiB",
+            f"1 URL: {one.rss_mib:.0f} MiB",
+            many.rss_mib / one.rss_mib,
+            "",
+            None,
+        ),
+    ]
 
 
 def _error(one: Run, many: Run) -> Row:
     what = f"ping of {many.urls:,} URLs: error of round trips, p50"
     if many.error_p50_us is None or one.error_p50_us is None:
         return Row(what, "skipped", "needs root and tcpdump", None, "unchanged", None)
-    return Row(what, f"{many.error_p50_us:.1f} us (p99 {many.error_p99_us:.1f})",
-               f"1 URL: {one.error_p50_us:.1f} us (p99 {one.error_p99_us:.1f})",
-               many.error_p50_us / one.error_p50_us, "unchanged (1.25)",
-               many.error_p50_us <= 1.25 * one.error_p50_us)  # fmt: skip
+    return Row(
+        what,
+        f"{many.error_p50_us:.1f} us (p99 {many.error_p99_us:.1f})",
+        f"1 URL: {one.error_p50_us:.1f} us (p99 {one.error_p99_us:.1f})",
+        many.error_p50_us / one.error_p50_us,
+        "unchanged (1.25)",
+        many.error_p50_us <= 1.25 * one.error_p50_us,
+    )
 
 
 if __name__ == "__main__":

@@ -49,9 +49,9 @@ BUSY = "import os\nwhile os.getppid() == {parent}: sum(range(10000))"
 
 async def ping_with_session(url: str, count: int, interval: float) -> list[float]:
     """wsdiag's own session, without its command line."""
-    from wsdiag.transport.dial import dial
-    from wsdiag.transport.options import DialOptions
-    from wsdiag.transport.stamps import round_trip_ns
+    from wsdiag.transport.dial.dialer import dial
+    from wsdiag.transport.dial.options import DialOptions
+    from wsdiag.transport.stream.stamps import round_trip_ns
 
     session = await dial(url, DialOptions())
     found = []
@@ -72,11 +72,11 @@ async def ping_with_chart(url: str, count: int, interval: float) -> list[float]:
     import termios
     import threading
 
-    from wsdiag.probes.ping import PingOptions, PingRun
-    from wsdiag.probes.results import PingReply
-    from wsdiag.render.ping import ping_view
-    from wsdiag.render.terminal import Terminal
-    from wsdiag.transport.options import DialOptions
+    from wsdiag.probes.ping.run import PingOptions, PingRun
+    from wsdiag.records import PingReply
+    from wsdiag.render.base.terminal import Terminal
+    from wsdiag.render.ping.view import ping_view
+    from wsdiag.transport.dial.options import DialOptions
 
     screen, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
@@ -229,8 +229,19 @@ def true_ms(packets: list[Packet], port: int) -> list[float]:
 @contextmanager
 def capture(port: int, path: Path) -> Iterator[None]:
     """tcpdump on loopback while the block runs."""
-    command = ["tcpdump", "-i", "lo", "--time-stamp-precision=nano", "--immediate-mode", "-U",
-               "-s", "256", "-w", str(path), f"tcp port {port}"]  # fmt: skip
+    command = [
+        "tcpdump",
+        "-i",
+        "lo",
+        "--time-stamp-precision=nano",
+        "--immediate-mode",
+        "-U",
+        "-s",
+        "256",
+        "-w",
+        str(path),
+        f"tcp port {port}",
+    ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     while "listening on" not in (line := process.stderr.readline()):
@@ -277,9 +288,14 @@ def compare(tool: str, surrounding: str, reported: list[float], truth: list[floa
     """Errors of a run, without the warm-up."""
     pairs = list(zip(reported, truth, strict=False))[WARM_UP:]
     errors = sorted(abs(said - true) * 1e3 for said, true in pairs)
-    return Measured(tool, surrounding, len(errors), statistics.median(errors),
-               errors[min(len(errors) - 1, int(len(errors) * 0.99))],
-               statistics.median(true for _, true in pairs) * 1e3)  # fmt: skip
+    return Measured(
+        tool,
+        surrounding,
+        len(errors),
+        statistics.median(errors),
+        errors[min(len(errors) - 1, int(len(errors) * 0.99))],
+        statistics.median(true for _, true in pairs) * 1e3,
+    )
 
 
 @contextmanager
@@ -338,10 +354,15 @@ def rows(*, quick: bool = False) -> list[Row]:
         for tool in ("wsdiag ping", "wsdiag + chart"):
             ours = found[tool, surrounding]
             compared.append(
-                Row(f"error of round trips, {tool}, {surrounding}", _errors(ours),
-                    f"websockets: {_errors(peer)}", ours.median_error / peer.median_error,
-                    "below 1", ours.median_error < peer.median_error)
-            )  # fmt: skip
+                Row(
+                    f"error of round trips, {tool}, {surrounding}",
+                    _errors(ours),
+                    f"websockets: {_errors(peer)}",
+                    ours.median_error / peer.median_error,
+                    "below 1",
+                    ours.median_error < peer.median_error,
+                )
+            )
     return compared
 
 
@@ -351,8 +372,11 @@ def _errors(one: Measured) -> str:
 
 def print_row(row: Measured) -> None:
     """One line of the table."""
-    print(f"| {row.tool:<15} | {row.surrounding:<9} | {row.samples:>7} | {row.true_median:>9.0f} "
-          f"| {row.median_error:>12.1f} | {row.p99_error:>9.1f} |", flush=True)  # fmt: skip
+    print(
+        f"| {row.tool:<15} | {row.surrounding:<9} | {row.samples:>7} | {row.true_median:>9.0f} "
+        f"| {row.median_error:>12.1f} | {row.p99_error:>9.1f} |",
+        flush=True,
+    )
 
 
 def main() -> None:

@@ -27,8 +27,9 @@ from tests.bench.programs import (
 from tests.bench.table import Row, show
 
 CLIENT = [sys.executable, "-m", "tests.bench.echo_client"]
-CASES = tuple((clients, size, window) for clients in (1, 100) for size in (16, 4096)
-              for window in (1, 16))  # fmt: skip
+CASES = tuple(
+    (clients, size, window) for clients in (1, 100) for size in (16, 4096) for window in (1, 16)
+)
 IDLE = 10_000
 SPARE_FILES = 200
 
@@ -65,8 +66,14 @@ def _rate_row(
     ratio = statistics.median(one.messages_s / other.messages_s for one, other in pairs)
     clients, size, window = case
     what = f"echo {size} B, {clients} client{'s' * (clients > 1)}, {window} under way each"
-    return Row(what, _told([one for one, _ in pairs]), _told([other for _, other in pairs]), ratio,
-               "at least 1, aim 1.5", ratio >= 1)  # fmt: skip
+    return Row(
+        what,
+        _told([one for one, _ in pairs]),
+        _told([other for _, other in pairs]),
+        ratio,
+        "at least 1, aim 1.5",
+        ratio >= 1,
+    )
 
 
 def _told(rates: list[Rate]) -> str:
@@ -96,8 +103,14 @@ def memory_row(wanted: int) -> Row:
     """Idle connections, as many as open files are allowed."""
     connections = min(wanted, raise_files() - SPARE_FILES)
     ours, peer = memory_kib(wsdiag_server(), connections), memory_kib(WEBSOCKETS, connections)
-    return Row(f"memory of an idle connection, of {connections:,}", f"{ours:.1f} KiB",
-               f"{peer:.1f} KiB", ours / peer, "at most 1", ours <= peer)  # fmt: skip
+    return Row(
+        f"memory of an idle connection, of {connections:,}",
+        f"{ours:.1f} KiB",
+        f"{peer:.1f} KiB",
+        ours / peer,
+        "at most 1",
+        ours <= peer,
+    )
 
 
 def rows(*, quick: bool = False) -> list[Row]:

@@ -74,9 +74,12 @@ def run_once(command: Sequence[str]) -> Took:
     environ = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     began = time.perf_counter()
     process = subprocess.Popen(
-        command, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        command,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    )
     _, status, used = os.wait4(process.pid, 0)
     wall_ms = (time.perf_counter() - began) * 1e3
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -14,9 +14,9 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from wsdiag.protocol.events import BinaryMessage, Close, TextMessage, Violation
-from wsdiag.transport.dial import dial
-from wsdiag.transport.options import DialOptions
-from wsdiag.transport.report import DialError
+from wsdiag.transport.dial.dialer import dial
+from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.dial.report import DialError
 from wsdiag.transport.session import Session, SessionEnded
 
 # Sixteen MiB is what the largest cases send; room for one byte more would do.

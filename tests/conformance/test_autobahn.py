@@ -25,7 +25,7 @@ import pytest
 from tests.conformance.echo_client import OPTIONS, echo
 from tests.peers.records import judge_lines
 from wsdiag.protocol.events import TextMessage
-from wsdiag.transport.dial import dial
+from wsdiag.transport.dial.dialer import dial
 
 QUICK = "9.*,12.*,13.*"
 EXCLUDE = os.environ.get("WSDIAG_AUTOBAHN_EXCLUDE", QUICK)

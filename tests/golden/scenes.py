@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from wsdiag.probes.results import (
+from wsdiag.records import (
     Attribution,
     Candidate,
     CheckResult,
@@ -110,10 +110,13 @@ NO_NAME = ConnectResult(
     ok=False,
     phases=Phases(dns_ms=41.2),
     error=Error(
-        "wss://nowhere.example/", "dns", "dns", "there is no host named nowhere.example",
+        "wss://nowhere.example/",
+        "dns",
+        "dns",
+        "there is no host named nowhere.example",
         "Check the spelling, or whether the name is known only inside a VPN.",
     ),
-)  # fmt: skip
+)
 
 
 def ping_run(url: str = EDGE, base_ms: float = 46.0, count: int = 120) -> Iterator[PingEvent]:
@@ -128,9 +131,15 @@ def ping_run(url: str = EDGE, base_ms: float = 46.0, count: int = 120) -> Iterat
         elif seq in causes:
             slow = rtt + 55 - seq / 4
             yield PingReply(
-                url, seq, at(seq), slow, tcp_rtt_ms=45.9, retransmits=int(seq == 31),
-                cause=causes[seq], clock="kernel",
-            )  # type: ignore[arg-type]  # fmt: skip
+                url,
+                seq,
+                at(seq),
+                slow,
+                tcp_rtt_ms=45.9,
+                retransmits=int(seq == 31),
+                cause=causes[seq],
+                clock="kernel",
+            )  # type: ignore[arg-type]
         elif seq == 112:
             yield PingClosed(url, at(seq), Drop("close", 112.3, code=1001, reason="going away"))
         else:
@@ -139,19 +148,37 @@ def ping_run(url: str = EDGE, base_ms: float = 46.0, count: int = 120) -> Iterat
 
 
 PING_SUMMARY = PingSummary(
-    url=EDGE, sent=120, received=117, lost=2, loss_pct=1.667, min_ms=41.2, avg_ms=47.9,
-    p50_ms=46.1, p90_ms=49.4, p95_ms=50.3, p99_ms=93.5, max_ms=96.4, stddev_ms=7.21,
-    jitter_ms=1.44, duration_s=120.0, late=1, drops=1,
+    url=EDGE,
+    sent=120,
+    received=117,
+    lost=2,
+    loss_pct=1.667,
+    min_ms=41.2,
+    avg_ms=47.9,
+    p50_ms=46.1,
+    p90_ms=49.4,
+    p95_ms=50.3,
+    p99_ms=93.5,
+    max_ms=96.4,
+    stddev_ms=7.21,
+    jitter_ms=1.44,
+    duration_s=120.0,
+    late=1,
+    drops=1,
     attribution=Attribution(
-        45.6, 0.5, {"network": 1, "endpoint": 1},
-        ("46.1 ms at the median: 45.6 ms network, 0.5 ms endpoint.",
-         "4 outliers over 80 ms: 1 with TCP retransmissions (network), 1 while the endpoint was "
-         "busy."),
+        45.6,
+        0.5,
+        {"network": 1, "endpoint": 1},
+        (
+            "46.1 ms at the median: 45.6 ms network, 0.5 ms endpoint.",
+            "4 outliers over 80 ms: 1 with TCP retransmissions (network), 1 while the endpoint was "
+            "busy.",
+        ),
     ),
     load=Load(46.1, 310.4, 16 << 20, 1 << 20, ("Pings waited behind 1 MiB of our own data.",)),
     thresholds=(Threshold("max-p95", 250.0, 50.3, True), Threshold("max-loss", 0.0, 1.667, False)),
     advice=("ping_interval=20 with ping_timeout=20 suits this path.",),
-)  # fmt: skip
+)
 
 
 def idle_run(until_s: float) -> Iterator[tuple[float, IdleEvent]]:
@@ -166,18 +193,33 @@ def _idle_events() -> Iterator[tuple[float, IdleEvent]]:
     for lane, rung in enumerate(range(30, 125, 5)):
         yield 0.03 * lane, TrialStarted(EDGE, lane, "idle", float(rung), None, float(rung))
         idle_s, dropped = min(rung, 60.01), rung > 60
-        yield 0.03 * lane + idle_s, IdleTrial(
-            EDGE, "idle", float(rung), None, "dropped" if dropped else "alive", idle_s,
-            drop if dropped else None, lane, idle_s, 0.03 * lane,
-        )  # fmt: skip
+        yield (
+            0.03 * lane + idle_s,
+            IdleTrial(
+                EDGE,
+                "idle",
+                float(rung),
+                None,
+                "dropped" if dropped else "alive",
+                idle_s,
+                drop if dropped else None,
+                lane,
+                idle_s,
+                0.03 * lane,
+            ),
+        )
     for lane, trial in enumerate(("ping", "pong", "tcp-keepalive"), 19):
         yield 0.6, TrialStarted(EDGE, lane, trial, None, 20.0, 120.0)  # type: ignore[arg-type]
         for number in range(1, 6):
             sent = TrialActivity(EDGE, lane, 20.0 * number, "sent", trial)
             if trial != "tcp-keepalive":
                 yield 20.6 * number, sent
-    yield 60.7, IdleTrial(EDGE, "tcp-keepalive", None, 20.0, "dropped", 60.02,
-                          Drop("fin", 60.02), 21, 60.02, 0.6)  # fmt: skip
+    yield (
+        60.7,
+        IdleTrial(
+            EDGE, "tcp-keepalive", None, 20.0, "dropped", 60.02, Drop("fin", 60.02), 21, 60.02, 0.6
+        ),
+    )
 
 
 VERDICT = IdleVerdict(
@@ -203,26 +245,58 @@ VERDICT = IdleVerdict(
     require_ok=False,
 )
 NO_DROP = IdleVerdict(
-    url=EDGE, verdict="no-drop", tested_up_to_s=120.0, keepalives={"ping": "holds"},
+    url=EDGE,
+    verdict="no-drop",
+    tested_up_to_s=120.0,
+    keepalives={"ping": "holds"},
     recommended_ping_interval_s=20.0,
     explanation=("Idle connections are not dropped within 120 s.",),
-)  # fmt: skip
+)
 
 CHECKS = (
-    CheckResult("connect", EDGE, "fitness", "pass", 143.2, 1000.0, "connected in 143 ms",
-                took_ms=143.2),
-    CheckResult("certificate", EDGE, "fitness", "warn", 8, 14, "8 days left",
-                why="Clients refuse the endpoint from that moment on.", took_ms=0.1),
+    CheckResult(
+        "connect", EDGE, "fitness", "pass", 143.2, 1000.0, "connected in 143 ms", took_ms=143.2
+    ),
+    CheckResult(
+        "certificate",
+        EDGE,
+        "fitness",
+        "warn",
+        8,
+        14,
+        "8 days left",
+        why="Clients refuse the endpoint from that moment on.",
+        took_ms=0.1,
+    ),
     CheckResult("ping-p95", EDGE, "fitness", "fail", 312.5, 250.0, "p95 312 ms", took_ms=1022.0),
-    CheckResult("close-echo", EDGE, "conformance", "pass", None, None, "echoed 1000",
-                "RFC 6455, 5.5.1", 12.0),
-    CheckResult("reserved-bits", EDGE, "conformance", "fail", None, None,
-                "a frame with RSV1 was echoed", "RFC 6455, 5.2", 31.0,
-                "An endpoint that ignores reserved bits breaks with any extension."),
+    CheckResult(
+        "close-echo",
+        EDGE,
+        "conformance",
+        "pass",
+        None,
+        None,
+        "echoed 1000",
+        "RFC 6455, 5.5.1",
+        12.0,
+    ),
+    CheckResult(
+        "reserved-bits",
+        EDGE,
+        "conformance",
+        "fail",
+        None,
+        None,
+        "a frame with RSV1 was echoed",
+        "RFC 6455, 5.2",
+        31.0,
+        "An endpoint that ignores reserved bits breaks with any extension.",
+    ),
     CheckResult("ipv6", ORIGIN, "fitness", "skip", None, None, "no AAAA record"),
-    CheckResult("connect", ORIGIN, "fitness", "pass", 44.0, 1000.0, "connected in 44 ms",
-                took_ms=44.0),
-)  # fmt: skip
+    CheckResult(
+        "connect", ORIGIN, "fitness", "pass", 44.0, 1000.0, "connected in 44 ms", took_ms=44.0
+    ),
+)
 CHECK_SUMMARY = CheckSummary(3, 1, 2, 1, 1.35)
 LISTENING = ServeListening("ws://127.0.0.1:8765", "127.0.0.1", 8765, False)
 SERVED = (
@@ -230,11 +304,27 @@ SERVED = (
     ServeEvent(at(2.5), 1, "closed", {"code": 1000, "by": "client", "duration_s": 2.5}),
     ServeEvent(at(3), 2, "refused", {"message": "not a \x1b[31mWebSocket request"}),
 )
-ERROR = Error("ws://localhost:1/", "tcp", "refused", "connection refused by 127.0.0.1:1",
-              "Is the server running, and on this port?")  # fmt: skip
+ERROR = Error(
+    "ws://localhost:1/",
+    "tcp",
+    "refused",
+    "connection refused by 127.0.0.1:1",
+    "Is the server running, and on this port?",
+)
 EVERY = (
-    CONNECTED, PLAIN, REFUSED, NO_NAME, *ping_run(), PING_SUMMARY, VERDICT, NO_DROP, *CHECKS,
-    CHECK_SUMMARY, LISTENING, *SERVED, ERROR,
+    CONNECTED,
+    PLAIN,
+    REFUSED,
+    NO_NAME,
+    *ping_run(),
+    PING_SUMMARY,
+    VERDICT,
+    NO_DROP,
+    *CHECKS,
+    CHECK_SUMMARY,
+    LISTENING,
+    *SERVED,
+    ERROR,
     *(event for _, event in idle_run(120) if isinstance(event, IdleTrial)),
-)  # fmt: skip
+)
 """Every scene that is a record."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 
-from wsdiag.render.redact import Redactor
-from wsdiag.render.terminal import Terminal
+from wsdiag.render.base.redact import Redactor
+from wsdiag.render.base.terminal import Terminal
 
 
 class Screen(io.StringIO):

@@ -14,16 +14,16 @@ import pytest
 
 from tests.golden import scenes
 from tests.golden.stage import err, out, terminal
-from wsdiag.probes.results import IdleVerdict
-from wsdiag.render.check import print_checks
-from wsdiag.render.connect import print_connect
-from wsdiag.render.error import print_error
-from wsdiag.render.idle import IdleScreen
-from wsdiag.render.live import Lines
-from wsdiag.render.ping_lines import PingLines
-from wsdiag.render.ping_screen import ChartOptions, PingScreen
-from wsdiag.render.terminal import Terminal
-from wsdiag.render.verdict import verdict_view
+from wsdiag.records import IdleVerdict
+from wsdiag.render.base.error import print_error
+from wsdiag.render.base.live import Lines
+from wsdiag.render.base.terminal import Terminal
+from wsdiag.render.check.view import print_checks
+from wsdiag.render.connect.view import print_connect
+from wsdiag.render.idle.verdict import verdict_view
+from wsdiag.render.idle.view import IdleScreen
+from wsdiag.render.ping.lines import PingLines
+from wsdiag.render.ping.screen import ChartOptions, PingScreen
 
 FOLDER = Path(__file__).parent / "pictures"
 Draw = Callable[[Terminal], str | None]

@@ -53,11 +53,7 @@ class Running:
     """A `wsdiag` that runs: read it line by line, signal it, wait for its end."""
 
     def __init__(
-        self,
-        args: Sequence[str],
-        *,
-        env: Mapping[str, str] | None = None,
-        netns: str | None = None,
+        self, args: Sequence[str], *, env: Mapping[str, str] | None = None, netns: str | None = None
     ) -> None:
         self.args = list(args)
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))

@@ -95,8 +95,19 @@ class Hosts:
     def link(self, one: tuple[str, str], other: tuple[str, str], device: str) -> None:
         """Join two roles, each (role, address/prefix), by a veth pair; `device` names both ends."""
         (left, left_address), (right, right_address) = one, other
-        self.ip(left, "link", "add", device, "type", "veth", "peer", "name", device, "netns",
-                self.names[right])  # fmt: skip
+        self.ip(
+            left,
+            "link",
+            "add",
+            device,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            device,
+            "netns",
+            self.names[right],
+        )
         for role, address in ((left, left_address), (right, right_address)):
             self.ip(role, "addr", "add", address, "dev", device)
             self.ip(role, "link", "set", device, "up")

@@ -208,13 +208,7 @@ def start_haproxy(
 
 
 def start_apache(
-    directory: Path,
-    upstream: str,
-    *,
-    host: str,
-    module: str,
-    forward_upgrade: bool,
-    timeout_s: int,
+    directory: Path, upstream: str, *, host: str, module: str, forward_upgrade: bool, timeout_s: int
 ) -> Peer:
     """Apache's mod_proxy_http (`upgrade=websocket`) or mod_proxy_wstunnel."""
     apache = require_tool("apache2")

@@ -15,8 +15,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
 
-from wsdiag.render.records import to_line, to_record
-from wsdiag.render.schema import RECORDS, schema_text
+from wsdiag.render.base.records import to_line, to_record
+from wsdiag.render.base.schema import RECORDS, schema_text
 
 Record = dict[str, Any]
 MARK = '{"schema_version":'

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from hypothesis import strategies as st
 
-from wsdiag.protocol.codes import Opcode, Role, may_travel
+from wsdiag.protocol.codes import Opcode, Role, is_sendable
 from wsdiag.protocol.connection import Connection
 from wsdiag.protocol.deflate import PerMessageDeflate
 from wsdiag.protocol.frames import encode_frame
@@ -14,7 +14,7 @@ from wsdiag.protocol.frames import encode_frame
 keys = st.binary(min_size=4, max_size=4)
 control_payloads = st.binary(max_size=125)
 close_codes = st.one_of(st.sampled_from([1000, 1001, 1011]), st.integers(3000, 4999)).filter(
-    may_travel
+    is_sendable
 )
 
 

@@ -7,14 +7,14 @@ import random
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.probes.recorded_trials import World, case, idle, play
-from wsdiag.probes.idle_options import IdleOptions
-from wsdiag.probes.results import How, IdleTrial
-from wsdiag.probes.verdict import judge
+from tests.unit.judgement.recorded_trials import World, case, idle, play
+from wsdiag.judgement.verdict.judge import judge
+from wsdiag.probes.idle.options import IdleOptions
+from wsdiag.records import DropHow, IdleTrial
 
 SCALES = st.sampled_from([0.05, 1.0])
-EVENTS: st.SearchStrategy[How] = st.sampled_from(["fin", "rst", "tls-eof", "close"])
-SILENT: st.SearchStrategy[How] = st.sampled_from(["silent", "rst-on-write"])
+EVENTS: st.SearchStrategy[DropHow] = st.sampled_from(["fin", "rst", "tls-eof", "close"])
+SILENT: st.SearchStrategy[DropHow] = st.sampled_from(["silent", "rst-on-write"])
 
 
 @st.composite
@@ -22,10 +22,13 @@ def options(draw: st.DrawFn) -> IdleOptions:
     scale = draw(SCALES)
     start = draw(st.floats(20, 40)) * scale
     return IdleOptions(
-        from_s=start, to_s=start + draw(st.floats(20, 90)) * scale,
-        step_s=draw(st.floats(2, 10)) * scale, keepalive_s=start * draw(st.floats(0.2, 0.7)),
-        repeat=1, max_connections=draw(st.integers(12, 60)),
-    )  # fmt: skip
+        from_s=start,
+        to_s=start + draw(st.floats(20, 90)) * scale,
+        step_s=draw(st.floats(2, 10)) * scale,
+        keepalive_s=start * draw(st.floats(0.2, 0.7)),
+        repeat=1,
+        max_connections=draw(st.integers(12, 60)),
+    )
 
 
 def jitter(seed: int, width: float):  # type: ignore[no-untyped-def]
@@ -35,11 +38,12 @@ def jitter(seed: int, width: float):  # type: ignore[no-untyped-def]
 @given(options(), st.floats(0.3, 0.98), EVENTS, st.integers(0, 99), st.booleans())
 @settings(max_examples=300)
 def test_an_announced_drop_is_found_within_a_second(
-    asked: IdleOptions, share: float, how: How, seed: int, pong_counts: bool
+    asked: IdleOptions, share: float, how: DropHow, seed: int, pong_counts: bool
 ) -> None:
     timeout = asked.to_s * share
-    world = World(timeout, how, pong_counts=pong_counts,
-                  product_jitter=jitter(seed, 0.04 * min(1.0, timeout)))  # fmt: skip
+    world = World(
+        timeout, how, pong_counts=pong_counts, product_jitter=jitter(seed, 0.04 * min(1.0, timeout))
+    )
     verdict = judge(play(asked, world), case(longest_s=asked.longest_s))
     found = verdict.idle_timeout_s
     assert verdict.verdict == "idle-timeout", verdict.explanation
@@ -55,7 +59,7 @@ def test_an_announced_drop_is_found_within_a_second(
 @given(options(), st.floats(0.1, 0.98), SILENT, st.integers(0, 99), st.floats(0, 0.49))
 @settings(max_examples=300)
 def test_a_silent_drop_lies_between_the_last_answer_and_the_first_silence(
-    asked: IdleOptions, share: float, how: How, seed: int, width: float
+    asked: IdleOptions, share: float, how: DropHow, seed: int, width: float
 ) -> None:
     timeout = asked.to_s * share
     world = World(timeout, how, tcp_counts=True, our_jitter=jitter(seed, width * asked.step_s))
@@ -97,7 +101,7 @@ def test_no_drop_is_no_drop(asked: IdleOptions) -> None:
 
 @given(options(), st.floats(0.75, 0.98), EVENTS)
 def test_a_lifetime_is_not_taken_for_an_idle_timeout(
-    asked: IdleOptions, share: float, how: How
+    asked: IdleOptions, share: float, how: DropHow
 ) -> None:
     lifetime = asked.to_s * share
     world = World(None, how, lifetime_s=lifetime)
@@ -115,14 +119,14 @@ def test_drops_far_apart_are_never_one_timeout(times: list[float], shuffled: ran
     assume(spread[-1] - spread[0] > 20)
     middle = [t for t in spread if any(abs(t - u) <= 3 for u in spread if u is not t)]
     assume(len(middle) < 0.5 * len(spread))
-    trials = [idle(t, "fin", lane=n) for n, t in enumerate(spread)]
+    trials = [idle(t, "fin", connection=n) for n, t in enumerate(spread)]
     shuffled.shuffle(trials)
     assert judge(trials, case()).verdict == "inconsistent"
 
 
 @given(options(), st.floats(0.3, 0.98), EVENTS, st.randoms())
 def test_the_order_of_the_records_does_not_matter(
-    asked: IdleOptions, share: float, how: How, shuffled: random.Random
+    asked: IdleOptions, share: float, how: DropHow, shuffled: random.Random
 ) -> None:
     trials: list[IdleTrial] = play(asked, World(asked.to_s * share, how))
     before = judge(trials, case())

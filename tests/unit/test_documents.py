@@ -21,7 +21,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
 FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 # A command with its words, up to what belongs to the shell around it.
 COMMAND = re.compile(
-    r"""(?<![\w/.-])wsdiag ((?:[a-z-]+)(?: (?![&|>;#])(?:'[^']*'|"[^"]*"|[^\s'"`]+))*)"""
+    r"""(?<![\w/.-])wsdiag ((?:[a-z-]+)(?: (?![&|>;#])(?:'[^']*'|"[^"]*"|\$\(\w+\)|[^\s'"`)]+))*)"""
 )
 COMMANDS = ("connect", "ping", "idle-probe", "check", "serve", "demo", "completion")
 URL = "ws://localhost:1"
@@ -129,31 +129,40 @@ def test_the_table_of_checks_is_the_registrys() -> None:
 
 def test_the_reference_of_records_has_every_record_and_member() -> None:
     text = (DOCS / "json.md").read_text()
-    version = re.search(r'`schema_version` \(`"([\d.]+)"`\)', text)
     schema = json.loads(run("--json-schema"))
     for name, definition in schema["$defs"].items():
-        if name == "Error":  # as the record
+        if name == "Error":  # the same as the record
             continue
         section = re.search(rf"^### `?{re.escape(name)}`?\n(.*?)(?=^##|\Z)", text, re.M | re.S)
         assert section is not None, name
-        members = re.findall(r"^\| `(\w+)`( °)? \|", section[1], re.M)
-        wanted = [m for m in definition["properties"] if m not in ("schema_version", "type")]
-        assert version is not None
-        if (
-            definition["properties"].get("schema_version", {}).get("const", version[1])
-            == version[1]
-        ):
-            assert [member for member, _ in members] == wanted, name
-            required = set(definition["required"])
-            assert [bool(mark) for _, mark in members] == [m not in required for m in wanted], name
+        members = re.findall(r"^\| `(\w+)`( °)? \| (.*?) \|", section[1], re.M)
+        required = {*definition["required"], "schema_version", "type"}
+        assert [(member, bool(mark)) for member, mark, _ in members] == [
+            (member, member not in required)
+            for member in definition["properties"]
+            if member not in ("schema_version", "type")
+        ], name
+        for member, _, kind in members:
+            values = definition["properties"][member].get("enum", [])
+            assert all(f"`{value}`" in kind for value in values), f"{name}.{member}"
+    (version,) = {
+        d["properties"]["schema_version"]["const"]
+        for d in schema["$defs"].values()
+        if "schema_version" in d["properties"]
+    }
+    assert f'`schema_version` (`"{version}"`)' in text
 
 
 def run(*words: str) -> str:
     """What the command prints."""
     ran = subprocess.run(
-        [sys.executable, "-m", "wsdiag", *words], capture_output=True, text=True, timeout=60,
-        check=True, cwd=ROOT,
-    )  # fmt: skip
+        [sys.executable, "-m", "wsdiag", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        cwd=ROOT,
+    )
     return ran.stdout
 
 
@@ -168,17 +177,27 @@ def test_the_readmes_examples_run(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(program)
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_client.py"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert ran.returncode == 0, ran.stdout
-    ran = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True,
-                         text=True, timeout=60, check=False)  # fmt: skip
+    ran = subprocess.run(
+        [sys.executable, "program.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert ran.stdout.count("PingReply(") == 3, ran.stderr
 
 
 def test_console_blocks_fit_their_screen() -> None:
-    for body in (body for path in DOCUMENTS for language, body in FENCED.findall(path.read_text())
-                 if language == "console"):  # fmt: skip
+    blocks = [block for path in DOCUMENTS for block in FENCED.findall(path.read_text())]
+    for body in (body for language, body in blocks if language == "console"):
         for line in body.splitlines():
             assert len(line) <= 90 or line.startswith("$ "), line
 

@@ -10,10 +10,19 @@ from wsdiag.units import format_duration, format_size, parse_duration, parse_siz
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
-        ("250ms", 0.25), ("2s", 2), ("1m30s", 90), ("0.5", 0.5), (".5", 0.5), ("20", 20),
-        ("1h", 3600), ("1d2h", 93600), ("500us", 0.0005), (" 3s ", 3), ("1.5m", 90),
+        ("250ms", 0.25),
+        ("2s", 2),
+        ("1m30s", 90),
+        ("0.5", 0.5),
+        (".5", 0.5),
+        ("20", 20),
+        ("1h", 3600),
+        ("1d2h", 93600),
+        ("500us", 0.0005),
+        (" 3s ", 3),
+        ("1.5m", 90),
     ],
-)  # fmt: skip
+)
 def test_duration_is_read(text: str, seconds: float) -> None:
     assert parse_duration(text) == pytest.approx(seconds)
 
@@ -46,10 +55,18 @@ def test_size_refuses_the_rest(text: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0, "0 ms"), (0.25, "250 ms"), (0.9994, "999 ms"), (1, "1 s"), (59.9, "59.9 s"),
-        (60, "1 m"), (90, "1 m 30 s"), (7500, "2 h 5 m"), (93600, "1 d 2 h"), (-2, "-2 s"),
+        (0, "0 ms"),
+        (0.25, "250 ms"),
+        (0.9994, "999 ms"),
+        (1, "1 s"),
+        (59.9, "59.9 s"),
+        (60, "1 m"),
+        (90, "1 m 30 s"),
+        (7500, "2 h 5 m"),
+        (93600, "1 d 2 h"),
+        (-2, "-2 s"),
     ],
-)  # fmt: skip
+)
 def test_duration_is_written(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
 

@@ -54,7 +54,7 @@ def _print_version(wanted: bool) -> None:
 
 def _print_schema(wanted: bool) -> None:
     if wanted:
-        from wsdiag.render.schema import schema_text
+        from wsdiag.render.base.schema import schema_text
 
         print(schema_text())
         raise typer.Exit
@@ -63,12 +63,23 @@ def _print_schema(wanted: bool) -> None:
 @app.callback()
 def _wsdiag(
     version: Annotated[
-        bool, typer.Option("--version", "-V", help="Print the version and exit.",
-                           callback=_print_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version",
+            "-V",
+            help="Print the version and exit.",
+            callback=_print_version,
+            is_eager=True,
+        ),
     ] = False,
     json_schema: Annotated[
-        bool, typer.Option("--json-schema", help="Print the JSON Schema of all records and exit.",
-                           callback=_print_schema, is_eager=True)
+        bool,
+        typer.Option(
+            "--json-schema",
+            help="Print the JSON Schema of all records and exit.",
+            callback=_print_schema,
+            is_eager=True,
+        ),
     ] = False,
-) -> None:  # fmt: skip
+) -> None:
     pass

@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 
 from wsdiag.cli.params import bad_parameter
-from wsdiag.transport.options import DialOptions
+from wsdiag.transport.dial.options import DialOptions
 
 _TRIES = 3
 # Endpoints of one file may share a key or a user: nobody types the same password twice.
@@ -33,7 +33,7 @@ def _unlock(dial: DialOptions) -> DialOptions:
     """With the password of an encrypted key; a usage error after three wrong ones."""
     if dial.cert is None or dial.key_password is not None:
         return dial
-    from wsdiag.transport.trust import TrustError, is_encrypted, load_client_certificate
+    from wsdiag.transport.tls.trust import TrustError, is_encrypted, load_client_certificate
 
     if not is_encrypted(dial.key or dial.cert):
         return dial

@@ -10,33 +10,41 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wsdiag.cli.check_options import (
-    RULES,
-    RUN,
-    Retry,
-    check_options,
-    refuse_empty,
-    retry_options,
-)
+from wsdiag.cli.check_options import RULES, RUN, Retry, check_options, refuse_empty, retry_options
 from wsdiag.cli.check_output import CheckFormat, Printer, refuse_unwritable
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import Output, output_options, request_options
 from wsdiag.cli.params import flag
 from wsdiag.cli.runtime import NO_ANSWER, USAGE, run_async
 from wsdiag.cli.view import open_terminal, refuse_bad_urls, secrets_of, tracing
-from wsdiag.transport.options import DialOptions
+from wsdiag.transport.dial.options import DialOptions
 
 if TYPE_CHECKING:
     from wsdiag.probes.check.options import CheckOptions, Endpoint
     from wsdiag.probes.check.runner import Progress
-    from wsdiag.render.terminal import Terminal
+    from wsdiag.render.base.terminal import Terminal
     from wsdiag.transport.trace import Tracer
 
 # With -f these still count: they are about the run, and win over what the file says.
-_BESIDE_FILE = frozenset({
-    "file", "jobs", "list_checks", "format", "junit", "quiet", "verbose", "color", "save",
-    "trace", "show_secrets", "only", "skip", "retry", "retry_delay",
-})  # fmt: skip
+_BESIDE_FILE = frozenset(
+    {
+        "file",
+        "jobs",
+        "list_checks",
+        "format",
+        "junit",
+        "quiet",
+        "verbose",
+        "color",
+        "save",
+        "trace",
+        "show_secrets",
+        "only",
+        "skip",
+        "retry",
+        "retry_delay",
+    }
+)
 
 
 @injects(options=check_options, retry=retry_options, dial=request_options, output=output_options)
@@ -50,26 +58,45 @@ def check(
         list[str] | None, typer.Argument(metavar="[URL]...", help="Endpoints to check.")
     ] = None,
     file: Annotated[
-        Path | None, typer.Option("-f", "--file", metavar="FILE", dir_okay=False,
-                                  help="Endpoints of a TOML file.", rich_help_panel=RUN)
+        Path | None,
+        typer.Option(
+            "-f",
+            "--file",
+            metavar="FILE",
+            dir_okay=False,
+            help="Endpoints of a TOML file.",
+            rich_help_panel=RUN,
+        ),
     ] = None,
     list_checks: Annotated[
-        bool, flag("--list-checks", help="Print every check and exit.",
-                   rich_help_panel=RULES)
+        bool, flag("--list-checks", help="Print every check and exit.", rich_help_panel=RULES)
     ] = False,
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, max=1000, metavar="N",
-                          help="Endpoints at once.", rich_help_panel=RUN)
+        int,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            max=1000,
+            metavar="N",
+            help="Endpoints at once.",
+            rich_help_panel=RUN,
+        ),
     ] = 8,
     format: Annotated[
-        CheckFormat, typer.Option("-o", "--output", help="Output format.",
-                                  rich_help_panel="Output")
+        CheckFormat, typer.Option("-o", "--output", help="Output format.", rich_help_panel="Output")
     ] = CheckFormat.text,
     junit: Annotated[
-        Path | None, typer.Option("--junit", metavar="FILE", dir_okay=False,
-                                  help="Write JUnit XML as well.", rich_help_panel="Output")
+        Path | None,
+        typer.Option(
+            "--junit",
+            metavar="FILE",
+            dir_okay=False,
+            help="Write JUnit XML as well.",
+            rich_help_panel="Output",
+        ),
     ] = None,
-) -> None:  # fmt: skip
+) -> None:
     """Is this endpoint fit? Pass or fail, for a pipeline.
 
     wsdiag check --max-p95 250ms --require-idle 60 wss://example.org/ws
@@ -104,9 +131,13 @@ def _print_rules() -> None:
 
 
 def _endpoints(
-    ctx: typer.Context, urls: list[str], file: Path | None, options: CheckOptions, retry: Retry,
+    ctx: typer.Context,
+    urls: list[str],
+    file: Path | None,
+    options: CheckOptions,
+    retry: Retry,
     dial: DialOptions,
-) -> tuple[list[Endpoint], list[str]]:  # fmt: skip
+) -> tuple[list[Endpoint], list[str]]:
     """(endpoints, values to mask) of the command line or the file; a usage error for both."""
     from wsdiag.probes.check.options import Endpoint
 
@@ -131,8 +162,9 @@ def _from_file(
     given = {name for name in ctx.params if _is_given(ctx, name)}
     if misplaced := given - _BESIDE_FILE - {"urls"}:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(misplaced))
-        raise typer.BadParameter(f"with -f, {names} belongs into the file ([defaults])",
-                                 param_hint="-f")  # fmt: skip
+        raise typer.BadParameter(
+            f"with -f, {names} belongs into the file ([defaults])", param_hint="-f"
+        )
     try:
         read = read_check_file(file, os.environ)
     except CheckFileError as error:
@@ -148,8 +180,9 @@ def _with_something_to_check(endpoints: Sequence[Endpoint], terminal: Terminal) 
 
     left = [endpoint for endpoint in endpoints if chosen(endpoint.check)]
     if not left:
-        raise typer.BadParameter("nothing is left to check in any endpoint of the file",
-                                 param_hint="--only")  # fmt: skip
+        raise typer.BadParameter(
+            "nothing is left to check in any endpoint of the file", param_hint="--only"
+        )
     if len(left) < len(endpoints):
         gone = ", ".join(e.label for e in endpoints if e not in left)
         terminal.log(f"not checked, for nothing is left of them: {terminal.text(gone)}")
@@ -176,12 +209,16 @@ def _overridden(
 
 
 def check_and_show(
-    endpoints: Sequence[Endpoint], jobs: int, terminal: Terminal, format: CheckFormat,
-    junit: Path | None, tracer: Tracer | None = None,
-) -> int:  # fmt: skip
+    endpoints: Sequence[Endpoint],
+    jobs: int,
+    terminal: Terminal,
+    format: CheckFormat,
+    junit: Path | None,
+    tracer: Tracer | None = None,
+) -> int:
     """Judge all endpoints, print in the chosen format, and return the exit code."""
-    from wsdiag.probes.check.decision import exit_code
     from wsdiag.probes.check.runner import CheckRun
+    from wsdiag.probes.check.summary import exit_code
 
     def tell(progress: Progress) -> None:
         if not terminal.quiet:

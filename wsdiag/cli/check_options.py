@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from wsdiag.probes.check.options import CheckOptions
 
 LIMITS, EXPECT, RULES, RUN = (
-    "Limits (exit code 3 where one does not hold)", "Expect", "Rules", "Run",
-)  # fmt: skip
+    "Limits (exit code 3 where one does not hold)",
+    "Expect",
+    "Rules",
+    "Run",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,109 +31,192 @@ class Retry:
 
 def retry_options(
     retry: Annotated[
-        int, typer.Option("--retry", min=0, metavar="N", rich_help_panel=RUN,
-                          help="Try again N times while the endpoint does not open as it should.")
+        int,
+        typer.Option(
+            "--retry",
+            min=0,
+            metavar="N",
+            rich_help_panel=RUN,
+            help="Try again N times while the endpoint does not open as it should.",
+        ),
     ] = 0,
     retry_delay: Annotated[
-        float, duration_option("--retry-delay", help="Between two attempts.", show_default="2s",
-                               rich_help_panel=RUN)
+        float,
+        duration_option(
+            "--retry-delay", help="Between two attempts.", show_default="2s", rich_help_panel=RUN
+        ),
     ] = 2.0,
-) -> Retry:  # fmt: skip
+) -> Retry:
     """Build how to wait for a deploy that is still warming up."""
     return Retry(retry, retry_delay)
 
 
 def check_options(
     max_connect: Annotated[
-        float | None, duration_option("--max-connect", help="Limit of name, TCP, proxy and TLS.",
-                                      rich_help_panel=LIMITS)
+        float | None,
+        duration_option(
+            "--max-connect", help="Limit of name, TCP, proxy and TLS.", rich_help_panel=LIMITS
+        ),
     ] = None,
     max_upgrade: Annotated[
-        float | None, duration_option("--max-upgrade", help="Limit of the upgrade.",
-                                      rich_help_panel=LIMITS)
+        float | None,
+        duration_option("--max-upgrade", help="Limit of the upgrade.", rich_help_panel=LIMITS),
     ] = None,
     count: Annotated[
-        int, typer.Option("-c", "--count", min=1, max=1000, metavar="N", help="Pings to send.",
-                          rich_help_panel=LIMITS)
+        int,
+        typer.Option(
+            "-c",
+            "--count",
+            min=1,
+            max=1000,
+            metavar="N",
+            help="Pings to send.",
+            rich_help_panel=LIMITS,
+        ),
     ] = 5,
     max_p95: Annotated[
-        float | None, duration_option("--max-p95", help="Limit of the 95th percentile.",
-                                      rich_help_panel=LIMITS)
+        float | None,
+        duration_option("--max-p95", help="Limit of the 95th percentile.", rich_help_panel=LIMITS),
     ] = None,
     max_loss: Annotated[
-        float, percent_option("--max-loss", help="Limit of Pings without a Pong.",
-                              rich_help_panel=LIMITS)
+        float,
+        percent_option("--max-loss", help="Limit of Pings without a Pong.", rich_help_panel=LIMITS),
     ] = 0.0,
     cert_days: Annotated[
-        int | None, typer.Option("--cert-days", min=0, metavar="DAYS", show_default="14",
-                                 help="The certificate must last longer.", rich_help_panel=LIMITS)
+        int | None,
+        typer.Option(
+            "--cert-days",
+            min=0,
+            metavar="DAYS",
+            show_default="14",
+            help="The certificate must last longer.",
+            rich_help_panel=LIMITS,
+        ),
     ] = None,
     timeout: Annotated[
-        float, duration_option("--timeout", help="For any one answer: a Pong, a Close.",
-                               show_default="5s", rich_help_panel=LIMITS)
+        float,
+        duration_option(
+            "--timeout",
+            help="For any one answer: a Pong, a Close.",
+            show_default="5s",
+            rich_help_panel=LIMITS,
+        ),
     ] = 5.0,
     expect_status: Annotated[
-        str | None, typer.Option("--expect-status", metavar="STATUS", rich_help_panel=EXPECT,
-                                 help="HTTP status to answer with: 403, 401,403 or 4xx.")
+        str | None,
+        typer.Option(
+            "--expect-status",
+            metavar="STATUS",
+            rich_help_panel=EXPECT,
+            help="HTTP status to answer with: 403, 401,403 or 4xx.",
+        ),
     ] = None,
     expect_header: Annotated[
-        list[str] | None, typer.Option("--expect-header", metavar="'NAME: REGEX'",
-                                       help="Header of the answer (repeatable).",
-                                       rich_help_panel=EXPECT)
+        list[str] | None,
+        typer.Option(
+            "--expect-header",
+            metavar="'NAME: REGEX'",
+            help="Header of the answer (repeatable).",
+            rich_help_panel=EXPECT,
+        ),
     ] = None,
     expect_subprotocol: Annotated[
-        str | None, typer.Option("--expect-subprotocol", metavar="NAME",
-                                 help="Subprotocol to be chosen; it is offered.",
-                                 rich_help_panel=EXPECT)
+        str | None,
+        typer.Option(
+            "--expect-subprotocol",
+            metavar="NAME",
+            help="Subprotocol to be chosen; it is offered.",
+            rich_help_panel=EXPECT,
+        ),
     ] = None,
     expect_extension: Annotated[
-        list[str] | None, typer.Option("--expect-extension", metavar="NAME",
-                                       help="Extension to be granted (repeatable).",
-                                       rich_help_panel=EXPECT)
+        list[str] | None,
+        typer.Option(
+            "--expect-extension",
+            metavar="NAME",
+            help="Extension to be granted (repeatable).",
+            rich_help_panel=EXPECT,
+        ),
     ] = None,
     send: Annotated[
-        str | None, typer.Option("--send", metavar="TEXT|@FILE", help="Message to send.",
-                                 rich_help_panel=EXPECT)
+        str | None,
+        typer.Option(
+            "--send", metavar="TEXT|@FILE", help="Message to send.", rich_help_panel=EXPECT
+        ),
     ] = None,
     expect: Annotated[
-        str | None, typer.Option("--expect", metavar="REGEX", help="A message that must come.",
-                                 rich_help_panel=EXPECT)
+        str | None,
+        typer.Option(
+            "--expect", metavar="REGEX", help="A message that must come.", rich_help_panel=EXPECT
+        ),
     ] = None,
     expect_json: Annotated[
-        list[str] | None, typer.Option("--expect-json", metavar="JSONPATH[=VALUE]",
-                                       help="A JSON message that must come, as in "
-                                       "$.items[0].id=7 (repeatable).", rich_help_panel=EXPECT)
+        list[str] | None,
+        typer.Option(
+            "--expect-json",
+            metavar="JSONPATH[=VALUE]",
+            help="A JSON message that must come, as in $.items[0].id=7 (repeatable).",
+            rich_help_panel=EXPECT,
+        ),
     ] = None,
     within: Annotated[
-        float, duration_option("--within", help="How soon that message must come.",
-                               show_default="2s", rich_help_panel=EXPECT)
+        float,
+        duration_option(
+            "--within",
+            help="How soon that message must come.",
+            show_default="2s",
+            rich_help_panel=EXPECT,
+        ),
     ] = 2.0,
     require_idle: Annotated[
-        float | None, duration_option("--require-idle", rich_help_panel=LIMITS,
-                                      help="Survive this long without traffic.")
+        float | None,
+        duration_option(
+            "--require-idle", rich_help_panel=LIMITS, help="Survive this long without traffic."
+        ),
     ] = None,
     require_keepalive: Annotated[
-        float | None, duration_option("--require-keepalive", rich_help_panel=LIMITS,
-                                      help="Survive with a Ping this often, three times or "
-                                      "for as long as --require-idle.")
+        float | None,
+        duration_option(
+            "--require-keepalive",
+            rich_help_panel=LIMITS,
+            help="Survive with a Ping this often, three times or for as long as --require-idle.",
+        ),
     ] = None,
     conformance: Annotated[
-        bool, flag("--conformance", help="Judge protocol conformance by observation.",
-                   rich_help_panel=RULES)
+        bool,
+        flag(
+            "--conformance",
+            help="Judge protocol conformance by observation.",
+            rich_help_panel=RULES,
+        ),
     ] = False,
     adversarial: Annotated[
-        bool, flag("--adversarial", rich_help_panel=RULES,
-                   help="Also send what RFC 6455 forbids: only to endpoints that are yours.")
+        bool,
+        flag(
+            "--adversarial",
+            rich_help_panel=RULES,
+            help="Also send what RFC 6455 forbids: only to endpoints that are yours.",
+        ),
     ] = False,
     only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="GLOB", rich_help_panel=RULES,
-                                       help="Judge only these checks (repeatable, or a,b).")
+        list[str] | None,
+        typer.Option(
+            "--only",
+            metavar="GLOB",
+            rich_help_panel=RULES,
+            help="Judge only these checks (repeatable, or a,b).",
+        ),
     ] = None,
     skip: Annotated[
-        list[str] | None, typer.Option("--skip", metavar="GLOB", rich_help_panel=RULES,
-                                       help="Leave these checks out (repeatable, or a,b).")
+        list[str] | None,
+        typer.Option(
+            "--skip",
+            metavar="GLOB",
+            rich_help_panel=RULES,
+            help="Leave these checks out (repeatable, or a,b).",
+        ),
     ] = None,
-) -> CheckOptions:  # fmt: skip
+) -> CheckOptions:
     """Build what an endpoint must be, refusing what cannot be."""
     from wsdiag.probes.check.jsonpath import JsonExpectation
     from wsdiag.probes.check.options import (
@@ -226,12 +312,18 @@ def refuse_empty(options: CheckOptions) -> None:
 
 
 NEEDS_UPGRADE: dict[str, str] = {
-    "max-upgrade": "max_upgrade_s", "max-p95": "max_p95_s", "send": "send", "expect": "expect",
-    "expect-json": "expect_json", "expect-subprotocol": "expect_subprotocol",
-    "expect-extension": "expect_extensions", "require-idle": "require_idle_s",
-    "require-keepalive": "require_keepalive_s", "conformance": "conformance",
+    "max-upgrade": "max_upgrade_s",
+    "max-p95": "max_p95_s",
+    "send": "send",
+    "expect": "expect",
+    "expect-json": "expect_json",
+    "expect-subprotocol": "expect_subprotocol",
+    "expect-extension": "expect_extensions",
+    "require-idle": "require_idle_s",
+    "require-keepalive": "require_keepalive_s",
+    "conformance": "conformance",
     "adversarial": "adversarial",
-}  # fmt: skip
+}
 """Options that make no sense for an endpoint that must refuse, and their attributes."""
 
 

@@ -19,8 +19,8 @@ from wsdiag.cli.main import leave_quietly
 
 if TYPE_CHECKING:
     from wsdiag.probes.check.runner import EndpointReport
-    from wsdiag.probes.results import CheckResult, CheckSummary, Error
-    from wsdiag.render.terminal import Terminal
+    from wsdiag.records import CheckResult, CheckSummary, Error
+    from wsdiag.render.base.terminal import Terminal
 
 
 class CheckFormat(StrEnum):
@@ -75,7 +75,7 @@ class Printer:
 
     def finish(self) -> bool:
         """Print what is left; False when a file that was asked for could not be written."""
-        from wsdiag.probes.check.decision import summarize
+        from wsdiag.probes.check.summary import summarize
 
         took_s = time.monotonic() - self.began
         summary = summarize(self.results, took_s, unreachable=len(self.errors))
@@ -102,14 +102,14 @@ class Printer:
                 self.terminal.log(f"error: cannot write to stdout: {error.strerror}")
 
     def _text(self, summary: CheckSummary) -> None:
-        from wsdiag.render.check import print_checks
+        from wsdiag.render.check.view import print_checks
 
         self._out(lambda: print_checks(self.terminal, self.results, summary))
         self._suspect()
 
     def _suspect(self) -> None:
         """An endpoint that took no more connections: the finding behind many that are missing."""
-        from wsdiag.probes.check.talk import NO_MORE
+        from wsdiag.probes.check.waiting import NO_MORE
 
         cleaned = [self.terminal.clean(result) for result in self.results]
         for url in dict.fromkeys(r.url for r in cleaned if (r.detail or "").startswith(NO_MORE)):
@@ -119,7 +119,7 @@ class Printer:
             )
 
     def _junit(self, cleaned: list[CheckResult]) -> bool:
-        from wsdiag.render.junit import junit_xml
+        from wsdiag.render.check.junit import junit_xml
 
         if self.format is not CheckFormat.junit and self.junit is None:
             return True
@@ -129,7 +129,7 @@ class Printer:
         return self._write(self.junit, report) if self.junit else True
 
     def _github(self, cleaned: list[CheckResult], summary: CheckSummary) -> None:
-        from wsdiag.render.github import annotation_lines, step_summary
+        from wsdiag.render.check.github import annotation_lines, step_summary
 
         for line in annotation_lines(cleaned, summary):
             self._out(partial(self.terminal.line, line))
@@ -138,7 +138,7 @@ class Printer:
             self._write(Path(place), step_summary(cleaned, summary), "a")
 
     def _picture(self, summary: CheckSummary) -> bool:
-        from wsdiag.render.check import save_checks
+        from wsdiag.render.check.view import save_checks
 
         try:
             save_checks(self.terminal, self.results, summary)

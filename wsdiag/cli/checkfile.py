@@ -29,7 +29,7 @@ from wsdiag.cli.check_options import (
 from wsdiag.cli.inject import injects
 from wsdiag.cli.options import request_options
 from wsdiag.cli.toml_lines import Lines, find_lines
-from wsdiag.transport.options import DialOptions
+from wsdiag.transport.dial.options import DialOptions
 
 if TYPE_CHECKING:
     from wsdiag.probes.check.options import CheckOptions, Endpoint
@@ -41,10 +41,21 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH", re.IGNORECASE)
 _LONG = re.compile(r"--([a-z0-9-]+)")
 # For the command line only: they are about the run, not about an endpoint.
-_OF_THE_RUN = frozenset({
-    "output", "junit", "quiet", "verbose", "color", "save", "trace", "show-secrets", "jobs",
-    "file", "list-checks",
-})  # fmt: skip
+_OF_THE_RUN = frozenset(
+    {
+        "output",
+        "junit",
+        "quiet",
+        "verbose",
+        "color",
+        "save",
+        "trace",
+        "show-secrets",
+        "jobs",
+        "file",
+        "list-checks",
+    }
+)
 
 Table = dict[str, Any]
 
@@ -255,9 +266,15 @@ class _EndpointParser:
 
             refuse_empty(check)
             read.append(
-                Endpoint(url=url, name=name, dial=dial, check=check,
-                         retry=retry.times, retry_delay_s=retry.delay_s)
-            )  # fmt: skip
+                Endpoint(
+                    url=url,
+                    name=name,
+                    dial=dial,
+                    check=check,
+                    retry=retry.times,
+                    retry_delay_s=retry.delay_s,
+                )
+            )
 
         return endpoint
 
@@ -277,7 +294,7 @@ class _EndpointParser:
 
     def parse(self, values: Table) -> Endpoint:
         """The endpoint of a table; a usage error of typer's."""
-        from wsdiag.transport.target import Target, UrlError
+        from wsdiag.transport.dial.target import Target, UrlError
 
         try:
             Target.parse(str(values["url"]))

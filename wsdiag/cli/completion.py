@@ -17,9 +17,7 @@ class Shell(StrEnum):
     powershell = "powershell"
 
 
-def completion(
-    shell: Annotated[Shell, typer.Argument(help="Which one")],
-) -> None:
+def completion(shell: Annotated[Shell, typer.Argument(help="Which one")]) -> None:
     """Print a shell's completion script.
 
     eval "$(wsdiag completion bash)"  # in ~/.bashrc

@@ -6,21 +6,15 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 from wsdiag.cli.inject import injects
-from wsdiag.cli.options import (
-    Format,
-    Output,
-    default_compression,
-    output_options,
-    request_options,
-)
+from wsdiag.cli.options import Format, Output, default_compression, output_options, request_options
 from wsdiag.cli.runtime import NO_ANSWER, USAGE, run_async
 from wsdiag.cli.view import open_terminal, refuse_bad_urls, tracing
-from wsdiag.transport.options import DialOptions
+from wsdiag.transport.dial.options import DialOptions
 
 if TYPE_CHECKING:
     import typer
 
-    from wsdiag.render.terminal import Terminal
+    from wsdiag.render.base.terminal import Terminal
     from wsdiag.transport.trace import Tracer
 
 
@@ -53,8 +47,8 @@ async def connect_and_show(
     url: str, dial: DialOptions, terminal: Terminal, format: Format, tracer: Tracer | None = None
 ) -> int:
     """Connect once, print the result, and return the exit code."""
-    from wsdiag.probes.connect import connect
-    from wsdiag.render.connect import print_connect, save_connect
+    from wsdiag.probes.connect.run import connect
+    from wsdiag.render.connect.view import print_connect, save_connect
 
     result = await connect(url, default_compression(dial, True), tracer=tracer)
     if format is Format.json:

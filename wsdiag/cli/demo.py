@@ -19,10 +19,10 @@ from wsdiag.cli.options import OUTPUT, Color, Format, Output
 from wsdiag.cli.ping import PingFormat, ViewOptions, ping_and_show
 from wsdiag.cli.runtime import NO_ANSWER, run_async
 from wsdiag.cli.view import open_terminal
-from wsdiag.transport.options import DialOptions
+from wsdiag.transport.dial.options import DialOptions
 
 if TYPE_CHECKING:
-    from wsdiag.render.terminal import Terminal
+    from wsdiag.render.base.terminal import Terminal
 
 # The tour must not depend on where the user's proxy environment points.
 DIRECT = DialOptions(proxy="")
@@ -68,10 +68,13 @@ def _endpoint() -> Iterator[str]:
     # from where we are ourselves, a zip file say, and not from what the current folder holds
     server = subprocess.Popen(
         [sys.executable, "-P", "-m", "wsdiag", "serve", "--port", "0", "-o", "json"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        start_new_session=True, text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )  # fmt: skip
+    )
     try:
         assert server.stdout is not None
         first = server.stdout.readline()
@@ -102,7 +105,7 @@ def _connect(url: str, terminal: Terminal) -> int:
 
 
 def _ping(url: str, terminal: Terminal) -> int:
-    from wsdiag.probes.ping import PingOptions
+    from wsdiag.probes.ping.run import PingOptions
 
     target = url + PINGED
     _step("How is the latency?", f"wsdiag ping -i 100ms -c 50 '{target}'", terminal)
@@ -112,7 +115,7 @@ def _ping(url: str, terminal: Terminal) -> int:
 
 
 def _idle_probe(url: str, terminal: Terminal) -> int:
-    from wsdiag.probes.idle_options import IdleOptions
+    from wsdiag.probes.idle.options import IdleOptions
 
     target = url + IDLE
     command = f"wsdiag idle-probe --from 1 --to 5 --step 1 --keepalive 1 '{target}'"

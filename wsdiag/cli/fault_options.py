@@ -34,10 +34,15 @@ class ServeCommand(HelpCommand):
         from wsdiag.server.common import fault_options
 
         optional = {f"--{option.name}" for option in fault_options() if option.optional}
-        return list(super().parse_args(ctx, [
-            f"{arg}=" if arg in optional and then.startswith("-") else arg
-            for arg, then in pairwise([*args, "-"])
-        ]))  # fmt: skip
+        return list(
+            super().parse_args(
+                ctx,
+                [
+                    f"{arg}=" if arg in optional and then.startswith("-") else arg
+                    for arg, then in pairwise([*args, "-"])
+                ],
+            )
+        )
 
     def invoke(self, ctx: Any) -> Any:
         """Turn the fault options into values of `--fault`, which the command knows."""

@@ -69,9 +69,8 @@ class HelpGroup(PrintedHelp, TyperGroup):
 
 
 def help(
-    command: Annotated[Topic | None, typer.Argument(metavar="COMMAND", help="Which one")]
-    = None,
-) -> None:  # fmt: skip
+    command: Annotated[Topic | None, typer.Argument(metavar="COMMAND", help="Which one")] = None,
+) -> None:
     """Describe every option of a command.
 
     wsdiag help ping

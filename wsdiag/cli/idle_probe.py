@@ -8,24 +8,19 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, get_args
 
 from wsdiag.cli.inject import injects
-from wsdiag.cli.options import (
-    Output,
-    default_compression,
-    output_options,
-    request_options,
-)
+from wsdiag.cli.options import Output, default_compression, output_options, request_options
 from wsdiag.cli.params import bad_parameter, duration_option, flag, usage_errors
 from wsdiag.cli.room import make_room
 from wsdiag.cli.runtime import USAGE, run_async
 from wsdiag.cli.view import EventWriter, JsonWriter, open_terminal, refuse_bad_urls, tracing
-from wsdiag.probes.results import Trial
-from wsdiag.transport.options import DialOptions
+from wsdiag.records import TrialKind
+from wsdiag.transport.dial.options import DialOptions
 
 if TYPE_CHECKING:
     import typer
 
-    from wsdiag.probes.idle_options import IdleOptions
-    from wsdiag.render.terminal import Terminal
+    from wsdiag.probes.idle.options import IdleOptions
+    from wsdiag.render.base.terminal import Terminal
     from wsdiag.transport.trace import Tracer
 
 
@@ -143,7 +138,7 @@ def idle_options(
     ] = None,
 ) -> IdleOptions:
     """Build what to try for how long, refusing what cannot be."""
-    from wsdiag.probes.idle_options import IdleOptions
+    from wsdiag.probes.idle.options import IdleOptions
 
     with usage_errors():
         return IdleOptions(
@@ -163,12 +158,12 @@ def idle_options(
         )
 
 
-def _trials(text: str, push: str | None, send: str | None) -> tuple[Trial, ...]:
+def _trials(text: str, push: str | None, send: str | None) -> tuple[TrialKind, ...]:
     names = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in get_args(Trial)]
+    unknown = [name for name in names if name not in get_args(TrialKind)]
     if unknown or not names:
         raise bad_parameter(
-            f"{', '.join(unknown) or 'nothing'}: choose from {', '.join(get_args(Trial))}",
+            f"{', '.join(unknown) or 'nothing'}: choose from {', '.join(get_args(TrialKind))}",
             param_hint="--trials",
         )
     for name, text_to_send, option in (("push", push, "--push"), ("data", send, "--send")):
@@ -176,7 +171,7 @@ def _trials(text: str, push: str | None, send: str | None) -> tuple[Trial, ...]:
             names.append(name)
         if text_to_send is None and name in names:
             raise bad_parameter(f"{name} needs {option} TEXT", param_hint="--trials")
-    return tuple(trial for trial in get_args(Trial) if trial in names)
+    return tuple(trial for trial in get_args(TrialKind) if trial in names)
 
 
 @injects(options=idle_options, dial=request_options, output=output_options)
@@ -202,7 +197,7 @@ def idle_probe(
     long as --to. The verdict says what was seen, what keeps connections open, which products are
     known for such a limit, and what to set. Two URLs, edge and origin say, tell which side it is.
     """
-    from wsdiag.probes.idle_plan import plan_round
+    from wsdiag.probes.idle.plan import plan_round
 
     terminal = open_terminal(output, dial, urls=urls)
     refuse_bad_urls(urls, terminal, json=format is IdleFormat.json)
@@ -221,9 +216,9 @@ def probe_and_show(
     tracer: Tracer | None,
 ) -> int:
     """Run the probe, hand each event to the chosen output, and return the exit code."""
-    from wsdiag.probes.idle import IdleRun
-    from wsdiag.probes.idle_outcome import idle_exit_code
-    from wsdiag.probes.results import Error, IdleVerdict
+    from wsdiag.probes.idle.outcome import idle_exit_code
+    from wsdiag.probes.idle.run import IdleRun
+    from wsdiag.records import Error, IdleVerdict
 
     run = IdleRun(urls, options, default_compression(dial, False), tracer)
     show = _writer(urls, terminal, format)
@@ -260,10 +255,10 @@ def _writer(urls: list[str], terminal: Terminal, format: IdleFormat) -> EventWri
         data = _data_writer(terminal, format)
         if terminal.save_path is None:
             return data
-        from wsdiag.render.idle import SavedIdle
+        from wsdiag.render.idle.view import SavedIdle
 
         return SavedIdle(data, terminal, urls)
-    from wsdiag.render.idle import idle_view
+    from wsdiag.render.idle.view import idle_view
 
     return idle_view(terminal, urls)
 
@@ -271,6 +266,6 @@ def _writer(urls: list[str], terminal: Terminal, format: IdleFormat) -> EventWri
 def _data_writer(terminal: Terminal, format: IdleFormat) -> EventWriter:
     if format is IdleFormat.json:
         return JsonWriter(terminal)
-    from wsdiag.render.idle_csv import IdleCsv
+    from wsdiag.render.idle.csv import IdleCsv
 
     return IdleCsv(terminal)

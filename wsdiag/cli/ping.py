@@ -20,13 +20,13 @@ from wsdiag.cli.params import (
 from wsdiag.cli.room import make_room
 from wsdiag.cli.runtime import USAGE, run_async
 from wsdiag.cli.view import EventWriter, JsonWriter, open_terminal, refuse_bad_urls, tracing
-from wsdiag.transport.options import DialOptions
+from wsdiag.transport.dial.options import DialOptions
 
 if TYPE_CHECKING:
     import typer
 
-    from wsdiag.probes.ping import PingOptions
-    from wsdiag.render.terminal import Terminal
+    from wsdiag.probes.ping.run import PingOptions
+    from wsdiag.render.base.terminal import Terminal
     from wsdiag.transport.trace import Tracer
 
 WHAT, LIMITS, VIEW = "Pings", "Limits (exit code 3 where one does not hold)", "View"
@@ -50,65 +50,88 @@ class Mode(StrEnum):
 
 def ping_options(
     count: Annotated[
-        int | None, typer.Option("-c", "--count", min=1, metavar="N", help="Stop after N Pings.",
-                                 rich_help_panel=WHAT)
+        int | None,
+        typer.Option(
+            "-c", "--count", min=1, metavar="N", help="Stop after N Pings.", rich_help_panel=WHAT
+        ),
     ] = None,
     interval: Annotated[
-        float | None, duration_option("-i", "--interval", help="Between Pings (1ms and up).",
-                                      show_default="1s", rich_help_panel=WHAT)
+        float | None,
+        duration_option(
+            "-i",
+            "--interval",
+            help="Between Pings (1ms and up).",
+            show_default="1s",
+            rich_help_panel=WHAT,
+        ),
     ] = None,
     timeout: Annotated[
-        float, duration_option("-W", "--timeout", help="A Pong later than this is lost.",
-                               show_default="20s", rich_help_panel=WHAT)
+        float,
+        duration_option(
+            "-W",
+            "--timeout",
+            help="A Pong later than this is lost.",
+            show_default="20s",
+            rich_help_panel=WHAT,
+        ),
     ] = 20.0,
     deadline: Annotated[
-        float | None, duration_option("-w", "--deadline", help="Stop after this long.",
-                                      rich_help_panel=WHAT)
+        float | None,
+        duration_option("-w", "--deadline", help="Stop after this long.", rich_help_panel=WHAT),
     ] = None,
     size: Annotated[
-        int | None, size_option("-s", "--size", help="Payload (a Ping: 8 to 125 bytes).",
-                                rich_help_panel=WHAT)
+        int | None,
+        size_option("-s", "--size", help="Payload (a Ping: 8 to 125 bytes).", rich_help_panel=WHAT),
     ] = None,
     mode: Annotated[
-        Mode, typer.Option("--mode", help="Ping frames, or messages to an echoing endpoint.",
-                           rich_help_panel=WHAT)
+        Mode,
+        typer.Option(
+            "--mode", help="Ping frames, or messages to an echoing endpoint.", rich_help_panel=WHAT
+        ),
     ] = Mode.ping,
     flood: Annotated[
-        bool, flag("-f", "--flood", help="The next Ping as soon as the Pong is there.",
-                           rich_help_panel=WHAT)
+        bool,
+        flag(
+            "-f",
+            "--flood",
+            help="The next Ping as soon as the Pong is there.",
+            rich_help_panel=WHAT,
+        ),
     ] = False,
     adaptive: Annotated[
-        bool, flag("--adaptive", help="Interval follows the round trip.",
-                           rich_help_panel=WHAT)
+        bool, flag("--adaptive", help="Interval follows the round trip.", rich_help_panel=WHAT)
     ] = False,
     reconnect: Annotated[
-        bool, flag("--reconnect", help="Go on after a drop; record each.",
-                           rich_help_panel=WHAT)
+        bool, flag("--reconnect", help="Go on after a drop; record each.", rich_help_panel=WHAT)
     ] = False,
     load: Annotated[
-        str | None, typer.Option("--load", metavar="RATE|max",
-                                 help="Send data at RATE bytes/s while measuring.",
-                                 rich_help_panel=WHAT)
+        str | None,
+        typer.Option(
+            "--load",
+            metavar="RATE|max",
+            help="Send data at RATE bytes/s while measuring.",
+            rich_help_panel=WHAT,
+        ),
     ] = None,
     max_p50: Annotated[
-        float | None, duration_option("--max-p50", help="Limit of the median.",
-                                      rich_help_panel=LIMITS)
+        float | None,
+        duration_option("--max-p50", help="Limit of the median.", rich_help_panel=LIMITS),
     ] = None,
     max_p95: Annotated[
-        float | None, duration_option("--max-p95", help="Limit of the 95th percentile.",
-                                      rich_help_panel=LIMITS)
+        float | None,
+        duration_option("--max-p95", help="Limit of the 95th percentile.", rich_help_panel=LIMITS),
     ] = None,
     max_p99: Annotated[
-        float | None, duration_option("--max-p99", help="Limit of the 99th percentile.",
-                                      rich_help_panel=LIMITS)
+        float | None,
+        duration_option("--max-p99", help="Limit of the 99th percentile.", rich_help_panel=LIMITS),
     ] = None,
     max_loss: Annotated[
-        float | None, percent_option("--max-loss", help="Limit of lost Pings.",
-                                     rich_help_panel=LIMITS)
+        float | None,
+        percent_option("--max-loss", help="Limit of lost Pings.", rich_help_panel=LIMITS),
     ] = None,
-) -> PingOptions:  # fmt: skip
+) -> PingOptions:
     """Build what to send and what must hold, refusing what cannot be."""
-    from wsdiag.probes.ping import PingOptions
+    from wsdiag.probes.ping.run import PingOptions
 
     _refuse_impossible(size, mode, interval)
     with usage_errors():
@@ -172,12 +195,16 @@ class ViewOptions(NamedTuple):
 
 def view_options(
     timestamps: Annotated[
-        bool, flag("-D", "--timestamps", help="Wall-clock time on each line.",
-                           rich_help_panel=VIEW)
+        bool, flag("-D", "--timestamps", help="Wall-clock time on each line.", rich_help_panel=VIEW)
     ] = False,
     window: Annotated[
-        float, duration_option("--window", help="How much of the past the chart shows.",
-                               show_default="60s", rich_help_panel=VIEW)
+        float,
+        duration_option(
+            "--window",
+            help="How much of the past the chart shows.",
+            show_default="60s",
+            rich_help_panel=VIEW,
+        ),
     ] = 60.0,
     y_max: Annotated[
         float | None, duration_option("--y-max", help="Top of the chart.", rich_help_panel=VIEW)
@@ -186,10 +213,9 @@ def view_options(
         bool, flag("--log-scale", help="Logarithmic axis.", rich_help_panel=VIEW)
     ] = False,
     no_chart: Annotated[
-        bool, flag("--no-chart", help="Plain lines on a terminal too.",
-                           rich_help_panel=VIEW)
+        bool, flag("--no-chart", help="Plain lines on a terminal too.", rich_help_panel=VIEW)
     ] = False,
-) -> ViewOptions:  # fmt: skip
+) -> ViewOptions:
     """Build how the live view draws."""
     return ViewOptions(timestamps, window, _in_ms(y_max), log_scale, not no_chart)
 
@@ -232,9 +258,9 @@ def ping_and_show(
     tracer: Tracer | None,
 ) -> int:
     """Run the probe, hand each event to the chosen output, and return the exit code."""
-    from wsdiag.probes.outcome import ping_exit_code, shortfalls
-    from wsdiag.probes.ping import PingRun
-    from wsdiag.probes.results import Error, PingSummary
+    from wsdiag.probes.ping.outcome import ping_exit_code, shortfalls
+    from wsdiag.probes.ping.run import PingRun
+    from wsdiag.records import Error, PingSummary
 
     run = PingRun(urls, options, default_compression(dial, False), tracer)
     show = _writer(urls, view, terminal, format)
@@ -264,10 +290,17 @@ def ping_and_show(
         wanted = None if interrupted else options.count
         for sentence in shortfalls(summaries, count=wanted, deadline=options.deadline_s):
             terminal.log(f"error: {sentence}")
-        return USAGE if misused else ping_exit_code(
-            summaries, count=options.count, deadline=options.deadline_s,
-            reconnect=options.reconnect, interrupted=interrupted,
-        )  # fmt: skip
+        return (
+            USAGE
+            if misused
+            else ping_exit_code(
+                summaries,
+                count=options.count,
+                deadline=options.deadline_s,
+                reconnect=options.reconnect,
+                interrupted=interrupted,
+            )
+        )
 
     _announce_load(options, terminal)
     show.start()
@@ -291,20 +324,25 @@ def _writer(
         data = _data_writer(terminal, format)
         if terminal.save_path is None:
             return data
-        from wsdiag.render.ping import save_beside
+        from wsdiag.render.ping.view import save_beside
 
         return save_beside(data, terminal, urls, y_max_ms=view.y_max_ms, log_scale=view.log_scale)
-    from wsdiag.render.ping import ping_view
+    from wsdiag.render.ping.view import ping_view
 
     return ping_view(
-        terminal, urls, window_s=view.window_s, y_max_ms=view.y_max_ms,
-        log_scale=view.log_scale, chart=view.chart, timestamps=view.timestamps,
-    )  # fmt: skip
+        terminal,
+        urls,
+        window_s=view.window_s,
+        y_max_ms=view.y_max_ms,
+        log_scale=view.log_scale,
+        chart=view.chart,
+        timestamps=view.timestamps,
+    )
 
 
 def _data_writer(terminal: Terminal, format: PingFormat) -> EventWriter:
     if format is PingFormat.json:
         return JsonWriter(terminal)
-    from wsdiag.render.csv import PingCsv
+    from wsdiag.render.ping.csv import PingCsv
 
     return PingCsv(terminal)

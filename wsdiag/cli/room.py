@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wsdiag.cli.runtime import USAGE
 
 if TYPE_CHECKING:
-    from wsdiag.render.terminal import Terminal
+    from wsdiag.render.base.terminal import Terminal
 
 # The terminal, the loop, a trace, modules still to be read; and while dialing, a second address.
 _OURS, _DIALING = 32, 128
@@ -24,14 +24,16 @@ def make_room(connections: int, terminal: Terminal, *, json: bool) -> None:
 
 
 def _refuse(connections: int, limit: int, terminal: Terminal, *, json: bool) -> None:
-    from wsdiag.probes.results import Error
-    from wsdiag.render.error import print_error
+    from wsdiag.records import Error
+    from wsdiag.render.base.error import print_error
 
     error = Error(
-        "", "connect", "usage",
+        "",
+        "connect",
+        "usage",
         f"{connections} connections at once, but this process may open {limit} files only",
         f"raise the limit (ulimit -n {connections + _OURS + _DIALING}), or ask for fewer at once",
-    )  # fmt: skip
+    )
     if json:
         terminal.json(error)
     print_error(terminal, error)

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from wsdiag.cli.main import INTERRUPTED, leave_quietly
-from wsdiag.transport.punctual import event_loop
+from wsdiag.transport.hires_loop import event_loop
 
 NO_ANSWER = 1
 USAGE = 2

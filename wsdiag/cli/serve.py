@@ -21,7 +21,7 @@ from wsdiag.cli.runtime import NO_ANSWER, USAGE, run_async
 from wsdiag.cli.view import open_terminal
 
 if TYPE_CHECKING:
-    from wsdiag.render.terminal import Terminal
+    from wsdiag.render.base.terminal import Terminal
     from wsdiag.server import ServerOptions
 
 WHERE, WHO, RELAY = "Listening", "Clients", "Relay"
@@ -53,33 +53,60 @@ class Relaying:
 
 def listen_options(
     host: Annotated[
-        str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.",
-                          rich_help_panel=WHERE)
+        str,
+        typer.Option(
+            "--host", metavar="ADDRESS", help="Address to listen on.", rich_help_panel=WHERE
+        ),
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option("--port", "-p", min=0, max=65535, metavar="PORT",
-                          help="Port to listen on; 0: any free one.", rich_help_panel=WHERE)
+        int,
+        typer.Option(
+            "--port",
+            "-p",
+            min=0,
+            max=65535,
+            metavar="PORT",
+            help="Port to listen on; 0: any free one.",
+            rich_help_panel=WHERE,
+        ),
     ] = 8765,
     tls: Annotated[
-        bool, typer.Option("--tls", help="TLS with a throw-away certificate.",
-                           rich_help_panel=WHERE)
+        bool,
+        typer.Option("--tls", help="TLS with a throw-away certificate.", rich_help_panel=WHERE),
     ] = False,
     ca_out: Annotated[
-        Path | None, typer.Option("--ca-out", metavar="FILE", dir_okay=False,
-                                  help="Write the throw-away CA here, for --cacert.",
-                                  rich_help_panel=WHERE)
+        Path | None,
+        typer.Option(
+            "--ca-out",
+            metavar="FILE",
+            dir_okay=False,
+            help="Write the throw-away CA here, for --cacert.",
+            rich_help_panel=WHERE,
+        ),
     ] = None,
     cert: Annotated[
-        Path | None, typer.Option("--cert", metavar="FILE", exists=True, dir_okay=False,
-                                  help="TLS with this certificate chain (PEM).",
-                                  rich_help_panel=WHERE)
+        Path | None,
+        typer.Option(
+            "--cert",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="TLS with this certificate chain (PEM).",
+            rich_help_panel=WHERE,
+        ),
     ] = None,
     key: Annotated[
-        Path | None, typer.Option("--key", metavar="FILE", exists=True, dir_okay=False,
-                                  help="Its key, when that is in another file.",
-                                  rich_help_panel=WHERE)
+        Path | None,
+        typer.Option(
+            "--key",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Its key, when that is in another file.",
+            rich_help_panel=WHERE,
+        ),
     ] = None,
-) -> Listening:  # fmt: skip
+) -> Listening:
     """Check that the TLS options make sense together."""
     if key is not None and cert is None:
         raise typer.BadParameter("a --key needs its --cert", param_hint="--key")
@@ -92,29 +119,52 @@ def listen_options(
 
 def relay_options(
     upstream: Annotated[
-        str | None, typer.Option("--upstream", metavar="URL",
-                                 help="Relay to this endpoint, faults in between.",
-                                 rich_help_panel=RELAY)
+        str | None,
+        typer.Option(
+            "--upstream",
+            metavar="URL",
+            help="Relay to this endpoint, faults in between.",
+            rich_help_panel=RELAY,
+        ),
     ] = None,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Relay TCP bytes, not messages (tcp://HOST:PORT).",
-                           rich_help_panel=RELAY)
+        bool,
+        typer.Option(
+            "--raw", help="Relay TCP bytes, not messages (tcp://HOST:PORT).", rich_help_panel=RELAY
+        ),
     ] = False,
     insecure: Annotated[
-        bool, typer.Option("-k", "--insecure", help="Do not verify the upstream's certificate.",
-                           rich_help_panel=RELAY)
+        bool,
+        typer.Option(
+            "-k",
+            "--insecure",
+            help="Do not verify the upstream's certificate.",
+            rich_help_panel=RELAY,
+        ),
     ] = False,
     cacert: Annotated[
-        Path | None, typer.Option("--cacert", metavar="FILE", exists=True, readable=True,
-                                  help="Trust this CA (file or folder) at the upstream.",
-                                  rich_help_panel=RELAY)
+        Path | None,
+        typer.Option(
+            "--cacert",
+            metavar="FILE",
+            exists=True,
+            readable=True,
+            help="Trust this CA (file or folder) at the upstream.",
+            rich_help_panel=RELAY,
+        ),
     ] = None,
     control_port: Annotated[
-        int | None, typer.Option("--control-port", min=0, max=65535, metavar="PORT",
-                                 help="Change faults at run time: POST /faults on loopback.",
-                                 rich_help_panel=RELAY)
+        int | None,
+        typer.Option(
+            "--control-port",
+            min=0,
+            max=65535,
+            metavar="PORT",
+            help="Change faults at run time: POST /faults on loopback.",
+            rich_help_panel=RELAY,
+        ),
     ] = None,
-) -> Relaying:  # fmt: skip
+) -> Relaying:
     """Check that the relay's options make sense together."""
     given = {"--raw": raw, "--insecure": insecure, "--cacert": cacert is not None}
     name = next((name for name, there in given.items() if there), None)
@@ -130,29 +180,55 @@ def serve(
     listen: Listening,
     relay: Relaying,
     fault: Annotated[
-        list[str] | None, typer.Option("--fault", metavar="PATH",
-                                help="Any path's fault on every path (repeatable).",
-                                rich_help_panel=FAULTS_PANEL)
+        list[str] | None,
+        typer.Option(
+            "--fault",
+            metavar="PATH",
+            help="Any path's fault on every path (repeatable).",
+            rich_help_panel=FAULTS_PANEL,
+        ),
     ] = None,
     subprotocol: Annotated[
-        list[str] | None, typer.Option("--subprotocol", metavar="NAME",
-                                help="Take this subprotocol (repeatable).", rich_help_panel=WHO)
+        list[str] | None,
+        typer.Option(
+            "--subprotocol",
+            metavar="NAME",
+            help="Take this subprotocol (repeatable).",
+            rich_help_panel=WHO,
+        ),
     ] = None,
     max_connections: Annotated[
-        int | None, typer.Option("--max-connections", min=1, metavar="N",
-                                 help="Answer 503 beyond so many.", rich_help_panel=WHO)
+        int | None,
+        typer.Option(
+            "--max-connections",
+            min=1,
+            metavar="N",
+            help="Answer 503 beyond so many.",
+            rich_help_panel=WHO,
+        ),
     ] = None,
     max_message_size: Annotated[
-        int, size_option("--max-message-size", help="Close with 1009 beyond.",
-                         show_default="16M", rich_help_panel=WHO)
+        int,
+        size_option(
+            "--max-message-size",
+            help="Close with 1009 beyond.",
+            show_default="16M",
+            rich_help_panel=WHO,
+        ),
     ] = 16 * 2**20,
     compression: Annotated[
-        bool, typer.Option("--compression/--no-compression",
-                           help="Accept permessage-deflate.", rich_help_panel=WHO)
+        bool,
+        typer.Option(
+            "--compression/--no-compression", help="Accept permessage-deflate.", rich_help_panel=WHO
+        ),
     ] = True,
     list_paths: Annotated[
-        bool, typer.Option("--list", help="Print every path with one line of help, and exit.",
-                           rich_help_panel=FAULTS_PANEL)
+        bool,
+        typer.Option(
+            "--list",
+            help="Print every path with one line of help, and exit.",
+            rich_help_panel=FAULTS_PANEL,
+        ),
     ] = False,
     output: Annotated[
         Format, typer.Option("-o", "--output", help="Output format.", rich_help_panel=OUTPUT)
@@ -163,7 +239,7 @@ def serve(
     color: Annotated[
         Color, typer.Option("--color", help="When to colour.", rich_help_panel=OUTPUT)
     ] = Color.auto,
-) -> None:  # fmt: skip
+) -> None:
     """Serve an endpoint that behaves, or misbehaves exactly as asked.
 
     wsdiag serve --idle-timeout 60 --drop silent
@@ -183,13 +259,22 @@ def serve(
     chosen = read_faults(fault or [])
     with _certificate(listen) as (cert, key):
         options = ServerOptions(
-            host=listen.host, port=listen.port, cert=cert, key=key,
-            subprotocols=tuple(subprotocol or ()), compression=compression,
-            max_connections=max_connections, max_message_size=max_message_size,
-            faults=tuple(chosen), upstream=relay.upstream, raw=relay.raw,
-            insecure=relay.insecure, cacert=relay.cacert, control_port=relay.control_port,
+            host=listen.host,
+            port=listen.port,
+            cert=cert,
+            key=key,
+            subprotocols=tuple(subprotocol or ()),
+            compression=compression,
+            max_connections=max_connections,
+            max_message_size=max_message_size,
+            faults=tuple(chosen),
+            upstream=relay.upstream,
+            raw=relay.raw,
+            insecure=relay.insecure,
+            cacert=relay.cacert,
+            control_port=relay.control_port,
             control_token=os.environ.get("WSDIAG_CONTROL_TOKEN"),
-        )  # fmt: skip
+        )
         code = _run(options, terminal, output)
     raise typer.Exit(code)
 
@@ -214,7 +299,7 @@ def _certificate(listen: Listening) -> Iterator[tuple[Path | None, Path | None]]
     if not listen.tls:
         yield listen.cert, listen.key
         return
-    from wsdiag.transport.certs import throw_away
+    from wsdiag.transport.tls.certs import throw_away
 
     names = dict.fromkeys(("localhost", "127.0.0.1", "::1", listen.host))
     made = throw_away([name for name in names if name not in ("0.0.0.0", "::")])
@@ -233,7 +318,7 @@ def _run(options: ServerOptions, terminal: Terminal, output: Format) -> int:
     from wsdiag.cli.serve_events import Reporter
     from wsdiag.server import Server
     from wsdiag.transport.files import allow_files
-    from wsdiag.transport.trust import TrustError
+    from wsdiag.transport.tls.trust import TrustError
 
     allow_files(_FILES)
     report = Reporter(terminal, json=output is Format.json)

@@ -10,8 +10,8 @@ from collections import deque
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wsdiag.probes.results import ServeEvent
-    from wsdiag.render.terminal import Terminal
+    from wsdiag.records import ServeEvent
+    from wsdiag.render.base.terminal import Terminal
     from wsdiag.server import Server, ServerOptions
 
 _MOST_WAITING = 10_000
@@ -35,7 +35,7 @@ class Reporter:
 
     def listening(self, server: Server, options: ServerOptions) -> None:
         """Print first of all where it listens, so that a script can wait for it."""
-        from wsdiag.probes.results import ServeListening
+        from wsdiag.records import ServeListening
         from wsdiag.render.serve import print_listening
 
         record = ServeListening(server.url, server.host, server.port, options.cert is not None)
@@ -57,7 +57,7 @@ class Reporter:
         if len(self._waiting) >= _MOST_WAITING:
             self._left_out += 1
             return
-        from wsdiag.probes.results import ServeEvent, utc_now
+        from wsdiag.records import ServeEvent, utc_now
 
         if self._left_out:
             left_out, self._left_out = self._left_out, 0
@@ -94,8 +94,8 @@ class Reporter:
     def failed(self, options: ServerOptions, problem: Exception) -> None:
         """Say why it cannot listen, and what to change."""
         from wsdiag.cli.serve_failures import explain
-        from wsdiag.probes.results import Error
-        from wsdiag.render.error import print_error
+        from wsdiag.records import Error
+        from wsdiag.render.base.error import print_error
 
         scheme = "wss" if options.cert is not None else "ws"
         url = f"{scheme}://{options.host}:{options.port}"

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from wsdiag.cli.options import Output
 from wsdiag.cli.runtime import USAGE
-from wsdiag.transport.options import DialOptions
+from wsdiag.transport.dial.options import DialOptions
 
 if TYPE_CHECKING:
-    from wsdiag.render.terminal import Terminal
-    from wsdiag.transport.target import UrlError
+    from wsdiag.render.base.terminal import Terminal
+    from wsdiag.transport.dial.target import UrlError
     from wsdiag.transport.trace import TraceEvent, Tracer
 
 
@@ -34,8 +34,8 @@ def open_terminal(
 
     It masks `secrets` and those that `dial`, `urls` and the environment's proxies carry.
     """
-    from wsdiag.render.redact import Redactor
-    from wsdiag.render.terminal import Terminal
+    from wsdiag.render.base.redact import Redactor
+    from wsdiag.render.base.terminal import Terminal
 
     secrets = [*secrets, *(secrets_of(dial) if dial is not None else ()), *secrets_of_urls(urls)]
     for name, value in os.environ.items():
@@ -84,14 +84,14 @@ def _userinfo_secrets(url: str) -> list[str]:
 
 def refuse_bad_urls(urls: Sequence[str], terminal: Terminal, *, json: bool) -> None:
     """Exit with 2 and a message that marks the place when a URL cannot be one."""
-    from wsdiag.transport.target import Target, UrlError
+    from wsdiag.transport.dial.target import Target, UrlError
 
     for url in urls:
         try:
             Target.parse(url)
         except UrlError as problem:
-            from wsdiag.probes.results import Error
-            from wsdiag.render.error import print_error
+            from wsdiag.records import Error
+            from wsdiag.render.base.error import print_error
 
             error = Error(url, "url", "usage", problem.message, _mark(problem))
             if json:
@@ -148,7 +148,7 @@ def tracing(output: Output, terminal: Terminal, *, urls: int = 1) -> Iterator[Tr
     if not output.verbose and output.trace is None:
         yield None
         return
-    from wsdiag.render.trace import TracePrinter, TraceWriter
+    from wsdiag.render.base.trace import TracePrinter, TraceWriter
 
     file = open(output.trace, "w", encoding="utf-8") if output.trace is not None else None  # noqa: SIM115
     listeners: list[Callable[[TraceEvent], None]] = []

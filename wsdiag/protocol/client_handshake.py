@@ -15,9 +15,9 @@ from wsdiag.protocol.headers import format_extension, get_all, parse_extensions
 from wsdiag.protocol.http import (
     MAX_HEAD_BYTES,
     MAX_HEADERS,
+    HeaderLimiter,
     HeadError,
     Headers,
-    HeadGuard,
     Response,
     accept_key,
     decode_headers,
@@ -84,7 +84,7 @@ class ClientHandshake:
         own += [("User-Agent", user_agent)] if user_agent is not None else []
         self.request_headers = _override(own, headers)
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=2 * MAX_HEAD_BYTES)
-        self._guard = HeadGuard()
+        self._guard = HeaderLimiter()
         self._received = b""
 
     def request(self) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from wsdiag.protocol.codes import INVALID_DATA, NO_STATUS, State, may_travel
+from wsdiag.protocol.codes import INVALID_DATA, NO_STATUS, State, is_sendable
 from wsdiag.protocol.errors import LocalProtocolError, ProtocolViolation
 
 MAX_REASON_BYTES = 123
@@ -48,7 +48,7 @@ def encode_close(code: int | None, reason: str = "") -> bytes:
         if reason:
             raise LocalProtocolError("a Close without a code cannot carry a reason")
         return b""
-    if not may_travel(code):
+    if not is_sendable(code):
         raise LocalProtocolError(f"close code {code} must not be sent (RFC 6455, 7.4.1)")
     return code.to_bytes(2, "big") + cut_reason(reason)
 
@@ -60,7 +60,7 @@ def decode_close(payload: bytes) -> tuple[int | None, str]:
     if len(payload) == 1:
         raise ProtocolViolation("Close payload of one byte", "RFC 6455, 5.5.1")
     code = int.from_bytes(payload[:2], "big")
-    if not may_travel(code):
+    if not is_sendable(code):
         raise ProtocolViolation(f"close code {code} must not be sent", "RFC 6455, 7.4")
     try:
         return code, payload[2:].decode()

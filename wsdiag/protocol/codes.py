@@ -65,7 +65,7 @@ _NAMES = {
 }
 
 
-def may_travel(code: int) -> bool:
+def is_sendable(code: int) -> bool:
     """Whether a Close frame may carry this code (RFC 6455, 7.4): registered, or 3000 to 4999."""
     return code in _REGISTERED or 3000 <= code <= 4999
 

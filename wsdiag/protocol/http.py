@@ -92,7 +92,7 @@ class HeadError(Exception):
         self.too_large = too_large
 
 
-class HeadGuard:
+class HeaderLimiter:
     """Follows the head of a message as it arrives, and bounds what a parser has to look at."""
 
     def __init__(self) -> None:

@@ -16,16 +16,14 @@ from wsdiag.protocol.headers import HeaderSyntaxError, get_all, parse_extensions
 from wsdiag.protocol.http import (
     MAX_HEAD_BYTES,
     MAX_HEADERS,
+    HeaderLimiter,
     HeadError,
     Headers,
-    HeadGuard,
     Request,
     decode_headers,
     has_token,
 )
-from wsdiag.protocol.http import (
-    accept_key as compute_accept,
-)
+from wsdiag.protocol.http import accept_key as compute_accept
 
 _SECTION = "RFC 6455, 4.2.1"
 
@@ -44,7 +42,7 @@ class ServerHandshake:
         self.trailing = b""
         self._deflate = DeflateOffer() if deflate is True else (deflate or None)
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=2 * MAX_HEAD_BYTES)
-        self._guard = HeadGuard()
+        self._guard = HeaderLimiter()
         self._request: Request | None = None
 
     def receive(self, data: bytes) -> Request | None:
@@ -104,10 +102,7 @@ class ServerHandshake:
         return _response(101, own, headers), agreed[1] if agreed else None
 
     def reject(
-        self,
-        status: int,
-        headers: Sequence[tuple[str, str]] = (),
-        body: bytes = b"",
+        self, status: int, headers: Sequence[tuple[str, str]] = (), body: bytes = b""
     ) -> bytes:
         """A whole HTTP answer that ends the connection."""
         return refusal(status, headers, body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.rule import Rule
 from rich.text import Text
 
-from wsdiag.render.terminal import Terminal
+from wsdiag.render.base.terminal import Terminal
 
 _NEXT = (
     ("wsdiag connect wss://your.host/", "does it connect; if not, where and why"),

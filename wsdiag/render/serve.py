@@ -7,14 +7,24 @@ from typing import Any
 
 from rich.text import Text
 
-from wsdiag.probes.results import ServeEvent, ServeListening
-from wsdiag.render.terminal import Terminal
+from wsdiag.records import ServeEvent, ServeListening
+from wsdiag.render.base.terminal import Terminal
 
 _STYLES = {
-    "open": "green", "accept": "green", "opened": "green", "accepted": "green",
-    "refused": "yellow", "rejected": "yellow", "violation": "bold red", "error": "bold red",
-    "fault": "magenta", "drop": "magenta", "starved": "bold red", "close": "cyan", "closed": "cyan",
-}  # fmt: skip
+    "open": "green",
+    "accept": "green",
+    "opened": "green",
+    "accepted": "green",
+    "refused": "yellow",
+    "rejected": "yellow",
+    "violation": "bold red",
+    "error": "bold red",
+    "fault": "magenta",
+    "drop": "magenta",
+    "starved": "bold red",
+    "close": "cyan",
+    "closed": "cyan",
+}
 
 
 def print_listening(terminal: Terminal, listening: ServeListening) -> None:
@@ -32,9 +42,10 @@ def print_event(terminal: Terminal, event: ServeEvent) -> None:
 def event_line(event: ServeEvent) -> Text:
     """The line of one cleaned event: `12:00:00.123 #3 closed  code=1000 by=client`."""
     line = Text.assemble(
-        (_clock(event.time), "dim"), f" #{event.connection} ",
+        (_clock(event.time), "dim"),
+        f" #{event.connection} ",
         (f"{event.event:<10}", _STYLES.get(event.event, "bold")),
-    )  # fmt: skip
+    )
     for name, value in event.data.items():
         if value is not None:
             line.append(f" {name}=", style="dim").append(_word(value))

@@ -8,7 +8,7 @@ from typing import Any
 
 from wsdiag.server.options import ServerOptions
 from wsdiag.server.server import Server
-from wsdiag.transport.trust import TrustError
+from wsdiag.transport.tls.trust import TrustError
 
 _START_TIMEOUT_S = 30.0
 Event = tuple[int, str, dict[str, Any]]

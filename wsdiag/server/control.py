@@ -13,8 +13,9 @@ import h11
 from wsdiag.protocol.server_handshake import refusal
 from wsdiag.server.common import build_faults
 from wsdiag.server.params import params_of
-from wsdiag.transport.stamps import Stamp
-from wsdiag.transport.stream import End, Stream
+from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.stamps import Arrival
+from wsdiag.transport.stream.stream import Stream
 
 if TYPE_CHECKING:
     from wsdiag.server.fault import Fault
@@ -48,7 +49,7 @@ class Control:
         self._timer = asyncio.get_running_loop().call_later(_TIMEOUT_S, stream.reset)
         self._done = False
 
-    def data_received(self, data: bytes, at: Stamp) -> None:
+    def data_received(self, data: bytes, at: Arrival) -> None:
         """Bytes of the request."""
         if self._done:
             return
@@ -68,7 +69,7 @@ class Control:
         except h11.RemoteProtocolError as error:
             self._answer(400, {"error": str(error)})
 
-    def stream_ended(self, end: End) -> None:
+    def stream_ended(self, end: StreamEnd) -> None:
         """The asker is gone."""
         self._timer.cancel()
         self._stream.close()

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from wsdiag.server.fault import Direction, Fault, overrides
 from wsdiag.server.flow import Action, Out, Queue
-from wsdiag.transport.stamps import Stamp
-from wsdiag.transport.stream import End, Stream
+from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.stamps import Arrival
+from wsdiag.transport.stream.stream import Stream
 
 if TYPE_CHECKING:
     from wsdiag.server.server import Server
 
-How = Literal["close", "fin", "tls-eof", "rst", "silent", "hang", "rst-on-write"]
+DropMode = Literal["close", "fin", "tls-eof", "rst", "silent", "hang", "rst-on-write"]
 
 QUEUE_HIGH = 1 << 20
 QUEUE_LOW = 1 << 18
@@ -28,16 +29,27 @@ class Link:
     """
 
     __slots__ = (
-        "_gates", "_holds", "_touched", "armed", "dropped", "faults", "loop", "number", "out",
-        "over", "server", "started_at", "stream",
-    )  # fmt: skip
+        "_gates",
+        "_holds",
+        "_touched",
+        "armed",
+        "dropped",
+        "faults",
+        "loop",
+        "number",
+        "out",
+        "over",
+        "server",
+        "started_at",
+        "stream",
+    )
 
     def __init__(self, server: Server, number: int, stream: Stream) -> None:
         self.server, self.number, self.stream = server, number, stream
         self.loop = asyncio.get_running_loop()
         self.started_at = self.loop.time()
         self.over = self.armed = False
-        self.dropped: How | None = None
+        self.dropped: DropMode | None = None
         self.faults: tuple[Fault, ...] = ()
         self._touched: tuple[Callable[[Link, Direction, int], None], ...] = ()
         self._gates: tuple[Queue, ...] = ()
@@ -121,7 +133,7 @@ class Link:
 
     # -- endings -------------------------------------------------------------------------------
 
-    def drop(self, by: str, how: How, code: int | None = None, reason: str = "") -> None:
+    def drop(self, by: str, how: DropMode, code: int | None = None, reason: str = "") -> None:
         """End the connection as a fault wants it."""
         if self.over:
             return
@@ -133,7 +145,7 @@ class Link:
         # told last: whoever hears it finds the connection dropped
         self.emit("drop", fault=by, how=self.dropped)
 
-    def _cut(self, how: How) -> None:
+    def _cut(self, how: DropMode) -> None:
         self.over = True
         self.end_faults()
         self.abandon(how)
@@ -146,11 +158,11 @@ class Link:
     def let_go(self, stream: Stream) -> None:
         """The server ends, and with it a stream that it kept silent: without a word if it can."""
         if self.dropped == "silent":
-            stream.vanish()
+            stream.close_silently()
         else:
             stream.reset()
 
-    def abandon(self, how: How) -> None:
+    def abandon(self, how: DropMode) -> None:
         """What else hangs on this connection must follow; nothing does here."""
 
     def close(self, code: int | None, reason: str) -> None:
@@ -161,16 +173,16 @@ class Link:
         """The server goes away."""
         raise NotImplementedError
 
-    def data_received(self, data: bytes, at: Stamp) -> None:
+    def data_received(self, data: bytes, at: Arrival) -> None:
         """Bytes from the client."""
         raise NotImplementedError
 
-    def stream_ended(self, end: End) -> None:
+    def stream_ended(self, end: StreamEnd) -> None:
         """The client's stream is over."""
         raise NotImplementedError
 
 
-def drop_stream(stream: Stream, how: How) -> How:
+def drop_stream(stream: Stream, how: DropMode) -> DropMode:
     """End a stream without a word: by FIN, FIN without close_notify, RST, or nothing at all.
 
     `hang`: this endpoint does nothing any more, but its kernel still acknowledges; returned for
@@ -179,7 +191,7 @@ def drop_stream(stream: Stream, how: How) -> How:
     if how == "rst":
         stream.reset()
     elif how in ("silent", "hang"):
-        return "silent" if stream.freeze(deaf=how == "silent") else "hang"
+        return "silent" if stream.freeze(blackholed=how == "silent") else "hang"
     else:
         stream.close(goodbye=how != "tls-eof")
     return how

@@ -16,9 +16,10 @@ from wsdiag.server.peer import Peer
 from wsdiag.server.relay import RelayPeer, dial_upstream, upstream_headers, upstream_refusal
 from wsdiag.server.routes import RouteError, resolve
 from wsdiag.server.terms import Terms
-from wsdiag.transport.report import DialError
-from wsdiag.transport.stamps import Stamp
-from wsdiag.transport.stream import End, Stream
+from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.stamps import Arrival
+from wsdiag.transport.stream.stream import Stream
 
 if TYPE_CHECKING:
     from wsdiag.server.server import Server
@@ -33,9 +34,19 @@ class Opening:
     """One opening handshake, bounded in time and size; hands the stream on, or ends it."""
 
     __slots__ = (
-        "_deaf", "_full", "_handshake", "_kept", "_mute", "_over", "_task", "_timer", "loop",
-        "number", "server", "stream",
-    )  # fmt: skip
+        "_deaf",
+        "_full",
+        "_handshake",
+        "_kept",
+        "_mute",
+        "_over",
+        "_task",
+        "_timer",
+        "loop",
+        "number",
+        "server",
+        "stream",
+    )
 
     def __init__(self, server: Server, number: int, stream: Stream, *, full: bool) -> None:
         self.server, self.number, self.stream = server, number, stream
@@ -53,7 +64,7 @@ class Opening:
 
     # -- the stream's side ---------------------------------------------------------------------
 
-    def data_received(self, data: bytes, at: Stamp) -> None:
+    def data_received(self, data: bytes, at: Arrival) -> None:
         """Bytes of the request."""
         if self._mute:
             self._kept += data  # frames sent before the upgrade is answered wait for it
@@ -74,7 +85,7 @@ class Opening:
             else:
                 self._serve(request)
 
-    def stream_ended(self, end: End) -> None:
+    def stream_ended(self, end: StreamEnd) -> None:
         """The client left before the handshake was over."""
         self._timer.cancel()
         if self._task is not None:
@@ -92,7 +103,7 @@ class Opening:
     def stop(self) -> None:
         """The server goes away."""
         if self._deaf:
-            self.stream.vanish()
+            self.stream.close_silently()
         elif self._mute:
             self.stream.reset()
         else:
@@ -144,7 +155,7 @@ class Opening:
         else:
             self._mute = True
             self._deaf = fault.deafens
-            self.stream.freeze(deaf=self._deaf)
+            self.stream.freeze(blackholed=self._deaf)
 
     def _plain(self, request: Request) -> None:
         """A request that asks for no WebSocket: the page, or figures as JSON."""
@@ -231,7 +242,7 @@ class Opening:
         self.stream.resume_reading()
         link.set_faults(faults)
         if trailing:
-            link.data_received(trailing, Stamp(0))
+            link.data_received(trailing, Arrival(0))
 
 
 def _header(reply: bytes, name: str) -> str | None:

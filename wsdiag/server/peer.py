@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from wsdiag.protocol.closing import cut_reason
-from wsdiag.protocol.codes import Opcode, Role, may_travel
+from wsdiag.protocol.codes import Opcode, Role, is_sendable
 from wsdiag.protocol.connection import Connection
 from wsdiag.protocol.deflate import PerMessageDeflate
 from wsdiag.protocol.errors import LocalProtocolError
@@ -15,8 +15,9 @@ from wsdiag.protocol.events import BinaryMessage, Close, Event, TextMessage, Vio
 from wsdiag.protocol.frames import encode_frame
 from wsdiag.server.fault import Fault, overrides
 from wsdiag.server.link import Link
-from wsdiag.transport.stamps import Stamp
-from wsdiag.transport.stream import End, Stream
+from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.stamps import Arrival
+from wsdiag.transport.stream.stream import Stream
 
 if TYPE_CHECKING:
     from wsdiag.server.server import Server
@@ -28,9 +29,7 @@ LINGER_S = 2.0
 class Peer(Link):
     """A client behind its opening handshake. `deliver` answers messages: here, an echo."""
 
-    __slots__ = (
-        "_receivers", "_timer", "closed_by", "connection", "messages_in", "messages_out",
-    )  # fmt: skip
+    __slots__ = ("_receivers", "_timer", "closed_by", "connection", "messages_in", "messages_out")
 
     auto_pong = True
 
@@ -58,7 +57,7 @@ class Peer(Link):
 
     # -- in ------------------------------------------------------------------------------------
 
-    def data_received(self, data: bytes, at: Stamp) -> None:
+    def data_received(self, data: bytes, at: Arrival) -> None:
         """Bytes from the client: events, their answers, then one write for all of them."""
         if self.over:
             self._late(data)
@@ -150,7 +149,7 @@ class Peer(Link):
         if not self.is_open:
             return
         self.closed_by = self.closed_by or "server"
-        if code is None or may_travel(code):
+        if code is None or is_sendable(code):
             self.connection.close(code, reason if code is not None else "")
             self.flush()
             self._arm(CLOSE_TIMEOUT_S, self.finish)
@@ -178,7 +177,7 @@ class Peer(Link):
             self._timer.cancel()
         self._timer = self.loop.call_later(delay, action)
 
-    def stream_ended(self, end: End) -> None:
+    def stream_ended(self, end: StreamEnd) -> None:
         """The client's stream is over: note how, and let go of the connection."""
         if self.armed and end.how != "local":
             self.stream.reset()
@@ -190,7 +189,7 @@ class Peer(Link):
         self.stream.close()
         self.gone(end)
 
-    def gone(self, end: End) -> None:
+    def gone(self, end: StreamEnd) -> None:
         """Report the end, with the connection's figures."""
         self.server.gone(self)
         code, reason = self.connection.close_received or (None, "")

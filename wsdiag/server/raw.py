@@ -6,11 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from wsdiag.server.link import QUEUE_HIGH, QUEUE_LOW, How, Link, drop_stream
-from wsdiag.transport.race import RaceLost, connect_first
-from wsdiag.transport.resolve import lookup
-from wsdiag.transport.stamps import Stamp
-from wsdiag.transport.stream import End, Stream
+from wsdiag.server.link import QUEUE_HIGH, QUEUE_LOW, DropMode, Link, drop_stream
+from wsdiag.transport.dial.race import RaceLost, connect_first
+from wsdiag.transport.dial.resolve import lookup
+from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.stamps import Arrival
+from wsdiag.transport.stream.stream import Stream
 
 if TYPE_CHECKING:
     from wsdiag.server.server import Server
@@ -54,7 +55,7 @@ class RawLink(Link):
         self._upstream = upstream
         upstream.start(_Upstream(self))
 
-    def data_received(self, data: bytes, at: Stamp) -> None:
+    def data_received(self, data: bytes, at: Arrival) -> None:
         """Bytes from the client."""
         if self.armed:
             self.stream.reset()
@@ -80,7 +81,7 @@ class RawLink(Link):
         if self._upstream is not None and self.out.held <= QUEUE_LOW and not self.over:
             self._upstream.resume_reading()
 
-    def upstream_ended(self, end: End) -> None:
+    def upstream_ended(self, end: StreamEnd) -> None:
         """The upstream's end becomes the client's, behind the bytes before it."""
         if self.over or end.how == "local":
             return
@@ -90,7 +91,7 @@ class RawLink(Link):
         else:
             self.out.end(self.stream.half_close)
 
-    def stream_ended(self, end: End) -> None:
+    def stream_ended(self, end: StreamEnd) -> None:
         """The client's end becomes the upstream's; half-closed connections stay half-closed."""
         if self.armed and end.how != "local":
             self.stream.reset()
@@ -101,7 +102,7 @@ class RawLink(Link):
                 return
         self._finish(end)
 
-    def _finish(self, end: End) -> None:
+    def _finish(self, end: StreamEnd) -> None:
         if self._ended:
             return
         self._ended = self.over = True
@@ -118,7 +119,7 @@ class RawLink(Link):
             bytes_out=self.stream.bytes_out,
         )
 
-    def _end_upstream(self, upstream: Stream, end: End) -> None:
+    def _end_upstream(self, upstream: Stream, end: StreamEnd) -> None:
         """The upstream follows the client, unless a fault has ended it already (`abandon`)."""
         if self.dropped in (None, "close"):
             drop_stream(upstream, "rst" if end.how == "rst" else "fin")
@@ -130,7 +131,7 @@ class RawLink(Link):
         if self._upstream is not None and self._upstream.ended and self.stream.ended:
             self._finish(self.stream.ended)
 
-    def abandon(self, how: How) -> None:
+    def abandon(self, how: DropMode) -> None:
         """A fault dropped the client: the upstream sees the same."""
         if self._upstream is not None:
             drop_stream(self._upstream, "silent" if how == "rst-on-write" else how)
@@ -168,7 +169,7 @@ class _Upstream:
     def __init__(self, link: RawLink) -> None:
         self._link = link
 
-    def data_received(self, data: bytes, at: Stamp) -> None:
+    def data_received(self, data: bytes, at: Arrival) -> None:
         """Bytes from the upstream."""
         self._link.upstream_received(data)
 
@@ -176,7 +177,7 @@ class _Upstream:
         """The upstream has taken all there was."""
         self._link.upstream_writable()
 
-    def stream_ended(self, end: End) -> None:
+    def stream_ended(self, end: StreamEnd) -> None:
         """The upstream's stream is over."""
         self._link.upstream_ended(end)
         self._link.both_ended()

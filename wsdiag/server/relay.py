@@ -9,14 +9,15 @@ from wsdiag.protocol.deflate import PerMessageDeflate
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, Event, Ping, Pong, TextMessage, Violation
 from wsdiag.protocol.server_handshake import refusal
-from wsdiag.server.link import QUEUE_HIGH, How, drop_stream
+from wsdiag.server.link import QUEUE_HIGH, DropMode, drop_stream
 from wsdiag.server.peer import Peer
-from wsdiag.transport.dial import dial
-from wsdiag.transport.options import DialOptions
-from wsdiag.transport.report import DialError, DialReport
+from wsdiag.transport.dial.dialer import dial
+from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.dial.report import DialError, DialReport
+from wsdiag.transport.dial.target import Target
 from wsdiag.transport.session import Received, Session
-from wsdiag.transport.stream import End, Stream
-from wsdiag.transport.target import Target
+from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.stream import Stream
 
 if TYPE_CHECKING:
     from wsdiag.protocol.http import Request
@@ -27,9 +28,21 @@ HOLD_UPSTREAM = 4
 _LOOK_AGAIN_S = 0.01
 # Headers that belong to one hop, or that our own handshake writes (RFC 9110, 7.6.1).
 _OWN = frozenset(
-    {"host", "upgrade", "connection", "keep-alive", "te", "trailer", "transfer-encoding",
-     "content-length", "proxy-connection", "proxy-authorization", "origin", "user-agent"}
-)  # fmt: skip
+    {
+        "host",
+        "upgrade",
+        "connection",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "content-length",
+        "proxy-connection",
+        "proxy-authorization",
+        "origin",
+        "user-agent",
+    }
+)
 
 
 async def dial_upstream(options: ServerOptions, request: Request) -> Session:
@@ -183,7 +196,7 @@ class RelayPeer(Peer):
         if self.out.held <= QUEUE_HIGH and self._session.ended is None and not self.over:
             self._session.stream.resume_reading()
 
-    def _upstream_ended(self, end: End) -> None:
+    def _upstream_ended(self, end: StreamEnd) -> None:
         """The upstream's TCP ended: so does the client's, in the same way where that is known."""
         # our half of it too, at once: an endpoint waits for that after its FIN
         self._session.stream.close()
@@ -199,7 +212,7 @@ class RelayPeer(Peer):
 
     # -- endings -------------------------------------------------------------------------------
 
-    def abandon(self, how: How) -> None:
+    def abandon(self, how: DropMode) -> None:
         """A fault dropped the client: the upstream sees the same."""
         if how == "rst-on-write":
             drop_stream(self._session.stream, "silent")
@@ -212,7 +225,7 @@ class RelayPeer(Peer):
         if self.closed_by != "upstream":
             self._close_upstream(code, reason)
 
-    def gone(self, end: End) -> None:
+    def gone(self, end: StreamEnd) -> None:
         """The client is gone: so is the upstream."""
         super().gone(end)
         if self.dropped in ("silent", "hang"):

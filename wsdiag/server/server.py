@@ -15,9 +15,9 @@ from wsdiag.server.link import Link
 from wsdiag.server.opening import Opening
 from wsdiag.server.options import ServerOptions
 from wsdiag.server.raw import RawLink, connect_tcp, raw_address
+from wsdiag.transport.dial.target import Target
 from wsdiag.transport.listen import Listener, ServerTls, listen
-from wsdiag.transport.stream import Stream
-from wsdiag.transport.target import Target
+from wsdiag.transport.stream.stream import Stream
 
 OnEvent = Callable[[int, str, dict[str, Any]], None]
 _STOP_TIMEOUT_S = 2.0
@@ -67,10 +67,14 @@ class Server:
         self._started_at = asyncio.get_running_loop().time()
         accept = self._raw if options.raw else self._accept
         self._listener = await listen(
-            options.host, options.port, tls=tls, on_stream=accept, intercept=self._swallow,
+            options.host,
+            options.port,
+            tls=tls,
+            on_stream=accept,
+            intercept=self._swallow,
             on_starved=self._starved,
-        )  # fmt: skip
-        self._listener.set_deaf(self._silence() == "tcp")
+        )
+        self._listener.set_blackhole(self._silence() == "tcp")
         if options.control_port is not None:
             try:
                 self._control = await listen(
@@ -205,7 +209,7 @@ class Server:
         self._check(faults)
         old = {fault.name for fault in self.faults}
         self.faults = tuple(faults)
-        self._running.set_deaf(self._silence() == "tcp")
+        self._running.set_blackhole(self._silence() == "tcp")
         self.emit(0, "faults", {"faults": [fault.name for fault in faults]})
         for link in tuple(self._links):
             if isinstance(link, Link) and not link.over:

@@ -11,11 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsdiag.transport.blackhole import deafen, hear
-from wsdiag.transport.resolve import format_address
-from wsdiag.transport.stream import End, Stream
-from wsdiag.transport.tls import TlsLayer
-from wsdiag.transport.trust import load_chain
+from wsdiag.transport.dial.resolve import format_address
+from wsdiag.transport.stream.blackhole import accept_incoming, drop_incoming
+from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.stream import Stream
+from wsdiag.transport.tls.layer import TlsLayer
+from wsdiag.transport.tls.trust import load_chain
 
 _PER_WAKE = 128
 _OUT_OF_FILES_PAUSE_S = 0.2
@@ -45,7 +46,7 @@ class Listener:
         sock: socket.socket,
         on_stream: Callable[[Stream], None],
         tls: ServerTls | None,
-        on_refused: Callable[[str, ssl.SSLError | End], None] | None,
+        on_refused: Callable[[str, ssl.SSLError | StreamEnd], None] | None,
         intercept: Callable[[Stream], bool] | None = None,
         on_starved: Callable[[OSError], None] | None = None,
     ) -> None:
@@ -92,7 +93,7 @@ class Listener:
         self._shaking.add(stream)
         timer = self._loop.call_later(self._timeout, stream.reset)
 
-        def done(failure: ssl.SSLError | End | None) -> None:
+        def done(failure: ssl.SSLError | StreamEnd | None) -> None:
             timer.cancel()
             self._shaking.discard(stream)
             if failure is None:
@@ -104,12 +105,12 @@ class Listener:
 
         stream.start_tls(TlsLayer(context, server_side=True), done)
 
-    def set_deaf(self, deaf: bool) -> bool:
+    def set_blackhole(self, blackholed: bool) -> bool:
         """Leave every SYN unanswered, or answer again; False where the kernel cannot."""
-        if deaf == self._deaf:
+        if blackholed == self._deaf:
             return True
-        self._deaf = deaf
-        return (deafen if deaf else hear)(self._sock)
+        self._deaf = blackholed
+        return (drop_incoming if blackholed else accept_incoming)(self._sock)
 
     def close(self) -> None:
         """Accept no more; handshakes under way are reset, streams already handed out live on."""
@@ -127,7 +128,7 @@ async def listen(
     *,
     on_stream: Callable[[Stream], None],
     tls: ServerTls | None = None,
-    on_refused: Callable[[str, ssl.SSLError | End], None] | None = None,
+    on_refused: Callable[[str, ssl.SSLError | StreamEnd], None] | None = None,
     backlog: int = 4096,
     reuse_port: bool = False,
     intercept: Callable[[Stream], bool] | None = None,

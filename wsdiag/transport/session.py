@@ -13,10 +13,11 @@ from wsdiag.protocol.codes import Role, State
 from wsdiag.protocol.connection import Connection
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import Close, Event, Violation
-from wsdiag.transport.report import DialReport
-from wsdiag.transport.stamps import SentMark, Stamp, now
-from wsdiag.transport.stream import End, Stream
-from wsdiag.transport.tcpinfo import TcpInfo
+from wsdiag.transport.dial.report import DialReport
+from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
+from wsdiag.transport.stream.stream import Stream
+from wsdiag.transport.stream.tcpinfo import TcpInfo
 
 _QUEUE_HIGH, _QUEUE_LOW = 64, 16
 _UNSENT_HIGH = 1 << 20
@@ -27,13 +28,13 @@ class Received:
     """An event and when its last byte arrived."""
 
     event: Event
-    at: Stamp
+    at: Arrival
 
 
 class SessionEnded(Exception):
     """The stream under a session has ended; `end` says how."""
 
-    def __init__(self, end: End) -> None:
+    def __init__(self, end: StreamEnd) -> None:
         super().__init__(f"{end.how}: {end.detail}" if end.detail else end.how)
         self.end = end
 
@@ -54,9 +55,17 @@ class Session:
     """An open WebSocket connection, pulled from (`receive`) or pushing (`on_event`, `on_end`)."""
 
     __slots__ = (
-        "_discarding", "_events", "_on_end", "_on_event", "_wake", "connection", "ended",
-        "opened", "report", "stream",
-    )  # fmt: skip
+        "_discarding",
+        "_events",
+        "_on_end",
+        "_on_event",
+        "_wake",
+        "connection",
+        "ended",
+        "opened",
+        "report",
+        "stream",
+    )
 
     def __init__(
         self,
@@ -65,9 +74,9 @@ class Session:
         *,
         report: DialReport | None = None,
         on_event: Callable[[Received], None] | None = None,
-        on_end: Callable[[End], None] | None = None,
+        on_end: Callable[[StreamEnd], None] | None = None,
         trailing: bytes = b"",
-        opened: Stamp | None = None,
+        opened: Arrival | None = None,
     ) -> None:
         """`opened`: when the handshake's last byte came, in one segment with `trailing`."""
         self.stream, self.connection, self.report = stream, connection, report
@@ -75,7 +84,7 @@ class Session:
         self._events: deque[Received] = deque()
         self._wake: asyncio.Event = asyncio.Event()
         self._discarding = False
-        self.ended: End | None = None
+        self.ended: StreamEnd | None = None
         self.opened = opened or now()
         if trailing:
             self.data_received(trailing, self.opened)
@@ -84,7 +93,9 @@ class Session:
         if stream.ended is not None and self.ended is None:
             self.stream_ended(stream.ended)
 
-    def push(self, on_event: Callable[[Received], None], on_end: Callable[[End], None]) -> None:
+    def push(
+        self, on_event: Callable[[Received], None], on_end: Callable[[StreamEnd], None]
+    ) -> None:
         """Report by calls from now on, beginning with what has come already."""
         self._on_event, self._on_end = on_event, on_end
         while self._events:
@@ -98,7 +109,7 @@ class Session:
 
     # -- the stream's side ---------------------------------------------------------------------
 
-    def data_received(self, data: bytes, at: Stamp) -> None:
+    def data_received(self, data: bytes, at: Arrival) -> None:
         """Bytes in: Pongs leave at once, the answer to a Close when that is told or read."""
         events = self.connection.receive_data(data)
         self._answer(conclude=False)
@@ -116,7 +127,7 @@ class Session:
         if events and self._on_event is None:
             self._wake.set()
 
-    def stream_ended(self, end: End) -> None:
+    def stream_ended(self, end: StreamEnd) -> None:
         """The stream's last word."""
         if self.ended is not None:
             return
@@ -146,31 +157,31 @@ class Session:
 
     # -- sending -------------------------------------------------------------------------------
 
-    def _flush(self, stamp: bool = True) -> SentMark:
+    def _flush(self, stamp: bool = True) -> SendRecord:
         queued = self.connection.data_to_send(conclude=not self._events)
         return self.stream.write(queued, stamp=stamp)
 
-    def ping(self, payload: bytes = b"") -> SentMark:
+    def ping(self, payload: bytes = b"") -> SendRecord:
         """Send a Ping; LocalProtocolError when the connection is closing."""
         self.connection.ping(payload)
         return self._flush()
 
-    def pong(self, payload: bytes = b"") -> SentMark:
+    def pong(self, payload: bytes = b"") -> SendRecord:
         """Send a Pong nobody asked for (RFC 6455, 5.5.3)."""
         self.connection.pong(payload)
         return self._flush()
 
-    def send_text(self, text: str, *, stamp: bool = True) -> SentMark:
+    def send_text(self, text: str, *, stamp: bool = True) -> SendRecord:
         """Send a text message; without `stamp` the kernel is not asked when it left."""
         self.connection.send_text(text)
         return self._flush(stamp)
 
-    def send_binary(self, data: bytes, *, stamp: bool = True) -> SentMark:
+    def send_binary(self, data: bytes, *, stamp: bool = True) -> SendRecord:
         """Send a binary message; without `stamp` the kernel is not asked when it left."""
         self.connection.send_binary(data)
         return self._flush(stamp)
 
-    def send_raw(self, data: bytes) -> SentMark:
+    def send_raw(self, data: bytes) -> SendRecord:
         """Send bytes as they are, legal or not."""
         self.connection.send_raw(data)
         return self._flush()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wsdiag.protocol.frames import Frame
-from wsdiag.transport.stamps import now
+from wsdiag.transport.stream.stamps import now
 
 EXCERPT = 128
 
@@ -62,10 +62,16 @@ def frame_tracer(url: str, tracer: Tracer) -> Callable[[Literal["sent", "receive
     def report(direction: Literal["sent", "received"], frame: Frame) -> None:
         tracer(
             FrameTraced(
-                now().mono_ns, url, direction, int(frame.opcode), frame.fin,
-                (frame.rsv1, frame.rsv2, frame.rsv3), frame.masked,
-                len(frame.payload), frame.payload[:EXCERPT],
+                now().mono_ns,
+                url,
+                direction,
+                int(frame.opcode),
+                frame.fin,
+                (frame.rsv1, frame.rsv2, frame.rsv3),
+                frame.masked,
+                len(frame.payload),
+                frame.payload[:EXCERPT],
             )
-        )  # fmt: skip
+        )
 
     return report

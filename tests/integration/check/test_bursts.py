@@ -11,8 +11,8 @@ from tests.integration.server.serving import serving
 from tests.peers.fleet import Peers
 from wsdiag.probes.check.options import CheckOptions, Endpoint
 from wsdiag.probes.check.runner import CheckRun
-from wsdiag.probes.results import CheckResult
 from wsdiag.protocol.codes import Opcode
+from wsdiag.records import CheckResult
 
 
 async def result_of(url: str) -> CheckResult:

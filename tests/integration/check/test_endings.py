@@ -138,8 +138,11 @@ def test_the_same_endpoint_twice_is_refused(peers: Peers, serve: str) -> None:
 def test_an_endpoint_of_which_nothing_is_left_is_named(
     peers: Peers, serve: str, tmp_path: Path
 ) -> None:
-    file = write(tmp_path, f'[[endpoint]]\nname = "a"\nurl = "{serve}"\nsend = "x"\n'
-                 f'[[endpoint]]\nname = "b"\nurl = "{serve}"\n')  # fmt: skip
+    file = write(
+        tmp_path,
+        f'[[endpoint]]\nname = "a"\nurl = "{serve}"\nsend = "x"\n'
+        f'[[endpoint]]\nname = "b"\nurl = "{serve}"\n',
+    )
     run = peers.wsdiag("check", "-f", file, "--only", "message", "-o", "json")
     assert run.code == 0
     assert {r["endpoint"] for r in run.of("check.result")} == {"a"}

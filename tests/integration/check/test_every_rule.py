@@ -11,8 +11,8 @@ import pytest
 
 from tests.peers.certs import Authority
 from tests.peers.fleet import Peers
-from wsdiag.probes.check.adversarial import ATTACKS
 from wsdiag.probes.check.registry import ALL
+from wsdiag.probes.check.rules.adversarial import ATTACKS
 
 RULES = {rule.id: rule for rule in ALL}
 # Only its owner knows what is right: this rule tells what it saw, and never that it is wrong.
@@ -64,7 +64,7 @@ def require_ipv6() -> None:
 
 
 @dataclass(frozen=True)
-class Case:
+class ProbeContext:
     """A server, options, and the rules whose verdict there is known."""
 
     where: Where
@@ -72,22 +72,37 @@ class Case:
     rules: tuple[str, ...]
 
 
-def case(where: Where, *options: str, rules: str) -> Case:
-    return Case(where, options, tuple(rules.split()))
+def case(where: Where, *options: str, rules: str) -> ProbeContext:
+    return ProbeContext(where, options, tuple(rules.split()))
 
 
 KEPT = [
     case(
-        serve("/echo"), "--expect-status", "101", "--expect-header", "Upgrade: (?i)^websocket$",
-        "--expect-extension", "permessage-deflate", "--send", "hi", "--expect", "^hi$",
-        "--require-idle", "1", "--require-keepalive", "0.3", "--max-connect", "60s",
-        "--max-upgrade", "60s",
+        serve("/echo"),
+        "--expect-status",
+        "101",
+        "--expect-header",
+        "Upgrade: (?i)^websocket$",
+        "--expect-extension",
+        "permessage-deflate",
+        "--send",
+        "hi",
+        "--expect",
+        "^hi$",
+        "--require-idle",
+        "1",
+        "--require-keepalive",
+        "0.3",
+        "--max-connect",
+        "60s",
+        "--max-upgrade",
+        "60s",
         rules=" ".join(RULES.keys() - {"certificate", "address-families", "subprotocol"}),
     ),
     case(serve("/subprotocol?pick=chat"), "--expect-subprotocol", "chat", rules="subprotocol"),
     case(over_tls, "--cert-days", "0", rules="certificate"),
     case(one_family, rules="address-families"),
-]  # fmt: skip
+]
 
 BROKEN = [
     case(serve("/echo"), "--max-connect", "0.001ms", rules="connect"),
@@ -96,12 +111,19 @@ BROKEN = [
     case(over_tls, "--cert-days", "9999999", rules="certificate"),
     case(two_families, rules="address-families"),
     case(serve("/echo"), "--expect-subprotocol", "chat", rules="subprotocol"),
-    case(serve("/echo"), "--expect-extension", "permessage-deflate", "--no-compression",
-         rules="extension"),
+    case(
+        serve("/echo"),
+        "--expect-extension",
+        "permessage-deflate",
+        "--no-compression",
+        rules="extension",
+    ),
     case(serve("/echo"), "--expect-header", "X-Absent: .", rules="header"),
     case(serve("/sink"), "--send", "hi", "--within", "0.3", rules="message"),
-    case(serve("/no-pong"),
-         rules="ping ping-burst ping-echo ping-empty ping-125 pong-unsolicited fragment-ping"),
+    case(
+        serve("/no-pong"),
+        rules="ping ping-burst ping-echo ping-empty ping-125 pong-unsolicited fragment-ping",
+    ),
     case(serve("/hang/close"), rules="close close-echo close-empty close-private"),
     case(serve("/idle/1?drop=silent"), "--require-idle", "2", rules="idle"),
     case(serve("/lifetime/1"), "--require-keepalive", "0.5", rules="keepalive"),
@@ -111,15 +133,19 @@ BROKEN = [
     case(lenient("strict"), rules="connection-tokens"),
     case(lenient("version"), rules="version"),
     case(lenient("key"), rules="key-missing key-invalid"),
-    case(lenient("one-subprotocol"), "--subprotocol", "chat",
-         rules="subprotocol-unasked subprotocol-unknown"),
+    case(
+        lenient("one-subprotocol"),
+        "--subprotocol",
+        "chat",
+        rules="subprotocol-unasked subprotocol-unknown",
+    ),
     case(lenient("unasked-extension"), rules="extension-unasked"),
     case(lenient("any-extension"), rules="extension-unknown"),
     case(lenient("bad-deflate"), "--no-compression", rules="deflate"),
     case(lenient("keep-tcp"), rules="close-tcp failure-ends-tcp"),
     case(lenient("accept"), rules=" ".join(attack.id for attack in ATTACKS)),
     case(lenient("deflate"), rules="deflate-garbage deflate-rsv1-continuation"),
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")
@@ -132,15 +158,24 @@ def stage(peers: Peers, ca: Authority, serve_url: str) -> Stage:
     return Stage(peers, ca, serve_url)
 
 
-def verdicts(stage: Stage, case: Case) -> dict[str, set[str]]:
+def verdicts(stage: Stage, case: ProbeContext) -> dict[str, set[str]]:
     """Rule -> the statuses of its results."""
     url, more = case.where(stage)
     if any(RULES[id].group != "fitness" for id in case.rules):
         more = [*more, "--adversarial"]
     run = stage.peers.wsdiag(
-        "check", "--timeout", "1.5", "-o", "json", "--only", ",".join(case.rules),
-        *more, *case.options, url, timeout=100,
-    )  # fmt: skip
+        "check",
+        "--timeout",
+        "1.5",
+        "-o",
+        "json",
+        "--only",
+        ",".join(case.rules),
+        *more,
+        *case.options,
+        url,
+        timeout=100,
+    )
     seen: dict[str, set[str]] = {}
     for result in run.of("check.result"):
         seen.setdefault(result["id"].partition(".")[0], set()).add(result["status"])
@@ -155,26 +190,35 @@ def test_every_rule_has_a_passing_and_a_failing_case() -> None:
     assert {"origin"} == NEVER_WRONG
 
 
-def named(case: Case) -> str:
+def named(case: ProbeContext) -> str:
     first = min(case.rules)  # a set's order differs from worker to worker
     return f"{first} and {len(case.rules) - 1}" if len(case.rules) > 1 else first
 
 
 @pytest.mark.minutes
 @pytest.mark.parametrize("case", KEPT, ids=named)
-def test_kept(stage: Stage, case: Case) -> None:
+def test_kept(stage: Stage, case: ProbeContext) -> None:
     assert verdicts(stage, case) == {id: {"pass"} for id in case.rules}
 
 
 @pytest.mark.minutes
 @pytest.mark.parametrize("case", BROKEN, ids=named)
-def test_broken(stage: Stage, case: Case) -> None:
+def test_broken(stage: Stage, case: ProbeContext) -> None:
     assert verdicts(stage, case) == {id: {RULES[id].worst} for id in case.rules}
 
 
 def test_a_server_that_bans_after_an_odd_request_is_not_judged_by_its_bans(peers: Peers) -> None:
-    run = peers.wsdiag("check", "--conformance", "--only", "version,origin", "--timeout", "1.5",
-                       "-o", "json", peers.lenient("ban").url)  # fmt: skip
+    run = peers.wsdiag(
+        "check",
+        "--conformance",
+        "--only",
+        "version,origin",
+        "--timeout",
+        "1.5",
+        "-o",
+        "json",
+        peers.lenient("ban").url,
+    )
     results = {r["id"]: r for r in run.of("check.result")}
     assert results["version"]["unmeasured"] is True
     assert "so is an ordinary request" in results["version"]["detail"]
@@ -182,7 +226,14 @@ def test_a_server_that_bans_after_an_odd_request_is_not_judged_by_its_bans(peers
 
 
 def test_refusing_an_unknown_extension_is_odd_but_not_forbidden(peers: Peers) -> None:
-    run = peers.wsdiag("check", "--conformance", "--only", "extension-unknown", "-o", "json",
-                       peers.lenient("strict").url)  # fmt: skip
+    run = peers.wsdiag(
+        "check",
+        "--conformance",
+        "--only",
+        "extension-unknown",
+        "-o",
+        "json",
+        peers.lenient("strict").url,
+    )
     assert [r["status"] for r in run.of("check.result")] == ["warn"]
     assert run.code == 0

@@ -27,11 +27,32 @@ RULES = "connect,upgrade,message,ping,close,idle,keepalive,version,ping-echo,clo
 
 async def check(url: str) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
-        *WSDIAG, "check", "--adversarial", "--only", RULES, "--timeout", "0.3", "-c", "2",
-        "--connect-timeout", "1s", "--send", "x", "--within", "0.3", "--require-idle", "0.5",
-        "--require-keepalive", "0.2", "-o", "json", url, cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+        *WSDIAG,
+        "check",
+        "--adversarial",
+        "--only",
+        RULES,
+        "--timeout",
+        "0.3",
+        "-c",
+        "2",
+        "--connect-timeout",
+        "1s",
+        "--send",
+        "x",
+        "--within",
+        "0.3",
+        "--require-idle",
+        "0.5",
+        "--require-keepalive",
+        "0.2",
+        "-o",
+        "json",
+        url,
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
     try:
         out, err = await process.communicate()
     finally:

@@ -44,9 +44,12 @@ def upgrade(peer: Peer, key: str) -> tuple[socket.socket, bytes]:
 
 @pytest.mark.parametrize(
     "via",
-    ["direct", pytest.param("nginx", marks=pytest.mark.nginx),
-     pytest.param("haproxy", marks=pytest.mark.haproxy)],
-)  # fmt: skip
+    [
+        "direct",
+        pytest.param("nginx", marks=pytest.mark.nginx),
+        pytest.param("haproxy", marks=pytest.mark.haproxy),
+    ],
+)
 @pytest.mark.parametrize("name", REAL_FAILURES)
 @pytest.mark.node
 def test_only_real_failures(session_peers: Peers, name: str, via: str) -> None:
@@ -54,9 +57,16 @@ def test_only_real_failures(session_peers: Peers, name: str, via: str) -> None:
     if via != "direct":
         peer = getattr(session_peers, via)(peer)
     run = session_peers.wsdiag(
-        "check", "--conformance", "--adversarial", "--timeout", "3", "-o", "json", peer.url,
+        "check",
+        "--conformance",
+        "--adversarial",
+        "--timeout",
+        "3",
+        "-o",
+        "json",
+        peer.url,
         timeout=100,
-    )  # fmt: skip
+    )
     results = run.of("check.result")
     assert len(results) > 50
     assert {r["id"] for r in results if r["status"] == "fail"} == REAL_FAILURES[name]
@@ -80,8 +90,9 @@ def test_a_key_of_five_bytes_is_nobodys_failure(peers: Peers) -> None:
         assert head.startswith(b"HTTP/1.1 101")
     run = peers.wsdiag("check", "--conformance", "--only", "key-*", "-o", "json", peer.url)
     assert {r["id"]: r["status"] for r in run.of("check.result")} == {
-        "key-missing": "pass", "key-invalid": "warn",
-    }  # fmt: skip
+        "key-missing": "pass",
+        "key-invalid": "warn",
+    }
     assert run.code == 0
 
 
@@ -102,8 +113,19 @@ def test_uvicorn_on_wsproto_really_ends_tcp_without_a_close(peers: Peers) -> Non
 
 def test_nginx_passes_fitness_checks_over_tls(peers: Peers, ca) -> None:  # type: ignore[no-untyped-def]
     url = peers.nginx(peers.websockets(), tls=True).url
-    run = peers.wsdiag("check", "-o", "json", "--cacert", str(ca.pem), "--send", "hi", "--expect",
-                       "^hi$", url, timeout=60)  # fmt: skip
+    run = peers.wsdiag(
+        "check",
+        "-o",
+        "json",
+        "--cacert",
+        str(ca.pem),
+        "--send",
+        "hi",
+        "--expect",
+        "^hi$",
+        url,
+        timeout=60,
+    )
     status = {r["id"]: r["status"] for r in run.of("check.result")}
     assert status["certificate"] in ("pass", "fail")  # as long as the CA's certificates last
     assert status["message"] == status["ping"] == status["close"] == "pass"

@@ -45,9 +45,13 @@ def replaced(text: str, *pairs: tuple[str, str]) -> str:
 
 def test_every_snippet_is_run_here() -> None:
     assert {heading: language for heading, (language, _) in SNIPPETS.items()} == {
-        "The file": "toml", "GitHub Actions": "yaml", "GitLab CI": "yaml", "Makefile": "make",
-        "Kubernetes: startup and liveness": "yaml", "Before a deploy, in a shell": "sh",
-    }  # fmt: skip
+        "The file": "toml",
+        "GitHub Actions": "yaml",
+        "GitLab CI": "yaml",
+        "Makefile": "make",
+        "Kubernetes: startup and liveness": "yaml",
+        "Before a deploy, in a shell": "sh",
+    }
     assert DOCS.count("```") == 2 * len(SNIPPETS)
 
 
@@ -62,13 +66,22 @@ class Shell:
         script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m wsdiag "$@"\n')
         script.chmod(0o755)
         self._env = {
-            **os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT), "SSL_CERT_FILE": str(ca),
-        }  # fmt: skip
+            **os.environ,
+            "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "SSL_CERT_FILE": str(ca),
+        }
 
     def run(self, *argv: str, **env: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(argv, capture_output=True, text=True, timeout=90, cwd=self.folder,
-                              env={**self._env, **env}, check=False)  # fmt: skip
+        return subprocess.run(
+            argv,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            cwd=self.folder,
+            env={**self._env, **env},
+            check=False,
+        )
 
 
 @pytest.fixture
@@ -80,12 +93,17 @@ def shell(tmp_path: Path, ca: Authority) -> Shell:
 def file(tmp_path: Path) -> Path:
     """The page's wsdiag.toml, with shorter waits."""
     path = tmp_path / "wsdiag.toml"
-    path.write_text(replaced(
-        snippet("The file", "toml"), ("require-idle = 90", "require-idle = 1"),
-        ("require-keepalive = 20", "require-keepalive = 0.3"), ("250ms", "30s"),
-        ('retry-delay = "3s"', 'retry-delay = "50ms"'), ("retry = 10", "retry = 1"),
-        ("cert-days = 21", "cert-days = 0"),
-    ))  # fmt: skip
+    path.write_text(
+        replaced(
+            snippet("The file", "toml"),
+            ("require-idle = 90", "require-idle = 1"),
+            ("require-keepalive = 20", "require-keepalive = 0.3"),
+            ("250ms", "30s"),
+            ('retry-delay = "3s"', 'retry-delay = "50ms"'),
+            ("retry = 10", "retry = 1"),
+            ("cert-days = 21", "cert-days = 0"),
+        )
+    )
     return path
 
 
@@ -163,8 +181,9 @@ def test_both_install_what_they_run() -> None:
 
 def test_the_makefile_line(shell: Shell, peers: Peers) -> None:
     make = require_tool("make")
-    text = replaced(snippet("Makefile", "make"), ("--require-idle 60", "--require-idle 1"),
-                    ("250ms", "30s"))  # fmt: skip
+    text = replaced(
+        snippet("Makefile", "make"), ("--require-idle 60", "--require-idle 1"), ("250ms", "30s")
+    )
     (shell.folder / "Makefile").write_text(text)
     good = shell.run(make, "check-ws", f"WS_URL={peers.chat_app().url}/socket")
     assert good.returncode == 0, good.stdout + good.stderr
@@ -194,9 +213,10 @@ def test_kubernetes_probes(shell: Shell, peers: Peers, name: str) -> None:
 @pytest.mark.parametrize("program", ["sh", "bash"])
 def test_before_a_deploy(shell: Shell, peers: Peers, program: str) -> None:
     recipe = replaced(
-        snippet("Before a deploy, in a shell", "sh"), ("--require-idle 60", "--require-idle 1"),
+        snippet("Before a deploy, in a shell", "sh"),
+        ("--require-idle 60", "--require-idle 1"),
         ("--retry 20 --retry-delay 3s", "--retry 1 --retry-delay 50ms"),
-    )  # fmt: skip
+    )
     script = "switch_traffic() { echo switched; }\n" + recipe
 
     def deploy(url: str) -> tuple[int, str, str]:

@@ -45,8 +45,9 @@ def test_fifty_endpoints_in_one_run(peers: Peers, serve: str, tmp_path: Path) ->
     ]
     file = write(tmp_path, '[defaults]\nmax-p95 = "10s"\n' + "".join(tables))
     report = tmp_path / "report.xml"
-    run = peers.wsdiag("check", "-f", file, "-o", "json", "--jobs", "10", "--junit", str(report),
-                       timeout=100)  # fmt: skip
+    run = peers.wsdiag(
+        "check", "-f", file, "-o", "json", "--jobs", "10", "--junit", str(report), timeout=100
+    )
     assert run.code == 0, run.out + run.err
     order = list(dict.fromkeys(r["endpoint"] for r in run.of("check.result")))
     assert order == [f"e{n}" for n in range(50)]
@@ -99,8 +100,9 @@ def test_the_command_line_narrows_a_file(peers: Peers, serve: str, tmp_path: Pat
 
 def test_it_retries_while_a_deploy_warms_up_and_says_so(peers: Peers) -> None:
     port = free_port()
-    running = peers.start_wsdiag("check", f"ws://127.0.0.1:{port}", "--retry", "400",
-                                 "--retry-delay", "100ms", "-o", "json")  # fmt: skip
+    running = peers.start_wsdiag(
+        "check", f"ws://127.0.0.1:{port}", "--retry", "400", "--retry-delay", "100ms", "-o", "json"
+    )
     wait_for(lambda: "attempt 2 of 401 in 0.1 s" in running.err)
     peers.start_wsdiag("serve", "--port", str(port))
     run = running.wait(60)
@@ -149,8 +151,15 @@ def test_interrupted_before_anything_is_130(peers: Peers) -> None:
 def test_github_annotations_and_step_summary(peers: Peers, serve: str, tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     summary.write_text("before\n")
-    run = peers.wsdiag("check", f"{serve}/no-pong", "--timeout", "0.5", "-o", "github",
-                       env={"GITHUB_STEP_SUMMARY": str(summary)})  # fmt: skip
+    run = peers.wsdiag(
+        "check",
+        f"{serve}/no-pong",
+        "--timeout",
+        "0.5",
+        "-o",
+        "github",
+        env={"GITHUB_STEP_SUMMARY": str(summary)},
+    )
     assert run.code == 3
     assert run.out.startswith("::error title=ping")
     text = summary.read_text()
@@ -173,8 +182,17 @@ def test_no_output_shows_a_secret(peers: Peers, tmp_path: Path, format: str) -> 
         'header = ["Authorization: Bearer ${API_TOKEN}"]\nuser-agent = "${API_TOKEN}"\n'
         'send = "${API_TOKEN}"\nexpect = "never"\nwithin = 0.3\n',
     )
-    run = peers.wsdiag("check", "-f", file, "-v", "-o", format, "--trace", str(tmp_path / "t"),
-                       env={"API_TOKEN": "hunter22"})  # fmt: skip
+    run = peers.wsdiag(
+        "check",
+        "-f",
+        file,
+        "-v",
+        "-o",
+        format,
+        "--trace",
+        str(tmp_path / "t"),
+        env={"API_TOKEN": "hunter22"},
+    )
     assert run.code == 3
     assert "***" in run.out
     assert "hunter22" not in run.out + run.err + (tmp_path / "t").read_text()
@@ -207,8 +225,15 @@ def has_ipv6_loopback() -> bool:
 
 def test_a_family_that_leads_nowhere_fails(peers: Peers, serve: str) -> None:
     port = serve.rpartition(":")[2]
-    run = peers.wsdiag("check", f"ws://dual.example:{port}", *dual(port), "--only",
-                       "address-families", "-o", "json")  # fmt: skip
+    run = peers.wsdiag(
+        "check",
+        f"ws://dual.example:{port}",
+        *dual(port),
+        "--only",
+        "address-families",
+        "-o",
+        "json",
+    )
     (result,) = run.of("check.result")
     assert "IPv4 127.0.0.1" in result["detail"]
     # without IPv6 on this machine nothing is known of the endpoint's
@@ -218,9 +243,16 @@ def test_a_family_that_leads_nowhere_fails(peers: Peers, serve: str) -> None:
 
 def test_one_family_is_enough_when_the_name_has_no_other(peers: Peers, serve: str) -> None:
     port = serve.rpartition(":")[2]
-    run = peers.wsdiag("check", f"ws://dual.example:{port}", "--resolve",
-                       f"dual.example:{port}:127.0.0.1", "--only", "address-families",
-                       "-o", "json")  # fmt: skip
+    run = peers.wsdiag(
+        "check",
+        f"ws://dual.example:{port}",
+        "--resolve",
+        f"dual.example:{port}:127.0.0.1",
+        "--only",
+        "address-families",
+        "-o",
+        "json",
+    )
     (result,) = run.of("check.result")
     assert (result["status"], run.code) == ("pass", 0)
     assert "no IPv6 address" in result["detail"]

@@ -27,17 +27,29 @@ TABLE: list[tuple[str, list[str], int, Statuses]] = [
     ("/bad/frame/masked", ["--send", "x"], 3, {"message": "fail", "ping": "fail"}),
     ("/subprotocol?pick=chat", ["--expect-subprotocol", "chat"], 0, {"subprotocol": "pass"}),
     ("/echo", ["--expect-subprotocol", "chat"], 3, {"subprotocol": "fail"}),
-    ("/echo", ["--expect-extension", "permessage-deflate"], 0,
-     {"extension.permessage-deflate": "pass"}),
-    ("/echo", ["--expect-extension", "permessage-deflate", "--no-compression"], 3,
-     {"extension.permessage-deflate": "fail"}),
+    (
+        "/echo",
+        ["--expect-extension", "permessage-deflate"],
+        0,
+        {"extension.permessage-deflate": "pass"},
+    ),
+    (
+        "/echo",
+        ["--expect-extension", "permessage-deflate", "--no-compression"],
+        3,
+        {"extension.permessage-deflate": "fail"},
+    ),
     ("/echo", ["--expect-header", "Upgrade: (?i)^websocket$"], 0, {"header.upgrade": "pass"}),
     ("/echo", ["--expect-header", "Upgrade: ^h2c$"], 3, {"header.upgrade": "fail"}),
     ("/echo", ["--expect-header", "X-Absent: ."], 3, {"header.x-absent": "fail"}),
     ("/status/403", ["--expect-status", "401,403"], 0, {"connect": "pass", "status": "pass"}),
     ("/status/404", ["--expect-status", "401,403"], 3, {"status": "fail"}),
-    ("/auth/basic", ["--expect-status", "4xx", "--expect-header", "WWW-Authenticate: Basic"], 0,
-     {"status": "pass", "header.www-authenticate": "pass"}),
+    (
+        "/auth/basic",
+        ["--expect-status", "4xx", "--expect-header", "WWW-Authenticate: Basic"],
+        0,
+        {"status": "pass", "header.www-authenticate": "pass"},
+    ),
     ("/echo", ["--expect-status", "403"], 3, {"status": "fail"}),
     ("/echo", ["--expect-status", "101"], 0, {"status": "pass", "ping": "pass"}),
     ("/echo", ["--send", "hi", "--expect", "^hi$"], 0, {"message": "pass"}),
@@ -45,15 +57,38 @@ TABLE: list[tuple[str, list[str], int, Statuses]] = [
     ("/sink", ["--send", "hi", "--within", "0.3"], 3, {"message": "fail"}),
     ("/push/0.1", ["--expect", r"\d"], 0, {"message": "pass"}),
     ("/echo", ["--expect", ".", "--within", "0.3"], 3, {"message": "fail"}),
-    ("/echo", ["--send", '{"a": [1, {"b": true}]}', "--expect-json", "$.a[1].b=true",
-               "--expect-json", "$.a[0]=1"], 0, {"message": "pass"}),
-    ("/echo", ["--send", '{"a": 1}', "--expect-json", "$.a=2", "--within", "0.3"], 3,
-     {"message": "fail"}),
-    ("/echo", ["--send", "no json", "--expect-json", "$", "--within", "0.3"], 3,
-     {"message": "fail"}),
+    (
+        "/echo",
+        [
+            "--send",
+            '{"a": [1, {"b": true}]}',
+            "--expect-json",
+            "$.a[1].b=true",
+            "--expect-json",
+            "$.a[0]=1",
+        ],
+        0,
+        {"message": "pass"},
+    ),
+    (
+        "/echo",
+        ["--send", '{"a": 1}', "--expect-json", "$.a=2", "--within", "0.3"],
+        3,
+        {"message": "fail"},
+    ),
+    (
+        "/echo",
+        ["--send", "no json", "--expect-json", "$", "--within", "0.3"],
+        3,
+        {"message": "fail"},
+    ),
     ("/echo", ["--cert-days", "14"], 3, {"certificate": "fail"}),
-    ("/idle/1", ["--require-idle", "2", "--require-keepalive", "0.4"], 3,
-     {"idle": "fail", "keepalive": "pass"}),
+    (
+        "/idle/1",
+        ["--require-idle", "2", "--require-keepalive", "0.4"],
+        3,
+        {"idle": "fail", "keepalive": "pass"},
+    ),
     ("/idle/1?drop=silent", ["--require-idle", "2"], 3, {"idle": "fail"}),
     ("/idle/1?drop=close", ["--require-idle", "2"], 3, {"idle": "fail"}),
     ("/idle/1?drop=rst", ["--require-idle", "2"], 3, {"idle": "fail"}),
@@ -64,18 +99,44 @@ TABLE: list[tuple[str, list[str], int, Statuses]] = [
     ("/bad/accept", ["--conformance"], 1, {"upgrade": "fail", "accept-key": "fail"}),
     ("/bad/accept?with=none", ["--conformance"], 1, {"accept-key": "fail"}),
     ("/bad/upgrade", ["--conformance"], 1, {"upgrade-headers": "fail"}),
-    ("/bad/subprotocol", ["--conformance", "--only", "upgrade,subprotocol-*"], 1,
-     {"upgrade": "fail"}),
-    ("/no-pong", ["--conformance", "--only", "ping-*,fragment-ping,pong-*,frames,deflate"], 3,
-     {"ping-echo": "fail", "ping-empty": "fail", "ping-125": "fail", "fragment-ping": "fail",
-      "pong-unsolicited": "fail", "deflate": "fail"}),
-    ("/wrong-pong", ["--conformance", "--only", "ping-echo,ping-125"], 3,
-     {"ping-echo": "fail", "ping-125": "fail"}),
-    ("/hang/close", ["--conformance", "--only", "close-*"], 3,
-     {"close-echo": "fail", "close-empty": "fail", "close-private": "fail"}),
-    ("/bad/frame/rsv2", ["--conformance", "--only", "frames,ping-echo"], 3,
-     {"frames": "fail", "ping-echo": "fail"}),
-]  # fmt: skip
+    (
+        "/bad/subprotocol",
+        ["--conformance", "--only", "upgrade,subprotocol-*"],
+        1,
+        {"upgrade": "fail"},
+    ),
+    (
+        "/no-pong",
+        ["--conformance", "--only", "ping-*,fragment-ping,pong-*,frames,deflate"],
+        3,
+        {
+            "ping-echo": "fail",
+            "ping-empty": "fail",
+            "ping-125": "fail",
+            "fragment-ping": "fail",
+            "pong-unsolicited": "fail",
+            "deflate": "fail",
+        },
+    ),
+    (
+        "/wrong-pong",
+        ["--conformance", "--only", "ping-echo,ping-125"],
+        3,
+        {"ping-echo": "fail", "ping-125": "fail"},
+    ),
+    (
+        "/hang/close",
+        ["--conformance", "--only", "close-*"],
+        3,
+        {"close-echo": "fail", "close-empty": "fail", "close-private": "fail"},
+    ),
+    (
+        "/bad/frame/rsv2",
+        ["--conformance", "--only", "frames,ping-echo"],
+        3,
+        {"frames": "fail", "ping-echo": "fail"},
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +144,9 @@ def serve(session_peers: Peers) -> str:
     return session_peers.serve()[0]
 
 
-@pytest.mark.parametrize(("path", "options", "code", "wanted"), TABLE,
-                         ids=[f"{p} {' '.join(o)}" for p, o, _, _ in TABLE])  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "options", "code", "wanted"), TABLE, ids=[f"{p} {' '.join(o)}" for p, o, _, _ in TABLE]
+)
 def test_table(
     session_peers: Peers, serve: str, path: str, options: list[str], code: int, wanted: Statuses
 ) -> None:
@@ -137,6 +199,15 @@ def test_servers_that_receive_badly(peers: Peers, manner: str) -> None:
 
 
 def test_a_server_that_agrees_to_anything_is_odd_but_not_wrong(peers: Peers) -> None:
-    run = peers.wsdiag("check", "--conformance", "--only", "subprotocol-unknown", "-o", "json",
-                       "--subprotocol", "chat", peers.lenient("any-subprotocol").url)  # fmt: skip
+    run = peers.wsdiag(
+        "check",
+        "--conformance",
+        "--only",
+        "subprotocol-unknown",
+        "-o",
+        "json",
+        "--subprotocol",
+        "chat",
+        peers.lenient("any-subprotocol").url,
+    )
     assert [r["status"] for r in run.of("check.result")] == ["warn"], run.out

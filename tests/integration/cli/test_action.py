@@ -35,11 +35,21 @@ def act(tmp_path: Path, **inputs: str) -> tuple[int, dict[str, str], str]:
     names = ("URL", "FILE", "ARGS", "VERSION", "JUNIT")
     given = {f"WSDIAG_{name}": inputs.get(name.lower(), "") for name in names}
     ran = subprocess.run(
-        [bash, "-e", "-o", "pipefail", "-c", script()], capture_output=True, text=True,
-        timeout=60, cwd=tmp_path, check=False,
-        env={**os.environ, **given, "WSDIAG_PYTHON": sys.executable, "RUNNER_TEMP": str(tmp_path),
-             "GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")},
-    )  # fmt: skip
+        [bash, "-e", "-o", "pipefail", "-c", script()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+        check=False,
+        env={
+            **os.environ,
+            **given,
+            "WSDIAG_PYTHON": sys.executable,
+            "RUNNER_TEMP": str(tmp_path),
+            "GITHUB_OUTPUT": str(output),
+            "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+        },
+    )
     outputs = dict(line.split("=", 1) for line in output.read_text().splitlines())
     return ran.returncode, outputs, ran.stdout + ran.stderr
 
@@ -47,9 +57,11 @@ def act(tmp_path: Path, **inputs: str) -> tuple[int, dict[str, str], str]:
 def test_a_fit_endpoint_passes_with_a_summary_and_a_report(tmp_path: Path) -> None:
     with serving() as server:
         code, outputs, said = act(
-            tmp_path, url=f"  {server.url}/echo\n\n{server.url}/\n", junit="report.xml",
+            tmp_path,
+            url=f"  {server.url}/echo\n\n{server.url}/\n",
+            junit="report.xml",
             args="--count 2 --max-p95 '30s'\n--expect-header 'Upgrade: (?i)^websocket$'",
-        )  # fmt: skip
+        )
     assert (code, outputs) == (0, {"exit-code": "0", "outcome": "passed"}), said
     assert "::notice title=wsdiag check::" in said
     assert f"{server.url}/echo" in (tmp_path / "summary.md").read_text()

@@ -36,12 +36,20 @@ def _shell(name: str, folder: Path) -> Iterator[pexpect.spawn]:
     arguments, setup = START[name]
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "TERM": "xterm", "LANG": "C.UTF-8"}
     child = pexpect.spawn(
-        require_tool(name.split()[0]), arguments, env=environment, cwd=folder, timeout=BOUND_S,
-        dimensions=(24, 200), encoding="utf-8",
-    )  # fmt: skip
+        require_tool(name.split()[0]),
+        arguments,
+        env=environment,
+        cwd=folder,
+        timeout=BOUND_S,
+        dimensions=(24, 200),
+        encoding="utf-8",
+    )
     try:
-        child.sendline(f"{setup}; echo ready-$((40+2))" if name != "fish" else
-                       f"{setup}; echo ready-(math 40+2)")  # fmt: skip
+        child.sendline(
+            f"{setup}; echo ready-$((40+2))"
+            if name != "fish"
+            else f"{setup}; echo ready-(math 40+2)"
+        )
         child.expect("ready-42")
         yield child
     finally:

@@ -27,9 +27,14 @@ def zipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(zipped: Path, cwd: Path, *arguments: str) -> str:
     ran = subprocess.run(
-        [sys.executable, "-P", *arguments], capture_output=True, text=True, cwd=cwd, timeout=60,
-        env={**os.environ, "PYTHONPATH": str(zipped)}, check=False,
-    )  # fmt: skip
+        [sys.executable, "-P", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(zipped)},
+        check=False,
+    )
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 
@@ -41,8 +46,17 @@ def run(zipped: Path, cwd: Path, *arguments: str) -> str:
         (("-m", "wsdiag", "--version"), wsdiag.__version__),
         (("-m", "wsdiag", "--json-schema"), "idle.verdict"),
         (("-m", "wsdiag", "completion", "bash"), "idle-probe"),
-        (("-c", "from wsdiag.probes import intermediaries as i; print(i.products())"), "nginx"),
-        (("-c", "from wsdiag.probes.diagnose import hints; print(hints())"), "proxy_http_version"),
+        (
+            (
+                "-c",
+                "from wsdiag.judgement.products import intermediaries as i; print(i.products())",
+            ),
+            "nginx",
+        ),
+        (
+            ("-c", "from wsdiag.judgement.diagnosis import diagnose as d; print(d.hints())"),
+            "proxy_http_version",
+        ),
         (("-c", "from wsdiag.server.page import render; print(render())"), "<!doctype html>"),
     ],
     ids=["place", "version", "schema", "completion", "products", "hints", "page"],

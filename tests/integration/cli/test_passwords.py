@@ -64,9 +64,13 @@ def mutual(tmp_path: Path) -> Iterator[Mutual]:
 def at_terminal(*args: str) -> "pexpect.spawn[str]":
     environment = clean_environment({"TERM": "xterm", "LC_ALL": "C.UTF-8", "PYTHONPATH": str(ROOT)})
     return pexpect.spawn(
-        WSDIAG[0], [*WSDIAG[1:], *args], env=environment, timeout=BOUND_S, dimensions=(40, 200),
+        WSDIAG[0],
+        [*WSDIAG[1:], *args],
+        env=environment,
+        timeout=BOUND_S,
+        dimensions=(40, 200),
         encoding="utf-8",
-    )  # fmt: skip
+    )
 
 
 def ended(child: "pexpect.spawn[str]") -> tuple[int, str]:
@@ -172,9 +176,14 @@ def test_nothing_is_asked_in_a_pipeline(mutual: Mutual, peers: Peers) -> None:
     run = peers.wsdiag("connect", mutual.url, *mutual.options, ok=2)
     assert "the key is encrypted (--key-password-env NAME" in " ".join(run.out.split())
     good = peers.wsdiag(
-        "connect", mutual.url, *mutual.options, "--key-password-env", "KEYPW",
-        env={"KEYPW": PASSWORD}, ok=0,
-    )  # fmt: skip
+        "connect",
+        mutual.url,
+        *mutual.options,
+        "--key-password-env",
+        "KEYPW",
+        env={"KEYPW": PASSWORD},
+        ok=0,
+    )
     assert PASSWORD not in good.out + good.err
 
 
@@ -186,8 +195,12 @@ def test_a_terminal_without_stdin_is_not_asked(mutual: Mutual) -> None:
     )
     environment = clean_environment({"TERM": "xterm", "LC_ALL": "C.UTF-8", "PYTHONPATH": str(ROOT)})
     child = pexpect.spawn(
-        sys.executable, ["-c", script, *WSDIAG, "connect", mutual.url, *mutual.options],
-        env=environment, timeout=BOUND_S, dimensions=(40, 200), encoding="utf-8",
-    )  # fmt: skip
+        sys.executable,
+        ["-c", script, *WSDIAG, "connect", mutual.url, *mutual.options],
+        env=environment,
+        timeout=BOUND_S,
+        dimensions=(40, 200),
+        encoding="utf-8",
+    )
     code, shown = ended(child)
     assert (code, "Password of" in shown) == (2, False), shown

@@ -20,10 +20,13 @@ async def loaded_by(line: list[str]) -> set[str]:
         "run()\n"
     )
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+        sys.executable,
+        "-c",
+        program,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    )
     _, said = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, said
     return set(json.loads(said.decode().rpartition("LOADED")[2]))
@@ -36,16 +39,36 @@ async def ping_once() -> set[str]:
 
 def test_a_ping_that_writes_json_loads_neither_typer_nor_rich_nor_other_commands() -> None:
     loaded = asyncio.run(ping_once())
-    assert "wsdiag.probes.pinger" in loaded
+    assert "wsdiag.probes.ping.pinger" in loaded
     unwanted = (
-        "typer", "click", "pydantic", "rich", "tomllib", "ipaddress", "importlib.metadata",
-        "email", "pathlib", "urllib.parse",
-        "ctypes", "random", "zlib", "encodings.idna", "wsdiag.server",
-        "wsdiag.probes.check", "wsdiag.probes.idle", "wsdiag.probes.connect",
-        "wsdiag.probes.diagnose", "wsdiag.probes.load", "wsdiag.probes.results.idle",
-        "wsdiag.probes.results.check", "wsdiag.transport.trace", "wsdiag.transport.x509",
-        "wsdiag.transport.trust", "wsdiag.protocol.deflate", "wsdiag.cli.app",
-    )  # fmt: skip
+        "typer",
+        "click",
+        "pydantic",
+        "rich",
+        "tomllib",
+        "ipaddress",
+        "importlib.metadata",
+        "email",
+        "pathlib",
+        "urllib.parse",
+        "ctypes",
+        "random",
+        "zlib",
+        "encodings.idna",
+        "wsdiag.server",
+        "wsdiag.probes.check",
+        "wsdiag.probes.idle.run",
+        "wsdiag.probes.connect.run",
+        "wsdiag.judgement.diagnosis.diagnose",
+        "wsdiag.probes.ping.load",
+        "wsdiag.records.idle",
+        "wsdiag.records.check",
+        "wsdiag.transport.trace",
+        "wsdiag.transport.tls.x509",
+        "wsdiag.transport.tls.trust",
+        "wsdiag.protocol.deflate",
+        "wsdiag.cli.app",
+    )
     found = {m for m in loaded if any(m == u or m.startswith(f"{u}.") for u in unwanted)}
     assert not found
 
@@ -53,6 +76,9 @@ def test_a_ping_that_writes_json_loads_neither_typer_nor_rich_nor_other_commands
 def test_the_version_loads_nothing_of_the_rest() -> None:
     loaded = asyncio.run(loaded_by(["--version"]))
     assert {m for m in loaded if m.startswith("wsdiag")} == {
-        "wsdiag", "wsdiag.cli", "wsdiag.cli.main", "wsdiag.version",
-    }  # fmt: skip
+        "wsdiag",
+        "wsdiag.cli",
+        "wsdiag.cli.main",
+        "wsdiag.version",
+    }
     assert not {"asyncio", "typer", "rich"} & loaded

@@ -21,11 +21,11 @@ from tests.integration.connect.tls import (
     serving,
     trusting,
 )
-from wsdiag.probes.results import ConnectResult, Error
-from wsdiag.render.connect import connect_view
-from wsdiag.render.terminal import Terminal
-from wsdiag.transport import chain
-from wsdiag.transport.options import DialOptions
+from wsdiag.records import ConnectResult, Error
+from wsdiag.render.base.terminal import Terminal
+from wsdiag.render.connect.view import connect_view
+from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.tls import chain
 
 ROOT = make("Root", ca=True)
 INTERMEDIATE = make("Intermediate", ROOT, ca=True)
@@ -39,54 +39,75 @@ OTHER_ROOT = make("Root", ca=True)
 # name: (what the server presents, what is trusted, the message, the hint)
 BROKEN: dict[str, tuple[tuple[Made, ...], Made, str, str]] = {
     "expired": (
-        (make("leaf", ROOT, ends=NOW - DAY),), ROOT, "certificate of localhost expired on", "Renew",
+        (make("leaf", ROOT, ends=NOW - DAY),),
+        ROOT,
+        "certificate of localhost expired on",
+        "Renew",
     ),
     "an intermediate expired": (
-        (make("leaf", OLD_INTERMEDIATE), OLD_INTERMEDIATE), ROOT,
-        "still valid, but one above it expired on", "current one",
+        (make("leaf", OLD_INTERMEDIATE), OLD_INTERMEDIATE),
+        ROOT,
+        "still valid, but one above it expired on",
+        "current one",
     ),
     "a root expired": (
-        (make("leaf", OLD_ROOT),), OLD_ROOT, "leads to a certificate that has expired",
+        (make("leaf", OLD_ROOT),),
+        OLD_ROOT,
+        "leads to a certificate that has expired",
         "--cacert",
     ),
     "wrong name": (
-        (make("leaf", ROOT, sans=["other.test"]),), ROOT, "is for other.test, not for localhost",
+        (make("leaf", ROOT, sans=["other.test"]),),
+        ROOT,
+        "is for other.test, not for localhost",
         "--sni",
     ),
     "no intermediate": (
-        (LEAF,), ROOT, "its issuer was not sent and is not in --cacert: CN=Intermediate is missing",
+        (LEAF,),
+        ROOT,
+        "its issuer was not sent and is not in --cacert: CN=Intermediate is missing",
         "--cacert has CN=Root.",
     ),
     "no intermediate, and its place is known": (
-        (make("leaf", INTERMEDIATE, issuer_url="http://pki.test/i.crt"),), ROOT,
-        "without the one of its issuer: CN=Intermediate is missing", "http://pki.test/i.crt",
+        (make("leaf", INTERMEDIATE, issuer_url="http://pki.test/i.crt"),),
+        ROOT,
+        "without the one of its issuer: CN=Intermediate is missing",
+        "http://pki.test/i.crt",
     ),
     "another intermediate": (
-        (LEAF, STRANGER), ROOT,
+        (LEAF, STRANGER),
+        ROOT,
         "sent 2 certificates, but the issuer of its own is not among them: CN=Intermediate",
         "fullchain.pem",
     ),
     "unknown CA": (
-        (LEAF, INTERMEDIATE), STRANGER, "ends at CN=Intermediate, whose issuer is not trusted here",
+        (LEAF, INTERMEDIATE),
+        STRANGER,
+        "ends at CN=Intermediate, whose issuer is not trusted here",
         "--cacert FILE",
     ),
     "unknown CA, its root sent": (
-        (make("leaf", STRANGER), STRANGER), ROOT,
-        "ends in a root that is not trusted here: CN=Stranger", "--cacert FILE",
+        (make("leaf", STRANGER), STRANGER),
+        ROOT,
+        "ends in a root that is not trusted here: CN=Stranger",
+        "--cacert FILE",
     ),
-    "a CA made anew": (
-        (make("leaf", OTHER_ROOT),), ROOT, "CN=Root", "same name, other key",
-    ),
+    "a CA made anew": ((make("leaf", OTHER_ROOT),), ROOT, "CN=Root", "same name, other key"),
     "self-signed": ((make("lonely"),), ROOT, "is self-signed (issued by CN=lonely)", "--cacert"),
     "wrong purpose": (
-        (make("leaf", ROOT, purpose=PURPOSE.CLIENT_AUTH),), ROOT,
-        "its extended key usage is clientAuth", "serverAuth",
+        (make("leaf", ROOT, purpose=PURPOSE.CLIENT_AUTH),),
+        ROOT,
+        "its extended key usage is clientAuth",
+        "serverAuth",
     ),
     "weak key": ((make("leaf", ROOT, rsa_bits=1024),), ROOT, "key too weak", "RSA 2048"),
     "issued by none that may": (
-        (make("leaf", NO_CA), NO_CA), ROOT, "may not issue certificates", "CA:TRUE",
+        (make("leaf", NO_CA), NO_CA),
+        ROOT,
+        "may not issue certificates",
+        "CA:TRUE",
     ),
-}  # fmt: skip
+}
 
 
 def failed(result: ConnectResult) -> Error:

@@ -7,10 +7,10 @@ import struct
 
 from tests.integration.scripted import Script, Visitor, scripted
 from tests.peers.fleet import Peers
-from wsdiag.probes.connect import connect
-from wsdiag.probes.results import ConnectResult
+from wsdiag.probes.connect.run import connect
 from wsdiag.protocol.codes import Opcode
-from wsdiag.transport.options import DialOptions
+from wsdiag.records import ConnectResult
+from wsdiag.transport.dial.options import DialOptions
 
 PING, PONG, CLOSE = Opcode.PING, Opcode.PONG, Opcode.CLOSE
 
@@ -63,10 +63,10 @@ def test_a_server_that_closes_right_after_the_upgrade_is_not_ok() -> None:
 
 
 def test_a_server_that_vanishes_after_the_upgrade_is_not_ok() -> None:
-    async def vanish(visitor: Visitor) -> None:
+    async def close_silently(visitor: Visitor) -> None:
         await asyncio.sleep(0.05)
 
-    result = connect_scripted(vanish)
+    result = connect_scripted(close_silently)
     assert result.error is not None
     assert result.error.kind == "closed"
     assert "without a Close frame" in result.error.message

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from wsdiag.probes.connect import connect
-from wsdiag.probes.results import ConnectResult
-from wsdiag.transport.options import DialOptions
+from wsdiag.probes.connect.run import connect
+from wsdiag.records import ConnectResult
+from wsdiag.transport.dial.options import DialOptions
 
 
 async def connect_to_bytes(answer: bytes, options: DialOptions, *, hold: bool) -> ConnectResult:
@@ -55,49 +55,80 @@ NGINX = "Server: nginx/1.22.1"
 ANSWERS: dict[str, tuple[bytes, str, str]] = {
     "a page": (refusal("200 OK", "<h1>It works!</h1>"), "a web page came", "Check the path"),
     "a login page": (
-        refusal("200 OK", '<form>Sign in <input type="password"></form>'), "a login page", "-b"),
+        refusal("200 OK", '<form>Sign in <input type="password"></form>'),
+        "a login page",
+        "-b",
+    ),
     "a captive portal": (
-        refusal("302 Found", "", "Location: http://portal.hotel.test/login"), "302 Found",
-        "captive portal"),
+        refusal("302 Found", "", "Location: http://portal.hotel.test/login"),
+        "302 Found",
+        "captive portal",
+    ),
     "a redirect": (
         refusal("301 Moved Permanently", "", "Location: https://a.test/ws/"),
-        "to wss://a.test/ws/", "wsdiag connect -L ws://127.0.0.1:"),
+        "to wss://a.test/ws/",
+        "wsdiag connect -L ws://127.0.0.1:",
+    ),
     "bad request": (refusal("400 Bad Request", "missing room"), "missing room", "--subprotocol"),
     "an HTTP/1.0 proxy": (
         refusal("400 Bad Request", "unsupported protocol; expected HTTP/1.1: GET / HTTP/1.0"),
-        "400 Bad Request", "proxy_http_version 1.1"),
+        "400 Bad Request",
+        "proxy_http_version 1.1",
+    ),
     "unauthorized": (refusal("401 Unauthorized"), "authentication", "--bearer-env"),
     "an origin refused": (
-        refusal("403 Forbidden", "Origin not allowed"), "refuses the origin", "--origin http://"),
+        refusal("403 Forbidden", "Origin not allowed"),
+        "refuses the origin",
+        "--origin http://",
+    ),
     "forbidden": (refusal("403 Forbidden"), "the server refuses", "--origin http://127.0.0.1:"),
     "not found": (refusal("404 Not Found"), "nothing at /ws", "slash"),
     "upgrade required behind nginx": (
-        refusal("426 Upgrade Required", "", NGINX), "behind nginx",
-        "proxy_set_header Upgrade $http_upgrade"),
+        refusal("426 Upgrade Required", "", NGINX),
+        "behind nginx",
+        "proxy_set_header Upgrade $http_upgrade",
+    ),
     "upgrade required": (
-        refusal("426 Upgrade Required"), "as if our Upgrade header had not", "hop-by-hop"),
-    "HTTP/2 only": (
-        refusal("426 Upgrade Required", "", "Upgrade: h2c"), "HTTP/2 only", "HTTP/1.1"),
+        refusal("426 Upgrade Required"),
+        "as if our Upgrade header had not",
+        "hop-by-hop",
+    ),
+    "HTTP/2 only": (refusal("426 Upgrade Required", "", "Upgrade: h2c"), "HTTP/2 only", "HTTP/1.1"),
     "too many": (
-        refusal("429 Too Many Requests", "", "Retry-After: 30"), "too many", "Retry-After: 30"),
+        refusal("429 Too Many Requests", "", "Retry-After: 30"),
+        "too many",
+        "Retry-After: 30",
+    ),
     "bad gateway": (refusal("502 Bad Gateway", "", NGINX), "nginx/1.22.1", "backend"),
     "unavailable": (refusal("503 Service Unavailable"), "no backend", "health"),
     "a wrong accept key": (
         switching(*UPGRADED, "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA="),
-        "does not match our key", "caches"),
+        "does not match our key",
+        "caches",
+    ),
     "no accept key": (switching(*UPGRADED), "Sec-WebSocket-Accept", "caches"),
     "an upgrade to something else": (
-        switching("Upgrade: h2c", "Connection: Upgrade"), "not to WebSocket", "hop-by-hop"),
+        switching("Upgrade: h2c", "Connection: Upgrade"),
+        "not to WebSocket",
+        "hop-by-hop",
+    ),
     "SSH": (b"SSH-2.0-OpenSSH_9.2p1\r\n", "does not speak HTTP", "Another service"),
     "HTTP/2 frames": (
-        bytes.fromhex("000012040000000000000300000064000400100000"), "HTTP/2 from the first byte",
-        "HTTP/2-only"),
+        bytes.fromhex("000012040000000000000300000064000400100000"),
+        "HTTP/2 from the first byte",
+        "HTTP/2-only",
+    ),
     "a header without end": (
-        b"HTTP/1.1 200 OK\r\n" + b"X-Filler: " + b"x" * 200_000, "does not end", "curl -sv"),
+        b"HTTP/1.1 200 OK\r\n" + b"X-Filler: " + b"x" * 200_000,
+        "does not end",
+        "curl -sv",
+    ),
     "half an answer": (
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: webso", "before it answered",
-        "without a word"),
-}  # fmt: skip
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: webso",
+        "before it answered",
+        "without a word",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", ANSWERS)

@@ -18,9 +18,9 @@ from websockets.sync.server import Server, ServerConnection, serve
 
 from tests.peers.certs import Authority
 from tests.peers.fleet import Peers
-from wsdiag.transport.dial import dial
-from wsdiag.transport.options import DialOptions
-from wsdiag.transport.report import DialError
+from wsdiag.transport.dial.dialer import dial
+from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.dial.report import DialError
 
 CODES = (301, 302, 303, 307, 308)
 
@@ -93,8 +93,9 @@ def test_a_chain_is_shown_hop_by_hop(hopping: Hopping, other: Hopping, peers: Pe
     run = peers.wsdiag("connect", "-L", "-v", url, "-b", "sid=cookie-7", ok=0)
     lines = [line.split(" ", 1)[1] for line in run.err.splitlines()]
     asked = [line for line in lines if line.startswith("> GET")]
-    assert [line.split()[2] for line in asked] == [request.path for request in (
-        *hopping.requests, *other.requests)]  # fmt: skip
+    assert [line.split()[2] for line in asked] == [
+        request.path for request in (*hopping.requests, *other.requests)
+    ]
     assert [line for line in lines if line.startswith("< HTTP/1.1")] == [
         "< HTTP/1.1 302 Found",
         "< HTTP/1.1 307 Temporary Redirect",

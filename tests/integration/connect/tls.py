@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization as ser
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from wsdiag.probes.connect import connect
-from wsdiag.probes.results import ConnectResult
-from wsdiag.transport.options import DialOptions
+from wsdiag.probes.connect.run import connect
+from wsdiag.records import ConnectResult
+from wsdiag.transport.dial.options import DialOptions
 
 NOW, DAY = datetime.now(UTC), timedelta(days=1)
 ACCESS, PURPOSE = x509.oid.AuthorityInformationAccessOID, x509.oid.ExtendedKeyUsageOID

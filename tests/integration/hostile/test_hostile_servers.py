@@ -13,7 +13,7 @@ import pytest
 
 from wsdiag import ConnectResult, DialOptions, PingReply, PingSummary
 from wsdiag.api import ping
-from wsdiag.probes.connect import connect
+from wsdiag.probes.connect.run import connect
 from wsdiag.protocol.frames import encode_frame
 from wsdiag.protocol.handshake import ServerHandshake
 
@@ -140,9 +140,14 @@ async def garbage(reader: Reader, writer: Writer) -> None:
 
 
 AFTER_THE_UPGRADE = [
-    reset_after_the_upgrade, a_length_of_nonsense, endless_fragments, pings_without_end_unread,
-    pongs_without_end, a_bomb, garbage,
-]  # fmt: skip
+    reset_after_the_upgrade,
+    a_length_of_nonsense,
+    endless_fragments,
+    pings_without_end_unread,
+    pongs_without_end,
+    a_bomb,
+    garbage,
+]
 
 
 async def _against(behaviour: Behaviour, measure: Callable[[str], Awaitable[object]]) -> object:

@@ -120,9 +120,10 @@ class Endpoint:
         key = next(v for k, v in lines.items() if k.lower() == b"sec-websocket-key")
         accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
         extra = "".join(f"{name}: {value}\r\n" for name, value in self.manners.headers).encode()
-        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                     b"Connection: Upgrade\r\nSec-WebSocket-Accept: " + accept + b"\r\n"
-                     + extra + b"\r\n")  # fmt: skip
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+            b"Connection: Upgrade\r\nSec-WebSocket-Accept: " + accept + b"\r\n" + extra + b"\r\n"
+        )
         self.connections += 1
         self.open += 1
         self.most_open = max(self.most_open, self.open)
@@ -136,9 +137,12 @@ class _Talk:
     """One upgraded connection."""
 
     def __init__(
-        self, endpoint: Endpoint, reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
+        self,
+        endpoint: Endpoint,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
         number: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.endpoint, self.manners = endpoint, endpoint.manners
         self.reader, self.writer = reader, writer
         self.loop = asyncio.get_running_loop()

@@ -7,9 +7,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from wsdiag.probes.idle import IdleOptions, IdleRun
-from wsdiag.probes.results import Error, IdleEvent, IdleTrial, IdleVerdict, TrialStarted
-from wsdiag.transport.options import DialOptions
+from wsdiag.probes.idle.run import IdleOptions, IdleRun
+from wsdiag.records import Error, IdleEvent, IdleTrial, IdleVerdict, TrialStarted
+from wsdiag.transport.dial.options import DialOptions
 
 # From 1 to 4 s in steps of half a second: everything that takes minutes in the field.
 SCALED = {"from_s": 1.0, "to_s": 4.0, "step_s": 0.5, "keepalive_s": 1.0, "pong_timeout_s": 1.5}
@@ -56,9 +56,12 @@ def scaled(**changes: object) -> IdleOptions:
 
 
 async def probe(
-    urls: str | Sequence[str], options: IdleOptions, *, stop_after_s: float | None = None,
+    urls: str | Sequence[str],
+    options: IdleOptions,
+    *,
+    stop_after_s: float | None = None,
     dial: DialOptions | None = None,
-) -> Probed:  # fmt: skip
+) -> Probed:
     """Run a probe to its end, or stop it as Ctrl-C would."""
     probed, began = Probed(), time.monotonic()
     run = IdleRun([urls] if isinstance(urls, str) else urls, options, dial or DialOptions())

@@ -14,7 +14,7 @@ import pytest
 
 from tests.integration.idle.endpoint import Endpoint, endpoint
 from tests.integration.idle.running import Probed, probe, scaled
-from wsdiag.probes.results import IdleVerdict
+from wsdiag.records import IdleVerdict
 
 # Far enough apart that no two neighbours within one timer's tolerance hold most of them.
 RANDOM_S = (0.8, 3.7, 1.9, 2.9, 1.2, 3.3, 0.9, 2.4)
@@ -45,8 +45,10 @@ SCENES: dict[str, Scene] = {
     "mute": Scene({"answers_pings": False}),
     "mute-drop": Scene({"idle_s": 2.2, "answers_pings": False}),
     "mute-server-bytes": Scene({"idle_s": 2.2, "answers_pings": False, "counts": "server"}),
-    "mute-echo": Scene({"idle_s": 2.2, "answers_pings": False, "echo": True},
-                       {"send": "hello", "expect": "^hel+o$"}),
+    "mute-echo": Scene(
+        {"idle_s": 2.2, "answers_pings": False, "echo": True},
+        {"send": "hello", "expect": "^hel+o$"},
+    ),
     "messages-only": Scene({"idle_s": 2.2, "only_messages_count": True}),
     "messages-only-sent": Scene({"idle_s": 2.2, "only_messages_count": True}, {"send": "x"}),
     "silent": Scene({"idle_s": 2.2, "how": "silent"}),
@@ -63,7 +65,7 @@ SCENES: dict[str, Scene] = {
     "named": Scene({"idle_s": 2.2, "headers": (("Server", "nginx/1.2"), ("CF-Ray", "1a2b"))}),
     "required": Scene({"idle_s": 2.2}, {"require_s": 3.0}),
     "required-less": Scene({"idle_s": 2.2}, {"require_s": 1.5}),
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -117,12 +119,16 @@ def test_the_timeout_is_found_however_it_shows(name: str, scenes: Scenes) -> Non
 @pytest.mark.parametrize(
     ("name", "how", "code", "reason"),
     [
-        ("fin", "fin", None, None), ("rst", "rst", None, None), ("half", "fin", None, None),
-        ("cut", "fin", None, None), ("1000", "close", 1000, ""),
-        ("1001", "close", 1001, "idle"), ("1011", "close", 1011, "keepalive \x1b[2J"),
+        ("fin", "fin", None, None),
+        ("rst", "rst", None, None),
+        ("half", "fin", None, None),
+        ("cut", "fin", None, None),
+        ("1000", "close", 1000, ""),
+        ("1001", "close", 1001, "idle"),
+        ("1011", "close", 1011, "keepalive \x1b[2J"),
         ("goodbye", "close", 4000, "bye"),
     ],
-)  # fmt: skip
+)
 def test_the_ending_is_read(
     name: str, how: str, code: int | None, reason: str | None, scenes: Scenes
 ) -> None:
@@ -178,10 +184,10 @@ def test_a_login_that_is_missing_is_mentioned(scenes: Scenes) -> None:
 
 def test_the_servers_pings_mask(scenes: Scenes) -> None:
     verdict = scenes["pings"].verdict
-    assert verdict.verdict == "masked"
+    assert verdict.verdict == "kept-busy"
     assert verdict.tested_up_to_s == pytest.approx(0.5, abs=0.3)
     assert "pings" in scenes["pings"].probed.words()
-    assert any(t.outcome == "masked" and t.received for t in scenes["pings"].probed.trials)
+    assert any(t.outcome == "kept-busy" and t.received for t in scenes["pings"].probed.trials)
 
 
 def test_a_timer_of_client_bytes_is_seen_through_what_the_server_sends(scenes: Scenes) -> None:
@@ -280,7 +286,7 @@ def test_a_welcome_restarts_the_clock_and_masks_nothing(scenes: Scenes) -> None:
 
 def test_pushed_messages(scenes: Scenes) -> None:
     assert scenes["push"].verdict.keepalives["push"] == "holds"
-    assert scenes["push"].verdict.verdict == "masked"
+    assert scenes["push"].verdict.verdict == "kept-busy"
 
 
 def test_headers_make_candidates(scenes: Scenes) -> None:
@@ -293,12 +299,12 @@ def test_headers_make_candidates(scenes: Scenes) -> None:
 def test_requirements(scenes: Scenes) -> None:
     assert scenes["required"].verdict.require_ok is False
     assert scenes["required-less"].verdict.require_ok is True
-    assert any(t.rung_s == 3.0 for t in scenes["required"].probed.started)
+    assert any(t.idle_for_s == 3.0 for t in scenes["required"].probed.started)
 
 
 def test_every_lane_has_one_record_and_none_is_left_open(scenes: Scenes) -> None:
     for played in scenes.values():
-        lanes = [t.lane for t in played.probed.trials]
+        lanes = [t.connection for t in played.probed.trials]
         assert sorted(lanes) == list(range(len(lanes)))
         assert played.endpoint.most_open <= 32
 
@@ -347,7 +353,7 @@ def test_repetition_agrees() -> None:
     probed = asyncio.run(repeated())
     within(probed.verdict, 1.2)
     assert {t.round for t in probed.trials} == {1, 2}
-    lanes = [t.lane for t in probed.trials]
+    lanes = [t.connection for t in probed.trials]
     assert len(lanes) == len(set(lanes))
 
 

@@ -9,13 +9,16 @@ import pytest
 
 from tests.integration.idle.running import Probed, probe, scaled
 from tests.peers.fleet import Peers
-from wsdiag.probes.idle import IdleOptions
-from wsdiag.probes.results import IdleVerdict
+from wsdiag.probes.idle.run import IdleOptions
+from wsdiag.records import IdleVerdict
 
 KEPT_BY_BYTES = {
-    "ping": "holds", "pong": "holds", "tcp-keepalive": "drops", "push": "untested",
+    "ping": "holds",
+    "pong": "holds",
+    "tcp-keepalive": "drops",
+    "push": "untested",
     "data": "untested",
-}  # fmt: skip
+}
 
 
 def assert_range(verdict: IdleVerdict, truth: float, width: float = 1.0) -> None:

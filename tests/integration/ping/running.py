@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from wsdiag.probes.ping import PingOptions, PingRun
-from wsdiag.probes.results import PingEvent, PingReply, PingSummary
-from wsdiag.transport.options import DialOptions
+from wsdiag.probes.ping.run import PingOptions, PingRun
+from wsdiag.records import PingEvent, PingReply, PingSummary
+from wsdiag.transport.dial.options import DialOptions
 
 T = TypeVar("T")
 PATIENCE_S = 60.0

@@ -11,23 +11,19 @@ import pytest
 
 from tests.integration.ping.running import Told, run_pings
 from tests.integration.scripted import Script, Visitor, scripted
-from wsdiag.probes.outcome import ping_exit_code
-from wsdiag.probes.ping import PingOptions, PingRun
-from wsdiag.probes.results import (
-    Error,
-    PingClosed,
-    PingEvent,
-    PingLost,
-    PingReply,
-    PingStart,
-    PingSummary,
-)
+from wsdiag.probes.ping.outcome import ping_exit_code
+from wsdiag.probes.ping.run import PingOptions, PingRun
 from wsdiag.protocol.codes import Opcode
-from wsdiag.transport.options import DialOptions
+from wsdiag.records import Error, PingClosed, PingEvent, PingLost, PingReply, PingStart, PingSummary
+from wsdiag.transport.dial.options import DialOptions
 
 PING, PONG, TEXT, BINARY, CLOSE = (
-    Opcode.PING, Opcode.PONG, Opcode.TEXT, Opcode.BINARY, Opcode.CLOSE,
-)  # fmt: skip
+    Opcode.PING,
+    Opcode.PONG,
+    Opcode.TEXT,
+    Opcode.BINARY,
+    Opcode.CLOSE,
+)
 
 
 def ping_scripted(script: Script, **options: object) -> tuple[Told, list[Visitor]]:
@@ -159,7 +155,7 @@ def test_a_close_in_the_middle_is_told_with_its_code_and_reason() -> None:
 
 @pytest.mark.parametrize("how", ["fin", "rst"])
 def test_an_end_without_a_close_frame_is_told_as_it_was(how: str) -> None:
-    async def vanish(visitor: Visitor) -> None:
+    async def close_silently(visitor: Visitor) -> None:
         async for frame in visitor.frames():
             visitor.send(PONG, frame.payload)
             if len(visitor.seen) == 2:
@@ -171,7 +167,7 @@ def test_an_end_without_a_close_frame_is_told_as_it_was(how: str) -> None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             visitor.writer.transport.abort()
 
-    told, _ = ping_scripted(vanish, count=50, interval_s=0.02)
+    told, _ = ping_scripted(close_silently, count=50, interval_s=0.02)
     # A Ping that crosses the FIN is answered by RST: both are true endings of the first kind.
     assert told.of(PingClosed)[0].drop.how in (("fin", "rst") if how == "fin" else ("rst",))
     assert told.summary.drops == 1
@@ -372,10 +368,8 @@ def test_a_millisecond_apart_nothing_drifts() -> None:
     assert told.summary.duration_s >= 0.49
 
 
-def test_a_reader_that_does_not_read_costs_bounded_memory(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("wsdiag.probes.ping.MOST_UNREAD", 50)
+def test_a_reader_that_does_not_read_costs_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wsdiag.probes.ping.run.MOST_UNREAD", 50)
 
     async def go() -> int:
         async with scripted(polite) as (url, _):

@@ -17,8 +17,8 @@ import pytest
 from tests.integration.ping.conftest import Moody
 from tests.integration.ping.running import Told, run_pings
 from tests.peers.fleet import Peers
-from wsdiag.probes.results import Cause, PingReply
-from wsdiag.transport.options import DialOptions
+from wsdiag.records import Cause, PingReply
+from wsdiag.transport.dial.options import DialOptions
 
 # The flaws made here are of 100 ms and more; a busy machine alone delays by less.
 TELLING_MS = 80.0
@@ -75,9 +75,8 @@ def test_lost_packets_are_the_networks(peers: Peers) -> None:
     with nat.in_client():
         # A SYN may be lost as well, several times.
         told = asyncio.run(
-            run_pings(server.url, count=200, interval_s=0.1,
-                      dial=DialOptions(connect_timeout=40.0))
-        )  # fmt: skip
+            run_pings(server.url, count=200, interval_s=0.1, dial=DialOptions(connect_timeout=40.0))
+        )
     assert_named(telling(told), "network", at_least=10)
     assert told.summary.attribution is not None
     assert any("(network)" in sentence for sentence in told.summary.attribution.explanation)
@@ -101,9 +100,10 @@ def test_a_path_that_became_longer_is_the_networks(peers: Peers) -> None:
 def test_a_slow_reader_under_load_is_our_queue(moody: Moody, load: object) -> None:
     url = moody("--slow")
     told = asyncio.run(
-        run_pings(url, interval_s=0.05, load=load, load_idle_s=1.0, load_time_s=3.0,
-                  load_bytes=32 * 2**20)
-    )  # fmt: skip
+        run_pings(
+            url, interval_s=0.05, load=load, load_idle_s=1.0, load_time_s=3.0, load_bytes=32 * 2**20
+        )
+    )
     assert_named(telling(told), "queue", at_least=10)
     result = told.summary.load
     assert result is not None
@@ -117,9 +117,9 @@ def test_a_slow_reader_under_load_is_our_queue(moody: Moody, load: object) -> No
 
 PINGING = """
 import asyncio, json, sys
-from wsdiag.probes.ping import PingOptions, PingRun
-from wsdiag.probes.results import PingReply, PingSummary
-from wsdiag.transport.options import DialOptions
+from wsdiag.probes.ping.run import PingOptions, PingRun
+from wsdiag.records import PingReply, PingSummary
+from wsdiag.transport.dial.options import DialOptions
 
 async def main(url, unix):
     options = PingOptions(count=160, interval_s=0.05, mode="text")
@@ -140,8 +140,11 @@ def ping_stopped_and_continued(url: str, unix: str) -> tuple[list[list[object]],
     environment = {**os.environ, "PYTHONPATH": str(root)}
     process = subprocess.Popen(
         [sys.executable, "-c", PINGING, url, unix],
-        stdout=subprocess.PIPE, text=True, cwd=root, env=environment,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=root,
+        env=environment,
+    )
     lines: list[list[object]] = []
     try:
         assert process.stdout is not None

@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.ping.conftest import Moody
 from tests.integration.ping.running import run_pings
-from wsdiag.probes.results import Error, PingReply, PingSummary
+from wsdiag.records import Error, PingReply, PingSummary
 
 URLS, ROUNDS = 1000, 5
 FILES = 3 * URLS

@@ -64,26 +64,35 @@ def mutual(place: Path, ca: Authority) -> Peer:
 
 FRONTS: dict[str, tuple[Callable[[Path, Authority], Peer], str, str]] = {
     "HAProxy, HTTP/2 only": (
-        lambda place, _: haproxy(place, bind="proto h2"), "answers HTTP/2", "proto h2",
+        lambda place, _: haproxy(place, bind="proto h2"),
+        "answers HTTP/2",
+        "proto h2",
     ),
     "nginx, HTTP/2 only": (
-        lambda place, _: nginx(place, listen="http2"), "HTTP/2 from the first byte", "HTTP/1.1",
+        lambda place, _: nginx(place, listen="http2"),
+        "HTTP/2 from the first byte",
+        "HTTP/1.1",
     ),
     "HAProxy denies": (
-        lambda place, _: haproxy(place, rule="http-request deny"), "HAProxy refuses: 403", "deny",
+        lambda place, _: haproxy(place, rule="http-request deny"),
+        "HAProxy refuses: 403",
+        "deny",
     ),
     "HAProxy without a backend": (lambda place, _: haproxy(place), "503", "backend"),
     "nginx wants a client certificate": (mutual, "wants a client certificate", "--cert FILE"),
     "nginx wants a password": (
         lambda place, _: nginx(
-            place, rule="location / { auth_basic x; auth_basic_user_file /dev/null; }"),
-        "wants authentication", "-u USER:PASSWORD",
+            place, rule="location / { auth_basic x; auth_basic_user_file /dev/null; }"
+        ),
+        "wants authentication",
+        "-u USER:PASSWORD",
     ),
     "nginx sends to TLS": (
         lambda place, _: nginx(place, rule="return 301 https://far.test$request_uri;"),
-        "to wss://far.test/ws?a=1&b=2", "wsdiag connect -L 'ws://",
+        "to wss://far.test/ws?a=1&b=2",
+        "wsdiag connect -L 'ws://",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FRONTS)

@@ -105,9 +105,14 @@ def test_no_chart_prints_lines(peers: Peers) -> None:
 def test_an_ascii_terminal_gets_ascii(peers: Peers) -> None:
     url = peers.websockets().url
     terminal = peers.terminal(
-        "ping", url, "-i", "50ms", "-c", "20",
+        "ping",
+        url,
+        "-i",
+        "50ms",
+        "-c",
+        "20",
         env={"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-    )  # fmt: skip
+    )
     assert ends_sane(terminal, terminal.modes_before) == 0
     assert terminal.raw.isascii()
 

@@ -99,9 +99,18 @@ def test_a_server_that_says_our_secrets_again_does_not_bring_them_out(
     for how, args in given.items():
         trace = tmp_path / "trace.ndjson"
         run = peers.wsdiag(
-            name, *args, *rest, "-v", "-o", output, "--trace", str(trace), *picture,
-            env={"TOKEN": BEARER}, timeout=60,
-        )  # fmt: skip
+            name,
+            *args,
+            *rest,
+            "-v",
+            "-o",
+            output,
+            "--trace",
+            str(trace),
+            *picture,
+            env={"TOKEN": BEARER},
+            timeout=60,
+        )
         text = run.out + run.err + trace.read_text()
         text += "".join(path.read_text() for path in tmp_path.glob("view.html"))
         hidden = (BEARER,) if how == "bearer" else (SECRET, ENCODED, SESSION)

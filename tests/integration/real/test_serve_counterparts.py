@@ -149,8 +149,10 @@ def test_wscat(peers: Peers) -> None:
 def test_serve_behind_a_proxy(proxy: str, peers: Peers) -> None:
     """serve's own answer to the upgrade passes through products that are strict about it."""
     start: dict[str, Callable[[Address], Peer]] = {
-        "nginx": peers.nginx, "haproxy": peers.haproxy, "apache": peers.apache,
-    }  # fmt: skip
+        "nginx": peers.nginx,
+        "haproxy": peers.haproxy,
+        "apache": peers.apache,
+    }
     url, _ = peers.serve()
 
     async def main(url: str) -> None:

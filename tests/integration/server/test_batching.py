@@ -8,7 +8,7 @@ import pytest
 
 from wsdiag.server import Server, ServerOptions
 from wsdiag.server.peer import Peer
-from wsdiag.transport.stream import Stream
+from wsdiag.transport.stream.stream import Stream
 
 MESSAGES = 100
 

@@ -20,8 +20,8 @@ from tests.peers.fleet import Peers
 from tests.peers.records import parse_record
 from wsdiag.server.background import BackgroundServer
 from wsdiag.server.routes import from_spec
-from wsdiag.transport import blackhole, stream
-from wsdiag.transport.certs import throw_away
+from wsdiag.transport.stream import blackhole, stream
+from wsdiag.transport.tls.certs import throw_away
 
 FIN_WAIT1 = 4
 
@@ -217,8 +217,7 @@ def test_tls_ends_with_or_without_close_notify(tmp_path: Path, drop: str, ragged
     with serving(cert=chain, key=key) as server:
         port = server.server.port
         with context.wrap_socket(
-            socket.create_connection(("127.0.0.1", port), 10),
-            suppress_ragged_eofs=False,
+            socket.create_connection(("127.0.0.1", port), 10), suppress_ragged_eofs=False
         ) as sock:
             sock.sendall(
                 f"GET {IDLE}{drop} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"

@@ -307,9 +307,17 @@ def test_deflate_with_its_parameters(server: BackgroundServer) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/bad/accept", "/bad/accept?with=none", "/bad/upgrade", "/bad/upgrade?with=none",
-     "/bad/connection", "/bad/subprotocol", "/bad/extension", "/bad/http"],
-)  # fmt: skip
+    [
+        "/bad/accept",
+        "/bad/accept?with=none",
+        "/bad/upgrade",
+        "/bad/upgrade?with=none",
+        "/bad/connection",
+        "/bad/subprotocol",
+        "/bad/extension",
+        "/bad/http",
+    ],
+)
 def test_a_strict_client_refuses_the_handshake(server: BackgroundServer, path: str) -> None:
     with pytest.raises(InvalidHandshake):
         dial(server, path)

@@ -57,9 +57,11 @@ def endpoint() -> Iterator[tuple[str, list[Any]]]:
 def test_messages_pings_and_closes_pass(raw: bool) -> None:
     with endpoint() as (address, seen), serving(upstream=f"ws://{address}", raw=raw) as relay:
         with connect(
-            relay.url + "/some/path?q=1", proxy=None, subprotocols=["chat"],  # type: ignore[list-item]
+            relay.url + "/some/path?q=1",
+            proxy=None,
+            subprotocols=["chat"],  # type: ignore[list-item]
             additional_headers={"X-Mine": "yes"},
-        ) as client:  # fmt: skip
+        ) as client:
             assert client.subprotocol == "chat"
             for message in ("hello", b"\x00" * 100000, "x" * 70000):
                 client.send(message)

@@ -28,7 +28,7 @@ from tests.peers.certs import Authority
 from wsdiag.protocol.frames import encode_frame
 from wsdiag.server.faults.bad_frames import BINARY, CONT
 from wsdiag.server.routes import from_spec
-from wsdiag.transport.certs import throw_away
+from wsdiag.transport.tls.certs import throw_away
 
 QUEUES = 16 * 2**20  # the kernel's buffers on two hops, and our own on each side
 
@@ -68,10 +68,12 @@ def test_credentials_cookies_and_origin_reach_the_upstream_and_its_cookie_the_cl
         upstream(echo, process_request=note, process_response=add) as address,
         serving(upstream=f"ws://{address}") as relay,
         connect(
-            relay.url, proxy=None, origin="https://example.test",  # type: ignore[arg-type]
+            relay.url,
+            proxy=None,
+            origin="https://example.test",  # type: ignore[arg-type]
             additional_headers={"Authorization": "Bearer abc", "Cookie": "a=1; b=2"},
         ) as client,
-    ):  # fmt: skip
+    ):
         assert client.response is not None
         assert client.response.headers["Set-Cookie"] == "session=7"
     (headers,) = seen

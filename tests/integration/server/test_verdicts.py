@@ -16,13 +16,13 @@ from tests.integration.idle.running import Probed, probe
 from tests.integration.ping.running import Told, run_pings
 from tests.integration.server.serving import serving
 from tests.integration.server.verdict_table import IDLE, PING, TABLE, Connect, Idle, Ping, Row
-from wsdiag.probes.connect import connect
-from wsdiag.probes.idle_options import IdleOptions
-from wsdiag.probes.results import ConnectResult, Error, PingClosed, PingReply
+from wsdiag.probes.connect.run import connect
+from wsdiag.probes.idle.options import IdleOptions
+from wsdiag.records import ConnectResult, Error, PingClosed, PingReply
 from wsdiag.server.faults import FAULTS
 from wsdiag.server.faults.bad_frames import RULES
 from wsdiag.server.routes import from_spec, resolve
-from wsdiag.transport.options import DialOptions
+from wsdiag.transport.dial.options import DialOptions
 
 AT_ONCE = 12
 NAMES = [f"{row.option or ''}{row.path}" for row in TABLE]

@@ -26,8 +26,11 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Saw]:
         file.write_text(json.dumps(jobs))
         run = subprocess.run(
             [node, str(PROGRAMS / "ws_visits.js"), str(file)],
-            env=env, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
     assert run.returncode == 0, run.stderr
     return dict(json.loads(run.stdout))
 

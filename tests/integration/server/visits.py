@@ -63,36 +63,61 @@ DEFLATE = {"options": {"perMessageDeflate": True}}
 
 VISITS: tuple[Visit, ...] = (
     Visit("/echo", echoes, HELLO),
-    Visit("/sink", lambda saw: not saw["messages"] and len(saw["pongs"]) == 1,
-          {**HELLO, "pings": 1}),
-    Visit("/headers", lambda saw: ["X-Probe", "7"] in json.loads(saw["messages"][0][1])["headers"],
-          {"options": {"headers": {"X-Probe": "7"}}}),
+    Visit(
+        "/sink", lambda saw: not saw["messages"] and len(saw["pongs"]) == 1, {**HELLO, "pings": 1}
+    ),
+    Visit(
+        "/headers",
+        lambda saw: ["X-Probe", "7"] in json.loads(saw["messages"][0][1])["headers"],
+        {"options": {"headers": {"X-Probe": "7"}}},
+    ),
     Visit("/stats", lambda saw: json.loads(saw["messages"][0][1])["open"] >= 1),
-    Visit("/idle/0.4?drop=close&code=4321&reason=tired",
-          lambda saw: (saw["code"], saw["reason"]) == (4321, "tired") and saw["closed"] >= 390),
+    Visit(
+        "/idle/0.4?drop=close&code=4321&reason=tired",
+        lambda saw: (saw["code"], saw["reason"]) == (4321, "tired") and saw["closed"] >= 390,
+    ),
     Visit("/idle/0.4?drop=fin", ended(1006, 390)),
     Visit("/idle/0.4?drop=rst", lambda saw: ended(1006, 390)(saw) and fails("ECONNRESET")(saw)),
-    Visit("/idle/0.7?drop=silent",
-          lambda saw: saw["closed"] is None and len(saw["pongs"]) == 1, LATE_PING),
-    Visit("/idle/0.7?drop=hang",
-          lambda saw: saw["closed"] is None and len(saw["pongs"]) == 1, LATE_PING),
-    Visit("/idle/0.7?drop=rst-on-write",
-          lambda saw: ended(1006, 1290)(saw) and fails("ECONNRESET")(saw), LATE_PING),
+    Visit(
+        "/idle/0.7?drop=silent",
+        lambda saw: saw["closed"] is None and len(saw["pongs"]) == 1,
+        LATE_PING,
+    ),
+    Visit(
+        "/idle/0.7?drop=hang",
+        lambda saw: saw["closed"] is None and len(saw["pongs"]) == 1,
+        LATE_PING,
+    ),
+    Visit(
+        "/idle/0.7?drop=rst-on-write",
+        lambda saw: ended(1006, 1290)(saw) and fails("ECONNRESET")(saw),
+        LATE_PING,
+    ),
     Visit("/idle/0.4?drop=tls-eof", ended(1006, 390)),
     Visit("/lifetime/0.6?drop=close", ended(1001, 590), PINGS),
-    Visit("/close/4000?reason=so%20long",
-          lambda saw: (saw["code"], saw["reason"]) == (4000, "so long")),
+    Visit(
+        "/close/4000?reason=so%20long",
+        lambda saw: (saw["code"], saw["reason"]) == (4000, "so long"),
+    ),
     Visit("/close/0", ended(1005)),
     Visit("/cut/3", lambda saw: ended(1006)(saw) and len(saw["raw"]) == 6),
-    Visit("/cut-after/5?drop=fin",
-          lambda saw: ended(1006)(saw) and saw["raw"] == b"\x81\x05hel".hex(), HELLO),
+    Visit(
+        "/cut-after/5?drop=fin",
+        lambda saw: ended(1006)(saw) and saw["raw"] == b"\x81\x05hel".hex(),
+        HELLO,
+    ),
     Visit("/hang?phase=upgrade", unanswered),
     Visit("/hang?phase=tcp", unanswered),
     Visit("/hang?phase=tls", unanswered),
     Visit("/hang?phase=close", silent, {"close_at": 50}),
-    Visit("/rate-limit/3",
-          lambda saw: (saw["code"], saw["reason"]) == (1008, "rate limit exceeded")
-          and len(saw["messages"]) == 3, {"send": ["hello"] * 5}),
+    Visit(
+        "/rate-limit/3",
+        lambda saw: (
+            (saw["code"], saw["reason"]) == (1008, "rate limit exceeded")
+            and len(saw["messages"]) == 3
+        ),
+        {"send": ["hello"] * 5},
+    ),
     Visit("/latency/200?jitter=1", lambda saw: saw["messages"][0][0] >= 190, HELLO),
     Visit("/stall?every=0.3&for=0.4", lambda saw: slowest_pong(saw) >= 150, PINGS),
     Visit("/bandwidth?rate=20k", lambda saw: saw["messages"][0][0] >= 400, {"binary": 10000}),
@@ -102,30 +127,48 @@ VISITS: tuple[Visit, ...] = (
     Visit("/ping/0.2?timeout=0.4", ended(1011, 590), {"options": {"autoPong": False}}),
     Visit("/no-pong", lambda saw: echoes(saw) and not saw["pongs"], {**HELLO, "pings": 1}),
     Visit("/lose-pongs/0.5", lambda saw: 3 < len(saw["pongs"]) < 57, {"pings": 60}),
-    Visit("/late-pong/0.4",
-          lambda saw: saw["pongs"][0][0] >= 390 and saw["messages"][0][0] < saw["pongs"][0][2],
-          {**HELLO, "pings": 1}),
+    Visit(
+        "/late-pong/0.4",
+        lambda saw: saw["pongs"][0][0] >= 390 and saw["messages"][0][0] < saw["pongs"][0][2],
+        {**HELLO, "pings": 1},
+    ),
     Visit("/wrong-pong", lambda saw: saw["pongs"][0][1] == chr(ord("0") ^ 0xFF), {"pings": 1}),
-    Visit("/push/0.2?size=50",
-          lambda saw: len(saw["messages"]) >= 3 and len(saw["messages"][0][1]) == 50),
-    Visit("/push-on-request",
-          lambda saw: [text for _, text in saw["messages"]][:2] == ["pushed 1", "pushed 2"],
-          {"send": ["push 0.2"]}),
-    Visit("/flood?size=1k",
-          lambda saw: saw["received"] > 200_000 and saw["messages"][0][1] == 1024, ALONE),
-    Visit("/fragment/5",
-          lambda saw: echoes(saw) and wire(b"\1\1h\0\1e\0\1l\0\1l\x80\1o")(saw), HELLO),
+    Visit(
+        "/push/0.2?size=50",
+        lambda saw: len(saw["messages"]) >= 3 and len(saw["messages"][0][1]) == 50,
+    ),
+    Visit(
+        "/push-on-request",
+        lambda saw: [text for _, text in saw["messages"]][:2] == ["pushed 1", "pushed 2"],
+        {"send": ["push 0.2"]},
+    ),
+    Visit(
+        "/flood?size=1k",
+        lambda saw: saw["received"] > 200_000 and saw["messages"][0][1] == 1024,
+        ALONE,
+    ),
+    Visit(
+        "/fragment/5", lambda saw: echoes(saw) and wire(b"\1\1h\0\1e\0\1l\0\1l\x80\1o")(saw), HELLO
+    ),
     Visit("/status/418", refused(418)),
-    Visit("/redirect/2", lambda saw: echoes(saw) and saw["url"].endswith("/redirect/0"),
-          {**HELLO, "options": {"followRedirects": True}}),
+    Visit(
+        "/redirect/2",
+        lambda saw: echoes(saw) and saw["url"].endswith("/redirect/0"),
+        {**HELLO, "options": {"followRedirects": True}},
+    ),
     Visit("/redirect/1", refused(302)),
     Visit("/auth/basic", refused(401)),
     Visit("/auth/basic?user=me&password=pw", echoes, {**HELLO, "options": {"auth": "me:pw"}}),
     Visit("/subprotocol", lambda saw: saw["protocol"] == "b", {"offer": ["b", "a"]}),
     Visit("/subprotocol?pick=a", lambda saw: saw["protocol"] == "a", {"offer": ["b", "a"]}),
-    Visit("/deflate?takeover=no",
-          lambda saw: echoes(saw) and "server_no_context_takeover"
-          in saw["headers"]["sec-websocket-extensions"], {**HELLO, **DEFLATE}),
+    Visit(
+        "/deflate?takeover=no",
+        lambda saw: (
+            echoes(saw)
+            and "server_no_context_takeover" in saw["headers"]["sec-websocket-extensions"]
+        ),
+        {**HELLO, **DEFLATE},
+    ),
     Visit("/deflate", refused(400)),
     Visit("/bad/accept", fails("Invalid Sec-WebSocket-Accept")),
     Visit("/bad/upgrade", fails("Invalid Upgrade")),
@@ -136,9 +179,16 @@ VISITS: tuple[Visit, ...] = (
     Visit("/bad/http", fails("Parse Error")),
     *(Visit(f"/bad/frame/{rule}", wire(data)) for rule, (_, data) in RULES.items()),
     Visit("/bad/frame/masked?after=0.3", fails("MASK must be clear")),
-    *(Visit(f"/bad/utf8/{kind}", fails("invalid UTF-8") if kind != "truncated" else fails("UTF-8"))
-      for kind in UTF8),
+    *(
+        Visit(
+            f"/bad/utf8/{kind}", fails("invalid UTF-8") if kind != "truncated" else fails("UTF-8")
+        )
+        for kind in UTF8
+    ),
     Visit("/bad/deflate", lambda saw: saw["code"] == 1006 and saw["error"] is not None, DEFLATE),
-    Visit("/bad/deflate?kind=bomb", lambda saw: fails("Max payload size exceeded")(saw),
-          {**ALONE, "options": {"perMessageDeflate": True, "maxPayload": 2**20}}),
-)  # fmt: skip
+    Visit(
+        "/bad/deflate?kind=bomb",
+        lambda saw: fails("Max payload size exceeded")(saw),
+        {**ALONE, "options": {"perMessageDeflate": True, "maxPayload": 2**20}},
+    ),
+)

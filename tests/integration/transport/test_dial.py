@@ -20,12 +20,14 @@ import trustme
 from websockets.asyncio.server import ServerConnection, serve
 
 from wsdiag.protocol.events import Pong, TextMessage
-from wsdiag.transport import race, resolve, second_look, trust
-from wsdiag.transport.dial import dial
-from wsdiag.transport.options import DialOptions
-from wsdiag.transport.report import DialError
+from wsdiag.transport.dial import fallback_probes as second_look
+from wsdiag.transport.dial import race, resolve
+from wsdiag.transport.dial.dialer import dial
+from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.dial.report import DialError
 from wsdiag.transport.session import SessionEnded
-from wsdiag.transport.stamps import round_trip_ns
+from wsdiag.transport.stream.stamps import round_trip_ns
+from wsdiag.transport.tls import trust
 from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced, TraceEvent
 
 
@@ -172,10 +174,13 @@ def test_what_is_sent_along() -> None:
     async def main() -> None:
         async with raw_server(keep) as port:
             options = replace(
-                OPTIONS, headers=(("X-A", "1"), ("Host", "other"), ("cookie", "c=3")),
+                OPTIONS,
+                headers=(("X-A", "1"), ("Host", "other"), ("cookie", "c=3")),
                 cookies=("a=1", "b=2"),
-                origin="http://o", user="me:pä", user_agent="mine/1",
-            )  # fmt: skip
+                origin="http://o",
+                user="me:pä",
+                user_agent="mine/1",
+            )
             await failure(f"ws://127.0.0.1:{port}/", options)
             await failure(f"ws://u:p%40@127.0.0.1:{port}/", OPTIONS)
             await failure(f"ws://127.0.0.1:{port}/", replace(OPTIONS, bearer="tok"))
@@ -183,8 +188,14 @@ def test_what_is_sent_along() -> None:
     asyncio.run(main())
     first = heads[0].decode().split("\r\n")
     basic = base64.b64encode("me:pä".encode()).decode()
-    for line in ("X-A: 1", "Host: other", "Cookie: c=3; a=1; b=2", "Origin: http://o",
-                 f"Authorization: Basic {basic}", "User-Agent: mine/1"):  # fmt: skip
+    for line in (
+        "X-A: 1",
+        "Host: other",
+        "Cookie: c=3; a=1; b=2",
+        "Origin: http://o",
+        f"Authorization: Basic {basic}",
+        "User-Agent: mine/1",
+    ):
         assert line in first
     assert sum(line.lower().startswith("host:") for line in first) == 1
     assert b"Authorization: Basic " + base64.b64encode(b"u:p@") in heads[1]
@@ -216,8 +227,7 @@ def test_refused_names_every_address() -> None:
             taken.bind(("127.0.0.1", 0))
             port = taken.getsockname()[1]
             options = replace(
-                OPTIONS,
-                resolve=(("h.test", port, "127.0.0.1"), ("h.test", port, "127.0.0.2")),
+                OPTIONS, resolve=(("h.test", port, "127.0.0.1"), ("h.test", port, "127.0.0.2"))
             )
             error = await failure(f"ws://h.test:{port}/", options)
         assert (error.kind, error.phase, error.code) == ("refused", "tcp", "refused")
@@ -333,8 +343,11 @@ def test_hanging_up_in_the_handshake() -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     async def main() -> None:
-        for handler, how in ((answering(b""), "fin"), (rst, "rst"),
-                             (answering(b"HTTP/1.1 101 Swi"), "fin")):  # fmt: skip
+        for handler, how in (
+            (answering(b""), "fin"),
+            (rst, "rst"),
+            (answering(b"HTTP/1.1 101 Swi"), "fin"),
+        ):
             async with raw_server(handler) as port:
                 error = await failure(f"ws://127.0.0.1:{port}/")
                 assert (error.kind, error.code) == ("closed", "closed-in-handshake")
@@ -347,13 +360,18 @@ def test_hanging_up_in_the_handshake() -> None:
     ("answer", "code"),
     [
         (b"SSH-2.0-OpenSSH_9.2\r\n", "not-http"),
-        (b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-         b"Sec-WebSocket-Accept: AAAA\r\n\r\n", "bad-accept"),
-        (b"HTTP/1.1 101 X\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(10_000)) + b"\r\n",
-         "headers-too-large"),
+        (
+            b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: AAAA\r\n\r\n",
+            "bad-accept",
+        ),
+        (
+            b"HTTP/1.1 101 X\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(10_000)) + b"\r\n",
+            "headers-too-large",
+        ),
         (b"HTTP/1.1 101 X\r\nA: " + b"x" * (1 << 17), "headers-too-large"),
     ],
-)  # fmt: skip
+)
 def test_answers_that_are_none(answer: bytes, code: str) -> None:
     async def main() -> None:
         async with raw_server(answering(answer, then_wait=True)) as port:
@@ -765,8 +783,12 @@ def test_the_first_address_to_answer_wins(monkeypatch: pytest.MonkeyPatch) -> No
 def test_families_are_interleaved() -> None:
     v4, v6 = socket.AF_INET, socket.AF_INET6
     found: list[resolve.Address] = [
-        (v6, ("a", 1)), (v6, ("b", 1)), (v4, ("c", 1)), (v6, ("a", 1)), (v4, ("d", 1)),
-    ]  # fmt: skip
+        (v6, ("a", 1)),
+        (v6, ("b", 1)),
+        (v4, ("c", 1)),
+        (v6, ("a", 1)),
+        (v4, ("d", 1)),
+    ]
     assert [where[0] for _, where in resolve.interleave(found)] == ["a", "c", "b", "d"]
     assert resolve.interleave([]) == []
 
@@ -789,7 +811,10 @@ def test_a_trace_of_everything() -> None:
     assert [head.direction for head in heads] == ["sent", "received"]
     frames = [event for event in events if isinstance(event, FrameTraced)]
     assert [(f.direction, f.opcode) for f in frames] == [
-        ("sent", 1), ("received", 1), ("sent", 8), ("received", 8),
-    ]  # fmt: skip
+        ("sent", 1),
+        ("received", 1),
+        ("sent", 8),
+        ("received", 8),
+    ]
     assert (frames[0].length, len(frames[0].excerpt), frames[0].masked) == (500, 128, True)
     assert [event.mono_ns for event in events] == sorted(event.mono_ns for event in events)

@@ -23,11 +23,11 @@ from tests.peers.fleet import Peers
 from tests.peers.peer import Peer
 from tests.peers.proxies import launch
 from tests.peers.tools import missing, require_tool
-from wsdiag.probes.diagnose import diagnose
+from wsdiag.judgement.diagnosis.diagnose import diagnose
 from wsdiag.protocol.events import Pong
-from wsdiag.transport.dial import dial
-from wsdiag.transport.options import DialOptions
-from wsdiag.transport.report import DialError
+from wsdiag.transport.dial.dialer import dial
+from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.dial.report import DialError
 from wsdiag.transport.trace import HeadersTraced, TraceEvent
 
 SQUID = """\
@@ -109,8 +109,10 @@ def start_squid(place: Path, ca: Authority, *, auth: bool, tls: bool = False) ->
 
 
 # openssl passwd -6 -salt wsdiag00 sesame
-DANTE_USER = ("wsdiagsocks:x:64999:64999::/nonexistent:/usr/sbin/nologin", "wsdiagsocks:"
-              "{hashed}:19000:0:99999:7:::")  # fmt: skip
+DANTE_USER = (
+    "wsdiagsocks:x:64999:64999::/nonexistent:/usr/sbin/nologin",
+    "wsdiagsocks:{hashed}:19000:0:99999:7:::",
+)
 
 
 def start_dante(place: Path, *, auth: bool = False) -> Peer:
@@ -123,8 +125,11 @@ def start_dante(place: Path, *, auth: bool = False) -> Peer:
             missing("a SOCKS server with users needs root")
         hashed = subprocess.run(
             [require_tool("openssl"), "passwd", "-6", "-salt", "wsdiag00", "sesame"],
-            check=True, capture_output=True, text=True, timeout=60,
-        ).stdout.strip()  # fmt: skip
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        ).stdout.strip()
         for name, line in zip(("passwd", "shadow"), DANTE_USER, strict=True):
             own = Path("/etc", name).read_text() + line.format(hashed=hashed) + "\n"
             (place / name).write_text(own)
@@ -321,9 +326,10 @@ def test_socks_proxies_are_reached_as_everything_else(dante: Peer, ca: Authority
     async def main() -> None:
         async with websocket_server(None) as url:
             options = DialOptions(
-                proxy=f"socks5h://proxy.test:{dante.port}", family=4,
+                proxy=f"socks5h://proxy.test:{dante.port}",
+                family=4,
                 resolve=(("proxy.test", dante.port, "127.0.0.1"),),
-            )  # fmt: skip
+            )
             session = await dial(url, options)
             report = session.report
             assert report is not None

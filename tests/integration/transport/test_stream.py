@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from tests.peers.certs import Authority
-from wsdiag.transport.inbox import shake_hands
-from wsdiag.transport.options import DialOptions
-from wsdiag.transport.stamps import Stamp, round_trip_ns
-from wsdiag.transport.stream import End, Stream
-from wsdiag.transport.timestamping import Departures
-from wsdiag.transport.tls import TlsLayer
-from wsdiag.transport.trust import client_context
+from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.stamps import Arrival, round_trip_ns
+from wsdiag.transport.stream.stream import Stream
+from wsdiag.transport.stream.stream_reader import do_handshake
+from wsdiag.transport.stream.timestamping import TxTimestamps
+from wsdiag.transport.tls.layer import TlsLayer
+from wsdiag.transport.tls.trust import client_context
 
 BOUND_S = 20
 linux = pytest.mark.skipif(sys.platform != "linux", reason="kernel timestamps are Linux's")
@@ -30,17 +31,17 @@ class Recorder:
 
     def __init__(self) -> None:
         self.data = b""
-        self.stamps: list[Stamp] = []
-        self.end: End | None = None
+        self.stamps: list[Arrival] = []
+        self.end: StreamEnd | None = None
         self.emptied = 0
         self._changed = asyncio.Event()
 
-    def data_received(self, data: bytes, at: Stamp) -> None:
+    def data_received(self, data: bytes, at: Arrival) -> None:
         self.data += data
         self.stamps.append(at)
         self._changed.set()
 
-    def stream_ended(self, end: End) -> None:
+    def stream_ended(self, end: StreamEnd) -> None:
         assert self.end is None, "an end is told once"
         self.end = end
         self._changed.set()
@@ -55,7 +56,7 @@ class Recorder:
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def ended(self) -> End:
+    async def ended(self) -> StreamEnd:
         await self.until(lambda: self.end is not None)
         assert self.end is not None
         return self.end
@@ -389,14 +390,14 @@ def test_a_mark_behind_a_full_queue_gets_the_departure_of_its_own_last_byte() ->
 def test_reports_nobody_waits_for_do_not_spin_the_loop() -> None:
     async def scenario(pair: Pair) -> None:
         wakes = 0
-        receive = Departures.receive
+        receive = TxTimestamps.receive
 
-        def counting(departures: Departures, size: int) -> tuple[bytes, Stamp]:
+        def counting(departures: TxTimestamps, size: int) -> tuple[bytes, Arrival]:
             nonlocal wakes
             wakes += 1
             return receive(departures, size)
 
-        Departures.receive = counting  # type: ignore[method-assign]
+        TxTimestamps.receive = counting  # type: ignore[method-assign]
         try:
             for _ in range(10):
                 pair.stream.write(b"x")
@@ -405,7 +406,7 @@ def test_reports_nobody_waits_for_do_not_spin_the_loop() -> None:
             pair.stream._departures._acked.clear()
             await asyncio.sleep(0.2)
         finally:
-            Departures.receive = receive  # type: ignore[method-assign]
+            TxTimestamps.receive = receive  # type: ignore[method-assign]
         assert wakes <= 30
 
     run(scenario, timestamps=True)
@@ -463,7 +464,7 @@ def run_tls(ca: Authority, scenario: Callable[[Pair, TlsPeer], Awaitable[None]])
         context = client_context(DialOptions(cacert=ca.pem))
         try:
             accepted = asyncio.create_task(asyncio.to_thread(peer.tls.do_handshake))
-            await shake_hands(stream, TlsLayer(context, server_hostname="localhost"))
+            await do_handshake(stream, TlsLayer(context, server_hostname="localhost"))
             await accepted
             pair = Pair(stream, peer.tls)
             stream.resume_reading()

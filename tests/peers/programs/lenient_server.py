@@ -59,8 +59,12 @@ def answer(head: bytes, manner: str) -> bytes:
     if manner != "key" and len(key) != 24:
         return b"HTTP/1.1 400 Bad Request\r\n\r\n"
     accept = base64.b64encode(hashlib.sha1(key.encode() + GUID).digest()).decode()
-    said = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade",
-            f"Sec-WebSocket-Accept: {accept}"]  # fmt: skip
+    said = [
+        "HTTP/1.1 101 Switching Protocols",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Accept: {accept}",
+    ]
     offered = headers.get("sec-websocket-protocol")
     if manner == "any-subprotocol":
         said.append(f"Sec-WebSocket-Protocol: {offered or 'chat'}")

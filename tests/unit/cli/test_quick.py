@@ -18,11 +18,53 @@ from wsdiag.cli.quick.table import COMMANDS, OPTIONS
 
 URL = "ws://127.0.0.1:9/echo"
 VALUES = [
-    "1", "5", "0", "-1", "20", "100000000000", "0.5", ".5", "1e3", "nan", "1_000", " 1", "250ms",
-    "2s", "1m30s", "0s", "16k", "4M", "json", "text", "JSON", "ping", "binary", "auto", "never",
-    "1.2", "1.3", "max", "X-A: b", "no colon", "chat", "user:pw", "name=value", "=x", "", "@", "-",
-    "--", "-q", "--output", "é", "h:443:127.0.0.1", "idle,ping", "http://p:1", "*", "\udcff",
-]  # fmt: skip
+    "1",
+    "5",
+    "0",
+    "-1",
+    "20",
+    "100000000000",
+    "0.5",
+    ".5",
+    "1e3",
+    "nan",
+    "1_000",
+    " 1",
+    "250ms",
+    "2s",
+    "1m30s",
+    "0s",
+    "16k",
+    "4M",
+    "json",
+    "text",
+    "JSON",
+    "ping",
+    "binary",
+    "auto",
+    "never",
+    "1.2",
+    "1.3",
+    "max",
+    "X-A: b",
+    "no colon",
+    "chat",
+    "user:pw",
+    "name=value",
+    "=x",
+    "",
+    "@",
+    "-",
+    "--",
+    "-q",
+    "--output",
+    "é",
+    "h:443:127.0.0.1",
+    "idle,ping",
+    "http://p:1",
+    "*",
+    "\udcff",
+]
 
 
 class Recorder:
@@ -64,10 +106,18 @@ FITTING = {
     "integer": ["0", "1", "5", "999999999", "1000000000", "007", "1_000", " 1"],
     "number": ["0", "0.5", "100", "101", "1e1", "nan", "inf", "99.99"],
     "choice": ["json", "text", "auto", "never", "ping", "1.2", "JSON"],
-}  # fmt: skip
+}
 STRANGE = [
-    ["-h"], ["--help"], ["--nonsense"], ["-qv"], ["--save", "x.svg"], ["-46"], ["--"], ["-"], [""],
-]  # fmt: skip
+    ["-h"],
+    ["--help"],
+    ["--nonsense"],
+    ["-qv"],
+    ["--save", "x.svg"],
+    ["-46"],
+    ["--"],
+    ["-"],
+    [""],
+]
 
 
 def lines(command: str) -> st.SearchStrategy[list[str]]:
@@ -89,8 +139,10 @@ def lines(command: str) -> st.SearchStrategy[list[str]]:
     odd = st.one_of([option()] * 12 + [urls, st.sampled_from(STRANGE)])
     return st.builds(
         lambda before, url, after: [*sum(before, []), *url, *sum(after, [])],  # noqa: RUF017
-        st.lists(odd, max_size=4), urls, st.lists(odd, max_size=3),
-    )  # fmt: skip
+        st.lists(odd, max_size=4),
+        urls,
+        st.lists(odd, max_size=3),
+    )
 
 
 def test_the_table_is_what_the_declarations_make_of_it() -> None:
@@ -127,12 +179,15 @@ def test_a_line_means_what_typer_takes_it_for(command: str, data: st.DataObject)
 @pytest.mark.parametrize(
     "line",
     [
-        ["--compression", "--no-compression", URL], ["--no-compression", "--compression", URL],
-        ["-c", "1", "-c", "2", URL], ["-o", "json", "--output=text", URL],
+        ["--compression", "--no-compression", URL],
+        ["--no-compression", "--compression", URL],
+        ["-c", "1", "-c", "2", URL],
+        ["-o", "json", "--output=text", URL],
         ["-b", "a=b", "-bc=d", URL],
-        ["--max-loss", "100", URL], [URL, "-q", "wss://other", "-v"],
+        ["--max-loss", "100", URL],
+        [URL, "-q", "wss://other", "-v"],
     ],
-)  # fmt: skip
+)
 def test_the_last_word_counts_and_lists_grow(line: list[str]) -> None:
     assert quick.read("ping", line)
     assert_same("ping", line)
@@ -155,15 +210,28 @@ def test_ordinary_lines_are_read_without_typer(line: list[str]) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        [], ["--help"], ["ping"], ["ping", "-h"], ["ping", URL, "--nonsense"], ["ping", "-c", URL],
-        ["ping", "-c", "0", URL], ["ping", "-i", "0.0001", URL], ["ping", "-qv", URL],
-        ["connect", URL, URL], ["ping", "-o", "xml", URL], ["ping", "-H", "@headers", URL],
-        ["ping", "-4", "-6", URL], ["check", URL], ["ping", "--", URL], ["ping", "-H", "no", URL],
+        [],
+        ["--help"],
+        ["ping"],
+        ["ping", "-h"],
+        ["ping", URL, "--nonsense"],
+        ["ping", "-c", URL],
+        ["ping", "-c", "0", URL],
+        ["ping", "-i", "0.0001", URL],
+        ["ping", "-qv", URL],
+        ["connect", URL, URL],
+        ["ping", "-o", "xml", URL],
+        ["ping", "-H", "@headers", URL],
+        ["ping", "-4", "-6", URL],
+        ["check", URL],
+        ["ping", "--", URL],
+        ["ping", "-H", "no", URL],
         ["ping", "-i", "soon", URL],
-        ["ping", "--max-loss", "100.5", URL], ["idle-probe", "--repeat", "101", URL],
+        ["ping", "--max-loss", "100.5", URL],
+        ["idle-probe", "--repeat", "101", URL],
         ["ping", "--bearer-env", "SURELY_NOT_SET", URL],
     ],
-)  # fmt: skip
+)
 def test_everything_else_is_left_to_typer(line: list[str]) -> None:
     assert quick.prepare(line) is None
 

@@ -28,8 +28,12 @@ def test_what_lies_in_the_checkout_has_not_drifted(path: str) -> None:
 
 
 def test_nothing_lies_there_that_is_no_longer_made() -> None:
-    lying = {p for folder in ("wsdiag/cli/pages", "completions", "man")
-             for p in (ROOT / folder).iterdir() if p.is_file() and p.suffix != ".py"}  # fmt: skip
+    lying = {
+        p
+        for folder in ("wsdiag/cli/pages", "completions", "man")
+        for p in (ROOT / folder).iterdir()
+        if p.is_file() and p.suffix != ".py"
+    }
     assert lying == {ROOT / path for path in FILES}
 
 
@@ -98,9 +102,12 @@ def test_headings_are_bold_where_asked_and_plain_elsewhere() -> None:
     ],
 )
 def test_ready_answers(
-    line: str, begins: str, code: int, capfdbinary: pytest.CaptureFixture[bytes],
+    line: str,
+    begins: str,
+    code: int,
+    capfdbinary: pytest.CaptureFixture[bytes],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     assert pages.answer(line.split()) == code
     assert capfdbinary.readouterr().out.decode().startswith(begins)
@@ -109,10 +116,19 @@ def test_ready_answers(
 @pytest.mark.parametrize(
     "line",
     [
-        "ping", "ping wss://x", "ping -A --help wss://x", "connect -- --help", "nope --help",
-        "help nope", "help ../render", "wsdiag --help", "completion csh", "--json-schema x", "-v",
+        "ping",
+        "ping wss://x",
+        "ping -A --help wss://x",
+        "connect -- --help",
+        "nope --help",
+        "help nope",
+        "help ../render",
+        "wsdiag --help",
+        "completion csh",
+        "--json-schema x",
+        "-v",
     ],
-)  # fmt: skip
+)
 def test_lines_that_are_for_typer(line: str) -> None:
     assert pages.answer(line.split()) is None
 
@@ -134,16 +150,19 @@ def test_help_imports_neither_typer_nor_rich() -> None:
             "try: run()\nexcept SystemExit: pass\n"
             "print([m for m in ('typer', 'rich', 'asyncio', 'json') if m in sys.modules])"
         )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
-                              timeout=60, cwd=ROOT)  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT
+        )
         assert done.stdout.splitlines()[-1] == "[]", (line, done.stderr)
 
 
 def test_the_manual_is_clean_and_whole() -> None:
     done = subprocess.run(
         [require_tool("groff"), "-man", "-ww", "-Tascii", "-P-cbou", "-rLL=80n", str(MANUAL)],
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     words = set(done.stdout.replace(",", " ").split())
     assert {name for c in LINE.commands for flag in c.flags for name in flag.names} <= words

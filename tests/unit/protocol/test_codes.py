@@ -2,19 +2,19 @@
 
 import pytest
 
-from wsdiag.protocol.codes import close_code_name, may_travel
+from wsdiag.protocol.codes import close_code_name, is_sendable
 
 
 @pytest.mark.parametrize(
     "code", [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4999]
 )
 def test_codes_that_may_travel(code: int) -> None:
-    assert may_travel(code)
+    assert is_sendable(code)
 
 
 @pytest.mark.parametrize("code", [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535])
 def test_codes_that_must_not_travel(code: int) -> None:
-    assert not may_travel(code)
+    assert not is_sendable(code)
 
 
 @pytest.mark.parametrize(

@@ -14,15 +14,18 @@ from itertools import pairwise
 USAGE = 2
 _HELP = ("-h", "--help")
 _SHELLS = {
-    "bash": "wsdiag.bash", "zsh": "_wsdiag", "fish": "wsdiag.fish", "powershell": "wsdiag.ps1",
-}  # fmt: skip
+    "bash": "wsdiag.bash",
+    "zsh": "_wsdiag",
+    "fish": "wsdiag.fish",
+    "powershell": "wsdiag.ps1",
+}
 _HERE = os.path.dirname(__file__)
 
 
 def answer(words: Sequence[str]) -> int | None:
     """Print what a command line asks for, if it lies here ready; the exit code, or None if not."""
     if list(words) == ["--json-schema"]:
-        return _print(_read("..", "..", "render", "schema.json"))
+        return _print(_read("..", "..", "render", "base", "schema.json"))
     if len(words) == 2 and words[0] == "completion":
         return _print(script(words[1]))
     name = _page_asked_for(words)

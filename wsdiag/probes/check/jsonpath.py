@@ -16,9 +16,12 @@ _INDEX = re.compile(r"\[(0|-?[1-9]\d{0,8})\]")
 _QUOTED = re.compile(r"\[(?:'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\")\]")
 _ESCAPED = re.compile(r"\\(.)")
 _UNSUPPORTED = {
-    "..": "descendants (..)", ".*": "wildcards", "[*": "wildcards", "[?": "filters",
+    "..": "descendants (..)",
+    ".*": "wildcards",
+    "[*": "wildcards",
+    "[?": "filters",
     "[:": "slices",
-}  # fmt: skip
+}
 _SUBSET = "wsdiag understands $.name, ['name'] and [0]"
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from wsdiag.probes.check.jsonpath import JsonExpectation
-from wsdiag.transport.options import DialOptions
+from wsdiag.transport.dial.options import DialOptions
 
 DEFAULT_CERT_DAYS = 14
 SWITCHING = 101

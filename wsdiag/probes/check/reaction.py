@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from wsdiag.probes.check.rule import Finding, failed, passed, skipped, unmeasured, warned
-from wsdiag.probes.check.talk import (
+from wsdiag.probes.check.waiting import (
     PeerBrokeError,
     PeerClosedError,
     await_event,
@@ -20,13 +20,13 @@ from wsdiag.probes.check.talk import (
 from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.events import Close, Event
 from wsdiag.transport.session import Session, SessionEnded
-from wsdiag.transport.stream import End
+from wsdiag.transport.stream.ends import StreamEnd
 
 _FASTEST_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class RequiredResponse:
     """What the RFC asks for: close codes that say what was wrong.
 
     `close_may_be_left_out`: the RFC says MAY, not SHOULD, about the Close frame. `must` False:
@@ -39,7 +39,7 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
-class Reaction:
+class PeerResponse:
     """What came. `alive`: our Ping was answered afterwards; `silent`: nothing came, no Pong either.
 
     `before`: the connection had ended before the forbidden bytes left.
@@ -47,7 +47,7 @@ class Reaction:
 
     kind: Literal["close", "end", "alive", "silent", "broke", "before"]
     close: Close | None = None
-    end: End | None = None
+    end: StreamEnd | None = None
     violation: ProtocolViolation | None = None
 
 
@@ -57,7 +57,7 @@ def _is_close(event: Event) -> bool:
 
 async def provoke(
     session: Session, attack: bytes, timeout_s: float, *, to_end: bool = False
-) -> Reaction:
+) -> PeerResponse:
     """Send `attack` and watch. `to_end`: stay after a Close, to see who ends TCP.
 
     The Ping that asks whether the server still lives waits until a reaction would have come: sent
@@ -66,7 +66,7 @@ async def provoke(
     try:
         require_open(session)
     except (PeerClosedError, PeerBrokeError, SessionEnded):
-        return Reaction("before")
+        return PeerResponse("before")
     session.send_raw(attack)
     reaction = await _watch(session, min(timeout_s, max(_FASTEST_S, timeout_s / 4)))
     if reaction is None:
@@ -76,34 +76,34 @@ async def provoke(
     return reaction
 
 
-async def _watch(session: Session, timeout_s: float) -> Reaction | None:
+async def _watch(session: Session, timeout_s: float) -> PeerResponse | None:
     try:
         received = await await_event(session, _is_close, timeout_s)
     except SessionEnded as ended:
-        return Reaction("end", end=ended.end)
+        return PeerResponse("end", end=ended.end)
     except PeerBrokeError as broke:
-        return Reaction("broke", violation=broke.violation)
+        return PeerResponse("broke", violation=broke.violation)
     if received is None:
         return None
     assert isinstance(received.event, Close)
-    return Reaction("close", close=received.event)
+    return PeerResponse("close", close=received.event)
 
 
-async def _still_alive(session: Session, timeout_s: float) -> Reaction:
+async def _still_alive(session: Session, timeout_s: float) -> PeerResponse:
     payload = os.urandom(8)
     try:
         session.ping(payload)
         pong = await await_pong(session, payload, timeout_s)
     except PeerClosedError as closed:
-        return Reaction("close", close=closed.close)
+        return PeerResponse("close", close=closed.close)
     except PeerBrokeError as broke:
-        return Reaction("broke", violation=broke.violation)
+        return PeerResponse("broke", violation=broke.violation)
     except SessionEnded as ended:
-        return Reaction("end", end=ended.end)
-    return Reaction("silent" if pong is None else "alive")
+        return PeerResponse("end", end=ended.end)
+    return PeerResponse("silent" if pong is None else "alive")
 
 
-async def _tcp_end(session: Session, timeout_s: float) -> End | None:
+async def _tcp_end(session: Session, timeout_s: float) -> StreamEnd | None:
     deadline = asyncio.get_running_loop().time() + timeout_s
     while (left := deadline - asyncio.get_running_loop().time()) > 0:
         try:
@@ -113,7 +113,7 @@ async def _tcp_end(session: Session, timeout_s: float) -> End | None:
     return None
 
 
-def judge_reaction(reaction: Reaction, demand: Demand) -> Finding:
+def judge_reaction(reaction: PeerResponse, demand: RequiredResponse) -> Finding:
     """Whether a server failed the connection as it had to. Pure."""
     if reaction.kind == "before":
         return unmeasured("the server had ended the connection before anything was sent")
@@ -132,7 +132,7 @@ def judge_reaction(reaction: Reaction, demand: Demand) -> Finding:
     return failed(f"no reaction: neither Close {wanted} nor TCP's end, and Pings go unanswered")
 
 
-def _judge_close(close: Close, demand: Demand) -> Finding:
+def _judge_close(close: Close, demand: RequiredResponse) -> Finding:
     figure = None if close.code is None else float(close.code)
     if close.code in demand.codes:
         return passed(f"closed with {shown_close(close)}", figure)
@@ -140,7 +140,7 @@ def _judge_close(close: Close, demand: Demand) -> Finding:
     return warned(said, figure)
 
 
-def _judge_end(end: End, demand: Demand) -> Finding:
+def _judge_end(end: StreamEnd, demand: RequiredResponse) -> Finding:
     said = f"the server {shown_end(end)}"
     if end.how == "local":
         return unmeasured("the connection was closed on our side")
@@ -149,11 +149,11 @@ def _judge_end(end: End, demand: Demand) -> Finding:
     return warned(f"{said}; it should send Close {_shown_codes(demand)} first", end.how)
 
 
-def _shown_codes(demand: Demand) -> str:
+def _shown_codes(demand: RequiredResponse) -> str:
     return " or ".join(str(code) for code in sorted(demand.codes, reverse=True))
 
 
-def judge_tcp_end(reaction: Reaction, waited_s: float) -> Finding:
+def judge_tcp_end(reaction: PeerResponse, waited_s: float) -> Finding:
     """Whether TCP ended after a connection was failed (RFC 6455, 7.1.7 and 7.1.1). Pure."""
     if reaction.kind not in ("close", "end"):
         return skipped("the server did not fail the connection over a reserved opcode")

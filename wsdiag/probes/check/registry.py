@@ -6,17 +6,27 @@ import difflib
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from wsdiag.probes.check import opening, survival, traffic
-from wsdiag.probes.check.adversarial import ADVERSARIAL
-from wsdiag.probes.check.conformance import CONFORMANCE
 from wsdiag.probes.check.options import CheckOptions
 from wsdiag.probes.check.rule import Rule
+from wsdiag.probes.check.rules import opening, survival, traffic
+from wsdiag.probes.check.rules.adversarial import ADVERSARIAL
+from wsdiag.probes.check.rules.conformance import CONFORMANCE
 
 FITNESS: tuple[Rule, ...] = (
-    opening.connect, opening.upgrade, opening.status, opening.certificate,
-    opening.address_families, opening.subprotocol, opening.extension, opening.header,
-    traffic.message, traffic.ping, traffic.close, survival.idle, survival.keepalive,
-)  # fmt: skip
+    opening.connect,
+    opening.upgrade,
+    opening.status,
+    opening.certificate,
+    opening.address_families,
+    opening.subprotocol,
+    opening.extension,
+    opening.header,
+    traffic.message,
+    traffic.ping,
+    traffic.close,
+    survival.idle,
+    survival.keepalive,
+)
 ALL: tuple[Rule, ...] = (*FITNESS, *CONFORMANCE, *ADVERSARIAL)
 
 
@@ -45,10 +55,14 @@ def _selected(id: str, options: CheckOptions) -> bool:
 
 # What a rule of fitness needs to apply at all.
 _OPTIONS = {
-    "status": "--expect-status", "subprotocol": "--expect-subprotocol", "header": "--expect-header",
-    "extension": "--expect-extension", "message": "--send or --expect", "idle": "--require-idle",
+    "status": "--expect-status",
+    "subprotocol": "--expect-subprotocol",
+    "header": "--expect-header",
+    "extension": "--expect-extension",
+    "message": "--send or --expect",
+    "idle": "--require-idle",
     "keepalive": "--require-keepalive",
-}  # fmt: skip
+}
 
 
 def refuse_idle_patterns(options: CheckOptions) -> None:

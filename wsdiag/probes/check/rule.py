@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from wsdiag.probes.results import Status
+from wsdiag.records import Status
 
 if TYPE_CHECKING:
     from wsdiag.probes.check.options import CheckOptions
-    from wsdiag.probes.check.subject import Subject
+    from wsdiag.probes.check.target import CheckTarget
 
 Group = Literal["fitness", "conformance", "adversarial"]
-Lane = Literal["main", "beside", "after"]
+Schedule = Literal["main", "beside", "after"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def within(measured_ms: float, limit_s: float | None, detail: str) -> Finding:
     return failed(f"{detail}; the limit is {limit:g} ms", figure, limit)
 
 
-Judge = Callable[["Subject"], Awaitable["Finding | Sequence[Finding]"]]
+Judge = Callable[["CheckTarget"], Awaitable["Finding | Sequence[Finding]"]]
 Applies = Callable[["CheckOptions"], bool]
 
 
@@ -84,8 +84,9 @@ class Rule:
     """A check as data, and the function that judges it.
 
     `worst`: the worst verdict it comes to; `fail` takes a MUST, or a limit that was asked for.
-    `lane`: `main` rules share the first connection, one after the other; `beside` rules run from
-    the moment it is open, on connections of their own; `after` rules when `main` ones are done.
+    `schedule`: `main` rules share the first connection, one after the other; `beside` rules run
+    from the moment it is open, on connections of their own; `after` rules when `main` ones are
+    done.
     `needs_session`: skipped when the first connection did not open.
     """
 
@@ -94,7 +95,7 @@ class Rule:
     judge: Judge = field(repr=False)
     why: str
     section: str | None = None
-    lane: Lane = "main"
+    schedule: Schedule = "main"
     needs_session: bool = True
     applies: Applies = field(default=always, repr=False)
     worst: Status = "fail"
@@ -106,7 +107,7 @@ def rule(
     why: str,
     *,
     section: str | None = None,
-    lane: Lane = "main",
+    schedule: Schedule = "main",
     needs_session: bool = True,
     applies: Applies = always,
     worst: Status = "fail",
@@ -114,6 +115,6 @@ def rule(
     """Declare the function below as a rule: its id, its reason, and when it applies."""
 
     def declare(judge: Judge) -> Rule:
-        return Rule(id, group, judge, why, section, lane, needs_session, applies, worst)
+        return Rule(id, group, judge, why, section, schedule, needs_session, applies, worst)
 
     return declare

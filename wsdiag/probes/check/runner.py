@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic_ns
 
+from wsdiag.judgement.diagnosis.diagnose import diagnose
 from wsdiag.probes.check.options import CheckOptions, Endpoint
 from wsdiag.probes.check.registry import chosen
 from wsdiag.probes.check.rule import Finding, Rule, skipped, unmeasured
-from wsdiag.probes.check.subject import Opened, Subject, open_first
-from wsdiag.probes.check.survival import keepalive_span_s
-from wsdiag.probes.check.talk import PeerBrokeError, PeerClosedError, interrupted_by
-from wsdiag.probes.diagnose import diagnose
-from wsdiag.probes.results import CheckResult, Error
+from wsdiag.probes.check.rules.survival import keepalive_span_s
+from wsdiag.probes.check.target import CheckTarget, FirstDial, open_first
+from wsdiag.probes.check.waiting import PeerBrokeError, PeerClosedError, interrupted_by
 from wsdiag.protocol.errors import LocalProtocolError
-from wsdiag.transport.report import DialError
+from wsdiag.records import CheckResult, Error
+from wsdiag.transport.dial.report import DialError
 from wsdiag.transport.session import SessionEnded
 from wsdiag.transport.trace import Tracer
 
@@ -55,7 +55,7 @@ class EndpointRun:
     async def run(self) -> None:
         """Open the first connection, then judge every rule."""
         opened = await open_first(self.endpoint, self._tracer, self._tell_retry)
-        subject = Subject(self.endpoint, opened, self._tracer)
+        subject = CheckTarget(self.endpoint, opened, self._tracer)
         try:
             self._note_failure(opened)
             await self._judge_all(subject)
@@ -75,9 +75,11 @@ class EndpointRun:
 
     # -- judging -------------------------------------------------------------------------------
 
-    async def _judge_all(self, subject: Subject) -> None:
-        lanes = {lane: [r for r in self.rules if r.lane == lane]
-                 for lane in ("main", "beside", "after")}  # fmt: skip
+    async def _judge_all(self, subject: CheckTarget) -> None:
+        lanes = {
+            schedule: [r for r in self.rules if r.schedule == schedule]
+            for schedule in ("main", "beside", "after")
+        }
         async with asyncio.TaskGroup() as group:
             for each in lanes["beside"]:
                 group.create_task(self._judge(each, subject))
@@ -87,7 +89,7 @@ class EndpointRun:
                 group.create_task(self._judge(each, subject))
             self._tell_waiting(lanes["beside"])
 
-    async def _judge(self, rule: Rule, subject: Subject) -> None:
+    async def _judge(self, rule: Rule, subject: CheckTarget) -> None:
         began = monotonic_ns()
         error = subject.opened.error
         if rule.needs_session and error is not None:
@@ -96,7 +98,7 @@ class EndpointRun:
             findings = await self._bounded(rule, subject)
         self._found[rule.id] = (findings, (monotonic_ns() - began) / 1e6)
 
-    async def _bounded(self, rule: Rule, subject: Subject) -> Sequence[Finding]:
+    async def _bounded(self, rule: Rule, subject: CheckTarget) -> Sequence[Finding]:
         bound = time_bound_s(rule, self.endpoint)
         try:
             async with asyncio.timeout(bound):
@@ -109,7 +111,7 @@ class EndpointRun:
             return [unmeasured(f"the connection was closing already: {error}")]
         return [found] if isinstance(found, Finding) else found
 
-    def _note_failure(self, opened: Opened) -> None:
+    def _note_failure(self, opened: FirstDial) -> None:
         """Remember why there is no answer, where no rule of this run makes a verdict of it."""
         error = opened.error
         if error is None or self._may_refuse(error):
@@ -192,7 +194,7 @@ def time_bound_s(rule: Rule, endpoint: Endpoint) -> float:
     """Seconds after which a rule is given up: whatever it may wait for, and room to spare."""
     options = endpoint.check
     answers = (options.count + 4) * (options.timeout_s + 1.0)
-    places = len(chosen(options)) * 3 * options.timeout_s if rule.lane == "after" else 0.0
+    places = len(chosen(options)) * 3 * options.timeout_s if rule.schedule == "after" else 0.0
     return _long_s(rule, options) + 2 * endpoint.dial.connect_timeout + answers + places + 10.0
 
 
@@ -200,9 +202,8 @@ class CheckRun:
     """All endpoints, `jobs` at once; reports come in the order of the endpoints."""
 
     def __init__(
-        self, endpoints: Sequence[Endpoint], *, jobs: int, tell: Tell,
-        tracer: Tracer | None = None,
-    ) -> None:  # fmt: skip
+        self, endpoints: Sequence[Endpoint], *, jobs: int, tell: Tell, tracer: Tracer | None = None
+    ) -> None:
         self._runs = [EndpointRun(endpoint, tell, tracer) for endpoint in endpoints]
         self._jobs = jobs
         self._tasks: list[asyncio.Task[None]] = []

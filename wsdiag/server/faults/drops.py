@@ -10,7 +10,7 @@ from wsdiag.protocol.codes import Opcode
 from wsdiag.protocol.frames import encode_frame
 from wsdiag.server.fault import Direction, Fault, Group, Silence
 from wsdiag.server.gates import CutGate
-from wsdiag.server.link import How, Link
+from wsdiag.server.link import DropMode, Link
 from wsdiag.server.params import CODE, INTERVAL, SECONDS, TEXT, choice, param, whole
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Dropping(Fault):
 
     def drop_now(self, link: Link) -> None:
         """Drop the connection as declared."""
-        link.drop(self.name, cast(How, self.drop), self.code, self.reason)
+        link.drop(self.name, cast(DropMode, self.drop), self.code, self.reason)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,7 +122,7 @@ class Cut(Fault):
         size = min(self.bytes, 1 << 16)
         frame = encode_frame(Opcode.TEXT, b"x" * size, length=self.bytes + 16)
         peer.send(frame[: self.bytes])
-        peer.drop(self.name, cast(How, self.drop))
+        peer.drop(self.name, cast(DropMode, self.drop))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -139,7 +139,7 @@ class CutAfter(Fault):
 
     def gate(self, link: Link, behind: Out) -> Out:
         """Count what passes."""
-        cut = partial(link.drop, self.name, cast(How, self.drop), 1001)
+        cut = partial(link.drop, self.name, cast(DropMode, self.drop), 1001)
         return CutGate(behind, self.bytes, cut)
 
 

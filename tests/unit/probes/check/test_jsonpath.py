@@ -15,19 +15,40 @@ DOCUMENT = {"a": {"b": [10, {"c d": "x=y", "e": None}]}, "n": 1, "t": True, "s":
 
 @pytest.mark.parametrize(
     "text",
-    ["$", "$.a", "$.a.b[0]=10", "$.a.b[-1]['c d']=x=y", '$["a"].b[1]["e"]=null', "$.n=1",
-     "$.n=1.0", "$.t=true", "$.s=1", '$.s="1"', "$.ü=2", '$.a.b[1]={"c d": "x=y", "e": null}'],
-)  # fmt: skip
+    [
+        "$",
+        "$.a",
+        "$.a.b[0]=10",
+        "$.a.b[-1]['c d']=x=y",
+        '$["a"].b[1]["e"]=null',
+        "$.n=1",
+        "$.n=1.0",
+        "$.t=true",
+        "$.s=1",
+        '$.s="1"',
+        "$.ü=2",
+        '$.a.b[1]={"c d": "x=y", "e": null}',
+    ],
+)
 def test_holds(text: str) -> None:
     assert JsonExpectation.parse(text).judge(DOCUMENT) is None
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("$.x", "has no 'x'"), ("$.a.b[2]", "has no 2"), ("$.a[0]", "has no 0"), ("$.n=2", "$.n is 1"),
-     ("$.t=1", "$.t is true"), ('$.n="1"', "$.n is 1"), ("$.s=2", '$.s is "1"'),
-     ("$[0]", "has no 0"), ("$.n.m", "has no 'm'"), ("$.a.b['0']", "has no '0'")],
-)  # fmt: skip
+    [
+        ("$.x", "has no 'x'"),
+        ("$.a.b[2]", "has no 2"),
+        ("$.a[0]", "has no 0"),
+        ("$.n=2", "$.n is 1"),
+        ("$.t=1", "$.t is true"),
+        ('$.n="1"', "$.n is 1"),
+        ("$.s=2", '$.s is "1"'),
+        ("$[0]", "has no 0"),
+        ("$.n.m", "has no 'm'"),
+        ("$.a.b['0']", "has no '0'"),
+    ],
+)
 def test_says_what_is_there_instead(text: str, said: str) -> None:
     problem = JsonExpectation.parse(text).judge(DOCUMENT)
     assert problem is not None
@@ -36,11 +57,23 @@ def test_says_what_is_there_instead(text: str, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("a", "begins with $"), ("$..a", "descendants"), ("$.*", "wildcards"), ("$[*]", "wildcards"),
-     ("$[?@.a]", "filters"), ("$[:2]", "slices"), ("$[0:2]", "cannot read"), ("$a", "cannot read"),
-     ("$.a[", "cannot read"), ("$['a]", "cannot read"), ("$[01]", "cannot read"),
-     ("$[-0]", "cannot read"), ("$.", "cannot read"), ("", "begins with $")],
-)  # fmt: skip
+    [
+        ("a", "begins with $"),
+        ("$..a", "descendants"),
+        ("$.*", "wildcards"),
+        ("$[*]", "wildcards"),
+        ("$[?@.a]", "filters"),
+        ("$[:2]", "slices"),
+        ("$[0:2]", "cannot read"),
+        ("$a", "cannot read"),
+        ("$.a[", "cannot read"),
+        ("$['a]", "cannot read"),
+        ("$[01]", "cannot read"),
+        ("$[-0]", "cannot read"),
+        ("$.", "cannot read"),
+        ("", "begins with $"),
+    ],
+)
 def test_refuses_what_it_does_not_understand(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said.replace("$", r"\$")):
         JsonExpectation.parse(text)

@@ -7,77 +7,94 @@ from itertools import permutations
 
 import pytest
 
-from wsdiag.probes.check.conformance import judge_echo
-from wsdiag.probes.check.decision import exit_code, summarize
-from wsdiag.probes.check.handshakes import judge_version
 from wsdiag.probes.check.options import CheckOptions, HeaderExpectation, parse_statuses
-from wsdiag.probes.check.reaction import Demand, Reaction, judge_reaction, judge_tcp_end
-from wsdiag.probes.check.registry import (
-    ALL,
-    chosen,
-    refuse_idle_patterns,
-    refuse_unknown,
+from wsdiag.probes.check.reaction import (
+    PeerResponse,
+    RequiredResponse,
+    judge_reaction,
+    judge_tcp_end,
 )
-from wsdiag.probes.check.survival import keepalive_span_s
-from wsdiag.probes.check.talk import PeerClosedError, interrupted_by
-from wsdiag.probes.results import CheckResult
+from wsdiag.probes.check.registry import ALL, chosen, refuse_idle_patterns, refuse_unknown
+from wsdiag.probes.check.rules.conformance import judge_echo
+from wsdiag.probes.check.rules.handshakes import judge_version
+from wsdiag.probes.check.rules.survival import keepalive_span_s
+from wsdiag.probes.check.summary import exit_code, summarize
+from wsdiag.probes.check.waiting import PeerClosedError, interrupted_by
 from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.events import Close
-from wsdiag.transport.report import DialReport
-from wsdiag.transport.stamps import Stamp
-from wsdiag.transport.stream import End
+from wsdiag.records import CheckResult
+from wsdiag.transport.dial.report import DialReport
+from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.stamps import Arrival
 
-MUST, MAY = Demand(frozenset({1002})), Demand(frozenset({1002}), close_may_be_left_out=True)
-NOT_ASKED = Demand(frozenset({1002}), must=False)
-FIN, RST, LOCAL = (End(how, "", Stamp(0)) for how in ("fin", "rst", "local"))
+MUST, MAY = (
+    RequiredResponse(frozenset({1002})),
+    RequiredResponse(frozenset({1002}), close_may_be_left_out=True),
+)
+NOT_ASKED = RequiredResponse(frozenset({1002}), must=False)
+FIN, RST, LOCAL = (StreamEnd(how, "", Arrival(0)) for how in ("fin", "rst", "local"))
 VIOLATION = ProtocolViolation("masked frame from a server", "RFC 6455, 5.1")
 
 
 @pytest.mark.parametrize(
     ("reaction", "demand", "status", "unmeasured"),
     [
-        (Reaction("close", close=Close(1002)), MUST, "pass", False),
-        (Reaction("close", close=Close(1000)), MUST, "warn", False),
-        (Reaction("close", close=Close(None)), MUST, "warn", False),
-        (Reaction("end", end=FIN), MUST, "warn", False),
-        (Reaction("end", end=RST), MUST, "warn", False),
-        (Reaction("end", end=FIN), MAY, "pass", False),
-        (Reaction("end", end=LOCAL), MUST, "skip", True),
-        (Reaction("alive"), MUST, "fail", False),
-        (Reaction("alive"), MAY, "fail", False),
-        (Reaction("silent"), MUST, "fail", False),
-        (Reaction("alive"), NOT_ASKED, "warn", False),
-        (Reaction("broke", violation=VIOLATION), MUST, "fail", False),
-        (Reaction("before"), MUST, "skip", True),
+        (PeerResponse("close", close=Close(1002)), MUST, "pass", False),
+        (PeerResponse("close", close=Close(1000)), MUST, "warn", False),
+        (PeerResponse("close", close=Close(None)), MUST, "warn", False),
+        (PeerResponse("end", end=FIN), MUST, "warn", False),
+        (PeerResponse("end", end=RST), MUST, "warn", False),
+        (PeerResponse("end", end=FIN), MAY, "pass", False),
+        (PeerResponse("end", end=LOCAL), MUST, "skip", True),
+        (PeerResponse("alive"), MUST, "fail", False),
+        (PeerResponse("alive"), MAY, "fail", False),
+        (PeerResponse("silent"), MUST, "fail", False),
+        (PeerResponse("alive"), NOT_ASKED, "warn", False),
+        (PeerResponse("broke", violation=VIOLATION), MUST, "fail", False),
+        (PeerResponse("before"), MUST, "skip", True),
     ],
 )
-def test_reactions(reaction: Reaction, demand: Demand, status: str, unmeasured: bool) -> None:
+def test_reactions(
+    reaction: PeerResponse, demand: RequiredResponse, status: str, unmeasured: bool
+) -> None:
     finding = judge_reaction(reaction, demand)
     assert (finding.status, finding.unmeasured) == (status, unmeasured)
     assert finding.detail
 
 
 def test_tcp_end_after_failure() -> None:
-    assert judge_tcp_end(Reaction("close", Close(1002), FIN), 1).status == "pass"
-    assert judge_tcp_end(Reaction("close", Close(1002)), 1).status == "warn"
-    assert judge_tcp_end(Reaction("alive"), 1).status == "skip"
+    assert judge_tcp_end(PeerResponse("close", Close(1002), FIN), 1).status == "pass"
+    assert judge_tcp_end(PeerResponse("close", Close(1002)), 1).status == "warn"
+    assert judge_tcp_end(PeerResponse("alive"), 1).status == "skip"
 
 
 @pytest.mark.parametrize(
     ("sent", "answer", "status"),
-    [(1000, 1000, "pass"), (1000, 1001, "warn"), (1000, None, "warn"), (None, None, "pass"),
-     (None, 1000, "pass"), (4321, 4321, "pass"), (4321, 1002, "warn"), (1000, 1002, "warn"),
-     (4321, 1000, "warn")],
-)  # fmt: skip
+    [
+        (1000, 1000, "pass"),
+        (1000, 1001, "warn"),
+        (1000, None, "warn"),
+        (None, None, "pass"),
+        (None, 1000, "pass"),
+        (4321, 4321, "pass"),
+        (4321, 1002, "warn"),
+        (1000, 1002, "warn"),
+        (4321, 1000, "warn"),
+    ],
+)
 def test_close_echo(sent: int | None, answer: int | None, status: str) -> None:
     assert judge_echo(sent, Close(answer)).status == status
 
 
 @pytest.mark.parametrize(
     ("status", "headers", "verdict"),
-    [(426, (("Sec-WebSocket-Version", "13"),), "pass"), (400, (("sec-websocket-version", "13, 8"),),
-     "pass"), (400, (), "warn"), (404, (("Sec-WebSocket-Version", "13"),), "warn")],
-)  # fmt: skip
+    [
+        (426, (("Sec-WebSocket-Version", "13"),), "pass"),
+        (400, (("sec-websocket-version", "13, 8"),), "pass"),
+        (400, (), "warn"),
+        (404, (("Sec-WebSocket-Version", "13"),), "warn"),
+    ],
+)
 def test_version_refused(status: int, headers: tuple[tuple[str, str], ...], verdict: str) -> None:
     report = DialReport("ws://x/", status=status, headers=headers)
     assert judge_version(report).status == verdict
@@ -93,20 +110,31 @@ def judged(status: str, unmeasured: bool = False) -> CheckResult:
 
 
 PASS, FAIL, WARN, SKIP, MISSING = (
-    judged("pass"), judged("fail"), judged("warn"), judged("skip"), judged("skip", True),
-)  # fmt: skip
+    judged("pass"),
+    judged("fail"),
+    judged("warn"),
+    judged("skip"),
+    judged("skip", True),
+)
 
 
 @pytest.mark.parametrize(
     ("results", "unreachable", "interrupted", "code"),
     [
-        ([PASS], False, False, 0), ([PASS, WARN, SKIP], False, False, 0),
-        ([PASS, FAIL], False, False, 3), ([PASS, MISSING], False, False, 1),
-        ([FAIL, MISSING], False, False, 1), ([PASS], True, False, 1), ([FAIL], True, False, 1),
-        ([], False, False, 1), ([SKIP], False, False, 1),
-        ([MISSING], False, True, 130), ([], False, True, 130), ([PASS, MISSING], False, True, 1),
+        ([PASS], False, False, 0),
+        ([PASS, WARN, SKIP], False, False, 0),
+        ([PASS, FAIL], False, False, 3),
+        ([PASS, MISSING], False, False, 1),
+        ([FAIL, MISSING], False, False, 1),
+        ([PASS], True, False, 1),
+        ([FAIL], True, False, 1),
+        ([], False, False, 1),
+        ([SKIP], False, False, 1),
+        ([MISSING], False, True, 130),
+        ([], False, True, 130),
+        ([PASS, MISSING], False, True, 1),
     ],
-)  # fmt: skip
+)
 def test_exit_codes(
     results: list[CheckResult], unreachable: bool, interrupted: bool, code: int
 ) -> None:

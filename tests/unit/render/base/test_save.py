@@ -1,0 +1,63 @@
+"""`--save` leaves a picture whatever else the run prints, and says so when it cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.golden import scenes
+from tests.golden.stage import terminal
+from wsdiag.records import Error, PingEvent
+from wsdiag.render.base.terminal import Terminal
+from wsdiag.render.connect.view import save_connect
+from wsdiag.render.ping.csv import PingCsv
+from wsdiag.render.ping.view import ping_view, save_beside
+
+
+def _run(t: Terminal, events: list[PingEvent]) -> None:
+    view = ping_view(t, [scenes.EDGE])
+    view.start()
+    for event in events:
+        view.handle(event)
+    view.finish()
+    view.stop()
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+@pytest.mark.parametrize("suffix", [".svg", ".html", ".txt"])
+def test_a_ping_without_a_terminal_saves_chart_and_summary(
+    tmp_path: Path, suffix: str, quiet: bool
+) -> None:
+    t = terminal(quiet=quiet)
+    t.save_path = tmp_path / f"run{suffix}"
+    _run(t, [*scenes.ping_run(count=45), scenes.PING_SUMMARY])
+    saved = t.save_path.read_text(encoding="utf-8").replace("&#160;", " ").replace("\u00a0", " ")
+    assert "statistics" in saved, "no summary"
+    assert "╳" in saved, "no legend, so no chart"
+
+
+def test_a_ping_that_never_connected_saves_why(tmp_path: Path) -> None:
+    t = terminal()
+    t.save_path = tmp_path / "run.txt"
+    _run(t, [Error(scenes.EDGE, "tcp", "refused", "nothing listens there", "start it")])
+    assert "nothing listens there" in t.save_path.read_text(encoding="utf-8")
+
+
+def test_data_on_stdout_does_not_keep_the_picture_from_being_saved(tmp_path: Path) -> None:
+    t = terminal()
+    t.save_path = tmp_path / "run.txt"
+    view = save_beside(PingCsv(t), t, [scenes.EDGE])
+    view.start()
+    for event in [*scenes.ping_run(count=45), scenes.PING_SUMMARY]:
+        view.handle(event)
+    view.finish()
+    assert "statistics" in t.save_path.read_text(encoding="utf-8")
+
+
+def test_a_file_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
+    t = terminal()
+    t.save_path = tmp_path / "no such folder" / "run.svg"
+    with pytest.raises(OSError) as caught:
+        save_connect(t, scenes.CONNECTED)
+    assert caught.value.filename == t.save_path or caught.value.filename == str(t.save_path)

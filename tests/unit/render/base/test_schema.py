@@ -1,0 +1,122 @@
+"""The JSON Schema says all that the contract promises, and nothing that is emitted escapes it."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.golden import scenes
+from tests.peers.records import every_record_judged, judge_lines, parse_record, problems
+from wsdiag.records import PingReply
+from wsdiag.render.base.records import to_line, to_record
+from wsdiag.render.base.schema import build_schema, schema_text
+from wsdiag.render.base.schema_words import UNITS
+
+SCHEMA = json.loads(schema_text())
+DEFINITIONS: dict[str, Any] = SCHEMA["$defs"]
+
+# What scripts were promised, by type: members may be added, none of these may go.
+CONTRACT = {
+    "connect.result": "url ok address proxy phases http tls subprotocol extensions tcp hops close "
+    "error",
+    "ping.start": "url address phases clock",
+    "ping.reply": "url seq time rtt_ms late tcp_rtt_ms retransmits unsent_bytes cause",
+    "ping.lost": "url seq time waited_ms",
+    "ping.closed": "url time drop",
+    "ping.summary": "url sent received lost loss_pct min_ms avg_ms p50_ms p90_ms p95_ms p99_ms "
+    "max_ms stddev_ms jitter_ms duration_s attribution load thresholds",
+    "idle.trial": "url trial idle_for_s interval_s outcome idle_s drop",
+    "idle.verdict": "url verdict idle_timeout_s tested_up_to_s drop keepalives "
+    "recommended_ping_interval_s candidates explanation",
+    "check.result": "id url group status measured limit detail rule took_ms",
+    "check.summary": "passed warned failed skipped duration_s",
+    "serve.listening": "url host port tls",
+    "serve.event": "time connection event",
+    "error": "url phase kind message hint",
+    "trace.phase": "url time phase took_ms ok detail",
+    "trace.headers": "url time direction first_line headers",
+    "trace.frame": "url time direction opcode fin rsv masked length excerpt",
+    "Phases": "dns_ms tcp_ms proxy_ms tls_ms upgrade_ms ping_ms close_ms total_ms",
+    "HttpInfo": "status reason headers",
+    "TlsInfo": "version cipher alpn subject issuer sans not_after expires_in_days verified",
+    "TcpFacts": "rtt_ms min_rtt_ms retransmits mss",
+    "Hop": "product evidence",
+    "Attribution": "network_ms endpoint_ms causes",
+    "Load": "idle_p50_ms loaded_p50_ms sent_bytes",
+    "Drop": "how at_s tcp_acknowledged code reason",
+    "Range": "low high",
+    "Candidate": "product directive default_s",
+}
+CHOICES = {
+    ("Drop", "how"): "close fin rst tls-eof silent rst-on-write timeout",
+    ("ping.start", "clock"): "kernel user",
+    ("idle.trial", "trial"): "idle ping pong tcp-keepalive push data",
+    ("idle.trial", "outcome"): "alive dropped silent refused kept-busy aborted",
+    ("idle.verdict", "verdict"): "no-drop idle-timeout lifetime kept-busy inconsistent local-fault "
+    "unreachable",
+    ("check.result", "status"): "pass warn fail skip",
+    ("error", "kind"): "dns connect refused proxy tls cert upgrade redirect protocol timeout "
+    "closed usage",
+}
+
+
+def test_it_is_a_schema_and_names_every_type() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    types = {one["$ref"].removeprefix("#/$defs/") for one in SCHEMA["oneOf"]}
+    assert types == {name for name in CONTRACT if name[0].islower()}
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_every_promised_member_is_there(name: str) -> None:
+    promised = set(CONTRACT[name].split())
+    if name[0].islower():
+        promised |= {"schema_version", "type"}
+    assert promised <= set(DEFINITIONS[name]["properties"])
+
+
+@pytest.mark.parametrize(("place", "words"), CHOICES.items(), ids=str)
+def test_every_promised_value_is_there(place: tuple[str, str], words: str) -> None:
+    assert set(words.split()) == set(DEFINITIONS[place[0]]["properties"][place[1]]["enum"])
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_everything_is_described_with_its_unit(name: str) -> None:
+    assert DEFINITIONS[name]["description"]
+    for member, schema in DEFINITIONS[name]["properties"].items():
+        words = schema.get("description", "")
+        assert words.endswith("."), f"{member}: a string below the field, or in schema_words.py"
+        for end, unit in UNITS.items():
+            assert not member.endswith(end) or unit.rstrip("s") in words.lower(), member
+
+
+def test_nothing_forbids_a_member_that_comes_later() -> None:
+    record = to_record(PingReply("ws://x", 1, scenes.BEGIN, 1.0)) | {"news": 1}
+    assert Draft202012Validator(build_schema()).is_valid(record)
+    assert problems(record)  # but a test that sees one says so
+
+
+def test_the_command_prints_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "wsdiag", "--json-schema"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        encoding="utf-8",
+    )
+    assert json.loads(done.stdout) == build_schema()
+
+
+@pytest.mark.odd_records
+def test_a_bad_record_does_not_escape_the_suite() -> None:
+    with pytest.raises(AssertionError, match="rtt_ms"), every_record_judged():
+        PingReply("ws://x", 1, scenes.BEGIN, float("nan"))
+    line = to_line(to_record(PingReply("ws://x", 1, scenes.BEGIN, float("nan"))))
+    with pytest.raises(AssertionError, match="not by the schema"):
+        judge_lines([line])
+    judge_lines(["64 bytes from somewhere\n", '{"schema_version":"2.0","ty'])  # no whole record
+    with pytest.raises(AssertionError, match="no type of record"):
+        parse_record(to_line({"schema_version": "2.0", "type": "ping.replay"}))

@@ -1,0 +1,24 @@
+"""When the idle probe's timeline is drawn again: on news, and as its clock and its bars move."""
+
+from __future__ import annotations
+
+from tests.golden import scenes
+from tests.golden.stage import terminal
+from wsdiag.render.idle.view import IdleScreen
+
+
+def test_nothing_is_drawn_while_nothing_would_look_different() -> None:
+    moment = [0.0]
+    view = IdleScreen(terminal(tty=True), [scenes.EDGE], lambda: moment[0])
+    events = list(scenes.idle_run(60.0))
+    for moment[0], event in events[:-1]:
+        view.handle(event)
+    assert view.draw(80, 24, True) is not None
+    frames = 0
+    for _ in range(100):  # ten seconds of a live view
+        moment[0] += 0.1
+        frames += view.draw(80, 24, False) is not None
+    assert 9 <= frames <= 11
+    assert view.draw(100, 30, True) is not None, "another size is another picture"
+    view.handle(events[-1][1])
+    assert view.draw(100, 30, False) is not None, "so is news"

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.dial.redirects import follow, is_redirect
+from wsdiag.transport.dial.report import DialError, DialReport
+from wsdiag.transport.dial.target import Target
+
+SECRETS = DialOptions(
+    headers=(("Authorization", "a"), ("cookie", "b"), ("X-Mine", "c"), ("Host", "d")),
+    user="u:p",
+    bearer="t",
+    cookies=("k=v",),
+    sni="s",
+    cert=Path("c.pem"),
+)
+
+
+def answered(url: str, location: str, *before: str) -> DialReport:
+    return DialReport(url, status=302, headers=(("location", location),), redirects=before)
+
+
+@pytest.mark.parametrize(
+    ("url", "location", "expected"),
+    [
+        ("ws://h/a/b?c", "/x", "ws://h/x"),
+        ("ws://h/a/b?c", "d", "ws://h/a/d"),
+        ("ws://h/a", "?q=1", "ws://h/a?q=1"),
+        ("ws://h/a", "https://o/x?y#frag", "wss://o/x?y"),
+        ("wss://h/a", "wss://o/x", "wss://o/x"),
+        ("wss://h/a", "//o/x", "wss://o/x"),
+        ("ws://h/a", "WS://o:81/ws", "ws://o:81/ws"),
+        ("ws://ws.http/ws", "/http", "ws://ws.http/http"),
+        ("ws://h/a", "HTTPS://o/http", "wss://o/http"),
+        ("ws://h/a", "WSS://o/http?http=ws", "wss://o/http?http=ws"),
+        ("ws://h/a", "/x?a=%20b&c=d+e", "ws://h/x?a=%20b&c=d+e"),
+    ],
+)
+def test_where_a_location_leads(url: str, location: str, expected: str) -> None:
+    target, _ = follow(Target.parse(url), DialOptions(), answered(url, location))
+    assert target.url == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "location", "before", "code"),
+    [
+        ("ws://h/a", "/a", (), "redirect-loop"),
+        ("ws://h/b", "/a", ("ws://h/a",), "redirect-loop"),
+        ("ws://h/c", "/d", ("ws://h/a", "ws://h/b"), "too-many-redirects"),
+        ("wss://h/", "ws://h/", (), "redirect-downgrade"),
+        ("wss://h/", "http://h/", (), "redirect-downgrade"),
+        ("ws://h/", "ftp://h/", (), "redirect-bad-location"),
+        ("ws://h/", "ws://h:99999/", (), "redirect-bad-location"),
+        ("ws://h/", "/a b\x1b", (), "redirect-bad-location"),
+        ("ws://h/", "http://[::1", (), "redirect-bad-location"),
+    ],
+)
+def test_redirects_that_are_not_followed(
+    url: str, location: str, before: tuple[str, ...], code: str
+) -> None:
+    with pytest.raises(DialError) as caught:
+        follow(Target.parse(url), DialOptions(max_redirs=2), answered(url, location, *before))
+    assert (caught.value.kind, caught.value.code) == ("redirect", code)
+
+
+def test_insecure_allows_a_downgrade() -> None:
+    url = "wss://h/"
+    target, _ = follow(Target.parse(url), DialOptions(insecure=True), answered(url, "ws://h/"))
+    assert target.url == "ws://h/"
+
+
+@pytest.mark.parametrize("location", ["ws://o/", "ws://h:81/", "wss://h/"])
+def test_credentials_stay_with_their_origin(location: str) -> None:
+    url = "ws://me:pw@h/"
+    target, options = follow(Target.parse(url), SECRETS, answered(url, location))
+    assert options.headers == (("X-Mine", "c"),)
+    assert (options.user, options.bearer, options.cookies) == (None, None, ())
+    assert (options.sni, options.cert) == (None, None)
+    assert target.userinfo is None
+
+
+def test_that_credentials_were_dropped_is_noted_where_there_were_any() -> None:
+    for options, dropped in ((SECRETS, True), (DialOptions(), False)):
+        report = answered("ws://h/", "ws://o/")
+        follow(Target.parse("ws://h/"), options, report)
+        assert report.credentials_dropped is dropped
+
+
+def test_a_proxys_redirect_is_none_of_the_endpoints() -> None:
+    report = answered("wss://h/", "http://evil.test/")
+    by_proxy = DialError("proxy", "proxy", "proxy-http-302", "302 Found", report)
+    by_endpoint = DialError("upgrade", "upgrade", "http-302", "302 Found", report)
+    assert (is_redirect(by_proxy), is_redirect(by_endpoint)) == (False, True)
+
+
+def test_credentials_go_on_within_an_origin() -> None:
+    url = "ws://me:pw@h/"
+    target, options = follow(Target.parse(url), SECRETS, answered(url, "http://H:80/x"))
+    assert options == SECRETS
+    assert target.userinfo == "me:pw"

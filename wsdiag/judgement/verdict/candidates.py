@@ -1,0 +1,91 @@
+"""Products whose known behaviour fits a finding: candidates, never culprits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from wsdiag.judgement.products.intermediaries import Product, keys_of, products
+from wsdiag.judgement.verdict.classify import Classification
+from wsdiag.judgement.verdict.clocks import ClockName
+from wsdiag.records import Candidate, Hop, KeepaliveOutcome, TrialKind
+
+# Known products fire up to three seconds late, one up to a second early.
+EARLY_S, LATE_S = 1.0, 3.0
+_MOST = 8
+_TRUST = {"measured": 0, "documented": 1, "reported": 2, "unsure": 3}
+
+
+def candidates(
+    finding: Classification, kept: Mapping[TrialKind, KeepaliveOutcome], hops: Sequence[Hop]
+) -> tuple[Candidate, ...]:
+    """At most eight; what fits and named itself at the handshake comes first."""
+    if finding.verdict not in ("idle-timeout", "lifetime") or finding.range is None:
+        return ()
+    if finding.drop is None or finding.drop.how == "close":
+        # No proxy is known to say goodbye: a Close frame is a WebSocket endpoint's own.
+        return ()
+    named = keys_of(hops)
+    possible = [p for p in products() if _possible(p, finding, kept)]
+    fitting = [p for p in possible if _fits(p, finding)]
+    rest = [p for p in possible if p.key in named and p not in fitting and _own(p, fitting)]
+    fitting.sort(key=lambda p: (p.key not in named, _TRUST[p.evidence]))
+    chosen = (*fitting, *rest)[:_MOST]
+    return tuple(
+        Candidate(p.name, p.directive, p.default_s, _why(p, hops, p in fitting)) for p in chosen
+    )
+
+
+def product_of(candidate: Candidate) -> Product | None:
+    """The table's row behind a candidate."""
+    return next((p for p in products() if p.name == candidate.product), None)
+
+
+def _own(product: Product, fitting: Sequence[Product]) -> bool:
+    """Only one row a product for what merely named itself, and none beside one that fits."""
+    first = next(p for p in products() if p.key == product.key)
+    return first == product and all(p.key != product.key for p in fitting)
+
+
+def _fits(product: Product, finding: Classification) -> bool:
+    default = product.default_s
+    if default is None or product.evidence == "unsure" or finding.range is None:
+        return False
+    high = finding.range.high
+    return finding.range.low <= default + LATE_S and (high is None or high >= default - EARLY_S)
+
+
+def _possible(
+    product: Product, finding: Classification, kept: Mapping[TrialKind, KeepaliveOutcome]
+) -> bool:
+    """Nothing that was seen speaks against it."""
+    kind = "lifetime" if finding.verdict == "lifetime" else "idle"
+    if product.kind != kind or not _seen(product, finding):
+        return False
+    resets = product.resets
+    if resets is None or kind == "lifetime":
+        return True
+    tcp, pong = kept.get("tcp-keepalive"), kept.get("pong")
+    if tcp == "holds" and resets != "segment":
+        return False
+    if (tcp == "drops" and resets == "segment") or (pong == "holds" and resets == "from-server"):
+        return False
+    if pong == "drops" and resets in ("any", "from-client"):
+        return False
+    wanted: dict[ClockName, str] = {"sent": "from-client", "received": "from-server"}
+    return finding.clock == "either" or resets == wanted[finding.clock]
+
+
+def _seen(product: Product, finding: Classification) -> bool:
+    if product.seen is None or finding.drop is None:
+        return True
+    how = {"tls-eof": "fin", "timeout": "silent"}.get(finding.drop.how, finding.drop.how)
+    return how in product.seen
+
+
+def _why(product: Product, hops: Sequence[Hop], fits: bool) -> str | None:
+    for hop in hops:
+        if product.key in keys_of([hop]):
+            named = f"it names itself at the handshake ({hop.evidence})"
+            odd = not fits and product.default_s is not None
+            return f"{named}; its default does not fit, another setting may" if odd else named
+    return None

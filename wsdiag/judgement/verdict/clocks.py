@@ -1,0 +1,126 @@
+"""Do drops agree, and on which clock: idleness, one direction's silence, age, or the wall?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from wsdiag.judgement.verdict.evidence import ended_s
+from wsdiag.records import IdleTrial, Range
+
+ClockName = Literal["either", "sent", "received"]
+
+CLOCKS: dict[ClockName, Callable[[IdleTrial], float]] = {
+    "either": lambda t: t.idle_s or 0.0,
+    "sent": lambda t: t.since_sent_s or 0.0,
+    "received": lambda t: t.since_received_s or 0.0,
+}
+
+# The peer's timer may itself be late; ours never sees a drop before it happens. Hence more room
+# below than above.
+ROOM_BELOW_S = 0.1
+ROOM_ABOVE_S = 0.05
+_STRAYS = 0.1
+_FEW = 5
+
+
+def tolerance_s(timeout_s: float) -> float:
+    """How far drops of one timer may lie apart: products check once a second, some in threes."""
+    return min(3.0, max(1.0, 0.2 * timeout_s))
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Trials that agree on a clock, those that do not, and the seconds that clock showed."""
+
+    clock: ClockName
+    members: tuple[IdleTrial, ...]
+    outliers: tuple[IdleTrial, ...]
+
+    @property
+    def values(self) -> list[float]:
+        """The clock's readings at the drops that agree, sorted."""
+        return sorted(CLOCKS[self.clock](t) for t in self.members)
+
+
+def agree(trials: Sequence[IdleTrial], clock: ClockName) -> Cluster | None:
+    """The densest group of drops on this clock, if (nearly) all are in it."""
+    read = CLOCKS[clock]
+    ordered = sorted(trials, key=read)
+    first, last = densest([read(t) for t in ordered])
+    members = tuple(ordered[first:last])
+    outliers = tuple(t for t in ordered if t not in members)
+    allowed = int(_STRAYS * len(ordered)) if len(ordered) >= _FEW else 0
+    allowed = max(allowed, 1) if len(ordered) >= 2 * _FEW else allowed
+    return Cluster(clock, members, outliers) if len(outliers) <= allowed else None
+
+
+def densest(values: Sequence[float]) -> tuple[int, int]:
+    """Of sorted values, the longest run (first, behind last) within the tolerance of its start."""
+    best = (0, 0)
+    behind = 0
+    for first, value in enumerate(values):
+        while behind < len(values) and values[behind] <= value + tolerance_s(value):
+            behind += 1
+        if behind - first > best[1] - best[0]:
+            best = (first, behind)
+    return best
+
+
+def spread(values: Sequence[float]) -> float:
+    """Largest minus smallest; 0.0 of nothing."""
+    return max(values) - min(values) if values else 0.0
+
+
+def drop_range(agreement: Cluster, rtt_s: float | None) -> Range:
+    """The range of the timeout: what was observed, widened by all that delays the observation.
+
+    The peer's timer started between our request and its answer, and the end's way to us took up
+    to a round trip; a process that did not run saw it later still.
+    """
+    read, rtt = CLOCKS[agreement.clock], rtt_s or 0.0
+    low = min(read(t) - rtt - t.blind_s for t in agreement.members) - ROOM_BELOW_S
+    high = max(read(t) + _start_doubt_s(t) for t in agreement.members) + ROOM_ABOVE_S
+    return Range(round(max(0.0, low), 2), round(high, 2))
+
+
+def _start_doubt_s(trial: IdleTrial) -> float:
+    # Only while the upgrade was the last byte; later bytes are known to the moment.
+    untouched = abs((trial.idle_s or 0.0) - (trial.age_s or 0.0)) < 1e-3
+    return trial.upgrade_s if untouched else 0.0
+
+
+def groups(values: Sequence[float]) -> list[list[float]]:
+    """Sorted values cut where neighbours lie further apart than one timer explains."""
+    found: list[list[float]] = []
+    for value in sorted(values):
+        if found and value - found[-1][-1] <= tolerance_s(value) / 2:
+            found[-1].append(value)
+        else:
+            found.append([value])
+    return found
+
+
+def same_age(trials: Sequence[IdleTrial]) -> bool:
+    """Whether these ended at the same age, rather than at the same moment."""
+    ages = [t.age_s or 0.0 for t in trials]
+    return spread(ages) <= tolerance_s(max(ages, default=0.0)) and not _moment_fits_better(trials)
+
+
+def same_moment(trials: Sequence[IdleTrial]) -> bool:
+    """Whether these ended at one moment, although they had not started at one."""
+    within = max((spread(ends) for ends in _by_round(trials)), default=0.0)
+    return within <= 1.0 and _moment_fits_better(trials)
+
+
+def _moment_fits_better(trials: Sequence[IdleTrial]) -> bool:
+    moments = max((spread(ends) for ends in _by_round(trials)), default=0.0)
+    ages = spread([t.age_s or 0.0 for t in trials])
+    # 0.1 s: where nothing was staggered both are nought, and nothing can be told apart.
+    return ages > 0.1 and moments < 0.5 * ages
+
+
+def _by_round(trials: Sequence[IdleTrial]) -> list[list[float]]:
+    rounds = {t.round for t in trials}
+    return [[ended_s(t) for t in trials if t.round == number] for number in rounds]

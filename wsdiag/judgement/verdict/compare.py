@@ -1,0 +1,89 @@
+"""Several URLs side by side, say the edge and the origin: what their verdicts say together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from wsdiag.judgement.verdict.evidence import Evidence, ended_s
+from wsdiag.judgement.verdict.headline import seconds, span
+from wsdiag.records import IdleTrial, IdleVerdict, Range
+
+_AT_ONCE_S = 0.5
+
+
+def compare(verdicts: Sequence[IdleVerdict]) -> list[IdleVerdict]:
+    """Each verdict, with a sentence about the others."""
+    if len(verdicts) < 2:
+        return list(verdicts)
+    return [_with_others(verdict, verdicts) for verdict in verdicts]
+
+
+def shared_end_s(trials: Sequence[Sequence[IdleTrial]]) -> float | None:
+    """The moment at which the connections of all these URLs ended at once, in use or not."""
+    if len(trials) < 2:
+        return None
+    ends: list[float] = []
+    for records in trials:
+        evidence = Evidence.sort(records)
+        gone = evidence.gone()
+        in_use = [t for t in gone if t.trial in ("ping", "data") and t.keepalives_sent]
+        if not in_use or len(gone) < len(evidence.idle) + len(evidence.others):
+            return None
+        ends += [ended_s(t) for t in gone]
+    return min(ends) if max(ends) - min(ends) <= _AT_ONCE_S else None
+
+
+def _with_others(verdict: IdleVerdict, verdicts: Sequence[IdleVerdict]) -> IdleVerdict:
+    words = [_pair(verdict, other) for other in verdicts if other is not verdict]
+    sentences = [sentence for sentence in words if sentence]
+    return replace(verdict, explanation=(*verdict.explanation, *sentences))
+
+
+def _pair(one: IdleVerdict, other: IdleVerdict) -> str:
+    mine, theirs = one.idle_timeout_s, other.idle_timeout_s
+    if mine is not None and theirs is not None:
+        return _both_drop(one, other, mine, theirs)
+    if mine is not None and _clears(other, mine):
+        return (
+            f"{other.url} does not drop idle connections within "
+            f"{seconds(other.tested_up_to_s or 0.0)}: what does so here is most likely on that "
+            "part of the path which the two do not share."
+        )
+    if theirs is not None and _clears(one, theirs):
+        return (
+            f"{other.url} drops idle connections after {span(theirs)}, this one does not: what "
+            "does so is most likely on that part of the path which the two do not share."
+        )
+    return ""
+
+
+def _both_drop(one: IdleVerdict, other: IdleVerdict, mine: Range, theirs: Range) -> str:
+    if _overlap(mine, theirs):
+        same = _how(one) == _how(other)
+        tail = "" if same else ", though they end differently"
+        return (
+            f"{other.url} drops idle connections after the same time{tail}: most likely what both "
+            "share does so, the endpoint itself first of all."
+        )
+    if mine.low < theirs.low:
+        return (
+            f"{other.url} drops them only after {span(theirs)}: the shorter timeout here is most "
+            "likely on that part of the path which the two do not share."
+        )
+    return f"{other.url} drops them already after {span(theirs)}."
+
+
+def _clears(verdict: IdleVerdict, range_: Range) -> bool:
+    """Whether idle connections were seen to survive that time here."""
+    tested_s = verdict.tested_up_to_s or 0.0
+    return verdict.verdict == "no-drop" and tested_s > (range_.high or range_.low)
+
+
+def _overlap(one: Range, other: Range) -> bool:
+    ones, others = one.high or float("inf"), other.high or float("inf")
+    return one.low <= others + 1.0 and other.low <= ones + 1.0
+
+
+def _how(verdict: IdleVerdict) -> str | None:
+    return verdict.drop.how if verdict.drop is not None else None

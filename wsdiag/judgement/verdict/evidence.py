@@ -1,0 +1,103 @@
+"""What a verdict rests on: the recorded trials, sorted by what they say, and the circumstances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from wsdiag.records import Hop, IdleTrial, TrialKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeContext:
+    """The circumstances of one URL's trials; durations in seconds, moments since the start."""
+
+    url: str
+    longest_s: float = 120.0
+    """The longest idle period that was to be tried."""
+    keepalive_s: float = 20.0
+    answers_pings: bool | None = True
+    """None: nobody knows, because no Ping was sent or the answer was still awaited."""
+    echoes: bool = False
+    other_pongs: int = 0
+    """Pongs that came for our first Ping with another payload than its own."""
+    slow_pong_s: float = 0.0
+    """The longest that a Pong took on a connection in use, where that is beyond --pong-timeout."""
+    rtt_s: float | None = None
+    hops: Sequence[Hop] = ()
+    jumps: Sequence[tuple[float, float]] = ()
+    """Suspends of this machine: when noticed, and how long."""
+    back: bool | None = None
+    """After everything had ended: whether a new connection could be opened."""
+    shared_end_s: float | None = None
+    """When the connections of unrelated URLs ended all at once, if they did."""
+    error: str | None = None
+    """Why nothing could be reached."""
+    partial: bool = False
+    required_s: float | None = None
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The trials by what they say."""
+
+    idle: tuple[IdleTrial, ...]
+    """Idle trials that ran."""
+    events: tuple[IdleTrial, ...]
+    """Idle connections whose drop announced itself: its moment is known."""
+    found: tuple[IdleTrial, ...]
+    """Idle connections found dead when they were asked: it happened at any time before."""
+    survivors: tuple[IdleTrial, ...]
+    """Idle connections that were alive to the end."""
+    others: tuple[IdleTrial, ...]
+    """Keepalive trials that ran to a result."""
+    refused: tuple[IdleTrial, ...]
+    broken: tuple[IdleTrial, ...]
+    """Connections that we had to end because the endpoint broke the protocol."""
+
+    @classmethod
+    def sort(cls, trials: Iterable[IdleTrial]) -> Evidence:
+        """Sort the records; those aborted say nothing."""
+        trials = tuple(trials)
+        ran = tuple(t for t in trials if t.outcome not in ("refused", "aborted"))
+        idle = tuple(t for t in ran if t.trial == "idle")
+        return cls(
+            idle=idle,
+            events=tuple(t for t in idle if t.outcome == "dropped" and not t.after_write),
+            found=tuple(
+                t
+                for t in idle
+                if t.outcome == "silent" or (t.outcome == "dropped" and t.after_write)
+            ),
+            survivors=tuple(t for t in idle if t.outcome in ("alive", "kept-busy")),
+            others=tuple(t for t in ran if t.trial != "idle"),
+            refused=tuple(t for t in trials if t.outcome == "refused"),
+            broken=tuple(t for t in trials if t.violation is not None),
+        )
+
+    @property
+    def longest_survived_s(self) -> float:
+        """The longest idleness that any connection outlived; Pings leave idle times, too."""
+        ran = (*self.idle, *self.of("ping"), *self.of("data"))
+        return max((t.longest_idle_s or 0.0 for t in ran), default=0.0)
+
+    def of(self, kind: TrialKind) -> tuple[IdleTrial, ...]:
+        """The keepalive trials of one kind."""
+        return tuple(t for t in self.others if t.trial == kind)
+
+    def gone(self) -> tuple[IdleTrial, ...]:
+        """Everything that was dropped, idle or not."""
+        return tuple(t for t in (*self.idle, *self.others) if t.outcome in ("dropped", "silent"))
+
+
+def ended_s(trial: IdleTrial) -> float:
+    """When a trial's connection ended, on the probe's axis."""
+    return trial.started_s + (trial.age_s or 0.0)
+
+
+def two_way(trial: IdleTrial, case: ProbeContext) -> bool:
+    """Whether this keepalive makes bytes flow in both directions."""
+    if trial.trial == "ping":
+        return case.answers_pings is not False
+    return trial.trial == "data" and case.echoes

@@ -1,0 +1,87 @@
+"""Which keepalives were proven to hold, which were not, and which trials prove nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from wsdiag.judgement.verdict.evidence import Evidence
+from wsdiag.records import IdleTrial, KeepaliveOutcome, Range, TrialKind
+
+KEEPALIVES: tuple[TrialKind, ...] = ("ping", "pong", "tcp-keepalive", "push", "data")
+"""Every kind, in the order of the record: a verdict says of each whether it was tested."""
+
+# A keepalive sent this close to the timeout loses the race against the timer now and then.
+_RACE = 0.8
+LONGEST_INTERVAL_S = 20.0
+
+
+def keepalives(evidence: Evidence, drop: Range | None) -> dict[TrialKind, KeepaliveOutcome]:
+    """The word for every kind of keepalive that was tried; `drop`: when idle connections go."""
+    kinds = dict.fromkeys(t.trial for t in (*evidence.others, *evidence.refused))
+    kinds.pop("idle", None)
+    return {kind: _word(evidence.of(kind), drop) for kind in kinds}
+
+
+def _word(trials: Sequence[IdleTrial], drop: Range | None) -> KeepaliveOutcome:
+    if any(holds(t, drop) for t in trials):
+        return "holds"
+    if any(died_in_use(t, drop) for t in trials):
+        return "drops"
+    return "untested"
+
+
+def holds(trial: IdleTrial, drop: Range | None) -> bool:
+    """Whether it lived on beyond the age at which idle connections were dropped."""
+    if trial.outcome not in ("alive", "kept-busy") or not _effective(trial):
+        return False
+    return drop is None or drop.high is None or (trial.age_s or 0.0) > drop.high
+
+
+def died_in_use(trial: IdleTrial, drop: Range | None) -> bool:
+    """Whether it was dropped although its keepalives came often enough."""
+    if trial.outcome not in ("dropped", "silent") or not _effective(trial):
+        return False
+    return drop is None or _gap_s(trial) < _RACE * drop.low
+
+
+def held_interval_s(trials: Iterable[IdleTrial], drop: Range | None) -> float | None:
+    """The longest interval that was proven to hold; None when none was."""
+    return max((_gap_s(t) for t in trials if holds(t, drop)), default=None)
+
+
+def recommended_s(
+    evidence: Evidence, drop: Range | None, ping: KeepaliveOutcome | None
+) -> float | None:
+    """A Ping interval with its margin: half of the timeout at most, 20 s at most.
+
+    None where Pings were proven not to help, and where nothing is known that would be safe.
+    """
+    if ping == "drops":
+        return None
+    if drop is None:
+        return LONGEST_INTERVAL_S
+    proven_s = held_interval_s(evidence.of("ping"), drop)
+    limit_s = drop.low / 2 if drop.low > 0 else proven_s
+    return None if limit_s is None else rounded_down(min(LONGEST_INTERVAL_S, limit_s))
+
+
+def rounded_down(seconds: float) -> float:
+    """A round number not above: whole seconds from 5 s on, halves from 1 s on, else hundredths."""
+    step = 1.0 if seconds >= 5 else 0.5 if seconds >= 1 else 0.01
+    return round(math.floor(seconds / step + 1e-9) * step, 2)
+
+
+def _effective(trial: IdleTrial) -> bool:
+    """Whether anything was sent (or pushed) at all before it ended."""
+    if trial.trial == "push":
+        return bool(trial.received)
+    return trial.keepalives_sent > 0
+
+
+def _gap_s(trial: IdleTrial) -> float:
+    if trial.trial == "push":
+        marks = [0.0, *(at for at, _ in trial.received), trial.age_s or 0.0]
+        return max(later - earlier for earlier, later in pairwise(marks))
+    return trial.gap_s or math.inf

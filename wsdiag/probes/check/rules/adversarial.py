@@ -1,0 +1,240 @@
+"""Conformance under attack: bytes that RFC 6455 forbids, each with the failure it demands.
+
+For endpoints that are yours: a server may log, count or ban what this sends. What receivers must
+do follows from the section named, or from 10.7: incoming data MUST be validated by both sides.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wsdiag.probes.check.reaction import (
+    PeerResponse,
+    RequiredResponse,
+    judge_reaction,
+    judge_tcp_end,
+    provoke,
+)
+from wsdiag.probes.check.rule import Finding, Rule, rule, skipped, unmeasured
+from wsdiag.probes.check.target import CheckTarget
+from wsdiag.probes.check.waiting import await_pong
+from wsdiag.protocol.codes import Opcode
+from wsdiag.protocol.frames import encode_frame
+from wsdiag.records import Status
+
+_FRAMING, _FRAGMENTS, _CONTROL = "RFC 6455, 5.2", "RFC 6455, 5.4", "RFC 6455, 5.5"
+_CODES, _RANGES, _UTF8 = "RFC 6455, 7.4.1", "RFC 6455, 7.4.2", "RFC 6455, 8.1"
+
+_RSV = "A reserved bit belongs to an extension: who ignores it misreads what is meant by it."
+_OPCODE = "Who passes unknown frames on, or drops them in silence, breaks when they get a meaning."
+_SPLIT = "Control frames come between fragments; one in pieces itself cannot be told apart."
+_CODE = "These codes describe ends without a Close frame; in one they are a lie."
+_TEXT = "Text that is no UTF-8 reaches applications that trust it to be."
+_ORDER = "A message whose pieces cannot be put in order is garbage, or a way past a filter."
+
+_PROTOCOL, _DATA = frozenset({1002}), frozenset({1007, 1002})
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """Forbidden bytes, and what must follow. `payload` builds them, with a fresh mask."""
+
+    id: str
+    section: str
+    why: str
+    payload: Callable[[], bytes]
+    demand: RequiredResponse
+
+
+def masked(opcode: int, payload: bytes = b"", **how: object) -> bytes:
+    """A client's frame, legal or not, with a random mask."""
+    return encode_frame(opcode, payload, mask=os.urandom(4), **how)  # type: ignore[arg-type]
+
+
+def close_frame(code: int, reason: bytes = b"") -> bytes:
+    """A Close frame with any code at all."""
+    return masked(Opcode.CLOSE, code.to_bytes(2, "big") + reason)
+
+
+def _frames(*parts: tuple[int, bytes, bool]) -> Callable[[], bytes]:
+    return lambda: b"".join(masked(op, data, fin=fin) for op, data, fin in parts)
+
+
+def _attack(
+    id: str,
+    section: str,
+    why: str,
+    payload: Callable[[], bytes],
+    codes: frozenset[int] = _PROTOCOL,
+    *,
+    close_may_be_left_out: bool = False,
+    must: bool = True,
+) -> Attack:
+    return Attack(id, section, why, payload, RequiredResponse(codes, close_may_be_left_out, must))
+
+
+def _opcode(number: int) -> Attack:
+    return _attack(f"opcode-{number:x}", _FRAMING, _OPCODE, lambda: masked(number, b"x"))
+
+
+def _close_code(code: int, section: str) -> Attack:
+    return _attack(f"close-code-{code}", section, _CODE, lambda: close_frame(code))
+
+
+_TXT, _CNT, _PNG = int(Opcode.TEXT), int(Opcode.CONT), int(Opcode.PING)
+
+ATTACKS: tuple[Attack, ...] = (
+    _attack(
+        "unmasked-frame",
+        "RFC 6455, 5.1",
+        "Masks keep scripts from writing bytes of their choice through caches (10.3).",
+        lambda: encode_frame(_TXT, b"unmasked"),
+        close_may_be_left_out=True,
+    ),
+    _attack("rsv1", _FRAMING, _RSV, lambda: masked(_PNG, b"rsv1", rsv1=True)),
+    _attack("rsv2", _FRAMING, _RSV, lambda: masked(_TXT, b"rsv2", rsv2=True)),
+    _attack("rsv3", _FRAMING, _RSV, lambda: masked(_TXT, b"rsv3", rsv3=True)),
+    *(_opcode(number) for number in (3, 7, 11, 15)),
+    _attack(
+        "length-top-bit",
+        _FRAMING,
+        "A length of 2^63 bytes is an overflow waiting to happen.",
+        lambda: masked(int(Opcode.BINARY), b"", length=1 << 63, length_bits=64),
+        frozenset({1002, 1009}),
+    ),
+    _attack(
+        "length-not-minimal",
+        _FRAMING,
+        "Two spellings of one frame let filters and endpoints disagree about it.",
+        lambda: masked(_TXT, b"short", length_bits=64),
+        must=False,
+    ),
+    _attack("orphan-continuation", _FRAGMENTS, _ORDER, _frames((_CNT, b"of nothing", True))),
+    _attack("interleaved", _FRAGMENTS, _ORDER, _frames((_TXT, b"a", False), (_TXT, b"b", True))),
+    _attack("ping-fragmented", _CONTROL, _SPLIT, _frames((_PNG, b"a", False), (_CNT, b"b", True))),
+    _attack("pong-fragmented", _CONTROL, _SPLIT, _frames((10, b"a", False), (_CNT, b"b", True))),
+    _attack(
+        "close-fragmented", _CONTROL, _SPLIT, _frames((8, b"\x03\xe8", False), (_CNT, b"b", True))
+    ),
+    _attack(
+        "ping-oversize",
+        _CONTROL,
+        "Control frames must fit into any buffer: 125 bytes.",
+        lambda: masked(_PNG, b"x" * 126),
+    ),
+    _attack(
+        "close-oversize",
+        _CONTROL,
+        "Control frames must fit into any buffer: 125 bytes.",
+        lambda: close_frame(1000, b"x" * 124),
+    ),
+    _attack("utf8-byte", _UTF8, _TEXT, lambda: masked(_TXT, b"caf\xe9!"), _DATA),
+    _attack("utf8-overlong", _UTF8, _TEXT, lambda: masked(_TXT, b"\xc0\xaf"), _DATA),
+    _attack("utf8-surrogate", _UTF8, _TEXT, lambda: masked(_TXT, b"\xed\xa0\x80"), _DATA),
+    _attack("utf8-truncated", _UTF8, _TEXT, lambda: masked(_TXT, b"caf\xc3"), _DATA),
+    _attack(
+        "utf8-fragmented", _UTF8, _TEXT, _frames((_TXT, b"\xc3", False), (_CNT, b"(", True)), _DATA
+    ),
+    _attack(
+        "close-one-byte",
+        "RFC 6455, 5.5.1",
+        "Half a code is no code.",
+        lambda: masked(int(Opcode.CLOSE), b"\x03"),
+    ),
+    _attack(
+        "close-reason-utf8", "RFC 6455, 5.5.1", _TEXT, lambda: close_frame(1000, b"\xff\xfe"), _DATA
+    ),
+    *(_close_code(code, _RANGES) for code in (0, 999)),
+    *(_close_code(code, _CODES) for code in (1004, 1005, 1006, 1015)),
+    *(_close_code(code, _RANGES) for code in (1016, 2999)),
+)
+
+
+def _as_rule(attack: Attack) -> Rule:
+    worst: Status = "fail" if attack.demand.must else "warn"
+
+    @rule(
+        attack.id, "adversarial", attack.why, section=attack.section, schedule="after", worst=worst
+    )
+    async def judge(subject: CheckTarget) -> Finding:
+        async with subject.visit(compression=False) as session:
+            reaction = await provoke(session, attack.payload(), subject.options.timeout_s)
+        return await _judged(subject, reaction, attack.demand)
+
+    return judge
+
+
+async def _judged(
+    subject: CheckTarget, reaction: PeerResponse, demand: RequiredResponse
+) -> Finding:
+    """The verdict; silence counts only where a Ping of ours is answered in the same time.
+
+    DialError: TCP ended because the server did, which is no way to fail one connection.
+    """
+    timeout_s = subject.options.timeout_s
+    if reaction.kind == "end":
+        async with subject.visit(compression=False):
+            pass
+    if reaction.kind != "silent" or await _answers_pings(subject):
+        return judge_reaction(reaction, demand)
+    return unmeasured(
+        f"nothing came within {timeout_s:g} s, but then Pings alone get no Pong either"
+    )
+
+
+async def _answers_pings(subject: CheckTarget) -> bool:
+    payload = os.urandom(8)
+    async with subject.visit(compression=False) as session:
+        session.ping(payload)
+        return await await_pong(session, payload, subject.options.timeout_s) is not None
+
+
+def _deflated(
+    id: str, why: str, section: str, payload: Callable[[], bytes], codes: frozenset[int]
+) -> Rule:
+    @rule(id, "adversarial", why, section=section, schedule="after")
+    async def judge(subject: CheckTarget) -> Finding:
+        async with subject.visit(compression=True) as session:
+            if session.connection.deflate is None:
+                return skipped("the server does not use permessage-deflate")
+            reaction = await provoke(session, payload(), subject.options.timeout_s)
+        return await _judged(subject, reaction, RequiredResponse(codes))
+
+    return judge
+
+
+@rule(
+    "failure-ends-tcp",
+    "adversarial",
+    section="RFC 6455, 7.1.7",
+    schedule="after",
+    worst="warn",
+    why="Connections that have failed and stay open are sockets lost to whoever misbehaves.",
+)
+async def failure_ends_tcp(subject: CheckTarget) -> Finding:
+    """After failing a connection the server ends TCP."""
+    async with subject.visit(compression=False) as session:
+        reaction = await provoke(session, masked(3, b"x"), subject.options.timeout_s, to_end=True)
+        return judge_tcp_end(reaction, subject.options.timeout_s)
+
+
+ADVERSARIAL: tuple[Rule, ...] = (
+    *(_as_rule(attack) for attack in ATTACKS),
+    _deflated(
+        "deflate-garbage",
+        "Data that cannot be inflated must not reach the application.",
+        "RFC 7692, 7.2.2",
+        lambda: masked(_TXT, b"\xff" * 32, rsv1=True),
+        _DATA,
+    ),
+    _deflated(
+        "deflate-rsv1-continuation",
+        "Only a message's first frame says that it is compressed.",
+        "RFC 7692, 6.1",
+        lambda: masked(_TXT, b"a", fin=False) + masked(_CNT, b"b", rsv1=True),
+        _PROTOCOL,
+    ),
+    failure_ends_tcp,
+)

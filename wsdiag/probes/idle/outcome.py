@@ -1,0 +1,34 @@
+"""The exit code of `idle-probe`, from its verdicts: one pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wsdiag.records import IdleVerdict
+
+MEASURED = 0
+NO_ANSWER = 1
+LIMIT_BROKEN = 3
+INTERRUPTED = 130
+
+
+def idle_exit_code(verdicts: Sequence[IdleVerdict], *, interrupted: bool = False) -> int:
+    """0 measured, 1 no usable answer, 3 `--require` does not hold, 130 interrupted too early.
+
+    With several URLs the most serious wins. A requirement that could neither be shown to hold nor
+    to fail (`require_ok` None) is no usable answer either.
+    """
+    if interrupted and not any(_measured_something(verdict) for verdict in verdicts):
+        return INTERRUPTED
+    if any(verdict.require_ok is False for verdict in verdicts):
+        return LIMIT_BROKEN
+    if not verdicts or any(verdict.verdict == "unreachable" for verdict in verdicts):
+        return NO_ANSWER
+    unanswered = any(v.required_s is not None and v.require_ok is None for v in verdicts)
+    if unanswered:
+        return INTERRUPTED if interrupted else NO_ANSWER
+    return MEASURED
+
+
+def _measured_something(verdict: IdleVerdict) -> bool:
+    return verdict.drop is not None or bool(verdict.tested_up_to_s)

@@ -1,0 +1,91 @@
+"""The idle probe: does anything on the path drop idle connections, when, how, and what helps?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from wsdiag.judgement.verdict.compare import compare, shared_end_s
+from wsdiag.judgement.verdict.judge import judge
+from wsdiag.probes.idle.context import ProbeClock
+from wsdiag.probes.idle.endpoint import EndpointProbe
+from wsdiag.probes.idle.options import IdleOptions
+from wsdiag.probes.idle.outcome import idle_exit_code
+from wsdiag.records import IdleEvent, IdleVerdict
+from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.trace import Tracer
+
+__all__ = ["IdleOptions", "IdleRun", "idle_exit_code"]
+
+_LOOK_S = 1.0
+
+
+class IdleRun:
+    """A probe of one or several URLs at once. Read `events()` once, to its end."""
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        options: IdleOptions,
+        dial: DialOptions,
+        tracer: Tracer | None = None,
+    ) -> None:
+        self._urls, self._options, self._dial, self._tracer = urls, options, dial, tracer
+        self._events: asyncio.Queue[IdleEvent | None] = asyncio.Queue()
+        self._probes: list[EndpointProbe] = []
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End early, in good order: what is alive is asked briefly, then the verdicts come."""
+        self._stopped = True
+        for probe in self._probes:
+            probe.stop()
+
+    async def events(self) -> AsyncGenerator[IdleEvent, None]:
+        """Progress and trials as they happen; last one IdleVerdict per URL, in their order."""
+        work = asyncio.create_task(self._work())
+        try:
+            while (event := await self._events.get()) is not None:
+                yield event
+            await work
+        finally:
+            work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
+
+    async def _work(self) -> None:
+        clock = ProbeClock()
+        looking = asyncio.create_task(_look(clock))
+        try:
+            self._probes = [self._probe(url, clock) for url in self._urls]
+            if self._stopped:
+                self.stop()
+            async with asyncio.TaskGroup() as group:
+                for probe in self._probes:
+                    group.create_task(probe.run())
+            clock.look()
+            for verdict in self._verdicts():
+                self._events.put_nowait(verdict)
+        finally:
+            looking.cancel()
+            clock.stop()
+            self._events.put_nowait(None)
+
+    def _probe(self, url: str, clock: ProbeClock) -> EndpointProbe:
+        emit = self._events.put_nowait
+        return EndpointProbe(url, self._options, self._dial, self._tracer, clock, emit)
+
+    def _verdicts(self) -> list[IdleVerdict]:
+        shared = None
+        if len({urlsplit(probe.url).hostname for probe in self._probes}) == len(self._probes):
+            shared = shared_end_s([probe.trials for probe in self._probes])
+        return compare([judge(probe.trials, probe.case(shared)) for probe in self._probes])
+
+
+async def _look(clock: ProbeClock) -> None:
+    """Notice a suspend soon after it."""
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        clock.look()

@@ -1,0 +1,81 @@
+"""What a probe measures, as plain dataclasses: the one vocabulary that probes and renderers share.
+
+Field names are the names of the JSON records (docs: `wsdiag --json-schema`). Units are in the name:
+`_ms` float milliseconds, `_s` float seconds. `None` means "could not be measured" and becomes null,
+except in fields made by `optional()`, where it means "does not apply" and the field is left out.
+
+Names are looked up when they are first asked for: making a dataclass takes a third of a
+millisecond, and a Ping must not wait for the records of `check`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wsdiag.records.base import SCHEMA_VERSION as SCHEMA_VERSION
+    from wsdiag.records.base import Drop as Drop
+    from wsdiag.records.base import DropHow as DropHow
+    from wsdiag.records.base import Error as Error
+    from wsdiag.records.base import ErrorKind as ErrorKind
+    from wsdiag.records.base import Hop as Hop
+    from wsdiag.records.base import Phases as Phases
+    from wsdiag.records.base import optional as optional
+    from wsdiag.records.base import utc_now as utc_now
+    from wsdiag.records.check import CheckResult as CheckResult
+    from wsdiag.records.check import CheckSummary as CheckSummary
+    from wsdiag.records.check import Status as Status
+    from wsdiag.records.connect import ChainLink as ChainLink
+    from wsdiag.records.connect import CloseInfo as CloseInfo
+    from wsdiag.records.connect import ConnectResult as ConnectResult
+    from wsdiag.records.connect import HttpInfo as HttpInfo
+    from wsdiag.records.connect import TcpFacts as TcpFacts
+    from wsdiag.records.connect import TlsInfo as TlsInfo
+    from wsdiag.records.idle import Candidate as Candidate
+    from wsdiag.records.idle import IdleEvent as IdleEvent
+    from wsdiag.records.idle import IdleTrial as IdleTrial
+    from wsdiag.records.idle import IdleVerdict as IdleVerdict
+    from wsdiag.records.idle import KeepaliveOutcome as KeepaliveOutcome
+    from wsdiag.records.idle import Outcome as Outcome
+    from wsdiag.records.idle import Range as Range
+    from wsdiag.records.idle import TrialActivity as TrialActivity
+    from wsdiag.records.idle import TrialKind as TrialKind
+    from wsdiag.records.idle import TrialStarted as TrialStarted
+    from wsdiag.records.idle import Verdict as Verdict
+    from wsdiag.records.ping import Attribution as Attribution
+    from wsdiag.records.ping import Cause as Cause
+    from wsdiag.records.ping import Clock as Clock
+    from wsdiag.records.ping import Load as Load
+    from wsdiag.records.ping import PingClosed as PingClosed
+    from wsdiag.records.ping import PingEvent as PingEvent
+    from wsdiag.records.ping import PingLost as PingLost
+    from wsdiag.records.ping import PingReply as PingReply
+    from wsdiag.records.ping import PingStart as PingStart
+    from wsdiag.records.ping import PingSummary as PingSummary
+    from wsdiag.records.ping import Threshold as Threshold
+    from wsdiag.records.records import Record as Record
+    from wsdiag.records.serve import ServeEvent as ServeEvent
+    from wsdiag.records.serve import ServeListening as ServeListening
+
+_HOMES = {
+    "base": "SCHEMA_VERSION Drop DropHow Error ErrorKind Hop Phases optional utc_now",
+    "connect": "ChainLink CloseInfo ConnectResult HttpInfo TcpFacts TlsInfo",
+    "ping": "Attribution Cause Clock Load PingClosed PingEvent PingLost PingReply PingStart "
+    "PingSummary Threshold",
+    "idle": "Candidate IdleEvent IdleTrial IdleVerdict KeepaliveOutcome Outcome Range "
+    "TrialActivity TrialKind TrialStarted Verdict",
+    "check": "CheckResult CheckSummary Status",
+    "serve": "ServeEvent ServeListening",
+    "records": "Record",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+if not TYPE_CHECKING:  # or a misspelt name would be Any instead of an error
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+        globals()[name] = value
+        return value

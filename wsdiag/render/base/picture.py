@@ -1,0 +1,114 @@
+"""Save a view as a picture for a ticket: SVG, HTML or text, without requests to anywhere."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+from rich.terminal_theme import TerminalTheme
+
+from wsdiag.render.ping.dots import draw_dots
+
+WIDTH = 100
+"""Columns of a saved view: wide enough for every table, narrow enough for a ticket."""
+
+_FONTS = (
+    "ui-monospace, 'Cascadia Mono', 'JetBrains Mono', Menlo, Consolas, 'DejaVu Sans Mono', "
+    "'Noto Sans Mono', monospace"
+)
+_THEME = TerminalTheme(
+    (22, 27, 34),
+    (201, 209, 217),
+    [
+        (72, 79, 88),
+        (255, 123, 114),
+        (126, 201, 134),
+        (219, 171, 90),
+        (108, 182, 255),
+        (210, 168, 255),
+        (105, 205, 210),
+        (201, 209, 217),
+    ],
+    [
+        (125, 133, 144),
+        (255, 161, 152),
+        (150, 220, 155),
+        (235, 195, 120),
+        (145, 203, 255),
+        (226, 197, 255),
+        (140, 225, 230),
+        (240, 246, 252),
+    ],
+)
+_SVG = """\
+<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+<style>
+.{unique_id}-matrix {{ font-family: %(fonts)s; font-size: {char_height}px;
+  line-height: {line_height}px; font-variant-ligatures: none; white-space: pre; }}
+.{unique_id}-title {{ font-family: system-ui, sans-serif; font-size: 16px; font-weight: 600; }}
+{styles}
+</style>
+<defs>
+<clipPath id="{unique_id}-clip-terminal">
+<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/>
+</clipPath>
+{lines}
+</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix" xml:space="preserve">
+{matrix}
+</g>
+</g>
+</svg>
+""".replace("%(fonts)s", _FONTS)
+_HTML = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>wsdiag</title>
+<style>
+{stylesheet}
+body {{ color: {foreground}; background-color: {background}; margin: 1.5em; }}
+pre {{ font-family: %(fonts)s; line-height: 1.25; }}
+</style>
+</head>
+<body>
+<pre><code style="font-family: inherit">{code}</code></pre>
+</body>
+</html>
+""".replace("%(fonts)s", _FONTS)
+
+
+def save_picture(
+    view: RenderableType, path: Path, *, title: str = "wsdiag", width: int = WIDTH
+) -> None:
+    """Write a view by the suffix of `path` (.svg, .html, else text); OSError when it cannot."""
+    path.write_text(_export(view, path.suffix.lower(), title, width), encoding="utf-8")
+
+
+def _export(view: RenderableType, suffix: str, title: str, width: int) -> str:
+    console = Console(
+        record=True,
+        file=io.StringIO(),
+        width=width,
+        height=40,
+        force_terminal=True,
+        color_system="truecolor",
+        no_color=False,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+        _environ={},
+    )
+    console.print(view)
+    if suffix == ".svg":
+        svg = console.export_svg(title=title, theme=_THEME, code_format=_SVG, unique_id="wsdiag")
+        return draw_dots(svg)
+    if suffix == ".html":
+        return console.export_html(theme=_THEME, code_format=_HTML)
+    return "\n".join(line.rstrip() for line in console.export_text().splitlines()) + "\n"

@@ -1,0 +1,84 @@
+"""Mask credentials, in every string of a result, before anything prints, writes or saves it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TypeVar
+
+from wsdiag.render.base.walk import map_text
+
+T = TypeVar("T")
+
+MASK = "***"
+_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
+_SCHEMES = frozenset({"basic", "bearer", "digest", "negotiate", "ntlm", "token"})
+# RFC 3986, 3.2.1: userinfo ends at the last "@" of the authority; the word PASSWORD is a hint's own
+_URL_PASSWORD = re.compile(
+    r"([a-z][a-z0-9+.-]*://[^\s/?#:@]*:)(?!(?-i:PASSWORD)@HOST)[^\s/?#]*@", re.IGNORECASE
+)
+# A hint shows how to write such a line, with an ellipsis where the credential goes; what follows is
+# advice. No credential begins with one.
+_HEADER_LINE = re.compile(
+    r"\b(proxy-authorization|authorization|set-cookie|cookie)([ \t]*:[ \t]*+)"
+    r"(?!(?:bearer )?…)([^\r\n]+)",
+    re.IGNORECASE,
+)
+_SHORTEST_SECRET = 4
+
+
+class Redactor:
+    """Masks values of credential headers, URL passwords and the secrets it was given.
+
+    Secrets shorter than four characters are left to the rules for headers and URLs: masking every
+    `a` of the output would hide the result and say what the secret is.
+    """
+
+    def __init__(self, secrets: Iterable[str] = (), *, show: bool = False) -> None:
+        self.show = show
+        known = {form for secret in secrets for form in _forms(secret)}
+        # the longest first: a secret may contain another
+        usable = sorted((s for s in known if len(s) >= _SHORTEST_SECRET), key=len, reverse=True)
+        self._secrets = re.compile("|".join(map(re.escape, usable))) if usable else None
+
+    def text(self, text: str) -> str:
+        """`text` without URL passwords, credential header lines and known secrets."""
+        if self.show:
+            return text
+        text = _HEADER_LINE.sub(lambda m: m[1] + m[2] + _mask_value(m[1], m[3]), text)
+        text = _URL_PASSWORD.sub(rf"\1{MASK}@", text)
+        return self._secrets.sub(MASK, text) if self._secrets else text
+
+    def header(self, name: str, value: str) -> str:
+        """A header's value: masked when the name says that it is a credential."""
+        if self.show:
+            return value
+        if name.strip().lower() in _SECRET_HEADERS:
+            return _mask_value(name, value)
+        return self.text(value)
+
+    def clean(self, value: T) -> T:
+        """A copy of a result (dataclasses, sequences, mappings) with every string masked."""
+        return value if self.show else map_text(value, self.header)
+
+
+def _forms(secret: str) -> tuple[str, str]:
+    from urllib.parse import quote
+
+    return secret, quote(secret, safe="")
+
+
+def _mask_value(name: str, value: str) -> str:
+    # what helps to diagnose stays: the scheme, and cookie names (sticky sessions name a balancer)
+    if name.strip().lower().endswith("authorization"):
+        scheme, space, _ = value.strip().partition(" ")
+        return f"{scheme} {MASK}" if space and scheme.lower() in _SCHEMES else MASK
+    if name.strip().lower() == "set-cookie":
+        pair, semicolon, attributes = value.partition(";")
+        return _mask_cookie(pair) + semicolon + attributes
+    return "; ".join(_mask_cookie(pair) for pair in value.split(";"))
+
+
+def _mask_cookie(pair: str) -> str:
+    cookie, equals, _ = pair.strip().partition("=")
+    return f"{cookie}={MASK}" if equals else MASK

@@ -1,0 +1,66 @@
+"""stdout and stderr as they really are: of some encoding, and perhaps closed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TextIO
+
+_PADDING = re.compile(r" +$", re.MULTILINE)
+
+
+class SafeStream:
+    """A text stream that never fails to encode: what it cannot carry is folded or escaped."""
+
+    def __init__(
+        self, stream: TextIO, environ: Mapping[str, str], *, ignore_closed: bool = False
+    ) -> None:
+        self._stream = stream
+        self._ignore_closed = ignore_closed
+        self.encoding = "ascii" if _plain_locale(environ) else stream.encoding or "utf-8"
+
+    def write(self, text: str) -> int:
+        """Write all of `text`; its length is returned."""
+        # blanks at the ends of lines are for a screen, to erase what stood there; records have none
+        padded = " \n" in text or text.endswith(" ")
+        shown = _PADDING.sub("", text) if padded and not self.isatty() else text
+        try:
+            self._stream.write(shown if shown.isascii() else self._carried(shown))
+        except BrokenPipeError:
+            if not self._ignore_closed:
+                raise
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush the stream beneath."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            if not self._ignore_closed:
+                raise
+
+    def isatty(self) -> bool:
+        """Whether a terminal reads this."""
+        return not self._stream.closed and self._stream.isatty()
+
+    def fileno(self) -> int:
+        """The descriptor beneath; OSError where there is none."""
+        return self._stream.fileno()
+
+    def carries(self, text: str) -> bool:
+        """Whether `text` can be written as it is."""
+        return self._carried(text) == text
+
+    def _carried(self, text: str) -> str:
+        from wsdiag.render.base.glyphs import fold
+
+        return fold(text, self.encoding)
+
+
+def _plain_locale(environ: Mapping[str, str]) -> bool:
+    # PEP 538 and 540 make Python write UTF-8 under LANG=C; the user asked for plain ASCII
+    if environ.get("PYTHONIOENCODING") or environ.get("PYTHONUTF8"):
+        return False
+    coerced = environ.get("LC_CTYPE", "") in ("", "C", "POSIX", "C.UTF-8", "C.utf8", "UTF-8")
+    chosen = environ.get("LC_ALL") or (environ.get("LANG") if coerced else "")
+    return chosen in ("C", "POSIX")

@@ -1,0 +1,136 @@
+"""The two streams a command prints to: what they can carry, what they may show, how wide they are.
+
+Data goes to stdout, logs and progress to stderr. Everything from a peer passes `clean()` first.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+from wsdiag.render.base.escape import escape
+from wsdiag.render.base.records import to_line, to_record
+from wsdiag.render.base.redact import Redactor
+from wsdiag.render.base.streams import SafeStream
+from wsdiag.render.base.walk import map_text
+
+if TYPE_CHECKING:  # `-o json` draws nothing, so it does not wait for rich either
+    from pathlib import Path
+
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+    from wsdiag.render.base.console import ColorMode
+    from wsdiag.render.base.glyphs import Glyphs
+    from wsdiag.render.ping.canvas import Dots
+
+T = TypeVar("T")
+
+_MULTILINE = frozenset({"body", "hint"})
+_DRAWN = " ▏▎▍▌▋▊▉█─│┤└┬┈✓✗╳⣿▲◆■●µ…"
+
+
+class Terminal:
+    """Consoles for stdout (`out`) and stderr (`err`), and the decisions that depend on them.
+
+    `glyphs`: Unicode or ASCII, by stdout's encoding and locale. `live`: whether a live view may
+    draw on stdout. Writing to a closed stdout raises BrokenPipeError; a closed stderr is ignored.
+    """
+
+    def __init__(
+        self,
+        *,
+        color: ColorMode = "auto",
+        quiet: bool = False,
+        verbose: bool = False,
+        save: Path | None = None,
+        redactor: Redactor | None = None,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+        environ: Mapping[str, str] | None = None,
+        width: int | None = None,
+    ) -> None:
+        environ = os.environ if environ is None else environ
+        self.quiet, self.verbose, self.save_path = quiet, verbose, save
+        self.redactor = redactor or Redactor()
+        self._color, self._environ, self._width = color, environ, width
+        self.stdout = SafeStream(stdout or sys.stdout, environ)
+        self.stderr = SafeStream(stderr or sys.stderr, environ, ignore_closed=True)
+        # the Linux console's font has blocks but no Braille
+        self.dots: Dots = "block" if environ.get("TERM") == "linux" else "braille"
+        self.live = (
+            self.stdout.isatty() and environ.get("TERM", "") not in ("", "dumb") and not quiet
+        )
+
+    @cached_property
+    def out(self) -> Console:
+        """rich's console on stdout."""
+        return self._console(self.stdout)
+
+    @cached_property
+    def err(self) -> Console:
+        """rich's console on stderr."""
+        return self._console(self.stderr)
+
+    def _console(self, stream: SafeStream) -> Console:
+        from wsdiag.render.base.console import make_console
+
+        return make_console(stream, self._color, self._environ, self._width)
+
+    @cached_property
+    def glyphs(self) -> Glyphs:
+        """What views draw with."""
+        from wsdiag.render.base.glyphs import ASCII, UNICODE
+
+        return UNICODE if self.stdout.carries(_DRAWN) else ASCII
+
+    @property
+    def width(self) -> int:
+        """Columns of stdout; 80 where there is no terminal and COLUMNS does not say."""
+        return self.out.width
+
+    def clean(self, value: T) -> T:
+        """A copy of a result for the eye: credentials masked, control characters visible."""
+        return map_text(self.redactor.clean(value), self._show)
+
+    def text(self, text: str) -> str:
+        """One string from a peer, masked and escaped."""
+        return self._show("", self.redactor.text(text))
+
+    def _show(self, name: str, text: str) -> str:
+        # tabs and line ends of a body are layout; anywhere else they could forge a line
+        shown = escape(text, keep="\n" if name in _MULTILINE else "")
+        if not self.glyphs.ascii:
+            return shown
+        from wsdiag.render.base.glyphs import fold
+
+        return fold(shown)
+
+    def print(self, view: RenderableType) -> None:
+        """Print a view to stdout, laid out for its width."""
+        self.out.print(view)
+
+    def line(self, text: Text | str) -> None:
+        """Print one line to stdout, whole and at once: never wrapped, flushed."""
+        self.out.print(text, soft_wrap=True)
+        self.out.file.flush()
+
+    def log(self, text: Text | str) -> None:
+        """Print one line to stderr."""
+        self.err.print(text, soft_wrap=True)
+        self.err.file.flush()
+
+    def json(self, result: Any) -> None:
+        """Write one result to stdout as an NDJSON record, flushed at once."""
+        self.stdout.write(to_line(to_record(result, self.redactor)))
+        self.stdout.flush()
+
+    def save(self, view: RenderableType, *, title: str = "wsdiag") -> None:
+        """Write a view to the file of `--save`, when one was asked for; OSError when it cannot."""
+        if self.save_path is not None:
+            from wsdiag.render.base.picture import save_picture
+
+            save_picture(view, self.save_path, title=title)

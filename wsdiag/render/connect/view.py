@@ -1,0 +1,283 @@
+"""The result of `connect`: the answer first, then the waterfall, then the facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from wsdiag.records import ChainLink, ConnectResult, Error, HttpInfo, Phases, TcpFacts, TlsInfo
+from wsdiag.render.base.error import hint_lines
+from wsdiag.render.base.figures import ms
+from wsdiag.render.base.glyphs import UNICODE, Glyphs
+from wsdiag.render.base.terminal import Terminal
+from wsdiag.render.connect.waterfall import Waterfall, phases_of
+
+_BODY_LINES = 8
+_NAMES_SHOWN = 4
+_LINKS_SHOWN = 8
+
+
+def print_connect(terminal: Terminal, result: ConnectResult) -> None:
+    """Print a connection's result for people, and save its picture where one was asked for.
+
+    `-q`: only the answer; a failure's hint stays. `-v`: more facts; the headers are in the trace on
+    stderr, each hop's, and in the picture.
+    """
+    clean = terminal.clean(result)
+    view = connect_view(
+        clean, terminal.glyphs, quiet=terminal.quiet, verbose=terminal.verbose, headers=False
+    )
+    terminal.print(view)
+    save_connect(terminal, result)
+
+
+def save_connect(terminal: Terminal, result: ConnectResult) -> None:
+    """Write the picture of `--save`, where one was asked for; OSError when it cannot."""
+    view = connect_view(terminal.clean(result), terminal.glyphs, verbose=terminal.verbose)
+    terminal.save(view, title="wsdiag connect")
+
+
+def connect_view(
+    result: ConnectResult,
+    glyphs: Glyphs = UNICODE,
+    *,
+    quiet: bool = False,
+    verbose: bool = False,
+    headers: bool = True,
+) -> Group:
+    """The whole view of a cleaned result; `headers`: with `verbose`, those of both sides."""
+    parts: list[RenderableType] = [*_answer(result, glyphs)]
+    if quiet:
+        return Group(*parts)
+    bars = phases_of(result.phases, result.error.phase if result.error else None)
+    if bars:
+        failed = result.error.phase if result.error else None
+        parts += [Text(), Waterfall(bars, failed, glyphs)]
+    parts += [Text(), _facts(result, glyphs, verbose)]
+    if verbose and headers:
+        parts += [Text(), *_headers(result)]
+    elif result.error and result.http:
+        parts += [*_refusal(result.http)]
+    parts += [_note(note, glyphs) for note in result.notes]
+    return Group(*parts)
+
+
+def _answer(result: ConnectResult, glyphs: Glyphs) -> Iterator[RenderableType]:
+    if result.error is not None:
+        yield from _failure(result.error, glyphs)
+        return
+    took = connected_ms(result.phases)
+    yield Text.assemble(
+        (f"{glyphs.ok} connected", "bold green"),
+        f" to {result.url}",
+        ("" if took is None else f" in {ms(took)} ms", "bold"),
+    )
+
+
+def _failure(error: Error, glyphs: Glyphs) -> Iterator[RenderableType]:
+    tried = error.kind != "usage"  # else an option kept it from being tried
+    stage = (
+        f"{_STAGE.get(error.phase, error.phase)} failed" if tried else "an option cannot be used"
+    )
+    yield Text.assemble((f"{glyphs.bad} {stage}", "bold red"), f" for {error.url}")
+    yield Padding(Text(error.message, style="bold"), (0, 0, 0, 2))
+    for line in hint_lines(error.hint):
+        yield Padding(line, (0, 0, 0, 2))
+
+
+_STAGE = {
+    "dns": "name resolution",
+    "tcp": "TCP connection",
+    "proxy": "proxy",
+    "tls": "TLS handshake",
+    "upgrade": "WebSocket upgrade",
+    "ping": "first Ping",
+    "close": "closing handshake",
+    "url": "URL",
+    "redirect": "redirect",
+}
+
+
+def connected_ms(phases: Phases) -> float | None:
+    """Time from the name to an open WebSocket: DNS to upgrade, in ms; None when unknown."""
+    parts = (phases.dns_ms, phases.tcp_ms, phases.proxy_ms, phases.tls_ms, phases.upgrade_ms)
+    known = [part for part in parts if part is not None]
+    return sum(known) if known else None
+
+
+def _facts(result: ConnectResult, glyphs: Glyphs, verbose: bool) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="dim", min_width=10, no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in _fact_rows(result, glyphs, verbose):
+        table.add_row("  " + name, value)
+    return table
+
+
+def _fact_rows(
+    result: ConnectResult, glyphs: Glyphs, verbose: bool
+) -> Iterator[tuple[str, Text | str]]:
+    if result.address:
+        yield "address", result.address
+    if result.proxy:
+        yield "proxy", result.proxy
+    elif result.proxy_why and verbose:
+        yield "proxy", f"none: {result.proxy_why}"
+    if result.http:
+        good = "green" if result.http.status == 101 else "bold red"
+        yield "http", Text(f"{result.http.status} {result.http.reason}".rstrip(), style=good)
+    if result.ok:
+        yield "subprotocol", result.subprotocol or "none"
+        yield "extensions", ", ".join(result.extensions) or "none"
+    if result.tls:
+        yield from _tls_rows(result.tls, glyphs)
+        refused = result.error is not None and result.error.kind == "cert"
+        yield from _trust_rows(result.tls, refused, verbose)
+    if result.tcp:
+        yield "tcp", _tcp(result.tcp, glyphs)
+    for number, hop in enumerate(result.hops):
+        yield "" if number else "via", Text.assemble(hop.product, (f"  {hop.evidence}", "dim"))
+    if result.ok:
+        yield "first ping", _first_ping(result.phases)
+    if result.close:
+        yield "close", _close(result, glyphs)
+
+
+def _first_ping(phases: Phases) -> Text | str:
+    if phases.ping_ms is None:
+        return Text("no Pong", style="yellow")
+    return f"{ms(phases.ping_ms)} ms"
+
+
+def _tls_rows(tls: TlsInfo, glyphs: Glyphs) -> Iterator[tuple[str, Text | str]]:
+    parts = [tls.version, tls.cipher, f"ALPN {tls.alpn}" if tls.alpn else "no ALPN"]
+    yield "tls", f" {glyphs.dot} ".join(part for part in parts if part)
+    if tls.subject or tls.sans:
+        yield "certificate", _subject(tls)
+    if tls.issuer:
+        yield "issued by", tls.issuer
+    if tls.not_after:
+        yield "valid until", _validity(tls)
+
+
+def _trust_rows(tls: TlsInfo, refused: bool, verbose: bool) -> Iterator[tuple[str, Text | str]]:
+    """Whether it is trusted, and the chain where that is in question."""
+    if not tls.verified:
+        yield "", Text("not trusted" if refused else "not verified (-k)", style="yellow")
+    if refused or verbose:
+        for number, link in enumerate((tls.chain or ())[:_LINKS_SHOWN]):
+            yield "" if number else "chain", _link(number, link)
+
+
+def _link(number: int, link: ChainLink) -> Text:
+    dates = f"valid {link.not_before} to {link.not_after}"
+    issuer = "self-signed" if link.issuer == link.subject else f"issuer {link.issuer}"
+    return Text.assemble(f"{number} {link.subject}", (f"  ({issuer}, {dates})", "dim"))
+
+
+def _subject(tls: TlsInfo) -> Text:
+    parts = (tls.subject or "").split(", ")
+    others = [name for name in tls.sans if name != tls.subject and f"CN={name}" not in parts]
+    shown = others[:_NAMES_SHOWN]
+    more = len(others) - len(shown)
+    names = ", ".join(shown) + (f", {more} more" if more > 0 and shown else "")
+    return Text.assemble(tls.subject or "", (f"  also {names}" if names else "", "dim"))
+
+
+def _validity(tls: TlsInfo) -> Text:
+    days = tls.expires_in_days
+    if days is None:
+        return Text(tls.not_after or "")
+    style = "bold red" if days < 0 else "yellow" if days < 14 else "green"
+    left = f"{days} days left" if days >= 0 else f"expired {_ago(-days - 1)} ago"
+    return Text.assemble(tls.not_after or "", "  ", (left, style))
+
+
+def _ago(days: int) -> str:
+    return "less than a day" if days == 0 else "a day" if days == 1 else f"{days} days"
+
+
+def _tcp(tcp: TcpFacts, glyphs: Glyphs) -> Text:
+    parts = [
+        f"rtt {ms(tcp.rtt_ms)} ms" if tcp.rtt_ms is not None else "",
+        f"min {ms(tcp.min_rtt_ms)} ms" if tcp.min_rtt_ms is not None else "",
+        f"mss {tcp.mss}" if tcp.mss is not None else "",
+        f"retransmits {tcp.retransmits}" if tcp.retransmits is not None else "",
+    ]
+    text = Text(f" {glyphs.dot} ".join(part for part in parts if part))
+    if tcp.retransmits:
+        text.highlight_words([f"retransmits {tcp.retransmits}"], "yellow")
+    return text
+
+
+def _close(result: ConnectResult, glyphs: Glyphs) -> Text:
+    close = result.close
+    assert close is not None
+    code = "no code" if close.code is None else str(close.code)
+    how = ("clean", "green") if close.clean else ("not clean", "yellow")
+    text = Text.assemble(code, f" {close.reason}" if close.reason else "", f" {glyphs.dot} ", how)
+    if close.tcp_ended_by:
+        text.append(f" {glyphs.dot} TCP ended by the {close.tcp_ended_by}")
+    return text
+
+
+def _note(note: str, glyphs: Glyphs) -> RenderableType:
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_row(Text(f"  {glyphs.warn}", style="bold yellow"), Text(note))
+    return table
+
+
+def _headers(result: ConnectResult) -> Iterator[RenderableType]:
+    if result.request:
+        yield Text.assemble(("> ", "cyan"), f"GET {_target(result.reached or result.url)} HTTP/1.1")
+        yield from _header_lines(">", result.request, "cyan")
+    if result.http:
+        status = f"HTTP/1.1 {result.http.status} {result.http.reason}".rstrip()
+        yield Text.assemble(("< ", "magenta"), status)
+        yield from _header_lines("<", result.http.headers, "magenta")
+        yield from _body(result.http)
+
+
+def _target(url: str) -> str:
+    # RFC 6455, 3: the resource name is the path and the query; a fragment is never sent
+    scheme_less = url.partition("://")[2].partition("#")[0]
+    path = scheme_less.find("/")
+    query = scheme_less.find("?")
+    if path < 0 or 0 <= query < path:
+        return "/" + (scheme_less[query:] if query >= 0 else "")
+    return scheme_less[path:]
+
+
+def _header_lines(
+    mark: str, headers: Sequence[tuple[str, str]], style: str
+) -> Iterator[RenderableType]:
+    for name, value in headers:
+        yield Text.assemble((f"{mark} ", style), (name, "bold"), f": {value}")
+
+
+def _refusal(http: HttpInfo) -> Iterator[RenderableType]:
+    # the few headers that explain a refusal; -v shows all of them
+    telling = (
+        "location",
+        "www-authenticate",
+        "proxy-authenticate",
+        "retry-after",
+        "upgrade",
+        "sec-websocket-version",
+        "content-type",
+    )
+    shown = [pair for pair in http.headers if pair[0].lower() in telling]
+    if shown or http.body:
+        yield Text()
+    yield from _header_lines("<", shown, "magenta")
+    yield from _body(http)
+
+
+def _body(http: HttpInfo) -> Iterator[RenderableType]:
+    lines = http.text if http.text is not None else (http.body or "").splitlines()
+    for line in lines[:_BODY_LINES]:
+        yield Text.assemble(("< ", "magenta"), (line, "dim"))

@@ -1,0 +1,79 @@
+"""`idle-probe -o csv`: a row a trial, then a row a verdict: tables of many endpoints (RFC 4180)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wsdiag.records import Drop, IdleEvent, IdleTrial, IdleVerdict
+from wsdiag.render.base.terminal import Terminal
+from wsdiag.render.ping.csv import CsvRows, cell
+
+COLUMNS = (
+    "url",
+    "event",
+    "trial",
+    "idle_for_s",
+    "interval_s",
+    "outcome",
+    "idle_s",
+    "age_s",
+    "how",
+    "code",
+    "low_s",
+    "high_s",
+    "ping",
+    "pong",
+    "tcp_keepalive",
+    "ping_interval_s",
+    "answer",
+)
+
+
+class IdleCsv(CsvRows):
+    """`trial` rows as they end, and a `verdict` row for each URL; progress is left out."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        super().__init__(terminal, COLUMNS, _row)
+
+
+def _row(event: IdleEvent) -> dict[str, Any] | None:
+    if not isinstance(event, IdleTrial | IdleVerdict):
+        return None
+    row = _verdict(event) if isinstance(event, IdleVerdict) else _trial(event)
+    return {"url": cell(event.url), **row, **_drop(event.drop)}
+
+
+def _trial(trial: IdleTrial) -> dict[str, Any]:
+    return {
+        "event": "trial",
+        "trial": trial.trial,
+        "idle_for_s": trial.idle_for_s,
+        "interval_s": trial.interval_s,
+        "outcome": trial.outcome,
+        "idle_s": _seconds(trial.idle_s),
+        "age_s": _seconds(trial.age_s),
+    }
+
+
+def _verdict(verdict: IdleVerdict) -> dict[str, Any]:
+    found = verdict.idle_timeout_s or verdict.lifetime_s
+    keeps = verdict.keepalives
+    return {
+        "event": "verdict",
+        "outcome": verdict.verdict,
+        "low_s": _seconds(found.low if found else None),
+        "high_s": _seconds(found.high if found else None),
+        "ping": keeps.get("ping"),
+        "pong": keeps.get("pong"),
+        "tcp_keepalive": keeps.get("tcp-keepalive"),
+        "ping_interval_s": verdict.recommended_ping_interval_s,
+        "answer": cell(verdict.explanation[0]) if verdict.explanation else None,
+    }
+
+
+def _drop(drop: Drop | None) -> dict[str, Any]:
+    return {} if drop is None else {"how": drop.how, "code": drop.code}
+
+
+def _seconds(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}"

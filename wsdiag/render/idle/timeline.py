@@ -1,0 +1,137 @@
+"""The idle probe's timeline: what is alive, what was dropped and how, over the seconds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from wsdiag.render.base.drops import short_drop
+from wsdiag.render.base.figures import seconds
+from wsdiag.render.base.glyphs import Glyphs
+from wsdiag.render.idle.rows import TimelineRow, TimelineRows
+
+_NAME, _STATUS = 18, 20
+_NARROW = 60
+_STEPS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
+
+
+@dataclass(slots=True)
+class Timeline:
+    """A renderable over lanes at `now_s` seconds; `rows` bounds its height (axis not counted)."""
+
+    lanes: TimelineRows
+    now_s: float
+    glyphs: Glyphs
+    rows: int = 100
+    final: bool = False
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from self.lines(options.max_width)
+
+    def lines(self, width: int) -> Iterator[Text]:
+        """The rows, then the axis."""
+        name, status = (_NAME, _STATUS) if width >= _NARROW else (12, 0)
+        columns = max(width - name - status - 2, 8)
+        horizon = max(self.lanes.horizon_s, self.now_s if not self.final else 0.0, 0.1)
+        for group in self.lanes.rows(self.rows):
+            line = Text(_fit(_title(group), name).ljust(name), no_wrap=True, overflow="crop")
+            line.append_text(self._bar(group, columns, horizon))
+            if status:
+                line.append(" ").append_text(_status(group, status))
+            yield line
+        yield Text(" " * name, no_wrap=True).append_text(self._axis(columns, horizon))
+
+    def _bar(self, group: Sequence[TimelineRow], columns: int, horizon: float) -> Text:
+        cells: list[tuple[str, str]] = [(" ", "")] * columns
+
+        def at(moment: float) -> int:
+            return min(max(int(moment / horizon * columns), 0), columns - 1)
+
+        for lane in group:
+            self._draw_span(cells, at, lane)
+        for lane in group:
+            for moment, direction in lane.marks:
+                sign = self.glyphs.sent if direction == "sent" else self.glyphs.seen
+                cells[at(moment)] = (sign, "cyan")
+        for lane in group:
+            if (mark := self._end_mark(lane)) is not None:
+                cells[at(lane.end_s or 0.0)] = mark
+        line = Text(no_wrap=True, overflow="crop")
+        for style, run in groupby(cells, key=itemgetter(1)):
+            line.append("".join(sign for sign, _ in run), style=style)
+        return line
+
+    def _draw_span(
+        self, cells: list[tuple[str, str]], at: Callable[[float], int], lane: TimelineRow
+    ) -> None:
+        end = lane.end_s if lane.end_s is not None else self.now_s
+        for column in range(at(lane.begin_s), at(end) + 1):
+            cells[column] = (self.glyphs.alive, "green")
+        if lane.ended is None:
+            for column in range(at(end) + 1, at(lane.planned_end_s) + 1):
+                if cells[column][0] == " ":
+                    cells[column] = (self.glyphs.wait, "dim")
+
+    def _end_mark(self, lane: TimelineRow) -> tuple[str, str] | None:
+        if lane.ended is None:
+            return None
+        if lane.dropped:
+            return self.glyphs.bad, "bold red"
+        if lane.ended.outcome == "alive" and lane.started.idle_for_s is not None:
+            return self.glyphs.ok, "bold green"
+        return self.glyphs.end, "dim"
+
+    def _axis(self, columns: int, horizon: float) -> Text:
+        """Seconds at round steps, each label left-aligned under its column."""
+        step = next((s for s in _STEPS if horizon / s * 10 <= columns), _STEPS[-1])
+        line = [" "] * columns
+        count = 0
+        while count * step <= horizon:
+            label = f"{count * step:g} s" if count else "0"
+            place = int(count * step / horizon * columns)
+            if place + len(label) <= columns:
+                line[place : place + len(label)] = label
+            count += 1
+        return Text("".join(line), style="dim", no_wrap=True)
+
+
+def _title(group: Sequence[TimelineRow]) -> str:
+    if len(group) == 1:
+        return group[0].name
+    rungs = [lane.started.idle_for_s for lane in group if lane.started.idle_for_s is not None]
+    if rungs and len(rungs) == len(group):
+        return f"idle {min(rungs):g}-{max(rungs):g} s"
+    return f"{group[0].started.trial} x{len(group)}"
+
+
+def _fit(text: str, width: int) -> str:
+    return text if len(text) < width else text[: width - 1]
+
+
+def _status(group: Sequence[TimelineRow], width: int) -> Text:
+    """What became of the group, in a word or two."""
+    drops = [lane.ended for lane in group if lane.dropped and lane.ended is not None]
+    if drops:
+        first = drops[0]
+        how = short_drop(first.drop) if first.drop is not None else first.outcome
+        many = f"{len(drops)}x " if len(group) > 1 else ""
+        after = f" {seconds(first.idle_s)}" if first.idle_s is not None else ""
+        return Text(_fit(f"{many}{how}{after}", width), style="red")
+    open_lanes = sum(lane.ended is None for lane in group)
+    if open_lanes:
+        return Text("alive" if len(group) == 1 else f"{open_lanes} alive", style="green")
+    outcomes = Counter(lane.ended.outcome for lane in group if lane.ended is not None)
+    word, count = outcomes.most_common(1)[0]
+    shown = {"alive": "answered" if _asked(group) else "alive", "aborted": "not needed"}
+    text = shown.get(word, word)
+    return Text(text if len(group) == 1 else f"{count}x {text}", style="dim")
+
+
+def _asked(group: Sequence[TimelineRow]) -> bool:
+    return all(lane.started.idle_for_s is not None for lane in group)

@@ -1,0 +1,140 @@
+"""Axes in round units: 1-2-5 steps, linear or logarithmic, with labels that fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_STEPS = (1.0, 2.0, 5.0, 10.0)
+_SPANS = (
+    1,
+    2,
+    5,
+    10,
+    15,
+    20,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    14400,
+    21600,
+    43200,
+    86400,
+    172800,
+    604800,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Maps milliseconds to a height between 0 (bottom) and 1 (top); outside is clipped."""
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+    log: bool = False
+
+    def at(self, value: float) -> float:
+        """The height of a value."""
+        if self.log:
+            value = max(value, self.low)
+            share = math.log(value / self.low) / math.log(self.high / self.low)
+        else:
+            share = (value - self.low) / (self.high - self.low)
+        return min(max(share, 0.0), 1.0)
+
+
+def latency_scale(
+    lowest: float, highest: float, ticks: int, *, top: float | None = None, log: bool = False
+) -> Scale:
+    """A scale in ms that holds the values, with about `ticks` round ticks.
+
+    `top` (--y-max) fixes the upper end. Linear scales begin at zero unless all values lie close
+    together far from it: a flat line under the ceiling would show nothing.
+    """
+    highest = top if top is not None else highest
+    highest = max(highest, 1e-3)
+    lowest = min(lowest, highest)
+    if log:
+        return _logarithmic(lowest, highest, ticks, top)
+    floor = lowest if lowest > 0.6 * highest and top is None else 0.0
+    step = _round_step((highest - floor) / max(ticks, 1) or highest / 4)
+    low = math.floor(floor / step + 1e-9) * step
+    # half a step above the last tick is enough: the picture shall not lie at the bottom
+    ceiling = math.ceil(highest / step * 2 - 1e-9) * step / 2
+    high = top if top is not None else max(ceiling, low + step)
+    return Scale(low, high, _multiples(low, high, step))
+
+
+def _round_step(least: float) -> float:
+    magnitude = 10.0 ** math.floor(math.log10(least))
+    return next(step * magnitude for step in _STEPS if step * magnitude >= least * (1 - 1e-9))
+
+
+def _multiples(low: float, high: float, step: float) -> tuple[float, ...]:
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return tuple(number * step for number in range(first, last + 1))
+
+
+def _logarithmic(lowest: float, highest: float, ticks: int, top: float | None) -> Scale:
+    low = _round_below(max(lowest, highest / 1e6, 1e-3))
+    high = top if top is not None else _round_above(highest)
+    high = max(high, low * 2)
+    for steps in ((1.0, 2.0, 5.0), (1.0,)):
+        marks = _log_marks(low, high, steps)
+        if len(marks) <= max(ticks + 1, 2):
+            break
+    return Scale(low, high, marks or (low, high), log=True)
+
+
+def _log_marks(low: float, high: float, steps: Sequence[float]) -> tuple[float, ...]:
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    every = [step * 10.0**power for power in range(first, last + 1) for step in steps]
+    return tuple(mark for mark in every if low * (1 - 1e-9) <= mark <= high * (1 + 1e-9))
+
+
+def _round_above(value: float) -> float:
+    return _round_step(value)
+
+
+def _round_below(value: float) -> float:
+    magnitude = 10.0 ** math.floor(math.log10(value) + 1e-9)
+    return max(step * magnitude for step in _STEPS[:3] if step * magnitude <= value * (1 + 1e-9))
+
+
+def latency_label(value_ms: float, micro: str = "µ") -> str:
+    """A tick in the unit that suits it: `200 µs`, `5 ms`, `1.5 s`."""
+    if value_ms == 0:
+        return "0"
+    if value_ms < 0.9995:
+        return f"{value_ms * 1e3:.4g} {micro}s"
+    return f"{value_ms:.4g} ms" if value_ms < 999.5 else f"{value_ms / 1e3:.4g} s"
+
+
+def time_step(span_s: float, most: int) -> float:
+    """Round seconds between ticks so that at most `most` of them divide `span_s`."""
+    least = span_s / max(most, 1)
+    if least < 1:
+        return _round_step(least)
+    return next((float(step) for step in _SPANS if step >= least), least)
+
+
+def time_label(seconds: float) -> str:
+    """A moment on the time axis: `0.5s`, `90s`, `2m30s`, `2h`."""
+    if seconds < 120:
+        return f"{seconds:.4g}s"
+    whole = round(seconds)
+    parts = (
+        (whole // 86400, "d"),
+        (whole // 3600 % 24, "h"),
+        (whole // 60 % 60, "m"),
+        (whole % 60, "s"),
+    )
+    return "".join(f"{value}{unit}" for value, unit in parts if value)

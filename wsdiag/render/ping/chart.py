@@ -1,0 +1,268 @@
+"""Latency over time as a line of dots, with losses, late Pongs and outliers marked.
+
+A pure renderable: the same samples at the same size give the same picture. Its cost depends on
+its size, not on the number of samples: moments are merged into dot columns, lowest to highest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.segment import Segment
+from rich.style import Style
+
+from wsdiag.records import Cause
+from wsdiag.render.base.glyphs import UNICODE, Glyphs
+from wsdiag.render.base.spread import spread
+from wsdiag.render.ping.axis import Scale, latency_label, latency_scale, time_label, time_step
+from wsdiag.render.ping.canvas import STYLES, Canvas, Dots
+from wsdiag.render.ping.series import Bucket, Buckets, Series
+
+CAUSES: tuple[Cause, ...] = ("network", "endpoint", "queue", "local")
+SERIES_STYLES = tuple(
+    Style(color=name)
+    for name in ("cyan", "green", "magenta", "blue", "bright_cyan", "bright_green")
+)
+CAUSE_STYLES: dict[Cause, Style] = {
+    "network": Style(color="yellow", bold=True),
+    "endpoint": Style(color="magenta", bold=True),
+    "queue": Style(color="blue", bold=True),
+    "local": Style(color="white", bold=True),
+}
+LOST, LATE = Style(color="red", bold=True), Style(color="yellow")
+_WALL, _FAINT, _PLAIN = Style(color="red"), Style(dim=True), Style()
+_ROWS_A_TICK = 4
+_COLUMNS_A_LABEL = 14
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyChart:
+    """Draws series up to `end_s`: the last `window_s` seconds, or the whole run (None).
+
+    Takes the width it is given and `height` rows, two of them for the time axis.
+    """
+
+    series: Sequence[Series]
+    end_s: float
+    height: int
+    window_s: float | None = None
+    y_max_ms: float | None = None
+    log_scale: bool = False
+    glyphs: Glyphs = UNICODE
+    dots: Dots = "braille"
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        # in a picture Braille may come from another font than blanks: each run has to stand alone
+        for line in self.lines(options.max_width, joined=False):
+            yield from line
+            yield Segment.line()
+
+    def lines(self, width: int, *, joined: bool = True) -> list[list[Segment]]:
+        """The picture as lines that are exactly `width` wide.
+
+        `joined`: blanks go with what stands before them, so that there are few segments.
+        """
+        return _Drawing(self, width, joined).lines()
+
+
+@dataclass(slots=True)
+class _Drawing:
+    """One frame in the making."""
+
+    chart: LatencyChart
+    width: int
+    joined: bool
+    rows: int = 0
+    scale: Scale = field(init=False)
+    canvas: Canvas = field(init=False)
+    begin_s: float = 0.0
+    step_s: float = 1.0
+    """Seconds a dot column."""
+    marks: dict[int, dict[int, tuple[str, Style]]] = field(default_factory=dict)
+    walls: dict[int, tuple[str, Style]] = field(default_factory=dict)
+    lane: dict[int, tuple[str, Style]] = field(default_factory=dict)
+    labels: dict[int, str] = field(default_factory=dict)
+
+    def lines(self) -> list[list[Segment]]:
+        self.rows = max(self.chart.height - 2, 1)
+        style = STYLES["ascii" if self.chart.glyphs.ascii else self.chart.dots]
+        gutter = self._gutter()
+        plot = max(self.width - gutter, 4)
+        self.canvas = Canvas(plot, self.rows, style)
+        for number, columns in enumerate(self._columns(self.canvas.width)):
+            self._draw(number, columns)
+        self._label_rows()
+        rows = [list(self._row(row, gutter)) for row in range(self.rows)]
+        return rows + self._time_axis(gutter)
+
+    # -- samples to columns ----------------------------------------------------------------------
+
+    def _columns(self, count: int) -> list[dict[int, Bucket]]:
+        """Per series, the moments merged into `count` dot columns; sets the time axis."""
+        chart = self.chart
+        span = max(chart.window_s or chart.end_s, 1e-3)
+        self.step_s = span / count
+        # whole steps: a sample keeps its column while the window scrolls, so nothing flickers
+        last = int(chart.end_s / self.step_s) if chart.window_s else count - 1
+        self.begin_s = (last - count + 1) * self.step_s
+        return [self._merge(self._moments(series), count) for series in chart.series]
+
+    def _moments(self, series: Series) -> Buckets:
+        return series.recent if self.chart.window_s else series.whole
+
+    def _merge(self, moments: Buckets, count: int) -> dict[int, Bucket]:
+        columns: dict[int, Bucket] = {}
+        end_s = self.begin_s + count * self.step_s
+        for middle, moment in moments.between(self.begin_s, end_s + moments.width_s):
+            column = min(int((middle - self.begin_s) / self.step_s), count - 1)
+            if column not in columns:
+                columns[column] = Bucket()
+            columns[column].merge(moment)
+        return columns
+
+    def _gutter(self) -> int:
+        """Settle the scale; the width that its labels need."""
+        lowest, highest = self._extent()
+        ticks = max(self.rows // _ROWS_A_TICK, 1)
+        self.scale = latency_scale(
+            lowest, highest, ticks, top=self.chart.y_max_ms, log=self.chart.log_scale
+        )
+        micro = self.chart.glyphs.micro
+        longest = max(len(latency_label(tick, micro)) for tick in self.scale.ticks or (0.0,))
+        return longest + 2 if self.width >= 30 else 0
+
+    def _extent(self) -> tuple[float, float]:
+        chart = self.chart
+        begin_s = chart.end_s - chart.window_s if chart.window_s else 0.0
+        lows, highs = [], []
+        for series in chart.series:
+            for _, moment in self._moments(series).between(begin_s, math.inf):
+                if moment.measured:
+                    lows.append(moment.low)
+                    highs.append(moment.high)
+        return min(lows, default=0.0), max(highs, default=1.0)
+
+    # -- columns to dots -------------------------------------------------------------------------
+
+    def _dot(self, value_ms: float) -> int:
+        return round((1 - self.scale.at(value_ms)) * (self.canvas.height - 1))
+
+    def _draw(self, number: int, columns: dict[int, Bucket]) -> None:
+        color = number % len(SERIES_STYLES) + 1
+        before: tuple[int, int] | None = None
+        for x in sorted(columns):
+            moment = columns[x]
+            if moment.measured:
+                low, high = self._dot(moment.low), self._dot(moment.high)
+                self.canvas.stroke(x, high, low, color)
+                self._connect(before, (x, self._dot(moment.first)), color)
+                before = (x, self._dot(moment.last))
+            if moment.lost or moment.closed:
+                before = None
+            self._mark(number, x // self.canvas.style.across, moment)
+
+    def _connect(self, before: tuple[int, int] | None, to: tuple[int, int], color: int) -> None:
+        if before is None:
+            return
+        (x0, y0), (x1, y1) = before, to
+        last = y0
+        for x in range(x0 + 1, x1):
+            y = y0 + round((y1 - y0) * (x - x0) / (x1 - x0))
+            self.canvas.stroke(x, last + (y > last) - (y < last), y, color)
+            last = y
+        if last != y1:
+            self.canvas.stroke(x1, last + (y1 > last) - (y1 < last), y1, color)
+
+    def _mark(self, number: int, column: int, moment: Bucket) -> None:
+        glyphs = self.chart.glyphs
+        if moment.cause is not None:
+            row = self._dot(moment.cause_ms) // self.canvas.style.down
+            mark = glyphs.causes[CAUSES.index(moment.cause)]
+            self._row_marks(row)[column] = (mark, CAUSE_STYLES[moment.cause])
+        if moment.late_ms is not None:
+            row = self._dot(moment.late_ms) // self.canvas.style.down
+            self._row_marks(row).setdefault(column, (glyphs.late, LATE))
+        if moment.closed:
+            self.walls[column] = (glyphs.end, LOST)
+            self.lane[column] = (glyphs.closed, LOST)
+        elif moment.lost:
+            several = len(self.chart.series) > 1
+            whose = SERIES_STYLES[number % len(SERIES_STYLES)] if several else _PLAIN
+            self.walls.setdefault(column, (glyphs.line, _WALL))
+            self.lane.setdefault(column, (glyphs.lost, LOST + whose))
+
+    def _row_marks(self, row: int) -> dict[int, tuple[str, Style]]:
+        return self.marks.setdefault(row, {})
+
+    # -- dots to segments ------------------------------------------------------------------------
+
+    def _label_rows(self) -> None:
+        for tick in self.scale.ticks:
+            row = self._dot(tick) // self.canvas.style.down
+            self.labels.setdefault(row, latency_label(tick, self.chart.glyphs.micro))
+
+    def _row(self, row: int, gutter: int) -> Iterator[Segment]:
+        glyphs = self.chart.glyphs
+        label = self.labels.get(row)
+        if gutter:
+            edge = glyphs.tick if label else glyphs.line
+            yield Segment(f"{label or '':>{gutter - 2}} {edge}", _FAINT)
+        yield from _runs(self._cells(row, glyphs.grid if label else " "), self.joined)
+
+    def _cells(self, row: int, empty: str) -> Iterator[tuple[str, Style]]:
+        text, colors = self.canvas.text(row), self.canvas.colors[row]
+        marks, walls = self.marks.get(row, {}), self.walls
+        calm = not marks and not walls and empty == " " and self.joined
+        if calm and len(self.chart.series) == 1:
+            yield text, SERIES_STYLES[0]
+            return
+        styles = [_FAINT, *SERIES_STYLES]
+        blank = (empty, _FAINT)
+        for column, char in enumerate(text):
+            if column in marks:
+                yield marks[column]
+            elif char != " ":
+                yield char, styles[colors[column]]
+            else:
+                yield walls.get(column, blank)
+
+    def _time_axis(self, gutter: int) -> list[list[Segment]]:
+        """The axis line, which is also the lane of losses, and the labels beneath."""
+        glyphs, plot = self.chart.glyphs, self.canvas.columns
+        places = self._time_labels(plot)
+        line = [glyphs.axis_tick if column in places else glyphs.rule for column in range(plot)]
+        cells = (self.lane.get(column, (line[column], _FAINT)) for column in range(plot))
+        axis = _runs(cells, self.joined)
+        corner = [Segment(f"{glyphs.corner:>{gutter}}", _FAINT)] if gutter else []
+        return [[*corner, *axis], [Segment(" " * gutter + spread(places, plot), _FAINT)]]
+
+    def _time_labels(self, plot: int) -> dict[int, str]:
+        span = max(self.chart.window_s or self.chart.end_s, 1e-3)
+        step = time_step(span, max(plot // _COLUMNS_A_LABEL, 1))
+        count = int(span / step + 1e-9)
+        if self.chart.window_s is None:
+            return {
+                min(round(k * step / span * plot), plot - 1): time_label(k * step)
+                for k in range(count + 1)
+            }
+        ago = {
+            max(plot - 1 - round(k * step / span * plot), 0): "-" + time_label(k * step)
+            for k in range(1, count + 1)
+        }
+        return {plot - 1: "now", **ago}
+
+
+def _runs(cells: Iterable[tuple[str, Style]], joined: bool) -> Iterator[Segment]:
+    """Neighbouring cells of one style as one segment; `joined`: blanks count as any style."""
+    text, current = "", _FAINT
+    for char, style in cells:
+        if style is not current and not (joined and char == " "):
+            if text:
+                yield Segment(text, current)
+                text = ""
+            current = style
+        text += char
+    yield Segment(text, current)

@@ -1,0 +1,124 @@
+"""Which proxy leads to a target: -x, or the environment, minus NO_PROXY (as curl(1) has it)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.dial.report import DialError, DialReport
+from wsdiag.transport.dial.target import Target
+
+# curl's defaults where a proxy's URL has no port.
+_PORTS = {"http": 1080, "https": 443, "socks5": 1080, "socks5h": 1080}
+_VARIABLES = {True: ("wss_proxy", "https_proxy"), False: ("ws_proxy", "http_proxy")}
+
+
+class Proxy(NamedTuple):
+    """A proxy; `url` as given, `why` names the option or variable that gave it."""
+
+    url: str
+    why: str
+    scheme: str
+    host: str
+    port: int
+    user: str | None = None
+    """`USER:PASSWORD`, percent-decoded."""
+
+    @property
+    def is_socks(self) -> bool:
+        """Whether it speaks SOCKS5, not HTTP."""
+        return self.scheme.startswith("socks5")
+
+    @property
+    def resolves_names(self) -> bool:
+        """Whether the proxy looks the target's name up."""
+        return self.scheme != "socks5"
+
+
+def choose(
+    target: Target, options: DialOptions, environ: Mapping[str, str], report: DialReport
+) -> Proxy | None:
+    """The proxy for `target`; None: go there directly. DialError for a proxy URL that is none."""
+    url, why = _named(target, options, environ)
+    if not url:
+        return None
+    exceptions, whose = _exceptions(options, environ)
+    if bypassed(target.host, target.port, exceptions):
+        report.proxy_why = f"{whose} covers {target.host}, so that {why} does not apply"
+        return None
+    try:
+        return parse(url, why)
+    except ValueError as error:
+        message = f"{why} is not a proxy's URL: {error}"
+        raise DialError("usage", "proxy", "bad-proxy", message, report, option=why) from None
+
+
+def _named(target: Target, options: DialOptions, environ: Mapping[str, str]) -> tuple[str, str]:
+    if options.proxy is not None:
+        return options.proxy, "-x"
+    return _variable(environ, *_VARIABLES[target.secure], "all_proxy")
+
+
+def _exceptions(options: DialOptions, environ: Mapping[str, str]) -> tuple[str, str]:
+    if options.noproxy is not None:
+        return options.noproxy, "--noproxy"
+    return _variable(environ, "no_proxy")
+
+
+def _variable(environ: Mapping[str, str], *names: str) -> tuple[str, str]:
+    """(value, name) of the first variable that is set; an empty one is not, as in curl."""
+    for name in names:
+        for variable in (name, name.upper()):
+            if environ.get(variable):
+                return environ[variable], variable
+    return "", ""
+
+
+def parse(url: str, why: str) -> Proxy:
+    """A proxy's URL, http:// where it has no scheme. ValueError."""
+    from urllib.parse import unquote, urlsplit
+
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if parts.scheme not in _PORTS:
+        raise ValueError(f"{parts.scheme}:// (http, https, socks5 and socks5h are known)")
+    if not parts.hostname:
+        raise ValueError("its host is missing")
+    user = None
+    if parts.username is not None:
+        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    try:
+        port = parts.port if parts.port is not None else _PORTS[parts.scheme]
+    except ValueError:  # its own words would show what may be a part of the password
+        raise ValueError(
+            "its port is no number up to 65535 (in USER:PASSWORD, / ? # @ are percent-encoded)"
+        ) from None
+    host = unquote(parts.hostname)  # a zone's % is %25 (RFC 6874)
+    return Proxy(url, why, parts.scheme, host, port, user)
+
+
+def bypassed(host: str, port: int, exceptions: str) -> bool:
+    """Whether NO_PROXY's list has this host: by name, suffix, address, network, with or without
+    a port; `*` alone stands for all."""
+    entries = exceptions.replace(",", " ").split()
+    return entries == ["*"] or any(_covers(each.lower(), host.lower(), port) for each in entries)
+
+
+def _covers(entry: str, host: str, port: int) -> bool:
+    name, colon, digits = entry.rpartition(":")
+    if colon and digits.isdigit() and (":" not in name or name.endswith("]")):
+        if int(digits) != port:
+            return False
+        entry = name
+    entry = entry.strip("[]").lstrip(".").rstrip(".")
+    host = host.partition("%")[0].rstrip(".")
+    import ipaddress
+
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return bool(entry) and (host == entry or host.endswith(f".{entry}"))
+    try:
+        return address in ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        return False

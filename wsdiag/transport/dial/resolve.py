@@ -1,0 +1,100 @@
+"""From a host to the addresses to try, in the order to try them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from itertools import chain, zip_longest
+
+from wsdiag.transport.dial.options import DialOptions
+
+Address = tuple[socket.AddressFamily, tuple[object, ...] | str]
+
+FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+def format_address(address: object) -> str:
+    """`ip:port` of a socket's address, IPv6 in brackets; a path stays a path."""
+    if isinstance(address, tuple):
+        host, port = address[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return str(address)
+
+
+def _node(host: str) -> str | bytes:
+    """`host` for getaddrinfo: bytes where Python need not load its tables of other alphabets."""
+    labels = host.removesuffix(".").split(".")
+    plain = host.isascii() and all(0 < len(label) < 64 for label in labels)  # RFC 1035, 2.3.4
+    return host.encode() if plain else host
+
+
+def literal(host: str, port: int) -> list[Address]:
+    """The address that `host` is itself (a zone included); [] when it is a name.
+
+    OSError for a zone that this machine does not have.
+    """
+    host, percent, zone = host.partition("%")
+    try:
+        found = socket.getaddrinfo(
+            _node(host), port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+        )
+    except (OSError, UnicodeError):
+        return []
+    if percent:
+        # by hand: glibc takes a zone's name with link-local addresses only
+        scope = int(zone) if zone.isascii() and zone.isdecimal() else socket.if_nametoindex(zone)
+        return [(family, (*address[:3], scope)) for family, _, _, _, address in found]
+    return [(family, address) for family, _, _, _, address in found]
+
+
+def overridden(host: str, port: int, options: DialOptions) -> list[Address]:
+    """Addresses that --resolve gives for this host and port; `*` stands for any host."""
+    return [
+        address
+        for name, at_port, text in options.resolve
+        if name.lower() in (host.lower(), "*") and at_port == port
+        for address in literal(text.strip("[]"), port)
+    ]
+
+
+async def lookup(host: str, port: int, family: int | None) -> list[Address]:
+    """Ask the system's resolver, families interleaved (RFC 8305, 4). socket.gaierror.
+
+    In a thread of its own: a resolver that hangs must not keep the process from ending.
+    """
+    loop = asyncio.get_running_loop()
+    node = _node(host)
+    answer: asyncio.Future[list[Address]] = loop.create_future()
+
+    def deliver(found: list[Address] | OSError | UnicodeError) -> None:
+        if answer.done():
+            return
+        if isinstance(found, list):
+            answer.set_result(found)
+        else:
+            answer.set_exception(found)
+
+    def ask() -> None:
+        outcome: list[Address] | OSError | UnicodeError
+        try:
+            found = socket.getaddrinfo(node, port, family=FAMILIES[family], type=socket.SOCK_STREAM)
+            outcome = [(kind, address) for kind, _, _, _, address in found]
+        except (OSError, UnicodeError) as error:
+            outcome = error
+        try:
+            loop.call_soon_threadsafe(deliver, outcome)
+        except RuntimeError:
+            pass  # the loop is closed: nobody waits any more
+
+    threading.Thread(target=ask, name=f"resolve {host}", daemon=True).start()
+    return interleave(await answer)
+
+
+def interleave(addresses: list[Address]) -> list[Address]:
+    """Families in turn, beginning with the one the resolver put first; no address twice."""
+    unique = list(dict.fromkeys(addresses))
+    first = [address for address in unique if address[0] == unique[0][0]]
+    other = [address for address in unique if address[0] != unique[0][0]]
+    pairs = chain.from_iterable(zip_longest(first, other))
+    return [address for address in pairs if address is not None]

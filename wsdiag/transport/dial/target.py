@@ -1,0 +1,185 @@
+"""A URL as users write it, and what it means: scheme, host, port, and the path as given."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_SECURE = {"wss": True, "https": True, "ws": False, "http": False}
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_ONE_SLASH = re.compile(r"(wss?|https?|unix):/(?!/)", re.IGNORECASE)
+_UNIX = "a Unix socket is an option, the URL says which Host: --unix-socket {path} ws://localhost/"
+_BAD_CHARACTER = re.compile(r"[\x00-\x20\x7f<>\"\\^`{|}\s]")
+_BAD_HOST_CHARACTER = re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=%-]")
+
+
+class UrlError(ValueError):
+    """A URL that cannot be used; `position` is the index of the character at fault."""
+
+    def __init__(self, message: str, url: str, position: int) -> None:
+        super().__init__(message)
+        self.message, self.url, self.position = message, url, position
+
+
+class Target(NamedTuple):
+    """Where to connect. `host` without brackets, a zone after `%`; `path_and_query` as written,
+    but for letters outside ASCII, which HTTP cannot carry: percent-encoded, as browsers do."""
+
+    url: str
+    secure: bool
+    host: str
+    port: int
+    path_and_query: str
+    userinfo: str | None = None
+    """`USER[:PASSWORD]`, percent-decoded."""
+
+    @classmethod
+    def parse(cls, url: str) -> Target:
+        """Read a URL. Without a scheme it is wss://, but ws:// for loopback. UrlError."""
+        text = url.strip()
+        _refuse_characters(text)
+        scheme, start = _scheme(text)
+        end = min((i for c in "/?#" if (i := text.find(c, start)) >= 0), default=len(text))
+        userinfo, host, port = _authority(text, start, end)
+        secure = not _is_loopback(host) if scheme is None else _SECURE[scheme]
+        path = text[end:] if text[end : end + 1] == "/" else "/" + text[end:]
+        return cls(
+            _rebuild(secure, text[start:end], path),
+            secure,
+            host,
+            port if port is not None else (443 if secure else 80),
+            _ascii(path),
+            userinfo,
+        )
+
+    @property
+    def host_header(self) -> str:
+        """The Host header: no zone (RFC 6874, 4), no default port (RFC 6455, 4.1)."""
+        host = self.host.partition("%")[0]
+        host = f"[{host}]" if ":" in host else host
+        return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
+
+    @property
+    def origin(self) -> tuple[bool, str, int]:
+        """What must be equal for credentials to be sent on (RFC 6454, 4)."""
+        return self.secure, self.host.lower(), self.port
+
+
+def _refuse_characters(text: str) -> None:
+    if not text:
+        raise UrlError("the URL is empty", text, 0)
+    if (bad := _BAD_CHARACTER.search(text)) is not None:
+        what = "a space" if bad[0] == " " else f"the character {bad[0]!a}"
+        raise UrlError(f"a URL cannot have {what} (write it percent-encoded)", text, bad.start())
+    if (fragment := text.find("#")) >= 0:
+        raise UrlError("a WebSocket URL has no fragment (RFC 6455, 3)", text, fragment)
+
+
+def _scheme(text: str) -> tuple[str | None, int]:
+    if (slip := _ONE_SLASH.match(text)) is not None:
+        if slip[1].lower() == "unix":
+            raise UrlError(_UNIX.format(path=text[slip.end(1) + 1 :]), text, 0)
+        raise UrlError(f"two slashes follow {slip[1]}:", text, slip.end())
+    match = _SCHEME.match(text)
+    if match is None:
+        return None, 0
+    scheme = match[1].lower()
+    if scheme == "unix":
+        raise UrlError(_UNIX.format(path=text[match.end() :]), text, 0)
+    if scheme not in _SECURE:
+        raise UrlError(f"{scheme}:// is not a WebSocket (ws, wss, http, https are)", text, 0)
+    return scheme, match.end()
+
+
+def _authority(text: str, start: int, end: int) -> tuple[str | None, str, int | None]:
+    """(userinfo, host, port) of what stands between the scheme and the path."""
+    at = text.rfind("@", start, end)
+    userinfo = _unquoted(text[start:at]) if at >= 0 else None
+    begin = at + 1
+    if at < 0:
+        begin = start
+    if text[begin : begin + 1] == "[":
+        close = text.find("]", begin, end)
+        if close < 0:
+            raise UrlError("the bracket of the IPv6 address is not closed", text, begin)
+        return userinfo, _ipv6(text, begin + 1, close), _port(text, close + 1, end)
+    colon = text.find(":", begin, end)
+    if colon >= 0 and text.find(":", colon + 1, end) >= 0:
+        raise UrlError("an IPv6 address stands in brackets: [::1]", text, begin)
+    stop = colon if colon >= 0 else end
+    return userinfo, _name(text, begin, stop), _port(text, stop, end)
+
+
+def _ipv6(text: str, start: int, end: int) -> str:
+    # RFC 6874: the zone's % is itself encoded; the bare one that people type is taken as well.
+    import ipaddress
+
+    address, percent, zone = text[start:end].partition("%")
+    zone = zone.removeprefix("25") if len(zone) > 2 else zone
+    try:
+        ipaddress.IPv6Address(address)
+    except ValueError:
+        raise UrlError(f"{address!r} is not an IPv6 address", text, start) from None
+    if percent and not zone:
+        raise UrlError("the zone after % is empty", text, end)
+    return f"{address}%{_unquoted(zone)}" if percent else address
+
+
+def _name(text: str, start: int, end: int) -> str:
+    name = _unquoted(text[start:end])
+    if not name:
+        raise UrlError("the host is missing", text, start)
+    if name.isascii():
+        if (bad := _BAD_HOST_CHARACTER.search(text, start, end)) is not None:
+            raise UrlError(f"a host name cannot have {bad[0]!r}", text, bad.start())
+        return name
+    from wsdiag.transport.dial.hostnames import to_ascii
+
+    try:
+        return to_ascii(name)
+    except ValueError as error:
+        why = "" if isinstance(error, UnicodeError) else f": {error}"
+        raise UrlError(f"{name!r} is no host name{why}", text, start) from None
+
+
+def _ascii(path: str) -> str:
+    """Percent-encoded UTF-8 for what is not ASCII (RFC 3987, 3.1); the rest stays untouched."""
+    if path.isascii():
+        return path
+    from urllib.parse import quote
+
+    return "".join(c if c.isascii() else quote(c) for c in path)
+
+
+def _port(text: str, start: int, end: int) -> int | None:
+    digits = text[start + 1 : end]
+    if text[start:end] and text[start] != ":":
+        raise UrlError("a port or a path must follow the address", text, start)
+    if not digits:
+        return None
+    if not (digits.isascii() and digits.isdigit()) or not 0 < int(digits[:6]) < 65536:
+        raise UrlError(f"{digits!r} is no port (1 to 65535)", text, start + 1)
+    return int(digits)
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost" or host.lower().endswith(".localhost"):
+        return True
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _rebuild(secure: bool, authority: str, path: str) -> str:
+    return f"{'wss' if secure else 'ws'}://{authority}{path}"
+
+
+def _unquoted(text: str) -> str:
+    if "%" not in text:
+        return text
+    from urllib.parse import unquote
+
+    return unquote(text)

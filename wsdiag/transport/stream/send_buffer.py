@@ -1,0 +1,131 @@
+"""The sending half of a stream: a queue in front of the socket, flushed as the kernel takes it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable
+from time import monotonic_ns
+
+from wsdiag.transport.stream.ends import StreamEnd, end_of
+from wsdiag.transport.stream.stamps import SendRecord
+from wsdiag.transport.stream.timestamping import TxTimestamps
+
+
+class SendBuffer:
+    """Bytes on their way out. Writes are cut where marks end, so that each gets its own report."""
+
+    __slots__ = (
+        "_departures",
+        "_loop",
+        "_on_empty",
+        "_on_writable",
+        "_queue",
+        "_sock",
+        "_watching",
+        "after_fin",
+        "failure",
+        "last_sent",
+        "total",
+        "unsent",
+    )
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        loop: asyncio.AbstractEventLoop,
+        departures: TxTimestamps | None,
+        on_writable: Callable[[], None],
+        on_empty: Callable[[], None],
+    ) -> None:
+        """`on_writable`: a queue that had to wait is empty; `on_empty`: any queue is, or failed."""
+        self._sock, self._loop, self._departures = sock, loop, departures
+        self._on_writable, self._on_empty = on_writable, on_empty
+        self._queue: deque[tuple[memoryview, bool]] = deque()
+        self._watching = False
+        self.total = 0
+        """Bytes ever queued: the offset on the wire of the next one."""
+        self.unsent = 0
+        self.last_sent = 0
+        """When the kernel last took bytes, in monotonic ns."""
+        self.failure: StreamEnd | None = None
+        """Why nothing can be sent any more."""
+        self.after_fin = False
+        """Whether the peer had ended its side before sending failed."""
+
+    def put(self, wire: bytes, mark: SendRecord | None = None) -> None:
+        """Send or queue; `mark` is told the wire's offset and, by the kernel, its departure."""
+        if not wire or self.failure is not None:
+            return
+        self.total += len(wire)
+        self.unsent += len(wire)
+        stamped = False
+        if mark is not None:
+            mark.end = self.total
+            if self._departures is not None:
+                stamped = True
+                self._departures.expect(mark)
+        self._queue.append((memoryview(wire), stamped))
+        if not self._watching:
+            self._flush()
+
+    def _flush(self) -> None:
+        try:
+            while self._queue:
+                self._send_first()
+        except (BlockingIOError, InterruptedError):
+            self._watch(True)
+            if self._departures is not None:
+                self._departures.drain()  # its reports wake the writer as well
+            return
+        except OSError as error:
+            # a RST alone is ECONNRESET; EPIPE, that a FIN came before it (Linux, tcp_reset)
+            self.after_fin = isinstance(error, BrokenPipeError)
+            self.fail(end_of(error, "on write"))
+            return
+        self._watch(False)
+        self._on_empty()
+
+    def _send_first(self) -> None:
+        view, stamped = self._queue[0]
+        if stamped and self._departures is not None:
+            taken = self._departures.send(view)
+        else:
+            taken = self._sock.send(view)
+        self.unsent -= taken
+        if taken == len(view):
+            self._queue.popleft()
+        else:
+            self._queue[0] = (view[taken:], stamped)
+        self.last_sent = monotonic_ns()
+        if stamped and self._departures is not None:
+            self._departures.drain()
+
+    def _writable(self) -> None:
+        self._flush()
+        if not self._queue and self.failure is None:
+            self._on_writable()
+
+    def _watch(self, on: bool) -> None:
+        if on is self._watching:
+            return
+        self._watching = on
+        if on:
+            self._loop.add_writer(self._sock, self._writable)
+        else:
+            self._loop.remove_writer(self._sock)
+
+    def fail(self, why: StreamEnd) -> None:
+        """Drop what is queued and all that will be put."""
+        if self.failure is None:
+            self.failure = why
+        self.forget()
+        self._on_empty()
+
+    def forget(self) -> None:
+        """Drop what is queued and stop watching the socket."""
+        self._queue.clear()
+        self.unsent = 0
+        if self._sock.fileno() >= 0:
+            self._watch(False)

@@ -1,0 +1,90 @@
+"""The pulling end of a stream, for the conversations before a session: proxy and upgrade."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.stamps import Arrival, now
+from wsdiag.transport.stream.stream import Stream
+from wsdiag.transport.tls.layer import TlsLayer
+
+BODY_WAIT_S = 1.0
+
+
+class StreamReaderEnded(Exception):
+    """The stream ended while something was still awaited; `received`: bytes it brought before."""
+
+    def __init__(self, end: StreamEnd, received: int) -> None:
+        super().__init__(end.how)
+        self.end, self.received = end, received
+
+
+class StreamReader:
+    """A sink that hands out one chunk at a time; the stream rests between two of them."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self._arrived: asyncio.Future[tuple[bytes, Arrival]] | None = None
+        self._kept: list[tuple[bytes, Arrival]] = []
+        self._received = 0
+        stream.pause_reading()
+        stream.start(self)
+
+    async def read(self) -> tuple[bytes, Arrival]:
+        """The next bytes with their stamp; InboxEnded."""
+        if self._kept:
+            return self._kept.pop(0)
+        if self.stream.ended is not None:
+            raise StreamReaderEnded(self.stream.ended, self._received)
+        self._arrived = asyncio.get_running_loop().create_future()
+        self.stream.resume_reading()
+        return await self._arrived
+
+    async def read_soon(self) -> tuple[bytes, Arrival]:
+        """The next bytes of a refusal's body: it only helps, and some servers never end it.
+
+        TimeoutError after a second.
+        """
+        async with asyncio.timeout(BODY_WAIT_S):
+            return await self.read()
+
+    def keep(self, data: bytes) -> None:
+        """Give back bytes that were read too many: the stream's next sink gets them first."""
+        if data:
+            self.stream.unread(data, now())
+
+    def data_received(self, data: bytes, at: Arrival) -> None:
+        """Hand a chunk to who waits for it."""
+        self.stream.pause_reading()
+        self._received += len(data)
+        if self._arrived is not None and not self._arrived.done():
+            self._arrived.set_result((data, at))
+        else:
+            self._kept.append((data, at))
+
+    def stream_ended(self, end: StreamEnd) -> None:
+        """Tell who waits that nothing will come."""
+        if self._arrived is not None and not self._arrived.done():
+            self._arrived.set_exception(StreamReaderEnded(end, self._received))
+
+
+async def do_handshake(stream: Stream, layer: TlsLayer) -> None:
+    """TLS over the stream. ssl.SSLError when it fails, InboxEnded when the stream ends first."""
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def finished(failure: ssl.SSLError | StreamEnd | None) -> None:
+        if done.done():
+            return
+        if failure is None:
+            stream.pause_reading()
+            done.set_result(None)
+        elif isinstance(failure, StreamEnd):
+            done.set_exception(StreamReaderEnded(failure, len(layer.first_bytes)))
+        else:
+            done.set_exception(failure)
+
+    stream.resume_reading()
+    stream.start_tls(layer, finished)
+    await done

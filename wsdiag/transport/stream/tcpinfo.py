@@ -1,0 +1,96 @@
+"""What TCP knows about a connection: TCP_INFO and the send queue (Linux tcp(7))."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+from typing import NamedTuple
+
+_TCP_INFO = 11  # linux/tcp.h; macOS has another structure under another number
+_SIOCOUTQ = 0x5411  # linux/sockios.h
+# linux/tcp.h, struct tcp_info: eight bytes of states, 24 u32, then u64s from tcpi_pacing_rate on.
+_HEAD = struct.Struct("=8B24I")
+_TAIL = struct.Struct("=QQQQIIIIII")
+_REORDERED = struct.Struct("=I")  # tcpi_rcv_ooopack, since Linux 5.4
+_REORDERED_AT = 224
+
+
+class TcpInfo(NamedTuple):
+    """One look at the kernel's state of a connection; times in microseconds.
+
+    `retransmits`: consecutive unanswered ones now; `last_ack_recv_ms`: since the peer last
+    acknowledged anything. None where this kernel's structure ends earlier.
+    """
+
+    state: int
+    rtt_us: int
+    rttvar_us: int
+    min_rtt_us: int | None
+    total_retrans: int
+    retransmits: int
+    unacked: int
+    snd_mss: int
+    snd_cwnd: int
+    rto_us: int
+    last_data_sent_ms: int
+    last_ack_recv_ms: int
+    notsent_bytes: int | None
+    bytes_acked: int | None
+    backoff: int
+    reordered: int | None = None
+    """Segments that arrived out of order: some of the peer's before them were lost or overtaken."""
+
+
+def tcp_info(sock: socket.socket) -> TcpInfo | None:
+    """TCP_INFO of a socket; None where there is none (not TCP, not Linux, closed)."""
+    if not sys.platform.startswith("linux") or sock.family == socket.AF_UNIX:
+        return None
+    try:
+        raw = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 256)
+    except OSError:
+        return None
+    return _decode(raw) if len(raw) >= _HEAD.size else None
+
+
+def _decode(raw: bytes) -> TcpInfo:
+    head = _HEAD.unpack_from(raw)
+    words = head[8:]
+    has_tail = len(raw) >= _HEAD.size + _TAIL.size
+    tail = _TAIL.unpack_from(raw, _HEAD.size) if has_tail else (None,) * 10
+    return TcpInfo(
+        state=head[0],
+        retransmits=head[2],
+        backoff=head[4],
+        rto_us=words[0],
+        snd_mss=words[2],
+        unacked=words[4],
+        last_data_sent_ms=words[9],
+        last_ack_recv_ms=words[12],
+        rtt_us=words[15],
+        rttvar_us=words[16],
+        snd_cwnd=words[18],
+        total_retrans=words[23],
+        bytes_acked=tail[2],
+        notsent_bytes=tail[6],
+        min_rtt_us=None if tail[7] in (None, 0xFFFFFFFF) else tail[7],
+        reordered=_reordered(raw),
+    )
+
+
+def _reordered(raw: bytes) -> int | None:
+    if len(raw) < _REORDERED_AT + _REORDERED.size:
+        return None
+    return int(_REORDERED.unpack_from(raw, _REORDERED_AT)[0])
+
+
+def unacknowledged_bytes(sock: socket.socket) -> int | None:
+    """Bytes in the send queue that the peer has not acknowledged (SIOCOUTQ); None: not known."""
+    if not sys.platform.startswith("linux"):
+        return None
+    import fcntl  # absent on Windows
+
+    try:
+        return int(struct.unpack("=i", fcntl.ioctl(sock.fileno(), _SIOCOUTQ, b"\0" * 4))[0])
+    except (OSError, ValueError):
+        return None

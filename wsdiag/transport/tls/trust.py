@@ -1,0 +1,230 @@
+"""Whom to trust: TLS contexts for clients, and what a handshake or its failure tells."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.dial.report import TlsFacts
+from wsdiag.transport.tls import chain, x509
+
+VERSIONS = {
+    "1.0": ssl.TLSVersion.TLSv1,
+    "1.1": ssl.TLSVersion.TLSv1_1,
+    "1.2": ssl.TLSVersion.TLSv1_2,
+    "1.3": ssl.TLSVersion.TLSv1_3,
+}
+
+# X509_V_ERR_* of OpenSSL's x509_vfy.h, as SSLCertVerificationError.verify_code has them.
+_VERIFY_CODES = {
+    2: "cert-unknown-ca",
+    9: "cert-not-yet-valid",
+    10: "cert-expired",
+    18: "cert-self-signed",
+    19: "cert-unknown-ca",
+    20: "cert-unknown-ca",
+    7: "cert-bad-signature",
+    21: "cert-unknown-ca",
+    23: "cert-revoked",
+    26: "cert-wrong-purpose",
+    24: "cert-not-a-ca",
+    25: "cert-not-a-ca",
+    62: "cert-wrong-name",
+    64: "cert-wrong-name",
+    66: "cert-weak-key",
+    67: "cert-weak-key",
+    68: "cert-weak-signature",
+    79: "cert-not-a-ca",
+}
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
+
+
+class TrustError(Exception):
+    """TLS options that cannot be used: an unreadable file, a wrong password; `option` names it."""
+
+    def __init__(self, option: str, message: str, *, wrong_password: bool = False) -> None:
+        super().__init__(message)
+        self.option, self.message, self.wrong_password = option, message, wrong_password
+
+
+def client_context(options: DialOptions, *, verify: bool | None = None) -> ssl.SSLContext:
+    """A client's context: the system's store unless --cacert is given. TrustError.
+
+    `verify` False looks at a certificate without judging it.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_alpn_protocols(["http/1.1"])
+    if options.insecure if verify is None else not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    else:
+        _load_trust(context, options)
+    load_client_certificate(options, context)
+    _limit_versions(context, options)
+    return context
+
+
+def _load_trust(context: ssl.SSLContext, options: DialOptions) -> None:
+    if options.cacert is None:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+        return
+    try:
+        if options.cacert.is_dir():
+            _load_folder(context, options)
+        else:
+            context.load_verify_locations(cafile=options.cacert)
+    except (OSError, ssl.SSLError) as error:
+        raise TrustError("--cacert", f"{options.cacert}: {_words(error)}") from error
+
+
+def _load_folder(context: ssl.SSLContext, options: DialOptions) -> None:
+    """A folder of hashed certificates (c_rehash), or simply of PEM files."""
+    assert options.cacert is not None
+    files = sorted(options.cacert.iterdir())
+    pems = [path for path in files if path.suffix in (".pem", ".crt", ".cer")]
+    if not pems and not any(_HASHED.fullmatch(path.name) for path in files):
+        raise OSError(None, "no .pem, .crt or .cer file in this folder, and no hashed ones")
+    context.load_verify_locations(capath=options.cacert)
+    for path in pems:
+        try:
+            context.load_verify_locations(cafile=path)
+        except ssl.SSLError as error:
+            raise OSError(None, f"{path.name}: {_words(error)}") from error
+
+
+def load_client_certificate(options: DialOptions, context: ssl.SSLContext | None = None) -> None:
+    """Into `context`; without one, whether it could be. TrustError."""
+    if options.cert is None:
+        return
+    if context is None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ask = "--key-password-env NAME takes it from the environment"
+    load_chain(context, options.cert, options.key, options.key_password, ask)
+
+
+def load_chain(
+    context: ssl.SSLContext, cert: Path, key: Path | None, password: str | None, ask: str
+) -> None:
+    """Load a certificate chain and its key (PEM); `ask`: where its password may come from.
+
+    TrustError in words about the files.
+    """
+    # Without a password OpenSSL would ask on the terminal by itself, in the middle of a dial.
+    try:
+        context.load_cert_chain(cert, key, lambda: password or "")
+    except (OSError, ssl.SSLError, ValueError) as error:
+        files = f"{cert}" + (f" with {key}" if key else "")
+        words, locked = _cert_words(error, cert, key, password, ask)
+        raise TrustError("--cert", f"{files}: {words}", wrong_password=locked) from error
+
+
+def _cert_words(
+    error: Exception, cert: Path, key: Path | None, password: str | None, ask: str
+) -> tuple[str, bool]:
+    """What is wrong with the user's files, where OpenSSL names its own sources; and whether it is
+    the key's password."""
+    if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+        return "the key does not belong to the certificate", False
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
+        return _words(error), False  # no such file, no permission
+    if is_encrypted(key or cert):
+        return f"{'the password is wrong' if password else 'the key is encrypted'} ({ask})", True
+    where = "" if key else ", or its private key is in another file (--key FILE)"
+    return f"no PEM certificate with its private key in it{where}", False
+
+
+def is_encrypted(file: Path | None) -> bool:
+    """Whether a PEM file has an encrypted private key in it (RFC 7468, 11; RFC 1421).
+
+    OpenSSL says "PEM lib" for a wrong password as for no PEM at all.
+    """
+    try:
+        return file is not None and b"ENCRYPTED" in file.read_bytes()[:65536]
+    except OSError:
+        return False
+
+
+def _limit_versions(context: ssl.SSLContext, options: DialOptions) -> None:
+    if options.tls_min is not None:
+        context.minimum_version = VERSIONS[options.tls_min]
+    if options.tls_max is not None:
+        context.maximum_version = VERSIONS[options.tls_max]
+    if context.minimum_version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1) or (
+        options.tls_max in ("1.0", "1.1")
+    ):
+        context.minimum_version = VERSIONS[options.tls_min or "1.0"]
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")  # OpenSSL 3 allows them at this level only
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or str(error)).replace("_", " ").lower()
+    return getattr(error, "strerror", None) or str(error)
+
+
+def facts(tls: ssl.SSLObject, *, verified: bool) -> TlsFacts:
+    """What was negotiated, and the certificate's names and dates, also when it is not trusted."""
+    cipher = tls.cipher()
+    certificate = _leaf(tls)
+    return TlsFacts(
+        version=tls.version(),
+        cipher=cipher[0] if cipher else None,
+        alpn=tls.selected_alpn_protocol(),
+        subject=certificate.subject if certificate else None,
+        issuer=certificate.issuer if certificate else None,
+        sans=certificate.sans if certificate else (),
+        not_before=chain.date(certificate.not_before) if certificate else None,
+        not_after=chain.date(certificate.not_after) if certificate else None,
+        expires_in_days=(certificate.not_after - datetime.now(UTC)).days if certificate else None,
+        verified=verified,
+        purposes=certificate.purposes if certificate else (),
+        issuer_url=certificate.issuer_url if certificate else None,
+        chain=chain.presented(tls),
+    )
+
+
+def _leaf(tls: ssl.SSLObject) -> x509.Certificate | None:
+    der = tls.getpeercert(binary_form=True)
+    if der is None:
+        return None
+    try:
+        return x509.parse(der)
+    except x509.CertificateError:
+        return None
+
+
+def store_facts(context: ssl.SSLContext, options: DialOptions) -> dict[str, object]:
+    """What was trusted when a verification failed: --cacert's names, or that there was nothing."""
+    if options.cacert is not None:
+        return {"trusted": _names(context)}
+    # the authorities of a hashed folder are read on demand, and do not count as loaded before
+    folder = ssl.get_default_verify_paths().capath
+    filled = folder is not None and any(Path(folder).iterdir())
+    return {} if filled or context.cert_store_stats()["x509_ca"] else {"store": "empty"}
+
+
+def offered(options: DialOptions) -> dict[str, object]:
+    """The TLS versions that were asked for, in words; {} for the usual ones."""
+    if options.tls_min is None and options.tls_max is None:
+        return {}
+    high = options.tls_max or "1.3"
+    low = options.tls_min or ("1.0" if high in ("1.0", "1.1") else "1.2")
+    return {"offered": low if low == high else f"{low} to {high}"}
+
+
+def _names(context: ssl.SSLContext) -> tuple[str, ...]:
+    names = []
+    for der in context.get_ca_certs(binary_form=True):
+        try:
+            names.append(x509.parse(der).subject)
+        except x509.CertificateError:
+            continue
+    return tuple(names)
+
+
+def certificate_code(error: ssl.SSLCertVerificationError) -> str:
+    """The stable id of a failed verification."""
+    return _VERIFY_CODES.get(error.verify_code, "cert-invalid")
