@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from wsdiag.cli.options import OUTPUT
@@ -153,10 +152,8 @@ def _default(option: Any) -> str | None:
     shown, value = option.show_default, option.default
     if isinstance(shown, str):
         return shown
-    if value is None or isinstance(value, bool | list) or not shown:
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or not shown:
         return None
-    if isinstance(value, Enum):
-        value = value.value
     unit = "s" if option.metavar == "DURATION" else ""
     return f"{value:g}{unit}" if isinstance(value, float) else str(value)
 
