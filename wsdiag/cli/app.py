@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from pkgutil import get_data
 from typing import Annotated, Any
 
 import typer
@@ -57,6 +56,8 @@ def _print_version(wanted: bool) -> None:
 
 def _print_schema(wanted: bool) -> None:
     if wanted:
+        from pkgutil import get_data  # a zip file has resources, too
+
         print_answer((get_data("wsdiag.render.base", "schema.json") or b"").decode())
         raise typer.Exit
 

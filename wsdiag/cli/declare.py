@@ -1,4 +1,4 @@
-"""Commands from functions: groups of options that several share, and help (see `wsdiag.cli`)."""
+"""Commands from functions: shared options and help (theory in `wsdiag.cli`)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def command(
 ) -> Callable[[Callable[..., int | None]], TyperCommand]:
     """Make a command of a function that returns its exit code, or None for 0.
 
-    Without `runs_bare` a line that says nothing more than the command's name is answered by help.
+    Without `runs_bare` its bare name is answered by help.
     """
 
     def make(function: Callable[..., int | None]) -> TyperCommand:
@@ -66,6 +66,7 @@ def with_options(function: Callable[..., int | None]) -> Callable[..., None]:
     options = [p for p in own.values() if p not in arguments]
     shared = [p for group in groups.values() for p in _parameters(group)]
     parameters = [*arguments, *shared, *options, *_parameters(_HelpOptions)]
+    # typer reads both the signature and the annotations, and passes every value by keyword
     run.__name__, run.__doc__ = function.__name__, function.__doc__
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -86,7 +87,7 @@ def _parameters(group: Any) -> list[inspect.Parameter]:
 
 
 class HelpPages:
-    """Mixed into a command or a group: its help are our pages, of any release of typer."""
+    """Mixed into a command or a group: help is our pages instead of typer's."""
 
     no_args_is_help: bool
 
@@ -103,7 +104,7 @@ class HelpPages:
         return self.get_help(ctx).partition("\n")[0]
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
-        """Read the line; where it is empty and must not be: help, and the code of a mistake."""
+        """Parse; without arguments where some are needed: help, and the code of a usage error."""
         ctx.meta[_LINE] = list(args)
         if not args and self.no_args_is_help and not ctx.resilient_parsing:
             print_page(ctx, full=False)
@@ -126,22 +127,22 @@ def print_page(ctx: typer.Context, *, full: bool) -> None:
     """Print the help of a context's command, its headings bold where that can be seen."""
     command: Any = ctx.command
     plain, *rest = command.page(ctx, full=full).split("**")
-    bold = wants_color(_asked_color(ctx))
+    bold = wants_color(_color_option(ctx))
     for number, part in enumerate(rest):
         plain += (("\x1b[1m", "\x1b[0m")[number % 2] if bold else "") + part
     print_answer(plain)
 
 
-def _asked_color(ctx: Any) -> str:
+def _color_option(ctx: Any) -> str:
     """`--color` as given before or after the help option, which is answered before it is read."""
     given, _, _ = ctx.command.make_parser(ctx).parse_args(list(ctx.meta.get(_LINE, ())))
     return str(given.get("color", "auto"))
 
 
-def wants_color(asked: str) -> bool:
+def wants_color(option: str) -> bool:
     """Whether to colour stdout: by --color, NO_COLOR, FORCE_COLOR, or else on a terminal."""
-    if asked in ("always", "never"):
-        return asked == "always"
+    if option in ("always", "never"):
+        return option == "always"
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):

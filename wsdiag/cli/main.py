@@ -1,4 +1,4 @@
-"""The `wsdiag` script: runs the command line, and says what nobody else has caught."""
+"""The `wsdiag` script: runs the command line, and reports what nobody else has caught."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ FORMAT = _output("-o", "--output", help="Output format.")
 COLOR = _output("--color", help="When to colour.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class OutputOptions:
     """How to print, for any command that measures."""
 
@@ -72,7 +72,7 @@ class OutputOptions:
                 raise typer.BadParameter(f"no such folder: {path.parent}", param_hint=option)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RequestOptions:
     """How to reach an endpoint; named as the fields of DialOptions where they mean the same."""
 
@@ -170,9 +170,9 @@ class RequestOptions:
     ] = 10.0
 
     def dial(self, *, compression: bool) -> DialOptions:
-        """How to dial; `compression`: whether this command offers it unless told otherwise.
+        """How to dial; `compression`: whether this command offers it by default.
 
-        Asks for passwords that are missing, where somebody sits at a terminal to be asked.
+        Prompts for missing passwords on a terminal.
         """
         if self.ipv4 and self.ipv6:
             raise typer.BadParameter("-4 and -6 exclude each other", param_hint="-4/-6")
@@ -200,6 +200,6 @@ class RequestOptions:
         dial = DialOptions(**values)
         if self.cert is None and self.user is None:
             return dial
-        from wsdiag.cli.password_prompt import ask_for_passwords
+        from wsdiag.cli.password_prompt import prompt_for_passwords
 
-        return ask_for_passwords(dial)
+        return prompt_for_passwords(dial)

@@ -1,4 +1,4 @@
-"""Passwords that are asked for on the terminal: before a dial, and once a run."""
+"""Passwords that are prompted for on the terminal: before a dial, and once per run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import typer
 from wsdiag.transport.dial.options import DialOptions
 
 _TRIES = 3
-# Endpoints of one file may share a key or a user: nobody types the same password twice.
+# Endpoints of one file may share a key or a user: each password is prompted for once.
 _answers: dict[str, str] = {}
 
 
-def ask_for_passwords(dial: DialOptions) -> DialOptions:
-    """`dial` with the passwords it lacks, where somebody sits at a terminal to be asked.
+def prompt_for_passwords(dial: DialOptions) -> DialOptions:
+    """`dial` with the passwords it lacks, prompted for where stdin and stderr are a terminal.
 
-    Without a terminal nothing is asked: a pipeline must not hang.
+    Without a terminal there is no prompt: a pipeline must not hang.
     """
     if not _at_terminal():
         return dial

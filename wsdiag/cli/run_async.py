@@ -27,7 +27,7 @@ def run_async(
 ) -> int:
     """Run `main` to its exit code. SIGINT and SIGTERM call `on_stop`, SIGQUIT calls `on_quit`.
 
-    Without `on_stop`, or when asked a second time, the run is cancelled and the code is 130.
+    Without `on_stop`, or at the second signal, the run is cancelled and the code is 130.
     A closed stdout ends the process with 0.
     `punctual`: timers to the microsecond, for what measures.
     """
@@ -67,12 +67,12 @@ def _install(
     on_stop: Handler | None,
     on_quit: Handler | None,
 ) -> None:
-    asked = 0
+    signals = 0
 
     def stop() -> None:
-        nonlocal asked
-        asked += 1
-        if on_stop is None or asked > 1:
+        nonlocal signals
+        signals += 1
+        if on_stop is None or signals > 1:
             task.cancel()
         else:
             on_stop()

@@ -21,7 +21,7 @@ LOOPBACK = ("127.", "::1", "localhost")
 
 
 class Reporter:
-    """Prints what the server tells: NDJSON on stdout, or lines for people on stderr.
+    """Prints the server's events: NDJSON on stdout, or lines for people on stderr.
 
     A pipe that nobody reads must not stop the server: its events wait, then the newest are left
     out and counted.
@@ -62,8 +62,8 @@ class Reporter:
 
         if self._left_out:
             left_out, self._left_out = self._left_out, 0
-            told = {"count": left_out, "message": "nobody read these events"}
-            self._waiting.append(ServeEvent(utc_now(), 0, "left-out", told))
+            details = {"count": left_out, "message": "nobody read these events"}
+            self._waiting.append(ServeEvent(utc_now(), 0, "left-out", details))
         self._waiting.append(ServeEvent(utc_now(), connection, event, data))
         self._print()
 
@@ -106,7 +106,7 @@ class Reporter:
 
 
 def has_room(file: IO[str], within_s: float = 0.0) -> bool:
-    """Whether a line can be written without waiting; only pipes are asked."""
+    """Whether a line can be written without waiting; only pipes can be full."""
     try:
         number = file.fileno()
         if not stat.S_ISFIFO(os.fstat(number).st_mode):

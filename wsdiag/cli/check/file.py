@@ -85,8 +85,8 @@ class CheckFileError(Exception):
         """`FILE:LINE: what is wrong`, one a problem, in the order of the file."""
         ordered = sorted(self.problems, key=lambda p: p[0] or 0)
         return [
-            f"{self.path}:{line}: {said}" if line else f"{self.path}: {said}"
-            for line, said in ordered
+            f"{self.path}:{line}: {message}" if line else f"{self.path}: {message}"
+            for line, message in ordered
         ]
 
 
@@ -117,11 +117,11 @@ def read_check_file(path: Path, environ: Mapping[str, str]) -> CheckFile:
 
 
 def _syntax_error(error: tomllib.TOMLDecodeError) -> tuple[int | None, str]:
-    said = str(error)
-    place = re.search(r" \(at line (\d+), column (\d+)\)$", said)
+    message = str(error)
+    place = re.search(r" \(at line (\d+), column (\d+)\)$", message)
     if place is None:
-        return None, said
-    return int(place[1]), f"{said[: place.start()]} (column {place[2]})"
+        return None, message
+    return int(place[1]), f"{message[: place.start()]} (column {place[2]})"
 
 
 class _Reader:
@@ -185,9 +185,9 @@ class _Reader:
                 endpoint = _parse(values)
                 return endpoint if len(self.problems) == before else None
             except typer.BadParameter as error:
-                key, said = _complaint(error)
+                key, message = _complaint(error)
             where = (*place, key) if key in own else ("defaults", key)
-            self._problem(where if key in values else place, said)
+            self._problem(where if key in values else place, message)
             if key == "url" or values.pop(key, None) is None:
                 return None
 
@@ -200,8 +200,8 @@ class _Reader:
                 place = ("endpoint", index, "name")
                 self._problem(place, f"a second endpoint is called {endpoint.name!r}")
             elif endpoint.label in seen:
-                said = "a second endpoint has this url: give it a name"
-                self._problem(("endpoint", index, "url"), said)
+                message = "a second endpoint has this url: give it a name"
+                self._problem(("endpoint", index, "url"), message)
             seen.add(endpoint.label)
 
     def _filled(self, value: Any) -> Any:

@@ -46,7 +46,7 @@ NEEDS_UPGRADE = {
 """Options that make no sense for an endpoint that must refuse, and their attributes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RetryFlags:
     """How often, and after how many seconds, to try an endpoint again that does not open."""
 
@@ -64,7 +64,7 @@ class RetryFlags:
     ] = 2.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RunFlags:
     """What a run of `check` is about as a whole, whichever its endpoints are."""
 
@@ -83,7 +83,7 @@ class RunFlags:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckFlags:
     """What one endpoint must be; named as the fields of CheckOptions."""
 

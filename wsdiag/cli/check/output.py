@@ -125,7 +125,7 @@ class Printer:
         for line in annotation_lines(cleaned, summary):
             self._out(partial(self.terminal.line, line))
         if place := os.environ.get("GITHUB_STEP_SUMMARY"):
-            # a courtesy of the runner's: without it the verdict is no other one
+            # optional: the verdict is the same without it
             self._write(Path(place), step_summary(cleaned, summary), "a")
 
     def _picture(self, summary: CheckSummary) -> bool:

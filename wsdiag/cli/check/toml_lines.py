@@ -1,4 +1,4 @@
-"""On which line of a TOML file each table and key stands: tomllib does not say.
+"""On which line of a TOML file each table and key is: tomllib does not say.
 
 For documents that tomllib has accepted; so the scan need not find errors, only places.
 """

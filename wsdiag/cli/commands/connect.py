@@ -26,8 +26,8 @@ def connect(
     format: Annotated[Format, FORMAT] = "text",
 ) -> int:
     """Connects once, from name to clean close, and shows a waterfall of the phases, what was
-    negotiated, what TLS and TCP say, and hints of proxies on the way. A failure is told as the
-    phase, what was seen, what it usually means and what to change.
+    negotiated, what TLS and TCP say, and hints of proxies on the way. For a failure it
+    names the phase, what was seen, what it usually means and what to change.
 
     wsdiag connect wss://example.org/ws
     wsdiag connect -v -x http://proxy:3128 wss://example.org/ws

@@ -28,7 +28,7 @@ _when = partial(typer.Option, rich_help_panel=WHEN)
 _what = partial(typer.Option, rich_help_panel=WHAT)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class IdleFlags:
     """What to try for how long; named as the fields of IdleOptions."""
 
@@ -112,7 +112,7 @@ def _trials(text: str, push: str | None, send: str | None) -> tuple[TrialKind, .
 def idle_probe(
     urls: Annotated[
         list[str],
-        typer.Argument(metavar="URL", help="One or more endpoints: edge and origin, say."),
+        typer.Argument(metavar="URL", help="One or more endpoints, such as edge and origin."),
     ],
     trials: IdleFlags,
     request: RequestOptions,
@@ -122,8 +122,8 @@ def idle_probe(
     """Opens some thirty connections side by side: some stay idle for --from, and --step more, up
     to --to, and are then probed by a Ping; others are kept alive in one way each. It takes about
     as long as --to. The verdict says what was seen, what keeps connections open, which products
-    are known for such a limit, and what to set. Two URLs, edge and origin say, tell which side it
-    is.
+    are known for such a limit, and what to set. Two URLs, edge and origin for example, show
+    which side it is.
 
     wsdiag idle-probe wss://example.org/ws
     wsdiag idle-probe --require 60 wss://example.org/ws ws://10.0.0.7/ws

@@ -30,7 +30,7 @@ _limit = partial(typer.Option, rich_help_panel=LIMITS)
 _view = partial(typer.Option, rich_help_panel=VIEW)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PingFlags:
     """What to send and what must hold; named as the fields of PingOptions."""
 
@@ -108,7 +108,7 @@ def _load_rate(text: str) -> float | Literal["max"]:
     return rate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ViewFlags:
     """How the live view draws; named as the fields of PingViewOptions."""
 

@@ -45,7 +45,7 @@ _client = partial(typer.Option, rich_help_panel=CLIENTS)
 _FILES = 1 << 20  # every connection is one: as many as the system lets us have
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ServeFlags:
     """Where and how to serve; named as the fields of ServerOptions where they mean the same."""
 

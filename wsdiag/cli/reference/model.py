@@ -1,6 +1,6 @@
 """The command line as data: commands, their options, and what may follow each.
 
-Read from the commands that typer made, as they are when they are asked.
+Read from the commands that typer made: public attributes of commands and parameters.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ GENERAL = "General"
 class Flag:
     """One option: its names (`-o`, `--output`), its value, and how that is completed.
 
-    `value` is what stands for the value in help (`FILE`, `text|json`; empty: it takes none);
+    `value` is what the value is called in help (`FILE`, `text|json`; empty: it takes none);
     `default` what holds without it, as a user would write it. `panel`: the options' group.
     """
 
@@ -85,7 +85,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """All subcommands in order, and the options that stand before a subcommand."""
+    """All subcommands in order, and the options before a subcommand."""
 
     help: str
     commands: tuple[Command, ...]

@@ -1,10 +1,11 @@
-"""Help pages: 80 columns, ASCII, `**bold**`. A short one fits a screen; a full one tells all."""
+"""Help pages: 80 columns, ASCII, `**bold**`. A short one fits a screen, a full one has all."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
+from wsdiag.cli.exit import ExitCode
 from wsdiag.cli.reference.model import Command, Flag
 
 WIDTH = 80
@@ -16,14 +17,13 @@ _NAMES = 28
 """Column where an option's help begins on a full page."""
 _PLAIN = str.maketrans({"…": "...", "·": "-", "–": "-", "—": "-", "’": "'"})
 
-_CODES = (
-    "**Exit codes**",
-    "  0    measured, and every limit that was asked for holds",
-    "  1    no usable answer: unreachable, refused, not a WebSocket, no replies, lost",
-    "  2    the command line is wrong",
-    "  3    measured, but a limit or check that was asked for does not hold",
-    "  130  interrupted before anything could be measured",
-)
+_CODES = {
+    ExitCode.OK: "measured, and every limit that was asked for holds",
+    ExitCode.NO_ANSWER: "no usable answer: unreachable, refused, not a WebSocket, no replies, lost",
+    ExitCode.USAGE: "the command line is wrong",
+    ExitCode.LIMIT_BROKEN: "measured, but a limit or check that was asked for does not hold",
+    ExitCode.INTERRUPTED: "interrupted before anything could be measured",
+}
 _UNITS = (
     "Durations: 250ms, 2s, 1m30s, or bare seconds (0.5). Sizes: 64, 16k, 4M (powers of 1024). "
     "A URL without a scheme means wss://, and ws:// for localhost and loopback addresses."
@@ -47,7 +47,7 @@ def overview(commands: Mapping[str, str], top: Sequence[Flag], *, full: bool = F
             "**Commands**",
             *(_hanging(f"  {name}", question, column) for name, question in commands.items()),
             "",
-            *([*in_words, *_CODES] if full else in_brief),
+            *([*in_words, *_exit_codes()] if full else in_brief),
             "",
             "**A command's options: wsdiag COMMAND -h. Begin with: wsdiag demo.**",
         ]
@@ -74,8 +74,12 @@ def full_page(command: Command) -> str:
     """`wsdiag COMMAND --help`: every option with its help, values and defaults."""
     prose = [row for paragraph in command.prose for row in (*_wrapped(paragraph), "")]
     measures = command.operand is not None and "URL" in command.operand.value
-    end = [*_wrapped(_UNITS), "", *_CODES] if measures else []
+    end = [*_wrapped(_UNITS), "", *_exit_codes()] if measures else []
     return _page([*_head(command), *prose, *_panels(command), *end])
+
+
+def _exit_codes() -> list[str]:
+    return ["**Exit codes**", *(f"  {code.value:<3}  {text}" for code, text in _CODES.items())]
 
 
 def _head(command: Command) -> list[str]:
@@ -95,7 +99,7 @@ def _panels(command: Command) -> list[str]:
 
 
 def _described(flag: Flag, column: int) -> str:
-    """`  -o, --option VALUE   its help [default]`; long names stand below each other."""
+    """`  -o, --option VALUE   its help [default]`; long names are aligned."""
     indent = "  " if len(flag.names[0]) == 2 else "      "
     value = f" {flag.value}" if flag.value else ""
     default = f" [{flag.default}]" if flag.default is not None else ""
