@@ -13,7 +13,7 @@ SCREEN = 23
 """Lines of a short page at most: a terminal has 24, and the prompt takes one."""
 _MANY = 20
 """Options of a panel from which on a short page has their names only."""
-_NAMES = 28
+_HELP_COLUMN = 28
 """Column where an option's help begins on a full page."""
 _PLAIN = str.maketrans({"…": "...", "·": "-", "–": "-", "—": "-", "’": "'"})
 
@@ -55,19 +55,22 @@ def overview(commands: Mapping[str, str], top: Sequence[Flag], *, full: bool = F
 
 
 def short_page(command: Command) -> str:
-    """`wsdiag COMMAND -h`: question, examples, and every option by purpose, on one screen."""
+    """`wsdiag COMMAND -h`: question, examples, and every option by purpose, on one screen.
+
+    Options are described where there are few; of many there are names and defaults, and names only
+    where that would not fit.
+    """
     head = _head(command)
-    described = _page([*head, *_panels(command)])
-    if described.count("\n") <= SCREEN:
-        return described
-    panels = {title.partition(" (")[0]: flags for title, flags in command.panels().items()}
-    column = max(map(len, panels)) + 2
-    dense = [
-        _names_only(label, [flag for flag in flags if not flag.is_help], column)
-        for label, flags in panels.items()
-    ]
-    more = f"**=value is the default, a|b the choices. Full help: wsdiag help {command.name}**"
-    return _page([*head, *dense, "", more])
+    end = ["", f"**=value is the default, a|b the choices. Full help: wsdiag help {command.name}**"]
+    close = [row for row in head if row]
+    layouts = (
+        [*head, *_panels(command)],
+        [*head, *_names(command), *end],
+        [*close, *_names(command), *end[1:]],
+        [*close, *_names(command, bare=True), *end[1:]],
+    )
+    pages = map(_page, layouts)
+    return next((page for page in pages if page.count("\n") <= SCREEN), _page(layouts[-1]))
 
 
 def full_page(command: Command) -> str:
@@ -92,9 +95,9 @@ def _panels(command: Command) -> list[str]:
     rows = []
     if command.operand is not None:
         rows += ["**Argument**"]
-        rows += [_hanging(f"  {command.operand.value}", command.operand.help, _NAMES), ""]
+        rows += [_hanging(f"  {command.operand.value}", command.operand.help, _HELP_COLUMN), ""]
     for title, flags in command.panels().items():
-        rows += [f"**{title}**", *(_described(flag, _NAMES) for flag in flags), ""]
+        rows += [f"**{title}**", *(_described(flag, _HELP_COLUMN) for flag in flags), ""]
     return rows
 
 
@@ -114,10 +117,20 @@ def _hanging(start: str, text: str, column: int) -> str:
     return "\n".join([start.ljust(column) + first, *(" " * column + line for line in more)])
 
 
-def _names_only(label: str, flags: Sequence[Flag], column: int) -> str:
-    """`Label  -a/--all  --depth=3 …`, with the defaults or the choices that options have."""
+def _names(command: Command, *, bare: bool = False) -> list[str]:
+    """The options of a command by their names, a row or more for each panel."""
+    panels = {title.partition(" (")[0]: flags for title, flags in command.panels().items()}
+    column = max(map(len, panels)) + 2
+    return [
+        _names_only(label, [flag for flag in flags if not flag.is_help], column, bare=bare)
+        for label, flags in panels.items()
+    ]
+
+
+def _names_only(label: str, flags: Sequence[Flag], column: int, *, bare: bool = False) -> str:
+    """`Label  -a/--all  --depth=3 …`, unless `bare` with the defaults or choices of options."""
     lines = [""]
-    bare = len(flags) > _MANY
+    bare = bare or len(flags) > _MANY
     for word in ("/".join(_folded(flag)) + ("" if bare else _default(flag)) for flag in flags):
         if lines[-1] and column + len(lines[-1]) + 2 + len(word) > WIDTH:
             lines.append("")
