@@ -52,9 +52,7 @@ class Opening:
         self.server, self.number, self.stream = server, number, stream
         self.loop = asyncio.get_running_loop()
         options = server.options
-        self._handshake = ServerHandshake(
-            subprotocols=options.subprotocols, deflate=options.compression
-        )
+        self._handshake = ServerHandshake(subprotocols=options.subprotocols)
         self._over = self._mute = False
         self._deaf = False
         self._full = full
@@ -213,8 +211,12 @@ class Opening:
         peer.begin()
 
     def _accept(self, request: Request, terms: Terms) -> tuple[bytes, PerMessageDeflate | None]:
-        handshake = ServerHandshake(deflate=terms.deflate or False)
-        return handshake.accept(request, subprotocol=terms.subprotocol, headers=terms.headers)
+        return self._handshake.accept(
+            request,
+            subprotocol=terms.subprotocol,
+            deflate=terms.deflate or False,
+            headers=terms.headers,
+        )
 
     def _agree(self, request: Request, faults: list[Fault]) -> Terms:
         terms = Terms(
