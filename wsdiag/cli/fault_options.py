@@ -31,7 +31,7 @@ class ServeCommand(HelpCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """`--stall` without a value is `--stall=`: all of the fault's defaults."""
-        from wsdiag.server.common import fault_options
+        from wsdiag.server.fault_options import fault_options
 
         optional = {f"--{option.name}" for option in fault_options() if option.optional}
         return list(
@@ -46,7 +46,7 @@ class ServeCommand(HelpCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Turn the fault options into values of `--fault`, which the command knows."""
-        from wsdiag.server.common import fault_options, fault_specs
+        from wsdiag.server.fault_options import fault_options, fault_specs
 
         given = {o.name: ctx.params.pop(o.attribute, None) for o in fault_options()}
         try:
@@ -59,7 +59,7 @@ class ServeCommand(HelpCommand):
 
 def _fault_params() -> list[Any]:
     """typer makes its options from a signature; this makes the signature from the declarations."""
-    from wsdiag.server.common import fault_options
+    from wsdiag.server.fault_options import fault_options
 
     def collect(**_: Any) -> None:
         pass
@@ -93,7 +93,7 @@ def _fault_params() -> list[Any]:
 
 def read_faults(specs: Sequence[str]) -> list[Fault]:
     """The faults that `--fault` and the fault options ask for; a usage error for senseless ones."""
-    from wsdiag.server.common import build_faults
+    from wsdiag.server.routes import build_faults
 
     try:
         return build_faults(specs)

@@ -14,7 +14,7 @@ class ServerOptions:
     """Options of one server; durations in seconds, sizes in bytes.
 
     `cert` without `key`: both are in one PEM file. `faults` hold for every connection; a path's
-    own fault of the same name goes before.
+    own fault of the same name takes precedence.
     """
 
     host: str = "127.0.0.1"
@@ -40,6 +40,6 @@ class ServerOptions:
     control_token: str | None = None
 
     @property
-    def deflate_terms(self) -> DeflateOffer | None:
+    def deflate_offer(self) -> DeflateOffer | None:
         """What to ask for when permessage-deflate is offered; None: it is declined."""
         return DeflateOffer() if self.compression else None

@@ -122,7 +122,7 @@ def _fault_flags(callback: Callable[..., Any]) -> tuple[Flag, ...]:
     """The options that `serve` makes from its faults' declarations when it is asked."""
     if getattr(callback, "command_class", None) is not ServeCommand:
         return ()
-    from wsdiag.server.common import fault_options
+    from wsdiag.server.fault_options import fault_options
 
     return tuple(
         Flag(

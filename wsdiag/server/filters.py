@@ -1,0 +1,251 @@
+"""Filters for outgoing bytes, a chain from the connection to the stream: each may hold bytes back.
+
+A close must not overtake bytes that a filter still holds, so it travels the same way: as an action
+in the queue (`when_sent`), which runs when it arrives at the stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+Action = Callable[[], None]
+
+TIMER_SLACK_S = 0.0005
+"""Timers may fire this early by the loop's own resolution; waiting again would only add to it."""
+_SLICE_S = 0.02
+
+
+class OutputFilter(Protocol):
+    """One link of the chain."""
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes that wait here and further on."""
+
+    def write(self, data: bytes) -> None:
+        """Take bytes that leave after all that were written before."""
+
+    def when_sent(self, action: Action) -> None:
+        """Run `action` (a close) once all that was written before has left."""
+
+
+class QueueFilter:
+    """A filter with memory: bytes and actions wait here, and leave in order."""
+
+    __slots__ = ("_buffered", "_next", "_waiting")
+
+    def __init__(self, next_filter: OutputFilter) -> None:
+        self._next = next_filter
+        self._waiting: deque[bytes | Action] = deque()
+        self._buffered = 0
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes that wait here and further on."""
+        return self._buffered + self._next.buffered_bytes
+
+    def write(self, data: bytes) -> None:
+        """Take bytes that leave after all that were written before."""
+        self.take(data)
+
+    def when_sent(self, action: Action) -> None:
+        """Run `action` once all that was written before has left."""
+        self.take(action)
+
+    def take(self, item: bytes | Action) -> None:
+        """Forward an item, or keep it: what makes one filter different from another."""
+        raise NotImplementedError
+
+    def put(self, item: bytes | Action) -> None:
+        """Keep an item."""
+        self._waiting.append(item)
+        if isinstance(item, bytes):
+            self._buffered += len(item)
+
+    def pop(self) -> bytes | Action:
+        """Remove the oldest item; IndexError when empty."""
+        item = self._waiting.popleft()
+        if isinstance(item, bytes):
+            self._buffered -= len(item)
+        return item
+
+    def forward(self, item: bytes | Action) -> None:
+        """Hand an item to the next filter."""
+        if isinstance(item, bytes):
+            self._next.write(item)
+        else:
+            self._next.when_sent(item)
+
+    def release(self) -> None:
+        """Forward everything at once."""
+        while self._waiting:
+            self.forward(self.pop())
+
+    def discard(self) -> None:
+        """Forget what waits here."""
+        self._waiting.clear()
+        self._buffered = 0
+
+
+class TimedFilter(QueueFilter):
+    """A queue that a timer empties: `pump` forwards what may leave, and sets the timer anew."""
+
+    __slots__ = ("_loop", "_on_drained", "_timer")
+
+    def __init__(self, next_filter: OutputFilter, on_drained: Action) -> None:
+        super().__init__(next_filter)
+        self._loop, self._on_drained = asyncio.get_running_loop(), on_drained
+        self._timer: asyncio.TimerHandle | None = None
+
+    def take(self, item: bytes | Action) -> None:
+        """Keep an item until its time."""
+        self.put(item)
+        self.pump()
+
+    def pump(self) -> None:
+        """Forward what may leave now, and set the timer for the rest."""
+        raise NotImplementedError
+
+    def pump_in(self, delay: float) -> None:
+        """Pump again `delay` seconds from now, unless that is planned already."""
+        if self._timer is None:
+            self._timer = self._loop.call_later(max(delay, 0.0), self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self.pump()
+        self._on_drained()
+
+    def discard(self) -> None:
+        """Forget what waits here, and the timer."""
+        super().discard()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class DelayFilter(TimedFilter):
+    """Holds each write back for a delay of its own; order is kept, as TCP would."""
+
+    __slots__ = ("_draw", "_due_times")
+
+    def __init__(
+        self, next_filter: OutputFilter, on_drained: Action, draw: Callable[[], float]
+    ) -> None:
+        super().__init__(next_filter, on_drained)
+        self._draw = draw
+        self._due_times: deque[float] = deque()
+
+    def put(self, item: bytes | Action) -> None:
+        """Keep an item until its time, never before those that came earlier."""
+        due = self._loop.time() + (self._draw() if isinstance(item, bytes) else 0.0)
+        self._due_times.append(max(due, self._due_times[-1]) if self._due_times else due)
+        super().put(item)
+
+    def pop(self) -> bytes | Action:
+        """Remove the oldest item; IndexError when empty."""
+        self._due_times.popleft()
+        return super().pop()
+
+    def pump(self) -> None:
+        """Forward what is due."""
+        now = self._loop.time()
+        while self._due_times and self._due_times[0] <= now + TIMER_SLACK_S:
+            self.forward(self.pop())
+        if self._due_times:
+            self.pump_in(self._due_times[0] - now)
+
+    def discard(self) -> None:
+        """Forget what waits here, and the timer."""
+        self._due_times.clear()
+        super().discard()
+
+
+class RateFilter(TimedFilter):
+    """Forwards `rate` bytes per second, in pieces of `piece` bytes (0: what 20 ms allow)."""
+
+    __slots__ = ("_free_at", "_piece", "_rate")
+
+    def __init__(
+        self, next_filter: OutputFilter, on_drained: Action, rate: float, piece: int = 0
+    ) -> None:
+        super().__init__(next_filter, on_drained)
+        self._rate = rate
+        self._piece = piece or max(1, int(rate * _SLICE_S))
+        self._free_at = 0.0
+
+    def put(self, item: bytes | Action) -> None:
+        """Keep an item; time in which nothing waited is not made up for."""
+        if not self._waiting:
+            self._free_at = max(self._free_at, self._loop.time())
+        super().put(item)
+
+    def pump(self) -> None:
+        """Forward what the rate allows by now."""
+        now = self._loop.time()
+        while self._waiting and self._free_at <= now + TIMER_SLACK_S:
+            item = self.pop()
+            if isinstance(item, bytes):
+                item, rest = item[: self._piece], item[self._piece :]
+                if rest:
+                    self._waiting.appendleft(rest)
+                    self._buffered += len(rest)
+                self._free_at += len(item) / self._rate
+            self.forward(item)
+        if self._waiting:
+            self.pump_in(self._free_at - now)
+
+
+class HoldFilter(QueueFilter):
+    """Forwards everything, except while it is shut."""
+
+    __slots__ = ("_shut",)
+
+    def __init__(self, next_filter: OutputFilter) -> None:
+        super().__init__(next_filter)
+        self._shut = False
+
+    def take(self, item: bytes | Action) -> None:
+        """Forward an item, or keep it while shut."""
+        if self._shut:
+            self.put(item)
+        else:
+            self.forward(item)
+
+    def shut(self) -> None:
+        """Keep everything from now on."""
+        self._shut = True
+
+    def open(self) -> None:
+        """Forward what waited, and everything from now on."""
+        self._shut = False
+        self.release()
+
+
+class CutFilter(QueueFilter):
+    """Forwards `count` bytes, then runs `cut` once and drops the rest."""
+
+    __slots__ = ("_cut", "_left")
+
+    def __init__(self, next_filter: OutputFilter, count: int, cut: Action) -> None:
+        super().__init__(next_filter)
+        self._left = count
+        self._cut: Action | None = cut
+
+    def take(self, item: bytes | Action) -> None:
+        """Forward an item up to the count; an action is forwarded unless the cut came first."""
+        if self._cut is None:
+            return
+        if not isinstance(item, bytes):
+            self.forward(item)
+            return
+        passed = item[: self._left]
+        self._left -= len(passed)
+        if passed:
+            self.forward(passed)
+        if self._left == 0:
+            cut, self._cut = self._cut, None
+            self.forward(cut)
