@@ -64,16 +64,13 @@ class BackgroundServer:
 
     def wait(self, event: str, timeout: float = 10.0) -> dict[str, Any]:
         """The first event of a name, waiting `timeout` seconds for it; TimeoutError."""
-
-        def found() -> dict[str, Any] | None:
-            return next((data for _, name, data in self.events if name == event), None)
-
         with self._changed:
-            if not self._changed.wait_for(lambda: found() is not None, timeout):
-                raise TimeoutError(f"no event {event!r} within {timeout:g} s")
-            data = found()
-        assert data is not None
-        return data
+            found = self._changed.wait_for(
+                lambda: [data for _, name, data in self.events if name == event], timeout
+            )
+        if not found:
+            raise TimeoutError(f"no event {event!r} within {timeout:g} s")
+        return found[0]
 
     def forget(self) -> None:
         """Forget all events so far."""

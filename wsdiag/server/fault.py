@@ -94,7 +94,6 @@ class WebSocketChannel(Channel, Protocol):
 
     connection: Connection
     """Its protocol state: what it is told to send leaves with the next `flush`."""
-    messages_in: int
     messages_out: int
 
     @property

@@ -39,7 +39,7 @@ class QueueFilter:
 
     def __init__(self, next_filter: OutputFilter) -> None:
         self._next = next_filter
-        self._waiting: deque[bytes | Action] = deque()
+        self._waiting: deque[tuple[float, bytes | Action]] = deque()
         self._buffered = 0
 
     @property
@@ -59,15 +59,15 @@ class QueueFilter:
         """Forward an item, or keep it: what makes one filter different from another."""
         raise NotImplementedError
 
-    def put(self, item: bytes | Action) -> None:
-        """Keep an item."""
-        self._waiting.append(item)
+    def put(self, item: bytes | Action, due: float = 0.0) -> None:
+        """Keep an item; `due` is the loop's time at which it may leave."""
+        self._waiting.append((due, item))
         if isinstance(item, bytes):
             self._buffered += len(item)
 
     def pop(self) -> bytes | Action:
         """Remove the oldest item; IndexError when empty."""
-        item = self._waiting.popleft()
+        _, item = self._waiting.popleft()
         if isinstance(item, bytes):
             self._buffered -= len(item)
         return item
@@ -91,7 +91,7 @@ class QueueFilter:
 
 
 class TimedFilter(QueueFilter):
-    """A queue that a timer empties: `pump` forwards what may leave, and sets the timer anew."""
+    """A queue that a timer empties, item by item when each is `due`."""
 
     __slots__ = ("_loop", "_on_drained", "_timer")
 
@@ -100,23 +100,25 @@ class TimedFilter(QueueFilter):
         self._loop, self._on_drained = asyncio.get_running_loop(), on_drained
         self._timer: asyncio.TimerHandle | None = None
 
+    def due(self) -> float:
+        """The loop's time at which the oldest item may leave."""
+        return self._waiting[0][0]
+
     def take(self, item: bytes | Action) -> None:
         """Keep an item until its time."""
         self.put(item)
-        self.pump()
+        self._pump()
 
-    def pump(self) -> None:
-        """Forward what may leave now, and set the timer for the rest."""
-        raise NotImplementedError
-
-    def pump_in(self, delay: float) -> None:
-        """Pump again `delay` seconds from now, unless that is planned already."""
-        if self._timer is None:
-            self._timer = self._loop.call_later(max(delay, 0.0), self._on_timer)
+    def _pump(self) -> None:
+        now = self._loop.time()
+        while self._waiting and self.due() <= now + TIMER_SLACK_S:
+            self.forward(self.pop())
+        if self._waiting and self._timer is None:
+            self._timer = self._loop.call_later(max(self.due() - now, 0.0), self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
-        self.pump()
+        self._pump()
         self._on_drained()
 
     def discard(self) -> None:
@@ -130,38 +132,18 @@ class TimedFilter(QueueFilter):
 class DelayFilter(TimedFilter):
     """Holds each write back for a delay of its own; order is kept, as TCP would."""
 
-    __slots__ = ("_draw", "_due_times")
+    __slots__ = ("_draw",)
 
     def __init__(
         self, next_filter: OutputFilter, on_drained: Action, draw: Callable[[], float]
     ) -> None:
         super().__init__(next_filter, on_drained)
         self._draw = draw
-        self._due_times: deque[float] = deque()
 
-    def put(self, item: bytes | Action) -> None:
+    def put(self, item: bytes | Action, due: float = 0.0) -> None:
         """Keep an item until its time, never before those that came earlier."""
         due = self._loop.time() + (self._draw() if isinstance(item, bytes) else 0.0)
-        self._due_times.append(max(due, self._due_times[-1]) if self._due_times else due)
-        super().put(item)
-
-    def pop(self) -> bytes | Action:
-        """Remove the oldest item; IndexError when empty."""
-        self._due_times.popleft()
-        return super().pop()
-
-    def pump(self) -> None:
-        """Forward what is due."""
-        now = self._loop.time()
-        while self._due_times and self._due_times[0] <= now + TIMER_SLACK_S:
-            self.forward(self.pop())
-        if self._due_times:
-            self.pump_in(self._due_times[0] - now)
-
-    def discard(self) -> None:
-        """Forget what waits here, and the timer."""
-        self._due_times.clear()
-        super().discard()
+        super().put(item, max(due, self._waiting[-1][0]) if self._waiting else due)
 
 
 class RateFilter(TimedFilter):
@@ -177,26 +159,26 @@ class RateFilter(TimedFilter):
         self._piece = piece or max(1, int(rate * _SLICE_S))
         self._free_at = 0.0
 
-    def put(self, item: bytes | Action) -> None:
+    def due(self) -> float:
+        """When all pieces before have taken their time."""
+        return self._free_at
+
+    def put(self, item: bytes | Action, due: float = 0.0) -> None:
         """Keep an item; time in which nothing waited is not made up for."""
         if not self._waiting:
             self._free_at = max(self._free_at, self._loop.time())
         super().put(item)
 
-    def pump(self) -> None:
-        """Forward what the rate allows by now."""
-        now = self._loop.time()
-        while self._waiting and self._free_at <= now + TIMER_SLACK_S:
-            item = self.pop()
-            if isinstance(item, bytes):
-                item, rest = item[: self._piece], item[self._piece :]
-                if rest:
-                    self._waiting.appendleft(rest)
-                    self._buffered += len(rest)
-                self._free_at += len(item) / self._rate
-            self.forward(item)
-        if self._waiting:
-            self.pump_in(self._free_at - now)
+    def pop(self) -> bytes | Action:
+        """Remove a piece of the oldest item, whose time passes from now on."""
+        item = super().pop()
+        if isinstance(item, bytes):
+            item, rest = item[: self._piece], item[self._piece :]
+            if rest:
+                self._waiting.appendleft((0.0, rest))
+                self._buffered += len(rest)
+            self._free_at += len(item) / self._rate
+        return item
 
 
 class HoldFilter(QueueFilter):

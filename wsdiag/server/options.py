@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsdiag.protocol.deflate import DeflateOffer
 from wsdiag.server.fault import Fault
 
 
@@ -38,8 +37,3 @@ class ServerOptions:
     control_port: int | None = None
     """A port on loopback for `POST /faults`; None: none."""
     control_token: str | None = None
-
-    @property
-    def deflate_offer(self) -> DeflateOffer | None:
-        """What to ask for when permessage-deflate is offered; None: it is declined."""
-        return DeflateOffer() if self.compression else None

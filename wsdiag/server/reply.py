@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
@@ -66,5 +65,3 @@ class HandshakeResponse:
     subprotocol: str | None
     deflate: DeflateOffer | None
     """What to ask for when taking permessage-deflate; None: it is declined."""
-    headers: Sequence[tuple[str, str]] = ()
-    """Others that the 101 carries: a relay's are the upstream's."""

@@ -59,19 +59,17 @@ def _take_first_param(fault: type[Fault], segments: list[str], values: dict[str,
     """Read the fault's first parameter from the path, unless the next fault's name follows."""
     params = params_of(fault)
     is_name = segments[0] in BY_NAME or "/".join(segments[:2]) in BY_NAME
+    if is_name and (not params or params[0].kind.any_word):
+        return
     if not params:
-        if not is_name:
-            raise RouteError(400, f"/{fault.name} takes no path parameter")
-        return
-    if is_name and params[0].kind.any_word:
-        return
+        raise RouteError(400, f"/{fault.name} takes no path parameter")
     try:
         values[params[0].attribute] = params[0].read(segments[0])
     except ValueError as error:
-        if not is_name:
-            raise RouteError(400, f"/{fault.name}: {error}. {_allowed([fault])}") from None
-    else:
-        del segments[0]
+        if is_name:
+            return
+        raise RouteError(400, f"/{fault.name}: {error}. {_allowed([fault])}") from None
+    del segments[0]
 
 
 def _read_query(chosen: list[tuple[type[Fault], dict[str, Any]]], query: str) -> None:

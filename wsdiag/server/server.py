@@ -12,7 +12,7 @@ from typing import Any
 from wsdiag.server.connection.channel import ServedConnection, ServerChannel
 from wsdiag.server.connection.pending_upgrade import PendingUpgrade
 from wsdiag.server.connection.raw_channel import RawChannel
-from wsdiag.server.connection.upstream import connect_tcp, raw_address
+from wsdiag.server.connection.upstream import raw_address
 from wsdiag.server.control import ControlRequest
 from wsdiag.server.fault import Fault, SilentPhase
 from wsdiag.server.options import ServerOptions
@@ -49,7 +49,6 @@ class Server:
         self._accepted = 0
         self._counts: Counter[str] = Counter()
         self._started_at = 0.0
-        self._joining: set[asyncio.Task[None]] = set()
         self._control: Listener | None = None
         self.control_token = options.control_token or secrets.token_urlsafe(16)
         """What a request to the control port must carry."""
@@ -125,8 +124,6 @@ class Server:
         for listener in (self._listener, self._control):
             if listener is not None:
                 listener.close()
-        for task in tuple(self._joining):
-            task.cancel()
         for connection in tuple(self._connections):
             connection.stop()
         for stream in self._frozen:
@@ -186,27 +183,7 @@ class Server:
         self._accepted += 1
         channel = RawChannel(self, self._accepted, stream)
         self.on_opened(channel)
-        stream.pause_reading()
-        stream.start(channel)
-        task = asyncio.get_running_loop().create_task(self._join(channel))
-        self._joining.add(task)
-        task.add_done_callback(self._joining.discard)
-
-    async def _join(self, channel: RawChannel) -> None:
-        assert self.options.upstream is not None
-        try:
-            upstream = await connect_tcp(*raw_address(self.options.upstream))
-        except (OSError, UnicodeError) as error:
-            channel.emit("upstream-failed", message=str(error) or type(error).__name__)
-            channel.drop("upstream", "rst")
-            return
-        if channel.finished:
-            upstream.close()
-            return
-        channel.emit("open", peer=channel.stream.peer, upstream=upstream.peer)
-        channel.set_faults(self.combine([]))
-        channel.join(upstream)
-        channel.stream.resume_reading()
+        channel.start()
 
     def change_faults(self, faults: list[Fault]) -> None:
         """Put these faults on every path from now on, open connections included. ValueError."""

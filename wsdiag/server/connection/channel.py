@@ -29,8 +29,8 @@ Endings. Four can end a connection: the client, a fault, a relay's upstream, the
   because a connection that is cut loses what was under way. The upstream sees the same end, then
   the stream ends as asked.
 * `silent` and `hang` end nothing: the stream is frozen, and the connection stays in the server's
-  books until the client gives up or the server stops. It must not be closed earlier, for a FIN
-  would tell the client what it is supposed to find out by itself.
+  books until the server stops, also when the client gives up (nobody reads that). It must not be
+  closed earlier: a FIN would tell the client what it is supposed to find out by itself.
 * `rst-on-write` waits for the client's next byte or FIN, and answers that with RST.
 
 `finished` is set before anything else happens: from then on `send` is mute, and no hook can end
@@ -153,11 +153,6 @@ class ServerChannel:
         self.faults, self._transferred = (), ()
         self.resume_reading(Pause.FAULT)
 
-    def transferred(self, sender: Sender, count: int) -> None:
-        """Tell the faults that bytes crossed."""
-        for hook in self._transferred:
-            hook(self, sender, count)
-
     def emit(self, event: str, **data: Any) -> None:
         """Report an event of this connection."""
         self.owner.emit(self.number, event, data)
@@ -170,8 +165,8 @@ class ServerChannel:
             if self._reset_on_input:
                 self.stream.reset()
             return
-        if self._transferred:
-            self.transferred("client", len(data))
+        for hook in self._transferred:
+            hook(self, "client", len(data))
         self.receive(data)
 
     def receive(self, data: bytes) -> None:
@@ -294,8 +289,8 @@ class _StreamOutput:
         """Hand bytes to the stream."""
         channel = self._channel
         channel.stream.write(data, stamp=False)
-        if channel._transferred:
-            channel.transferred("server", len(data))
+        for hook in channel._transferred:
+            hook(channel, "server", len(data))
 
     def when_sent(self, action: Action) -> None:
         """All bytes before are the stream's by now."""

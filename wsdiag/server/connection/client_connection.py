@@ -73,11 +73,12 @@ class ClientConnection(ServerChannel):
         self.flush()
 
     def _handle(self, event: Event) -> None:
+        if isinstance(event, _MESSAGES):
+            self.messages_in += 1
         for received in self._received:
             if received(self, event):
                 return
         if isinstance(event, _MESSAGES):
-            self.messages_in += 1
             if self.connection.close_sent is None:
                 try:
                     self.deliver(event)

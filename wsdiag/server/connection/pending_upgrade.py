@@ -6,7 +6,7 @@ import asyncio
 from enum import Enum, auto
 from typing import Any
 
-from wsdiag.protocol.deflate import PerMessageDeflate
+from wsdiag.protocol.deflate import DeflateOffer, PerMessageDeflate
 from wsdiag.protocol.errors import HandshakeError
 from wsdiag.protocol.http import Request
 from wsdiag.protocol.server_handshake import ServerHandshake
@@ -18,7 +18,7 @@ from wsdiag.server.connection.upstream import dial_upstream, forwarded, upstream
 from wsdiag.server.fault import Fault
 from wsdiag.server.reply import HandshakeResponse, Hang, Reply
 from wsdiag.server.routes import RouteError, resolve
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.dial.report import DialError, DialReport
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import Arrival
 from wsdiag.transport.stream.stream import Stream
@@ -38,20 +38,6 @@ class _Phase(Enum):
 
 class PendingUpgrade:
     """One opening handshake, bounded in time and size; hands the stream on, or ends it."""
-
-    __slots__ = (
-        "_early",
-        "_full",
-        "_handshake",
-        "_hang",
-        "_phase",
-        "_task",
-        "_timer",
-        "loop",
-        "number",
-        "owner",
-        "stream",
-    )
 
     def __init__(self, owner: ConnectionOwner, number: int, stream: Stream, *, full: bool) -> None:
         self.owner, self.number, self.stream = owner, number, stream
@@ -80,7 +66,7 @@ class PendingUpgrade:
             request = self._handshake.receive(data)
         except HandshakeError as error:
             self.emit("refused", code=error.code, message=error.message)
-            self._answer(error.reply)
+            self._answer(Reply(None, body=error.reply))
             return
         if request is not None:
             self._timer.cancel()
@@ -115,18 +101,18 @@ class PendingUpgrade:
 
     # -- answers -------------------------------------------------------------------------------
 
-    def _answer(self, reply: bytes) -> None:
+    def _answer(self, reply: Reply) -> None:
         """Answer with HTTP, then end; dropping what still comes, lest a RST eat the answer."""
         self._phase = _Phase.DONE
         self._timer.cancel()
-        self.stream.write(reply, stamp=False)
+        self.stream.write(reply.render(), stamp=False)
         self.stream.half_close()
         self._timer = self.loop.call_later(_LINGER_S, self.stream.close)
 
     def _refuse(self, status: int, code: str, message: str) -> None:
         """Answer before the request is known."""
         self.emit("refused", code=code, message=message)
-        self._answer(Reply(status, body=message.encode() + b"\n").render())
+        self._answer(Reply(status, body=message.encode() + b"\n"))
 
     def _serve(self, request: Request) -> None:
         """Answer the request: under a relay, paths are the upstream's."""
@@ -135,14 +121,14 @@ class PendingUpgrade:
             faults = self.owner.combine([] if relayed else resolve(request.target))
         except RouteError as error:
             self.emit("refused", code="bad-route", path=request.path, message=str(error))
-            self._answer(Reply(error.status, body=f"{error}\n".encode()).render())
+            self._answer(Reply(error.status, body=f"{error}\n".encode()))
             return
         for fault in faults:
             answer = fault.answer(request)
             if answer is not None:
                 self.emit("refused", code=fault.name, path=request.path)
                 if isinstance(answer, Reply):
-                    self._answer(answer.render())
+                    self._answer(answer)
                 else:
                     self._phase, self._hang = _Phase.WAITING, answer
                     self.stream.freeze(blackholed=answer is Hang.BLACKHOLED)
@@ -150,12 +136,12 @@ class PendingUpgrade:
         if not request.is_upgrade:
             reply = self._plain_reply(request)
             self.emit("http", path=request.path, status=reply.status)
-            self._answer(reply.render())
+            self._answer(reply)
         elif relayed:
             self._phase = _Phase.WAITING
             self._task = self.loop.create_task(self._relay(request, faults))
         else:
-            reply, deflate = self._accept(request, faults, self._negotiate(request, faults))
+            reply, deflate = self._accept(request, faults)
             channel = ClientConnection(self.owner, self.number, self.stream, deflate)
             self._hand_over(request, faults, reply, channel)
 
@@ -186,40 +172,33 @@ class PendingUpgrade:
             session = await dial_upstream(self.owner.options, request)
         except DialError as error:
             self.emit("upstream-failed", code=error.code, message=error.message)
-            self._answer(upstream_refusal(error).render())
+            self._answer(upstream_refusal(error))
             return
         if self._phase is _Phase.DONE or self.stream.ended is not None:
             session.stream.close()
             return
-        response = self._negotiate(request, faults)
-        if session.report is not None:
-            response.subprotocol = session.report.subprotocol
-            response.headers = forwarded(session.report.headers)
-        reply, deflate = self._accept(request, faults, response)
+        reply, deflate = self._accept(request, faults, session.report)
         channel = RelayConnection(self.owner, self.number, self.stream, deflate, session)
         self._hand_over(request, faults, reply, channel)
         channel.start()
 
-    def _negotiate(self, request: Request, faults: list[Fault]) -> HandshakeResponse:
-        """What the 101 will agree to, changed by the faults."""
-        response = HandshakeResponse(
-            self._handshake.choose_subprotocol(request), self.owner.options.deflate_offer
-        )
+    def _accept(
+        self, request: Request, faults: list[Fault], upstream: DialReport | None = None
+    ) -> tuple[Reply, PerMessageDeflate | None]:
+        """The 101, in which faults and the upstream had their say, and the codec it promises."""
+        deflate = DeflateOffer() if self.owner.options.compression else None
+        response = HandshakeResponse(self._handshake.choose_subprotocol(request), deflate)
         for fault in faults:
             fault.negotiate(response, request)
-        return response
-
-    def _accept(
-        self, request: Request, faults: list[Fault], response: HandshakeResponse
-    ) -> tuple[Reply, PerMessageDeflate | None]:
-        """The 101, changed by the faults, and the codec that it promises."""
-        headers, deflate = self._handshake.accept_headers(
+        if upstream is not None:
+            response.subprotocol = upstream.subprotocol
+        headers, codec = self._handshake.accept_headers(
             request, subprotocol=response.subprotocol, deflate=response.deflate or False
         )
-        reply = Reply(101, [*headers, *response.headers])
+        reply = Reply(101, headers + (forwarded(upstream.headers) if upstream is not None else []))
         for fault in faults:
             fault.rewrite(reply)
-        return reply, deflate
+        return reply, codec
 
     def _hand_over(
         self, request: Request, faults: list[Fault], reply: Reply, channel: ServerChannel

@@ -6,6 +6,8 @@ bytes still flow the other way. Only when both have ended, or one was reset, is 
 
 from __future__ import annotations
 
+import asyncio
+
 from wsdiag.server.connection.channel import (
     HIGH_WATER,
     LOW_WATER,
@@ -13,6 +15,7 @@ from wsdiag.server.connection.channel import (
     ServerChannel,
     drop_stream,
 )
+from wsdiag.server.connection.upstream import connect_tcp, raw_address
 from wsdiag.server.fault import DropMode, Pause
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import Arrival
@@ -22,17 +25,36 @@ from wsdiag.transport.stream.stream import Stream
 class RawChannel(ServerChannel):
     """Bytes of a client on their way to the upstream and back."""
 
-    __slots__ = ("_closed", "_upstream")
+    __slots__ = ("_closed", "_task", "_upstream")
 
     def __init__(self, owner: ConnectionOwner, number: int, stream: Stream) -> None:
         super().__init__(owner, number, stream)
         self._upstream: Stream | None = None
+        self._task: asyncio.Task[None] | None = None
         self._closed = False
 
-    def join(self, upstream: Stream) -> None:
-        """Both sides are connected: bytes may flow."""
+    def start(self) -> None:
+        """Connect to the upstream; the client's bytes wait in the kernel until then."""
+        self.stream.pause_reading()
+        self.stream.start(self)
+        self._task = self.loop.create_task(self._connect())
+
+    async def _connect(self) -> None:
+        assert self.owner.options.upstream is not None
+        try:
+            upstream = await connect_tcp(*raw_address(self.owner.options.upstream))
+        except (OSError, UnicodeError) as error:
+            self.emit("upstream-failed", message=str(error) or type(error).__name__)
+            self.drop("upstream", "rst")
+            return
+        if self.finished:
+            upstream.close()
+            return
+        self.emit("open", peer=self.stream.peer, upstream=upstream.peer)
+        self.set_faults(self.owner.combine([]))
         self._upstream = upstream
         upstream.start(_UpstreamSide(self))
+        self.stream.resume_reading()
 
     def receive(self, data: bytes) -> None:
         """Pass on bytes from the client."""
@@ -116,6 +138,8 @@ class RawChannel(ServerChannel):
 
     def stop(self) -> None:
         """The server stops."""
+        if self._task is not None:
+            self._task.cancel()
         super().stop()
         if self.dropped not in ("silent", "hang"):
             self._close_half_closed()

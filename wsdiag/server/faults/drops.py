@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import cast
 
 from wsdiag.protocol.codes import Opcode
 from wsdiag.protocol.events import BinaryMessage, Event, Ping, Pong, TextMessage
@@ -38,7 +37,7 @@ class DroppingFault(Fault):
 
     raw = True
 
-    drop: str = param(
+    drop: DropMode = param(  # noqa: RUF009 (it makes a field)
         "fin", DROP_MODE, "how it ends; silent: not even TCP answers; hang: only TCP does"
     )
     code: int = param(1001, CODE, "close code, for drop=close")
@@ -46,7 +45,7 @@ class DroppingFault(Fault):
 
     def drop_now(self, channel: Channel) -> None:
         """Drop the connection as declared."""
-        channel.drop(self.name, cast(DropMode, self.drop), self.code, self.reason)
+        channel.drop(self.name, self.drop, self.code, self.reason)
 
 
 @fault("idle", "drops", option="idle-timeout", raw=True)
@@ -105,7 +104,7 @@ class Cut(Fault):
     """Sends this many bytes of a frame, then ends TCP."""
 
     bytes: int = param(3, whole(1, 2**31), "bytes of the frame that are sent")
-    drop: str = param("fin", choice("fin", "rst", "tls-eof"), "how TCP ends")
+    drop: DropMode = param("fin", choice("fin", "rst", "tls-eof"), "how TCP ends")
     after: float = param(0.0, SECONDS, "how long after the upgrade")
 
     def opened(self, channel: WebSocketChannel) -> None:
@@ -116,7 +115,7 @@ class Cut(Fault):
         size = min(self.bytes, 1 << 16)
         frame = encode_frame(Opcode.TEXT, b"x" * size, length=self.bytes + 16)
         channel.send(frame[: self.bytes])
-        channel.drop(self.name, cast(DropMode, self.drop))
+        channel.drop(self.name, self.drop)
 
 
 @fault("cut-after", "drops", raw=True)
@@ -124,11 +123,11 @@ class CutAfter(Fault):
     """Ends TCP after this many bytes to the client, wherever that cuts."""
 
     bytes: int = param(1000, whole(1, 2**31), "bytes that pass")
-    drop: str = param("fin", DROP_MODE, "how it ends")
+    drop: DropMode = param("fin", DROP_MODE, "how it ends")
 
     def output_filter(self, channel: Channel, next_filter: OutputFilter) -> OutputFilter:
         """Count what passes."""
-        cut = partial(channel.drop, self.name, cast(DropMode, self.drop), 1001)
+        cut = partial(channel.drop, self.name, self.drop, 1001)
         return CutFilter(next_filter, self.bytes, cut)
 
 

@@ -29,10 +29,7 @@ class Sink(Fault):
 
     def received(self, channel: WebSocketChannel, event: Event) -> bool:
         """Nobody answers messages."""
-        if isinstance(event, TextMessage | BinaryMessage):
-            channel.messages_in += 1
-            return True
-        return False
+        return isinstance(event, TextMessage | BinaryMessage)
 
 
 @fault("push", "sends")
@@ -74,7 +71,6 @@ class PushOnRequest(Fault):
         """Start or stop on `push N`; anything else is echoed."""
         if not isinstance(event, TextMessage) or not event.text.startswith("push "):
             return False
-        channel.messages_in += 1
         try:
             self.every = INTERVAL.parse(event.text[5:]) if event.text[5:].strip() != "0" else 0.0
         except ValueError:
@@ -136,7 +132,6 @@ class Fragment(Fault):
         data = event.text.encode() if isinstance(event, TextMessage) else event.data
         size = -(-len(data) // self.count)
         parts = [data[i * size : (i + 1) * size] for i in range(self.count)]
-        channel.messages_in += 1
         channel.messages_out += 1
         send = channel.connection.send_text if text else channel.connection.send_binary
         send(parts[0], fin=self.count == 1)
@@ -173,6 +168,5 @@ class Stats(Fault):
         """Send them again."""
         if not isinstance(event, TextMessage | BinaryMessage):
             return False
-        channel.messages_in += 1
         channel.send_text(json.dumps(channel.server_stats()))
         return True
