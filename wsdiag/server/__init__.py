@@ -4,8 +4,8 @@ Where to start: `fault` says what a fault is, and how its one declaration become
 list, page and documentation; `connection/channel` says how bytes go through faults and how
 connections end.
 
-* `server`: listens, keeps the books of its connections, stops; `background`: the same in a thread,
-  for tests; `control`: faults changed while it runs; `options`: what all of them are told.
+* `server`: listens, keeps track of its connections, stops; `background`: the same in a thread, for
+  tests; `control`: faults changed while it runs; `options`: what all of them need.
 * `connection/`: one module for each thing that a connection can be, from the request to the relay.
 * `faults/`: the faults. `filters`: how they hold outgoing bytes back. `reply`: HTTP replies as
   values.

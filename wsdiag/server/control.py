@@ -67,7 +67,7 @@ class ControlRequest:
             self._answer(400, {"error": str(error)})
 
     def stream_ended(self, end: StreamEnd) -> None:
-        """The client is gone."""
+        """The client left."""
         self._timer.cancel()
         self._stream.close()
 

@@ -24,9 +24,9 @@ flow. Those two, `transferred` and `ended` need no frames: a fault that has no o
 works on a relay of plain bytes (`raw`). `opened` and `received` are for WebSocket connections. A
 fault that is put on an open connection, by the control port, begins with `output_filter`.
 
-A fault never sees the stream. It says what shall happen through a `Channel`, which stands for one
-connection of any transport: `drop` knows how to end it, `pause_reading` how to let back-pressure
-build up, and what `send` takes passes the filters of all faults.
+A fault never sees the stream. It acts through a `Channel`, which stands for one connection of any
+transport: `drop` knows how to end it, `pause_reading` how to let back-pressure build up, and what
+`send` takes passes the filters of all faults.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ from wsdiag.server.reply import HandshakeResponse, Hang, Reply
 DropMode = Literal["close", "fin", "tls-eof", "rst", "silent", "hang", "rst-on-write"]
 Sender = Literal["client", "server"]
 SilentPhase = Literal["tcp", "tls"]
-Group = Literal["behaves", "drops", "delays", "keepalive", "sends", "handshake", "breaks rules"]
+FaultGroup = Literal[
+    "behaves", "drops", "delays", "keepalive", "sends", "handshake", "breaks rules"
+]
 AnyFault = TypeVar("AnyFault", bound="Fault")
 
 
@@ -56,7 +58,7 @@ class Pause(Flag):
     QUEUE = auto()
     """Too many bytes wait to be sent to it."""
     FAULT = auto()
-    """A fault wants it so."""
+    """A fault holds the connection up."""
     UPSTREAM = auto()
     """A relay's upstream does not take what the client sends."""
 
@@ -93,7 +95,7 @@ class WebSocketChannel(Channel, Protocol):
     """An open WebSocket connection as faults see it."""
 
     connection: Connection
-    """Its protocol state: what it is told to send leaves with the next `flush`."""
+    """Its protocol state: what is queued there leaves with the next `flush`."""
     messages_out: int
 
     @property
@@ -124,9 +126,9 @@ class Fault:
     """Its path without the leading slash."""
     summary: ClassVar[str]
     """One line of help: what the client sees."""
-    group: ClassVar[Group]
-    option: ClassVar[str | None] = ""
-    """Its command-line option where that is not the name; None: what serve does anyway."""
+    group: ClassVar[FaultGroup]
+    option: ClassVar[str | None]
+    """Its command-line option without the dashes; None: it has none."""
     raw: ClassVar[bool] = False
     """Whether it also works between two TCP connections, without knowing frames."""
     auto_pong: ClassVar[bool] = True
@@ -190,13 +192,18 @@ class Fault:
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 def fault(
-    name: str, group: Group, *, option: str | None = "", raw: bool = False, auto_pong: bool = True
+    name: str,
+    group: FaultGroup,
+    *,
+    option: str | None = "",
+    raw: bool = False,
+    auto_pong: bool = True,
 ) -> Callable[[type[AnyFault]], type[AnyFault]]:
     """Declare a fault: a dataclass whose docstring begins with its line of help (`summary`)."""
 
     def declare(cls: type[AnyFault]) -> type[AnyFault]:
-        cls.name, cls.group, cls.option = name, group, option
-        cls.raw, cls.auto_pong = raw, auto_pong
+        cls.name, cls.group, cls.raw, cls.auto_pong = name, group, raw, auto_pong
+        cls.option = name.replace("/", "-") if option == "" else option
         summary = (cls.__doc__ or "").partition("\n")[0].removesuffix(".")
         cls.summary = summary[:1].lower() + summary[1:]
         return dataclass(slots=True, kw_only=True)(cls)

@@ -30,23 +30,16 @@ class FaultOption:
         return self.name.replace("-", "_")
 
 
-def option_name(fault: type[Fault]) -> str | None:
-    """The option of a fault without its dashes; None: it has none."""
-    if fault.option is None:
-        return None
-    return fault.option or fault.name.replace("/", "-")
-
-
 def fault_options() -> list[FaultOption]:
     """An option for each fault that makes sense on every path, then those that several share."""
     options = []
     for fault in FAULTS:
-        name, params = option_name(fault), params_of(fault)
-        if name is not None:
+        params = params_of(fault)
+        if fault.option is not None:
             text = f"{fault.summary[:1].upper()}{fault.summary[1:]}."
             choices = params[0].kind.choices if params else ()
             metavar = first_metavar(fault)
-            options.append(FaultOption(name, metavar, text, metavar is not None, choices))
+            options.append(FaultOption(fault.option, metavar, text, metavar is not None, choices))
     return options + shared_options()
 
 
@@ -77,13 +70,13 @@ def shared_options() -> list[FaultOption]:
 
 def _takers(shared: str) -> list[str]:
     """Names of the options whose faults take this shared one."""
-    return [name for fault in FAULTS if (name := option_name(fault)) and shared in _shares(fault)]
+    return [fault.option for fault in FAULTS if fault.option and shared in _shares(fault)]
 
 
 def _shares(fault: type[Fault]) -> set[str]:
-    """Names of the shared options that this fault takes: none whose words it would not know.
+    """Names of the shared options that this fault takes: only those whose choices it knows.
 
-    `counts` is whose bytes count to `idle` and what is counted to `rate-limit`: not one option.
+    `counts` is whose bytes count for `idle`, and what is counted for `rate-limit`: not one option.
     """
     shared = {param.name: param.kind.choices for param in params_of(Idle)[1:]}
     return {
@@ -108,8 +101,8 @@ def fault_specs(values: Mapping[str, str | bool | None]) -> list[str]:
         takers = _takers(name)
         if not set(takers) & set(given):
             raise ValueError(f"--{name} needs {' or '.join('--' + taker for taker in takers)}")
-    names = [(fault, option_name(fault)) for fault in FAULTS]
-    return [_spec(fault, given[name], shared) for fault, name in names if name in given]
+    asked = [(fault, given[fault.option]) for fault in FAULTS if fault.option in given]
+    return [_spec(fault, value, shared) for fault, value in asked]
 
 
 def _spec(fault: type[Fault], value: str | bool | None, shared: Mapping[str, str]) -> str:

@@ -1,7 +1,7 @@
 """Filters for outgoing bytes, a chain from the connection to the stream: each may hold bytes back.
 
-A close must not overtake bytes that a filter still holds, so it travels the same way: as an action
-in the queue (`when_sent`), which runs when it arrives at the stream.
+A close must not overtake bytes that a filter still holds, so it travels the same way: an `Item` is
+bytes, or an action that runs when it arrives at the stream, after all bytes before it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 Action = Callable[[], None]
+Item = bytes | Action
 
 TIMER_SLACK_S = 0.0005
 """Timers may fire this early by the loop's own resolution; waiting again would only add to it."""
@@ -25,21 +26,16 @@ class OutputFilter(Protocol):
     def buffered_bytes(self) -> int:
         """Bytes that wait here and further on."""
 
-    def write(self, data: bytes) -> None:
-        """Take bytes that leave after all that were written before."""
-
-    def when_sent(self, action: Action) -> None:
-        """Run `action` (a close) once all that was written before has left."""
+    def write(self, item: Item) -> None:
+        """Forward an item, or keep it for later; the order is never changed."""
 
 
 class QueueFilter:
     """A filter with memory: bytes and actions wait here, and leave in order."""
 
-    __slots__ = ("_buffered", "_next", "_waiting")
-
     def __init__(self, next_filter: OutputFilter) -> None:
         self._next = next_filter
-        self._waiting: deque[tuple[float, bytes | Action]] = deque()
+        self._waiting: deque[tuple[float, Item]] = deque()
         self._buffered = 0
 
     @property
@@ -47,42 +43,27 @@ class QueueFilter:
         """Bytes that wait here and further on."""
         return self._buffered + self._next.buffered_bytes
 
-    def write(self, data: bytes) -> None:
-        """Take bytes that leave after all that were written before."""
-        self.take(data)
-
-    def when_sent(self, action: Action) -> None:
-        """Run `action` once all that was written before has left."""
-        self.take(action)
-
-    def take(self, item: bytes | Action) -> None:
+    def write(self, item: Item) -> None:
         """Forward an item, or keep it: what makes one filter different from another."""
         raise NotImplementedError
 
-    def put(self, item: bytes | Action, due: float = 0.0) -> None:
+    def put(self, item: Item, due: float = 0.0) -> None:
         """Keep an item; `due` is the loop's time at which it may leave."""
         self._waiting.append((due, item))
         if isinstance(item, bytes):
             self._buffered += len(item)
 
-    def pop(self) -> bytes | Action:
+    def pop(self) -> Item:
         """Remove the oldest item; IndexError when empty."""
         _, item = self._waiting.popleft()
         if isinstance(item, bytes):
             self._buffered -= len(item)
         return item
 
-    def forward(self, item: bytes | Action) -> None:
-        """Hand an item to the next filter."""
-        if isinstance(item, bytes):
-            self._next.write(item)
-        else:
-            self._next.when_sent(item)
-
     def release(self) -> None:
         """Forward everything at once."""
         while self._waiting:
-            self.forward(self.pop())
+            self._next.write(self.pop())
 
     def discard(self) -> None:
         """Forget what waits here."""
@@ -93,8 +74,6 @@ class QueueFilter:
 class TimedFilter(QueueFilter):
     """A queue that a timer empties, item by item when each is `due`."""
 
-    __slots__ = ("_loop", "_on_drained", "_timer")
-
     def __init__(self, next_filter: OutputFilter, on_drained: Action) -> None:
         super().__init__(next_filter)
         self._loop, self._on_drained = asyncio.get_running_loop(), on_drained
@@ -104,7 +83,7 @@ class TimedFilter(QueueFilter):
         """The loop's time at which the oldest item may leave."""
         return self._waiting[0][0]
 
-    def take(self, item: bytes | Action) -> None:
+    def write(self, item: Item) -> None:
         """Keep an item until its time."""
         self.put(item)
         self._pump()
@@ -112,7 +91,7 @@ class TimedFilter(QueueFilter):
     def _pump(self) -> None:
         now = self._loop.time()
         while self._waiting and self.due() <= now + TIMER_SLACK_S:
-            self.forward(self.pop())
+            self._next.write(self.pop())
         if self._waiting and self._timer is None:
             self._timer = self._loop.call_later(max(self.due() - now, 0.0), self._on_timer)
 
@@ -132,15 +111,13 @@ class TimedFilter(QueueFilter):
 class DelayFilter(TimedFilter):
     """Holds each write back for a delay of its own; order is kept, as TCP would."""
 
-    __slots__ = ("_draw",)
-
     def __init__(
         self, next_filter: OutputFilter, on_drained: Action, draw: Callable[[], float]
     ) -> None:
         super().__init__(next_filter, on_drained)
         self._draw = draw
 
-    def put(self, item: bytes | Action, due: float = 0.0) -> None:
+    def put(self, item: Item, due: float = 0.0) -> None:
         """Keep an item until its time, never before those that came earlier."""
         due = self._loop.time() + (self._draw() if isinstance(item, bytes) else 0.0)
         super().put(item, max(due, self._waiting[-1][0]) if self._waiting else due)
@@ -148,8 +125,6 @@ class DelayFilter(TimedFilter):
 
 class RateFilter(TimedFilter):
     """Forwards `rate` bytes per second, in pieces of `piece` bytes (0: what 20 ms allow)."""
-
-    __slots__ = ("_free_at", "_piece", "_rate")
 
     def __init__(
         self, next_filter: OutputFilter, on_drained: Action, rate: float, piece: int = 0
@@ -163,13 +138,13 @@ class RateFilter(TimedFilter):
         """When all pieces before have taken their time."""
         return self._free_at
 
-    def put(self, item: bytes | Action, due: float = 0.0) -> None:
+    def put(self, item: Item, due: float = 0.0) -> None:
         """Keep an item; time in which nothing waited is not made up for."""
         if not self._waiting:
             self._free_at = max(self._free_at, self._loop.time())
         super().put(item)
 
-    def pop(self) -> bytes | Action:
+    def pop(self) -> Item:
         """Remove a piece of the oldest item, whose time passes from now on."""
         item = super().pop()
         if isinstance(item, bytes):
@@ -184,18 +159,16 @@ class RateFilter(TimedFilter):
 class HoldFilter(QueueFilter):
     """Forwards everything, except while it is shut."""
 
-    __slots__ = ("_shut",)
-
     def __init__(self, next_filter: OutputFilter) -> None:
         super().__init__(next_filter)
         self._shut = False
 
-    def take(self, item: bytes | Action) -> None:
+    def write(self, item: Item) -> None:
         """Forward an item, or keep it while shut."""
         if self._shut:
             self.put(item)
         else:
-            self.forward(item)
+            self._next.write(item)
 
     def shut(self) -> None:
         """Keep everything from now on."""
@@ -210,24 +183,22 @@ class HoldFilter(QueueFilter):
 class CutFilter(QueueFilter):
     """Forwards `count` bytes, then runs `cut` once and drops the rest."""
 
-    __slots__ = ("_cut", "_left")
-
     def __init__(self, next_filter: OutputFilter, count: int, cut: Action) -> None:
         super().__init__(next_filter)
         self._left = count
         self._cut: Action | None = cut
 
-    def take(self, item: bytes | Action) -> None:
+    def write(self, item: Item) -> None:
         """Forward an item up to the count; an action is forwarded unless the cut came first."""
         if self._cut is None:
             return
         if not isinstance(item, bytes):
-            self.forward(item)
+            self._next.write(item)
             return
         passed = item[: self._left]
         self._left -= len(passed)
         if passed:
-            self.forward(passed)
+            self._next.write(passed)
         if self._left == 0:
             cut, self._cut = self._cut, None
-            self.forward(cut)
+            self._next.write(cut)

@@ -6,7 +6,7 @@ from importlib.resources import files
 from itertools import groupby
 
 from wsdiag.server.fault import Fault
-from wsdiag.server.fault_options import first_metavar, option_name
+from wsdiag.server.fault_options import first_metavar
 from wsdiag.server.faults import FAULTS
 from wsdiag.server.params import params_of
 from wsdiag.server.routes import example
@@ -37,12 +37,11 @@ def document() -> str:
 
 
 def _section(fault: type[Fault]) -> str:
-    option = option_name(fault)
     params = params_of(fault)
     lines = [f"### `{example(fault)}`\n", f"{fault.summary[:1].upper()}{fault.summary[1:]}."]
-    if option is not None:
+    if fault.option is not None:
         value = f" [{first_metavar(fault)}]" if params else ""
-        lines.append(f"On every path: `--{option}{value}`.")
+        lines.append(f"On every path: `--{fault.option}{value}`.")
     lines.append("")
     if params:
         lines += ["| parameter | takes | default | |", "|---|---|---|---|"]

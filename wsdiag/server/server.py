@@ -229,7 +229,7 @@ class Server:
         self._changed.set()
 
     def emit(self, number: int, event: str, data: dict[str, Any]) -> None:
-        """Count an event and tell the listener."""
+        """Count an event and report it."""
         self._counts[event] += 1
         if self._on_event is not None:
             self._on_event(number, event, data)

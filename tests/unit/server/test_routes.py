@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from wsdiag.protocol.http import Request
-from wsdiag.server.fault_options import fault_options, fault_specs, option_name
+from wsdiag.server.fault_options import fault_options, fault_specs
 from wsdiag.server.faults import FAULTS
 from wsdiag.server.faults.delays import Latency
 from wsdiag.server.faults.drops import Idle
@@ -114,7 +114,7 @@ def test_how_to_drop_needs_something_that_drops() -> None:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_every_fault_is_an_option_too(fault: type) -> None:
-    name = option_name(fault)  # type: ignore[arg-type]
+    name = fault.option  # type: ignore[attr-defined]
     if fault.name == "echo":  # type: ignore[attr-defined]
         assert name is None  # what serve does anyway
         return

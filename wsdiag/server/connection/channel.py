@@ -1,25 +1,23 @@
 """A connection that faults can work on, whatever flows through it: frames or plain bytes.
 
-In. The stream hands over what came (`data_received`). Faults are told how much, then the subclass
-takes it: it answers messages, or passes them or the bare bytes on to an upstream.
+In. The stream hands over what came (`data_received`). Faults see how much, then the subclass takes
+it: it answers messages, or passes them or the bare bytes on to an upstream.
 
 Out. `send` writes into a chain of filters, at most one for each fault, which ends at the stream:
 
     send -> filter of the last fault -> ... -> filter of the first fault -> stream
 
 A filter keeps the order of what it holds, and so does the chain; what must happen after bytes (a
-FIN after an echo) is an action that travels with them (`when_sent`). Faults are told of bytes to
-the client where the chain ends: an idle timeout counts what the network has seen, not what a delay
-still holds. New faults on an open connection make a new chain, and the old one lets go of
-everything first.
+FIN after an echo) is an action that is written after them. Faults count bytes to the client where
+the chain ends: an idle timeout counts what the network has seen, not what a delay still holds. New
+faults on an open connection make a new chain, and the old one forwards everything first.
 
 Back-pressure. `out.buffered_bytes` is what waits in the chain and in the stream together. Above
 HIGH_WATER nothing more is read from the client, until LOW_WATER: a client that does not read its
-echoes meets a closed TCP window, as it would with any server, and memory stays bounded. Nobody
-polls: whoever may have made room (the stream, a filter's timer, a fault that opens its filter)
-calls `on_drained`. Reading can wait for several reasons at once (`Pause`), and goes on when the
-last is gone. A relay applies the same marks to its upstream: it stops reading from the side that
-is ahead.
+echoes meets a closed TCP window, as it would with any server, and memory stays bounded. Whoever
+may have made room (the stream, a filter's timer, a fault that opens its filter) calls
+`on_drained`. Reading can wait for several reasons at once (`Pause`), and goes on when the last is
+gone. A relay applies the same marks to its upstream: it stops reading from the side that is ahead.
 
 Endings. Four can end a connection: the client, a fault, a relay's upstream, the server that stops.
 
@@ -28,14 +26,14 @@ Endings. Four can end a connection: the client, a fault, a relay's upstream, the
 * `drop` by a fault, except `drop=close`: the faults are taken off and what they hold is forgotten,
   because a connection that is cut loses what was under way. The upstream sees the same end, then
   the stream ends as asked.
-* `silent` and `hang` end nothing: the stream is frozen, and the connection stays in the server's
-  books until the server stops, also when the client gives up (nobody reads that). It must not be
-  closed earlier: a FIN would tell the client what it is supposed to find out by itself.
+* `silent` and `hang` end nothing: the stream is frozen, and the connection stays known to the
+  server until that stops, also when the client gives up (nobody reads that). It must not be closed
+  earlier: a FIN would tell the client what it is supposed to find out by itself.
 * `rst-on-write` waits for the client's next byte or FIN, and answers that with RST.
 
-`finished` is set before anything else happens: from then on `send` is mute, and no hook can end
-the connection a second time. However it ended, it is over for the server when the stream says so,
-and not before: `stream_ended` comes once, reports `close` and takes the connection off the books.
+`finished` is set before anything else happens: from then on `send` does nothing, and no hook can
+end the connection a second time. However it ended, it is over for the server when the stream is,
+and not before: `stream_ended` comes once, reports `close`, and the server forgets the connection.
 """
 
 from __future__ import annotations
@@ -45,7 +43,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from wsdiag.server.fault import DropMode, Fault, Pause, Sender
-from wsdiag.server.filters import Action, OutputFilter, QueueFilter
+from wsdiag.server.filters import Item, OutputFilter, QueueFilter
 from wsdiag.server.options import ServerOptions
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import Arrival
@@ -160,7 +158,7 @@ class ServerChannel:
     # -- bytes ---------------------------------------------------------------------------------
 
     def data_received(self, data: bytes, at: Arrival) -> None:
-        """Bytes from the client; once finished they are read and dropped, lest a RST follow."""
+        """Bytes from the client; once finished they are dropped: unread they would cause a RST."""
         if self.finished:
             if self._reset_on_input:
                 self.stream.reset()
@@ -285,13 +283,12 @@ class _StreamOutput:
         """Bytes that the kernel has not taken yet."""
         return self._channel.stream.unsent
 
-    def write(self, data: bytes) -> None:
-        """Hand bytes to the stream."""
+    def write(self, item: Item) -> None:
+        """Hand bytes to the stream; an action runs at once, for all bytes before it have left."""
         channel = self._channel
-        channel.stream.write(data, stamp=False)
+        if not isinstance(item, bytes):
+            item()
+            return
+        channel.stream.write(item, stamp=False)
         for hook in channel._transferred:
-            hook(channel, "server", len(data))
-
-    def when_sent(self, action: Action) -> None:
-        """All bytes before are the stream's by now."""
-        action()
+            hook(channel, "server", len(item))

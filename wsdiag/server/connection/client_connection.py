@@ -1,11 +1,11 @@
 """One open WebSocket connection of the server: echoes, and does what its faults say.
 
-The closing handshake (RFC 6455, 7) has a side that is told and one that asks. Asked by the client:
-the protocol answers its Close by itself (`auto_close`), after the echoes of the messages before,
-and we end TCP first (7.1.1). Asked by us (`close`): the Close goes out, and the client has five
-seconds for its answer. Either way ends in `finish`: FIN after everything that still waits in the
-filters, then two seconds in which bytes are read and dropped, so that the client reads our FIN and
-no RST.
+The closing handshake (RFC 6455, 7) has a side that starts it and one that answers. Started by the
+client: the protocol answers its Close by itself (`auto_close`), after the echoes of the messages
+before, and we end TCP first (7.1.1). Started by us (`close`): the Close goes out, and the client
+has five seconds for its answer. Either way ends in `finish`: FIN after everything that still waits
+in the filters, then two seconds in which bytes are read and dropped, so that the client reads our
+FIN and no RST.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ class ClientConnection(ServerChannel):
             return
         self.flush()
         self.finished = True
-        self.out.when_sent(self._end_by_fin)
+        self.out.write(self._end_by_fin)
 
     def _end_by_fin(self) -> None:
         self.end_faults()

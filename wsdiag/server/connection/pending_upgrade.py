@@ -102,7 +102,7 @@ class PendingUpgrade:
     # -- answers -------------------------------------------------------------------------------
 
     def _answer(self, reply: Reply) -> None:
-        """Answer with HTTP, then end; dropping what still comes, lest a RST eat the answer."""
+        """Answer with HTTP, then end; what still comes is read: a RST could lose the answer."""
         self._phase = _Phase.DONE
         self._timer.cancel()
         self.stream.write(reply.render(), stamp=False)

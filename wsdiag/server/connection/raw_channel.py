@@ -84,7 +84,7 @@ class RawChannel(ServerChannel):
             self.finished = True
             self.stream.reset()
         elif not self.finished and end.how != "local":
-            self.out.when_sent(self.stream.half_close)
+            self.out.write(self.stream.half_close)
         if self.stream.ended is not None:
             self._close(self.stream.ended)
 

@@ -71,7 +71,7 @@ async def dial_upstream(options: ServerOptions, request: Request) -> Session:
 
 
 def forwarded(headers: Sequence[tuple[str, str]]) -> Headers:
-    """The headers of one side that are for the other: cookies, and all that is not of one hop."""
+    """The headers to pass on to the other side: cookies, and all that is not hop-by-hop."""
     return [
         (name, value)
         for name, value in headers
