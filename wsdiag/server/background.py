@@ -11,7 +11,7 @@ from wsdiag.server.server import Server
 from wsdiag.transport.tls.trust import TrustError
 
 _START_TIMEOUT_S = 30.0
-Event = tuple[int, str, dict[str, Any]]
+ServerEvent = tuple[int, str, dict[str, Any]]
 
 
 class BackgroundServer:
@@ -19,7 +19,7 @@ class BackgroundServer:
 
     def __init__(self, options: ServerOptions) -> None:
         """Start it. What `Server.start` raises when it cannot."""
-        self.events: list[Event] = []
+        self.events: list[ServerEvent] = []
         self.url = ""
         self._changed = threading.Condition()
         self._started = threading.Event()
