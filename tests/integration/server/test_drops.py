@@ -71,7 +71,7 @@ def test_silent_is_a_black_hole(may_filter: bool, monkeypatch: pytest.MonkeyPatc
 def test_where_the_kernel_cannot_be_silenced_the_event_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stream, "deafen", lambda sock: False)
+    monkeypatch.setattr(stream, "drop_incoming", lambda sock: False)
     with serving() as server, RawClient(server.url, IDLE + "silent"):
         assert server.wait("drop")["how"] == "hang"
 

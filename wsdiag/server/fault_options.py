@@ -1,8 +1,8 @@
-"""Faults that hold for every path: the options that the declarations make, and back to faults."""
+"""Faults on every path: the command-line options made from the declarations, and back to paths."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote
 
@@ -10,9 +10,8 @@ from wsdiag.server.fault import Fault
 from wsdiag.server.faults import FAULTS
 from wsdiag.server.faults.drops import Idle
 from wsdiag.server.params import params_of
-from wsdiag.server.routes import from_spec
 
-_MANY = 8
+_MANY_CHOICES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,59 +30,53 @@ class FaultOption:
         return self.name.replace("-", "_")
 
 
-def option_name(fault: type[Fault]) -> str | None:
-    """The option of a fault without its dashes; None: it has none."""
-    if fault.option is None:
-        return None
-    return fault.option or fault.name.replace("/", "-")
-
-
 def fault_options() -> list[FaultOption]:
     """An option for each fault that makes sense on every path, then those that several share."""
     options = []
     for fault in FAULTS:
-        name, params = option_name(fault), params_of(fault)
-        if name is not None:
-            text = f"{_sentence(fault.summary)}."
+        params = params_of(fault)
+        if fault.option is not None:
+            text = f"{fault.summary[:1].upper()}{fault.summary[1:]}."
             choices = params[0].kind.choices if params else ()
             metavar = first_metavar(fault)
-            options.append(FaultOption(name, metavar, text, metavar is not None, choices))
+            options.append(FaultOption(fault.option, metavar, text, metavar is not None, choices))
     return options + shared_options()
 
 
 def first_metavar(fault: type[Fault]) -> str | None:
-    """What the option's value is called; a list too long for a line is called by its name."""
+    """What the option's value is called: its choices where they fit a line, else one word."""
     params = params_of(fault)
     if not params:
         return None
     kind = params[0].kind
-    return kind.metavar if len(kind.choices) < _MANY else params[0].name.upper()
+    return kind.metavar if len(kind.choices) < _MANY_CHOICES else params[0].name.upper()
 
 
 def shared_options() -> list[FaultOption]:
-    """`--drop` and what goes with it, each for all faults that have such a parameter."""
-    own = {param.name for param in params_of(Idle)[:1]}
+    """`--drop` and what goes with it, each for all faults that have such a parameter.
+
+    `Idle` has them all, after its own first parameter.
+    """
     return [
         FaultOption(
             param.name,
             param.kind.metavar,
-            f"With {', '.join('--' + name for name in takers(param.name))}: {param.help}.",
+            f"With {', '.join('--' + name for name in _takers(param.name))}: {param.help}.",
             choices=param.kind.choices,
         )
-        for param in params_of(Idle)
-        if param.name not in own
+        for param in params_of(Idle)[1:]
     ]
 
 
-def takers(shared: str) -> list[str]:
-    """Names of the options whose faults have this parameter, not as their first."""
-    return [name for fault in FAULTS if (name := option_name(fault)) and shared in _shares(fault)]
+def _takers(shared: str) -> list[str]:
+    """Names of the options whose faults take this shared one."""
+    return [fault.option for fault in FAULTS if fault.option and shared in _shares(fault)]
 
 
 def _shares(fault: type[Fault]) -> set[str]:
-    """Names of the shared options that this fault takes: none whose words it would not know.
+    """Names of the shared options that this fault takes: only those whose choices it knows.
 
-    `counts` is whose bytes count to `idle` and what is counted to `rate-limit`: not one option.
+    `counts` is whose bytes count for `idle`, and what is counted for `rate-limit`: not one option.
     """
     shared = {param.name: param.kind.choices for param in params_of(Idle)[1:]}
     return {
@@ -91,10 +84,6 @@ def _shares(fault: type[Fault]) -> set[str]:
         for param in params_of(fault)[1:]
         if param.name in shared and set(param.kind.choices) <= set(shared[param.name])
     }
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def fault_specs(values: Mapping[str, str | bool | None]) -> list[str]:
@@ -108,12 +97,12 @@ def fault_specs(values: Mapping[str, str | bool | None]) -> list[str]:
         for option in shared_options()
         if option.name in given
     }
-    asked = [(fault, option_name(fault)) for fault in FAULTS]
     for name in shared:
-        if not set(takers(name)) & set(given):
-            some = " or ".join("--" + taker for taker in takers(name))
-            raise ValueError(f"--{name} needs {some}")
-    return [_spec(fault, given[name], shared) for fault, name in asked if name in given]
+        takers = _takers(name)
+        if not set(takers) & set(given):
+            raise ValueError(f"--{name} needs {' or '.join('--' + taker for taker in takers)}")
+    asked = [(fault, given[fault.option]) for fault in FAULTS if fault.option in given]
+    return [_spec(fault, value, shared) for fault, value in asked]
 
 
 def _spec(fault: type[Fault], value: str | bool | None, shared: Mapping[str, str]) -> str:
@@ -124,13 +113,3 @@ def _spec(fault: type[Fault], value: str | bool | None, shared: Mapping[str, str
     query = "&".join([query, *more] if query else more)
     path = fault.name + (f"/{quote(first, safe='')}" if first else "")
     return path + (f"?{query}" if query else "")
-
-
-def build_faults(specs: Sequence[str]) -> list[Fault]:
-    """Faults from `latency/50?jitter=5`; ValueError in the words of the parameter at fault."""
-    faults = [from_spec(spec) for spec in specs]
-    names = [fault.name for fault in faults]
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise ValueError(f"{twice[0]} is given twice")
-    return faults
