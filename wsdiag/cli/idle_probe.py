@@ -201,7 +201,7 @@ def idle_probe(
 
     terminal = open_terminal(output, dial, urls=urls)
     refuse_bad_urls(urls, terminal, json=format is IdleFormat.json)
-    each = 1 + len(plan_round(options).lanes)  # one more watches over them
+    each = 1 + len(plan_round(options).trials)  # one more watches over them
     make_room(len(urls) * each, terminal, json=format is IdleFormat.json)
     with tracing(output, terminal, urls=len(urls)) as tracer:
         sys.exit(probe_and_show(urls, options, dial, terminal, format, tracer))

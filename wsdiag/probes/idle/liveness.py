@@ -1,91 +1,58 @@
-"""A question to a connection that has been quiet: a Ping (or a message), and what came of it."""
+"""A liveness check: is a connection that was idle still there? A Ping or a message, and its answer.
+
+Judged by its Pong; by a message where the endpoint answers no Pings but echoes `--send`; where it
+does neither, by TCP's acknowledgement of the Ping.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
 
 from wsdiag.protocol.events import BinaryMessage, Event, Pong, TextMessage
-from wsdiag.transport.session import Session
-
-Method = Literal["ping", "data", "ack"]
 
 # An acknowledgement takes a round trip; a delayed one 40 ms more (Linux: 200 ms at most).
 ACK_WAIT_S = 3.0
-# So many Pings at once ask a second time: an endpoint that loses Pongs answers one of them.
+# So many Pings at once are a retry: an endpoint that loses Pongs answers one of them.
 RETRY_PINGS = 5
 
 
 @dataclass(slots=True)
 class LivenessCheck:
-    """One question, asked `at_s` (seconds since the upgrade) after `idle_s` of quiet."""
+    """One check, sent `at_s` (seconds since the upgrade) after `idle_s` without a byte."""
 
     at_s: float
     idle_s: float
     payload: bytes
-    retransmits_before: int
+    """The Ping's; empty: a message was sent."""
     expect: str | None = None
+    """A regular expression that a message must match to be the answer; None: any."""
+    retransmits_before: int | None = None
+    """TCP segments sent again on this connection before the check; None where TCP does not tell."""
     answered_s: float | None = None
-    again_at_s: float | None = None
-    """When it was asked a second time."""
-    lost: bool = False
-    """Whether only the second time was answered."""
+    retried_s: float | None = None
+    first_pong_lost: bool = False
+    """Whether only the retry was answered."""
 
-    @classmethod
-    def ask(
-        cls,
-        session: Session,
-        method: Method,
-        at_s: float,
-        idle_s: float,
-        token: str,
-        send: str | None,
-        expect: str | None,
-    ) -> LivenessCheck:
-        """Write it. The method `ack` sends a Ping too: TCP's acknowledgement is the answer."""
-        before = _retransmits(session)
-        if method == "data" and send is not None:
-            session.send_text(send, stamp=False)
-            return cls(at_s, idle_s, b"", before, expect)
-        payload = token.encode("ascii")
-        session.ping(payload)
-        return cls(at_s, idle_s, payload, before)
+    @property
+    def answered_late(self) -> bool:
+        """Whether the answer came, after the deadline, to the check itself and not to its retry."""
+        return self.retried_s is not None and not self.first_pong_lost
 
-    def again(self, session: Session, at_s: float) -> None:
-        """Ask with Pings once more: TCP acknowledged the first, so only its Pong may be lost."""
-        self.again_at_s = at_s
-        for number in range(RETRY_PINGS):
-            session.ping(self.payload + b"+%d" % number)
-
-    def hears(self, event: Event, at_s: float) -> bool:
-        """Whether this event answers it; noted with its time."""
+    def matches(self, event: Event) -> bool:
+        """Whether this event is an answer."""
         if isinstance(event, Pong):
-            first, _, second = event.payload.partition(b"+")
-            matches = bool(self.payload) and first == self.payload
-            self.lost = self.lost or (matches and bool(second) and self.answered_s is None)
+            return bool(self.payload) and event.payload.partition(b"+")[0] == self.payload
+        if isinstance(event, TextMessage):
+            text = event.text
+        elif isinstance(event, BinaryMessage):
+            text = event.data.decode("utf-8", "replace")
         else:
-            matches = not self.payload and _expected(event, self.expect)
-        if matches and self.answered_s is None:
+            return False
+        return not self.payload and (self.expect is None or bool(re.search(self.expect, text)))
+
+    def answered(self, event: Event, at_s: float) -> None:
+        """Note an event that matches; the first one counts."""
+        if self.answered_s is None:
             self.answered_s = at_s
-        return matches
-
-    def retransmitted(self, session: Session) -> int | None:
-        """TCP segments sent again since it was asked; None where TCP does not tell."""
-        info = session.tcp_info()
-        return None if info is None else info.total_retrans - self.retransmits_before
-
-
-def _expected(event: Event, pattern: str | None) -> bool:
-    if isinstance(event, TextMessage):
-        text = event.text
-    elif isinstance(event, BinaryMessage):
-        text = event.data.decode("utf-8", "replace")
-    else:
-        return False
-    return pattern is None or re.search(pattern, text) is not None
-
-
-def _retransmits(session: Session) -> int:
-    info = session.tcp_info()
-    return 0 if info is None else info.total_retrans
+            self.first_pong_lost = isinstance(event, Pong) and event.payload != self.payload

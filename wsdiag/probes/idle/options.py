@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from wsdiag.probes.idle.keepalives import BEHAVIOURS
 from wsdiag.records import TrialKind
 
 DEFAULT_TRIALS: tuple[TrialKind, ...] = ("idle", "ping", "pong", "tcp-keepalive")
 
-# A control connection, an idle one and a pinging one: with fewer nothing can be told apart.
+# A control connection, an idle one and a pinging one: fewer leave every drop ambiguous.
 FEWEST_CONNECTIONS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdleOptions:
-    """Options of `idle-probe`, named as the flags; durations in seconds. ValueError: senseless."""
+    """Options of `idle-probe`, named as the flags; durations in seconds. Raises ValueError."""
 
     from_s: float = 30.0
     to_s: float = 120.0
@@ -63,9 +64,9 @@ class IdleOptions:
     @property
     def all_trials(self) -> tuple[TrialKind, ...]:
         """`trials`, with those that `push` and `send` add."""
-        added: list[TrialKind] = []
-        if self.push is not None and "push" not in self.trials:
-            added.append("push")
-        if self.send is not None and "data" not in self.trials:
-            added.append("data")
-        return (*self.trials, *added)
+        added = (
+            kind
+            for kind, behaviour in BEHAVIOURS.items()
+            if behaviour.text_from is not None and getattr(self, behaviour.text_from) is not None
+        )
+        return tuple(dict.fromkeys((*self.trials, *added)))
