@@ -51,12 +51,11 @@ class RoundContext:
     """One URL's round."""
 
     url: str
-    options: IdleOptions
+    facts: EndpointFacts
     dial: DialOptions
     tracer: Tracer | None
     clock: ProbeClock
     emit: Callable[[IdleEvent], None]
-    facts: EndpointFacts
     round: int = 1
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a trial's phase, or a fact, may matter to the round."""

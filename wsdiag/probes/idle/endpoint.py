@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from wsdiag.judgement.diagnosis.diagnose import diagnose
 from wsdiag.judgement.products.intermediaries import hops_from_headers
 from wsdiag.judgement.verdict.evidence import ProbeContext
 from wsdiag.judgement.verdict.judge import judge
-from wsdiag.probes.idle.clock import ProbeClock
-from wsdiag.probes.idle.context import EndpointFacts, RoundContext
-from wsdiag.probes.idle.liveness import LivenessCheck
-from wsdiag.probes.idle.options import IdleOptions
+from wsdiag.probes.idle.context import RoundContext
 from wsdiag.probes.idle.plan import TrialPlan, plan_refinement, plan_round
 from wsdiag.probes.idle.round import Round
+from wsdiag.probes.idle.state import LivenessCheck
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import Pong
-from wsdiag.records import IdleEvent, IdleTrial
+from wsdiag.records import IdleTrial
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.report import DialError
 from wsdiag.transport.session import Session, SessionEnded
-from wsdiag.transport.trace import Tracer
 
 _CLOSE_S = 1.0
 
@@ -31,21 +28,10 @@ _CLOSE_S = 1.0
 class EndpointProbe:
     """One URL's share of the probe."""
 
-    def __init__(
-        self,
-        url: str,
-        options: IdleOptions,
-        dial_options: DialOptions,
-        tracer: Tracer | None,
-        clock: ProbeClock,
-        emit: Callable[[IdleEvent], None],
-    ) -> None:
-        self.url = url
+    def __init__(self, context: RoundContext) -> None:
+        self.url = context.url
         self.trials: list[IdleTrial] = []
-        self._options = options
-        self._context = RoundContext(
-            url, options, dial_options, tracer, clock, emit, EndpointFacts(options)
-        )
+        self._context = context
         self._control: Session | None = None
         self._round: Round | None = None
         self._error: str | None = None
@@ -86,11 +72,12 @@ class EndpointProbe:
 
     def case(self, shared_end_s: float | None = None) -> ProbeContext:
         """The circumstances for the verdict."""
-        facts, report = self._context.facts, self._control.report if self._control else None
+        facts = self._context.facts
+        report = None if self._control is None else self._control.report
         return ProbeContext(
             url=self.url,
-            longest_s=self._options.longest_s,
-            keepalive_s=self._options.keepalive_s,
+            longest_s=facts.options.longest_s,
+            keepalive_s=facts.options.keepalive_s,
             answers_pings=facts.answers_pings,
             echoes=facts.echoes,
             rtt_s=facts.rtt_s,
@@ -102,18 +89,19 @@ class EndpointProbe:
             shared_end_s=shared_end_s,
             error=self._error,
             partial=self._stopping.is_set(),
-            required_s=self._options.require_s,
+            required_s=facts.options.require_s,
             notes=tuple(self._notes),
         )
 
     async def _rounds(self) -> None:
-        plan = plan_round(self._options)
+        options = self._context.facts.options
+        plan = plan_round(options)
         self._notes = plan.notes
-        for _ in range(self._options.repeat):
+        for _ in range(options.repeat):
             await self._run_round(plan.trials)
             if self._stopping.is_set():
                 return
-        if self._options.refine:
+        if options.refine:
             await self._refine()
 
     async def _refine(self) -> None:
@@ -123,7 +111,7 @@ class EndpointProbe:
         if bracket is None or bracket.high is None or so_far.drop is None:
             return
         if so_far.drop.how in ("silent", "rst-on-write"):
-            trials = plan_refinement(self._options, bracket.low, bracket.high).trials
+            trials = plan_refinement(self._context.facts.options, bracket.low, bracket.high).trials
             if trials:
                 await self._run_round(trials)
 
@@ -148,7 +136,7 @@ class EndpointProbe:
 
 async def learn_how_to_check(control: Session, context: RoundContext) -> None:
     """Find out on the control connection what this endpoint answers, and close it."""
-    facts, send = context.facts, context.options.send
+    facts, send = context.facts, context.facts.options.send
     try:
         if await _answered(control, context, None):
             facts.answers_pings = True
@@ -166,7 +154,7 @@ async def learn_how_to_check(control: Session, context: RoundContext) -> None:
 
 async def _answered(control: Session, context: RoundContext, text: str | None) -> bool:
     """Whether a message, or for None a Ping, is answered. Raises SessionEnded."""
-    clock, options, facts = context.clock, context.options, context.facts
+    clock, facts, options = context.clock, context.facts, context.facts.options
     sent_s = clock.now_s()
     check = LivenessCheck(sent_s, 0.0, b"wsdiag control" if text is None else b"", options.expect)
     if text is None:

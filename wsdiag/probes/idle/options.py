@@ -53,6 +53,10 @@ class IdleOptions:
             )
         if "idle" not in self.trials:
             raise ValueError("--trials needs idle: without it nothing is measured")
+        for kind in self.trials:
+            text_from = BEHAVIOURS[kind].text_from
+            if text_from is not None and getattr(self, text_from) is None:
+                raise ValueError(f"{kind} needs --{text_from} TEXT")
         if self.expect is not None and self.send is None:
             raise ValueError("--expect needs --send TEXT")
 

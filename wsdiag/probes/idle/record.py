@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from wsdiag.probes.idle.liveness import LivenessCheck
-from wsdiag.probes.idle.state import TrialState
+from wsdiag.probes.idle.state import LivenessCheck, TrialState
 from wsdiag.records import Drop, IdleTrial, Outcome
 
 # Server traffic kept a trial busy whose longest idle time stayed this much below the one wanted.
@@ -15,10 +14,9 @@ _KEPT_BUSY = 0.95
 def trial_record(
     state: TrialState,
     url: str,
-    round_: int,
     outcome: Outcome,
+    age_s: float | None = None,
     *,
-    age_s: float | None,
     drop: Drop | None = None,
     detail: str | None = None,
     retransmits: int | None = None,
@@ -39,7 +37,7 @@ def trial_record(
         connection=state.index,
         started_s=round(state.started_s, 3),
         detail=detail,
-        round=round_,
+        round=state.round,
     )
     if age_s is None:
         return record

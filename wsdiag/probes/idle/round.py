@@ -141,7 +141,9 @@ class Round:
 
     async def _watch_idle(self) -> None:
         """Until every idle trial has ended, or those that did say enough."""
-        limit_s = self._limit_s()
+        starts_s = [trial.plan.start_s for trial in self._idle if not trial.plan.late]
+        longest_s = max((trial.state.idle_for_s for trial in self._idle), default=0.0)
+        limit_s = self._began_s + max(starts_s, default=0.0) + overall_limit_s(longest_s)
         while not self._stopping and any(trial.record is None for trial in self._idle):
             if settled_by_silence(self._idle_periods()):
                 break
@@ -172,7 +174,7 @@ class Round:
 
     async def _check_the_rest(self) -> None:
         """Check what is left for a last sign of life, and wait for the answers."""
-        briefly_s = min(_INTERRUPTED_WAIT_S, self._context.options.pong_timeout_s)
+        briefly_s = min(_INTERRUPTED_WAIT_S, self._context.facts.options.pong_timeout_s)
         hurried = self._stopping
         self._finish(self._trials, briefly_s if hurried else _FULL)
         while any(trial.state.phase in OPEN_PHASES for trial in self._trials):
@@ -182,11 +184,6 @@ class Round:
                 hurried = True
 
     # -- decisions -----------------------------------------------------------------------------
-
-    def _limit_s(self) -> float:
-        starts_s = [trial.plan.start_s for trial in self._idle if not trial.plan.late]
-        longest_s = max((trial.state.idle_for_s for trial in self._idle), default=0.0)
-        return self._began_s + max(starts_s, default=0.0) + overall_limit_s(longest_s)
 
     def _idle_periods(self) -> list[IdlePeriod]:
         """What the idle trials say about silence; those dropped with an event say nothing."""

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from wsdiag.judgement.verdict.compare import compare, shared_end_s
 from wsdiag.judgement.verdict.judge import judge
 from wsdiag.probes.idle.clock import ProbeClock
+from wsdiag.probes.idle.context import EndpointFacts, RoundContext
 from wsdiag.probes.idle.endpoint import EndpointProbe
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.probes.idle.outcome import idle_exit_code
@@ -59,7 +60,7 @@ class IdleRun:
         clock = ProbeClock()
         watching = asyncio.create_task(_watch_for_suspends(clock))
         try:
-            self._probes = [self._probe(url, clock) for url in self._urls]
+            self._probes = [EndpointProbe(self._context(url, clock)) for url in self._urls]
             if self._stopped:
                 self.stop()
             async with asyncio.TaskGroup() as group:
@@ -73,9 +74,9 @@ class IdleRun:
             clock.stop()
             self._events.put_nowait(None)
 
-    def _probe(self, url: str, clock: ProbeClock) -> EndpointProbe:
-        emit = self._events.put_nowait
-        return EndpointProbe(url, self._options, self._dial, self._tracer, clock, emit)
+    def _context(self, url: str, clock: ProbeClock) -> RoundContext:
+        facts, emit = EndpointFacts(self._options), self._events.put_nowait
+        return RoundContext(url, facts, self._dial, self._tracer, clock, emit)
 
     def _verdicts(self) -> list[IdleVerdict]:
         shared = None

@@ -2,22 +2,67 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from wsdiag.probes.idle.activity import ActivityLog, IdleTimes
 from wsdiag.probes.idle.context import EndpointFacts
 from wsdiag.probes.idle.keepalives import KeepaliveSchedule
-from wsdiag.probes.idle.liveness import ACK_WAIT_S, LivenessCheck
-from wsdiag.probes.idle.phases import TRANSITIONS, Action, TrialEvent, TrialPhase
+from wsdiag.probes.idle.phases import TrialEvent, TrialPhase
 from wsdiag.probes.idle.plan import TrialPlan
 from wsdiag.protocol.events import BinaryMessage, Event, Ping, Pong, TextMessage
 from wsdiag.records import Drop
 
+# An acknowledgement takes a round trip; a delayed one 40 ms more (Linux: 200 ms at most).
+ACK_WAIT_S = 3.0
+# So many Pings at once are a retry: an endpoint that loses Pongs answers one of them.
+RETRY_PINGS = 5
 # Float rounding: a deadline this close has been reached.
 _GRAIN_S = 1e-4
 _RETRY_WAIT_S = 5.0
 _WORDS: dict[type, str] = {Ping: "ping", Pong: "pong", TextMessage: "text", BinaryMessage: "binary"}
+
+
+@dataclass(slots=True)
+class LivenessCheck:
+    """One check, sent `at_s` (seconds since the upgrade) after `idle_s` without a byte."""
+
+    at_s: float
+    idle_s: float
+    payload: bytes
+    """The Ping's; empty: a message was sent."""
+    expect: str | None = None
+    """A regular expression that a message must match to be the answer; None: any."""
+    retransmits_before: int | None = None
+    """TCP segments sent again on this connection before the check; None where TCP does not tell."""
+    answered_s: float | None = None
+    retried_s: float | None = None
+    first_pong_lost: bool = False
+    """Whether only the retry was answered."""
+
+    @property
+    def answered_late(self) -> bool:
+        """Whether the answer came, after the deadline, to the check itself and not to its retry."""
+        return self.retried_s is not None and not self.first_pong_lost
+
+    def matches(self, event: Event) -> bool:
+        """Whether this event is an answer."""
+        if isinstance(event, Pong):
+            return bool(self.payload) and event.payload.partition(b"+")[0] == self.payload
+        if isinstance(event, TextMessage):
+            text = event.text
+        elif isinstance(event, BinaryMessage):
+            text = event.data.decode("utf-8", "replace")
+        else:
+            return False
+        return not self.payload and (self.expect is None or bool(re.search(self.expect, text)))
+
+    def answered(self, event: Event, at_s: float) -> None:
+        """Note an event that matches; the first one counts."""
+        if self.answered_s is None:
+            self.answered_s = at_s
+            self.first_pong_lost = isinstance(event, Pong) and event.payload != self.payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +80,7 @@ class TrialState:
     plan: TrialPlan
     index: int
     facts: EndpointFacts
+    round: int = 1
     phase: TrialPhase = TrialPhase.DIALING
     started_s: float = 0.0
     """When the connection was upgraded, since the probe's start."""
@@ -83,40 +129,32 @@ class TrialState:
 
     # -- what happens --------------------------------------------------------------------------
 
-    def advance(self, event: TrialEvent) -> Action:
-        """Go on to the next phase; what is to be done on the way."""
-        self.phase, action = TRANSITIONS[self.phase, event]
-        return action
-
     def received(self, event: Event, at_s: float) -> str:
         """Note what the peer sent, other than a Close; in a word, for the timeline."""
-        answer = self.check is not None and self.check.matches(event)
-        # A Pong with any other payload is a heartbeat of the endpoint's own (RFC 6455, 5.5.3).
-        if answer or (isinstance(event, Pong) and self._is_ours(event)):
+        word, check = _WORDS[type(event)], self.check
+        answer = check is not None and check.matches(event)
+        ours = isinstance(event, Pong) and (
+            self.unanswered or check is not None or event.payload.startswith(b"wsdiag")
+        )
+        # Any other Pong is a heartbeat of the endpoint's own (RFC 6455, 5.5.3).
+        if answer or ours:
             self.activity.add(at_s, "received")
         else:
-            self.activity.add_unsolicited(at_s, _WORDS[type(event)])
+            self.activity.add_unsolicited(at_s, word)
         if isinstance(event, Ping):
             # Any client answers a Ping, and so has our session: that is not ours to omit.
             self.activity.add(at_s, "sent", reply=True)
-        if isinstance(event, Pong):
-            self._pong(event.payload, at_s)
-        if answer and self.check is not None:
-            self.check.answered(event, at_s)
-            if isinstance(event, Pong):
-                self.facts.pong_received(at_s - self.check.at_s)
-        return _WORDS[type(event)]
-
-    def _is_ours(self, pong: Pong) -> bool:
-        return bool(self.unanswered or self.check or pong.payload.startswith(b"wsdiag"))
-
-    def _pong(self, payload: bytes, at_s: float) -> None:
-        sent_s = self.unanswered.get(payload)
-        if sent_s is not None:
+        if isinstance(event, Pong) and event.payload in self.unanswered:
+            sent_s = self.unanswered[event.payload]
             self.facts.pong_received(at_s - sent_s, in_use=True)
             # A Pong may answer all Pings before it (RFC 6455, 5.5.3).
             self.lost_pongs += sum(at < sent_s for at in self.unanswered.values())
             self.unanswered = {p: at for p, at in self.unanswered.items() if at > sent_s}
+        if answer and check is not None:
+            check.answered(event, at_s)
+            if isinstance(event, Pong):
+                self.facts.pong_received(at_s - check.at_s)
+        return word
 
     # -- what is due ---------------------------------------------------------------------------
 
@@ -134,7 +172,15 @@ class TrialState:
             return TrialEvent.ENDED
         if self.check is not None:
             return self._check_event(self.check, now_s, acknowledged)
-        return self._keepalive_event(now_s, acknowledged) or self._due_event(now_s, last_byte_s)
+        if (event := self._keepalive_event(now_s, acknowledged)) is not None:
+            return event
+        if self.finish is not None:
+            return TrialEvent.CHECK_DUE if self.finish.check else TrialEvent.STOPPED
+        if self.plan.trial == "idle" and now_s - last_byte_s >= self.idle_for_s - _GRAIN_S:
+            return TrialEvent.CHECK_DUE
+        if self.schedule is not None and now_s >= self.schedule.due_s - _GRAIN_S:
+            return TrialEvent.KEEPALIVE_DUE
+        return None
 
     def due_s(self, last_byte_s: float) -> float | None:
         """When an event is due at the latest; None: only the peer can make one."""
@@ -147,28 +193,15 @@ class TrialState:
             dues.append(last_byte_s + self.idle_for_s)
         return min(dues, default=None)
 
-    def _due_event(self, now_s: float, last_byte_s: float) -> TrialEvent | None:
-        if self.finish is not None:
-            return TrialEvent.CHECK_DUE if self.finish.check else TrialEvent.STOPPED
-        idle_s = now_s - last_byte_s
-        if self.plan.trial == "idle" and idle_s >= self.idle_for_s - _GRAIN_S:
-            return TrialEvent.CHECK_DUE
-        if self.schedule is not None and now_s >= self.schedule.due_s - _GRAIN_S:
-            return TrialEvent.KEEPALIVE_DUE
-        return None
-
     def _keepalive_event(
         self, now_s: float, acknowledged: Callable[[], bool | None]
     ) -> TrialEvent | None:
-        retried_s, deadline_s = self.retried_s, self._pong_deadline_s
-        retrying = self.phase is TrialPhase.RETRYING_KEEPALIVE
-        if retrying and all(at > (retried_s or 0.0) for at in self.unanswered.values()):
-            return TrialEvent.ANSWERED
+        deadline_s, retrying = self._pong_deadline_s, self.phase is TrialPhase.RETRYING_KEEPALIVE
+        if retrying and all(at > (self.retried_s or 0.0) for at in self.unanswered.values()):
+            return TrialEvent.KEEPALIVE_ANSWERED
         if deadline_s is None or now_s < deadline_s - _GRAIN_S:
             return None
-        if not retrying and acknowledged():
-            return TrialEvent.ACKNOWLEDGED
-        return TrialEvent.SILENT
+        return TrialEvent.ACKNOWLEDGED if not retrying and acknowledged() else TrialEvent.SILENT
 
     @property
     def _pong_deadline_s(self) -> float | None:
@@ -189,7 +222,7 @@ class TrialState:
     ) -> TrialEvent | None:
         late = self.phase is TrialPhase.WAITING_FOR_LATE_PONG
         if check.answered_s is not None:
-            return TrialEvent.ANSWERED
+            return TrialEvent.LATE_PONG if late else TrialEvent.ANSWERED
         if now_s < self._check_deadline_s(check) - _GRAIN_S:
             return None
         if self._only_tcp_answers(check):

@@ -10,11 +10,10 @@ from wsdiag.probes.idle.activity import Direction
 from wsdiag.probes.idle.connection import TrialConnection, dial_patiently, refusal_text
 from wsdiag.probes.idle.context import RoundContext
 from wsdiag.probes.idle.keepalives import BEHAVIOURS, Sending
-from wsdiag.probes.idle.liveness import RETRY_PINGS, LivenessCheck
-from wsdiag.probes.idle.phases import Action, TrialEvent, TrialPhase
+from wsdiag.probes.idle.phases import TRANSITIONS, TrialEvent, TrialPhase
 from wsdiag.probes.idle.plan import TrialPlan
 from wsdiag.probes.idle.record import late_text, trial_record
-from wsdiag.probes.idle.state import Finish, TrialState
+from wsdiag.probes.idle.state import RETRY_PINGS, Finish, LivenessCheck, TrialState
 from wsdiag.protocol.events import Event
 from wsdiag.records import Drop, IdleTrial, Outcome, TrialActivity, TrialStarted
 from wsdiag.transport.dial.report import DialError
@@ -28,7 +27,7 @@ class Trial:
 
     def __init__(self, plan: TrialPlan, index: int, context: RoundContext) -> None:
         self.plan = plan
-        self.state = TrialState(plan, index, context.facts)
+        self.state = TrialState(plan, index, context.facts, context.round)
         self.record: IdleTrial | None = None
         """Once the outcome is known."""
         self._context = context
@@ -92,26 +91,28 @@ class Trial:
     # -- acting --------------------------------------------------------------------------------
 
     def _handle(self, event: TrialEvent, detail: str | None = None) -> None:
-        match self.state.advance(event):
-            case Action.START:
+        """Go on to the next phase, and do what the event demands."""
+        self.state.phase = TRANSITIONS[self.state.phase, event]
+        match event:
+            case TrialEvent.OPENED:
                 self._start()
-            case Action.KEEP_ALIVE:
+            case TrialEvent.KEEPALIVE_DUE:
                 self._keep_alive()
-            case Action.CHECK:
+            case TrialEvent.CHECK_DUE:
                 self._check()
-            case Action.RETRY:
+            case TrialEvent.ACKNOWLEDGED:
                 self._retry()
-            case Action.TELL_ROUND:
+            case TrialEvent.UNANSWERED:
                 self._context.changed.set()
-            case Action.RECORD_REFUSED:
+            case TrialEvent.REFUSED:
                 self._record("refused", detail=detail)
-            case Action.RECORD_ALIVE:
+            case TrialEvent.ANSWERED | TrialEvent.NO_PONG_EXPECTED:
                 self._record("alive", detail=self._alive_detail(event))
-            case Action.RECORD_DROPPED:
+            case TrialEvent.ENDED:
                 self._record("dropped", drop=self.state.drop)
-            case Action.RECORD_SILENT:
+            case TrialEvent.SILENT | TrialEvent.LATE_PONG:
                 self._record("silent", drop=self._silent_drop())
-            case Action.RECORD_ABORTED:
+            case TrialEvent.STOPPED | TrialEvent.VIOLATED | TrialEvent.CUT_SHORT:
                 self._record("aborted", detail=detail or event.value)
 
     def _start(self) -> None:
@@ -144,9 +145,8 @@ class Trial:
                 session.pong(b"wsdiag")
                 self._sent("pong")
             case "text":
-                text_from = self._behaviour.text_from
-                text = getattr(self._context.options, text_from) if text_from else None
-                session.send_text(text or "", stamp=False)
+                text = getattr(self._context.facts.options, self._behaviour.text_from or "")
+                session.send_text(text, stamp=False)
                 self._sent("text")
             case "tcp-keepalive":
                 self._set_tcp_keepalive()
@@ -160,7 +160,7 @@ class Trial:
 
     def _check(self) -> None:
         context, connection, now_s = self._context, self._open, self._open.now_s()
-        text, expect = context.facts.check_text, context.options.expect
+        text, expect = context.facts.check_text, context.facts.options.expect
         payload = b"wsdiag %d" % self.state.index if text is None else b""
         self.state.check = LivenessCheck(
             now_s, now_s - self._last_byte_s(), payload, expect, connection.retransmits()
@@ -212,6 +212,7 @@ class Trial:
         state, clock = self.state, self._context.clock
         if state.drop is not None or state.phase is TrialPhase.DONE:
             return
+        # A reset is the answer to our check where a device on the way has forgotten the connection.
         if drop.how == "rst" and state.check is not None and state.check.answered_s is None:
             drop = replace(drop, how="rst-on-write")
         state.drop, state.stalled_s = drop, clock.stalled_s()
@@ -260,14 +261,7 @@ class Trial:
                 now = connection.retransmits()
                 retransmits = None if now is None else now - state.check.retransmits_before
         self.record = trial_record(
-            state,
-            context.url,
-            context.round,
-            outcome,
-            age_s=age_s,
-            drop=drop,
-            detail=detail,
-            retransmits=retransmits,
+            state, context.url, outcome, age_s, drop=drop, detail=detail, retransmits=retransmits
         )
         context.emit(self.record)
         context.changed.set()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from wsdiag.probes.idle.liveness import LivenessCheck
 from wsdiag.probes.idle.record import late_text
+from wsdiag.probes.idle.state import LivenessCheck
 from wsdiag.protocol.events import BinaryMessage, Event, Ping, Pong, TextMessage
 
 

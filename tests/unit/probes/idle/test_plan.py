@@ -54,6 +54,8 @@ def test_refinement_splits_the_bracket_by_the_second() -> None:
         {"step_s": -1},
         {"max_connections": 2},
         {"trials": ("ping",)},
+        {"trials": ("idle", "data")},
+        {"trials": ("idle", "push")},
         {"expect": "x"},
         {"repeat": 0},
         {"pong_timeout_s": 0},

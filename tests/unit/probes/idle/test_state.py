@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 
 from wsdiag.probes.idle.context import EndpointFacts
 from wsdiag.probes.idle.keepalives import BEHAVIOURS
-from wsdiag.probes.idle.liveness import ACK_WAIT_S, LivenessCheck
 from wsdiag.probes.idle.options import IdleOptions
-from wsdiag.probes.idle.phases import Action, TrialEvent, TrialPhase
+from wsdiag.probes.idle.phases import TRANSITIONS, TrialEvent, TrialPhase
 from wsdiag.probes.idle.plan import TrialPlan, plan_round
 from wsdiag.probes.idle.record import trial_record
-from wsdiag.probes.idle.state import Finish, TrialState
+from wsdiag.probes.idle.state import ACK_WAIT_S, Finish, LivenessCheck, TrialState
 from wsdiag.protocol.events import Ping, Pong, TextMessage
 from wsdiag.records import Drop, TrialKind
 
@@ -34,9 +33,12 @@ class Driven:
         self.facts = EndpointFacts(IdleOptions(), answers_pings)
         self.state = TrialState(TrialPlan(trial=trial, **plan), 7, self.facts)  # type: ignore[arg-type]
         self.acknowledged = acknowledged
-        self.outcome: Action | None = None
         self.now_s = 0.0
-        self.state.advance(E.OPENED)
+        self.go(E.OPENED)
+
+    @property
+    def done(self) -> bool:
+        return self.state.phase is TrialPhase.DONE
 
     @property
     def due_s(self) -> float | None:
@@ -49,28 +51,27 @@ class Driven:
     def step(self, now_s: float) -> list[TrialEvent]:
         """Everything that is due at that moment, done."""
         events = []
-        while self.outcome is None and (event := self.event(now_s)) is not None:
+        while not self.done and (event := self.event(now_s)) is not None:
             events.append(event)
-            self.act(self.state.advance(event))
+            self.go(event)
             assert len(events) < 9, events
         return events
 
-    def act(self, action: Action) -> None:
+    def go(self, event: TrialEvent) -> None:
         state, now_s = self.state, self.now_s
-        if action is Action.CHECK:
+        state.phase = TRANSITIONS[state.phase, event]
+        if event is E.CHECK_DUE:
             state.check = LivenessCheck(now_s, now_s - state.activity.last_byte_s, b"wsdiag 7")
-        elif action is Action.KEEP_ALIVE and state.schedule is not None:
+        elif event is E.KEEPALIVE_DUE and state.schedule is not None:
             state.schedule.sent.append(now_s)
             if BEHAVIOURS[state.plan.trial].needs_answer:
                 state.unanswered[b"%d" % len(state.schedule.sent)] = now_s
-        elif action is Action.RETRY and state.check is not None:
+        elif event is E.ACKNOWLEDGED and state.check is not None:
             state.check.retried_s = now_s
-        elif action is Action.RETRY:
+        elif event is E.ACKNOWLEDGED:
             state.retried_s = now_s
             state.unanswered[b"retry"] = now_s
-        elif action.name.startswith("RECORD"):
-            self.outcome = action
-        if action in (Action.CHECK, Action.KEEP_ALIVE, Action.RETRY):
+        if event in (E.CHECK_DUE, E.KEEPALIVE_DUE, E.ACKNOWLEDGED):
             state.activity.add(now_s, "sent")
 
 
@@ -82,7 +83,7 @@ def test_an_idle_period_ends_with_a_check_that_is_answered() -> None:
     assert trial.due_s == 40.0
     trial.state.received(Pong(b"wsdiag 7"), 30.1)
     assert trial.step(30.1) == [E.ANSWERED]
-    assert trial.outcome is Action.RECORD_ALIVE
+    assert trial.done
     assert trial.facts.rtt_s == pytest.approx(0.1)
 
 
@@ -101,9 +102,9 @@ def test_silence_waits_for_a_late_pong_and_stays_silence() -> None:
     assert trial.state.phase is TrialPhase.WAITING_FOR_LATE_PONG
     assert trial.due_s == 45.0
     trial.state.received(Pong(b"wsdiag 7"), 43.0)
-    assert trial.step(43.0) == [E.ANSWERED]
-    assert trial.outcome is Action.RECORD_SILENT
-    assert trial_record(trial.state, "", 1, "silent", age_s=30.0).late_pong_s == 13.0
+    assert trial.step(43.0) == [E.LATE_PONG]
+    assert trial.done
+    assert trial_record(trial.state, "", "silent", 30.0).late_pong_s == 13.0
 
 
 def test_what_tcp_acknowledged_is_asked_again() -> None:
@@ -114,7 +115,7 @@ def test_what_tcp_acknowledged_is_asked_again() -> None:
     assert trial.step(44.9) == []
     trial.state.received(Pong(b"wsdiag 7+3"), 44.9)
     assert trial.step(44.9) == [E.ANSWERED]
-    record = trial_record(trial.state, "", 1, "alive", age_s=44.9)
+    record = trial_record(trial.state, "", "alive", 44.9)
     assert (record.outcome, record.lost_pongs, record.longest_idle_s) == ("alive", 1, 30.0)
 
 
@@ -122,21 +123,19 @@ def test_asked_twice_in_vain_is_silent() -> None:
     trial = Driven(idle_for_s=30.0, acknowledged=True)
     events = [event for at_s in (30.0, 40.0, 45.0, 50.0) for event in trial.step(at_s)]
     assert events == [E.CHECK_DUE, E.ACKNOWLEDGED, E.UNANSWERED, E.SILENT]
-    assert trial.outcome is Action.RECORD_SILENT
+    assert trial.done
 
 
 @pytest.mark.parametrize(
-    ("acknowledged", "outcome"),
-    [(True, Action.RECORD_ALIVE), (None, Action.RECORD_ALIVE), (False, Action.RECORD_SILENT)],
+    ("acknowledged", "last"),
+    [(True, E.NO_PONG_EXPECTED), (None, E.NO_PONG_EXPECTED), (False, E.SILENT)],
 )
-def test_without_pongs_tcp_is_the_judge(acknowledged: bool | None, outcome: Action) -> None:
+def test_without_pongs_tcp_is_the_judge(acknowledged: bool | None, last: TrialEvent) -> None:
     trial = Driven(idle_for_s=30.0, answers_pings=False, acknowledged=acknowledged)
     trial.step(30.0)
     assert trial.due_s == 30.0 + ACK_WAIT_S
-    trial.step(33.0)
-    if outcome is Action.RECORD_SILENT:
-        trial.step(38.0)
-    assert trial.outcome is outcome
+    assert trial.step(33.0) == [last]
+    assert trial.done
 
 
 def test_a_ping_sent_before_the_endpoint_was_known_to_answer_none_proves_nothing_by_silence() -> (
@@ -146,7 +145,6 @@ def test_a_ping_sent_before_the_endpoint_was_known_to_answer_none_proves_nothing
     trial.step(5.0)
     trial.facts.answers_pings, trial.facts.echoes = False, True
     assert trial.step(8.0) == [E.NO_PONG_EXPECTED]
-    assert trial.outcome is Action.RECORD_ALIVE
 
 
 def test_a_keepalive_without_its_pong_is_retried_then_silent() -> None:
@@ -155,7 +153,7 @@ def test_a_keepalive_without_its_pong_is_retried_then_silent() -> None:
     assert trial.step(30.0) == [E.ACKNOWLEDGED]
     assert trial.state.phase is TrialPhase.RETRYING_KEEPALIVE
     assert trial.step(35.0) == [E.SILENT]
-    assert trial.outcome is Action.RECORD_SILENT
+    assert trial.done
 
 
 def test_a_retry_that_is_answered_goes_on_though_a_newer_ping_is_on_its_way() -> None:
@@ -165,7 +163,7 @@ def test_a_retry_that_is_answered_goes_on_though_a_newer_ping_is_on_its_way() ->
     assert trial.step(40.0 - 7.0) == []
     trial.state.unanswered[b"newer"] = 33.0
     trial.state.received(Pong(b"retry"), 34.0)
-    assert trial.step(34.0) == [E.ANSWERED]
+    assert trial.step(34.0) == [E.KEEPALIVE_ANSWERED]
     assert trial.state.phase is TrialPhase.WAITING
     assert trial.state.lost_pongs == 1
     assert trial.step(36.0) == []
@@ -200,7 +198,7 @@ def test_the_round_ends_a_trial(finish: Finish, first: TrialEvent, then: TrialEv
     trial.state.finish = finish
     assert trial.step(5.0) == [first]
     assert trial.step(15.0) == ([] if then is None else [then])
-    assert trial.outcome is not None
+    assert trial.done
 
 
 def test_an_end_comes_before_everything_else() -> None:
@@ -236,7 +234,7 @@ def test_whatever_happens_a_trial_ends_or_knows_what_it_waits_for(
 ) -> None:
     trial = Driven(plan.trial, answers_pings=answers_pings, acknowledged=acknowledged)
     trial.state = state = TrialState(plan, 7, trial.facts)
-    state.advance(E.OPENED)
+    trial.go(E.OPENED)
     now_s = 0.0
     for after_s, what in story:
         now_s += after_s
@@ -249,11 +247,11 @@ def test_whatever_happens_a_trial_ends_or_knows_what_it_waits_for(
             state.finish = Finish(what != "stop", {"hurry": 2.0}.get(what, float("inf")))
         trial.step(now_s)
         due_s = trial.due_s
-        assert trial.outcome is not None or due_s is None or due_s > now_s - 0.001
-    if trial.outcome is None:
+        assert trial.done or due_s is None or due_s > now_s - 0.001
+    if not trial.done:
         state.finish = state.finish or Finish(True, float("inf"))
         trial.step(now_s)
         for _ in range(4):
-            if trial.outcome is None and trial.due_s is not None:
+            if not trial.done and trial.due_s is not None:
                 trial.step(max(now_s, trial.due_s))
-    assert trial.outcome is not None
+    assert trial.done
