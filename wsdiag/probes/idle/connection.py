@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic_ns
 
-from wsdiag.probes.common.drops import drop_of_end
-from wsdiag.protocol.events import Close, Event, Violation
-from wsdiag.records import Drop
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.report import DialError
-from wsdiag.transport.session import Received, Session
-from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.session import Session
 from wsdiag.transport.trace import Tracer
 
 _TOO_MANY = frozenset({429, 503})
@@ -29,42 +24,17 @@ class TrialConnection:
     def __init__(self, session: Session) -> None:
         self.session = session
 
-    def listen(
-        self,
-        received: Callable[[Event, float], None],
-        violated: Callable[[str], None],
-        dropped: Callable[[Drop], None],
-    ) -> None:
-        """Report by calls, beginning with what has come already: traffic, a broken rule, the end
-        (or ends: a Close frame, then TCP's)."""
-        protocol = self.session.connection
-
-        def on_event(item: Received) -> None:
-            event, at_s = item.event, self._since_s(item.at.mono_ns)
-            if isinstance(event, Close):
-                dropped(Drop("close", round(at_s, 3), code=event.code, reason=event.reason))
-            elif not isinstance(event, Violation):
-                received(event, at_s)
-            elif not protocol.cut_off:  # else the stream's end follows
-                violated(event.error.message)
-
-        def on_end(end: StreamEnd) -> None:
-            if end.how != "local":
-                at_s = round(self._since_s(end.at.mono_ns), 3)
-                dropped(drop_of_end(end, at_s, cut_off=protocol.cut_off))
-
-        self.session.push(on_event, on_end)
-
     def now_s(self) -> float:
         """The connection's age."""
-        return self._since_s(monotonic_ns())
+        return self.since_upgrade_s(monotonic_ns())
 
     @property
     def last_byte_s(self) -> float:
         """When bytes last crossed the socket, be it of a message that is still incomplete."""
-        return self._since_s(self.session.stream.last_activity)
+        return self.since_upgrade_s(self.session.stream.last_activity)
 
-    def _since_s(self, mono_ns: int) -> float:
+    def since_upgrade_s(self, mono_ns: int) -> float:
+        """A moment of the monotonic clock on this axis."""
         return max(0.0, (mono_ns - self.session.opened.mono_ns) / 1e9)
 
     @property
@@ -72,6 +42,11 @@ class TrialConnection:
         """How long the upgrade took."""
         report = self.session.report
         return 0.0 if report is None else report.phases_ms.get("upgrade", 0.0) / 1e3
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the stream ended inside a frame, which is no more than an end."""
+        return self.session.connection.cut_off
 
     def acknowledged(self) -> bool | None:
         """Whether TCP has acknowledged all that was sent; None where it does not tell."""
@@ -99,14 +74,11 @@ async def dial_patiently(
         try:
             return await dial(url, options, tracer=tracer, timestamps=False)
         except DialError as error:
-            if not _worth_repeating(error):
+            busy = error.report.status in _TOO_MANY
+            if not busy and error.kind not in ("refused", "timeout", "closed"):
                 raise
             await asyncio.sleep(_pause_s(error, attempt) + spread_s)
     return await dial(url, options, tracer=tracer, timestamps=False)
-
-
-def _worth_repeating(error: DialError) -> bool:
-    return error.report.status in _TOO_MANY or error.kind in ("refused", "timeout", "closed")
 
 
 def _pause_s(error: DialError, attempt: int) -> float:

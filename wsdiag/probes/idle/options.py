@@ -54,9 +54,9 @@ class IdleOptions:
         if "idle" not in self.trials:
             raise ValueError("--trials needs idle: without it nothing is measured")
         for kind in self.trials:
-            text_from = BEHAVIOURS[kind].text_from
-            if text_from is not None and getattr(self, text_from) is None:
-                raise ValueError(f"{kind} needs --{text_from} TEXT")
+            option = BEHAVIOURS[kind].text_from
+            if option is not None and self.text_of(kind) is None:
+                raise ValueError(f"{kind} needs --{option} TEXT")
         if self.expect is not None and self.send is None:
             raise ValueError("--expect needs --send TEXT")
 
@@ -65,12 +65,7 @@ class IdleOptions:
         """The longest idle period to survive: `to_s`, or what is required if that is longer."""
         return max(self.to_s, self.require_s or 0.0)
 
-    @property
-    def all_trials(self) -> tuple[TrialKind, ...]:
-        """`trials`, with those that `push` and `send` add."""
-        added = (
-            kind
-            for kind, behaviour in BEHAVIOURS.items()
-            if behaviour.text_from is not None and getattr(self, behaviour.text_from) is not None
-        )
-        return tuple(dict.fromkeys((*self.trials, *added)))
+    def text_of(self, kind: TrialKind) -> str | None:
+        """The text that trials of a kind send; None: they send none, or it was not given."""
+        option = BEHAVIOURS[kind].text_from
+        return None if option is None else getattr(self, option)

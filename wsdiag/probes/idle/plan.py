@@ -99,7 +99,9 @@ def _companions(options: IdleOptions) -> tuple[list[TrialPlan], list[TrialPlan]]
     Ping trial remain, then their late twins.
     """
     gap, first = options.keepalive_s, options.keepalive_s * _FIRST_GAP
-    kinds = [kind for kind in BEHAVIOURS if kind != "idle" and kind in options.all_trials]
+    # A text that was given adds the kind that sends it.
+    tried = {*options.trials, *(kind for kind in BEHAVIOURS if options.text_of(kind) is not None)}
+    kinds = [kind for kind in BEHAVIOURS if kind != "idle" and kind in tried]
     periodic = [kind for kind in kinds if BEHAVIOURS[kind].keepalive is not None]
     steady = [TrialPlan(trial=kind, gap_s=gap) for kind in periodic]
     doubling = [TrialPlan(trial=kind, gap_s=gap, first_gap_s=first) for kind in periodic]

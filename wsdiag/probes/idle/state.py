@@ -1,4 +1,4 @@
-"""What one trial knows of its connection, and what follows from it: no I/O, no side effects."""
+"""What one trial knows of its connection, and which event follows from it: no I/O."""
 
 from __future__ import annotations
 

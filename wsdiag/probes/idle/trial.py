@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
+from wsdiag.probes.common.drops import drop_of_end
 from wsdiag.probes.idle.activity import Direction
 from wsdiag.probes.idle.connection import TrialConnection, dial_patiently, refusal_text
 from wsdiag.probes.idle.context import RoundContext
@@ -14,9 +15,11 @@ from wsdiag.probes.idle.phases import TRANSITIONS, TrialEvent, TrialPhase
 from wsdiag.probes.idle.plan import TrialPlan
 from wsdiag.probes.idle.record import late_text, trial_record
 from wsdiag.probes.idle.state import RETRY_PINGS, Finish, LivenessCheck, TrialState
-from wsdiag.protocol.events import Event
+from wsdiag.protocol.events import Close, Violation
 from wsdiag.records import Drop, IdleTrial, Outcome, TrialActivity, TrialStarted
 from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.session import Received
+from wsdiag.transport.stream.ends import StreamEnd
 
 # A server that sends without pause must not flood the timeline: one entry in so many seconds.
 _SHOWN_EVERY_S = 0.05
@@ -124,7 +127,7 @@ class Trial:
                 context.url, state.index, plan.trial, plan.idle_for_s, plan.gap_s, state.idle_for_s
             )
         )
-        connection.listen(self._received, self._violated, self._dropped)
+        connection.session.push(self._received, self._ended)
         if state.drop is None and state.violation is None:
             self._set_tcp_keepalive()
             if self._behaviour.first is not None:
@@ -145,8 +148,8 @@ class Trial:
                 session.pong(b"wsdiag")
                 self._sent("pong")
             case "text":
-                text = getattr(self._context.facts.options, self._behaviour.text_from or "")
-                session.send_text(text, stamp=False)
+                text = self._context.facts.options.text_of(self.plan.trial)
+                session.send_text(text or "", stamp=False)
                 self._sent("text")
             case "tcp-keepalive":
                 self._set_tcp_keepalive()
@@ -200,13 +203,20 @@ class Trial:
 
     # -- receiving -----------------------------------------------------------------------------
 
-    def _received(self, event: Event, at_s: float) -> None:
-        self._show(at_s, "received", self.state.received(event, at_s))
+    def _received(self, item: Received) -> None:
+        event, at_s = item.event, self._open.since_upgrade_s(item.at.mono_ns)
+        if isinstance(event, Close):
+            self._dropped(Drop("close", round(at_s, 3), code=event.code, reason=event.reason))
+        elif not isinstance(event, Violation):
+            self._show(at_s, "received", self.state.received(event, at_s))
+        elif not self._open.cut_off:  # else the stream's end follows
+            self.state.violation = event.error.message
         self._wake.set()
 
-    def _violated(self, message: str) -> None:
-        self.state.violation = message
-        self._wake.set()
+    def _ended(self, end: StreamEnd) -> None:
+        if end.how != "local":
+            at_s = round(self._open.since_upgrade_s(end.at.mono_ns), 3)
+            self._dropped(drop_of_end(end, at_s, cut_off=self._open.cut_off))
 
     def _dropped(self, drop: Drop) -> None:
         state, clock = self.state, self._context.clock
@@ -219,7 +229,7 @@ class Trial:
         clock.note_suspend()
         self._wake.set()
 
-    # -- telling -------------------------------------------------------------------------------
+    # -- reporting -----------------------------------------------------------------------------
 
     @property
     def _open(self) -> TrialConnection:
