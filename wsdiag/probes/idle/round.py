@@ -11,15 +11,15 @@ Beside them run, each for a doubt that an idle drop alone would leave:
 
 * Idle trials without a period, which only watch. One starts late on purpose: connections that end
   at the same age met a timer; those that end at the same moment met a restart.
-* A trial for each kind of keepalive at the interval asked for: does it hold the connection? What
-  lives here while idle ones are dropped shows that idleness was the reason, and not age.
+* A trial for each kind of keepalive at the interval asked for: does it keep the connection open?
+  What lives here while idle ones are dropped shows that idleness was the reason, and not age.
 * The same with gaps that double from a sixteenth of that interval. The timeout may be shorter than
   the interval; then the steady trial dies as the idle ones do, and nothing would be known of
   keepalives. Gaps that never exceed half of the age were, whatever the timeout turns out to be,
   short enough when it passed. As soon as it is known, they stay below half of it.
-* The control connection (`endpoint`), which is never left idle: is there an endpoint, does it
-  answer Pings at all? Only then is a missing Pong a sign. Where none comes, the answer to a
-  message counts, and where there is no echo either, TCP's acknowledgement.
+* The control connection (`endpoint`), checked before it was ever idle: is there an endpoint, does
+  it answer Pings at all? Only then does a missing Pong mean anything. Where none comes, the answer
+  to a message counts, and where there is no echo either, TCP's acknowledgement.
 
 Then in three steps:
 
@@ -27,14 +27,14 @@ Then in three steps:
    once the two longest periods tried so far went unanswered: one could be an accident.
 2. The first drop says when idle connections go, not yet that keepalives help. A keepalive trial
    has proof only when it lived longer than the timeout by a margin (a tenth, a second at least),
-   counted from its own start; until then it is watched, but never for longer than a quarter of the
-   timeout, for a trial may be gone in a way that shows nothing.
+   counted from its own start; until then it is watched, though not for longer than a quarter of
+   the timeout (five seconds at least): one that dialled late could hold up the others' verdict.
 3. What is left is checked for a last sign of life; an interrupted probe waits two seconds for the
    answers, and what has not answered by then proves nothing.
 
 A suspend stops our clock but not the device's, and a stalled process sees an end late. Neither can
-be undone, so both are recorded (`clock`), the stall with the trial that it may have touched, and
-the verdict widens its range or says that this machine was the reason.
+be undone, so both are recorded (`clock`), the stall with the trial whose end it may have delayed; the
+verdict widens its range by it, or says that this machine was the reason.
 """
 
 from __future__ import annotations

@@ -1,8 +1,15 @@
-"""When keepalives are due."""
+"""What trials send, and when keepalives are due."""
 
 from __future__ import annotations
 
-from wsdiag.probes.idle.keepalives import KeepaliveSchedule
+from typing import get_args
+
+from wsdiag.probes.idle.keepalives import BEHAVIOURS, KeepaliveSchedule
+from wsdiag.records import TrialKind
+
+
+def test_every_kind_of_trial_has_its_row() -> None:
+    assert set(BEHAVIOURS) == set(get_args(TrialKind))
 
 
 def test_doubling_gaps_never_exceed_half_of_the_age() -> None:
