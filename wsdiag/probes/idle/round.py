@@ -33,8 +33,8 @@ Then in three steps:
    answers, and what has not answered by then proves nothing.
 
 A suspend stops our clock but not the device's, and a stalled process sees an end late. Neither can
-be undone, so both are recorded (`clock`), the stall with the trial whose end it may have delayed; the
-verdict widens its range by it, or says that this machine was the reason.
+be undone, so both are recorded (`clock`), the stall with the trial whose end it may have delayed;
+the verdict widens its range by it, or says that this machine was the reason.
 """
 
 from __future__ import annotations
