@@ -17,7 +17,7 @@ How = Literal["fin", "rst", "close", "half", "cut", "silent", "bye"]
 
 
 @dataclass(kw_only=True)
-class Manners:
+class Behaviour:
     """What the endpoint does; seconds. `idle_s` may differ from connection to connection."""
 
     idle_s: float | Callable[[int], float] | None = None
@@ -52,7 +52,7 @@ def frame(opcode: int, payload: bytes = b"") -> bytes:
 class Endpoint:
     """A running endpoint; `url` reaches it."""
 
-    manners: Manners
+    behaviour: Behaviour
     port: int = 0
     connections: int = 0
     open: int = 0
@@ -70,8 +70,8 @@ class Endpoint:
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
-        if self.manners.dies_at_s is not None:
-            self._spawn(self._die(self.manners.dies_at_s))
+        if self.behaviour.dies_at_s is not None:
+            self._spawn(self._die(self.behaviour.dies_at_s))
 
     def _spawn(self, work) -> asyncio.Task[None]:  # type: ignore[no-untyped-def]
         task = asyncio.create_task(work)
@@ -85,7 +85,7 @@ class Endpoint:
         self._server.close()
         for writer in list(self._writers):
             reset(writer)
-        if self.manners.restarts:
+        if self.behaviour.restarts:
             self._server = await asyncio.start_server(
                 self._serve, "127.0.0.1", self.port, reuse_address=True
             )
@@ -112,14 +112,14 @@ class Endpoint:
 
     async def _handshake(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        if self.manners.most is not None and self.open >= self.manners.most:
+        if self.behaviour.most is not None and self.open >= self.behaviour.most:
             writer.write(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n")
             await writer.drain()
             return
         lines = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
         key = next(v for k, v in lines.items() if k.lower() == b"sec-websocket-key")
         accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
-        extra = "".join(f"{name}: {value}\r\n" for name, value in self.manners.headers).encode()
+        extra = "".join(f"{name}: {value}\r\n" for name, value in self.behaviour.headers).encode()
         writer.write(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
             b"Connection: Upgrade\r\nSec-WebSocket-Accept: " + accept + b"\r\n" + extra + b"\r\n"
@@ -143,11 +143,11 @@ class _Talk:
         writer: asyncio.StreamWriter,
         number: int,
     ) -> None:
-        self.endpoint, self.manners = endpoint, endpoint.manners
+        self.endpoint, self.behaviour = endpoint, endpoint.behaviour
         self.reader, self.writer = reader, writer
         self.loop = asyncio.get_running_loop()
         self.born = self.heard = self.spoke = self.loop.time()
-        idle = self.manners.idle_s
+        idle = self.behaviour.idle_s
         self.idle_s = idle(number) if callable(idle) else idle
 
     async def run(self) -> None:
@@ -164,18 +164,18 @@ class _Talk:
         self.spoke = self.loop.time()
 
     async def chat(self) -> None:
-        manners = self.manners
-        if manners.welcome is not None:
-            self.say(frame(1, manners.welcome.encode()))
-        if manners.close_at_once is not None:
-            self.say(frame(8, struct.pack("!H", manners.close_at_once)))
-        if manners.bad_frame_after_s is not None:
-            await asyncio.sleep(manners.bad_frame_after_s)
+        behaviour = self.behaviour
+        if behaviour.welcome is not None:
+            self.say(frame(1, behaviour.welcome.encode()))
+        if behaviour.close_at_once is not None:
+            self.say(frame(8, struct.pack("!H", behaviour.close_at_once)))
+        if behaviour.bad_frame_after_s is not None:
+            await asyncio.sleep(behaviour.bad_frame_after_s)
             self.say(b"\xff\x00")
-        every = manners.ping_every_s or manners.text_every_s
+        every = behaviour.ping_every_s or behaviour.text_every_s
         while every is not None:
             await asyncio.sleep(every)
-            self.say(frame(9, b"hi") if manners.ping_every_s else frame(1, b"news"))
+            self.say(frame(9, b"hi") if behaviour.ping_every_s else frame(1, b"news"))
         await asyncio.Event().wait()
 
     async def read(self) -> None:
@@ -188,11 +188,11 @@ class _Talk:
                 b ^ mask[i % 4] for i, b in enumerate(await self.reader.readexactly(length))
             )
             opcode = head[0] & 0x0F
-            if not self.manners.only_messages_count or opcode == 1:
+            if not self.behaviour.only_messages_count or opcode == 1:
                 self.heard = self.loop.time()
-            if opcode == 9 and self.manners.answers_pings:
+            if opcode == 9 and self.behaviour.answers_pings:
                 self.say(frame(10, payload))
-            elif opcode == 1 and self.manners.echo:
+            elif opcode == 1 and self.behaviour.echo:
                 self.say(frame(1, payload))
             elif opcode == 8:
                 self.endpoint.clean_closes += 1
@@ -200,41 +200,43 @@ class _Talk:
                 return
 
     def last(self) -> float:
-        if self.manners.only_messages_count:
+        if self.behaviour.only_messages_count:
             return self.heard
         both = {"both": max(self.heard, self.spoke), "client": self.heard, "server": self.spoke}
-        return both[self.manners.counts]
+        return both[self.behaviour.counts]
 
     async def guard(self) -> None:
-        manners = self.manners
+        behaviour = self.behaviour
         while True:
             dues = []
             if self.idle_s is not None:
                 dues.append(self.last() + self.idle_s)
-            if manners.lifetime_s is not None:
-                dues.append(self.born + manners.lifetime_s)
+            if behaviour.lifetime_s is not None:
+                dues.append(self.born + behaviour.lifetime_s)
             if not dues:
                 await asyncio.Event().wait()
             left = min(dues) - self.loop.time()
             if left <= 0:
-                await self.drop(manners.how)
+                await self.drop(behaviour.how)
                 return
             await asyncio.sleep(left)
 
     async def drop(self, how: How) -> None:
-        goodbye = frame(8, struct.pack("!H", self.manners.code) + self.manners.reason.encode())
+        last_frame = frame(
+            8, struct.pack("!H", self.behaviour.code) + self.behaviour.reason.encode()
+        )
         if how == "rst":
             reset(self.writer)
         elif how == "close":
-            self.writer.write(goodbye)
+            self.writer.write(last_frame)
             await asyncio.sleep(0.05)
         elif how == "bye":
             self.writer.write(frame(1, b"you are too quiet"))
             await asyncio.sleep(0.02)
-            self.writer.write(goodbye)
+            self.writer.write(last_frame)
             await asyncio.sleep(0.05)
         elif how == "cut":
-            self.writer.write(goodbye[:3])
+            self.writer.write(last_frame[:3])
         elif how == "half":
             self.writer.write_eof()
             await asyncio.sleep(60)
@@ -252,9 +254,9 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def endpoint(**manners) -> AsyncIterator[Endpoint]:  # type: ignore[no-untyped-def]
+async def endpoint(**behaviour) -> AsyncIterator[Endpoint]:  # type: ignore[no-untyped-def]
     """A running endpoint, stopped at the end."""
-    running = Endpoint(Manners(**manners))
+    running = Endpoint(Behaviour(**behaviour))
     await running.start()
     try:
         yield running
