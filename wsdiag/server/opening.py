@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from wsdiag.protocol.deflate import PerMessageDeflate
 from wsdiag.protocol.errors import HandshakeError
-from wsdiag.protocol.handshake import Request, ServerHandshake
+from wsdiag.protocol.http import Request
+from wsdiag.protocol.server_handshake import ServerHandshake
 from wsdiag.server import page
 from wsdiag.server.fault import Fault
 from wsdiag.server.link import Link
