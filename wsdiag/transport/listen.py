@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsdiag.transport.dial.resolve import format_address
 from wsdiag.transport.stream.blackhole import accept_incoming, drop_incoming
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stream import Stream
+from wsdiag.transport.stream.tcp import format_address
 from wsdiag.transport.tls.layer import TlsLayer
 from wsdiag.transport.tls.trust import load_chain
 

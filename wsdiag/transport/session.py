@@ -17,7 +17,7 @@ from wsdiag.transport.dial.report import DialReport
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
 from wsdiag.transport.stream.stream import Stream
-from wsdiag.transport.stream.tcpinfo import TcpInfo
+from wsdiag.transport.stream.tcp import TcpInfo
 
 _QUEUE_HIGH, _QUEUE_LOW = 64, 16
 _UNSENT_HIGH = 1 << 20

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from wsdiag.transport.trace import Phase, Tracer
+    from wsdiag.protocol.http import Response
+    from wsdiag.transport.tls.values import TlsFacts
 
-Kind = Literal[
+ErrorKind = Literal[
     "dns",
     "connect",
     "refused",
@@ -23,37 +23,6 @@ Kind = Literal[
     "closed",
     "usage",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class ChainLink:
-    """One certificate of the chain that the peer presented; dates are RFC 3339."""
-
-    subject: str
-    issuer: str
-    not_before: str
-    not_after: str
-
-
-class TlsFacts(NamedTuple):
-    """What TLS negotiated and the certificate's facts; dates are RFC 3339, None: unreadable."""
-
-    version: str | None
-    cipher: str | None
-    alpn: str | None
-    subject: str | None
-    issuer: str | None
-    sans: tuple[str, ...]
-    not_before: str | None
-    not_after: str | None
-    expires_in_days: int | None
-    verified: bool
-    purposes: tuple[str, ...] = ()
-    """The certificate's extended key usages; () for any."""
-    issuer_url: str | None = None
-    """Where the certificate says that its issuer's is published."""
-    chain: tuple[ChainLink, ...] | None = None
-    """As presented, the server's own first; None where this Python does not tell."""
 
 
 @dataclass(slots=True)
@@ -81,70 +50,31 @@ class DialReport:
     credentials_dropped: bool = False
     """Whether a redirect led to another origin, where credentials were not sent on."""
     total_ms: float = 0.0
-    tracer: Tracer | None = None
-
-    def redirected(self, left: str, target: str) -> None:
-        """Begin anew at `target`: what was found out about `left` is history."""
-        self.redirects += (left,)
-        self.url, self.phases_ms = target, {}
-        self.status, self.reason, self.headers, self.body = None, "", (), b""
-        self.address = self.proxy = self.proxy_why = self.tls = None
-
-    def headers_sent(self, first_line: str, headers: tuple[tuple[str, str], ...]) -> None:
-        """Tell the tracer about a head that was sent."""
-        if self.tracer is not None:
-            from wsdiag.transport.trace import HeadersTraced
-
-            self.tracer(HeadersTraced(monotonic_ns(), self.url, "sent", first_line, headers))
-
-    def headers_received(self, first_line: str, headers: tuple[tuple[str, str], ...]) -> None:
-        """Tell the tracer about a head that came."""
-        if self.tracer is not None:
-            from wsdiag.transport.trace import HeadersTraced
-
-            self.tracer(HeadersTraced(monotonic_ns(), self.url, "received", first_line, headers))
 
 
 class DialError(Exception):
-    """A dial that failed.
+    """A phase of a dial that failed, and with it the dial.
 
     `kind`: the record's error kind; `code`: a stable finer id; `phase`: where it happened;
-    `facts`: what a diagnosis needs, by name; `report`: all that was found out before.
+    `facts`: what a diagnosis needs, by name. What the phase found before it failed comes along:
+    `response`, the answer that refused, and `tls`, a certificate that could not be trusted.
+    `report` has all that was found out; the dialer fills it in.
     """
 
     def __init__(
-        self, kind: Kind, phase: str, code: str, message: str, report: DialReport, **facts: Any
+        self,
+        kind: ErrorKind,
+        phase: str,
+        code: str,
+        message: str,
+        report: DialReport | None = None,
+        /,
+        *,
+        response: Response | None = None,
+        **facts: Any,
     ) -> None:
         super().__init__(message)
         self.kind, self.phase, self.code, self.message = kind, phase, code, message
-        self.report, self.facts = report, facts
-
-
-class PhaseClock:
-    """Times the phases of a dial one after the other, and knows which one is under way."""
-
-    def __init__(self, report: DialReport) -> None:
-        self._report = report
-        self.current: Phase = "dns"
-        self._began = monotonic_ns()
-        self._running = False
-
-    def begin(self, phase: Phase) -> None:
-        """`phase` starts now."""
-        self.current, self._began, self._running = phase, monotonic_ns(), True
-
-    def stop(self, detail: str) -> None:
-        """The phase under way, if it has not ended yet, failed."""
-        if self._running:
-            self.end(detail, ok=False)
-
-    def end(self, detail: str = "", *, ok: bool = True) -> None:
-        """The phase under way is over."""
-        at, self._running = monotonic_ns(), False
-        took_ms = (at - self._began) / 1e6
-        self._report.phases_ms[self.current] = took_ms
-        if self._report.tracer is not None:
-            from wsdiag.transport.trace import PhaseTraced
-
-            url = self._report.url
-            self._report.tracer(PhaseTraced(at, url, self.current, took_ms, ok, detail))
+        self.report = DialReport("") if report is None else report
+        self.response, self.facts = response, facts
+        self.tls: TlsFacts | None = None

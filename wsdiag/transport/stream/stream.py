@@ -15,13 +15,12 @@ from time import monotonic_ns
 
 from wsdiag.transport.stream.blackhole import close_silently, drop_incoming
 from wsdiag.transport.stream.ends import StreamEnd, StreamHandler, end_of, end_of_input
-from wsdiag.transport.stream.keepalive import keep_alive
 from wsdiag.transport.stream.send_buffer import SendBuffer
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
-from wsdiag.transport.stream.tcpinfo import TcpInfo, tcp_info, unacknowledged_bytes
+from wsdiag.transport.stream.tcp import TcpInfo, keep_alive, tcp_info, unacknowledged_bytes
 from wsdiag.transport.stream.timestamping import TxTimestamps, enable
+from wsdiag.transport.stream.tls_stream import HandshakeCallback, TlsStream
 from wsdiag.transport.tls.layer import TlsLayer
-from wsdiag.transport.tls.tls_stream import HandshakeCallback, TlsStream
 
 CHUNK = 65536
 LINGER_S = 5.0

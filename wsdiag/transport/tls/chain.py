@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from wsdiag.transport.dial.report import ChainLink
 from wsdiag.transport.tls import x509
+from wsdiag.transport.tls.values import ChainLink
 
 Shape = Literal["alone", "rooted", "open", "unrelated"]
 

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from wsdiag.transport.dial.report import ChainLink
 from wsdiag.transport.tls import certs, chain
 from wsdiag.transport.tls.chain import Shape
+from wsdiag.transport.tls.values import ChainLink
 
 
 def link(subject: str, issuer: str, *, since: str = "2000", until: str = "2999") -> ChainLink:

@@ -1,4 +1,7 @@
-"""What TCP knows about a connection: TCP_INFO and the send queue (Linux tcp(7))."""
+"""What a TCP socket is asked and told by its options: TCP_INFO, the send queue, keepalive (tcp(7)).
+
+Also what its addresses look like.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,21 @@ _HEAD = struct.Struct("=8B24I")
 _TAIL = struct.Struct("=QQQQIIIIII")
 _REORDERED = struct.Struct("=I")  # tcpi_rcv_ooopack, since Linux 5.4
 _REORDERED_AT = 224
+
+
+# How many keepalive probes may go unanswered before the kernel ends the connection: never, as far
+# as a measurement is concerned, for the kernel's verdict would come before ours.
+_UNANSWERED_PROBES = 100
+
+Address = tuple[socket.AddressFamily, tuple[object, ...] | str]
+
+
+def format_address(address: object) -> str:
+    """`ip:port` of a socket's address, IPv6 in brackets; a path stays a path."""
+    if isinstance(address, tuple):
+        host, port = address[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return str(address)
 
 
 class TcpInfo(NamedTuple):
@@ -56,6 +74,7 @@ def tcp_info(sock: socket.socket) -> TcpInfo | None:
 def _decode(raw: bytes) -> TcpInfo:
     head = _HEAD.unpack_from(raw)
     words = head[8:]
+    has_reordered = len(raw) >= _REORDERED_AT + _REORDERED.size
     has_tail = len(raw) >= _HEAD.size + _TAIL.size
     tail = _TAIL.unpack_from(raw, _HEAD.size) if has_tail else (None,) * 10
     return TcpInfo(
@@ -74,14 +93,8 @@ def _decode(raw: bytes) -> TcpInfo:
         bytes_acked=tail[2],
         notsent_bytes=tail[6],
         min_rtt_us=None if tail[7] in (None, 0xFFFFFFFF) else tail[7],
-        reordered=_reordered(raw),
+        reordered=_REORDERED.unpack_from(raw, _REORDERED_AT)[0] if has_reordered else None,
     )
-
-
-def _reordered(raw: bytes) -> int | None:
-    if len(raw) < _REORDERED_AT + _REORDERED.size:
-        return None
-    return int(_REORDERED.unpack_from(raw, _REORDERED_AT)[0])
 
 
 def unacknowledged_bytes(sock: socket.socket) -> int | None:
@@ -94,3 +107,16 @@ def unacknowledged_bytes(sock: socket.socket) -> int | None:
         return int(struct.unpack("=i", fcntl.ioctl(sock.fileno(), _SIOCOUTQ, b"\0" * 4))[0])
     except (OSError, ValueError):
         return None
+
+
+def keep_alive(sock: socket.socket, interval_s: float | None) -> None:
+    """TCP keepalive every `interval_s` seconds (whole ones), or none. Raises OSError if refused.
+
+    Only the two kernels, and what is between them, see these probes.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, interval_s is not None)
+    seconds = max(1, round(interval_s or 0))
+    values = {"TCP_KEEPIDLE": seconds, "TCP_KEEPINTVL": seconds, "TCP_KEEPCNT": _UNANSWERED_PROBES}
+    for name, value in values.items():
+        if interval_s is not None and hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
