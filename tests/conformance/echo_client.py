@@ -28,7 +28,8 @@ async def echo(url: str, options: DialOptions = OPTIONS) -> None:
     session = await dial(url, options)
     try:
         while not await _echo_one(session):
-            await session.drained()
+            while session.stream.unsent and session.ended is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
     except SessionEnded:
         return
     await session.close()

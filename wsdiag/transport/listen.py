@@ -56,8 +56,8 @@ class Listener:
         self._context = tls.context() if tls is not None else None
         self._timeout = tls.handshake_timeout if tls is not None else 0.0
         self._intercept, self._on_starved = intercept, on_starved
-        self._deaf = False
-        self._shaking: set[Stream] = set()
+        self._blackholed = False
+        self._in_handshake: set[Stream] = set()
         self._loop.add_reader(sock, self._accept)
 
     def _accept(self) -> None:
@@ -90,12 +90,12 @@ class Listener:
             self._loop.add_reader(self._sock, self._accept)
 
     def _start_tls(self, stream: Stream, context: ssl.SSLContext) -> None:
-        self._shaking.add(stream)
+        self._in_handshake.add(stream)
         timer = self._loop.call_later(self._timeout, stream.reset)
 
         def done(failure: ssl.SSLError | StreamEnd | None) -> None:
             timer.cancel()
-            self._shaking.discard(stream)
+            self._in_handshake.discard(stream)
             if failure is None:
                 self._on_stream(stream)
                 return
@@ -107,9 +107,9 @@ class Listener:
 
     def set_blackhole(self, blackholed: bool) -> bool:
         """Leave every SYN unanswered, or answer again; False where the kernel cannot."""
-        if blackholed == self._deaf:
+        if blackholed == self._blackholed:
             return True
-        self._deaf = blackholed
+        self._blackholed = blackholed
         return (drop_incoming if blackholed else accept_incoming)(self._sock)
 
     def close(self) -> None:
@@ -118,7 +118,7 @@ class Listener:
             return
         self._loop.remove_reader(self._sock)
         self._sock.close()
-        for stream in tuple(self._shaking):
+        for stream in tuple(self._in_handshake):
             stream.reset()
 
 

@@ -20,8 +20,7 @@ import trustme
 from websockets.asyncio.server import ServerConnection, serve
 
 from wsdiag.protocol.events import Pong, TextMessage
-from wsdiag.transport.dial import fallback_probes as second_look
-from wsdiag.transport.dial import race, resolve
+from wsdiag.transport.dial import fallback_probes, race, resolve
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.report import DialError
@@ -33,9 +32,9 @@ from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced, Trac
 
 
 @pytest.fixture(autouse=True)
-def short_second_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Servers that neither speak nor hang up are looked at for two seconds otherwise."""
-    monkeypatch.setattr(second_look, "PROBE_TIMEOUT_S", 0.5)
+def short_fallback_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that neither speak nor hang up are probed for two seconds otherwise."""
+    monkeypatch.setattr(fallback_probes, "PROBE_TIMEOUT_S", 0.5)
 
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -170,7 +169,7 @@ def test_what_is_sent_along() -> None:
 
     async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        heads.extend([head] if head.startswith(b"GET ") else [])  # no second looks
+        heads.extend([head] if head.startswith(b"GET ") else [])  # no fallback probes
 
     async def main() -> None:
         async with raw_server(keep) as port:

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class FallbackProbes:
-    """Probes of one target; `connect` opens a stream to it; `deadline`: the dial's, in loop time."""
+    """Probes of one target; `connect` opens a stream to it; `deadline`: in loop time."""
 
     target: Target
     options: DialOptions

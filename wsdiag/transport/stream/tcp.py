@@ -35,28 +35,20 @@ def format_address(address: object) -> str:
 
 
 class TcpInfo(NamedTuple):
-    """One look at the kernel's state of a connection; times in microseconds.
+    """The kernel's state of a connection at one moment; times in microseconds.
 
-    `retransmits`: consecutive unanswered ones now; `last_ack_recv_ms`: since the peer last
-    acknowledged anything. None where this kernel's structure ends earlier.
+    None where this kernel's structure ends earlier.
     """
 
-    state: int
     rtt_us: int
-    rttvar_us: int
     min_rtt_us: int | None
     total_retrans: int
-    retransmits: int
     unacked: int
+    """Segments sent and not acknowledged."""
     snd_mss: int
-    snd_cwnd: int
-    rto_us: int
-    last_data_sent_ms: int
-    last_ack_recv_ms: int
     notsent_bytes: int | None
     bytes_acked: int | None
-    backoff: int
-    reordered: int | None = None
+    reordered: int | None
     """Segments that arrived out of order: some of the peer's before them were lost or overtaken."""
 
 
@@ -72,23 +64,14 @@ def tcp_info(sock: socket.socket) -> TcpInfo | None:
 
 
 def _decode(raw: bytes) -> TcpInfo:
-    head = _HEAD.unpack_from(raw)
-    words = head[8:]
+    words = _HEAD.unpack_from(raw)[8:]
     has_reordered = len(raw) >= _REORDERED_AT + _REORDERED.size
     has_tail = len(raw) >= _HEAD.size + _TAIL.size
     tail = _TAIL.unpack_from(raw, _HEAD.size) if has_tail else (None,) * 10
     return TcpInfo(
-        state=head[0],
-        retransmits=head[2],
-        backoff=head[4],
-        rto_us=words[0],
         snd_mss=words[2],
         unacked=words[4],
-        last_data_sent_ms=words[9],
-        last_ack_recv_ms=words[12],
         rtt_us=words[15],
-        rttvar_us=words[16],
-        snd_cwnd=words[18],
         total_retrans=words[23],
         bytes_acked=tail[2],
         notsent_bytes=tail[6],
