@@ -317,7 +317,7 @@ def _run(options: ServerOptions, terminal: Terminal, output: Format) -> int:
     """Serve until SIGINT or SIGTERM; 0, 1 when it cannot listen, 2 for senseless options."""
     from wsdiag.cli.serve_events import Reporter
     from wsdiag.server import Server
-    from wsdiag.transport.files import allow_files
+    from wsdiag.transport.machine import allow_files
     from wsdiag.transport.tls.trust import TrustError
 
     allow_files(_FILES)
