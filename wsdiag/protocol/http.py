@@ -19,7 +19,7 @@ MAX_HEADERS = 256
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 # Bytes that no header may carry (RFC 9110, 5.5). They are refused before h11 sees them: its
-# pattern takes quadratic time over a long run of blanks in front of one.
+# pattern takes quadratic time over a long run of blanks before one.
 _FORBIDDEN = re.compile(rb"[\x00\x0b\x0c]|\r(?!\n)(?!\Z)")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 

@@ -21,7 +21,7 @@ back, except that `close` takes over and drops what still comes. A queue that gr
 - A Close is answered when its event is handed out, not when it is parsed. Before it there may be
   messages in the queue whose reader still wants to answer them, and nothing may follow a Close
   frame that we sent. The Close that names the peer's violation waits likewise. The connection
-  keeps such a Close as due; `conclude` sends it.
+  keeps such a Close pending; `conclude` sends it.
 - Whoever sends while events are queued does not conclude either, for the same reason.
 - TCP is ended by the server (RFC 6455, 7.1.1): as a client we wait for that, for a bounded time.
 
@@ -141,7 +141,7 @@ class Session:
             self._on_event(received)
 
     def _conclude(self, received: Received) -> None:
-        """Send the Close that is due, now that the event behind it is told."""
+        """Send the Close that is pending, now that the event that asks for it is handed out."""
         if isinstance(received.event, Close | Violation):
             self._answer()
 
@@ -173,7 +173,7 @@ class Session:
         self._wake.set()
 
     def _answer(self, *, conclude: bool = True) -> None:
-        """Write what the connection answers by itself; with `conclude`, the Close that is due."""
+        """Write what the connection answers by itself; with `conclude`, a pending Close as well."""
         # A peer that floods us but never reads gets no answers queued beyond this.
         if self.stream.unsent < _UNSENT_HIGH:
             answers = self.connection.data_to_send(conclude=conclude)

@@ -120,12 +120,12 @@ class _Dial:
                 return await self._open(auto_pong)
             except DialError as error:
                 # a proxy's redirect may not send us anywhere
-                said = redirects.location(error.response) if error.phase == "upgrade" else None
-                if said is None or not self._options.location:
+                where = redirects.location(error.response) if error.phase == "upgrade" else None
+                if where is None or not self._options.location:
                     raise
             left = self._target.url
             self._target, self._options, dropped = redirects.follow(
-                self._target, self._options, said, report.redirects
+                self._target, self._options, where, report.redirects
             )
             report.credentials_dropped |= dropped
             report.redirects += (left,)

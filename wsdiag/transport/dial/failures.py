@@ -10,7 +10,7 @@ import errno
 import os
 import socket
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wsdiag.protocol.errors import HandshakeError
 from wsdiag.transport.dial.options import DialOptions
@@ -105,16 +105,12 @@ def connecting(failures: list[tuple[Address, OSError]]) -> DialError:
     ]
     judged.sort(key=lambda j: _MOST_TELLING.index(j[1]) if j[1] in _MOST_TELLING else 99)
     kind, code, (_, address), error = judged[0]
-    if error.errno == errno.EINVAL and _lacks_zone(address):
-        code = "zone-missing"
     where = format_address(address)
+    if error.errno == errno.EINVAL and where[1:4].lower() in _LINK_LOCAL and not address[3]:
+        code = "zone-missing"
     attempts = [(format_address(a), os.strerror(e.errno or 0)) for (_, a), e in failures]
     message = f"{where}: {os.strerror(error.errno or 0)}"
     return DialError(kind, "tcp", code, message, address=where, attempts=attempts)
-
-
-def _lacks_zone(address: tuple[object, ...] | str) -> bool:
-    return len(address) == 4 and str(address[0]).lower().startswith(_LINK_LOCAL) and not address[3]
 
 
 def unix_socket(path: str, error: Exception) -> DialError:
@@ -141,14 +137,8 @@ def tls(error: OSError, layer: TlsLayer, name: str) -> DialError:
     if isinstance(error, ssl.SSLCertVerificationError):
         from wsdiag.transport.tls import trust
 
-        return DialError(
-            "cert",
-            "tls",
-            trust.certificate_code(error),
-            error.verify_message,
-            wanted=name,
-            verify_code=error.verify_code,
-        )
+        code, number = trust.certificate_code(error), error.verify_code
+        return DialError("cert", "tls", code, error.verify_message, wanted=name, verify_code=number)
     return _tls_refused(getattr(error, "reason", None) or str(error))
 
 
@@ -161,20 +151,17 @@ def tls_on_plain_port(first_bytes: bytes) -> DialError:
 def plain_on_tls_port(first_bytes: bytes, response: Response | None = None) -> DialError:
     """Plain HTTP was tried where TLS is spoken."""
     message = "the server expects TLS on this port"
-    return DialError(
-        "upgrade",
-        "upgrade",
-        "plain-on-tls-port",
-        message,
-        response=response,
-        first_bytes=first_bytes,
-    )
+    return _upgrade_error("plain-on-tls-port", message, response=response, first_bytes=first_bytes)
 
 
 def http2_only() -> DialError:
     """HTTP/1.1 was tried where HTTP/2 is spoken without it."""
     message = "the server speaks HTTP/2 only on this port"
-    return DialError("upgrade", "upgrade", "http2-only", message)
+    return _upgrade_error("http2-only", message)
+
+
+def _upgrade_error(code: str, message: str, **facts: Any) -> DialError:
+    return DialError("upgrade", "upgrade", code, message, **facts)
 
 
 def _tls_code(reason: str) -> str:
@@ -194,9 +181,8 @@ def _tls_code(reason: str) -> str:
 def tls_ended(ended: StreamReaderEnded) -> DialError:
     """The stream ended during the TLS handshake."""
     message = f"the connection ended in the TLS handshake ({ended.end.how})"
-    return DialError(
-        "tls", "tls", "closed-in-tls", message, how=ended.end.how, received=ended.received
-    )
+    how, received = ended.end.how, ended.received
+    return DialError("tls", "tls", "closed-in-tls", message, how=how, received=received)
 
 
 def tls_alert(end: StreamEnd) -> DialError | None:
@@ -213,7 +199,7 @@ def _tls_refused(reason: str) -> DialError:
 
 
 def handshake(error: HandshakeError, first_bytes: bytes, end: StreamEnd | None = None) -> DialError:
-    """An answer to the upgrade that is none, or one that must be refused."""
+    """An answer to the upgrade that cannot be read, or that must be refused."""
     response = error.response
     plain_on_tls = response is not None and any(words in response.body for words in _PLAIN_ON_TLS)
     if first_bytes[:2] in (b"\x15\x03", b"\x16\x03") or plain_on_tls:
@@ -239,11 +225,7 @@ def handshake(error: HandshakeError, first_bytes: bytes, end: StreamEnd | None =
 def closed_in_handshake(ended: StreamReaderEnded) -> DialError:
     """The stream ended before the answer to the upgrade was whole."""
     message = f"the connection ended in the opening handshake ({ended.end.how})"
+    how, received = ended.end.how, ended.received
     return DialError(
-        "closed",
-        "upgrade",
-        "closed-in-handshake",
-        message,
-        how=ended.end.how,
-        received=ended.received,
+        "closed", "upgrade", "closed-in-handshake", message, how=how, received=received
     )

@@ -34,31 +34,31 @@ def location(response: Response | None) -> str | None:
 
 
 def follow(
-    target: Target, options: DialOptions, said: str, before: tuple[str, ...] = ()
+    target: Target, options: DialOptions, where: str, before: tuple[str, ...] = ()
 ) -> Redirect:
-    """What `said`, a Location header of `target`, asks for; `before`: the URLs that led there.
+    """What `where`, a Location header of `target`, leads to; `before`: the URLs that led there.
 
     Credentials stay with their origin. Raises DialError for a redirect that must not be followed.
     """
     if len(before) >= options.max_redirs:
         message = f"more than {options.max_redirs} redirect{'' if options.max_redirs == 1 else 's'}"
-        raise _refusal("too-many-redirects", message, said)
+        raise _refusal("too-many-redirects", message, where)
     from urllib.parse import urljoin
 
     # urljoin resolves references against http(s) only
-    base, reference = _HTTP.sub(r"http\1://", target.url), _HTTP.sub(r"http\1://", said.strip())
+    base, reference = _HTTP.sub(r"http\1://", target.url), _HTTP.sub(r"http\1://", where.strip())
     try:
         url = urljoin(base, reference).partition("#")[0]
         target_next = Target.parse(_WS.sub(r"ws\1://", url))
     except (UrlError, ValueError) as error:
-        message = f"redirected to {said!r}, which is not a WebSocket URL: {error}"
-        raise _refusal("redirect-bad-location", message, said) from None
+        message = f"redirected to {where!r}, which is not a WebSocket URL: {error}"
+        raise _refusal("redirect-bad-location", message, where) from None
     if target.secure and not target_next.secure and not options.insecure:
         message = f"a redirect from wss:// to {target_next.url} would give up TLS (-k allows it)"
-        raise _refusal("redirect-downgrade", message, said)
+        raise _refusal("redirect-downgrade", message, where)
     if target_next.url in (target.url, *before):
         message = f"redirected in a loop, back to {target_next.url}"
-        raise _refusal("redirect-loop", message, said)
+        raise _refusal("redirect-loop", message, where)
     if target_next.origin == target.origin:
         kept = target_next._replace(userinfo=target_next.userinfo or target.userinfo)
         return Redirect(kept, options)
@@ -73,5 +73,5 @@ def _without_credentials(options: DialOptions) -> DialOptions:
     )
 
 
-def _refusal(code: str, message: str, said: str) -> DialError:
-    return DialError("redirect", "upgrade", code, message, location=said)
+def _refusal(code: str, message: str, where: str) -> DialError:
+    return DialError("redirect", "upgrade", code, message, location=where)

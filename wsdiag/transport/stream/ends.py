@@ -1,4 +1,4 @@
-"""How a stream ends: the states of our own side, what the peer did, and who is told of it."""
+"""How a stream ends: the states of our own side, what the peer did, and who is notified."""
 
 from __future__ import annotations
 

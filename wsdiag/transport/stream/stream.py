@@ -7,15 +7,15 @@ Theory of operation
 no task of its own, so one design serves the client's one connection and the server's ten thousand.
 Nothing here writes unless asked: an idle connection stays idle.
 
-*Two directions, two ends.* What the peer did to end its side is a `StreamEnd`, told to the handler
-once and kept as `ended`; after `fin` we may go on writing. What we did is a `StreamState`, with its
-transitions as a table (`ends.py`):
+*Two directions, two ends.* What the peer did to end its side is a `StreamEnd`, reported to the
+handler once and kept as `ended`; after `fin` we may go on writing. What we did is a `StreamState`,
+with its transitions as a table (`ends.py`):
 
     OPEN --half_close--> HALF_CLOSED --close--> CLOSING --queue empty, or 5 s--> CLOSED
 
 and `reset` or `close_silently` from any of them to CLOSED at once. Both ends are independent, and
-each may come first. When we close, the handler is told as well (`local`), but later, from the event
-loop: whoever closes is often in the middle of iterating over what it received.
+each may come first. When we close, the handler is notified as well (`local`), but later, from the
+event loop: whoever closes is often in the middle of iterating over what it received.
 
 *Reading* is on while three things hold: we have not closed, the peer's side has not ended, and
 nobody asked for a pause. `_watch_input` is called wherever one of them changes. A pause is how

@@ -1,7 +1,4 @@
-"""What a TCP socket is asked and told by its options: TCP_INFO, the send queue, keepalive (tcp(7)).
-
-Also what its addresses look like.
-"""
+"""A TCP socket's options (Linux tcp(7)): TCP_INFO, the send queue, keepalive; its addresses."""
 
 from __future__ import annotations
 
@@ -19,8 +16,8 @@ _REORDERED = struct.Struct("=I")  # tcpi_rcv_ooopack, since Linux 5.4
 _REORDERED_AT = 224
 
 
-# How many keepalive probes may go unanswered before the kernel ends the connection: never, as far
-# as a measurement is concerned, for the kernel's verdict would come before ours.
+# Unanswered keepalive probes after which the kernel ends the connection: as many as it allows, or
+# it would decide before the measurement does.
 _UNANSWERED_PROBES = 100
 
 Address = tuple[socket.AddressFamily, tuple[object, ...] | str]

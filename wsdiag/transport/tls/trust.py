@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,9 +51,9 @@ class TrustError(Exception):
 
 
 def client_context(options: TlsOptions, *, verify: bool | None = None) -> ssl.SSLContext:
-    """A client's context: the system's store unless --cacert is given. TrustError.
+    """A client's context: the system's store unless --cacert is given. Raises TrustError.
 
-    `verify` False looks at a certificate without judging it.
+    `verify` False accepts any certificate, to read it.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.set_alpn_protocols(["http/1.1"])
@@ -95,7 +96,7 @@ def _load_folder(context: ssl.SSLContext, options: TlsOptions) -> None:
 
 
 def load_client_certificate(options: TlsOptions, context: ssl.SSLContext | None = None) -> None:
-    """Into `context`; without one, whether it could be. TrustError."""
+    """Load it into `context`; without one, only try to. Raises TrustError."""
     if options.cert is None:
         return
     if context is None:
@@ -109,7 +110,7 @@ def load_chain(
 ) -> None:
     """Load a certificate chain and its key (PEM); `ask`: where its password may come from.
 
-    TrustError in words about the files.
+    Raises TrustError with a message about the files.
     """
     # Without a password OpenSSL would ask on the terminal by itself, in the middle of a dial.
     try:
@@ -168,7 +169,11 @@ def error_text(error: Exception) -> str:
 def facts(tls: ssl.SSLObject, *, verified: bool) -> TlsFacts:
     """What was negotiated, and the certificate's names and dates, also when it is not trusted."""
     cipher = tls.cipher()
-    certificate = _leaf(tls)
+    der = tls.getpeercert(binary_form=True)
+    try:
+        certificate = None if der is None else x509.parse(der)
+    except x509.CertificateError:
+        certificate = None
     return TlsFacts(
         version=tls.version(),
         cipher=cipher[0] if cipher else None,
@@ -186,20 +191,14 @@ def facts(tls: ssl.SSLObject, *, verified: bool) -> TlsFacts:
     )
 
 
-def _leaf(tls: ssl.SSLObject) -> x509.Certificate | None:
-    der = tls.getpeercert(binary_form=True)
-    if der is None:
-        return None
-    try:
-        return x509.parse(der)
-    except x509.CertificateError:
-        return None
-
-
 def store_facts(context: ssl.SSLContext, options: TlsOptions) -> dict[str, object]:
-    """What was trusted when a verification failed: --cacert's names, or that there was nothing."""
+    """What was trusted when a verification failed: the names in --cacert, or an empty store."""
     if options.cacert is not None:
-        return {"trusted": _names(context)}
+        names = []
+        for der in context.get_ca_certs(binary_form=True):
+            with suppress(x509.CertificateError):
+                names.append(x509.parse(der).subject)
+        return {"trusted": tuple(names)}
     # the authorities of a hashed folder are read on demand, and do not count as loaded before
     folder = ssl.get_default_verify_paths().capath
     filled = folder is not None and any(Path(folder).iterdir())
@@ -207,22 +206,12 @@ def store_facts(context: ssl.SSLContext, options: TlsOptions) -> dict[str, objec
 
 
 def offered(options: TlsOptions) -> dict[str, object]:
-    """The TLS versions that were asked for, in words; {} for the usual ones."""
+    """The TLS versions that were offered, in words; {} for the default ones."""
     if options.tls_min is None and options.tls_max is None:
         return {}
     high = options.tls_max or "1.3"
     low = options.tls_min or ("1.0" if high in ("1.0", "1.1") else "1.2")
     return {"offered": low if low == high else f"{low} to {high}"}
-
-
-def _names(context: ssl.SSLContext) -> tuple[str, ...]:
-    names = []
-    for der in context.get_ca_certs(binary_form=True):
-        try:
-            names.append(x509.parse(der).subject)
-        except x509.CertificateError:
-            continue
-    return tuple(names)
 
 
 def certificate_code(error: ssl.SSLCertVerificationError) -> str:

@@ -1,4 +1,4 @@
-"""What TLS is told and what it tells, as values: cheap to import where no TLS is spoken."""
+"""Options and facts of TLS as plain values: cheap to import where no TLS is spoken."""
 
 from __future__ import annotations
 
