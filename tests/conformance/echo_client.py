@@ -16,7 +16,7 @@ if __name__ == "__main__":
 from wsdiag.protocol.events import BinaryMessage, Close, TextMessage, Violation
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session, SessionEnded
 
 # Sixteen MiB is what the largest cases send; room for one byte more would do.

@@ -8,6 +8,7 @@ stream whose reads and writes carry times, plain or over `tls/`.
     session    pumps bytes between a stream and `wsdiag.protocol`
     listen     a listening socket; each connection becomes a Stream
     trace      what a dial and a session report to -v and --trace
+    report     what a dial found out; DialError
     stream/    reads, writes and ends of one socket; kernel timestamps; TCP's options
     tls/       TLS over memory, whom to trust, what a certificate says
     hires_loop, machine    timers to the microsecond; suspended time, open files

@@ -42,7 +42,7 @@ from wsdiag.protocol.codes import Role, State
 from wsdiag.protocol.connection import Connection
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import Close, Event, Violation
-from wsdiag.transport.dial.report import DialReport
+from wsdiag.transport.report import DialReport
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
 from wsdiag.transport.stream.stream import Stream

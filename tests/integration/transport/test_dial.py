@@ -23,7 +23,7 @@ from wsdiag.protocol.events import Pong, TextMessage
 from wsdiag.transport.dial import fallback_probes, race, resolve
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import SessionEnded
 from wsdiag.transport.stream.stamps import round_trip_ns
 from wsdiag.transport.stream.tcp import Address

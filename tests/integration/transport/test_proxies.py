@@ -27,7 +27,7 @@ from wsdiag.judgement.diagnosis.diagnose import diagnose
 from wsdiag.protocol.events import Pong
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.trace import HeadersTraced, TraceEvent
 
 SQUID = """\

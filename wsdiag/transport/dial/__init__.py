@@ -8,7 +8,6 @@ it needs and returns what it found, or raises DialError; only the dialer times a
     redirects                                 where an answer leads, with -L
     failures                                  what went wrong, as DialErrors with stable codes
     fallback_probes                           after a failure: what is spoken there instead
-    report                                    what was found out; DialError
 
 Names follow curl(1) where curl has them. May import the rest of `transport`, and `protocol`.
 """

@@ -29,9 +29,9 @@ from wsdiag.protocol.connection import Connection
 from wsdiag.transport.dial import failures, race, redirects, resolve
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.proxy import Proxy, choose
-from wsdiag.transport.dial.report import DialError, DialReport
 from wsdiag.transport.dial.target import Target, UrlError
 from wsdiag.transport.dial.upgrade import prepare, upgrade
+from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.session import Session
 from wsdiag.transport.stream.stamps import Arrival
 from wsdiag.transport.stream.stream import Stream

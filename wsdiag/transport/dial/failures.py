@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wsdiag.protocol.errors import HandshakeError
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.redirects import location
-from wsdiag.transport.dial.report import DialError, ErrorKind
+from wsdiag.transport.report import DialError, ErrorKind
 from wsdiag.transport.stream.tcp import Address, format_address
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from wsdiag.transport.dial import failures
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError
 from wsdiag.transport.dial.target import Target
+from wsdiag.transport.report import DialError
 from wsdiag.transport.stream.stream import Stream
 from wsdiag.transport.stream.stream_reader import StreamReader, StreamReaderEnded, do_handshake
 from wsdiag.transport.tls.layer import TlsLayer

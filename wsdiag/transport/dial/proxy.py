@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError
 from wsdiag.transport.dial.target import Target
+from wsdiag.transport.report import DialError
 
 # curl's defaults where a proxy's URL has no port.
 _PORTS = {"http": 1080, "https": 443, "socks5": 1080, "socks5h": 1080}

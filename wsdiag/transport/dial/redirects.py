@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from wsdiag.protocol.http import Response
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError
 from wsdiag.transport.dial.target import Target, UrlError
+from wsdiag.transport.report import DialError
 
 STATUSES = (301, 302, 303, 307, 308)
 _HTTP = re.compile(r"^ws(s?)://", re.IGNORECASE)

@@ -13,8 +13,8 @@ from wsdiag.protocol.http import Response, decode_headers
 from wsdiag.transport.dial import failures
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.proxy import Proxy, basic_auth
-from wsdiag.transport.dial.report import DialError
 from wsdiag.transport.dial.target import Target
+from wsdiag.transport.report import DialError
 from wsdiag.transport.stream.stream import Stream
 from wsdiag.transport.stream.stream_reader import StreamReader, StreamReaderEnded, do_handshake
 from wsdiag.transport.tls import trust

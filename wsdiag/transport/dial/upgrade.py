@@ -7,8 +7,8 @@ from wsdiag.protocol.errors import HandshakeError, LocalProtocolError
 from wsdiag.transport.dial import failures
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.proxy import basic_auth
-from wsdiag.transport.dial.report import DialError
 from wsdiag.transport.dial.target import Target
+from wsdiag.transport.report import DialError
 from wsdiag.transport.stream.stamps import Arrival
 from wsdiag.transport.stream.stream import Stream
 from wsdiag.transport.stream.stream_reader import StreamReader, StreamReaderEnded

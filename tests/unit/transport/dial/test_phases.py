@@ -11,9 +11,9 @@ import pytest
 from wsdiag.transport.dial import failures, race, resolve, tunnel
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.proxy import parse
-from wsdiag.transport.dial.report import DialError
 from wsdiag.transport.dial.target import Target
 from wsdiag.transport.dial.upgrade import prepare, upgrade
+from wsdiag.transport.report import DialError
 from wsdiag.transport.stream.stream import Stream
 
 TARGET = Target.parse("ws://h.test/path")

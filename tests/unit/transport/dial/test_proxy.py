@@ -4,8 +4,8 @@ import pytest
 
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.proxy import Proxy, bypassed, choose, parse
-from wsdiag.transport.dial.report import DialError
 from wsdiag.transport.dial.target import Target
+from wsdiag.transport.report import DialError
 
 WS, WSS = Target.parse("ws://example.com/"), Target.parse("wss://example.com/")
 

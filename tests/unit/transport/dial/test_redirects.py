@@ -7,8 +7,8 @@ import pytest
 from wsdiag.protocol.http import Response
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.redirects import follow, location
-from wsdiag.transport.dial.report import DialError
 from wsdiag.transport.dial.target import Target
+from wsdiag.transport.report import DialError
 
 SECRETS = DialOptions(
     headers=(("Authorization", "a"), ("cookie", "b"), ("X-Mine", "c"), ("Host", "d")),
