@@ -21,7 +21,7 @@ from tests.peers.records import parse_record
 from wsdiag.server.background import BackgroundServer
 from wsdiag.server.routes import from_spec
 from wsdiag.transport.stream import blackhole, stream
-from wsdiag.transport.tls.certs import throw_away
+from wsdiag.transport.tls.certs import throwaway_certificate
 
 FIN_WAIT1 = 4
 
@@ -185,7 +185,7 @@ def test_hang_tcp_answers_no_syn_and_can_be_taken_off(
 
 @pytest.mark.parametrize("secure", [False, True])
 def test_hang_tls_takes_the_connection_and_says_nothing(secure: bool, tmp_path: Path) -> None:
-    chain, key = throw_away(["127.0.0.1"]).write(tmp_path) if secure else (None, None)
+    chain, key = throwaway_certificate(["127.0.0.1"]).write(tmp_path) if secure else (None, None)
     with serving(cert=chain, key=key) as server:
         change(server, ["hang/tls"])
         with socket.create_connection(("127.0.0.1", server.server.port), 0.5) as client:
@@ -212,7 +212,7 @@ def test_hang_in_the_close_never_echoes() -> None:
 
 @pytest.mark.parametrize(("drop", "ragged"), [("fin", False), ("tls-eof", True)])
 def test_tls_ends_with_or_without_close_notify(tmp_path: Path, drop: str, ragged: bool) -> None:
-    chain, key = throw_away(["localhost", "127.0.0.1"]).write(tmp_path)
+    chain, key = throwaway_certificate(["localhost", "127.0.0.1"]).write(tmp_path)
     context = ssl._create_unverified_context()
     with serving(cert=chain, key=key) as server:
         port = server.server.port

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,12 +26,12 @@ class TlsOptions:
 
 @dataclass(frozen=True, slots=True)
 class ChainLink:
-    """One certificate of the chain that the peer presented; dates are RFC 3339."""
+    """One certificate of the chain that the server presented."""
 
-    subject: str
-    issuer: str
-    not_before: str
-    not_after: str
+    subject: Annotated[str, "The name in the certificate"]
+    issuer: Annotated[str, "The name of the authority that signed it"]
+    not_before: Annotated[str, "Start of its validity, RFC 3339"]
+    not_after: Annotated[str, "End of its validity, RFC 3339"]
 
 
 class TlsFacts(NamedTuple):

@@ -52,7 +52,7 @@ def test_dates_are_judged_by_the_clock() -> None:
 
 
 def der() -> bytes:
-    body = certs.throw_away(["localhost"]).ca.decode().split("-----")[2]
+    body = certs.throwaway_certificate(["localhost"]).ca.decode().split("-----")[2]
     return base64.b64decode(body)
 
 
