@@ -8,7 +8,7 @@ from time import monotonic_ns
 
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session
 from wsdiag.transport.trace import Tracer
 

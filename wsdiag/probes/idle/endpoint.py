@@ -19,7 +19,7 @@ from wsdiag.protocol.events import Pong
 from wsdiag.records import IdleTrial
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session, SessionEnded
 
 _CLOSE_S = 1.0

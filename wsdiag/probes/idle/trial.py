@@ -17,7 +17,7 @@ from wsdiag.probes.idle.record import late_text, trial_record
 from wsdiag.probes.idle.state import RETRY_PINGS, Finish, LivenessCheck, TrialState
 from wsdiag.protocol.events import Close, Violation
 from wsdiag.records import Drop, IdleTrial, Outcome, TrialActivity, TrialStarted
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Received
 from wsdiag.transport.stream.ends import StreamEnd
 

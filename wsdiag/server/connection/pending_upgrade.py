@@ -18,7 +18,7 @@ from wsdiag.server.connection.upstream import dial_upstream, forwarded, upstream
 from wsdiag.server.fault import Fault
 from wsdiag.server.reply import HandshakeResponse, Hang, Reply
 from wsdiag.server.routes import RouteError, resolve
-from wsdiag.transport.dial.report import DialError, DialReport
+from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import Arrival
 from wsdiag.transport.stream.stream import Stream

@@ -12,9 +12,9 @@ from wsdiag.server.reply import Reply
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.race import RaceLost, connect_first
-from wsdiag.transport.dial.report import DialError
 from wsdiag.transport.dial.resolve import lookup
 from wsdiag.transport.dial.target import Target
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session
 from wsdiag.transport.stream.stream import Stream
 
