@@ -1,4 +1,4 @@
-"""The pure judgements: reactions to attacks, closing echoes, versions, exit codes, rule tables."""
+"""The pure judgements: responses to attacks, closing echoes, versions, exit codes, rule tables."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from itertools import permutations
 
 import pytest
 
+from wsdiag.probes.check.findings import interrupted_by
 from wsdiag.probes.check.options import CheckOptions, HeaderExpectation, parse_statuses
-from wsdiag.probes.check.reaction import (
-    PeerResponse,
-    RequiredResponse,
-    judge_reaction,
-    judge_tcp_end,
-)
 from wsdiag.probes.check.registry import ALL, chosen, refuse_idle_patterns, refuse_unknown
 from wsdiag.probes.check.rules.conformance import judge_echo
 from wsdiag.probes.check.rules.handshakes import judge_version
+from wsdiag.probes.check.rules.response import (
+    PeerResponse,
+    RequiredResponse,
+    judge_response,
+    judge_tcp_end,
+)
 from wsdiag.probes.check.rules.survival import keepalive_span_s
 from wsdiag.probes.check.summary import exit_code, summarize
-from wsdiag.probes.check.waiting import PeerClosedError, interrupted_by
+from wsdiag.probes.common.await_pong import PeerClosedError
 from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.events import Close
 from wsdiag.records import CheckResult
@@ -37,7 +38,7 @@ VIOLATION = ProtocolViolation("masked frame from a server", "RFC 6455, 5.1")
 
 
 @pytest.mark.parametrize(
-    ("reaction", "demand", "status", "unmeasured"),
+    ("response", "required", "status", "unmeasured"),
     [
         (PeerResponse("close", close=Close(1002)), MUST, "pass", False),
         (PeerResponse("close", close=Close(1000)), MUST, "warn", False),
@@ -54,10 +55,10 @@ VIOLATION = ProtocolViolation("masked frame from a server", "RFC 6455, 5.1")
         (PeerResponse("before"), MUST, "skip", True),
     ],
 )
-def test_reactions(
-    reaction: PeerResponse, demand: RequiredResponse, status: str, unmeasured: bool
+def test_responses(
+    response: PeerResponse, required: RequiredResponse, status: str, unmeasured: bool
 ) -> None:
-    finding = judge_reaction(reaction, demand)
+    finding = judge_response(response, required)
     assert (finding.status, finding.unmeasured) == (status, unmeasured)
     assert finding.detail
 

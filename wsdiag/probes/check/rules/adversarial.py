@@ -10,42 +10,42 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from wsdiag.probes.check.reaction import (
+from wsdiag.probes.check.findings import Finding, skipped, unmeasured
+from wsdiag.probes.check.rule import Rule
+from wsdiag.probes.check.rules.response import (
     PeerResponse,
     RequiredResponse,
-    judge_reaction,
+    judge_response,
     judge_tcp_end,
     provoke,
 )
-from wsdiag.probes.check.rule import Finding, Rule, rule, skipped, unmeasured
 from wsdiag.probes.check.target import CheckTarget
-from wsdiag.probes.check.waiting import await_pong
+from wsdiag.probes.common.await_pong import await_pong
 from wsdiag.protocol.codes import Opcode
 from wsdiag.protocol.frames import encode_frame
-from wsdiag.records import Status
 
 _FRAMING, _FRAGMENTS, _CONTROL = "RFC 6455, 5.2", "RFC 6455, 5.4", "RFC 6455, 5.5"
 _CODES, _RANGES, _UTF8 = "RFC 6455, 7.4.1", "RFC 6455, 7.4.2", "RFC 6455, 8.1"
 
-_RSV = "A reserved bit belongs to an extension: who ignores it misreads what is meant by it."
-_OPCODE = "Who passes unknown frames on, or drops them in silence, breaks when they get a meaning."
-_SPLIT = "Control frames come between fragments; one in pieces itself cannot be told apart."
-_CODE = "These codes describe ends without a Close frame; in one they are a lie."
-_TEXT = "Text that is no UTF-8 reaches applications that trust it to be."
-_ORDER = "A message whose pieces cannot be put in order is garbage, or a way past a filter."
+_RSV = "A reserved bit belongs to an extension. Ignoring it misinterprets the frame."
+_OPCODE = "A server that forwards or drops unknown frames breaks once an extension defines them."
+_SPLIT = "Control frames may come between fragments; one in fragments itself is ambiguous."
+_CODE = "These codes describe ends without a Close frame, and must not appear in one."
+_TEXT = "Invalid UTF-8 would reach the application."
+_ORDER = "A message whose fragments cannot be put in order is garbage, or a way past a filter."
 
 _PROTOCOL, _DATA = frozenset({1002}), frozenset({1007, 1002})
 
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """Forbidden bytes, and what must follow. `payload` builds them, with a fresh mask."""
+    """Forbidden bytes, built by `payload` with a fresh mask, and what must follow."""
 
     id: str
     section: str
     why: str
     payload: Callable[[], bytes]
-    demand: RequiredResponse
+    required: RequiredResponse
 
 
 def masked(opcode: int, payload: bytes = b"", **how: object) -> bytes:
@@ -107,7 +107,7 @@ ATTACKS: tuple[Attack, ...] = (
     _attack(
         "length-not-minimal",
         _FRAMING,
-        "Two spellings of one frame let filters and endpoints disagree about it.",
+        "Two encodings of one frame let filters and endpoints disagree about it.",
         lambda: masked(_TXT, b"short", length_bits=64),
         must=False,
     ),
@@ -140,7 +140,7 @@ ATTACKS: tuple[Attack, ...] = (
     _attack(
         "close-one-byte",
         "RFC 6455, 5.5.1",
-        "Half a code is no code.",
+        "A Close code has two bytes.",
         lambda: masked(int(Opcode.CLOSE), b"\x03"),
     ),
     _attack(
@@ -152,89 +152,83 @@ ATTACKS: tuple[Attack, ...] = (
 )
 
 
-def _as_rule(attack: Attack) -> Rule:
-    worst: Status = "fail" if attack.demand.must else "warn"
-
-    @rule(
-        attack.id, "adversarial", attack.why, section=attack.section, schedule="after", worst=worst
+def _attack_rule(attack: Attack) -> Rule:
+    @Rule(
+        attack.id,
+        "adversarial",
+        attack.why,
+        section=attack.section,
+        schedule="last",
+        worst="fail" if attack.required.must else "warn",
     )
-    async def judge(subject: CheckTarget) -> Finding:
-        async with subject.visit(compression=False) as session:
-            reaction = await provoke(session, attack.payload(), subject.options.timeout_s)
-        return await _judged(subject, reaction, attack.demand)
+    async def judge(target: CheckTarget) -> Finding:
+        async with target.connection(compression=False) as session:
+            response = await provoke(session, attack.payload(), target.options.timeout_s)
+        return await _judged(target, response, attack.required)
 
     return judge
 
 
 async def _judged(
-    subject: CheckTarget, reaction: PeerResponse, demand: RequiredResponse
+    target: CheckTarget, response: PeerResponse, required: RequiredResponse
 ) -> Finding:
     """The verdict; silence counts only where a Ping of ours is answered in the same time.
 
-    DialError: TCP ended because the server did, which is no way to fail one connection.
+    Raises DialError where TCP ended because the server did, which is no way to fail a connection.
     """
-    timeout_s = subject.options.timeout_s
-    if reaction.kind == "end":
-        async with subject.visit(compression=False):
+    timeout_s = target.options.timeout_s
+    if response.kind == "end":
+        async with target.connection(compression=False):
             pass
-    if reaction.kind != "silent" or await _answers_pings(subject):
-        return judge_reaction(reaction, demand)
-    return unmeasured(
-        f"nothing came within {timeout_s:g} s, but then Pings alone get no Pong either"
-    )
+    if response.kind == "silent":
+        async with target.connection(compression=False) as session:
+            if await await_pong(session, timeout_s) is None:
+                detail = f"nothing came within {timeout_s:g} s, but then Pings alone"
+                return unmeasured(f"{detail} get no Pong either")
+    return judge_response(response, required)
 
 
-async def _answers_pings(subject: CheckTarget) -> bool:
-    payload = os.urandom(8)
-    async with subject.visit(compression=False) as session:
-        session.ping(payload)
-        return await await_pong(session, payload, subject.options.timeout_s) is not None
-
-
-def _deflated(
+def _deflate_rule(
     id: str, why: str, section: str, payload: Callable[[], bytes], codes: frozenset[int]
 ) -> Rule:
-    @rule(id, "adversarial", why, section=section, schedule="after")
-    async def judge(subject: CheckTarget) -> Finding:
-        async with subject.visit(compression=True) as session:
+    @Rule(id, "adversarial", why, section=section, schedule="last")
+    async def judge(target: CheckTarget) -> Finding:
+        async with target.connection(compression=True) as session:
             if session.connection.deflate is None:
                 return skipped("the server does not use permessage-deflate")
-            reaction = await provoke(session, payload(), subject.options.timeout_s)
-        return await _judged(subject, reaction, RequiredResponse(codes))
+            response = await provoke(session, payload(), target.options.timeout_s)
+        return await _judged(target, response, RequiredResponse(codes))
 
     return judge
 
 
-@rule(
+attacks = tuple(_attack_rule(attack) for attack in ATTACKS)
+deflate_garbage = _deflate_rule(
+    "deflate-garbage",
+    "Data that cannot be inflated must not reach the application.",
+    "RFC 7692, 7.2.2",
+    lambda: masked(_TXT, b"\xff" * 32, rsv1=True),
+    _DATA,
+)
+deflate_rsv1_continuation = _deflate_rule(
+    "deflate-rsv1-continuation",
+    "Only a message's first frame says that it is compressed.",
+    "RFC 7692, 6.1",
+    lambda: masked(_TXT, b"a", fin=False) + masked(_CNT, b"b", rsv1=True),
+    _PROTOCOL,
+)
+
+
+@Rule(
     "failure-ends-tcp",
     "adversarial",
+    "Failed connections that stay open are sockets lost to clients that misbehave.",
     section="RFC 6455, 7.1.7",
-    schedule="after",
+    schedule="last",
     worst="warn",
-    why="Connections that have failed and stay open are sockets lost to whoever misbehaves.",
 )
-async def failure_ends_tcp(subject: CheckTarget) -> Finding:
+async def failure_ends_tcp(target: CheckTarget) -> Finding:
     """After failing a connection the server ends TCP."""
-    async with subject.visit(compression=False) as session:
-        reaction = await provoke(session, masked(3, b"x"), subject.options.timeout_s, to_end=True)
-        return judge_tcp_end(reaction, subject.options.timeout_s)
-
-
-ADVERSARIAL: tuple[Rule, ...] = (
-    *(_as_rule(attack) for attack in ATTACKS),
-    _deflated(
-        "deflate-garbage",
-        "Data that cannot be inflated must not reach the application.",
-        "RFC 7692, 7.2.2",
-        lambda: masked(_TXT, b"\xff" * 32, rsv1=True),
-        _DATA,
-    ),
-    _deflated(
-        "deflate-rsv1-continuation",
-        "Only a message's first frame says that it is compressed.",
-        "RFC 7692, 6.1",
-        lambda: masked(_TXT, b"a", fin=False) + masked(_CNT, b"b", rsv1=True),
-        _PROTOCOL,
-    ),
-    failure_ends_tcp,
-)
+    async with target.connection(compression=False) as session:
+        response = await provoke(session, masked(3, b"x"), target.options.timeout_s, to_end=True)
+        return judge_tcp_end(response, target.options.timeout_s)
