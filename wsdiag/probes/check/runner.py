@@ -5,9 +5,9 @@ What runs after what, on which connection, and why
 An endpoint's first dial is a result by itself: `connect`, `upgrade`, `certificate` and `status`
 measure nothing, they read its report. So it is the only dial that is retried, and where it fails,
 nothing else is tried: every rule that needs a session is skipped with the reason. Whether such a
-skip counts as missing depends on whether another rule of this run has said why. A rule whose
-`explains` takes the error fails over it; the rest is then a consequence and no loss of its own. If
-`--only` left that rule out, nobody has said it, and what was asked for is missing: code 1, not 0.
+skip counts as not measured depends on whether another rule of this run reports the cause. A rule
+whose `explains` takes the error fails over it, and the other skips are mere consequences. If
+`--only` left that rule out, no result has the cause, and what was asked for is missing (exit 1).
 
 With the first connection open, rules run by their `schedule`:
 
@@ -23,8 +23,8 @@ With the first connection open, rules run by their `schedule`:
 `last` rules start together, but `CheckTarget.connection` admits four connections at a time. A rule
 with much to do may therefore keep others waiting, which the bound of `last` rules allows for.
 
-Every rule is bounded, because a hostile endpoint may answer each single wait just in time. The
-bound is no limit of the endpoint's: it is far above what the rule takes by design, and a rule that
+Every rule is bounded, because a hostile endpoint may answer each single wait just in time. This is
+not a limit for the endpoint: the bound is far above what the rule takes by design, and a rule that
 hits it was not measured. A connection that ends early is turned into a finding by
 `findings.interrupted_by`, in one place, for rules that cannot make more of it themselves.
 

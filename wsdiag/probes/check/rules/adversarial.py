@@ -31,10 +31,14 @@ _RSV = "A reserved bit belongs to an extension. Ignoring it misinterprets the fr
 _OPCODE = "A server that forwards or drops unknown frames breaks once an extension defines them."
 _SPLIT = "Control frames may come between fragments; one in fragments itself is ambiguous."
 _CODE = "These codes describe ends without a Close frame, and must not appear in one."
+_RANGE = "A code that nothing defines tells its receiver nothing."
 _TEXT = "Invalid UTF-8 would reach the application."
 _ORDER = "A message whose fragments cannot be put in order is garbage, or a way past a filter."
 
-_PROTOCOL, _DATA = frozenset({1002}), frozenset({1007, 1002})
+_PROTOCOL = RequiredResponse(frozenset({1002}))
+_DATA = RequiredResponse(frozenset({1007, 1002}))
+_TXT, _CNT, _BIN = int(Opcode.TEXT), int(Opcode.CONT), int(Opcode.BINARY)
+_CLS, _PNG, _PON = int(Opcode.CLOSE), int(Opcode.PING), int(Opcode.PONG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Attack:
     section: str
     why: str
     payload: Callable[[], bytes]
-    required: RequiredResponse
+    required: RequiredResponse = _PROTOCOL
 
 
 def masked(opcode: int, payload: bytes = b"", **how: object) -> bytes:
@@ -55,100 +59,81 @@ def masked(opcode: int, payload: bytes = b"", **how: object) -> bytes:
 
 def close_frame(code: int, reason: bytes = b"") -> bytes:
     """A Close frame with any code at all."""
-    return masked(Opcode.CLOSE, code.to_bytes(2, "big") + reason)
+    return masked(_CLS, code.to_bytes(2, "big") + reason)
 
 
-def _frames(*parts: tuple[int, bytes, bool]) -> Callable[[], bytes]:
-    return lambda: b"".join(masked(op, data, fin=fin) for op, data, fin in parts)
-
-
-def _attack(
-    id: str,
-    section: str,
-    why: str,
-    payload: Callable[[], bytes],
-    codes: frozenset[int] = _PROTOCOL,
-    *,
-    close_may_be_left_out: bool = False,
-    must: bool = True,
-) -> Attack:
-    return Attack(id, section, why, payload, RequiredResponse(codes, close_may_be_left_out, must))
+def _fragments(*parts: tuple[int, bytes]) -> Callable[[], bytes]:
+    return lambda: b"".join(masked(*part, fin=part is parts[-1]) for part in parts)
 
 
 def _opcode(number: int) -> Attack:
-    return _attack(f"opcode-{number:x}", _FRAMING, _OPCODE, lambda: masked(number, b"x"))
+    return Attack(f"opcode-{number:x}", _FRAMING, _OPCODE, lambda: masked(number, b"x"))
 
 
-def _close_code(code: int, section: str) -> Attack:
-    return _attack(f"close-code-{code}", section, _CODE, lambda: close_frame(code))
+def _close_code(code: int, section: str, why: str) -> Attack:
+    return Attack(f"close-code-{code}", section, why, lambda: close_frame(code))
 
-
-_TXT, _CNT, _PNG = int(Opcode.TEXT), int(Opcode.CONT), int(Opcode.PING)
 
 ATTACKS: tuple[Attack, ...] = (
-    _attack(
+    Attack(
         "unmasked-frame",
         "RFC 6455, 5.1",
         "Masks keep scripts from writing bytes of their choice through caches (10.3).",
         lambda: encode_frame(_TXT, b"unmasked"),
-        close_may_be_left_out=True,
+        RequiredResponse(frozenset({1002}), close_may_be_left_out=True),
     ),
-    _attack("rsv1", _FRAMING, _RSV, lambda: masked(_PNG, b"rsv1", rsv1=True)),
-    _attack("rsv2", _FRAMING, _RSV, lambda: masked(_TXT, b"rsv2", rsv2=True)),
-    _attack("rsv3", _FRAMING, _RSV, lambda: masked(_TXT, b"rsv3", rsv3=True)),
+    Attack("rsv1", _FRAMING, _RSV, lambda: masked(_PNG, b"rsv1", rsv1=True)),
+    Attack("rsv2", _FRAMING, _RSV, lambda: masked(_TXT, b"rsv2", rsv2=True)),
+    Attack("rsv3", _FRAMING, _RSV, lambda: masked(_TXT, b"rsv3", rsv3=True)),
     *(_opcode(number) for number in (3, 7, 11, 15)),
-    _attack(
+    Attack(
         "length-top-bit",
         _FRAMING,
         "A length of 2^63 bytes is an overflow waiting to happen.",
-        lambda: masked(int(Opcode.BINARY), b"", length=1 << 63, length_bits=64),
-        frozenset({1002, 1009}),
+        lambda: masked(_BIN, b"", length=1 << 63, length_bits=64),
+        RequiredResponse(frozenset({1002, 1009})),
     ),
-    _attack(
+    Attack(
         "length-not-minimal",
         _FRAMING,
         "Two encodings of one frame let filters and endpoints disagree about it.",
         lambda: masked(_TXT, b"short", length_bits=64),
-        must=False,
+        RequiredResponse(frozenset({1002}), must=False),
     ),
-    _attack("orphan-continuation", _FRAGMENTS, _ORDER, _frames((_CNT, b"of nothing", True))),
-    _attack("interleaved", _FRAGMENTS, _ORDER, _frames((_TXT, b"a", False), (_TXT, b"b", True))),
-    _attack("ping-fragmented", _CONTROL, _SPLIT, _frames((_PNG, b"a", False), (_CNT, b"b", True))),
-    _attack("pong-fragmented", _CONTROL, _SPLIT, _frames((10, b"a", False), (_CNT, b"b", True))),
-    _attack(
-        "close-fragmented", _CONTROL, _SPLIT, _frames((8, b"\x03\xe8", False), (_CNT, b"b", True))
-    ),
-    _attack(
+    Attack("orphan-continuation", _FRAGMENTS, _ORDER, lambda: masked(_CNT, b"of nothing")),
+    Attack("interleaved", _FRAGMENTS, _ORDER, _fragments((_TXT, b"a"), (_TXT, b"b"))),
+    Attack("ping-fragmented", _CONTROL, _SPLIT, _fragments((_PNG, b"a"), (_CNT, b"b"))),
+    Attack("pong-fragmented", _CONTROL, _SPLIT, _fragments((_PON, b"a"), (_CNT, b"b"))),
+    Attack("close-fragmented", _CONTROL, _SPLIT, _fragments((_CLS, b"\x03\xe8"), (_CNT, b"b"))),
+    Attack(
         "ping-oversize",
         _CONTROL,
         "Control frames must fit into any buffer: 125 bytes.",
         lambda: masked(_PNG, b"x" * 126),
     ),
-    _attack(
+    Attack(
         "close-oversize",
         _CONTROL,
         "Control frames must fit into any buffer: 125 bytes.",
         lambda: close_frame(1000, b"x" * 124),
     ),
-    _attack("utf8-byte", _UTF8, _TEXT, lambda: masked(_TXT, b"caf\xe9!"), _DATA),
-    _attack("utf8-overlong", _UTF8, _TEXT, lambda: masked(_TXT, b"\xc0\xaf"), _DATA),
-    _attack("utf8-surrogate", _UTF8, _TEXT, lambda: masked(_TXT, b"\xed\xa0\x80"), _DATA),
-    _attack("utf8-truncated", _UTF8, _TEXT, lambda: masked(_TXT, b"caf\xc3"), _DATA),
-    _attack(
-        "utf8-fragmented", _UTF8, _TEXT, _frames((_TXT, b"\xc3", False), (_CNT, b"(", True)), _DATA
-    ),
-    _attack(
+    Attack("utf8-byte", _UTF8, _TEXT, lambda: masked(_TXT, b"caf\xe9!"), _DATA),
+    Attack("utf8-overlong", _UTF8, _TEXT, lambda: masked(_TXT, b"\xc0\xaf"), _DATA),
+    Attack("utf8-surrogate", _UTF8, _TEXT, lambda: masked(_TXT, b"\xed\xa0\x80"), _DATA),
+    Attack("utf8-truncated", _UTF8, _TEXT, lambda: masked(_TXT, b"caf\xc3"), _DATA),
+    Attack("utf8-fragmented", _UTF8, _TEXT, _fragments((_TXT, b"\xc3"), (_CNT, b"(")), _DATA),
+    Attack(
         "close-one-byte",
         "RFC 6455, 5.5.1",
         "A Close code has two bytes.",
-        lambda: masked(int(Opcode.CLOSE), b"\x03"),
+        lambda: masked(_CLS, b"\x03"),
     ),
-    _attack(
+    Attack(
         "close-reason-utf8", "RFC 6455, 5.5.1", _TEXT, lambda: close_frame(1000, b"\xff\xfe"), _DATA
     ),
-    *(_close_code(code, _RANGES) for code in (0, 999)),
-    *(_close_code(code, _CODES) for code in (1004, 1005, 1006, 1015)),
-    *(_close_code(code, _RANGES) for code in (1016, 2999)),
+    *(_close_code(code, _RANGES, _RANGE) for code in (0, 999)),
+    *(_close_code(code, _CODES, _CODE) for code in (1004, 1005, 1006, 1015)),
+    *(_close_code(code, _RANGES, _RANGE) for code in (1016, 2999)),
 )
 
 
@@ -174,7 +159,7 @@ async def _judged(
 ) -> Finding:
     """The verdict; silence counts only where a Ping of ours is answered in the same time.
 
-    Raises DialError where TCP ended because the server did, which is no way to fail a connection.
+    Raises DialError where TCP ended because the whole server did, and not just this connection.
     """
     timeout_s = target.options.timeout_s
     if response.kind == "end":
@@ -189,7 +174,7 @@ async def _judged(
 
 
 def _deflate_rule(
-    id: str, why: str, section: str, payload: Callable[[], bytes], codes: frozenset[int]
+    id: str, why: str, section: str, payload: Callable[[], bytes], required: RequiredResponse
 ) -> Rule:
     @Rule(id, "adversarial", why, section=section, schedule="last")
     async def judge(target: CheckTarget) -> Finding:
@@ -197,7 +182,7 @@ def _deflate_rule(
             if session.connection.deflate is None:
                 return skipped("the server does not use permessage-deflate")
             response = await provoke(session, payload(), target.options.timeout_s)
-        return await _judged(target, response, RequiredResponse(codes))
+        return await _judged(target, response, required)
 
     return judge
 

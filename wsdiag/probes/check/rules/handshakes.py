@@ -19,7 +19,7 @@ from wsdiag.transport.dial.report import DialError, DialReport
 
 _UNKNOWN_SUBPROTOCOL = "wsdiag.unknown.v0"
 _UNKNOWN_EXTENSION = "x-wsdiag-unknown"
-# RFC 2606, 2: a name that can belong to nobody
+# RFC 2606, 2: a name that is never registered
 _FOREIGN_ORIGIN = "https://wsdiag.invalid"
 _UNKNOWN_VERSION = "99"
 _NO_101 = "no 101 response received"
@@ -195,7 +195,7 @@ async def subprotocol_unasked(target: CheckTarget) -> Finding:
     schedule="last",
 )
 async def subprotocol_unknown(target: CheckTarget) -> Finding:
-    """A subprotocol that nobody knows is not chosen."""
+    """An unknown subprotocol is not chosen."""
     try:
         async with target.connection(subprotocols=(_UNKNOWN_SUBPROTOCOL,)) as session:
             chosen = session.report.subprotocol if session.report is not None else None
@@ -235,7 +235,7 @@ async def extension_unasked(target: CheckTarget) -> Finding:
     schedule="last",
 )
 async def extension_unknown(target: CheckTarget) -> Finding:
-    """An extension that nobody knows is ignored."""
+    """An unknown extension is ignored."""
     # what the first connection offered stays in the offer: some servers insist on compression
     usual = get_all(list(target.report.request_headers), "Sec-WebSocket-Extensions")
     offer = ", ".join([f"{_UNKNOWN_EXTENSION}; level=1", *usual])

@@ -36,7 +36,7 @@ class RequiredResponse:
     """What the RFC asks for: close codes that say what was wrong.
 
     `close_may_be_left_out`: the RFC says MAY, not SHOULD, about the Close frame. `must` False:
-    the sender is forbidden this, but no receiver is told to fail the connection over it.
+    senders must not do this, but the RFC does not require receivers to fail the connection.
     """
 
     codes: frozenset[int]

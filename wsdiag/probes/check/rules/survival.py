@@ -45,7 +45,7 @@ class UnsolicitedFrames:
 @Rule(
     "idle",
     "fitness",
-    "Proxies and NAT drop idle connections, often without telling anybody.",
+    "Proxies and NAT drop idle connections, often silently.",
     schedule="background",
     asked_by={"--require-idle": "require_idle_s"},
     lasts_s=lambda options: options.require_idle_s or 0.0,

@@ -49,9 +49,10 @@ async def message(target: CheckTarget) -> Finding:
     loop, since_ns = asyncio.get_running_loop(), session.opened.mono_ns
     if options.send is not None:
         require_open(session)
-        is_binary = isinstance(options.send, bytes)
-        send = session.send_binary if is_binary else session.send_text
-        since_ns = send(options.send).mono_ns  # type: ignore[arg-type]
+        if isinstance(options.send, bytes):
+            since_ns = session.send_binary(options.send).mono_ns
+        else:
+            since_ns = session.send_text(options.send).mono_ns
     deadline = loop.time() + options.within_s
     others: list[str] = []
     while (left := deadline - loop.time()) > 0:
@@ -66,7 +67,7 @@ async def message(target: CheckTarget) -> Finding:
             return failed(f"{mismatch}{_shown(others)}")
         after_ms = ((received.at.kernel_ns or received.at.mono_ns) - since_ns) / 1e6
         if options.send is not None and after_ms < 0:
-            continue  # a greeting is no answer
+            continue  # sent before our message: a greeting, not its answer
         if mismatch is None:
             verb = "came after" if options.send is None else "answered in"
             took_ms, limit = max(0.0, after_ms), round(options.within_s * 1e3, 3)
@@ -85,7 +86,7 @@ def _shown(others: Sequence[str]) -> str:
 
 
 def judge_message(options: CheckOptions, event: Event) -> str | None:
-    """None: this is what was expected; else what it is, empty when it is no message at all."""
+    """None: what was expected; else a description, empty when it is not a message at all."""
     if isinstance(event, Violation):
         return f"the server broke a rule: {event.error}"
     if isinstance(event, Close):
