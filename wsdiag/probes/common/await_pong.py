@@ -15,6 +15,7 @@ from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.events import Close, Event, Pong, Violation
 from wsdiag.transport.session import Received, Session, SessionEnded
+from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import round_trip_ns
 
 
@@ -101,3 +102,15 @@ async def await_pong(
 
     received = await await_event(session, is_answer, timeout_s)
     return None if received is None else round_trip_ns(sent, received.at)[0] / 1e6
+
+
+async def await_end(session: Session, timeout_s: float) -> StreamEnd | None:
+    """How the connection ended, whatever came before; None when it did not within `timeout_s`."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    while (left_s := deadline - loop.time()) > 0:
+        try:
+            await session.receive(left_s)
+        except SessionEnded as ended:
+            return ended.end
+    return None

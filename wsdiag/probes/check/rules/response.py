@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,6 +17,7 @@ from wsdiag.probes.check.findings import (
 from wsdiag.probes.common.await_pong import (
     PeerClosedError,
     PeerViolationError,
+    await_end,
     await_event,
     await_pong,
     describe_close,
@@ -85,17 +85,7 @@ async def provoke(
         response = PeerResponse("close", close=closed.close)
     else:
         return PeerResponse("silent" if round_trip_ms is None else "alive")
-    return replace(response, end=await _tcp_end(session, timeout_s)) if to_end else response
-
-
-async def _tcp_end(session: Session, timeout_s: float) -> StreamEnd | None:
-    deadline = asyncio.get_running_loop().time() + timeout_s
-    while (left := deadline - asyncio.get_running_loop().time()) > 0:
-        try:
-            await session.receive(left)
-        except SessionEnded as ended:
-            return ended.end
-    return None
+    return replace(response, end=await await_end(session, timeout_s)) if to_end else response
 
 
 def judge_response(response: PeerResponse, required: RequiredResponse) -> Finding:
