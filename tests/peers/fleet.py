@@ -101,7 +101,7 @@ class Peers:
         return self._python("chat_app.py", [], LOOPBACK, tls, None)
 
     def lenient(self, manner: str) -> Peer:
-        """A server that receives badly on purpose; `programs/lenient_server.py` lists manners."""
+        """A server that receives badly on purpose; see `programs/lenient_server.py`."""
         return self._python("lenient_server.py", ["--manner", manner], LOOPBACK, False, None)
 
     def node_ws(self, *, tls: bool = False, host: str = LOOPBACK, netns: str | None = None) -> Peer:
