@@ -156,22 +156,19 @@ class EndpointRun:
         """Remember why there is no usable answer, where no rule of this run gives a verdict."""
         if error is None or self._may_refuse(error):
             return
-        if not any(rule.conclusive for rule in self._explaining(error)):
+        if not any(rule.conclusive and rule.explains(error) for rule in self.rules):
             self._error = diagnose(self.endpoint.url, error)
 
     def _not_open(self, error: DialError) -> Finding:
         """Why a rule has no connection to judge: not measured, unless another rule says so."""
         if self._may_refuse(error):
             return skipped(f"refused with {error.report.status}, as --expect-status allows")
-        if self._explaining(error):
+        if any(rule.explains(error) for rule in self.rules):
             return skipped("the endpoint did not open")
         return unmeasured(f"the endpoint did not open: {error.message}")
 
     def _may_refuse(self, error: DialError) -> bool:
         return error.report.status in self.endpoint.check.expect_status
-
-    def _explaining(self, error: DialError) -> list[Rule]:
-        return [rule for rule in self.rules if rule.explains(error)]
 
     # -- results and progress ------------------------------------------------------------------
 

@@ -113,7 +113,3 @@ class CheckTarget:
                 yield session
             finally:
                 session.abort()
-
-    def with_header(self, *headers: tuple[str, str]) -> tuple[tuple[str, str], ...]:
-        """The user's headers and these; one of ours with an empty value is left out."""
-        return (*self.endpoint.dial.headers, *headers)

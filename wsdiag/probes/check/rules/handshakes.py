@@ -34,9 +34,9 @@ _ABOUT_THE_REQUEST = frozenset({400, 426})
 async def _ask(
     target: CheckTarget, *headers: tuple[str, str], **changes: object
 ) -> DialError | None:
-    """Dial with these headers; None when the upgrade was accepted as RFC 6455 has it."""
+    """Dial with these headers, too (one of ours that is empty is not sent); None if accepted."""
     try:
-        async with target.connection(headers=target.with_header(*headers), **changes):
+        async with target.connection(headers=(*target.endpoint.dial.headers, *headers), **changes):
             return None
     except DialError as error:
         return error

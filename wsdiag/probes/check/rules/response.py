@@ -92,10 +92,19 @@ def judge_response(response: PeerResponse, required: RequiredResponse) -> Findin
     """Whether a server failed the connection as it had to. Pure."""
     if response.kind == "before":
         return unmeasured("the server had ended the connection before anything was sent")
-    if response.kind == "close" and response.close is not None:
-        return _judge_close(response.close, required)
-    if response.kind == "end" and response.end is not None:
-        return _judge_end(response.end, required)
+    if response.kind == "close" and (close := response.close) is not None:
+        detail = f"closed with {describe_close(close)}"
+        measured = None if close.code is None else float(close.code)
+        if close.code in required.codes:
+            return passed(detail, measured)
+        return warned(f"{detail}, where {required} says what was wrong", measured)
+    if response.kind == "end" and (end := response.end) is not None:
+        detail = f"the server {describe_end(end)}"
+        if end.how == "local":
+            return unmeasured("the connection was closed on our side")
+        if required.close_may_be_left_out:
+            return passed(detail, end.how)
+        return warned(f"{detail}; it should send {required} first", end.how)
     if response.kind == "broke":
         return failed(f"the server broke a rule itself: {response.violation}")
     if not required.must:
@@ -104,23 +113,6 @@ def judge_response(response: PeerResponse, required: RequiredResponse) -> Findin
     if response.kind == "alive":
         return failed(f"accepted: the connection goes on, where it must fail ({required})")
     return failed(f"no reaction: neither {required} nor TCP's end, and Pings go unanswered")
-
-
-def _judge_close(close: Close, required: RequiredResponse) -> Finding:
-    measured = None if close.code is None else float(close.code)
-    detail = f"closed with {describe_close(close)}"
-    if close.code in required.codes:
-        return passed(detail, measured)
-    return warned(f"{detail}, where {required} says what was wrong", measured)
-
-
-def _judge_end(end: StreamEnd, required: RequiredResponse) -> Finding:
-    if end.how == "local":
-        return unmeasured("the connection was closed on our side")
-    detail = f"the server {describe_end(end)}"
-    if required.close_may_be_left_out:
-        return passed(detail, end.how)
-    return warned(f"{detail}; it should send {required} first", end.how)
 
 
 def judge_tcp_end(response: PeerResponse, waited_s: float) -> Finding:

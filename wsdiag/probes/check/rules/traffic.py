@@ -115,49 +115,33 @@ def _excerpt(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
-class PingSeries:
-    """Pings one after the other, so that an endpoint which answers only the latest loses none."""
+async def _send_pings(
+    session: Session, options: CheckOptions
+) -> tuple[int, RunningStatistics, str | None]:
+    """(how many of --count Pings were sent, their round trips in ms, what ended this early).
 
-    def __init__(self, session: Session, options: CheckOptions) -> None:
-        self._session, self._options = session, options
-        self.round_trips = RunningStatistics()
-        self.sent = 0
-        self.problem: str | None = None
-
-    async def run(self) -> None:
-        """Send --count Pings; give up after two in a row without a Pong once the limit is lost."""
-        unanswered = 0
-        while self.sent < self._options.count:
-            if unanswered >= _GIVE_UP_AFTER and self._is_lost:
-                return
-            if self.sent:
-                await asyncio.sleep(_PAUSE_S)
-            try:
-                require_open(self._session)
-                self.sent += 1
-                round_trip_ms = await await_pong(self._session, self._options.timeout_s)
-            except SessionEnded as ended:
-                self.problem = f"the server {describe_end(ended.end)}"
-                return
-            except (PeerClosedError, PeerViolationError) as problem:
-                self.problem = str(problem)
-                return
-            if round_trip_ms is None:
-                unanswered += 1
-            else:
-                unanswered = 0
-                self.round_trips.add(round_trip_ms)
-
-    @property
-    def _is_lost(self) -> bool:
-        """Whether --max-loss cannot hold any more, whatever comes."""
-        lost = self.sent - self.round_trips.count
-        return 100.0 * lost / self._options.count > self._options.max_loss_pct
-
-    @property
-    def loss_pct(self) -> float:
-        """Lost Pings in percent of those sent; 100 when none could be sent."""
-        return 100.0 * (1 - self.round_trips.count / self.sent) if self.sent else 100.0
+    One at a time, so that an endpoint which answers only the latest Ping loses none. Gives up after
+    two in a row without a Pong once --max-loss cannot hold any more.
+    """
+    sent, unanswered, round_trips = 0, 0, RunningStatistics()
+    while sent < options.count:
+        lost_pct = 100.0 * (sent - round_trips.count) / options.count
+        if unanswered >= _GIVE_UP_AFTER and lost_pct > options.max_loss_pct:
+            break
+        if sent:
+            await asyncio.sleep(_PAUSE_S)
+        try:
+            require_open(session)
+            sent += 1
+            round_trip_ms = await await_pong(session, options.timeout_s)
+        except SessionEnded as ended:
+            return sent, round_trips, f"the server {describe_end(ended.end)}"
+        except (PeerClosedError, PeerViolationError) as problem:
+            return sent, round_trips, str(problem)
+        unanswered = unanswered + 1 if round_trip_ms is None else 0
+        if round_trip_ms is not None:
+            round_trips.add(round_trip_ms)
+    return sent, round_trips, None
 
 
 @Rule(
@@ -169,31 +153,26 @@ class PingSeries:
 )
 async def ping(target: CheckTarget) -> Sequence[Finding]:
     """Pings are answered (--count, --max-loss), and soon enough (--max-p95)."""
-    pings, options = PingSeries(target.session, target.options), target.options
-    await pings.run()
-    findings = [_loss(pings, options)]
-    if options.max_p95_s is not None:
-        p95 = pings.round_trips.percentile(95)
-        latency = (
-            unmeasured("no Pong, no latency")
-            if p95 is None
-            else within(p95, options.max_p95_s, f"95th percentile {p95:.3g} ms")
-        )
-        findings.append(replace(latency, name="p95"))
-    return findings
-
-
-def _loss(pings: PingSeries, options: CheckOptions) -> Finding:
-    answered, p50 = pings.round_trips.count, pings.round_trips.percentile(50)
-    detail = f"{answered} of {pings.sent} Pings answered"
-    if p50 is not None:
+    options = target.options
+    sent, round_trips, problem = await _send_pings(target.session, options)
+    loss_pct = 100.0 * (1 - round_trips.count / sent) if sent else 100.0
+    detail = f"{round_trips.count} of {sent} Pings answered"
+    if (p50 := round_trips.percentile(50)) is not None:
         detail += f", median {p50:.3g} ms"
-    if pings.problem is not None:
-        return failed(f"{detail}; {pings.problem}", pings.loss_pct, options.max_loss_pct)
-    if pings.loss_pct <= options.max_loss_pct and answered:
-        return passed(detail, pings.loss_pct, options.max_loss_pct)
-    detail += f": {pings.loss_pct:.3g} % lost, the limit is {options.max_loss_pct:g} %"
-    return failed(detail, pings.loss_pct, options.max_loss_pct)
+    if problem is not None:
+        loss = failed(f"{detail}; {problem}", loss_pct, options.max_loss_pct)
+    elif loss_pct <= options.max_loss_pct and round_trips.count:
+        loss = passed(detail, loss_pct, options.max_loss_pct)
+    else:
+        detail += f": {loss_pct:.3g} % lost, the limit is {options.max_loss_pct:g} %"
+        loss = failed(detail, loss_pct, options.max_loss_pct)
+    if options.max_p95_s is None:
+        return [loss]
+    if (p95 := round_trips.percentile(95)) is None:
+        latency = unmeasured("no Pong, no latency")
+    else:
+        latency = within(p95, options.max_p95_s, f"95th percentile {p95:.3g} ms")
+    return [loss, replace(latency, name="p95")]
 
 
 @Rule(
