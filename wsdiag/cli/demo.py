@@ -105,7 +105,7 @@ def _connect(url: str, terminal: Terminal) -> int:
 
 
 def _ping(url: str, terminal: Terminal) -> int:
-    from wsdiag.probes.ping.run import PingOptions
+    from wsdiag.probes.ping.options import PingOptions
 
     target = url + PINGED
     _step("How is the latency?", f"wsdiag ping -i 100ms -c 50 '{target}'", terminal)

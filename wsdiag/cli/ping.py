@@ -25,7 +25,7 @@ from wsdiag.transport.dial.options import DialOptions
 if TYPE_CHECKING:
     import typer
 
-    from wsdiag.probes.ping.run import PingOptions
+    from wsdiag.probes.ping.options import PingOptions
     from wsdiag.render.base.terminal import Terminal
     from wsdiag.transport.trace import Tracer
 
@@ -131,7 +131,7 @@ def ping_options(
     ] = None,
 ) -> PingOptions:
     """Build what to send and what must hold, refusing what cannot be."""
-    from wsdiag.probes.ping.run import PingOptions
+    from wsdiag.probes.ping.options import PingOptions
 
     _refuse_impossible(size, mode, interval)
     with usage_errors():

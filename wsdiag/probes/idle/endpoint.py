@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from wsdiag.judgement.diagnosis.diagnose import diagnose
+from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.judgement.verdict.evidence import ProbeContext
 from wsdiag.judgement.verdict.judge import judge
 from wsdiag.probes.idle.context import ProbeClock, RoundContext

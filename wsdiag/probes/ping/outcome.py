@@ -1,4 +1,4 @@
-"""The exit code of `ping`, from its summaries: one pure function."""
+"""What a run of `ping` came to, told from its summaries: pure functions, and the exit code."""
 
 from __future__ import annotations
 
@@ -13,6 +13,23 @@ LIMIT_BROKEN = 3
 INTERRUPTED = 130
 
 
+def measured(summaries: Sequence[PingSummary]) -> bool:
+    """Whether the fate of any Ping, or of a connection, is known."""
+    return any(s.received or s.lost or s.drops for s in summaries)
+
+
+def usable(summary: PingSummary, *, count: int | None = None, reconnect: bool = False) -> bool:
+    """Whether it answered (`count` times, if given) and stayed connected, or may be replaced."""
+    if not summary.received or (summary.drops and not reconnect):
+        return False
+    return count is None or summary.received >= count
+
+
+def limits_hold(summaries: Sequence[PingSummary]) -> bool:
+    """Whether every limit that was asked for holds."""
+    return all(limit.ok for s in summaries for limit in s.thresholds)
+
+
 def ping_exit_code(
     summaries: Sequence[PingSummary],
     *,
@@ -25,14 +42,12 @@ def ping_exit_code(
 
     With several URLs the most serious wins: a missing answer before a broken limit.
     """
-    if interrupted and not any(s.received or s.lost or s.drops for s in summaries):
+    if interrupted and not measured(summaries):
         return INTERRUPTED
-    short = None if interrupted or deadline is None else count
-    if not summaries or any(_unusable(s, short, reconnect) for s in summaries):
+    wanted = None if interrupted or deadline is None else count
+    if not summaries or not all(usable(s, count=wanted, reconnect=reconnect) for s in summaries):
         return NO_ANSWER
-    if any(not limit.ok for s in summaries for limit in s.thresholds):
-        return LIMIT_BROKEN
-    return MEASURED
+    return MEASURED if limits_hold(summaries) else LIMIT_BROKEN
 
 
 def shortfalls(
@@ -47,9 +62,3 @@ def shortfalls(
         for s in summaries
         if 0 < s.received < count and not s.drops
     ]
-
-
-def _unusable(summary: PingSummary, wanted: int | None, reconnect: bool) -> bool:
-    if not summary.received or (summary.drops and not reconnect):
-        return True
-    return wanted is not None and summary.received < wanted
