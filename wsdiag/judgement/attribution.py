@@ -97,6 +97,20 @@ class Normal(NamedTuple):
     tcp_rtt_ms: float | None = None
 
 
+class _Window:
+    """The last 300 values, in order."""
+
+    def __init__(self) -> None:
+        self._recent: deque[float] = deque()
+        self.ordered: list[float] = []
+
+    def add(self, value: float) -> None:
+        self._recent.append(value)
+        insort(self.ordered, value)
+        if len(self._recent) > WINDOW:
+            del self.ordered[bisect_left(self.ordered, self._recent.popleft())]
+
+
 class Baseline:
     """The last 300 round trips, from which `normal()` tells what is usual; bounded memory.
 
@@ -105,30 +119,24 @@ class Baseline:
     """
 
     def __init__(self) -> None:
-        self._recent: deque[float] = deque()
-        self._ordered: list[float] = []
-        self._tcp: deque[float] = deque(maxlen=WINDOW)
+        self._rtts, self._tcp_rtts = _Window(), _Window()
 
     def add(self, rtt_ms: float, tcp_rtt_ms: float | None = None) -> None:
         """Take a round trip and TCP's own, in ms; outliers too, for a new normal must be found."""
-        self._recent.append(rtt_ms)
-        insort(self._ordered, rtt_ms)
-        if len(self._recent) > WINDOW:
-            del self._ordered[bisect_left(self._ordered, self._recent.popleft())]
+        self._rtts.add(rtt_ms)
         if tcp_rtt_ms is not None:
-            self._tcp.append(tcp_rtt_ms)
+            self._tcp_rtts.add(tcp_rtt_ms)
 
     def normal(self) -> Normal | None:
         """What is usual, or None before there are enough samples to say."""
-        count = len(self._ordered)
-        if count < WARM_UP:
+        rtts, tcp_rtts = self._rtts.ordered, self._tcp_rtts.ordered
+        if len(rtts) < WARM_UP:
             return None
-        median = self._ordered[count // 2]
-        spread = median - self._ordered[count // 4]
+        median = rtts[len(rtts) // 2]
+        spread = median - rtts[len(rtts) // 4]
         margin = max(SPREADS * spread, SHARE_OF_MEDIAN * median, FLOOR_MS)
         # The window's minimum would remember one lucky moment; its median follows the path.
-        tcp_rtt_ms = sorted(self._tcp)[len(self._tcp) // 2] if self._tcp else None
-        return Normal(median, median + margin, tcp_rtt_ms)
+        return Normal(median, median + margin, tcp_rtts[len(tcp_rtts) // 2] if tcp_rtts else None)
 
 
 class Attributor:

@@ -146,7 +146,7 @@ def test_a_new_normal_is_found_and_memory_is_bounded() -> None:
     normal = baseline.normal()
     assert normal is not None
     assert normal.median_ms == 80.0
-    assert len(baseline._ordered) == len(baseline._recent) == 300
+    assert len(baseline._rtts.ordered) == len(baseline._rtts._recent) == 300
 
 
 def test_answers_that_come_in_one_burst_with_a_repaired_loss_share_its_cause() -> None:

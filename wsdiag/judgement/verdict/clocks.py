@@ -119,5 +119,5 @@ def _spreads_s(trials: Sequence[IdleTrial]) -> tuple[float, float]:
 
 
 def _moment_fits_better(ages_s: float, moments_s: float) -> bool:
-    # 0.1 s: where nothing was staggered both are nought, and nothing can be told apart.
+    # 0.1 s: where nothing was staggered both are zero, and nothing can be told apart.
     return ages_s > 0.1 and moments_s < 0.5 * ages_s

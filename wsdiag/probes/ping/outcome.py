@@ -1,4 +1,4 @@
-"""What a run of `ping` came to, told from its summaries: pure functions, and the exit code."""
+"""The outcome of a run of `ping`, from its summaries: facts, and the exit code."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Pinger:
         dial_slots: asyncio.Semaphore,
         tracer: Tracer | None = None,
     ) -> None:
-        """`dial_slots` and `stalls` are shared by all URLs of a run, which all tell `queue`."""
+        """All URLs of a run share `queue` (for their events), `stalls` and `dial_slots`."""
         self.url, self._options, self._dial_options = url, options, dial_options
         self._queue, self._stalls, self._dial_slots = queue, stalls, dial_slots
         self._tracer = tracer
@@ -131,7 +131,7 @@ class Pinger:
         return self._options.reconnect and (self._options.counts_replies or not finished)
 
     async def _dial(self) -> Session | None:
-        """None when it failed, which is told, and when `stop()` came first."""
+        """None when it failed (an Error is queued), and when `stop()` came first."""
         async with self._dial_slots:
             if self._stopping.is_set():
                 return None

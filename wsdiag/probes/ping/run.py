@@ -20,7 +20,7 @@ DIALS_AT_ONCE = 64
 
 
 class PingRun:
-    """One run over all URLs: iterate `events()`, end it with `stop()`, look with `summary_so_far`.
+    """One run over all URLs: iterate `events()`, end it with `stop()`.
 
     The URLs are independent of each other; one unreachable endpoint does not end the others.
     """
@@ -95,7 +95,7 @@ class PingRun:
     async def _run(
         self, pinger: Pinger, delay_s: float, queue: asyncio.Queue[PingEvent | None]
     ) -> None:
-        """Run one pinger; None in the queue says that nothing more comes from it."""
+        """Run one pinger; a None in the queue marks its end."""
         if self._stops:
             pinger.stop()
         try:
