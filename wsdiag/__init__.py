@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wsdiag import protocol
     from wsdiag.api import connect, idle_probe, ping, serve
     from wsdiag.probes.idle.options import IdleOptions
-    from wsdiag.probes.ping.run import PingOptions
+    from wsdiag.probes.ping.options import PingOptions
     from wsdiag.records import (
         Attribution,
         Candidate,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "wsdiag.api": ("connect", "idle_probe", "ping", "serve"),
     "wsdiag.probes.idle.options": ("IdleOptions",),
-    "wsdiag.probes.ping.run": ("PingOptions",),
+    "wsdiag.probes.ping.options": ("PingOptions",),
     "wsdiag.records": (
         "Attribution",
         "Candidate",

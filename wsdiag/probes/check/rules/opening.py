@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 from collections.abc import Sequence
 
-from wsdiag.judgement.diagnosis.diagnose import diagnose
+from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.probes.check.findings import (
     Finding,
     failed,
