@@ -10,8 +10,9 @@ millisecond, and a Ping must not wait for the records of `check`.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from wsdiag._lazy import lazy_exports
 
 if TYPE_CHECKING:
     from wsdiag.records.base import SCHEMA_VERSION as SCHEMA_VERSION
@@ -57,25 +58,18 @@ if TYPE_CHECKING:
     from wsdiag.records.records import Record as Record
     from wsdiag.records.serve import ServeEvent as ServeEvent
     from wsdiag.records.serve import ServeListening as ServeListening
-
-_HOMES = {
-    "base": "SCHEMA_VERSION Drop DropHow Error ErrorKind Hop Phases optional utc_now",
-    "connect": "ChainLink CloseInfo ConnectResult HttpInfo TcpFacts TlsInfo",
-    "ping": "Attribution Cause Clock Load PingClosed PingEvent PingLost PingReply PingStart "
-    "PingSummary Threshold",
-    "idle": "Candidate IdleEvent IdleTrial IdleVerdict KeepaliveOutcome Outcome Range "
-    "TrialActivity TrialKind TrialStarted Verdict",
-    "check": "CheckResult CheckSummary Status",
-    "serve": "ServeEvent ServeListening",
-    "records": "Record",
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
-
-if not TYPE_CHECKING:  # or a misspelt name would be Any instead of an error
-
-    def __getattr__(name: str) -> Any:
-        if name not in _HOME_OF:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-        globals()[name] = value
-        return value
+else:
+    __getattr__, __dir__, __all__ = lazy_exports(
+        __name__,
+        {
+            "base": "SCHEMA_VERSION Drop DropHow Error ErrorKind Hop Phases optional utc_now",
+            "connect": "ChainLink CloseInfo ConnectResult HttpInfo TcpFacts TlsInfo",
+            "ping": "Attribution Cause Clock Load PingClosed PingEvent PingLost PingReply "
+            "PingStart PingSummary Threshold",
+            "idle": "Candidate IdleEvent IdleTrial IdleVerdict KeepaliveOutcome Outcome Range "
+            "TrialActivity TrialKind TrialStarted Verdict",
+            "check": "CheckResult CheckSummary Status",
+            "serve": "ServeEvent ServeListening",
+            "records": "Record",
+        },
+    )
