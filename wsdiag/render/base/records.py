@@ -18,21 +18,22 @@ def to_record(result: Any, redactor: Redactor | None = None) -> dict[str, Any]:
     """The JSON object of a result dataclass: `schema_version`, `type`, then its fields."""
     if redactor is not None:
         result = redactor.clean(result)
-    record = {"schema_version": SCHEMA_VERSION, "type": result.type, **_members(result)}
-    if result.type == "serve.event":
-        extra = record.pop("data")
-        record = {**record, **{key: extra[key] for key in extra if key not in record}}
-    return record
+    head = {"schema_version": SCHEMA_VERSION, "type": result.type}
+    return head | _members(result) | head  # first in order, and what is merged in cannot change it
 
 
 def _members(result: Any) -> dict[str, Any]:
-    members = {}
+    members: dict[str, Any] = {}
+    merged: dict[str, Any] = {}
     for field in dataclasses.fields(result):
         value = getattr(result, field.name)
         if value is None and field.metadata.get("omit_none"):
             continue
-        members[field.name] = _plain(value)
-    return members
+        if field.metadata.get("merged"):
+            merged = _plain(value)
+        else:
+            members[field.name] = _plain(value)
+    return members | merged | members
 
 
 def _plain(value: Any) -> Any:

@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ClassVar, Literal, TextIO
+from typing import Annotated, ClassVar, Literal, TextIO
 
 from rich.text import Text
 
+from wsdiag.records.base import Time, Url
 from wsdiag.render.base.escape import escape_bytes
 from wsdiag.render.base.records import to_line, to_record
 from wsdiag.render.base.redact import Redactor
@@ -24,46 +25,47 @@ _EXCERPT_SHOWN = 64
 
 @dataclass(frozen=True, slots=True)
 class TracePhase:
-    """Record `trace.phase`: a phase of the dial ended; `detail` is what came of it."""
+    """Record `trace.phase`: a phase of connecting has ended."""
 
     type: ClassVar[str] = "trace.phase"
-    url: str
-    time: datetime
-    phase: str
-    took_ms: float
-    ok: bool
-    detail: str
+    url: Url
+    time: Time
+    phase: Annotated[str, "The phase of the connection"]
+    took_ms: Annotated[float, "How long it took, in milliseconds"]
+    ok: Annotated[bool, "Whether the phase succeeded"]
+    detail: Annotated[str, "Details for people"]
 
 
 @dataclass(frozen=True, slots=True)
 class TraceHeaders:
-    """Record `trace.headers`: the head of an HTTP message."""
+    """Record `trace.headers`: the head of an HTTP request or response."""
 
     type: ClassVar[str] = "trace.headers"
-    url: str
-    time: datetime
-    direction: Literal["sent", "received"]
-    first_line: str
-    headers: tuple[tuple[str, str], ...]
+    url: Url
+    time: Time
+    direction: Annotated[Literal["sent", "received"], "`sent` by wsdiag, or `received`"]
+    first_line: Annotated[str, "Request line or status line"]
+    headers: Annotated[
+        tuple[tuple[str, str], ...], "Pairs of name and value in the order sent, credentials masked"
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class TraceFrame:
-    """Record `trace.frame`: one WebSocket frame (RFC 6455, 5.2); `length` in bytes.
-
-    `excerpt`: the first bytes of its payload, unmasked; bytes that are not UTF-8 as `\\xff`.
-    """
+    """Record `trace.frame`: one WebSocket frame (RFC 6455, 5.2)."""
 
     type: ClassVar[str] = "trace.frame"
-    url: str
-    time: datetime
-    direction: Literal["sent", "received"]
-    opcode: int
-    fin: bool
-    rsv: tuple[bool, bool, bool]
-    masked: bool
-    length: int
-    excerpt: str
+    url: Url
+    time: Time
+    direction: Annotated[Literal["sent", "received"], "`sent` by wsdiag, or `received`"]
+    opcode: Annotated[int, "RFC 6455, 5.2: 1 text, 2 binary, 8 Close, 9 Ping, 10 Pong"]
+    fin: Annotated[bool, "Whether it is the last frame of its message"]
+    rsv: Annotated[tuple[bool, bool, bool], "The reserved bits RSV1, RSV2, RSV3"]
+    masked: Annotated[bool, "Whether the payload was masked"]
+    length: Annotated[int, "Length of the payload, in bytes"]
+    excerpt: Annotated[
+        str, "The first bytes of the payload, unmasked; bytes that are not UTF-8 appear as `\\xff`"
+    ]
 
 
 TraceRecord = TracePhase | TraceHeaders | TraceFrame
