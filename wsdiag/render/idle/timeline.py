@@ -11,7 +11,7 @@ from operator import itemgetter
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from wsdiag.render.base.drops import short_drop
+from wsdiag.records.drops import short_drop
 from wsdiag.render.base.glyphs import Glyphs
 from wsdiag.render.idle.rows import TimelineRow, TimelineRows
 from wsdiag.units import format_seconds

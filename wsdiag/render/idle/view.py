@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from wsdiag.records import Error, IdleEvent, IdleTrial, IdleVerdict, TrialActivity, TrialStarted
-from wsdiag.render.base.drops import describe_drop
+from wsdiag.records.drops import describe_drop
 from wsdiag.render.base.error import print_error
 from wsdiag.render.base.live import Lines, LiveScreen
 from wsdiag.render.base.output import EventOutput

@@ -16,7 +16,7 @@ from wsdiag.records import (
     PingStart,
     PingSummary,
 )
-from wsdiag.render.base.drops import describe_drop
+from wsdiag.records.drops import describe_drop
 from wsdiag.render.base.error import print_error
 from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
