@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     from wsdiag.records.ping import PingStart as PingStart
     from wsdiag.records.ping import PingSummary as PingSummary
     from wsdiag.records.ping import Threshold as Threshold
-    from wsdiag.records.records import Record as Record
     from wsdiag.records.serve import ServeEvent as ServeEvent
     from wsdiag.records.serve import ServeListening as ServeListening
 else:
@@ -70,6 +69,5 @@ else:
             "TrialActivity TrialKind TrialStarted Verdict",
             "check": "CheckResult CheckSummary Status",
             "serve": "ServeEvent ServeListening",
-            "records": "Record",
         },
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -35,6 +36,11 @@ class CheckResult:
         "True for a skip that was not intended: the check applies, but could not be judged",
     ] = optional()
 
+    @property
+    def endpoint_label(self) -> str:
+        """The endpoint's name in the file with its URL, or the URL alone."""
+        return f"{self.endpoint} ({self.url})" if self.endpoint else self.url
+
 
 @dataclass(frozen=True, slots=True)
 class CheckSummary:
@@ -52,3 +58,11 @@ class CheckSummary:
     unreachable: Annotated[
         int | None, "Endpoints that gave no usable answer; the exit code is then 1"
     ] = optional()
+
+
+def by_endpoint(results: Iterable[CheckResult]) -> dict[str, list[CheckResult]]:
+    """The results of each endpoint by its label; both keep the order given."""
+    groups: dict[str, list[CheckResult]] = {}
+    for result in results:
+        groups.setdefault(result.endpoint_label, []).append(result)
+    return groups

@@ -1,8 +1,7 @@
-"""The characters that views draw with, in Unicode and in ASCII, and words folded to ASCII."""
+"""The characters that views draw with, in Unicode and in ASCII."""
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 
 
@@ -17,8 +16,6 @@ class Glyphs:
     bullet: str
     dot: str
     """Separates facts on a line."""
-    arrow: str
-    """Any width."""
     ellipsis: str
     """Any width."""
     rule: str
@@ -42,8 +39,6 @@ class Glyphs:
     seen: str
     sent: str
     wait: str
-    up_to: str
-    """Any width."""
 
     @property
     def ascii(self) -> bool:
@@ -58,7 +53,6 @@ UNICODE = Glyphs(
     skip="–",
     bullet="•",
     dot="·",
-    arrow="→",
     ellipsis="…",
     rule="─",
     line="│",
@@ -79,7 +73,6 @@ UNICODE = Glyphs(
     seen="┿",
     sent="╋",
     wait="╌",
-    up_to="≤",
 )
 ASCII = Glyphs(
     ok="+",
@@ -88,7 +81,6 @@ ASCII = Glyphs(
     skip="-",
     bullet="*",
     dot="-",
-    arrow="->",
     ellipsis="...",
     rule="-",
     line="|",
@@ -109,62 +101,4 @@ ASCII = Glyphs(
     seen="+",
     sent="#",
     wait="-",
-    up_to="<=",
 )
-
-_WORDS = {
-    "–": "-",
-    "—": "-",
-    "‐": "-",
-    "‑": "-",
-    "−": "-",
-    "…": "...",
-    "·": "-",
-    "•": "*",
-    "→": "->",
-    "←": "<-",
-    "↔": "<->",
-    "≤": "<=",
-    "≥": ">=",
-    "≈": "~",
-    "±": "+/-",
-    "×": "x",
-    "µ": "u",
-    "μ": "u",
-    "“": '"',
-    "”": '"',
-    "„": '"',
-    "‘": "'",
-    "’": "'",
-    "‚": ",",
-    "✓": "+",
-    "✗": "x",
-    "½": "1/2",
-    "\u00a0": " ",
-    "\u202f": " ",
-    "\u2009": " ",
-}
-
-
-def fold(text: str, encoding: str = "ascii") -> str:
-    r"""`text` in characters that `encoding` can carry: typography folded, the rest as `\u4e2d`."""
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return "".join(_fold_char(char, encoding) for char in text)
-    return text
-
-
-def _fold_char(char: str, encoding: str) -> str:
-    for candidate in (char, _WORDS.get(char, ""), unicodedata.normalize("NFKD", char)[:1]):
-        if candidate and _fits(candidate, encoding):
-            return candidate
-    return char.encode(encoding, "backslashreplace").decode(encoding)
-
-
-def _fits(text: str, encoding: str) -> bool:
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return False
-    return True

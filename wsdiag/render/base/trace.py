@@ -12,7 +12,7 @@ from rich.text import Text
 
 from wsdiag.records.base import Time, Url
 from wsdiag.render.base.escape import escape_bytes
-from wsdiag.render.base.records import to_line, to_record
+from wsdiag.render.base.ndjson import to_line, to_record
 from wsdiag.render.base.redact import Redactor
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced, TraceEvent

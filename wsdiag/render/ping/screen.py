@@ -26,7 +26,7 @@ from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.ping.chart import LatencyChart
 from wsdiag.render.ping.lines import event_line
-from wsdiag.render.ping.output import PingViewOptions
+from wsdiag.render.ping.options import PingViewOptions
 from wsdiag.render.ping.panel import PANEL_WIDTH, marks_legend, panel, shorten, table
 from wsdiag.render.ping.series import MANY, WORST, Sample, Series, SeriesGroup
 from wsdiag.render.ping.summary import rest_lines, summary_view

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from tests.golden import scenes
 from wsdiag.protocol.codes import Opcode
 from wsdiag.records import IdleTrial, Phases, PingReply, PingStart, ServeEvent
-from wsdiag.render.base.records import timestamp, to_line, to_record
+from wsdiag.render.base.ndjson import timestamp, to_line, to_record
 from wsdiag.render.base.redact import Redactor
 from wsdiag.render.base.schema import DOCUMENT, MARKER, build_markdown, build_schema, schema_text
 from wsdiag.render.base.terminal import Terminal

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from tests.golden import scenes
 from tests.peers.records import every_record_judged, judge_lines, parse_record, problems
 from wsdiag.records import PingReply
-from wsdiag.render.base.records import to_line, to_record
+from wsdiag.render.base.ndjson import to_line, to_record
 from wsdiag.render.base.schema import build_schema, schema_text
 
 SCHEMA = json.loads(schema_text())
