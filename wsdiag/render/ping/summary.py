@@ -40,10 +40,20 @@ def summary_view(summary: PingSummary, glyphs: Glyphs = UNICODE, *, columns: boo
 def rest_lines(summaries: Sequence[PingSummary], shown: int) -> Iterator[Text]:
     """What is said of many URLs instead of a summary each, of which `shown` were printed."""
     more = len(summaries) - shown
-    yield Text(f"\nand {more} endpoints more, as in the table; -o json tells all of each")
+    yield Text(f"\n{more} more endpoints: see the table; -o json has every figure")
     failed = sum(not all(limit.ok for limit in one.thresholds) for one in summaries)
     if failed:
-        yield Text(f"{failed} of {len(summaries)} endpoints break a limit", style="bold red")
+        yield Text(f"{failed} of {len(summaries)} endpoints exceed a limit", style="bold red")
+
+
+def short_summary(summary: PingSummary) -> Text:
+    """Statistics so far in a line, for the live view."""
+    return Text(
+        f"so far: {summary.sent} sent, {format_percent(summary.loss_pct)} loss, "
+        f"p50 {format_ms(summary.p50_ms)} p95 {format_ms(summary.p95_ms)} "
+        f"p99 {format_ms(summary.p99_ms)} max {format_ms(summary.max_ms)} ms",
+        no_wrap=True,
+    )
 
 
 def _counts(summary: PingSummary) -> Text:
