@@ -1,11 +1,19 @@
-"""What a probe measures, as plain dataclasses: the one vocabulary that probes and renderers share.
+"""What a probe measures, as plain dataclasses: the vocabulary that probes and renderers share.
 
-Field names are the names of the JSON records (docs: `wsdiag --json-schema`). Units are in the name:
+base       what several commands share: phases, the end of a connection, an error
+connect, ping, idle, check, serve   the records of each command, in the order they are emitted
+drops      how the end of a connection reads in English
+
+A record is a frozen dataclass with a `type`; its fields are the members of the JSON object, each
+described in its annotation, from which the schema and docs/json.md are made. Units are in the name:
 `_ms` float milliseconds, `_s` float seconds. `None` means "could not be measured" and becomes null,
-except in fields made by `optional()`, where it means "does not apply" and the field is left out.
+except in fields made by `optional()`, where it means "does not apply" and the member is left out.
 
 Names are looked up when they are first asked for: making a dataclass takes a third of a
-millisecond, and a Ping must not wait for the records of `check`.
+millisecond, and a Ping must not wait for the records of `check`. Descriptions cost nothing at
+start-up, because annotations are not evaluated until the schema is made.
+
+May import transport (for what it shares with it), and nothing above.
 """
 
 from __future__ import annotations

@@ -16,30 +16,17 @@ _FONTS = (
     "ui-monospace, 'Cascadia Mono', 'JetBrains Mono', Menlo, Consolas, 'DejaVu Sans Mono', "
     "'Noto Sans Mono', monospace"
 )
-_THEME = TerminalTheme(
-    (22, 27, 34),
-    (201, 209, 217),
-    [
-        (72, 79, 88),
-        (255, 123, 114),
-        (126, 201, 134),
-        (219, 171, 90),
-        (108, 182, 255),
-        (210, 168, 255),
-        (105, 205, 210),
-        (201, 209, 217),
-    ],
-    [
-        (125, 133, 144),
-        (255, 161, 152),
-        (150, 220, 155),
-        (235, 195, 120),
-        (145, 203, 255),
-        (226, 197, 255),
-        (140, 225, 230),
-        (240, 246, 252),
-    ],
+# background, foreground, then the eight ANSI colours and their bright ones
+_COLORS = (
+    "161b22 c9d1d9 "
+    "484f58 ff7b72 7ec986 dbab5a 6cb6ff d2a8ff 69cdd2 c9d1d9 "
+    "7d8590 ffa198 96dc9b ebc378 91cbff e2c5ff 8ce1e6 f0f6fc"
 )
+_BACKGROUND, _FOREGROUND, *_ANSI = [
+    (code >> 16, code >> 8 & 0xFF, code & 0xFF)
+    for code in (int(color, 16) for color in _COLORS.split())
+]
+_THEME = TerminalTheme(_BACKGROUND, _FOREGROUND, _ANSI[:8], _ANSI[8:])
 _SVG = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
