@@ -9,5 +9,5 @@ output             how a command drives a view, and the tee for `--save`
 live, picture      a view that owns the terminal; a view as SVG, HTML or text
 trace              `-v` and `--trace`
 
-Imports go down this list only; nothing here knows a command.
+Nothing here knows a command.
 """

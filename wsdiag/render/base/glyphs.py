@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Dots = Literal["braille", "block", "ascii"]
+"""What the points of a chart are drawn with."""
 
 
 @dataclass(frozen=True, slots=True)

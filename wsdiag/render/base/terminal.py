@@ -23,8 +23,7 @@ if TYPE_CHECKING:  # `-o json` draws nothing, so it does not wait for rich eithe
     from rich.text import Text
 
     from wsdiag.render.base.console import ColorMode
-    from wsdiag.render.base.glyphs import Glyphs
-    from wsdiag.render.ping.canvas import Dots
+    from wsdiag.render.base.glyphs import Dots, Glyphs
 
 T = TypeVar("T")
 

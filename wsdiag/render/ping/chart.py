@@ -15,9 +15,9 @@ from rich.segment import Segment
 from rich.style import Style
 
 from wsdiag.records import Cause
-from wsdiag.render.base.glyphs import UNICODE, Glyphs
+from wsdiag.render.base.glyphs import UNICODE, Dots, Glyphs
 from wsdiag.render.ping.axis import Scale, latency_scale, layout_labels, time_step
-from wsdiag.render.ping.canvas import STYLES, Canvas, Dots
+from wsdiag.render.ping.canvas import STYLES, Canvas
 from wsdiag.render.ping.series import Bucket, Buckets, Series
 from wsdiag.units import format_latency, format_moment
 
