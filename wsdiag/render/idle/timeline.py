@@ -128,7 +128,7 @@ def _status(group: Sequence[TimelineRow], width: int) -> Text:
         return Text("alive" if len(group) == 1 else f"{still_open} alive", style="green")
     outcomes = Counter(row.ended.outcome for row in group if row.ended is not None)
     word, count = outcomes.most_common(1)[0]
-    shown = {"alive": "answered" if _asked(group) else "alive", "aborted": "not needed"}
+    shown = {"alive": "answered" if _asked(group) else "alive", "aborted": "stopped early"}
     text = shown.get(word, word)
     return Text(text if len(group) == 1 else f"{count}x {text}", style="dim")
 

@@ -55,13 +55,14 @@ def _answer(verdict: IdleVerdict, glyphs: Glyphs) -> Iterator[RenderableType]:
 
 
 def _requirement(verdict: IdleVerdict, glyphs: Glyphs) -> RenderableType:
-    wanted = f"required: {format_duration(verdict.required_s or 0.0)} without traffic"
+    wanted = f"{format_duration(verdict.required_s or 0.0)} without traffic"
     if verdict.require_ok is None:
-        return _hanging(Text(glyphs.warn, style="yellow"), Text(f"{wanted}: not measured"))
-    mark, word, style = (
-        (glyphs.ok, "holds", "green") if verdict.require_ok else (glyphs.bad, "FAILED", "bold red")
-    )
-    return _hanging(Text(mark, style=style), Text.assemble(f"{wanted}: ", (word, style)))
+        said = f"not measured whether it survives {wanted}, as required"
+        return _hanging(Text(glyphs.warn, style="yellow"), Text(said))
+    if verdict.require_ok:
+        return _hanging(Text(glyphs.ok, style="green"), Text(f"survives {wanted}, as required"))
+    said = f"does not survive {wanted}, as required"
+    return _hanging(Text(glyphs.bad, style="bold red"), Text(said, style="bold red"))
 
 
 def _bullets(

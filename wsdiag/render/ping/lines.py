@@ -71,7 +71,7 @@ def event_line(event: PingStart | PingReply | PingLost | PingClosed) -> Text:
             again = f", reconnected ({event.reconnect})" if event.reconnect else ""
             where = f" ({event.address})" if event.address else ""
             where += f" through the proxy {event.proxy}" if event.proxy else ""
-            return Text(f"PING {event.url}{where}: clock {event.clock}{again}")
+            return Text(f"PING {event.url}{where}: {event.clock} timestamps{again}")
         case PingReply():
             line = Text(f"seq={event.seq} time={format_ms(event.rtt_ms)} ms")
             if event.late:

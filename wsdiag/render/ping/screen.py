@@ -125,7 +125,9 @@ class PingScreen(EventOutput):
     def _title(self, width: int, now_s: float) -> RenderableType:
         took = format_duration(int(now_s)) if now_s >= 1 else "0 s"
         clocks = sorted({start.clock for start in self._history.starts.values()})
-        facts = f"clock {'/'.join(clocks)}  {took}" if clocks else f"connecting  {took}"
+        facts = f"connecting  {took}"
+        if clocks:
+            facts = f"{'/'.join(clocks)} timestamps  {took}" if width >= _NARROW else took
         title = Text("PING ", style="bold", no_wrap=True, overflow="crop")
         room = width - len(facts) - 7
         if len(self._history.series) == 1:
