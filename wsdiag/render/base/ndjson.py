@@ -37,10 +37,13 @@ def _members(result: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if value is None or (isinstance(value, bool | int | str) and not isinstance(value, Enum)):
+    if isinstance(value, Enum):
+        return _plain(value.value)
+    if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
-        return _number(value)
+        # JSON has neither NaN nor infinity (RFC 8259, 6): such a figure could not be measured
+        return round(value, 3) + 0.0 if math.isfinite(value) else None
     if isinstance(value, datetime):
         return timestamp(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -49,20 +52,7 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(member) for key, member in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(member) for member in value]
-    return _foreign(value)
-
-
-def _foreign(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return _plain(value.value)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    return str(value)
-
-
-def _number(value: float) -> float | None:
-    # JSON has neither NaN nor infinity (RFC 8259, 6): such a figure could not be measured
-    return round(value, 3) + 0.0 if math.isfinite(value) else None
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 def timestamp(moment: datetime) -> str:
