@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 from wsdiag.protocol.codes import Role
 from wsdiag.protocol.frames import Frame, encode_frame
-from wsdiag.protocol.handshake import ServerHandshake
 from wsdiag.protocol.parser import FrameParser
+from wsdiag.protocol.server_handshake import ServerHandshake
 
 
 class Visitor:

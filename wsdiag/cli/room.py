@@ -16,7 +16,7 @@ _OURS, _DIALING = 32, 128
 
 def make_room(connections: int, terminal: Terminal, *, json: bool) -> None:
     """Allow so many connections at once; exit with 2 and a message where the system does not."""
-    from wsdiag.transport.files import allow_files
+    from wsdiag.transport.machine import allow_files
 
     limit = allow_files(connections + _OURS + _DIALING)
     if limit is not None and limit < connections + _OURS:

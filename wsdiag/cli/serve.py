@@ -299,10 +299,10 @@ def _certificate(listen: Listening) -> Iterator[tuple[Path | None, Path | None]]
     if not listen.tls:
         yield listen.cert, listen.key
         return
-    from wsdiag.transport.tls.certs import throw_away
+    from wsdiag.transport.tls.certs import throwaway_certificate
 
     names = dict.fromkeys(("localhost", "127.0.0.1", "::1", listen.host))
-    made = throw_away([name for name in names if name not in ("0.0.0.0", "::")])
+    made = throwaway_certificate([name for name in names if name not in ("0.0.0.0", "::")])
     if listen.ca_out is not None:
         try:
             listen.ca_out.write_bytes(made.ca)
@@ -317,7 +317,7 @@ def _run(options: ServerOptions, terminal: Terminal, output: Format) -> int:
     """Serve until SIGINT or SIGTERM; 0, 1 when it cannot listen, 2 for senseless options."""
     from wsdiag.cli.serve_events import Reporter
     from wsdiag.server import Server
-    from wsdiag.transport.files import allow_files
+    from wsdiag.transport.machine import allow_files
     from wsdiag.transport.tls.trust import TrustError
 
     allow_files(_FILES)
@@ -341,7 +341,7 @@ def _run(options: ServerOptions, terminal: Terminal, output: Format) -> int:
         return 0
 
     # its clients' messages are many more than its own timers
-    return run_async(serve_until_stopped, on_stop=lambda: stopped[0].set(), punctual=False)
+    return run_async(serve_until_stopped, on_stop=lambda: stopped[0].set(), hires=False)
 
 
 serve.command_class = ServeCommand  # type: ignore[attr-defined]

@@ -142,7 +142,7 @@ def _judge_upgrade(request: Request) -> Request:
     """What RFC 6455, 4.2.1 asks of a client's opening handshake."""
     headers = request.headers
     if request.method != "GET":
-        message = f"method {request.method}, a WebSocket is asked for with GET"
+        message = f"method {request.method}, a WebSocket upgrade requires GET"
         raise _error("bad-request", message, 405, [("Allow", "GET")])
     if not has_token(headers, "Upgrade", "websocket"):
         message = "no Upgrade: websocket header; a proxy on the way may have removed it"
@@ -152,7 +152,7 @@ def _judge_upgrade(request: Request) -> Request:
         raise _error("bad-connection", message, 426, [("Upgrade", "websocket")])
     if get_all(headers, "Sec-WebSocket-Version") != ["13"]:
         version = request.header("Sec-WebSocket-Version")
-        message = f"Sec-WebSocket-Version is {version}, only 13 is spoken here"
+        message = f"Sec-WebSocket-Version is {version}, only version 13 is supported"
         raise _error("bad-version", message, 426, [("Sec-WebSocket-Version", "13")])
     try:
         parse_extensions(request.header("Sec-WebSocket-Extensions") or "")

@@ -193,7 +193,7 @@ def drop_stream(stream: Stream, how: DropMode) -> DropMode:
     elif how in ("silent", "hang"):
         return "silent" if stream.freeze(blackholed=how == "silent") else "hang"
     else:
-        stream.close(goodbye=how != "tls-eof")
+        stream.close(close_notify=how != "tls-eof")
     return how
 
 

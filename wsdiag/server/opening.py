@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from wsdiag.protocol.deflate import PerMessageDeflate
 from wsdiag.protocol.errors import HandshakeError
-from wsdiag.protocol.handshake import Request, ServerHandshake
+from wsdiag.protocol.http import Request
+from wsdiag.protocol.server_handshake import ServerHandshake
 from wsdiag.server import page
 from wsdiag.server.fault import Fault
 from wsdiag.server.link import Link
@@ -16,7 +17,7 @@ from wsdiag.server.peer import Peer
 from wsdiag.server.relay import RelayPeer, dial_upstream, upstream_headers, upstream_refusal
 from wsdiag.server.routes import RouteError, resolve
 from wsdiag.server.terms import Terms
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import Arrival
 from wsdiag.transport.stream.stream import Stream

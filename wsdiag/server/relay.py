@@ -13,8 +13,8 @@ from wsdiag.server.link import QUEUE_HIGH, DropMode, drop_stream
 from wsdiag.server.peer import Peer
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError, DialReport
 from wsdiag.transport.dial.target import Target
+from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.session import Received, Session
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stream import Stream

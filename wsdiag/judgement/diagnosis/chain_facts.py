@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wsdiag.transport.dial.report import ChainLink, TlsFacts
 from wsdiag.transport.tls import chain
+from wsdiag.transport.tls.values import ChainLink, TlsFacts
 
 _NAMED = 3
 

@@ -20,8 +20,8 @@ from urllib.parse import urljoin, urlsplit
 from wsdiag.judgement.diagnosis.chain_facts import certificate_facts, chain_facts
 from wsdiag.judgement.products.intermediaries import hops_from_headers
 from wsdiag.records import Error
-from wsdiag.transport.dial.report import DialError, DialReport
 from wsdiag.transport.dial.target import Target, UrlError
+from wsdiag.transport.report import DialError, DialReport
 
 EXCERPT_LINES = 3
 EXCERPT_CHARS = 200

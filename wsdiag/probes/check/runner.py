@@ -16,7 +16,7 @@ from wsdiag.probes.check.target import CheckTarget, FirstDial, open_first
 from wsdiag.probes.check.waiting import PeerBrokeError, PeerClosedError, interrupted_by
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.records import CheckResult, Error
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import SessionEnded
 from wsdiag.transport.trace import Tracer
 

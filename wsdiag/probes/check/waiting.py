@@ -9,7 +9,7 @@ from wsdiag.probes.check.rule import Finding, failed, unmeasured
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.events import Close, Event, Pong, Violation
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Received, Session, SessionEnded
 from wsdiag.transport.stream.ends import StreamEnd
 

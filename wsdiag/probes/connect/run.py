@@ -27,11 +27,12 @@ from wsdiag.records import (
 )
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import ChainLink as LinkFacts
-from wsdiag.transport.dial.report import DialError, DialReport, TlsFacts
+from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.session import CloseOutcome, Session, SessionEnded
 from wsdiag.transport.stream.stamps import SendRecord, round_trip_ns
 from wsdiag.transport.tls import chain
+from wsdiag.transport.tls.values import ChainLink as LinkFacts
+from wsdiag.transport.tls.values import TlsFacts
 from wsdiag.transport.trace import Tracer
 
 CERTIFICATE_WARNING_DAYS = 14

@@ -11,8 +11,8 @@ from wsdiag.probes.common.stalls import Stalls
 from wsdiag.probes.idle.liveness import Method
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.records import IdleEvent
-from wsdiag.transport.clock_jumps import SuspendWatch
 from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.machine import SuspendWatch
 from wsdiag.transport.trace import Tracer
 
 

@@ -11,7 +11,7 @@ from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import Pong
 from wsdiag.records import Hop
 from wsdiag.transport.dial.dialer import dial
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session, SessionEnded
 
 

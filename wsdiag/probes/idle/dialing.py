@@ -6,7 +6,7 @@ import asyncio
 
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session
 from wsdiag.transport.trace import Tracer
 

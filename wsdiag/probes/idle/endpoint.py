@@ -15,7 +15,7 @@ from wsdiag.probes.idle.plan import TrialPlan, plan_refinement, plan_round
 from wsdiag.probes.idle.round import Round
 from wsdiag.records import IdleEvent, IdleTrial
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.trace import Tracer
 
 _HASTE_S = 1.0

@@ -15,7 +15,7 @@ from wsdiag.probes.idle.plan import TrialPlan
 from wsdiag.probes.idle.record import ended_trial, late_words, open_trial, unopened_trial
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.records import Drop, IdleTrial, TrialStarted
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session
 
 # Due times are floats of differences: so much earlier is due as well.

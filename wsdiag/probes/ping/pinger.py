@@ -27,7 +27,7 @@ from wsdiag.records import (
 )
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError, DialReport
+from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.session import Session
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import now as now_stamp

@@ -98,6 +98,8 @@ def map_text(value: T, change: Change, name: str = "") -> T:
 def _walk(value: Any, change: Change, name: str) -> Any:
     if isinstance(value, str):
         return change(name, value)
+    if isinstance(value, bytes):  # no longer bytes, but then neither is what is shown of them
+        return change(name, value.decode("utf-8", "backslashreplace"))
     if isinstance(value, list | tuple):
         return _walk_sequence(value, change, name)
     if isinstance(value, Mapping):

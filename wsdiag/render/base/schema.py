@@ -33,7 +33,7 @@ from wsdiag.records import (
     ServeEvent,
     ServeListening,
 )
-from wsdiag.render.base.trace import TraceRecord
+from wsdiag.transport.trace import TraceEvent
 
 PATH = Path(__file__).with_name("schema.json")
 DOCUMENT = Path(__file__).parents[3] / "docs" / "json.md"
@@ -53,7 +53,7 @@ RECORDS: tuple[type, ...] = (
     ServeListening,
     ServeEvent,
     Error,
-    *get_args(TraceRecord),
+    *get_args(TraceEvent),
 )
 _TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"
 _PLAIN = {

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, ClassVar, Literal, TextIO
+from datetime import datetime
+from typing import TextIO
 
 from rich.text import Text
 
-from wsdiag.records.base import Time, Url
 from wsdiag.render.base.escape import escape_bytes
 from wsdiag.render.base.ndjson import to_line, to_record
 from wsdiag.render.base.redact import Redactor
@@ -23,67 +20,18 @@ _MARKS = {"sent": (">", "cyan"), "received": ("<", "magenta")}
 _EXCERPT_SHOWN = 64
 
 
-@dataclass(frozen=True, slots=True)
-class TracePhase:
-    """Record `trace.phase`: a phase of connecting has ended."""
-
-    type: ClassVar[str] = "trace.phase"
-    url: Url
-    time: Time
-    phase: Annotated[str, "The phase of the connection"]
-    took_ms: Annotated[float, "How long it took, in milliseconds"]
-    ok: Annotated[bool, "Whether the phase succeeded"]
-    detail: Annotated[str, "Details for people"]
-
-
-@dataclass(frozen=True, slots=True)
-class TraceHeaders:
-    """Record `trace.headers`: the head of an HTTP request or response."""
-
-    type: ClassVar[str] = "trace.headers"
-    url: Url
-    time: Time
-    direction: Annotated[Literal["sent", "received"], "`sent` by wsdiag, or `received`"]
-    first_line: Annotated[str, "Request line or status line"]
-    headers: Annotated[
-        tuple[tuple[str, str], ...], "Pairs of name and value in the order sent, credentials masked"
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class TraceFrame:
-    """Record `trace.frame`: one WebSocket frame (RFC 6455, 5.2)."""
-
-    type: ClassVar[str] = "trace.frame"
-    url: Url
-    time: Time
-    direction: Annotated[Literal["sent", "received"], "`sent` by wsdiag, or `received`"]
-    opcode: Annotated[int, "RFC 6455, 5.2: 1 text, 2 binary, 8 Close, 9 Ping, 10 Pong"]
-    fin: Annotated[bool, "Whether it is the last frame of its message"]
-    rsv: Annotated[tuple[bool, bool, bool], "The reserved bits RSV1, RSV2, RSV3"]
-    masked: Annotated[bool, "Whether the payload was masked"]
-    length: Annotated[int, "Length of the payload, in bytes"]
-    excerpt: Annotated[
-        str, "The first bytes of the payload, unmasked; bytes that are not UTF-8 appear as `\\xff`"
-    ]
-
-
-TraceRecord = TracePhase | TraceHeaders | TraceFrame
-
-
 class TracePrinter:
     """A tracer for `-v`: lines on stderr, timed from the first event."""
 
     def __init__(self, terminal: Terminal, *, urls: int = 1) -> None:
         self._terminal = terminal
         self._several = urls > 1
-        self._begin_ns: int | None = None
+        self._begin: datetime | None = None
 
     def __call__(self, event: TraceEvent) -> None:
         """Print one event."""
-        if self._begin_ns is None:
-            self._begin_ns = event.mono_ns
-        at = Text(f"{(event.mono_ns - self._begin_ns) / 1e9:+.6f} ", style="dim")
+        self._begin = self._begin or event.time
+        at = Text(f"{(event.time - self._begin).total_seconds():+.6f} ", style="dim")
         if self._several:
             at.append(self._terminal.text(event.url) + " ")
         for line in _lines(self._terminal, event):
@@ -136,34 +84,13 @@ def _payload(event: FrameTraced, limit: int) -> str:
 
 
 class TraceWriter:
-    """A tracer for `--trace FILE`: the same as NDJSON records, times from the wall clock."""
+    """A tracer for `--trace FILE`: the same as NDJSON records."""
 
     def __init__(self, stream: TextIO, redactor: Redactor) -> None:
         self._stream = stream
         self._redactor = redactor
-        # events carry monotonic times: one reading of both clocks turns them into dates
-        self._offset_ns = time.time_ns() - time.monotonic_ns()
 
     def __call__(self, event: TraceEvent) -> None:
         """Write one event."""
-        at = datetime.fromtimestamp((event.mono_ns + self._offset_ns) / 1e9, UTC)
-        self._stream.write(to_line(to_record(_record(event, at), self._redactor)))
+        self._stream.write(to_line(to_record(event, self._redactor)))
         self._stream.flush()
-
-
-def _record(event: TraceEvent, at: datetime) -> TraceRecord:
-    if isinstance(event, PhaseTraced):
-        return TracePhase(event.url, at, event.phase, event.took_ms, event.ok, event.detail)
-    if isinstance(event, HeadersTraced):
-        return TraceHeaders(event.url, at, event.direction, event.first_line, event.headers)
-    return TraceFrame(
-        event.url,
-        at,
-        event.direction,
-        event.opcode,
-        event.fin,
-        event.rsv,
-        event.masked,
-        event.length,
-        event.excerpt.decode("utf-8", "backslashreplace"),
-    )

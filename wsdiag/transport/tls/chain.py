@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from wsdiag.transport.dial.report import ChainLink
 from wsdiag.transport.tls import x509
+from wsdiag.transport.tls.values import ChainLink
 
 Shape = Literal["alone", "rooted", "open", "unrelated"]
 
@@ -36,7 +36,7 @@ def _der(certificate: Any) -> bytes:
 
 
 def link(certificate: x509.Certificate) -> ChainLink:
-    """What is told of one certificate of a chain."""
+    """A certificate's facts as a link of a chain."""
     return ChainLink(
         certificate.subject,
         certificate.issuer,
@@ -51,7 +51,7 @@ def date(moment: datetime) -> str:
 
 
 def top(chain: Sequence[ChainLink]) -> ChainLink:
-    """Where one gets from the server's own certificate by following issuers, in any order."""
+    """The last certificate reached by following issuers from the server's own, in any order."""
     at = chain[0]
     for _ in chain:
         above = next((each for each in chain if each.subject == at.issuer), None)
@@ -63,7 +63,7 @@ def top(chain: Sequence[ChainLink]) -> ChainLink:
 
 def shape(chain: Sequence[ChainLink]) -> Shape:
     """How a chain ends: the server's certificate `alone`; `rooted` in a root that was sent as well;
-    `open`, its last issuer not sent; or of certificates `unrelated` to the server's own."""
+    `open`, its last issuer missing; or of certificates `unrelated` to the server's own."""
     last = top(chain)
     if last.subject == last.issuer:
         return "rooted"

@@ -23,7 +23,7 @@ from wsdiag.probes.check.waiting import PeerClosedError, interrupted_by
 from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.events import Close
 from wsdiag.records import CheckResult
-from wsdiag.transport.dial.report import DialReport
+from wsdiag.transport.report import DialReport
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import Arrival
 

@@ -116,9 +116,10 @@ def test_each_line_is_flushed() -> None:
 def test_traces_are_records_too() -> None:
     stream = io.StringIO()
     write = TraceWriter(stream, Redactor())
-    write(PhaseTraced(1, "ws://u:pw@x", "tcp", 1.0, True, "127.0.0.1"))
-    write(HeadersTraced(2, "ws://x", "sent", "GET / HTTP/1.1", (("Cookie", "a=1"),)))
-    write(FrameTraced(3, "ws://x", "received", 9, True, (False, True, False), False, 2, b"\xffa"))
+    write(PhaseTraced("ws://u:pw@x", scenes.BEGIN, "tcp", 1.0, True, "127.0.0.1"))
+    write(HeadersTraced("ws://x", scenes.BEGIN, "sent", "GET / HTTP/1.1", (("Cookie", "a=1"),)))
+    rsv = (False, True, False)
+    write(FrameTraced("ws://x", scenes.BEGIN, "received", 9, True, rsv, False, 2, b"\xffa"))
     records = [json.loads(line) for line in stream.getvalue().splitlines()]
     validator = Draft202012Validator(build_schema())
     assert all(validator.is_valid(record) for record in records)

@@ -13,7 +13,7 @@ from wsdiag.probes.check.rules.handshakes import HANDSHAKES
 from wsdiag.probes.check.target import CheckTarget
 from wsdiag.probes.check.waiting import await_event, await_pong, shown_close, shown_end
 from wsdiag.protocol.events import Close, Event, Pong
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session, SessionEnded
 
 _CLOSING = "RFC 6455, 5.5.1"

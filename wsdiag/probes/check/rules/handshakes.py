@@ -16,7 +16,7 @@ from wsdiag.probes.check.target import CheckTarget
 from wsdiag.probes.check.waiting import interrupted_by
 from wsdiag.protocol.headers import get_all
 from wsdiag.records import Status
-from wsdiag.transport.dial.report import DialError, DialReport
+from wsdiag.transport.report import DialError, DialReport
 
 UNKNOWN_SUBPROTOCOL = "wsdiag.unknown.v0"
 UNKNOWN_EXTENSION = "x-wsdiag-unknown"

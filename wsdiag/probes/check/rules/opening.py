@@ -20,8 +20,8 @@ from wsdiag.probes.check.rule import (
 )
 from wsdiag.probes.check.target import CheckTarget, FirstDial
 from wsdiag.protocol.headers import get_all
-from wsdiag.transport.dial.report import DialError
 from wsdiag.transport.dial.target import Target
+from wsdiag.transport.report import DialError
 
 _BEFORE_UPGRADE = ("dns", "tcp", "proxy", "tls")
 

@@ -1,4 +1,4 @@
-"""What TCP knows about a connection: TCP_INFO and the send queue (Linux tcp(7))."""
+"""A TCP socket's options (Linux tcp(7)): TCP_INFO, the send queue, keepalive; its addresses."""
 
 from __future__ import annotations
 
@@ -16,29 +16,36 @@ _REORDERED = struct.Struct("=I")  # tcpi_rcv_ooopack, since Linux 5.4
 _REORDERED_AT = 224
 
 
-class TcpInfo(NamedTuple):
-    """One look at the kernel's state of a connection; times in microseconds.
+# Unanswered keepalive probes after which the kernel ends the connection: as many as it allows, or
+# it would decide before the measurement does.
+_UNANSWERED_PROBES = 100
 
-    `retransmits`: consecutive unanswered ones now; `last_ack_recv_ms`: since the peer last
-    acknowledged anything. None where this kernel's structure ends earlier.
+Address = tuple[socket.AddressFamily, tuple[object, ...] | str]
+
+
+def format_address(address: object) -> str:
+    """`ip:port` of a socket's address, IPv6 in brackets; a path stays a path."""
+    if isinstance(address, tuple):
+        host, port = address[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return str(address)
+
+
+class TcpInfo(NamedTuple):
+    """The kernel's state of a connection at one moment; times in microseconds.
+
+    None where this kernel's structure ends earlier.
     """
 
-    state: int
     rtt_us: int
-    rttvar_us: int
     min_rtt_us: int | None
     total_retrans: int
-    retransmits: int
     unacked: int
+    """Segments sent and not acknowledged."""
     snd_mss: int
-    snd_cwnd: int
-    rto_us: int
-    last_data_sent_ms: int
-    last_ack_recv_ms: int
     notsent_bytes: int | None
     bytes_acked: int | None
-    backoff: int
-    reordered: int | None = None
+    reordered: int | None
     """Segments that arrived out of order: some of the peer's before them were lost or overtaken."""
 
 
@@ -54,34 +61,20 @@ def tcp_info(sock: socket.socket) -> TcpInfo | None:
 
 
 def _decode(raw: bytes) -> TcpInfo:
-    head = _HEAD.unpack_from(raw)
-    words = head[8:]
+    words = _HEAD.unpack_from(raw)[8:]
+    has_reordered = len(raw) >= _REORDERED_AT + _REORDERED.size
     has_tail = len(raw) >= _HEAD.size + _TAIL.size
     tail = _TAIL.unpack_from(raw, _HEAD.size) if has_tail else (None,) * 10
     return TcpInfo(
-        state=head[0],
-        retransmits=head[2],
-        backoff=head[4],
-        rto_us=words[0],
         snd_mss=words[2],
         unacked=words[4],
-        last_data_sent_ms=words[9],
-        last_ack_recv_ms=words[12],
         rtt_us=words[15],
-        rttvar_us=words[16],
-        snd_cwnd=words[18],
         total_retrans=words[23],
         bytes_acked=tail[2],
         notsent_bytes=tail[6],
         min_rtt_us=None if tail[7] in (None, 0xFFFFFFFF) else tail[7],
-        reordered=_reordered(raw),
+        reordered=_REORDERED.unpack_from(raw, _REORDERED_AT)[0] if has_reordered else None,
     )
-
-
-def _reordered(raw: bytes) -> int | None:
-    if len(raw) < _REORDERED_AT + _REORDERED.size:
-        return None
-    return int(_REORDERED.unpack_from(raw, _REORDERED_AT)[0])
 
 
 def unacknowledged_bytes(sock: socket.socket) -> int | None:
@@ -94,3 +87,16 @@ def unacknowledged_bytes(sock: socket.socket) -> int | None:
         return int(struct.unpack("=i", fcntl.ioctl(sock.fileno(), _SIOCOUTQ, b"\0" * 4))[0])
     except (OSError, ValueError):
         return None
+
+
+def keep_alive(sock: socket.socket, interval_s: float | None) -> None:
+    """TCP keepalive every `interval_s` seconds (whole ones), or none. Raises OSError if refused.
+
+    Only the two kernels, and what is between them, see these probes.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, interval_s is not None)
+    seconds = max(1, round(interval_s or 0))
+    values = {"TCP_KEEPIDLE": seconds, "TCP_KEEPINTVL": seconds, "TCP_KEEPCNT": _UNANSWERED_PROBES}
+    for name, value in values.items():
+        if interval_s is not None and hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -15,21 +15,21 @@ HandshakeCallback = Callable[[ssl.SSLError | StreamEnd | None], None]
 
 
 class TlsStream:
-    """A layer between a stream and its outbox; `write` is the stream's own, for what had to wait.
+    """A layer between a stream and its send buffer; `write` is the stream's own, for stalled data.
 
-    `done` is told how the handshake went: None, the TLS error, or the end of the stream.
+    `done` gets the handshake's outcome: None, the TLS error, or the end of the stream.
     """
 
-    __slots__ = ("_done", "_outbox", "_stalled", "_write", "layer")
+    __slots__ = ("_done", "_send_buffer", "_stalled", "_write", "layer")
 
     def __init__(
         self,
         layer: TlsLayer,
-        outbox: SendBuffer,
+        send_buffer: SendBuffer,
         write: Callable[[bytes], object],
         done: HandshakeCallback,
     ) -> None:
-        self.layer, self._outbox, self._write = layer, outbox, write
+        self.layer, self._send_buffer, self._write = layer, send_buffer, write
         self._done: HandshakeCallback | None = done
         self._stalled: list[bytes] = []
 
@@ -37,26 +37,26 @@ class TlsStream:
         """Go on with what came from the peer."""
         failure: ssl.SSLError | None = None
         try:
-            self._outbox.put(self.layer.handshake(data))
+            self._send_buffer.put(self.layer.handshake(data))
         except ssl.SSLError as error:
             failure = error
             with suppress(ssl.SSLError):
-                self._outbox.put(self.layer.take())  # the alert that says why
+                self._send_buffer.put(self.layer.take())  # the alert that says why
         if failure or self.layer.established:
-            self._tell(failure)
+            self._finish(failure)
 
-    def _tell(self, how: ssl.SSLError | StreamEnd | None) -> bool:
+    def _finish(self, how: ssl.SSLError | StreamEnd | None) -> bool:
         done, self._done = self._done, None
         if done is not None:
             done(how)
         return done is not None
 
     def ended(self, end: StreamEnd) -> bool:
-        """The stream is over; True: that ended the handshake, and who waits for it was told."""
-        return self._tell(end)
+        """The stream is over; True when that ended the handshake, and `done` was called with it."""
+        return self._finish(end)
 
     def receive(self, data: bytes) -> bytes:
-        """Plaintext of what came, b"" while hands are being shaken. SSLError."""
+        """Plaintext of what came, b"" during the handshake. Raises SSLError."""
         if self._done is not None:
             self.do_handshake(data)
             if not self.layer.established:
@@ -65,7 +65,7 @@ class TlsStream:
         try:
             plain = self.layer.receive(data)
         except ssl.SSLError:
-            self._outbox.put(self.layer.take())
+            self._send_buffer.put(self.layer.take())
             raise
         self._answer()
         return plain
@@ -75,15 +75,15 @@ class TlsStream:
         stalled, self._stalled = self._stalled, []
         for data in stalled:
             self._write(data)
-        self._outbox.put(self.layer.take())
+        self._send_buffer.put(self.layer.take())
 
     def encrypt(self, data: bytes) -> bytes:
-        """The records that carry `data`; a failure fails the outbox."""
+        """The records that carry `data`; a failure fails the send buffer."""
         try:
             return self.layer.send(data)
         except ssl.SSLWantReadError:  # a renegotiation (TLS 1.2) has to end first
             self._stalled.append(data)
             return self.layer.take()
         except ssl.SSLError as error:
-            self._outbox.fail(StreamEnd("error", f"TLS: {error.reason or error}", now()))
+            self._send_buffer.fail(StreamEnd("error", f"TLS: {error.reason or error}", now()))
             return b""
