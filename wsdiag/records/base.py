@@ -6,25 +6,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
+from wsdiag.transport.report import ErrorKind as ErrorKind
+
 SCHEMA_VERSION = "2.0"
 
 Url = Annotated[str, "The endpoint as it was given, its password masked"]
 Time = Annotated[datetime, "When it happened: RFC 3339 in UTC with microseconds"]
+
 DropHow = Literal["close", "fin", "rst", "tls-eof", "silent", "rst-on-write", "timeout"]
-ErrorKind = Literal[
-    "dns",
-    "connect",
-    "refused",
-    "proxy",
-    "tls",
-    "cert",
-    "upgrade",
-    "redirect",
-    "protocol",
-    "timeout",
-    "closed",
-    "usage",
-]
 
 
 def optional() -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 from wsdiag.records.base import Error, Hop, Phases, Url, optional
+from wsdiag.transport.tls.values import ChainLink as ChainLink
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,6 @@ class HttpInfo:
     text: Annotated[
         Sequence[str] | None, "The same as a person would read it: lines without markup"
     ] = optional()
-
-
-@dataclass(frozen=True, slots=True)
-class ChainLink:
-    """One certificate of the chain that the server presented."""
-
-    subject: Annotated[str, "The name in the certificate"]
-    issuer: Annotated[str, "The name of the authority that signed it"]
-    not_before: Annotated[str, "Start of its validity, RFC 3339"]
-    not_after: Annotated[str, "End of its validity, RFC 3339"]
 
 
 @dataclass(frozen=True, slots=True)

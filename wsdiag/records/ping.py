@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 from wsdiag.records.base import Drop, Error, Phases, Time, Url, optional
+from wsdiag.transport.stream.stamps import Clock as Clock
 
 Cause = Literal["network", "endpoint", "queue", "local"]
-Clock = Literal["kernel", "user"]
 
 
 @dataclass(frozen=True, slots=True)
