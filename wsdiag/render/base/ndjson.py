@@ -18,28 +18,32 @@ def to_record(result: Any, redactor: Redactor | None = None) -> dict[str, Any]:
     """The JSON object of a result dataclass: `schema_version`, `type`, then its fields."""
     if redactor is not None:
         result = redactor.clean(result)
-    record = {"schema_version": SCHEMA_VERSION, "type": result.type, **_members(result)}
-    if result.type == "serve.event":
-        extra = record.pop("data")
-        record = {**record, **{key: extra[key] for key in extra if key not in record}}
-    return record
+    head = {"schema_version": SCHEMA_VERSION, "type": result.type}
+    return head | _members(result) | head  # first in order, and what is merged in cannot change it
 
 
 def _members(result: Any) -> dict[str, Any]:
-    members = {}
+    members: dict[str, Any] = {}
+    merged: dict[str, Any] = {}
     for field in dataclasses.fields(result):
         value = getattr(result, field.name)
         if value is None and field.metadata.get("omit_none"):
             continue
-        members[field.name] = _plain(value)
-    return members
+        if field.metadata.get("merged"):
+            merged = _plain(value)
+        else:
+            members[field.name] = _plain(value)
+    return members | merged | members
 
 
 def _plain(value: Any) -> Any:
-    if value is None or (isinstance(value, bool | int | str) and not isinstance(value, Enum)):
+    if isinstance(value, Enum):
+        return _plain(value.value)
+    if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
-        return _number(value)
+        # JSON has neither NaN nor infinity (RFC 8259, 6): such a figure could not be measured
+        return round(value, 3) + 0.0 if math.isfinite(value) else None
     if isinstance(value, datetime):
         return timestamp(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -48,20 +52,7 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(member) for key, member in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(member) for member in value]
-    return _foreign(value)
-
-
-def _foreign(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return _plain(value.value)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    return str(value)
-
-
-def _number(value: float) -> float | None:
-    # JSON has neither NaN nor infinity (RFC 8259, 6): such a figure could not be measured
-    return round(value, 3) + 0.0 if math.isfinite(value) else None
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 def timestamp(moment: datetime) -> str:

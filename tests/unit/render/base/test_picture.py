@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from wsdiag.render.ping.dots import draw_dots
+from wsdiag.render.base.picture import draw_dots
 
 CELL = '<text class="r1" x="{x}" y="20" textLength="12.2" clip-path="url(#line-0)">{cells}</text>'
 

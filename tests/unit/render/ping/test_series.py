@@ -101,5 +101,5 @@ def test_the_final_view_names_the_worst_and_counts_the_rest() -> None:
     assert printed.count("ping statistics ---") == WORST
     assert f"--- {urls[9]} ping statistics ---" in printed
     assert all(url in printed for url in urls)
-    assert f"and {len(urls) - WORST} endpoints more" in printed
-    assert f"1 of {len(urls)} endpoints break a limit" in printed
+    assert f"{len(urls) - WORST} more endpoints: see the table" in printed
+    assert f"1 of {len(urls)} endpoints exceed a limit" in printed
