@@ -18,7 +18,7 @@ class BackgroundServer:
     """A running server. `url` has no trailing slash; `events` grows as things happen."""
 
     def __init__(self, options: ServerOptions) -> None:
-        """Start it. What `Server.start` raises when it cannot."""
+        """Start it. Raises what `Server.start` raises, and TimeoutError."""
         self.events: list[ServerEvent] = []
         self.url = ""
         self._changed = threading.Condition()
@@ -63,7 +63,7 @@ class BackgroundServer:
             return sum(name == event for _, name, _ in self.events)
 
     def wait(self, event: str, timeout: float = 10.0) -> dict[str, Any]:
-        """The first event of a name, waiting `timeout` seconds for it; TimeoutError."""
+        """The first event of a name, waiting `timeout` seconds for it. Raises TimeoutError."""
         with self._changed:
             found = self._changed.wait_for(
                 lambda: [data for _, name, data in self.events if name == event], timeout

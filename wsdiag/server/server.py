@@ -56,7 +56,9 @@ class Server:
     # -- life ----------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Listen. OSError when the port is not available (ControlPortError: the control port),
+        """Listen.
+
+        Raises OSError when the port is not available (ControlPortError: the control port),
         ValueError for options that make no sense, TrustError for unusable certificates.
         """
         options = self.options
@@ -186,7 +188,7 @@ class Server:
         channel.start()
 
     def change_faults(self, faults: list[Fault]) -> None:
-        """Put these faults on every path from now on, open connections included. ValueError."""
+        """Put these faults on every path, open connections too. Raises ValueError under --raw."""
         self._check(faults)
         old = {fault.name for fault in self.faults}
         self.faults = tuple(faults)

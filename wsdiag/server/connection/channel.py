@@ -96,19 +96,8 @@ class ServerChannel:
     """
 
     __slots__ = (
-        "_filters",
-        "_pauses",
-        "_reset_on_input",
-        "_transferred",
-        "dropped",
-        "faults",
-        "finished",
-        "loop",
-        "number",
-        "out",
-        "owner",
-        "started_at",
-        "stream",
+        *("dropped", "faults", "finished", "loop", "number", "out", "owner", "started_at"),
+        *("stream", "_filters", "_pauses", "_reset_on_input", "_transferred"),
     )
 
     def __init__(self, owner: ConnectionOwner, number: int, stream: Stream) -> None:
