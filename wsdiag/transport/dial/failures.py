@@ -214,7 +214,7 @@ def tls_ended(ended: StreamReaderEnded, report: DialReport) -> DialError:
 def tls_alert(end: StreamEnd, report: DialReport) -> DialError | None:
     """TLS's refusal that came only after the handshake: TLS 1.3 judges our certificate late."""
     prefix, _, reason = end.detail.partition("TLS: ")
-    if end.how != "error" or prefix or not reason:
+    if end.how != "tls-error" or prefix or not reason:
         return None
     words = reason.replace("_", " ").lower()
     return DialError("tls", "tls", _tls_code(reason), words, report, reason=reason)

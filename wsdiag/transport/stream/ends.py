@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from wsdiag.transport.stream.stamps import Arrival, now
 
-EndKind = Literal["fin", "rst", "tls-eof", "tls-close", "timeout", "error", "local"]
+EndKind = Literal["fin", "rst", "tls-eof", "tls-close", "tls-error", "timeout", "error", "local"]
 
 # A connection whose retransmissions went unanswered ends with ETIMEDOUT, or with the reason that
 # ICMP gave meanwhile (Linux tcp_write_err: sk_err_soft).

@@ -137,7 +137,7 @@ class Stream:
         try:
             plain = tls.receive(data)
         except ssl.SSLError as error:
-            self._ended(StreamEnd("error", f"TLS: {error.reason or error}", at))
+            self._ended(StreamEnd("tls-error", f"TLS: {error.reason or error}", at))
             return
         if plain and self._sink is None:
             self._early = plain, at
@@ -156,7 +156,7 @@ class Stream:
             return
         self._end = end
         self._read_off()
-        if end.how in ("rst", "timeout", "error"):
+        if end.how in ("rst", "tls-error", "timeout", "error"):
             self._outbox.fail(end)
         if self._tls is not None and self._tls.ended(end):
             return
