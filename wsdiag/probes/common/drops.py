@@ -21,6 +21,7 @@ _HOW: dict[EndKind, DropHow] = {
     "tls-close": "fin",
     "rst": "rst",
     "tls-eof": "tls-eof",
+    "tls-error": "tls-eof",
     "timeout": "timeout",
     "error": "timeout",
     "local": "timeout",

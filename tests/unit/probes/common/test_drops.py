@@ -17,6 +17,7 @@ KINDS: dict[EndKind, DropHow] = {
     "tls-close": "fin",
     "rst": "rst",
     "tls-eof": "tls-eof",
+    "tls-error": "tls-eof",
     "timeout": "timeout",
     "error": "timeout",
     "local": "timeout",
