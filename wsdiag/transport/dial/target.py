@@ -60,6 +60,13 @@ class Target(NamedTuple):
         return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
 
     @property
+    def tls_name(self) -> str:
+        """The server name for TLS: no zone, and without the dot that ends an absolute name
+        (RFC 6066, 3)."""
+        host = self.host.partition("%")[0]
+        return host if ":" in host else host.removesuffix(".")
+
+    @property
     def origin(self) -> tuple[bool, str, int]:
         """What must be equal for credentials to be sent on (RFC 6454, 4)."""
         return self.secure, self.host.lower(), self.port
