@@ -45,6 +45,10 @@ class DialReport:
     request_headers: tuple[tuple[str, str], ...] = ()
     status: int | None = None
     reason: str = ""
+    http_version: str = "1.1"
+    """Of the answer's status line."""
+    malformed: tuple[str, ...] = ()
+    """Lines of the answer's head that are no headers, and were passed over."""
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     tls: TlsFacts | None = None

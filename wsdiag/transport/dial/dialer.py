@@ -53,8 +53,12 @@ async def dial(
     tracer: Tracer | None = None,
     auto_pong: bool = True,
     timestamps: bool = True,
+    on_phase: Callable[[Phase], None] | None = None,
 ) -> Session:
-    """An open session. Raises DialError with all that was found out (`usage` for a bad URL)."""
+    """An open session. Raises DialError with all that was found out (`usage` for a bad URL).
+
+    `on_phase` is called as each phase begins.
+    """
     report = DialReport(url if isinstance(url, str) else url.url)
     try:
         target = Target.parse(url) if isinstance(url, str) else url
@@ -62,7 +66,7 @@ async def dial(
         raise DialError(
             "usage", "url", "bad-url", error.message, report, position=error.position
         ) from None
-    return await _Dial(target, options, report, tracer, timestamps).run(auto_pong)
+    return await _Dial(target, options, report, tracer, timestamps, on_phase).run(auto_pong)
 
 
 def _load_modules(target: Target, options: DialOptions) -> None:
@@ -87,7 +91,9 @@ class _Dial:
         report: DialReport,
         tracer: Tracer | None = None,
         timestamps: bool = False,
+        on_phase: Callable[[Phase], None] | None = None,
     ) -> None:
+        self._on_phase = on_phase
         self._target, self._options, self._report = target, options, report
         self._tracer, self._timestamps = tracer, timestamps
         self._phase: Phase = "dns"
@@ -314,6 +320,8 @@ class _Dial:
     ) -> T:
         """Run a phase; what came of it goes to the tracer as `detail`."""
         self._progress = progress or Progress()
+        if self._on_phase is not None:
+            self._on_phase(phase)
         self._phase, self._phase_began = phase, monotonic_ns()
         try:
             found = await work
@@ -343,10 +351,11 @@ class _Dial:
         report = self._report
         report.status, report.reason = response.status, response.reason
         report.headers, report.body = tuple(response.headers), response.body
+        report.http_version, report.malformed = response.version, response.malformed
         self._trace_response(response)
 
     def _trace_response(self, response: Response) -> None:
-        line = f"HTTP/1.1 {response.status} {response.reason}".rstrip()
+        line = f"HTTP/{response.version} {response.status} {response.reason}".rstrip()
         self._trace_head("received", line, response.headers)
 
     def _trace_head(
