@@ -15,6 +15,7 @@ from wsdiag.render.base.error import hint_lines
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.connect.waterfall import Waterfall, phases_of
+from wsdiag.transport.dial.target import encode
 from wsdiag.units import counted, format_ms, format_size
 
 _BODY_LINES = 8
@@ -242,7 +243,7 @@ def _headers(result: ConnectResult) -> Iterator[RenderableType]:
     if result.request:
         # RFC 6455, 3: the resource name is the path and the query; a fragment is never sent
         url = urlsplit(result.reached or result.url)
-        target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        target = encode((url.path or "/") + (f"?{url.query}" if url.query else ""))
         yield Text.assemble(("> ", "cyan"), f"GET {_short(target)} HTTP/1.1")
         yield from _header_lines(">", result.request, "cyan")
     if result.http:
