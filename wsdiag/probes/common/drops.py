@@ -22,7 +22,7 @@ def drop_of(session: Session, end: StreamEnd) -> Drop:
     """The drop that `end` was: a Close frame or a violation explains TCP's end behind it."""
     at_s = (end.at.mono_ns - session.opened.mono_ns) / 1e9
     violation = session.connection.violation
-    if session.connection.cut_off:
+    if session.connection.truncated:
         words = [end.detail, "a frame was cut off in the middle"]
         return Drop(_HOW[end.how], at_s, detail="; ".join(filter(None, words)))
     if violation is not None:

@@ -74,7 +74,7 @@ async def _use(
             notes.append(_other_pong() if others else _no_pong(ping_timeout_s))
     except SessionEnded as ended:
         error = _ended(url, drop_of(session, ended.end))
-    if session.connection.cut_off and session.ended is not None:
+    if session.connection.truncated and session.ended is not None:
         error, notes = _ended(url, drop_of(session, session.ended)), []
     elif session.connection.violation is not None:
         error, notes = _broke_the_protocol(url, session.connection.violation), []
