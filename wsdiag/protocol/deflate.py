@@ -75,7 +75,7 @@ class PerMessageDeflate:
     def decode(self, data: bytes, *, fin: bool = True, limit: int | None = None) -> bytes:
         """The inflated payload of a frame; `limit` in bytes is for the whole message.
 
-        Raises ProtocolViolation: 1007 for data that is not DEFLATE, 1009 for a message over the limit.
+        Raises ProtocolViolation: 1007 for data that is not DEFLATE, 1009 for too long a message.
         """
         out = self._inflate(data + _TAIL if fin else data, limit)
         self._inflated += len(out)
@@ -196,7 +196,7 @@ def _agree(offer: DeflateOffer, preferences: DeflateOffer) -> tuple[str, PerMess
 
 
 def parse_response(parameters: Parameters, offer: DeflateOffer) -> PerMessageDeflate:
-    """The client's codec for a server's answer. Raises ExtensionError if it does not fit our offer."""
+    """The client's codec for a server's answer. Raises ExtensionError if it is not as offered."""
     answer = _read(parameters, bare_client_bits=False)
     if offer.server_no_context_takeover and not answer.server_no_context_takeover:
         raise ExtensionError("server_no_context_takeover was asked for and not granted")

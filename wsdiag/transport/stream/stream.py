@@ -323,11 +323,6 @@ class Stream:
         return None if self._tls is None else self._tls.layer
 
     @property
-    def closed(self) -> bool:
-        """Whether the socket is closed, or will be once the queue is empty."""
-        return self._state in (StreamState.CLOSING, StreamState.CLOSED)
-
-    @property
     def half_closed(self) -> bool:
         """Whether we have ended our side with FIN, or will once the queue is empty."""
         return self._state is StreamState.HALF_CLOSED
