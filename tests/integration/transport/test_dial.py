@@ -817,4 +817,4 @@ def test_a_trace_of_everything() -> None:
         ("received", 8),
     ]
     assert (frames[0].length, len(frames[0].excerpt), frames[0].masked) == (500, 128, True)
-    assert [event.mono_ns for event in events] == sorted(event.mono_ns for event in events)
+    assert [event.time for event in events] == sorted(event.time for event in events)

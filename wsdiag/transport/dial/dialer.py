@@ -293,9 +293,10 @@ class _Dial:
         self._phase_began = None
         self._report.phases_ms[self._phase] = took_ms
         if self._tracer is not None:
-            from wsdiag.transport.trace import PhaseTraced
+            from wsdiag.transport.trace import PhaseTraced, trace_time
 
-            self._tracer(PhaseTraced(at, self._report.url, self._phase, took_ms, ok, detail))
+            url, time = self._report.url, trace_time(at)
+            self._tracer(PhaseTraced(url, time, self._phase, took_ms, ok, detail))
 
     def _note(self, response: Response) -> None:
         report = self._report
@@ -314,13 +315,10 @@ class _Dial:
         headers: Sequence[tuple[str, str]],
     ) -> None:
         if self._tracer is not None:
-            from wsdiag.transport.trace import HeadersTraced
+            from wsdiag.transport.trace import HeadersTraced, trace_time
 
-            self._tracer(
-                HeadersTraced(
-                    monotonic_ns(), self._report.url, direction, first_line, tuple(headers)
-                )
-            )
+            url, time = self._report.url, trace_time()
+            self._tracer(HeadersTraced(url, time, direction, first_line, tuple(headers)))
 
     def _stream(self, sock: socket.socket) -> Stream:
         return Stream(sock, peer=self._report.address or "", timestamps=self._timestamps)
