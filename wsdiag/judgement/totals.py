@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from wsdiag.judgement.attribution import Attributor
-from wsdiag.judgement.statistics import RunningStatistics
 from wsdiag.records import Clock, Drop
+from wsdiag.statistics import RunningStatistics
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from wsdiag.judgement.verdict.classify import Classification, Reason
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
 from wsdiag.records import Drop, DropHow, KeepaliveOutcome, Range, TrialKind
+from wsdiag.units import format_seconds
 
 _ENDS: dict[DropHow, str] = {
     "fin": "FIN, no Close frame",
@@ -36,16 +37,11 @@ _OTHERWISE: dict[Reason, str] = {
 }
 
 
-def seconds(value: float) -> str:
-    """Seconds for people: `60 s`, `2.75 s`, `0.25 s`."""
-    return f"{round(value, 2 if value < 10 else 1):g} s"
-
-
 def span(range_: Range) -> str:
     """A range for people: `60 s` when its ends read alike, else `59.8 to 60.4 s`."""
     if range_.high is None:
-        return f"more than {seconds(range_.low)}"
-    low, high = seconds(range_.low), seconds(range_.high)
+        return f"more than {format_seconds(range_.low)}"
+    low, high = format_seconds(range_.low), format_seconds(range_.high)
     return low if low == high else f"{low.removesuffix(' s')} to {high}"
 
 
@@ -72,7 +68,7 @@ def headline(found: Classification, evidence: Evidence, context: ProbeContext) -
         case "kept-busy":
             return (
                 "The endpoint never lets a connection idle: it sends something on its own, and the "
-                f"longest quiet time was {seconds(evidence.longest_survived_s)}."
+                f"longest quiet time was {format_seconds(evidence.longest_survived_s)}."
             )
         case "broken":
             rule = next((t.violation for t in evidence.broken), None)
@@ -86,7 +82,7 @@ def _dropped_after(found: Classification) -> str:
     assert found.drop is not None
     assert found.cluster is not None
     values = found.cluster.values
-    typical = seconds(values[len(values) // 2])
+    typical = format_seconds(values[len(values) // 2])
     what = {
         "either": f"Idle connections are dropped after {typical}",
         "sent": f"Connections are dropped {typical} after the client last sent something",
@@ -99,24 +95,25 @@ def _dropped_silently(found: Classification) -> str:
     assert found.drop is not None
     assert found.range is not None
     low, high = found.range.low, found.range.high or found.range.low
-    between = f"after more than {seconds(low)} and at most {seconds(high)}"
+    between = f"after more than {format_seconds(low)} and at most {format_seconds(high)}"
     if not low:
-        between = f"within {seconds(high)}"
+        between = f"within {format_seconds(high)}"
     return f"Idle connections are dropped {between} ({ending(found.drop)})."
 
 
 def _not_dropped(evidence: Evidence, context: ProbeContext) -> str:
     longest_s = evidence.longest_survived_s
+    longest = format_seconds(longest_s)
     if context.partial and not longest_s:
         return "Interrupted before anything could be measured."
     if context.partial and longest_s < 0.98 * context.longest_s:
-        return f"No drop up to {seconds(longest_s)} of idleness; then the probe was interrupted."
-    return f"Idle connections are not dropped within {seconds(longest_s)}."
+        return f"No drop up to {longest} of idleness; then the probe was interrupted."
+    return f"Idle connections are not dropped within {longest}."
 
 
 def _lifetime(found: Classification) -> str:
     assert found.drop is not None
-    age, end = seconds(round(found.drop.at_s, 1)), ending(found.drop)
+    age, end = format_seconds(round(found.drop.at_s, 1)), ending(found.drop)
     if found.unproven:
         return f"Every connection is dropped after {age}, whatever the client sends ({end})."
     return (

@@ -8,10 +8,10 @@ from typing import Literal
 
 from wsdiag.judgement.advice import DEFAULT_TIMEOUT_S
 from wsdiag.judgement.attribution import QUEUED_BYTES
-from wsdiag.judgement.statistics import RunningStatistics
 from wsdiag.probes.ping.payloads import LOAD_MARK
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.records import Load
+from wsdiag.statistics import RunningStatistics
 from wsdiag.transport.session import Session
 from wsdiag.units import format_duration, format_size
 

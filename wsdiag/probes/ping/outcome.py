@@ -4,30 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wsdiag.exit_codes import ExitCode
 from wsdiag.records import PingSummary
 from wsdiag.units import format_duration
-
-MEASURED = 0
-NO_ANSWER = 1
-LIMIT_BROKEN = 3
-INTERRUPTED = 130
-
-
-def measured(summaries: Sequence[PingSummary]) -> bool:
-    """Whether the fate of any Ping, or of a connection, is known."""
-    return any(s.received or s.lost or s.drops for s in summaries)
-
-
-def usable(summary: PingSummary, *, count: int | None = None, reconnect: bool = False) -> bool:
-    """Whether it answered (`count` times, if given) and stayed connected, or may be replaced."""
-    if not summary.received or (summary.drops and not reconnect):
-        return False
-    return count is None or summary.received >= count
-
-
-def limits_hold(summaries: Sequence[PingSummary]) -> bool:
-    """Whether every limit that was asked for holds."""
-    return all(limit.ok for s in summaries for limit in s.thresholds)
 
 
 def ping_exit_code(
@@ -37,17 +16,29 @@ def ping_exit_code(
     deadline: float | None = None,
     reconnect: bool = False,
     interrupted: bool = False,
-) -> int:
+) -> ExitCode:
     """0 measured, 1 no usable answer, 3 a limit does not hold, 130 interrupted before anything.
 
     With several URLs the most serious wins: a missing answer before a broken limit.
     """
-    if interrupted and not measured(summaries):
-        return INTERRUPTED
+    if interrupted and not any(s.received or s.lost or s.drops for s in summaries):
+        return ExitCode.INTERRUPTED
     wanted = None if interrupted or deadline is None else count
-    if not summaries or not all(usable(s, count=wanted, reconnect=reconnect) for s in summaries):
-        return NO_ANSWER
-    return MEASURED if limits_hold(summaries) else LIMIT_BROKEN
+    if not summaries or not all(is_usable(s, wanted, reconnect=reconnect) for s in summaries):
+        return ExitCode.NO_ANSWER
+    return ExitCode.OK if limits_hold(summaries) else ExitCode.LIMIT_BROKEN
+
+
+def is_usable(summary: PingSummary, wanted: int | None, *, reconnect: bool) -> bool:
+    """Whether it answered (`wanted` times, if given) and stayed connected, or was reconnected."""
+    if not summary.received or (summary.drops and not reconnect):
+        return False
+    return wanted is None or summary.received >= wanted
+
+
+def limits_hold(summaries: Sequence[PingSummary]) -> bool:
+    """Whether every limit that was asked for holds."""
+    return all(limit.ok for s in summaries for limit in s.thresholds)
 
 
 def shortfalls(
