@@ -86,6 +86,7 @@ def test_the_version_loads_nothing_of_the_rest() -> None:
     loaded = asyncio.run(loaded_by(["--version"]))
     assert {m for m in loaded if m.startswith("wsdiag")} == {
         "wsdiag",
+        "wsdiag._lazy",
         "wsdiag.cli",
         "wsdiag.cli.exit",
         "wsdiag.cli.main",

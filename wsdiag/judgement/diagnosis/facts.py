@@ -13,9 +13,10 @@ from urllib.parse import urljoin, urlsplit
 
 from wsdiag.judgement.diagnosis.page_text import excerpt
 from wsdiag.judgement.products.intermediaries import hops_from_headers
-from wsdiag.transport.dial.report import DialError, DialReport, TlsFacts
 from wsdiag.transport.dial.target import Target, UrlError
+from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.tls import chain
+from wsdiag.transport.tls.values import TlsFacts
 
 _MATCHED_CHARS = 4096
 _TRUSTED_NAMES = 3

@@ -16,7 +16,7 @@ from typing import Any
 
 from wsdiag.judgement.diagnosis.facts import facts_of
 from wsdiag.records import Error
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 
 _FACT_CHARS = 300
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wsdiag.records import Phases
-from wsdiag.transport.dial.report import DialReport
+from wsdiag.transport.report import DialReport
 
 
 def phases_of(report: DialReport, **later: float | None) -> Phases:

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.records import Drop, DropHow, Error
-from wsdiag.transport.dial.report import ChainLink, DialReport, TlsFacts
+from wsdiag.transport.report import DialReport
 from wsdiag.transport.session import CloseOutcome
 from wsdiag.transport.tls import chain
+from wsdiag.transport.tls.values import ChainLink, TlsFacts
 
 CERTIFICATE_WARNING_DAYS = 14
 _OLD_TLS = ("TLSv1", "TLSv1.1", "SSLv3")

@@ -23,10 +23,11 @@ from wsdiag.protocol.events import Pong, Violation
 from wsdiag.records import ChainLink, CloseInfo, ConnectResult, Error, HttpInfo, TcpFacts, TlsInfo
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError, DialReport, TlsFacts
+from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.session import Session, SessionEnded
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import SendRecord, now, round_trip_ns
+from wsdiag.transport.tls.values import TlsFacts
 from wsdiag.transport.trace import Tracer
 
 _BODY_CHARS = 2048

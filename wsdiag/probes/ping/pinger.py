@@ -18,7 +18,7 @@ from wsdiag.probes.ping.tcp_observer import TcpObserver
 from wsdiag.records import PingClosed, PingEvent, PingStart, PingSummary, utc_now
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import now
