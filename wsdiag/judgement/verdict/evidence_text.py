@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from wsdiag.judgement.verdict.classify import Classification
 from wsdiag.judgement.verdict.clocks import CLOCKS, groups
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext, two_way
-from wsdiag.judgement.verdict.headline import ending
 from wsdiag.judgement.verdict.keepalives import died_in_use, held_interval_s
 from wsdiag.records import KeepaliveOutcome, TrialKind
+from wsdiag.records.drops import drop_phrase
 from wsdiag.units import counted, format_seconds
 
 _NAMES: dict[TrialKind, str] = {
@@ -93,7 +93,7 @@ def _disagreement(found: Classification, evidence: Evidence) -> list[str]:
         )
     drops = [t.drop for t in evidence.dropped() if t.drop is not None]
     if drops:
-        ends = Counter(ending(drop) for drop in drops).most_common(4)
+        ends = Counter(drop_phrase(drop) for drop in drops).most_common(4)
         sentences.append(f"Seen: {', '.join(f'{how} ({n}x)' for how, n in ends)}.")
     codes = {drop.code for drop in drops}
     sentences += [
@@ -180,7 +180,7 @@ def _oddities(found: Classification, evidence: Evidence, context: ProbeContext) 
     if found.verdict in ("no-drop", "kept-busy"):
         for trial in evidence.kept:
             if trial.outcome in ("dropped", "silent"):
-                how = ending(trial.drop) if trial.drop is not None else "unknown"
+                how = drop_phrase(trial.drop) if trial.drop is not None else "unknown"
                 sentences.append(
                     f"One connection with {_NAMES[trial.trial]} was dropped after "
                     f"{format_seconds(trial.age_s or 0.0)} ({how}), although idle ones were not."

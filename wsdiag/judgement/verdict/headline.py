@@ -6,17 +6,9 @@ from collections.abc import Mapping
 
 from wsdiag.judgement.verdict.classify import Classification, Reason
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
-from wsdiag.records import Drop, DropHow, KeepaliveOutcome, Range, TrialKind
+from wsdiag.records import Drop, KeepaliveOutcome, Range, TrialKind
+from wsdiag.records.drops import drop_phrase
 from wsdiag.units import format_seconds
-
-_ENDS: dict[DropHow, str] = {
-    "fin": "FIN, no Close frame",
-    "rst": "RST, no Close frame",
-    "tls-eof": "TCP ends without TLS close_notify, no Close frame",
-    "rst-on-write": "silently; RST on the next write",
-    "silent": "silently: no event, and no answer afterwards",
-    "timeout": "TCP timed out",
-}
 
 _OTHERWISE: dict[Reason, str] = {
     "moment": "All connections ended at one moment, whatever their age or idleness: most likely a "
@@ -43,15 +35,6 @@ def span(range_: Range) -> str:
         return f"more than {format_seconds(range_.low)}"
     low, high = format_seconds(range_.low), format_seconds(range_.high)
     return low if low == high else f"{low.removesuffix(' s')} to {high}"
-
-
-def ending(drop: Drop) -> str:
-    """How a drop shows, in brackets after the answer."""
-    if drop.how != "close":
-        return _ENDS[drop.how]
-    code = "without a code" if drop.code is None else str(drop.code)
-    reason = f' "{drop.reason}"' if drop.reason else ""
-    return f"Close frame {code}{reason}"
 
 
 def headline(found: Classification, evidence: Evidence, context: ProbeContext) -> str:
@@ -88,7 +71,7 @@ def _dropped_after(found: Classification) -> str:
         "sent": f"Connections are dropped {typical} after the client last sent something",
         "received": f"Connections are dropped {typical} after the endpoint last sent something",
     }[found.clock]
-    return f"{what} ({ending(found.drop)})."
+    return f"{what} ({drop_phrase(found.drop)})."
 
 
 def _dropped_silently(found: Classification) -> str:
@@ -98,7 +81,7 @@ def _dropped_silently(found: Classification) -> str:
     between = f"after more than {format_seconds(low)} and at most {format_seconds(high)}"
     if not low:
         between = f"within {format_seconds(high)}"
-    return f"Idle connections are dropped {between} ({ending(found.drop)})."
+    return f"Idle connections are dropped {between} ({drop_phrase(found.drop)})."
 
 
 def _not_dropped(evidence: Evidence, context: ProbeContext) -> str:
@@ -113,7 +96,7 @@ def _not_dropped(evidence: Evidence, context: ProbeContext) -> str:
 
 def _lifetime(found: Classification) -> str:
     assert found.drop is not None
-    age, end = format_seconds(round(found.drop.at_s, 1)), ending(found.drop)
+    age, end = format_seconds(round(found.drop.at_s, 1)), drop_phrase(found.drop)
     if found.unproven:
         return f"Every connection is dropped after {age}, whatever the client sends ({end})."
     return (
@@ -126,7 +109,7 @@ def likely_cause(found: Classification, kept: Mapping[TrialKind, KeepaliveOutcom
     """Which side of things most likely dropped the connections."""
     if found.verdict not in ("idle-timeout", "lifetime") or found.drop is None:
         return []
-    sentences = [_by_ending(found.drop)]
+    sentences = [_by_drop_phrase(found.drop)]
     tcp = kept.get("tcp-keepalive")
     if found.verdict == "idle-timeout" and tcp == "holds":
         sentences.append(
@@ -141,7 +124,7 @@ def likely_cause(found: Classification, kept: Mapping[TrialKind, KeepaliveOutcom
     return sentences
 
 
-def _by_ending(drop: Drop) -> str:
+def _by_drop_phrase(drop: Drop) -> str:
     match drop.how:
         case "close":
             return (
