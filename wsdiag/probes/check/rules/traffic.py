@@ -7,7 +7,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from wsdiag.judgement.statistics import RunningStatistics
 from wsdiag.probes.check.findings import (
     Finding,
     describe_end,
@@ -29,6 +28,7 @@ from wsdiag.probes.common.await_pong import (
 )
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.events import BinaryMessage, Close, Event, TextMessage, Violation
+from wsdiag.statistics import RunningStatistics
 from wsdiag.transport.session import Session, SessionEnded
 
 _PAUSE_S = 0.1
