@@ -239,10 +239,10 @@ def _message(text: str | None) -> str | bytes | None:
 
 def refuse_empty(options: CheckOptions) -> None:
     """A usage error when no check is left, or none of those that an --only names."""
-    from wsdiag.probes.check.registry import chosen, refuse_idle_patterns
+    from wsdiag.probes.check.registry import chosen, refuse_inapplicable
 
     with usage_errors("--only"):
-        refuse_idle_patterns(options)
+        refuse_inapplicable(options)
     if not chosen(options):
         option = "--only" if options.only else "--skip"
         raise typer.BadParameter("nothing is left to check", param_hint=option)
