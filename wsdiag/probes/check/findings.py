@@ -7,7 +7,7 @@ from typing import Literal
 
 from wsdiag.probes.common.await_pong import PeerClosedError
 from wsdiag.records import Status
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import SessionEnded
 from wsdiag.transport.stream.ends import StreamEnd
 

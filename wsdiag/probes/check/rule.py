@@ -10,7 +10,7 @@ from wsdiag.probes.check.findings import Finding
 from wsdiag.probes.check.options import CheckOptions
 from wsdiag.probes.check.target import CheckTarget
 from wsdiag.records import Status
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 
 Judge = Callable[[CheckTarget], Awaitable[Finding | Sequence[Finding]]]
 

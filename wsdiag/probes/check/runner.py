@@ -39,7 +39,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic_ns
 
-from wsdiag.judgement.diagnosis.diagnose import diagnose
+from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.probes.check.findings import Finding, interrupted_by, skipped, unmeasured
 from wsdiag.probes.check.options import Endpoint
 from wsdiag.probes.check.registry import chosen
@@ -48,7 +48,7 @@ from wsdiag.probes.check.target import CheckTarget
 from wsdiag.probes.common.await_pong import PeerClosedError, PeerViolationError
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.records import CheckResult, Error
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import SessionEnded
 from wsdiag.transport.trace import Tracer
 

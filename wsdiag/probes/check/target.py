@@ -10,8 +10,8 @@ from typing import Any
 
 from wsdiag.probes.check.options import CheckOptions, Endpoint
 from wsdiag.transport.dial.dialer import dial
-from wsdiag.transport.dial.report import DialError, DialReport
 from wsdiag.transport.dial.target import Target
+from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.session import Session
 from wsdiag.transport.trace import Tracer
 

@@ -16,7 +16,7 @@ from wsdiag.probes.check.registry import (
     refuse_unknown,
 )
 from wsdiag.probes.check.rules.survival import keepalive_span_s
-from wsdiag.transport.dial.report import DialError, DialReport
+from wsdiag.transport.report import DialError, DialReport
 
 
 def test_every_rule_is_told_apart_and_explained() -> None:

@@ -16,7 +16,7 @@ from wsdiag.probes.check.rules.response import (
 from wsdiag.probes.common.await_pong import PeerClosedError
 from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.events import Close
-from wsdiag.transport.dial.report import DialReport
+from wsdiag.transport.report import DialReport
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import Arrival
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.golden import scenes
 from tests.golden.stage import err, out, terminal
-from wsdiag.judgement.diagnosis.diagnose import Hint, hints
+from wsdiag.judgement.diagnosis.hints import Hint, hints
 from wsdiag.records import (
     CheckResult,
     ConnectResult,
@@ -25,9 +25,8 @@ from wsdiag.records import (
 from wsdiag.render.base.error import print_error
 from wsdiag.render.base.escape import escape, escape_bytes
 from wsdiag.render.base.picture import save_picture
-from wsdiag.render.base.redact import Redactor
+from wsdiag.render.base.redact import Redactor, map_text
 from wsdiag.render.base.terminal import Terminal
-from wsdiag.render.base.walk import map_text
 from wsdiag.render.check.github import annotation_lines, step_summary
 from wsdiag.render.check.junit import junit_xml
 from wsdiag.render.check.view import print_checks

@@ -13,7 +13,8 @@ import pytest
 from tests.golden import scenes
 from tests.golden.stage import Screen, err, out, terminal
 from wsdiag.records import Error
-from wsdiag.render.base.glyphs import ASCII, UNICODE, fold
+from wsdiag.render.base.escape import fold
+from wsdiag.render.base.glyphs import ASCII, UNICODE
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.connect.view import print_connect
 from wsdiag.render.ping.lines import PingLines

@@ -12,7 +12,7 @@ from wsdiag.probes.check.rule import Rule
 from wsdiag.probes.check.target import CheckTarget
 from wsdiag.probes.common.await_pong import PeerClosedError, await_event, await_pong, describe_close
 from wsdiag.protocol.events import Close, Event, Pong
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session, SessionEnded
 
 _BURST = 10

@@ -15,7 +15,7 @@ from wsdiag.probes.check.rule import Rule
 from wsdiag.probes.check.target import CheckTarget
 from wsdiag.protocol.headers import get_all
 from wsdiag.records import Status
-from wsdiag.transport.dial.report import DialError, DialReport
+from wsdiag.transport.report import DialError, DialReport
 
 _UNKNOWN_SUBPROTOCOL = "wsdiag.unknown.v0"
 _UNKNOWN_EXTENSION = "x-wsdiag-unknown"

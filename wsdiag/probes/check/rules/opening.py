@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 from collections.abc import Sequence
 
-from wsdiag.judgement.diagnosis.diagnose import diagnose
+from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.probes.check.findings import (
     Finding,
     failed,
@@ -20,7 +20,7 @@ from wsdiag.probes.check.options import DEFAULT_CERT_DAYS, HeaderExpectation
 from wsdiag.probes.check.rule import Rule
 from wsdiag.probes.check.target import CheckTarget
 from wsdiag.protocol.headers import get_all
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 
 _BEFORE_UPGRADE = ("dns", "tcp", "proxy", "tls")
 _NOT_OPEN = "there was no connection"
