@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from contextlib import suppress
 
 from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.judgement.diagnosis.page_text import readable
 from wsdiag.judgement.products.intermediaries import hops_from_headers
+from wsdiag.probes.common.await_pong import (
+    PeerClosedError,
+    PeerViolationError,
+    await_end,
+    await_pong,
+)
 from wsdiag.probes.common.drops import drop_of
 from wsdiag.probes.common.phases import phases_of
 from wsdiag.probes.connect.notes import (
@@ -18,15 +22,14 @@ from wsdiag.probes.connect.notes import (
     pong_note,
     violation_error,
 )
-from wsdiag.protocol.errors import LocalProtocolError
-from wsdiag.protocol.events import Pong, Violation
+from wsdiag.protocol.events import Event, Pong
 from wsdiag.records import ChainLink, CloseInfo, ConnectResult, Error, HttpInfo, TcpFacts, TlsInfo
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.session import Session, SessionEnded
 from wsdiag.transport.stream.ends import StreamEnd
-from wsdiag.transport.stream.stamps import SendRecord, now, round_trip_ns
+from wsdiag.transport.stream.stamps import now
 from wsdiag.transport.tls.values import TlsFacts
 from wsdiag.transport.trace import Tracer
 
@@ -93,23 +96,15 @@ async def _first_ping(session: Session, timeout_s: float) -> tuple[float | None,
 
     Raises SessionEnded when the server leaves instead.
     """
-    payload, others = os.urandom(8), False
-    sent: SendRecord | None = None
-    with suppress(LocalProtocolError):  # a Close came with the upgrade: its event is to be read
-        sent = session.ping(payload)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(timeout_s):
-            # After a Close there is TCP's end to wait for, which receive() raises.
-            while (received := await session.receive()) is not None:
-                event = received.event
-                if isinstance(event, Violation):
-                    return None, others
-                if sent is not None and isinstance(event, Pong) and event.payload == payload:
-                    return round_trip_ns(sent, received.at)[0] / 1e6, others
-                others = others or isinstance(event, Pong)
-    if session.connection.close_received is not None:
-        raise SessionEnded(StreamEnd("timeout", "TCP stayed open", now()))
-    return None, others
+    others: list[Event] = []
+    try:
+        ping_ms = await await_pong(session, timeout_s, on_other=others.append)
+    except PeerViolationError:
+        ping_ms = None
+    except PeerClosedError:  # TCP's end has to follow
+        end = await await_end(session, timeout_s)
+        raise SessionEnded(end or StreamEnd("timeout", "TCP stayed open", now())) from None
+    return ping_ms, any(isinstance(event, Pong) for event in others)
 
 
 def _result(
