@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wsdiag.judgement.attribution import QUEUED_BYTES
-from wsdiag.judgement.statistics import RunningStatistics
 from wsdiag.probes.ping.payloads import LOAD_MARK
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.records import Load
+from wsdiag.statistics import RunningStatistics
 from wsdiag.transport.session import Session
 from wsdiag.units import format_duration, format_size
 

@@ -14,9 +14,9 @@ from wsdiag.judgement.attribution import (
     is_outlier,
     shows_loss,
 )
-from wsdiag.judgement.statistics import RunningStatistics
 from wsdiag.judgement.summary_text import SummaryFacts, attribute
 from wsdiag.records import Cause, Clock, Drop, PingSummary, Threshold
+from wsdiag.statistics import RunningStatistics
 
 if TYPE_CHECKING:
     from wsdiag.probes.ping.load import LoadMeter

@@ -11,12 +11,11 @@ from typing import ClassVar, Literal, TextIO
 from rich.text import Text
 
 from wsdiag.render.base.escape import escape_bytes
-from wsdiag.render.base.figures import ms
 from wsdiag.render.base.records import to_line, to_record
 from wsdiag.render.base.redact import Redactor
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced, TraceEvent
-from wsdiag.units import format_size
+from wsdiag.units import format_ms, format_size
 
 _OPCODES = {0: "CONT", 1: "TEXT", 2: "BINARY", 8: "CLOSE", 9: "PING", 10: "PONG"}
 _MARKS = {"sent": (">", "cyan"), "received": ("<", "magenta")}
@@ -102,7 +101,7 @@ def _phase(event: PhaseTraced) -> Text:
     ended = ("done", "green") if event.ok else ("failed", "bold red")
     detail = f": {event.detail}" if event.detail else ""
     return Text.assemble(
-        ("* ", "dim"), f"{event.phase} ", ended, f" in {ms(event.took_ms)} ms{detail}"
+        ("* ", "dim"), f"{event.phase} ", ended, f" in {format_ms(event.took_ms)} ms{detail}"
     )
 
 

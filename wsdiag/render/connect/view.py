@@ -11,10 +11,10 @@ from rich.text import Text
 
 from wsdiag.records import ChainLink, ConnectResult, Error, HttpInfo, Phases, TcpFacts, TlsInfo
 from wsdiag.render.base.error import hint_lines
-from wsdiag.render.base.figures import ms
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.connect.waterfall import Waterfall, phases_of
+from wsdiag.units import format_ms
 
 _BODY_LINES = 8
 _NAMES_SHOWN = 4
@@ -74,7 +74,7 @@ def _answer(result: ConnectResult, glyphs: Glyphs) -> Iterator[RenderableType]:
     yield Text.assemble(
         (f"{glyphs.ok} connected", "bold green"),
         f" to {result.url}",
-        ("" if took is None else f" in {ms(took)} ms", "bold"),
+        ("" if took is None else f" in {format_ms(took)} ms", "bold"),
     )
 
 
@@ -150,7 +150,7 @@ def _fact_rows(
 def _first_ping(phases: Phases) -> Text | str:
     if phases.ping_ms is None:
         return Text("no Pong", style="yellow")
-    return f"{ms(phases.ping_ms)} ms"
+    return f"{format_ms(phases.ping_ms)} ms"
 
 
 def _tls_rows(tls: TlsInfo, glyphs: Glyphs) -> Iterator[tuple[str, Text | str]]:
@@ -203,8 +203,8 @@ def _ago(days: int) -> str:
 
 def _tcp(tcp: TcpFacts, glyphs: Glyphs) -> Text:
     parts = [
-        f"rtt {ms(tcp.rtt_ms)} ms" if tcp.rtt_ms is not None else "",
-        f"min {ms(tcp.min_rtt_ms)} ms" if tcp.min_rtt_ms is not None else "",
+        f"rtt {format_ms(tcp.rtt_ms)} ms" if tcp.rtt_ms is not None else "",
+        f"min {format_ms(tcp.min_rtt_ms)} ms" if tcp.min_rtt_ms is not None else "",
         f"mss {tcp.mss}" if tcp.mss is not None else "",
         f"retransmits {tcp.retransmits}" if tcp.retransmits is not None else "",
     ]

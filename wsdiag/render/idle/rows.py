@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from wsdiag.records import IdleTrial, TrialActivity, TrialKind, TrialStarted
-from wsdiag.render.base.figures import seconds
+from wsdiag.units import format_seconds
 
 MOST_MARKS = 400
 """Activity marks kept a lane: more than any terminal has columns."""
@@ -25,7 +25,7 @@ class TimelineRow:
     def name(self) -> str:
         """`idle 30 s`, `ping 20 s`: the trial and its period."""
         period = self.started.idle_for_s or self.started.interval_s
-        return self.started.trial + (f" {seconds(period)}" if period else "")
+        return self.started.trial + (f" {format_seconds(period)}" if period else "")
 
     @property
     def planned_end_s(self) -> float:

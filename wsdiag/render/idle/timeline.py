@@ -12,9 +12,9 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from wsdiag.render.base.drops import short_drop
-from wsdiag.render.base.figures import seconds
 from wsdiag.render.base.glyphs import Glyphs
 from wsdiag.render.idle.rows import TimelineRow, TimelineRows
+from wsdiag.units import format_seconds
 
 _NAME, _STATUS = 18, 20
 _NARROW = 60
@@ -121,7 +121,7 @@ def _status(group: Sequence[TimelineRow], width: int) -> Text:
         first = drops[0]
         how = short_drop(first.drop) if first.drop is not None else first.outcome
         many = f"{len(drops)}x " if len(group) > 1 else ""
-        after = f" {seconds(first.idle_s)}" if first.idle_s is not None else ""
+        after = f" {format_seconds(first.idle_s)}" if first.idle_s is not None else ""
         return Text(_fit(f"{many}{how}{after}", width), style="red")
     open_lanes = sum(lane.ended is None for lane in group)
     if open_lanes:

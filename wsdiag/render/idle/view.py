@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -13,19 +12,19 @@ from rich.text import Text
 from wsdiag.records import Error, IdleEvent, IdleTrial, IdleVerdict, TrialActivity, TrialStarted
 from wsdiag.render.base.drops import describe_drop
 from wsdiag.render.base.error import print_error
-from wsdiag.render.base.figures import seconds
 from wsdiag.render.base.live import Lines, LiveScreen
+from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.idle.rows import TimelineRows
 from wsdiag.render.idle.timeline import Timeline
 from wsdiag.render.idle.verdict import verdict_view
-from wsdiag.units import format_duration
+from wsdiag.units import format_duration, format_seconds
 
 _FINAL_ROWS = 12
 _SAVED_ROWS = 40
 
 
-class IdleLines:
+class IdleLines(EventOutput):
     """Progress on stderr as it happens, the verdict on stdout at the end."""
 
     def __init__(
@@ -66,9 +65,6 @@ class IdleLines:
     def save(self) -> None:
         """Timeline and verdicts into the file that `--save` names, if any; OSError."""
         self._terminal.save(self._whole(_SAVED_ROWS), title="wsdiag idle-probe")
-
-    def stop(self) -> None:
-        """Nothing to restore."""
 
     def take(self, event: IdleEvent) -> None:
         """Take one event in, and say nothing."""
@@ -192,52 +188,29 @@ class IdleScreen(IdleLines):
         )
 
 
-class IdleOutput(Protocol):
-    """Whatever takes the events of a probe in and ends with them."""
+class IdlePicture(EventOutput):
+    """Timeline and verdicts, for `--save` beside an output of data."""
+
+    def __init__(self, terminal: Terminal, urls: Sequence[str]) -> None:
+        self._lines = IdleLines(terminal, urls)
 
     def start(self) -> None:
-        """Before the first event."""
+        """Time counts from here."""
+        self._lines.start()
 
     def handle(self, event: IdleEvent) -> None:
-        """One event."""
+        """Take one event in."""
+        self._lines.take(event)
 
     def finish(self) -> None:
-        """After the last event."""
-
-    def stop(self) -> None:
-        """Give back what was taken."""
-
-
-class SavedIdle:
-    """An output of data, with the picture for `--save` beside it."""
-
-    def __init__(self, shown: IdleOutput, terminal: Terminal, urls: Sequence[str]) -> None:
-        self._shown, self._picture = shown, IdleLines(terminal, urls)
-
-    def start(self) -> None:
-        """Begin both."""
-        self._shown.start()
-        self._picture.start()
-
-    def handle(self, event: IdleEvent) -> None:
-        """One event, for both."""
-        self._shown.handle(event)
-        self._picture.take(event)
-
-    def finish(self) -> None:
-        """End the output, then write the picture; OSError when the file cannot be written."""
-        self._shown.finish()
-        self._picture.save()
-
-    def stop(self) -> None:
-        """Give back what the output took."""
-        self._shown.stop()
+        """Write the file; OSError when it cannot."""
+        self._lines.save()
 
 
 def trial_line(trial: IdleTrial) -> Text:
     """One connection's fate, cleaned, in a line."""
     period = trial.idle_for_s or trial.interval_s
-    name = trial.trial + (f" {seconds(period)}" if period else "")
+    name = trial.trial + (f" {format_seconds(period)}" if period else "")
     line = Text(f"{name:<18} ")
     if trial.outcome in ("dropped", "silent"):
         how = describe_drop(trial.drop) if trial.drop is not None else trial.outcome
@@ -246,10 +219,3 @@ def trial_line(trial: IdleTrial) -> Text:
     style = "green" if trial.outcome == "alive" else "yellow"
     line.append(trial.outcome, style=style)
     return line.append(f": {trial.detail}") if trial.detail else line
-
-
-def idle_view(terminal: Terminal, urls: Sequence[str]) -> IdleLines:
-    """The view for this terminal: a live timeline, or lines."""
-    # frames traced by -v go to stderr, which is mostly the same terminal: no screen to share
-    live = terminal.live and not terminal.verbose
-    return IdleScreen(terminal, urls) if live else IdleLines(terminal, urls)

@@ -8,6 +8,7 @@ from typing import Any
 
 from wsdiag.records import Error, PingClosed, PingEvent, PingLost, PingReply
 from wsdiag.render.base.error import print_error
+from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.records import timestamp
 from wsdiag.render.base.terminal import Terminal
 
@@ -26,7 +27,7 @@ COLUMNS = (
 )
 
 
-class CsvRows:
+class CsvRows(EventOutput):
     """Writes a header line, and a row for each event that `row_of` makes one of (None: no row)."""
 
     def __init__(
@@ -50,15 +51,6 @@ class CsvRows:
         elif (row := self._row_of(self._terminal.clean(event))) is not None:
             self._rows.writerow(row)
             self._terminal.out.file.flush()
-
-    def refresh(self) -> None:
-        """Nothing to redraw: rows are final."""
-
-    def finish(self) -> None:
-        """Nothing follows the rows."""
-
-    def stop(self) -> None:
-        """Nothing to restore."""
 
 
 class PingCsv(CsvRows):

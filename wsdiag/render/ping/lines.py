@@ -18,13 +18,13 @@ from wsdiag.records import (
 )
 from wsdiag.render.base.drops import describe_drop
 from wsdiag.render.base.error import print_error
-from wsdiag.render.base.figures import ms
+from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.ping.summary import summary_view
-from wsdiag.units import format_duration
+from wsdiag.units import format_duration, format_ms
 
 
-class PingLines:
+class PingLines(EventOutput):
     """Prints events as they come; of several URLs, each line names its own.
 
     `-q` prints summaries only. `timestamps` (-D) puts `[1767225600.123456]` before each line.
@@ -35,15 +35,6 @@ class PingLines:
         self._timestamps = timestamps
         self._several = urls > 1
         self._hints: dict[str, str | None] = {}
-
-    def start(self) -> None:
-        """Nothing to prepare: lines need no screen."""
-
-    def stop(self) -> None:
-        """Nothing to restore."""
-
-    def refresh(self) -> None:
-        """Nothing to redraw: each line is final."""
 
     def _hinted_once(self, error: Error) -> Error:
         """With --reconnect the same failure comes again and again; its hint need not."""
@@ -72,9 +63,6 @@ class PingLines:
                 self._terminal.line(part)
             else:
                 self._terminal.print(part)
-
-    def finish(self) -> None:
-        """Nothing is left to say after the summaries."""
 
     def _line(self, event: PingStart | PingReply | PingLost | PingClosed) -> Text:
         line = event_line(event)
@@ -107,7 +95,7 @@ def _start(event: PingStart) -> Text:
 
 
 def _reply(event: PingReply) -> Text:
-    line = Text(f"seq={event.seq} time={ms(event.rtt_ms)} ms")
+    line = Text(f"seq={event.seq} time={format_ms(event.rtt_ms)} ms")
     if event.late:
         line.append(" late", style="bold yellow")
     if event.retransmits:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rich.console import Group, RenderableType
@@ -22,17 +21,16 @@ from wsdiag.records import (
     utc_now,
 )
 from wsdiag.render.base.error import error_lines, print_error
-from wsdiag.render.base.figures import ms, percent
 from wsdiag.render.base.live import Lines, LiveScreen
+from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
-from wsdiag.render.ping.canvas import Dots
 from wsdiag.render.ping.chart import LatencyChart
 from wsdiag.render.ping.lines import event_line
+from wsdiag.render.ping.output import PingViewOptions
 from wsdiag.render.ping.panel import PANEL_WIDTH, marks_legend, panel, shorten, table
-from wsdiag.render.ping.series import Sample, Series
-from wsdiag.render.ping.series_group import MANY, WORST, SeriesGroup
+from wsdiag.render.ping.series import MANY, WORST, Sample, Series, SeriesGroup
 from wsdiag.render.ping.summary import rest_lines, summary_view
-from wsdiag.units import format_duration
+from wsdiag.units import format_duration, format_ms, format_percent
 
 _NARROW = 60
 _FINAL_ROWS, _FINAL_LEAST = 16, 9
@@ -40,29 +38,19 @@ _CHART_LEAST = 3  # a chart has a row to draw in, and two for its time axis
 _BACKLOG = 100_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChartOptions:
-    """How the live chart is drawn; `window_s` is the stretch of time it shows."""
-
-    window_s: float = 60.0
-    y_max_ms: float | None = None
-    log_scale: bool = False
-    dots: Dots = "braille"
-
-
-class PingScreen:
+class PingScreen(EventOutput):
     """The live view. `handle()` only queues: the drawing thread owns the samples."""
 
     def __init__(
         self,
         terminal: Terminal,
         urls: Sequence[str],
-        options: ChartOptions,
+        options: PingViewOptions,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._terminal, self._options, self._clock = terminal, options, clock
         self._begin = clock()
-        self._crowd = SeriesGroup(urls, terminal.text, options.window_s)
+        self._series = SeriesGroup(urls, terminal.text, options.window_s)
         self._queue: deque[PingEvent] = deque(maxlen=_BACKLOG)
         self._starts: dict[str, PingStart] = {}
         self._notable: deque[Text] = deque(maxlen=32)
@@ -80,10 +68,6 @@ class PingScreen:
         """Queue one event for the next frame; never waits."""
         self._queue.append(event)
 
-    def refresh(self) -> None:
-        """Redraw now, as after a resize."""
-        self._screen.wake()
-
     def stop(self) -> None:
         """Give the screen back."""
         self._screen.stop()
@@ -91,34 +75,31 @@ class PingScreen:
     def finish(self) -> None:
         """Leave the chart of the whole run and the summaries on the normal screen; save them."""
         self.stop()
-        self._take_in()
+        self._take_queued()
         for error in self._errors:
             print_error(self._terminal, error)
-        if self._crowd.sampled:
+        if self._series.sampled:
             self._terminal.print(self.final_view(self._final_rows()))
         elif self._summaries:
             self._terminal.print(self._summary_views())
         self.save()
 
-    def take_in(self) -> None:
-        """Turn what is queued into samples: for a view that is saved but never on a screen."""
-        self._take_in()
-
     def save(self) -> None:
         """Write chart and summaries, or why there are none, to `--save`'s file; OSError."""
         errors = [line for one in self._errors for line in error_lines(self._terminal.clean(one))]
-        view = self.final_view() if self._crowd.sampled else self._summary_views()
+        view = self.final_view() if self._series.sampled else self._summary_views()
         self._terminal.save(Group(*errors, view), title="wsdiag ping")
 
     # -- events to samples -----------------------------------------------------------------------
 
-    def _take_in(self) -> bool:
+    def _take_queued(self) -> bool:
         taken = bool(self._queue)
         while self._queue:
-            self._take(self._queue.popleft())
+            self.take_in(self._queue.popleft())
         return taken
 
-    def _take(self, event: PingEvent) -> None:
+    def take_in(self, event: PingEvent) -> None:
+        """Turn one event into samples and notes."""
         if isinstance(event, PingSummary):
             self._summarize(self._terminal.clean(event))
         elif isinstance(event, Error):
@@ -138,14 +119,14 @@ class PingScreen:
             self._summaries.append(summary)
 
     def _sample(self, event: PingReply | PingLost | PingClosed) -> None:
-        self._crowd.add(event.url, _sample(event, self._begin))
+        self._series.add(event.url, _sample(event, self._begin))
         if not isinstance(event, PingReply) or event.late or event.cause:
             self._note(event, event.time)
 
     def _note(self, event: PingStart | PingReply | PingLost | PingClosed, at: datetime) -> None:
         clean = self._terminal.clean(event)
         line = Text.assemble((f"{at.astimezone():%H:%M:%S} ", "dim"), no_wrap=True, overflow="crop")
-        if len(self._crowd) > 1:
+        if len(self._series) > 1:
             line.append(shorten(clean.url, 24, self._terminal.glyphs) + " ", style="dim")
         self._notable.append(line.append_text(event_line(clean)))
 
@@ -153,7 +134,7 @@ class PingScreen:
 
     def draw(self, width: int, height: int, resized: bool) -> Lines | None:
         """The frame for a terminal of this size; None while nothing would look different."""
-        changed = self._take_in()
+        changed = self._take_queued()
         now_s = (self._clock() - self._begin).total_seconds()
         # without news the picture moves when time has moved on by a dot, or the clock by a second
         stale = now_s - self._drawn_s >= min(self._options.window_s / (2 * width), 1.0)
@@ -166,10 +147,10 @@ class PingScreen:
         rows = _note_rows(height)
         notes = list(self._notable)[-rows:] if rows else []
         room = height - 2 - rows
-        if len(self._crowd) == 1 and width >= _NARROW:
+        if len(self._series) == 1 and width >= _NARROW:
             middle = self._beside(now_s, max(room, 4), width)
         else:
-            shown = self._crowd.fitting(max(height // 2 - 2, 2))
+            shown = self._series.fitting(max(height // 2 - 2, 2))
             figures = self._lines(self._table(shown, width), width)
             chart = self._chart(shown, now_s, max(room - len(figures), 4), self._options.window_s)
             middle = chart.lines(width) + figures
@@ -183,17 +164,17 @@ class PingScreen:
         return console.render_lines(view, console.options.update(width=width), pad=False)
 
     def _beside(self, now_s: float, height: int, width: int) -> Lines:
-        only = self._crowd.first
+        only = self._series.first
         chart = self._chart([only], now_s, height, self._options.window_s)
         lines = chart.lines(width - PANEL_WIDTH)
-        figures = self._lines(panel(only.tally), PANEL_WIDTH)
+        figures = self._lines(panel(only.figures), PANEL_WIDTH)
         figures += [[]] * (height - len(figures))
         return [line + more for line, more in zip(lines, figures, strict=False)]
 
     def _table(self, shown: Sequence[Series], width: int) -> RenderableType:
         """Figures of these, and of all together where these are not all."""
-        together = (f"all {len(self._crowd)}", self._crowd.tally)
-        rest = together if len(self._crowd) > min(len(shown), MANY) else None
+        together = (f"all {len(self._series)}", self._series.figures)
+        rest = together if len(self._series) > min(len(shown), MANY) else None
         return table(shown, self._terminal.glyphs, width, rest)
 
     def _chart(
@@ -208,7 +189,7 @@ class PingScreen:
             options.y_max_ms,
             options.log_scale,
             self._terminal.glyphs,
-            options.dots,
+            self._terminal.dots,
         )
 
     def _title(self, width: int, now_s: float) -> RenderableType:
@@ -217,15 +198,15 @@ class PingScreen:
         facts = f"clock {'/'.join(clocks)}  {took}" if clocks else f"connecting  {took}"
         title = Text("PING ", style="bold", no_wrap=True, overflow="crop")
         room = width - len(facts) - 7
-        if len(self._crowd) == 1:
-            whole = self._crowd.first.name
+        if len(self._series) == 1:
+            whole = self._series.first.name
             start = next(iter(self._starts.values()), None)
             where = f" ({start.address})" if start and start.address else ""
             fits = len(whole) + len(where) <= room
             name = shorten(whole, room, self._terminal.glyphs)
             title.append(name).append(where if fits else "", style="dim")
         else:
-            title.append(f"{len(self._crowd)} endpoints")
+            title.append(f"{len(self._series)} endpoints")
         grid = Table.grid(expand=True)
         grid.add_column(ratio=1, no_wrap=True)
         grid.add_column(justify="right", no_wrap=True)
@@ -244,7 +225,7 @@ class PingScreen:
         """Chart of the whole run, `rows` high, legend, and each URL's summary."""
         longest = max((summary.duration_s for summary in self._summaries), default=0.0)
         end_s = longest or (self._clock() - self._begin).total_seconds()
-        shown = self._crowd.final()
+        shown = self._series.final()
         charted = shown[:WORST] if len(shown) > MANY else shown
         parts: list[RenderableType] = [*self._openings(), self._chart(charted, end_s, rows, None)]
         if len(shown) > 1:
@@ -252,19 +233,34 @@ class PingScreen:
         return Group(*parts, marks_legend(self._terminal.glyphs), self._summary_views())
 
     def _openings(self) -> list[Text]:
-        if len(self._crowd) > MANY:
-            return [Text(f"PING {len(self._crowd)} endpoints")]
+        if len(self._series) > MANY:
+            return [Text(f"PING {len(self._series)} endpoints")]
         return [event_line(start) for start in self._starts.values()]
 
     def _summary_views(self) -> Group:
         summaries, glyphs = self._summaries, self._terminal.glyphs
         if len(summaries) > MANY:
-            worst = {series.name for series in self._crowd.ranked()[:WORST]}
+            worst = {series.name for series in self._series.ranked()[:WORST]}
             summaries = [one for one in summaries if one.url in worst]
         views = [summary_view(one, glyphs, columns=True) for one in summaries]
         if len(summaries) == len(self._summaries):
             return Group(*views)
         return Group(*views, *rest_lines(self._summaries, len(summaries)))
+
+
+class PingPicture(EventOutput):
+    """What the live view would leave on the screen, for `--save` beside another output."""
+
+    def __init__(self, terminal: Terminal, urls: Sequence[str], options: PingViewOptions) -> None:
+        self._screen = PingScreen(terminal, urls, options)
+
+    def handle(self, event: PingEvent) -> None:
+        """Take one event in."""
+        self._screen.take_in(event)
+
+    def finish(self) -> None:
+        """Write the file; OSError when it cannot."""
+        self._screen.save()
 
 
 def _sample(event: PingReply | PingLost | PingClosed, begin: datetime) -> Sample:
@@ -289,9 +285,9 @@ def summary_lines(summary: PingSummary) -> list[Text]:
     """Statistics so far in a line, for the live view."""
     return [
         Text(
-            f"so far: {summary.sent} sent, {percent(summary.loss_pct)} loss, "
-            f"p50 {ms(summary.p50_ms)} p95 {ms(summary.p95_ms)} p99 {ms(summary.p99_ms)} "
-            f"max {ms(summary.max_ms)} ms",
+            f"so far: {summary.sent} sent, {format_percent(summary.loss_pct)} loss, "
+            f"p50 {format_ms(summary.p50_ms)} p95 {format_ms(summary.p95_ms)} "
+            f"p99 {format_ms(summary.p99_ms)} max {format_ms(summary.max_ms)} ms",
             no_wrap=True,
         )
     ]

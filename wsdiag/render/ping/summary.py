@@ -9,9 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from wsdiag.records import Load, PingSummary, Threshold
-from wsdiag.render.base.figures import counted, ms, percent
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
-from wsdiag.units import format_duration, format_size
+from wsdiag.units import (
+    counted,
+    format_duration,
+    format_ms,
+    format_number,
+    format_percent,
+    format_size,
+)
 
 _FIGURES = ("min", "avg", "p50", "p95", "p99", "max", "stddev", "jitter")
 
@@ -43,7 +49,8 @@ def rest_lines(summaries: Sequence[PingSummary], shown: int) -> Iterator[Text]:
 def _counts(summary: PingSummary) -> Text:
     lost = "green" if not summary.lost else "bold red"
     text = Text(f"{summary.sent} sent, {summary.received} received, ")
-    text.append(f"{percent(summary.loss_pct)} loss", style=lost)
+    loss = summary.loss_pct
+    text.append("loss n/a" if loss is None else f"{format_percent(loss)} loss", style=lost)
     if summary.late:
         text.append(f", {summary.late} late", style="yellow")
     if summary.drops:
@@ -53,7 +60,7 @@ def _counts(summary: PingSummary) -> Text:
 
 def _round_trips(summary: PingSummary) -> Text:
     known = [name for name in _FIGURES if getattr(summary, f"{name}_ms") is not None]
-    values = "/".join(ms(getattr(summary, f"{name}_ms")) for name in known)
+    values = "/".join(format_ms(getattr(summary, f"{name}_ms")) for name in known)
     return Text.assemble(("rtt ", "dim"), ("/".join(known), "dim"), f" = {values} ms")
 
 
@@ -63,7 +70,7 @@ def _columns(summary: PingSummary) -> RenderableType:
     for _ in known:
         grid.add_column(justify="right", min_width=6)
     grid.add_row(*(Text(name, style="dim") for name in known))
-    figures = (Text(ms(getattr(summary, f"{name}_ms"))) for name in known)
+    figures = (Text(format_ms(getattr(summary, f"{name}_ms"))) for name in known)
     grid.add_row(*figures, Text("ms", style="dim"))
     return grid
 
@@ -78,8 +85,8 @@ def _explained(summary: PingSummary) -> Iterator[RenderableType]:
 def _load(load: Load) -> Iterator[Text]:
     yield Text.assemble(
         ("under load ", "dim"),
-        f"p50 {ms(load.idle_p50_ms)} ms idle, {ms(load.loaded_p50_ms)} ms while sending "
-        f"({format_size(load.sent_bytes)} sent)",
+        f"p50 {format_ms(load.idle_p50_ms)} ms idle, {format_ms(load.loaded_p50_ms)} ms while "
+        f"sending ({format_size(load.sent_bytes)} sent)",
     )
     yield from (Text(sentence) for sentence in load.explanation)
 
@@ -90,13 +97,10 @@ def _limit(threshold: Threshold, glyphs: Glyphs) -> Text:
     )
     name = threshold.name.removeprefix("max-")
     unit = "%" if name == "loss" else " ms"
-    seen = "not measured" if threshold.measured is None else f"{_amount(threshold.measured)}{unit}"
-    limit = f"{_amount(threshold.limit)}{unit}"
+    limit, seen = format_number(threshold.limit) + unit, "not measured"
+    if threshold.measured is not None:
+        seen = format_number(threshold.measured) + unit
     return Text.assemble(mark, f" {name} {seen}", (f" (limit {limit})", "dim"))
-
-
-def _amount(value: float) -> str:
-    return f"{value:.4g}" if value < 1000 else f"{value:.0f}"
 
 
 def _advice(sentence: str) -> RenderableType:

@@ -36,7 +36,8 @@ from wsdiag.render.idle.csv import IdleCsv
 from wsdiag.render.idle.view import IdleLines
 from wsdiag.render.ping.csv import PingCsv
 from wsdiag.render.ping.lines import PingLines
-from wsdiag.render.ping.screen import ChartOptions, PingScreen
+from wsdiag.render.ping.output import PingViewOptions
+from wsdiag.render.ping.screen import PingScreen
 from wsdiag.render.serve import print_event
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -132,7 +133,7 @@ def test_no_view_prints_what_a_peer_wrote_raw(ascii_only: bool) -> None:
 def test_the_live_view_shows_nothing_raw() -> None:
     t = terminal(tty=True)
     url = scenes.EDGE + HOSTILE
-    view = PingScreen(t, [url], ChartOptions(), lambda: scenes.at(120))
+    view = PingScreen(t, [url], PingViewOptions(), lambda: scenes.at(120))
     for event in scenes.ping_run():
         view.handle(_poisoned(event))
     lines = view.draw(80, 24, True)

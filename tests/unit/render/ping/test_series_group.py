@@ -10,18 +10,18 @@ from tests.golden import scenes
 from tests.golden.stage import out, terminal
 from wsdiag.records import PingEvent, PingLost, PingReply, Threshold
 from wsdiag.render.base.live import Lines
-from wsdiag.render.ping.screen import ChartOptions, PingScreen
-from wsdiag.render.ping.series import FINENESS, Sample
-from wsdiag.render.ping.series_group import MANY, WORST, SeriesGroup
+from wsdiag.render.ping.output import PingViewOptions
+from wsdiag.render.ping.screen import PingScreen
+from wsdiag.render.ping.series import MANY, RESOLUTION, WORST, Sample, SeriesGroup
 
 URLS = [f"ws://host-{number}/" for number in range(1000)]
 
 
-def crowd_of(count: int) -> SeriesGroup:
-    crowd = SeriesGroup(URLS[:count], str, 60.0)
+def group_of(count: int) -> SeriesGroup:
+    group = SeriesGroup(URLS[:count], str, 60.0)
     for number, url in enumerate(URLS[:count]):
-        crowd.add(url, Sample(1.0, 10.0 + number))
-    return crowd
+        group.add(url, Sample(1.0, 10.0 + number))
+    return group
 
 
 def names(series: object) -> list[str]:
@@ -29,31 +29,31 @@ def names(series: object) -> list[str]:
 
 
 def test_few_keep_their_order() -> None:
-    crowd = crowd_of(5)
-    crowd.add(URLS[3], Sample(2.0, None))
-    assert names(crowd.fitting(5)) == names(crowd.final()) == URLS[:5]
+    group = group_of(5)
+    group.add(URLS[3], Sample(2.0, None))
+    assert names(group.fitting(5)) == names(group.final()) == URLS[:5]
 
 
 def test_of_many_the_worst_are_shown_and_one_row_is_left_for_all() -> None:
-    crowd = crowd_of(1000)
-    crowd.add(URLS[7], Sample(2.0, None))
-    assert names(crowd.fitting(4)) == [URLS[7], URLS[999], URLS[998]]
-    assert names(crowd.final())[:2] == [URLS[7], URLS[999]]
-    assert crowd.tally.received == 1000
-    assert crowd.tally.lost == 1
+    group = group_of(1000)
+    group.add(URLS[7], Sample(2.0, None))
+    assert names(group.fitting(4)) == [URLS[7], URLS[999], URLS[998]]
+    assert names(group.final())[:2] == [URLS[7], URLS[999]]
+    assert group.figures.received == 1000
+    assert group.figures.lost == 1
 
 
 def test_many_endpoints_share_the_memory_of_few() -> None:
-    one, many = crowd_of(1), SeriesGroup(URLS, str, 60.0)
-    for t in range(3 * FINENESS):
+    one, many = group_of(1), SeriesGroup(URLS, str, 60.0)
+    for t in range(3 * RESOLUTION):
         one.add(URLS[0], Sample(t, 1.0))
         many.add(URLS[0], Sample(t, 1.0))
 
-    def moments(crowd: SeriesGroup) -> int:
-        return len(list(crowd.first.whole.between(0, 1e9)))
+    def buckets(group: SeriesGroup) -> int:
+        return len(list(group.first.whole.between(0, 1e9)))
 
-    assert FINENESS / 2 <= moments(one) <= FINENESS
-    assert 32 <= moments(many) <= 128
+    assert RESOLUTION / 2 <= buckets(one) <= RESOLUTION
+    assert 32 <= buckets(many) <= 128
 
 
 def _events(url: str, slow: bool) -> list[PingEvent]:
@@ -62,7 +62,7 @@ def _events(url: str, slow: bool) -> list[PingEvent]:
 
 def _frame(urls: list[str], width: int, height: int) -> str:
     t = terminal(tty=True)
-    view = PingScreen(t, urls, ChartOptions(), lambda: scenes.at(10))
+    view = PingScreen(t, urls, PingViewOptions(), lambda: scenes.at(10))
     for url in urls:
         for event in _events(url, slow=url == URLS[500]):
             view.handle(event)
@@ -89,7 +89,7 @@ def test_the_chart_keeps_its_room() -> None:
 def test_the_final_view_names_the_worst_and_counts_the_rest() -> None:
     t = terminal(tty=True)
     urls = URLS[: MANY + 8]
-    view = PingScreen(t, urls, ChartOptions(), lambda: scenes.at(10))
+    view = PingScreen(t, urls, PingViewOptions(), lambda: scenes.at(10))
     for number, url in enumerate(urls):
         for event in _events(url, slow=number == 9):
             view.handle(event)

@@ -8,7 +8,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
-from wsdiag.judgement.statistics import RunningStatistics
 from wsdiag.probes.check.options import CheckOptions
 from wsdiag.probes.check.rule import Finding, failed, passed, rule, unmeasured, warned, within
 from wsdiag.probes.check.target import CheckTarget
@@ -22,6 +21,7 @@ from wsdiag.probes.check.waiting import (
 )
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.events import BinaryMessage, Close, Event, TextMessage, Violation
+from wsdiag.statistics import RunningStatistics
 from wsdiag.transport.session import Received, Session, SessionEnded
 from wsdiag.transport.stream.stamps import SendRecord, round_trip_ns
 
