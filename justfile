@@ -41,12 +41,11 @@ quick:
 # everything that must hold before a commit, except the slow tests
 check: lint types imports quick
 
-# rewrite the generated files: schema, docs/serve.md, help, man/, completions/
+# rewrite the generated files: schema, docs/serve.md, man/, completions/
 generate:
     {{venv}}python -m wsdiag.render.base.schema
     {{venv}}python -m wsdiag.server.reference > docs/serve.md
-    {{venv}}python -m wsdiag.cli.reference
-    {{venv}}python -m wsdiag.cli.quick
+    {{venv}}python -m wsdiag.cli.generate
 
 # rewrite the snapshot files; review the difference before you commit it
 golden:

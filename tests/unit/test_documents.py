@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -61,8 +62,10 @@ def test_commands_parse(
 
 def parse(command: str) -> None:
     name, *words = shlex.split(re.sub(r" \[[^\]]*\]", "", command))
-    parser = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
-    parser.make_context(name, [PLACEHOLDERS.get(word, word) for word in words])
+    group: Any = typer.main.get_command(app)
+    with group.make_context("wsdiag", [name]) as ctx:
+        parser = group.get_command(ctx, name)
+        parser.make_context(name, [PLACEHOLDERS.get(word, word) for word in words])
 
 
 def test_a_command_that_is_wrong_is_found() -> None:

@@ -146,7 +146,7 @@ def test_an_endpoint_of_which_nothing_is_left_is_named(
     run = peers.wsdiag("check", "-f", file, "--only", "message", "-o", "json")
     assert run.code == 0
     assert {r["endpoint"] for r in run.of("check.result")} == {"a"}
-    assert "nothing is left of them: b" in run.err
+    assert "no checks left: b" in run.err
     assert peers.wsdiag("check", "-f", file, "--only", "idle").code == 2
 
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wsdiag.exit_codes import ExitCode
 from wsdiag.records import PingSummary
 from wsdiag.units import format_duration
-
-MEASURED = 0
-NO_ANSWER = 1
-LIMIT_BROKEN = 3
-INTERRUPTED = 130
 
 
 def ping_exit_code(
@@ -20,19 +16,19 @@ def ping_exit_code(
     deadline: float | None = None,
     reconnect: bool = False,
     interrupted: bool = False,
-) -> int:
+) -> ExitCode:
     """0 measured, 1 no usable answer, 3 a limit does not hold, 130 interrupted before anything.
 
     With several URLs the most serious wins: a missing answer before a broken limit.
     """
     if interrupted and not any(s.received or s.lost or s.drops for s in summaries):
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     short = None if interrupted or deadline is None else count
     if not summaries or any(_unusable(s, short, reconnect) for s in summaries):
-        return NO_ANSWER
+        return ExitCode.NO_ANSWER
     if any(not limit.ok for s in summaries for limit in s.thresholds):
-        return LIMIT_BROKEN
-    return MEASURED
+        return ExitCode.LIMIT_BROKEN
+    return ExitCode.OK
 
 
 def shortfalls(
