@@ -114,7 +114,7 @@ def test_light_load_that_changes_nothing_raises_no_alarm() -> None:
     meter.enter("idle", 48.0)
     meter.enter("loaded", 50.0)
     assert meter.result().explanation == [
-        "9.766 KiB of load: the endpoint's machine took it as it came."
+        "9.8 KiB of load: the endpoint's machine took it as it came."
     ]
 
 
