@@ -16,7 +16,7 @@ from wsdiag.protocol.codes import Opcode
 from wsdiag.records import IdleTrial, Phases, PingReply, PingStart, ServeEvent
 from wsdiag.render.base.ndjson import timestamp, to_line, to_record
 from wsdiag.render.base.redact import Redactor
-from wsdiag.render.base.schema import DOCUMENT, MARKER, build_markdown, build_schema
+from wsdiag.render.base.schema import DOCUMENT, MARKER, PATH, build_markdown, build_schema
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.base.trace import TraceWriter
 from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced
