@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from wsdiag.api import ping as ping
     from wsdiag.api import serve as serve
     from wsdiag.probes.idle.options import IdleOptions as IdleOptions
-    from wsdiag.probes.ping.run import PingOptions as PingOptions
+    from wsdiag.probes.ping.options import PingOptions as PingOptions
     from wsdiag.records import Attribution as Attribution
     from wsdiag.records import Candidate as Candidate
     from wsdiag.records import ChainLink as ChainLink
@@ -67,7 +67,7 @@ else:
             "protocol": "protocol",
             "api": "connect idle_probe ping serve",
             "probes.idle.options": "IdleOptions",
-            "probes.ping.run": "PingOptions",
+            "probes.ping.options": "PingOptions",
             "records": "Attribution Candidate ChainLink CloseInfo ConnectResult Drop Error Hop "
             "HttpInfo IdleEvent IdleTrial IdleVerdict Load Phases PingClosed "
             "PingEvent PingLost PingReply PingStart PingSummary Range TcpFacts "

@@ -118,7 +118,10 @@ class ClientHandshake:
             code = "headers-too-large" if error.too_large else "bad-response"
             raise HandshakeError(code, f"the answer: {error}", error.section) from None
         except h11.RemoteProtocolError as error:
-            raise self._malformed(error) from None
+            if self.response is not None:  # a broken body: the head is what counts
+                raise self._refused(self.response) from None
+            message = f"the answer is not well-formed HTTP: {str(error)[:_EXCERPT_BYTES]}"
+            raise HandshakeError("bad-response", message, "RFC 9112, 4") from None
 
     def receive_eof(self) -> None:
         """The stream ended, or the caller gives up: raises what is known of the answer."""
@@ -140,7 +143,11 @@ class ClientHandshake:
                     return self._judge(response)
                 self.response = response if response.status >= 200 else None
             elif isinstance(event, h11.Data):
-                self._add_body(bytes(event.data))
+                assert self.response is not None
+                body = (self.response.body + bytes(event.data))[:MAX_BODY_BYTES]
+                self.response = replace(self.response, body=body)
+                if len(body) == MAX_BODY_BYTES:
+                    raise self._refused(self.response)
             elif self.response is not None:
                 raise self._refused(self.response)
 
@@ -150,19 +157,6 @@ class ClientHandshake:
             message = f"{len(headers)} headers in the answer, the limit is {MAX_HEADERS}"
             raise HandshakeError("headers-too-large", message, "RFC 9110, 5.4")
         return Response(event.status_code, event.reason.decode("latin-1"), headers)
-
-    def _add_body(self, data: bytes) -> None:
-        assert self.response is not None
-        body = (self.response.body + data)[:MAX_BODY_BYTES]
-        self.response = replace(self.response, body=body)
-        if len(body) == MAX_BODY_BYTES:
-            raise self._refused(self.response)
-
-    def _malformed(self, error: h11.RemoteProtocolError) -> HandshakeError:
-        if self.response is not None:
-            return self._refused(self.response)
-        message = f"the answer is not well-formed HTTP: {str(error)[:_EXCERPT_BYTES]}"
-        return HandshakeError("bad-response", message, "RFC 9112, 4")
 
     def _refused(self, response: Response) -> HandshakeError:
         """An answer that is not 101: a refusal, or a server that never saw our Upgrade."""

@@ -28,11 +28,6 @@ _BINARY = Opcode.BINARY
 _FINAL = tuple(0x80 | opcode for opcode in range(16))
 
 
-def _compressed_bound(size: int | None) -> int | None:
-    """What `size` bytes may weigh compressed: fixed Huffman codes spend 9 bits on a byte."""
-    return None if size is None else size + size // 8 + 64
-
-
 class Connection:
     """One end of a connection, strict in both directions.
 
@@ -65,10 +60,12 @@ class Connection:
         self.auto_pong = auto_pong
         self.auto_close = auto_close
         self._assembler = Assembler(deflate, max_message_size)
+        bound = max_message_size
         self._parser = FrameParser(
             role,
-            max_message_size=max_message_size,
-            max_compressed_size=_compressed_bound(max_message_size),
+            max_message_size=bound,
+            # compressed, fixed Huffman codes spend at most 9 bits on a byte
+            max_compressed_size=None if bound is None else bound + bound // 8 + 64,
             rsv1_allowed=deflate is not None,
         )
         self._next_mask = (mask or mask_source()) if role is Role.CLIENT else None

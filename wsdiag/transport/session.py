@@ -251,10 +251,14 @@ class Session:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._close(code, reason)
-        by_peer = self.ended is not None and self.ended.how != "local"
-        outcome = self._outcome(by_peer and not self.stream.half_closed)
+        peer_first = self.ended is not None and self.ended.how != "local"
+        peer_first = peer_first and not self.stream.half_closed
+        server_first = peer_first is (self.connection.role is Role.CLIENT)
         self.stream.close()
-        return outcome
+        received = self.connection.close_received
+        code, reason = received if received is not None else (None, "")
+        clean = received is not None and self.connection.close_sent is not None
+        return CloseOutcome(code, reason, clean, "server" if server_first else "client")
 
     async def _close(self, code: int | None, reason: str) -> None:
         connection = self.connection
@@ -268,16 +272,6 @@ class Session:
         if connection.role is Role.SERVER:
             self.stream.half_close()
         await self._until(lambda: self.ended is not None)
-
-    def _outcome(self, ended_by_peer: bool) -> CloseOutcome:
-        we_are_client = self.connection.role is Role.CLIENT
-        ended_by: Literal["server", "client"] = (
-            "server" if ended_by_peer is we_are_client else "client"
-        )
-        received = self.connection.close_received
-        code, reason = received if received is not None else (None, "")
-        clean = received is not None and self.connection.close_sent is not None
-        return CloseOutcome(code, reason, clean, ended_by)
 
     def abort(self) -> None:
         """Leave at once, with RST."""

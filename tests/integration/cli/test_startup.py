@@ -64,7 +64,7 @@ def test_a_ping_that_writes_json_loads_neither_rich_nor_other_commands() -> None
         "wsdiag.probes.check",
         "wsdiag.probes.idle.run",
         "wsdiag.probes.connect.run",
-        "wsdiag.judgement.diagnosis.diagnose",
+        "wsdiag.judgement.diagnosis.hints",
         "wsdiag.probes.ping.load",
         "wsdiag.records.idle",
         "wsdiag.records.check",

@@ -257,7 +257,7 @@ def test_half_a_message_goes_nowhere_and_costs_no_more_than_its_limit() -> None:
 def test_no_web_page_reaches_the_control_port_even_with_the_token(headers: dict[str, str]) -> None:
     with serving(control_port=0, control_token="secret") as server:
         status, answer = control(server.server.control_url, headers, "secret")
-        assert (status, "web pages" in answer["error"]) == (403, True)
+        assert (status, "browser requests" in answer["error"]) == (403, True)
         assert control(server.server.control_url, {}, "secret")[0] == 200
         assert control(server.server.control_url, {}, "other")[0] == 401
         status, _ = control(server.server.control_url, {"Origin": "http://a.test"}, "", "OPTIONS")

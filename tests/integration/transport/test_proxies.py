@@ -23,7 +23,7 @@ from tests.peers.fleet import Peers
 from tests.peers.peer import Peer
 from tests.peers.proxies import launch
 from tests.peers.tools import missing, require_tool
-from wsdiag.judgement.diagnosis.diagnose import diagnose
+from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.protocol.events import Pong
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions

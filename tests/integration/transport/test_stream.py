@@ -525,7 +525,7 @@ def test_garbage_in_the_middle_of_tls_is_an_error_by_name(ca: Authority) -> None
         with raw:
             raw.sendall(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
         end = await pair.sink.ended()
-        assert end.how == "error"
+        assert end.how == "tls-error"
         assert end.detail.startswith("TLS: ")
 
     run_tls(ca, scenario)

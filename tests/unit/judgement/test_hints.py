@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from wsdiag.judgement.diagnosis.diagnose import Hint, diagnose, excerpt, explain, fill, hints
+from wsdiag.judgement.diagnosis.hints import Hint, diagnose, explain, fill, hints
+from wsdiag.judgement.diagnosis.page_text import excerpt
 from wsdiag.transport.dial import failures
 from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.tls import trust

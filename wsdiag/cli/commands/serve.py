@@ -29,12 +29,13 @@ from wsdiag.cli.params import (
     values_of,
 )
 from wsdiag.cli.run_async import run_async
-from wsdiag.server.common import build_faults, fault_options, fault_specs
+from wsdiag.server.fault_options import fault_options, fault_specs
+from wsdiag.server.routes import build_faults
 
 if TYPE_CHECKING:
     from wsdiag.render.base.terminal import Terminal
     from wsdiag.server import ServerOptions
-    from wsdiag.server.common import FaultOption
+    from wsdiag.server.fault_options import FaultOption
 
 WHERE, RELAY, FAULTS, CLIENTS = "Listening", "Relay", "Faults (on every path)", "Clients"
 _where = partial(typer.Option, rich_help_panel=WHERE)

@@ -1,6 +1,6 @@
 """From a URL to an open session: names, TCP, proxy, TLS, upgrade; each timed, one deadline.
 
-The phases are functions of other modules (`resolve.look_up`, `race.connect`, `tunnel`,
+The phases are functions of other modules (`resolve.resolve_name`, `race.connect`, `tunnel`,
 `secure.start_tls`, `upgrade.upgrade`): each takes what it needs, returns what it found or raises
 DialError, and knows of no clock, report or tracer. `_Dial` runs them in order. It alone times
 them, calls the tracer, and writes the report, so that the report is right whichever phase fails,
@@ -206,7 +206,7 @@ class _Dial:
     async def _addresses(self, host: str, port: int) -> list[Address]:
         return resolve.known(host, port, self._options) or await self._timed(
             "dns",
-            resolve.look_up(host, port, self._options),
+            resolve.resolve_name(host, port, self._options),
             lambda found: ", ".join(format_address(address) for _, address in found),
         )
 

@@ -188,7 +188,7 @@ def tls_ended(ended: StreamReaderEnded) -> DialError:
 def tls_alert(end: StreamEnd) -> DialError | None:
     """TLS's refusal that came only after the handshake: TLS 1.3 judges our certificate late."""
     prefix, _, reason = end.detail.partition("TLS: ")
-    if end.how != "error" or prefix or not reason:
+    if end.how != "tls-error" or prefix or not reason:
         return None
     return _tls_refused(reason)
 

@@ -26,17 +26,13 @@ def _label(label: str) -> str:
     if label.isascii() or not _DEVIATIONS.search(label):
         return label.encode("idna").decode("ascii")
     # nameprep everything except the deviating letters
+    from encodings.idna import nameprep
+
     parts = [
-        part if _DEVIATIONS.fullmatch(part) else _prepared(part)
+        nameprep(part) if part and not _DEVIATIONS.fullmatch(part) else part
         for part in _DEVIATIONS.split(label)
     ]
     punycode = unicodedata.normalize("NFC", "".join(parts)).encode("punycode").decode("ascii")
     if len(punycode) > 59:  # with xn-- in front, 63 (RFC 1035, 2.3.4)
         raise ValueError("one of its labels is too long")
     return f"xn--{punycode}"
-
-
-def _prepared(part: str) -> str:
-    from encodings.idna import nameprep
-
-    return nameprep(part) if part else ""

@@ -62,15 +62,11 @@ def follow(
     if target_next.origin == target.origin:
         kept = target_next._replace(userinfo=target_next.userinfo or target.userinfo)
         return Redirect(kept, options)
-    without = _without_credentials(options)
-    return Redirect(target_next, without, without != options or target.userinfo is not None)
-
-
-def _without_credentials(options: DialOptions) -> DialOptions:
     headers = tuple(h for h in options.headers if h[0].lower() not in _CREDENTIALS)
-    return replace(
+    without = replace(
         options, headers=headers, cookies=(), user=None, bearer=None, sni=None, cert=None, key=None
     )
+    return Redirect(target_next, without, without != options or target.userinfo is not None)
 
 
 def _refusal(code: str, message: str, where: str) -> DialError:

@@ -61,7 +61,7 @@ def known(host: str, port: int, options: DialOptions) -> list[Address]:
     return kept
 
 
-async def look_up(host: str, port: int, options: DialOptions) -> list[Address]:
+async def resolve_name(host: str, port: int, options: DialOptions) -> list[Address]:
     """The `dns` phase: the addresses of a name, in the order to try them. Raises DialError."""
     try:
         return await lookup(host, port, options.family)

@@ -68,7 +68,11 @@ async def upgrade(
             if handshake.response is None:
                 data, at = await reader.read()
             else:
-                data, at = await _read_body(reader, handshake)
+                try:
+                    data, at = await reader.read_soon()
+                except TimeoutError:
+                    handshake.receive_eof()  # raises what the head says
+                    raise
             first_bytes = first_bytes or data[:64]
             accepted = handshake.receive(data)
             if accepted is not None:
@@ -77,14 +81,6 @@ async def upgrade(
         raise _ended(handshake, ended, first_bytes) from ended
     except HandshakeError as error:
         raise failures.handshake(error, first_bytes) from error
-
-
-async def _read_body(reader: StreamReader, handshake: ClientHandshake) -> tuple[bytes, Arrival]:
-    try:
-        return await reader.read_soon()
-    except TimeoutError:
-        handshake.receive_eof()  # raises what the head says
-        raise
 
 
 def _ended(handshake: ClientHandshake, ended: StreamReaderEnded, first_bytes: bytes) -> DialError:

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from wsdiag.transport.stream.stamps import Arrival, now
 
-EndKind = Literal["fin", "rst", "tls-eof", "tls-close", "timeout", "error", "local"]
+EndKind = Literal["fin", "rst", "tls-eof", "tls-close", "tls-error", "timeout", "error", "local"]
 
 
 class StreamState(Enum):

@@ -191,7 +191,7 @@ class Stream:
         try:
             plain = tls.receive(data)
         except ssl.SSLError as error:
-            self._input_ended(StreamEnd("error", f"TLS: {error.reason or error}", at))
+            self._input_ended(StreamEnd("tls-error", f"TLS: {error.reason or error}", at))
             return
         if plain and self._handler is None:
             self._unclaimed = plain, at
@@ -210,7 +210,7 @@ class Stream:
             return
         self.ended = end
         self._watch_input()
-        if end.how in ("rst", "timeout", "error"):
+        if end.how in ("rst", "tls-error", "timeout", "error"):
             self._send_buffer.fail(end)
         if self._tls is not None and self._tls.ended(end):
             return

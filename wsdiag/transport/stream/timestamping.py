@@ -101,7 +101,10 @@ class TxTimestamps:
         at = now()
         if self.waiting:
             self.drain()  # what these data answer has left by now
-        return data, Arrival(at.mono_ns, self._arrived(ancillary))
+        real_ns = arrival(ancillary)
+        if real_ns is not None:
+            at.kernel_ns = self._clock.to_monotonic(real_ns, 0)
+        return data, at
 
     def drain(self) -> None:
         """Read the error queue empty: left alone it would wake the event loop for ever."""
@@ -125,8 +128,3 @@ class TxTimestamps:
                 record.tx_kernel_ns = mono_ns
             else:
                 record.ack_kernel_ns = mono_ns
-
-    def _arrived(self, ancillary: Ancillary) -> int | None:
-        """The kernel's stamp of what was just read, in monotonic ns."""
-        real_ns = arrival(ancillary)
-        return None if real_ns is None else self._clock.to_monotonic(real_ns, 0)

@@ -85,5 +85,5 @@ class TlsStream:
             self._stalled.append(data)
             return self.layer.take()
         except ssl.SSLError as error:
-            self._send_buffer.fail(StreamEnd("error", f"TLS: {error.reason or error}", now()))
+            self._send_buffer.fail(StreamEnd("tls-error", f"TLS: {error.reason or error}", now()))
             return b""

@@ -24,15 +24,13 @@ def presented(tls: ssl.SSLObject) -> tuple[ChainLink, ...] | None:
     if ask is None:
         return None
     try:
-        ders = [_der(certificate) for certificate in ask() or ()]
-        return tuple(link(x509.parse(der)) for der in ders)
+        # bytes since 3.13; objects that know their own encoding (1 is PEM, 2 is DER) before
+        return tuple(
+            link(x509.parse(each if isinstance(each, bytes) else bytes(each.public_bytes(2))))
+            for each in ask() or ()
+        )
     except (x509.CertificateError, TypeError, AttributeError, ValueError):
         return None
-
-
-def _der(certificate: Any) -> bytes:
-    # bytes since 3.13; objects that know their own encoding (1 is PEM, 2 is DER) before
-    return certificate if isinstance(certificate, bytes) else bytes(certificate.public_bytes(2))
 
 
 def link(certificate: x509.Certificate) -> ChainLink:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.golden import scenes
 from tests.golden.stage import err, out, terminal
-from wsdiag.judgement.diagnosis.diagnose import Hint, hints
+from wsdiag.judgement.diagnosis.hints import Hint, hints
 from wsdiag.records import (
     CheckResult,
     ConnectResult,

@@ -57,9 +57,9 @@ def test_addresses_of_the_wrong_family_are_an_error() -> None:
 
 
 def test_a_name_that_is_looked_up() -> None:
-    found = asyncio.run(resolve.look_up("localhost", 80, DialOptions(family=4)))
+    found = asyncio.run(resolve.resolve_name("localhost", 80, DialOptions(family=4)))
     assert found == [(socket.AF_INET, ("127.0.0.1", 80))]
-    long = failing(lambda: resolve.look_up("a" * 64 + ".test", 80, DialOptions()))
+    long = failing(lambda: resolve.resolve_name("a" * 64 + ".test", 80, DialOptions()))
     assert (long.phase, long.code) == ("dns", "dns-bad-name")
 
 

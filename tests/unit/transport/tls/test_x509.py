@@ -66,7 +66,7 @@ def test_a_damaged_certificate_is_read_or_refused(at: int, value: int) -> None:
         pass
 
 
-def test_openssl_trusts_what_throw_away_makes() -> None:
+def test_openssl_trusts_what_throwaway_certificate_makes() -> None:
     made = throwaway_certificate(["localhost"])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=made.ca.decode())
