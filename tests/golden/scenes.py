@@ -171,8 +171,7 @@ PING_SUMMARY = PingSummary(
         {"network": 1, "endpoint": 1},
         (
             "46.1 ms at the median: 45.6 ms network, 0.5 ms endpoint.",
-            "4 outliers over 80 ms: 1 with TCP retransmissions (network), 1 while the endpoint was "
-            "busy.",
+            "2 outliers over 80 ms: 1 caused by TCP retransmissions (network), 1 by the endpoint.",
         ),
     ),
     load=Load(46.1, 310.4, 16 << 20, 1 << 20, ("Pings waited behind 1 MiB of our own data.",)),
@@ -234,13 +233,15 @@ VERDICT = IdleVerdict(
     keepalives={"ping": "holds", "pong": "holds", "tcp-keepalive": "drops", "push": "untested"},
     recommended_ping_interval_s=20.0,
     candidates=(
-        Candidate("nginx (http proxy)", "proxy_read_timeout", 60.0, "Server: nginx"),
+        Candidate(
+            "nginx (http proxy)", "proxy_read_timeout", 60.0, "identified by its Server header"
+        ),
         Candidate("AWS ALB", "idle_timeout.timeout_seconds", 60.0),
     ),
     explanation=(
         "Idle connections are dropped after 60 s (FIN, no Close frame).",
         "13 idle connections ended between 59.98 and 60.03 s after their last byte.",
-        "An end without a Close frame comes most likely from something in between.",
+        "A connection cut without a Close frame was most likely cut by something in between.",
     ),
     advice=("Python websockets: connect(…, ping_interval=20, ping_timeout=20)",),
     hops=(Hop("nginx", "Server: nginx/1.22.1"),),
