@@ -189,28 +189,31 @@ def idle_run(until_s: float) -> Iterator[tuple[float, IdleEvent]]:
 
 def _idle_events() -> Iterator[tuple[float, IdleEvent]]:
     drop = Drop("fin", 60.01)
-    for lane, rung in enumerate(range(30, 125, 5)):
-        yield 0.03 * lane, TrialStarted(EDGE, lane, "idle", float(rung), None, float(rung))
-        idle_s, dropped = min(rung, 60.01), rung > 60
+    for connection, period_s in enumerate(range(30, 125, 5)):
         yield (
-            0.03 * lane + idle_s,
+            0.03 * connection,
+            TrialStarted(EDGE, connection, "idle", float(period_s), None, float(period_s)),
+        )
+        idle_s, dropped = min(period_s, 60.01), period_s > 60
+        yield (
+            0.03 * connection + idle_s,
             IdleTrial(
                 EDGE,
                 "idle",
-                float(rung),
+                float(period_s),
                 None,
                 "dropped" if dropped else "alive",
                 idle_s,
                 drop if dropped else None,
-                lane,
+                connection,
                 idle_s,
-                0.03 * lane,
+                0.03 * connection,
             ),
         )
-    for lane, trial in enumerate(("ping", "pong", "tcp-keepalive"), 19):
-        yield 0.6, TrialStarted(EDGE, lane, trial, None, 20.0, 120.0)  # type: ignore[arg-type]
+    for connection, trial in enumerate(("ping", "pong", "tcp-keepalive"), 19):
+        yield 0.6, TrialStarted(EDGE, connection, trial, None, 20.0, 120.0)  # type: ignore[arg-type]
         for number in range(1, 6):
-            sent = TrialActivity(EDGE, lane, 20.0 * number, "sent", trial)
+            sent = TrialActivity(EDGE, connection, 20.0 * number, "sent", trial)
             if trial != "tcp-keepalive":
                 yield 20.6 * number, sent
     yield (
