@@ -79,7 +79,7 @@ async def _use(
         error = ended_error(url, drop_of(session, ended.end))
     except PeerViolationError:
         pass
-    if connection.cut_off and session.ended is not None:
+    if connection.truncated and session.ended is not None:
         error = ended_error(url, drop_of(session, session.ended))
     elif connection.violation is not None:
         error = violation_error(url, connection.violation)
