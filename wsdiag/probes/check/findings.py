@@ -75,9 +75,7 @@ def within(measured_ms: float, limit_s: float | None, detail: str) -> Finding:
 
 def describe_end(end: StreamEnd) -> str:
     """How the server ended a connection, as a sentence's predicate."""
-    predicate = drop_predicate(drop_of_end(end, 0.0).how)
-    is_plain = end.how in ("fin", "rst", "tls-eof", "tls-close")
-    return predicate if is_plain or not end.detail else f"{predicate} ({end.detail})"
+    return drop_predicate(drop_of_end(end, 0.0))
 
 
 def interrupted_by(problem: Exception) -> Finding:
