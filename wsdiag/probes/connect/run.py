@@ -21,16 +21,7 @@ from wsdiag.probes.connect.notes import (
 )
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, Pong, TextMessage, Violation
-from wsdiag.records import (
-    ChainLink,
-    CloseInfo,
-    ConnectResult,
-    Error,
-    HttpInfo,
-    Message,
-    TcpFacts,
-    TlsInfo,
-)
+from wsdiag.records import CloseInfo, ConnectResult, Error, HttpInfo, Message, TcpFacts, TlsInfo
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError, DialReport
@@ -104,7 +95,7 @@ class _Use:
                 await self._listen(send, listen_s)
         except SessionEnded as ended:
             error = ended_error(self._url, drop_of(session, ended.end), self._messages)
-        if connection.cut_off and session.ended is not None:
+        if connection.truncated and session.ended is not None:
             error = ended_error(self._url, drop_of(session, session.ended), self._messages)
         elif connection.violation is not None:
             error = violation_error(self._url, connection.violation)
@@ -239,7 +230,6 @@ def _http(report: DialReport, *, failed: bool) -> HttpInfo | None:
 def _tls(tls: TlsFacts | None) -> TlsInfo | None:
     if tls is None:
         return None
-    links = tls.chain
     return TlsInfo(
         version=tls.version,
         cipher=tls.cipher,
@@ -250,9 +240,7 @@ def _tls(tls: TlsFacts | None) -> TlsInfo | None:
         not_after=tls.not_after,
         expires_in_days=tls.expires_in_days,
         verified=tls.verified,
-        chain=None
-        if links is None
-        else tuple(ChainLink(x.subject, x.issuer, x.not_before, x.not_after) for x in links),
+        chain=tls.chain,
     )
 
 
