@@ -135,7 +135,7 @@ def idle_probe(
     dial = request.dial(compression=False)
     terminal = open_terminal(output, dial, urls=urls)
     refuse_bad_urls(urls, terminal, json=format == "json")
-    each = 1 + len(plan_round(options).lanes)  # one more watches over them
+    each = 1 + len(plan_round(options).trials)  # one more watches over them
     ensure_fd_limit(len(urls) * each, terminal, json=format == "json")
     with tracing(output, terminal, urls=len(urls)) as tracer:
         return probe_and_show(urls, options, dial, idle_output(terminal, urls, format), tracer)
