@@ -72,7 +72,8 @@ async def ping_with_chart(url: str, count: int, interval: float) -> list[float]:
     import termios
     import threading
 
-    from wsdiag.probes.ping.run import PingOptions, PingRun
+    from wsdiag.probes.ping.options import PingOptions
+    from wsdiag.probes.ping.run import PingRun
     from wsdiag.records import PingReply
     from wsdiag.render.base.terminal import Terminal
     from wsdiag.render.ping.output import ping_output

@@ -96,7 +96,7 @@ def refuse_bad_urls(urls: Sequence[str], terminal: Terminal, *, json: bool) -> N
 
 def ensure_fd_limit(connections: int, terminal: Terminal, *, json: bool) -> None:
     """Raise the limit on open files for so many connections; exit with 2 where that cannot be."""
-    from wsdiag.transport.files import allow_files
+    from wsdiag.transport.machine import allow_files
 
     limit = allow_files(connections + _OWN_FILES + _DIALLING_FILES)
     if limit is None or limit >= connections + _OWN_FILES:

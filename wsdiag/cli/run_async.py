@@ -23,13 +23,13 @@ def run_async(
     *,
     on_stop: Handler | None = None,
     on_quit: Handler | None = None,
-    punctual: bool = True,
+    hires: bool = True,
 ) -> int:
     """Run `main` to its exit code. SIGINT and SIGTERM call `on_stop`, SIGQUIT calls `on_quit`.
 
     Without `on_stop`, or at the second signal, the run is cancelled and the code is 130.
     A closed stdout ends the process with 0.
-    `punctual`: timers to the microsecond, for what measures.
+    `hires`: timers to the microsecond, for what measures.
     """
 
     import asyncio
@@ -44,7 +44,7 @@ def run_async(
 
     _collect_garbage_again()
     try:
-        with asyncio.Runner(loop_factory=partial(event_loop, punctual=punctual)) as runner:
+        with asyncio.Runner(loop_factory=partial(event_loop, hires=hires)) as runner:
             return runner.run(supervised())
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("interrupted", file=sys.stderr)

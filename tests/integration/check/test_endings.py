@@ -10,22 +10,12 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from tests.integration.check.conftest import write
 from tests.peers.command import ROOT, WSDIAG
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 from tests.peers.ports import free_port
 
 pytestmark = pytest.mark.minutes
-
-
-@pytest.fixture(scope="module")
-def serve(session_peers: Peers) -> str:
-    return session_peers.serve()[0]
-
-
-def write(tmp_path: Path, text: str) -> str:
-    path = tmp_path / "wsdiag.toml"
-    path.write_text(text, encoding="utf-8")
-    return str(path)
 
 
 def test_a_report_that_cannot_be_written_is_found_out_before_the_run(

@@ -56,7 +56,7 @@ def run(zipped: Path, cwd: Path, *arguments: str) -> str:
             "nginx",
         ),
         (
-            ("-c", "from wsdiag.judgement.diagnosis import diagnose as d; print(d.hints())"),
+            ("-c", "from wsdiag.judgement.diagnosis import hints as d; print(d.hints())"),
             "proxy_http_version",
         ),
         (("-c", "from wsdiag.server.page import render; print(render())"), "<!doctype html>"),

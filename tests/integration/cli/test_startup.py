@@ -64,7 +64,7 @@ def test_a_ping_that_writes_json_loads_neither_rich_nor_other_commands() -> None
         "wsdiag.probes.check",
         "wsdiag.probes.idle.run",
         "wsdiag.probes.connect.run",
-        "wsdiag.judgement.diagnosis.diagnose",
+        "wsdiag.judgement.diagnosis.hints",
         "wsdiag.probes.ping.load",
         "wsdiag.records.idle",
         "wsdiag.records.check",
@@ -86,6 +86,7 @@ def test_the_version_loads_nothing_of_the_rest() -> None:
     loaded = asyncio.run(loaded_by(["--version"]))
     assert {m for m in loaded if m.startswith("wsdiag")} == {
         "wsdiag",
+        "wsdiag._lazy",
         "wsdiag.cli",
         "wsdiag.cli.exit",
         "wsdiag.cli.main",

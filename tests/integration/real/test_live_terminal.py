@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 from tests.peers.terminal import Terminal
 
 SIZES = pytest.mark.parametrize(("columns", "rows"), [(80, 24), (200, 50)])

@@ -52,6 +52,7 @@ class Printer:
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     results: list[CheckResult] = field(default_factory=list)
     errors: list[Error] = field(default_factory=list)
+    _stopped_accepting: list[str] = field(default_factory=list)
     _unread: bool = False
     _lost: bool = False
 
@@ -60,6 +61,8 @@ class Printer:
         self.results += report.results
         if report.error is not None:
             self.errors.append(report.error)
+        if report.stopped_accepting:
+            self._stopped_accepting.append(report.endpoint.url)
         if self.format == "json":
             for record in [*([report.error] if report.error else []), *report.results]:
                 self._out(partial(self.terminal.json, record))
@@ -99,14 +102,12 @@ class Printer:
         self._suspect()
 
     def _suspect(self) -> None:
-        """An endpoint that took no more connections: the finding behind many that are missing."""
-        from wsdiag.probes.check.waiting import NO_MORE
-
-        cleaned = [self.terminal.clean(result) for result in self.results]
-        for url in dict.fromkeys(r.url for r in cleaned if (r.detail or "").startswith(NO_MORE)):
+        """An endpoint that took no more connections: the reason behind many missing results."""
+        for url in dict.fromkeys(self._stopped_accepting):
             self.terminal.log(
-                f"hint: {url} took no more connections during the checks: it may have crashed on "
-                "what it was sent, or it limits its clients. Check that it still runs, and its log."
+                f"hint: {self.terminal.text(url)} took no more connections during the checks: it "
+                "may have crashed on what it was sent, or it limits its clients. Check that it "
+                "still runs, and its log."
             )
 
     def _junit(self, cleaned: list[CheckResult]) -> bool:

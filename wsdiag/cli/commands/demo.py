@@ -104,7 +104,7 @@ def _connect(url: str, terminal: Terminal) -> int:
 
 
 def _ping(url: str, terminal: Terminal) -> int:
-    from wsdiag.probes.ping.run import PingOptions
+    from wsdiag.probes.ping.options import PingOptions
     from wsdiag.render.ping.output import PingViewOptions, ping_output
 
     target = url + PINGED

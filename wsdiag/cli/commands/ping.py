@@ -19,7 +19,7 @@ from wsdiag.transport.dial.options import DialOptions
 from wsdiag.units import parse_size
 
 if TYPE_CHECKING:
-    from wsdiag.probes.ping.run import PingOptions
+    from wsdiag.probes.ping.options import PingOptions
     from wsdiag.render.base.output import EventOutput
     from wsdiag.render.base.terminal import Terminal
     from wsdiag.transport.trace import Tracer
@@ -81,7 +81,7 @@ class PingFlags:
 
     def options(self) -> PingOptions:
         """The probe's options; a usage error for what cannot be."""
-        from wsdiag.probes.ping.run import PingOptions
+        from wsdiag.probes.ping.options import PingOptions
 
         if self.interval_s is not None and self.interval_s < 0.001:
             raise typer.BadParameter("1ms is the shortest interval", param_hint="-i")

@@ -29,12 +29,13 @@ from wsdiag.cli.params import (
     values_of,
 )
 from wsdiag.cli.run_async import run_async
-from wsdiag.server.common import build_faults, fault_options, fault_specs
+from wsdiag.server.fault_options import fault_options, fault_specs
+from wsdiag.server.routes import build_faults
 
 if TYPE_CHECKING:
     from wsdiag.render.base.terminal import Terminal
     from wsdiag.server import ServerOptions
-    from wsdiag.server.common import FaultOption
+    from wsdiag.server.fault_options import FaultOption
 
 WHERE, RELAY, FAULTS, CLIENTS = "Listening", "Relay", "Faults (on every path)", "Clients"
 _where = partial(typer.Option, rich_help_panel=WHERE)
@@ -218,10 +219,10 @@ def _certificate(flags: ServeFlags) -> Iterator[tuple[Path | None, Path | None]]
     if not flags.tls:
         yield flags.cert, flags.key
         return
-    from wsdiag.transport.tls.certs import throw_away
+    from wsdiag.transport.tls.certs import throwaway_certificate
 
     names = dict.fromkeys(("localhost", "127.0.0.1", "::1", flags.host))
-    made = throw_away([name for name in names if name not in ("0.0.0.0", "::")])
+    made = throwaway_certificate([name for name in names if name not in ("0.0.0.0", "::")])
     if flags.ca_out is not None:
         try:
             flags.ca_out.write_bytes(made.ca)
@@ -236,7 +237,7 @@ def _run(options: ServerOptions, terminal: Terminal, output: Format) -> int:
     """Serve until SIGINT or SIGTERM; 0, 1 when it cannot listen, 2 for senseless options."""
     from wsdiag.cli.serve_report import Reporter
     from wsdiag.server import Server
-    from wsdiag.transport.files import allow_files
+    from wsdiag.transport.machine import allow_files
     from wsdiag.transport.tls.trust import TrustError
 
     allow_files(_FILES)
@@ -260,4 +261,4 @@ def _run(options: ServerOptions, terminal: Terminal, output: Format) -> int:
         return ExitCode.OK
 
     # its clients' messages are many more than its own timers
-    return run_async(serve_until_stopped, on_stop=lambda: stopped[0].set(), punctual=False)
+    return run_async(serve_until_stopped, on_stop=lambda: stopped[0].set(), hires=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic_ns
 
 from wsdiag.probes.common.stalls import Stalls
-from wsdiag.transport.clock_jumps import SuspendWatch
+from wsdiag.transport.machine import SuspendWatch
 
 
 class ProbeClock:

@@ -1,4 +1,4 @@
-"""The exit code of `ping`, from its summaries: one pure function."""
+"""The outcome of a run of `ping`, from its summaries: facts, and the exit code."""
 
 from __future__ import annotations
 
@@ -23,12 +23,22 @@ def ping_exit_code(
     """
     if interrupted and not any(s.received or s.lost or s.drops for s in summaries):
         return ExitCode.INTERRUPTED
-    short = None if interrupted or deadline is None else count
-    if not summaries or any(_unusable(s, short, reconnect) for s in summaries):
+    wanted = None if interrupted or deadline is None else count
+    if not summaries or not all(is_usable(s, wanted, reconnect=reconnect) for s in summaries):
         return ExitCode.NO_ANSWER
-    if any(not limit.ok for s in summaries for limit in s.thresholds):
-        return ExitCode.LIMIT_BROKEN
-    return ExitCode.OK
+    return ExitCode.OK if limits_hold(summaries) else ExitCode.LIMIT_BROKEN
+
+
+def is_usable(summary: PingSummary, wanted: int | None, *, reconnect: bool) -> bool:
+    """Whether it answered (`wanted` times, if given) and stayed connected, or was reconnected."""
+    if not summary.received or (summary.drops and not reconnect):
+        return False
+    return wanted is None or summary.received >= wanted
+
+
+def limits_hold(summaries: Sequence[PingSummary]) -> bool:
+    """Whether every limit that was asked for holds."""
+    return all(limit.ok for s in summaries for limit in s.thresholds)
 
 
 def shortfalls(
@@ -43,9 +53,3 @@ def shortfalls(
         for s in summaries
         if 0 < s.received < count and not s.drops
     ]
-
-
-def _unusable(summary: PingSummary, wanted: int | None, reconnect: bool) -> bool:
-    if not summary.received or (summary.drops and not reconnect):
-        return True
-    return wanted is not None and summary.received < wanted

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TextIO
 
+from wsdiag.render.base.escape import fold
+
 _PADDING = re.compile(r" +$", re.MULTILINE)
 
 
@@ -32,7 +34,7 @@ class SafeStream:
         return len(text)
 
     def flush(self) -> None:
-        """Flush the stream beneath."""
+        """Flush the underlying stream."""
         try:
             self._stream.flush()
         except BrokenPipeError:
@@ -44,7 +46,7 @@ class SafeStream:
         return not self._stream.closed and self._stream.isatty()
 
     def fileno(self) -> int:
-        """The descriptor beneath; OSError where there is none."""
+        """The stream's file descriptor; OSError where it has none."""
         return self._stream.fileno()
 
     def carries(self, text: str) -> bool:
@@ -52,8 +54,6 @@ class SafeStream:
         return self._carried(text) == text
 
     def _carried(self, text: str) -> str:
-        from wsdiag.render.base.glyphs import fold
-
         return fold(text, self.encoding)
 
 

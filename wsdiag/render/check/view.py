@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from wsdiag.records import CheckResult, CheckSummary, Status
+from wsdiag.records.check import by_endpoint
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
 from wsdiag.render.base.terminal import Terminal
-from wsdiag.render.check.groups import by_endpoint
 from wsdiag.units import counted, format_duration, format_number
 
 _STYLES: dict[Status, str] = {"pass": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}

@@ -7,29 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _STEPS = (1.0, 2.0, 5.0, 10.0)
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _SPANS = (
-    1,
-    2,
-    5,
-    10,
-    15,
-    20,
-    30,
-    60,
-    120,
-    300,
-    600,
-    900,
-    1800,
-    3600,
-    7200,
-    14400,
-    21600,
-    43200,
-    86400,
-    172800,
-    604800,
+    *(1, 2, 5, 10, 15, 20, 30),
+    *(n * _MINUTE for n in (1, 2, 5, 10, 15, 30)),
+    *(n * _HOUR for n in (1, 2, 4, 6, 12)),
+    *(n * _DAY for n in (1, 2, 7)),
 )
+"""Steps between ticks on a time axis, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,31 @@
 """Latency over time as a line of dots, with losses, late Pongs and outliers marked.
 
-A pure renderable: the same samples at the same size give the same picture. Its cost depends on
-its size, not on the number of samples: buckets are merged into dot columns, lowest to highest.
+A pure renderable: the same samples at the same size give the same picture, at a cost that depends
+on its size and not on the number of samples. How a frame comes about:
+
+Time is cut into dot columns, finer than characters (Braille has two a character). The buckets of
+each series are merged into them. Nothing is decimated: a column is a stroke from the lowest to the
+highest round trip in it, so that one slow Pong among thousands is seen. Columns begin at multiples
+of their width, not at the edge of the window: a sample keeps its column while the window scrolls,
+and the picture moves instead of flickering.
+
+From column to column the line leads from the last round trip of one to the first of the next. A
+loss or the end of a connection breaks it, because there is nothing in between; a column without
+samples does not, for it only means that the interval is longer than a dot is wide.
+
+What is no round trip is drawn over the dots: a loss as a red wall with a cross on the time axis, a
+late Pong at its height, and an outlier's cause, when it is known, at the outlier. A character has
+one glyph and one colour, so the more serious mark wins.
+
+Characters become segments, and of those there should be few: rich measures and styles each of
+them, which costs more than all of the above. A calm row of one series is a single segment, and
+blanks join whatever is before them.
 """
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -15,9 +34,9 @@ from rich.segment import Segment
 from rich.style import Style
 
 from wsdiag.records import Cause
-from wsdiag.render.base.glyphs import UNICODE, Glyphs
+from wsdiag.render.base.glyphs import UNICODE, Dots, Glyphs
 from wsdiag.render.ping.axis import Scale, latency_scale, layout_labels, time_step
-from wsdiag.render.ping.canvas import STYLES, Canvas, Dots
+from wsdiag.render.ping.canvas import STYLES, Canvas
 from wsdiag.render.ping.series import Bucket, Buckets, Series
 from wsdiag.units import format_latency, format_moment
 
@@ -55,7 +74,7 @@ class LatencyChart:
     dots: Dots = "braille"
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        # in a picture Braille may come from another font than blanks: each run has to stand alone
+        # in a picture Braille may come from another font than blanks: each run is its own segment
         for line in self.lines(options.max_width, joined=False):
             yield from line
             yield Segment.line()
@@ -63,7 +82,7 @@ class LatencyChart:
     def lines(self, width: int, *, joined: bool = True) -> list[list[Segment]]:
         """The picture as lines that are exactly `width` wide.
 
-        `joined`: blanks go with what stands before them, so that there are few segments.
+        `joined`: blanks go with what is before them, so that there are few segments.
         """
         return _Drawing(self, width, joined).lines()
 
@@ -80,8 +99,10 @@ class _Drawing:
     canvas: Canvas = field(init=False)
     begin_s: float = 0.0
     step_s: float = 1.0
-    """Seconds a dot column."""
-    marks: dict[int, dict[int, tuple[str, Style]]] = field(default_factory=dict)
+    """Seconds per dot column."""
+    marks: defaultdict[int, dict[int, tuple[str, Style]]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
     walls: dict[int, tuple[str, Style]] = field(default_factory=dict)
     losses: dict[int, tuple[str, Style]] = field(default_factory=dict)
     labels: dict[int, str] = field(default_factory=dict)
@@ -94,7 +115,9 @@ class _Drawing:
         self.canvas = Canvas(plot, self.rows, style)
         for number, columns in enumerate(self._columns(self.canvas.width)):
             self._draw(number, columns)
-        self._label_rows()
+        for tick in self.scale.ticks:
+            row = self._dot(tick) // self.canvas.style.down
+            self.labels.setdefault(row, format_latency(tick, self.chart.glyphs.micro))
         rows = [list(self._row(row, gutter)) for row in range(self.rows)]
         return rows + self._time_axis(gutter)
 
@@ -125,25 +148,21 @@ class _Drawing:
 
     def _gutter(self) -> int:
         """Settle the scale; the width that its labels need."""
-        lowest, highest = self._extent()
-        ticks = max(self.rows // _ROWS_PER_TICK, 1)
-        self.scale = latency_scale(
-            lowest, highest, ticks, top=self.chart.y_max_ms, log=self.chart.log_scale
-        )
-        micro = self.chart.glyphs.micro
-        longest = max(len(format_latency(tick, micro)) for tick in self.scale.ticks or (0.0,))
-        return longest + 2 if self.width >= 30 else 0
-
-    def _extent(self) -> tuple[float, float]:
         chart = self.chart
         begin_s = chart.end_s - chart.window_s if chart.window_s else 0.0
-        lows, highs = [], []
-        for series in chart.series:
-            for _, bucket in self._buckets(series).between(begin_s, math.inf):
-                if bucket.measured:
-                    lows.append(bucket.low)
-                    highs.append(bucket.high)
-        return min(lows, default=0.0), max(highs, default=1.0)
+        shown = [
+            bucket
+            for series in chart.series
+            for _, bucket in self._buckets(series).between(begin_s, math.inf)
+            if bucket.measured
+        ]
+        lowest = min((bucket.low for bucket in shown), default=0.0)
+        highest = max((bucket.high for bucket in shown), default=1.0)
+        ticks = max(self.rows // _ROWS_PER_TICK, 1)
+        self.scale = latency_scale(lowest, highest, ticks, top=chart.y_max_ms, log=chart.log_scale)
+        labels = [format_latency(tick, chart.glyphs.micro) for tick in self.scale.ticks or (0.0,)]
+        longest = max(map(len, labels))
+        return longest + 2 if self.width >= 30 else 0
 
     # -- columns to dots -------------------------------------------------------------------------
 
@@ -181,10 +200,10 @@ class _Drawing:
         if bucket.cause is not None:
             row = self._dot(bucket.cause_ms) // self.canvas.style.down
             mark = glyphs.causes[CAUSES.index(bucket.cause)]
-            self._row_marks(row)[column] = (mark, CAUSE_STYLES[bucket.cause])
+            self.marks[row][column] = (mark, CAUSE_STYLES[bucket.cause])
         if bucket.late_ms is not None:
             row = self._dot(bucket.late_ms) // self.canvas.style.down
-            self._row_marks(row).setdefault(column, (glyphs.late, LATE))
+            self.marks[row].setdefault(column, (glyphs.late, LATE))
         if bucket.closed:
             self.walls[column] = (glyphs.end, LOST)
             self.losses[column] = (glyphs.closed, LOST)
@@ -194,15 +213,7 @@ class _Drawing:
             self.walls.setdefault(column, (glyphs.line, _WALL))
             self.losses.setdefault(column, (glyphs.lost, LOST + whose))
 
-    def _row_marks(self, row: int) -> dict[int, tuple[str, Style]]:
-        return self.marks.setdefault(row, {})
-
     # -- dots to segments ------------------------------------------------------------------------
-
-    def _label_rows(self) -> None:
-        for tick in self.scale.ticks:
-            row = self._dot(tick) // self.canvas.style.down
-            self.labels.setdefault(row, format_latency(tick, self.chart.glyphs.micro))
 
     def _row(self, row: int, gutter: int) -> Iterator[Segment]:
         glyphs = self.chart.glyphs
@@ -214,7 +225,7 @@ class _Drawing:
 
     def _cells(self, row: int, empty: str) -> Iterator[tuple[str, Style]]:
         text, colors = self.canvas.text(row), self.canvas.colors[row]
-        marks, walls = self.marks.get(row, {}), self.walls
+        marks, walls = self.marks[row], self.walls
         calm = not marks and not walls and empty == " " and self.joined
         if calm and len(self.chart.series) == 1:
             yield text, SERIES_STYLES[0]
@@ -230,7 +241,7 @@ class _Drawing:
                 yield walls.get(column, blank)
 
     def _time_axis(self, gutter: int) -> list[list[Segment]]:
-        """The axis line, in which losses are marked, and the labels beneath."""
+        """The axis line, in which losses are marked, and the labels below."""
         glyphs, plot = self.chart.glyphs, self.canvas.columns
         places = self._time_labels(plot)
         line = [glyphs.axis_tick if column in places else glyphs.rule for column in range(plot)]

@@ -6,17 +6,8 @@ from dataclasses import replace
 
 from rich.text import Text
 
-from wsdiag.records import (
-    Drop,
-    Error,
-    PingClosed,
-    PingEvent,
-    PingLost,
-    PingReply,
-    PingStart,
-    PingSummary,
-)
-from wsdiag.render.base.drops import describe_drop
+from wsdiag.records import Error, PingClosed, PingEvent, PingLost, PingReply, PingStart, PingSummary
+from wsdiag.records.drops import describe_drop
 from wsdiag.render.base.error import print_error
 from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
@@ -75,37 +66,25 @@ class PingLines(EventOutput):
 
 def event_line(event: PingStart | PingReply | PingLost | PingClosed) -> Text:
     """The line of one cleaned event."""
-    if isinstance(event, PingStart):
-        return _start(event)
-    if isinstance(event, PingReply):
-        return _reply(event)
-    if isinstance(event, PingLost):
-        waited = format_duration(event.waited_ms / 1e3)
-        return Text.assemble(
-            f"seq={event.seq} ", ("lost", "bold red"), f" (no Pong within {waited})"
-        )
-    return _closed(event.drop)
-
-
-def _start(event: PingStart) -> Text:
-    again = f", reconnected ({event.reconnect})" if event.reconnect else ""
-    where = f" ({event.address})" if event.address else ""
-    where += f" through the proxy {event.proxy}" if event.proxy else ""
-    return Text(f"PING {event.url}{where}: clock {event.clock}{again}")
-
-
-def _reply(event: PingReply) -> Text:
-    line = Text(f"seq={event.seq} time={format_ms(event.rtt_ms)} ms")
-    if event.late:
-        line.append(" late", style="bold yellow")
-    if event.retransmits:
-        line.append(f" retransmits={event.retransmits}", style="yellow")
-    if event.cause:
-        line.append(f" cause={event.cause}", style="yellow")
-    return line
-
-
-def _closed(drop: Drop) -> Text:
-    return Text.assemble(
-        ("closed", "bold red"), f" after {format_duration(drop.at_s)}: ", describe_drop(drop)
-    )
+    match event:
+        case PingStart():
+            again = f", reconnected ({event.reconnect})" if event.reconnect else ""
+            where = f" ({event.address})" if event.address else ""
+            where += f" through the proxy {event.proxy}" if event.proxy else ""
+            return Text(f"PING {event.url}{where}: {event.clock} timestamps{again}")
+        case PingReply():
+            line = Text(f"seq={event.seq} time={format_ms(event.rtt_ms)} ms")
+            if event.late:
+                line.append(" late", style="bold yellow")
+            if event.retransmits:
+                line.append(f" retransmits={event.retransmits}", style="yellow")
+            if event.cause:
+                line.append(f" cause={event.cause}", style="yellow")
+            return line
+        case PingLost():
+            waited = format_duration(event.waited_ms / 1e3)
+            lost = ("lost", "bold red")
+            return Text.assemble(f"seq={event.seq} ", lost, f" (no Pong within {waited})")
+        case PingClosed():
+            said = f" after {format_duration(event.drop.at_s)}: {describe_drop(event.drop)}"
+            return Text.assemble(("closed", "bold red"), said)

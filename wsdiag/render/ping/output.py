@@ -6,26 +6,11 @@ What is not used is not imported: `-o json` has no use for rich.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from wsdiag.render.base.output import EventOutput, JsonRecords, Tee
 from wsdiag.render.base.terminal import Terminal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PingViewOptions:
-    """How the view for people looks.
-
-    `window_s`: the stretch of time that the live chart shows. `y_max_ms`: its upper end, None: as
-    the values need. `chart`: False for lines on a terminal too, with `timestamps` before each.
-    """
-
-    window_s: float = 60.0
-    y_max_ms: float | None = None
-    log_scale: bool = False
-    chart: bool = True
-    timestamps: bool = False
+from wsdiag.render.ping.options import PingViewOptions as PingViewOptions
 
 
 def ping_output(

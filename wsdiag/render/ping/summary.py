@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from wsdiag.records import Load, PingSummary, Threshold
+from wsdiag.records import PingSummary, Threshold
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
 from wsdiag.units import (
     counted,
@@ -30,20 +30,36 @@ def summary_view(summary: PingSummary, glyphs: Glyphs = UNICODE, *, columns: boo
         _counts(summary),
     ]
     if summary.received:
-        parts.append(_columns(summary) if columns else _round_trips(summary))
-    parts += _explained(summary)
+        parts.append(_round_trips(summary, columns))
+    if summary.attribution:
+        parts += map(Text, summary.attribution.explanation)
+    if (load := summary.load) is not None:
+        idle, loaded = format_ms(load.idle_p50_ms), format_ms(load.loaded_p50_ms)
+        sent = format_size(load.sent_bytes)
+        said = f"p50 {idle} ms idle, {loaded} ms while sending ({sent} sent)"
+        parts += [Text.assemble(("under load ", "dim"), said), *map(Text, load.explanation)]
     parts += [_limit(threshold, glyphs) for threshold in summary.thresholds]
-    parts += [_advice(sentence) for sentence in summary.advice]
+    parts += [Text.assemble(("advice: ", "bold cyan"), said) for said in summary.advice]
     return Group(*parts)
 
 
 def rest_lines(summaries: Sequence[PingSummary], shown: int) -> Iterator[Text]:
     """What is said of many URLs instead of a summary each, of which `shown` were printed."""
     more = len(summaries) - shown
-    yield Text(f"\nand {more} endpoints more, as in the table; -o json tells all of each")
+    yield Text(f"\n{more} more endpoints: see the table; -o json has every figure")
     failed = sum(not all(limit.ok for limit in one.thresholds) for one in summaries)
     if failed:
-        yield Text(f"{failed} of {len(summaries)} endpoints break a limit", style="bold red")
+        yield Text(f"{failed} of {len(summaries)} endpoints exceed a limit", style="bold red")
+
+
+def short_summary(summary: PingSummary) -> Text:
+    """Statistics so far in a line, for the live view."""
+    return Text(
+        f"so far: {summary.sent} sent, {format_percent(summary.loss_pct)} loss, "
+        f"p50 {format_ms(summary.p50_ms)} p95 {format_ms(summary.p95_ms)} "
+        f"p99 {format_ms(summary.p99_ms)} max {format_ms(summary.max_ms)} ms",
+        no_wrap=True,
+    )
 
 
 def _counts(summary: PingSummary) -> Text:
@@ -58,37 +74,17 @@ def _counts(summary: PingSummary) -> Text:
     return text.append(f", time {format_duration(summary.duration_s)}")
 
 
-def _round_trips(summary: PingSummary) -> Text:
-    known = [name for name in _FIGURES if getattr(summary, f"{name}_ms") is not None]
-    values = "/".join(format_ms(getattr(summary, f"{name}_ms")) for name in known)
-    return Text.assemble(("rtt ", "dim"), ("/".join(known), "dim"), f" = {values} ms")
-
-
-def _columns(summary: PingSummary) -> RenderableType:
-    known = [name for name in _FIGURES if getattr(summary, f"{name}_ms") is not None]
+def _round_trips(summary: PingSummary, columns: bool) -> RenderableType:
+    values = {name: getattr(summary, f"{name}_ms") for name in _FIGURES}
+    shown = {name: format_ms(value) for name, value in values.items() if value is not None}
+    if not columns:
+        return Text.assemble((f"rtt {'/'.join(shown)}", "dim"), f" = {'/'.join(shown.values())} ms")
     grid = Table.grid(padding=(0, 2, 0, 0))
-    for _ in known:
+    for _ in shown:
         grid.add_column(justify="right", min_width=6)
-    grid.add_row(*(Text(name, style="dim") for name in known))
-    figures = (Text(format_ms(getattr(summary, f"{name}_ms"))) for name in known)
-    grid.add_row(*figures, Text("ms", style="dim"))
+    grid.add_row(*(Text(name, style="dim") for name in shown))
+    grid.add_row(*map(Text, shown.values()), Text("ms", style="dim"))
     return grid
-
-
-def _explained(summary: PingSummary) -> Iterator[RenderableType]:
-    if summary.attribution:
-        yield from (Text(sentence) for sentence in summary.attribution.explanation)
-    if summary.load:
-        yield from _load(summary.load)
-
-
-def _load(load: Load) -> Iterator[Text]:
-    yield Text.assemble(
-        ("under load ", "dim"),
-        f"p50 {format_ms(load.idle_p50_ms)} ms idle, {format_ms(load.loaded_p50_ms)} ms while "
-        f"sending ({format_size(load.sent_bytes)} sent)",
-    )
-    yield from (Text(sentence) for sentence in load.explanation)
 
 
 def _limit(threshold: Threshold, glyphs: Glyphs) -> Text:
@@ -101,7 +97,3 @@ def _limit(threshold: Threshold, glyphs: Glyphs) -> Text:
     if threshold.measured is not None:
         seen = format_number(threshold.measured) + unit
     return Text.assemble(mark, f" {name} {seen}", (f" (limit {limit})", "dim"))
-
-
-def _advice(sentence: str) -> RenderableType:
-    return Text.assemble(("advice: ", "bold cyan"), sentence)
