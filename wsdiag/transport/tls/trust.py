@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from contextlib import suppress
@@ -58,6 +59,9 @@ def client_context(options: TlsOptions, *, verify: bool | None = None) -> ssl.SS
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.set_alpn_protocols(["http/1.1"])
+    if keylog := os.environ.get("SSLKEYLOGFILE"):
+        with suppress(OSError):  # as in curl: a file that cannot be written is no reason to fail
+            context.keylog_filename = keylog
     if options.insecure if verify is None else not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
