@@ -22,6 +22,7 @@ from wsdiag.probes.connect.notes import (
     pong_note,
     violation_error,
 )
+from wsdiag.protocol.content import body_text
 from wsdiag.protocol.events import Event, Pong
 from wsdiag.records import CloseInfo, ConnectResult, Error, HttpInfo, TcpFacts, TlsInfo
 from wsdiag.transport.dial.dialer import dial
@@ -136,7 +137,7 @@ def _result(
 def _http(report: DialReport, *, failed: bool) -> HttpInfo | None:
     if report.status is None:
         return None
-    body = report.body.decode("utf-8", "replace") if failed else ""
+    body = body_text(list(report.headers), report.body) if failed else ""
     lines = readable(body, _TEXT_LINES) or None
     return HttpInfo(report.status, report.reason, report.headers, body[:_BODY_CHARS] or None, lines)
 

@@ -55,7 +55,7 @@ async def dial(
     timestamps: bool = True,
 ) -> Session:
     """An open session. Raises DialError with all that was found out (`usage` for a bad URL)."""
-    report = DialReport(url if isinstance(url, str) else url.url)
+    report = DialReport(url if isinstance(url, str) else url.url, given=options.given)
     try:
         target = Target.parse(url) if isinstance(url, str) else url
     except UrlError as error:
