@@ -38,14 +38,16 @@ _EXCERPT_BYTES = 80
 # the words of ws, websockets, gorilla, coder, aiohttp, Tornado, actix, axum, Ratchet and others.
 # The word alone proves nothing: clients that are too old are told to upgrade as well.
 _UPGRADE_MISSED = re.compile(
-    r"""\b(missing|invalid|no|incorrect|expected|requires?|without)\b[^.<\n]{0,40}\bupgrade\W?\W?(hdr|header)
+    r"""\b(missing|invalid|no|incorrect|expected|requires?|without)\b[^.<\n]{0,40}
+        \bupgrade\W?\W?(hdr|header)
     |header:?\W{0,2}(upgrade|connection)\b
     |\bupgrade\W{0,2}(request\ )?header\b[^.<\n]{0,40}\b(missing|not|must|required|invalid)\b
     |\bupgrade\W{1,3}(only\ )?to\W{1,3}websocket|connection\W{1,3}must\ be\W{1,3}upgrade
     |\btoken\ not\ found\ in\W{1,3}(connection|upgrade)\b
     |\bconnection\ header\b[^.<\n]{0,60}\bupgrade\b
     |\b(websocket|connection)\ upgrade\ (is\ |was\ |must\ be\ )?(expected|required|requested)
-    |\b(expected|requires?|expects|not)\ (an?\ )?(upgrade:?\ )?web\ ?socket(\ (upgrade|connection|request|handshake|protocol))?\s*[.!"]?\s*$
+    |\b(expected|requires?|expects|not)\ (an?\ )?(upgrade:?\ )?web\ ?socket
+        (\ (upgrade|connection|request|handshake|protocol))?\s{0,3}[.!"]?\s{0,3}$
     |\byou\ need\ a\ websocket\ client|\bupgrade\ failed\b""",
     re.IGNORECASE | re.VERBOSE | re.MULTILINE,
 )
