@@ -131,12 +131,17 @@ def _request_facts(report: DialReport) -> dict[str, str]:
     sizes.sort(reverse=True)
     total = len("GET  HTTP/1.1\r\n\r\n") + sum(size for size, _ in sizes)
     parts = [f"{name} {size}" for size, name in sizes[:3] if size >= _LARGE_PART_BYTES]
+    upgrades = (
+        "websocket" in sent.get("upgrade", "").lower()
+        and "upgrade" in sent.get("connection", "").lower()
+    )
     scheme, _, secret = sent.get("authorization", "").partition(" ")
     return {
         "origin-sent": sent.get("origin", ""),
         "origin-shown": sent.get("origin") or "none",
         "authorization-sent": "yes" if "authorization" in sent else "",
         "authorization-scheme": scheme if secret else "",
+        "upgrade-sent": "yes" if upgrades or not sent else "no",
         "head-size": f"{total} bytes" + (f": {', '.join(parts)}" if parts else ""),
         "head-large": "yes" if total > _LARGE_HEAD_BYTES else "",
     }
