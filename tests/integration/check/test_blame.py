@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from tests.integration.scripted import Script, Visitor, scripted
+from tests.integration.scripted import Script, ScriptedClient, scripted
 from wsdiag.probes.check.options import CheckOptions, Endpoint
 from wsdiag.probes.check.rules import opening
 from wsdiag.probes.check.runner import EndpointReport, EndpointRun
@@ -36,23 +36,23 @@ def results(script: Script, dial: DialOptions, **options: object) -> dict[str, C
     return {result.id: result for result in report.results}
 
 
-async def behave(visitor: Visitor) -> None:
-    async for frame in visitor.frames():
+async def behave(client: ScriptedClient) -> None:
+    async for frame in client.frames():
         if frame.opcode == 9:
-            visitor.send(10, frame.payload)
+            client.send(10, frame.payload)
         elif frame.opcode == 8:
-            visitor.send(8, frame.payload)
+            client.send(8, frame.payload)
             return
 
 
-async def refuse(visitor: Visitor) -> None:
-    visitor.send(8, (4003).to_bytes(2, "big") + b"no seat")
+async def refuse(client: ScriptedClient) -> None:
+    client.send(8, (4003).to_bytes(2, "big") + b"no seat")
     await asyncio.sleep(0.2)
 
 
-async def leave(visitor: Visitor) -> None:
-    visitor.send(1, b'{"error":"key revoked"}')
-    await visitor.writer.drain()
+async def leave(client: ScriptedClient) -> None:
+    client.send(1, b'{"error":"key revoked"}')
+    await client.writer.drain()
 
 
 def test_a_close_of_the_servers_own_is_no_matter_of_pongs() -> None:
