@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import h11
 
+from wsdiag.protocol.content import body_text
 from wsdiag.protocol.errors import HandshakeError, LocalProtocolError
 from wsdiag.protocol.headers import format_extension, get_all, parse_extensions
 from wsdiag.protocol.http import (
@@ -32,6 +34,32 @@ if TYPE_CHECKING:
 # How much of a refusal's body is kept for the diagnosis.
 MAX_BODY_BYTES = 4096
 _EXCERPT_BYTES = 80
+
+# What servers say that got a request without our Upgrade: the header named as missing or wrong, in
+# the words of ws, websockets, gorilla, coder, aiohttp, Tornado, actix, axum, Ratchet and others.
+# The word alone proves nothing: clients that are too old are told to upgrade as well.
+_UPGRADE_MISSED = re.compile(
+    r"""\b(missing|invalid|no|incorrect|expected|requires?|without)\b[^.<\n]{0,40}
+        \bupgrade\W?\W?(hdr|header)
+    |header:?\W{0,2}(upgrade|connection)\b
+    |\bupgrade\W{0,2}(request\ )?header\b[^.<\n]{0,40}\b(missing|not|must|required|invalid)\b
+    |\bupgrade\W{1,3}(only\ )?to\W{1,3}websocket|connection\W{1,3}must\ be\W{1,3}upgrade
+    |\btoken\ not\ found\ in\W{1,3}(connection|upgrade)\b
+    |\bconnection\ header\b[^.<\n]{0,60}\bupgrade\b
+    |\b(websocket|connection)\ upgrade\ (is\ |was\ |must\ be\ )?(expected|required|requested)
+    |\b(expected|requires?|expects|not)\ (an?\ )?(upgrade:?\ )?web\ ?socket
+        (\ (upgrade|connection|request|handshake|protocol))?\s{0,3}[.!"]?\s{0,3}$
+    |\byou\ need\ a\ websocket\ client|\bupgrade\ failed\b""",
+    re.IGNORECASE | re.VERBOSE | re.MULTILINE,
+)
+_UPGRADE_REQUIRED = re.compile(r"\W*(426\W+)?(upgrade required)?\W*", re.IGNORECASE)
+_OLD_CLIENT = re.compile(
+    r"\b(client|app|application|sdk|api|plugin|minimum|min)[ _-]?version"
+    r"|\bout-?dated|\btoo old|\bversion[^.<\n]{0,40}\b(not|un|no longer )supported"
+    r"|\bplease (update|upgrade)",
+    re.IGNORECASE,
+)
+_MATCHED_CHARS = 2048
 
 
 def new_key() -> str:
@@ -196,9 +224,7 @@ class ClientHandshake:
         if versions is not None and "13" not in versions:
             message = f"the server speaks WebSocket version {versions}, not 13 ({status})"
             return HandshakeError("bad-version", message, "RFC 6455, 4.4", response=response)
-        if response.status == 426 or (
-            response.status == 400 and b"upgrade" in response.body.lower()
-        ):
+        if _upgrade_missed(response):
             message = f"the server did not see our Upgrade header: it answered {status}"
             return HandshakeError("upgrade-stripped", message, response=response)
         message = f"the server answered {status} instead of 101"
@@ -270,6 +296,21 @@ class ClientHandshake:
 
     def _bad(self, code: str, message: str) -> HandshakeError:
         return HandshakeError(code, message, response=self.response)
+
+
+def _upgrade_missed(response: Response) -> bool:
+    """Whether the answer says that no request to upgrade to WebSocket reached the server."""
+    if response.status not in (400, 426):
+        return False
+    text = body_text(response.headers, response.body)[:_MATCHED_CHARS]
+    if _OLD_CLIENT.search(text):
+        return False
+    if _UPGRADE_MISSED.search(text):
+        return True
+    upgrade = response.header("Upgrade")
+    if response.status == 400 or upgrade is None:
+        return response.status == 426 and _UPGRADE_REQUIRED.fullmatch(text) is not None
+    return "websocket" in upgrade.lower()
 
 
 def _override(own: Headers, users: Sequence[tuple[str, str]]) -> Headers:

@@ -41,6 +41,8 @@ class DialReport:
     proxy_why: str | None = None
     """Which option or environment variable named the proxy, or kept one from being used."""
     phases_ms: dict[str, float] = field(default_factory=dict)
+    given: frozenset[str] = frozenset()
+    """The options that were given, by their flags."""
     request_line: str = ""
     request_headers: tuple[tuple[str, str], ...] = ()
     status: int | None = None

@@ -20,6 +20,7 @@ from wsdiag.probes.connect.notes import (
     pong_note,
     violation_error,
 )
+from wsdiag.protocol.content import body_text
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, Pong, TextMessage, Violation
 from wsdiag.records import CloseInfo, ConnectResult, Error, HttpInfo, Message, TcpFacts, TlsInfo
@@ -236,7 +237,7 @@ def _result(
 def _http(report: DialReport, *, failed: bool) -> HttpInfo | None:
     if report.status is None:
         return None
-    body = report.body.decode("utf-8", "replace") if failed else ""
+    body = body_text(list(report.headers), report.body) if failed else ""
     lines = readable(body, _TEXT_LINES) or None
     return HttpInfo(
         report.status,

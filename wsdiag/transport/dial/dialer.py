@@ -59,7 +59,7 @@ async def dial(
 
     `on_phase` is called as each phase begins.
     """
-    report = DialReport(url if isinstance(url, str) else url.url)
+    report = DialReport(url if isinstance(url, str) else url.url, given=options.given)
     try:
         target = Target.parse(url) if isinstance(url, str) else url
     except UrlError as error:
