@@ -48,9 +48,12 @@ if TYPE_CHECKING:
     from wsdiag.records import PingClosed as PingClosed
     from wsdiag.records import PingEvent as PingEvent
     from wsdiag.records import PingLost as PingLost
+    from wsdiag.records import PingOutage as PingOutage
     from wsdiag.records import PingReply as PingReply
+    from wsdiag.records import PingResumed as PingResumed
     from wsdiag.records import PingStart as PingStart
     from wsdiag.records import PingSummary as PingSummary
+    from wsdiag.records import PingWaiting as PingWaiting
     from wsdiag.records import Range as Range
     from wsdiag.records import TcpFacts as TcpFacts
     from wsdiag.records import Threshold as Threshold

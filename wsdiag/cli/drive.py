@@ -33,9 +33,11 @@ def drive(
     exit_code: Callable[[list[T], bool], int],
     *,
     on_quit: Callable[[], None] | None = None,
+    on_continue: Callable[[], None] = lambda: None,
 ) -> int:
     """Run to the end, or until Ctrl-C or SIGTERM stop it; `on_quit` is called at SIGQUIT.
 
+    While Ctrl-Z stops the process, the terminal is given back; then `on_continue` is called.
     `exit_code` gets the events of type `conclusion`, and whether the run was interrupted.
     """
     conclusions: list[T] = []
@@ -58,8 +60,14 @@ def drive(
         output.finish()
         return ExitCode.USAGE if misused else exit_code(conclusions, interrupted)
 
+    def resume() -> None:
+        on_continue()
+        output.resume()
+
     output.start()
     try:
-        return run_async(show_all, on_stop=stop, on_quit=on_quit)
+        return run_async(
+            show_all, on_stop=stop, on_quit=on_quit, on_suspend=output.suspend, on_continue=resume
+        )
     finally:
         output.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from wsdiag.judgement.totals import PingTotals
 from wsdiag.units import format_duration
@@ -13,6 +14,12 @@ DEFAULT_INTERVAL_S = 20.0
 HEADROOM = 3.0
 _STEP_S = 5.0
 
+# A word such as "ping" or "timeout" in a reason is no evidence: "Shopping cart expired". These are
+# what Python websockets (and uvicorn with it) and Tornado say when their own Ping got no answer.
+_KEEPALIVE_REASONS = {"keepalive ping timeout", "ping timed out"}
+_TOO_MANY_PINGS = re.compile(r"\btoo many (ws |websocket )?pings?\b")
+_NO_PINGS = re.compile(r"\bpings?( frames?)? (is|are) not (supported|allowed|accepted)\b")
+
 
 def safe_timeout_s(slowest_ms: float) -> float:
     """A Pong timeout in s with threefold room over the slowest answer, in steps of 5 s."""
@@ -21,7 +28,8 @@ def safe_timeout_s(slowest_ms: float) -> float:
 
 def advice(totals: PingTotals) -> list[str]:
     """Sentences with a setting and its reason; empty when the usual defaults are fine."""
-    sentences = [_slow(totals), _overtaken(totals), _lost(totals), _keepalive_close(totals)]
+    sentences = [_slow(totals), _skipped(totals), _overtaken(totals), _lost(totals)]
+    sentences.append(_keepalive_close(totals))
     sentences.append(_no_echo(totals) if totals.no_echo else _no_pong(totals))
     return [sentence for sentence in sentences if sentence]
 
@@ -40,13 +48,24 @@ def _slow(totals: PingTotals) -> str:
     )
 
 
+def _skipped(totals: PingTotals) -> str:
+    if not totals.skipped:
+        return ""
+    return (
+        f"{totals.skipped} Ping{'s were' if totals.skipped > 1 else ' was'} skipped: a later one, "
+        "which left before the usual answer time had passed, was answered instead. RFC 6455, 5.5.3 "
+        "lets an endpoint answer only the latest, so this is no loss."
+    )
+
+
 def _overtaken(totals: PingTotals) -> str:
     if not totals.overtaken:
         return ""
     return (
         f"{totals.overtaken} unanswered Ping{'s' * (totals.overtaken > 1)} had a later one "
-        "answered: an endpoint may answer only the latest Ping (RFC 6455, 5.5.3), so this is not "
-        "necessarily loss. A longer -i tells the two apart."
+        "answered, which left after the usual answer time had passed: RFC 6455, 5.5.3 lets an "
+        "endpoint answer only the latest of the Pings that it has not answered yet, but this one "
+        "had the time. Either it answers only some Pings, or it was busy in between."
     )
 
 
@@ -66,15 +85,19 @@ def _lost(totals: PingTotals) -> str:
 
 def _keepalive_close(totals: PingTotals) -> str:
     drop = totals.last_drop
-    reason = drop.reason if drop is not None else None
-    if drop is None or reason is None:
+    if drop is None or drop.how != "close" or not drop.reason:
         return ""
-    if not any(word in reason.lower() for word in ("keepalive", "ping", "pong", "heartbeat")):
-        return ""
-    return (
-        f"The server closed with {drop.code} {reason!r}: its own keepalive got no answer it "
-        "accepted within its ping_timeout. Raise it on the server, or answer its Pings sooner."
-    )
+    said, reason = f"The server closed with {drop.code} {drop.reason!r}: ", drop.reason.casefold()
+    if reason in _KEEPALIVE_REASONS:
+        return (
+            f"{said}its own keepalive got no answer it accepted within its ping_timeout. Raise it "
+            "on the server, or answer its Pings sooner."
+        )
+    if _TOO_MANY_PINGS.search(reason):
+        return f"{said}it limits how often it is pinged. A longer -i pings less often."
+    if _NO_PINGS.search(reason):
+        return f"{said}it takes no Pings. --mode text measures with messages, if they are echoed."
+    return ""
 
 
 def _no_pong(totals: PingTotals) -> str:

@@ -88,6 +88,7 @@ class Session:
         "_on_end",
         "_on_event",
         "_wake",
+        "concluded",
         "connection",
         "ended",
         "opened",
@@ -111,6 +112,8 @@ class Session:
         self._events: deque[Received] = deque()
         self._wake: asyncio.Event = asyncio.Event()
         self.ended: StreamEnd | None = None
+        self.concluded: Arrival | None = None
+        """When the peer's Close, or what broke the protocol, came: TCP may end much later."""
         self.opened = opened or now()
         if trailing:
             self.data_received(trailing, self.opened)
@@ -132,6 +135,8 @@ class Session:
 
     def _deliver(self, received: Received) -> None:
         """Queue an event, or pass it on."""
+        if isinstance(received.event, Close | Violation) and self.concluded is None:
+            self.concluded = received.at
         if self._on_event is None:
             self._events.append(received)
             if len(self._events) > _QUEUE_HIGH:

@@ -62,6 +62,9 @@ class PingFlags:
     reconnect: Annotated[bool, _what("--reconnect", help="Go on after a drop; record each.")] = (
         False
     )
+    retry_max_wait_s: Annotated[
+        float, _what("--retry-max-wait", help="Longest wait before reconnecting.", **DURATION)
+    ] = 30.0
     load: Annotated[
         str | None,
         _what("--load", metavar="RATE|max", help="Send data at RATE bytes/s while measuring."),
@@ -76,7 +79,15 @@ class PingFlags:
         float | None, _limit("--max-p99", help="Limit of the 99th percentile.", **MILLISECONDS)
     ] = None
     max_loss_pct: Annotated[
-        float | None, _limit("--max-loss", help="Limit of lost Pings.", **PERCENT)
+        float | None, _limit("--max-loss", help="Limit of lost and overdue Pings.", **PERCENT)
+    ] = None
+    max_drops: Annotated[
+        int | None,
+        _limit("--max-drops", min=0, metavar="N", help="Limit of connections that ended."),
+    ] = None
+    min_availability_pct: Annotated[
+        float | None,
+        _limit("--min-availability", help="Least time without an outage (--reconnect).", **PERCENT),
     ] = None
 
     def options(self) -> PingOptions:
@@ -171,9 +182,8 @@ def ping_and_show(
     run = PingRun(urls, options, dial, tracer)
 
     def statistics_so_far() -> None:
-        for url in urls:
-            if (summary := run.summary_so_far(url)) is not None:
-                output.handle(summary)
+        for summary in run.summaries_so_far():
+            output.handle(summary)
 
     def exit_code(summaries: Sequence[PingSummary], interrupted: bool) -> int:
         wanted = None if interrupted else options.count
@@ -189,4 +199,6 @@ def ping_and_show(
 
     if (load := options.load_plan()) is not None:
         terminal.log(load.announcement())
-    return drive(run, output, PingSummary, exit_code, on_quit=statistics_so_far)
+    return drive(
+        run, output, PingSummary, exit_code, on_quit=statistics_so_far, on_continue=run.continued
+    )

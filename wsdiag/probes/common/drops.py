@@ -35,8 +35,10 @@ def drop_of_end(end: StreamEnd, at_s: float, *, cut_off: bool = False) -> Drop:
 
 
 def drop_of(session: Session, end: StreamEnd) -> Drop:
-    """The drop that `end` was: a Close frame or a violation explains the end that followed it."""
-    at_s = (end.at.mono_ns - session.opened.mono_ns) / 1e9
+    """The drop that `end` was: a Close frame or a violation explains the end that followed it,
+    and its time is when that came.
+    """
+    at_s = ((session.concluded or end.at).mono_ns - session.opened.mono_ns) / 1e9
     connection = session.connection
     if connection.cut_off:
         return drop_of_end(end, at_s, cut_off=True)
