@@ -1,7 +1,7 @@
 """How the end of a connection reads in English, for every table and sentence that names one.
 
 Three forms of one fact: a word or two for a table, a phrase for brackets or after a colon, and a
-predicate for a sentence whose subject is the peer. They stand here, below render, judgement and
+predicate for a sentence whose subject is the peer. They are here, below render, judgement and
 probes, so that the same end reads the same in ping, idle-probe, check and connect.
 """
 
@@ -87,6 +87,10 @@ def end_sentence(drop: Drop) -> str:
     return f"{said} Its last message: {drop.last_message}" if drop.last_message else said
 
 
-def drop_predicate(how: DropHow) -> str:
+def drop_predicate(drop: Drop) -> str:
     """An end as what the peer did: `the server` + `ended TCP (FIN) without a Close frame`."""
-    return _PREDICATE[how]
+    said = _PREDICATE[drop.how]
+    if drop.how == "close":
+        return f"{said} {'without a code' if drop.code is None else drop.code}"
+    unclear = drop.how in ("tls-eof", "timeout")  # of FIN and RST there is no more to say
+    return f"{said}: {drop.detail}" if unclear and drop.detail else said

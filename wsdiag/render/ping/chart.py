@@ -79,7 +79,7 @@ class LatencyChart:
     """What is said instead of `now`, where answers are missing."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        # in a picture Braille may come from another font than blanks: each run has to stand alone
+        # in a picture Braille may come from another font than blanks: each run is its own segment
         for line in self.lines(options.max_width, joined=False):
             yield from line
             yield Segment.line()
@@ -269,7 +269,7 @@ class _Drawing:
                 yield walls.get(column, blank)
 
     def _time_axis(self, gutter: int) -> list[list[Segment]]:
-        """The axis line, in which losses are marked, and the labels beneath."""
+        """The axis line, in which losses are marked, and the labels below."""
         glyphs, plot = self.chart.glyphs, self.canvas.columns
         places, now = self._time_labels(plot)
         if self.chart.status is not None and now is not None:

@@ -24,11 +24,11 @@ from wsdiag.units import format_ms, format_percent
 PANEL_WIDTH = 17
 STRIP = 20
 """Columns of a strip beside a row of figures."""
-_ROOMY = 120
+_ROOMY, _ROOMIER = 110, 140
 _FAINT = Style(dim=True)
 
 
-def panel(figures: RoundTripFigures, rows: int = 9) -> Text:
+def panel(figures: RoundTripFigures, glyphs: Glyphs, rows: int) -> Text:
     """Figures of one series in so many lines, `PANEL_WIDTH` wide; more of them where they fit."""
     lost = LOST if figures.lost else Style()
     lines = [
@@ -46,18 +46,17 @@ def panel(figures: RoundTripFigures, rows: int = 9) -> Text:
         ("late", str(figures.late), "", LATE if figures.late else Style()),
         ("drop", str(figures.drops), "", LOST if figures.drops else Style()),
     ]
-    causes = [
-        (cause[:4], str(figures.causes[cause]), " " + cause[4:], CAUSE_STYLES[cause])
-        for cause in CAUSES
-        if figures.causes[cause]
-    ]
-    for group in (more, causes):
-        if group and len(lines) + len(group) <= rows:
-            lines += group
+    causes = [cause for cause in CAUSES if figures.causes[cause]]
+    lines += more if len(lines) + len(more) <= rows else []
     text = Text(no_wrap=True, overflow="crop")
     for number, (name, value, unit, style) in enumerate(lines):
         text.append("\n" if number else "").append(f"  {name:<4}", _FAINT)
-        text.append(f"{value:>7}", style).append(unit[:4], _FAINT)
+        text.append(f"{value:>7}", style).append(unit, _FAINT)
+    if len(lines) + len(causes) <= rows:
+        for cause in causes:
+            mark, count = glyphs.causes[CAUSES.index(cause)], figures.causes[cause]
+            text.append(f"\n{mark} ", CAUSE_STYLES[cause])
+            text.append(f"{cause:<8}", _FAINT).append(f"{count:>3}")
     return text
 
 
@@ -78,7 +77,7 @@ def table(
     """
     grid = Table.grid(padding=(0, 1, 0, 0))
     columns: tuple[str, ...] = ("now", "min", "p50", "p95", "p99", "max", "loss")
-    if width >= _ROOMY:
+    if width >= _ROOMIER:
         columns = ("now", "min", "p50", "p95", "p99", "max", "jitter", "sent", "loss")
     elif width < 64:  # the loss is never what gives way
         columns = (

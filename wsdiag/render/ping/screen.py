@@ -1,4 +1,4 @@
-"""`ping` on a terminal: a chart that scrolls, figures beside it, what happened beneath it."""
+"""`ping` on a terminal: a chart that scrolls, figures beside it, notable events below."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ class PingScreen(EventOutput):
         only = self._history.series.first
         chart = self._history.chart([only], now_s, height, self._window_s, status)
         lines = chart.lines(width - PANEL_WIDTH)
-        figures = self._lines(panel(only.figures, height), PANEL_WIDTH)
+        figures = self._lines(panel(only.figures, self._terminal.glyphs, height), PANEL_WIDTH)
         figures += [[]] * (height - len(figures))
         return [line + more for line, more in zip(lines, figures, strict=False)]
 
