@@ -47,7 +47,7 @@ _wsdiag() {
         esac
         ;;
     ping)
-        options="-c --count -i --interval -W --timeout -w --deadline -s --size --mode -f --flood --adaptive --reconnect --load --max-p50 --max-p95 --max-p99 --max-loss -D --timestamps --window --y-max --log-scale --no-chart -H --header --subprotocol --origin -u --user --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -o --output -h --help"
+        options="-c --count -i --interval -W --timeout -w --deadline -s --size --mode -f --flood --adaptive --reconnect --retry-max-wait --load --max-p50 --max-p95 --max-p99 --max-loss --max-drops --min-availability -D --timestamps --window --y-max --log-scale --no-chart -H --header --subprotocol --origin -u --user --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -o --output -h --help"
         case $prev in
         -c|--count) return ;;
         -i|--interval) return ;;
@@ -55,11 +55,14 @@ _wsdiag() {
         -w|--deadline) return ;;
         -s|--size) return ;;
         --mode) choices="ping text binary" ;;
+        --retry-max-wait) return ;;
         --load) return ;;
         --max-p50) return ;;
         --max-p95) return ;;
         --max-p99) return ;;
         --max-loss) return ;;
+        --max-drops) return ;;
+        --min-availability) return ;;
         --window) return ;;
         --y-max) return ;;
         -H|--header) return ;;

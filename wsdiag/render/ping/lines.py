@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import get_args
 
 from rich.text import Text
@@ -54,8 +55,7 @@ class PingLines(EventOutput):
         """Print one event."""
         name = f"{getattr(event, 'target', None)} {event.url}"
         if isinstance(event, Error):
-            if self._is_new(name, event):
-                print_error(self._terminal, event)
+            self._error(name, event)
             return
         self._follow(name, event)
         if isinstance(event, get_args(PingProgress)):
@@ -67,11 +67,19 @@ class PingLines(EventOutput):
             assert isinstance(event, Shown)  # all that is neither progress nor the end
             self._terminal.line(self._line(event))
 
-    def _is_new(self, name: str, error: Error) -> bool:
-        """With --reconnect the same failure comes again and again: it is told once, and counted."""
+    def _error(self, name: str, error: Error) -> None:
+        """With --reconnect the same failure comes again and again: it is told once, and counted.
+
+        So that a log shows that it goes on, the count is told at 2, 4, 8 and so on.
+        """
         seen = self._seen.setdefault(name, Counter())
         seen[error.message] += 1
-        return seen[error.message] == 1
+        count = seen[error.message]
+        if count == 1:
+            print_error(self._terminal, error)
+        elif count.bit_count() == 1:
+            again = f"{error.message} ({count} times)"
+            print_error(self._terminal, replace(error, message=again, hint=None))
 
     def _follow(self, name: str, event: PingEvent) -> None:
         """What an event says about a URL that does not answer; while it is silent, as ping -O."""

@@ -250,6 +250,13 @@ def _median(series: Series) -> float:
     return series.figures.values_ms()["p50"] or 0.0
 
 
+def _numbered(series: list[Series]) -> list[Series]:
+    """Of many, the few that are shown are numbered as they stand there."""
+    for number, one in enumerate(series, 1):
+        one.number = number
+    return series
+
+
 class SeriesGroup:
     """One series an endpoint; of many, the few that need a look. `figures`: of all together."""
 
@@ -296,7 +303,7 @@ class SeriesGroup:
     def fitting(self, most: int, order: Order = "given") -> list[Series]:
         """All in this order where at most `most` fit, else the worst, and a row left for all."""
         if len(self) > most:
-            return self.ranked()[: max(most - 1, 1)]
+            return _numbered(self.ranked()[: max(most - 1, 1)])
         if order == "worst":
             return self.ranked()
         if order == "p50":
@@ -309,4 +316,4 @@ class SeriesGroup:
 
     def final(self) -> list[Series]:
         """For the view that stays: in their order, or the worst first when they are many."""
-        return self.ranked() if len(self) > MANY else list(self._series.values())
+        return _numbered(self.ranked()) if len(self) > MANY else list(self._series.values())
