@@ -120,6 +120,8 @@ class PingSent:
     url: str
     seq: int
     unanswered: int
+    """Since the last one that was answered."""
+    overdue: int
     target: int | None = None
 
 

@@ -194,8 +194,9 @@ class PingSender:
         self._totals.sent = seq
         if self._outstanding.silent or now - self._told_sent_s >= TOLD_SENT_S:
             self._told_sent_s = now
-            unanswered = self._outstanding.unanswered
-            self._queue.put_nowait(PingSent(self._url, seq, unanswered, self._target))
+            silent, unanswered = self._outstanding.silent, self._outstanding.unanswered
+            overdue = self._outstanding.overdue_now(now)[0] if silent else 0
+            self._queue.put_nowait(PingSent(self._url, seq, unanswered, overdue, self._target))
         self._totals.saw_floor(tcp.min_rtt_ms)
         if self._load is not None:
             self._load.queued_bytes_max = max(self._load.queued_bytes_max, tcp.queued_bytes or 0)

@@ -34,11 +34,12 @@ from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.ping.chart import LatencyChart
 from wsdiag.render.ping.lines import Shown, event_line
 from wsdiag.render.ping.options import PingViewOptions
-from wsdiag.render.ping.panel import marks_legend, shorten, table
+from wsdiag.render.ping.panel import labels, marks_legend, table
 from wsdiag.render.ping.series import MANY, WORST, Sample, Series, SeriesGroup
 from wsdiag.render.ping.status import Status, together
 from wsdiag.render.ping.summary import rest_lines, short_summary, summary_table, summary_view
 
+_LABEL = 24
 FINAL_ROWS = 16
 """Rows of the chart that stays, where nothing bounds it."""
 
@@ -56,6 +57,8 @@ class PingHistory:
         self._terminal, self._options, self._clock = terminal, options, clock
         self._begin = clock()
         self._urls = urls
+        shown = labels([terminal.text(url) for url in urls], _LABEL, terminal.glyphs)
+        self._labels = dict(zip(urls, shown, strict=True))
         self._whole = SeriesGroup(urls, terminal.text, options.window_s)
         self.series = self._whole
         """What the live view shows: since `reset()`; the final one shows the whole run."""
@@ -131,7 +134,7 @@ class PingHistory:
                     self._note(event, event.time)
             case PingSent():
                 for group in {id(self.series): self.series, id(self._whole): self._whole}.values():
-                    group.sent(event.url, event.seq)
+                    group.sent(event.url, event.seq, event.overdue)
             case PingWaiting() | PingResumed():
                 self._note(event, event.time)
             case PingOutage():
@@ -156,7 +159,7 @@ class PingHistory:
         clean = self._terminal.clean(event)
         line = Text.assemble((f"{at.astimezone():%H:%M:%S} ", "dim"), no_wrap=True, overflow="crop")
         if len(self.series) > 1:
-            line.append(shorten(clean.url, 24, self._terminal.glyphs) + " ", style="dim")
+            line.append(self._labels[event.url] + " ", style="dim")
         self.notes.append(line.append_text(event_line(clean)))
 
     # -- views -----------------------------------------------------------------------------------
@@ -229,6 +232,7 @@ class PingHistory:
     def _summary_views(self) -> Group:
         summaries, glyphs = self.summaries, self._terminal.glyphs
         if 1 < len(summaries) <= MANY:
+            summaries = sorted(summaries, key=lambda one: one.target or 0)
             return Group(*summary_table(summaries, self._terminal.width, glyphs))
         if len(summaries) > MANY:
             worst = {series.name for series in self.series.ranked()[:WORST]}

@@ -30,7 +30,7 @@ _FAINT = Style(dim=True)
 
 def panel(figures: RoundTripFigures, glyphs: Glyphs, rows: int) -> Text:
     """Figures of one series in so many lines, `PANEL_WIDTH` wide; more of them where they fit."""
-    lost = LOST if figures.lost else Style()
+    lost = LOST if figures.lost or figures.overdue else Style()
     lines = [
         (name, format_ms(value), " ms", Style(bold=name == "now"))
         for name, value in figures.values_ms().items()
@@ -38,7 +38,7 @@ def panel(figures: RoundTripFigures, glyphs: Glyphs, rows: int) -> Text:
     lines += [
         ("loss", format_percent(figures.loss_pct), "", lost),
         ("recv", str(figures.received), "", Style()),
-        ("lost", str(figures.lost), "", lost),
+        ("lost", str(figures.lost), "", LOST if figures.lost else Style()),
     ]
     more = [
         ("sent", str(figures.sent), "", Style()),
@@ -107,7 +107,7 @@ def table(
 
 def _figures(figures: RoundTripFigures, columns: Sequence[str]) -> list[Text]:
     values = {**figures.values_ms(), "jitter": figures.jitter_ms}
-    loss = Text(format_percent(figures.loss_pct), LOST if figures.lost else "")
+    loss = Text(format_percent(figures.loss_pct), LOST if figures.lost or figures.overdue else "")
     counts = {"loss": loss, "sent": Text(str(figures.sent))}
     return [counts[name] if name in counts else Text(format_ms(values[name])) for name in columns]
 

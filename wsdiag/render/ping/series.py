@@ -159,7 +159,7 @@ class RoundTripFigures:
     def __init__(self) -> None:
         self._round_trips = RunningStatistics()
         self.current_ms: float | None = None
-        self.lost = self.late = self.drops = 0
+        self.lost = self.late = self.drops = self.overdue = 0
         self.sent_seq = 0
         """The latest Ping that is known to have left."""
         self.causes: Counter[Cause] = Counter()
@@ -184,6 +184,11 @@ class RoundTripFigures:
         return self._round_trips.count
 
     @property
+    def known(self) -> int:
+        """Of how many Pings the fate is known."""
+        return self.received + self.lost + self.overdue
+
+    @property
     def sent(self) -> int:
         """How many Pings have left."""
         return max(self.sent_seq, self.received + self.lost)
@@ -195,9 +200,8 @@ class RoundTripFigures:
 
     @property
     def loss_pct(self) -> float | None:
-        """Lost Pings in percent of those whose fate is known; None before the first."""
-        known = self.received + self.lost
-        return 100 * self.lost / known if known else None
+        """Lost and overdue Pings in percent of those sent; None before any fate is known."""
+        return 100 * (self.lost + self.overdue) / self.sent if self.known else None
 
     @property
     def max_ms(self) -> float | None:
@@ -283,12 +287,13 @@ class SeriesGroup:
         if len(self._series) > 1:
             self.figures.add(sample)
 
-    def sent(self, url: str, seq: int) -> None:
-        """A Ping has left."""
+    def sent(self, url: str, seq: int, overdue: int) -> None:
+        """A Ping has left; so many before it are overdue."""
         figures = self._series[url].figures
-        figures.sent_seq = max(figures.sent_seq, seq)
         if len(self._series) > 1:
-            self.figures.sent_seq = sum(one.figures.sent for one in self._series.values())
+            self.figures.sent_seq += max(seq - figures.sent_seq, 0)
+            self.figures.overdue += overdue - figures.overdue
+        figures.sent_seq, figures.overdue = max(figures.sent_seq, seq), overdue
 
     @property
     def first(self) -> Series:
