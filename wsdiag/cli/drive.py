@@ -34,10 +34,12 @@ def drive(
     *,
     on_quit: Callable[[], None] | None = None,
     on_continue: Callable[[], None] = lambda: None,
+    on_interrupt: Callable[[], None] = lambda: None,
 ) -> int:
     """Run to the end, or until Ctrl-C or SIGTERM stop it; `on_quit` is called at SIGQUIT.
 
     While Ctrl-Z stops the process, the terminal is given back; then `on_continue` is called.
+    `on_interrupt` hears of what stops the run early.
     `exit_code` gets the events of type `conclusion`, and whether the run was interrupted.
     """
     conclusions: list[T] = []
@@ -46,6 +48,7 @@ def drive(
     def stop() -> None:
         nonlocal interrupted
         interrupted = True
+        on_interrupt()
         run.stop()
 
     async def show_all() -> int:

@@ -28,7 +28,9 @@ What decides, in this order, and why. Only an outlier has a cause at all:
 4. endpoint: none of the above, although the kernel was asked. Not claimed within a few answers of a
    loss, when the peer's kernel acknowledges at once: an answer that is lost looks the same then.
 
-Where the kernel could not be asked there is no cause: a wrong verdict is worse than none.
+Where the kernel could not be asked there is no cause: a wrong verdict is worse than none. Nor is
+there one on loopback, where a late ACK without any loss means that the machine had no CPU to spare:
+for whom, the figures do not say.
 """
 
 from __future__ import annotations
@@ -64,6 +66,8 @@ class RoundTrip(NamedTuple):
     """Where its arrival was stamped: the kernel's stamp keeps our own sleep out of `rtt_ms`."""
     tcp: bool = True
     """False on a Unix socket: there is no network to blame."""
+    loopback: bool = False
+    """Both ends are on this machine: without a loss its path cannot be slow, only its CPU busy."""
     tcp_rtt_ms: float | None = None
     """TCP's smoothed round trip when the answer came (TCP_INFO)."""
     retransmits: int | None = None
@@ -190,7 +194,7 @@ def _cause_of_outlier(trip: RoundTrip, normal: Normal) -> Cause | None:
     if trip.retransmits is None:
         return None
     if _path_was_slow(trip, normal, excess):
-        return "network"
+        return None if trip.loopback and not trip.shows_loss else "network"
     return None if trip.after_loss else "endpoint"
 
 

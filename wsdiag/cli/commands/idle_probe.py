@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, get_args
@@ -147,6 +147,8 @@ def probe_and_show(
     dial: DialOptions,
     output: EventOutput,
     tracer: Tracer | None = None,
+    *,
+    on_interrupt: Callable[[], None] = lambda: None,
 ) -> int:
     """Run the probe to its exit code."""
     from wsdiag.probes.idle.outcome import idle_exit_code
@@ -156,4 +158,5 @@ def probe_and_show(
     def exit_code(verdicts: Sequence[IdleVerdict], interrupted: bool) -> int:
         return idle_exit_code(verdicts, interrupted=interrupted)
 
-    return drive(IdleRun(urls, options, dial, tracer), output, IdleVerdict, exit_code)
+    run = IdleRun(urls, options, dial, tracer)
+    return drive(run, output, IdleVerdict, exit_code, on_interrupt=on_interrupt)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -173,6 +173,8 @@ def ping_and_show(
     terminal: Terminal,
     output: EventOutput,
     tracer: Tracer | None = None,
+    *,
+    on_interrupt: Callable[[], None] = lambda: None,
 ) -> int:
     """Run the probe to its exit code; SIGQUIT shows the statistics so far."""
     from wsdiag.probes.ping.outcome import ping_exit_code, shortfalls
@@ -200,5 +202,11 @@ def ping_and_show(
     if (load := options.load_plan()) is not None:
         terminal.log(load.announcement())
     return drive(
-        run, output, PingSummary, exit_code, on_quit=statistics_so_far, on_continue=run.continued
+        run,
+        output,
+        PingSummary,
+        exit_code,
+        on_quit=statistics_so_far,
+        on_continue=run.continued,
+        on_interrupt=on_interrupt,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TextIO
 
 from wsdiag.records import (
     PingClosed,
@@ -36,8 +36,8 @@ COLUMNS = (
 class PingCsv(CsvRows):
     """A row for each answer, loss, silence and end; no summary: rows are data."""
 
-    def __init__(self, terminal: Terminal) -> None:
-        super().__init__(terminal, COLUMNS, _row)
+    def __init__(self, terminal: Terminal, file: TextIO | None = None) -> None:
+        super().__init__(terminal, COLUMNS, _row, file)
 
 
 def _row(event: PingEvent) -> dict[str, Any] | None:
