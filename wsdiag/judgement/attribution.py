@@ -28,9 +28,10 @@ What decides, in this order, and why. Only an outlier has a cause at all:
 4. endpoint: none of the above, although the kernel was asked. Not claimed within a few answers of a
    loss, when the peer's kernel acknowledges at once: an answer that is lost looks the same then.
 
-Where the kernel could not be asked there is no cause: a wrong verdict is worse than none. Nor is
-there one on loopback, where a late ACK without any loss means that the machine had no CPU to spare:
-for whom, the figures do not say.
+On loopback there is no path to be slow. Between the kernel's two stamps only the endpoint's process
+can have waited, for a processor or for itself; a late ACK is one that its answer would have carried.
+
+Where the kernel could not be asked there is no cause: a wrong verdict is worse than none.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class RoundTrip(NamedTuple):
     tcp: bool = True
     """False on a Unix socket: there is no network to blame."""
     loopback: bool = False
-    """Both ends are on this machine: without a loss its path cannot be slow, only its CPU busy."""
+    """Both ends are on this machine."""
     tcp_rtt_ms: float | None = None
     """TCP's smoothed round trip when the answer came (TCP_INFO)."""
     retransmits: int | None = None
@@ -193,8 +194,10 @@ def _cause_of_outlier(trip: RoundTrip, normal: Normal) -> Cause | None:
         return "endpoint"
     if trip.retransmits is None:
         return None
+    if not trip.shows_loss and trip.loopback:
+        return None if trip.after_loss else "endpoint"
     if _path_was_slow(trip, normal, excess):
-        return None if trip.loopback and not trip.shows_loss else "network"
+        return "network"
     return None if trip.after_loss else "endpoint"
 
 

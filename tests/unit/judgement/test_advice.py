@@ -62,6 +62,28 @@ def test_a_servers_own_keepalive_is_recognised_by_its_reason() -> None:
     assert advice(other) == []
 
 
+@pytest.mark.parametrize(
+    ("code", "reason", "words"),
+    [
+        (1001, "Shopping cart expired", None),
+        (4000, "session ping-pong timeout, see help", None),
+        (1011, "ping timed out", "its own keepalive"),
+        (1008, "Too many pings", "limits how often"),
+        (1002, "ping frames are not supported", "--mode text"),
+    ],
+)
+def test_a_word_in_a_reason_is_no_cause(code: int, reason: str, words: str | None) -> None:
+    said = advice(usual(9, last_drop=Drop("close", 9.0, code=code, reason=reason)))
+    assert [words in sentence for sentence in said if words] == [True] * (words is not None)
+    assert bool(said) is (words is not None)
+
+
+def test_a_skipped_ping_is_no_loss() -> None:
+    (sentence,) = advice(usual(90, skipped=3))
+    assert "3 Pings were skipped" in sentence
+    assert "no loss" in sentence
+
+
 def test_endpoints_that_do_not_answer_are_told_apart() -> None:
     mute = PingTotals(lost=5)
     assert "must" in advice(mute)[0]
