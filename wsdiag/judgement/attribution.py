@@ -28,8 +28,9 @@ What decides, in this order, and why. Only an outlier has a cause at all:
 4. endpoint: none of the above, although the kernel was asked. Not claimed within a few answers of a
    loss, when the peer's kernel acknowledges at once: an answer that is lost looks the same then.
 
-On loopback there is no path to be slow. Between the kernel's two stamps only the endpoint's process
-can have waited, for a processor or for itself; a late ACK is one that its answer would have carried.
+On loopback there is no path to be slow. Between the kernel's two stamps only the endpoint's
+process can have waited, for a processor or for itself; a late ACK is one that its answer would have
+carried.
 
 Where the kernel could not be asked there is no cause: a wrong verdict is worse than none.
 """

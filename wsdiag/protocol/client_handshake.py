@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import h11
 
 from wsdiag.protocol.errors import HandshakeError, LocalProtocolError
-from wsdiag.protocol.headers import format_extension, parse_extensions
+from wsdiag.protocol.headers import format_extension, get_all, parse_extensions
 from wsdiag.protocol.http import (
+    BLANK_LINE,
     MAX_HEAD_BYTES,
     MAX_HEADERS,
     HeaderLimiter,
@@ -20,9 +21,9 @@ from wsdiag.protocol.http import (
     Headers,
     Response,
     accept_key,
-    decode_headers,
     has_token,
     join_values,
+    parse_head,
 )
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ class ClientHandshake:
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=2 * MAX_HEAD_BYTES)
         self._limiter = HeaderLimiter()
         self._received = b""
+        self._head = bytearray()
+        self._framed = True
 
     def request(self) -> bytes:
         """The request's bytes. Raises LocalProtocolError for a header that HTTP cannot carry."""
@@ -110,18 +113,28 @@ class ClientHandshake:
         if not self._received.startswith(b"HTTP/"[: len(self._received)]):
             message = f"the server does not speak HTTP, its answer begins {self._received!r}"
             raise HandshakeError("not-http", message, "RFC 9112, 4")
+        if self.response is not None:
+            self._body(data)
+            return None
         try:
             self._limiter.feed(data)
-            self._http.receive_data(data)
-            return self._advance()
         except HeadError as error:
             code = "headers-too-large" if error.too_large else "bad-response"
             raise HandshakeError(code, f"the answer: {error}", error.section) from None
-        except h11.RemoteProtocolError as error:
-            if self.response is not None:  # a broken body: the head is what counts
-                raise self._refused(self.response) from None
-            message = f"the answer is not well-formed HTTP: {str(error)[:_EXCERPT_BYTES]}"
-            raise HandshakeError("bad-response", message, "RFC 9112, 4") from None
+        searched = max(0, len(self._head) - 3)
+        self._head += data
+        while (end := BLANK_LINE.search(self._head, searched)) is not None:
+            head, rest = bytes(self._head[: end.end()]), bytes(self._head[end.end() :])
+            response = self._read_head(head)
+            if response.status == 101:
+                return self._judge(response, rest)
+            if response.status >= 200:
+                self.response = response
+                self._frame_body(response)
+                self._body(rest)
+                return None
+            self._head, searched = bytearray(rest), 0  # an interim answer (RFC 9110, 15.2)
+        return None
 
     def receive_eof(self) -> None:
         """The stream ended, or the caller gives up: raises what is known of the answer."""
@@ -132,31 +145,49 @@ class ClientHandshake:
             message = f"the server closed the connection inside its answer {self._received!r}"
         raise HandshakeError("closed-early", message)
 
-    def _advance(self) -> Accepted | None:
-        while True:
-            event = self._http.next_event()
-            if event is h11.NEED_DATA:
-                return None
-            if isinstance(event, h11.InformationalResponse | h11.Response):
-                response = self._read_head(event)
-                if response.status == 101:
-                    return self._judge(response)
-                self.response = response if response.status >= 200 else None
-            elif isinstance(event, h11.Data):
-                assert self.response is not None
-                body = (self.response.body + bytes(event.data))[:MAX_BODY_BYTES]
-                self.response = replace(self.response, body=body)
-                if len(body) == MAX_BODY_BYTES:
-                    raise self._refused(self.response)
-            elif self.response is not None:
-                raise self._refused(self.response)
-
-    def _read_head(self, event: h11.InformationalResponse | h11.Response) -> Response:
-        headers = decode_headers(event.headers.raw_items())
-        if len(headers) > MAX_HEADERS:
-            message = f"{len(headers)} headers in the answer, the limit is {MAX_HEADERS}"
+    def _read_head(self, head: bytes) -> Response:
+        response = parse_head(head)
+        if response is None:
+            line = head.partition(b"\n")[0].rstrip(b"\r")[:_EXCERPT_BYTES]
+            message = f"the answer is not well-formed HTTP, its status line is {line!r}"
+            raise HandshakeError("bad-response", message, "RFC 9112, 4")
+        count = len(response.headers) + len(response.malformed)
+        if count > MAX_HEADERS:
+            message = f"{count} headers in the answer, the limit is {MAX_HEADERS}"
             raise HandshakeError("headers-too-large", message, "RFC 9110, 5.4")
-        return Response(event.status_code, event.reason.decode("latin-1"), headers)
+        return response
+
+    def _frame_body(self, response: Response) -> None:
+        """Let h11 find where the body ends; where it cannot, what comes is the body."""
+        lines = [f"HTTP/{response.version} {response.status}"]
+        lines += [f"{name}: {value}" for name, value in response.headers]
+        try:
+            self._http.receive_data("\r\n".join([*lines, "", ""]).encode("latin-1"))
+            self._framed = isinstance(self._http.next_event(), h11.Response)
+        except h11.RemoteProtocolError:
+            self._framed = False
+
+    def _body(self, data: bytes) -> None:
+        """Take bytes of a refusal's body. Raises HandshakeError when that is enough."""
+        response = self.response
+        assert response is not None
+        chunks, done = ([], False) if self._framed else ([data], False)
+        try:
+            if self._framed and data:
+                self._http.receive_data(data)
+            while self._framed and not done:
+                event = self._http.next_event()
+                if event is h11.NEED_DATA:
+                    break
+                done = not isinstance(event, h11.Data)
+                if isinstance(event, h11.Data):
+                    chunks.append(bytes(event.data))
+        except h11.RemoteProtocolError:  # a broken body: the head is what counts
+            done = True
+        body = (response.body + b"".join(chunks))[:MAX_BODY_BYTES]
+        self.response = replace(response, body=body)
+        if done or len(body) == MAX_BODY_BYTES:
+            raise self._refused(self.response)
 
     def _refused(self, response: Response) -> HandshakeError:
         """An answer that is not 101: a refusal, or a server that never saw our Upgrade."""
@@ -173,15 +204,23 @@ class ClientHandshake:
         message = f"the server answered {status} instead of 101"
         return HandshakeError("http-status", message, response=response)
 
-    def _judge(self, response: Response) -> Accepted:
+    def _judge(self, response: Response, trailing: bytes) -> Accepted:
         """The six checks that RFC 6455, 4.1 asks of a 101."""
         self.response = response
+        self._check_single(response)
         self._check_upgrade(response)
         self._check_accept(response)
         extensions, deflate = self._check_extensions(response)
         subprotocol = self._check_subprotocol(response)
-        trailing = bytes(self._http.trailing_data[0])
         return Accepted(response, subprotocol, extensions, deflate, trailing)
+
+    def _check_single(self, response: Response) -> None:
+        """Headers that have one value must come once (RFC 6455, 4.2.2; 11.3)."""
+        for name in ("Upgrade", "Sec-WebSocket-Accept", "Sec-WebSocket-Protocol"):
+            values = get_all(response.headers, name)
+            if len(values) > 1:
+                message = f"the 101 has {len(values)} {name} headers: {', '.join(values)}"
+                raise self._bad("header-twice", message)
 
     def _check_upgrade(self, response: Response) -> None:
         upgrade = response.header("Upgrade")
@@ -222,10 +261,10 @@ class ClientHandshake:
 
     def _check_subprotocol(self, response: Response) -> str | None:
         chosen = response.header("Sec-WebSocket-Protocol")
-        if chosen is None:
+        if not chosen:  # an empty one is none, as browsers have it
             return None
         offered = (join_values(self.request_headers, "Sec-WebSocket-Protocol") or "").split(",")
-        if not chosen or chosen not in [name.strip() for name in offered]:
+        if chosen not in [name.strip() for name in offered]:
             raise self._bad("subprotocol-not-offered", f"subprotocol {chosen!r} was not offered")
         return chosen
 

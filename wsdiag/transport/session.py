@@ -88,7 +88,7 @@ class Session:
         "_on_end",
         "_on_event",
         "_wake",
-        "concluded",
+        "close_arrived",
         "connection",
         "ended",
         "opened",
@@ -112,8 +112,8 @@ class Session:
         self._events: deque[Received] = deque()
         self._wake: asyncio.Event = asyncio.Event()
         self.ended: StreamEnd | None = None
-        self.concluded: Arrival | None = None
-        """When the peer's Close, or what broke the protocol, came: TCP may end much later."""
+        self.close_arrived: Arrival | None = None
+        """When the peer's Close frame, or its violation, came: TCP may end much later."""
         self.opened = opened or now()
         if trailing:
             self.data_received(trailing, self.opened)
@@ -135,8 +135,6 @@ class Session:
 
     def _deliver(self, received: Received) -> None:
         """Queue an event, or pass it on."""
-        if isinstance(received.event, Close | Violation) and self.concluded is None:
-            self.concluded = received.at
         if self._on_event is None:
             self._events.append(received)
             if len(self._events) > _QUEUE_HIGH:
@@ -157,6 +155,8 @@ class Session:
         events = self.connection.receive_data(data)
         self._answer(conclude=False)
         for event in events:
+            if isinstance(event, Close | Violation):
+                self.close_arrived = at
             self._deliver(Received(event, at))
         if events:
             self._wake.set()

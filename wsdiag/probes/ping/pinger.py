@@ -270,7 +270,7 @@ class Pinger:
             drop, ended_ns = silent_drop(session, moment.mono_ns), moment.mono_ns
         else:
             end = sender.end or StreamEnd("timeout", "TCP stayed open", moment)
-            drop, ended_ns = drop_of(session, end), (session.concluded or end.at).mono_ns
+            drop, ended_ns = drop_of(session, end), (session.close_arrived or end.at).mono_ns
         drop = replace(drop, last_message=sender.last_message())
         ago_s = (moment.mono_ns - ended_ns) / 1e9
         self._totals.drops += 1

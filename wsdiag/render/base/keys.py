@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import sys
@@ -19,6 +20,8 @@ except ImportError:  # Windows: no keys
     termios = None  # type: ignore[assignment]
 
 _MOST = 64
+# Arrows and function keys (ECMA-48 control sequences, SS3), and Alt with a key.
+_ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]?|O?.?)")
 
 
 def in_foreground(fd: int) -> bool:
@@ -63,7 +66,7 @@ class Keyboard:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
     def read(self) -> str:
-        """The keys typed since the last call; a key that is an escape sequence counts as none."""
+        """The keys typed since the last call, without those that are escape sequences."""
         if self._before is None or self._fd is None or not in_foreground(self._fd):
             return ""
         try:
@@ -74,7 +77,7 @@ class Keyboard:
             typed = b""
         if not typed:  # the terminal is gone
             self._fd = None
-        return "" if typed.startswith(b"\x1b") else typed.decode("ascii", "ignore")
+        return _ESCAPES.sub("", typed.decode("ascii", "ignore"))
 
 
 def _stdin() -> int | None:
