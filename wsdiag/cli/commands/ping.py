@@ -101,6 +101,10 @@ class PingFlags:
                 "a Ping carries 8 to 125 bytes (RFC 6455, 5.5); --mode text or binary carries more",
                 param_hint="-s",
             )
+        if self.min_availability_pct is not None and not self.reconnect:
+            raise typer.BadParameter(
+                "without --reconnect the first outage ends the run", param_hint="--min-availability"
+            )
         load = None if self.load is None else _load_rate(self.load)
         with usage_errors():
             return PingOptions(**values_of(self, "load"), load=load)

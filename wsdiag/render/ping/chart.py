@@ -48,13 +48,13 @@ SERIES_STYLES = tuple(
     for color in ("#1b9ad6", "#d97c00", "#009e73", "#c066a0", "#8c8c8c", "#5a6fd8")
 )
 CAUSE_STYLES: dict[Cause, Style] = {
-    "network": Style(color="yellow", bold=True),
-    "endpoint": Style(color="magenta", bold=True),
-    "queue": Style(color="blue", bold=True),
-    "local": Style(color="white", bold=True),
+    "network": Style(color="#c08000", bold=True),
+    "endpoint": Style(color="#c03080", bold=True),
+    "queue": Style(color="#4878e0", bold=True),
+    "local": Style(bold=True),
 }
-WAITING = Style(color="yellow", bold=True)
-LOST, LATE = Style(color="red", bold=True), Style(color="yellow")
+WAITING = Style(color="#c08000", bold=True)
+LOST, LATE = Style(color="red", bold=True), Style(color="#c08000")
 _WALL, _FAINT, _PLAIN = Style(color="red"), Style(dim=True), Style()
 _ROWS_PER_TICK = 4
 _COLUMNS_PER_LABEL = 14

@@ -28,7 +28,7 @@ from wsdiag.records.ping import PingProgress
 from wsdiag.render.base.error import print_error
 from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
-from wsdiag.render.ping.summary import summary_view
+from wsdiag.render.ping.summary import summary_table, summary_view
 from wsdiag.units import counted, format_duration, format_ms
 
 _REMINDED_S = 1.0
@@ -46,6 +46,8 @@ class PingLines(EventOutput):
         self._terminal = terminal
         self._timestamps = timestamps
         self._several = urls > 1
+        self._summaries: list[PingSummary] = []
+        """Those that wait for the others, to be one table."""
         self._seen: dict[str, Counter[str]] = {}
         """By URL, the errors since it last answered."""
         self._silent: dict[str, float] = {}
@@ -98,8 +100,19 @@ class PingLines(EventOutput):
                 said = f"seq={clean.seq - 1} no answer yet ({clean.unanswered - 1} unanswered)"
                 self._terminal.line(Text.assemble(whose, (said, "yellow")))
 
+    def finish(self) -> None:
+        """Print one table where a person asked for several URLs."""
+        if self._summaries:
+            ordered = sorted(self._summaries, key=lambda one: one.target or 0)
+            width, glyphs = self._terminal.width, self._terminal.glyphs
+            for part in summary_table(ordered, width, glyphs):
+                self._terminal.print(part)
+
     def _summary(self, summary: PingSummary) -> None:
         if self._terminal.out.file.isatty():
+            if self._several and not summary.partial:
+                self._summaries.append(summary)
+                return
             self._terminal.print(summary_view(summary, self._terminal.glyphs, columns=True))
             return
         for part in summary_view(summary, self._terminal.glyphs).renderables:

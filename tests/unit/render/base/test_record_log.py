@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden import scenes
-from tests.golden.stage import out, terminal
+from tests.golden import examples
+from tests.golden.terminals import out, terminal
 from wsdiag.records import Error, PingEvent, PingLost, PingReply, PingSent, TrialStarted
 from wsdiag.render.base.record_log import log_records
 from wsdiag.render.idle.output import idle_output
 from wsdiag.render.ping.output import ping_output
 
-URL = scenes.EDGE
+URL = examples.EDGE
 EVENTS: tuple[PingEvent, ...] = (
-    PingReply(URL, 1, scenes.at(1), 20.0),
+    PingReply(URL, 1, examples.at(1), 20.0),
     PingSent(URL, 2, 1, 0),
-    PingLost(URL, 2, scenes.at(2), 1000.0),
+    PingLost(URL, 2, examples.at(2), 1000.0),
     Error(URL, "tcp", "refused", "refused"),
 )
 
@@ -57,13 +57,13 @@ def test_idle_probe_has_it_too(tmp_path: Path) -> None:
     t.log_path = tmp_path / "run.ndjson"
     output = idle_output(t, [URL], "csv")
     output.start()
-    for _, event in scenes.idle_run(65):
+    for _, event in examples.idle_run(65):
         output.handle(event)
     output.stop()
     records = [json.loads(line) for line in t.log_path.read_text().splitlines()]
     assert records
     assert {record["type"] for record in records} == {"idle.trial"}
-    assert any(isinstance(event, TrialStarted) for _, event in scenes.idle_run(65))
+    assert any(isinstance(event, TrialStarted) for _, event in examples.idle_run(65))
 
 
 def test_secrets_are_masked_and_a_bad_path_is_an_error(tmp_path: Path) -> None:

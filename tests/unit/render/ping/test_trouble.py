@@ -6,8 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from tests.golden import scenes
-from tests.golden.stage import err, out, terminal
+from tests.golden import examples
+from tests.golden.terminals import err, out, terminal
 from wsdiag.records import (
     Drop,
     Error,
@@ -34,15 +34,15 @@ from wsdiag.render.ping.screen import PingScreen
 from wsdiag.render.ping.status import Status, together
 from wsdiag.render.ping.summary import summary_view
 
-URL = scenes.EDGE
-WAITING = PingWaiting(URL, 4, scenes.at(6), 3, 2000.0)
+URL = examples.EDGE
+WAITING = PingWaiting(URL, 4, examples.at(6), 3, 2000.0)
 
 
 class Stage:
     """A live view at a moment that a test sets."""
 
     def __init__(self, *urls: str, width: int = 80, height: int = 24) -> None:
-        self.moment: datetime = scenes.at(0)
+        self.moment: datetime = examples.at(0)
         self.terminal = terminal(width, tty=True)
         self.view = PingScreen(
             self.terminal, urls or (URL,), PingViewOptions(), lambda: self.moment
@@ -55,7 +55,7 @@ class Stage:
         return self
 
     def at(self, seconds: float, *, resized: bool = True) -> str:
-        self.moment = scenes.at(seconds)
+        self.moment = examples.at(seconds)
         lines = self.view.draw(self.width, self.height, resized)
         assert lines is not None
         return "\n".join("".join(part.text for part in line).rstrip() for line in lines)
@@ -63,7 +63,7 @@ class Stage:
 
 def replies(url: str = URL, until: int = 4, **more: int) -> list[PingEvent]:
     return [
-        PingReply(url, seq, scenes.at(seq), 20.0 + seq, **more)  # type: ignore[arg-type]
+        PingReply(url, seq, examples.at(seq), 20.0 + seq, **more)  # type: ignore[arg-type]
         for seq in range(1, until)
     ]
 
@@ -73,33 +73,33 @@ def replies(url: str = URL, until: int = 4, **more: int) -> list[PingEvent]:
 
 def test_a_status_says_what_is_missing_and_for_how_long() -> None:
     status = Status()
-    assert status.words(scenes.at(5), "·") is None
+    assert status.words(examples.at(5), "·") is None
     status.take(WAITING)
     status.take(PingSent(URL, 15, 12, 10))
-    assert status.words(scenes.at(10.1), "·") == "waiting 6.1 s · 12 unanswered"
-    status.take(PingResumed(URL, 16, scenes.at(11), 0, 7000.0))
-    assert status.words(scenes.at(12), "·") is None
-    status.take(PingDialling(URL, scenes.at(20), 4, "refused"))
-    assert status.words(scenes.at(25.2), "·") == "down 5.2 s, attempt 4, refused"
-    status.take(PingOutage(URL, scenes.at(20), 6.0, 4))
-    assert status.words(scenes.at(27), "·") is None
+    assert status.words(examples.at(10.1), "·") == "waiting 6.1 s · 12 unanswered"
+    status.take(PingResumed(URL, 16, examples.at(11), 0, 7000.0))
+    assert status.words(examples.at(12), "·") is None
+    status.take(PingDialling(URL, examples.at(20), 4, "refused"))
+    assert status.words(examples.at(25.2), "·") == "down 5.2 s, attempt 4, refused"
+    status.take(PingOutage(URL, examples.at(20), 6.0, 4))
+    assert status.words(examples.at(27), "·") is None
 
 
 def test_of_several_it_says_how_many() -> None:
     silent, down = Status(), Status()
     silent.take(WAITING)
-    down.take(PingDialling(URL, scenes.at(1), 1, ""))
-    said = together([Status(), silent, down], scenes.at(9), "·")
+    down.take(PingDialling(URL, examples.at(1), 1, ""))
+    said = together([Status(), silent, down], examples.at(9), "·")
     assert said == "of 3 endpoints: 1 silent, 1 down"
 
 
 @pytest.mark.parametrize(
     ("lost", "words"),
     [
-        (PingLost(URL, 1, scenes.at(0), 20_000.0), "no Pong within 20 s"),
-        (PingLost(URL, 1, scenes.at(0), 20_000.0, mode="text"), "no echo within 20 s"),
+        (PingLost(URL, 1, examples.at(0), 20_000.0), "no Pong within 20 s"),
+        (PingLost(URL, 1, examples.at(0), 20_000.0, mode="text"), "no echo within 20 s"),
         (
-            PingLost(URL, 1, scenes.at(0), 0.678, Drop("rst", 3.0)),
+            PingLost(URL, 1, examples.at(0), 0.678, Drop("rst", 3.0)),
             "the connection ended 0.678 ms after it was sent: RST",
         ),
     ],
@@ -174,7 +174,7 @@ def test_plain_lines_tell_silence_as_it_lasts(monkeypatch: pytest.MonkeyPatch) -
         clock[0] += 1.0
         lines.handle(PingSent(URL, seq, seq - 3, 2))
     lines.handle(PingSent(URL, 10, 7, 3))  # at once: once a second is enough
-    lines.handle(PingResumed(URL, 10, scenes.at(9), 0, 5000.0))
+    lines.handle(PingResumed(URL, 10, examples.at(9), 0, 5000.0))
     assert out(t).splitlines() == [
         "seq=4 no answer for 2 s (3 unanswered)",
         "seq=6 no answer yet (3 unanswered)",
@@ -218,15 +218,15 @@ def test_the_live_view_says_that_it_waits() -> None:
     assert "?" in axis
     assert "seq=4 no answer for 2 s" in shown
     assert "50%" in shown, "what is overdue is loss"
-    stage.play(PingResumed(URL, 10, scenes.at(11), 0, 7000.0))
+    stage.play(PingResumed(URL, 10, examples.at(11), 0, 7000.0))
     assert "waiting" not in stage.at(11.5)
 
 
 def test_the_live_view_says_that_it_is_down() -> None:
-    closed = PingClosed(URL, scenes.at(4), Drop("rst", 4.0))
+    closed = PingClosed(URL, examples.at(4), Drop("rst", 4.0))
     error = Error(URL, "tcp", "refused", "connection refused", "start it")
     stage = Stage().play(*replies(), closed, error, error, error)
-    shown = stage.play(PingDialling(URL, scenes.at(4), 4, "refused")).at(9.2)
+    shown = stage.play(PingDialling(URL, examples.at(4), 4, "refused")).at(9.2)
     assert "down 5.2 s, attempt 4, refused" in shown
     assert shown.count("connection refused") == 1
 
@@ -242,17 +242,17 @@ def test_a_young_run_fills_its_chart_from_the_left() -> None:
 
 def test_a_stop_is_a_gap_in_the_line() -> None:
     def longest_blank(*between: PingEvent) -> int:
-        later = [PingReply(URL, seq, scenes.at(seq), 20.0) for seq in range(40, 44)]
+        later = [PingReply(URL, seq, examples.at(seq), 20.0) for seq in range(40, 44)]
         shown = Stage().play(*replies(), *between, *later).at(61).splitlines()
         column = [max(row.ljust(80)[x] for row in shown[1:15]) for x in range(10, 56)]
         return max(map(len, "".join("#" if "⠀" < c < "⣿" else " " for c in column).split("#")))
 
-    assert longest_blank(PingSuspended(URL, scenes.at(39))) > longest_blank() + 10
+    assert longest_blank(PingSuspended(URL, examples.at(39))) > longest_blank() + 10
 
 
 def test_the_mark_of_the_end_is_in_the_final_chart() -> None:
     stage = Stage()
-    closed = PingClosed(URL, scenes.at(4.3), Drop("close", 4.0, code=1001))
+    closed = PingClosed(URL, examples.at(4.3), Drop("close", 4.0, code=1001))
     ended = PingSummary(URL, 3, 3, 0, 0.0, *([1.0] * 9), duration_s=4.0, drop=closed.drop, drops=1)
     stage.play(PingStart(URL, None, Phases(), "kernel"), *replies(), closed, ended)
     stage.view.finish()
@@ -274,7 +274,7 @@ def test_keys_change_the_view_and_nothing_else() -> None:
     stage.view.press("x")
     assert "pause the picture" not in stage.at(61)
     stage.view.press("p")
-    stage.play(PingReply(URL, 60, scenes.at(62), 4321.0))
+    stage.play(PingReply(URL, 60, examples.at(62), 4321.0))
     shown = stage.at(63)
     assert "paused" in shown
     assert "4321" not in shown
@@ -289,7 +289,9 @@ def test_keys_change_the_view_and_nothing_else() -> None:
 def test_rows_are_sorted_as_asked() -> None:
     urls = ["ws://good/", "ws://lossy/", "ws://slow/"]
     stage = Stage(*urls, height=30).play(*replies(urls[0]), *replies(urls[1]))
-    stage.play(PingLost(urls[1], 4, scenes.at(4), 1.0), PingReply(urls[2], 1, scenes.at(3), 900.0))
+    stage.play(
+        PingLost(urls[1], 4, examples.at(4), 1.0), PingReply(urls[2], 1, examples.at(3), 900.0)
+    )
 
     def order() -> list[str]:
         rows = [row.split()[1] for row in stage.at(6).splitlines() if row[:2] in ("1 ", "2 ", "3 ")]
