@@ -13,6 +13,9 @@ from typing import Literal
 
 from wsdiag.records import TrialKind
 
+# Connections that end at once are no reason to flood an endpoint.
+_SHORTEST_GAP_S = 0.1
+
 Sending = Literal["ping", "pong", "text", "tcp-keepalive"]
 
 
@@ -69,7 +72,7 @@ class KeepaliveSchedule:
 
     def limit_gaps(self, timeout_s: float) -> None:
         """The timeout is known: gaps that double stay within half of it from here on."""
-        self._limit_s = timeout_s / 2
+        self._limit_s = max(timeout_s / 2, _SHORTEST_GAP_S)
 
     def longest_gap_s(self, until_s: float) -> float | None:
         """Longest time without a keepalive up to `until_s`; None before the first one."""
