@@ -34,6 +34,7 @@ class TrialStarted:
     idle_for_s: Annotated[float | None, "For `idle`: after which idle period a Ping is sent"]
     interval_s: Annotated[float | None, "Interval of its keepalives"]
     planned_s: Annotated[float, "Time from the upgrade to the trial's end, if nothing drops it"]
+    target: Annotated[int | None, "In a run of several URLs: the URL's number, from 1"] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class TrialActivity:
     at_s: Annotated[float, "Time since the upgrade"]
     direction: Literal["sent", "received"]
     what: Annotated[str, "In a word: `ping`, `pong`, `text`, `keepalive`…"]
+    target: Annotated[int | None, "In a run of several URLs: the URL's number, from 1"] = None
 
 
 @dataclass(frozen=True, slots=True)

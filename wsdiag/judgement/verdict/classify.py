@@ -367,7 +367,7 @@ def _below_the_dead(
 
     A proxy may stop forwarding when its timer fires, and end TCP only a second later.
     """
-    if cluster.clock != "either" or range_.high is None:
+    if cluster.clock != "either" or range_.high is None or context.answers_pings is not True:
         return range_
     doubt_s = max(0.1, 2 * (context.rtt_s or 0.0))
     dead = [

@@ -24,7 +24,7 @@ from wsdiag.records import IdleTrial, Range
 
 _ONE_MOMENT_S = 0.25
 # Starting times that differ by less do not tell a common moment from a common idle time.
-_LEAST_SPREAD_S = 0.12
+_LEAST_SPREAD_S = 0.18
 # Of the spread of idle times: how far apart the ends of one sweep may be.
 _SHARE = 0.35
 _LEAST = 3
@@ -62,7 +62,11 @@ def find_sweep(events: Sequence[IdleTrial]) -> Sweep | None:
     for moment in together:
         ends, idle = [ended_s(t) for t in moment], [t.idle_s or 0.0 for t in moment]
         spread_s = max(idle) - min(idle)
-        if spread_s < _LEAST_SPREAD_S or max(ends) - min(ends) > _SHARE * spread_s:
+        # A process that did not run sees ends together that came apart.
+        blind_s = max(t.blind_s for t in moment)
+        if spread_s < max(_LEAST_SPREAD_S, 4 * blind_s):
+            return None
+        if max(ends) - min(ends) > _SHARE * spread_s:
             return None
     high_s = min((t.idle_s or 0.0) + t.upgrade_s for t in events)
     low_s, period_s = 0.0, None

@@ -223,16 +223,16 @@ class Round:
 
     def _proof_until_s(self, timeout_s: float) -> float:
         """Until when the keepalive trials that live have outlived the timeout by a margin."""
-        least_s = proof_margin_s(timeout_s)
-        margin_s = max(least_s + 0.4, 0.1 * timeout_s)
         # Where the endpoint sent something, idle connections were older than they were idle.
         ended = [t for t in self.records if t.trial == "idle" and t.outcome == "dropped"]
-        ages_s = [t.age_s or 0.0 for t in ended if not t.after_write]
+        oldest_s = max([timeout_s, *(t.age_s or 0.0 for t in ended if not t.after_write)])
+        least_s = proof_margin_s(oldest_s)
+        margin_s = max(least_s + 0.4, 0.1 * timeout_s)
         now_s = self._context.clock.now_s()
         alive = [trial for trial in self._in_use if _is_alive(trial)]
         needed = [
             trial.state.started_s
-            + max([timeout_s, *ages_s])
+            + oldest_s
             + (max(least_s + 0.2, margin_s / 2) if trial.plan.late else margin_s)
             for trial in alive
         ]

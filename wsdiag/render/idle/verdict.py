@@ -41,7 +41,8 @@ def verdict_view(
     """
     parts: list[RenderableType] = []
     if name:
-        parts.append(Text(verdict.url, style="bold"))
+        number = "" if verdict.target is None else f"{verdict.target}  "
+        parts.append(Text(number + verdict.url, style="bold"))
     parts += _answer(verdict, glyphs)
     if not quiet:
         parts += _bullets(None, verdict.explanation[1:], glyphs)

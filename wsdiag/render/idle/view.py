@@ -173,7 +173,7 @@ class IdleScreen(EventOutput):
         if not (changed or resized or stale):
             return None
         self._drawn_s = now_s
-        timeline = Timeline(self._history.rows, now_s, self._terminal.glyphs, max(height - 5, 3))
+        timeline = Timeline(self._history.rows, now_s, self._terminal.glyphs, max(height - 6, 3))
         console = self._terminal.out
         view = Group(self._title(), Text(), timeline, Text(), self._foot())
         return console.render_lines(view, console.options.update(width=width), pad=False)
