@@ -5,8 +5,8 @@ The decision tree. The first branch that fits is taken:
     most idle connections broke the protocol                        unreachable    broken
     no idle trial ran: interrupted                                  no-drop        alive
                        otherwise                                    unreachable    nothing
-    each connection ended when the next one was opened              inconsistent   displaced
     everything ended within 0.5 s of its upgrade                    unreachable    closed-at-once
+    each connection ended when the next one was opened              inconsistent   displaced
     a connection ended around a suspend of this machine             local-fault    suspend
     connections of unrelated URLs ended at the same moment          local-fault    shared
     every end followed a Ping of ours, and no Ping was answered     no-drop        touch
@@ -147,10 +147,10 @@ def classify(evidence: Evidence, context: ProbeContext) -> Classification:
         if context.partial and context.error is None:
             return Classification("no-drop", "alive")
         return Classification("unreachable", "nothing")
-    if displaced((*evidence.turned_away, *ran)):
-        return Classification("inconsistent", "displaced", drop=dropped[0].drop)
     if len(dropped) == len(ran) > 1 and all((t.age_s or 0.0) <= AT_ONCE_S for t in dropped):
         return Classification("unreachable", "closed-at-once", drop=dropped[0].drop)
+    if displaced((*evidence.turned_away, *ran)):
+        return Classification("inconsistent", "displaced", drop=dropped[0].drop)
     if any(ended_s(t) >= at_s - _AROUND_SUSPEND_S for t in dropped for at_s, _ in context.jumps):
         return Classification("local-fault", "suspend", drop=dropped[0].drop)
     if dropped and context.shared_end_s is not None:
