@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 
-from wsdiag.capture.facts import CloseSeen, ConnectionFacts, DirectionFacts, PingSeen, Side, TcpEnd
 from wsdiag.capture.flows import Flow
 from wsdiag.capture.frames import CapturedFrame, FrameReader, plausible
 from wsdiag.capture.http import (
@@ -23,6 +22,14 @@ from wsdiag.capture.http import (
     begins_request,
     begins_response,
     deflate_parameters,
+)
+from wsdiag.judgement.recorded.facts import (
+    CloseSeen,
+    ConnectionFacts,
+    DirectionFacts,
+    PingSeen,
+    Side,
+    TcpEnd,
 )
 from wsdiag.packets.ip import address_text
 from wsdiag.protocol.closing import decode_close
@@ -351,9 +358,8 @@ class Conversation:
         at_s = self._since(frame.time_ns)
         if len(self.facts.activity) < MOST_ACTIVITY:
             self.facts.activity.append((at_s, who, _NAMES.get(opcode, "reserved")))
-        if frame.length > facts.largest_frame:
-            facts.largest_frame = frame.length
         if opcode < 8:
+            _sized(facts, frame.length)
             assert facts.bytes is not None
             assert facts.messages is not None
             facts.bytes += frame.length
@@ -377,7 +383,9 @@ class Conversation:
             return
         if frame.opcode == Opcode.TEXT:
             text = payload[: 4 * _LAST_WORDS].decode("utf-8", "replace")
-            side.facts.last_message = text[:_LAST_WORDS]
+            side.facts.last_message = text = text[:_LAST_WORDS]
+            if side.facts.first_message is None:
+                side.facts.first_message = text
             if frame.fin and not side.compressed and not _is_utf8(payload):
                 self._violated(who, "text that is not UTF-8", "RFC 6455, 8.1", frame.time_ns)
         if self._show is not None:
@@ -508,6 +516,8 @@ class Conversation:
             facts.last_byte_s = self._since(side.last_ns)
         if state.resent_since_ns is not None:
             facts.unacknowledged_s = self._since(state.resent_since_ns)
+        if side.frames is not None and side.frames.unfinished:
+            _sized(facts, side.frames.unfinished)
         self.facts.unanswered[who] = side.unanswered + len(side.pings)
         self.facts.open_pings += [PingSeen(who, at_s) for _, at_s in list(side.pings)[:4]]
 
@@ -531,6 +541,12 @@ def _inflater(client: bool, parameters: dict[str, str | None]) -> PerMessageDefl
         bits("server_max_window_bits"),
         bits("client_max_window_bits"),
     )
+
+
+def _sized(facts: DirectionFacts, length: int) -> None:
+    """One more data frame of that many bytes."""
+    facts.earlier_largest_frame, facts.last_frame = facts.largest_frame, length
+    facts.largest_frame = max(facts.largest_frame, length)
 
 
 def _is_utf8(data: bytes) -> bool:

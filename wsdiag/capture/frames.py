@@ -71,6 +71,11 @@ class FrameReader:
         """Whether a frame is unfinished."""
         return self._frame is not None or bool(self._head)
 
+    @property
+    def unfinished(self) -> int:
+        """Payload bytes that the header of an unfinished data frame announced; 0: there is none."""
+        return 0 if self._frame is None or self._frame[1] & 8 else self._frame[2]
+
     def data(self, time_ns: int, data: bytes) -> None:
         """Bytes of this direction, in order."""
         if not self.synchronized:

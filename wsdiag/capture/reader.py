@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from wsdiag.capture.conversation import Conversation, Show, Stage
-from wsdiag.capture.facts import ConnectionFacts
 from wsdiag.capture.flows import Flow, FlowTable
 from wsdiag.capture.packet_files import CaptureError, PacketFile
+from wsdiag.judgement.recorded.facts import ConnectionFacts
 from wsdiag.packets.ip import TCP, parse_ip
 from wsdiag.packets.link import NAMES, ip_offset
 from wsdiag.packets.tcp import parse_tcp
