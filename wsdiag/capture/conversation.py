@@ -167,12 +167,10 @@ class Conversation:
         elif start[:1] in (b"\x05", b"\x04") and self.flow.states[number].syn and number == 0:
             self.stage = Stage.SOCKS
             self._socks_reply(number, time_ns, start)
-        elif self._joins(number, time_ns, data):
-            pass
-        elif len(side.unknown) < 24:
-            side.unknown = start[:_MOST_UNKNOWN]
-        if self.stage is Stage.UNKNOWN and self.flow.states[0].syn and len(start) >= 24:
-            self.stage = Stage.OTHER
+        elif not self._joins(number, time_ns, data):
+            side.unknown = start[:24]
+            if self.flow.states[0].syn and len(start) >= 24:
+                self.stage = Stage.OTHER
 
     def _proxy_header(self, number: int, time_ns: int, start: bytes) -> None:
         """The PROXY protocol's header, in front of whatever the connection carries."""

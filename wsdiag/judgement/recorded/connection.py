@@ -39,7 +39,8 @@ _PONG_WORDS = re.compile(
     r"(?i)\b(ping|pong|keep-?alive|heartbeat)\b.{0,40}\btimed?[- ]?out|\bno pong\b"
 )
 _LOGIN_WORDS = re.compile(
-    r"(?i)\b(unauthori[sz]ed|not authenticated|authenticat\w+|initiali[sz]ation) ?(time-?out|required)?"
+    r"(?i)\b(unauthori[sz]ed|unauthenticated|not authenticated|"
+    r"(authentication|initiali[sz]ation) (timeout|timed out|required))"
 )
 
 
@@ -191,9 +192,9 @@ def _pong_timeout(facts: ConnectionFacts) -> Ending | None:
     close = facts.closes[0] if kind == "close" else None
     named = close is not None and _PONG_WORDS.search(close.reason[:200]) is not None
     waiting = [p for p in facts.open_pings if p.by == side]
-    how = (
-        f"closed with {_code(close.code, close.reason)}" if close else f"ended TCP ({kind.upper()})"
-    )
+    how = f"ended TCP ({kind.upper()})"
+    if close is not None:
+        how = f"closed with {_code(close.code, close.reason)}"
     if waiting:
         waited_s = at_s - waiting[0].at_s
         heard = _of(facts, _other(side)).last_byte_s

@@ -15,6 +15,8 @@ one age) and what must be an event (many ends at one moment), and leaves the res
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +36,7 @@ _LEAST_IDLE_S = 1.0
 _ONE_MOMENT_S = 1.0
 _LEAST_EVENT = 3
 _MOST_KEPT = 20_000
+_LEAST_CLUSTER, _MOST_CLUSTERS, _BY_CHANCE = 5, 8, 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,26 +237,46 @@ def _hints(dropped: Sequence[IdleTrial]) -> list[str]:
     ]
 
 
-def ages(entries: Iterable[Recorded]) -> list[tuple[float, float, int]]:
+def ages(ended: Iterable[float]) -> list[tuple[float, float, int]]:
     """Clusters of ages at the end: (lowest, highest, how many), where many ended at one age.
 
-    A cluster counts when a window of a second (or two per cent) holds at least five ends, and three
-    times as many as the windows on both sides of it together.
+    People leave at any age, so the ages around a window tell how many ends it would hold by chance
+    (a Poisson variable). A window of half a second, or a hundredth of the age, is a clock's where
+    that many would come by chance less than once in a million times. The densest is taken first.
     """
-    values = sorted(e.age_s for e in entries)
+    values = sorted(ended)
     found: list[tuple[float, float, int]] = []
-    first = 0
-    while first < len(values):
-        width = max(_ONE_MOMENT_S, 0.02 * values[first])
-        inside = [v for v in values[first:] if v <= values[first] + width]
-        low, high = values[first] - width, values[first] + 2 * width
-        beside = sum(low <= v < values[first] or inside[-1] < v <= high for v in values)
-        if len(inside) >= 5 and len(inside) > 3 * beside:
-            found.append((inside[0], inside[-1], len(inside)))
-            first += len(inside)
-        else:
-            first += 1
-    return found
+    while len(found) < _MOST_CLUSTERS and (window := _densest(values)) is not None:
+        first, behind = window
+        found.append((values[first], values[behind - 1], behind - first))
+        del values[first:behind]
+    return sorted(found)
+
+
+def _densest(values: Sequence[float]) -> tuple[int, int] | None:
+    """The window (first, behind last) that chance explains least; None: it explains them all."""
+    best, best_odds = None, math.log(_BY_CHANCE)
+    for first, low in enumerate(values):
+        width = max(0.5, 0.01 * low)
+        behind = bisect_right(values, low + width)
+        count = behind - first
+        if count < _LEAST_CLUSTER:
+            continue
+        around = 10 * width
+        start = max(0.0, low - around)
+        beside = bisect_right(values, low + width + around) - bisect_left(values, start) - count
+        expected = (beside + 1) * width / (low - start + around)
+        odds = _log_chance(count, expected)
+        if odds < best_odds:
+            best, best_odds = (first, behind), odds
+    return best
+
+
+def _log_chance(count: int, expected: float) -> float:
+    """Of `count` or more where `expected` are: the logarithm of a bound (Chernoff)."""
+    if count <= expected:
+        return 0.0
+    return count - expected - count * math.log(count / expected)
 
 
 def _clock(moment: float) -> str:
