@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.peers.certs import Authority
+from tests.unit.capture.openssl_flows import openssl_conversation
 from tests.unit.capture.tls_flows import Pair, Plaintext, Recorded, Sent, make_server_context, read
 from tests.unit.capture.tls_flows import records as split
 from wsdiag.capture.key_log import KeyLog
@@ -452,6 +453,35 @@ def test_without_cryptography(monkeypatch: pytest.MonkeyPatch, pair: Callable[..
             monkeypatch.setitem(sys.modules, name, None)  # type: ignore[arg-type]
     flow, _ = read(made.recorded.sent, made.recorded.log())
     assert flow.dark == "decryption needs the package cryptography: pip install 'wsdiag[tls]'"
+
+
+def test_openssl_updates_its_keys(tmp_path: Path, ca: Authority) -> None:
+    says = ["hello", "K", "more", "K", "and more"]
+    recorded = openssl_conversation(tmp_path, ca, says, "-tls1_3")
+    flow, plain = read(recorded.sent, recorded.log())
+    assert flow.dark is None
+    assert (plain.text(0), plain.text(1)) == (
+        b"hello\nmore\nand more\n",
+        b"olleh\nerom\nerom dna\n",
+    )
+
+
+def test_openssl_negotiates_anew(tmp_path: Path, ca: Authority) -> None:
+    says = ["hello", "R", "more", "R", "and more"]
+    recorded = openssl_conversation(tmp_path, ca, says, "-tls1_2", "-client_renegotiation")
+    assert recorded.key_log.count(b"CLIENT_RANDOM") == 3
+    flow, plain = read(recorded.sent, recorded.log())
+    assert flow.dark is None
+    assert (plain.text(0), plain.text(1)) == (
+        b"hello\nmore\nand more\n",
+        b"olleh\nerom\nerom dna\n",
+    )
+    first = recorded.key_log.splitlines()[0]
+    log = KeyLog()
+    log.add(first if first.startswith(b"CLIENT_RANDOM") else recorded.key_log.splitlines()[1])
+    flow, plain = read(recorded.sent, log)
+    assert flow.dark == NO_SECRETS
+    assert plain.text(0) == b"hello\n"
 
 
 # -- hostile ---------------------------------------------------------------------------------
