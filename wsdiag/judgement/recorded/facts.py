@@ -61,6 +61,11 @@ class DirectionFacts:
     messages: int | None = None
     """Data frames that begin a message, complete or not."""
     largest_frame: int = 0
+    """Payload bytes of its largest data frame, one that was cut short included."""
+    last_frame: int = 0
+    """The same of its last data frame."""
+    earlier_largest_frame: int = 0
+    """The same of the largest one before that."""
     pings: int | None = None
     pongs: int | None = None
     tcp_bytes: int | None = None
@@ -81,8 +86,9 @@ class DirectionFacts:
     """Hop limits (TTL) of its segments, and how often each was seen; RSTs not counted."""
     unacknowledged_s: float | None = None
     """Since when its last bytes had been sent again without an acknowledgement, at the end."""
+    first_message: str | None = None
     last_message: str | None = None
-    """Its last text message, cut to a few hundred characters."""
+    """Its first and its last text message, cut to a few hundred characters."""
 
 
 @dataclass(slots=True)

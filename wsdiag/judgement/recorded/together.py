@@ -1,0 +1,285 @@
+"""Many recorded connections to one endpoint: what their ends have in common.
+
+An idle probe opens connections on purpose and leaves them idle. A recording has connections that
+others opened, and nobody planned their idleness; but each of them that fell idle and was then
+ended from the server's side is a trial of the same experiment, and each that outlived a longer
+idleness is one that survived. So they become `IdleTrial` records and the live probe's judge reads
+them. It reads them only where there are three or more: one connection that ended after 60.0 s of
+idleness is a hint, and is told as that.
+
+A connection whose own evidence says more than its idleness does (an offence, a size, a Pong that
+never came, a client that left) is no trial. Access logs know neither idleness nor who ended what,
+only how long connections lived; `ages` finds in the durations what must be a clock (many ends at
+one age) and what must be an event (many ends at one moment), and leaves the rest to people.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from wsdiag.judgement.products.intermediaries import hops_from_headers, products
+from wsdiag.judgement.recorded.connection import Ending, first_end, judge_connection
+from wsdiag.judgement.recorded.facts import ConnectionFacts
+from wsdiag.judgement.verdict.candidates import EARLY_S, LATE_S
+from wsdiag.judgement.verdict.evidence import ProbeContext
+from wsdiag.judgement.verdict.judge import judge
+from wsdiag.records import Drop, Hop, IdleTrial, IdleVerdict
+from wsdiag.records.explain import ExplainVerdict, RecordedOutcome
+
+LEAST_TRIALS = 3
+_LEAST_IDLE_S = 1.0
+"""An end after less idleness than this says nothing of idle timeouts."""
+_ONE_MOMENT_S = 1.0
+_LEAST_EVENT = 3
+_MOST_KEPT = 20_000
+_LEAST_CLUSTER, _MOST_CLUSTERS, _BY_CHANCE = 5, 8, 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What is kept of one connection for the judgement of many: its trial, and how it ended."""
+
+    key: str
+    """Which endpoint it belongs to."""
+    number: int
+    outcome: RecordedOutcome
+    began: float
+    age_s: float
+    trial: IdleTrial | None
+    """None: its end says nothing about idleness."""
+    hops: tuple[Hop, ...] = ()
+
+
+def recorded(facts: ConnectionFacts, number: int, ending: Ending, url: str) -> Recorded:
+    """One connection as a trial of an experiment that nobody planned."""
+    opened_s = facts.opened_s or 0.0
+    end_s = facts.ended_s if facts.ended_s is not None else facts.recorded_s or 0.0
+    age_s = max(0.0, end_s - opened_s)
+    began = (facts.began or 0.0) + opened_s
+    trial = _trial(facts, ending, url, began, age_s)
+    hops = tuple(hops_from_headers(facts.response_headers))
+    return Recorded(url, number, ending.outcome, began, age_s, trial, hops)
+
+
+def _trial(
+    facts: ConnectionFacts, ending: Ending, url: str, began: float, age_s: float
+) -> IdleTrial | None:
+    if facts.idle_s is None or facts.log_flags is not None:
+        return None
+    end = first_end(facts)
+    dropped = end is not None and end[0] == "server" and ending.outcome in ("unknown", "close")
+    reset = ending.outcome == "injected-reset"
+    if not (dropped or reset) and ending.outcome not in ("open", "client-gone", "close"):
+        return None
+    alive = not (dropped or reset)
+    idle_s = facts.idle_s
+    longest_s = facts.longest_idle_s or 0.0
+    if alive:  # it outlived its longest idleness, the last one included
+        longest_s = max(longest_s, idle_s)
+    opened_s, end_s = facts.opened_s or 0.0, facts.ended_s or facts.recorded_s or 0.0
+    sent_s, received_s = facts.sent.last_byte_s, facts.received.last_byte_s
+    spoke = [(at_s - opened_s, what) for at_s, who, what in facts.activity if who == "server"]
+    return IdleTrial(
+        url=url,
+        trial="idle",
+        idle_for_s=None,
+        interval_s=None,
+        outcome="alive" if alive else "dropped",
+        idle_s=round(idle_s, 3),
+        drop=None if alive else drop_of(facts),
+        age_s=round(age_s, 3),
+        started_s=began,
+        received=tuple(spoke[:32]),
+        longest_idle_s=round(longest_s, 3),
+        since_sent_s=None if sent_s is None else round(end_s - sent_s, 3),
+        since_received_s=None if received_s is None else round(end_s - received_s, 3),
+    )
+
+
+def drop_of(facts: ConnectionFacts) -> Drop | None:
+    """How it ended as a live probe would have seen it, from the client; None: it did not."""
+    end = first_end(facts)
+    if end is None:
+        return None
+    _, at_s, kind = end
+    at_s = round(at_s - (facts.opened_s or 0.0), 3)
+    if kind == "close":
+        close = facts.closes[0]
+        return Drop("close", at_s, code=close.code, reason=close.reason or None)
+    return Drop("fin" if kind == "fin" else "rst", at_s)
+
+
+class Together:
+    """Collects connections as they end, bounded, and judges them at the end (or so far)."""
+
+    def __init__(self, sources: Sequence[str]) -> None:
+        self._sources = ", ".join(sources)
+        self._kept: dict[str, list[Recorded]] = defaultdict(list)
+        self._outcomes: dict[str, Counter[str]] = defaultdict(Counter)
+        self._count = 0
+
+    def add(self, facts: ConnectionFacts, number: int, url: str) -> tuple[Ending, Recorded]:
+        """One more connection; how it ended by itself."""
+        ending = judge_connection(facts)
+        entry = recorded(facts, number, ending, url)
+        self._outcomes[url][ending.outcome] += 1
+        if self._count < _MOST_KEPT:
+            self._kept[url].append(entry)
+            self._count += 1
+        return ending, entry
+
+    def verdicts(self) -> Iterator[ExplainVerdict]:
+        """A verdict for each endpoint, in the order in which the endpoints appeared."""
+        for url, entries in self._kept.items():
+            yield _verdict(url, self._sources, entries, self._outcomes[url])
+
+
+def _verdict(
+    url: str, sources: str, entries: Sequence[Recorded], outcomes: Counter[str]
+) -> ExplainVerdict:
+    base = ExplainVerdict(
+        url=url, source=sources, connections=outcomes.total(), outcomes=dict(outcomes)
+    )
+    event = _event(entries)
+    trials = [e.trial for e in entries if e.trial is not None and e not in event]
+    dropped = [t for t in trials if t.outcome == "dropped" and (t.idle_s or 0) >= _LEAST_IDLE_S]
+    sentences = _event_sentences(event)
+    if len(dropped) < LEAST_TRIALS:
+        return replace(base, explanation=(*sentences, *_hints(dropped)))
+    began = min(t.started_s for t in trials)
+    shifted = [
+        replace(t, started_s=round(t.started_s - began, 3), connection=n)
+        for n, t in enumerate(_speaking(trials, dropped))
+    ]
+    verdict = judge(shifted, _context(url, entries, shifted))
+    return _with(base, verdict, sentences)
+
+
+def _speaking(trials: Sequence[IdleTrial], dropped: Sequence[IdleTrial]) -> list[IdleTrial]:
+    """The drops, and the survivors that outlived some idleness worth the name."""
+    return [t for t in trials if t in dropped or (t.outcome == "alive" and t.longest_idle_s)]
+
+
+def _context(url: str, entries: Sequence[Recorded], trials: Sequence[IdleTrial]) -> ProbeContext:
+    longest_s = max([t.idle_s or 0.0 for t in trials] + [t.longest_idle_s or 0.0 for t in trials])
+    hops = next((e.hops for e in entries if e.hops), ())
+    return ProbeContext(url=url, longest_s=longest_s, answers_pings=None, hops=hops)
+
+
+def _with(base: ExplainVerdict, verdict: IdleVerdict, sentences: Sequence[str]) -> ExplainVerdict:
+    return replace(
+        base,
+        verdict=verdict.verdict,
+        idle_timeout_s=verdict.idle_timeout_s,
+        lifetime_s=verdict.lifetime_s,
+        drop=verdict.drop,
+        recommended_ping_interval_s=verdict.recommended_ping_interval_s,
+        candidates=verdict.candidates,
+        explanation=(*verdict.explanation, *sentences),
+        advice=verdict.advice,
+    )
+
+
+def _event(entries: Sequence[Recorded]) -> list[Recorded]:
+    """Connections of different ages that ended at one moment: more than chance would have it."""
+    ended = sorted(
+        (e for e in entries if e.outcome in ("unknown", "close", "injected-reset")),
+        key=lambda e: e.began + e.age_s,
+    )
+    best: list[Recorded] = []
+    first = 0
+    for last in range(len(ended)):
+        moment = ended[last].began + ended[last].age_s
+        while ended[first].began + ended[first].age_s < moment - _ONE_MOMENT_S:
+            first += 1
+        if last + 1 - first > len(best):
+            best = ended[first : last + 1]
+    ages = [e.age_s for e in best]
+    if len(best) < _LEAST_EVENT or max(ages) - min(ages) < 2 * _ONE_MOMENT_S:
+        return []
+    idle = [e.trial.idle_s or 0.0 for e in best if e.trial is not None]
+    # Ends of one idle timeout may coincide too, where the connections fell idle together.
+    return best if not idle or max(idle) - min(idle) > 2 * _ONE_MOMENT_S else []
+
+
+def _event_sentences(event: Sequence[Recorded]) -> list[str]:
+    if not event:
+        return []
+    moment = _clock(event[0].began + event[0].age_s)
+    return [
+        f"{len(event)} connections of different ages ended within one second at {moment}: "
+        "one event, such as a reload, a deploy or a restart."
+    ]
+
+
+def _hints(dropped: Sequence[IdleTrial]) -> list[str]:
+    """What one or two ends suggest, said as no more than that."""
+    if not dropped:
+        return []
+    idle_s = dropped[0].idle_s or 0.0
+    fitting = [
+        p.name
+        for p in products()
+        if p.default_s is not None
+        and p.kind == "idle"
+        and p.evidence != "unsure"
+        and p.default_s - EARLY_S <= idle_s <= p.default_s + LATE_S
+    ]
+    many = "One connection" if len(dropped) == 1 else "Two connections"
+    named = f"; {fitting[0]} would do so by default" if fitting else ""
+    return [
+        f"{many} ended after {idle_s:.1f} s without a byte{named}. That is a hint: three that "
+        "agree would be a verdict."
+    ]
+
+
+def ages(ended: Iterable[float]) -> list[tuple[float, float, int]]:
+    """Clusters of ages at the end: (lowest, highest, how many), where many ended at one age.
+
+    People leave at any age, so the ages around a window tell how many ends it would hold by chance
+    (a Poisson variable). A window of half a second, or a hundredth of the age, is a clock's where
+    that many would come by chance less than once in a million times. The densest is taken first.
+    """
+    values = sorted(ended)
+    found: list[tuple[float, float, int]] = []
+    while len(found) < _MOST_CLUSTERS and (window := _densest(values)) is not None:
+        first, behind = window
+        found.append((values[first], values[behind - 1], behind - first))
+        del values[first:behind]
+    return sorted(found)
+
+
+def _densest(values: Sequence[float]) -> tuple[int, int] | None:
+    """The window (first, behind last) that chance explains least; None: it explains them all."""
+    best, best_odds = None, math.log(_BY_CHANCE)
+    for first, low in enumerate(values):
+        width = max(0.5, 0.01 * low)
+        behind = bisect_right(values, low + width)
+        count = behind - first
+        if count < _LEAST_CLUSTER:
+            continue
+        around = 10 * width
+        start = max(0.0, low - around)
+        beside = bisect_right(values, low + width + around) - bisect_left(values, start) - count
+        expected = (beside + 1) * width / (low - start + around)
+        odds = _log_chance(count, expected)
+        if odds < best_odds:
+            best, best_odds = (first, behind), odds
+    return best
+
+
+def _log_chance(count: int, expected: float) -> float:
+    """Of `count` or more where `expected` are: the logarithm of a bound (Chernoff)."""
+    if count <= expected:
+        return 0.0
+    return count - expected - count * math.log(count / expected)
+
+
+def _clock(moment: float) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(moment, UTC).strftime("%H:%M:%S UTC")
