@@ -152,3 +152,5 @@ class ConnectionFacts:
     """TLS alerts in the order of their coming, the first few; `close_notify` is the usual one."""
     log_flags: str | None = None
     """An access log's own word for the end (HAProxy's termination state, Envoy's flags)."""
+    log_words: str | None = None
+    """What that word means."""
