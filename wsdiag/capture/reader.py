@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from wsdiag.capture.conversation import Conversation, Show, Stage
@@ -21,7 +21,7 @@ _EXPIRE_EVERY = 4096
 
 @dataclass(slots=True)
 class CaptureTotals:
-    """What a capture held beside WebSocket connections."""
+    """What a recording of any kind held beside WebSocket connections."""
 
     packets: int = 0
     flows: int = 0
@@ -33,6 +33,10 @@ class CaptureTotals:
     fragments: int = 0
     """Fragments of IP packets: not reassembled."""
     unknown_link_types: int = 0
+    unreadable: int = 0
+    """Lines or entries of a text format that are not what they should be."""
+    notes: list[str] = field(default_factory=list)
+    """What was passed over, and why."""
     broken: CaptureError | None = None
     """Where the file could not be read any further."""
 

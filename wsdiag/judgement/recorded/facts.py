@@ -44,6 +44,15 @@ class TcpEnd:
 
 
 @dataclass(slots=True)
+class TlsAlert:
+    """A TLS alert: who sent it, when, and its name; `encrypted`: it could not be opened."""
+
+    by: Side
+    at_s: float
+    name: str
+
+
+@dataclass(slots=True)
 class DirectionFacts:
     """What one end sent. Counts are of what was recorded."""
 
@@ -139,5 +148,9 @@ class ConnectionFacts:
     """The recording began in the middle: no opening handshake, but the bytes parse as frames."""
     tls: dict[str, str] = field(default_factory=dict)
     """For TLS: `version`, `cipher`, `sni`, `alpn`, where the handshake was recorded."""
+    alerts: list[TlsAlert] = field(default_factory=list)
+    """TLS alerts in the order of their coming, the first few; `close_notify` is the usual one."""
     log_flags: str | None = None
     """An access log's own word for the end (HAProxy's termination state, Envoy's flags)."""
+    log_words: str | None = None
+    """What that word means."""
