@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from wsdiag.records.connect import HttpInfo as HttpInfo
     from wsdiag.records.connect import TcpFacts as TcpFacts
     from wsdiag.records.connect import TlsInfo as TlsInfo
+    from wsdiag.records.explain import Counts as Counts
+    from wsdiag.records.explain import ExplainConnection as ExplainConnection
+    from wsdiag.records.explain import ExplainVerdict as ExplainVerdict
+    from wsdiag.records.explain import RoundTrips as RoundTrips
     from wsdiag.records.idle import Candidate as Candidate
     from wsdiag.records.idle import IdleEvent as IdleEvent
     from wsdiag.records.idle import IdleTrial as IdleTrial
@@ -77,5 +81,6 @@ else:
             "TrialActivity TrialKind TrialStarted Verdict",
             "check": "CheckResult CheckSummary Status",
             "serve": "ServeEvent ServeListening",
+            "explain": "Counts ExplainConnection ExplainVerdict RoundTrips",
         },
     )
