@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 MOST_PATH = 2048
@@ -265,6 +266,7 @@ def request_line(quoted: str) -> tuple[str | None, str | None]:
     return parts[1][:MOST_PATH], parts[2][5:8].removesuffix(".0") or None
 
 
+@lru_cache(256)
 def clf_time(text: str) -> float | None:
     """`28/Nov/2026:21:06:36 +0000`, or HAProxy's with milliseconds in this machine's zone."""
     match = _CLF_DATE.fullmatch(text)

@@ -29,7 +29,7 @@ from wsdiag.judgement.recorded.facts import ConnectionFacts
 
 LONGEST_LINE = 1 << 16
 """Bytes; a longer line is passed over."""
-_WORD = re.compile(r'\[[^\]]{0,64}+\]|"(?:[^"\\]|\\.){0,16384}+"|\S++', re.DOTALL)
+_WORD = re.compile(r'\[[^\]]{0,64}+\]|"[^"\\]*+(?:\\.[^"\\]*+)*+"|\S++')
 
 
 class LogReader:
