@@ -2,8 +2,8 @@
 #   docker run --rm wsdiag connect wss://example.org/socket
 #   docker run --rm -t wsdiag ping wss://example.org/socket           # -t: the live chart
 #   docker run --rm -p 8765:8765 wsdiag serve --host 0.0.0.0
-# Checked with hadolint; building it takes a container engine and the released package, and has
-# not been tried by the tests.
+# Checked with hadolint. Building it needs a container engine and the released package; the tests
+# do not do that.
 FROM python:3.13-slim
 
 ARG WSDIAG_VERSION=0.1.0
@@ -16,7 +16,7 @@ WORKDIR /tmp
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 EXPOSE 8765
 HEALTHCHECK NONE
-# Python as process 1 has no default action for SIGTERM; wsdiag installs its own, and ends in good order.
+# Process 1 has no default action for SIGTERM; wsdiag handles it and ends cleanly.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["wsdiag"]
 CMD ["--help"]

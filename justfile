@@ -1,4 +1,4 @@
-# Recipes for who works on wsdiag: `just` lists them (pip install rust-just, or your system's just).
+# Recipes for working on wsdiag: `just` lists them (pip install rust-just, or your system's just).
 # Everything runs from .venv, which `just venv` makes.
 
 venv := ".venv/bin/"
@@ -12,12 +12,12 @@ venv:
     python3 -m venv .venv
     {{venv}}pip install -q -e '.[dev]'
 
-# lint and layout, as CI checks them
+# lint and formatting, as CI checks them
 lint:
     {{venv}}ruff check .
     {{venv}}ruff format --check .
 
-# write the layout, and mend what can be mended
+# format the code, and fix what can be fixed
 format:
     {{venv}}ruff check --fix .
     {{venv}}ruff format .
@@ -26,7 +26,7 @@ format:
 types:
     {{venv}}mypy
 
-# the floors: who may import whom
+# import contracts: which package may import which
 imports:
     {{venv}}lint-imports
 
@@ -34,30 +34,29 @@ imports:
 test *arguments:
     {{venv}}pytest {{arguments}}
 
-# what needs no network, in a moment
+# the tests that need no network
 quick:
     {{venv}}pytest tests/unit tests/property tests/golden
 
-# everything that must hold before a commit, but for the slow tests
+# everything that must hold before a commit, except the slow tests
 check: lint types imports quick
 
-# write again what is made from the code: schema, docs/serve.md, help, man/, completions/, the quick table
+# rewrite the generated files: schema, docs/serve.md, man/, completions/
 generate:
     {{venv}}python -m wsdiag.render.base.schema
     {{venv}}python -m wsdiag.server.reference > docs/serve.md
-    {{venv}}python -m wsdiag.cli.reference
-    {{venv}}python -m wsdiag.cli.quick
+    {{venv}}python -m wsdiag.cli.generate
 
-# write the golden pictures again; look at the difference before you commit it
+# rewrite the snapshot files; review the difference before you commit it
 golden:
     WSDIAG_UPDATE_GOLDEN=1 {{venv}}pytest -q tests/golden
     git --no-pager diff --stat -- tests/golden
 
-# a bench, by its name: just bench codec
+# one benchmark, by its name: just bench codec
 bench name:
     {{venv}}python tests/bench/bench_{{name}}.py
 
-# wheel and sdist, checked as an index does
+# wheel and sdist, checked as a package index does
 package:
     rm -rf dist
     {{venv}}python -m build
@@ -67,7 +66,7 @@ package:
 # one file for any Python from 3.11 on (docs/install.md)
 zipapp:
     rm -rf build/app
-    {{venv}}pip install -q --target build/app . 'typer<0.29'
+    {{venv}}pip install -q --target build/app .
     rm -rf build/app/bin
     {{venv}}python -m zipapp -c -p '/usr/bin/env python3' -m wsdiag.cli.main:run -o build/wsdiag.pyz build/app
     build/wsdiag.pyz --version

@@ -183,7 +183,7 @@ _wsdiag() {
         esac
         ;;
     serve)
-        options="--host -p --port --tls --ca-out --cert --key --upstream --raw -k --insecure --cacert --control-port --fault --subprotocol --max-connections --max-message-size --compression --no-compression --list -o --output -q --quiet --color --sink --headers --stats --idle-timeout --lifetime --close --cut --cut-after --hang --rate-limit --latency --stall --bandwidth --trickle --slow-reader --ping-interval --no-pong --lose-pongs --late-pong --wrong-pong --push --push-on-request --flood --fragment --status --redirect --auth-basic --require-subprotocol --deflate --bad-accept --bad-upgrade --bad-connection --bad-subprotocol --bad-extension --bad-http --bad-frame --bad-utf8 --bad-deflate --counts --drop --code --reason -h --help"
+        options="--host -p --port --tls --ca-out --cert --key --upstream --raw -k --insecure --cacert --control-port --fault --list --subprotocol --max-connections --max-message-size --compression --no-compression --sink --headers --stats --idle-timeout --lifetime --close --cut --cut-after --hang --rate-limit --latency --stall --bandwidth --trickle --slow-reader --ping-interval --no-pong --lose-pongs --late-pong --wrong-pong --push --push-on-request --flood --fragment --status --redirect --auth-basic --require-subprotocol --deflate --bad-accept --bad-upgrade --bad-connection --bad-subprotocol --bad-extension --bad-http --bad-frame --bad-utf8 --bad-deflate --counts --drop --code --reason -o --output -q --quiet --color -h --help"
         case $prev in
         --host) return ;;
         -p|--port) return ;;
@@ -197,8 +197,6 @@ _wsdiag() {
         --subprotocol) return ;;
         --max-connections) return ;;
         --max-message-size) return ;;
-        -o|--output) choices="text json" ;;
-        --color) choices="auto always never" ;;
         --idle-timeout) return ;;
         --lifetime) return ;;
         --close) return ;;
@@ -231,6 +229,8 @@ _wsdiag() {
         --drop) choices="close fin rst silent hang rst-on-write tls-eof" ;;
         --code) return ;;
         --reason) return ;;
+        -o|--output) choices="text json" ;;
+        --color) choices="auto always never" ;;
         esac
         ;;
     demo)

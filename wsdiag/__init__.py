@@ -1,142 +1,79 @@
 """wsdiag: ping, mtr and curl -v for WebSockets.
 
-`connect()`, `ping()`, `idle_probe()`, `serve()`, their option and result classes as named in
-`__all__`, and the sans-I/O codec in `wsdiag.protocol.__all__` are public; all else may change.
+Public are the names imported here: `connect()`, `ping()`, `idle_probe()` and `serve()`, the classes
+of their options and results, and `wsdiag.protocol`, a sans-I/O codec. All else may change.
+
+The packages, each importing only from those below it:
+
+cli, api    the command line, and the same for Python
+render      records in; terminal views, NDJSON, CSV, JUnit, SVG out
+probes      what is measured: connect, ping, idle-probe, check
+server      `serve`, an endpoint that misbehaves as asked
+judgement   from records to conclusions, without measuring
+records     one dataclass a JSON record
+transport   sockets, TLS and the clock
+protocol    WebSocket without I/O
+units, statistics   figures, read, written and summed up
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from wsdiag.version import __version__
+from wsdiag._lazy import lazy_exports
+from wsdiag.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from wsdiag import protocol
-    from wsdiag.api import connect, idle_probe, ping, serve
-    from wsdiag.probes.idle.options import IdleOptions
-    from wsdiag.probes.ping.run import PingOptions
-    from wsdiag.records import (
-        Attribution,
-        Candidate,
-        ChainLink,
-        CloseInfo,
-        ConnectResult,
-        Drop,
-        Error,
-        Hop,
-        HttpInfo,
-        IdleEvent,
-        IdleTrial,
-        IdleVerdict,
-        Load,
-        Phases,
-        PingClosed,
-        PingEvent,
-        PingLost,
-        PingReply,
-        PingStart,
-        PingSummary,
-        Range,
-        TcpFacts,
-        Threshold,
-        TlsInfo,
-        TrialActivity,
-        TrialStarted,
+    from wsdiag import protocol as protocol
+    from wsdiag.api import connect as connect
+    from wsdiag.api import idle_probe as idle_probe
+    from wsdiag.api import ping as ping
+    from wsdiag.api import serve as serve
+    from wsdiag.probes.idle.options import IdleOptions as IdleOptions
+    from wsdiag.probes.ping.options import PingOptions as PingOptions
+    from wsdiag.records import Attribution as Attribution
+    from wsdiag.records import Candidate as Candidate
+    from wsdiag.records import ChainLink as ChainLink
+    from wsdiag.records import CloseInfo as CloseInfo
+    from wsdiag.records import ConnectResult as ConnectResult
+    from wsdiag.records import Drop as Drop
+    from wsdiag.records import Error as Error
+    from wsdiag.records import Hop as Hop
+    from wsdiag.records import HttpInfo as HttpInfo
+    from wsdiag.records import IdleEvent as IdleEvent
+    from wsdiag.records import IdleTrial as IdleTrial
+    from wsdiag.records import IdleVerdict as IdleVerdict
+    from wsdiag.records import Load as Load
+    from wsdiag.records import Phases as Phases
+    from wsdiag.records import PingClosed as PingClosed
+    from wsdiag.records import PingEvent as PingEvent
+    from wsdiag.records import PingLost as PingLost
+    from wsdiag.records import PingReply as PingReply
+    from wsdiag.records import PingStart as PingStart
+    from wsdiag.records import PingSummary as PingSummary
+    from wsdiag.records import Range as Range
+    from wsdiag.records import TcpFacts as TcpFacts
+    from wsdiag.records import Threshold as Threshold
+    from wsdiag.records import TlsInfo as TlsInfo
+    from wsdiag.records import TrialActivity as TrialActivity
+    from wsdiag.records import TrialStarted as TrialStarted
+    from wsdiag.server import Server as Server
+    from wsdiag.server import ServerOptions as ServerOptions
+    from wsdiag.transport.dial.options import DialOptions as DialOptions
+else:
+    __getattr__, __dir__, __all__ = lazy_exports(
+        __name__,
+        {
+            "protocol": "protocol",
+            "api": "connect idle_probe ping serve",
+            "probes.idle.options": "IdleOptions",
+            "probes.ping.options": "PingOptions",
+            "records": "Attribution Candidate ChainLink CloseInfo ConnectResult Drop Error Hop "
+            "HttpInfo IdleEvent IdleTrial IdleVerdict Load Phases PingClosed "
+            "PingEvent PingLost PingReply PingStart PingSummary Range TcpFacts "
+            "Threshold TlsInfo TrialActivity TrialStarted",
+            "server": "Server ServerOptions",
+            "transport.dial.options": "DialOptions",
+        },
     )
-    from wsdiag.server import Server, ServerOptions
-    from wsdiag.transport.dial.options import DialOptions
-
-_HOMES = {
-    "wsdiag.api": ("connect", "idle_probe", "ping", "serve"),
-    "wsdiag.probes.idle.options": ("IdleOptions",),
-    "wsdiag.probes.ping.run": ("PingOptions",),
-    "wsdiag.records": (
-        "Attribution",
-        "Candidate",
-        "ChainLink",
-        "CloseInfo",
-        "ConnectResult",
-        "Drop",
-        "Error",
-        "Hop",
-        "HttpInfo",
-        "IdleEvent",
-        "IdleTrial",
-        "IdleVerdict",
-        "Load",
-        "Phases",
-        "PingClosed",
-        "PingEvent",
-        "PingLost",
-        "PingReply",
-        "PingStart",
-        "PingSummary",
-        "Range",
-        "TcpFacts",
-        "Threshold",
-        "TlsInfo",
-        "TrialActivity",
-        "TrialStarted",
-    ),
-    "wsdiag.server": ("Server", "ServerOptions"),
-    "wsdiag.transport.dial.options": ("DialOptions",),
-}
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
-
-__all__ = [
-    "Attribution",
-    "Candidate",
-    "ChainLink",
-    "CloseInfo",
-    "ConnectResult",
-    "DialOptions",
-    "Drop",
-    "Error",
-    "Hop",
-    "HttpInfo",
-    "IdleEvent",
-    "IdleOptions",
-    "IdleTrial",
-    "IdleVerdict",
-    "Load",
-    "Phases",
-    "PingClosed",
-    "PingEvent",
-    "PingLost",
-    "PingOptions",
-    "PingReply",
-    "PingStart",
-    "PingSummary",
-    "Range",
-    "Server",
-    "ServerOptions",
-    "TcpFacts",
-    "Threshold",
-    "TlsInfo",
-    "TrialActivity",
-    "TrialStarted",
-    "__version__",
-    "connect",
-    "idle_probe",
-    "ping",
-    "protocol",
-    "serve",
-]
-
-
-if not TYPE_CHECKING:  # or to a type checker every name would be there
-
-    def __getattr__(name: str) -> Any:
-        # Lazily: `wsdiag --version` must not wait for what it does not need.
-        if name == "protocol":
-            return import_module("wsdiag.protocol")
-        if name not in _HOME:
-            raise AttributeError(f"module 'wsdiag' has no attribute {name!r}")
-        value = getattr(import_module(_HOME[name]), name)
-        globals()[name] = value
-        return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    __all__ += ["__version__"]

@@ -24,7 +24,8 @@ from wsdiag.keywords import IdleKeywords, PingKeywords, ServeKeywords
 from wsdiag.probes.connect.run import connect as _connect
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.probes.idle.run import IdleRun
-from wsdiag.probes.ping.run import PingOptions, PingRun
+from wsdiag.probes.ping.options import PingOptions
+from wsdiag.probes.ping.run import PingRun
 from wsdiag.records import ConnectResult, IdleEvent, PingEvent
 from wsdiag.server import Server, ServerOptions
 from wsdiag.server.routes import from_spec

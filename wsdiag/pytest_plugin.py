@@ -6,7 +6,7 @@
         assert client.reconnects >= 1
         assert wsdiag_server.count("drop") >= 1
 
-All paths: `wsdiag serve --list`. Nothing of wsdiag is imported before the fixture is asked for.
+All paths: `wsdiag serve --list`. wsdiag is imported only when the fixture is used.
 """
 
 from __future__ import annotations
@@ -43,6 +43,6 @@ def wsdiag_server() -> Iterator[BackgroundServer]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """What happened in the test before is no business of the next one."""
+    """Events of the test before must not show up in the next one."""
     for server in _running:
         server.forget()

@@ -1,4 +1,8 @@
-"""Durations and sizes as users write and read them: `250ms`, `1m30s`, `16k`, `4M`."""
+"""Figures as users write and read them: durations, sizes, milliseconds, percentages, counts.
+
+The only place that formats one: the same figure reads the same in a table, in a sentence and in an
+error. Where a figure may be missing, None becomes `-`, which keeps a column's alignment.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +41,9 @@ def parse_size(text: str) -> int:
     return int(match[1]) * _BYTES[match[2].lower()]
 
 
+# -- durations ---------------------------------------------------------------------------------
+
+
 def format_duration(seconds: float) -> str:
     """Shortest reading of a duration: `250 ms`, `2 s`, `1.5 s`, `1 m 30 s`, `2 h 5 m`."""
     if seconds < 0:
@@ -45,11 +52,59 @@ def format_duration(seconds: float) -> str:
         return f"{seconds * 1e3:.3g} ms"
     if seconds < 59.95:
         return f"{seconds:.3g} s"
+    return " ".join(f"{value} {unit}" for value, unit in _parts(seconds)[:2])
+
+
+def format_moment(seconds: float) -> str:
+    """A moment on a time axis, in few columns: `0.5s`, `90s`, `2m30s`, `2h`."""
+    if seconds < 120:
+        return f"{seconds:.4g}s"
+    return "".join(f"{value}{unit}" for value, unit in _parts(seconds))
+
+
+def _parts(seconds: float) -> list[tuple[int, str]]:
     whole = round(seconds)
     days, hours, minutes, rest = (whole // 86400, whole // 3600 % 24, whole // 60 % 60, whole % 60)
     pairs = ((days, "d"), (hours, "h"), (minutes, "m"), (rest, "s"))
-    shown = [f"{value} {unit}" for value, unit in pairs if value]
-    return " ".join(shown[:2])
+    return [(value, unit) for value, unit in pairs if value]
+
+
+def format_seconds(value: float | None) -> str:
+    """Seconds as an idle probe measures and products configure them: `60 s`, `2.75 s`, `0.25 s`."""
+    return "-" if value is None else f"{round(value, 2 if value < 10 else 1):.10g} s"
+
+
+# -- milliseconds ------------------------------------------------------------------------------
+
+
+def format_ms(value: float | None) -> str:
+    """Milliseconds to three digits without unit, as ping(8) has them: `0.412`, `12.3`, `1234`."""
+    if value is None:
+        return "-"
+    if value < 0.9995:
+        return f"{value:.3f}"
+    if value < 9.995:
+        return f"{value:.2f}"
+    return f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
+
+
+def format_rough_ms(value: float) -> str:
+    """Milliseconds in a sentence, to two digits without unit: `0.12`, `4.8`, `48`, `1203`."""
+    if abs(value) < 1:
+        return f"{value:.2g}"
+    return f"{value:.1f}".removesuffix(".0") if abs(value) < 10 else f"{value:.0f}"
+
+
+def format_latency(value_ms: float, micro: str = "µ") -> str:
+    """A round value in the unit that suits it, as on an axis: `200 µs`, `5 ms`, `1.5 s`."""
+    if value_ms == 0:
+        return "0"
+    if value_ms < 0.9995:
+        return f"{value_ms * 1e3:.4g} {micro}s"
+    return f"{value_ms:.4g} ms" if value_ms < 999.5 else f"{value_ms / 1e3:.4g} s"
+
+
+# -- everything else ---------------------------------------------------------------------------
 
 
 def format_size(count: int) -> str:
@@ -59,4 +114,28 @@ def format_size(count: int) -> str:
         if value < 1024 or unit == "GiB":
             break
         value /= 1024
-    return f"{value:.4g} {unit}"
+    return f"{value:.1f}".removesuffix(".0") + f" {unit}"
+
+
+def format_percent(value: float | None) -> str:
+    """A percentage that never rounds a loss to `0%`, nor a survivor to `100%`."""
+    if value is None:
+        return "-"
+    if 0 < value < 0.1:
+        return "<0.1%"
+    return f"{min(value, 99.9) if value < 100 else value:.3g}%"
+
+
+def format_number(value: float) -> str:
+    """A limit or a measured value beside it, to four digits: `250`, `99.5`, `12345`."""
+    return f"{value:.4g}" if abs(value) < 9999.5 else f"{value:.0f}"
+
+
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """`1 reply`, `2 replies`."""
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
+
+
+def times(count: int) -> str:
+    """How often: `once`, `twice`, `3 times`."""
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")

@@ -72,10 +72,11 @@ async def ping_with_chart(url: str, count: int, interval: float) -> list[float]:
     import termios
     import threading
 
-    from wsdiag.probes.ping.run import PingOptions, PingRun
+    from wsdiag.probes.ping.options import PingOptions
+    from wsdiag.probes.ping.run import PingRun
     from wsdiag.records import PingReply
     from wsdiag.render.base.terminal import Terminal
-    from wsdiag.render.ping.view import ping_view
+    from wsdiag.render.ping.output import ping_output
     from wsdiag.transport.dial.options import DialOptions
 
     screen, slave = pty.openpty()
@@ -83,7 +84,7 @@ async def ping_with_chart(url: str, count: int, interval: float) -> list[float]:
     threading.Thread(target=_swallow, args=(screen,), daemon=True).start()
     terminal = Terminal(stdout=os.fdopen(slave, "w"), environ={"TERM": "xterm-256color"})
     assert terminal.live
-    view = ping_view(terminal, [url])
+    view = ping_output(terminal, [url])
     found = []
     view.start()
     try:

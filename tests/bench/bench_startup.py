@@ -147,7 +147,7 @@ def ping_rows(wsdiag: str, url: str) -> list[Row]:
 def answer_rows(wsdiag: str) -> list[Row]:
     """What is answered without a network, against an empty Python."""
     bare = "python -c pass"
-    lines = {"--version": 3.0, "--help": 10.0, "completion bash": 10.0}
+    lines = {"--version": 6.0, "--help": 15.0, "completion bash": 15.0}
     commands = {line: [wsdiag, *line.split()] for line in lines}
     took = medians({bare: [sys.executable, "-c", "pass"], **commands})
     return [

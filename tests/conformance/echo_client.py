@@ -16,7 +16,7 @@ if __name__ == "__main__":
 from wsdiag.protocol.events import BinaryMessage, Close, TextMessage, Violation
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session, SessionEnded
 
 # Sixteen MiB is what the largest cases send; room for one byte more would do.
@@ -28,7 +28,8 @@ async def echo(url: str, options: DialOptions = OPTIONS) -> None:
     session = await dial(url, options)
     try:
         while not await _echo_one(session):
-            await session.drained()
+            while session.stream.unsent and session.ended is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
     except SessionEnded:
         return
     await session.close()

@@ -95,12 +95,14 @@ def _judge_answer(variant: int, reads: list[bytes]) -> str:
 def server_handshake(data: bytes) -> None:
     """Any request is taken, or refused with a whole HTTP answer."""
     variant, reads = split(data)
-    machine = ServerHandshake(subprotocols=["a"], deflate=bool(variant & 1))
+    machine = ServerHandshake(subprotocols=["a"])
     try:
         for read in reads:
             request = machine.receive(read)
             if request is not None:
-                answer = machine.accept(request)[0] if request.is_upgrade else b"HTTP/1.1 404"
+                answer = b"HTTP/1.1 404"
+                if request.is_upgrade:
+                    answer, _ = machine.accept(request, deflate=bool(variant & 1))
                 break
         else:
             return

@@ -23,7 +23,8 @@ from wsdiag.render.connect.view import print_connect
 from wsdiag.render.idle.verdict import verdict_view
 from wsdiag.render.idle.view import IdleScreen
 from wsdiag.render.ping.lines import PingLines
-from wsdiag.render.ping.screen import ChartOptions, PingScreen
+from wsdiag.render.ping.output import PingViewOptions
+from wsdiag.render.ping.screen import PingScreen
 
 FOLDER = Path(__file__).parent / "pictures"
 Draw = Callable[[Terminal], str | None]
@@ -44,7 +45,7 @@ def _ping_screen(height: int, urls: int = 1, final: bool = False, log: bool = Fa
         moment = [scenes.BEGIN]
         names = [scenes.EDGE, scenes.ORIGIN, "ws://127.0.0.1:8765/"][:urls]
         clock: Callable[[], datetime] = lambda: moment[0]  # noqa: E731
-        view = PingScreen(t, names, ChartOptions(log_scale=log), clock)
+        view = PingScreen(t, names, PingViewOptions(log_scale=log), clock)
         for number, url in enumerate(names):
             for event in scenes.ping_run(url, 46.0 / (number + 1)):
                 view.handle(event)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 
 from wsdiag.protocol.codes import Role
 from wsdiag.protocol.frames import Frame, encode_frame
-from wsdiag.protocol.handshake import ServerHandshake
 from wsdiag.protocol.parser import FrameParser
+from wsdiag.protocol.server_handshake import ServerHandshake
 
 
 class Visitor:
     """One client after its upgrade: `frames()` come in, `send()` writes any frame."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.writer = writer
-        self.number = 0
+    def __init__(
+        self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.number, self.writer = number, writer
         self.seen: list[Frame] = []
         self._reader = reader
         self._parser = FrameParser(Role.SERVER, max_message_size=2**24, rsv1_allowed=False)
@@ -33,39 +36,97 @@ class Visitor:
         """Write one frame."""
         self.writer.write(encode_frame(opcode, payload))
 
+    def reset(self) -> None:
+        """End with RST."""
+        with suppress(OSError):
+            linger = struct.pack("ii", 1, 0)
+            sock = self.writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.writer.transport.abort()
+
 
 Script = Callable[[Visitor], Awaitable[None]]
+
+
+class ScriptedServer:
+    """Runs `script` for each client; ends its connection, by FIN, when the script returns.
+
+    `headers`: more for the 101. `limit`: connections at once; beyond, HTTP 429.
+    """
+
+    def __init__(
+        self, script: Script, *, headers: Sequence[tuple[str, str]] = (), limit: int | None = None
+    ) -> None:
+        self.visitors: list[Visitor] = []
+        self.open: set[Visitor] = set()
+        self.most_open = 0
+        self.port = 0
+        self._script, self._headers, self._limit = script, headers, limit
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/"
+
+    async def start(self) -> None:
+        """Listen, on the same port as before where there was one."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def kill(self) -> None:
+        """Stop listening, and reset every connection."""
+        assert self._server is not None
+        self._server.close()
+        for visitor in self.open:
+            visitor.reset()
+
+    async def stop(self) -> None:
+        """End everything."""
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            # Cancelled only by stop(): asyncio.streams would print that as an error.
+            with suppress(ConnectionError, asyncio.CancelledError):
+                await self._upgrade(reader, writer)
+        finally:
+            self._tasks.discard(task)
+            with suppress(ConnectionError):
+                writer.close()
+
+    async def _upgrade(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handshake, request = ServerHandshake(), None
+        while request is None:
+            request = handshake.receive(await reader.read(65536))
+        if self._limit is not None and len(self.open) >= self._limit:
+            writer.write(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            return
+        writer.write(handshake.accept(request, headers=self._headers)[0])
+        visitor = Visitor(len(self.visitors), reader, writer)
+        self.visitors.append(visitor)
+        self.open.add(visitor)
+        self.most_open = max(self.most_open, len(self.open))
+        try:
+            await self._script(visitor)
+        finally:
+            self.open.discard(visitor)
 
 
 @asynccontextmanager
 async def scripted(script: Script) -> AsyncIterator[tuple[str, list[Visitor]]]:
     """(URL, the visitors so far) of a server that runs `script` for each client."""
-    visitors: list[Visitor] = []
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            handshake, request = ServerHandshake(), None
-            while request is None:
-                request = handshake.receive(await reader.read(65536))
-            writer.write(handshake.accept(request)[0])
-            visitor = Visitor(reader, writer)
-            visitor.number = len(visitors)
-            visitors.append(visitor)
-            await script(visitor)
-        except (ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = ScriptedServer(script)
+    await server.start()
     try:
-        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/", visitors
+        yield server.url, server.visitors
     finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await server.stop()

@@ -61,9 +61,18 @@ class Peers:
         ping_interval_s: float | None = None,
         compression: bool = True,
         subprotocols: Sequence[str] = (),
+        unix: str | None = None,
+        max_queue: int = 16,
+        block_every_s: float | None = None,
     ) -> Peer:
-        """An echo server on `websockets`; `/push?every=S` and `/close?code=N&reason=R` as well."""
+        """An echo server on `websockets`, with the further paths of `programs/websockets_echo.py`.
+
+        `unix`: listens on this socket. `block_every_s`: its event loop stands still for 0.3 s then.
+        """
         args = ["--ping-interval", str(ping_interval_s)] if ping_interval_s else []
+        args += ["--unix", unix] if unix else []
+        args += ["--max-queue", str(max_queue)]
+        args += ["--block-every", str(block_every_s)] if block_every_s else []
         args += [] if compression else ["--no-compression"]
         for name in subprotocols:
             args += ["--subprotocol", name]
@@ -92,7 +101,7 @@ class Peers:
         return self._python("chat_app.py", [], LOOPBACK, tls, None)
 
     def lenient(self, manner: str) -> Peer:
-        """A server that receives badly on purpose; `programs/lenient_server.py` lists manners."""
+        """A server that receives badly on purpose; see `programs/lenient_server.py`."""
         return self._python("lenient_server.py", ["--manner", manner], LOOPBACK, False, None)
 
     def node_ws(self, *, tls: bool = False, host: str = LOOPBACK, netns: str | None = None) -> Peer:

@@ -15,7 +15,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
 
-from wsdiag.render.base.records import to_line, to_record
+from wsdiag.render.base.ndjson import to_line, to_record
 from wsdiag.render.base.schema import RECORDS, schema_text
 
 Record = dict[str, Any]

@@ -77,10 +77,10 @@ def test_our_client_and_our_server_always_agree(
     offer: DeflateOffer, wish: DeflateOffer, offered: list[str], known: list[str]
 ) -> None:
     client = ClientHandshake("h", "/", subprotocols=offered, deflate_offer=offer)
-    server = ServerHandshake(subprotocols=known, deflate=wish)
+    server = ServerHandshake(subprotocols=known)
     request = server.receive(client.request())
     assert request is not None
-    head, server_codec = server.accept(request)
+    head, server_codec = server.accept(request, deflate=wish)
     accepted = client.receive(head)
     assert accepted is not None
     assert accepted.subprotocol == next((name for name in known if name in offered), None)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -15,11 +17,12 @@ import typer
 from wsdiag.cli.app import app
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+DOCS = ROOT / "docs"
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
 FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 # A command with its words, up to what belongs to the shell around it.
 COMMAND = re.compile(
-    r"""(?<![\w/.-])wsdiag ((?:[a-z-]+)(?: (?![&|>;#])(?:'[^']*'|"[^"]*"|[^\s'"`]+))*)"""
+    r"""(?<![\w/.-])wsdiag ((?:[a-z-]+)(?: (?![&|>;#])(?:'[^']*'|"[^"]*"|\$\(\w+\)|[^\s'"`)]+))*)"""
 )
 COMMANDS = ("connect", "ping", "idle-probe", "check", "serve", "demo", "completion")
 URL = "ws://localhost:1"
@@ -48,26 +51,33 @@ def test_the_documents_show_commands() -> None:
 
 
 @pytest.mark.parametrize(("document", "command"), ALL, ids=lambda value: value[:60])
-def test_commands_parse(document: str, command: str) -> None:
+def test_commands_parse(
+    document: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each is taken by the command line as it stands: no option unknown, no value refused."""
+    (tmp_path / "ca.pem").touch()  # a file that must exist
+    monkeypatch.chdir(tmp_path)
+    parse(command)
+
+
+def parse(command: str) -> None:
     name, *words = shlex.split(re.sub(r" \[[^\]]*\]", "", command))
-    parser = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
-    parser.make_context(name, [PLACEHOLDERS.get(word, word) for word in words])
+    group: Any = typer.main.get_command(app)
+    with group.make_context("wsdiag", [name]) as ctx:
+        parser = group.get_command(ctx, name)
+        parser.make_context(name, [PLACEHOLDERS.get(word, word) for word in words])
 
 
 def test_a_command_that_is_wrong_is_found() -> None:
     (command,) = commands("```console\n$ wsdiag ping --no-such-option URL | head\n```\n")
     assert command == "ping --no-such-option URL"
     with pytest.raises(Exception, match="No such option"):
-        test_commands_parse("", command)
+        parse(command)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(document: Path) -> None:
-    text = FENCED.sub("", document.read_text())
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if re.match(r"https?://", target):
-            continue
+    for target in links(document):
         name, _, anchor = target.partition("#")
         file = (document.parent / name).resolve() if name else document
         assert file.exists(), f"{document.name}: {target}"
@@ -75,10 +85,88 @@ def test_links_lead_somewhere(document: Path) -> None:
             assert anchor in anchors(file.read_text()), f"{document.name}: {target}"
 
 
+def links(document: Path) -> list[str]:
+    """Where a document's links lead, those to other sites left out."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", FENCED.sub("", document.read_text()))
+    return [target for target in targets if not re.match(r"https?://", target)]
+
+
 def anchors(text: str) -> set[str]:
     """The names that GitHub gives to headings."""
     headings = re.findall(r"^#+ (.*)$", FENCED.sub("", text), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_an_anchor_names_one_heading(document: Path) -> None:
+    """A second heading of the same name would get another anchor than the links say."""
+    headings = re.findall(r"^#+ (.*)$", FENCED.sub("", document.read_text()), re.MULTILINE)
+    if document.name != "CHANGELOG.md":  # "Added" under every version
+        assert len(anchors(document.read_text())) == len(headings)
+
+
+def test_every_command_has_a_page_and_the_index_names_every_page() -> None:
+    listed = {target.partition("#")[0] for target in links(DOCS / "README.md")}
+    every = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for name in set(every) - {"help", "completion"}:
+        assert (DOCS / f"{name}.md").read_text().startswith(("# wsdiag ", "# `wsdiag ")), name
+        assert f"{name}.md" in listed
+    assert {path.name for path in DOCS.glob("*.md")} - listed == {"README.md"}
+
+
+def test_the_table_of_checks_is_the_registrys() -> None:
+    text = (DOCS / "check.md").read_text()
+    tables = re.findall(r"^<!-- checks: (\w+) -->\n(.*?)^<!-- end", text, re.DOTALL | re.MULTILINE)
+    rows = [
+        (name, group, section)
+        for group, table in tables
+        for name, section in re.findall(r"^\| `([\w.-]+)` \|.*\|\s*([^|]*?)\s*\|$", table, re.M)
+    ]
+    printed = run("check", "--list-checks").splitlines()
+    listed = re.compile(r"(\S+) +(fitness|conformance|adversarial) +(RFC \d+, [\d.]+)?")
+    assert rows == [
+        (found[1], found[2], found[3] or "") for line in printed if (found := listed.match(line))
+    ]
+    assert len(rows) == len(printed)
+
+
+def test_the_reference_of_records_has_every_record_and_member() -> None:
+    text = (DOCS / "json.md").read_text()
+    schema = json.loads(run("--json-schema"))
+    for name, definition in schema["$defs"].items():
+        if name == "Error":  # the same as the record
+            continue
+        section = re.search(rf"^### `?{re.escape(name)}`?\n(.*?)(?=^##|\Z)", text, re.M | re.S)
+        assert section is not None, name
+        members = re.findall(r"^\| `(\w+)`( °)? \| (.*?) \|", section[1], re.M)
+        required = {*definition["required"], "schema_version", "type"}
+        assert [(member, bool(mark)) for member, mark, _ in members] == [
+            (member, member not in required)
+            for member in definition["properties"]
+            if member not in ("schema_version", "type")
+        ], name
+        for member, _, kind in members:
+            values = definition["properties"][member].get("enum", [])
+            assert all(f"`{value}`" in kind for value in values), f"{name}.{member}"
+    (version,) = {
+        d["properties"]["schema_version"]["const"]
+        for d in schema["$defs"].values()
+        if "schema_version" in d["properties"]
+    }
+    assert f'`schema_version` (`"{version}"`)' in text
+
+
+def run(*words: str) -> str:
+    """What the command prints."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "wsdiag", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        cwd=ROOT,
+    )
+    return ran.stdout
 
 
 def python_blocks(document: str) -> list[str]:
@@ -111,11 +199,8 @@ def test_the_readmes_examples_run(tmp_path: Path) -> None:
 
 
 def test_console_blocks_fit_their_screen() -> None:
-    for body in (
-        body
-        for language, body in FENCED.findall((ROOT / "README.md").read_text())
-        if language == "console"
-    ):
+    blocks = [block for path in DOCUMENTS for block in FENCED.findall(path.read_text())]
+    for body in (body for language, body in blocks if language == "console"):
         for line in body.splitlines():
             assert len(line) <= 90 or line.startswith("$ "), line
 
@@ -127,3 +212,7 @@ def test_the_two_commands_that_ci_takes_word_for_word() -> None:
         "$ python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest",
     ):
         assert text.count(command) == 1
+
+
+def test_the_readme_is_a_front_page() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 260

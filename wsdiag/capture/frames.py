@@ -15,7 +15,7 @@ from typing import NamedTuple
 from wsdiag.protocol.codes import Opcode
 from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.masking import apply_mask
-from wsdiag.protocol.parser import _judge_first, _leads
+from wsdiag.protocol.parser import judge_first, valid_first_bytes
 
 MOST_KEPT = 1 << 20
 """Bytes of one frame's payload that are kept; longer ones are counted and not read."""
@@ -57,7 +57,9 @@ class FrameReader:
         """Bytes that were passed over because it was not."""
         self._from_client, self._rsv1 = from_client, rsv1
         allowed = rsv1 is not False
-        self._leads = tuple(_leads(in_message=inside, rsv1=allowed) for inside in (False, True))
+        self._leads = tuple(
+            valid_first_bytes(in_message=inside, rsv1=allowed) for inside in (False, True)
+        )
         self._on_frame, self._on_violation = on_frame, on_violation
         self._in_message = False
         self._head = b""
@@ -169,7 +171,7 @@ class FrameReader:
         violation = None
         if self._leads[self._in_message][first] is None:
             allowed = self._rsv1 is not False
-            violation = _judge_first(first, in_message=self._in_message, rsv1=allowed)
+            violation = judge_first(first, in_message=self._in_message, rsv1=allowed)
         elif bool(second & 128) is not self._from_client:
             what = "unmasked frame from a client"
             what = what if self._from_client else "masked frame from a server"

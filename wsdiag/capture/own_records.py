@@ -28,7 +28,8 @@ from typing import (
 
 from wsdiag.capture.packet_files import CaptureError
 from wsdiag.capture.reader import CaptureTotals
-from wsdiag.records import Drop, IdleTrial, IdleVerdict, Record, ServeEvent
+from wsdiag.records import Drop, IdleTrial, IdleVerdict, ServeEvent
+from wsdiag.records.every import RECORDS
 
 LONGEST_LINE = 4 << 20
 """Bytes; a longer line is no record of ours."""
@@ -46,7 +47,7 @@ _REWORDED: dict[tuple[type, str], dict[object, str]] = {
 class OwnRecord(NamedTuple):
     """A record as it was written, and which URL of the run it belongs to (None: the only one)."""
 
-    record: Record
+    record: Any
     target: int | None
 
 
@@ -82,7 +83,7 @@ def read_records(stream: BinaryIO, totals: CaptureTotals) -> Iterator[OwnRecord]
 
 @cache
 def _shapes() -> dict[str, type]:
-    return {shape.type: shape for shape in get_args(Record)}
+    return {shape.type: shape for shape in RECORDS}  # type: ignore[attr-defined]
 
 
 @cache

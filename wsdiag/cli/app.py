@@ -1,67 +1,70 @@
-"""The command line: all subcommands, `--version` and `--json-schema`."""
+"""The group of all commands, which imports the one that is asked for, and its own options."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from wsdiag.cli.check import check
-from wsdiag.cli.completion import completion
-from wsdiag.cli.connect import connect
-from wsdiag.cli.demo import demo
-from wsdiag.cli.help import HelpCommand, HelpGroup, help
-from wsdiag.cli.idle_probe import idle_probe
-from wsdiag.cli.ping import ping
-from wsdiag.cli.serve import serve
+from wsdiag.cli.declare import HelpPages, with_options
+from wsdiag.cli.exit import print_answer
+from wsdiag.cli.listing import COMMANDS
 from wsdiag.version import __version__
 
-CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+class CommandGroup(HelpPages, TyperGroup):
+    """Commands as modules of `commands/`; the one that is asked for is imported."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of this name, None where there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        return getattr(import_module(f"wsdiag.cli.commands.{name}"), name)
+
+    def page(self, ctx: Any, *, full: bool) -> str:
+        """What each command answers; `full`: the exit codes and units in words as well."""
+        from wsdiag.cli.reference.model import describe_top
+        from wsdiag.cli.reference.pages import overview
+
+        return overview(COMMANDS, describe_top(self, ctx), full=full)
+
 
 app = typer.Typer(
     name="wsdiag",
-    cls=HelpGroup,
+    cls=CommandGroup,
     no_args_is_help=True,
     add_completion=False,
+    add_help_option=False,
     pretty_exceptions_enable=False,
-    context_settings=CONTEXT,
+    rich_markup_mode=None,
     help="ping, mtr and curl -v for WebSockets.",
 )
-
-for command, name in (
-    (connect, "connect"),
-    (ping, "ping"),
-    (idle_probe, "idle-probe"),
-    (check, "check"),
-    (serve, "serve"),
-    (demo, "demo"),
-    (completion, "completion"),
-    (help, "help"),
-):
-    app.command(
-        name,
-        cls=getattr(command, "command_class", HelpCommand),
-        no_args_is_help=name not in ("serve", "demo", "help"),
-        context_settings=CONTEXT,
-    )(command)
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"wsdiag {__version__}")
+        print_answer(f"wsdiag {__version__}\n")
         raise typer.Exit
 
 
 def _print_schema(wanted: bool) -> None:
     if wanted:
-        from wsdiag.render.base.schema import schema_text
+        from pkgutil import get_data  # a zip file has resources, too
 
-        print(schema_text())
+        print_answer((get_data("wsdiag.render.base", "schema.json") or b"").decode())
         raise typer.Exit
 
 
 @app.callback()
-def _wsdiag(
+@with_options
+def wsdiag(
     version: Annotated[
         bool,
         typer.Option(
@@ -82,4 +85,4 @@ def _wsdiag(
         ),
     ] = False,
 ) -> None:
-    pass
+    """Options before a command; all of them are answers."""

@@ -1,4 +1,4 @@
-"""The `wsdiag` script: the quickest answers first, and a last line of defence."""
+"""The `wsdiag` script: runs the command line, and reports what nobody else has caught."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
+from wsdiag.cli.exit import ExitCode, leave_quietly, print_answer
 from wsdiag.version import __version__
 
-INTERRUPTED = 130
-FAILED = 1
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
 
 
@@ -23,7 +22,7 @@ def run() -> None:
     for name in ("SIGINT", "SIGTERM"):  # until a probe takes them over
         signal.signal(getattr(signal, name), _interrupted)
     try:
-        _answer_or_run()
+        _run_command()
     except BrokenPipeError:
         leave_quietly()
     except Exception as error:
@@ -42,42 +41,24 @@ def _open_closed_streams() -> None:
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
 
 
-def _answer_or_run() -> None:
-    if sys.argv[1:] in (["--version"], ["-V"]):
-        print(f"wsdiag {__version__}", flush=True)  # without the 60 ms that typer takes to import
-        return
-    from wsdiag.cli.pages import answer
-
-    gc.disable()  # what imports make stays; `run_async` turns it on again
-    if (code := answer(sys.argv[1:])) is not None:
-        sys.exit(code)
-    _run_command()
-
-
 def _run_command() -> None:
-    from wsdiag.cli.quick import prepare
-
-    if (command := prepare(sys.argv[1:])) is not None:
-        command()
+    if sys.argv[1:] in (["--version"], ["-V"]):  # typer takes three times as long to import
+        print_answer(f"wsdiag {__version__}\n")
         return
+    gc.disable()  # what imports make stays; `run_async` turns it on again
     from wsdiag.cli.app import app
 
     app(prog_name="wsdiag")
 
 
 def _interrupted(_number: int, _frame: FrameType | None) -> NoReturn:
-    sys.exit(INTERRUPTED)
-
-
-def leave_quietly() -> None:
-    """After `| head`: nobody reads stdout any more, and flushing it at exit must not fail."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(ExitCode.INTERRUPTED)
 
 
 def _report_file(error: OSError) -> NoReturn:
     """A file of the user's (--save, --trace, a key…) that the system would not let us use."""
     print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
-    sys.exit(FAILED)
+    sys.exit(ExitCode.NO_ANSWER)
 
 
 def _report_full(error: OSError) -> NoReturn:
@@ -85,12 +66,15 @@ def _report_full(error: OSError) -> NoReturn:
     print(f"error: the output cannot be written: {error.strerror}", file=sys.stderr)
     print("hint: make room on the disk that stdout, --save or --trace writes to", file=sys.stderr)
     leave_quietly()
-    sys.exit(FAILED)
+    sys.exit(ExitCode.NO_ANSWER)
 
 
 def _report(error: Exception) -> NoReturn:
-    """Say that this is our fault, in a line that a pipeline's log can carry."""
+    """Say that this is our fault, in two lines that a pipeline's log can carry."""
     kind = type(error).__name__
     print(f"error: wsdiag failed ({kind}: {error!s:.200})", file=sys.stderr)
-    print("hint: this is a defect; WSDIAG_DEBUG=1 shows where it happened", file=sys.stderr)
-    sys.exit(FAILED)
+    print(
+        "hint: this is a bug in wsdiag, please report it; WSDIAG_DEBUG=1 shows where it happened",
+        file=sys.stderr,
+    )
+    sys.exit(ExitCode.NO_ANSWER)

@@ -1,351 +1,205 @@
-"""The options that connect, ping, idle-probe and check share (named as in curl(1))."""
+"""The options that commands share, each declared once; connection options are named as in curl(1).
+
+A new one is a field here; where the probe has a field of that name, nothing more is needed.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
 
 from wsdiag.cli.params import (
-    bad_parameter,
-    duration_option,
-    flag,
+    DURATION,
+    EXISTING_FILE,
+    FILE,
+    FILE_OR_FOLDER,
     parse_resolve,
     read_cookies,
     read_environment,
     read_headers,
     usage_errors,
+    values_of,
 )
 from wsdiag.transport.dial.options import DialOptions
 
-if TYPE_CHECKING:  # see wsdiag/cli/quick
-    from pathlib import Path
+REQUEST, TLS, ROUTE, OUTPUT = "Request", "TLS", "Route", "Output"
 
-    import typer
+Format = Literal["text", "json"]
+TableFormat = Literal["text", "json", "csv"]
+Color = Literal["auto", "always", "never"]
+TlsVersion = Literal["1.0", "1.1", "1.2", "1.3"]
 
-REQUEST, TLS, PATH, OUTPUT = "Request", "TLS", "Route", "Output"
+_request = partial(typer.Option, rich_help_panel=REQUEST)
+_tls = partial(typer.Option, rich_help_panel=TLS)
+_route = partial(typer.Option, rich_help_panel=ROUTE)
+_output = partial(typer.Option, rich_help_panel=OUTPUT)
 
-
-class Format(StrEnum):
-    """Output formats every command has."""
-
-    text = "text"
-    json = "json"
-
-
-class Color(StrEnum):
-    """When to colour."""
-
-    auto = "auto"
-    always = "always"
-    never = "never"
+FORMAT = _output("-o", "--output", help="Output format.")
+"""`-o`, whose choices are each command's own."""
+COLOR = _output("--color", help="When to colour.")
 
 
-class TlsVersion(StrEnum):
-    """TLS versions that can be asked for."""
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """How to print, for any command that measures."""
 
-    v1_0 = "1.0"
-    v1_1 = "1.1"
-    v1_2 = "1.2"
-    v1_3 = "1.3"
-
-
-class Output(NamedTuple):
-    """How to print, for any command."""
-
-    quiet: bool
-    verbose: bool
-    color: str
-    save: Path | None
-    trace: Path | None
-    show_secrets: bool
-
-
-def output_options(
-    quiet: Annotated[
-        bool, flag("-q", "--quiet", help="Only the summary or verdict.", rich_help_panel=OUTPUT)
-    ] = False,
+    quiet: Annotated[bool, _output("-q", "--quiet", help="Only the summary or verdict.")] = False
     verbose: Annotated[
-        bool,
-        flag("-v", "--verbose", help="Headers and every frame, on stderr.", rich_help_panel=OUTPUT),
-    ] = False,
-    color: Annotated[
-        Color, typer.Option("--color", help="When to colour.", rich_help_panel=OUTPUT)
-    ] = Color.auto,
+        bool, _output("-v", "--verbose", help="Headers and every frame, on stderr.")
+    ] = False
+    color: Annotated[Color, COLOR] = "auto"
     save: Annotated[
-        Path | None,
-        typer.Option(
-            "--save",
-            metavar="FILE",
-            dir_okay=False,
-            help="Final view as .svg, .html or .txt.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
+        Path | None, _output("--save", help="Final view as .svg, .html or .txt.", **FILE)
+    ] = None
     trace: Annotated[
-        Path | None,
-        typer.Option(
-            "--trace",
-            metavar="FILE",
-            dir_okay=False,
-            help="Phases, headers and frames as NDJSON.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
-    show_secrets: Annotated[
-        bool, flag("--show-secrets", help="Do not mask credentials.", rich_help_panel=OUTPUT)
-    ] = False,
-) -> Output:
-    """Build what every command's printing depends on."""
-    if save is not None and save.suffix.lower() not in (".svg", ".html", ".txt"):
-        raise bad_parameter(f"{save} must end in .svg, .html or .txt", param_hint="--save")
-    for option, path in (("--save", save), ("--trace", trace)):
-        # found out before the measurement, not after it
-        if path is not None and not path.parent.is_dir():
-            raise bad_parameter(f"no such folder: {path.parent}", param_hint=option)
-    return Output(quiet, verbose, color.value, save, trace, show_secrets)
+        Path | None, _output("--trace", help="Phases, headers and frames as NDJSON.", **FILE)
+    ] = None
+    show_secrets: Annotated[bool, _output("--show-secrets", help="Do not mask credentials.")] = (
+        False
+    )
+
+    def __post_init__(self) -> None:
+        if self.save is not None and self.save.suffix.lower() not in (".svg", ".html", ".txt"):
+            message = f"{self.save} must end in .svg, .html or .txt"
+            raise typer.BadParameter(message, param_hint="--save")
+        for option, path in (("--save", self.save), ("--trace", self.trace)):
+            # found out before the measurement, not after it
+            if path is not None and not path.parent.is_dir():
+                raise typer.BadParameter(f"no such folder: {path.parent}", param_hint=option)
 
 
-def request_options(
-    header: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-H",
-            "--header",
-            metavar="'NAME: VALUE'",
-            help="Add a header (@FILE reads them).",
-            rich_help_panel=REQUEST,
+@dataclass(frozen=True, kw_only=True)
+class RequestOptions:
+    """How to reach an endpoint; named as the fields of DialOptions where they mean the same."""
+
+    headers: Annotated[
+        list[str],
+        _request(
+            "-H", "--header", metavar="'NAME: VALUE'", help="Add a header (@FILE reads them)."
         ),
-    ] = None,
-    subprotocol: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--subprotocol",
-            metavar="NAME",
-            help="Offer a subprotocol (repeatable).",
-            rich_help_panel=REQUEST,
-        ),
-    ] = None,
+    ] = field(default_factory=list)
+    subprotocols: Annotated[
+        list[str],
+        _request("--subprotocol", metavar="NAME", help="Offer a subprotocol (repeatable)."),
+    ] = field(default_factory=list)
     origin: Annotated[
-        str | None,
-        typer.Option(
-            "--origin",
-            metavar="ORIGIN",
-            help="Origin, as a browser sends.",
-            rich_help_panel=REQUEST,
-        ),
-    ] = None,
+        str | None, _request("--origin", metavar="ORIGIN", help="Origin, as a browser sends.")
+    ] = None
     user: Annotated[
         str | None,
-        typer.Option(
-            "-u",
-            "--user",
-            metavar="USER[:PASSWORD]",
-            help="Basic authentication.",
-            rich_help_panel=REQUEST,
-        ),
-    ] = None,
+        _request("-u", "--user", metavar="USER[:PASSWORD]", help="Basic authentication."),
+    ] = None
     bearer_env: Annotated[
         str | None,
-        typer.Option(
-            "--bearer-env",
-            metavar="NAME",
-            help="Bearer token from this environment variable.",
-            rich_help_panel=REQUEST,
+        _request(
+            "--bearer-env", metavar="NAME", help="Bearer token from this environment variable."
         ),
-    ] = None,
-    cookie: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-b",
-            "--cookie",
-            metavar="NAME=VALUE",
-            help="Send a cookie (repeatable).",
-            rich_help_panel=REQUEST,
-        ),
-    ] = None,
+    ] = None
+    cookies: Annotated[
+        list[str],
+        _request("-b", "--cookie", metavar="NAME=VALUE", help="Send a cookie (repeatable)."),
+    ] = field(default_factory=list)
     user_agent: Annotated[
-        str | None,
-        typer.Option(
-            "-A", "--user-agent", metavar="TEXT", help="User-Agent.", rich_help_panel=REQUEST
-        ),
-    ] = None,
+        str | None, _request("-A", "--user-agent", metavar="TEXT", help="User-Agent.")
+    ] = None
     compression: Annotated[
         bool | None,
-        flag(
+        _request(
             "--compression/--no-compression",
             help="Offer permessage-deflate or not; connect and check do by default.",
-            rich_help_panel=REQUEST,
         ),
-    ] = None,
-    insecure: Annotated[
-        bool, flag("-k", "--insecure", help="Do not verify the certificate.", rich_help_panel=TLS)
-    ] = False,
+    ] = None
+    insecure: Annotated[bool, _tls("-k", "--insecure", help="Do not verify the certificate.")] = (
+        False
+    )
     cacert: Annotated[
-        Path | None,
-        typer.Option(
-            "--cacert",
-            metavar="FILE",
-            exists=True,
-            readable=True,
-            help="Trust this CA (file or folder).",
-            rich_help_panel=TLS,
-        ),
-    ] = None,
+        Path | None, _tls("--cacert", help="Trust this CA (file or folder).", **FILE_OR_FOLDER)
+    ] = None
     cert: Annotated[
-        Path | None,
-        typer.Option(
-            "--cert",
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help="Client certificate (PEM).",
-            rich_help_panel=TLS,
-        ),
-    ] = None,
-    key: Annotated[
-        Path | None,
-        typer.Option(
-            "--key",
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help="Its key (PEM).",
-            rich_help_panel=TLS,
-        ),
-    ] = None,
+        Path | None, _tls("--cert", help="Client certificate (PEM).", **EXISTING_FILE)
+    ] = None
+    key: Annotated[Path | None, _tls("--key", help="Its key (PEM).", **EXISTING_FILE)] = None
     key_password_env: Annotated[
         str | None,
-        typer.Option(
+        _tls(
             "--key-password-env",
             metavar="NAME",
             help="Key's password from this environment variable.",
-            rich_help_panel=TLS,
         ),
-    ] = None,
+    ] = None
     tls_min: Annotated[
-        TlsVersion | None,
-        typer.Option("--tls-min", help="Oldest TLS version to accept.", rich_help_panel=TLS),
-    ] = None,
+        TlsVersion | None, _tls("--tls-min", help="Oldest TLS version to accept.")
+    ] = None
     tls_max: Annotated[
-        TlsVersion | None,
-        typer.Option("--tls-max", help="Newest TLS version to offer.", rich_help_panel=TLS),
-    ] = None,
+        TlsVersion | None, _tls("--tls-max", help="Newest TLS version to offer.")
+    ] = None
     sni: Annotated[
-        str | None,
-        typer.Option(
-            "--sni",
-            metavar="NAME",
-            help="Server name to ask for and to verify.",
-            rich_help_panel=TLS,
-        ),
-    ] = None,
+        str | None, _tls("--sni", metavar="NAME", help="Server name to ask for and to verify.")
+    ] = None
     proxy: Annotated[
         str | None,
-        typer.Option(
+        _route(
             "-x",
             "--proxy",
             metavar="URL",
             help="http://, https://, socks5:// or socks5h://; '' for none.",
-            rich_help_panel=PATH,
         ),
-    ] = None,
+    ] = None
     noproxy: Annotated[
-        str | None,
-        typer.Option(
-            "--noproxy", metavar="HOSTS", help="Hosts to reach directly.", rich_help_panel=PATH
-        ),
-    ] = None,
+        str | None, _route("--noproxy", metavar="HOSTS", help="Hosts to reach directly.")
+    ] = None
     resolve: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--resolve",
-            metavar="HOST:PORT:ADDRESS",
-            help="Use this address for that host.",
-            rich_help_panel=PATH,
-        ),
-    ] = None,
+        list[str],
+        _route("--resolve", metavar="HOST:PORT:ADDRESS", help="Use this address for that host."),
+    ] = field(default_factory=list)
     unix_socket: Annotated[
-        Path | None,
-        typer.Option(
-            "--unix-socket",
-            metavar="PATH",
-            help="Connect through this socket.",
-            rich_help_panel=PATH,
-        ),
-    ] = None,
-    ipv4: Annotated[bool, flag("-4", "--ipv4", help="IPv4 only.", rich_help_panel=PATH)] = False,
-    ipv6: Annotated[bool, flag("-6", "--ipv6", help="IPv6 only.", rich_help_panel=PATH)] = False,
-    location: Annotated[
-        bool, flag("-L", "--location", help="Follow redirects.", rich_help_panel=PATH)
-    ] = False,
+        Path | None, _route("--unix-socket", metavar="PATH", help="Connect through this socket.")
+    ] = None
+    ipv4: Annotated[bool, _route("-4", "--ipv4", help="IPv4 only.")] = False
+    ipv6: Annotated[bool, _route("-6", "--ipv6", help="IPv6 only.")] = False
+    location: Annotated[bool, _route("-L", "--location", help="Follow redirects.")] = False
     max_redirs: Annotated[
-        int,
-        typer.Option(
-            "--max-redirs",
-            min=0,
-            metavar="N",
-            help="Redirects to follow at most.",
-            rich_help_panel=PATH,
-        ),
-    ] = 5,
+        int, _route("--max-redirs", min=0, metavar="N", help="Redirects to follow at most.")
+    ] = 5
     connect_timeout: Annotated[
-        float,
-        duration_option(
-            "--connect-timeout",
-            help="For the whole dial.",
-            show_default="10s",
-            rich_help_panel=PATH,
-        ),
-    ] = 10.0,
-) -> DialOptions:
-    """Build how to reach the endpoint; `compression` is settled by each command's default."""
-    if ipv4 and ipv6:
-        raise bad_parameter("-4 and -6 exclude each other", param_hint="-4/-6")
-    if user is not None and bearer_env is not None:
-        raise bad_parameter("-u and --bearer-env exclude each other", param_hint="-u")
-    if cert is None and key is not None:
-        raise bad_parameter("a --key needs its --cert", param_hint="--key")
-    if tls_min is not None and tls_max is not None and tls_min > tls_max:
-        raise bad_parameter(f"{tls_min} is newer than --tls-max {tls_max}", param_hint="--tls-min")
-    dial = DialOptions(
-        headers=read_headers(header or []),
-        subprotocols=tuple(subprotocol or ()),
-        origin=origin,
-        user=user,
-        bearer=read_environment(bearer_env, "--bearer-env"),
-        cookies=read_cookies(cookie or []),
-        user_agent=user_agent,
-        compression=compression,
-        insecure=insecure,
-        cacert=cacert,
-        cert=cert,
-        key=key,
-        key_password=read_environment(key_password_env, "--key-password-env"),
-        tls_min=tls_min,
-        tls_max=tls_max,
-        sni=sni,
-        proxy=proxy,
-        noproxy=noproxy,
-        resolve=_resolved(resolve or []),
-        unix_socket=None if unix_socket is None else str(unix_socket),
-        family=4 if ipv4 else 6 if ipv6 else None,
-        location=location,
-        max_redirs=max_redirs,
-        connect_timeout=connect_timeout,
-    )
-    if cert is None and user is None:
-        return dial
-    from wsdiag.cli.asking import ask_for_passwords
+        float, _route("--connect-timeout", help="For the whole dial.", **DURATION)
+    ] = 10.0
 
-    return ask_for_passwords(dial)
+    def dial(self, *, compression: bool) -> DialOptions:
+        """How to dial; `compression`: whether this command offers it by default.
 
+        Prompts for missing passwords on a terminal.
+        """
+        if self.ipv4 and self.ipv6:
+            raise typer.BadParameter("-4 and -6 exclude each other", param_hint="-4/-6")
+        if self.user is not None and self.bearer_env is not None:
+            raise typer.BadParameter("-u and --bearer-env exclude each other", param_hint="-u")
+        if self.cert is None and self.key is not None:
+            raise typer.BadParameter("a --key needs its --cert", param_hint="--key")
+        if self.tls_min is not None and self.tls_max is not None and self.tls_min > self.tls_max:
+            message = f"{self.tls_min} is newer than --tls-max {self.tls_max}"
+            raise typer.BadParameter(message, param_hint="--tls-min")
+        with usage_errors("--resolve"):
+            resolve = tuple(triple for text in self.resolve for triple in parse_resolve(text))
+        values = values_of(self, "bearer_env", "key_password_env", "ipv4", "ipv6")
+        values |= {
+            "headers": read_headers(self.headers),
+            "subprotocols": tuple(self.subprotocols),
+            "cookies": read_cookies(self.cookies),
+            "bearer": read_environment(self.bearer_env, "--bearer-env"),
+            "key_password": read_environment(self.key_password_env, "--key-password-env"),
+            "resolve": resolve,
+            "unix_socket": None if self.unix_socket is None else str(self.unix_socket),
+            "family": 4 if self.ipv4 else 6 if self.ipv6 else None,
+            "compression": compression if self.compression is None else self.compression,
+        }
+        dial = DialOptions(**values)
+        if self.cert is None and self.user is None:
+            return dial
+        from wsdiag.cli.password_prompt import prompt_for_passwords
 
-def _resolved(texts: list[str]) -> tuple[tuple[str, int, str], ...]:
-    with usage_errors("--resolve"):
-        return tuple(triple for text in texts for triple in parse_resolve(text))
-
-
-def default_compression(dial: DialOptions, offer: bool) -> DialOptions:
-    """`dial` with a command's default where the user said neither yes nor no."""
-    return dial if dial.compression is not None else replace(dial, compression=offer)
+        return prompt_for_passwords(dial)

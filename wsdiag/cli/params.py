@@ -7,23 +7,16 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import typer
 
 from wsdiag.units import parse_duration, parse_size
-
-if TYPE_CHECKING:  # its import takes longer than a Ping: see wsdiag/cli/quick
-    import typer
 
 T = TypeVar("T")
 
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-
-
-def bad_parameter(message: str, *, param_hint: str | None = None) -> typer.BadParameter:
-    """A usage error to raise; `param_hint` names the option."""
-    import typer
-
-    return typer.BadParameter(message, param_hint=param_hint)
 
 
 def usage(parse: Callable[[str], T]) -> Callable[[str], T]:
@@ -35,10 +28,18 @@ def usage(parse: Callable[[str], T]) -> Callable[[str], T]:
         try:
             return parse(text)
         except ValueError as error:
-            raise bad_parameter(str(error)) from None
+            raise typer.BadParameter(str(error)) from None
 
-    parser.__name__ = parse.__name__
     return parser
+
+
+def values_of(group: Any, *without: str) -> dict[str, Any]:
+    """The options of a group by name, `without` some: keywords for the probe's own options."""
+    return {
+        field.name: getattr(group, field.name)
+        for field in fields(group)
+        if field.name not in without
+    }
 
 
 @contextmanager
@@ -47,7 +48,7 @@ def usage_errors(option: str | None = None) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise bad_parameter(str(error), param_hint=option) from None
+        raise typer.BadParameter(str(error), param_hint=option) from None
 
 
 def parse_positive(text: str) -> float:
@@ -58,13 +59,6 @@ def parse_positive(text: str) -> float:
     return seconds
 
 
-def duration_option(*names: str, **more: Any) -> Any:
-    """An option that takes a duration (`250ms`, `2s`, `1m30s`, bare seconds) as float seconds."""
-    import typer
-
-    return typer.Option(*names, parser=usage(parse_positive), metavar="DURATION", **more)
-
-
 def parse_percent(text: str) -> float:
     """0 to 100, with or without a percent sign; ValueError."""
     try:
@@ -72,29 +66,27 @@ def parse_percent(text: str) -> float:
     except ValueError:
         share = -1.0
     if not 0 <= share <= 100:
-        raise ValueError(f"{text!r} is no percentage from 0 to 100")
+        raise ValueError(f"{text!r} is not a percentage from 0 to 100")
     return share
 
 
-def percent_option(*names: str, **more: Any) -> Any:
-    """An option that takes a percentage (`5`, `0.5`, `10%`) as float percent."""
-    import typer
-
-    return typer.Option(*names, parser=usage(parse_percent), metavar="PERCENT", **more)
+def _kind(name: str, parse: Callable[[str], Any]) -> dict[str, Any]:
+    return {"parser": usage(parse), "metavar": name}
 
 
-def size_option(*names: str, **more: Any) -> Any:
-    """An option that takes a size (`64`, `16k`, `4M`) as int bytes."""
-    import typer
-
-    return typer.Option(*names, parser=usage(parse_size), metavar="SIZE", **more)
-
-
-def flag(*names: str, **more: Any) -> Any:
-    """An option without a value."""
-    import typer
-
-    return typer.Option(*names, metavar="", **more)
+# Kinds of values, as keywords for typer.Option.
+DURATION = _kind("DURATION", parse_positive)
+"""`250ms`, `2s`, `1m30s` or bare seconds, as float seconds."""
+MILLISECONDS = _kind("DURATION", lambda text: parse_positive(text) * 1e3)
+"""A duration, as float milliseconds."""
+PERCENT = _kind("PERCENT", parse_percent)
+"""`5`, `0.5` or `10%`, as float percent."""
+SIZE = _kind("SIZE", parse_size)
+"""`64`, `16k` or `4M`, as int bytes."""
+FILE: dict[str, Any] = {"metavar": "FILE", "dir_okay": False}
+EXISTING_FILE: dict[str, Any] = {**FILE, "exists": True}
+FILE_OR_FOLDER: dict[str, Any] = {"metavar": "FILE", "exists": True, "readable": True}
+PORT: dict[str, Any] = {"metavar": "PORT", "min": 0, "max": 65535}
 
 
 def parse_header(text: str) -> tuple[str, str]:
@@ -130,8 +122,8 @@ def read_cookies(values: list[str]) -> tuple[str, ...]:
     """Cookies of repeated `-b`; a usage error for one that is a file's name, as in curl(1)."""
     for value in values:
         if "=" not in value:
-            raise bad_parameter(
-                f"{value!r} is no NAME=VALUE; files of cookies are not read", param_hint="-b"
+            raise typer.BadParameter(
+                f"{value!r} is not NAME=VALUE; files of cookies are not read", param_hint="-b"
             )
     return tuple(values)
 
@@ -144,7 +136,7 @@ def _header_file(name: str) -> list[str]:
             with open(name, encoding="utf-8") as file:
                 text = file.read()
     except (OSError, UnicodeDecodeError) as error:
-        raise bad_parameter(
+        raise typer.BadParameter(
             f"cannot read headers from {name!r}: {error}", param_hint="'-H' / '--header'"
         ) from None
     return [line for line in text.splitlines() if line.strip()]
@@ -153,7 +145,7 @@ def _header_file(name: str) -> list[str]:
 def parse_resolve(text: str) -> tuple[tuple[str, int, str], ...]:
     """(host, port, address) for each address of `HOST:PORT:ADDRESS[,ADDRESS…]`, as in curl(1).
 
-    ValueError otherwise: an address that is none would be looked up as if nothing had been said.
+    ValueError otherwise: a name in the address's place would be looked up as if nothing were said.
     """
     import ipaddress
 
@@ -179,5 +171,5 @@ def read_environment(name: str | None, option: str) -> str | None:
         return None
     value = os.environ.get(name)
     if not value:
-        raise bad_parameter(f"environment variable {name} is not set", param_hint=option)
+        raise typer.BadParameter(f"environment variable {name} is not set", param_hint=option)
     return value

@@ -3,105 +3,90 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
-from wsdiag.judgement.summary_text import number
+from wsdiag.judgement.totals import PingTotals
 from wsdiag.units import format_duration
 
 # The usual defaults of servers and clients: a Ping every 20 s, 20 s for its Pong.
 DEFAULT_TIMEOUT_S = 20.0
 DEFAULT_INTERVAL_S = 20.0
 HEADROOM = 3.0
-
-
-class AdviceFacts(NamedTuple):
-    """What advice rests on; times in ms."""
-
-    p50_ms: float | None
-    slowest_ms: float | None
-    """The longest answer, late ones included."""
-    lost: int = 0
-    """Not answered in time on a connection that stayed open."""
-    received: int = 0
-    late: int = 0
-    overtaken: int = 0
-    """Lost Pings whose successors were answered on the same connection."""
-    closed_by: str | None = None
-    """The reason of a Close frame that ended a connection, if any."""
-    close_code: int | None = None
-    no_echo: bool = False
-    unmatched: int = 0
+_STEP_S = 5.0
 
 
 def safe_timeout_s(slowest_ms: float) -> float:
-    """A Pong deadline in s with threefold room over the slowest answer, in steps of 5 s."""
-    return max(DEFAULT_TIMEOUT_S, math.ceil(slowest_ms * HEADROOM / 1e3 / 5) * 5.0)
+    """A Pong timeout in s with threefold room over the slowest answer, in steps of 5 s."""
+    return max(DEFAULT_TIMEOUT_S, math.ceil(slowest_ms * HEADROOM / 1e3 / _STEP_S) * _STEP_S)
 
 
-def advice(seen: AdviceFacts) -> list[str]:
+def advice(totals: PingTotals) -> list[str]:
     """Sentences with a setting and its reason; empty when the usual defaults are fine."""
-    told = [_slow(seen), _overtaken(seen), _lost(seen), _keepalive_close(seen)]
-    told += [_no_echo(seen) if seen.no_echo else _no_pong(seen)]
-    return [sentence for sentence in told if sentence]
+    sentences = [_slow(totals), _overtaken(totals), _lost(totals), _keepalive_close(totals)]
+    sentences.append(_no_echo(totals) if totals.no_echo else _no_pong(totals))
+    return [sentence for sentence in sentences if sentence]
 
 
-def _slow(seen: AdviceFacts) -> str:
-    if seen.slowest_ms is None:
+def _slow(totals: PingTotals) -> str:
+    slowest_s = (totals.slowest_ms or 0.0) / 1e3
+    timeout_s = safe_timeout_s(slowest_s * 1e3)
+    if timeout_s <= DEFAULT_TIMEOUT_S:
         return ""
-    timeout = safe_timeout_s(seen.slowest_ms)
-    if timeout <= DEFAULT_TIMEOUT_S:
-        return ""
+    exceeded_s = min(DEFAULT_TIMEOUT_S, (math.ceil(slowest_s / _STEP_S) - 1) * _STEP_S)
     return (
-        f"The slowest answer took {format_duration(seen.slowest_ms / 1e3)}: with the usual "
-        f"ping_timeout of 20 s a client would be close to being dropped, or is. Set "
-        f"ping_timeout to {format_duration(timeout)} or more (three times what was seen), and "
-        f"ping_interval to {format_duration(max(DEFAULT_INTERVAL_S, timeout / 2))}."
+        f"The slowest answer took {format_duration(slowest_s)}: a client with "
+        f"ping_timeout={exceeded_s:g} s would have been dropped. Set ping_timeout to "
+        f"{format_duration(timeout_s)} or more (three times what was seen), and ping_interval to "
+        f"{format_duration(max(DEFAULT_INTERVAL_S, timeout_s / 2))}."
     )
 
 
-def _overtaken(seen: AdviceFacts) -> str:
-    if not seen.overtaken:
+def _overtaken(totals: PingTotals) -> str:
+    if not totals.overtaken:
         return ""
     return (
-        f"{seen.overtaken} unanswered Ping{'s' if seen.overtaken > 1 else ''} had a later one "
-        "answered: an endpoint may answer only the latest Ping (RFC 6455, 5.5.3), so this need "
-        "not be loss. A longer -i tells the two apart."
+        f"{totals.overtaken} unanswered Ping{'s' * (totals.overtaken > 1)} had a later one "
+        "answered: an endpoint may answer only the latest Ping (RFC 6455, 5.5.3), so this is not "
+        "necessarily loss. A longer -i tells the two apart."
     )
 
 
-def _lost(seen: AdviceFacts) -> str:
-    really = seen.lost - seen.overtaken
-    if really <= 0 or not seen.received:
+def _lost(totals: PingTotals) -> str:
+    # What a drop cut off, or a later Pong made up for, is no loss to explain.
+    lost = totals.lost - totals.cut_off - totals.overtaken
+    if lost <= 0 or not totals.received:
         return ""
+    usual_s = (totals.statistics.percentile(50) or 0.0) / 1e3
     return (
-        f"{really} Ping{'s were' if really > 1 else ' was'} not answered in time although the "
-        "usual answer took "
-        f"{number(seen.p50_ms or 0)} ms: TCP repairs loss by itself, so a connection that stays "
-        "silent is cut or stuck. Keep ping_interval at 20 s so that clients notice, and let them "
-        "reconnect."
+        f"{lost} Ping{'s were' if lost > 1 else ' was'} not answered in time, although the usual "
+        f"answer took {format_duration(usual_s)}: TCP retransmits lost data; if it stays silent "
+        "the connection is broken. Keep ping_interval at 20 s so that clients notice, and let "
+        "them reconnect."
     )
 
 
-def _keepalive_close(seen: AdviceFacts) -> str:
-    reason = (seen.closed_by or "").lower()
-    if not any(word in reason for word in ("keepalive", "ping", "pong", "heartbeat")):
+def _keepalive_close(totals: PingTotals) -> str:
+    drop = totals.last_drop
+    reason = drop.reason if drop is not None else None
+    if drop is None or reason is None:
+        return ""
+    if not any(word in reason.lower() for word in ("keepalive", "ping", "pong", "heartbeat")):
         return ""
     return (
-        f"The server closed with {seen.close_code} {seen.closed_by!r}: its own keepalive got no "
-        "answer it accepted within its ping_timeout. Raise it on the server, or answer its "
-        "Pings sooner."
+        f"The server closed with {drop.code} {reason!r}: its own keepalive got no answer it "
+        "accepted within its ping_timeout. Raise it on the server, or answer its Pings sooner."
     )
 
 
-def _no_pong(seen: AdviceFacts) -> str:
-    if seen.received or not seen.lost:
+def _no_pong(totals: PingTotals) -> str:
+    lost = totals.lost - totals.cut_off
+    if totals.received or not lost:
         return ""
-    if seen.late:
+    if totals.late:
         return "Answers came, but all of them too late: a longer -W measures them."
-    if seen.unmatched >= seen.lost:
+    if totals.unmatched >= lost:
         return (
-            f"{seen.unmatched} Pongs came, but none with the payload of a Ping: RFC 6455, 5.5.3 "
-            "wants it back unchanged, and clients that check drop such a server."
+            f"{totals.unmatched} Pongs came, but none with the payload of a Ping: RFC 6455, 5.5.3 "
+            "requires it unchanged, and clients that check drop such a server."
         )
     return (
         "No Ping was answered: RFC 6455, 5.5.2 says an endpoint must, and clients that keep alive "
@@ -109,8 +94,8 @@ def _no_pong(seen: AdviceFacts) -> str:
     )
 
 
-def _no_echo(seen: AdviceFacts) -> str:
-    others = f" (it sent {seen.unmatched} other messages)" if seen.unmatched else ""
+def _no_echo(totals: PingTotals) -> str:
+    others = f" (it sent {totals.unmatched} other messages)" if totals.unmatched else ""
     return (
         f"No message came back: this endpoint does not echo{others}. "
         "Use --mode ping, which every WebSocket endpoint answers (RFC 6455, 5.5.2)."

@@ -1,26 +1,40 @@
-"""Whose latency is it? One pure function from a round trip's facts to its cause, with the reasons.
+"""Whose latency is it: the network's, the endpoint's, our own queue's, or this machine's?
 
-What decides, in order (`cause_of`); only an outlier has a cause at all:
+Why the kernel's timestamps and TCP_INFO can tell them apart. A Ping's time line, us to peer:
 
-1. **local**: the times were taken in user space and our own process slept through the answer. With
-   the kernel's stamps our sleep is not in the figure, so it cannot be the cause.
-2. **queue**: data of our own stood in front of the Ping: unsent, or unacknowledged, or sent and
-   not worked off by the endpoint yet. A Ping cannot overtake it (RFC 6455 has one byte stream).
-3. **network**: segments came out of order or TCP retransmitted while the Ping was out, or its
-   answer stood in line behind one that was lost, or most of the excess had passed before the peer's
-   kernel acknowledged the Ping, or TCP's own round trip rose enough to explain it. The peer's
-   kernel acknowledges without its application, so a late ACK is the path's doing.
-4. **endpoint**: most of the excess passed after the acknowledgement, or nothing above happened:
-   the application, or a proxy that holds the answer, was busy. Not claimed right after a loss,
-   where a lost answer looks the same.
+    written      sent by the      acknowledged by     answered by the        the Pong reaches
+    by wsdiag    kernel           the peer's kernel   peer's application     our kernel, then us
+    |-- queue ---|---- network, there and back -------|
+                 |--------------------- the round trip that is reported -----|-- local --|
 
-Where the facts are missing there is no cause: a wrong verdict is worse than none.
+TCP's acknowledgement comes from the peer's *kernel*, which needs no application for it. So an ACK
+that came in time (SO_TIMESTAMPING reports it per segment) clears the path: the rest of the wait was
+spent above TCP, in the application or in a proxy that holds the answer. A late ACK, retransmissions
+(`tcpi_total_retrans`) or segments out of order (`tcpi_rcv_ooopack`) point at the path. Kernel
+timestamps keep our own process out of the figure: if it sleeps between the packet's arrival and its
+`recvmsg`, the round trip does not grow. In user space it does, and a heartbeat of the event loop
+says for how long we slept.
+
+What decides, in this order, and why. Only an outlier has a cause at all:
+
+1. local: it would spoil every later comparison, so it comes first; only with user-space times.
+2. queue: data of our own was ahead of the Ping, unsent, unacknowledged, or not processed by the
+   endpoint yet. A WebSocket is one byte stream, nothing overtakes. A full queue also shows as late
+   ACKs and retransmissions, hence before the network.
+3. network: loss, or most of the excess had passed before the ACK. A peer may delay an ACK by 40 ms,
+   which is not the path's doing. Where no ACK was timed, TCP's smoothed round trip must have risen
+   enough. An answer that came in one burst with a repaired loss shares its cause, as TCP delivers
+   in order.
+4. endpoint: none of the above, although the kernel was asked. Not claimed within a few answers of a
+   loss, when the peer's kernel acknowledges at once: an answer that is lost looks the same then.
+
+Where the kernel could not be asked there is no cause: a wrong verdict is worse than none.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections import deque
+from collections import Counter, deque
 from typing import NamedTuple
 
 from wsdiag.records import Cause, Clock
@@ -38,13 +52,16 @@ BACKLOG_BYTES = 64 * 1024
 DELAYED_ACK_MS = 40.0
 # Linux stays in that mode for up to 16 segments (TCP_MAX_QUICKACKS); answers here are one each.
 LOSS_REMEMBERED = 5
+# What TCP held back behind a lost segment is delivered at once when the segment is there.
+_BURST_NS = 1_000_000
 
 
-class RoundTripFacts(NamedTuple):
+class RoundTrip(NamedTuple):
     """What is known about one round trip; times in ms, None where it could not be measured."""
 
     rtt_ms: float
     clock: Clock = "user"
+    """Where its arrival was stamped: the kernel's stamp keeps our own sleep out of `rtt_ms`."""
     tcp: bool = True
     """False on a Unix socket: there is no network to blame."""
     tcp_rtt_ms: float | None = None
@@ -57,10 +74,8 @@ class RoundTripFacts(NamedTuple):
     """Message bytes written since the last answered Ping: the endpoint may still be at them."""
     reordered: int | None = None
     """Segments that arrived out of order meanwhile: one of the peer's was lost on the way."""
-    acked_by_ms: float | None = None
-    """After the Ping, a time by which its bytes had been acknowledged."""
-    unacked_for_ms: float | None = None
-    """After the Ping, the last time at which its bytes were known to be unacknowledged."""
+    acked_ms: float | None = None
+    """When TCP's acknowledgement of the Ping's last byte arrived, after the Ping."""
     behind_loss: bool = False
     """Answered in one burst with a Ping that loss had delayed: TCP delivers in order."""
     after_loss: bool = False
@@ -68,13 +83,32 @@ class RoundTripFacts(NamedTuple):
     stalled_ms: float = 0.0
     """How long our own process did not run between the Ping and its answer being read."""
 
+    @property
+    def shows_loss(self) -> bool:
+        """Whether a segment was lost meanwhile: ours (retransmitted) or the peer's (a gap)."""
+        return bool(self.retransmits or self.reordered or self.behind_loss)
+
 
 class Normal(NamedTuple):
-    """What is usual on this connection: the median and the limit beyond which lies an outlier."""
+    """What is usual on this connection: the median, and the limit beyond which lies an outlier."""
 
     median_ms: float
     limit_ms: float
     tcp_rtt_ms: float | None = None
+
+
+class _Window:
+    """The last 300 values, in order."""
+
+    def __init__(self) -> None:
+        self._recent: deque[float] = deque()
+        self.ordered: list[float] = []
+
+    def add(self, value: float) -> None:
+        self._recent.append(value)
+        insort(self.ordered, value)
+        if len(self._recent) > WINDOW:
+            del self.ordered[bisect_left(self.ordered, self._recent.popleft())]
 
 
 class Baseline:
@@ -85,83 +119,92 @@ class Baseline:
     """
 
     def __init__(self) -> None:
-        self._recent: deque[float] = deque()
-        self._ordered: list[float] = []
-        self._tcp: deque[float] = deque(maxlen=WINDOW)
+        self._rtts, self._tcp_rtts = _Window(), _Window()
 
     def add(self, rtt_ms: float, tcp_rtt_ms: float | None = None) -> None:
         """Take a round trip and TCP's own, in ms; outliers too, for a new normal must be found."""
-        self._recent.append(rtt_ms)
-        insort(self._ordered, rtt_ms)
-        if len(self._recent) > WINDOW:
-            del self._ordered[bisect_left(self._ordered, self._recent.popleft())]
+        self._rtts.add(rtt_ms)
         if tcp_rtt_ms is not None:
-            self._tcp.append(tcp_rtt_ms)
+            self._tcp_rtts.add(tcp_rtt_ms)
 
     def normal(self) -> Normal | None:
         """What is usual, or None before there are enough samples to say."""
-        count = len(self._ordered)
-        if count < WARM_UP:
+        rtts, tcp_rtts = self._rtts.ordered, self._tcp_rtts.ordered
+        if len(rtts) < WARM_UP:
             return None
-        median = self._ordered[count // 2]
-        spread = median - self._ordered[count // 4]
+        median = rtts[len(rtts) // 2]
+        spread = median - rtts[len(rtts) // 4]
         margin = max(SPREADS * spread, SHARE_OF_MEDIAN * median, FLOOR_MS)
-        return Normal(median, median + margin, self._usual_tcp())
-
-    def _usual_tcp(self) -> float | None:
         # The window's minimum would remember one lucky moment; its median follows the path.
-        return sorted(self._tcp)[len(self._tcp) // 2] if self._tcp else None
+        return Normal(median, median + margin, tcp_rtts[len(tcp_rtts) // 2] if tcp_rtts else None)
 
 
-def shows_loss(facts: RoundTripFacts) -> bool:
-    """Whether a segment was lost meanwhile, ours (retransmitted) or the peer's (a gap seen)."""
-    return bool(facts.retransmits or facts.reordered or facts.behind_loss)
+class Attributor:
+    """Gives each outlier its cause, as the round trips come in, and counts them."""
+
+    def __init__(self, baseline: Baseline | None = None) -> None:
+        self.baseline = Baseline() if baseline is None else baseline
+        self.causes: Counter[Cause] = Counter()
+        self.unexplained = 0
+        self.retransmitted = 0
+        """Outliers of the network during which a segment was lost."""
+        self._repaired_ns: int | None = None
+        self._answers_since_loss = LOSS_REMEMBERED
+
+    def add(self, trip: RoundTrip, arrived_ns: int, *, usual: bool = True) -> Cause | None:
+        """Take the next answer; its cause, None for no outlier and where the facts do not say.
+
+        `usual` False (under load) keeps it out of the baseline.
+        """
+        if self._repaired_ns is not None and arrived_ns - self._repaired_ns <= _BURST_NS:
+            trip = trip._replace(behind_loss=True)
+        elif self._answers_since_loss < LOSS_REMEMBERED:
+            trip = trip._replace(after_loss=True)
+        lossy = trip.shows_loss
+        self._answers_since_loss = 0 if lossy else self._answers_since_loss + 1
+        normal = self.baseline.normal()
+        cause = None
+        if normal is not None and trip.rtt_ms > normal.limit_ms:
+            cause = _cause_of_outlier(trip, normal)
+            if cause is None:
+                self.unexplained += 1
+            else:
+                self.causes[cause] += 1
+            if cause == "network" and lossy:
+                self.retransmitted += 1
+                self._repaired_ns = arrived_ns
+        if usual:
+            self.baseline.add(trip.rtt_ms, trip.tcp_rtt_ms)
+        return cause
 
 
-def is_outlier(rtt_ms: float, normal: Normal | None) -> bool:
-    """Whether a round trip is far enough from the usual to deserve a cause."""
-    return normal is not None and rtt_ms > normal.limit_ms
-
-
-def cause_of(facts: RoundTripFacts, normal: Normal | None) -> Cause | None:
-    """The cause of one outlier; None for a usual round trip and where the facts do not say."""
-    if normal is None or not is_outlier(facts.rtt_ms, normal):
-        return None
-    excess = facts.rtt_ms - normal.median_ms
-    if facts.clock == "user" and facts.stalled_ms >= excess / 2:
+def _cause_of_outlier(trip: RoundTrip, normal: Normal) -> Cause | None:
+    """The order of the questions is explained above."""
+    excess = trip.rtt_ms - normal.median_ms
+    if trip.clock == "user" and trip.stalled_ms >= excess / 2:
         return "local"
-    if _waited_in_line(facts):
+    if (trip.queued_bytes or 0) >= QUEUED_BYTES or trip.backlog_bytes >= BACKLOG_BYTES:
         return "queue"
-    if not facts.tcp:
+    if not trip.tcp:
         return "endpoint"
-    if facts.retransmits is None:
+    if trip.retransmits is None:
         return None
-    if _path_was_slow(facts, normal, excess):
+    if _path_was_slow(trip, normal, excess):
         return "network"
-    # After a loss the peer's kernel acknowledges at once, before its answer: when that answer is
-    # lost in turn, it looks from here like a busy endpoint.
-    return None if facts.after_loss else "endpoint"
+    return None if trip.after_loss else "endpoint"
 
 
-def _waited_in_line(facts: RoundTripFacts) -> bool:
-    return (facts.queued_bytes or 0) >= QUEUED_BYTES or facts.backlog_bytes >= BACKLOG_BYTES
-
-
-def _path_was_slow(facts: RoundTripFacts, normal: Normal, excess: float) -> bool:
-    if facts.reordered or facts.behind_loss:
+def _path_was_slow(trip: RoundTrip, normal: Normal, excess: float) -> bool:
+    if trip.reordered or trip.behind_loss:
         return True
-    if facts.acked_by_ms is not None and facts.rtt_ms - facts.acked_by_ms >= excess / 2:
+    if trip.acked_ms is not None and trip.rtt_ms - trip.acked_ms >= excess / 2:
         # Whatever was retransmitted, it was not what the Pong waited for.
         return False
-    if facts.retransmits:
+    if trip.retransmits:
         return True
-    if facts.unacked_for_ms is not None:
-        return facts.unacked_for_ms - normal.median_ms - DELAYED_ACK_MS >= excess / 2
-    return _smoothed_rise(facts, normal) >= excess / 2
-
-
-def _smoothed_rise(facts: RoundTripFacts, normal: Normal) -> float:
-    if facts.tcp_rtt_ms is None or normal.tcp_rtt_ms is None:
-        return 0.0
+    if trip.acked_ms is not None:
+        return trip.acked_ms - normal.median_ms - DELAYED_ACK_MS >= excess / 2
+    if trip.tcp_rtt_ms is None or normal.tcp_rtt_ms is None:
+        return False
     # One sample moves the smoothed round trip by an eighth of its excess (RFC 6298, 2.3).
-    return (facts.tcp_rtt_ms - normal.tcp_rtt_ms) * 8
+    return (trip.tcp_rtt_ms - normal.tcp_rtt_ms) * 8 >= excess / 2

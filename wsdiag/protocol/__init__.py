@@ -35,83 +35,50 @@ What `__all__` names is public; the modules it comes from may change.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from wsdiag._lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from wsdiag.protocol.client_handshake import Accepted, ClientHandshake
-    from wsdiag.protocol.codes import Opcode, Role, State, close_code_name
-    from wsdiag.protocol.connection import Connection
-    from wsdiag.protocol.deflate import DeflateOffer, PerMessageDeflate
-    from wsdiag.protocol.errors import HandshakeError, LocalProtocolError, ProtocolViolation
-    from wsdiag.protocol.events import (
-        BinaryMessage,
-        Close,
-        Event,
-        Ping,
-        Pong,
-        TextMessage,
-        Violation,
+    from wsdiag.protocol.client_handshake import Accepted as Accepted
+    from wsdiag.protocol.client_handshake import ClientHandshake as ClientHandshake
+    from wsdiag.protocol.codes import Opcode as Opcode
+    from wsdiag.protocol.codes import Role as Role
+    from wsdiag.protocol.codes import State as State
+    from wsdiag.protocol.codes import close_code_name as close_code_name
+    from wsdiag.protocol.connection import Connection as Connection
+    from wsdiag.protocol.deflate import DeflateOffer as DeflateOffer
+    from wsdiag.protocol.deflate import PerMessageDeflate as PerMessageDeflate
+    from wsdiag.protocol.errors import HandshakeError as HandshakeError
+    from wsdiag.protocol.errors import LocalProtocolError as LocalProtocolError
+    from wsdiag.protocol.errors import ProtocolViolation as ProtocolViolation
+    from wsdiag.protocol.events import BinaryMessage as BinaryMessage
+    from wsdiag.protocol.events import Close as Close
+    from wsdiag.protocol.events import Event as Event
+    from wsdiag.protocol.events import Ping as Ping
+    from wsdiag.protocol.events import Pong as Pong
+    from wsdiag.protocol.events import TextMessage as TextMessage
+    from wsdiag.protocol.events import Violation as Violation
+    from wsdiag.protocol.frames import Frame as Frame
+    from wsdiag.protocol.frames import encode_frame as encode_frame
+    from wsdiag.protocol.http import Request as Request
+    from wsdiag.protocol.http import Response as Response
+    from wsdiag.protocol.http import accept_key as accept_key
+    from wsdiag.protocol.parser import FrameParser as FrameParser
+    from wsdiag.protocol.server_handshake import ServerHandshake as ServerHandshake
+else:
+    __getattr__, __dir__, __all__ = lazy_exports(
+        __name__,
+        {
+            "client_handshake": "Accepted ClientHandshake",
+            "codes": "Opcode Role State close_code_name",
+            "connection": "Connection",
+            "deflate": "DeflateOffer PerMessageDeflate",
+            "errors": "HandshakeError LocalProtocolError ProtocolViolation",
+            "events": "BinaryMessage Close Event Ping Pong TextMessage Violation",
+            "frames": "Frame encode_frame",
+            "http": "Request Response accept_key",
+            "parser": "FrameParser",
+            "server_handshake": "ServerHandshake",
+        },
     )
-    from wsdiag.protocol.frames import Frame, encode_frame
-    from wsdiag.protocol.http import Request, Response, accept_key
-    from wsdiag.protocol.parser import FrameParser
-    from wsdiag.protocol.server_handshake import ServerHandshake
-
-_HOMES = {
-    "client_handshake": ("Accepted", "ClientHandshake"),
-    "codes": ("Opcode", "Role", "State", "close_code_name"),
-    "connection": ("Connection",),
-    "deflate": ("DeflateOffer", "PerMessageDeflate"),
-    "errors": ("HandshakeError", "LocalProtocolError", "ProtocolViolation"),
-    "events": ("BinaryMessage", "Close", "Event", "Ping", "Pong", "TextMessage", "Violation"),
-    "frames": ("Frame", "encode_frame"),
-    "http": ("Request", "Response", "accept_key"),
-    "parser": ("FrameParser",),
-    "server_handshake": ("ServerHandshake",),
-}
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
-
-__all__ = [
-    "Accepted",
-    "BinaryMessage",
-    "ClientHandshake",
-    "Close",
-    "Connection",
-    "DeflateOffer",
-    "Event",
-    "Frame",
-    "FrameParser",
-    "HandshakeError",
-    "LocalProtocolError",
-    "Opcode",
-    "PerMessageDeflate",
-    "Ping",
-    "Pong",
-    "ProtocolViolation",
-    "Request",
-    "Response",
-    "Role",
-    "ServerHandshake",
-    "State",
-    "TextMessage",
-    "Violation",
-    "accept_key",
-    "close_code_name",
-    "encode_frame",
-]
-
-
-if not TYPE_CHECKING:  # or to a type checker every name would be there
-
-    def __getattr__(name: str) -> Any:
-        # Lazily: whoever needs one module of this package does not pay for h11 and zlib.
-        if name not in _HOME:
-            raise AttributeError(f"module 'wsdiag.protocol' has no attribute {name!r}")
-        value = getattr(import_module(f"wsdiag.protocol.{_HOME[name]}"), name)
-        globals()[name] = value
-        return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import h11
 
 from wsdiag.protocol.errors import HandshakeError, LocalProtocolError
-from wsdiag.protocol.headers import format_extension, get_all, parse_extensions
+from wsdiag.protocol.headers import format_extension, parse_extensions
 from wsdiag.protocol.http import (
     MAX_HEAD_BYTES,
     MAX_HEADERS,
@@ -22,6 +22,7 @@ from wsdiag.protocol.http import (
     accept_key,
     decode_headers,
     has_token,
+    join_values,
 )
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def new_key() -> str:
 
 
 class Accepted(NamedTuple):
-    """The connection is open; `trailing` are the bytes behind the 101: frames already."""
+    """The connection is open; `trailing`: bytes after the 101, frames already."""
 
     response: Response
     subprotocol: str | None
@@ -84,11 +85,11 @@ class ClientHandshake:
         own += [("User-Agent", user_agent)] if user_agent is not None else []
         self.request_headers = _override(own, headers)
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=2 * MAX_HEAD_BYTES)
-        self._guard = HeaderLimiter()
+        self._limiter = HeaderLimiter()
         self._received = b""
 
     def request(self) -> bytes:
-        """The request's bytes; LocalProtocolError for a header that HTTP cannot carry."""
+        """The request's bytes. Raises LocalProtocolError for a header that HTTP cannot carry."""
         raw = [(name.encode(), _encode_value(value)) for name, value in self.request_headers]
         try:
             head = self._http.send(
@@ -102,7 +103,7 @@ class ClientHandshake:
         return (head or b"") + (end or b"")
 
     def receive(self, data: bytes) -> Accepted | None:
-        """Take bytes; None: more are needed. HandshakeError says what was wrong."""
+        """Take bytes; None: more are needed. Raises HandshakeError."""
         if not data:
             return None
         self._received += data[: _EXCERPT_BYTES - len(self._received)]
@@ -110,14 +111,17 @@ class ClientHandshake:
             message = f"the server does not speak HTTP, its answer begins {self._received!r}"
             raise HandshakeError("not-http", message, "RFC 9112, 4")
         try:
-            self._guard.feed(data)
+            self._limiter.feed(data)
             self._http.receive_data(data)
             return self._advance()
         except HeadError as error:
             code = "headers-too-large" if error.too_large else "bad-response"
             raise HandshakeError(code, f"the answer: {error}", error.section) from None
         except h11.RemoteProtocolError as error:
-            raise self._malformed(error) from None
+            if self.response is not None:  # a broken body: the head is what counts
+                raise self._refused(self.response) from None
+            message = f"the answer is not well-formed HTTP: {str(error)[:_EXCERPT_BYTES]}"
+            raise HandshakeError("bad-response", message, "RFC 9112, 4") from None
 
     def receive_eof(self) -> None:
         """The stream ended, or the caller gives up: raises what is known of the answer."""
@@ -139,7 +143,11 @@ class ClientHandshake:
                     return self._judge(response)
                 self.response = response if response.status >= 200 else None
             elif isinstance(event, h11.Data):
-                self._add_body(bytes(event.data))
+                assert self.response is not None
+                body = (self.response.body + bytes(event.data))[:MAX_BODY_BYTES]
+                self.response = replace(self.response, body=body)
+                if len(body) == MAX_BODY_BYTES:
+                    raise self._refused(self.response)
             elif self.response is not None:
                 raise self._refused(self.response)
 
@@ -150,19 +158,6 @@ class ClientHandshake:
             raise HandshakeError("headers-too-large", message, "RFC 9110, 5.4")
         return Response(event.status_code, event.reason.decode("latin-1"), headers)
 
-    def _add_body(self, data: bytes) -> None:
-        assert self.response is not None
-        body = (self.response.body + data)[:MAX_BODY_BYTES]
-        self.response = replace(self.response, body=body)
-        if len(body) == MAX_BODY_BYTES:
-            raise self._refused(self.response)
-
-    def _malformed(self, error: h11.RemoteProtocolError) -> HandshakeError:
-        if self.response is not None:
-            return self._refused(self.response)
-        message = f"the answer is not well-formed HTTP: {str(error)[:_EXCERPT_BYTES]}"
-        return HandshakeError("bad-response", message, "RFC 9112, 4")
-
     def _refused(self, response: Response) -> HandshakeError:
         """An answer that is not 101: a refusal, or a server that never saw our Upgrade."""
         status = f"{response.status} {response.reason}".strip()
@@ -170,7 +165,9 @@ class ClientHandshake:
         if versions is not None and "13" not in versions:
             message = f"the server speaks WebSocket version {versions}, not 13 ({status})"
             return HandshakeError("bad-version", message, "RFC 6455, 4.4", response=response)
-        if response.status == 426 or (response.status == 400 and b"upgrade" in _lower(response)):
+        if response.status == 426 or (
+            response.status == 400 and b"upgrade" in response.body.lower()
+        ):
             message = f"the server did not see our Upgrade header: it answered {status}"
             return HandshakeError("upgrade-stripped", message, response=response)
         message = f"the server answered {status} instead of 101"
@@ -198,7 +195,7 @@ class ClientHandshake:
         accept = response.header("Sec-WebSocket-Accept")
         if accept is None:
             raise self._bad("missing-accept", "the 101 has no Sec-WebSocket-Accept")
-        expected = accept_key(self._sent("Sec-WebSocket-Key") or "")
+        expected = accept_key(join_values(self.request_headers, "Sec-WebSocket-Key") or "")
         if accept != expected:
             message = f"Sec-WebSocket-Accept is {accept!r}, our key makes it {expected!r}"
             raise self._bad("bad-accept", message)
@@ -227,21 +224,17 @@ class ClientHandshake:
         chosen = response.header("Sec-WebSocket-Protocol")
         if chosen is None:
             return None
-        offered = (self._sent("Sec-WebSocket-Protocol") or "").split(",")
+        offered = (join_values(self.request_headers, "Sec-WebSocket-Protocol") or "").split(",")
         if not chosen or chosen not in [name.strip() for name in offered]:
             raise self._bad("subprotocol-not-offered", f"subprotocol {chosen!r} was not offered")
         return chosen
-
-    def _sent(self, name: str) -> str | None:
-        values = get_all(self.request_headers, name)
-        return ", ".join(values) if values else None
 
     def _bad(self, code: str, message: str) -> HandshakeError:
         return HandshakeError(code, message, response=self.response)
 
 
 def _override(own: Headers, users: Sequence[tuple[str, str]]) -> Headers:
-    """Our headers with the user's in the place of those that share their names, as in curl(1)."""
+    """Our headers, each replaced by the user's of the same name, as in curl(1)."""
     given = {name.lower() for name, _ in users}
     names = {name.lower() for name, _ in own}
     kept = [(name, value) for name, value in own if name.lower() not in given]
@@ -249,7 +242,7 @@ def _override(own: Headers, users: Sequence[tuple[str, str]]) -> Headers:
 
 
 def _refused_header(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
-    """Which header HTTP cannot carry, without its value; None: it is not for a single one."""
+    """Which header HTTP cannot carry, without its value; None when it is not a single one."""
     for name, value in headers:
         try:
             h11.Request(method="GET", target="/", headers=[(name, value)], http_version="1.0")
@@ -269,7 +262,3 @@ def _encode_value(value: str) -> bytes:
 
 def _seen(name: str, value: str | None) -> str:
     return f"no {name} header" if value is None else f"{name}: {value}"
-
-
-def _lower(response: Response) -> bytes:
-    return response.body.lower()

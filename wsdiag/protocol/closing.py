@@ -19,7 +19,7 @@ class Step(Enum):
     ENDED = "the byte stream ended"
 
 
-# A Close is sent once and read once, and an offence ends the reading as a Close does: so in CLOSING
+# A Close is sent once and read once, and a violation ends the reading as a Close does: in CLOSING,
 # either step is the one that was missing.
 TRANSITIONS: dict[tuple[State, Step], State] = {
     (State.OPEN, Step.SENT_CLOSE): State.CLOSING,
@@ -43,7 +43,7 @@ def cut_reason(reason: str) -> bytes:
 
 
 def encode_close(code: int | None, reason: str = "") -> bytes:
-    """A Close payload; code None or 1005 means none; LocalProtocolError for a forbidden code."""
+    """A Close payload; code None or 1005: without one. Raises LocalProtocolError."""
     if code is None or code == NO_STATUS:
         if reason:
             raise LocalProtocolError("a Close without a code cannot carry a reason")
@@ -54,7 +54,7 @@ def encode_close(code: int | None, reason: str = "") -> bytes:
 
 
 def decode_close(payload: bytes) -> tuple[int | None, str]:
-    """Code and reason of a Close payload; ProtocolViolation when it breaks 5.5.1 or 7.4."""
+    """Code and reason of a Close payload. Raises ProtocolViolation (5.5.1, 7.4)."""
     if not payload:
         return None, ""
     if len(payload) == 1:

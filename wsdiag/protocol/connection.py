@@ -28,17 +28,12 @@ _BINARY = Opcode.BINARY
 _FINAL = tuple(0x80 | opcode for opcode in range(16))
 
 
-def _compressed_bound(size: int | None) -> int | None:
-    """What `size` bytes may weigh compressed: fixed Huffman codes spend 9 bits on a byte."""
-    return None if size is None else size + size // 8 + 64
-
-
 class Connection:
     """One end of a connection, strict in both directions.
 
     `max_message_size` in bytes bounds a received message, inflated or not; None: no limit.
     `auto_pong` queues the Pong to each Ping at once. `auto_close` answers a Close; that answer, and
-    the Close that names an offence, leave with `data_to_send`, behind what is sent until then: the
+    the Close that names a violation, leave with `data_to_send`, after what is sent until then: the
     messages that came before can still be answered.
     """
 
@@ -65,17 +60,19 @@ class Connection:
         self.auto_pong = auto_pong
         self.auto_close = auto_close
         self._assembler = Assembler(deflate, max_message_size)
+        bound = max_message_size
         self._parser = FrameParser(
             role,
-            max_message_size=max_message_size,
-            max_compressed_size=_compressed_bound(max_message_size),
+            max_message_size=bound,
+            # compressed, fixed Huffman codes spend at most 9 bits on a byte
+            max_compressed_size=None if bound is None else bound + bound // 8 + 64,
             rsv1_allowed=deflate is not None,
         )
         self._next_mask = (mask or mask_source()) if role is Role.CLIENT else None
         self._out: list[bytes] = []
         self._pongs_queued = 0
         self._held_ping: bytes | None = None
-        self._due: tuple[int | None, str] | None = None
+        self._pending_close: tuple[int | None, str] | None = None
         self._sending: Opcode | None = None
         self._sending_compressed = False
         self._sending_text: Utf8Validator | None = None
@@ -83,7 +80,7 @@ class Connection:
     # -- receiving ---------------------------------------------------------------------------
 
     def receive_data(self, data: bytes) -> list[Event]:
-        """The events in these bytes; the peer's first offence is the last of them."""
+        """The events in these bytes; the peer's first violation is the last of them."""
         events: list[Event] = []
         if self.state is State.CLOSED or self.close_received or self.violation:
             return events
@@ -109,10 +106,10 @@ class Connection:
     def receive_eof(self) -> list[Event]:
         """The byte stream ended: a Violation when that was in the middle of a frame."""
         cut = self._parser.pending > 0 and self.state is not State.CLOSED
-        heard = self.close_received is not None or self.violation is not None
-        self._due = None
-        self._step(Step.ENDED)
-        if not cut or heard:
+        concluded = self.close_received is not None or self.violation is not None
+        self._pending_close = None
+        self.state = TRANSITIONS[self.state, Step.ENDED]
+        if not cut or concluded:
             return []
         message = f"stream ended inside a frame, after {self._parser.pending} of its bytes"
         self.cut_off = True
@@ -120,7 +117,7 @@ class Connection:
         return [Violation(self.violation)]
 
     def _control(self, frame: Frame, events: list[Event]) -> bool:
-        """Act on a control frame; True when it was a Close, behind which nothing is read."""
+        """Act on a control frame; True when it was a Close, after which nothing is read."""
         if frame.opcode is Opcode.PING:
             events.append(Ping(frame.payload))
             if self.auto_pong and self.close_sent is None:
@@ -129,10 +126,10 @@ class Connection:
             events.append(Pong(frame.payload))
         else:
             code, reason = self.close_received = decode_close(frame.payload)
-            self._step(Step.GOT_CLOSE)
+            self.state = TRANSITIONS[self.state, Step.GOT_CLOSE]
             events.append(Close(code, reason))
             if self.auto_close and self.close_sent is None:
-                self._due = (code, "")
+                self._pending_close = (code, "")
             return True
         return False
 
@@ -145,15 +142,12 @@ class Connection:
         self._send_frame(Opcode.PONG, payload)
 
     def _fail(self, violation: ProtocolViolation) -> Violation:
-        """Fail the connection (RFC 6455, 7.1.7): a Close that says why is due, no more is read."""
+        """Fail the connection (RFC 6455, 7.1.7): a Close says why, and no more is read."""
         self.violation = violation
         if self.close_sent is None:
-            self._due = (violation.code, violation.message)
-        self._step(Step.FAILED)
+            self._pending_close = (violation.code, violation.message)
+        self.state = TRANSITIONS[self.state, Step.FAILED]
         return Violation(violation)
-
-    def _step(self, step: Step) -> None:
-        self.state = TRANSITIONS[self.state, step]
 
     # -- sending -----------------------------------------------------------------------------
 
@@ -162,7 +156,7 @@ class Connection:
     ) -> None:
         """Queue a text message, or its first fragment with `fin=False`; bytes must be UTF-8."""
         data = _encode_text(text) if isinstance(text, str) else text
-        valid = fin and data is not text  # what was encoded here needs no second look
+        valid = fin and data is not text  # what was encoded here is valid UTF-8
         self._begin(Opcode.TEXT, data, fin, compress, valid=valid)
 
     def send_binary(self, data: bytes, *, fin: bool = True, compress: bool | None = None) -> None:
@@ -199,7 +193,7 @@ class Connection:
         self._out.append(data)
 
     def data_to_send(self, *, conclude: bool = True) -> bytes:
-        """Drain what is queued; the Close that is due comes last, or not yet without `conclude`.
+        """Drain what is queued; a pending Close comes last, or not yet without `conclude`.
 
         While the transport's own buffer is full, leave it queued: a flood of Pings then costs at
         most `MAX_QUEUED_PONGS` Pongs.
@@ -208,8 +202,8 @@ class Connection:
             payload, self._held_ping = self._held_ping, None
             if self.close_sent is None:
                 self._send_frame(Opcode.PONG, payload)
-        if conclude and self._due is not None:
-            self._send_close(*self._due)
+        if conclude and self._pending_close is not None:
+            self._send_close(*self._pending_close)
         self._pongs_queued = 0
         out, self._out = self._out, []
         return b"".join(out)
@@ -261,8 +255,8 @@ class Connection:
         payload = encode_close(code, reason)
         self._send_frame(Opcode.CLOSE, payload)
         self.close_sent = decode_close(payload)
-        self._held_ping = self._due = None
-        self._step(Step.SENT_CLOSE)
+        self._held_ping = self._pending_close = None
+        self.state = TRANSITIONS[self.state, Step.SENT_CLOSE]
 
     def _send_frame(
         self, opcode: Opcode, payload: bytes, fin: bool = True, rsv1: bool = False

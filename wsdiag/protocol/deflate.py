@@ -97,7 +97,7 @@ class PerMessageDeflate:
                     f"the limit is {limit}"
                 )
                 raise ProtocolViolation(message, "RFC 6455, 10.4", MESSAGE_TOO_BIG)
-            data = self._behind_final_block()
+            data = self._after_final_block()
             if not data:
                 return out
 
@@ -113,7 +113,7 @@ class PerMessageDeflate:
         self._window = out[-size:] if len(out) >= size else (self._window + out)[-size:]
         return out
 
-    def _behind_final_block(self) -> bytes:
+    def _after_final_block(self) -> bytes:
         """What followed a block with BFINAL set, which ended zlib's stream but not the message."""
         inflater = self._inflater
         if inflater is None or not inflater.eof:
@@ -143,10 +143,6 @@ class DeflateOffer:
 
 def offer_header(offer: DeflateOffer) -> str:
     """The value of Sec-WebSocket-Extensions that makes this offer."""
-    return format_extension(NAME, _offer_parameters(offer))
-
-
-def _offer_parameters(offer: DeflateOffer) -> Parameters:
     parameters: Parameters = []
     if offer.server_no_context_takeover:
         parameters.append(("server_no_context_takeover", None))
@@ -158,15 +154,15 @@ def _offer_parameters(offer: DeflateOffer) -> Parameters:
         parameters.append(("client_max_window_bits", str(offer.client_max_window_bits)))
     elif offer.client_window_hint:
         parameters.append(("client_max_window_bits", None))
-    return parameters
+    return format_extension(NAME, parameters)
 
 
 def accept_offer(
-    offers: list[tuple[str, Parameters]], wish: DeflateOffer | None = None
+    offers: list[tuple[str, Parameters]], preferences: DeflateOffer | None = None
 ) -> tuple[str, PerMessageDeflate] | None:
     """A server's choice: the response's value and the codec for the first offer it can keep.
 
-    `wish` holds what the server wants for itself; offers that make no sense are declined, as
+    `preferences` holds what the server wants for itself; offers that make no sense are declined, as
     RFC 7692, 7.1 asks. None: no permessage-deflate on this connection.
     """
     for name, parameters in offers:
@@ -176,22 +172,22 @@ def accept_offer(
             offer = _read(parameters, bare_client_bits=True)
         except ExtensionError:
             continue
-        return _agree(offer, wish or DeflateOffer())
+        return _agree(offer, preferences or DeflateOffer())
     return None
 
 
-def _agree(offer: DeflateOffer, wish: DeflateOffer) -> tuple[str, PerMessageDeflate]:
+def _agree(offer: DeflateOffer, preferences: DeflateOffer) -> tuple[str, PerMessageDeflate]:
     """The response to a sound offer (RFC 7692, 7.1.1 and 7.1.2)."""
-    server_bits = _least(offer.server_max_window_bits, wish.server_max_window_bits)
+    server_bits = _least(offer.server_max_window_bits, preferences.server_max_window_bits)
     client_bits = offer.client_max_window_bits
     # A client that does not mention its window must not be told one (7.1.2.2).
     if client_bits is not None or offer.client_window_hint:
-        client_bits = _least(client_bits, wish.client_max_window_bits)
+        client_bits = _least(client_bits, preferences.client_max_window_bits)
     agreed = DeflateOffer(
         server_no_context_takeover=offer.server_no_context_takeover
-        or wish.server_no_context_takeover,
+        or preferences.server_no_context_takeover,
         client_no_context_takeover=offer.client_no_context_takeover
-        or wish.client_no_context_takeover,
+        or preferences.client_no_context_takeover,
         server_max_window_bits=server_bits,
         client_max_window_bits=client_bits,
         client_window_hint=False,

@@ -1,4 +1,4 @@
-"""What a connection reports: messages, control frames, and the peer's first offence."""
+"""What a connection reports: messages, control frames, and the peer's first violation."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Close:
 
 @dataclass(slots=True, unsafe_hash=True)
 class Violation:
-    """The peer broke a rule; the Close that says so is queued and nothing more is read."""
+    """The peer broke a rule; the Close that says so is pending, nothing more is read."""
 
     error: ProtocolViolation
 

@@ -51,13 +51,13 @@ def parse_extensions(value: str) -> list[tuple[str, Parameters]]:
 
 
 def format_extension(name: str, parameters: Parameters) -> str:
-    """An extension as it is written in the header; values that are no tokens are quoted."""
+    """An extension as it is written in the header; values that are not tokens are quoted."""
     parts = [name]
-    parts += [key if value is None else f"{key}={quote(value)}" for key, value in parameters]
+    parts += [key if value is None else f"{key}={quote_value(value)}" for key, value in parameters]
     return "; ".join(parts)
 
 
-def quote(value: str) -> str:
+def quote_value(value: str) -> str:
     """`value` as it is where that is a token, else as a quoted string (RFC 9110, 5.6.4)."""
     if is_token(value):
         return value
@@ -65,7 +65,7 @@ def quote(value: str) -> str:
 
 
 class _Cursor:
-    """A place in a header's value; every step skips the optional white space behind it."""
+    """A place in a header's value; every step skips the optional white space after it."""
 
     def __init__(self, text: str) -> None:
         self._text = text

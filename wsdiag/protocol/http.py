@@ -19,7 +19,7 @@ MAX_HEADERS = 256
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 # Bytes that no header may carry (RFC 9110, 5.5). They are refused before h11 sees them: its
-# pattern takes quadratic time over a long run of blanks in front of one.
+# pattern takes quadratic time over a long run of blanks before one.
 _FORBIDDEN = re.compile(rb"[\x00\x0b\x0c]|\r(?!\n)(?!\Z)")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 
@@ -28,6 +28,12 @@ def accept_key(key: str) -> str:
     """Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455, 4.2.2)."""
     digest = hashlib.sha1(key.encode("latin-1", "replace") + _GUID, usedforsecurity=False)
     return base64.b64encode(digest.digest()).decode()
+
+
+def join_values(headers: Headers, name: str) -> str | None:
+    """All values of a header joined with ", " (RFC 9110, 5.3), or None."""
+    values = get_all(headers, name)
+    return ", ".join(values) if values else None
 
 
 def has_token(headers: Headers, name: str, token: str) -> bool:
@@ -59,13 +65,12 @@ class Request:
 
     @property
     def query(self) -> str:
-        """The target behind its first question mark; empty without one."""
+        """The target after its first question mark; empty without one."""
         return self.target.partition("?")[2]
 
     def header(self, name: str) -> str | None:
         """All values of a header joined with ", ", or None."""
-        values = get_all(self.headers, name)
-        return ", ".join(values) if values else None
+        return join_values(self.headers, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +84,7 @@ class Response:
 
     def header(self, name: str) -> str | None:
         """All values of a header joined with ", ", or None."""
-        values = get_all(self.headers, name)
-        return ", ".join(values) if values else None
+        return join_values(self.headers, name)
 
 
 class HeadError(Exception):
@@ -101,7 +105,7 @@ class HeaderLimiter:
         self._done = False
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes; HeadError for a head over 64 KiB or with a byte HTTP forbids.
+        """Take the next bytes. Raises HeadError for a head over 64 KiB or with a forbidden byte.
 
         What follows an interim answer (RFC 9110, 15.2: 1xx but 101) is a head again.
         """
@@ -113,8 +117,14 @@ class HeaderLimiter:
             self._judge(start, stop)
             data = bytes(self._head[stop:])
             del self._head[stop:]
-            if end is not None:
-                self._end_head()
+            if end is None:
+                continue
+            status = self._head[9:12]
+            if status[:1] == b"1" and status != b"101" and self._head.startswith(b"HTTP/"):
+                self._earlier += len(self._head)
+                self._head = bytearray()
+            else:
+                self._done = True
 
     def _judge(self, start: int, stop: int) -> None:
         if self._earlier + stop > MAX_HEAD_BYTES:
@@ -124,11 +134,3 @@ class HeaderLimiter:
         if bad is not None:
             message = f"byte 0x{bad.group()[0]:02x} in a header"
             raise HeadError(message, "RFC 9110, 5.5")
-
-    def _end_head(self) -> None:
-        status = self._head[9:12]
-        if status[:1] == b"1" and status != b"101" and self._head.startswith(b"HTTP/"):
-            self._earlier += len(self._head)
-            self._head = bytearray()
-        else:
-            self._done = True

@@ -15,14 +15,14 @@ _FRAMING = "RFC 6455, 5.2"
 _UNLIMITED = 1 << 63
 
 
-Lead = tuple[bool, Opcode, bool]
+FirstByte = tuple[bool, Opcode, bool]
 """What a legal first byte says: FIN, opcode, RSV1."""
 
 
-def _leads(*, in_message: bool, rsv1: bool) -> tuple[Lead | None, ...]:
+def valid_first_bytes(*, in_message: bool, rsv1: bool) -> tuple[FirstByte | None, ...]:
     """The meaning of each first byte; None where a rule of 5.2, 5.4 or 5.5 forbids it."""
     data = (Opcode.CONT,) if in_message else (Opcode.TEXT, Opcode.BINARY)
-    table: list[Lead | None] = [None] * 256
+    table: list[FirstByte | None] = [None] * 256
     for opcode in data:
         for fin in (0, 0x80):
             table[fin | opcode] = (fin != 0, opcode, False)
@@ -33,8 +33,8 @@ def _leads(*, in_message: bool, rsv1: bool) -> tuple[Lead | None, ...]:
     return tuple(table)
 
 
-def _judge_first(first: int, *, in_message: bool, rsv1: bool) -> ProtocolViolation:
-    """Which rule a first byte breaks that `_first_bytes` does not list."""
+def judge_first(first: int, *, in_message: bool, rsv1: bool) -> ProtocolViolation:
+    """Which rule a first byte breaks that `valid_first_bytes` does not list."""
     opcode = first & 0x0F
     if first & 0x30 or (first & 0x40 and not rsv1):
         return ProtocolViolation("reserved bit set without an extension that uses it", _FRAMING)
@@ -50,7 +50,7 @@ def _judge_first(first: int, *, in_message: bool, rsv1: bool) -> ProtocolViolati
     return ProtocolViolation("continuation without a message to continue", "RFC 6455, 5.4")
 
 
-def _wasteful(length: int, size: int) -> ProtocolViolation:
+def _non_minimal(length: int, size: int) -> ProtocolViolation:
     message = f"length {length} written in {size} bytes, not in the fewest possible"
     return ProtocolViolation(message, _FRAMING)
 
@@ -75,8 +75,8 @@ class FrameParser:
         self.violation: ProtocolViolation | None = None
         self._mask_bit = 0x80 if role is Role.SERVER else 0
         self._rsv1 = rsv1_allowed
-        self._leads = _leads(in_message=False, rsv1=rsv1_allowed)
-        self._leads_in_message = _leads(in_message=True, rsv1=rsv1_allowed)
+        self._valid_first = valid_first_bytes(in_message=False, rsv1=rsv1_allowed)
+        self._valid_in_message = valid_first_bytes(in_message=True, rsv1=rsv1_allowed)
         self._max_frame = _UNLIMITED if max_frame_size is None else max_frame_size
         self._max_message = _UNLIMITED if max_message_size is None else max_message_size
         self._max_compressed = _UNLIMITED if max_compressed_size is None else max_compressed_size
@@ -87,7 +87,7 @@ class FrameParser:
         self._tail = b""
         # The frame whose header is judged but whose payload is not all here: what its first byte
         # says, its length and key, and the bytes so far.
-        self._open: tuple[Lead, int, bytes] | None = None
+        self._open: tuple[FirstByte, int, bytes] | None = None
         self._body = bytearray()
         self._peeked = 0
 
@@ -113,7 +113,7 @@ class FrameParser:
         return frames
 
     @property
-    def unfinished(self) -> Lead | None:
+    def unfinished(self) -> FirstByte | None:
         """FIN, opcode and RSV1 of the frame whose header is here but whose payload is not."""
         return None if self._open is None else self._open[0]
 
@@ -132,14 +132,14 @@ class FrameParser:
     def _fill(self, data: bytes, frames: list[Frame]) -> int:
         """Give the unfinished frame its bytes; how many of `data` that took."""
         assert self._open is not None
-        lead, length, key = self._open
+        meaning, length, key = self._open
         missing = length - len(self._body)
         self._body += data[:missing]
         if len(data) < missing:
             return len(data)
         if key:
             mask_in_place(self._body, key)
-        frames.append(Frame(*lead[:2], bytes(self._body), lead[2], masked=bool(key)))
+        frames.append(Frame(*meaning[:2], bytes(self._body), meaning[2], masked=bool(key)))
         self._open = None
         self._body = bytearray()
         return missing
@@ -155,31 +155,31 @@ class FrameParser:
         key_size = 4 if masked else 0
         # Past the named tuple's own constructor, which is written in Python.
         new, from_bytes, append = tuple.__new__, int.from_bytes, frames.append
-        leads = self._leads_in_message if self._in_message else self._leads
+        valid_first = self._valid_in_message if self._in_message else self._valid_first
         while end - start >= 2:
             first = data[start]
             length = data[start + 1] ^ mask_bit
-            lead = leads[first]
+            meaning = valid_first[first]
             body = start + 2 + key_size
-            if length == 126 and lead is not None and not first & 8 and body + 2 <= end:
+            if length == 126 and meaning is not None and not first & 8 and body + 2 <= end:
                 length = data[start + 2] << 8 | data[start + 3]
                 body += 2
                 if length < 126:
-                    raise _wasteful(length, 2)
-            elif lead is None or length > 125:
-                self._judge(first, data[start + 1], lead)
+                    raise _non_minimal(length, 2)
+            elif meaning is None or length > 125:
+                self._judge(first, data[start + 1], meaning)
                 length, at = self._long_length(data, start + 2, length)
                 body = at + key_size
             if body > end:
                 break
-            assert lead is not None
-            fin, opcode, rsv1 = lead
+            assert meaning is not None
+            fin, opcode, rsv1 = meaning
             if first < 0x80 or length > max_any or not opcode:
                 self._enter(first, length)
-                leads = self._leads_in_message if self._in_message else self._leads
+                valid_first = self._valid_in_message if self._in_message else self._valid_first
             stop = body + length
             if stop > end:
-                self._open = (lead, length, data[body - key_size : body])
+                self._open = (meaning, length, data[body - key_size : body])
                 self._body += data[body:]
                 self._peeked = 0
                 return
@@ -195,10 +195,10 @@ class FrameParser:
             start = stop
         self._tail = data[start:]
 
-    def _judge(self, first: int, second: int, lead: Lead | None) -> None:
+    def _judge(self, first: int, second: int, meaning: FirstByte | None) -> None:
         """Raise the violation in a header's first two bytes, if there is one."""
-        if lead is None:
-            raise _judge_first(first, in_message=self._in_message, rsv1=self._rsv1)
+        if meaning is None:
+            raise judge_first(first, in_message=self._in_message, rsv1=self._rsv1)
         if second & 0x80 != self._mask_bit:
             what = (
                 "unmasked frame from a client" if self._mask_bit else "masked frame from a server"
@@ -208,7 +208,7 @@ class FrameParser:
             raise ProtocolViolation("control frame with more than 125 bytes", "RFC 6455, 5.5")
 
     def _long_length(self, data: bytes, at: int, short: int) -> tuple[int, int]:
-        """The length and the offset behind it; an offset beyond the data when some is missing."""
+        """The length and the offset after it; an offset beyond the data when some is missing."""
         size = 2 if short == 126 else 8
         length = int.from_bytes(data[at : at + size], "big")
         if at + size > len(data):
@@ -216,7 +216,7 @@ class FrameParser:
         if length >> 63:
             raise ProtocolViolation("64-bit length with its top bit set", _FRAMING)
         if length < (126 if size == 2 else 65536):
-            raise _wasteful(length, size)
+            raise _non_minimal(length, size)
         return length, at + size
 
     def _enter(self, first: int, length: int) -> None:

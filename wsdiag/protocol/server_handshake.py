@@ -20,27 +20,20 @@ from wsdiag.protocol.http import (
     HeadError,
     Headers,
     Request,
+    accept_key,
     decode_headers,
     has_token,
 )
-from wsdiag.protocol.http import accept_key as compute_accept
 
 _SECTION = "RFC 6455, 4.2.1"
 
 
 class ServerHandshake:
-    """One request and our answer to it.
+    """One request and our answer to it; `subprotocols` in our order of preference."""
 
-    `subprotocols` in our order of preference; `deflate`: whether to take permessage-deflate, or
-    what to ask for when taking it.
-    """
-
-    def __init__(
-        self, *, subprotocols: Sequence[str] = (), deflate: bool | DeflateOffer = True
-    ) -> None:
+    def __init__(self, *, subprotocols: Sequence[str] = ()) -> None:
         self.subprotocols = tuple(subprotocols)
         self.trailing = b""
-        self._deflate = DeflateOffer() if deflate is True else (deflate or None)
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=2 * MAX_HEAD_BYTES)
         self._guard = HeaderLimiter()
         self._request: Request | None = None
@@ -77,29 +70,50 @@ class ServerHandshake:
         request: Request,
         *,
         subprotocol: str | None = None,
+        deflate: bool | DeflateOffer = True,
         headers: Sequence[tuple[str, str]] = (),
         accept_key: str | None = None,
     ) -> tuple[bytes, PerMessageDeflate | None]:
         """The 101 and the codec that it promises.
 
-        `subprotocol` None: the first of ours that was offered. `headers` replace ours of the same
-        name; `accept_key` writes a wrong Sec-WebSocket-Accept, for tests of clients.
+        `headers` replace ours of the same name; `accept_key` writes a wrong Sec-WebSocket-Accept,
+        for tests of clients; the rest as for `accept_headers`.
+        """
+        own, codec = self.accept_headers(request, subprotocol=subprotocol, deflate=deflate)
+        wrong = [] if accept_key is None else [("Sec-WebSocket-Accept", accept_key)]
+        return encode_response(101, own, [*wrong, *headers]), codec
+
+    def accept_headers(
+        self,
+        request: Request,
+        *,
+        subprotocol: str | None = None,
+        deflate: bool | DeflateOffer = True,
+    ) -> tuple[Headers, PerMessageDeflate | None]:
+        """The headers of the 101, for callers that change them first, and the codec they promise.
+
+        `subprotocol` None: the first of ours that was offered. `deflate`: whether to take
+        permessage-deflate, or what to ask for when taking it. LocalProtocolError for a request
+        that does not ask for an upgrade.
         """
         if not request.is_upgrade:
             raise LocalProtocolError("this request asks for no WebSocket")
-        accept = accept_key
-        if accept is None:
-            accept = compute_accept(request.key or "")
-        own: Headers = [
+        headers: Headers = [
             ("Upgrade", "websocket"),
             ("Connection", "Upgrade"),
-            ("Sec-WebSocket-Accept", accept),
+            ("Sec-WebSocket-Accept", accept_key(request.key or "")),
         ]
         chosen = subprotocol or self.choose_subprotocol(request)
-        own += [("Sec-WebSocket-Protocol", chosen)] if chosen else []
-        agreed = self._agree(request)
-        own += [("Sec-WebSocket-Extensions", agreed[0])] if agreed else []
-        return _response(101, own, headers), agreed[1] if agreed else None
+        if chosen:
+            headers.append(("Sec-WebSocket-Protocol", chosen))
+        if deflate is False:
+            return headers, None
+        wanted = DeflateOffer() if deflate is True else deflate
+        offers = parse_extensions(request.header("Sec-WebSocket-Extensions") or "")
+        agreed = accept_offer(offers, wanted)
+        if agreed is None:
+            return headers, None
+        return [*headers, ("Sec-WebSocket-Extensions", agreed[0])], agreed[1]
 
     def reject(
         self, status: int, headers: Sequence[tuple[str, str]] = (), body: bytes = b""
@@ -111,12 +125,6 @@ class ServerHandshake:
         """The first of our subprotocols that the client offered."""
         offered = request.offered_subprotocols
         return next((name for name in self.subprotocols if name in offered), None)
-
-    def _agree(self, request: Request) -> tuple[str, PerMessageDeflate] | None:
-        if self._deflate is None:
-            return None
-        value = request.header("Sec-WebSocket-Extensions") or ""
-        return accept_offer(parse_extensions(value), self._deflate)
 
     def _judge(self, event: h11.Request) -> Request:
         headers = decode_headers(event.headers.raw_items())
@@ -142,7 +150,7 @@ def _judge_upgrade(request: Request) -> Request:
     """What RFC 6455, 4.2.1 asks of a client's opening handshake."""
     headers = request.headers
     if request.method != "GET":
-        message = f"method {request.method}, a WebSocket is asked for with GET"
+        message = f"method {request.method}, a WebSocket upgrade requires GET"
         raise _error("bad-request", message, 405, [("Allow", "GET")])
     if not has_token(headers, "Upgrade", "websocket"):
         message = "no Upgrade: websocket header; a proxy on the way may have removed it"
@@ -152,7 +160,7 @@ def _judge_upgrade(request: Request) -> Request:
         raise _error("bad-connection", message, 426, [("Upgrade", "websocket")])
     if get_all(headers, "Sec-WebSocket-Version") != ["13"]:
         version = request.header("Sec-WebSocket-Version")
-        message = f"Sec-WebSocket-Version is {version}, only 13 is spoken here"
+        message = f"Sec-WebSocket-Version is {version}, only version 13 is supported"
         raise _error("bad-version", message, 426, [("Sec-WebSocket-Version", "13")])
     try:
         parse_extensions(request.header("Sec-WebSocket-Extensions") or "")
@@ -189,11 +197,14 @@ def refusal(status: int, headers: Sequence[tuple[str, str]] = (), body: bytes = 
         ("Content-Length", str(len(body))),
         ("Connection", "close"),
     ]
-    return _response(status, own, headers) + body
+    return encode_response(status, own, headers) + body
 
 
-def _response(status: int, own: Headers, headers: Sequence[tuple[str, str]]) -> bytes:
-    """A head as bytes. No header is checked: `serve` must be able to write bad ones."""
+def encode_response(status: int, own: Headers, headers: Sequence[tuple[str, str]] = ()) -> bytes:
+    """A head as bytes; `headers` replace ours of the same name.
+
+    No header is checked: `serve` must be able to write bad ones.
+    """
     given = {name.lower() for name, _ in headers}
     lines = [f"HTTP/1.1 {status} {_phrase(status)}"]
     lines += [f"{name}: {value}" for name, value in own if name.lower() not in given]

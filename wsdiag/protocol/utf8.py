@@ -1,8 +1,8 @@
 """UTF-8 that arrives in pieces, refused at the first byte that cannot be part of it.
 
 Python's incremental decoder runs in C but waits: after E0 80 it wants a third byte, though no
-byte can mend it. So the decoder does the bulk, and the at most three bytes that it leaves over
-are judged by a table (Unicode 15, table 3-7).
+byte can make it valid. So the decoder does the bulk, and the three bytes at most that it leaves
+over are checked by a table (Unicode 15, table 3-7).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NARROW = {
 
 
 def invalid_utf8(offset: int) -> ProtocolViolation:
-    """The offence of text that is not UTF-8 from byte `offset` of the message on."""
+    """The violation of text that is not UTF-8 from byte `offset` of the message on."""
     message = f"text is not valid UTF-8 from byte {offset} of the message on"
     return ProtocolViolation(message, "RFC 6455, 8.1", INVALID_DATA)
 
@@ -41,7 +41,7 @@ def is_viable(tail: bytes) -> bool:
 
 
 class Utf8Validator:
-    """Judges one text message fed in pieces; ProtocolViolation (1007) at the first bad byte."""
+    """Checks text fed in pieces. Raises ProtocolViolation (1007) at the first bad byte."""
 
     __slots__ = ("_offset", "_tail")
 
@@ -68,7 +68,7 @@ class Utf8Validator:
 
 
 def decode_text(data: bytes) -> str:
-    """A whole text message as str; ProtocolViolation (1007) when it is not UTF-8."""
+    """A whole text message as str. Raises ProtocolViolation (1007) when it is not UTF-8."""
     try:
         return data.decode()
     except UnicodeDecodeError as error:

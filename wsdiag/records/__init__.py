@@ -1,17 +1,26 @@
-"""What a probe measures, as plain dataclasses: the one vocabulary that probes and renderers share.
+"""What a probe measures, as plain dataclasses: the vocabulary that probes and renderers share.
 
-Field names are the names of the JSON records (docs: `wsdiag --json-schema`). Units are in the name:
+base       what several commands share: phases, the end of a connection, an error
+connect, ping, idle, check, serve   the records of each command, in the order they are emitted
+drops      how the end of a connection reads in English
+
+A record is a frozen dataclass with a `type`; its fields are the members of the JSON object, each
+described in its annotation, from which the schema and docs/json.md are made. Units are in the name:
 `_ms` float milliseconds, `_s` float seconds. `None` means "could not be measured" and becomes null,
-except in fields made by `optional()`, where it means "does not apply" and the field is left out.
+except in fields made by `optional()`, where it means "does not apply" and the member is left out.
 
 Names are looked up when they are first asked for: making a dataclass takes a third of a
-millisecond, and a Ping must not wait for the records of `check`.
+millisecond, and a Ping must not wait for the records of `check`. Descriptions cost nothing at
+start-up, because annotations are not evaluated until the schema is made.
+
+May import transport (for what it shares with it), and nothing above.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from wsdiag._lazy import lazy_exports
 
 if TYPE_CHECKING:
     from wsdiag.records.base import SCHEMA_VERSION as SCHEMA_VERSION
@@ -32,6 +41,10 @@ if TYPE_CHECKING:
     from wsdiag.records.connect import HttpInfo as HttpInfo
     from wsdiag.records.connect import TcpFacts as TcpFacts
     from wsdiag.records.connect import TlsInfo as TlsInfo
+    from wsdiag.records.explain import Counts as Counts
+    from wsdiag.records.explain import ExplainConnection as ExplainConnection
+    from wsdiag.records.explain import ExplainVerdict as ExplainVerdict
+    from wsdiag.records.explain import RoundTrips as RoundTrips
     from wsdiag.records.idle import Candidate as Candidate
     from wsdiag.records.idle import IdleEvent as IdleEvent
     from wsdiag.records.idle import IdleTrial as IdleTrial
@@ -54,28 +67,20 @@ if TYPE_CHECKING:
     from wsdiag.records.ping import PingStart as PingStart
     from wsdiag.records.ping import PingSummary as PingSummary
     from wsdiag.records.ping import Threshold as Threshold
-    from wsdiag.records.records import Record as Record
     from wsdiag.records.serve import ServeEvent as ServeEvent
     from wsdiag.records.serve import ServeListening as ServeListening
-
-_HOMES = {
-    "base": "SCHEMA_VERSION Drop DropHow Error ErrorKind Hop Phases optional utc_now",
-    "connect": "ChainLink CloseInfo ConnectResult HttpInfo TcpFacts TlsInfo",
-    "ping": "Attribution Cause Clock Load PingClosed PingEvent PingLost PingReply PingStart "
-    "PingSummary Threshold",
-    "idle": "Candidate IdleEvent IdleTrial IdleVerdict KeepaliveOutcome Outcome Range "
-    "TrialActivity TrialKind TrialStarted Verdict",
-    "check": "CheckResult CheckSummary Status",
-    "serve": "ServeEvent ServeListening",
-    "records": "Record",
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
-
-if not TYPE_CHECKING:  # or a misspelt name would be Any instead of an error
-
-    def __getattr__(name: str) -> Any:
-        if name not in _HOME_OF:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-        globals()[name] = value
-        return value
+else:
+    __getattr__, __dir__, __all__ = lazy_exports(
+        __name__,
+        {
+            "base": "SCHEMA_VERSION Drop DropHow Error ErrorKind Hop Phases optional utc_now",
+            "connect": "ChainLink CloseInfo ConnectResult HttpInfo TcpFacts TlsInfo",
+            "ping": "Attribution Cause Clock Load PingClosed PingEvent PingLost PingReply "
+            "PingStart PingSummary Threshold",
+            "idle": "Candidate IdleEvent IdleTrial IdleVerdict KeepaliveOutcome Outcome Range "
+            "TrialActivity TrialKind TrialStarted Verdict",
+            "check": "CheckResult CheckSummary Status",
+            "serve": "ServeEvent ServeListening",
+            "explain": "Counts ExplainConnection ExplainVerdict RoundTrips",
+        },
+    )

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+from wsdiag.transport.report import ErrorKind as ErrorKind
 
 SCHEMA_VERSION = "2.0"
 
+Url = Annotated[str, "The endpoint as it was given, its password masked"]
+Time = Annotated[datetime, "When it happened: RFC 3339 in UTC with microseconds"]
+
 DropHow = Literal["close", "fin", "rst", "tls-eof", "silent", "rst-on-write", "timeout"]
-ErrorKind = Literal[
-    "dns",
-    "connect",
-    "refused",
-    "proxy",
-    "tls",
-    "cert",
-    "upgrade",
-    "redirect",
-    "protocol",
-    "timeout",
-    "closed",
-    "usage",
-]
 
 
 def optional() -> Any:
@@ -37,49 +28,55 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """How long each phase of one connection took, in ms; one that did not happen is left out."""
+    """How long each phase of one connection took. A phase that did not happen is absent."""
 
-    dns_ms: float | None = optional()
-    tcp_ms: float | None = optional()
-    proxy_ms: float | None = optional()
-    tls_ms: float | None = optional()
-    upgrade_ms: float | None = optional()
-    ping_ms: float | None = optional()
-    close_ms: float | None = optional()
-    total_ms: float | None = optional()
+    dns_ms: Annotated[float | None, "Name resolution, in milliseconds"] = optional()
+    tcp_ms: Annotated[float | None, "The TCP handshake, in milliseconds"] = optional()
+    proxy_ms: Annotated[float | None, "CONNECT or SOCKS, in milliseconds"] = optional()
+    tls_ms: Annotated[float | None, "The TLS handshake, in milliseconds"] = optional()
+    upgrade_ms: Annotated[float | None, "From the upgrade request to the 101, in milliseconds"] = (
+        optional()
+    )
+    ping_ms: Annotated[float | None, "The first Ping's round trip, in milliseconds"] = optional()
+    close_ms: Annotated[float | None, "The closing handshake, in milliseconds"] = optional()
+    total_ms: Annotated[float | None, "All phases together, in milliseconds"] = optional()
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """A hint of an intermediary: a product's name and the header line that gave it away."""
+    """A product that gave itself away in a response header."""
 
-    product: str
-    evidence: str
+    product: Annotated[str, "The product's name"]
+    evidence: Annotated[str, "The header line that gave it away"]
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """How a connection ended.
+    """How and when a connection ended."""
 
-    `how`: see `DropHow`. `at_s`: seconds since the upgrade completed. `tcp_acknowledged`: whether
-    TCP still acknowledged what we wrote (None: not known). `code`/`reason`: only for `close`.
-    """
-
-    how: DropHow
-    at_s: float
-    tcp_acknowledged: bool | None = None
-    code: int | None = optional()
-    reason: str | None = optional()
-    detail: str | None = optional()
+    how: Annotated[
+        DropHow,
+        "`close`: a Close frame; `fin`: the end of TCP without one; `rst`: a reset; `tls-eof`: the "
+        "end of TCP without TLS close_notify; `silent`: no event, but a Ping got no Pong; "
+        "`rst-on-write`: silent until written to, then a reset; `timeout`: TCP gave up",
+    ]
+    at_s: Annotated[float, "Time since the upgrade, in seconds"]
+    tcp_acknowledged: Annotated[
+        bool | None, "Whether TCP still acknowledged what we wrote; null if unknown"
+    ] = None
+    code: Annotated[int | None, "For `close`: the code (RFC 6455, 7.4)"] = optional()
+    reason: Annotated[str | None, "For `close`: the reason"] = optional()
+    detail: Annotated[str | None, "Details for people"] = optional()
 
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """A failure as a diagnosis: the phase, what was seen (`message`), what to change (`hint`)."""
+    """Record `error`: a failure as a diagnosis: the phase, what was seen (`message`), what to
+    change (`hint`)."""
 
     type: ClassVar[str] = "error"
-    url: str
-    phase: str
-    kind: ErrorKind
-    message: str
-    hint: str | None = None
+    url: Url
+    phase: Annotated[str, "The phase of the connection"]
+    kind: Annotated[ErrorKind, "What went wrong, for programs"]
+    message: Annotated[str, "What went wrong, for people"]
+    hint: Annotated[str | None, "What to change; null without a suggestion"] = None

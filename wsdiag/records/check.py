@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from wsdiag.records.base import optional
 
@@ -12,36 +13,56 @@ Status = Literal["pass", "warn", "fail", "skip"]
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """Record `check.result`: one rule or limit, judged."""
+    """Record `check.result`: one check, judged."""
 
     type: ClassVar[str] = "check.result"
-    id: str
-    url: str
-    group: str
-    status: Status
-    measured: str | float | None = None
-    limit: str | float | None = optional()
-    detail: str = ""
-    rule: str | None = optional()
-    took_ms: float | None = None
-    why: str | None = optional()
-    endpoint: str | None = optional()
-    """The endpoint's name, where a file gives it one."""
-    unmeasured: bool | None = optional()
-    """True for a skip that was not wanted: asked for, but something kept it from being judged."""
+    id: Annotated[str, "The check's name, as `--only` takes it"]
+    url: Annotated[str, "The endpoint that was checked, its password masked"]
+    group: Annotated[str, "`fitness`, `conformance` or `adversarial`"]
+    status: Annotated[Status, "The result"]
+    measured: Annotated[str | float | None, "What was measured or seen; null if nothing was"] = None
+    limit: Annotated[str | float | None, "What was asked for, in the unit of `measured`"] = (
+        optional()
+    )
+    detail: Annotated[str, "Details for people"] = ""
+    rule: Annotated[str | None, "The section of the RFC"] = optional()
+    took_ms: Annotated[
+        float | None, "How long it took, in milliseconds; null if not measured separately"
+    ] = None
+    why: Annotated[str | None, "Why this check matters"] = optional()
+    endpoint: Annotated[str | None, "The endpoint's name in the file, if it has one"] = optional()
+    unmeasured: Annotated[
+        bool | None,
+        "True for a skip that was not intended: the check applies, but could not be judged",
+    ] = optional()
+
+    @property
+    def endpoint_label(self) -> str:
+        """The endpoint's name in the file with its URL, or the URL alone."""
+        return f"{self.endpoint} ({self.url})" if self.endpoint else self.url
 
 
 @dataclass(frozen=True, slots=True)
 class CheckSummary:
-    """Record `check.summary`: counts over all endpoints."""
+    """Record `check.summary`: counts over all endpoints; the last record of a run."""
 
     type: ClassVar[str] = "check.summary"
-    passed: int
-    warned: int
-    failed: int
-    skipped: int
-    duration_s: float
-    unmeasured: int | None = optional()
-    """How many of the skipped were asked for but could not be judged; the exit code is then 1."""
-    unreachable: int | None = optional()
-    """How many endpoints gave no usable answer; the exit code is then 1."""
+    passed: Annotated[int, "Checks that passed"]
+    warned: Annotated[int, "Checks with a warning"]
+    failed: Annotated[int, "Checks that failed"]
+    skipped: Annotated[int, "Checks that were not judged"]
+    duration_s: Annotated[float, "How long the run took, in seconds"]
+    unmeasured: Annotated[
+        int | None, "Checks that applied but could not be judged; the exit code is then 1"
+    ] = optional()
+    unreachable: Annotated[
+        int | None, "Endpoints that gave no usable answer; the exit code is then 1"
+    ] = optional()
+
+
+def by_endpoint(results: Iterable[CheckResult]) -> dict[str, list[CheckResult]]:
+    """The results of each endpoint by its label; both keep the order given."""
+    groups: dict[str, list[CheckResult]] = {}
+    for result in results:
+        groups.setdefault(result.endpoint_label, []).append(result)
+    return groups

@@ -4,99 +4,122 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from wsdiag.records.base import Error, Hop, Phases, optional
+from wsdiag.records.base import Error, Hop, Phases, Url, optional
+from wsdiag.transport.tls.values import ChainLink as ChainLink
 
 
 @dataclass(frozen=True, slots=True)
 class TcpFacts:
-    """TCP_INFO of the connection (Linux tcp(7)); behind a proxy it describes the first hop."""
+    """What the kernel knows of the TCP connection (Linux, `TCP_INFO`).
 
-    rtt_ms: float | None = None
-    min_rtt_ms: float | None = None
-    retransmits: int | None = None
-    mss: int | None = None
+    With a proxy it describes the first hop.
+    """
+
+    rtt_ms: Annotated[float | None, "TCP's smoothed round trip, in milliseconds"] = None
+    min_rtt_ms: Annotated[float | None, "TCP's shortest round trip, in milliseconds"] = None
+    retransmits: Annotated[
+        int | None, "TCP segments retransmitted since the connection began; null if unknown"
+    ] = None
+    mss: Annotated[int | None, "Maximum segment size, in bytes"] = None
 
 
 @dataclass(frozen=True, slots=True)
 class HttpInfo:
-    """The answer to the opening handshake; `headers` as sent, in order (RFC 6455, 4.1)."""
+    """The response to the opening handshake (RFC 6455, 4.1)."""
 
-    status: int
-    reason: str
-    headers: Sequence[tuple[str, str]] = ()
-    body: str | None = optional()
-    """First lines of a refusal's body (bounded)."""
-    text: Sequence[str] | None = optional()
-    """The same as a person would read it: lines without markup."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChainLink:
-    """One certificate of the chain that the server presented; dates are RFC 3339."""
-
-    subject: str
-    issuer: str
-    not_before: str
-    not_after: str
+    status: Annotated[int, "HTTP status code"]
+    reason: Annotated[str, "The reason phrase of the status line"]
+    headers: Annotated[
+        Sequence[tuple[str, str]], "Pairs of name and value in the order sent, credentials masked"
+    ] = ()
+    body: Annotated[str | None, "The beginning of a refusal's body"] = optional()
+    text: Annotated[
+        Sequence[str] | None, "The same as a person would read it: lines without markup"
+    ] = optional()
 
 
 @dataclass(frozen=True, slots=True)
 class TlsInfo:
-    """What TLS negotiated and whom the certificate names.
+    """What TLS negotiated, and the server's certificate."""
 
-    `verified` is False under `-k`, and where verification failed.
-    """
-
-    version: str | None
-    cipher: str | None
-    alpn: str | None = None
-    subject: str | None = None
-    issuer: str | None = None
-    sans: Sequence[str] = ()
-    not_after: str | None = None
-    expires_in_days: int | None = None
-    verified: bool = True
-    chain: Sequence[ChainLink] | None = optional()
-    """As presented, the server's own certificate first; left out where Python does not tell."""
+    version: Annotated[str | None, "TLS version, as in `TLSv1.3`"]
+    cipher: Annotated[str | None, "Cipher suite, by OpenSSL's name"]
+    alpn: Annotated[str | None, "The protocol chosen by ALPN (RFC 7301); null if none was"] = None
+    subject: Annotated[str | None, "The name in the certificate"] = None
+    issuer: Annotated[str | None, "The name of the authority that signed it"] = None
+    sans: Annotated[
+        Sequence[str], "Names and addresses that the certificate is for (subjectAltName)"
+    ] = ()
+    not_after: Annotated[str | None, "End of its validity, RFC 3339"] = None
+    expires_in_days: Annotated[int | None, "Whole days until it expires"] = None
+    verified: Annotated[
+        bool, "Whether it was verified; false with `-k`, and when verification failed"
+    ] = True
+    chain: Annotated[
+        Sequence[ChainLink] | None,
+        "The chain as presented, the server's own certificate first; absent where Python does not "
+        "reveal it",
+    ] = optional()
 
 
 @dataclass(frozen=True, slots=True)
 class CloseInfo:
-    """How the closing handshake went (RFC 6455, 7): the code seen, who ended TCP first."""
+    """The closing handshake (RFC 6455, 7)."""
 
-    code: int | None
-    reason: str = ""
-    clean: bool = False
-    tcp_ended_by: Literal["server", "client"] | None = None
+    code: Annotated[
+        int | None, "The Close code that was received (RFC 6455, 7.4); null if the frame had none"
+    ]
+    reason: Annotated[str, "The Close reason"] = ""
+    clean: Annotated[bool, "Whether both sides sent a Close frame"] = False
+    tcp_ended_by: Annotated[
+        Literal["server", "client"] | None, "Who ended TCP first; null if unknown"
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectResult:
-    """Record `connect.result`: one connection from name to clean close, or where it stopped."""
+    """Record `connect.result`: one connection, to a clean close, or to where it stopped."""
 
     type: ClassVar[str] = "connect.result"
-    url: str
-    ok: bool
-    address: str | None = None
-    proxy: str | None = None
-    proxy_why: str | None = optional()
-    """Which option or variable named the proxy, or kept one from being used."""
-    phases: Phases = field(default_factory=Phases)
-    http: HttpInfo | None = None
-    tls: TlsInfo | None = optional()
-    subprotocol: str | None = None
-    extensions: Sequence[str] = ()
-    tcp: TcpFacts | None = None
-    hops: Sequence[Hop] = ()
-    close: CloseInfo | None = None
-    error: Error | None = None
-    redirects: Sequence[str] | None = optional()
-    """With -L: the URLs that sent us on, in order."""
-    reached: str | None = optional()
-    """With -L: the URL that all the rest is about, where it is not `url`."""
-    request: Sequence[tuple[str, str]] | None = optional()
-    """Our request headers, for `-v`."""
-    notes: Sequence[str] = ()
-    """Sentences worth reading: a certificate that ends soon, an old TLS version, no Pong…"""
+    url: Url
+    ok: Annotated[bool, "Whether a WebSocket connection was made"]
+    address: Annotated[
+        str | None,
+        "`ip:port` that was connected to, or the Unix socket's path; null if there was no "
+        "connection",
+    ] = None
+    proxy: Annotated[str | None, "The proxy's URL, its password masked; null without one"] = None
+    proxy_why: Annotated[
+        str | None,
+        "The option or environment variable that chose the proxy, or kept one from being used",
+    ] = optional()
+    phases: Annotated[Phases, "How long each phase of connecting took"] = field(
+        default_factory=Phases
+    )
+    http: Annotated[
+        HttpInfo | None, "The response to the upgrade request; null if there was none"
+    ] = None
+    tls: Annotated[TlsInfo | None, "What TLS negotiated"] = optional()
+    subprotocol: Annotated[
+        str | None, "The subprotocol that the server chose; null if it chose none"
+    ] = None
+    extensions: Annotated[
+        Sequence[str], "The extensions that the server granted, as it wrote them"
+    ] = ()
+    tcp: Annotated[TcpFacts | None, "TCP's own figures (Linux); null if unknown"] = None
+    hops: Annotated[Sequence[Hop], "Products on the path that named themselves"] = ()
+    close: Annotated[CloseInfo | None, "The closing handshake; null if there was none"] = None
+    error: Annotated[Error | None, "The failure; null if there was none"] = None
+    redirects: Annotated[Sequence[str] | None, "With `-L`: the URLs that redirected, in order"] = (
+        optional()
+    )
+    reached: Annotated[
+        str | None, "With `-L`: the URL that everything else is about, when it is not `url`"
+    ] = optional()
+    request: Annotated[Sequence[tuple[str, str]] | None, "The request's headers"] = optional()
+    notes: Annotated[
+        Sequence[str],
+        "Warnings in sentences: a certificate about to expire, an old TLS version, no Pong",
+    ] = ()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from wsdiag.records.base import Drop, Error, Hop, optional
+from wsdiag.records.base import Drop, Error, Hop, Url, optional
 
 TrialKind = Literal["idle", "ping", "pong", "tcp-keepalive", "push", "data"]
 Outcome = Literal["alive", "dropped", "silent", "refused", "kept-busy", "aborted"]
@@ -18,126 +18,176 @@ KeepaliveOutcome = Literal["holds", "drops", "untested"]
 
 @dataclass(frozen=True, slots=True)
 class TrialStarted:
-    """Progress, not a record: a lane of the timeline opened. `connection` numbers lanes from 0."""
+    """Progress, not a record: a trial's connection is open."""
 
-    url: str
-    connection: int
+    url: Url
+    connection: Annotated[int, "Number of the connection in its run, from 0"]
     trial: TrialKind
-    idle_for_s: float | None
-    interval_s: float | None
-    planned_s: float
-    """Seconds after the upgrade at which this trial ends when nothing drops it."""
+    idle_for_s: Annotated[float | None, "For `idle`: after which idle period a Ping is sent"]
+    interval_s: Annotated[float | None, "Interval of its keepalives"]
+    planned_s: Annotated[float, "Time from the upgrade to the trial's end, if nothing drops it"]
 
 
 @dataclass(frozen=True, slots=True)
 class TrialActivity:
-    """Progress, not a record: bytes crossed a trial's connection, so its idle clock restarted."""
+    """Progress, not a record: bytes crossed a trial's connection, so its idle time restarted."""
 
-    url: str
-    connection: int
-    at_s: float
+    url: Url
+    connection: Annotated[int, "Number of the connection in its run, from 0"]
+    at_s: Annotated[float, "Time since the upgrade"]
     direction: Literal["sent", "received"]
-    what: str
-    """In a word: `ping`, `pong`, `text`, `keepalive`…"""
+    what: Annotated[str, "In a word: `ping`, `pong`, `text`, `keepalive`…"]
 
 
 @dataclass(frozen=True, slots=True)
 class IdleTrial:
-    """Record `idle.trial`: one connection's fate.
-
-    `idle_s`: seconds since the last byte, either direction, when the outcome was known.
-    """
+    """Record `idle.trial`: what became of one connection."""
 
     type: ClassVar[str] = "idle.trial"
-    url: str
-    trial: TrialKind
-    idle_for_s: float | None
-    interval_s: float | None
-    outcome: Outcome
-    idle_s: float | None
-    drop: Drop | None
-    connection: int = 0
-    age_s: float | None = None
-    """Seconds since the upgrade when the outcome was known."""
-    started_s: float = 0.0
-    """Seconds between the probe's start and this connection's upgrade: aligns trials in time."""
-    received: Sequence[tuple[float, str]] = ()
-    """What the server sent on its own: (seconds since the upgrade, `ping`/`text`/…), bounded."""
-    longest_idle_s: float | None = None
-    """Longest stretch without a byte that this connection survived."""
-    late_pong_s: float | None = optional()
-    """A Pong that came after its deadline, in seconds after its Ping: on a connection that is
-    `silent`, a NAT picked the flow up; on one that is `alive`, TCP had acknowledged the Ping."""
-    lost_pongs: int | None = optional()
-    """Pings without a Pong although this connection lived and answered later ones."""
-    detail: str | None = optional()
-    round: int = 1
-    """Which repetition (--repeat) or pass (--refine) it belongs to, from 1."""
-    since_sent_s: float | None = None
-    """Seconds since we last sent a byte, at the outcome; a timer may count one direction only."""
-    since_received_s: float | None = None
-    """Seconds since the peer last sent a byte (its farewell not counted), at the outcome."""
-    keepalives_sent: int = 0
-    gap_s: float | None = optional()
-    """Longest time between two keepalives of this trial."""
-    pong_s: float | None = optional()
-    """How long the answer to the last question (Ping or message) took, in seconds."""
-    retransmits: int | None = optional()
-    """TCP segments sent again while that answer was awaited (Linux)."""
-    upgrade_s: float = 0.0
-    """Between our upgrade request and the 101: the peer's timer may have started anywhere in it."""
-    blind_s: float = 0.0
-    """For how long before the outcome this process had not looked (stopped, or a busy machine)."""
-    violation: str | None = optional()
-    """The rule that the endpoint broke: we had to end the connection ourselves."""
-    after_write: bool = False
-    """The end showed only after we wrote, so it may have happened at any time before."""
+    url: Url
+    trial: Annotated[TrialKind, "What was done to keep the connection open"]
+    idle_for_s: Annotated[
+        float | None,
+        "For `idle`: after which idle period a Ping is sent, in seconds; null if never",
+    ]
+    interval_s: Annotated[
+        float | None, "Interval of its keepalives, in seconds; null if it sends none"
+    ]
+    outcome: Annotated[Outcome, "What became of it"]
+    idle_s: Annotated[
+        float | None,
+        "Time since the last byte in either direction, at the outcome, in seconds; null if unknown",
+    ]
+    drop: Annotated[Drop | None, "How the connection ended; null if it did not"]
+    connection: Annotated[int, "Number of the connection in its run, from 0"] = 0
+    age_s: Annotated[float | None, "Time since the upgrade, at the outcome, in seconds"] = None
+    started_s: Annotated[
+        float,
+        "Time from the probe's start to this connection's upgrade, in seconds: aligns trials in "
+        "time",
+    ] = 0.0
+    received: Annotated[
+        Sequence[tuple[float, str]],
+        "What the server sent by itself: pairs of seconds since the upgrade and `ping`, `text`, …; "
+        "the first few dozen",
+    ] = ()
+    longest_idle_s: Annotated[
+        float | None, "Longest time without a byte that this connection survived, in seconds"
+    ] = None
+    late_pong_s: Annotated[
+        float | None,
+        "A Pong that came after its timeout, in seconds after its Ping. On a `silent` connection a "
+        "NAT picked the flow up again; on an `alive` one TCP had acknowledged the Ping",
+    ] = optional()
+    lost_pongs: Annotated[
+        int | None, "Pings without a Pong, although later ones on this connection were answered"
+    ] = optional()
+    detail: Annotated[str | None, "Details for people"] = optional()
+    round: Annotated[
+        int, "Which repetition (`--repeat`) or pass (`--refine`) it belongs to, from 1"
+    ] = 1
+    since_sent_s: Annotated[
+        float | None,
+        "Time since our last byte, at the outcome, in seconds. A timer may count one direction "
+        "only",
+    ] = None
+    since_received_s: Annotated[
+        float | None,
+        "Time since the peer's last byte, at the outcome, in seconds, not counting what it sent to "
+        "say that it was leaving",
+    ] = None
+    keepalives_sent: Annotated[int, "Number of keepalives sent"] = 0
+    gap_s: Annotated[
+        float | None, "Longest time between two keepalives of this trial, in seconds"
+    ] = optional()
+    pong_s: Annotated[
+        float | None, "Time until the last Ping or message was answered, in seconds"
+    ] = optional()
+    retransmits: Annotated[
+        int | None, "TCP segments retransmitted while that answer was awaited (Linux)"
+    ] = optional()
+    upgrade_s: Annotated[
+        float,
+        "Time from the upgrade request to the 101, in seconds. The peer's timer may have started "
+        "anywhere in it",
+    ] = 0.0
+    blind_s: Annotated[
+        float,
+        "How long before the outcome this process had not been running (stopped, or a busy "
+        "machine), in seconds",
+    ] = 0.0
+    violation: Annotated[
+        str | None, "The rule that the endpoint broke, so that we had to end the connection"
+    ] = optional()
+    after_write: Annotated[
+        bool,
+        "True when the end showed only after we wrote: it may have happened at any time before",
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A closed interval in seconds; `high` None: no upper bound is known."""
+    """A closed interval."""
 
-    low: float
-    high: float | None
+    low: Annotated[float, "Lower bound, in seconds"]
+    high: Annotated[float | None, "Upper bound, in seconds; null if unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A product whose known default fits what was measured; a candidate, never a culprit."""
+    """A product whose known default fits what was measured. A candidate, not a culprit."""
 
-    product: str
-    directive: str | None
-    default_s: float | None
-    why: str | None = optional()
+    product: Annotated[str, "The product's name"]
+    directive: Annotated[
+        str | None, "The setting in the product's configuration; null if there is none"
+    ]
+    default_s: Annotated[float | None, "The setting's default, in seconds; null if there is none"]
+    why: Annotated[str | None, "Why it is in the list, beyond its default"] = optional()
 
 
 @dataclass(frozen=True, slots=True)
 class IdleVerdict:
-    """Record `idle.verdict`: the answer for one URL, with its evidence in sentences.
+    """Record `idle.verdict`: the answer for one URL.
 
-    `explanation[0]` is the answer in one sentence; the rest is evidence. `advice`: what to set.
+    `explanation[0]` is the verdict in one sentence, the rest is evidence.
     """
 
     type: ClassVar[str] = "idle.verdict"
-    url: str
-    verdict: Verdict
-    idle_timeout_s: Range | None = None
-    lifetime_s: Range | None = optional()
-    """For `lifetime`: the age at which every connection ended."""
-    tested_up_to_s: float | None = None
-    drop: Drop | None = None
-    keepalives: dict[TrialKind, KeepaliveOutcome] = field(default_factory=dict)
-    recommended_ping_interval_s: float | None = None
-    candidates: Sequence[Candidate] = ()
-    explanation: Sequence[str] = ()
-    advice: Sequence[str] = ()
-    hops: Sequence[Hop] = ()
-    partial: bool = False
-    """True when the probe was interrupted: the verdict so far."""
-    required_s: float | None = optional()
-    """--require: the idle time asked for; `require_ok` says whether it was survived."""
-    require_ok: bool | None = optional()
+    url: Url
+    verdict: Annotated[Verdict, "The answer"]
+    idle_timeout_s: Annotated[
+        Range | None,
+        "For `idle-timeout`: the range in which the timeout is, in seconds; null otherwise",
+    ] = None
+    lifetime_s: Annotated[
+        Range | None, "For `lifetime`: the age at which every connection ended, in seconds"
+    ] = optional()
+    tested_up_to_s: Annotated[
+        float | None,
+        "Longest idle period that a connection survived, in seconds; null if there was none",
+    ] = None
+    drop: Annotated[Drop | None, "How idle connections end; null if they do not"] = None
+    keepalives: Annotated[
+        dict[TrialKind, KeepaliveOutcome], "For each keepalive, whether it keeps a connection open"
+    ] = field(default_factory=dict)
+    recommended_ping_interval_s: Annotated[
+        float | None, "A safe interval for Pings, in seconds; null if none is needed or none helps"
+    ] = None
+    candidates: Annotated[
+        Sequence[Candidate], "Products whose known default fits, at most eight"
+    ] = ()
+    explanation: Annotated[Sequence[str], "Sentences for people, the most important first"] = ()
+    advice: Annotated[Sequence[str], "What to set or change, in sentences"] = ()
+    hops: Annotated[Sequence[Hop], "Products on the path that named themselves"] = ()
+    partial: Annotated[
+        bool, "True when the probe was interrupted; the verdict covers the time until then"
+    ] = False
+    required_s: Annotated[
+        float | None, "With `--require`: the idle time to survive, in seconds"
+    ] = optional()
+    require_ok: Annotated[
+        bool | None, "Whether it was survived; absent if neither could be shown"
+    ] = optional()
 
 
 IdleEvent = TrialStarted | TrialActivity | IdleTrial | IdleVerdict | Error

@@ -4,57 +4,77 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from wsdiag.records.base import Drop, Error, Phases, optional
+from wsdiag.records.base import Drop, Error, Phases, Time, Url, optional
+from wsdiag.transport.stream.stamps import Clock as Clock
 
 Cause = Literal["network", "endpoint", "queue", "local"]
-Clock = Literal["kernel", "user"]
 
 
 @dataclass(frozen=True, slots=True)
 class PingStart:
-    """Record `ping.start`: connected; `clock` says where round trips are stamped."""
+    """Record `ping.start`: connected; the first record of each connection."""
 
     type: ClassVar[str] = "ping.start"
-    url: str
-    address: str | None
-    phases: Phases
-    clock: Clock
-    reconnect: int | None = optional()
-    """With --reconnect: how many connections there were before this one."""
-    proxy: str | None = optional()
-    proxy_why: str | None = optional()
-    """Which option or variable named the proxy, or kept one from being used."""
+    url: Url
+    address: Annotated[
+        str | None,
+        "`ip:port` that was connected to, or the Unix socket's path; null if there was no "
+        "connection",
+    ]
+    phases: Annotated[Phases, "How long each phase of connecting took"]
+    clock: Annotated[
+        Clock, "Where round trips are timestamped: by the kernel, or by wsdiag when it reads"
+    ]
+    reconnect: Annotated[int | None, "With `--reconnect`: the number of earlier connections"] = (
+        optional()
+    )
+    proxy: Annotated[str | None, "The proxy's URL, its password masked; null without one"] = (
+        optional()
+    )
+    proxy_why: Annotated[
+        str | None,
+        "The option or environment variable that chose the proxy, or kept one from being used",
+    ] = optional()
 
 
 @dataclass(frozen=True, slots=True)
 class PingReply:
-    """Record `ping.reply`: a Pong (or an echo) matched to its Ping."""
+    """Record `ping.reply`: a Pong (or an echoed message) that answers one of our Pings."""
 
     type: ClassVar[str] = "ping.reply"
-    url: str
-    seq: int
-    time: datetime
-    rtt_ms: float
-    late: bool = False
-    tcp_rtt_ms: float | None = None
-    retransmits: int | None = None
-    unsent_bytes: int | None = None
-    cause: Cause | None = None
-    clock: Clock = "user"
+    url: Url
+    seq: Annotated[int, "Number of the Ping, from 1"]
+    time: Time
+    rtt_ms: Annotated[float, "Round trip, in milliseconds"]
+    late: Annotated[bool, "True when it came after the timeout (`-W`)"] = False
+    tcp_rtt_ms: Annotated[
+        float | None, "TCP's smoothed round trip at that moment, in milliseconds; null if unknown"
+    ] = None
+    retransmits: Annotated[
+        int | None, "TCP segments retransmitted between the Ping and its Pong; null if unknown"
+    ] = None
+    unsent_bytes: Annotated[
+        int | None, "Bytes that were waiting to be sent when the Ping was written; null if unknown"
+    ] = None
+    cause: Annotated[
+        Cause | None, "Cause of an outlier; null when it is not an outlier, or without evidence"
+    ] = None
+    clock: Annotated[
+        Clock, "Where round trips are timestamped: by the kernel, or by wsdiag when it reads"
+    ] = "user"
 
 
 @dataclass(frozen=True, slots=True)
 class PingLost:
-    """Record `ping.lost`: no Pong within the timeout (-W)."""
+    """Record `ping.lost`: no Pong within the timeout (`-W`)."""
 
     type: ClassVar[str] = "ping.lost"
-    url: str
-    seq: int
-    time: datetime
-    waited_ms: float
+    url: Url
+    seq: Annotated[int, "Number of the Ping, from 1"]
+    time: Time
+    waited_ms: Annotated[float, "How long a Pong was awaited, in milliseconds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,72 +82,80 @@ class PingClosed:
     """Record `ping.closed`: the connection ended while pinging."""
 
     type: ClassVar[str] = "ping.closed"
-    url: str
-    time: datetime
-    drop: Drop
+    url: Url
+    time: Time
+    drop: Annotated[Drop, "How the connection ended"]
 
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """The median round trip split in two, and outliers counted by cause, with sentences."""
+    """The median round trip split in two, and outliers by cause."""
 
-    network_ms: float | None
-    endpoint_ms: float | None
-    causes: dict[Cause, int] = field(default_factory=dict)
-    explanation: Sequence[str] = ()
+    network_ms: Annotated[float | None, "The network's part of the median, in milliseconds"]
+    endpoint_ms: Annotated[float | None, "The endpoint's part of the median, in milliseconds"]
+    causes: Annotated[dict[Cause, int], "Outliers counted by cause"] = field(default_factory=dict)
+    explanation: Annotated[Sequence[str], "Sentences for people, the most important first"] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Latency idle against latency under load, and what was sent for it."""
+    """Latency idle and under load (`--load`), and what was sent for it."""
 
-    idle_p50_ms: float | None
-    loaded_p50_ms: float | None
-    sent_bytes: int
-    queued_bytes_max: int | None = optional()
-    explanation: Sequence[str] = ()
+    idle_p50_ms: Annotated[float | None, "Median round trip without load, in milliseconds"]
+    loaded_p50_ms: Annotated[float | None, "Median round trip under load, in milliseconds"]
+    sent_bytes: Annotated[int, "Load that was sent, in bytes"]
+    queued_bytes_max: Annotated[int | None, "The most that was queued on this side, in bytes"] = (
+        optional()
+    )
+    explanation: Annotated[Sequence[str], "Sentences for people, the most important first"] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """One limit asked for (`--max-p95 …`) and whether it holds."""
+    """One limit that was asked for, and whether it holds."""
 
-    name: str
-    limit: float
-    measured: float | None
-    ok: bool
+    name: Annotated[str, "Which limit, as in `max-p95`"]
+    limit: Annotated[float, "The limit, in the unit of `measured`"]
+    measured: Annotated[float | None, "What was measured; null if it could not be"]
+    ok: Annotated[bool, "Whether it holds"]
 
 
 @dataclass(frozen=True, slots=True)
 class PingSummary:
-    """Record `ping.summary`: statistics over all replies in time (late ones are lost)."""
+    """Record `ping.summary`: statistics over all replies that came in time; late ones count as
+    lost."""
 
     type: ClassVar[str] = "ping.summary"
-    url: str
-    sent: int
-    received: int
-    lost: int
-    loss_pct: float | None
-    min_ms: float | None
-    avg_ms: float | None
-    p50_ms: float | None
-    p90_ms: float | None
-    p95_ms: float | None
-    p99_ms: float | None
-    max_ms: float | None
-    stddev_ms: float | None
-    jitter_ms: float | None
-    duration_s: float
-    late: int = 0
-    attribution: Attribution | None = None
-    load: Load | None = optional()
-    thresholds: Sequence[Threshold] = ()
-    drops: int = 0
-    unmatched: int = 0
-    """Pongs and messages that answered none of our Pings."""
-    advice: Sequence[str] = ()
-    partial: bool = False
-    """True for statistics asked for in mid-run (SIGQUIT)."""
+    url: Url
+    sent: Annotated[int, "Pings sent"]
+    received: Annotated[int, "Pings answered in time"]
+    lost: Annotated[int, "Pings not answered in time"]
+    loss_pct: Annotated[float | None, "Lost Pings, in percent of those sent; null if none was sent"]
+    min_ms: Annotated[float | None, "Shortest round trip, in milliseconds"]
+    avg_ms: Annotated[float | None, "Mean round trip, in milliseconds"]
+    p50_ms: Annotated[float | None, "Median round trip, in milliseconds"]
+    p90_ms: Annotated[float | None, "90th percentile, in milliseconds"]
+    p95_ms: Annotated[float | None, "95th percentile, in milliseconds"]
+    p99_ms: Annotated[float | None, "99th percentile, in milliseconds"]
+    max_ms: Annotated[float | None, "Longest round trip, in milliseconds"]
+    stddev_ms: Annotated[float | None, "Standard deviation, in milliseconds"]
+    jitter_ms: Annotated[
+        float | None, "Mean deviation of successive round trips (RFC 3550, 6.4.1), in milliseconds"
+    ]
+    duration_s: Annotated[float, "How long the run took, in seconds"]
+    late: Annotated[int, "Pongs that came after the timeout (`-W`)"] = 0
+    attribution: Annotated[
+        Attribution | None,
+        "Network and endpoint, and the causes of outliers; null without evidence",
+    ] = None
+    load: Annotated[Load | None, "With --load: latency idle and under load"] = optional()
+    thresholds: Annotated[Sequence[Threshold], "The limits that were asked for"] = ()
+    drops: Annotated[int, "Connections that ended by themselves"] = 0
+    unmatched: Annotated[int, "Pongs and messages that answered none of our Pings"] = 0
+    advice: Annotated[Sequence[str], "What to set or change, in sentences"] = ()
+    partial: Annotated[bool, "True for statistics requested while the run goes on (SIGQUIT)"] = (
+        False
+    )
 
 
 PingEvent = PingStart | PingReply | PingLost | PingClosed | PingSummary | Error

@@ -11,15 +11,15 @@ from wsdiag.server.server import Server
 from wsdiag.transport.tls.trust import TrustError
 
 _START_TIMEOUT_S = 30.0
-Event = tuple[int, str, dict[str, Any]]
+ServerEvent = tuple[int, str, dict[str, Any]]
 
 
 class BackgroundServer:
     """A running server. `url` has no trailing slash; `events` grows as things happen."""
 
     def __init__(self, options: ServerOptions) -> None:
-        """Start it. What `Server.start` raises when it cannot."""
-        self.events: list[Event] = []
+        """Start it. Raises what `Server.start` raises, and TimeoutError."""
+        self.events: list[ServerEvent] = []
         self.url = ""
         self._changed = threading.Condition()
         self._started = threading.Event()
@@ -63,17 +63,14 @@ class BackgroundServer:
             return sum(name == event for _, name, _ in self.events)
 
     def wait(self, event: str, timeout: float = 10.0) -> dict[str, Any]:
-        """The first event of a name, waiting `timeout` seconds for it; TimeoutError."""
-
-        def found() -> dict[str, Any] | None:
-            return next((data for _, name, data in self.events if name == event), None)
-
+        """The first event of a name, waiting `timeout` seconds for it. Raises TimeoutError."""
         with self._changed:
-            if not self._changed.wait_for(lambda: found() is not None, timeout):
-                raise TimeoutError(f"no event {event!r} within {timeout:g} s")
-            data = found()
-        assert data is not None
-        return data
+            found = self._changed.wait_for(
+                lambda: [data for _, name, data in self.events if name == event], timeout
+            )
+        if not found:
+            raise TimeoutError(f"no event {event!r} within {timeout:g} s")
+        return found[0]
 
     def forget(self) -> None:
         """Forget all events so far."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsdiag.protocol.deflate import DeflateOffer
 from wsdiag.server.fault import Fault
 
 
@@ -14,7 +13,7 @@ class ServerOptions:
     """Options of one server; durations in seconds, sizes in bytes.
 
     `cert` without `key`: both are in one PEM file. `faults` hold for every connection; a path's
-    own fault of the same name goes before.
+    own fault of the same name takes precedence.
     """
 
     host: str = "127.0.0.1"
@@ -38,8 +37,3 @@ class ServerOptions:
     control_port: int | None = None
     """A port on loopback for `POST /faults`; None: none."""
     control_token: str | None = None
-
-    @property
-    def deflate_terms(self) -> DeflateOffer | None:
-        """What to ask for when permessage-deflate is offered; None: it is declined."""
-        return DeflateOffer() if self.compression else None

@@ -7,6 +7,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from wsdiag.server.faults import FAULTS
+from wsdiag.server.params import params_of
+from wsdiag.server.routes import example
+
 HEADERS = [
     ("Content-Type", "text/html; charset=utf-8"),
     ("Cache-Control", "no-store"),
@@ -29,10 +33,6 @@ def render() -> bytes:
 
 def catalogue() -> list[dict[str, Any]]:
     """Every path with its help and parameters, as JSON values."""
-    from wsdiag.server.faults import FAULTS
-    from wsdiag.server.params import params_of
-    from wsdiag.server.routes import example
-
     return [
         {
             "name": fault.name,

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from wsdiag.server.fault import Fault
 from wsdiag.server.faults import FAULTS
-from wsdiag.server.params import Param, params_of
+from wsdiag.server.params import params_of
 
 BY_NAME: dict[str, type[Fault]] = {fault.name: fault for fault in FAULTS}
 
 
 class RouteError(ValueError):
-    """A path that nobody serves (404), or a parameter that nobody takes (400)."""
+    """An unknown path (404) or a bad parameter (400)."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -24,64 +25,55 @@ class RouteError(ValueError):
 def resolve(target: str) -> list[Fault]:
     """The faults that a request target asks for, in order; RouteError with what to write instead.
 
-    A fault's first parameter may stand in the path behind its name; all others, and the first
-    too, in the query. A parameter that several of the path's faults have goes to each of them.
+    A fault's first parameter may follow its name in the path; all others, and the first too, are
+    query parameters. A parameter that several of the path's faults have goes to each of them.
     """
     path, _, query = target.partition("?")
     segments = [unquote(part) for part in path.split("/") if part]
     chosen: list[tuple[type[Fault], dict[str, Any]]] = []
     while segments:
-        fault = _match(segments, path)
+        fault = _take_name(segments)
         values: dict[str, Any] = {}
         if segments:
-            _take_first(fault, segments, values)
+            _take_first_param(fault, segments, values)
         chosen.append((fault, values))
-    _take_query(chosen, query)
-    return [_build(fault, values) for fault, values in chosen]
+    _read_query(chosen, query)
+    return [fault(**values) for fault, values in chosen]
 
 
-def from_spec(spec: str) -> Fault:
-    """The one fault of `idle/60?drop=fin`, as options and the control port spell it."""
-    faults = resolve("/" + spec.lstrip("/"))
-    if len(faults) != 1:
-        raise RouteError(400, f"{spec!r} must name one fault")
-    return faults[0]
-
-
-def _match(segments: list[str], path: str) -> type[Fault]:
-    """Take the longest known name off the front of the path's segments."""
+def _take_name(segments: list[str]) -> type[Fault]:
+    """Remove the longest known name from the front of the path's segments."""
     for length in (3, 2, 1):
         fault = BY_NAME.get("/".join(segments[:length])) if len(segments) >= length else None
         if fault is not None:
             del segments[:length]
             return fault
-    wrong = "/".join(segments)
-    close = difflib.get_close_matches(segments[0], BY_NAME, n=3, cutoff=0.5)
     like = [name for name in BY_NAME if name.startswith(segments[0] + "/")]
-    hint = ", ".join("/" + name for name in (like or close))
-    ask = f"did you mean {hint}? " if hint else ""
-    raise RouteError(404, f"no path /{wrong} here; {ask}`wsdiag serve --list` shows all")
+    like = like or difflib.get_close_matches(segments[0], BY_NAME, n=3, cutoff=0.5)
+    ask = f"did you mean {', '.join('/' + name for name in like)}? " if like else ""
+    path = "/".join(segments)
+    raise RouteError(404, f"there is no path /{path}; {ask}`wsdiag serve --list` shows all")
 
 
-def _take_first(fault: type[Fault], segments: list[str], values: dict[str, Any]) -> None:
+def _take_first_param(fault: type[Fault], segments: list[str], values: dict[str, Any]) -> None:
+    """Read the fault's first parameter from the path, unless the next fault's name follows."""
     params = params_of(fault)
-    known = segments[0] in BY_NAME or "/".join(segments[:2]) in BY_NAME
+    is_name = segments[0] in BY_NAME or "/".join(segments[:2]) in BY_NAME
+    if is_name and (not params or params[0].kind.any_word):
+        return
     if not params:
-        if not known:
-            raise RouteError(400, f"/{fault.name} takes nothing behind its name")
-        return
-    if known and params[0].kind.free:
-        return
+        raise RouteError(400, f"/{fault.name} takes no path parameter")
     try:
         values[params[0].attribute] = params[0].read(segments[0])
     except ValueError as error:
-        if not known:
-            raise RouteError(400, f"/{fault.name}: {error}. {_allowed([fault])}") from None
-    else:
-        del segments[0]
+        if is_name:
+            return
+        raise RouteError(400, f"/{fault.name}: {error}. {_allowed([fault])}") from None
+    del segments[0]
 
 
-def _take_query(chosen: list[tuple[type[Fault], dict[str, Any]]], query: str) -> None:
+def _read_query(chosen: list[tuple[type[Fault], dict[str, Any]]], query: str) -> None:
+    faults = [fault for fault, _ in chosen]
     for name, text in parse_qsl(query, keep_blank_values=True):
         takers = [
             (param, values)
@@ -90,45 +82,53 @@ def _take_query(chosen: list[tuple[type[Fault], dict[str, Any]]], query: str) ->
             if param.name == name
         ]
         if not takers:
-            allowed = _allowed([fault for fault, _ in chosen])
-            raise RouteError(400, f"no parameter {name!r} here. {allowed}")
+            raise RouteError(400, f"there is no parameter {name!r}. {_allowed(faults)}")
         for param, values in takers:
             try:
                 values[param.attribute] = param.read(text)
             except ValueError as error:
-                raise RouteError(400, f"{error}. {_allowed([f for f, _ in chosen])}") from None
+                raise RouteError(400, f"{error}. {_allowed(faults)}") from None
 
 
 def _allowed(faults: list[type[Fault]]) -> str:
+    """What a path takes, in a line: `Parameters: jitter=MS (default 0): its spread; …`."""
     params = [param for fault in faults for param in params_of(fault)]
     if not params:
         return "This path takes no parameters"
-    return "Parameters: " + "; ".join(describe(param) for param in params)
+    return "Parameters: " + "; ".join(
+        f"{param.name}={param.kind.metavar}"
+        + (f" (default {param.show()})" if param.show() else "")
+        + f": {param.help}"
+        for param in params
+    )
 
 
-def describe(param: Param) -> str:
-    """One parameter in a line: `jitter=MS (default 0): spread of the delay`."""
-    default = f" (default {param.show()})" if param.show() else ""
-    return f"{param.name}={param.kind.metavar}{default}: {param.help}"
+def from_spec(spec: str) -> Fault:
+    """The one fault of `idle/60?drop=fin`, as options and the control port write it."""
+    faults = resolve("/" + spec.lstrip("/"))
+    if len(faults) != 1:
+        raise RouteError(400, f"{spec!r} must name one fault")
+    return faults[0]
 
 
-def _build(fault: type[Fault], values: dict[str, Any]) -> Fault:
-    built = fault(**values)
-    try:
-        built.check()
-    except ValueError as error:
-        raise RouteError(400, f"/{fault.name}: {error}") from None
-    return built
+def build_faults(specs: Sequence[str]) -> list[Fault]:
+    """Faults from `latency/50?jitter=5`, each named once; ValueError says what to write instead."""
+    faults = [from_spec(spec) for spec in specs]
+    names = [fault.name for fault in faults]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} is given twice")
+    return faults
 
 
-def signature(fault: type[Fault]) -> str:
-    """A path as users write it: `/idle/SECONDS?drop=…`; the first parameter stands in the path."""
-    params = params_of(fault)
-    if not params:
-        return f"/{fault.name}"
-    first = params[0].show() or params[0].kind.metavar
-    query = "&".join(f"{param.name}=" for param in params[1:])
-    return f"/{fault.name}/{first}" + (f"?{query}" if query else "")
+def spec_of(fault: Fault) -> str:
+    """A fault as `from_spec` reads it, parameters at their defaults left out."""
+    query = "&".join(
+        f"{param.name}={getattr(fault, param.attribute)}"
+        for param in params_of(type(fault))
+        if getattr(fault, param.attribute) != param.default
+    )
+    return fault.name + (f"?{query}" if query else "")
 
 
 def example(fault: type[Fault]) -> str:

@@ -2,7 +2,7 @@
 
 epoll_wait(2) sleeps whole milliseconds. `selectors` rounds up to one, Python's epoll object rounds
 its quotient up once more, and a Ping due in 9.2 ms leaves after 10 or 11. An epoll descriptor can
-be waited for like any other, and select(2) counts microseconds: so it does the sleeping.
+be waited for like any other, and select(2) counts microseconds, so it does the sleeping.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ import select
 import selectors
 import sys
 
-_SELECTABLE = 1024  # select(2) knows no descriptor from FD_SETSIZE on
+_SELECTABLE = 1024  # FD_SETSIZE: select(2) takes no descriptor from here on
 
 
-def event_loop(*, punctual: bool = True) -> asyncio.AbstractEventLoop:
+def event_loop(*, hires: bool = True) -> asyncio.AbstractEventLoop:
     """A new loop with `add_reader`, which the stamped stream needs (on Windows too).
 
-    `punctual` costs a second system call for each wait that something else than a timer ends.
+    `hires`: timers to the microsecond, for a second system call whenever I/O ends a wait.
     """
-    if punctual and sys.platform.startswith("linux"):
-        return asyncio.SelectorEventLoop(PunctualSelector())
+    if hires and sys.platform.startswith("linux"):
+        return asyncio.SelectorEventLoop(HiresSelector())
     return asyncio.SelectorEventLoop()
 
 
 if sys.platform.startswith("linux"):
 
-    class PunctualSelector(selectors.EpollSelector):
+    class HiresSelector(selectors.EpollSelector):
         """epoll that sleeps to the microsecond."""
 
         def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:

@@ -11,27 +11,28 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsdiag.transport.dial.resolve import format_address
 from wsdiag.transport.stream.blackhole import accept_incoming, drop_incoming
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stream import Stream
+from wsdiag.transport.stream.tcp import format_address
 from wsdiag.transport.tls.layer import TlsLayer
 from wsdiag.transport.tls.trust import load_chain
 
 _PER_WAKE = 128
-_OUT_OF_FILES_PAUSE_S = 0.2
+_BACKLOG = 4096
+_EXHAUSTED_PAUSE_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class ServerTls:
-    """A server's certificate chain and key (PEM), and the seconds a client has to shake hands."""
+    """A server's certificate chain and key (PEM); how long a client's handshake may take, in s."""
 
     cert: Path
     key: Path | None = None
     handshake_timeout: float = 10.0
 
     def context(self) -> ssl.SSLContext:
-        """The context for all connections. TrustError for unusable files."""
+        """The context for all connections. Raises TrustError for unusable files."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         load_chain(context, self.cert, self.key, None, "a server's key must not be")
         context.set_alpn_protocols(["http/1.1"])
@@ -45,19 +46,18 @@ class Listener:
         self,
         sock: socket.socket,
         on_stream: Callable[[Stream], None],
-        tls: ServerTls | None,
-        on_refused: Callable[[str, ssl.SSLError | StreamEnd], None] | None,
+        tls: ServerTls | None = None,
         intercept: Callable[[Stream], bool] | None = None,
         on_starved: Callable[[OSError], None] | None = None,
     ) -> None:
         self.host, self.port = sock.getsockname()[:2]
-        self._sock, self._on_stream, self._on_refused = sock, on_stream, on_refused
+        self._sock, self._on_stream = sock, on_stream
         self._loop = asyncio.get_running_loop()
         self._context = tls.context() if tls is not None else None
         self._timeout = tls.handshake_timeout if tls is not None else 0.0
         self._intercept, self._on_starved = intercept, on_starved
-        self._deaf = False
-        self._shaking: set[Stream] = set()
+        self._blackholed = False
+        self._in_handshake: set[Stream] = set()
         self._loop.add_reader(sock, self._accept)
 
     def _accept(self) -> None:
@@ -66,7 +66,9 @@ class Listener:
                 sock, address = self._sock.accept()
             except OSError as error:
                 if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                    self._pause()
+                    # the queue stays readable: wait, or the loop would spin
+                    self._loop.remove_reader(self._sock)
+                    self._loop.call_later(_EXHAUSTED_PAUSE_S, self._resume)
                     if self._on_starved is not None:
                         self._on_starved(error)
                 return
@@ -80,36 +82,29 @@ class Listener:
             else:
                 self._start_tls(stream, self._context)
 
-    def _pause(self) -> None:
-        """Out of file descriptors: the queue stays readable, so wait instead of spinning."""
-        self._loop.remove_reader(self._sock)
-        self._loop.call_later(_OUT_OF_FILES_PAUSE_S, self._resume)
-
     def _resume(self) -> None:
         if self._sock.fileno() >= 0:
             self._loop.add_reader(self._sock, self._accept)
 
     def _start_tls(self, stream: Stream, context: ssl.SSLContext) -> None:
-        self._shaking.add(stream)
+        self._in_handshake.add(stream)
         timer = self._loop.call_later(self._timeout, stream.reset)
 
         def done(failure: ssl.SSLError | StreamEnd | None) -> None:
             timer.cancel()
-            self._shaking.discard(stream)
+            self._in_handshake.discard(stream)
             if failure is None:
                 self._on_stream(stream)
-                return
-            stream.close()
-            if self._on_refused is not None:
-                self._on_refused(stream.peer, failure)
+            else:
+                stream.close()
 
         stream.start_tls(TlsLayer(context, server_side=True), done)
 
     def set_blackhole(self, blackholed: bool) -> bool:
         """Leave every SYN unanswered, or answer again; False where the kernel cannot."""
-        if blackholed == self._deaf:
+        if blackholed == self._blackholed:
             return True
-        self._deaf = blackholed
+        self._blackholed = blackholed
         return (drop_incoming if blackholed else accept_incoming)(self._sock)
 
     def close(self) -> None:
@@ -118,7 +113,7 @@ class Listener:
             return
         self._loop.remove_reader(self._sock)
         self._sock.close()
-        for stream in tuple(self._shaking):
+        for stream in tuple(self._in_handshake):
             stream.reset()
 
 
@@ -128,17 +123,13 @@ async def listen(
     *,
     on_stream: Callable[[Stream], None],
     tls: ServerTls | None = None,
-    on_refused: Callable[[str, ssl.SSLError | StreamEnd], None] | None = None,
-    backlog: int = 4096,
-    reuse_port: bool = False,
     intercept: Callable[[Stream], bool] | None = None,
     on_starved: Callable[[OSError], None] | None = None,
 ) -> Listener:
-    """Listen on `host`:`port` (0: any free one). OSError when that cannot be had.
+    """Listen on `host`:`port` (0: any free one). Raises OSError, and TrustError for `tls`.
 
-    `on_refused` hears of failed TLS handshakes: the peer's address and why. `intercept` is asked
-    first, before TLS: True when it has taken the stream. `on_starved` hears, again and again, that
-    new connections wait for want of file descriptors or memory.
+    `intercept` is asked first, before TLS: True when it has taken the stream. `on_starved` is
+    called, again and again, while new connections wait for file descriptors or memory.
     """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(
@@ -148,12 +139,10 @@ async def listen(
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if reuse_port:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(address)
-        sock.listen(backlog)
+        sock.listen(_BACKLOG)
         sock.setblocking(False)
-        return Listener(sock, on_stream, tls, on_refused, intercept, on_starved)
+        return Listener(sock, on_stream, tls, intercept, on_starved)
     except BaseException:
         sock.close()
         raise

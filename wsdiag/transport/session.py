@@ -1,4 +1,33 @@
-"""A WebSocket session: pumps bytes between a stream and the protocol, both roles."""
+"""A WebSocket session: moves bytes between a stream and the protocol, in either role.
+
+Theory of operation
+-------------------
+
+The protocol (`Connection`) turns bytes into events and knows what has to be answered; the stream
+moves bytes. A session joins the two and decides *when*: when events are handed out, and when each
+answer leaves.
+
+*Pull and push.* At first events are queued, and `receive` hands them out: that suits a conversation
+("send a Ping, wait for its Pong"). `push` hands the queued ones to a callback, and from then on
+every event as it arrives: that suits what reacts to each one, as a relay does. There is no way
+back, except that `close` takes over and drops what still comes. A queue that grows beyond
+`_QUEUE_HIGH` pauses the stream until the reader has caught up; a callback has no queue.
+
+*Who answers what, and when.*
+
+- A Ping is answered as its bytes are parsed, before anybody reads the event: a slow reader must
+  not look like a slow network. While the peer does not read (`_UNSENT_HIGH` bytes queued), answers
+  wait, and by RFC 6455, 5.5.3 only the latest Ping needs one.
+- A Close is answered when its event is handed out, not when it is parsed. Before it there may be
+  messages in the queue whose reader still wants to answer them, and nothing may follow a Close
+  frame that we sent. The Close that names the peer's violation waits likewise. The connection
+  keeps such a Close pending; `conclude` sends it.
+- Whoever sends while events are queued does not conclude either, for the same reason.
+- TCP is ended by the server (RFC 6455, 7.1.1): as a client we wait for that, for a bounded time.
+
+*Ends.* `ended` is the stream's end, however it came; queued events are handed out first, then
+`receive` raises SessionEnded.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +42,11 @@ from wsdiag.protocol.codes import Role, State
 from wsdiag.protocol.connection import Connection
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import Close, Event, Violation
-from wsdiag.transport.dial.report import DialReport
+from wsdiag.transport.report import DialReport
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
 from wsdiag.transport.stream.stream import Stream
-from wsdiag.transport.stream.tcpinfo import TcpInfo
+from wsdiag.transport.stream.tcp import TcpInfo
 
 _QUEUE_HIGH, _QUEUE_LOW = 64, 16
 _UNSENT_HIGH = 1 << 20
@@ -52,10 +81,9 @@ class CloseOutcome(NamedTuple):
 
 
 class Session:
-    """An open WebSocket connection, pulled from (`receive`) or pushing (`on_event`, `on_end`)."""
+    """An open WebSocket connection; events are pulled (`receive`), or pushed after `push`."""
 
     __slots__ = (
-        "_discarding",
         "_events",
         "_on_end",
         "_on_event",
@@ -73,17 +101,15 @@ class Session:
         connection: Connection,
         *,
         report: DialReport | None = None,
-        on_event: Callable[[Received], None] | None = None,
-        on_end: Callable[[StreamEnd], None] | None = None,
         trailing: bytes = b"",
         opened: Arrival | None = None,
     ) -> None:
         """`opened`: when the handshake's last byte came, in one segment with `trailing`."""
         self.stream, self.connection, self.report = stream, connection, report
-        self._on_event, self._on_end = on_event, on_end
+        self._on_event: Callable[[Received], None] | None = None  # None: queue them
+        self._on_end: Callable[[StreamEnd], None] | None = None
         self._events: deque[Received] = deque()
         self._wake: asyncio.Event = asyncio.Event()
-        self._discarding = False
         self.ended: StreamEnd | None = None
         self.opened = opened or now()
         if trailing:
@@ -99,44 +125,43 @@ class Session:
         """Report by calls from now on, beginning with what has come already."""
         self._on_event, self._on_end = on_event, on_end
         while self._events:
-            received = self._events.popleft()
-            if isinstance(received.event, Close | Violation):
-                self._answer()
-            on_event(received)
+            self._deliver(self._events.popleft())
         self.stream.resume_reading()
         if self.ended is not None:
             on_end(self.ended)
 
+    def _deliver(self, received: Received) -> None:
+        """Queue an event, or pass it on."""
+        if self._on_event is None:
+            self._events.append(received)
+            if len(self._events) > _QUEUE_HIGH:
+                self.stream.pause_reading()
+        else:
+            self._conclude(received)
+            self._on_event(received)
+
+    def _conclude(self, received: Received) -> None:
+        """Send the Close that is pending, now that the event that asks for it is handed out."""
+        if isinstance(received.event, Close | Violation):
+            self._answer()
+
     # -- the stream's side ---------------------------------------------------------------------
 
     def data_received(self, data: bytes, at: Arrival) -> None:
-        """Bytes in: Pongs leave at once, the answer to a Close when that is told or read."""
+        """Bytes in: Pongs leave at once, whoever reads the events and when."""
         events = self.connection.receive_data(data)
         self._answer(conclude=False)
-        if self._on_event is not None:
-            for event in events:
-                if isinstance(event, Close | Violation):
-                    self._answer()
-                self._on_event(Received(event, at))
-        elif self._discarding:
-            self._answer()
-        else:
-            self._events.extend(Received(event, at) for event in events)
-            if len(self._events) > _QUEUE_HIGH:
-                self.stream.pause_reading()
-        if events and self._on_event is None:
+        for event in events:
+            self._deliver(Received(event, at))
+        if events:
             self._wake.set()
 
     def stream_ended(self, end: StreamEnd) -> None:
-        """The stream's last word."""
+        """The stream has ended: events that are still queued can be read."""
         if self.ended is not None:
             return
         for event in self.connection.receive_eof():
-            received = Received(event, end.at)
-            if self._on_event is not None:
-                self._on_event(received)
-            elif not self._discarding:
-                self._events.append(received)
+            self._deliver(Received(event, end.at))
         self.ended = end
         self._wake.set()
         if self._on_end is not None:
@@ -148,12 +173,17 @@ class Session:
         self._wake.set()
 
     def _answer(self, *, conclude: bool = True) -> None:
-        """Write what the connection answers by itself; the Close that is due only to `conclude`."""
+        """Write what the connection answers by itself; with `conclude`, a pending Close as well."""
         # A peer that floods us but never reads gets no answers queued beyond this.
         if self.stream.unsent < _UNSENT_HIGH:
             answers = self.connection.data_to_send(conclude=conclude)
             if answers:
                 self.stream.write(answers, stamp=False)
+
+    async def _until(self, done: Callable[[], bool]) -> None:
+        while not done():
+            self._wake.clear()
+            await self._wake.wait()
 
     # -- sending -------------------------------------------------------------------------------
 
@@ -186,28 +216,22 @@ class Session:
         self.connection.send_raw(data)
         return self._flush()
 
-    async def drained(self) -> None:
-        """Wait until our own queue is empty, or the session has ended."""
-        while self.stream.unsent and self.ended is None:
-            self._wake.clear()
-            await self._wake.wait()
-
     # -- receiving -----------------------------------------------------------------------------
 
     async def receive(self, timeout: float | None = None) -> Received | None:
-        """The next event; None after `timeout` seconds; SessionEnded once all events are read."""
+        """The next event; None after `timeout` seconds.
+
+        Raises SessionEnded once all events are read.
+        """
         if not self._events and self.ended is None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
-                    while not self._events and self.ended is None:
-                        self._wake.clear()
-                        await self._wake.wait()
+                    await self._until(lambda: bool(self._events) or self.ended is not None)
         if self._events:
             received = self._events.popleft()
             if len(self._events) == _QUEUE_LOW:
                 self.stream.resume_reading()
-            if isinstance(received.event, Close | Violation):
-                self._answer()
+            self._conclude(received)
             return received
         if self.ended is not None:
             raise SessionEnded(self.ended)
@@ -222,15 +246,19 @@ class Session:
 
         The server ends TCP first (RFC 6455, 7.1.1). Events that still come are dropped.
         """
-        self._discarding, self._on_event = True, None
+        self._on_event = lambda _: None
         self._events.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._close(code, reason)
-        by_peer = self.ended is not None and self.ended.how != "local"
-        outcome = self._outcome(by_peer and not self.stream.half_closed)
+        peer_first = self.ended is not None and self.ended.how != "local"
+        peer_first = peer_first and not self.stream.half_closed
+        server_first = peer_first is (self.connection.role is Role.CLIENT)
         self.stream.close()
-        return outcome
+        received = self.connection.close_received
+        code, reason = received if received is not None else (None, "")
+        clean = received is not None and self.connection.close_sent is not None
+        return CloseOutcome(code, reason, clean, "server" if server_first else "client")
 
     async def _close(self, code: int | None, reason: str) -> None:
         connection = self.connection
@@ -240,24 +268,10 @@ class Session:
             with suppress(LocalProtocolError):
                 connection.close(code, reason)
             self._flush(stamp=False)
-        while self.ended is None and connection.state is not State.CLOSED:
-            self._wake.clear()
-            await self._wake.wait()
+        await self._until(lambda: self.ended is not None or connection.state is State.CLOSED)
         if connection.role is Role.SERVER:
             self.stream.half_close()
-        while self.ended is None:
-            self._wake.clear()
-            await self._wake.wait()
-
-    def _outcome(self, ended_by_peer: bool) -> CloseOutcome:
-        we_are_client = self.connection.role is Role.CLIENT
-        ended_by: Literal["server", "client"] = (
-            "server" if ended_by_peer is we_are_client else "client"
-        )
-        received = self.connection.close_received
-        code, reason = received if received is not None else (None, "")
-        clean = received is not None and self.connection.close_sent is not None
-        return CloseOutcome(code, reason, clean, ended_by)
+        await self._until(lambda: self.ended is not None)
 
     def abort(self) -> None:
         """Leave at once, with RST."""

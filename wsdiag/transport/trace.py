@@ -1,55 +1,79 @@
-"""What a dial and a session tell a listener while they work: phases, headers, frames."""
+"""What a dial and a session tell a listener while they work: phases, headers, frames.
+
+An event is the record that `--trace` writes and `-v` prints, so its fields are described for the
+JSON Schema here. Times come from one reading of both clocks at import: events are as far apart as
+the monotonic clock says, whatever happens to the wall clock during a run.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from datetime import UTC, datetime
+from time import monotonic_ns, time_ns
+from typing import Annotated, ClassVar, Literal
 
 from wsdiag.protocol.frames import Frame
-from wsdiag.transport.stream.stamps import now
 
 EXCERPT = 128
 
 Phase = Literal["dns", "tcp", "proxy", "tls", "upgrade"]
+Url = Annotated[str, "The endpoint as it was given, its password masked"]
+Time = Annotated[datetime, "When it happened: RFC 3339 in UTC with microseconds"]
+Direction = Annotated[Literal["sent", "received"], "`sent` by wsdiag, or `received`"]
+
+_OFFSET_NS = time_ns() - monotonic_ns()
+
+
+def trace_time(mono_ns: int | None = None) -> datetime:
+    """A moment on the axis of `time.monotonic_ns()`, by default now, as a date in UTC."""
+    return datetime.fromtimestamp(((mono_ns or monotonic_ns()) + _OFFSET_NS) / 1e9, UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class PhaseTraced:
-    """A phase of the dial ended after `took_ms`; `detail` is what came of it, `ok` whether well."""
+    """Record `trace.phase`: a phase of connecting has ended."""
 
-    mono_ns: int
-    url: str
-    phase: Phase
-    took_ms: float
-    ok: bool
-    detail: str = ""
+    type: ClassVar[str] = "trace.phase"
+    url: Url
+    time: Time
+    phase: Annotated[Phase, "The phase of the connection"]
+    took_ms: Annotated[float, "How long it took, in milliseconds"]
+    ok: Annotated[bool, "Whether the phase succeeded"]
+    detail: Annotated[str, "What came of it: an address, a TLS version, an error"] = ""
 
 
 @dataclass(frozen=True, slots=True)
 class HeadersTraced:
-    """The head of an HTTP message as sent or received; `first_line` without its line end."""
+    """Record `trace.headers`: the head of an HTTP request or response."""
 
-    mono_ns: int
-    url: str
-    direction: Literal["sent", "received"]
-    first_line: str
-    headers: tuple[tuple[str, str], ...]
+    type: ClassVar[str] = "trace.headers"
+    url: Url
+    time: Time
+    direction: Direction
+    first_line: Annotated[str, "Request line or status line"]
+    headers: Annotated[
+        tuple[tuple[str, str], ...], "Pairs of name and value in the order sent, credentials masked"
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class FrameTraced:
-    """A WebSocket frame; `excerpt` are its first bytes (unmasked), `length` counts all of them."""
+    """Record `trace.frame`: one WebSocket frame (RFC 6455, 5.2)."""
 
-    mono_ns: int
-    url: str
-    direction: Literal["sent", "received"]
-    opcode: int
-    fin: bool
-    rsv: tuple[bool, bool, bool]
-    masked: bool
-    length: int
-    excerpt: bytes
+    type: ClassVar[str] = "trace.frame"
+    url: Url
+    time: Time
+    direction: Direction
+    opcode: Annotated[int, "RFC 6455, 5.2: 1 text, 2 binary, 8 Close, 9 Ping, 10 Pong"]
+    fin: Annotated[bool, "Whether it is the last frame of its message"]
+    rsv: Annotated[tuple[bool, bool, bool], "The reserved bits RSV1, RSV2, RSV3"]
+    masked: Annotated[bool, "Whether the payload was masked"]
+    length: Annotated[int, "Length of the payload, in bytes"]
+    excerpt: Annotated[
+        bytes,
+        "The first bytes of the payload, unmasked; bytes that are not UTF-8 appear as `\\xff`",
+    ]
 
 
 TraceEvent = PhaseTraced | HeadersTraced | FrameTraced
@@ -62,8 +86,8 @@ def frame_tracer(url: str, tracer: Tracer) -> Callable[[Literal["sent", "receive
     def report(direction: Literal["sent", "received"], frame: Frame) -> None:
         tracer(
             FrameTraced(
-                now().mono_ns,
                 url,
+                trace_time(),
                 direction,
                 int(frame.opcode),
                 frame.fin,

@@ -10,22 +10,12 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from tests.integration.check.conftest import write
 from tests.peers.command import ROOT, WSDIAG
 from tests.peers.fleet import Peers
 from tests.peers.ports import free_port
 
 pytestmark = pytest.mark.minutes
-
-
-@pytest.fixture(scope="module")
-def serve(session_peers: Peers) -> str:
-    return session_peers.serve()[0]
-
-
-def write(tmp_path: Path, text: str) -> str:
-    path = tmp_path / "wsdiag.toml"
-    path.write_text(text, encoding="utf-8")
-    return str(path)
 
 
 def test_a_report_that_cannot_be_written_is_found_out_before_the_run(
@@ -146,7 +136,7 @@ def test_an_endpoint_of_which_nothing_is_left_is_named(
     run = peers.wsdiag("check", "-f", file, "--only", "message", "-o", "json")
     assert run.code == 0
     assert {r["endpoint"] for r in run.of("check.result")} == {"a"}
-    assert "nothing is left of them: b" in run.err
+    assert "no checks left: b" in run.err
     assert peers.wsdiag("check", "-f", file, "--only", "idle").code == 2
 
 

@@ -20,39 +20,39 @@ NEVER_WRONG = {rule.id for rule in ALL if rule.worst == "pass"}
 
 
 @dataclass(frozen=True)
-class Stage:
-    """What a case can start or use: a fleet of its own, and a `wsdiag serve` of all."""
+class Servers:
+    """What a case can start or use: peers of its own, and the module's `wsdiag serve`."""
 
     peers: Peers
     ca: Authority
     serve: str
 
 
-Where = Callable[[Stage], tuple[str, list[str]]]
+Where = Callable[[Servers], tuple[str, list[str]]]
 
 
-def serve(path: str) -> Where:
-    return lambda stage: (stage.serve + path, [])
+def served(path: str) -> Where:
+    return lambda servers: (servers.serve + path, [])
 
 
 def lenient(manner: str) -> Where:
-    return lambda stage: (stage.peers.lenient(manner).url, [])
+    return lambda servers: (servers.peers.lenient(manner).url, [])
 
 
-def over_tls(stage: Stage) -> tuple[str, list[str]]:
-    return stage.peers.websockets(tls=True).url, ["--cacert", str(stage.ca.pem)]
+def over_tls(servers: Servers) -> tuple[str, list[str]]:
+    return servers.peers.websockets(tls=True).url, ["--cacert", str(servers.ca.pem)]
 
 
-def two_families(stage: Stage) -> tuple[str, list[str]]:
+def two_families(servers: Servers) -> tuple[str, list[str]]:
     """A name with an A record that works and an AAAA record where nobody listens."""
     require_ipv6()
-    url, named = one_family(stage)
+    url, named = one_family(servers)
     port = url.rpartition(":")[2]
     return url, [*named, "--resolve", f"name.example:{port}:::1"]
 
 
-def one_family(stage: Stage) -> tuple[str, list[str]]:
-    port = stage.serve.rpartition(":")[2]
+def one_family(servers: Servers) -> tuple[str, list[str]]:
+    port = servers.serve.rpartition(":")[2]
     return f"ws://name.example:{port}", ["--resolve", f"name.example:{port}:127.0.0.1"]
 
 
@@ -64,7 +64,7 @@ def require_ipv6() -> None:
 
 
 @dataclass(frozen=True)
-class ProbeContext:
+class Case:
     """A server, options, and the rules whose verdict there is known."""
 
     where: Where
@@ -72,13 +72,13 @@ class ProbeContext:
     rules: tuple[str, ...]
 
 
-def case(where: Where, *options: str, rules: str) -> ProbeContext:
-    return ProbeContext(where, options, tuple(rules.split()))
+def case(where: Where, *options: str, rules: str) -> Case:
+    return Case(where, options, tuple(rules.split()))
 
 
 KEPT = [
     case(
-        serve("/echo"),
+        served("/echo"),
         "--expect-status",
         "101",
         "--expect-header",
@@ -99,37 +99,37 @@ KEPT = [
         "60s",
         rules=" ".join(RULES.keys() - {"certificate", "address-families", "subprotocol"}),
     ),
-    case(serve("/subprotocol?pick=chat"), "--expect-subprotocol", "chat", rules="subprotocol"),
+    case(served("/subprotocol?pick=chat"), "--expect-subprotocol", "chat", rules="subprotocol"),
     case(over_tls, "--cert-days", "0", rules="certificate"),
     case(one_family, rules="address-families"),
 ]
 
 BROKEN = [
-    case(serve("/echo"), "--max-connect", "0.001ms", rules="connect"),
-    case(serve("/echo"), "--max-upgrade", "0.001ms", rules="upgrade"),
-    case(serve("/status/404"), "--expect-status", "403", rules="status"),
+    case(served("/echo"), "--max-connect", "0.001ms", rules="connect"),
+    case(served("/echo"), "--max-upgrade", "0.001ms", rules="upgrade"),
+    case(served("/status/404"), "--expect-status", "403", rules="status"),
     case(over_tls, "--cert-days", "9999999", rules="certificate"),
     case(two_families, rules="address-families"),
-    case(serve("/echo"), "--expect-subprotocol", "chat", rules="subprotocol"),
+    case(served("/echo"), "--expect-subprotocol", "chat", rules="subprotocol"),
     case(
-        serve("/echo"),
+        served("/echo"),
         "--expect-extension",
         "permessage-deflate",
         "--no-compression",
         rules="extension",
     ),
-    case(serve("/echo"), "--expect-header", "X-Absent: .", rules="header"),
-    case(serve("/sink"), "--send", "hi", "--within", "0.3", rules="message"),
+    case(served("/echo"), "--expect-header", "X-Absent: .", rules="header"),
+    case(served("/sink"), "--send", "hi", "--within", "0.3", rules="message"),
     case(
-        serve("/no-pong"),
+        served("/no-pong"),
         rules="ping ping-burst ping-echo ping-empty ping-125 pong-unsolicited fragment-ping",
     ),
-    case(serve("/hang/close"), rules="close close-echo close-empty close-private"),
-    case(serve("/idle/1?drop=silent"), "--require-idle", "2", rules="idle"),
-    case(serve("/lifetime/1"), "--require-keepalive", "0.5", rules="keepalive"),
-    case(serve("/bad/accept"), rules="accept-key"),
-    case(serve("/bad/upgrade"), rules="upgrade-headers"),
-    case(serve("/bad/frame/rsv2"), rules="frames"),
+    case(served("/hang/close"), rules="close close-echo close-empty close-private"),
+    case(served("/idle/1?drop=silent"), "--require-idle", "2", rules="idle"),
+    case(served("/lifetime/1"), "--require-keepalive", "0.5", rules="keepalive"),
+    case(served("/bad/accept"), rules="accept-key"),
+    case(served("/bad/upgrade"), rules="upgrade-headers"),
+    case(served("/bad/frame/rsv2"), rules="frames"),
     case(lenient("strict"), rules="connection-tokens"),
     case(lenient("version"), rules="version"),
     case(lenient("key"), rules="key-missing key-invalid"),
@@ -148,22 +148,17 @@ BROKEN = [
 ]
 
 
-@pytest.fixture(scope="module")
-def serve_url(session_peers: Peers) -> str:
-    return session_peers.serve()[0]
-
-
 @pytest.fixture
-def stage(peers: Peers, ca: Authority, serve_url: str) -> Stage:
-    return Stage(peers, ca, serve_url)
+def servers(peers: Peers, ca: Authority, serve: str) -> Servers:
+    return Servers(peers, ca, serve)
 
 
-def verdicts(stage: Stage, case: ProbeContext) -> dict[str, set[str]]:
+def verdicts(servers: Servers, case: Case) -> dict[str, set[str]]:
     """Rule -> the statuses of its results."""
-    url, more = case.where(stage)
+    url, more = case.where(servers)
     if any(RULES[id].group != "fitness" for id in case.rules):
         more = [*more, "--adversarial"]
-    run = stage.peers.wsdiag(
+    run = servers.peers.wsdiag(
         "check",
         "--timeout",
         "1.5",
@@ -190,21 +185,21 @@ def test_every_rule_has_a_passing_and_a_failing_case() -> None:
     assert {"origin"} == NEVER_WRONG
 
 
-def named(case: ProbeContext) -> str:
+def named(case: Case) -> str:
     first = min(case.rules)  # a set's order differs from worker to worker
     return f"{first} and {len(case.rules) - 1}" if len(case.rules) > 1 else first
 
 
 @pytest.mark.minutes
 @pytest.mark.parametrize("case", KEPT, ids=named)
-def test_kept(stage: Stage, case: ProbeContext) -> None:
-    assert verdicts(stage, case) == {id: {"pass"} for id in case.rules}
+def test_kept(servers: Servers, case: Case) -> None:
+    assert verdicts(servers, case) == {id: {"pass"} for id in case.rules}
 
 
 @pytest.mark.minutes
 @pytest.mark.parametrize("case", BROKEN, ids=named)
-def test_broken(stage: Stage, case: ProbeContext) -> None:
-    assert verdicts(stage, case) == {id: {RULES[id].worst} for id in case.rules}
+def test_broken(servers: Servers, case: Case) -> None:
+    assert verdicts(servers, case) == {id: {RULES[id].worst} for id in case.rules}
 
 
 def test_a_server_that_bans_after_an_odd_request_is_not_judged_by_its_bans(peers: Peers) -> None:

@@ -11,22 +11,12 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from tests.integration.check.conftest import write
 from tests.peers.certs import Authority
 from tests.peers.fleet import Peers
 from tests.peers.ports import free_port
 
-XSD = Path(__file__).parents[2] / "unit" / "render" / "junit.xsd"
-
-
-@pytest.fixture(scope="module")
-def serve(session_peers: Peers) -> str:
-    return session_peers.serve()[0]
-
-
-def write(tmp_path: Path, text: str) -> str:
-    path = tmp_path / "wsdiag.toml"
-    path.write_text(text, encoding="utf-8")
-    return str(path)
+XSD = Path(__file__).parents[2] / "unit" / "render" / "check" / "junit.xsd"
 
 
 def wait_for(happened: Callable[[], bool], bound_s: float = 30) -> None:

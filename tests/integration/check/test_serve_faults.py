@@ -139,11 +139,6 @@ TABLE: list[tuple[str, list[str], int, Statuses]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def serve(session_peers: Peers) -> str:
-    return session_peers.serve()[0]
-
-
 @pytest.mark.parametrize(
     ("path", "options", "code", "wanted"), TABLE, ids=[f"{p} {' '.join(o)}" for p, o, _, _ in TABLE]
 )

@@ -22,6 +22,8 @@ def zipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for path in PACKAGE.rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:
                 file.write(path, path.relative_to(PACKAGE.parent))
+        for path in (PACKAGE.parent / "completions").iterdir():  # where a wheel has them
+            file.write(path, Path("wsdiag", "cli", "completions", path.name))
     return archive
 
 
@@ -54,7 +56,7 @@ def run(zipped: Path, cwd: Path, *arguments: str) -> str:
             "nginx",
         ),
         (
-            ("-c", "from wsdiag.judgement.diagnosis import diagnose as d; print(d.hints())"),
+            ("-c", "from wsdiag.judgement.diagnosis import hints as d; print(d.hints())"),
             "proxy_http_version",
         ),
         (("-c", "from wsdiag.server.page import render; print(render())"), "<!doctype html>"),
@@ -71,5 +73,5 @@ def test_the_demos_endpoint_comes_from_the_same_place(zipped: Path, tmp_path: Pa
     """And not from a folder of the same name that happens to be the current one."""
     (tmp_path / "wsdiag").mkdir()
     (tmp_path / "wsdiag" / "__init__.py").write_text("raise SystemExit('the wrong wsdiag')")
-    code = "from wsdiag.cli.demo import _endpoint\nwith _endpoint() as url: print(url)"
+    code = "from wsdiag.cli.commands.demo import _endpoint\nwith _endpoint() as url: print(url)"
     assert "ws://127.0.0.1:" in run(zipped, tmp_path, "-c", code)

@@ -48,7 +48,7 @@ BROKEN: dict[str, tuple[tuple[Made, ...], Made, str, str]] = {
         (make("leaf", OLD_INTERMEDIATE), OLD_INTERMEDIATE),
         ROOT,
         "still valid, but one above it expired on",
-        "current one",
+        "current intermediate",
     ),
     "a root expired": (
         (make("leaf", OLD_ROOT),),
@@ -92,7 +92,12 @@ BROKEN: dict[str, tuple[tuple[Made, ...], Made, str, str]] = {
         "ends in a root that is not trusted here: CN=Stranger",
         "--cacert FILE",
     ),
-    "a CA made anew": ((make("leaf", OTHER_ROOT),), ROOT, "CN=Root", "same name, other key"),
+    "a CA re-created under its name": (
+        (make("leaf", OTHER_ROOT),),
+        ROOT,
+        "CN=Root",
+        "same name, other key",
+    ),
     "self-signed": ((make("lonely"),), ROOT, "is self-signed (issued by CN=lonely)", "--cacert"),
     "wrong purpose": (
         (make("leaf", ROOT, purpose=PURPOSE.CLIENT_AUTH),),
@@ -104,7 +109,7 @@ BROKEN: dict[str, tuple[tuple[Made, ...], Made, str, str]] = {
     "issued by none that may": (
         (make("leaf", NO_CA), NO_CA),
         ROOT,
-        "may not issue certificates",
+        "an issuer that is not a CA",
         "CA:TRUE",
     ),
 }
@@ -168,7 +173,7 @@ def test_no_store_at_all_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     options = DialOptions(family=4)
     error = failed(asyncio.run(connect_tls(serving(make("leaf", STRANGER)), options)))
-    assert "no authorities are known to this Python at all" in error.message
+    assert "this Python knows no certificate authorities at all" in error.message
     assert "ca-certificates" in (error.hint or "")
 
 
@@ -178,7 +183,7 @@ def test_a_python_that_does_not_tell_the_chain_says_so(
     monkeypatch.setattr(chain, "presented", lambda _tls: None)
     result = asyncio.run(connect_tls(serving(LEAF), trusting(tmp_path, ROOT)))
     error = failed(result)
-    assert "signed by an authority unknown here: CN=Intermediate" in error.message
+    assert "signed by a CA that is not known here: CN=Intermediate" in error.message
     assert result.tls is not None
     assert result.tls.chain is None
     assert any("does not tell which chain" in note for note in result.notes)

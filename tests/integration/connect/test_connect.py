@@ -72,6 +72,16 @@ def test_a_server_that_vanishes_after_the_upgrade_is_not_ok() -> None:
     assert "without a Close frame" in result.error.message
 
 
+def test_a_server_that_closes_but_keeps_tcp_open_does_not_hold_us() -> None:
+    async def lingering(visitor: Visitor) -> None:
+        visitor.send(CLOSE, struct.pack("!H", 1008))
+        await asyncio.sleep(60)
+
+    result = connect_scripted(lingering, ping_timeout_s=0.3, close_timeout_s=0.3)
+    assert result.error is not None
+    assert "closed with 1008" in result.error.message
+
+
 def test_without_a_pong_the_connection_is_usable_and_noted() -> None:
     async def mute(visitor: Visitor) -> None:
         async for frame in visitor.frames():

@@ -20,7 +20,7 @@ from tests.peers.certs import Authority
 from tests.peers.fleet import Peers
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 
 CODES = (301, 302, 303, 307, 308)
 

@@ -15,7 +15,7 @@ from wsdiag import ConnectResult, DialOptions, PingReply, PingSummary
 from wsdiag.api import ping
 from wsdiag.probes.connect.run import connect
 from wsdiag.protocol.frames import encode_frame
-from wsdiag.protocol.handshake import ServerHandshake
+from wsdiag.protocol.server_handshake import ServerHandshake
 
 DIAL_S = 2.0
 BOUND_S = 25.0

@@ -1,23 +1,23 @@
-"""An endpoint that drops connections exactly as told: raw sockets, handshake by hand."""
+"""An endpoint that drops connections exactly as told, as a behaviour of the scripted server."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import socket
 import struct
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Literal
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
 
-GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+from tests.integration.scripted import ScriptedServer, Visitor
+from wsdiag.protocol.frames import encode_frame
+
+TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 How = Literal["fin", "rst", "close", "half", "cut", "silent", "bye"]
 
 
 @dataclass(kw_only=True)
-class Manners:
+class Behaviour:
     """What the endpoint does; seconds. `idle_s` may differ from connection to connection."""
 
     idle_s: float | Callable[[int], float] | None = None
@@ -43,115 +43,50 @@ class Manners:
     close_at_once: int | None = None
 
 
-def frame(opcode: int, payload: bytes = b"") -> bytes:
-    """An unmasked frame of at most 125 bytes of payload."""
-    return bytes([0x80 | opcode, len(payload)]) + payload
-
-
-@dataclass
 class Endpoint:
     """A running endpoint; `url` reaches it."""
 
-    manners: Manners
-    port: int = 0
-    connections: int = 0
-    open: int = 0
-    most_open: int = 0
-    first_bytes: list[float] = field(default_factory=list)
-    clean_closes: int = 0
-    _server: asyncio.Server | None = None
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        self.clean_closes = 0
+        self.server = ScriptedServer(
+            lambda client: _Connection(self, client).run(),
+            headers=behaviour.headers,
+            limit=behaviour.most,
+        )
 
     @property
     def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/"
+        return self.server.url
 
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-        if self.manners.dies_at_s is not None:
-            self._spawn(self._die(self.manners.dies_at_s))
+    @property
+    def connections(self) -> int:
+        return len(self.server.visitors)
 
-    def _spawn(self, work) -> asyncio.Task[None]:  # type: ignore[no-untyped-def]
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    @property
+    def most_open(self) -> int:
+        return self.server.most_open
 
-    async def _die(self, after_s: float) -> None:
-        await asyncio.sleep(after_s)
-        assert self._server is not None
-        self._server.close()
-        for writer in list(self._writers):
-            reset(writer)
-        if self.manners.restarts:
-            self._server = await asyncio.start_server(
-                self._serve, "127.0.0.1", self.port, reuse_address=True
-            )
-
-    async def stop(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._server is not None:
-            self._server.close()
-        for writer in list(self._writers):
-            writer.transport.abort()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        try:
-            # Cancelled only by stop(): asyncio.streams would print that as an error.
-            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                await self._handshake(reader, writer)
-        finally:
-            self._writers.discard(writer)
-            with suppress(ConnectionError):
-                writer.close()
-
-    async def _handshake(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        if self.manners.most is not None and self.open >= self.manners.most:
-            writer.write(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n")
-            await writer.drain()
-            return
-        lines = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
-        key = next(v for k, v in lines.items() if k.lower() == b"sec-websocket-key")
-        accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
-        extra = "".join(f"{name}: {value}\r\n" for name, value in self.manners.headers).encode()
-        writer.write(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-            b"Connection: Upgrade\r\nSec-WebSocket-Accept: " + accept + b"\r\n" + extra + b"\r\n"
-        )
-        self.connections += 1
-        self.open += 1
-        self.most_open = max(self.most_open, self.open)
-        try:
-            await _Talk(self, reader, writer, self.connections).run()
-        finally:
-            self.open -= 1
+    async def die(self, at_s: float) -> None:
+        """Kill all connections at this time, and listen again where it restarts."""
+        await asyncio.sleep(at_s)
+        self.server.kill()
+        if self.behaviour.restarts:
+            await self.server.start()
 
 
-class _Talk:
-    """One upgraded connection."""
+class _Connection:
+    """One client: what came and went when, and what ends it."""
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        number: int,
-    ) -> None:
-        self.endpoint, self.manners = endpoint, endpoint.manners
-        self.reader, self.writer = reader, writer
+    def __init__(self, endpoint: Endpoint, client: Visitor) -> None:
+        self.endpoint, self.behaviour, self.client = endpoint, endpoint.behaviour, client
         self.loop = asyncio.get_running_loop()
-        self.born = self.heard = self.spoke = self.loop.time()
-        idle = self.manners.idle_s
-        self.idle_s = idle(number) if callable(idle) else idle
+        self.opened_s = self.received_s = self.sent_s = self.loop.time()
+        idle = self.behaviour.idle_s
+        self.idle_s = idle(client.number + 1) if callable(idle) else idle
 
     async def run(self) -> None:
-        tasks = [asyncio.create_task(work) for work in (self.read(), self.guard(), self.chat())]
+        tasks = [asyncio.create_task(work) for work in (self.read(), self.guard(), self.push())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -159,104 +94,98 @@ class _Talk:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def say(self, data: bytes) -> None:
-        self.writer.write(data)
-        self.spoke = self.loop.time()
+    def send(self, opcode: int, payload: bytes = b"") -> None:
+        self.client.send(opcode, payload)
+        self.sent_s = self.loop.time()
 
-    async def chat(self) -> None:
-        manners = self.manners
-        if manners.welcome is not None:
-            self.say(frame(1, manners.welcome.encode()))
-        if manners.close_at_once is not None:
-            self.say(frame(8, struct.pack("!H", manners.close_at_once)))
-        if manners.bad_frame_after_s is not None:
-            await asyncio.sleep(manners.bad_frame_after_s)
-            self.say(b"\xff\x00")
-        every = manners.ping_every_s or manners.text_every_s
+    async def push(self) -> None:
+        """What it sends by itself."""
+        behaviour = self.behaviour
+        if behaviour.welcome is not None:
+            self.send(TEXT, behaviour.welcome.encode())
+        if behaviour.close_at_once is not None:
+            self.send(CLOSE, struct.pack("!H", behaviour.close_at_once))
+        if behaviour.bad_frame_after_s is not None:
+            await asyncio.sleep(behaviour.bad_frame_after_s)
+            self.client.writer.write(b"\xff\x00")
+        every = behaviour.ping_every_s or behaviour.text_every_s
         while every is not None:
             await asyncio.sleep(every)
-            self.say(frame(9, b"hi") if manners.ping_every_s else frame(1, b"news"))
+            self.send(PING if behaviour.ping_every_s else TEXT, b"news")
         await asyncio.Event().wait()
 
     async def read(self) -> None:
-        while True:
-            head = await self.reader.readexactly(2)
-            length = head[1] & 0x7F
-            assert length < 126
-            mask = await self.reader.readexactly(4)
-            payload = bytes(
-                b ^ mask[i % 4] for i, b in enumerate(await self.reader.readexactly(length))
-            )
-            opcode = head[0] & 0x0F
-            if not self.manners.only_messages_count or opcode == 1:
-                self.heard = self.loop.time()
-            if opcode == 9 and self.manners.answers_pings:
-                self.say(frame(10, payload))
-            elif opcode == 1 and self.manners.echo:
-                self.say(frame(1, payload))
-            elif opcode == 8:
+        """What it answers."""
+        behaviour = self.behaviour
+        async for frame in self.client.frames():
+            if not behaviour.only_messages_count or frame.opcode == TEXT:
+                self.received_s = self.loop.time()
+            if frame.opcode == PING and behaviour.answers_pings:
+                self.send(PONG, frame.payload)
+            elif frame.opcode == TEXT and behaviour.echo:
+                self.send(TEXT, frame.payload)
+            elif frame.opcode == CLOSE:
                 self.endpoint.clean_closes += 1
-                self.writer.write(frame(8, payload))
+                self.client.send(CLOSE, frame.payload)
                 return
 
-    def last(self) -> float:
-        if self.manners.only_messages_count:
-            return self.heard
-        both = {"both": max(self.heard, self.spoke), "client": self.heard, "server": self.spoke}
-        return both[self.manners.counts]
+    def last_activity_s(self) -> float:
+        if self.behaviour.only_messages_count or self.behaviour.counts == "client":
+            return self.received_s
+        if self.behaviour.counts == "server":
+            return self.sent_s
+        return max(self.received_s, self.sent_s)
 
     async def guard(self) -> None:
-        manners = self.manners
+        """Drop the connection when it has been idle, or has lived, too long."""
+        lifetime_s = self.behaviour.lifetime_s
         while True:
             dues = []
             if self.idle_s is not None:
-                dues.append(self.last() + self.idle_s)
-            if manners.lifetime_s is not None:
-                dues.append(self.born + manners.lifetime_s)
+                dues.append(self.last_activity_s() + self.idle_s)
+            if lifetime_s is not None:
+                dues.append(self.opened_s + lifetime_s)
             if not dues:
                 await asyncio.Event().wait()
             left = min(dues) - self.loop.time()
             if left <= 0:
-                await self.drop(manners.how)
+                await self.drop(self.behaviour.how)
                 return
             await asyncio.sleep(left)
 
     async def drop(self, how: How) -> None:
-        goodbye = frame(8, struct.pack("!H", self.manners.code) + self.manners.reason.encode())
+        close = struct.pack("!H", self.behaviour.code) + self.behaviour.reason.encode()
+        writer = self.client.writer
         if how == "rst":
-            reset(self.writer)
+            self.client.reset()
         elif how == "close":
-            self.writer.write(goodbye)
+            self.client.send(CLOSE, close)
             await asyncio.sleep(0.05)
         elif how == "bye":
-            self.writer.write(frame(1, b"you are too quiet"))
+            self.client.send(TEXT, b"you are too quiet")
             await asyncio.sleep(0.02)
-            self.writer.write(goodbye)
+            self.client.send(CLOSE, close)
             await asyncio.sleep(0.05)
         elif how == "cut":
-            self.writer.write(goodbye[:3])
+            writer.write(encode_frame(CLOSE, close)[:3])
         elif how == "half":
-            self.writer.write_eof()
+            writer.write_eof()
             await asyncio.sleep(60)
         elif how == "silent":
-            self.writer.transport.pause_reading()
+            writer.transport.pause_reading()
             await asyncio.sleep(600)
 
 
-def reset(writer: asyncio.StreamWriter) -> None:
-    """End with RST."""
-    sock = writer.get_extra_info("socket")
-    with suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
-
-
 @asynccontextmanager
-async def endpoint(**manners) -> AsyncIterator[Endpoint]:  # type: ignore[no-untyped-def]
+async def endpoint(**behaviour: Any) -> AsyncIterator[Endpoint]:
     """A running endpoint, stopped at the end."""
-    running = Endpoint(Manners(**manners))
-    await running.start()
+    running = Endpoint(Behaviour(**behaviour))
+    await running.server.start()
+    at_s = running.behaviour.dies_at_s
+    death = None if at_s is None else asyncio.create_task(running.die(at_s))
     try:
         yield running
     finally:
-        await running.stop()
+        if death is not None:
+            death.cancel()
+        await running.server.stop()

@@ -21,50 +21,50 @@ RANDOM_S = (0.8, 3.7, 1.9, 2.9, 1.2, 3.3, 0.9, 2.4)
 
 
 @dataclass(frozen=True)
-class Scene:
-    manners: dict[str, Any]
+class Scenario:
+    behaviour: dict[str, Any]
     options: dict[str, Any] = field(default_factory=dict)
 
 
-SCENES: dict[str, Scene] = {
-    "fin": Scene({"idle_s": 2.2}),
-    "rst": Scene({"idle_s": 2.2, "how": "rst"}),
-    "half": Scene({"idle_s": 2.2, "how": "half"}),
-    "cut": Scene({"idle_s": 2.2, "how": "cut", "code": 1001}),
-    "1000": Scene({"idle_s": 2.2, "how": "close", "code": 1000}),
-    "1001": Scene({"idle_s": 2.2, "how": "close", "code": 1001, "reason": "idle"}),
-    "1011": Scene({"idle_s": 2.2, "how": "close", "code": 1011, "reason": "keepalive \x1b[2J"}),
-    "goodbye": Scene({"idle_s": 2.2, "how": "bye", "code": 4000, "reason": "bye"}),
-    "no-drop": Scene({}),
-    "lifetime": Scene({"lifetime_s": 2.2}),
-    "login": Scene({"lifetime_s": 2.2, "how": "close", "code": 1008, "reason": "log in first"}),
-    "pings": Scene({"ping_every_s": 0.5}),
-    "pings-lifetime": Scene({"ping_every_s": 0.5, "lifetime_s": 2.7}),
-    "client-bytes": Scene({"idle_s": 2.2, "counts": "client", "text_every_s": 0.5}),
-    "server-bytes": Scene({"idle_s": 2.2, "counts": "server"}),
-    "mute": Scene({"answers_pings": False}),
-    "mute-drop": Scene({"idle_s": 2.2, "answers_pings": False}),
-    "mute-server-bytes": Scene({"idle_s": 2.2, "answers_pings": False, "counts": "server"}),
-    "mute-echo": Scene(
+SCENARIOS: dict[str, Scenario] = {
+    "fin": Scenario({"idle_s": 2.2}),
+    "rst": Scenario({"idle_s": 2.2, "how": "rst"}),
+    "half": Scenario({"idle_s": 2.2, "how": "half"}),
+    "cut": Scenario({"idle_s": 2.2, "how": "cut", "code": 1001}),
+    "1000": Scenario({"idle_s": 2.2, "how": "close", "code": 1000}),
+    "1001": Scenario({"idle_s": 2.2, "how": "close", "code": 1001, "reason": "idle"}),
+    "1011": Scenario({"idle_s": 2.2, "how": "close", "code": 1011, "reason": "keepalive \x1b[2J"}),
+    "goodbye": Scenario({"idle_s": 2.2, "how": "bye", "code": 4000, "reason": "bye"}),
+    "no-drop": Scenario({}),
+    "lifetime": Scenario({"lifetime_s": 2.2}),
+    "login": Scenario({"lifetime_s": 2.2, "how": "close", "code": 1008, "reason": "log in first"}),
+    "pings": Scenario({"ping_every_s": 0.5}),
+    "pings-lifetime": Scenario({"ping_every_s": 0.5, "lifetime_s": 2.7}),
+    "client-bytes": Scenario({"idle_s": 2.2, "counts": "client", "text_every_s": 0.5}),
+    "server-bytes": Scenario({"idle_s": 2.2, "counts": "server"}),
+    "mute": Scenario({"answers_pings": False}),
+    "mute-drop": Scenario({"idle_s": 2.2, "answers_pings": False}),
+    "mute-server-bytes": Scenario({"idle_s": 2.2, "answers_pings": False, "counts": "server"}),
+    "mute-echo": Scenario(
         {"idle_s": 2.2, "answers_pings": False, "echo": True},
         {"send": "hello", "expect": "^hel+o$"},
     ),
-    "messages-only": Scene({"idle_s": 2.2, "only_messages_count": True}),
-    "messages-only-sent": Scene({"idle_s": 2.2, "only_messages_count": True}, {"send": "x"}),
-    "silent": Scene({"idle_s": 2.2, "how": "silent"}),
-    "random": Scene({"idle_s": lambda n: RANDOM_S[n % len(RANDOM_S)]}),
-    "two-backends": Scene({"idle_s": lambda n: 1.3 if n % 2 else 3.2}),
-    "dies": Scene({"dies_at_s": 2.2}),
-    "restarts": Scene({"dies_at_s": 2.2, "restarts": True}),
-    "short": Scene({"idle_s": 0.7}),
-    "at-once": Scene({"close_at_once": 1008}),
-    "few": Scene({"idle_s": 2.2, "most": 9}),
-    "broken": Scene({"bad_frame_after_s": 0.8}),
-    "welcome": Scene({"idle_s": 2.2, "welcome": "hello"}),
-    "push": Scene({"idle_s": 2.2, "text_every_s": 0.5, "counts": "both"}, {"push": "go on"}),
-    "named": Scene({"idle_s": 2.2, "headers": (("Server", "nginx/1.2"), ("CF-Ray", "1a2b"))}),
-    "required": Scene({"idle_s": 2.2}, {"require_s": 3.0}),
-    "required-less": Scene({"idle_s": 2.2}, {"require_s": 1.5}),
+    "messages-only": Scenario({"idle_s": 2.2, "only_messages_count": True}),
+    "messages-only-sent": Scenario({"idle_s": 2.2, "only_messages_count": True}, {"send": "x"}),
+    "silent": Scenario({"idle_s": 2.2, "how": "silent"}),
+    "random": Scenario({"idle_s": lambda n: RANDOM_S[n % len(RANDOM_S)]}),
+    "two-backends": Scenario({"idle_s": lambda n: 1.3 if n % 2 else 3.2}),
+    "dies": Scenario({"dies_at_s": 2.2}),
+    "restarts": Scenario({"dies_at_s": 2.2, "restarts": True}),
+    "short": Scenario({"idle_s": 0.7}),
+    "at-once": Scenario({"close_at_once": 1008}),
+    "few": Scenario({"idle_s": 2.2, "most": 9}),
+    "broken": Scenario({"bad_frame_after_s": 0.8}),
+    "welcome": Scenario({"idle_s": 2.2, "welcome": "hello"}),
+    "push": Scenario({"idle_s": 2.2, "text_every_s": 0.5, "counts": "both"}, {"push": "go on"}),
+    "named": Scenario({"idle_s": 2.2, "headers": (("Server", "nginx/1.2"), ("CF-Ray", "1a2b"))}),
+    "required": Scenario({"idle_s": 2.2}, {"require_s": 3.0}),
+    "required-less": Scenario({"idle_s": 2.2}, {"require_s": 1.5}),
 }
 
 
@@ -78,23 +78,23 @@ class Played:
         return self.probed.verdict
 
 
-async def play(scene: Scene, room: asyncio.Semaphore) -> Played:
-    async with room, endpoint(**scene.manners) as running:
-        probed = await probe(running.url, scaled(**scene.options))
+async def play(scenario: Scenario, room: asyncio.Semaphore) -> Played:
+    async with room, endpoint(**scenario.behaviour) as running:
+        probed = await probe(running.url, scaled(**scenario.options))
         await asyncio.sleep(0.1)  # the last Close frames arrive
         return Played(probed, running)
 
 
 @pytest.fixture(scope="module")
-def scenes() -> dict[str, Played]:
+def scenarios() -> dict[str, Played]:
     async def everything() -> list[Played]:
         room = asyncio.Semaphore(12)
-        return await asyncio.gather(*(play(scene, room) for scene in SCENES.values()))
+        return await asyncio.gather(*(play(scenario, room) for scenario in SCENARIOS.values()))
 
-    return dict(zip(SCENES, asyncio.run(everything()), strict=True))
+    return dict(zip(SCENARIOS, asyncio.run(everything()), strict=True))
 
 
-Scenes = dict[str, Played]
+Scenarios = dict[str, Played]
 
 
 def within(verdict: IdleVerdict, truth: float) -> None:
@@ -108,8 +108,8 @@ def within(verdict: IdleVerdict, truth: float) -> None:
 
 
 @pytest.mark.parametrize("name", ["fin", "rst", "half", "cut", "1000", "1001", "1011", "goodbye"])
-def test_the_timeout_is_found_however_it_shows(name: str, scenes: Scenes) -> None:
-    played = scenes[name]
+def test_the_timeout_is_found_however_it_shows(name: str, scenarios: Scenarios) -> None:
+    played = scenarios[name]
     within(played.verdict, 2.2)
     assert played.verdict.keepalives["ping"] == "holds"
     assert played.verdict.recommended_ping_interval_s == pytest.approx(1.05, abs=0.1)
@@ -130,47 +130,47 @@ def test_the_timeout_is_found_however_it_shows(name: str, scenes: Scenes) -> Non
     ],
 )
 def test_the_ending_is_read(
-    name: str, how: str, code: int | None, reason: str | None, scenes: Scenes
+    name: str, how: str, code: int | None, reason: str | None, scenarios: Scenarios
 ) -> None:
-    drop = scenes[name].verdict.drop
+    drop = scenarios[name].verdict.drop
     assert drop is not None
     assert (drop.how, drop.code, drop.reason) == (how, code, reason)
 
 
-def test_a_cut_close_frame_is_told(scenes: Scenes) -> None:
-    drop = scenes["cut"].verdict.drop
+def test_a_cut_close_frame_is_told(scenarios: Scenarios) -> None:
+    drop = scenarios["cut"].verdict.drop
     assert drop is not None
     assert "cut off" in (drop.detail or "")
 
 
-def test_who_closes_is_most_likely_never_certain(scenes: Scenes) -> None:
-    assert "endpoint" in scenes["1001"].verdict.explanation[1]
-    assert "most likely" in scenes["fin"].verdict.explanation[1]
-    for played in scenes.values():
+def test_who_closes_is_most_likely_never_certain(scenarios: Scenarios) -> None:
+    assert "endpoint" in scenarios["1001"].verdict.explanation[1]
+    assert "most likely" in scenarios["fin"].verdict.explanation[1]
+    for played in scenarios.values():
         assert "certainly" not in played.probed.words()
 
 
-def test_a_farewell_is_not_traffic(scenes: Scenes) -> None:
-    dropped = [t for t in scenes["goodbye"].probed.trials if t.outcome == "dropped"]
+def test_trailing_traffic_restarts_no_timer(scenarios: Scenarios) -> None:
+    dropped = [t for t in scenarios["goodbye"].probed.trials if t.outcome == "dropped"]
     assert all(t.received == () and (t.idle_s or 0) > 2 for t in dropped if t.trial == "idle")
 
 
-def test_no_drop(scenes: Scenes) -> None:
-    verdict = scenes["no-drop"].verdict
+def test_no_drop(scenarios: Scenarios) -> None:
+    verdict = scenarios["no-drop"].verdict
     assert verdict.verdict == "no-drop"
     assert verdict.tested_up_to_s == pytest.approx(4.0, abs=0.3)
     assert verdict.recommended_ping_interval_s == 20
     tried = {kind for kind, word in verdict.keepalives.items() if word == "holds"}
     assert tried == {"ping", "pong", "tcp-keepalive"}
     assert verdict.keepalives["push"] == verdict.keepalives["data"] == "untested"
-    assert scenes["no-drop"].endpoint.clean_closes == scenes["no-drop"].endpoint.connections
+    assert scenarios["no-drop"].endpoint.clean_closes == scenarios["no-drop"].endpoint.connections
 
 
 @pytest.mark.parametrize(
     ("name", "age"), [("lifetime", 2.2), ("login", 2.2), ("pings-lifetime", 2.7)]
 )
-def test_a_lifetime(name: str, age: float, scenes: Scenes) -> None:
-    verdict = scenes[name].verdict
+def test_a_lifetime(name: str, age: float, scenarios: Scenarios) -> None:
+    verdict = scenarios[name].verdict
     assert verdict.verdict == "lifetime", verdict
     assert verdict.lifetime_s is not None
     assert verdict.lifetime_s.low <= age <= (verdict.lifetime_s.high or 0)
@@ -178,64 +178,66 @@ def test_a_lifetime(name: str, age: float, scenes: Scenes) -> None:
     assert verdict.recommended_ping_interval_s is None
 
 
-def test_a_login_that_is_missing_is_mentioned(scenes: Scenes) -> None:
-    assert "login" in scenes["login"].probed.words()
+def test_a_login_that_is_missing_is_mentioned(scenarios: Scenarios) -> None:
+    assert "login" in scenarios["login"].probed.words()
 
 
-def test_the_servers_pings_mask(scenes: Scenes) -> None:
-    verdict = scenes["pings"].verdict
+def test_the_servers_pings_keep_connections_busy(scenarios: Scenarios) -> None:
+    verdict = scenarios["pings"].verdict
     assert verdict.verdict == "kept-busy"
     assert verdict.tested_up_to_s == pytest.approx(0.5, abs=0.3)
-    assert "pings" in scenes["pings"].probed.words()
-    assert any(t.outcome == "kept-busy" and t.received for t in scenes["pings"].probed.trials)
+    assert "pings" in scenarios["pings"].probed.words()
+    assert any(t.outcome == "kept-busy" and t.received for t in scenarios["pings"].probed.trials)
 
 
-def test_a_timer_of_client_bytes_is_seen_through_what_the_server_sends(scenes: Scenes) -> None:
-    verdict = scenes["client-bytes"].verdict
+def test_a_timer_of_client_bytes_is_seen_through_what_the_server_sends(
+    scenarios: Scenarios,
+) -> None:
+    verdict = scenarios["client-bytes"].verdict
     within(verdict, 2.2)
     assert verdict.keepalives["pong"] == "holds"
     assert "client last sent" in verdict.explanation[0]
 
 
-def test_a_timer_of_server_bytes_ignores_pongs(scenes: Scenes) -> None:
-    verdict = scenes["server-bytes"].verdict
+def test_a_timer_of_server_bytes_ignores_pongs(scenarios: Scenarios) -> None:
+    verdict = scenarios["server-bytes"].verdict
     within(verdict, 2.2)
     assert (verdict.keepalives["ping"], verdict.keepalives["pong"]) == ("holds", "drops")
 
 
-def test_an_endpoint_without_pongs(scenes: Scenes) -> None:
-    assert scenes["mute"].verdict.verdict == "no-drop", scenes["mute"].probed
-    assert "answers no Pings" in scenes["mute"].probed.words()
-    within(scenes["mute-drop"].verdict, 2.2)
-    assert scenes["mute-drop"].verdict.keepalives["ping"] == "holds"
+def test_an_endpoint_without_pongs(scenarios: Scenarios) -> None:
+    assert scenarios["mute"].verdict.verdict == "no-drop", scenarios["mute"].probed
+    assert "answers no Pings" in scenarios["mute"].probed.words()
+    within(scenarios["mute-drop"].verdict, 2.2)
+    assert scenarios["mute-drop"].verdict.keepalives["ping"] == "holds"
 
 
-def test_no_answer_at_all_leaves_lifetime_and_direction_open(scenes: Scenes) -> None:
-    verdict = scenes["mute-server-bytes"].verdict
+def test_no_answer_at_all_leaves_lifetime_and_direction_open(scenarios: Scenarios) -> None:
+    verdict = scenarios["mute-server-bytes"].verdict
     assert verdict.verdict == "lifetime"
-    assert "look alike" in scenes["mute-server-bytes"].probed.words()
+    assert "look alike" in scenarios["mute-server-bytes"].probed.words()
 
 
-def test_messages_serve_where_pings_are_not_answered(scenes: Scenes) -> None:
-    verdict = scenes["mute-echo"].verdict
+def test_messages_serve_where_pings_are_not_answered(scenarios: Scenarios) -> None:
+    verdict = scenarios["mute-echo"].verdict
     within(verdict, 2.2)
     assert verdict.keepalives["data"] == "holds"
-    assert any(t.pong_s is not None for t in scenes["mute-echo"].probed.trials)
+    assert any(t.pong_s is not None for t in scenarios["mute-echo"].probed.trials)
 
 
-def test_only_messages_count(scenes: Scenes) -> None:
-    assert scenes["messages-only"].verdict.verdict == "lifetime"
-    assert "--send" in scenes["messages-only"].probed.words()
-    verdict = scenes["messages-only-sent"].verdict
+def test_only_messages_count(scenarios: Scenarios) -> None:
+    assert scenarios["messages-only"].verdict.verdict == "lifetime"
+    assert "--send" in scenarios["messages-only"].probed.words()
+    verdict = scenarios["messages-only-sent"].verdict
     within(verdict, 2.2)
     assert (verdict.keepalives["ping"], verdict.keepalives["data"]) == ("drops", "holds")
     assert verdict.recommended_ping_interval_s is None
     assert "message" in verdict.advice[0]
 
 
-def test_silence_is_bracketed_by_the_rungs(scenes: Scenes) -> None:
-    verdict = scenes["silent"].verdict
-    assert verdict.verdict == "idle-timeout", scenes["silent"].probed
+def test_silence_is_bracketed_by_the_idle_periods(scenarios: Scenarios) -> None:
+    verdict = scenarios["silent"].verdict
+    assert verdict.verdict == "idle-timeout", scenarios["silent"].probed
     found = verdict.idle_timeout_s
     assert found is not None
     assert (found.low, found.high) == (pytest.approx(2.0, abs=0.19), pytest.approx(2.5, abs=0.4))
@@ -244,68 +246,68 @@ def test_silence_is_bracketed_by_the_rungs(scenes: Scenes) -> None:
 
 
 @pytest.mark.parametrize("name", ["random", "two-backends", "dies", "restarts"])
-def test_what_does_not_agree_is_inconsistent(name: str, scenes: Scenes) -> None:
-    verdict = scenes[name].verdict
-    assert verdict.verdict == "inconsistent", scenes[name].probed
+def test_what_does_not_agree_is_inconsistent(name: str, scenarios: Scenarios) -> None:
+    verdict = scenarios[name].verdict
+    assert verdict.verdict == "inconsistent", scenarios[name].probed
     assert verdict.idle_timeout_s is None
     assert verdict.candidates == ()
 
 
-def test_inconsistency_is_explained(scenes: Scenes) -> None:
-    assert "groups" in scenes["two-backends"].probed.words()
-    assert "one moment" in scenes["dies"].verdict.explanation[0]
-    assert "could not be opened" in scenes["dies"].probed.words()
-    assert "could be opened" in scenes["restarts"].probed.words()
+def test_inconsistency_is_explained(scenarios: Scenarios) -> None:
+    assert "groups" in scenarios["two-backends"].probed.words()
+    assert "one moment" in scenarios["dies"].verdict.explanation[0]
+    assert "could not be opened" in scenarios["dies"].probed.words()
+    assert "could be opened" in scenarios["restarts"].probed.words()
 
 
-def test_a_timeout_shorter_than_the_keepalives(scenes: Scenes) -> None:
-    verdict = scenes["short"].verdict
+def test_a_timeout_shorter_than_the_keepalives(scenarios: Scenarios) -> None:
+    verdict = scenarios["short"].verdict
     within(verdict, 0.7)
     assert verdict.keepalives["ping"] == "holds"
     assert (verdict.recommended_ping_interval_s or 9) <= 0.35
 
 
-def test_nothing_can_be_measured_where_connections_end_at_once(scenes: Scenes) -> None:
-    assert scenes["at-once"].verdict.verdict == "unreachable"
-    assert "at once" in scenes["at-once"].verdict.explanation[0]
-    assert scenes["broken"].verdict.verdict == "unreachable"
-    assert "protocol" in scenes["broken"].verdict.explanation[0]
+def test_nothing_can_be_measured_where_connections_end_at_once(scenarios: Scenarios) -> None:
+    assert scenarios["at-once"].verdict.verdict == "unreachable"
+    assert "at once" in scenarios["at-once"].verdict.explanation[0]
+    assert scenarios["broken"].verdict.verdict == "unreachable"
+    assert "protocol" in scenarios["broken"].verdict.explanation[0]
 
 
-def test_refusals_are_worked_with_and_reported(scenes: Scenes) -> None:
-    played = scenes["few"]
+def test_refusals_are_worked_with_and_reported(scenarios: Scenarios) -> None:
+    played = scenarios["few"]
     within(played.verdict, 2.2)
     assert played.endpoint.most_open <= 9
     assert any(t.outcome == "refused" and "429" in (t.detail or "") for t in played.probed.trials)
     assert "refused" in played.probed.words()
 
 
-def test_a_welcome_restarts_the_clock_and_masks_nothing(scenes: Scenes) -> None:
-    within(scenes["welcome"].verdict, 2.2)
+def test_a_welcome_restarts_the_clock_and_hides_nothing(scenarios: Scenarios) -> None:
+    within(scenarios["welcome"].verdict, 2.2)
 
 
-def test_pushed_messages(scenes: Scenes) -> None:
-    assert scenes["push"].verdict.keepalives["push"] == "holds"
-    assert scenes["push"].verdict.verdict == "kept-busy"
+def test_pushed_messages(scenarios: Scenarios) -> None:
+    assert scenarios["push"].verdict.keepalives["push"] == "holds"
+    assert scenarios["push"].verdict.verdict == "kept-busy"
 
 
-def test_headers_make_candidates(scenes: Scenes) -> None:
-    verdict = scenes["named"].verdict
+def test_headers_make_candidates(scenarios: Scenarios) -> None:
+    verdict = scenarios["named"].verdict
     assert [hop.product for hop in verdict.hops] == ["nginx (http proxy)", "Cloudflare"]
     assert {c.product for c in verdict.candidates} == {"nginx (http proxy)", "Cloudflare"}
     assert [c.default_s for c in verdict.candidates if c.product == "Cloudflare"] == [None]
 
 
-def test_requirements(scenes: Scenes) -> None:
-    assert scenes["required"].verdict.require_ok is False
-    assert scenes["required-less"].verdict.require_ok is True
-    assert any(t.idle_for_s == 3.0 for t in scenes["required"].probed.started)
+def test_requirements(scenarios: Scenarios) -> None:
+    assert scenarios["required"].verdict.require_ok is False
+    assert scenarios["required-less"].verdict.require_ok is True
+    assert any(t.idle_for_s == 3.0 for t in scenarios["required"].probed.started)
 
 
-def test_every_lane_has_one_record_and_none_is_left_open(scenes: Scenes) -> None:
-    for played in scenes.values():
-        lanes = [t.connection for t in played.probed.trials]
-        assert sorted(lanes) == list(range(len(lanes)))
+def test_every_connection_has_one_record_and_none_is_left_open(scenarios: Scenarios) -> None:
+    for played in scenarios.values():
+        connections = [t.connection for t in played.probed.trials]
+        assert sorted(connections) == list(range(len(connections)))
         assert played.endpoint.most_open <= 32
 
 

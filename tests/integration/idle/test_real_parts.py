@@ -84,7 +84,7 @@ def test_a_nat_that_forgets(on_unknown: str, how: str, peers: Peers) -> None:
     assert_range(verdict, 3.0)
     assert verdict.drop is not None
     assert verdict.drop.how == how
-    assert verdict.drop.wire is (False if how == "silent" else None)
+    assert verdict.drop.tcp_acknowledged is (False if how == "silent" else None)
     assert verdict.keepalives["tcp-keepalive"] == "holds"
     assert verdict.keepalives["ping"] == "holds"
     assert "layer 3 or 4" in " ".join(verdict.explanation)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from wsdiag.probes.ping.run import PingOptions, PingRun
+from wsdiag.probes.ping.options import PingOptions
+from wsdiag.probes.ping.run import PingRun
 from wsdiag.records import PingEvent, PingReply, PingSummary
 from wsdiag.transport.dial.options import DialOptions
 

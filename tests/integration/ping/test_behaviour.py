@@ -11,8 +11,9 @@ import pytest
 
 from tests.integration.ping.running import Told, run_pings
 from tests.integration.scripted import Script, Visitor, scripted
+from wsdiag.probes.ping.options import PingOptions
 from wsdiag.probes.ping.outcome import ping_exit_code
-from wsdiag.probes.ping.run import PingOptions, PingRun
+from wsdiag.probes.ping.run import PingRun
 from wsdiag.protocol.codes import Opcode
 from wsdiag.records import Error, PingClosed, PingEvent, PingLost, PingReply, PingStart, PingSummary
 from wsdiag.transport.dial.options import DialOptions
@@ -369,7 +370,7 @@ def test_a_millisecond_apart_nothing_drifts() -> None:
 
 
 def test_a_reader_that_does_not_read_costs_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wsdiag.probes.ping.run.MOST_UNREAD", 50)
+    monkeypatch.setattr("wsdiag.probes.ping.sender.MOST_UNREAD", 50)
 
     async def go() -> int:
         async with scripted(polite) as (url, _):

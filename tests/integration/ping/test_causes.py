@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.ping.conftest import Moody
 from tests.integration.ping.running import Told, run_pings
 from tests.peers.fleet import Peers
 from wsdiag.records import Cause, PingReply
@@ -53,12 +52,12 @@ def test_a_quiet_connection_gets_no_cause(peers: Peers) -> None:
     assert not told.summary.advice
 
 
-def test_a_blocked_event_loop_is_the_endpoints(moody: Moody) -> None:
-    url = moody("--block-every", "0.7", "--block-for", "0.3")
+def test_a_blocked_event_loop_is_the_endpoints(peers: Peers) -> None:
+    url = peers.websockets(block_every_s=0.7).url
     told = asyncio.run(run_pings(url, count=160, interval_s=0.05))
     assert_named(telling(told), "endpoint", at_least=10)
     sentences = told.summary.attribution.explanation if told.summary.attribution else []
-    assert any("while the endpoint was busy" in sentence for sentence in sentences)
+    assert any("caused by the endpoint" in sentence for sentence in sentences)
 
 
 def test_a_stalling_serve_is_the_endpoints(peers: Peers) -> None:
@@ -97,8 +96,8 @@ def test_a_path_that_became_longer_is_the_networks(peers: Peers) -> None:
 
 
 @pytest.mark.parametrize("load", ["max", 2_000_000])
-def test_a_slow_reader_under_load_is_our_queue(moody: Moody, load: object) -> None:
-    url = moody("--slow")
+def test_a_slow_reader_under_load_is_our_queue(peers: Peers, load: object) -> None:
+    url = peers.websockets(max_queue=4).url + "/slow"
     told = asyncio.run(
         run_pings(
             url, interval_s=0.05, load=load, load_idle_s=1.0, load_time_s=3.0, load_bytes=32 * 2**20
@@ -117,7 +116,8 @@ def test_a_slow_reader_under_load_is_our_queue(moody: Moody, load: object) -> No
 
 PINGING = """
 import asyncio, json, sys
-from wsdiag.probes.ping.run import PingOptions, PingRun
+from wsdiag.probes.ping.options import PingOptions
+from wsdiag.probes.ping.run import PingRun
 from wsdiag.records import PingReply, PingSummary
 from wsdiag.transport.dial.options import DialOptions
 
@@ -162,20 +162,22 @@ def ping_stopped_and_continued(url: str, unix: str) -> tuple[list[list[object]],
     return lines[:-1], lines[-1]
 
 
-def test_our_own_sleep_is_local_where_times_are_ours(moody: Moody, tmp_path: Path) -> None:
+def test_our_own_sleep_is_local_where_times_are_ours(peers: Peers, tmp_path: Path) -> None:
     socket = str(tmp_path / "s")
-    moody("--unix", socket, "--delay", "0.04")
-    replies, (lost, sentences) = ping_stopped_and_continued("ws://localhost/", socket)
+    peers.websockets(unix=socket)
+    url = "ws://localhost/delay?seconds=0.04"
+    replies, (lost, sentences) = ping_stopped_and_continued(url, socket)
     causes = Counter(cause for seq, rtt, cause in replies if rtt > 100 and seq > WARM_UP)  # type: ignore[operator]
     assert_named(causes, "local", at_least=8)  # type: ignore[arg-type]
     assert lost == 0
-    assert any("held wsdiag up" in sentence for sentence in sentences)  # type: ignore[attr-defined]
+    assert any("wsdiag itself was delayed" in sentence for sentence in sentences)  # type: ignore[attr-defined]
 
 
-def test_our_own_sleep_stays_out_of_the_kernels_times(moody: Moody) -> None:
-    replies, (lost, sentences) = ping_stopped_and_continued(moody("--delay", "0.04"), "")
+def test_our_own_sleep_stays_out_of_the_kernels_times(peers: Peers) -> None:
+    url = peers.websockets().url + "/delay?seconds=0.04"
+    replies, (lost, sentences) = ping_stopped_and_continued(url, "")
     assert lost == 0
     slept_through = [reply for reply in replies if float(str(reply[1])) > 300]
     assert not slept_through, "a stop lasts 400 ms"
     assert not [reply for reply in replies if reply[2] == "local"]
-    assert any("kept it out" in sentence for sentence in sentences)  # type: ignore[attr-defined]
+    assert any("kernel timestamps keep that out" in sentence for sentence in sentences)  # type: ignore[attr-defined]

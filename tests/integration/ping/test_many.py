@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.ping.conftest import Moody
 from tests.integration.ping.running import run_pings
+from tests.peers.fleet import Peers
 from wsdiag.records import Error, PingReply, PingSummary
 
 URLS, ROUNDS = 1000, 5
@@ -30,9 +30,9 @@ def enough_files() -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("enough_files")
-def test_a_thousand_urls_are_pinged_every_second(moody: Moody) -> None:
-    base = moody()
-    urls = [f"{base}?number={number}" for number in range(URLS)]
+def test_a_thousand_urls_are_pinged_every_second(peers: Peers) -> None:
+    base = peers.websockets().url
+    urls = [f"{base}/?number={number}" for number in range(URLS)]
     tasks: set[int] = set()
     timers: set[int] = set()
 

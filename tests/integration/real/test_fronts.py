@@ -75,16 +75,16 @@ FRONTS: dict[str, tuple[Callable[[Path, Authority], Peer], str, str]] = {
     ),
     "HAProxy denies": (
         lambda place, _: haproxy(place, rule="http-request deny"),
-        "HAProxy refuses: 403",
+        "HAProxy refused the request: 403",
         "deny",
     ),
     "HAProxy without a backend": (lambda place, _: haproxy(place), "503", "backend"),
-    "nginx wants a client certificate": (mutual, "wants a client certificate", "--cert FILE"),
+    "nginx wants a client certificate": (mutual, "requires a client certificate", "--cert FILE"),
     "nginx wants a password": (
         lambda place, _: nginx(
             place, rule="location / { auth_basic x; auth_basic_user_file /dev/null; }"
         ),
-        "wants authentication",
+        "requires authentication",
         "-u USER:PASSWORD",
     ),
     "nginx sends to TLS": (

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from wsdiag.server import Server, ServerOptions
-from wsdiag.server.peer import Peer
+from wsdiag.server.connection.client_connection import ClientConnection
 from wsdiag.transport.stream.stream import Stream
 
 MESSAGES = 100
@@ -49,7 +49,7 @@ def test_a_hundred_messages_in_one_read_leave_in_one_write(ping: bool) -> None:
 
     async def answer() -> tuple[int, int]:
         stream = Stream(sock)  # type: ignore[arg-type]
-        peer = Peer(Server(ServerOptions()), 1, stream, None)
+        peer = ClientConnection(Server(ServerOptions()), 1, stream, None)
         stream._sink = peer
         peer.set_faults([])
         stream._on_readable()

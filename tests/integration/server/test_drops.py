@@ -21,7 +21,7 @@ from tests.peers.records import parse_record
 from wsdiag.server.background import BackgroundServer
 from wsdiag.server.routes import from_spec
 from wsdiag.transport.stream import blackhole, stream
-from wsdiag.transport.tls.certs import throw_away
+from wsdiag.transport.tls.certs import throwaway_certificate
 
 FIN_WAIT1 = 4
 
@@ -50,7 +50,7 @@ def test_tcp_ends_without_a_close_frame(how: str) -> None:
 @pytest.mark.parametrize("may_filter", [True, False])
 def test_silent_is_a_black_hole(may_filter: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not may_filter:  # newer kernels keep socket filters for CAP_NET_ADMIN
-        monkeypatch.setattr(blackhole, "_filter", lambda sock: False)
+        monkeypatch.setattr(blackhole, "_attach_drop_all", lambda sock: False)
     with serving() as server, RawClient(server.url, IDLE + "silent", timeout=1.0) as client:
         server.wait("drop")
         client.send(9, b"anyone?")
@@ -71,7 +71,7 @@ def test_silent_is_a_black_hole(may_filter: bool, monkeypatch: pytest.MonkeyPatc
 def test_where_the_kernel_cannot_be_silenced_the_event_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stream, "deafen", lambda sock: False)
+    monkeypatch.setattr(stream, "drop_incoming", lambda sock: False)
     with serving() as server, RawClient(server.url, IDLE + "silent"):
         assert server.wait("drop")["how"] == "hang"
 
@@ -174,7 +174,7 @@ def test_hang_tcp_answers_no_syn_and_can_be_taken_off(
     may_filter: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not may_filter:
-        monkeypatch.setattr(blackhole, "_filter", lambda sock: False)
+        monkeypatch.setattr(blackhole, "_attach_drop_all", lambda sock: False)
     with serving(faults=(from_spec("hang/tcp"),)) as server:
         with pytest.raises(TimeoutError):
             socket.create_connection(("127.0.0.1", server.server.port), 0.5)
@@ -185,7 +185,7 @@ def test_hang_tcp_answers_no_syn_and_can_be_taken_off(
 
 @pytest.mark.parametrize("secure", [False, True])
 def test_hang_tls_takes_the_connection_and_says_nothing(secure: bool, tmp_path: Path) -> None:
-    chain, key = throw_away(["127.0.0.1"]).write(tmp_path) if secure else (None, None)
+    chain, key = throwaway_certificate(["127.0.0.1"]).write(tmp_path) if secure else (None, None)
     with serving(cert=chain, key=key) as server:
         change(server, ["hang/tls"])
         with socket.create_connection(("127.0.0.1", server.server.port), 0.5) as client:
@@ -212,7 +212,7 @@ def test_hang_in_the_close_never_echoes() -> None:
 
 @pytest.mark.parametrize(("drop", "ragged"), [("fin", False), ("tls-eof", True)])
 def test_tls_ends_with_or_without_close_notify(tmp_path: Path, drop: str, ragged: bool) -> None:
-    chain, key = throw_away(["localhost", "127.0.0.1"]).write(tmp_path)
+    chain, key = throwaway_certificate(["localhost", "127.0.0.1"]).write(tmp_path)
     context = ssl._create_unverified_context()
     with serving(cert=chain, key=key) as server:
         port = server.server.port

@@ -381,7 +381,7 @@ def test_a_client_that_never_reads_costs_bounded_memory() -> None:
             while sent < 200 * 2**20:
                 client.sock.sendall(frame)
                 sent += len(frame)
-        (link,) = server.server._links
+        (link,) = server.server._connections
         assert link.stream.unsent < 4 * 2**20
 
 

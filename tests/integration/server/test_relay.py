@@ -138,7 +138,7 @@ def test_half_closed_bytes_end_by_a_fault_or_with_the_server(how: str | None) ->
             if how is None:
                 relay.stop()
             relay.wait("close", 5)
-            assert relay.server._links == set()
+            assert relay.server._connections == set()
 
 
 def authority(listener: socket.socket) -> str:

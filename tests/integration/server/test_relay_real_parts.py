@@ -28,7 +28,7 @@ from tests.peers.certs import Authority
 from wsdiag.protocol.frames import encode_frame
 from wsdiag.server.faults.bad_frames import BINARY, CONT
 from wsdiag.server.routes import from_spec
-from wsdiag.transport.tls.certs import throw_away
+from wsdiag.transport.tls.certs import throwaway_certificate
 
 QUEUES = 16 * 2**20  # the kernel's buffers on two hops, and our own on each side
 
@@ -138,7 +138,7 @@ def test_an_upstream_with_a_private_ca(ca: Authority) -> None:
 
 
 def test_a_relay_with_tls_of_its_own(tmp_path: Path) -> None:
-    chain, key = throw_away(["localhost", "127.0.0.1"]).write(tmp_path)
+    chain, key = throwaway_certificate(["localhost", "127.0.0.1"]).write(tmp_path)
     with (
         upstream(echo) as address,
         serving(upstream=f"ws://{address}", cert=chain, key=key) as relay,
@@ -257,7 +257,7 @@ def test_half_a_message_goes_nowhere_and_costs_no_more_than_its_limit() -> None:
 def test_no_web_page_reaches_the_control_port_even_with_the_token(headers: dict[str, str]) -> None:
     with serving(control_port=0, control_token="secret") as server:
         status, answer = control(server.server.control_url, headers, "secret")
-        assert (status, "web pages" in answer["error"]) == (403, True)
+        assert (status, "browser requests" in answer["error"]) == (403, True)
         assert control(server.server.control_url, {}, "secret")[0] == 200
         assert control(server.server.control_url, {}, "other")[0] == 401
         status, _ = control(server.server.control_url, {"Origin": "http://a.test"}, "", "OPTIONS")

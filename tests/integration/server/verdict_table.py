@@ -175,12 +175,12 @@ TABLE: tuple[Row, ...] = (
         # the first Pong passes, so idle connections that are asked once are well
         idle=Idle("no-drop", "dropped after", options={"to_s": 1.0}),
     ),
-    Row("/hang/upgrade", **refused("timeout", "no answer within")),
-    Row("/hang/tls", **refused("timeout", "no answer within")),
-    Row("/hang/tcp", **refused("timeout", "no answer within")),
+    Row("/hang/upgrade", **refused("timeout", "did not answer within")),
+    Row("/hang/tls", **refused("timeout", "did not answer within")),
+    Row("/hang/tcp", **refused("timeout", "did not answer within")),
     Row("/hang/close", Connect(says="did not answer our Close")),
     Row("/", option="hang/tcp", **refused("timeout", "to the TCP connection", "tcp")),
-    Row("/", option="hang/tls", **refused("timeout", "no answer within")),
+    Row("/", option="hang/tls", **refused("timeout", "did not answer within")),
     Row("/rate-limit/10"),  # Pings are not counted
     Row(
         "/rate-limit/10?of=pings",
@@ -221,9 +221,9 @@ TABLE: tuple[Row, ...] = (
         Ping("all", says="payload of a Ping"),
         Idle("no-drop", "payloads of its own"),
     ),
-    Row("/push/0.3", idle=Idle("kept-busy", "sent texts on its own")),
+    Row("/push/0.3", idle=Idle("kept-busy", "sent text messages on its own")),
     Row("/push-on-request"),
-    Row("/flood?rate=100k&size=1k", idle=Idle("kept-busy", "sent binarys on its own")),
+    Row("/flood?rate=100k&size=1k", idle=Idle("kept-busy", "sent binary messages on its own")),
     Row("/fragment/3", ping=Ping(options={"mode": "text", "size": 30})),
     Row("/status/403", **refused("upgrade", "403 Forbidden")),
     Row("/status/503?retry-after=7", **refused("upgrade", "503 Service Unavailable")),
@@ -236,7 +236,7 @@ TABLE: tuple[Row, ...] = (
     Row("/bad/upgrade", **refused("upgrade", "not to WebSocket")),
     Row("/bad/connection", **refused("upgrade", "not to WebSocket")),
     Row("/bad/subprotocol", **refused("upgrade", "not offered")),
-    Row("/bad/extension", **refused("upgrade", "not agreed on")),
+    Row("/bad/extension", **refused("upgrade", "not negotiated")),
     Row("/bad/http", **refused("upgrade", "does not speak HTTP")),
     Row("/bad/frame/masked", **broken("5.1")),
     Row(

@@ -20,21 +20,21 @@ import trustme
 from websockets.asyncio.server import ServerConnection, serve
 
 from wsdiag.protocol.events import Pong, TextMessage
-from wsdiag.transport.dial import fallback_probes as second_look
-from wsdiag.transport.dial import race, resolve
+from wsdiag.transport.dial import fallback_probes, race, resolve
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import SessionEnded
 from wsdiag.transport.stream.stamps import round_trip_ns
+from wsdiag.transport.stream.tcp import Address
 from wsdiag.transport.tls import trust
 from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced, TraceEvent
 
 
 @pytest.fixture(autouse=True)
-def short_second_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Servers that neither speak nor hang up are looked at for two seconds otherwise."""
-    monkeypatch.setattr(second_look, "LOOK_S", 0.5)
+def short_fallback_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that neither speak nor hang up are probed for two seconds otherwise."""
+    monkeypatch.setattr(fallback_probes, "PROBE_TIMEOUT_S", 0.5)
 
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -169,7 +169,7 @@ def test_what_is_sent_along() -> None:
 
     async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        heads.extend([head] if head.startswith(b"GET ") else [])  # no second looks
+        heads.extend([head] if head.startswith(b"GET ") else [])  # no fallback probes
 
     async def main() -> None:
         async with raw_server(keep) as port:
@@ -756,7 +756,7 @@ def test_the_first_address_to_answer_wins(monkeypatch: pytest.MonkeyPatch) -> No
     real = race.connect_one
     started: list[Any] = []
 
-    async def slow_v6(address: resolve.Address) -> socket.socket:
+    async def slow_v6(address: Address) -> socket.socket:
         started.append(address[0])
         if address[0] == socket.AF_INET6:
             await asyncio.sleep(60)
@@ -782,7 +782,7 @@ def test_the_first_address_to_answer_wins(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_families_are_interleaved() -> None:
     v4, v6 = socket.AF_INET, socket.AF_INET6
-    found: list[resolve.Address] = [
+    found: list[Address] = [
         (v6, ("a", 1)),
         (v6, ("b", 1)),
         (v4, ("c", 1)),
@@ -817,4 +817,4 @@ def test_a_trace_of_everything() -> None:
         ("received", 8),
     ]
     assert (frames[0].length, len(frames[0].excerpt), frames[0].masked) == (500, 128, True)
-    assert [event.mono_ns for event in events] == sorted(event.mono_ns for event in events)
+    assert [event.time for event in events] == sorted(event.time for event in events)

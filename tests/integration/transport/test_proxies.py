@@ -23,11 +23,11 @@ from tests.peers.fleet import Peers
 from tests.peers.peer import Peer
 from tests.peers.proxies import launch
 from tests.peers.tools import missing, require_tool
-from wsdiag.judgement.diagnosis.diagnose import diagnose
+from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.protocol.events import Pong
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.trace import HeadersTraced, TraceEvent
 
 SQUID = """\
@@ -436,6 +436,7 @@ def test_socks_with_credentials() -> None:
         (b"SSH-2.0-hello\r\n\r\n", "proxy-not-http"),
         (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno!", "proxy-http-403"),
         (b"HTTP/1.1 502 Bad\r\n\r\n" + b"x" * 100_000, "proxy-http-502"),
+        (b"HTTP/1.1 302 Found\r\nLocation: http://evil.test/\r\n\r\n", "proxy-http-302"),
         (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 100_000, "proxy-not-http"),
     ],
 )
@@ -448,7 +449,7 @@ def test_what_a_proxy_may_answer(answer: bytes, code: str) -> None:
     async def main() -> None:
         server = await asyncio.start_server(handle, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        error = await failed("ws://h.test/", f"http://127.0.0.1:{port}")
+        error = await failed("ws://h.test/", f"http://127.0.0.1:{port}", location=True)
         assert (error.kind, error.phase, error.code) == ("proxy", "proxy", code)
         assert len(error.report.body) <= 4096
         server.close()

@@ -140,7 +140,7 @@ def test_fin_leaves_our_side_open() -> None:
         assert pair.sink.data == b"last words"
         pair.stream.write(b"still here")
         assert await pair.peer_receives(10) == b"still here"
-        assert pair.stream.write_error is None
+        assert pair.stream._send_buffer.failure is None
 
     run(scenario)
 
@@ -161,11 +161,11 @@ def test_rst_after_fin_shows_on_writing() -> None:
 
         def refused() -> bool:
             pair.stream.write(b"?")
-            return pair.stream.write_error is not None
+            return pair.stream._send_buffer.failure is not None
 
         await until(refused)
-        assert pair.stream.write_error is not None
-        assert pair.stream.write_error.how == "rst"
+        assert pair.stream._send_buffer.failure is not None
+        assert pair.stream._send_buffer.failure.how == "rst"
         assert pair.stream.unsent == 0
 
     run(scenario)
@@ -180,7 +180,7 @@ def test_data_before_an_rst_is_not_lost_to_a_failed_write() -> None:
 
         def failed() -> bool:
             pair.stream.write(b"x")
-            return pair.stream.write_error is not None
+            return pair.stream._send_buffer.failure is not None
 
         await until(failed)
         pair.stream.resume_reading()
@@ -201,7 +201,7 @@ def test_a_fin_that_was_not_read_yet_stays_the_end_whatever_writing_meets() -> N
 
         def refused() -> bool:  # the peer's kernel answers with RST
             pair.stream.write(b"x")
-            return pair.stream.write_error is not None
+            return pair.stream._send_buffer.failure is not None
 
         await until(refused)
         pair.stream.resume_reading()
@@ -401,9 +401,9 @@ def test_reports_nobody_waits_for_do_not_spin_the_loop() -> None:
         try:
             for _ in range(10):
                 pair.stream.write(b"x")
-            assert pair.stream._departures is not None
-            pair.stream._departures._sent.clear()
-            pair.stream._departures._acked.clear()
+            assert pair.stream._tx_timestamps is not None
+            pair.stream._tx_timestamps._sent.clear()
+            pair.stream._tx_timestamps._acked.clear()
             await asyncio.sleep(0.2)
         finally:
             TxTimestamps.receive = receive  # type: ignore[method-assign]
@@ -525,7 +525,7 @@ def test_garbage_in_the_middle_of_tls_is_an_error_by_name(ca: Authority) -> None
         with raw:
             raw.sendall(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
         end = await pair.sink.ended()
-        assert end.how == "error"
+        assert end.how == "tls-error"
         assert end.detail.startswith("TLS: ")
 
     run_tls(ca, scenario)

@@ -1,7 +1,8 @@
 """An echo server on the `websockets` library; prints {"port": N} once it listens.
 
-Paths: `/` echoes, `/push?every=SECONDS` sends a text again and again, `/close?code=N&reason=R`
-closes.
+Paths: `/` echoes, `/delay?seconds=S` after a while, `/push?every=SECONDS` sends a text again and
+again, `/close?code=N&reason=R` closes, `/slow` reads slowly. `--block-every` makes the flaw of many
+applications: a synchronous call that holds the event loop up.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import argparse
 import asyncio
 import json
 import ssl
+import time
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection, serve, unix_serve
 from websockets.exceptions import ConnectionClosed
 
 
@@ -29,6 +32,11 @@ async def handle(connection: ServerConnection) -> None:
                 await connection.send("push")
                 await asyncio.sleep(float(query.get("every", 1)))
         async for message in connection:
+            if url.path == "/slow":
+                await asyncio.sleep(0.02)
+                continue
+            if url.path == "/delay":
+                await asyncio.sleep(float(query["seconds"]))
             await connection.send(message)
     except ConnectionClosed:
         pass
@@ -36,6 +44,12 @@ async def handle(connection: ServerConnection) -> None:
         await connection.wait_closed()
         # 1005: a Close frame without a code; 1006: none at all (RFC 6455, 7.1.5)
         print(json.dumps({"closed": connection.close_code}), flush=True)
+
+
+async def block(every_s: float) -> None:
+    while True:
+        await asyncio.sleep(every_s)
+        time.sleep(0.3)  # noqa: ASYNC251
 
 
 async def main() -> None:
@@ -47,22 +61,30 @@ async def main() -> None:
     parser.add_argument("--ping-interval", type=float)
     parser.add_argument("--no-compression", action="store_true")
     parser.add_argument("--subprotocol", action="append")
+    parser.add_argument("--unix")
+    parser.add_argument("--max-queue", type=int, default=16)
+    parser.add_argument("--block-every", type=float)
     given = parser.parse_args()
     context = None
     if given.cert:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(given.cert, given.key)
-    async with serve(
-        handle,
-        given.host,
-        given.port,
+    listen = (
+        partial(unix_serve, handle, given.unix)
+        if given.unix
+        else partial(serve, handle, given.host, given.port)
+    )
+    async with listen(
         ssl=context,
+        max_queue=given.max_queue,
         ping_interval=given.ping_interval,
         compression=None if given.no_compression else "deflate",
         subprotocols=given.subprotocol,
     ) as server:
-        port = next(iter(server.sockets)).getsockname()[1]
+        port = 0 if given.unix else next(iter(server.sockets)).getsockname()[1]
         print(json.dumps({"port": port}), flush=True)
+        if given.block_every:
+            await block(given.block_every)
         await asyncio.Future()
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsdiag.cli.checkfile import CheckFile, CheckFileError, read_check_file
-from wsdiag.cli.toml_lines import find_lines
+from wsdiag.cli.check.file import CheckFile, CheckFileError, read_check_file
+from wsdiag.cli.check.toml_lines import find_lines
 
 ENVIRON = {"HOST": "a.example", "API_TOKEN": "hunter22", "EMPTY": ""}
 
@@ -98,7 +98,7 @@ ONE = '[[endpoint]]\nurl = "ws://a.example"\n'
         ("[endpoint]\nurl = 'x'", ":1: write [[endpoint]], with two brackets"),
         ("x = 1\n" + ONE, ":1: unknown 'x'"),
         ("[default]\n" + ONE, ":1: unknown 'default'; did you mean 'defaults'?"),
-        ("[defaults]\nurl = 'x'\n" + ONE, ":2: url belongs into an [[endpoint]]"),
+        ("[defaults]\nurl = 'x'\n" + ONE, ":2: url must be in an [[endpoint]]"),
         ("[[endpoint]]\nname = 'a'\n", ":1: this [[endpoint]] has no url"),
         (ONE + "max_p95 = 1\n", ":3: unknown 'max_p95'; did you mean 'max-p95'?"),
         (ONE + "quiet = true\n", ":3: 'quiet' belongs on the command line"),

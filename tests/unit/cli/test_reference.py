@@ -1,40 +1,34 @@
-"""What is made from the command line is what lies in the checkout, and reads as it should."""
+"""What is made from the command line is what the checkout has, and reads as it should."""
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+import typer
 
 from tests.peers.tools import require_tool
-from wsdiag.cli import pages
 from wsdiag.cli.app import app
-from wsdiag.cli.help import Topic
-from wsdiag.cli.reference.files import ROOT, generate
+from wsdiag.cli.generate import ROOT, generate
+from wsdiag.cli.listing import COMMANDS
 from wsdiag.cli.reference.model import Command, Flag, describe
-from wsdiag.cli.reference.pages import SCREEN, WIDTH
+from wsdiag.cli.reference.pages import SCREEN, WIDTH, full_page, overview, short_page
 
-LINE = describe(app)
+LINE = describe(typer.main.get_command(app))
 FILES = generate(LINE)
-SHORT = [command.name for command in LINE.commands]
 MANUAL = ROOT / "man" / "wsdiag.1"
+SHORT = {command.name: short_page(command) for command in LINE.commands}
 
 
 @pytest.mark.parametrize("path", FILES)
-def test_what_lies_in_the_checkout_has_not_drifted(path: str) -> None:
+def test_what_is_in_the_checkout_has_not_drifted(path: str) -> None:
     assert (ROOT / path).read_text(encoding="utf-8") == FILES[path], (
-        "run: python -m wsdiag.cli.reference"
+        "run: python -m wsdiag.cli.generate"
     )
 
 
-def test_nothing_lies_there_that_is_no_longer_made() -> None:
-    lying = {
-        p
-        for folder in ("wsdiag/cli/pages", "completions", "man")
-        for p in (ROOT / folder).iterdir()
-        if p.is_file() and p.suffix != ".py"
-    }
-    assert lying == {ROOT / path for path in FILES}
+def test_nothing_is_there_that_is_no_longer_made() -> None:
+    found = {p for folder in ("completions", "man") for p in (ROOT / folder).iterdir()}
+    assert found == {ROOT / path for path in FILES}
 
 
 def test_model_knows_choices_files_and_plain_values() -> None:
@@ -52,20 +46,28 @@ def test_model_knows_choices_files_and_plain_values() -> None:
     assert any("--json-schema" in flag.names for flag in LINE.top)
 
 
+def test_every_command_is_listed_and_is_what_its_module_is_called() -> None:
+    assert [command.name for command in LINE.commands] == list(COMMANDS)
+    assert {command.name: command.help for command in LINE.commands} == COMMANDS
+    modules = {path.stem for path in (ROOT / "wsdiag/cli/commands").glob("[!_]*.py")}
+    assert modules == {name.replace("-", "_") for name in COMMANDS}
+
+
 def test_help_has_a_topic_for_every_other_command() -> None:
-    assert [topic.value for topic in Topic] == [name for name in SHORT if name != "help"]
+    topics = LINE.commands[-1].arguments
+    assert list(topics) == [name for name in COMMANDS if name != "help"]
 
 
-@pytest.mark.parametrize("name", ["wsdiag", *SHORT])
-def test_a_page_fits_a_screen(name: str) -> None:
-    page = pages.page(name, (), {}) or ""
+@pytest.mark.parametrize("page", [overview(COMMANDS, LINE.top), *SHORT.values()])
+def test_a_page_fits_a_screen(page: str) -> None:
+    page = page.replace("**", "")
     assert len(page.splitlines()) <= SCREEN < 24
     assert max(map(len, page.splitlines())) <= WIDTH
 
 
-@pytest.mark.parametrize("command", LINE.commands, ids=SHORT)
+@pytest.mark.parametrize("command", LINE.commands, ids=list(SHORT))
 def test_pages_answer_show_and_name_everything(command: Command) -> None:
-    short, full = (pages.page(command.name + which, (), {}) or "" for which in ("", ".all"))
+    short, full = (page.replace("**", "") for page in (SHORT[command.name], full_page(command)))
     for page in (short, full):
         assert command.help in page
         assert len(command.examples) >= 2
@@ -73,18 +75,26 @@ def test_pages_answer_show_and_name_everything(command: Command) -> None:
         assert max(map(len, page.splitlines())) <= WIDTH
     words = short.replace("/", " ").replace("=", " ").replace("[no-]", "").split()
     for flag in command.flags:
-        if "--help" not in flag.names:
+        if not flag.is_help:
             assert {name for name in flag.names if not name.startswith("--no-c")} <= set(words)
         assert flag.help.split()[0] in full
 
 
-def test_headings_are_bold_where_asked_and_plain_elsewhere() -> None:
-    assert (pages.page("ping", ["--color=always"], {}) or "").startswith("\x1b[1mUsage:\x1b[0m ")
-    for words, environ in ((["--color", "never"], {"FORCE_COLOR": "1"}), ([], {"NO_COLOR": "1"})):
-        page = pages.page("ping", words, environ) or ""
-        assert page.startswith("Usage: ")
-        assert "**" not in page
-    assert "\x1b" in (pages.page("ping", [], {"FORCE_COLOR": "1"}) or "")
+def run(*line: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    code = (
+        "import sys; from wsdiag.cli.main import run; sys.argv[1:] = " + repr(list(line)) + "\n"
+        "try: run()\n"
+        "finally: print([m for m in ('rich', 'asyncio', 'ssl', 'json') if m in sys.modules],"
+        " [m for m in sys.modules if m.startswith('wsdiag.cli.commands.')], file=sys.stderr)"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", **environ},
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,65 +105,53 @@ def test_headings_are_bold_where_asked_and_plain_elsewhere() -> None:
         ("--help", "Usage: wsdiag COMMAND", 0),
         ("help", "Usage: wsdiag COMMAND", 0),
         ("help idle-probe", "Usage: wsdiag idle-probe", 0),
+        ("ping", "Usage: wsdiag ping", 2),
         ("ping -h", "Usage: wsdiag ping", 0),
         ("ping -c 3 wss://x --help", "Usage: wsdiag ping", 0),
+        ("serve --list", "/echo", 0),
         ("completion fish", "# fish completion", 0),
         ("--json-schema", "{\n", 0),
     ],
 )
-def test_ready_answers(
-    line: str,
-    begins: str,
-    code: int,
-    capfdbinary: pytest.CaptureFixture[bytes],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
-    assert pages.answer(line.split()) == code
-    assert capfdbinary.readouterr().out.decode().startswith(begins)
+def test_answers_that_need_no_measuring(line: str, begins: str, code: int) -> None:
+    done = run(*line.split())
+    assert done.returncode == code, done.stderr
+    assert done.stdout.startswith(begins)
+
+
+def test_help_on_one_screen_and_in_words() -> None:
+    ping = next(command for command in LINE.commands if command.name == "ping")
+    assert run("ping", "-h").stdout == run("ping").stdout == SHORT["ping"].replace("**", "")
+    in_words = full_page(ping).replace("**", "")
+    assert run("ping", "--help").stdout == run("help", "ping").stdout == in_words
+
+
+@pytest.mark.parametrize("line", ["--help", "ping --help", "completion bash", "--json-schema"])
+def test_answers_load_no_more_than_the_command_that_gives_them(line: str) -> None:
+    heavy, commands = run(*line.split()).stderr.splitlines()[-1].split("] ")
+    assert heavy == "["
+    named = line.split()[0]
+    mine = "" if named.startswith("-") else f"'wsdiag.cli.commands.{named}'"
+    assert commands.strip("[]") == mine
 
 
 @pytest.mark.parametrize(
-    "line",
-    [
-        "ping",
-        "ping wss://x",
-        "ping -A --help wss://x",
-        "connect -- --help",
-        "nope --help",
-        "help nope",
-        "help ../render",
-        "wsdiag --help",
-        "completion csh",
-        "--json-schema x",
-        "-v",
-    ],
+    "line", ["ping -A --help", "connect -- --help", "nope --help", "help nope", "completion csh"]
 )
-def test_lines_that_are_for_typer(line: str) -> None:
-    assert pages.answer(line.split()) is None
+def test_lines_that_only_look_like_them(line: str) -> None:
+    done = run(*line.split())
+    assert done.returncode in (1, 2)
+    assert "Usage: " not in done.stdout
 
 
-def test_typer_gives_the_same_pages(tmp_path: Path) -> None:
-    code = "import sys; from wsdiag.cli.app import app; app(sys.argv[1:], prog_name='wsdiag')"
-    for line in ("--help", "ping --help", "help ping", "ping"):
-        asked = [sys.executable, "-c", code, *line.split()]
-        done = subprocess.run(asked, capture_output=True, text=True, timeout=60, cwd=ROOT)
-        name = {"--help": "wsdiag", "help ping": "ping.all"}.get(line, "ping")
-        assert done.stdout == pages.page(name, (), {}), line
-        assert done.returncode == (2 if line == "ping" else 0)
-
-
-def test_help_imports_neither_typer_nor_rich() -> None:
-    for line in (["--help"], ["ping", "--help"], ["completion", "bash"], ["--json-schema"]):
-        code = (
-            "import sys; from wsdiag.cli.main import run; sys.argv[1:] = " + repr(line) + "\n"
-            "try: run()\nexcept SystemExit: pass\n"
-            "print([m for m in ('typer', 'rich', 'asyncio', 'json') if m in sys.modules])"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT
-        )
-        assert done.stdout.splitlines()[-1] == "[]", (line, done.stderr)
+def test_headings_are_bold_where_asked_and_plain_elsewhere() -> None:
+    for line in (["ping", "--color=always", "-h"], ["ping", "-h", "--color", "always"]):
+        assert run(*line, NO_COLOR="1").stdout.startswith("\x1b[1mUsage:\x1b[0m ")
+    assert "\x1b" in run("ping", "-h", FORCE_COLOR="1").stdout
+    for line, environ in ((["--color", "never"], {"FORCE_COLOR": "1"}), ([], {"NO_COLOR": "1"})):
+        page = run("ping", "-h", *line, **environ).stdout
+        assert page.startswith("Usage: ")
+        assert "**" not in page
 
 
 def test_the_manual_is_clean_and_whole() -> None:

@@ -102,7 +102,7 @@ class World:
 
 def play(options: IdleOptions, world: World) -> list[IdleTrial]:
     """What the first pass of a probe would record there, run to its very end."""
-    return [_lane(n, plan, options, world) for n, plan in enumerate(plan_round(options).lanes)]
+    return [_lane(n, plan, options, world) for n, plan in enumerate(plan_round(options).trials)]
 
 
 def _lane(n: int, plan: TrialPlan, options: IdleOptions, world: World) -> IdleTrial:
@@ -149,10 +149,10 @@ def _kept_lane(
             dead_s = last_s + timeout_s
             break
         if timeout_s is not None and pace.due_s >= timeout_s:
-            pace.hold(timeout_s)
+            pace.limit_gaps(timeout_s)
             if pace.due_s >= end_s:
                 break
-        pace.sent_at(pace.due_s)
+        pace.sent.append(pace.due_s)
         if counts[plan.trial]:
             last_s = pace.sent[-1]
     if dead_s is None and timeout_s is not None and end_s - last_s > timeout_s:

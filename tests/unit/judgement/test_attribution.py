@@ -6,30 +6,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsdiag.judgement.attribution import Baseline, Normal, RoundTripFacts, cause_of
+from tests.unit.judgement.totals import MS, Fixed, totals_with
+from wsdiag.judgement.attribution import Attributor, Baseline, Normal, RoundTrip
 from wsdiag.records import Cause
 
 NORMAL = Normal(median_ms=48.0, limit_ms=80.0, tcp_rtt_ms=47.0)
-KNOWN = RoundTripFacts(
+KNOWN = RoundTrip(
     rtt_ms=348.0,
     clock="kernel",
     tcp_rtt_ms=47.0,
     retransmits=0,
     reordered=0,
     queued_bytes=0,
-    acked_by_ms=47.0,
-    unacked_for_ms=47.0,
+    acked_ms=47.0,
 )
-BLIND = RoundTripFacts(rtt_ms=348.0, clock="kernel", tcp_rtt_ms=47.0, retransmits=0)
+BLIND = RoundTrip(rtt_ms=348.0, clock="kernel", tcp_rtt_ms=47.0, retransmits=0)
 
-CASES: dict[str, tuple[RoundTripFacts, Cause | None]] = {
+CASES: dict[str, tuple[RoundTrip, Cause | None]] = {
     "acknowledged in time, answered late": (KNOWN, "endpoint"),
-    "the ACK was held back for 40 ms, as Linux does": (
-        KNOWN._replace(acked_by_ms=88.0, unacked_for_ms=88.0),
-        "endpoint",
-    ),
+    "the ACK was held back for 40 ms, as Linux does": (KNOWN._replace(acked_ms=88.0), "endpoint"),
     "retransmitted, and acknowledged only then": (
-        KNOWN._replace(retransmits=1, acked_by_ms=347.0, unacked_for_ms=347.0),
+        KNOWN._replace(retransmits=1, acked_ms=347.0),
         "network",
     ),
     "retransmitted, though not what the Pong waited for": (
@@ -39,11 +36,11 @@ CASES: dict[str, tuple[RoundTripFacts, Cause | None]] = {
     "the peer's segment was lost: a gap was seen": (KNOWN._replace(reordered=1), "network"),
     "in line behind a lost answer": (KNOWN._replace(behind_loss=True), "network"),
     "acknowledged late without retransmission: the path is slow": (
-        KNOWN._replace(acked_by_ms=340.0, unacked_for_ms=340.0),
+        KNOWN._replace(acked_ms=340.0),
         "network",
     ),
     "half of the excess before the ACK is not enough beside its delay": (
-        KNOWN._replace(rtt_ms=148.0, acked_by_ms=120.0, unacked_for_ms=120.0),
+        KNOWN._replace(rtt_ms=148.0, acked_ms=120.0),
         "endpoint",
     ),
     "behind our own data, whatever else happened": (
@@ -82,10 +79,15 @@ CASES: dict[str, tuple[RoundTripFacts, Cause | None]] = {
         BLIND._replace(tcp_rtt_ms=47.0 + 40 / 8),
         "endpoint",
     ),
-    "a Unix socket has no network": (RoundTripFacts(rtt_ms=348.0, tcp=False), "endpoint"),
-    "nothing known, nothing claimed": (RoundTripFacts(rtt_ms=348.0), None),
+    "a Unix socket has no network": (RoundTrip(rtt_ms=348.0, tcp=False), "endpoint"),
+    "nothing known, nothing claimed": (RoundTrip(rtt_ms=348.0), None),
     "not an outlier": (KNOWN._replace(rtt_ms=79.0, retransmits=3, queued_bytes=10**6), None),
 }
+
+
+def cause_of(trip: RoundTrip, normal: Normal | None) -> Cause | None:
+    """The cause of the first round trip of a run in which that is normal."""
+    return Attributor(Fixed(normal)).add(trip, 0)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -102,7 +104,7 @@ def test_without_a_baseline_there_is_no_cause() -> None:
 def test_a_usual_round_trip_never_has_a_cause(
     rtt: float, retransmits: int, queued: int, stalled: float
 ) -> None:
-    facts = RoundTripFacts(rtt, retransmits=retransmits, queued_bytes=queued, stalled_ms=stalled)
+    facts = RoundTrip(rtt, retransmits=retransmits, queued_bytes=queued, stalled_ms=stalled)
     assert cause_of(facts, NORMAL) is None
 
 
@@ -144,4 +146,16 @@ def test_a_new_normal_is_found_and_memory_is_bounded() -> None:
     normal = baseline.normal()
     assert normal is not None
     assert normal.median_ms == 80.0
-    assert len(baseline._ordered) == len(baseline._recent) == 300
+    assert len(baseline._rtts.ordered) == len(baseline._rtts._recent) == 300
+
+
+def test_answers_that_come_in_one_burst_with_a_repaired_loss_share_its_cause() -> None:
+    found = totals_with(*[48.0] * 20).attributor
+    arrived = 30_000 * MS
+    found.add(RoundTrip(400.0, retransmits=1), arrived)
+    follower = RoundTrip(300.0, retransmits=0, acked_ms=48.0)
+    assert found.add(follower, arrived + MS // 2) == "network"
+    assert found.add(follower, arrived + 50 * MS) is None
+    for number in range(5):
+        found.add(RoundTrip(48.0, retransmits=0), (31 + number) * 1000 * MS)
+    assert found.add(follower, 40_000 * MS) == "endpoint"

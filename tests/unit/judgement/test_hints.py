@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from wsdiag.judgement.diagnosis.diagnose import Hint, diagnose, excerpt, explain, fill, hints
+from wsdiag.judgement.diagnosis.hints import Hint, diagnose, explain, fill, hints
+from wsdiag.judgement.diagnosis.page_text import excerpt
 from wsdiag.transport.dial import failures
-from wsdiag.transport.dial.report import DialError, DialReport, TlsFacts
+from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.tls import trust
+from wsdiag.transport.tls.values import TlsFacts
 
 
 def example_code(hint: Hint) -> str:

@@ -88,7 +88,7 @@ TABLE: dict[str, Row] = {
     "one stray drop among many": Row(
         [idle(12.0, "rst"), *dropped(60.0, 12), PING],
         "idle-timeout",
-        says="Not counted",
+        says="1 outlier excluded",
         first=("nginx (http proxy)",),
         interval_s=20,
     ),
@@ -192,7 +192,7 @@ TABLE: dict[str, Row] = {
             *(idle(float(s), retransmits=1) for s in (90, 120)),
         ],
         "no-drop",
-        says="learnt it anew",
+        says="re-created its state",
         interval_s=20,
     ),
     "interrupted": Row(
@@ -247,7 +247,7 @@ TABLE: dict[str, Row] = {
     "the ping interval was no shorter than the timeout": Row(
         [*dropped(15.0), kept("ping", 15.0, "fin", keepalives_sent=0)],
         "idle-timeout",
-        says="was not found out",
+        says="Not tested: whether Pings",
         interval_s=7,
     ),
     "lighttpd's one direction": Row(
@@ -345,8 +345,8 @@ def test_where_no_ping_is_answered_nobody_is_told_to_wait_for_pongs() -> None:
 @pytest.mark.parametrize(
     ("trials", "said"),
     [
-        ([idle(55.0), *dropped(60.0)], "1 that was asked earlier answered"),
-        ([idle(50.0), idle(55.0), *dropped(60.0)], "2 that were asked earlier answered"),
+        ([idle(55.0), *dropped(60.0)], "1 that was probed earlier still answered"),
+        ([idle(50.0), idle(55.0), *dropped(60.0)], "2 that were probed earlier still answered"),
         ([idle(120.0)], "1 idle connection was tried, and stayed open."),
     ],
 )

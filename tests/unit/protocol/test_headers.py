@@ -10,7 +10,7 @@ from wsdiag.protocol.headers import (
     is_token,
     parse_extensions,
     parse_tokens,
-    quote,
+    quote_value,
 )
 
 EXTENSIONS: list[tuple[str, list[tuple[str, Parameters]]]] = [
@@ -76,8 +76,8 @@ def test_tokens() -> None:
 
 
 def test_quoting() -> None:
-    assert quote("10") == "10"
-    assert quote('a "b" \\') == '"a \\"b\\" \\\\"'
+    assert quote_value("10") == "10"
+    assert quote_value('a "b" \\') == '"a \\"b\\" \\\\"'
 
 
 def test_headers_are_found_without_regard_to_case() -> None:

@@ -84,9 +84,9 @@ def test_faults_can_be_asked_for() -> None:
 
 @pytest.mark.parametrize(("wish", "expected"), [(True, True), (False, False)])
 def test_deflate_is_taken_when_offered_and_wanted(wish: bool, expected: bool) -> None:
-    handshake = ServerHandshake(deflate=wish)
+    handshake = ServerHandshake()
     found = receive(handshake, [request(Sec_WebSocket_Extensions="permessage-deflate")])
-    head, deflate = handshake.accept(found)
+    head, deflate = handshake.accept(found, deflate=wish)
     assert (b"Sec-WebSocket-Extensions: permessage-deflate\r\n" in head) is expected
     assert (deflate is not None) is expected
     if deflate is not None:
@@ -96,9 +96,9 @@ def test_deflate_is_taken_when_offered_and_wanted(wish: bool, expected: bool) ->
 def test_both_halves_agree() -> None:
     offer = DeflateOffer(server_max_window_bits=9)
     client = ClientHandshake("h", "/", subprotocols=["a", "b"], deflate_offer=offer)
-    server = ServerHandshake(subprotocols=["b"], deflate=DeflateOffer(client_max_window_bits=10))
+    server = ServerHandshake(subprotocols=["b"])
     found = receive(server, [client.request()])
-    head, ours = server.accept(found)
+    head, ours = server.accept(found, deflate=DeflateOffer(client_max_window_bits=10))
     accepted = client.receive(head + b"\x89\x00")
     assert accepted is not None
     assert accepted.subprotocol == "b"

@@ -7,13 +7,13 @@ import dataclasses
 import pytest
 
 from wsdiag.protocol.http import Request
-from wsdiag.server.common import build_faults, fault_options, fault_specs, option_name
-from wsdiag.server.control import spec_of
+from wsdiag.server.fault_options import fault_options, fault_specs
 from wsdiag.server.faults import FAULTS
 from wsdiag.server.faults.delays import Latency
 from wsdiag.server.faults.drops import Idle
 from wsdiag.server.params import params_of
-from wsdiag.server.routes import RouteError, example, from_spec, resolve
+from wsdiag.server.reply import Reply
+from wsdiag.server.routes import RouteError, build_faults, example, from_spec, resolve, spec_of
 
 
 def test_first_parameter_stands_in_the_path_or_in_the_query() -> None:
@@ -60,7 +60,7 @@ def test_root_is_an_echo() -> None:
         ("/idle/3?drop=gently", 400, "one of close, fin, rst"),
         ("/idle/3?dorp=fin", 400, "drop=close|fin"),
         ("/echo?x=1", 400, "takes no parameters"),
-        ("/echo/x", 400, "nothing behind its name"),
+        ("/echo/x", 400, "takes no path parameter"),
         ("/status/99", 400, "from 200 to 599"),
         ("/latency/nan", 400, "milliseconds"),
         ("/latency/-5", 400, "milliseconds"),
@@ -114,7 +114,7 @@ def test_how_to_drop_needs_something_that_drops() -> None:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_every_fault_is_an_option_too(fault: type) -> None:
-    name = option_name(fault)  # type: ignore[arg-type]
+    name = fault.option  # type: ignore[attr-defined]
     if fault.name == "echo":  # type: ignore[attr-defined]
         assert name is None  # what serve does anyway
         return
@@ -145,7 +145,9 @@ def test_a_shared_option_leaves_out_who_means_something_else_by_its_name() -> No
 def test_redirects_end_also_as_an_option() -> None:
     request = Request("/x", [])
     (fault,) = build_faults(["redirect/1"])
-    assert b"Location: /redirect/0\r\n" in (fault.answer(request) or b"")
+    reply = fault.answer(request)
+    assert isinstance(reply, Reply)
+    assert b"Location: /redirect/0\r\n" in reply.render()
     (last,) = resolve("/redirect/0")
     assert last.answer(request) is None
 

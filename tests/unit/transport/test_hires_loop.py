@@ -38,10 +38,10 @@ def test_a_timer_is_slept_for_as_long_as_it_says(slept: list[float]) -> None:
 
 
 def test_data_end_the_sleep(slept: list[float]) -> None:
-    from wsdiag.transport.hires_loop import PunctualSelector
+    from wsdiag.transport.hires_loop import HiresSelector
 
     one, other = socket.socketpair()
-    with PunctualSelector() as selector, one, other:
+    with HiresSelector() as selector, one, other:
         key = selector.register(one, selectors.EVENT_READ)
         other.send(b"x")
         for timeout in (0.001, 60.0):
@@ -53,14 +53,14 @@ def test_data_end_the_sleep(slept: list[float]) -> None:
 
 @pytest.mark.parametrize("timeout", [0, -1])
 def test_no_wait_is_no_detour(timeout: float, slept: list[float]) -> None:
-    from wsdiag.transport.hires_loop import PunctualSelector
+    from wsdiag.transport.hires_loop import HiresSelector
 
-    with PunctualSelector() as selector:
+    with HiresSelector() as selector:
         assert selector.select(timeout) == []
     assert slept == []
 
 
 def test_a_loop_that_need_not_be_punctual_sleeps_as_asyncio_does(slept: list[float]) -> None:
-    with closing(event_loop(punctual=False)) as loop:
+    with closing(event_loop(hires=False)) as loop:
         loop.run_until_complete(asyncio.sleep(0.001))
     assert slept == []

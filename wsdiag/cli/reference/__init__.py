@@ -1,1 +1,5 @@
-"""Made from the command line's declarations: help pages, the manual, shells' completion scripts."""
+"""What describes the command line: help pages, the manual, completion scripts.
+
+`model` reads the commands, `pages` is what `-h` and `--help` show, `manual` and `shells` are what
+`python -m wsdiag.cli.generate` writes.
+"""

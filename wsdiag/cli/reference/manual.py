@@ -6,11 +6,11 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
-from wsdiag.cli.options import OUTPUT, PATH, REQUEST, TLS
+from wsdiag.cli.options import OUTPUT, REQUEST, ROUTE, TLS
 from wsdiag.cli.reference.model import Command, CommandLine, Flag
 from wsdiag.version import __version__
 
-_SHARED = (REQUEST, TLS, PATH)
+_SHARED = (REQUEST, TLS, ROUTE)
 _SHARERS = ("connect", "ping", "idle-probe", "check")
 # Troff's own characters: ASCII ones would come out as typographic dashes, quotes and carets.
 _ROFF = str.maketrans(
@@ -63,7 +63,7 @@ def _command(command: Command, top: Sequence[Flag]) -> str:
 
 def _is_shared(flag: Flag) -> bool:
     """Whether all commands that connect have it, in the group of output options."""
-    return not {"--output", "--junit", "--help"} & set(flag.names)
+    return not {"--output", "--junit", "-h", "--help"} & set(flag.names)
 
 
 def _is_own(flag: Flag, title: str, command: Command, top: Sequence[Flag]) -> bool:

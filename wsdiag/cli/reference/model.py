@@ -1,17 +1,14 @@
-"""The command line as data: commands, their options, and what may follow each."""
+"""The command line as data: commands, their options, and what may follow each.
+
+Read from the commands that typer made: public attributes of commands and parameters.
+"""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-import typer
-
-from wsdiag.cli.fault_options import FAULTS_PANEL, ServeCommand
 from wsdiag.cli.options import OUTPUT
 
 GENERAL = "General"
@@ -21,7 +18,7 @@ GENERAL = "General"
 class Flag:
     """One option: its names (`-o`, `--output`), its value, and how that is completed.
 
-    `value` is what stands for the value in help (`FILE`, `text|json`; empty: it takes none);
+    `value` is what the value is called in help (`FILE`, `text|json`; empty: it takes none);
     `default` what holds without it, as a user would write it. `panel`: the options' group.
     """
 
@@ -32,6 +29,11 @@ class Flag:
     files: bool = False
     default: str | None = None
     panel: str = GENERAL
+
+    @property
+    def is_help(self) -> bool:
+        """Whether it asks for a page of help."""
+        return self.names in (("-h",), ("--help",))
 
     @property
     def takes_value(self) -> bool:
@@ -83,131 +85,82 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """All subcommands in order, and the options that stand before a subcommand."""
+    """All subcommands in order, and the options before a subcommand."""
 
     help: str
     commands: tuple[Command, ...]
     top: tuple[Flag, ...]
 
 
-HELP = Flag(("-h", "--help"), "Print the first page of help, and exit.")
+def describe(group: Any) -> CommandLine:
+    """The whole command line of a group; imports every command of it."""
+    with group.make_context("wsdiag", [], resilient_parsing=True) as ctx:
+        commands = [group.get_command(ctx, name) for name in group.list_commands(ctx)]
+        return CommandLine(
+            help=group.help,
+            commands=tuple(describe_command(command, ctx) for command in commands),
+            top=describe_top(group, ctx),
+        )
 
 
-def describe(app: typer.Typer) -> CommandLine:
-    """The whole command line of `app`."""
-    top = app.registered_callback
-    own = _flags(top.callback) if top is not None and top.callback is not None else ()
-    return CommandLine(
-        help=str(app.info.help),
-        commands=tuple(_command(info) for info in app.registered_commands),
-        top=(*own, HELP),
-    )
+def describe_top(group: Any, ctx: Any) -> tuple[Flag, ...]:
+    """The options of a group itself."""
+    return tuple(_flags(group, ctx))
 
 
-def _command(info: Any) -> Command:
-    callback = info.callback
-    question, *blocks = (inspect.getdoc(callback) or "").split("\n\n")
+def describe_command(command: Any, ctx: Any) -> Command:
+    """One command of typer's."""
+    blocks = (command.help or "").split("\n\n")
     examples = [block for block in blocks if all("wsdiag " in row for row in block.splitlines())]
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
     return Command(
-        name=info.name or callback.__name__.replace("_", "-"),
-        help=" ".join(question.split()),
+        name=command.name,
+        help=command.short_help or "",
         prose=tuple(" ".join(block.split()) for block in blocks if block not in examples),
         examples=tuple(row.strip() for block in examples for row in block.splitlines()),
-        flags=(*_flags(callback), *_fault_flags(callback), HELP),
-        operand=_operand(callback),
+        flags=tuple(_flags(command, ctx)),
+        operand=_operand(arguments[0], ctx) if arguments else None,
     )
 
 
-def _fault_flags(callback: Callable[..., Any]) -> tuple[Flag, ...]:
-    """The options that `serve` makes from its faults' declarations when it is asked."""
-    if getattr(callback, "command_class", None) is not ServeCommand:
-        return ()
-    from wsdiag.server.common import fault_options
-
-    return tuple(
-        Flag(
-            (f"--{option.name}",),
-            option.help,
-            value=f"[{option.metavar}]" if option.optional else option.metavar or "",
-            choices=option.choices,
-            panel=FAULTS_PANEL,
+def _flags(command: Any, ctx: Any) -> Iterator[Flag]:
+    for option in command.params:
+        if option.param_type_name != "option" or option.hidden:
+            continue
+        choices = () if option.is_flag else _choices(option, ctx)
+        names = sorted(
+            [*option.opts, *option.secondary_opts], key=lambda name: name.startswith("--")
         )
-        for option in fault_options()
-    )
+        yield Flag(
+            names=tuple(names),  # short ones first
+            help=(option.help or "").replace("\n", " "),
+            value="" if option.is_flag else option.metavar or "|".join(choices),
+            choices=choices,
+            files=option.type.name in ("file", "path", "directory"),
+            default=_default(option),
+            panel=option.rich_help_panel or GENERAL,
+        )
 
 
-def _flags(callback: Callable[..., Any]) -> tuple[Flag, ...]:
-    return tuple(
-        _flag(kind, info, parameter)
-        for kind, info, parameter in _declared(callback)
-        if not isinstance(info, typer.models.ArgumentInfo) and not info.hidden
-    )
+def _choices(parameter: Any, ctx: Any) -> tuple[str, ...]:
+    """What a shell may complete: the values of a Literal, or those that a declaration names."""
+    return tuple(item.value for item in parameter.shell_complete(ctx, "") if item.type == "plain")
 
 
-def _declared(callback: Callable[..., Any]) -> Iterator[tuple[Any, Any, inspect.Parameter]]:
-    """(plain type, typer's info, parameter) of each parameter that typer reads."""
-    for parameter in inspect.signature(callback).parameters.values():
-        annotation = parameter.annotation
-        if isinstance(annotation, str):
-            annotation = eval(annotation, callback.__globals__)
-        info = next(iter(getattr(annotation, "__metadata__", ())), None)
-        if info is not None:
-            yield _plain_type(annotation.__origin__), info, parameter
-
-
-def _plain_type(kind: Any) -> Any:
-    """The type inside `X | None` and `list[X]`."""
-    while inner := [arg for arg in get_args(kind) if arg is not type(None)]:
-        kind = inner[0]
-    return kind
-
-
-def _flag(kind: Any, info: Any, parameter: inspect.Parameter) -> Flag:
-    choices = _choices(kind)
-    return Flag(
-        names=_names(info, parameter.name),
-        help=(info.help or "").replace("\n", " "),
-        value="" if kind is bool else info.metavar or "|".join(choices),
-        choices=choices,
-        files=kind is Path,
-        default=_default(info.show_default, parameter.default),
-        panel=info.rich_help_panel or GENERAL,
-    )
-
-
-def _default(shown: Any, value: Any) -> str | None:
+def _default(option: Any) -> str | None:
     """A default as the user would write it; None where there is none, and for a plain flag."""
+    shown, value = option.show_default, option.default
     if isinstance(shown, str):
         return shown
-    if value is None or isinstance(value, bool) or not shown:
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or not shown:
         return None
-    if isinstance(value, float):
-        return f"{value:g}"
-    return str(value.value if isinstance(value, Enum) else value)
+    unit = "s" if option.metavar == "DURATION" else ""
+    return f"{value:g}{unit}" if isinstance(value, float) else str(value)
 
 
-def _operand(callback: Callable[..., Any]) -> Operand | None:
-    for kind, info, parameter in _declared(callback):
-        if not isinstance(info, typer.models.ArgumentInfo):
-            continue
-        many = "list[" in str(parameter.annotation)
-        value = (info.metavar or parameter.name.upper()).strip("[].") + ("..." if many else "")
-        needed = parameter.default is inspect.Parameter.empty
-        choices = _choices(kind)
-        about = (info.help or "").rstrip(".") + (f": {', '.join(choices)}." if choices else ".")
-        return Operand(value if needed else f"[{value}]", about, choices)
-    return None
-
-
-def _names(info: Any, parameter: str) -> tuple[str, ...]:
-    # inside Annotated typer takes the first positional declaration for a default
-    first = [info.default] if isinstance(info.default, str) else []
-    declared = [*first, *(info.param_decls or ())] or [f"--{parameter.replace('_', '-')}"]
-    names = [name for text in declared for name in text.split("/") if name]
-    return tuple(sorted(names, key=lambda name: name.startswith("--")))  # short ones first
-
-
-def _choices(kind: Any) -> tuple[str, ...]:
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return tuple(str(member.value) for member in kind)
-    return ()
+def _operand(argument: Any, ctx: Any) -> Operand:
+    value = (argument.metavar or argument.name.upper()).strip("[].")
+    value += "..." if argument.nargs == -1 else ""
+    choices = _choices(argument, ctx)
+    about = (argument.help or "").rstrip(".") + (f": {', '.join(choices)}." if choices else ".")
+    return Operand(value if argument.required else f"[{value}]", about, choices)

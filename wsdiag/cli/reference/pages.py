@@ -1,46 +1,53 @@
-"""Help pages: 80 columns, ASCII, `**bold**`. A short one fits a screen; a full one tells all."""
+"""Help pages: 80 columns, ASCII, `**bold**`. A short one fits a screen, a full one has all."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
-from wsdiag.cli.fault_options import FAULTS_PANEL
-from wsdiag.cli.reference.model import HELP, Command, CommandLine, Flag
+from wsdiag.cli.exit import ExitCode
+from wsdiag.cli.reference.model import Command, Flag
 
 WIDTH = 80
 SCREEN = 23
 """Lines of a short page at most: a terminal has 24, and the prompt takes one."""
-_NAMES = 28
+_MANY = 20
+"""Options of a panel from which on a short page has their names only."""
+_HELP_COLUMN = 28
 """Column where an option's help begins on a full page."""
 _PLAIN = str.maketrans({"…": "...", "·": "-", "–": "-", "—": "-", "’": "'"})
 
-_CODES = (
-    "**Exit codes**",
-    "  0    measured, and every limit that was asked for holds",
-    "  1    no usable answer: unreachable, refused, not a WebSocket, no replies, lost",
-    "  2    the command line is wrong",
-    "  3    measured, but a limit or check that was asked for does not hold",
-    "  130  interrupted before anything could be measured",
-)
+_CODES = {
+    ExitCode.OK: "measured, and every limit that was asked for holds",
+    ExitCode.NO_ANSWER: "no usable answer: unreachable, refused, not a WebSocket, no replies, lost",
+    ExitCode.USAGE: "the command line is wrong",
+    ExitCode.LIMIT_BROKEN: "measured, but a limit or check that was asked for does not hold",
+    ExitCode.INTERRUPTED: "interrupted before anything could be measured",
+}
 _UNITS = (
     "Durations: 250ms, 2s, 1m30s, or bare seconds (0.5). Sizes: 64, 16k, 4M (powers of 1024). "
     "A URL without a scheme means wss://, and ws:// for localhost and loopback addresses."
 )
 
 
-def overview(line: CommandLine) -> str:
-    """`wsdiag --help`: which command answers what."""
-    column = max(len(command.name) for command in line.commands) + 4
+def overview(commands: Mapping[str, str], top: Sequence[Flag], *, full: bool = False) -> str:
+    """`wsdiag -h`: which command answers what; `full`: options, units and codes in words."""
+    column = max(map(len, commands)) + 4
+    in_brief = [
+        _names_only("Options", top, len("Exit codes") + 2),
+        "**Exit codes**  0 limits hold, 1 no usable answer, 2 usage, 3 a limit does not hold",
+    ]
+    in_words = ["**Options**", *(_described(flag, 21) for flag in top), "", *_wrapped(_UNITS), ""]
     return _page(
         [
-            f"**Usage:** wsdiag COMMAND [OPTION]...\n\n{line.help}\n\n**Commands**",
-            *(_hanging(f"  {c.name}", c.help, column) for c in line.commands),
-            "\n**Options**",
-            *(_described(flag, 21) for flag in line.top),
+            "**Usage:** wsdiag COMMAND [OPTION]...",
             "",
-            *_CODES[:1],
-            "  0 measured, limits hold; 1 no usable answer; 2 usage; 3 a limit does not hold",
+            "ping, mtr and curl -v for WebSockets.",
+            "",
+            "**Commands**",
+            *(_hanging(f"  {name}", question, column) for name, question in commands.items()),
+            "",
+            *([*in_words, *_exit_codes()] if full else in_brief),
             "",
             "**A command's options: wsdiag COMMAND -h. Begin with: wsdiag demo.**",
         ]
@@ -48,27 +55,34 @@ def overview(line: CommandLine) -> str:
 
 
 def short_page(command: Command) -> str:
-    """`wsdiag COMMAND --help`: question, examples, and every option by purpose, on one screen."""
+    """`wsdiag COMMAND -h`: question, examples, and every option by purpose, on one screen.
+
+    Options are described where there are few; of many there are names and defaults, and names only
+    where that would not fit.
+    """
     head = _head(command)
-    in_words = _page([*head, *_panels(command)])
-    if in_words.count("\n") <= SCREEN:
-        return in_words
-    panels = {title.partition(" (")[0]: flags for title, flags in command.panels().items()}
-    column = max(map(len, panels)) + 2
-    dense = [
-        _names_only(label, [flag for flag in flags if flag is not HELP], column)
-        for label, flags in panels.items()
-    ]
-    more = f"**After =: default, or choices. In words: wsdiag help {command.name}, or man wsdiag.**"
-    return _page([*head, *dense, "", more])
+    end = ["", f"**=value is the default, a|b the choices. Full help: wsdiag help {command.name}**"]
+    close = [row for row in head if row]
+    layouts = (
+        [*head, *_panels(command)],
+        [*head, *_names(command), *end],
+        [*close, *_names(command), *end[1:]],
+        [*close, *_names(command, bare=True), *end[1:]],
+    )
+    pages = map(_page, layouts)
+    return next((page for page in pages if page.count("\n") <= SCREEN), _page(layouts[-1]))
 
 
 def full_page(command: Command) -> str:
-    """`wsdiag help COMMAND`: every option with its help, values and defaults."""
+    """`wsdiag COMMAND --help`: every option with its help, values and defaults."""
     prose = [row for paragraph in command.prose for row in (*_wrapped(paragraph), "")]
     measures = command.operand is not None and "URL" in command.operand.value
-    end = [*_wrapped(_UNITS), "", *_CODES] if measures else []
+    end = [*_wrapped(_UNITS), "", *_exit_codes()] if measures else []
     return _page([*_head(command), *prose, *_panels(command), *end])
+
+
+def _exit_codes() -> list[str]:
+    return ["**Exit codes**", *(f"  {code.value:<3}  {text}" for code, text in _CODES.items())]
 
 
 def _head(command: Command) -> list[str]:
@@ -81,14 +95,14 @@ def _panels(command: Command) -> list[str]:
     rows = []
     if command.operand is not None:
         rows += ["**Argument**"]
-        rows += [_hanging(f"  {command.operand.value}", command.operand.help, _NAMES), ""]
+        rows += [_hanging(f"  {command.operand.value}", command.operand.help, _HELP_COLUMN), ""]
     for title, flags in command.panels().items():
-        rows += [f"**{title}**", *(_described(flag, _NAMES) for flag in flags), ""]
+        rows += [f"**{title}**", *(_described(flag, _HELP_COLUMN) for flag in flags), ""]
     return rows
 
 
 def _described(flag: Flag, column: int) -> str:
-    """`  -o, --option VALUE   its help [default]`; long names stand below each other."""
+    """`  -o, --option VALUE   its help [default]`; long names are aligned."""
     indent = "  " if len(flag.names[0]) == 2 else "      "
     value = f" {flag.value}" if flag.value else ""
     default = f" [{flag.default}]" if flag.default is not None else ""
@@ -103,10 +117,21 @@ def _hanging(start: str, text: str, column: int) -> str:
     return "\n".join([start.ljust(column) + first, *(" " * column + line for line in more)])
 
 
-def _names_only(label: str, flags: Iterable[Flag], column: int) -> str:
-    """`Label  -a/--all  --depth=3 …`, with the defaults or the choices that options have."""
+def _names(command: Command, *, bare: bool = False) -> list[str]:
+    """The options of a command by their names, a row or more for each panel."""
+    panels = {title.partition(" (")[0]: flags for title, flags in command.panels().items()}
+    column = max(map(len, panels)) + 2
+    return [
+        _names_only(label, [flag for flag in flags if not flag.is_help], column, bare=bare)
+        for label, flags in panels.items()
+    ]
+
+
+def _names_only(label: str, flags: Sequence[Flag], column: int, *, bare: bool = False) -> str:
+    """`Label  -a/--all  --depth=3 …`, unless `bare` with the defaults or choices of options."""
     lines = [""]
-    for word in (f"{'/'.join(_folded(flag))}{_default(flag)}" for flag in flags):
+    bare = bare or len(flags) > _MANY
+    for word in ("/".join(_folded(flag)) + ("" if bare else _default(flag)) for flag in flags):
         if lines[-1] and column + len(lines[-1]) + 2 + len(word) > WIDTH:
             lines.append("")
         lines[-1] += f"  {word}" if lines[-1] else word
@@ -125,8 +150,6 @@ def _folded(flag: Flag) -> list[str]:
 
 def _default(flag: Flag) -> str:
     """All choices where an option has a few, the default where it is short."""
-    if flag.panel == FAULTS_PANEL:  # half a hundred: the page bears their names only
-        return ""
     if flag.choices and len(flag.value) <= 24:
         return f"={flag.value}"
     return f"={flag.default}" if flag.default is not None and len(flag.default) < 12 else ""

@@ -223,10 +223,9 @@ def _quote(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-SHELLS: dict[str, tuple[str, Callable[[Commands, Flags], str]]] = {
-    "bash": ("wsdiag.bash", bash),
-    "zsh": ("_wsdiag", zsh),
-    "fish": ("wsdiag.fish", fish),
-    "powershell": ("wsdiag.ps1", powershell),
+SHELLS: dict[str, Callable[[Commands, Flags], str]] = {
+    "bash": bash,
+    "zsh": zsh,
+    "fish": fish,
+    "powershell": powershell,
 }
-"""File name in `completions/`, and generator, by shell."""

@@ -1,19 +1,48 @@
-"""What to set: a Ping interval for the libraries people use, and the directives of candidates."""
+"""What to set: a Ping interval for the libraries people use, and the directives of candidates.
+
+A line is `where: what`, and the view puts the two into columns; a line without `: ` is a sentence.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from wsdiag.judgement.verdict.candidates import product_of
-from wsdiag.records import Candidate
+from wsdiag.judgement.verdict.classify import Classification
+from wsdiag.judgement.verdict.evidence import ProbeContext
+from wsdiag.judgement.verdict.keepalives import LONGEST_INTERVAL_S, rounded_down
+from wsdiag.records import Candidate, KeepaliveOutcome, TrialKind
 
 # Longer than any sensible Ping interval, and a round number in every unit.
-_GENEROUS_S = 3600
+_GENEROUS = {"seconds": "3600", "ms": "3600000", "hms": "01:00:00", "minutes": "30"}
+
+
+def advice(
+    found: Classification,
+    context: ProbeContext,
+    kept: Mapping[TrialKind, KeepaliveOutcome],
+    interval_s: float | None,
+    chosen: Sequence[Candidate],
+) -> tuple[str, ...]:
+    """What helps against this verdict; `interval_s`: the Ping interval recommended, if any."""
+    lines: tuple[str, ...]
+    if found.verdict == "lifetime":
+        lines = ("Reconnect when the connection ends: no keepalive prevents it.",)
+    elif interval_s is not None:
+        unanswered = context.answers_pings is False
+        lines = pongless_advice(interval_s) if unanswered else ping_advice(interval_s)
+    elif found.verdict == "idle-timeout" and kept.get("ping") == "drops":
+        low_s = found.range.low if found.range is not None else 0.0
+        message_s = rounded_down(min(LONGEST_INTERVAL_S, low_s / 2))
+        lines = message_advice(message_s) if low_s else ()
+    else:
+        return ()
+    return (*lines, *directive_advice(chosen))
 
 
 def ping_advice(interval_s: float) -> tuple[str, ...]:
-    """One line a library, each with the interval in its own unit."""
+    """One line per library, each with the interval in its own unit."""
     seconds, ms = f"{interval_s:g}", f"{round(interval_s * 1000)}"
     return (
         f"Python websockets: connect(…, ping_interval={seconds}, ping_timeout=20); likewise "
@@ -39,9 +68,9 @@ def pongless_advice(interval_s: float) -> tuple[str, ...]:
     return (
         *message_advice(interval_s),
         f"Python websockets: connect(…, ping_interval={seconds}, ping_timeout=None): its default "
-        "timeout of 20 s would end the connection for want of a Pong",
-        "Python aiohttp: no heartbeat=, which wants Pongs",
-        f"Node.js ws: setInterval(() => ws.ping(), {ms}), and no terminate() for want of a pong",
+        "timeout of 20 s would end the connection, as no Pong comes",
+        "Python aiohttp: no heartbeat=, which requires Pongs",
+        f"Node.js ws: setInterval(() => ws.ping(), {ms}), without terminate() on a missing pong",
     )
 
 
@@ -56,20 +85,11 @@ def directive_advice(candidates: Sequence[Candidate]) -> tuple[str, ...]:
     for candidate in candidates:
         product = product_of(candidate)
         if product is not None and product.set is not None:
-            lines.append(f"If it is {candidate.product}: {_filled(product.set)}")
+            setting = product.set
+            for name, value in _GENEROUS.items():
+                setting = setting.replace("{" + name + "}", value)
+            lines.append(f"If it is {candidate.product}: {setting}")
     return tuple(lines)
-
-
-def _filled(template: str) -> str:
-    values = {
-        "seconds": str(_GENEROUS_S),
-        "ms": str(_GENEROUS_S * 1000),
-        "hms": "01:00:00",
-        "minutes": "30",
-    }
-    for name, value in values.items():
-        template = template.replace("{" + name + "}", value)
-    return template
 
 
 def _go(seconds: float) -> str:

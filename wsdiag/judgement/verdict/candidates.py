@@ -1,4 +1,4 @@
-"""Products whose known behaviour fits a finding: candidates, never culprits."""
+"""Products whose known behaviour fits a verdict: candidates, never culprits."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _TRUST = {"measured": 0, "documented": 1, "reported": 2, "unsure": 3}
 
 
 def candidates(
-    finding: Classification, kept: Mapping[TrialKind, KeepaliveOutcome], hops: Sequence[Hop]
+    found: Classification, kept: Mapping[TrialKind, KeepaliveOutcome], hops: Sequence[Hop]
 ) -> tuple[Candidate, ...]:
-    """At most eight; what fits and named itself at the handshake comes first."""
-    if finding.verdict not in ("idle-timeout", "lifetime") or finding.range is None:
+    """At most eight; what fits and is named by the handshake's headers comes first."""
+    if found.verdict not in ("idle-timeout", "lifetime") or found.range is None:
         return ()
-    if finding.drop is None or finding.drop.how == "close":
-        # No proxy is known to say goodbye: a Close frame is a WebSocket endpoint's own.
+    if found.drop is None or found.drop.how == "close":
+        # No proxy is known to send a Close frame: it is a WebSocket endpoint's own.
         return ()
     named = keys_of(hops)
-    possible = [p for p in products() if _possible(p, finding, kept)]
-    fitting = [p for p in possible if _fits(p, finding)]
-    rest = [p for p in possible if p.key in named and p not in fitting and _own(p, fitting)]
+    possible = [p for p in products() if _possible(p, found, kept)]
+    fitting = [p for p in possible if _fits(p, found)]
+    rest = [p for p in possible if p.key in named and p not in fitting and _is_only_row(p, fitting)]
     fitting.sort(key=lambda p: (p.key not in named, _TRUST[p.evidence]))
     chosen = (*fitting, *rest)[:_MOST]
     return tuple(
@@ -40,26 +40,26 @@ def product_of(candidate: Candidate) -> Product | None:
     return next((p for p in products() if p.name == candidate.product), None)
 
 
-def _own(product: Product, fitting: Sequence[Product]) -> bool:
-    """Only one row a product for what merely named itself, and none beside one that fits."""
+def _is_only_row(product: Product, fitting: Sequence[Product]) -> bool:
+    """One row per product that is merely named by a header, and none beside one that fits."""
     first = next(p for p in products() if p.key == product.key)
     return first == product and all(p.key != product.key for p in fitting)
 
 
-def _fits(product: Product, finding: Classification) -> bool:
+def _fits(product: Product, found: Classification) -> bool:
     default = product.default_s
-    if default is None or product.evidence == "unsure" or finding.range is None:
+    if default is None or product.evidence == "unsure" or found.range is None:
         return False
-    high = finding.range.high
-    return finding.range.low <= default + LATE_S and (high is None or high >= default - EARLY_S)
+    high = found.range.high
+    return found.range.low <= default + LATE_S and (high is None or high >= default - EARLY_S)
 
 
 def _possible(
-    product: Product, finding: Classification, kept: Mapping[TrialKind, KeepaliveOutcome]
+    product: Product, found: Classification, kept: Mapping[TrialKind, KeepaliveOutcome]
 ) -> bool:
     """Nothing that was seen speaks against it."""
-    kind = "lifetime" if finding.verdict == "lifetime" else "idle"
-    if product.kind != kind or not _seen(product, finding):
+    kind = "lifetime" if found.verdict == "lifetime" else "idle"
+    if product.kind != kind or not _seen(product, found):
         return False
     resets = product.resets
     if resets is None or kind == "lifetime":
@@ -72,20 +72,21 @@ def _possible(
     if pong == "drops" and resets in ("any", "from-client"):
         return False
     wanted: dict[ClockName, str] = {"sent": "from-client", "received": "from-server"}
-    return finding.clock == "either" or resets == wanted[finding.clock]
+    return found.clock == "either" or resets == wanted[found.clock]
 
 
-def _seen(product: Product, finding: Classification) -> bool:
-    if product.seen is None or finding.drop is None:
+def _seen(product: Product, found: Classification) -> bool:
+    if product.seen is None or found.drop is None:
         return True
-    how = {"tls-eof": "fin", "timeout": "silent"}.get(finding.drop.how, finding.drop.how)
+    how = {"tls-eof": "fin", "timeout": "silent"}.get(found.drop.how, found.drop.how)
     return how in product.seen
 
 
 def _why(product: Product, hops: Sequence[Hop], fits: bool) -> str | None:
     for hop in hops:
         if product.key in keys_of([hop]):
-            named = f"it names itself at the handshake ({hop.evidence})"
-            odd = not fits and product.default_s is not None
-            return f"{named}; its default does not fit, another setting may" if odd else named
+            named = f"identified by its {hop.evidence.partition(':')[0]} header"
+            if fits or product.default_s is None:
+                return named
+            return f"{named}; its default is {product.default_s:g} s, so look for another value"
     return None

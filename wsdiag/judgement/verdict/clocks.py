@@ -17,11 +17,11 @@ CLOCKS: dict[ClockName, Callable[[IdleTrial], float]] = {
     "received": lambda t: t.since_received_s or 0.0,
 }
 
-# The peer's timer may itself be late; ours never sees a drop before it happens. Hence more room
+# The peer's timer may itself be late; ours never sees a drop before it happens. Hence more margin
 # below than above.
-ROOM_BELOW_S = 0.1
-ROOM_ABOVE_S = 0.05
-_STRAYS = 0.1
+MARGIN_BELOW_S = 0.1
+MARGIN_ABOVE_S = 0.05
+_OUTLIER_SHARE = 0.1
 _FEW = 5
 
 
@@ -32,7 +32,7 @@ def tolerance_s(timeout_s: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Trials that agree on a clock, those that do not, and the seconds that clock showed."""
+    """Drops that agree on a clock, those that do not, and the seconds that clock showed."""
 
     clock: ClockName
     members: tuple[IdleTrial, ...]
@@ -44,44 +44,39 @@ class Cluster:
         return sorted(CLOCKS[self.clock](t) for t in self.members)
 
 
-def agree(trials: Sequence[IdleTrial], clock: ClockName) -> Cluster | None:
+def cluster_on(clock: ClockName, trials: Sequence[IdleTrial]) -> Cluster | None:
     """The densest group of drops on this clock, if (nearly) all are in it."""
     read = CLOCKS[clock]
     ordered = sorted(trials, key=read)
-    first, last = densest([read(t) for t in ordered])
-    members = tuple(ordered[first:last])
+    first, end = densest([read(t) for t in ordered])
+    members = tuple(ordered[first:end])
     outliers = tuple(t for t in ordered if t not in members)
-    allowed = int(_STRAYS * len(ordered)) if len(ordered) >= _FEW else 0
+    allowed = int(_OUTLIER_SHARE * len(ordered)) if len(ordered) >= _FEW else 0
     allowed = max(allowed, 1) if len(ordered) >= 2 * _FEW else allowed
     return Cluster(clock, members, outliers) if len(outliers) <= allowed else None
 
 
 def densest(values: Sequence[float]) -> tuple[int, int]:
-    """Of sorted values, the longest run (first, behind last) within the tolerance of its start."""
+    """Of sorted values, the longest slice [first:end] within the tolerance of its start."""
     best = (0, 0)
-    behind = 0
+    end = 0
     for first, value in enumerate(values):
-        while behind < len(values) and values[behind] <= value + tolerance_s(value):
-            behind += 1
-        if behind - first > best[1] - best[0]:
-            best = (first, behind)
+        while end < len(values) and values[end] <= value + tolerance_s(value):
+            end += 1
+        if end - first > best[1] - best[0]:
+            best = (first, end)
     return best
 
 
-def spread(values: Sequence[float]) -> float:
-    """Largest minus smallest; 0.0 of nothing."""
-    return max(values) - min(values) if values else 0.0
-
-
-def drop_range(agreement: Cluster, rtt_s: float | None) -> Range:
+def drop_range(cluster: Cluster, rtt_s: float | None) -> Range:
     """The range of the timeout: what was observed, widened by all that delays the observation.
 
     The peer's timer started between our request and its answer, and the end's way to us took up
     to a round trip; a process that did not run saw it later still.
     """
-    read, rtt = CLOCKS[agreement.clock], rtt_s or 0.0
-    low = min(read(t) - rtt - t.blind_s for t in agreement.members) - ROOM_BELOW_S
-    high = max(read(t) + _start_doubt_s(t) for t in agreement.members) + ROOM_ABOVE_S
+    read, rtt = CLOCKS[cluster.clock], rtt_s or 0.0
+    low = min(read(t) - rtt - t.blind_s for t in cluster.members) - MARGIN_BELOW_S
+    high = max(read(t) + _start_doubt_s(t) for t in cluster.members) + MARGIN_ABOVE_S
     return Range(round(max(0.0, low), 2), round(high, 2))
 
 
@@ -104,23 +99,25 @@ def groups(values: Sequence[float]) -> list[list[float]]:
 
 def same_age(trials: Sequence[IdleTrial]) -> bool:
     """Whether these ended at the same age, rather than at the same moment."""
-    ages = [t.age_s or 0.0 for t in trials]
-    return spread(ages) <= tolerance_s(max(ages, default=0.0)) and not _moment_fits_better(trials)
+    oldest_s = max((t.age_s or 0.0 for t in trials), default=0.0)
+    ages_s, moments_s = _spreads_s(trials)
+    return ages_s <= tolerance_s(oldest_s) and not _moment_fits_better(ages_s, moments_s)
 
 
 def same_moment(trials: Sequence[IdleTrial]) -> bool:
     """Whether these ended at one moment, although they had not started at one."""
-    within = max((spread(ends) for ends in _by_round(trials)), default=0.0)
-    return within <= 1.0 and _moment_fits_better(trials)
+    ages_s, moments_s = _spreads_s(trials)
+    return moments_s <= 1.0 and _moment_fits_better(ages_s, moments_s)
 
 
-def _moment_fits_better(trials: Sequence[IdleTrial]) -> bool:
-    moments = max((spread(ends) for ends in _by_round(trials)), default=0.0)
-    ages = spread([t.age_s or 0.0 for t in trials])
-    # 0.1 s: where nothing was staggered both are nought, and nothing can be told apart.
-    return ages > 0.1 and moments < 0.5 * ages
+def _spreads_s(trials: Sequence[IdleTrial]) -> tuple[float, float]:
+    """How far apart these ended, by their ages and by the wall clock within a round."""
+    ages = [t.age_s or 0.0 for t in trials]
+    rounds = [[ended_s(t) for t in trials if t.round == n] for n in {t.round for t in trials}]
+    moments_s = max((max(ends) - min(ends) for ends in rounds), default=0.0)
+    return max(ages, default=0.0) - min(ages, default=0.0), moments_s
 
 
-def _by_round(trials: Sequence[IdleTrial]) -> list[list[float]]:
-    rounds = {t.round for t in trials}
-    return [[ended_s(t) for t in trials if t.round == number] for number in rounds]
+def _moment_fits_better(ages_s: float, moments_s: float) -> bool:
+    # 0.1 s: where nothing was staggered both are zero, and nothing can be told apart.
+    return ages_s > 0.1 and moments_s < 0.5 * ages_s

@@ -26,50 +26,44 @@ def shared_end_s(trials: Sequence[Sequence[IdleTrial]]) -> float | None:
     ends: list[float] = []
     for records in trials:
         evidence = Evidence.sort(records)
-        gone = evidence.gone()
-        in_use = [t for t in gone if t.trial in ("ping", "data") and t.keepalives_sent]
-        if not in_use or len(gone) < len(evidence.idle) + len(evidence.others):
+        dropped = evidence.dropped()
+        in_use = [t for t in dropped if t.trial in ("ping", "data") and t.keepalives_sent]
+        if not in_use or len(dropped) < len(evidence.idle) + len(evidence.kept):
             return None
-        ends += [ended_s(t) for t in gone]
+        ends += [ended_s(t) for t in dropped]
     return min(ends) if max(ends) - min(ends) <= _AT_ONCE_S else None
 
 
 def _with_others(verdict: IdleVerdict, verdicts: Sequence[IdleVerdict]) -> IdleVerdict:
-    words = [_pair(verdict, other) for other in verdicts if other is not verdict]
-    sentences = [sentence for sentence in words if sentence]
-    return replace(verdict, explanation=(*verdict.explanation, *sentences))
+    sentences = [_pair(verdict, other) for other in verdicts if other is not verdict]
+    return replace(verdict, explanation=(*verdict.explanation, *filter(None, sentences)))
 
 
 def _pair(one: IdleVerdict, other: IdleVerdict) -> str:
     mine, theirs = one.idle_timeout_s, other.idle_timeout_s
-    if mine is not None and theirs is not None:
-        return _both_drop(one, other, mine, theirs)
-    if mine is not None and _clears(other, mine):
+    only = "most likely on the part of the path that only {url} uses"
+    if mine is not None and theirs is None and _clears(other, mine):
         return (
             f"{other.url} does not drop idle connections within "
-            f"{seconds(other.tested_up_to_s or 0.0)}: what does so here is most likely on that "
-            "part of the path which the two do not share."
+            f"{seconds(other.tested_up_to_s or 0.0)}, so the cause is {only.format(url=one.url)}."
         )
-    if theirs is not None and _clears(one, theirs):
+    if mine is None and theirs is not None and _clears(one, theirs):
         return (
-            f"{other.url} drops idle connections after {span(theirs)}, this one does not: what "
-            "does so is most likely on that part of the path which the two do not share."
+            f"{other.url} drops idle connections after {span(theirs)} and this one does not, so "
+            f"the cause is {only.format(url=other.url)}."
         )
-    return ""
-
-
-def _both_drop(one: IdleVerdict, other: IdleVerdict, mine: Range, theirs: Range) -> str:
+    if mine is None or theirs is None:
+        return ""
     if _overlap(mine, theirs):
-        same = _how(one) == _how(other)
-        tail = "" if same else ", though they end differently"
+        tail = "" if _how(one) == _how(other) else ", though they end differently"
         return (
             f"{other.url} drops idle connections after the same time{tail}: most likely what both "
             "share does so, the endpoint itself first of all."
         )
     if mine.low < theirs.low:
         return (
-            f"{other.url} drops them only after {span(theirs)}: the shorter timeout here is most "
-            "likely on that part of the path which the two do not share."
+            f"{other.url} drops them only after {span(theirs)}: the shorter timeout here is "
+            f"{only.format(url=one.url)}."
         )
     return f"{other.url} drops them already after {span(theirs)}."
 

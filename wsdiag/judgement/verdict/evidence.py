@@ -46,11 +46,11 @@ class Evidence:
     """Idle trials that ran."""
     events: tuple[IdleTrial, ...]
     """Idle connections whose drop announced itself: its moment is known."""
-    found: tuple[IdleTrial, ...]
-    """Idle connections found dead when they were asked: it happened at any time before."""
+    found_dead: tuple[IdleTrial, ...]
+    """Idle connections that no longer answered when probed: dropped at any time before."""
     survivors: tuple[IdleTrial, ...]
     """Idle connections that were alive to the end."""
-    others: tuple[IdleTrial, ...]
+    kept: tuple[IdleTrial, ...]
     """Keepalive trials that ran to a result."""
     refused: tuple[IdleTrial, ...]
     broken: tuple[IdleTrial, ...]
@@ -65,13 +65,13 @@ class Evidence:
         return cls(
             idle=idle,
             events=tuple(t for t in idle if t.outcome == "dropped" and not t.after_write),
-            found=tuple(
+            found_dead=tuple(
                 t
                 for t in idle
                 if t.outcome == "silent" or (t.outcome == "dropped" and t.after_write)
             ),
             survivors=tuple(t for t in idle if t.outcome in ("alive", "kept-busy")),
-            others=tuple(t for t in ran if t.trial != "idle"),
+            kept=tuple(t for t in ran if t.trial != "idle"),
             refused=tuple(t for t in trials if t.outcome == "refused"),
             broken=tuple(t for t in trials if t.violation is not None),
         )
@@ -84,20 +84,20 @@ class Evidence:
 
     def of(self, kind: TrialKind) -> tuple[IdleTrial, ...]:
         """The keepalive trials of one kind."""
-        return tuple(t for t in self.others if t.trial == kind)
+        return tuple(t for t in self.kept if t.trial == kind)
 
-    def gone(self) -> tuple[IdleTrial, ...]:
+    def dropped(self) -> tuple[IdleTrial, ...]:
         """Everything that was dropped, idle or not."""
-        return tuple(t for t in (*self.idle, *self.others) if t.outcome in ("dropped", "silent"))
+        return tuple(t for t in (*self.idle, *self.kept) if t.outcome in ("dropped", "silent"))
 
 
 def ended_s(trial: IdleTrial) -> float:
-    """When a trial's connection ended, on the probe's axis."""
+    """When a trial's connection ended, in seconds since the probe's start."""
     return trial.started_s + (trial.age_s or 0.0)
 
 
-def two_way(trial: IdleTrial, case: ProbeContext) -> bool:
+def two_way(trial: IdleTrial, context: ProbeContext) -> bool:
     """Whether this keepalive makes bytes flow in both directions."""
     if trial.trial == "ping":
-        return case.answers_pings is not False
-    return trial.trial == "data" and case.echoes
+        return context.answers_pings is not False
+    return trial.trial == "data" and context.echoes

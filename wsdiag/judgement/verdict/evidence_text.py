@@ -10,7 +10,7 @@ from wsdiag.judgement.verdict.clocks import CLOCKS, groups
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext, two_way
 from wsdiag.judgement.verdict.headline import ending, seconds
 from wsdiag.judgement.verdict.keepalives import died_in_use, held_interval_s
-from wsdiag.records import IdleTrial, KeepaliveOutcome, TrialKind
+from wsdiag.records import KeepaliveOutcome, TrialKind
 
 _NAMES: dict[TrialKind, str] = {
     "ping": "Pings",
@@ -19,290 +19,244 @@ _NAMES: dict[TrialKind, str] = {
     "push": "messages from the endpoint",
     "data": "messages from the client",
 }
+_KINDS = {"ping": "Pings", "pong": "Pongs", "text": "text messages", "binary": "binary messages"}
 _GOING = {1001: "going away", 1012: "service restart"}
 
 
 def evidence_sentences(
-    finding: Classification,
+    found: Classification,
     evidence: Evidence,
-    case: ProbeContext,
+    context: ProbeContext,
     kept: Mapping[TrialKind, KeepaliveOutcome],
 ) -> list[str]:
     """Evidence first, caveats last."""
     return [
-        *_counts(finding, evidence),
-        *_disagreement(finding, evidence),
-        *_keepalives(finding, evidence, kept),
-        *_direction(finding, evidence, case, kept),
-        *_oddities(finding, evidence, case),
-        *_traffic(finding, evidence),
-        *_caveats(finding, evidence, case),
-        *case.notes,
+        *_counts(found, evidence),
+        *_disagreement(found, evidence),
+        *_keepalives(found, evidence, context, kept),
+        *_oddities(found, evidence, context),
+        *_traffic(found, evidence),
+        *_caveats(found, evidence, context),
+        *context.notes,
     ]
 
 
-def _counts(finding: Classification, evidence: Evidence) -> list[str]:
-    if finding.reason == "event" and finding.agreement is not None:
-        values, lived = finding.agreement.values, len(evidence.survivors)
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def _counts(found: Classification, evidence: Evidence) -> list[str]:
+    survivors = len(evidence.survivors)
+    if found.reason == "event" and found.cluster is not None:
+        values = found.cluster.values
         first, last = f"{values[0]:.2f}", f"{values[-1]:.2f} s"
         times = last if last.startswith(first) else f"{first} to {last}"
-        rest = f"; {lived} that {_were(lived)} asked earlier answered" if lived else ""
-        whose = {"either": "", "sent": "client's ", "received": "endpoint's "}
-        since = f"{whose[finding.agreement.clock]}last byte"
-        dropped = f"{_connections(len(values))} {_were(len(values))} dropped"
-        return [f"{dropped}, {times} after the {since}{rest}."]
-    if finding.reason == "silent" and finding.range is not None:
-        found = len(evidence.found)
-        low = finding.range.low
-        last = f"after {seconds(low)} one still did" if low else "none ever did"
-        return [
-            f"{_connections(found)} gave no answer any more, the first asked "
-            f"after {seconds(finding.range.high or 0.0)}; {last}."
-        ]
-    if finding.reason == "alive" and evidence.survivors:
-        tried = len(evidence.survivors)
-        if tried == 1:
-            return ["1 idle connection was tried, and stayed open."]
-        return [f"{tried} idle connections were tried, and all stayed open."]
+        whose = {"either": "", "sent": "client's ", "received": "endpoint's "}[found.cluster.clock]
+        were = "was" if len(values) == 1 else "were"
+        dropped = f"{_count(len(values), 'idle connection')} {were} dropped"
+        were = "was" if survivors == 1 else "were"
+        rest = f"; {survivors} that {were} probed earlier still answered" if survivors else ""
+        return [f"{dropped}, {times} after the {whose}last byte{rest}."]
+    if found.reason == "silent" and found.range is not None:
+        dead = _count(len(evidence.found_dead), "idle connection")
+        low, high = found.range.low, found.range.high or 0.0
+        last = f"after {seconds(low)} one still answered" if low else "none ever answered"
+        return [f"{dead} no longer answered, the first when probed after {seconds(high)}; {last}."]
+    if found.reason == "alive" and survivors == 1:
+        return ["1 idle connection was tried, and stayed open."]
+    if found.reason == "alive" and survivors:
+        return [f"{survivors} idle connections were tried, and all stayed open."]
     return []
 
 
-def _connections(number: int) -> str:
-    return f"{number} idle connection{'s' * (number != 1)}"
-
-
-def _were(number: int) -> str:
-    return "was" if number == 1 else "were"
-
-
-def _disagreement(finding: Classification, evidence: Evidence) -> list[str]:
+def _disagreement(found: Classification, evidence: Evidence) -> list[str]:
     """All that was seen, where it does not agree."""
-    if finding.verdict not in ("inconsistent", "local-fault"):
+    if found.verdict not in ("inconsistent", "local-fault"):
         return []
     sentences = []
-    idle = sorted(t.idle_s or 0.0 for t in (*evidence.events, *evidence.found))
+    idle = sorted(t.idle_s or 0.0 for t in (*evidence.events, *evidence.found_dead))
     if idle:
         parts = groups(idle)
-        shown = [_group(part) for part in parts[:6]]
+        ranges = [
+            f"{len(part)} at {low}{'' if low == high else f' to {high}'} s"
+            for part in parts[:6]
+            for low, high in [(f"{part[0]:.1f}", f"{part[-1]:.1f}")]
+        ]
         more = f" and {len(parts) - 6} more" if len(parts) > 6 else ""
-        sentences.append(f"Idle times at the drops: {', '.join(shown)}{more}.")
-        if finding.reason == "random" and 1 < len(parts) <= 3 and min(map(len, parts)) > 1:
+        sentences.append(f"Idle times at the drops: {', '.join(ranges)}{more}.")
+        if found.reason == "random" and 1 < len(parts) <= 3 and min(map(len, parts)) > 1:
             sentences.append(
                 "They fall into groups: most likely several backends or proxies with different "
                 "settings."
             )
     if evidence.survivors and idle:
         longest = max(t.longest_idle_s or 0.0 for t in evidence.survivors)
+        answered = _count(len(evidence.survivors), "idle connection")
         sentences.append(
-            f"{len(evidence.survivors)} idle connections answered when asked, the last one after "
-            f"{seconds(longest)} of idleness."
+            f"{answered} answered when probed, the last one after {seconds(longest)} of idleness."
         )
-    gone = Counter(ending(t.drop) for t in evidence.gone() if t.drop is not None)
-    if gone:
-        shown = [f"{how} ({n}x)" for how, n in gone.most_common(4)]
-        sentences.append(f"Seen: {', '.join(shown)}.")
-    sentences += _restart(evidence)
-    sentences.append("Probe again, with --repeat, before believing in any timeout.")
+    drops = [t.drop for t in evidence.dropped() if t.drop is not None]
+    if drops:
+        ends = Counter(ending(drop) for drop in drops).most_common(4)
+        sentences.append(f"Seen: {', '.join(f'{how} ({n}x)' for how, n in ends)}.")
+    codes = {drop.code for drop in drops}
+    sentences += [
+        f"Close code {code} means {words}." for code, words in _GOING.items() if code in codes
+    ]
+    sentences.append("Probe again, with --repeat, before relying on any timeout.")
     return sentences
-
-
-def _restart(evidence: Evidence) -> list[str]:
-    codes = {t.drop.code for t in evidence.gone() if t.drop is not None}
-    return [f"Close code {code} means {words}." for code, words in _GOING.items() if code in codes]
-
-
-def _group(part: list[float]) -> str:
-    low, high = f"{part[0]:.1f}", f"{part[-1]:.1f}"
-    return f"{len(part)} at {low}{'' if low == high else f' to {high}'} s"
 
 
 def _keepalives(
-    finding: Classification, evidence: Evidence, kept: Mapping[TrialKind, KeepaliveOutcome]
+    found: Classification,
+    evidence: Evidence,
+    context: ProbeContext,
+    kept: Mapping[TrialKind, KeepaliveOutcome],
 ) -> list[str]:
-    """What was proven to hold on this path, how often, and what was not."""
-    if finding.verdict not in ("idle-timeout", "lifetime"):
+    """What was proven to hold on this path, how often, and what was not; and whose bytes count."""
+    if found.verdict not in ("idle-timeout", "lifetime"):
         return []
     sentences = []
-    for kind, word in kept.items():
-        interval = held_interval_s(evidence.of(kind), finding.range)
-        every = f" every {seconds(interval)}" if interval is not None and kind != "push" else ""
+    for kind, outcome in kept.items():
         name = _NAMES[kind]
-        if word == "holds":
-            sentences.append(f"{_capital(name)}{every} kept the connection open.")
-        elif word == "drops":
-            sentences.append(f"{_capital(name)} did not keep the connection open.")
+        subject = name[0].upper() + name[1:]
+        if outcome == "untested":
+            keep = "keeps" if kind == "tcp-keepalive" else "keep"
+            sentences.append(f"Not tested: whether {name} {keep} the connection open.")
+        elif outcome == "drops":
+            sentences.append(f"{subject} did not keep the connection open.")
         else:
-            sentences.append(f"Whether {name} would keep the connection open was not found out.")
+            interval_s = held_interval_s(evidence.of(kind), found.range)
+            timed = interval_s is not None and kind != "push"
+            every = f" every {seconds(interval_s)}" if timed and interval_s is not None else ""
+            sentences.append(f"{subject}{every} kept the connection open.")
+    if found.verdict != "idle-timeout":
+        return sentences
+    both = [t for t in evidence.kept if two_way(t, context)]
+    if found.clock == "sent":
+        sentences.append(
+            "What the endpoint sent did not restart the timer: it counts the client's bytes."
+        )
+    elif found.clock == "received":
+        sentences.append(
+            "What the client sent did not restart the timer: it counts the endpoint's bytes."
+        )
+    elif kept.get("pong") == "drops" and both and kept.get(both[0].trial) == "holds":
+        sentences.append(
+            "Bytes from the client alone did not count: most likely only what the endpoint sends "
+            "restarts the timer (or an answer is needed)."
+        )
     return sentences
 
 
-def _capital(name: str) -> str:
-    return name[0].upper() + name[1:]
-
-
-def _direction(
-    finding: Classification,
-    evidence: Evidence,
-    case: ProbeContext,
-    kept: Mapping[TrialKind, KeepaliveOutcome],
-) -> list[str]:
-    if finding.verdict != "idle-timeout":
-        return []
-    if finding.clock == "sent":
-        return ["What the endpoint sent did not restart the timer: it counts the client's bytes."]
-    if finding.clock == "received":
-        return ["What the client sent did not restart the timer: it counts the endpoint's bytes."]
-    both = [t for t in evidence.others if two_way(t, case)]
-    if kept.get("pong") == "drops" and both and kept.get(both[0].trial) == "holds":
-        return [
-            "Bytes from the client alone did not count: most likely only what the endpoint sends "
-            "restarts the timer (or an answer is needed)."
-        ]
-    return []
-
-
-def _oddities(finding: Classification, evidence: Evidence, case: ProbeContext) -> list[str]:
+def _oddities(found: Classification, evidence: Evidence, context: ProbeContext) -> list[str]:
     sentences = []
-    agreement = finding.agreement
-    if finding.verdict == "idle-timeout" and agreement is not None and agreement.outliers:
-        times = ", ".join(f"{CLOCKS[agreement.clock](t):.1f}" for t in agreement.outliers)
-        sentences.append(
-            f"Not counted: {len(agreement.outliers)} that ended otherwise ({times} s)."
-        )
-    late = [t.late_pong_s for t in evidence.found if t.late_pong_s is not None]
+    if found.verdict == "idle-timeout" and found.cluster is not None and found.cluster.outliers:
+        read, outliers = CLOCKS[found.cluster.clock], found.cluster.outliers
+        times = ", ".join(f"{read(t):.1f}" for t in outliers)
+        sentences.append(f"{_count(len(outliers), 'outlier')} excluded ({times} s).")
+    late = [t.late_pong_s for t in evidence.found_dead if t.late_pong_s is not None]
     if late:
         sentences.append(
             f"A Pong came after all, {seconds(min(late))} after its Ping: most likely a device "
             "that had forgotten the connection picked it up again."
         )
-    sentences += _slow_pongs(evidence, case)
-    sentences += _lost_pongs(evidence)
-    sentences += _retransmissions(finding, evidence)
-    if finding.verdict in ("no-drop", "kept-busy"):
-        sentences += [_stray(t) for t in evidence.others if t.outcome in ("dropped", "silent")]
-    if case.back is not None and evidence.gone():
-        again = "could be opened at once" if case.back else "could not be opened"
+    slow = [t.late_pong_s for t in evidence.survivors if t.late_pong_s is not None]
+    if slowest_s := max([*slow, context.slow_pong_s]):
+        sentences.append(
+            f"Pongs took up to {seconds(slowest_s)}, longer than --pong-timeout, although TCP "
+            "acknowledged the Pings: the endpoint, or what is behind the nearest hop, answers "
+            "slowly. Not a drop, but clients with a shorter timeout will disconnect."
+        )
+    if lost := sum(t.lost_pongs or 0 for t in (*evidence.survivors, *evidence.kept)):
+        sentences.append(
+            f"{_count(lost, 'Ping')} got no Pong on connections that answered later ones: an "
+            "endpoint may skip Pings that a later one followed (RFC 6455, 5.5.3); one that skips "
+            "others is dropped by clients with a Pong timeout."
+        )
+    repeated = [t.idle_s or 0.0 for t in evidence.survivors if t.retransmits]
+    smooth = [t.idle_s or 0.0 for t in evidence.survivors if t.retransmits == 0]
+    if found.verdict == "no-drop" and len(repeated) > 1 and max([0.0, *smooth]) <= min(repeated):
+        sentences.append(
+            f"From {seconds(min(repeated))} on, TCP had to retransmit the first write after the "
+            "idle time before it was answered: most likely a device had forgotten the connection "
+            "and re-created its state."
+        )
+    if found.verdict in ("no-drop", "kept-busy"):
+        for trial in evidence.kept:
+            if trial.outcome in ("dropped", "silent"):
+                how = ending(trial.drop) if trial.drop is not None else "unknown"
+                sentences.append(
+                    f"One connection with {_NAMES[trial.trial]} was dropped after "
+                    f"{seconds(trial.age_s or 0.0)} ({how}), although idle ones were not."
+                )
+    if context.back is not None and evidence.dropped():
+        again = "could be opened at once" if context.back else "could not be opened"
         sentences.append(f"Afterwards a new connection {again}.")
     return sentences
 
 
-def _slow_pongs(evidence: Evidence, case: ProbeContext) -> list[str]:
-    """Connections that lived, but whose Pongs would have come too late for many a client."""
-    late = [t.late_pong_s for t in evidence.survivors if t.late_pong_s is not None]
-    longest_s = max([*late, case.slow_pong_s])
-    if not longest_s:
-        return []
-    return [
-        f"Pongs took up to {seconds(longest_s)}, longer than --pong-timeout, although TCP "
-        "acknowledged the Pings: the endpoint, or what lies behind the nearest hop, answers "
-        "slowly. That is no drop, but clients with a shorter deadline make it one."
-    ]
-
-
-def _lost_pongs(evidence: Evidence) -> list[str]:
-    lost = sum(t.lost_pongs or 0 for t in (*evidence.survivors, *evidence.others))
-    if not lost:
-        return []
-    return [
-        f"{lost} Ping{'s' * (lost != 1)} got no Pong on connections that answered later ones: an "
-        "endpoint may skip Pings that a later one followed (RFC 6455, 5.5.3); one that leaves out "
-        "others is dropped by clients with a Pong deadline."
-    ]
-
-
-def _stray(trial: IdleTrial) -> str:
-    how = ending(trial.drop) if trial.drop is not None else "unknown"
-    return (
-        f"One connection with {_NAMES[trial.trial]} was dropped after "
-        f"{seconds(trial.age_s or 0.0)} ({how}), although idle ones were not."
-    )
-
-
-def _retransmissions(finding: Classification, evidence: Evidence) -> list[str]:
-    """Answers that needed TCP to repeat itself, from some idle time on."""
-    repeated = [t.idle_s or 0.0 for t in evidence.survivors if t.retransmits]
-    smooth = [t.idle_s or 0.0 for t in evidence.survivors if t.retransmits == 0]
-    if len(repeated) < 2 or finding.verdict != "no-drop":
-        return []
-    if max(smooth, default=0.0) > min(repeated):
-        return []
-    return [
-        f"From {seconds(min(repeated))} on the first write after the idle time had to be repeated "
-        "by TCP before it was answered: most likely a device had forgotten the connection and "
-        "learnt it anew."
-    ]
-
-
-def _traffic(finding: Classification, evidence: Evidence) -> list[str]:
+def _traffic(found: Classification, evidence: Evidence) -> list[str]:
     """What the endpoint sent on its own."""
     kinds: Counter[str] = Counter(what for t in evidence.idle for _, what in t.received)
     if not kinds:
         return []
-    what = " and ".join(f"{kind}s" for kind, _ in kinds.most_common(2))
+    what = " and ".join(_KINDS.get(kind, kind) for kind, _ in kinds.most_common(2))
     sentences = [f"The endpoint sent {what} on its own; each restarts the idle time."]
-    if finding.verdict == "kept-busy":
+    if found.verdict == "kept-busy":
         sentences.append(
-            "While it does, idle timeouts longer than that cannot show, and do no harm; should it "
-            "stop, one may appear."
+            "While it does, longer idle timeouts cannot show, and do no harm; if it stops, one may "
+            "appear."
         )
     return sentences
 
 
-def _caveats(finding: Classification, evidence: Evidence, case: ProbeContext) -> list[str]:
+def _caveats(found: Classification, evidence: Evidence, context: ProbeContext) -> list[str]:
     sentences = []
-    if case.answers_pings is False:
-        what = (
-            "answers no Pings"
-            if not case.other_pongs
-            else ("answers Pings with payloads of its own, which are no answers (RFC 6455, 5.5.3)")
-        )
-        sentences.append(
-            f"This endpoint {what}: life was judged by "
-            + (
-                "its answers to --send."
-                if case.echoes
-                else "TCP's acknowledgements, which the nearest hop may give."
-            )
-        )
-    if finding.unproven and finding.verdict == "idle-timeout":
+    if context.answers_pings is False:
+        answers = "answers no Pings"
+        if context.other_pongs:
+            answers = "answers Pings with payloads of its own (against RFC 6455, 5.5.3)"
+        judged = "TCP's acknowledgements, which the nearest hop may give"
+        if context.echoes:
+            judged = "its answers to --send"
+        sentences.append(f"This endpoint {answers}: liveness was determined from {judged}.")
+    if found.unproven and found.verdict == "idle-timeout":
         sentences.append(
             "No keepalive trial shows the difference, so this may as well be a maximum lifetime."
         )
-    if finding.verdict == "lifetime":
-        sentences += _lifetime_caveats(finding, evidence, case)
-    if evidence.broken and finding.reason != "broken":
+    if found.verdict == "lifetime":
+        sentences += _lifetime_caveats(found, evidence)
+    if evidence.broken and found.reason != "broken":
         sentences.append(
-            f"{len(evidence.broken)} connections ended because the endpoint broke the protocol "
-            f"({evidence.broken[0].violation})."
+            f"{_count(len(evidence.broken), 'connection')} ended because the endpoint broke the "
+            f"protocol ({evidence.broken[0].violation})."
         )
     if evidence.refused:
+        were = "trial was" if len(evidence.refused) == 1 else "trials were"
         detail = evidence.refused[0].detail or "no reason"
-        sentences.append(f"{len(evidence.refused)} trials were refused a connection ({detail}).")
-    if case.partial:
+        sentences.append(f"{len(evidence.refused)} {were} refused a connection ({detail}).")
+    if context.partial:
         sentences.append("The probe was interrupted: this is the verdict so far.")
     return sentences
 
 
-def _lifetime_caveats(finding: Classification, evidence: Evidence, case: ProbeContext) -> list[str]:
+def _lifetime_caveats(found: Classification, evidence: Evidence) -> list[str]:
     sentences = []
-    if finding.unproven:
+    if found.unproven:
         sentences.append(
             "Nothing came back from the endpoint meanwhile, so a maximum lifetime and a timer that "
             "counts only the endpoint's bytes look alike here."
         )
-    elif not _tried(evidence, "data", finding):
+    elif not any(died_in_use(t, found.range) for t in evidence.of("data")):
         sentences.append(
             "A timer that only application messages restart would look the same: --send TEXT "
             "tells them apart."
         )
-    code = None if finding.drop is None else finding.drop.code
+    code = None if found.drop is None else found.drop.code
     if code is not None and (code == 1008 or code >= 4000):
         sentences.append(
-            f"Close code {code} is the endpoint's own rule: it may want something from the client "
-            "first (a login, a subscription)."
+            f"Close code {code} is the endpoint's own rule: it may require something from the "
+            "client first (a login, a subscription)."
         )
     return sentences
-
-
-def _tried(evidence: Evidence, kind: TrialKind, finding: Classification) -> bool:
-    return any(died_in_use(t, finding.range) for t in evidence.of(kind))

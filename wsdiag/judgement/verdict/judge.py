@@ -2,110 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from wsdiag.judgement.verdict.advice import (
-    directive_advice,
-    message_advice,
-    ping_advice,
-    pongless_advice,
-)
+from wsdiag.judgement.verdict.advice import advice
 from wsdiag.judgement.verdict.candidates import candidates
 from wsdiag.judgement.verdict.classify import Classification, classify
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
 from wsdiag.judgement.verdict.evidence_text import evidence_sentences
 from wsdiag.judgement.verdict.headline import headline, likely_cause
-from wsdiag.judgement.verdict.keepalives import KEEPALIVES, keepalives, recommended_s, rounded_down
-from wsdiag.records import Candidate, IdleTrial, IdleVerdict, KeepaliveOutcome, Range, TrialKind
+from wsdiag.judgement.verdict.keepalives import KEEPALIVES, keepalives, recommended_s
+from wsdiag.records import IdleTrial, IdleVerdict
 
-_RACE_S = 0.05
+_TIMER_SLACK_S = 0.05
 
 
-def judge(trials: Sequence[IdleTrial], case: ProbeContext) -> IdleVerdict:
+def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
     """What these trials mean. Nothing is measured here, and equal trials get equal verdicts."""
     evidence = Evidence.sort(trials)
-    finding = classify(evidence, case)
-    timed = finding.range if finding.verdict in ("idle-timeout", "lifetime") else None
-    kept = keepalives(evidence, timed)
-    if finding.verdict in ("unreachable", "local-fault"):
+    found = classify(evidence, context)
+    verdict, range_ = found.verdict, found.range
+    kept = keepalives(evidence, range_ if verdict in ("idle-timeout", "lifetime") else None)
+    if verdict in ("unreachable", "local-fault"):
         kept = dict.fromkeys(kept, "untested")
-    interval_s = _interval_s(finding, evidence, kept)
-    chosen = candidates(finding, kept, case.hops)
+    interval_s = None
+    if verdict in ("no-drop", "kept-busy") and evidence.idle:
+        interval_s = recommended_s(evidence, None, None)
+    elif verdict == "idle-timeout":
+        interval_s = recommended_s(evidence, range_, kept.get("ping"))
+    chosen = candidates(found, kept, context.hops)
     return IdleVerdict(
-        url=case.url,
-        verdict=finding.verdict,
-        idle_timeout_s=finding.range if finding.verdict == "idle-timeout" else None,
-        lifetime_s=finding.range if finding.verdict == "lifetime" else None,
-        tested_up_to_s=_tested_s(evidence),
-        drop=finding.drop,
+        url=context.url,
+        verdict=verdict,
+        idle_timeout_s=range_ if verdict == "idle-timeout" else None,
+        lifetime_s=range_ if verdict == "lifetime" else None,
+        tested_up_to_s=round(evidence.longest_survived_s, 3) if evidence.idle else None,
+        drop=found.drop,
         keepalives={kind: kept.get(kind, "untested") for kind in KEEPALIVES},
         recommended_ping_interval_s=interval_s,
         candidates=chosen,
         explanation=(
-            headline(finding, evidence, case),
-            *likely_cause(finding, kept),
-            *evidence_sentences(finding, evidence, case, kept),
+            headline(found, evidence, context),
+            *likely_cause(found, kept),
+            *evidence_sentences(found, evidence, context, kept),
         ),
-        advice=_advice(finding, case, kept, interval_s, chosen),
-        hops=tuple(case.hops),
-        partial=case.partial,
-        required_s=case.required_s,
-        require_ok=_requirement(finding, evidence, case),
+        advice=advice(found, context, kept, interval_s, chosen),
+        hops=tuple(context.hops),
+        partial=context.partial,
+        required_s=context.required_s,
+        require_ok=_requirement(found, evidence, context),
     )
 
 
-def _tested_s(evidence: Evidence) -> float | None:
-    """The longest idleness that was survived."""
-    return round(evidence.longest_survived_s, 3) if evidence.idle else None
-
-
-def _interval_s(
-    finding: Classification, evidence: Evidence, kept: Mapping[TrialKind, KeepaliveOutcome]
-) -> float | None:
-    if finding.verdict in ("no-drop", "kept-busy"):
-        return recommended_s(evidence, None, None) if evidence.idle else None
-    if finding.verdict == "idle-timeout":
-        return recommended_s(evidence, finding.range, kept.get("ping"))
-    return None
-
-
-def _advice(
-    finding: Classification,
-    case: ProbeContext,
-    kept: Mapping[TrialKind, KeepaliveOutcome],
-    interval_s: float | None,
-    chosen: Sequence[Candidate],
-) -> tuple[str, ...]:
-    if finding.verdict == "lifetime":
-        return (
-            "Reconnect when the connection ends: no keepalive prevents it.",
-            *directive_advice(chosen),
-        )
-    if interval_s is not None and case.answers_pings is False:
-        return (*pongless_advice(interval_s), *directive_advice(chosen))
-    if interval_s is not None:
-        return (*ping_advice(interval_s), *directive_advice(chosen))
-    if finding.verdict == "idle-timeout" and kept.get("ping") == "drops":
-        low_s = finding.range.low if finding.range is not None else 0.0
-        lines = message_advice(rounded_down(min(20.0, low_s / 2))) if low_s else ()
-        return (*lines, *directive_advice(chosen))
-    return ()
-
-
-def _requirement(finding: Classification, evidence: Evidence, case: ProbeContext) -> bool | None:
+def _requirement(found: Classification, evidence: Evidence, context: ProbeContext) -> bool | None:
     """Whether idle connections survive what was required; None: neither shown to nor not to."""
-    required = case.required_s
-    if required is None:
+    required_s = context.required_s
+    if required_s is None:
         return None
-    range_: Range | None = finding.range
-    match finding.verdict:
+    match found.verdict:
         case "no-drop" | "kept-busy":
-            return True if evidence.longest_survived_s >= required - 0.05 else None
+            return True if evidence.longest_survived_s >= required_s - _TIMER_SLACK_S else None
         case "idle-timeout" | "lifetime":
-            assert range_ is not None
+            assert found.range is not None
             # A period that ends together with the timeout wins the race only now and then.
-            return range_.low >= required + (0.0 if finding.reason == "silent" else _RACE_S)
+            slack_s = 0.0 if found.reason == "silent" else _TIMER_SLACK_S
+            return found.range.low >= required_s + slack_s
         case "inconsistent":
-            first = min((t.idle_s or 0.0 for t in evidence.gone()), default=0.0)
-            return None if first > required else False
+            first_s = min((t.idle_s or 0.0 for t in evidence.dropped()), default=0.0)
+            return None if first_s > required_s else False
     return None

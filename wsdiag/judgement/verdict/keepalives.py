@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import pairwise
 
 from wsdiag.judgement.verdict.evidence import Evidence
@@ -12,24 +12,24 @@ from wsdiag.records import IdleTrial, KeepaliveOutcome, Range, TrialKind
 KEEPALIVES: tuple[TrialKind, ...] = ("ping", "pong", "tcp-keepalive", "push", "data")
 """Every kind, in the order of the record: a verdict says of each whether it was tested."""
 
-# A keepalive sent this close to the timeout loses the race against the timer now and then.
-_RACE = 0.8
+# A keepalive whose interval is this close to the timeout is late now and then.
+_SAFE_SHARE = 0.8
 LONGEST_INTERVAL_S = 20.0
 
 
 def keepalives(evidence: Evidence, drop: Range | None) -> dict[TrialKind, KeepaliveOutcome]:
-    """The word for every kind of keepalive that was tried; `drop`: when idle connections go."""
-    kinds = dict.fromkeys(t.trial for t in (*evidence.others, *evidence.refused))
-    kinds.pop("idle", None)
-    return {kind: _word(evidence.of(kind), drop) for kind in kinds}
-
-
-def _word(trials: Sequence[IdleTrial], drop: Range | None) -> KeepaliveOutcome:
-    if any(holds(t, drop) for t in trials):
-        return "holds"
-    if any(died_in_use(t, drop) for t in trials):
-        return "drops"
-    return "untested"
+    """The outcome of every kind that was tried; `drop`: when idle connections are dropped."""
+    outcomes: dict[TrialKind, KeepaliveOutcome] = {}
+    for kind in dict.fromkeys(t.trial for t in (*evidence.kept, *evidence.refused)):
+        trials = evidence.of(kind)
+        if kind == "idle":
+            continue
+        if any(holds(t, drop) for t in trials):
+            outcomes[kind] = "holds"
+        else:
+            died = any(died_in_use(t, drop) for t in trials)
+            outcomes[kind] = "drops" if died else "untested"
+    return outcomes
 
 
 def holds(trial: IdleTrial, drop: Range | None) -> bool:
@@ -43,7 +43,7 @@ def died_in_use(trial: IdleTrial, drop: Range | None) -> bool:
     """Whether it was dropped although its keepalives came often enough."""
     if trial.outcome not in ("dropped", "silent") or not _effective(trial):
         return False
-    return drop is None or _gap_s(trial) < _RACE * drop.low
+    return drop is None or _gap_s(trial) < _SAFE_SHARE * drop.low
 
 
 def held_interval_s(trials: Iterable[IdleTrial], drop: Range | None) -> float | None:
@@ -82,6 +82,6 @@ def _effective(trial: IdleTrial) -> bool:
 
 def _gap_s(trial: IdleTrial) -> float:
     if trial.trial == "push":
-        marks = [0.0, *(at for at, _ in trial.received), trial.age_s or 0.0]
-        return max(later - earlier for earlier, later in pairwise(marks))
+        moments = [0.0, *(at for at, _ in trial.received), trial.age_s or 0.0]
+        return max(later - earlier for earlier, later in pairwise(moments))
     return trial.gap_s or math.inf

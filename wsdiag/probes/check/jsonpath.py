@@ -97,7 +97,7 @@ def _enter(value: Any, step: str | int) -> Any:
 
 
 def _equal(found: Any, wanted: str) -> bool:
-    """Whether a value is what the user wrote: as JSON, or, for a string, as it stands."""
+    """Whether a value is what the user wrote: as JSON, or, for a string, literally."""
     if isinstance(found, str) and found == wanted:
         return True
     try:

@@ -1,4 +1,4 @@
-"""What one endpoint is asked to be: limits, expectations, and which rules to judge."""
+"""What one endpoint must be: limits, expectations, and which rules to judge."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def parse_statuses(text: str) -> frozenset[int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions:
-    """Limits and expectations, named as the flags; `_s` are seconds. None: not asked for."""
+    """Limits and expectations, named like the flags; `_s` are seconds. None: not asked for."""
 
     max_connect_s: float | None = None
     max_upgrade_s: float | None = None
@@ -80,13 +80,15 @@ class CheckOptions:
 
     @property
     def must_refuse(self) -> bool:
-        """Whether the endpoint is to refuse the upgrade: then nothing is asked of a connection."""
+        """Whether the endpoint must refuse the upgrade: rules that need one then do not apply."""
         return bool(self.expect_status) and SWITCHING not in self.expect_status
 
-    @property
-    def wants_message(self) -> bool:
-        """Whether a message is to be sent or awaited."""
-        return self.send is not None or self.expect is not None or bool(self.expect_json)
+    def sets(self, name: str) -> bool:
+        """Whether the option of this name is given, with another value than its default."""
+        return bool(getattr(self, name) != getattr(_DEFAULTS, name))
+
+
+_DEFAULTS = CheckOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

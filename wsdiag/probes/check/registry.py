@@ -3,48 +3,38 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from types import ModuleType
 
 from wsdiag.probes.check.options import CheckOptions
 from wsdiag.probes.check.rule import Rule
-from wsdiag.probes.check.rules import opening, survival, traffic
-from wsdiag.probes.check.rules.adversarial import ADVERSARIAL
-from wsdiag.probes.check.rules.conformance import CONFORMANCE
-
-FITNESS: tuple[Rule, ...] = (
-    opening.connect,
-    opening.upgrade,
-    opening.status,
-    opening.certificate,
-    opening.address_families,
-    opening.subprotocol,
-    opening.extension,
-    opening.header,
-    traffic.message,
-    traffic.ping,
-    traffic.close,
-    survival.idle,
-    survival.keepalive,
+from wsdiag.probes.check.rules import (
+    adversarial,
+    conformance,
+    handshakes,
+    opening,
+    survival,
+    traffic,
 )
-ALL: tuple[Rule, ...] = (*FITNESS, *CONFORMANCE, *ADVERSARIAL)
+
+
+def _declared(*modules: ModuleType) -> Iterator[Rule]:
+    """The rules that modules declare, alone or in tuples, as they follow one another there."""
+    for module in modules:
+        for value in vars(module).values():
+            for each in value if isinstance(value, tuple) else (value,):
+                if isinstance(each, Rule):
+                    yield each
+
+
+# The order of results: that of these modules, and in each that of its declarations.
+ALL = tuple(_declared(opening, traffic, survival, handshakes, conformance, adversarial))
 
 
 def chosen(options: CheckOptions) -> list[Rule]:
     """The rules that these options ask for, in the order of their results."""
-    return [rule for rule in ALL if _selected(rule.id, options) and _fits(rule, options)]
-
-
-def _fits(rule: Rule, options: CheckOptions) -> bool:
-    """Whether a rule can be judged with these options, --only and --skip aside."""
-    barred = options.must_refuse and rule.needs_session
-    return _in_group(rule, options) and rule.applies(options) and not barred
-
-
-def _in_group(rule: Rule, options: CheckOptions) -> bool:
-    if rule.group == "adversarial":
-        return options.adversarial
-    return rule.group == "fitness" or options.conformance or options.adversarial
+    return [rule for rule in ALL if _selected(rule.id, options) and rule.applies(options)]
 
 
 def _selected(id: str, options: CheckOptions) -> bool:
@@ -53,16 +43,13 @@ def _selected(id: str, options: CheckOptions) -> bool:
     return not any(fnmatchcase(id, glob) for glob in options.skip)
 
 
-# What a rule of fitness needs to apply at all.
-_OPTIONS = {
-    "status": "--expect-status",
-    "subprotocol": "--expect-subprotocol",
-    "header": "--expect-header",
-    "extension": "--expect-extension",
-    "message": "--send or --expect",
-    "idle": "--require-idle",
-    "keepalive": "--require-keepalive",
-}
+def options_that_need_an_upgrade() -> dict[str, str]:
+    """{flag: field of `CheckOptions`} of what cannot be asked of an endpoint that must refuse."""
+    found = {"--conformance": "conformance", "--adversarial": "adversarial"}
+    for rule in ALL:
+        if rule.needs != "dial":
+            found |= {**rule.asked_by, **rule.limits}
+    return found
 
 
 def refuse_idle_patterns(options: CheckOptions) -> None:
@@ -72,16 +59,16 @@ def refuse_idle_patterns(options: CheckOptions) -> None:
     """
     for glob in options.only:
         named = [rule for rule in ALL if fnmatchcase(rule.id, glob)]
-        if not any(_fits(rule, options) for rule in named):
-            raise ValueError(f"{glob} needs {_need(named[0], options)}")
-
-
-def _need(rule: Rule, options: CheckOptions) -> str:
-    if not _in_group(rule, options):
-        return f"--{rule.group}"
-    if options.must_refuse:
-        return "a connection, which --expect-status says is refused"
-    return _OPTIONS.get(rule.id, "an option of its own")
+        if any(rule.applies(options) for rule in named):
+            continue
+        first = named[0]
+        if not first.in_group(options):
+            needed = f"--{first.group}"
+        elif options.must_refuse:
+            needed = "a connection, which --expect-status says is refused"
+        else:
+            needed = " or ".join(first.asked_by)
+        raise ValueError(f"{glob} needs {needed}")
 
 
 def refuse_unknown(globs: Sequence[str]) -> None:

@@ -1,120 +1,66 @@
-"""What a check is: a rule with its reason, and the finding that judging it yields."""
+"""What a check is: a function with its declaration, which says all that the runner has to know."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
+from wsdiag.probes.check.findings import Finding
+from wsdiag.probes.check.options import CheckOptions
+from wsdiag.probes.check.target import CheckTarget
 from wsdiag.records import Status
+from wsdiag.transport.report import DialError
 
-if TYPE_CHECKING:
-    from wsdiag.probes.check.options import CheckOptions
-    from wsdiag.probes.check.target import CheckTarget
-
-Group = Literal["fitness", "conformance", "adversarial"]
-Schedule = Literal["main", "beside", "after"]
+Judge = Callable[[CheckTarget], Awaitable[Finding | Sequence[Finding]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What judging a rule found out.
-
-    `name`: what to add to the rule's id where it is judged more than once (one header each).
-    `unmeasured`: a skip that was not wanted: the rule applies, but could not be judged.
-    """
-
-    status: Status
-    detail: str
-    measured: str | float | None = None
-    limit: str | float | None = None
-    name: str = ""
-    unmeasured: bool = False
-    hint: str | None = None
-
-
-def passed(detail: str, measured: str | float | None = None, limit: float | None = None) -> Finding:
-    """The rule holds."""
-    return Finding("pass", detail, measured, limit)
-
-
-def warned(detail: str, measured: str | float | None = None) -> Finding:
-    """Nothing forbids it, but somebody should know."""
-    return Finding("warn", detail, measured)
-
-
-def failed(
-    detail: str, measured: str | float | None = None, limit: str | float | None = None
-) -> Finding:
-    """The rule does not hold."""
-    return Finding("fail", detail, measured, limit)
-
-
-def skipped(detail: str) -> Finding:
-    """The rule does not apply here."""
-    return Finding("skip", detail)
-
-
-def unmeasured(detail: str) -> Finding:
-    """The rule applies, but something kept it from being judged."""
-    return Finding("skip", detail, unmeasured=True)
-
-
-def within(measured_ms: float, limit_s: float | None, detail: str) -> Finding:
-    """Whether a time in ms keeps a limit given in seconds; without one it is only told."""
-    if limit_s is None:
-        return passed(detail, round(measured_ms, 3))
-    figure, limit = round(measured_ms, 3), round(limit_s * 1e3, 3)
-    if measured_ms <= limit_s * 1e3:
-        return passed(detail, figure, limit)
-    return failed(f"{detail}; the limit is {limit:g} ms", figure, limit)
-
-
-Judge = Callable[["CheckTarget"], Awaitable["Finding | Sequence[Finding]"]]
-Applies = Callable[["CheckOptions"], bool]
-
-
-def always(_options: CheckOptions) -> bool:
-    """Applies whatever was asked for."""
-    return True
+async def _undeclared(_target: CheckTarget) -> Finding:
+    raise NotImplementedError("a rule is declared above the function that judges it")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A check as data, and the function that judges it.
+    """A check as data, and the function that judges it: `@Rule(id, group, why, ...)` above it.
 
+    `needs`: what must have come of the first dial: anything (`dial`), the answer of an endpoint
+    that was to upgrade (`upgrade`), or an open connection (`session`, else the rule is skipped).
+    `schedule`: `shared` rules use the first connection, one after the other; `background` rules run
+    beside them from the start, `last` rules after them, both on connections of their own.
+    `asked_by`: {flag: field of `CheckOptions`}; one must be set for the rule to apply. `limits`:
+    likewise, those that it compares with and that have no default.
+    `lasts_s`: how long it waits by design.
+    `explains`: whether the rule fails over a first dial that failed with this error; `conclusive`:
+    that failure is a verdict, and not a missing answer.
     `worst`: the worst verdict it comes to; `fail` takes a MUST, or a limit that was asked for.
-    `schedule`: `main` rules share the first connection, one after the other; `beside` rules run
-    from the moment it is open, on connections of their own; `after` rules when `main` ones are
-    done.
-    `needs_session`: skipped when the first connection did not open.
     """
 
     id: str
-    group: Group
-    judge: Judge = field(repr=False)
+    group: Literal["fitness", "conformance", "adversarial"]
     why: str
     section: str | None = None
-    schedule: Schedule = "main"
-    needs_session: bool = True
-    applies: Applies = field(default=always, repr=False)
+    needs: Literal["dial", "upgrade", "session"] = "session"
+    schedule: Literal["shared", "background", "last"] = "shared"
+    asked_by: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, str] = field(default_factory=dict)
+    lasts_s: Callable[[CheckOptions], float] = lambda _options: 0.0
+    explains: Callable[[DialError], bool] = lambda _error: False
+    conclusive: bool = False
     worst: Status = "fail"
+    judge: Judge = field(default=_undeclared, repr=False)
 
+    def __call__(self, judge: Judge) -> Rule:
+        """The rule, judged by this function."""
+        return replace(self, judge=judge)
 
-def rule(
-    id: str,
-    group: Group,
-    why: str,
-    *,
-    section: str | None = None,
-    schedule: Schedule = "main",
-    needs_session: bool = True,
-    applies: Applies = always,
-    worst: Status = "fail",
-) -> Callable[[Judge], Rule]:
-    """Declare the function below as a rule: its id, its reason, and when it applies."""
+    def in_group(self, options: CheckOptions) -> bool:
+        """Whether these options ask for its group; --adversarial asks for conformance, too."""
+        if self.group == "adversarial":
+            return options.adversarial
+        return self.group == "fitness" or options.conformance or options.adversarial
 
-    def declare(judge: Judge) -> Rule:
-        return Rule(id, group, judge, why, section, schedule, needs_session, applies, worst)
-
-    return declare
+    def applies(self, options: CheckOptions) -> bool:
+        """Whether it can be judged with these options, --only and --skip aside."""
+        asked = not self.asked_by or any(map(options.sets, self.asked_by.values()))
+        barred = options.must_refuse and self.needs != "dial"
+        return self.in_group(options) and asked and not barred

@@ -1,4 +1,36 @@
-"""Run the rules of many endpoints: each in its lane, bounded in time, results in a stable order."""
+"""Run the rules of many endpoints, bounded in time, with results in a stable order.
+
+What runs after what, on which connection, and why
+--------------------------------------------------
+An endpoint's first dial is a result by itself: `connect`, `upgrade`, `certificate` and `status`
+measure nothing, they read its report. So it is the only dial that is retried, and where it fails,
+nothing else is tried: every rule that needs a session is skipped with the reason. Whether such a
+skip counts as not measured depends on whether another rule of this run reports the cause. A rule
+whose `explains` takes the error fails over it, and the other skips are mere consequences. If
+`--only` left that rule out, no result has the cause, and what was asked for is missing (exit 1).
+
+With the first connection open, rules run by their `schedule`:
+
+    shared      on the first connection, one after the other: what is to be sent and what comes back
+                would get mixed up otherwise. Their order counts: messages and Pings first, while
+                the connection is as the dial left it, and `close` last, because it ends it.
+    background  from the same moment, each on a connection of its own: `idle` must not see the
+                traffic of others, and minutes of it must not be added to what the rest takes.
+    last        when `shared` is done, all at once, each on fresh connections. Conformance and
+                adversarial rules leave a connection unusable, and may make the server ban, crash
+                or slow down. What was to be measured under ordinary conditions is measured by then.
+
+`last` rules start together, but `CheckTarget.connection` admits four connections at a time. A rule
+with much to do may therefore keep others waiting, which the bound of `last` rules allows for.
+
+Every rule is bounded, because a hostile endpoint may answer each single wait just in time. This is
+not a limit for the endpoint: the bound is far above what the rule takes by design, and a rule that
+hits it was not measured. A connection that ends early is turned into a finding by
+`findings.interrupted_by`, in one place, for rules that cannot make more of it themselves.
+
+An interruption cancels the rules; `report()` works at any moment, and results that are not there
+yet count as not measured, never as passed.
+"""
 
 from __future__ import annotations
 
@@ -7,29 +39,32 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic_ns
 
-from wsdiag.judgement.diagnosis.diagnose import diagnose
-from wsdiag.probes.check.options import CheckOptions, Endpoint
+from wsdiag.judgement.diagnosis.hints import diagnose
+from wsdiag.probes.check.findings import Finding, interrupted_by, skipped, unmeasured
+from wsdiag.probes.check.options import Endpoint
 from wsdiag.probes.check.registry import chosen
-from wsdiag.probes.check.rule import Finding, Rule, skipped, unmeasured
-from wsdiag.probes.check.rules.survival import keepalive_span_s
-from wsdiag.probes.check.target import CheckTarget, FirstDial, open_first
-from wsdiag.probes.check.waiting import PeerBrokeError, PeerClosedError, interrupted_by
+from wsdiag.probes.check.rule import Rule
+from wsdiag.probes.check.target import CheckTarget
+from wsdiag.probes.common.await_pong import PeerClosedError, PeerViolationError
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.records import CheckResult, Error
-from wsdiag.transport.dial.report import DialError
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import SessionEnded
 from wsdiag.transport.trace import Tracer
-
-_TROUBLE = (DialError, SessionEnded, PeerClosedError, PeerBrokeError)
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointReport:
-    """All results of one endpoint, in the order of the rules; `error`: why it did not open."""
+    """All results of one endpoint, in the order of the rules.
+
+    `error`: why it gave no usable answer. `stopped_accepting`: it opened, and later took no more
+    connections.
+    """
 
     endpoint: Endpoint
     results: Sequence[CheckResult]
     error: Error | None = None
+    stopped_accepting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,107 +75,102 @@ class Progress:
     text: str
 
 
-Tell = Callable[[Progress], None]
-
-
 class EndpointRun:
     """The rules of one endpoint under way; `report()` at any moment says what is known."""
 
-    def __init__(self, endpoint: Endpoint, tell: Tell, tracer: Tracer | None) -> None:
-        self.endpoint, self._tell, self._tracer = endpoint, tell, tracer
+    def __init__(
+        self, endpoint: Endpoint, on_progress: Callable[[Progress], None], tracer: Tracer | None
+    ) -> None:
+        self.endpoint, self._on_progress = endpoint, on_progress
         self.rules = chosen(endpoint.check)
+        self._target = CheckTarget(endpoint, tracer)
         self._found: dict[str, tuple[Sequence[Finding], float]] = {}
         self._error: Error | None = None
 
     async def run(self) -> None:
         """Open the first connection, then judge every rule."""
-        opened = await open_first(self.endpoint, self._tracer, self._tell_retry)
-        subject = CheckTarget(self.endpoint, opened, self._tracer)
         try:
-            self._note_failure(opened)
-            await self._judge_all(subject)
+            await self._target.open_first(self._report_retry)
+            self._note_failure(self._target.error)
+            await self._judge_all()
         finally:
-            if opened.session is not None:
-                opened.session.abort()
+            self._target.close()
 
     def report(self) -> EndpointReport:
         """Every rule's results; those that were not reached are skipped as not measured."""
-        results = [result for rule in self.rules for result in self._results(rule)]
-        return EndpointReport(self.endpoint, results, self._error)
-
-    @property
-    def began(self) -> bool:
-        """Whether anything was judged."""
-        return bool(self._found)
+        missing: Sequence[Finding] = [unmeasured("interrupted before it was judged")]
+        results, stopped_accepting = [], False
+        for rule in self.rules:
+            findings, took_ms = self._found.get(rule.id, (missing, None))
+            results += [self._result(rule, finding, took_ms) for finding in findings]
+            stopped_accepting |= any(finding.code == "no-connection" for finding in findings)
+        return EndpointReport(self.endpoint, results, self._error, stopped_accepting)
 
     # -- judging -------------------------------------------------------------------------------
 
-    async def _judge_all(self, subject: CheckTarget) -> None:
-        lanes = {
-            schedule: [r for r in self.rules if r.schedule == schedule]
-            for schedule in ("main", "beside", "after")
-        }
-        async with asyncio.TaskGroup() as group:
-            for each in lanes["beside"]:
-                group.create_task(self._judge(each, subject))
-            for each in lanes["main"]:
-                await self._judge(each, subject)
-            for each in lanes["after"]:
-                group.create_task(self._judge(each, subject))
-            self._tell_waiting(lanes["beside"])
+    async def _judge_all(self) -> None:
+        def scheduled(schedule: str) -> list[Rule]:
+            return [rule for rule in self.rules if rule.schedule == schedule]
 
-    async def _judge(self, rule: Rule, subject: CheckTarget) -> None:
+        async with asyncio.TaskGroup() as group:
+            for rule in scheduled("background"):
+                group.create_task(self._judge(rule))
+            for rule in scheduled("shared"):
+                await self._judge(rule)
+            for rule in scheduled("last"):
+                group.create_task(self._judge(rule))
+            self._report_waiting(scheduled("background"))
+
+    async def _judge(self, rule: Rule) -> None:
         began = monotonic_ns()
-        error = subject.opened.error
-        if rule.needs_session and error is not None:
+        error = self._target.error
+        if rule.needs == "session" and error is not None:
             findings: Sequence[Finding] = [self._not_open(error)]
         else:
-            findings = await self._bounded(rule, subject)
+            findings = await self._bounded(rule)
         self._found[rule.id] = (findings, (monotonic_ns() - began) / 1e6)
 
-    async def _bounded(self, rule: Rule, subject: CheckTarget) -> Sequence[Finding]:
-        bound = time_bound_s(rule, self.endpoint)
+    async def _bounded(self, rule: Rule) -> Sequence[Finding]:
+        bound_s = self._time_bound_s(rule)
         try:
-            async with asyncio.timeout(bound):
-                found = await rule.judge(subject)
+            async with asyncio.timeout(bound_s):
+                found = await rule.judge(self._target)
         except TimeoutError:
-            return [unmeasured(f"not done within {bound:.0f} s")]
-        except _TROUBLE as trouble:
-            return [interrupted_by(trouble)]
+            return [unmeasured(f"not done within {bound_s:.0f} s")]
+        except (DialError, SessionEnded, PeerClosedError, PeerViolationError) as problem:
+            return [interrupted_by(problem)]
         except LocalProtocolError as error:
             return [unmeasured(f"the connection was closing already: {error}")]
         return [found] if isinstance(found, Finding) else found
 
-    def _note_failure(self, opened: FirstDial) -> None:
-        """Remember why there is no answer, where no rule of this run makes a verdict of it."""
-        error = opened.error
+    def _time_bound_s(self, rule: Rule) -> float:
+        """Seconds after which a rule is given up: whatever it may wait for, and room to spare."""
+        options, dial = self.endpoint.check, self.endpoint.dial
+        answers = (options.count + 4) * (options.timeout_s + 1.0)
+        turns = 3 * len(self.rules) * options.timeout_s if rule.schedule == "last" else 0.0
+        return rule.lasts_s(options) + 2 * dial.connect_timeout + answers + turns + 10.0
+
+    # -- a first dial that failed --------------------------------------------------------------
+
+    def _note_failure(self, error: DialError | None) -> None:
+        """Remember why there is no usable answer, where no rule of this run gives a verdict."""
         if error is None or self._may_refuse(error):
             return
-        if _teller(error, self.endpoint.check) not in self._ids & {"certificate", "status"}:
+        if not any(rule.conclusive and rule.explains(error) for rule in self.rules):
             self._error = diagnose(self.endpoint.url, error)
 
     def _not_open(self, error: DialError) -> Finding:
         """Why a rule has no connection to judge: not measured, unless another rule says so."""
         if self._may_refuse(error):
             return skipped(f"refused with {error.report.status}, as --expect-status allows")
-        if _teller(error, self.endpoint.check) in self._ids:
+        if any(rule.explains(error) for rule in self.rules):
             return skipped("the endpoint did not open")
         return unmeasured(f"the endpoint did not open: {error.message}")
 
     def _may_refuse(self, error: DialError) -> bool:
         return error.report.status in self.endpoint.check.expect_status
 
-    @property
-    def _ids(self) -> set[str]:
-        return {rule.id for rule in self.rules}
-
-    # -- results -------------------------------------------------------------------------------
-
-    def _results(self, rule: Rule) -> list[CheckResult]:
-        if rule.id not in self._found:
-            return [self._result(rule, unmeasured("interrupted before it was judged"), None)]
-        findings, took_ms = self._found[rule.id]
-        return [self._result(rule, finding, took_ms) for finding in findings]
+    # -- results and progress ------------------------------------------------------------------
 
     def _result(self, rule: Rule, finding: Finding, took_ms: float | None) -> CheckResult:
         return CheckResult(
@@ -158,51 +188,28 @@ class EndpointRun:
             unmeasured=finding.unmeasured or None,
         )
 
-    # -- progress ------------------------------------------------------------------------------
-
-    def _tell_retry(self, seen: str, attempt: int, delay_s: float) -> None:
+    def _report_retry(self, seen: str, attempt: int, delay_s: float) -> None:
         text = f"{seen}; attempt {attempt} of {self.endpoint.retry + 1} in {delay_s:g} s"
-        self._tell(Progress(self.endpoint, text))
+        self._on_progress(Progress(self.endpoint, text))
 
-    def _tell_waiting(self, beside: Sequence[Rule]) -> None:
-        left = [rule.id for rule in beside if rule.id not in self._found]
-        seconds = max((_long_s(rule, self.endpoint.check) for rule in beside), default=0.0)
+    def _report_waiting(self, background: Sequence[Rule]) -> None:
+        left = [rule.id for rule in background if rule.id not in self._found]
+        seconds = max((rule.lasts_s(self.endpoint.check) for rule in background), default=0.0)
         if left and seconds >= 1 and self._error is None:
             text = f"waiting for {', '.join(left)} (about {seconds:.0f} s)"
-            self._tell(Progress(self.endpoint, text))
-
-
-def _teller(error: DialError, options: CheckOptions) -> str:
-    """The rule that fails because the first connection did not open."""
-    if error.kind == "cert":
-        return "certificate"
-    if error.report.status is not None and options.expect_status:
-        return "status"
-    return "upgrade" if error.phase == "upgrade" else "connect"
-
-
-def _long_s(rule: Rule, options: CheckOptions) -> float:
-    """How long a rule waits by design, in seconds."""
-    if rule.id == "idle":
-        return options.require_idle_s or 0.0
-    if rule.id == "keepalive":
-        return keepalive_span_s(options.require_keepalive_s or 0.0, options.require_idle_s)
-    return options.within_s if rule.id == "message" else 0.0
-
-
-def time_bound_s(rule: Rule, endpoint: Endpoint) -> float:
-    """Seconds after which a rule is given up: whatever it may wait for, and room to spare."""
-    options = endpoint.check
-    answers = (options.count + 4) * (options.timeout_s + 1.0)
-    places = len(chosen(options)) * 3 * options.timeout_s if rule.schedule == "after" else 0.0
-    return _long_s(rule, options) + 2 * endpoint.dial.connect_timeout + answers + places + 10.0
+            self._on_progress(Progress(self.endpoint, text))
 
 
 class CheckRun:
     """All endpoints, `jobs` at once; reports come in the order of the endpoints."""
 
     def __init__(
-        self, endpoints: Sequence[Endpoint], *, jobs: int, tell: Tell, tracer: Tracer | None = None
+        self,
+        endpoints: Sequence[Endpoint],
+        *,
+        jobs: int,
+        tell: Callable[[Progress], None],
+        tracer: Tracer | None = None,
     ) -> None:
         self._runs = [EndpointRun(endpoint, tell, tracer) for endpoint in endpoints]
         self._jobs = jobs
@@ -211,8 +218,13 @@ class CheckRun:
 
     async def reports(self) -> AsyncIterator[EndpointReport]:
         """Each endpoint's report as soon as it and all before it are done."""
-        places = asyncio.Semaphore(self._jobs)
-        self._tasks = [asyncio.create_task(self._run(run, places)) for run in self._runs]
+        slots = asyncio.Semaphore(self._jobs)
+
+        async def bounded(run: EndpointRun) -> None:
+            async with slots:
+                await run.run()
+
+        self._tasks = [asyncio.create_task(bounded(run)) for run in self._runs]
         try:
             for run, task in zip(self._runs, self._tasks, strict=True):
                 if self.interrupted:
@@ -222,24 +234,12 @@ class CheckRun:
                     raise error
                 yield run.report()
         finally:
-            await self._cancel()
-
-    async def _run(self, run: EndpointRun, places: asyncio.Semaphore) -> None:
-        async with places:
-            await run.run()
-
-    async def _cancel(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def stop(self) -> None:
         """Judge nothing more; the reports then say what was judged so far."""
         self.interrupted = True
         for task in self._tasks:
             task.cancel()
-
-    @property
-    def began(self) -> bool:
-        """Whether anything was judged at all."""
-        return any(run.began for run in self._runs)

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wsdiag.exit_codes import ExitCode
 from wsdiag.records import CheckResult, CheckSummary
-
-HOLDS = 0
-NO_ANSWER = 1
-BROKEN = 3
-INTERRUPTED = 130
 
 
 def summarize(
@@ -33,7 +29,7 @@ def summarize(
 
 def exit_code(
     results: Sequence[CheckResult], *, unreachable: bool = False, interrupted: bool = False
-) -> int:
+) -> ExitCode:
     """0 all holds, 1 something could not be measured, 3 a check failed, 130 nothing was judged.
 
     `unreachable`: an endpoint gave no usable answer. The most serious wins: what was not measured
@@ -41,11 +37,13 @@ def exit_code(
     """
     judged = [result for result in results if result.status != "skip"]
     if interrupted and not judged:
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     missing = any(result.unmeasured for result in results) or _unjudged(results)
     if unreachable or missing or not judged:
-        return NO_ANSWER
-    return BROKEN if any(result.status == "fail" for result in judged) else HOLDS
+        return ExitCode.NO_ANSWER
+    return (
+        ExitCode.LIMIT_BROKEN if any(result.status == "fail" for result in judged) else ExitCode.OK
+    )
 
 
 def _unjudged(results: Sequence[CheckResult]) -> bool:

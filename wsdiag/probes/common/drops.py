@@ -1,42 +1,57 @@
-"""How a session ended, in the records' vocabulary."""
+"""How a connection ended, in the records' words: the one map, for every probe.
+
+What a stream tells of its end is what the socket or TLS said; a record tells what that means. FIN
+is the same with TLS, where close_notify comes before it. A reset is a reset only where one was
+received: with any other error of the socket TCP itself gave up, because nothing was acknowledged
+any more (ETIMEDOUT, or the reason that ICMP gave meanwhile: EHOSTUNREACH, ECONNREFUSED...), or this
+machine ended it (ECONNABORTED). A TLS error, be it a fatal alert or a record that cannot be
+decrypted, ends TLS without close_notify (RFC 8446, 6.2), as TCP's end in the middle of it does; the
+detail says which it was. `local` shows only where the peer answered our Close neither by its own
+nor by FIN until our time was up.
+"""
 
 from __future__ import annotations
 
 from wsdiag.records import Drop, DropHow
 from wsdiag.transport.session import Session
-from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.ends import EndKind, StreamEnd
 
-# close_notify followed by TCP's end is TLS's way to say what FIN says without TLS.
-_HOW: dict[str, DropHow] = {
+_HOW: dict[EndKind, DropHow] = {
     "fin": "fin",
     "tls-close": "fin",
     "rst": "rst",
     "tls-eof": "tls-eof",
+    "tls-error": "tls-eof",
     "timeout": "timeout",
-    "error": "rst",
+    "error": "timeout",
     "local": "timeout",
 }
 
 
+def drop_of_end(end: StreamEnd, at_s: float, *, cut_off: bool = False) -> Drop:
+    """The drop that a stream's end was; `cut_off`: it ended inside a frame."""
+    cut = "a frame was cut off in the middle" if cut_off else None
+    return Drop(_HOW[end.how], at_s, detail="; ".join(filter(None, (end.detail, cut))) or None)
+
+
 def drop_of(session: Session, end: StreamEnd) -> Drop:
-    """The drop that `end` was: a Close frame or a violation explains TCP's end behind it."""
+    """The drop that `end` was: a Close frame or a violation explains the end that followed it."""
     at_s = (end.at.mono_ns - session.opened.mono_ns) / 1e9
-    violation = session.connection.violation
-    if session.connection.cut_off:
-        words = [end.detail, "a frame was cut off in the middle"]
-        return Drop(_HOW[end.how], at_s, detail="; ".join(filter(None, words)))
-    if violation is not None:
+    connection = session.connection
+    if connection.cut_off:
+        return drop_of_end(end, at_s, cut_off=True)
+    if connection.violation is not None:
         return Drop(
             "close",
             at_s,
-            code=violation.code,
-            reason=violation.message,
-            detail=f"the peer broke {violation.section}; we closed",
+            code=connection.violation.code,
+            reason=connection.violation.message,
+            detail=f"the peer broke {connection.violation.section}; we closed",
         )
-    if session.connection.close_received is not None:
-        code, reason = session.connection.close_received
+    if connection.close_received is not None:
+        code, reason = connection.close_received
         return Drop("close", at_s, code=code, reason=reason)
-    return Drop(_HOW[end.how], at_s, detail=end.detail or None)
+    return drop_of_end(end, at_s)
 
 
 def silent_drop(session: Session, now_ns: int) -> Drop:

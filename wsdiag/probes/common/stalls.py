@@ -8,34 +8,35 @@ from collections import deque
 BEAT_S = 0.025
 # Shorter waits are ordinary scheduling, and no outlier is that short.
 STALL_S = 0.01
-WORTH_TELLING_S = 0.1
-_KEPT = 256
+REPORTED_S = 0.1
+_REMEMBERED = 256
 
 
 class Stalls:
-    """Times at which the loop was held up: stopped, starved of CPU, or busy with our own work."""
+    """Times when the event loop did not run: stopped, starved of CPU, or busy with our own work."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._past: deque[tuple[float, float]] = deque(maxlen=_KEPT)
+        self._past: deque[tuple[float, float]] = deque(maxlen=_REMEMBERED)
         self._due = self._loop.time() + BEAT_S
         self._timer = self._loop.call_at(self._due, self._beat)
         self.count = 0
+        """Those long enough to be reported."""
         self.longest_s = 0.0
 
     def _beat(self) -> None:
         now = self._loop.time()
-        late = now - self._due
-        if late > STALL_S:
+        late_s = now - self._due
+        if late_s > STALL_S:
             self._past.append((self._due, now))
-        if late > WORTH_TELLING_S:
+        if late_s > REPORTED_S:
             self.count += 1
-            self.longest_s = max(self.longest_s, late)
+            self.longest_s = max(self.longest_s, late_s)
         self._due = now + BEAT_S
         self._timer = self._loop.call_at(self._due, self._beat)
 
     def within(self, start: float, end: float) -> float:
-        """Seconds of [start, end] (loop time) during which the loop was held up."""
+        """Seconds of [start, end] (loop time) during which the event loop did not run."""
         # A beat that is overdue at this moment is a stall that has not been written down yet.
         spans = [*self._past, (self._due, self._loop.time())]
         return sum(max(0.0, min(end, until) - max(start, since)) for since, until in spans)

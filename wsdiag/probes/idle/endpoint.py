@@ -1,47 +1,42 @@
-"""The probe of one URL: control connection, rounds, refinement; it ends with trials and a case."""
+"""The probe of one URL: a control connection, then rounds of trials, then perhaps a refinement."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
-from wsdiag.judgement.diagnosis.diagnose import diagnose
+from wsdiag.judgement.diagnosis.hints import diagnose
+from wsdiag.judgement.products.intermediaries import hops_from_headers
 from wsdiag.judgement.verdict.evidence import ProbeContext
 from wsdiag.judgement.verdict.judge import judge
-from wsdiag.probes.idle.context import ProbeClock, RoundContext
-from wsdiag.probes.idle.control import Control, open_control, question_control, reachable
-from wsdiag.probes.idle.options import IdleOptions
+from wsdiag.probes.idle.context import RoundContext
 from wsdiag.probes.idle.plan import TrialPlan, plan_refinement, plan_round
 from wsdiag.probes.idle.round import Round
-from wsdiag.records import IdleEvent, IdleTrial
+from wsdiag.probes.idle.state import LivenessCheck
+from wsdiag.protocol.errors import LocalProtocolError
+from wsdiag.protocol.events import Pong
+from wsdiag.records import IdleTrial
+from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError
-from wsdiag.transport.trace import Tracer
+from wsdiag.transport.report import DialError
+from wsdiag.transport.session import Session, SessionEnded
 
-_HASTE_S = 1.0
+_CLOSE_S = 1.0
 
 
 class EndpointProbe:
     """One URL's share of the probe."""
 
-    def __init__(
-        self,
-        url: str,
-        options: IdleOptions,
-        dial: DialOptions,
-        tracer: Tracer | None,
-        clock: ProbeClock,
-        emit: Callable[[IdleEvent], None],
-    ) -> None:
-        self.url, self.options = url, options
+    def __init__(self, context: RoundContext) -> None:
+        self.url = context.url
         self.trials: list[IdleTrial] = []
-        self._context = RoundContext(url, options, dial, tracer, clock, emit)
-        self._emit = emit
-        self._control: Control | None = None
+        self._context = context
+        self._control: Session | None = None
         self._round: Round | None = None
         self._error: str | None = None
         self._back: bool | None = None
-        self._notes: list[str] = []
+        self._notes: Sequence[str] = ()
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -52,52 +47,61 @@ class EndpointProbe:
 
     async def run(self) -> None:
         """Fill `trials`; every connection is closed when this returns."""
+        context = self._context
         try:
-            opened = await self._or_stopped(open_control(self._context))
+            self._control = await self._unless_stopped(
+                dial(self.url, context.dial, tracer=context.tracer, timestamps=False)
+            )
         except DialError as error:
             found = diagnose(self.url, error)
             self._error = found.message
-            self._emit(found)
+            context.emit(found)
             return
-        if opened is None:
+        if self._control is None:
             return
-        self._control = opened
-        questions = asyncio.create_task(question_control(opened, self._context))
+        control = asyncio.create_task(learn_how_to_check(self._control, context))
         try:
             await self._rounds()
         finally:
-            await _within(questions, _HASTE_S)
+            done, _ = await asyncio.wait({control}, timeout=_CLOSE_S)
+            if not done:
+                control.cancel()
+                await asyncio.gather(control, return_exceptions=True)
+        if done:
+            control.result()
 
     def case(self, shared_end_s: float | None = None) -> ProbeContext:
         """The circumstances for the verdict."""
-        context, control = self._context, self._control
+        facts = self._context.facts
+        report = None if self._control is None else self._control.report
         return ProbeContext(
             url=self.url,
-            longest_s=self.options.longest_s,
-            keepalive_s=self.options.keepalive_s,
-            answers_pings=context.answers_pings,
-            echoes=context.echoes,
-            rtt_s=context.rtt_s,
-            other_pongs=context.other_pongs,
-            slow_pong_s=context.slow_pong_s,
-            hops=() if control is None else control.hops,
-            jumps=tuple((jump.at_s, jump.lost_s) for jump in context.clock.jumps),
+            longest_s=facts.options.longest_s,
+            keepalive_s=facts.options.keepalive_s,
+            answers_pings=facts.answers_pings,
+            echoes=facts.echoes,
+            rtt_s=facts.rtt_s,
+            other_pongs=facts.other_pongs,
+            slow_pong_s=facts.slow_pong_s,
+            hops=() if report is None else tuple(hops_from_headers(report.headers)),
+            jumps=tuple(self._context.clock.suspends),
             back=self._back,
             shared_end_s=shared_end_s,
             error=self._error,
             partial=self._stopping.is_set(),
-            required_s=self.options.require_s,
+            required_s=facts.options.require_s,
             notes=tuple(self._notes),
         )
 
     async def _rounds(self) -> None:
-        plan = plan_round(self.options)
-        self._notes += plan.notes
-        for _ in range(self.options.repeat):
-            await self._one(plan.lanes)
+        options = self._context.facts.options
+        plan = plan_round(options)
+        self._notes = plan.notes
+        for _ in range(options.repeat):
+            await self._run_round(plan.trials)
             if self._stopping.is_set():
                 return
-        if self.options.refine:
+        if options.refine:
             await self._refine()
 
     async def _refine(self) -> None:
@@ -106,37 +110,76 @@ class EndpointProbe:
         bracket = so_far.idle_timeout_s
         if bracket is None or bracket.high is None or so_far.drop is None:
             return
-        if so_far.drop.how not in ("silent", "rst-on-write"):
-            return
-        lanes = plan_refinement(self.options, bracket.low, bracket.high).lanes
-        if lanes:
-            await self._one(lanes)
+        if so_far.drop.how in ("silent", "rst-on-write"):
+            trials = plan_refinement(self._context.facts.options, bracket.low, bracket.high).trials
+            if trials:
+                await self._run_round(trials)
 
-    async def _one(self, lanes: Sequence[TrialPlan]) -> None:
-        self._round = Round(lanes, self._context, len(self.trials))
+    async def _run_round(self, trials: Sequence[TrialPlan]) -> None:
+        self._round = Round(trials, self._context, len(self.trials))
         self.trials += await self._round.run()
         if self._round.all_gone and not self._stopping.is_set():
-            self._back = await reachable(self._context)
+            self._back = await _reachable(self.url, self._context.dial)
         self._context.round += 1
 
-    async def _or_stopped(self, opening: asyncio.Future[Control] | object) -> Control | None:
+    async def _unless_stopped(self, opening: Coroutine[Any, Any, Session]) -> Session | None:
         """What `opening` gives; None when the probe was stopped before."""
-        dialing: asyncio.Task[Control] = asyncio.ensure_future(opening)  # type: ignore[arg-type]
+        dialing = asyncio.create_task(opening)
         stopped = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait({dialing, stopped}, return_when=asyncio.FIRST_COMPLETED)
             return dialing.result() if dialing.done() else None
         finally:
             stopped.cancel()
-            if not dialing.done():
-                dialing.cancel()
+            dialing.cancel()
 
 
-async def _within(task: asyncio.Task[None], seconds: float) -> None:
-    """Let a task finish, but not for long."""
-    done, _ = await asyncio.wait({task}, timeout=seconds)
-    if not done:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-    elif (error := task.exception()) is not None:
-        raise error
+async def learn_how_to_check(control: Session, context: RoundContext) -> None:
+    """Find out on the control connection what this endpoint answers, and close it."""
+    facts, send = context.facts, context.facts.options.send
+    try:
+        if await _answered(control, context, None):
+            facts.answers_pings = True
+        else:
+            if facts.answers_pings is None:
+                facts.answers_pings = False
+            if send is not None:
+                facts.echoes = await _answered(control, context, send)
+    except (SessionEnded, LocalProtocolError):
+        pass  # it ended before it could answer: the trials will show what becomes of connections
+    finally:
+        context.changed.set()
+        await control.close(1000, timeout=_CLOSE_S)
+
+
+async def _answered(control: Session, context: RoundContext, text: str | None) -> bool:
+    """Whether a message, or for None a Ping, is answered. Raises SessionEnded."""
+    clock, facts, options = context.clock, context.facts, context.facts.options
+    sent_s = clock.now_s()
+    check = LivenessCheck(sent_s, 0.0, b"wsdiag control" if text is None else b"", options.expect)
+    if text is None:
+        control.ping(check.payload)
+    else:
+        control.send_text(text, stamp=False)
+    while (left_s := sent_s + options.pong_timeout_s - clock.now_s()) > 0:
+        received = await control.receive(left_s)
+        if received is None:
+            break
+        if check.matches(received.event):
+            if text is None:
+                at_s = clock.since_start_s(received.at.mono_ns)
+                facts.pong_received(at_s - sent_s, in_use=True)
+            return True
+        if text is None and isinstance(received.event, Pong):
+            facts.other_pongs += 1
+    return False
+
+
+async def _reachable(url: str, options: DialOptions) -> bool:
+    """Whether a new connection can be opened now."""
+    try:
+        session = await dial(url, options, timestamps=False)
+    except DialError:
+        return False
+    await session.close(1000, timeout=_CLOSE_S)
+    return True

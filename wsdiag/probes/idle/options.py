@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from wsdiag.probes.idle.keepalives import BEHAVIOURS
 from wsdiag.records import TrialKind
 
 DEFAULT_TRIALS: tuple[TrialKind, ...] = ("idle", "ping", "pong", "tcp-keepalive")
 
-# A control connection, an idle one and a pinging one: with fewer nothing can be told apart.
+# A control connection, an idle one and a pinging one: fewer leave every drop ambiguous.
 FEWEST_CONNECTIONS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdleOptions:
-    """Options of `idle-probe`, named as the flags; durations in seconds. ValueError: senseless."""
+    """Options of `idle-probe`, named as the flags; durations in seconds. Raises ValueError."""
 
     from_s: float = 30.0
     to_s: float = 120.0
@@ -52,6 +53,10 @@ class IdleOptions:
             )
         if "idle" not in self.trials:
             raise ValueError("--trials needs idle: without it nothing is measured")
+        for kind in self.trials:
+            option = BEHAVIOURS[kind].text_from
+            if option is not None and self.text_of(kind) is None:
+                raise ValueError(f"{kind} needs --{option} TEXT")
         if self.expect is not None and self.send is None:
             raise ValueError("--expect needs --send TEXT")
 
@@ -60,12 +65,7 @@ class IdleOptions:
         """The longest idle period to survive: `to_s`, or what is required if that is longer."""
         return max(self.to_s, self.require_s or 0.0)
 
-    @property
-    def all_trials(self) -> tuple[TrialKind, ...]:
-        """`trials`, with those that `push` and `send` add."""
-        added: list[TrialKind] = []
-        if self.push is not None and "push" not in self.trials:
-            added.append("push")
-        if self.send is not None and "data" not in self.trials:
-            added.append("data")
-        return (*self.trials, *added)
+    def text_of(self, kind: TrialKind) -> str | None:
+        """The text that trials of a kind send; None: they send none, or it was not given."""
+        option = BEHAVIOURS[kind].text_from
+        return None if option is None else getattr(self, option)

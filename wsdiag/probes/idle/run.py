@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from wsdiag.judgement.verdict.compare import compare, shared_end_s
 from wsdiag.judgement.verdict.judge import judge
-from wsdiag.probes.idle.context import ProbeClock
+from wsdiag.probes.idle.clock import ProbeClock
+from wsdiag.probes.idle.context import EndpointFacts, RoundContext
 from wsdiag.probes.idle.endpoint import EndpointProbe
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.probes.idle.outcome import idle_exit_code
@@ -19,7 +20,7 @@ from wsdiag.transport.trace import Tracer
 
 __all__ = ["IdleOptions", "IdleRun", "idle_exit_code"]
 
-_LOOK_S = 1.0
+_SUSPEND_CHECK_S = 1.0
 
 
 class IdleRun:
@@ -38,7 +39,7 @@ class IdleRun:
         self._stopped = False
 
     def stop(self) -> None:
-        """End early, in good order: what is alive is asked briefly, then the verdicts come."""
+        """End early and cleanly: what is alive is checked briefly, then the verdicts come."""
         self._stopped = True
         for probe in self._probes:
             probe.stop()
@@ -57,25 +58,25 @@ class IdleRun:
 
     async def _work(self) -> None:
         clock = ProbeClock()
-        looking = asyncio.create_task(_look(clock))
+        watching = asyncio.create_task(_watch_for_suspends(clock))
         try:
-            self._probes = [self._probe(url, clock) for url in self._urls]
+            self._probes = [EndpointProbe(self._context(url, clock)) for url in self._urls]
             if self._stopped:
                 self.stop()
             async with asyncio.TaskGroup() as group:
                 for probe in self._probes:
                     group.create_task(probe.run())
-            clock.look()
+            clock.note_suspend()
             for verdict in self._verdicts():
                 self._events.put_nowait(verdict)
         finally:
-            looking.cancel()
+            watching.cancel()
             clock.stop()
             self._events.put_nowait(None)
 
-    def _probe(self, url: str, clock: ProbeClock) -> EndpointProbe:
-        emit = self._events.put_nowait
-        return EndpointProbe(url, self._options, self._dial, self._tracer, clock, emit)
+    def _context(self, url: str, clock: ProbeClock) -> RoundContext:
+        facts, emit = EndpointFacts(self._options), self._events.put_nowait
+        return RoundContext(url, facts, self._dial, self._tracer, clock, emit)
 
     def _verdicts(self) -> list[IdleVerdict]:
         shared = None
@@ -84,8 +85,8 @@ class IdleRun:
         return compare([judge(probe.trials, probe.case(shared)) for probe in self._probes])
 
 
-async def _look(clock: ProbeClock) -> None:
+async def _watch_for_suspends(clock: ProbeClock) -> None:
     """Notice a suspend soon after it."""
     while True:
-        await asyncio.sleep(_LOOK_S)
-        clock.look()
+        await asyncio.sleep(_SUSPEND_CHECK_S)
+        clock.note_suspend()

@@ -1,294 +1,277 @@
-"""One trial of an idle probe: one connection, what it sends, and the reading of its fate."""
+"""One trial of an idle probe: what its state says is due is done here, on its connection."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 
-from wsdiag.probes.idle.connection import TrialConnection
+from wsdiag.probes.common.drops import drop_of_end
+from wsdiag.probes.idle.activity import Direction
+from wsdiag.probes.idle.connection import TrialConnection, dial_patiently, refusal_text
 from wsdiag.probes.idle.context import RoundContext
-from wsdiag.probes.idle.dialing import dial_patiently, refusal_words
-from wsdiag.probes.idle.keepalives import KeepaliveSchedule
-from wsdiag.probes.idle.liveness import ACK_WAIT_S, LivenessCheck
+from wsdiag.probes.idle.keepalives import BEHAVIOURS, Sending
+from wsdiag.probes.idle.phases import TRANSITIONS, TrialEvent, TrialPhase
 from wsdiag.probes.idle.plan import TrialPlan
-from wsdiag.probes.idle.record import ended_trial, late_words, open_trial, unopened_trial
-from wsdiag.protocol.errors import LocalProtocolError
-from wsdiag.records import Drop, IdleTrial, TrialStarted
-from wsdiag.transport.dial.report import DialError
-from wsdiag.transport.session import Session
+from wsdiag.probes.idle.record import late_text, trial_record
+from wsdiag.probes.idle.state import RETRY_PINGS, Finish, LivenessCheck, TrialState
+from wsdiag.protocol.events import Close, Violation
+from wsdiag.records import Drop, IdleTrial, Outcome, TrialActivity, TrialStarted
+from wsdiag.transport.report import DialError
+from wsdiag.transport.session import Received
+from wsdiag.transport.stream.ends import StreamEnd
 
-# Due times are floats of differences: so much earlier is due as well.
-_GRAIN_S = 1e-4
-_LATE_PONG_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """Told by the round: end now. `ask`: find out first whether the connection still lives."""
-
-    ask: bool
-    wait_s: float
+# A server that sends without pause must not flood the timeline: one entry in so many seconds.
+_SHOWN_EVERY_S = 0.05
 
 
 class Trial:
     """A trial from its dial to its record. Times are seconds since its upgrade."""
 
     def __init__(self, plan: TrialPlan, index: int, context: RoundContext) -> None:
-        self.plan, self.index = plan, index
-        self.trial: IdleTrial | None = None
-        """The record, once the outcome is known."""
-        self.silent = False
-        """A question had no answer in time; the lane may still be waiting for a late one."""
-        self.started_s = 0.0
-        self.link: TrialConnection | None = None
+        self.plan = plan
+        self.state = TrialState(plan, index, context.facts, context.round)
+        self.record: IdleTrial | None = None
+        """Once the outcome is known."""
         self._context = context
-        self._pace = (
-            KeepaliveSchedule(plan.gap_s, plan.first_gap_s) if plan.gap_s is not None else None
-        )
-        self._finish: Finish | None = None
+        self._behaviour = BEHAVIOURS[plan.trial]
+        self._connection: TrialConnection | None = None
         self._wake = asyncio.Event()
-        self._insisted_s: float | None = None
+        self._shown_s = -1.0
+        self._pings = 0
 
-    # -- what the round asks -------------------------------------------------------------------
+    # -- for the round -------------------------------------------------------------------------
 
-    @property
-    def alive(self) -> bool:
-        """Connected, and without an outcome so far."""
-        return self.link is not None and self.trial is None and self.link.drop is None
-
-    def finish(self, *, ask: bool, wait_s: float) -> None:
-        """End: after a last question, answered within `wait_s`, or at once."""
-        before = self._finish
-        if before is None or (before.ask and not ask) or wait_s < before.wait_s:
-            self._finish = Finish(ask, wait_s)
+    def finish(self, *, check: bool, wait_s: float) -> None:
+        """End: after a last check, answered within `wait_s`, or at once."""
+        before = self.state.finish
+        if before is None or (before.check and not check) or wait_s < before.wait_s:
+            self.state.finish = Finish(check, wait_s)
             self._wake.set()
 
-    def hold(self, timeout_s: float) -> None:
+    def limit_gaps(self, timeout_s: float) -> None:
         """The timeout is known: keep doubling gaps short enough from here on."""
-        if self._pace is not None and self._pace.doubling:
-            self._pace.hold(timeout_s)
+        schedule = self.state.schedule
+        if schedule is not None and schedule.first_gap_s is not None:
+            schedule.limit_gaps(timeout_s)
             self._set_tcp_keepalive()
             self._wake.set()
 
-    async def close(self, timeout_s: float) -> None:
-        """Leave with a Close frame, within bounds."""
-        if self.link is not None:
-            self.link.stop()
-            await self.link.session.close(1000, timeout=timeout_s)
-
-    # -- life ----------------------------------------------------------------------------------
-
     async def run(self) -> None:
-        """Dial at the planned time, live, and leave a record in `trial`."""
-        context = self._context
+        """Dial at the planned time, live, and leave a record."""
+        context, state = self._context, self.state
         try:
             await asyncio.sleep(self.plan.start_s)
             session = await dial_patiently(
-                context.url, context.dial, context.tracer, spread_s=0.1 * (self.index % 8)
+                context.url, context.dial, context.tracer, spread_s=0.1 * (state.index % 8)
             )
         except DialError as error:
-            self._settle(unopened_trial(self, context, "refused", refusal_words(error)))
+            self._handle(TrialEvent.REFUSED, refusal_text(error))
             return
         except asyncio.CancelledError:
-            self._settle(unopened_trial(self, context, "aborted", "not connected yet"))
+            self._handle(TrialEvent.STOPPED, "not connected yet")
             raise
-        await self._live(self._open(session))
-
-    def _open(self, session: Session) -> TrialConnection:
-        context, plan = self._context, self.plan
-        self.started_s = context.clock.since_start_s(session.opened.mono_ns)
-        self.link = TrialConnection(session, self.index, context, self._wake.set)
-        planned_s = context.options.longest_s if plan.idle_for_s is None else plan.idle_for_s
-        context.emit(
-            TrialStarted(
-                context.url, self.index, plan.trial, plan.idle_for_s, plan.gap_s, planned_s
-            )
-        )
-        self._set_tcp_keepalive()
-        if plan.trial == "push" and context.options.push is not None:
-            with suppress(LocalProtocolError):
-                self.link.say(context.options.push)
-        return self.link
-
-    async def _live(self, link: TrialConnection) -> None:
-        while self.trial is None:
+        self._connection = connection = TrialConnection(session)
+        self._handle(TrialEvent.OPENED)
+        while state.phase is not TrialPhase.DONE:
             self._wake.clear()
-            self._step(link)
-            if self.trial is not None:
-                return
-            due_s = self._next_s(link)
-            left_s = None if due_s is None else max(0.0, due_s - link.now_s())
+            last_byte_s = self._last_byte_s()
+            event = state.event(connection.now_s(), last_byte_s, connection.acknowledged)
+            if event is not None:
+                self._handle(event)
+                continue
+            due_s = state.due_s(last_byte_s)
+            left_s = None if due_s is None else max(0.0, due_s - connection.now_s())
             with suppress(TimeoutError):
                 async with asyncio.timeout(left_s):
                     await self._wake.wait()
 
+    async def close(self, timeout_s: float) -> None:
+        """Leave with a Close frame, within bounds."""
+        if self._connection is not None:
+            await self._connection.session.close(1000, timeout=timeout_s)
+
     # -- acting --------------------------------------------------------------------------------
 
-    def _step(self, link: TrialConnection) -> None:
-        """Whatever is due now."""
-        context, finish = self._context, self._finish
-        if link.violation is not None:
-            self._settle(open_trial(self, context, "aborted", "the endpoint broke the protocol"))
-        elif link.drop is not None:
-            self._settle(ended_trial(self, context, link.drop))
-        elif link.question is not None:
-            self._judge(link, link.question)
-        elif self._deaf(link):
-            self._settle(ended_trial(self, context, self._silence(link)))
-        elif finish is not None and not finish.ask:
-            self._settle(open_trial(self, context, "aborted", "no longer needed"))
-        elif finish is not None or self._rung_due(link):
-            with suppress(LocalProtocolError):  # closing: its end is on the way
-                link.ask()
-        elif self._pace is not None and link.now_s() >= self._pace.due_s - _GRAIN_S:
-            self._keep_alive(link, self._pace)
+    def _handle(self, event: TrialEvent, detail: str | None = None) -> None:
+        """Go on to the next phase, and do what the event demands."""
+        self.state.phase = TRANSITIONS[self.state.phase, event]
+        match event:
+            case TrialEvent.OPENED:
+                self._start()
+            case TrialEvent.KEEPALIVE_DUE:
+                self._keep_alive()
+            case TrialEvent.CHECK_DUE:
+                self._check()
+            case TrialEvent.ACKNOWLEDGED:
+                self._retry()
+            case TrialEvent.UNANSWERED:
+                self._context.changed.set()
+            case TrialEvent.REFUSED:
+                self._record("refused", detail=detail)
+            case TrialEvent.ANSWERED | TrialEvent.NO_PONG_EXPECTED:
+                self._record("alive", detail=self._alive_detail(event))
+            case TrialEvent.ENDED:
+                self._record("dropped", drop=self.state.drop)
+            case TrialEvent.SILENT | TrialEvent.LATE_PONG:
+                self._record("silent", drop=self._silent_drop())
+            case TrialEvent.STOPPED | TrialEvent.VIOLATED | TrialEvent.CUT_SHORT:
+                self._record("aborted", detail=detail or event.value)
 
-    def _next_s(self, link: TrialConnection) -> float | None:
-        """When something is due without any event; None: only an event matters."""
-        if link.question is not None:
-            return self._deadline_s(link.question)
-        dues = [self._deaf_s(link)] if link.unanswered and self._pings_count() else []
-        if self._pace is not None:
-            dues.append(self._pace.due_s)
-        if self._target_s is not None:
-            dues.append(link.quiet_since_s() + self._target_s)
-        return min(dues, default=None)
-
-    @property
-    def _target_s(self) -> float | None:
-        """The idleness after which to ask: the rung's, or for a watcher the longest of all."""
-        if self.plan.trial != "idle":
-            return None
-        return (
-            self._context.options.longest_s
-            if self.plan.idle_for_s is None
-            else self.plan.idle_for_s
+    def _start(self) -> None:
+        context, state, plan, connection = self._context, self.state, self.plan, self._open
+        state.started_s = context.clock.since_start_s(connection.session.opened.mono_ns)
+        state.upgrade_s = connection.upgrade_s
+        context.emit(
+            TrialStarted(
+                context.url, state.index, plan.trial, plan.idle_for_s, plan.gap_s, state.idle_for_s
+            )
         )
+        connection.session.push(self._received, self._ended)
+        if state.drop is None and state.violation is None:
+            self._set_tcp_keepalive()
+            if self._behaviour.first is not None:
+                self._send(self._behaviour.first)
 
-    def _rung_due(self, link: TrialConnection) -> bool:
-        target_s = self._target_s
-        return target_s is not None and link.now_s() - link.quiet_since_s() >= target_s - _GRAIN_S
+    def _keep_alive(self) -> None:
+        if self.state.schedule is not None and self._behaviour.keepalive is not None:
+            self.state.schedule.sent.append(self._open.now_s())
+            self._send(self._behaviour.keepalive)
 
-    def _pings_count(self) -> bool:
-        """Whether a missing Pong means anything: only at an endpoint that answers Pings."""
-        return self._context.answers_pings is True
-
-    def _deaf(self, link: TrialConnection) -> bool:
-        """Whether it stays silent; where TCP acknowledges, it is asked a second time first."""
-        if not link.unanswered:
-            self._insisted_s = None
-        if not link.unanswered or not self._pings_count():
-            return False
-        if link.now_s() < self._deaf_s(link) - _GRAIN_S:
-            return False
-        if self._insisted_s is None and link.session.stream.acknowledged():
-            self._insisted_s = link.now_s()
-            with suppress(LocalProtocolError):  # closing: its end is on the way
-                link.retry()
-            return False
-        return True
-
-    def _deaf_s(self, link: TrialConnection) -> float:
-        if self._insisted_s is not None:
-            return self._insisted_s + self._second_wait_s
-        return min(link.unanswered.values()) + self._context.pong_timeout_s
-
-    @property
-    def _second_wait_s(self) -> float:
-        return min(_LATE_PONG_S, self._context.pong_timeout_s)
-
-    def _deadline_s(self, question: LivenessCheck) -> float:
-        wait_s, from_s = self._context.pong_timeout_s, question.at_s
-        if question.again_at_s is not None:
-            wait_s, from_s = self._second_wait_s, question.again_at_s
-        if self._context.method() == "ack":
-            wait_s = min(wait_s, ACK_WAIT_S)
-        if self._finish is not None:
-            wait_s = min(wait_s, self._finish.wait_s)
-        elif self.silent:  # a late Pong is a symptom worth waiting for
-            wait_s += self._second_wait_s
-        return from_s + wait_s
-
-    def _judge(self, link: TrialConnection, question: LivenessCheck) -> None:
-        context = self._context
-        if question.answered_s is not None and not self.silent:
-            self._settle(open_trial(self, context, "alive", late_words(question)))
-        elif question.answered_s is not None:
-            self._settle(ended_trial(self, context, self._silence(link)))
-        elif link.now_s() < self._deadline_s(question) - _GRAIN_S:
-            return
-        elif context.method() == "ack":
-            self._judge_by_ack(link)
-        elif self._in_a_hurry():
-            self._settle(open_trial(self, context, "aborted", "no answer before the end"))
-        elif self._asks_again(link, question):
-            pass
-        elif not self.silent and self._finish is None:
-            self.silent = True
-            context.changed.set()
-        else:
-            self._settle(ended_trial(self, context, self._silence(link)))
-
-    def _asks_again(self, link: TrialConnection, question: LivenessCheck) -> bool:
-        """A lost Pong is no lost connection: TCP acknowledged the Ping, so ask once more."""
-        if question.again_at_s is not None or not question.payload or self.silent:
-            return False
-        if not link.session.stream.acknowledged():
-            return False
-        with suppress(LocalProtocolError):  # closing: its end is on the way
-            link.retry()
-        return True
-
-    def _judge_by_ack(self, link: TrialConnection) -> None:
-        acknowledged = link.session.stream.acknowledged()
-        if acknowledged:
-            words = "TCP acknowledged; the endpoint answers no Pings"
-            self._settle(open_trial(self, self._context, "alive", words))
-        elif acknowledged is None:
-            words = "no event; the endpoint answers no Pings, and TCP tells nothing here"
-            self._settle(open_trial(self, self._context, "alive", words))
-        else:
-            self._settle(ended_trial(self, self._context, self._silence(link)))
-
-    def _in_a_hurry(self) -> bool:
-        """Interrupted: less than the Pong's full time was left, so silence proves nothing."""
-        finish, timeout_s = self._finish, self._context.pong_timeout_s
-        return finish is not None and finish.wait_s < timeout_s and not self.silent
-
-    def _silence(self, link: TrialConnection) -> Drop:
-        asked_s = link.question.at_s if link.question is not None else link.now_s()
-        asked_s = min([asked_s, *link.unanswered.values()])
-        return Drop(
-            "silent", round(asked_s, 3), tcp_acknowledged=link.session.stream.acknowledged()
-        )
-
-    def _keep_alive(self, link: TrialConnection, pace: KeepaliveSchedule) -> None:
-        now_s, kind = link.now_s(), self.plan.trial
-        pace.sent_at(now_s)
-        with suppress(LocalProtocolError):
-            if kind == "tcp-keepalive":
+    def _send(self, what: Sending) -> None:
+        """Send what this kind of trial sends at first, or to keep its connection alive."""
+        session = self._open.session
+        match what:
+            case "ping":
+                self._ping(self._new_payloads(1), awaited=self._behaviour.needs_answer)
+            case "pong":
+                session.pong(b"wsdiag")
+                self._sent("pong")
+            case "text":
+                text = self._context.facts.options.text_of(self.plan.trial)
+                session.send_text(text or "", stamp=False)
+                self._sent("text")
+            case "tcp-keepalive":
                 self._set_tcp_keepalive()
-                link.remark(now_s, "sent", "keepalive")
-            elif kind == "data":
-                link.say(self._context.options.send or "")
-            else:
-                link.keep_alive(kind, len(pace.sent))
+                self._show(self._open.now_s(), "sent", "keepalive")
 
     def _set_tcp_keepalive(self) -> None:
-        """The kernel sends these; all that we do is to tell it the gap."""
-        if self.plan.trial != "tcp-keepalive" or self._pace is None or self.link is None:
-            return
-        sent = self._pace.sent
-        with suppress(OSError):
-            self.link.session.stream.set_keepalive(self._pace.due_s - (sent[-1] if sent else 0.0))
+        """The kernel sends these, so no byte of ours crosses: it is told the gap to the next."""
+        connection, schedule = self._connection, self.state.schedule
+        if self._behaviour.keepalive == "tcp-keepalive" and connection and schedule:
+            connection.set_tcp_keepalive(schedule.next_gap_s)
 
-    def _settle(self, trial: IdleTrial) -> None:
-        self.trial = trial
-        self._context.emit(trial)
-        self._context.changed.set()
+    def _check(self) -> None:
+        context, connection, now_s = self._context, self._open, self._open.now_s()
+        text, expect = context.facts.check_text, context.facts.options.expect
+        payload = b"wsdiag %d" % self.state.index if text is None else b""
+        self.state.check = LivenessCheck(
+            now_s, now_s - self._last_byte_s(), payload, expect, connection.retransmits()
+        )
+        if text is None:
+            self._ping([payload])
+        else:
+            connection.session.send_text(text, stamp=False)
+            self._sent("text")
+
+    def _retry(self) -> None:
+        state, now_s = self.state, self._open.now_s()
+        if state.check is None:
+            state.retried_s = now_s
+            self._ping(self._new_payloads(RETRY_PINGS), awaited=True)
+        else:
+            state.check.retried_s = now_s
+            self._ping([state.check.payload + b"+%d" % number for number in range(RETRY_PINGS)])
+
+    def _new_payloads(self, count: int) -> list[bytes]:
+        self._pings += count
+        return [
+            b"wsdiag %d.%d" % (self.state.index, self._pings - number) for number in range(count)
+        ]
+
+    def _ping(self, payloads: list[bytes], *, awaited: bool = False) -> None:
+        for payload in payloads:
+            self._open.session.ping(payload)
+        if awaited:
+            self.state.unanswered |= dict.fromkeys(payloads, self._open.now_s())
+        self._sent("ping")
+
+    def _sent(self, what: str) -> None:
+        now_s = self._open.now_s()
+        self.state.activity.add(now_s, "sent")
+        self._show(now_s, "sent", what)
+
+    # -- receiving -----------------------------------------------------------------------------
+
+    def _received(self, item: Received) -> None:
+        event, at_s = item.event, self._open.since_upgrade_s(item.at.mono_ns)
+        if isinstance(event, Close):
+            self._dropped(Drop("close", round(at_s, 3), code=event.code, reason=event.reason))
+        elif not isinstance(event, Violation):
+            self._show(at_s, "received", self.state.received(event, at_s))
+        elif not self._open.cut_off:  # else the stream's end follows
+            self.state.violation = event.error.message
+        self._wake.set()
+
+    def _ended(self, end: StreamEnd) -> None:
+        if end.how != "local":
+            at_s = round(self._open.since_upgrade_s(end.at.mono_ns), 3)
+            self._dropped(drop_of_end(end, at_s, cut_off=self._open.cut_off))
+
+    def _dropped(self, drop: Drop) -> None:
+        state, clock = self.state, self._context.clock
+        if state.drop is not None or state.phase is TrialPhase.DONE:
+            return
+        # A reset is the answer to our check where a device on the way has forgotten the connection.
+        if drop.how == "rst" and state.check is not None and state.check.answered_s is None:
+            drop = replace(drop, how="rst-on-write")
+        state.drop, state.stalled_s = drop, clock.stalled_s()
+        clock.note_suspend()
+        self._wake.set()
+
+    # -- reporting -----------------------------------------------------------------------------
 
     @property
-    def pace(self) -> KeepaliveSchedule | None:
-        """The keepalives it has sent, and when."""
-        return self._pace
+    def _open(self) -> TrialConnection:
+        assert self._connection is not None
+        return self._connection
+
+    def _last_byte_s(self) -> float:
+        return max(self.state.activity.last_byte_s, self._open.last_byte_s)
+
+    def _show(self, at_s: float, direction: Direction, what: str) -> None:
+        if direction == "sent" or at_s >= self._shown_s + _SHOWN_EVERY_S:
+            self._shown_s = at_s
+            url, index = self._context.url, self.state.index
+            self._context.emit(TrialActivity(url, index, round(at_s, 3), direction, what))
+
+    def _alive_detail(self, event: TrialEvent) -> str | None:
+        if event is not TrialEvent.NO_PONG_EXPECTED:
+            return late_text(self.state.check)
+        if self._open.acknowledged():
+            return "TCP acknowledged; the endpoint answers no Pings"
+        return "no answer; the endpoint answers no Pings, and TCP_INFO is unavailable"
+
+    def _silent_drop(self) -> Drop:
+        """Silent since the first of the Pings that are without an answer."""
+        check = self.state.check
+        at_s = min([*([] if check is None else [check.at_s]), *self.state.unanswered.values()])
+        return Drop("silent", round(at_s, 3), tcp_acknowledged=self._open.acknowledged())
+
+    def _record(
+        self, outcome: Outcome, *, drop: Drop | None = None, detail: str | None = None
+    ) -> None:
+        context, state, connection = self._context, self.state, self._connection
+        age_s = retransmits = None
+        if connection is None:
+            state.started_s = context.clock.now_s()
+        else:
+            age_s = connection.now_s() if drop is None else drop.at_s
+            if state.check is not None and state.check.retransmits_before is not None:
+                now = connection.retransmits()
+                retransmits = None if now is None else now - state.check.retransmits_before
+        self.record = trial_record(
+            state, context.url, outcome, age_s, drop=drop, detail=detail, retransmits=retransmits
+        )
+        context.emit(self.record)
+        context.changed.set()

@@ -1,16 +1,29 @@
-"""The exit code of `ping`, from its summaries: one pure function."""
+"""The outcome of a run of `ping`, from its summaries: facts, and the exit code."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wsdiag.exit_codes import ExitCode
 from wsdiag.records import PingSummary
 from wsdiag.units import format_duration
 
-MEASURED = 0
-NO_ANSWER = 1
-LIMIT_BROKEN = 3
-INTERRUPTED = 130
+
+def measured(summaries: Sequence[PingSummary]) -> bool:
+    """Whether the fate of any Ping, or of a connection, is known."""
+    return any(s.received or s.lost or s.drops for s in summaries)
+
+
+def usable(summary: PingSummary, *, count: int | None = None, reconnect: bool = False) -> bool:
+    """Whether it answered (`count` times, if given) and stayed connected, or may be replaced."""
+    if not summary.received or (summary.drops and not reconnect):
+        return False
+    return count is None or summary.received >= count
+
+
+def limits_hold(summaries: Sequence[PingSummary]) -> bool:
+    """Whether every limit that was asked for holds."""
+    return all(limit.ok for s in summaries for limit in s.thresholds)
 
 
 def ping_exit_code(
@@ -20,19 +33,17 @@ def ping_exit_code(
     deadline: float | None = None,
     reconnect: bool = False,
     interrupted: bool = False,
-) -> int:
+) -> ExitCode:
     """0 measured, 1 no usable answer, 3 a limit does not hold, 130 interrupted before anything.
 
     With several URLs the most serious wins: a missing answer before a broken limit.
     """
-    if interrupted and not any(s.received or s.lost or s.drops for s in summaries):
-        return INTERRUPTED
-    short = None if interrupted or deadline is None else count
-    if not summaries or any(_unusable(s, short, reconnect) for s in summaries):
-        return NO_ANSWER
-    if any(not limit.ok for s in summaries for limit in s.thresholds):
-        return LIMIT_BROKEN
-    return MEASURED
+    if interrupted and not measured(summaries):
+        return ExitCode.INTERRUPTED
+    wanted = None if interrupted or deadline is None else count
+    if not summaries or not all(usable(s, count=wanted, reconnect=reconnect) for s in summaries):
+        return ExitCode.NO_ANSWER
+    return ExitCode.OK if limits_hold(summaries) else ExitCode.LIMIT_BROKEN
 
 
 def shortfalls(
@@ -47,9 +58,3 @@ def shortfalls(
         for s in summaries
         if 0 < s.received < count and not s.drops
     ]
-
-
-def _unusable(summary: PingSummary, wanted: int | None, reconnect: bool) -> bool:
-    if not summary.received or (summary.drops and not reconnect):
-        return True
-    return wanted is not None and summary.received < wanted

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from wsdiag.judgement.summary import summarise
+from wsdiag.judgement.totals import PingTotals
 from wsdiag.probes.common.drops import drop_of, silent_drop
+from wsdiag.probes.common.phases import phases_of
 from wsdiag.probes.common.stalls import Stalls
-from wsdiag.probes.ping.pace import Pace
+from wsdiag.probes.ping.options import PingOptions
 from wsdiag.probes.ping.schedule import backoff
 from wsdiag.probes.ping.sender import PingSender, Why
 from wsdiag.probes.ping.tcp_observer import TcpObserver
-from wsdiag.probes.ping.totals import Limits, PingTotals, summarise
-from wsdiag.records import (
-    Clock,
-    Drop,
-    Error,
-    Phases,
-    PingClosed,
-    PingEvent,
-    PingStart,
-    PingSummary,
-    utc_now,
-)
+from wsdiag.records import PingClosed, PingEvent, PingStart, PingSummary, utc_now
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError, DialReport
+from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session
 from wsdiag.transport.stream.ends import StreamEnd
-from wsdiag.transport.stream.stamps import now as now_stamp
+from wsdiag.transport.stream.stamps import now
 
 if TYPE_CHECKING:
-    from wsdiag.probes.ping.load import LoadMeter, LoadPlan
+    from wsdiag.probes.ping.load import LoadMeter
     from wsdiag.transport.trace import Tracer
 
 CLOSE_TIMEOUT_S = 2.0
@@ -41,37 +32,36 @@ CLOSE_TIMEOUT_S = 2.0
 SETTLED_S = 10.0
 
 
-class RunContext(NamedTuple):
-    """What all URLs of a run share."""
-
-    dial_options: DialOptions
-    tracer: Tracer | None
-    emit: Callable[[PingEvent], None]
-    congested: Callable[[], bool]
-    stalls: Stalls
-    dialling: asyncio.Semaphore
-
-
 class Pinger:
-    """Pings one URL; `run()` returns when all is said, `stop()` makes it come to its end."""
+    """Pings one URL; `run()` returns after the summary, `stop()` ends it early."""
 
     def __init__(
         self,
         url: str,
-        pace: Pace,
-        limits: Limits,
-        around: RunContext,
+        options: PingOptions,
+        dial_options: DialOptions,
         *,
-        reconnect: bool = False,
-        load: LoadPlan | None = None,
+        queue: asyncio.Queue[PingEvent | None],
+        stalls: Stalls,
+        dial_slots: asyncio.Semaphore,
+        tracer: Tracer | None = None,
     ) -> None:
-        self._url, self._pace, self._limits, self._around = url, pace, limits, around
-        self._reconnect = reconnect
-        self._load = _meter(load) if load is not None else None
+        """All URLs of a run share `queue` (for their events), `stalls` and `dial_slots`."""
+        self.url, self._options, self._dial_options = url, options, dial_options
+        self._queue, self._stalls, self._dial_slots = queue, stalls, dial_slots
+        self._tracer = tracer
+        self._load: LoadMeter | None = None
+        if (plan := options.load_plan()) is not None:
+            from wsdiag.probes.ping.load import LoadMeter
+
+            self._load = LoadMeter(plan)
         self._loop = asyncio.get_running_loop()
-        self._books = PingTotals(url, self._loop.time())
+        self._totals = PingTotals()
+        self._began_s = self._loop.time()
+        """Loop time at which the first Ping could have left."""
         self._stopping = asyncio.Event()
-        self._volley: PingSender | None = None
+        self._dialing: asyncio.Task[Session] | None = None
+        self._sender: PingSender | None = None
         self._session: Session | None = None
         self._connections = 0
 
@@ -80,7 +70,7 @@ class Pinger:
         try:
             await self._pause(delay_s)
             await self._measure()
-            self._around.emit(self.summary())
+            self._queue.put_nowait(self.summary())
             if self._session is not None and self._session.ended is None:
                 await self._session.close(timeout=CLOSE_TIMEOUT_S)
         finally:
@@ -88,10 +78,12 @@ class Pinger:
                 self._session.stream.close()
 
     def stop(self) -> None:
-        """End in good order: the summary so far, then a clean close."""
+        """End cleanly: the summary so far, then a Close."""
         self._stopping.set()
-        if self._volley is not None:
-            self._volley.stop()
+        if self._dialing is not None:
+            self._dialing.cancel()
+        if self._sender is not None:
+            self._sender.stop()
 
     def abort(self) -> None:
         """End at once, without waiting for the peer's Close."""
@@ -101,15 +93,17 @@ class Pinger:
 
     def summary(self, *, partial: bool = False) -> PingSummary:
         """Everything so far as a record."""
-        stalls = self._around.stalls
+        load = self._load
         return summarise(
-            self._books,
-            self._limits,
-            self._loop.time(),
-            stalls=stalls.count,
-            longest_stall_s=stalls.longest_s,
+            self.url,
+            self._totals,
+            self._options.limits(),
+            max(0.0, self._loop.time() - self._began_s),
+            stalls=self._stalls.count,
+            longest_stall_ms=self._stalls.longest_s * 1e3,
+            load=None if load is None else load.result(),
+            unloaded=None if load is None else load.idle,
             partial=partial,
-            load=self._load,
         )
 
     # -- connections ---------------------------------------------------------------------------
@@ -117,121 +111,100 @@ class Pinger:
     async def _measure(self) -> None:
         attempt = 0
         while not self._stopping.is_set():
-            opened = await self._open()
-            if opened:
-                began = self._loop.time()
-                if await self._ping() in ("done", "stopped") or not self._goes_on():
+            session = await self._dial()
+            if session is not None:
+                self._session = session
+                self._announce(session)
+                began_s = self._loop.time()
+                if await self._ping(session) in ("done", "stopped") or not self._reconnects():
                     return
-                attempt = 0 if self._loop.time() - began >= SETTLED_S else attempt
-            elif not self._reconnect:
+                attempt = 0 if self._loop.time() - began_s >= SETTLED_S else attempt
+            elif not self._options.reconnect:
                 return
             await self._pause(backoff(attempt))
             attempt += 1
 
-    def _goes_on(self) -> bool:
+    def _reconnects(self) -> bool:
         """Whether a lost connection is to be replaced: asked for, and something is left to send."""
-        count, pace = self._pace.count, self._pace
-        finished = count is not None and not pace.wait_for_replies and self._books.sent >= count
-        return self._reconnect and not finished
+        count = self._options.count
+        finished = count is not None and self._totals.sent >= count
+        return self._options.reconnect and (self._options.counts_replies or not finished)
 
-    async def _open(self) -> bool:
-        """Dial and announce; an error is told, not raised."""
-        around = self._around
-        async with around.dialling:
+    async def _dial(self) -> Session | None:
+        """None when it failed (an Error is queued), and when `stop()` came first."""
+        async with self._dial_slots:
             if self._stopping.is_set():
-                return False
-            task = asyncio.ensure_future(dial(self._url, around.dial_options, tracer=around.tracer))
-            stopped = asyncio.ensure_future(self._stopping.wait())
+                return None
+            dialing = asyncio.create_task(dial(self.url, self._dial_options, tracer=self._tracer))
+            self._dialing = dialing
             try:
-                await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({dialing})
             finally:
-                stopped.cancel()
-                if not task.done():
-                    task.cancel()
-                    await asyncio.wait({task})
-        return self._opened(task)
-
-    def _opened(self, task: asyncio.Future[Session]) -> bool:
-        if task.cancelled():
-            return False
+                self._dialing = None
+                if not dialing.done():  # cancelled ourselves: the socket must not outlive us
+                    dialing.cancel()
+                    await asyncio.wait({dialing})
+        if dialing.cancelled():
+            return None
         try:
-            self._session = task.result()
+            return dialing.result()
         except DialError as error:
-            from wsdiag.judgement.diagnosis.diagnose import (
-                diagnose,  # and a TOML file of hints with it
-            )
+            # Imported when it is needed: it reads a TOML file of hints.
+            from wsdiag.judgement.diagnosis.hints import diagnose
 
-            self._around.emit(diagnose(self._url, error))
-            return False
-        self._announce(self._session)
-        return True
+            self._queue.put_nowait(diagnose(self.url, error))
+            return None
 
     def _announce(self, session: Session) -> None:
-        report = session.report
-        clock: Clock = "kernel" if session.stream.kernel_stamps else "user"
+        report, totals = session.report, self._totals
+        assert report is not None  # a dialled session has one
+        totals.clock = "kernel" if session.stream.kernel_stamps else "user"
+        totals.proxy = report.proxy or totals.proxy
         if not self._connections:
-            self._books.started = self._loop.time()
-        if report is not None and report.proxy is not None:
-            self._books.proxy = report.proxy
-        self._books.clock = clock
-        again = self._connections if self._reconnect and self._connections else None
+            self._began_s = self._loop.time()
+        start = PingStart(
+            self.url,
+            report.address,
+            phases_of(report),
+            totals.clock,
+            # Without --reconnect there is one connection only.
+            self._connections or None,
+            report.proxy,
+            report.proxy_why,
+        )
         self._connections += 1
-        address = report.address if report is not None else session.stream.peer
-        proxy, why = (report.proxy, report.proxy_why) if report is not None else (None, None)
-        self._around.emit(
-            PingStart(self._url, address, phases_of(report), clock, again, proxy, why)
-        )
+        self._queue.put_nowait(start)
 
-    async def _ping(self) -> Why:
-        session, around = self._session, self._around
-        assert session is not None
-        witness = TcpObserver(session, around.stalls)
-        self._volley = PingSender(
-            session, self._pace, self._books, witness, around.emit, around.congested, self._load
+    async def _ping(self, session: Session) -> Why:
+        observer = TcpObserver(session.stream, self._stalls)
+        sender = PingSender(
+            self.url, session, self._options, self._totals, observer, self._queue, self._load
         )
+        self._sender = sender
         try:
-            self._volley.start()
+            sender.start()
             if self._stopping.is_set():
-                self._volley.stop()
-            why = await self._volley.over
+                sender.stop()
+            why = await sender.over
             if why in ("ended", "silent"):
-                self._record_drop(session, why, self._volley.end)
+                self._record_drop(session, why, sender.end)
             return why
         finally:
-            self._volley.stop()
-            self._volley = None
+            sender.stop()
+            self._sender = None
 
     def _record_drop(self, session: Session, why: Why, end: StreamEnd | None) -> None:
-        moment = now_stamp()
+        moment = now()
         if why == "silent":
-            drop: Drop = silent_drop(session, moment.mono_ns)
+            drop = silent_drop(session, moment.mono_ns)
         else:
             drop = drop_of(session, end or StreamEnd("timeout", "TCP stayed open", moment))
-        self._books.dropped(drop)
-        self._around.emit(PingClosed(self._url, utc_now(), drop))
+        self._totals.drops += 1
+        self._totals.last_drop = drop
+        self._queue.put_nowait(PingClosed(self.url, utc_now(), drop))
         session.abort() if why == "silent" else session.stream.close()
 
     async def _pause(self, seconds: float) -> None:
         if seconds > 0:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), seconds)
-
-
-def _meter(plan: LoadPlan) -> LoadMeter:
-    from wsdiag.probes.ping.load import LoadMeter
-
-    return LoadMeter(plan)
-
-
-def phases_of(report: DialReport | None, **later: float | None) -> Phases:
-    """A dial's phases as a record, with `ping_ms`, `close_ms`, … added."""
-    if report is None:
-        return Phases(**later)
-    taken = {f"{name}_ms": took for name, took in report.phases_ms.items()}
-    return Phases(**{"total_ms": report.total_ms, **taken, **later})
-
-
-def undiagnosed(url: str, error: Exception) -> Error:
-    """A failure nobody foresaw, told rather than thrown."""
-    words = f"{type(error).__name__}: {error}"
-    return Error(url, "ping", "protocol", words, "this is a fault of wsdiag: please report it")

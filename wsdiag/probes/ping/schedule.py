@@ -37,7 +37,7 @@ class Slots:
         return late
 
 
-def spread(index: int, total: int, interval: float) -> float:
+def stagger(index: int, total: int, interval: float) -> float:
     """Seconds by which URL `index` of `total` starts later, so that their Pings do not bunch."""
     return interval * index / total if total > 1 else 0.0
 

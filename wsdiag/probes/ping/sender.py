@@ -1,18 +1,40 @@
-"""Pings on one connection: when they leave, what answers them, what is lost. One timer, no task."""
+"""Pings on one connection: when they leave, what answers them, what is lost. One timer, no task.
+
+How a round trip is computed, once. Sending a Ping returns a `SendRecord`, into which the kernel's
+timestamps are written later: when the Ping's last byte left, and when TCP's acknowledgement of it
+arrived. The answer comes as one `Received`, with the time of our read and the kernel's of the
+packet. `round_trip_ns` makes one figure of the two and says which clock it rests on; all the rest
+(was it in time, is it an outlier, whose fault) starts from that figure:
+
+    _send          snapshot of TCP, payload, SendRecord  -> InFlight, by the payload's key
+    _received      the event's keys                      -> the InFlight it answers
+    _answered      InFlight + Arrival                    -> rtt, clock; late? then lost as well
+                   TcpObserver.round_trip                -> RoundTrip, the facts beside the figure
+                   Attributor.add                        -> its cause, where it is an outlier
+                   PingTotals.answered                   -> the summary's figures
+                   PingReply                             -> the queue
+
+A Ping is lost when its timeout has passed, and is remembered: an answer that comes after all is
+reported as late. If this process slept through both, it reads the answer before it notices the
+timeout: so the figure decides what is late, not the order of the two in the event loop.
+
+What ends a Ping besides: a Close (TCP's end follows, or CLOSE_GRACE_S does), the end of the stream,
+and with --reconnect three losses in a row without a byte from the peer, the only sign of a
+connection that was dropped silently.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from wsdiag.probes.ping.pace import Pace
+from wsdiag.judgement.totals import PingTotals
+from wsdiag.probes.ping.options import DEFAULT_SIZE, PingOptions
 from wsdiag.probes.ping.payloads import Payloads, is_load
 from wsdiag.probes.ping.schedule import Slots
 from wsdiag.probes.ping.tcp_observer import TcpObserver, TcpSnapshot
-from wsdiag.probes.ping.totals import PingTotals
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, Event, Pong, TextMessage, Violation
 from wsdiag.records import Error, PingEvent, PingLost, PingReply, utc_now
@@ -21,61 +43,64 @@ from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, round_trip_ns
 
 if TYPE_CHECKING:
-    from wsdiag.probes.ping.load import LoadMeter, LoadPump
+    from wsdiag.probes.ping.load import LoadMeter, LoadPhase
 
 FLOOD_PAUSE_S = 0.01
 ADAPTIVE_PAUSE_S = 0.001
-# Flooding a peer that stopped to answer must not pile up Pings without end.
+# Flooding a peer that stopped answering must not pile up Pings without end.
 MOST_IN_FLIGHT = 1024
+# A reader that stops reading (a paused terminal) must not make us keep every event for ever.
+MOST_UNREAD = 10_000
 REMEMBERED_LOST = 1024
 SILENT_AFTER_LOST = 3
 CLOSE_GRACE_S = 2.0
 LOAD_CHECK_S = 0.05
 
 Why = Literal["done", "stopped", "ended", "silent"]
-Phase = Literal["idle", "loaded", "after"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InFlight:
-    """One Ping that has left: `at` in loop time, `load_before` in bytes of load sent before it."""
+    """One Ping that has left: `sent_s` in loop time."""
 
     seq: int
-    mark: SendRecord
-    at: float
-    look: TcpSnapshot
-    phase: Phase
+    sent: SendRecord
+    sent_s: float
+    tcp: TcpSnapshot
+    phase: LoadPhase
     load_before: int
+    """Bytes of load that were sent before it."""
     backlog: int
+    """Those of them that the endpoint may not have read yet."""
 
 
 class PingSender:
-    """Sends on `session` by `pace`, writes into `books`, tells `emit`; `over` says why it ended."""
+    """Sends on `session` as `options` say, counts in `totals`; `over` says why it ended."""
 
     def __init__(
         self,
+        url: str,
         session: Session,
-        pace: Pace,
-        books: PingTotals,
-        witness: TcpObserver,
-        emit: Callable[[PingEvent], None],
-        congested: Callable[[], bool],
+        options: PingOptions,
+        totals: PingTotals,
+        observer: TcpObserver,
+        queue: asyncio.Queue[PingEvent | None],
         load: LoadMeter | None = None,
     ) -> None:
-        self._session, self._pace, self._books = session, pace, books
-        self._witness, self._emit, self._congested = witness, emit, congested
+        self._url, self._session, self._options, self._totals = url, session, options, totals
+        self._observer, self._queue = observer, queue
         self._load = load
-        self._pump: LoadPump | None = None
+        self._pump = None if load is None else load.pump(session)
         self._loop = asyncio.get_running_loop()
         self.over: asyncio.Future[Why] = self._loop.create_future()
         self.end: StreamEnd | None = None
         """How the stream ended, once it has."""
-        self._tokens = Payloads(pace.mode, pace.size)
-        self._flying: OrderedDict[bytes, InFlight] = OrderedDict()
+        self._payloads = Payloads(options.mode, options.size or DEFAULT_SIZE)
+        self._in_flight: OrderedDict[bytes, InFlight] = OrderedDict()
         self._lost: OrderedDict[bytes, InFlight] = OrderedDict()
-        self._began = self._not_before = self._loop.time()
-        self._slots = Slots(self._began, pace.interval)
-        self._first = books.sent
+        self._began_s = self._not_before_s = self._loop.time()
+        self._slots = Slots(self._began_s, options.effective_interval_s)
+        self._sent_before = totals.sent
         self._answered_seq = self._answered_load = self._lost_in_a_row = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -85,7 +110,7 @@ class PingSender:
         self._tick()
 
     def stop(self) -> None:
-        """End now; Pings under way are neither answered nor lost."""
+        """End now; Pings in flight are neither answered nor lost."""
         self._finish("stopped")
 
     # -- the clock -----------------------------------------------------------------------------
@@ -96,8 +121,8 @@ class PingSender:
             self._timer.cancel()
         now = self._loop.time()
         self._expire(now)
-        self._watch_load(now)
-        if self._wants_more() and now >= self._next_send():
+        self._start_load(now)
+        if self._wants_more() and now >= self._next_send_s():
             self._send(now)
         if self.over.done():
             return
@@ -109,61 +134,57 @@ class PingSender:
     def _wake_at(self) -> float:
         times = []
         if self._wants_more():
-            times.append(self._next_send())
-        if self._flying:
-            times.append(next(iter(self._flying.values())).at + self._pace.timeout)
-        if self._loading:
+            times.append(self._next_send_s())
+        if self._in_flight:
+            times.append(next(iter(self._in_flight.values())).sent_s + self._options.timeout_s)
+        if self._pump is not None and not self._pump.finished:
             times.append(self._loop.time() + LOAD_CHECK_S)
         return min(times)
 
-    def _next_send(self) -> float:
-        return self._not_before if self._pace.by_reply else self._slots.due
+    def _next_send_s(self) -> float:
+        return self._not_before_s if self._options.paced_by_replies else self._slots.due
 
     def _wants_more(self) -> bool:
-        count = self._pace.count
+        count = self._options.count
         if count is None:
             return self._pump is None or not self._pump.finished
-        done = self._books.received if self._pace.wait_for_replies else self._books.sent
-        return done < count
+        return (
+            self._totals.received if self._options.counts_replies else self._totals.sent
+        ) < count
 
     def _is_done(self) -> bool:
-        if self._wants_more():
-            return False
-        return self._pace.wait_for_replies or not self._flying
+        return not self._wants_more() and (self._options.counts_replies or not self._in_flight)
 
     # -- out -----------------------------------------------------------------------------------
 
     def _send(self, now: float) -> None:
-        if self._pace.by_reply:
-            self._not_before = now + (FLOOD_PAUSE_S if self._pace.flood else self._pace.timeout)
+        options, pump = self._options, self._pump
+        if options.paced_by_replies:
+            self._not_before_s = now + (FLOOD_PAUSE_S if options.flood else options.timeout_s)
         else:
             self._slots.take(now)
-        if self._congested() or len(self._flying) >= MOST_IN_FLIGHT:
+        if self._queue.qsize() > MOST_UNREAD or len(self._in_flight) >= MOST_IN_FLIGHT:
             return
+        seq = self._totals.sent + 1
+        key, payload = self._payloads.make(seq)
+        tcp = self._observer.snapshot()
+        phase: LoadPhase = "idle" if pump is None else pump.phase
+        load_before = 0 if pump is None else pump.sent_bytes
         try:
-            self._launch(now)
+            if options.mode == "ping":
+                sent = self._session.ping(payload)
+            elif options.mode == "text":
+                sent = self._session.send_text(payload.decode())
+            else:
+                sent = self._session.send_binary(payload)
         except LocalProtocolError:
             return  # the connection is closing: its end is on its way
-
-    def _launch(self, now: float) -> None:
-        seq = self._books.sent + 1
-        key, payload = self._tokens.make(seq)
-        look = self._witness.look()
-        load_before = self._pump.sent_bytes if self._pump else 0
         backlog = load_before - self._answered_load
-        mark = self._transmit(payload)
-        self._books.sent = seq
-        self._books.saw_floor(look.min_rtt_ms)
-        self._flying[key] = InFlight(seq, mark, now, look, self._phase(), load_before, backlog)
-        if self._load is not None and look.queued_bytes:
-            self._load.queued_bytes_max = max(self._load.queued_bytes_max, look.queued_bytes)
-
-    def _transmit(self, payload: bytes) -> SendRecord:
-        if self._pace.mode == "ping":
-            return self._session.ping(payload)
-        if self._pace.mode == "text":
-            return self._session.send_text(payload.decode())
-        return self._session.send_binary(payload)
+        self._in_flight[key] = InFlight(seq, sent, now, tcp, phase, load_before, backlog)
+        self._totals.sent = seq
+        self._totals.saw_floor(tcp.min_rtt_ms)
+        if self._load is not None:
+            self._load.queued_bytes_max = max(self._load.queued_bytes_max, tcp.queued_bytes or 0)
 
     # -- in ------------------------------------------------------------------------------------
 
@@ -175,114 +196,104 @@ class PingSender:
         if isinstance(event, Close | Violation):
             # The peer should end TCP now; where it does not, we do not wait for ever.
             self._loop.call_later(CLOSE_GRACE_S, self._finish, "ended")
-        elif not self._matched(received) and self._could_answer(event):
-            self._books.unmatched += 1
+            return
+        for key in self._payloads.keys(event):
+            if (ping := self._in_flight.pop(key, None)) is not None:
+                self._answered(ping, received.at)
+                return
+            if (ping := self._lost.pop(key, None)) is not None:
+                self._answered(ping, received.at, lost=True)
+                return
+        if self._could_answer(event):
+            self._totals.unmatched += 1
 
     def _could_answer(self, event: Event) -> bool:
-        if self._pace.mode == "ping":
+        if self._options.mode == "ping":
             return isinstance(event, Pong)
         return isinstance(event, TextMessage | BinaryMessage) and not is_load(event)
 
-    def _matched(self, received: Received) -> bool:
-        for key in self._tokens.keys(received.event):
-            if (flying := self._flying.pop(key, None)) is not None:
-                self._answered(flying, received.at)
-                return True
-            if (lost := self._lost.pop(key, None)) is not None:
-                self._reply(lost, received.at, late=True)
-                return True
-        return False
-
-    def _answered(self, flying: InFlight, at: Arrival) -> None:
-        rtt_ns, _ = round_trip_ns(flying.mark, at)
-        late = rtt_ns > self._pace.timeout * 1e9
-        if late:  # it came after its deadline, but we slept through both
-            self._lose(flying, self._pace.timeout)
-        self._reply(flying, at, late=late)
-        if self._pace.by_reply:
-            pause = 0.0 if self._pace.flood else max(ADAPTIVE_PAUSE_S, rtt_ns / 1e9)
-            self._not_before = flying.at + pause
-        if self._pace.by_reply or self._is_done():
-            self._loop.call_soon(self._tick)
-
-    def _reply(self, flying: InFlight, at: Arrival, *, late: bool) -> None:
-        facts, clock = self._witness.facts(flying.look, flying.mark, at, flying.backlog)
-        self._answered_seq = max(self._answered_seq, flying.seq)
-        self._answered_load = max(self._answered_load, flying.load_before)
+    def _answered(self, ping: InFlight, at: Arrival, *, lost: bool = False) -> None:
+        rtt_ns, clock = round_trip_ns(ping.sent, at)
+        late = lost or rtt_ns > self._options.timeout_s * 1e9
+        if late and not lost:  # it came after its timeout, but we slept through both
+            self._lose(ping, self._options.timeout_s)
+        trip = self._observer.round_trip(rtt_ns, ping.sent, at, ping.tcp, ping.backlog)
+        usual = ping.phase != "loaded"
         arrived_ns = at.kernel_ns or at.mono_ns
-        cause = self._books.reply(facts, arrived_ns, late=late, usual=flying.phase != "loaded")
-        self._books.clock = clock
+        cause = self._totals.attributor.add(trip, arrived_ns, usual=usual)
+        self._totals.answered(trip.rtt_ms, clock, late=late)
+        self._answered_seq = max(self._answered_seq, ping.seq)
+        self._answered_load = max(self._answered_load, ping.load_before)
         if self._load is not None:
-            self._load.enter(flying.phase, facts.rtt_ms)
-        self._emit(
+            self._load.enter(ping.phase, trip.rtt_ms)
+        self._queue.put_nowait(
             PingReply(
-                self._books.url,
-                flying.seq,
+                self._url,
+                ping.seq,
                 utc_now(),
-                facts.rtt_ms,
+                trip.rtt_ms,
                 late,
-                facts.tcp_rtt_ms,
-                facts.retransmits,
-                flying.look.unsent_bytes,
+                trip.tcp_rtt_ms,
+                trip.retransmits,
+                ping.tcp.unsent_bytes,
                 cause,
                 clock,
             )
         )
+        if lost:
+            return
+        if self._options.paced_by_replies:
+            pause_s = 0.0 if self._options.flood else max(ADAPTIVE_PAUSE_S, rtt_ns / 1e9)
+            self._not_before_s = ping.sent_s + pause_s
+        if self._options.paced_by_replies or self._is_done():
+            self._loop.call_soon(self._tick)
 
     # -- loss ----------------------------------------------------------------------------------
 
     def _expire(self, now: float) -> None:
-        while self._flying and not self.over.done():
-            key, oldest = next(iter(self._flying.items()))
-            if now < oldest.at + self._pace.timeout:
+        while self._in_flight and not self.over.done():
+            key, oldest = next(iter(self._in_flight.items()))
+            if now < oldest.sent_s + self._options.timeout_s:
                 return
-            del self._flying[key]
+            del self._in_flight[key]
             self._lost[key] = oldest
             if len(self._lost) > REMEMBERED_LOST:
                 self._lost.popitem(last=False)
-            self._lose(oldest, now - oldest.at)
-            self._judge_silence()
+            self._lose(oldest, now - oldest.sent_s)
+            self._lost_in_a_row += 1
+            self._tell_no_echo()
+            if self._options.reconnect and self._lost_in_a_row >= SILENT_AFTER_LOST:
+                self._finish("silent")
 
-    def _lose(self, flying: InFlight, waited_s: float) -> None:
-        self._books.lost += 1
+    def _lose(self, ping: InFlight, waited_s: float) -> None:
+        self._totals.lost += 1
         # RFC 6455, 5.5.3: an endpoint may answer only the latest of several Pings.
-        self._books.overtaken += flying.seq < self._answered_seq
-        if self._load is not None and flying.phase == "loaded":
+        self._totals.overtaken += ping.seq < self._answered_seq
+        if self._load is not None and ping.phase == "loaded":
             self._load.lost_loaded += 1
-        self._emit(PingLost(self._books.url, flying.seq, utc_now(), waited_s * 1e3))
+        self._queue.put_nowait(PingLost(self._url, ping.seq, utc_now(), waited_s * 1e3))
 
-    def _judge_silence(self) -> None:
-        self._lost_in_a_row += 1
-        books = self._books
-        if self._pace.mode != "ping" and not (books.received or books.late or books.no_echo):
-            books.no_echo = True
-            self._emit(_no_echo(books))
-        if self._pace.give_up_silent and self._lost_in_a_row >= SILENT_AFTER_LOST:
-            self._finish("silent")
-
-    # -- load ----------------------------------------------------------------------------------
-
-    @property
-    def _loading(self) -> bool:
-        return self._load is not None and (self._pump is None or not self._pump.finished)
-
-    def _watch_load(self, now: float) -> None:
-        if self._load is None or self._pump is not None or self.over.done():
+    def _tell_no_echo(self) -> None:
+        """Once: in a message mode, a loss before anything was answered."""
+        totals = self._totals
+        if self._options.mode == "ping" or totals.received or totals.late or totals.no_echo:
             return
-        count = self._pace.count
-        enough = count is not None and self._books.sent - self._first >= max(1, count // 3)
-        if enough or now - self._began >= self._load.plan.idle_s:
-            from wsdiag.probes.ping.load import LoadPump
+        totals.no_echo = True
+        others = f"; it sent {totals.unmatched} other messages" if totals.unmatched else ""
+        seen = f"no echo: the message sent did not come back in time{others}"
+        hint = "the endpoint probably does not echo: use --mode ping, which every endpoint answers"
+        self._queue.put_nowait(Error(self._url, "echo", "protocol", seen, hint))
 
-            self._pump = LoadPump(self._session, self._load)
+    # -- load, endings -------------------------------------------------------------------------
 
-    def _phase(self) -> Phase:
-        if self._pump is None:
-            return "idle"
-        # What was queued when the load ended still stands in front of the Pings behind it.
-        return "after" if self._pump.finished and not self._session.stream.unsent else "loaded"
-
-    # -- endings -------------------------------------------------------------------------------
+    def _start_load(self, now: float) -> None:
+        """Begin the load after `idle_s`, or after a third of `count`."""
+        if self._load is None or self._pump is None or self._pump.started or self.over.done():
+            return
+        count, sent = self._options.count, self._totals.sent - self._sent_before
+        enough = count is not None and sent >= max(1, count // 3)
+        if enough or now - self._began_s >= self._load.plan.idle_s:
+            self._pump.start()
 
     def _ended(self, end: StreamEnd) -> None:
         self.end = end
@@ -297,15 +308,8 @@ class PingSender:
             self._pump.stop()
         if why in ("ended", "silent"):
             now = self._loop.time()
-            for flying in self._flying.values():
-                self._lose(flying, now - flying.at)
-            self._books.cut_off += len(self._flying)
-        self._flying.clear()
+            for ping in self._in_flight.values():
+                self._lose(ping, now - ping.sent_s)
+            self._totals.cut_off += len(self._in_flight)
+        self._in_flight.clear()
         self.over.set_result(why)
-
-
-def _no_echo(books: PingTotals) -> Error:
-    others = f"; it sent {books.unmatched} other messages" if books.unmatched else ""
-    seen = f"no echo: the message sent did not come back in time{others}"
-    change = "the endpoint probably does not echo: use --mode ping, which every endpoint answers"
-    return Error(books.url, "echo", "protocol", seen, change)

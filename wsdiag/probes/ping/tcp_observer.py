@@ -1,14 +1,13 @@
-"""What TCP and the kernel can testify about a Ping: looked at when it leaves and on its return."""
+"""What TCP and the kernel say about a Ping: read when it leaves and when its answer comes."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from wsdiag.judgement.attribution import RoundTripFacts
+from wsdiag.judgement.attribution import RoundTrip
 from wsdiag.probes.common.stalls import Stalls
-from wsdiag.records import Clock
-from wsdiag.transport.session import Session
-from wsdiag.transport.stream.stamps import Arrival, SendRecord, round_trip_ns
+from wsdiag.transport.stream.stamps import Arrival, SendRecord
+from wsdiag.transport.stream.stream import Stream
 
 
 class TcpSnapshot(NamedTuple):
@@ -24,65 +23,60 @@ class TcpSnapshot(NamedTuple):
 
 
 class TcpObserver:
-    """Asks one session's kernel about the Pings on it."""
+    """Asks one connection's kernel about the Pings on it."""
 
-    def __init__(self, session: Session, stalls: Stalls) -> None:
-        self._session = session
-        self._stalls = stalls
-        self._acked_ahead = self._calibrate()
-        self._tcp = session.tcp_info() is not None
+    def __init__(self, stream: Stream, stalls: Stalls) -> None:
+        self._stream, self._stalls = stream, stalls
+        # TCP_INFO's bytes_acked counts the SYN too, and what was written before the stream existed:
+        # by so much it is ahead of the stream's own count. Known once nothing is unacknowledged.
+        self._acked_ahead: int | None = None
+        self._tcp = self.snapshot().retransmits is not None or not stream.peer.startswith("/")
 
-    def _calibrate(self) -> int | None:
-        # `bytes_acked` counts the SYN as well, and whatever was written before the stream existed.
-        info = self._session.tcp_info()
-        if info is None or info.bytes_acked is None or info.unacked:
-            return None
-        return info.bytes_acked - (self._session.stream.bytes_out - self._session.stream.unsent)
-
-    def look(self) -> TcpSnapshot:
+    def snapshot(self) -> TcpSnapshot:
         """TCP's counters now."""
-        info, stream = self._session.tcp_info(), self._session.stream
+        info, stream = self._stream.tcp_info(), self._stream
         if info is None:
             return TcpSnapshot(None, None, stream.unsent, stream.unsent, None)
         queued = None
         if info.bytes_acked is not None:
-            if self._acked_ahead is None:
-                self._acked_ahead = self._calibrate()
-            else:
+            if self._acked_ahead is not None:
                 queued = max(0, stream.bytes_out - info.bytes_acked + self._acked_ahead)
-        unsent = stream.unsent + (info.notsent_bytes or 0)
-        floor = None if info.min_rtt_us is None else info.min_rtt_us / 1e3
-        return TcpSnapshot(info.total_retrans, info.reordered, queued, unsent, floor)
+            elif not info.unacked:
+                self._acked_ahead = info.bytes_acked - (stream.bytes_out - stream.unsent)
+        return TcpSnapshot(
+            info.total_retrans,
+            info.reordered,
+            queued,
+            stream.unsent + (info.notsent_bytes or 0),
+            None if info.min_rtt_us is None else info.min_rtt_us / 1e3,
+        )
 
-    def facts(
-        self, before: TcpSnapshot, mark: SendRecord, at: Arrival, backlog_bytes: int
-    ) -> tuple[RoundTripFacts, Clock]:
-        """All that is known about a Ping that left with `mark` and was answered `at`."""
-        rtt_ns, clock = round_trip_ns(mark, at)
-        after = self._session.tcp_info()
-        acked_ms = _acked_ms(mark)
-        facts = RoundTripFacts(
+    def round_trip(
+        self,
+        rtt_ns: int,
+        sent: SendRecord,
+        received: Arrival,
+        before: TcpSnapshot,
+        backlog_bytes: int,
+    ) -> RoundTrip:
+        """All that is known about a Ping that was `sent` after the snapshot `before`."""
+        after = self._stream.tcp_info()
+        acked_ns = sent.ack_kernel_ns
+        return RoundTrip(
             rtt_ms=rtt_ns / 1e6,
-            # The kernel's stamp of the arrival alone keeps our own sleep out of the figure.
-            clock="user" if at.kernel_ns is None else "kernel",
-            tcp=after is not None or self._tcp or not self._session.stream.peer.startswith("/"),
+            clock="user" if received.kernel_ns is None else "kernel",
+            tcp=self._tcp,
             tcp_rtt_ms=None if after is None else after.rtt_us / 1e3,
             retransmits=_grown(before.retransmits, after.total_retrans if after else None),
             reordered=_grown(before.reordered, after.reordered if after else None),
             queued_bytes=before.queued_bytes,
             backlog_bytes=backlog_bytes,
-            acked_by_ms=acked_ms,
-            unacked_for_ms=acked_ms,
-            stalled_ms=self._stalls.within(mark.mono_ns / 1e9, at.mono_ns / 1e9) * 1e3,
+            acked_ms=None
+            if acked_ns is None
+            else (acked_ns - (sent.tx_kernel_ns or sent.mono_ns)) / 1e6,
+            stalled_ms=self._stalls.within(sent.mono_ns / 1e9, received.mono_ns / 1e9) * 1e3,
         )
-        return facts, clock
 
 
 def _grown(before: int | None, after: int | None) -> int | None:
     return None if before is None or after is None else after - before
-
-
-def _acked_ms(mark: SendRecord) -> float | None:
-    if mark.ack_kernel_ns is None:
-        return None
-    return (mark.ack_kernel_ns - (mark.tx_kernel_ns or mark.mono_ns)) / 1e6

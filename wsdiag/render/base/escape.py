@@ -1,6 +1,12 @@
-"""Make what a peer sent harmless to print: nothing of it may steer the terminal or hide."""
+"""Make what a peer sent harmless to print, and printable where only some characters are.
+
+`escape()`: nothing of it may steer the terminal or hide. `fold()`: typography becomes ASCII where
+an encoding has no more, and the rest is shown by its number rather than lost.
+"""
 
 from __future__ import annotations
+
+import unicodedata
 
 _NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\x1b": "\\e"}
 
@@ -31,3 +37,61 @@ def escape_bytes(data: bytes, limit: int = 64) -> str:
     r"""An excerpt of a payload: text where it is UTF-8, `\xff` where not; `…` when cut."""
     shown = escape(data[:limit].decode("utf-8", "backslashreplace"))
     return shown + ("…" if len(data) > limit else "")
+
+
+_WORDS = {
+    "–": "-",
+    "—": "-",
+    "‐": "-",
+    "‑": "-",
+    "−": "-",
+    "…": "...",
+    "·": "-",
+    "•": "*",
+    "→": "->",
+    "←": "<-",
+    "↔": "<->",
+    "≤": "<=",
+    "≥": ">=",
+    "≈": "~",
+    "±": "+/-",
+    "×": "x",
+    "µ": "u",
+    "μ": "u",
+    "“": '"',
+    "”": '"',
+    "„": '"',
+    "‘": "'",
+    "’": "'",
+    "‚": ",",
+    "✓": "+",
+    "✗": "x",
+    "½": "1/2",
+    "\u00a0": " ",
+    "\u202f": " ",
+    "\u2009": " ",
+}
+
+
+def fold(text: str, encoding: str = "ascii") -> str:
+    r"""`text` in characters that `encoding` can carry: typography folded, the rest as `\u4e2d`."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(_fold_char(char, encoding) for char in text)
+    return text
+
+
+def _fold_char(char: str, encoding: str) -> str:
+    for candidate in (char, _WORDS.get(char, ""), unicodedata.normalize("NFKD", char)[:1]):
+        if candidate and _fits(candidate, encoding):
+            return candidate
+    return char.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _fits(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True

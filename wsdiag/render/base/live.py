@@ -66,11 +66,6 @@ class LiveScreen:
         self._thread = threading.Thread(target=self._run, name="wsdiag-view", daemon=True)
         self._thread.start()
 
-    def wake(self) -> None:
-        """Draw now rather than at the next tick, as after a resize."""
-        self._size = (0, 0)
-        self._wake.set()
-
     def stop(self) -> None:
         """Give the screen back. Harmless when repeated, and when the terminal is gone."""
         if self._thread is None:

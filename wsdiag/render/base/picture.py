@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 from rich.console import Console, RenderableType
 from rich.terminal_theme import TerminalTheme
-
-from wsdiag.render.ping.dots import draw_dots
 
 WIDTH = 100
 """Columns of a saved view: wide enough for every table, narrow enough for a ticket."""
@@ -17,30 +16,17 @@ _FONTS = (
     "ui-monospace, 'Cascadia Mono', 'JetBrains Mono', Menlo, Consolas, 'DejaVu Sans Mono', "
     "'Noto Sans Mono', monospace"
 )
-_THEME = TerminalTheme(
-    (22, 27, 34),
-    (201, 209, 217),
-    [
-        (72, 79, 88),
-        (255, 123, 114),
-        (126, 201, 134),
-        (219, 171, 90),
-        (108, 182, 255),
-        (210, 168, 255),
-        (105, 205, 210),
-        (201, 209, 217),
-    ],
-    [
-        (125, 133, 144),
-        (255, 161, 152),
-        (150, 220, 155),
-        (235, 195, 120),
-        (145, 203, 255),
-        (226, 197, 255),
-        (140, 225, 230),
-        (240, 246, 252),
-    ],
+# background, foreground, then the eight ANSI colours and their bright ones
+_COLORS = (
+    "161b22 c9d1d9 "
+    "484f58 ff7b72 7ec986 dbab5a 6cb6ff d2a8ff 69cdd2 c9d1d9 "
+    "7d8590 ffa198 96dc9b ebc378 91cbff e2c5ff 8ce1e6 f0f6fc"
 )
+_BACKGROUND, _FOREGROUND, *_ANSI = [
+    (code >> 16, code >> 8 & 0xFF, code & 0xFF)
+    for code in (int(color, 16) for color in _COLORS.split())
+]
+_THEME = TerminalTheme(_BACKGROUND, _FOREGROUND, _ANSI[:8], _ANSI[8:])
 _SVG = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
@@ -112,3 +98,47 @@ def _export(view: RenderableType, suffix: str, title: str, width: int) -> str:
     if suffix == ".html":
         return console.export_html(theme=_THEME, code_format=_HTML)
     return "\n".join(line.rstrip() for line in console.export_text().splitlines()) + "\n"
+
+
+# -- Braille as drawn dots -----------------------------------------------------------------------
+#
+# Few fonts have Braille, and a fallback's is as wide as it likes: a chart drawn with glyphs falls
+# apart where a viewer ignores `textLength`, and some fonts show empty dots as rings. Circles are
+# where they belong in every viewer.
+
+_TEXT = re.compile(
+    r'<text class="(?P<style>[^"]+)" x="(?P<x>[\d.]+)" y="(?P<y>[\d.]+)" '
+    r'textLength="[\d.]+" clip-path="[^"]+">(?P<cells>[^<]*[\u2801-\u28ff][^<]*)</text>'
+)
+_SPACE = "&#160;"
+_CELL_WIDTH, _CELL_HEIGHT, _ABOVE_BASELINE = 12.2, 24.4, 18.5
+_RADIUS = 1.7
+# Bit n of a braille character is dot n + 1 (Unicode, chapter 21.1): (column, row) of each.
+_DOTS = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))
+
+
+def draw_dots(svg: str) -> str:
+    """`svg` as rich exports it, with a path of circles in place of each braille character."""
+    return _TEXT.sub(_drawn, svg)
+
+
+def _drawn(text: re.Match[str]) -> str:
+    cells = text["cells"].replace(_SPACE, " ")
+    left, top = float(text["x"]), float(text["y"]) - _ABOVE_BASELINE
+    circles = [
+        _circle(left + column * _CELL_WIDTH, top, dot)
+        for column, cell in enumerate(cells)
+        if "\u2801" <= cell <= "\u28ff"
+        for bit, dot in enumerate(_DOTS)
+        if (ord(cell) - 0x2800) >> bit & 1
+    ]
+    rest = re.sub("[\u2800-\u28ff]", " ", cells).replace(" ", _SPACE)
+    kept = text[0].replace(text["cells"], rest) if rest.replace(_SPACE, "") else ""
+    return f'{kept}<path class="{text["style"]}" d="{"".join(circles)}"/>'
+
+
+def _circle(left: float, top: float, dot: tuple[int, int]) -> str:
+    x = left + _CELL_WIDTH * (2 * dot[0] + 1) / 4 - _RADIUS
+    y = top + _CELL_HEIGHT * (2 * dot[1] + 1) / 8
+    r, d = _RADIUS, 2 * _RADIUS
+    return f"M{x:.1f} {y:.1f}a{r} {r} 0 1 0 {d} 0a{r} {r} 0 1 0-{d} 0z"

@@ -1,38 +1,47 @@
-"""The JSON Schema of all records, made from the dataclasses so that it cannot drift from them."""
+"""The contract of the JSON records, made from the dataclasses: as JSON Schema and as Markdown.
+
+`python -m wsdiag.render.base.schema` rewrites `schema.json` and the records' part of
+`docs/json.md`; tests compare both with what the dataclasses say.
+"""
 
 from __future__ import annotations
 
-import ast
-import inspect
 import json
 import sys
-import textwrap
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import Field, fields, is_dataclass
 from datetime import datetime
 from importlib.resources import files
-from itertools import pairwise
+from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from wsdiag import records as results
-from wsdiag.records import SCHEMA_VERSION, ServeEvent
-from wsdiag.render.base.schema_words import DEFINITIONS, describe
-from wsdiag.render.base.trace import TraceRecord
+from wsdiag.records import SCHEMA_VERSION
+from wsdiag.records.every import RECORDS
 
 PATH = Path(__file__).with_name("schema.json")
-"""The schema as it lies in the package; a test compares it with what the dataclasses say."""
+DOCUMENT = Path(__file__).parents[3] / "docs" / "json.md"
+MARKER = "<!-- From here on generated from the code: just generate -->\n"
 
-RECORDS: tuple[type, ...] = (*get_args(results.Record), *get_args(TraceRecord))
 _TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"
-_PLAIN = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
+_PLAIN = {
+    str: "string",
+    bytes: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    type(None): "null",
+}
 
 
 def schema_text() -> str:
     """The published schema, as `wsdiag --json-schema` prints it."""
     # not from PATH: in a zip file that is no file
     return files("wsdiag.render.base").joinpath("schema.json").read_text("utf-8").rstrip("\n")
+
+
+# -- dataclasses to JSON Schema ------------------------------------------------------------------
 
 
 def build_schema() -> dict[str, Any]:
@@ -57,57 +66,39 @@ def _type_name(record: type) -> str:
 
 
 def _record(record: type, definitions: dict[str, Any]) -> dict[str, Any]:
-    name = _type_name(record)
-    schema = _object(record, name, definitions)
+    schema = _object(record, definitions)
     head = {
-        member: {"const": value, "description": describe(name, member, None)}
-        for member, value in (("schema_version", SCHEMA_VERSION), ("type", name))
+        "schema_version": {
+            "const": SCHEMA_VERSION,
+            "description": "Version of this contract; another one may change what members mean.",
+        },
+        "type": {"const": _type_name(record), "description": "Which record this is."},
     }
     schema["properties"] = head | schema["properties"]
     schema["required"] = [*head, *schema["required"]]
     return schema
 
 
-def _object(shape: Any, name: str, definitions: dict[str, Any]) -> dict[str, Any]:
-    own = _own_words(shape)
-    hints = get_type_hints(shape, vars(sys.modules[shape.__module__]))
-    # ServeEvent.data is not a member: its members are the record's own
-    members = [f for f in fields(shape) if not (shape is ServeEvent and f.name == "data")]
+def _object(shape: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    hints = get_type_hints(shape, vars(sys.modules[shape.__module__]), include_extras=True)
+    members = [field for field in fields(shape) if not field.metadata.get("merged")]
     return {
         "type": "object",
-        "description": DEFINITIONS.get(name) or " ".join((shape.__doc__ or "").split()),
-        "properties": {
-            f.name: _described(
-                _member(f, hints[f.name], definitions), describe(name, f.name, own.get(f.name))
-            )
-            for f in members
-        },
+        "description": " ".join((shape.__doc__ or "").split()),
+        "properties": {f.name: _member(f, hints[f.name], definitions) for f in members},
         "required": [f.name for f in members if not f.metadata.get("omit_none")],
     }
 
 
-def _own_words(shape: Any) -> dict[str, str]:
-    """The strings that stand below a dataclass's fields, by field."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(shape))).body[0]
-    assert isinstance(body, ast.ClassDef)
-    found = {}
-    for field, below in pairwise(body.body):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            match below:
-                case ast.Expr(value=ast.Constant(value=str(text))):
-                    found[field.target.id] = " ".join(text.split())
-    return found
-
-
-def _described(schema: dict[str, Any], words: str | None) -> dict[str, Any]:
-    return schema if words is None else {**schema, "description": words}
-
-
 def _member(field: Field[Any], hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    words = ""
+    if get_origin(hint) is Annotated:
+        hint, words = get_args(hint)
     if field.metadata.get("omit_none"):  # left out rather than null
         rest = tuple(arm for arm in get_args(hint) if arm is not type(None))
         hint = Union[rest]  # noqa: UP007 - the arms are computed
-    return _schema(hint, definitions)
+    described = {"description": words if words.endswith("…") else words + "."} if words else {}
+    return _schema(hint, definitions) | described
 
 
 def _schema(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
@@ -118,7 +109,7 @@ def _schema(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     if is_dataclass(hint):
         name = hint.__name__  # type: ignore[union-attr]
         if name not in definitions:
-            definitions[name] = _object(hint, name, definitions)
+            definitions[name] = _object(hint, definitions)
         return {"$ref": f"#/$defs/{name}"}
     return _generic(hint, definitions)
 
@@ -135,16 +126,12 @@ def _generic(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     if origin in (tuple, list, Sequence):
         return {"type": "array", "items": _schema(arguments[0], definitions)}
     if origin in (dict, Mapping):
-        return _mapping(arguments[0], arguments[1], definitions)
+        return {
+            "type": "object",
+            "propertyNames": _schema(arguments[0], definitions),
+            "additionalProperties": _schema(arguments[1], definitions),
+        }
     return {}
-
-
-def _mapping(key: Any, value: Any, definitions: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "propertyNames": _schema(key, definitions),
-        "additionalProperties": _schema(value, definitions),
-    }
 
 
 def _union(arms: list[dict[str, Any]]) -> dict[str, Any]:
@@ -154,10 +141,65 @@ def _union(arms: list[dict[str, Any]]) -> dict[str, Any]:
     return arms[0] if len(arms) == 1 else {"anyOf": arms}
 
 
+# -- JSON Schema to Markdown ---------------------------------------------------------------------
+
+_SECTIONS = {"idle": "idle-probe", "error": "Errors", "trace": "Trace"}
+
+
+def build_markdown() -> str:
+    """The records' part of `docs/json.md`: a table for each record, by command, and its parts."""
+    definitions = build_schema()["$defs"]
+    names = [_type_name(record) for record in RECORDS]
+    lines: list[str] = []
+    for command, group in groupby(names, key=lambda name: name.partition(".")[0]):
+        lines += [f"## {_SECTIONS.get(command, command)}", ""]
+        for name in group:
+            lines += _table(f"`{name}`", definitions[name])
+    lines += ["## Objects inside records", ""]
+    for name in definitions:
+        if name.lower() not in names:  # an error inside a record is the record without its head
+            lines += _table(name, definitions[name])
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _table(title: str, schema: dict[str, Any]) -> Iterator[str]:
+    said = schema["description"].removeprefix(f"Record {title}: ")
+    yield from [f"### {title}", "", said[0].upper() + said[1:], "", "| member | type | |"]
+    yield "|---|---|---|"
+    for name, member in schema["properties"].items():
+        if name in ("schema_version", "type"):
+            continue
+        optional = "" if name in schema["required"] else " °"
+        yield f"| `{name}`{optional} | {_type_words(member)} | {member['description']} |"
+    yield ""
+
+
+def _type_words(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in schema:
+        return " or ".join(_type_words(arm) for arm in schema["anyOf"])
+    if schema.get("format") == "date-time":
+        return "time"
+    if "prefixItems" in schema:
+        return f"[{', '.join(_type_words(item) for item in schema['prefixItems'])}]"
+    if "items" in schema:
+        return f"array of {_type_words(schema['items'])}"
+    if "additionalProperties" in schema:
+        return f"object: name → {_type_words(schema['additionalProperties'])}"
+    names = schema["type"]
+    return names if isinstance(names, str) else " or ".join(names)
+
+
 def main() -> None:
-    """Rewrite the published schema: `python -m wsdiag.render.base.schema`."""
+    """Rewrite the published schema and the records' part of its document."""
     text = json.dumps(build_schema(), indent=2, ensure_ascii=False)
     PATH.write_text(text + "\n", encoding="utf-8")
+    head = DOCUMENT.read_text(encoding="utf-8").partition(MARKER)[0]
+    DOCUMENT.write_text(f"{head}{MARKER}\n{build_markdown()}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TextIO
 
+from wsdiag.render.base.escape import fold
+
 _PADDING = re.compile(r" +$", re.MULTILINE)
 
 
@@ -52,8 +54,6 @@ class SafeStream:
         return self._carried(text) == text
 
     def _carried(self, text: str) -> str:
-        from wsdiag.render.base.glyphs import fold
-
         return fold(text, self.encoding)
 
 

@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from wsdiag.render.base.escape import escape
-from wsdiag.render.base.records import to_line, to_record
-from wsdiag.render.base.redact import Redactor
+from wsdiag.render.base.escape import escape, fold
+from wsdiag.render.base.ndjson import to_line, to_record
+from wsdiag.render.base.redact import Redactor, map_text
 from wsdiag.render.base.streams import SafeStream
-from wsdiag.render.base.walk import map_text
 
 if TYPE_CHECKING:  # `-o json` draws nothing, so it does not wait for rich either
     from pathlib import Path
@@ -24,8 +23,7 @@ if TYPE_CHECKING:  # `-o json` draws nothing, so it does not wait for rich eithe
     from rich.text import Text
 
     from wsdiag.render.base.console import ColorMode
-    from wsdiag.render.base.glyphs import Glyphs
-    from wsdiag.render.ping.canvas import Dots
+    from wsdiag.render.base.glyphs import Dots, Glyphs
 
 T = TypeVar("T")
 
@@ -103,11 +101,7 @@ class Terminal:
     def _show(self, name: str, text: str) -> str:
         # tabs and line ends of a body are layout; anywhere else they could forge a line
         shown = escape(text, keep="\n" if name in _MULTILINE else "")
-        if not self.glyphs.ascii:
-            return shown
-        from wsdiag.render.base.glyphs import fold
-
-        return fold(shown)
+        return fold(shown) if self.glyphs.ascii else shown
 
     def print(self, view: RenderableType) -> None:
         """Print a view to stdout, laid out for its width."""

@@ -2,72 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import ClassVar, Literal, TextIO
+from datetime import datetime
+from typing import TextIO
 
 from rich.text import Text
 
 from wsdiag.render.base.escape import escape_bytes
-from wsdiag.render.base.figures import ms
-from wsdiag.render.base.records import to_line, to_record
+from wsdiag.render.base.ndjson import to_line, to_record
 from wsdiag.render.base.redact import Redactor
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced, TraceEvent
-from wsdiag.units import format_size
+from wsdiag.units import format_ms, format_size
 
 _OPCODES = {0: "CONT", 1: "TEXT", 2: "BINARY", 8: "CLOSE", 9: "PING", 10: "PONG"}
 _MARKS = {"sent": (">", "cyan"), "received": ("<", "magenta")}
 _EXCERPT_SHOWN = 64
-
-
-@dataclass(frozen=True, slots=True)
-class TracePhase:
-    """Record `trace.phase`: a phase of the dial ended; `detail` is what came of it."""
-
-    type: ClassVar[str] = "trace.phase"
-    url: str
-    time: datetime
-    phase: str
-    took_ms: float
-    ok: bool
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class TraceHeaders:
-    """Record `trace.headers`: the head of an HTTP message."""
-
-    type: ClassVar[str] = "trace.headers"
-    url: str
-    time: datetime
-    direction: Literal["sent", "received"]
-    first_line: str
-    headers: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TraceFrame:
-    """Record `trace.frame`: one WebSocket frame (RFC 6455, 5.2); `length` in bytes.
-
-    `excerpt`: the first bytes of its payload, unmasked; bytes that are not UTF-8 as `\\xff`.
-    """
-
-    type: ClassVar[str] = "trace.frame"
-    url: str
-    time: datetime
-    direction: Literal["sent", "received"]
-    opcode: int
-    fin: bool
-    rsv: tuple[bool, bool, bool]
-    masked: bool
-    length: int
-    excerpt: str
-
-
-TraceRecord = TracePhase | TraceHeaders | TraceFrame
 
 
 class TracePrinter:
@@ -76,13 +26,12 @@ class TracePrinter:
     def __init__(self, terminal: Terminal, *, urls: int = 1) -> None:
         self._terminal = terminal
         self._several = urls > 1
-        self._begin_ns: int | None = None
+        self._begin: datetime | None = None
 
     def __call__(self, event: TraceEvent) -> None:
         """Print one event."""
-        if self._begin_ns is None:
-            self._begin_ns = event.mono_ns
-        at = Text(f"{(event.mono_ns - self._begin_ns) / 1e9:+.6f} ", style="dim")
+        self._begin = self._begin or event.time
+        at = Text(f"{(event.time - self._begin).total_seconds():+.6f} ", style="dim")
         if self._several:
             at.append(self._terminal.text(event.url) + " ")
         for line in _lines(self._terminal, event):
@@ -102,7 +51,7 @@ def _phase(event: PhaseTraced) -> Text:
     ended = ("done", "green") if event.ok else ("failed", "bold red")
     detail = f": {event.detail}" if event.detail else ""
     return Text.assemble(
-        ("* ", "dim"), f"{event.phase} ", ended, f" in {ms(event.took_ms)} ms{detail}"
+        ("* ", "dim"), f"{event.phase} ", ended, f" in {format_ms(event.took_ms)} ms{detail}"
     )
 
 
@@ -135,34 +84,13 @@ def _payload(event: FrameTraced, limit: int) -> str:
 
 
 class TraceWriter:
-    """A tracer for `--trace FILE`: the same as NDJSON records, times from the wall clock."""
+    """A tracer for `--trace FILE`: the same as NDJSON records."""
 
     def __init__(self, stream: TextIO, redactor: Redactor) -> None:
         self._stream = stream
         self._redactor = redactor
-        # events carry monotonic times: one reading of both clocks turns them into dates
-        self._offset_ns = time.time_ns() - time.monotonic_ns()
 
     def __call__(self, event: TraceEvent) -> None:
         """Write one event."""
-        at = datetime.fromtimestamp((event.mono_ns + self._offset_ns) / 1e9, UTC)
-        self._stream.write(to_line(to_record(_record(event, at), self._redactor)))
+        self._stream.write(to_line(to_record(event, self._redactor)))
         self._stream.flush()
-
-
-def _record(event: TraceEvent, at: datetime) -> TraceRecord:
-    if isinstance(event, PhaseTraced):
-        return TracePhase(event.url, at, event.phase, event.took_ms, event.ok, event.detail)
-    if isinstance(event, HeadersTraced):
-        return TraceHeaders(event.url, at, event.direction, event.first_line, event.headers)
-    return TraceFrame(
-        event.url,
-        at,
-        event.direction,
-        event.opcode,
-        event.fin,
-        event.rsv,
-        event.masked,
-        event.length,
-        event.excerpt.decode("utf-8", "backslashreplace"),
-    )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from wsdiag.records import CheckResult, CheckSummary
-from wsdiag.render.check.groups import by_endpoint, endpoint_label
+from wsdiag.records.check import by_endpoint
 
 _MARKS = {"pass": "✅ pass", "warn": "⚠️ warn", "fail": "❌ fail", "skip": "➖ skip"}
 # The runner drops a step's whole summary above 1 MiB; what else the step writes needs room as well.
@@ -61,7 +61,7 @@ def _fitting(lines: Sequence[str]) -> str:
 
 
 def _title(result: CheckResult) -> str:
-    return f"{result.id}: {endpoint_label(result)}"
+    return f"{result.id}: {result.endpoint_label}"
 
 
 def _mark(result: CheckResult) -> str:

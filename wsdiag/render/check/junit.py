@@ -8,7 +8,7 @@ from datetime import datetime
 from xml.etree import ElementTree as ET
 
 from wsdiag.records import CheckResult
-from wsdiag.render.check.groups import by_endpoint
+from wsdiag.records.check import by_endpoint
 
 # XML 1.0, 2.2: characters that no document may hold, not even as references
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -9,11 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from wsdiag.records import CheckResult, CheckSummary, Status
-from wsdiag.render.base.figures import counted
+from wsdiag.records.check import by_endpoint
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
 from wsdiag.render.base.terminal import Terminal
-from wsdiag.render.check.groups import by_endpoint
-from wsdiag.units import format_duration
+from wsdiag.units import counted, format_duration, format_number
 
 _STYLES: dict[Status, str] = {"pass": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
 _ORDER: tuple[Status | None, ...] = ("skip", "pass", "warn", None, "fail")
@@ -81,7 +80,9 @@ def _name(result: CheckResult) -> Text:
 
 def _found(result: CheckResult) -> Text:
     text = Text("not measured: " if result.unmeasured else "")
-    text.append(result.detail or _figure(result.measured) or "")
+    seen = result.measured
+    shown = format_number(seen) if isinstance(seen, float) else "" if seen is None else str(seen)
+    text.append(result.detail or shown)
     if result.status in ("pass", "skip"):
         return text
     if result.rule:
@@ -89,12 +90,6 @@ def _found(result: CheckResult) -> Text:
     if result.why and result.status in ("warn", "fail"):
         text.append(f"\n{result.why}", style="dim italic")
     return text
-
-
-def _figure(value: str | float | None) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
-    return "" if value is None else str(value)
 
 
 def _counts(summary: CheckSummary, glyphs: Glyphs) -> Text:

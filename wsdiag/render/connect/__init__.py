@@ -1,0 +1,1 @@
+"""`connect` drawn: the answer, the phases as a `waterfall`, the facts (`view`)."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from wsdiag.records import ChainLink, ConnectResult, Error, HttpInfo, Phases, TcpFacts, TlsInfo
+from wsdiag.records import ChainLink, ConnectResult, HttpInfo, Phases, TcpFacts, TlsInfo
 from wsdiag.render.base.error import hint_lines
-from wsdiag.render.base.figures import ms
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.connect.waterfall import Waterfall, phases_of
+from wsdiag.units import counted, format_ms
 
 _BODY_LINES = 8
 _NAMES_SHOWN = 4
@@ -53,39 +54,40 @@ def connect_view(
     parts: list[RenderableType] = [*_answer(result, glyphs)]
     if quiet:
         return Group(*parts)
-    bars = phases_of(result.phases, result.error.phase if result.error else None)
+    failed = result.error.phase if result.error else None
+    bars = phases_of(result.phases, failed)
     if bars:
-        failed = result.error.phase if result.error else None
         parts += [Text(), Waterfall(bars, failed, glyphs)]
-    parts += [Text(), _facts(result, glyphs, verbose)]
+    facts = Table.grid(padding=(0, 2, 0, 0))
+    facts.add_column(style="dim", min_width=10, no_wrap=True)
+    facts.add_column(overflow="fold")
+    for name, value in _facts(result, glyphs, verbose):
+        facts.add_row("  " + name, value)
+    parts += [Text(), facts]
     if verbose and headers:
         parts += [Text(), *_headers(result)]
     elif result.error and result.http:
         parts += [*_refusal(result.http)]
-    parts += [_note(note, glyphs) for note in result.notes]
+    for note in result.notes:
+        table = Table.grid(padding=(0, 1, 0, 0))
+        table.add_row(Text(f"  {glyphs.warn}", style="bold yellow"), Text(note))
+        parts.append(table)
     return Group(*parts)
 
 
 def _answer(result: ConnectResult, glyphs: Glyphs) -> Iterator[RenderableType]:
-    if result.error is not None:
-        yield from _failure(result.error, glyphs)
+    error = result.error
+    if error is None:
+        took = connected_ms(result.phases)
+        said = "" if took is None else f" in {format_ms(took)} ms"
+        done = (f"{glyphs.ok} connected", "bold green")
+        yield Text.assemble(done, f" to {result.url}", (said, "bold"))
         return
-    took = connected_ms(result.phases)
-    yield Text.assemble(
-        (f"{glyphs.ok} connected", "bold green"),
-        f" to {result.url}",
-        ("" if took is None else f" in {ms(took)} ms", "bold"),
-    )
-
-
-def _failure(error: Error, glyphs: Glyphs) -> Iterator[RenderableType]:
-    tried = error.kind != "usage"  # else an option kept it from being tried
-    stage = (
-        f"{_STAGE.get(error.phase, error.phase)} failed" if tried else "an option cannot be used"
-    )
+    stage = f"{_STAGE.get(error.phase, error.phase)} failed"
+    if error.kind == "usage":  # it was not even tried
+        stage = "an option cannot be used"
     yield Text.assemble((f"{glyphs.bad} {stage}", "bold red"), f" for {error.url}")
-    yield Padding(Text(error.message, style="bold"), (0, 0, 0, 2))
-    for line in hint_lines(error.hint):
+    for line in (Text(error.message, style="bold"), *hint_lines(error.hint)):
         yield Padding(line, (0, 0, 0, 2))
 
 
@@ -109,18 +111,10 @@ def connected_ms(phases: Phases) -> float | None:
     return sum(known) if known else None
 
 
-def _facts(result: ConnectResult, glyphs: Glyphs, verbose: bool) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(style="dim", min_width=10, no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in _fact_rows(result, glyphs, verbose):
-        table.add_row("  " + name, value)
-    return table
-
-
-def _fact_rows(
+def _facts(
     result: ConnectResult, glyphs: Glyphs, verbose: bool
 ) -> Iterator[tuple[str, Text | str]]:
+    """Name and value of each row; rows without a name go with the one above."""
     if result.address:
         yield "address", result.address
     if result.proxy:
@@ -142,15 +136,11 @@ def _fact_rows(
     for number, hop in enumerate(result.hops):
         yield "" if number else "via", Text.assemble(hop.product, (f"  {hop.evidence}", "dim"))
     if result.ok:
-        yield "first ping", _first_ping(result.phases)
+        took = result.phases.ping_ms
+        no_pong = Text("no Pong", style="yellow")
+        yield "first ping", no_pong if took is None else f"{format_ms(took)} ms"
     if result.close:
         yield "close", _close(result, glyphs)
-
-
-def _first_ping(phases: Phases) -> Text | str:
-    if phases.ping_ms is None:
-        return Text("no Pong", style="yellow")
-    return f"{ms(phases.ping_ms)} ms"
 
 
 def _tls_rows(tls: TlsInfo, glyphs: Glyphs) -> Iterator[tuple[str, Text | str]]:
@@ -193,18 +183,17 @@ def _validity(tls: TlsInfo) -> Text:
     if days is None:
         return Text(tls.not_after or "")
     style = "bold red" if days < 0 else "yellow" if days < 14 else "green"
-    left = f"{days} days left" if days >= 0 else f"expired {_ago(-days - 1)} ago"
+    left = f"{counted(days, 'day')} left"
+    if days < 0:  # whole days until then: the first of them began when it ended
+        ago = counted(-days - 1, "day") if days < -1 else "less than a day"
+        left = f"expired {ago} ago"
     return Text.assemble(tls.not_after or "", "  ", (left, style))
-
-
-def _ago(days: int) -> str:
-    return "less than a day" if days == 0 else "a day" if days == 1 else f"{days} days"
 
 
 def _tcp(tcp: TcpFacts, glyphs: Glyphs) -> Text:
     parts = [
-        f"rtt {ms(tcp.rtt_ms)} ms" if tcp.rtt_ms is not None else "",
-        f"min {ms(tcp.min_rtt_ms)} ms" if tcp.min_rtt_ms is not None else "",
+        f"rtt {format_ms(tcp.rtt_ms)} ms" if tcp.rtt_ms is not None else "",
+        f"min {format_ms(tcp.min_rtt_ms)} ms" if tcp.min_rtt_ms is not None else "",
         f"mss {tcp.mss}" if tcp.mss is not None else "",
         f"retransmits {tcp.retransmits}" if tcp.retransmits is not None else "",
     ]
@@ -225,31 +214,18 @@ def _close(result: ConnectResult, glyphs: Glyphs) -> Text:
     return text
 
 
-def _note(note: str, glyphs: Glyphs) -> RenderableType:
-    table = Table.grid(padding=(0, 1, 0, 0))
-    table.add_row(Text(f"  {glyphs.warn}", style="bold yellow"), Text(note))
-    return table
-
-
 def _headers(result: ConnectResult) -> Iterator[RenderableType]:
     if result.request:
-        yield Text.assemble(("> ", "cyan"), f"GET {_target(result.reached or result.url)} HTTP/1.1")
+        # RFC 6455, 3: the resource name is the path and the query; a fragment is never sent
+        url = urlsplit(result.reached or result.url)
+        target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        yield Text.assemble(("> ", "cyan"), f"GET {target} HTTP/1.1")
         yield from _header_lines(">", result.request, "cyan")
     if result.http:
         status = f"HTTP/1.1 {result.http.status} {result.http.reason}".rstrip()
         yield Text.assemble(("< ", "magenta"), status)
         yield from _header_lines("<", result.http.headers, "magenta")
         yield from _body(result.http)
-
-
-def _target(url: str) -> str:
-    # RFC 6455, 3: the resource name is the path and the query; a fragment is never sent
-    scheme_less = url.partition("://")[2].partition("#")[0]
-    path = scheme_less.find("/")
-    query = scheme_less.find("?")
-    if path < 0 or 0 <= query < path:
-        return "/" + (scheme_less[query:] if query >= 0 else "")
-    return scheme_less[path:]
 
 
 def _header_lines(

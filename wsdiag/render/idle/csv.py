@@ -1,12 +1,12 @@
-"""`idle-probe -o csv`: a row a trial, then a row a verdict: tables of many endpoints (RFC 4180)."""
+"""`idle-probe -o csv`: one row per trial, then one per verdict."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from wsdiag.records import Drop, IdleEvent, IdleTrial, IdleVerdict
+from wsdiag.render.base.csv_rows import CsvRows, cell, decimals
 from wsdiag.render.base.terminal import Terminal
-from wsdiag.render.ping.csv import CsvRows, cell
 
 COLUMNS = (
     "url",
@@ -50,8 +50,8 @@ def _trial(trial: IdleTrial) -> dict[str, Any]:
         "idle_for_s": trial.idle_for_s,
         "interval_s": trial.interval_s,
         "outcome": trial.outcome,
-        "idle_s": _seconds(trial.idle_s),
-        "age_s": _seconds(trial.age_s),
+        "idle_s": decimals(trial.idle_s),
+        "age_s": decimals(trial.age_s),
     }
 
 
@@ -61,8 +61,8 @@ def _verdict(verdict: IdleVerdict) -> dict[str, Any]:
     return {
         "event": "verdict",
         "outcome": verdict.verdict,
-        "low_s": _seconds(found.low if found else None),
-        "high_s": _seconds(found.high if found else None),
+        "low_s": decimals(found.low if found else None),
+        "high_s": decimals(found.high if found else None),
         "ping": keeps.get("ping"),
         "pong": keeps.get("pong"),
         "tcp_keepalive": keeps.get("tcp-keepalive"),
@@ -73,7 +73,3 @@ def _verdict(verdict: IdleVerdict) -> dict[str, Any]:
 
 def _drop(drop: Drop | None) -> dict[str, Any]:
     return {} if drop is None else {"how": drop.how, "code": drop.code}
-
-
-def _seconds(value: float | None) -> str | None:
-    return None if value is None else f"{value:.3f}"

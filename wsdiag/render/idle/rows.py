@@ -1,15 +1,17 @@
-"""What the idle timeline shows: one lane a connection, built from the probe's events."""
+"""The rows of the idle timeline: one per connection, from the probe's events."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import get_args
 
 from wsdiag.records import IdleTrial, TrialActivity, TrialKind, TrialStarted
-from wsdiag.render.base.figures import seconds
+from wsdiag.units import format_seconds
 
 MOST_MARKS = 400
-"""Activity marks kept a lane: more than any terminal has columns."""
+"""Activity marks kept per row: more than any terminal has columns."""
 
 
 @dataclass(slots=True)
@@ -20,12 +22,6 @@ class TimelineRow:
     begin_s: float
     marks: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=MOST_MARKS))
     ended: IdleTrial | None = None
-
-    @property
-    def name(self) -> str:
-        """`idle 30 s`, `ping 20 s`: the trial and its period."""
-        period = self.started.idle_for_s or self.started.interval_s
-        return self.started.trial + (f" {seconds(period)}" if period else "")
 
     @property
     def planned_end_s(self) -> float:
@@ -46,7 +42,7 @@ class TimelineRow:
 
 
 class TimelineRows:
-    """All lanes of a run, by URL, in the order in which they opened."""
+    """All rows of a run, by URL, in the order in which they opened."""
 
     def __init__(self) -> None:
         self._by_key: dict[tuple[str, int], TimelineRow] = {}
@@ -58,65 +54,55 @@ class TimelineRows:
 
     def mark(self, event: TrialActivity) -> None:
         """Bytes crossed a connection."""
-        lane = self._by_key.get((event.url, event.connection))
-        if lane is not None:
-            lane.marks.append((lane.begin_s + event.at_s, event.direction))
+        row = self._by_key.get((event.url, event.connection))
+        if row is not None:
+            row.marks.append((row.begin_s + event.at_s, event.direction))
 
     def end(self, event: IdleTrial) -> None:
         """A connection's outcome is known."""
-        lane = self._by_key.get((event.url, event.connection))
-        if lane is None:
+        row = self._by_key.get((event.url, event.connection))
+        if row is None:
             self.refused += event.outcome == "refused"
             return
-        lane.ended = event
-        lane.begin_s = event.started_s or lane.begin_s
+        row.ended = event
+        row.begin_s = event.started_s or row.begin_s
 
     def __len__(self) -> int:
         return len(self._by_key)
 
     @property
     def all(self) -> list[TimelineRow]:
-        """Every lane."""
+        """Every row."""
         return list(self._by_key.values())
 
     @property
     def horizon_s(self) -> float:
-        """Where the last lane ends if nothing drops it, in seconds."""
-        return max((lane.end_s or lane.planned_end_s for lane in self.all), default=1.0)
+        """Where the last row ends if nothing drops it, in seconds."""
+        return max((row.end_s or row.planned_end_s for row in self.all), default=1.0)
 
-    def rows(self, most: int) -> list[list[TimelineRow]]:
-        """Lanes in at most about `most` rows: one each, or alike ones folded into one row."""
-        for key in (_alone, _by_kind, _by_trial):
+    def grouped(self, most: int) -> list[list[TimelineRow]]:
+        """Connections in at most about `most` rows: one each, or those alike in one."""
+        keys: tuple[Callable[[TrialStarted], object], ...] = (
+            lambda started: (started.url, started.connection),
+            lambda started: (started.url, started.trial, started.idle_for_s is not None),
+            lambda started: (started.url, started.trial),
+        )
+        for key in keys:
             groups: dict[object, list[TimelineRow]] = {}
-            for lane in sorted(self.all, key=_order):
-                groups.setdefault(key(lane), []).append(lane)
+            for row in sorted(self.all, key=_order):
+                groups.setdefault(key(row.started), []).append(row)
             if len(groups) <= most:
                 break
         return list(groups.values())
 
 
-_TRIALS: tuple[TrialKind, ...] = ("idle", "ping", "pong", "tcp-keepalive", "push", "data")
+def _order(row: TimelineRow) -> tuple[str, int, bool, float, int]:
+    started = row.started
+    kind, period_s = get_args(TrialKind).index(started.trial), started.idle_for_s
+    return started.url, kind, period_s is not None, period_s or 0.0, started.connection
 
 
-def _order(lane: TimelineRow) -> tuple[str, int, bool, float, int]:
-    started = lane.started
-    rung = started.idle_for_s or 0.0
-    return (
-        started.url,
-        _TRIALS.index(started.trial),
-        started.idle_for_s is not None,
-        rung,
-        started.connection,
-    )
-
-
-def _alone(lane: TimelineRow) -> object:
-    return lane.started.url, lane.started.connection
-
-
-def _by_kind(lane: TimelineRow) -> object:
-    return lane.started.url, lane.started.trial, lane.started.idle_for_s is not None
-
-
-def _by_trial(lane: TimelineRow) -> object:
-    return lane.started.url, lane.started.trial
+def trial_name(trial: TrialStarted | IdleTrial) -> str:
+    """A trial and its period: `idle 30 s`, `ping 20 s`."""
+    period_s = trial.idle_for_s or trial.interval_s
+    return trial.trial + (f" {format_seconds(period_s)}" if period_s else "")

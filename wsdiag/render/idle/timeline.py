@@ -11,10 +11,10 @@ from operator import itemgetter
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from wsdiag.render.base.drops import short_drop
-from wsdiag.render.base.figures import seconds
+from wsdiag.records.drops import short_drop
 from wsdiag.render.base.glyphs import Glyphs
-from wsdiag.render.idle.rows import TimelineRow, TimelineRows
+from wsdiag.render.idle.rows import TimelineRow, TimelineRows, trial_name
+from wsdiag.units import format_seconds
 
 _NAME, _STATUS = 18, 20
 _NARROW = 60
@@ -23,12 +23,12 @@ _STEPS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 
 @dataclass(slots=True)
 class Timeline:
-    """A renderable over lanes at `now_s` seconds; `rows` bounds its height (axis not counted)."""
+    """Draws rows at `now_s` seconds; `most_rows` bounds its height, the axis not counted."""
 
-    lanes: TimelineRows
+    rows: TimelineRows
     now_s: float
     glyphs: Glyphs
-    rows: int = 100
+    most_rows: int = 100
     final: bool = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -38,8 +38,8 @@ class Timeline:
         """The rows, then the axis."""
         name, status = (_NAME, _STATUS) if width >= _NARROW else (12, 0)
         columns = max(width - name - status - 2, 8)
-        horizon = max(self.lanes.horizon_s, self.now_s if not self.final else 0.0, 0.1)
-        for group in self.lanes.rows(self.rows):
+        horizon = max(self.rows.horizon_s, self.now_s if not self.final else 0.0, 0.1)
+        for group in self.rows.grouped(self.most_rows):
             line = Text(_fit(_title(group), name).ljust(name), no_wrap=True, overflow="crop")
             line.append_text(self._bar(group, columns, horizon))
             if status:
@@ -53,37 +53,37 @@ class Timeline:
         def at(moment: float) -> int:
             return min(max(int(moment / horizon * columns), 0), columns - 1)
 
-        for lane in group:
-            self._draw_span(cells, at, lane)
-        for lane in group:
-            for moment, direction in lane.marks:
+        for row in group:
+            self._draw_span(cells, at, row)
+        for row in group:
+            for moment, direction in row.marks:
                 sign = self.glyphs.sent if direction == "sent" else self.glyphs.seen
                 cells[at(moment)] = (sign, "cyan")
-        for lane in group:
-            if (mark := self._end_mark(lane)) is not None:
-                cells[at(lane.end_s or 0.0)] = mark
+        for row in group:
+            if (mark := self._end_mark(row)) is not None:
+                cells[at(row.end_s or 0.0)] = mark
         line = Text(no_wrap=True, overflow="crop")
         for style, run in groupby(cells, key=itemgetter(1)):
             line.append("".join(sign for sign, _ in run), style=style)
         return line
 
     def _draw_span(
-        self, cells: list[tuple[str, str]], at: Callable[[float], int], lane: TimelineRow
+        self, cells: list[tuple[str, str]], at: Callable[[float], int], row: TimelineRow
     ) -> None:
-        end = lane.end_s if lane.end_s is not None else self.now_s
-        for column in range(at(lane.begin_s), at(end) + 1):
+        end = row.end_s if row.end_s is not None else self.now_s
+        for column in range(at(row.begin_s), at(end) + 1):
             cells[column] = (self.glyphs.alive, "green")
-        if lane.ended is None:
-            for column in range(at(end) + 1, at(lane.planned_end_s) + 1):
+        if row.ended is None:
+            for column in range(at(end) + 1, at(row.planned_end_s) + 1):
                 if cells[column][0] == " ":
                     cells[column] = (self.glyphs.wait, "dim")
 
-    def _end_mark(self, lane: TimelineRow) -> tuple[str, str] | None:
-        if lane.ended is None:
+    def _end_mark(self, row: TimelineRow) -> tuple[str, str] | None:
+        if row.ended is None:
             return None
-        if lane.dropped:
+        if row.dropped:
             return self.glyphs.bad, "bold red"
-        if lane.ended.outcome == "alive" and lane.started.idle_for_s is not None:
+        if row.ended.outcome == "alive" and row.started.idle_for_s is not None:
             return self.glyphs.ok, "bold green"
         return self.glyphs.end, "dim"
 
@@ -103,10 +103,10 @@ class Timeline:
 
 def _title(group: Sequence[TimelineRow]) -> str:
     if len(group) == 1:
-        return group[0].name
-    rungs = [lane.started.idle_for_s for lane in group if lane.started.idle_for_s is not None]
-    if rungs and len(rungs) == len(group):
-        return f"idle {min(rungs):g}-{max(rungs):g} s"
+        return trial_name(group[0].started)
+    periods = [row.started.idle_for_s for row in group if row.started.idle_for_s is not None]
+    if periods and len(periods) == len(group):
+        return f"idle {min(periods):g}-{max(periods):g} s"
     return f"{group[0].started.trial} x{len(group)}"
 
 
@@ -116,22 +116,22 @@ def _fit(text: str, width: int) -> str:
 
 def _status(group: Sequence[TimelineRow], width: int) -> Text:
     """What became of the group, in a word or two."""
-    drops = [lane.ended for lane in group if lane.dropped and lane.ended is not None]
+    drops = [row.ended for row in group if row.dropped and row.ended is not None]
     if drops:
         first = drops[0]
         how = short_drop(first.drop) if first.drop is not None else first.outcome
         many = f"{len(drops)}x " if len(group) > 1 else ""
-        after = f" {seconds(first.idle_s)}" if first.idle_s is not None else ""
+        after = f" {format_seconds(first.idle_s)}" if first.idle_s is not None else ""
         return Text(_fit(f"{many}{how}{after}", width), style="red")
-    open_lanes = sum(lane.ended is None for lane in group)
-    if open_lanes:
-        return Text("alive" if len(group) == 1 else f"{open_lanes} alive", style="green")
-    outcomes = Counter(lane.ended.outcome for lane in group if lane.ended is not None)
+    still_open = sum(row.ended is None for row in group)
+    if still_open:
+        return Text("alive" if len(group) == 1 else f"{still_open} alive", style="green")
+    outcomes = Counter(row.ended.outcome for row in group if row.ended is not None)
     word, count = outcomes.most_common(1)[0]
-    shown = {"alive": "answered" if _asked(group) else "alive", "aborted": "not needed"}
+    shown = {"alive": "answered" if _asked(group) else "alive", "aborted": "stopped early"}
     text = shown.get(word, word)
     return Text(text if len(group) == 1 else f"{count}x {text}", style="dim")
 
 
 def _asked(group: Sequence[TimelineRow]) -> bool:
-    return all(lane.started.idle_for_s is not None for lane in group)
+    return all(row.started.idle_for_s is not None for row in group)

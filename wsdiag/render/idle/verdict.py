@@ -33,10 +33,10 @@ def verdict_view(
         parts.append(Text(verdict.url, style="bold"))
     parts += _answer(verdict, glyphs)
     if not quiet:
-        parts += _evidence(verdict, glyphs)
+        parts += _bullets(None, verdict.explanation[1:], glyphs)
         parts += _keepalives(verdict, glyphs)
         parts += _candidates(verdict.candidates)
-        parts += _advice(verdict.advice)
+        parts += _bullets("what to set", verdict.advice, glyphs)
     return Group(*parts)
 
 
@@ -55,19 +55,25 @@ def _answer(verdict: IdleVerdict, glyphs: Glyphs) -> Iterator[RenderableType]:
 
 
 def _requirement(verdict: IdleVerdict, glyphs: Glyphs) -> RenderableType:
-    wanted = f"required: {format_duration(verdict.required_s or 0.0)} without traffic"
+    wanted = f"{format_duration(verdict.required_s or 0.0)} without traffic"
     if verdict.require_ok is None:
-        return _hanging(Text(glyphs.warn, style="yellow"), Text(f"{wanted}: not measured"))
-    mark, word, style = (
-        (glyphs.ok, "holds", "green") if verdict.require_ok else (glyphs.bad, "FAILED", "bold red")
-    )
-    return _hanging(Text(mark, style=style), Text.assemble(f"{wanted}: ", (word, style)))
+        said = f"not measured whether it survives {wanted}, as required"
+        return _hanging(Text(glyphs.warn, style="yellow"), Text(said))
+    if verdict.require_ok:
+        return _hanging(Text(glyphs.ok, style="green"), Text(f"survives {wanted}, as required"))
+    said = f"does not survive {wanted}, as required"
+    return _hanging(Text(glyphs.bad, style="bold red"), Text(said, style="bold red"))
 
 
-def _evidence(verdict: IdleVerdict, glyphs: Glyphs) -> Iterator[RenderableType]:
-    if verdict.explanation[1:]:
-        yield Text()
-    for sentence in verdict.explanation[1:]:
+def _bullets(
+    title: str | None, sentences: Sequence[str], glyphs: Glyphs
+) -> Iterator[RenderableType]:
+    if not sentences:
+        return
+    yield Text()
+    if title is not None:
+        yield Text(title, style="bold")
+    for sentence in sentences:
         yield _hanging(Text(glyphs.bullet, style="dim"), Text(sentence))
 
 
@@ -100,20 +106,6 @@ def _candidates(candidates: Sequence[Candidate]) -> Iterator[RenderableType]:
             Text(default, style="dim"),
             Text(candidate.why or "", style="dim"),
         )
-    yield Padding(table, (0, 0, 0, 2))
-
-
-def _advice(lines: Sequence[str]) -> Iterator[RenderableType]:
-    if not lines:
-        return
-    yield Text()
-    yield Text("what to set", style="bold")
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", max_width=30)
-    table.add_column(overflow="fold")
-    for line in lines:
-        where, colon, what = line.partition(": ")
-        table.add_row(Text(where), Text(what)) if colon else table.add_row("", Text(line))
     yield Padding(table, (0, 0, 0, 2))
 
 

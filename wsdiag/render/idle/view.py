@@ -1,22 +1,21 @@
-"""How `idle-probe` shows itself: a live timeline on a terminal, progress lines elsewhere."""
+"""`idle-probe` for people: a live timeline on a terminal, progress lines elsewhere."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from wsdiag.records import Error, IdleEvent, IdleTrial, IdleVerdict, TrialActivity, TrialStarted
-from wsdiag.render.base.drops import describe_drop
+from wsdiag.records.drops import describe_drop
 from wsdiag.render.base.error import print_error
-from wsdiag.render.base.figures import seconds
 from wsdiag.render.base.live import Lines, LiveScreen
+from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
-from wsdiag.render.idle.rows import TimelineRows
+from wsdiag.render.idle.rows import TimelineRows, trial_name
 from wsdiag.render.idle.timeline import Timeline
 from wsdiag.render.idle.verdict import verdict_view
 from wsdiag.units import format_duration
@@ -25,89 +24,101 @@ _FINAL_ROWS = 12
 _SAVED_ROWS = 40
 
 
-class IdleLines:
+class IdleHistory:
+    """Everything that was worth showing in one run, and the views of it that last."""
+
+    def __init__(
+        self, terminal: Terminal, urls: Sequence[str], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._terminal, self._several, self._clock = terminal, len(urls) > 1, clock
+        self._begin = clock()
+        self.rows = TimelineRows()
+        self.verdicts: list[IdleVerdict] = []
+        self.errors: list[Error] = []
+
+    def start(self) -> None:
+        """Time counts from here."""
+        self._begin = self._clock()
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since the start."""
+        return self._clock() - self._begin
+
+    def take(self, event: IdleEvent) -> None:
+        """Take one event in."""
+        if isinstance(event, TrialStarted):
+            self.rows.start(event, self.now_s)
+        elif isinstance(event, TrialActivity):
+            self.rows.mark(event)
+        elif isinstance(event, IdleTrial):
+            self.rows.end(event)
+        elif isinstance(event, IdleVerdict):
+            self.verdicts.append(self._terminal.clean(event))
+        else:
+            self.errors.append(event)
+
+    def verdict_views(self, *, quiet: bool = False) -> list[RenderableType]:
+        """Each verdict, or with `quiet` its answer alone, a blank line between two."""
+        views: list[RenderableType] = []
+        for verdict in self.verdicts:
+            views += [Text()] if views else []
+            views.append(
+                verdict_view(verdict, self._terminal.glyphs, quiet=quiet, name=self._several)
+            )
+        return views
+
+    def whole(self, rows: int) -> Group:
+        """Timeline, in about so many rows, and verdicts."""
+        parts: list[RenderableType] = []
+        if len(self.rows):
+            parts.append(Timeline(self.rows, self.now_s, self._terminal.glyphs, rows, True))
+            parts += [Text()] if self.verdicts else []
+        return Group(*parts, *self.verdict_views())
+
+    def save(self) -> None:
+        """Timeline and verdicts into the file that `--save` names, if any; OSError."""
+        self._terminal.save(self.whole(_SAVED_ROWS), title="wsdiag idle-probe")
+
+
+class IdleLines(EventOutput):
     """Progress on stderr as it happens, the verdict on stdout at the end."""
 
     def __init__(
         self, terminal: Terminal, urls: Sequence[str], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._terminal = terminal
-        self._several = len(urls) > 1
-        self._clock = clock
-        self._begin = clock()
-        self._lanes = TimelineRows()
-        self._verdicts: list[IdleVerdict] = []
-        self._errors: list[Error] = []
-
-    @property
-    def _now_s(self) -> float:
-        return self._clock() - self._begin
+        self._history = IdleHistory(terminal, urls, clock)
 
     def start(self) -> None:
         """Time counts from here."""
-        self._begin = self._clock()
+        self._history.start()
 
     def handle(self, event: IdleEvent) -> None:
-        """Take one event in, and say what is worth a line."""
-        if not self._terminal.quiet:
-            self._say(event)
-        self.take(event)
+        """Take one event in, and print the fate of each connection."""
+        quiet = self._terminal.quiet
+        if isinstance(event, IdleTrial) and event.outcome != "aborted" and not quiet:
+            at = Text(f"{self._history.now_s:7.1f} s  ", style="dim")
+            self._terminal.log(at.append_text(trial_line(self._terminal.clean(event))))
+        self._history.take(event)
 
     def finish(self) -> None:
         """Print the verdicts; save timeline and verdicts where that was asked for."""
-        for error in self._errors:
+        for error in self._history.errors:
             print_error(self._terminal, error)
-        for number, verdict in enumerate(self._verdicts):
-            if number:
-                self._terminal.print(Text())
-            self._terminal.print(self._verdict(verdict, quiet=self._terminal.quiet))
-        self.save()
-
-    def save(self) -> None:
-        """Timeline and verdicts into the file that `--save` names, if any; OSError."""
-        self._terminal.save(self._whole(_SAVED_ROWS), title="wsdiag idle-probe")
-
-    def stop(self) -> None:
-        """Nothing to restore."""
-
-    def take(self, event: IdleEvent) -> None:
-        """Take one event in, and say nothing."""
-        if isinstance(event, TrialStarted):
-            self._lanes.start(event, self._now_s)
-        elif isinstance(event, TrialActivity):
-            self._lanes.mark(event)
-        elif isinstance(event, IdleTrial):
-            self._lanes.end(event)
-        elif isinstance(event, IdleVerdict):
-            self._verdicts.append(self._terminal.clean(event))
-        else:
-            self._errors.append(event)
-
-    def _say(self, event: IdleEvent) -> None:
-        if isinstance(event, IdleTrial) and event.outcome != "aborted":
-            at = Text(f"{self._now_s:7.1f} s  ", style="dim")
-            self._terminal.log(at.append_text(trial_line(self._terminal.clean(event))))
-
-    def _verdict(self, verdict: IdleVerdict, *, quiet: bool = False) -> RenderableType:
-        return verdict_view(verdict, self._terminal.glyphs, quiet=quiet, name=self._several)
-
-    def _whole(self, rows: int) -> Group:
-        """Timeline and verdicts in one view."""
-        parts: list[RenderableType] = []
-        if len(self._lanes):
-            parts += [Timeline(self._lanes, self._now_s, self._terminal.glyphs, rows, True), Text()]
-        for verdict in self._verdicts:
-            parts += [self._verdict(verdict), Text()]
-        return Group(*parts[:-1])
+        for view in self._history.verdict_views(quiet=self._terminal.quiet):
+            self._terminal.print(view)
+        self._history.save()
 
 
-class IdleScreen(IdleLines):
-    """The live timeline. `handle()` only queues: the drawing thread owns the lanes."""
+class IdleScreen(EventOutput):
+    """The live timeline. `handle()` only queues: the drawing thread owns the history."""
 
     def __init__(
         self, terminal: Terminal, urls: Sequence[str], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        super().__init__(terminal, urls, clock)
+        self._terminal = terminal
+        self._history = IdleHistory(terminal, urls, clock)
         self._urls = [terminal.text(url) for url in urls]
         self._queue: deque[IdleEvent] = deque()
         self._drawn_s = -1.0
@@ -115,7 +126,7 @@ class IdleScreen(IdleLines):
 
     def start(self) -> None:
         """Take the screen."""
-        super().start()
+        self._history.start()
         self._screen.start()
 
     def handle(self, event: IdleEvent) -> None:
@@ -129,38 +140,34 @@ class IdleScreen(IdleLines):
     def finish(self) -> None:
         """Leave timeline and verdicts on the normal screen; save them."""
         self.stop()
-        self._take_in()
-        for error in self._errors:
+        self._take_queued()
+        for error in self._history.errors:
             print_error(self._terminal, error)
-        whole = self._whole(_FINAL_ROWS)
+        whole = self._history.whole(_FINAL_ROWS)
         self._terminal.print(whole)
-        self._repeat_answers(whole)
-        self.save()
-
-    def _repeat_answers(self, whole: Group) -> None:
-        """Say the answers once more where the first ones have scrolled away above the advice."""
         console = self._terminal.out
-        if len(console.render_lines(whole, pad=False)) < console.height:
-            return
-        for verdict in self._verdicts:
-            self._terminal.print(Text())
-            self._terminal.print(self._verdict(verdict, quiet=True))
+        if len(console.render_lines(whole, pad=False)) >= console.height:
+            # the answers have scrolled away above the advice
+            for view in self._history.verdict_views(quiet=True):
+                self._terminal.print(Text())
+                self._terminal.print(view)
+        self._history.save()
 
-    def _take_in(self) -> bool:
+    def _take_queued(self) -> bool:
         taken = bool(self._queue)
         while self._queue:
-            self.take(self._queue.popleft())
+            self._history.take(self._queue.popleft())
         return taken
 
     def draw(self, width: int, height: int, resized: bool) -> Lines | None:
         """The frame for a terminal of this size; None while nothing would look different."""
-        changed, now_s = self._take_in(), self._now_s
+        changed, now_s = self._take_queued(), self._history.now_s
         # without news a bar grows by a column, and the clock goes on by a second
-        stale = now_s - self._drawn_s >= min(self._lanes.horizon_s / width, 1.0)
+        stale = now_s - self._drawn_s >= min(self._history.rows.horizon_s / width, 1.0)
         if not (changed or resized or stale):
             return None
         self._drawn_s = now_s
-        timeline = Timeline(self._lanes, now_s, self._terminal.glyphs, max(height - 5, 3))
+        timeline = Timeline(self._history.rows, now_s, self._terminal.glyphs, max(height - 5, 3))
         console = self._terminal.out
         view = Group(self._title(), Text(), timeline, Text(), self._foot())
         return console.render_lines(view, console.options.update(width=width), pad=False)
@@ -170,18 +177,19 @@ class IdleScreen(IdleLines):
         return Text.assemble(("IDLE-PROBE ", "bold"), where, no_wrap=True, overflow="ellipsis")
 
     def _foot(self) -> Text:
-        lanes = self._lanes.all
-        alive = sum(lane.ended is None for lane in lanes)
-        dropped = sum(lane.dropped for lane in lanes)
-        left = max(self._lanes.horizon_s - self._now_s, 0.0)
+        rows = self._history.rows
+        alive = sum(row.ended is None for row in rows.all)
+        dropped = sum(row.dropped for row in rows.all)
+        now_s = self._history.now_s
+        left = max(rows.horizon_s - now_s, 0.0)
         dot = f" {self._terminal.glyphs.dot} "
         facts = [
-            format_duration(int(self._now_s)) if self._now_s >= 1 else "0 s",
+            format_duration(int(now_s)) if now_s >= 1 else "0 s",
             f"{alive} open",
             f"{dropped} dropped",
         ]
-        if self._lanes.refused:
-            facts.append(f"{self._lanes.refused} refused")
+        if rows.refused:
+            facts.append(f"{rows.refused} refused")
         if alive:
             facts.append(f"at most {format_duration(int(left) + 1)} left")
         return Text(
@@ -192,53 +200,28 @@ class IdleScreen(IdleLines):
         )
 
 
-class IdleOutput(Protocol):
-    """Whatever takes the events of a probe in and ends with them."""
+class IdlePicture(EventOutput):
+    """Timeline and verdicts, for `--save` beside an output of data."""
+
+    def __init__(self, terminal: Terminal, urls: Sequence[str]) -> None:
+        self._history = IdleHistory(terminal, urls)
 
     def start(self) -> None:
-        """Before the first event."""
+        """Time counts from here."""
+        self._history.start()
 
     def handle(self, event: IdleEvent) -> None:
-        """One event."""
+        """Take one event in."""
+        self._history.take(event)
 
     def finish(self) -> None:
-        """After the last event."""
-
-    def stop(self) -> None:
-        """Give back what was taken."""
-
-
-class SavedIdle:
-    """An output of data, with the picture for `--save` beside it."""
-
-    def __init__(self, shown: IdleOutput, terminal: Terminal, urls: Sequence[str]) -> None:
-        self._shown, self._picture = shown, IdleLines(terminal, urls)
-
-    def start(self) -> None:
-        """Begin both."""
-        self._shown.start()
-        self._picture.start()
-
-    def handle(self, event: IdleEvent) -> None:
-        """One event, for both."""
-        self._shown.handle(event)
-        self._picture.take(event)
-
-    def finish(self) -> None:
-        """End the output, then write the picture; OSError when the file cannot be written."""
-        self._shown.finish()
-        self._picture.save()
-
-    def stop(self) -> None:
-        """Give back what the output took."""
-        self._shown.stop()
+        """Write the file; OSError when it cannot."""
+        self._history.save()
 
 
 def trial_line(trial: IdleTrial) -> Text:
     """One connection's fate, cleaned, in a line."""
-    period = trial.idle_for_s or trial.interval_s
-    name = trial.trial + (f" {seconds(period)}" if period else "")
-    line = Text(f"{name:<18} ")
+    line = Text(f"{trial_name(trial):<18} ")
     if trial.outcome in ("dropped", "silent"):
         how = describe_drop(trial.drop) if trial.drop is not None else trial.outcome
         after = f" after {trial.idle_s:.2f} s idle" if trial.idle_s is not None else ""
@@ -246,10 +229,3 @@ def trial_line(trial: IdleTrial) -> Text:
     style = "green" if trial.outcome == "alive" else "yellow"
     line.append(trial.outcome, style=style)
     return line.append(f": {trial.detail}") if trial.detail else line
-
-
-def idle_view(terminal: Terminal, urls: Sequence[str]) -> IdleLines:
-    """The view for this terminal: a live timeline, or lines."""
-    # frames traced by -v go to stderr, which is mostly the same terminal: no screen to share
-    live = terminal.live and not terminal.verbose
-    return IdleScreen(terminal, urls) if live else IdleLines(terminal, urls)

@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _STEPS = (1.0, 2.0, 5.0, 10.0)
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _SPANS = (
-    1,
-    2,
-    5,
-    10,
-    15,
-    20,
-    30,
-    60,
-    120,
-    300,
-    600,
-    900,
-    1800,
-    3600,
-    7200,
-    14400,
-    21600,
-    43200,
-    86400,
-    172800,
-    604800,
+    *(1, 2, 5, 10, 15, 20, 30),
+    *(n * _MINUTE for n in (1, 2, 5, 10, 15, 30)),
+    *(n * _HOUR for n in (1, 2, 4, 6, 12)),
+    *(n * _DAY for n in (1, 2, 7)),
 )
+"""Steps between ticks on a time axis, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +70,7 @@ def _multiples(low: float, high: float, step: float) -> tuple[float, ...]:
 
 def _logarithmic(lowest: float, highest: float, ticks: int, top: float | None) -> Scale:
     low = _round_below(max(lowest, highest / 1e6, 1e-3))
-    high = top if top is not None else _round_above(highest)
+    high = top if top is not None else _round_step(highest)
     high = max(high, low * 2)
     for steps in ((1.0, 2.0, 5.0), (1.0,)):
         marks = _log_marks(low, high, steps)
@@ -100,22 +85,9 @@ def _log_marks(low: float, high: float, steps: Sequence[float]) -> tuple[float, 
     return tuple(mark for mark in every if low * (1 - 1e-9) <= mark <= high * (1 + 1e-9))
 
 
-def _round_above(value: float) -> float:
-    return _round_step(value)
-
-
 def _round_below(value: float) -> float:
     magnitude = 10.0 ** math.floor(math.log10(value) + 1e-9)
     return max(step * magnitude for step in _STEPS[:3] if step * magnitude <= value * (1 + 1e-9))
-
-
-def latency_label(value_ms: float, micro: str = "µ") -> str:
-    """A tick in the unit that suits it: `200 µs`, `5 ms`, `1.5 s`."""
-    if value_ms == 0:
-        return "0"
-    if value_ms < 0.9995:
-        return f"{value_ms * 1e3:.4g} {micro}s"
-    return f"{value_ms:.4g} ms" if value_ms < 999.5 else f"{value_ms / 1e3:.4g} s"
 
 
 def time_step(span_s: float, most: int) -> float:
@@ -126,15 +98,13 @@ def time_step(span_s: float, most: int) -> float:
     return next((float(step) for step in _SPANS if step >= least), least)
 
 
-def time_label(seconds: float) -> str:
-    """A moment on the time axis: `0.5s`, `90s`, `2m30s`, `2h`."""
-    if seconds < 120:
-        return f"{seconds:.4g}s"
-    whole = round(seconds)
-    parts = (
-        (whole // 86400, "d"),
-        (whole // 3600 % 24, "h"),
-        (whole // 60 % 60, "m"),
-        (whole % 60, "s"),
-    )
-    return "".join(f"{value}{unit}" for value, unit in parts if value)
+def layout_labels(places: Mapping[int, str], width: int) -> str:
+    """Labels centred under their columns, those that would touch another left out."""
+    line = [" "] * width
+    for column in sorted(places):
+        label = places[column]
+        begin = min(max(column - len(label) // 2, 0), max(width - len(label), 0))
+        around = line[max(begin - 1, 0) : begin + len(label) + 1]
+        if begin + len(label) <= width and all(char == " " for char in around):
+            line[begin : begin + len(label)] = label
+    return "".join(line)

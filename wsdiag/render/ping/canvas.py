@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-Dots = Literal["braille", "block", "ascii"]
+from wsdiag.render.base.glyphs import Dots
 
 # Unicode 16, Braille Patterns: bits of dots 1-2-3-7 (left, downwards) and 4-5-6-8 (right)
 _LEFT, _RIGHT = (0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80)

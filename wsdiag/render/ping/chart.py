@@ -1,12 +1,31 @@
 """Latency over time as a line of dots, with losses, late Pongs and outliers marked.
 
-A pure renderable: the same samples at the same size give the same picture. Its cost depends on
-its size, not on the number of samples: moments are merged into dot columns, lowest to highest.
+A pure renderable: the same samples at the same size give the same picture, at a cost that depends
+on its size and not on the number of samples. How a frame comes about:
+
+Time is cut into dot columns, finer than characters (Braille has two a character). The buckets of
+each series are merged into them. Nothing is decimated: a column is a stroke from the lowest to the
+highest round trip in it, so that one slow Pong among thousands is seen. Columns begin at multiples
+of their width, not at the edge of the window: a sample keeps its column while the window scrolls,
+and the picture moves instead of flickering.
+
+From column to column the line leads from the last round trip of one to the first of the next. A
+loss or the end of a connection breaks it, because there is nothing in between; a column without
+samples does not, for it only means that the interval is longer than a dot is wide.
+
+What is no round trip is drawn over the dots: a loss as a red wall with a cross on the time axis, a
+late Pong at its height, and an outlier's cause, when it is known, at the outlier. A character has
+one glyph and one colour, so the more serious mark wins.
+
+Characters become segments, and of those there should be few: rich measures and styles each of
+them, which costs more than all of the above. A calm row of one series is a single segment, and
+blanks join whatever is before them.
 """
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -15,11 +34,11 @@ from rich.segment import Segment
 from rich.style import Style
 
 from wsdiag.records import Cause
-from wsdiag.render.base.glyphs import UNICODE, Glyphs
-from wsdiag.render.base.spread import spread
-from wsdiag.render.ping.axis import Scale, latency_label, latency_scale, time_label, time_step
-from wsdiag.render.ping.canvas import STYLES, Canvas, Dots
+from wsdiag.render.base.glyphs import UNICODE, Dots, Glyphs
+from wsdiag.render.ping.axis import Scale, latency_scale, layout_labels, time_step
+from wsdiag.render.ping.canvas import STYLES, Canvas
 from wsdiag.render.ping.series import Bucket, Buckets, Series
+from wsdiag.units import format_latency, format_moment
 
 CAUSES: tuple[Cause, ...] = ("network", "endpoint", "queue", "local")
 SERIES_STYLES = tuple(
@@ -34,8 +53,8 @@ CAUSE_STYLES: dict[Cause, Style] = {
 }
 LOST, LATE = Style(color="red", bold=True), Style(color="yellow")
 _WALL, _FAINT, _PLAIN = Style(color="red"), Style(dim=True), Style()
-_ROWS_A_TICK = 4
-_COLUMNS_A_LABEL = 14
+_ROWS_PER_TICK = 4
+_COLUMNS_PER_LABEL = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +82,7 @@ class LatencyChart:
     def lines(self, width: int, *, joined: bool = True) -> list[list[Segment]]:
         """The picture as lines that are exactly `width` wide.
 
-        `joined`: blanks go with what stands before them, so that there are few segments.
+        `joined`: blanks go with what is before them, so that there are few segments.
         """
         return _Drawing(self, width, joined).lines()
 
@@ -80,10 +99,12 @@ class _Drawing:
     canvas: Canvas = field(init=False)
     begin_s: float = 0.0
     step_s: float = 1.0
-    """Seconds a dot column."""
-    marks: dict[int, dict[int, tuple[str, Style]]] = field(default_factory=dict)
+    """Seconds per dot column."""
+    marks: defaultdict[int, dict[int, tuple[str, Style]]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
     walls: dict[int, tuple[str, Style]] = field(default_factory=dict)
-    lane: dict[int, tuple[str, Style]] = field(default_factory=dict)
+    losses: dict[int, tuple[str, Style]] = field(default_factory=dict)
     labels: dict[int, str] = field(default_factory=dict)
 
     def lines(self) -> list[list[Segment]]:
@@ -94,56 +115,54 @@ class _Drawing:
         self.canvas = Canvas(plot, self.rows, style)
         for number, columns in enumerate(self._columns(self.canvas.width)):
             self._draw(number, columns)
-        self._label_rows()
+        for tick in self.scale.ticks:
+            row = self._dot(tick) // self.canvas.style.down
+            self.labels.setdefault(row, format_latency(tick, self.chart.glyphs.micro))
         rows = [list(self._row(row, gutter)) for row in range(self.rows)]
         return rows + self._time_axis(gutter)
 
     # -- samples to columns ----------------------------------------------------------------------
 
     def _columns(self, count: int) -> list[dict[int, Bucket]]:
-        """Per series, the moments merged into `count` dot columns; sets the time axis."""
+        """Per series, the buckets merged into `count` dot columns; sets the time axis."""
         chart = self.chart
         span = max(chart.window_s or chart.end_s, 1e-3)
         self.step_s = span / count
         # whole steps: a sample keeps its column while the window scrolls, so nothing flickers
         last = int(chart.end_s / self.step_s) if chart.window_s else count - 1
         self.begin_s = (last - count + 1) * self.step_s
-        return [self._merge(self._moments(series), count) for series in chart.series]
+        return [self._merge(self._buckets(series), count) for series in chart.series]
 
-    def _moments(self, series: Series) -> Buckets:
+    def _buckets(self, series: Series) -> Buckets:
         return series.recent if self.chart.window_s else series.whole
 
-    def _merge(self, moments: Buckets, count: int) -> dict[int, Bucket]:
+    def _merge(self, buckets: Buckets, count: int) -> dict[int, Bucket]:
         columns: dict[int, Bucket] = {}
         end_s = self.begin_s + count * self.step_s
-        for middle, moment in moments.between(self.begin_s, end_s + moments.width_s):
+        for middle, bucket in buckets.between(self.begin_s, end_s + buckets.width_s):
             column = min(int((middle - self.begin_s) / self.step_s), count - 1)
             if column not in columns:
                 columns[column] = Bucket()
-            columns[column].merge(moment)
+            columns[column].merge(bucket)
         return columns
 
     def _gutter(self) -> int:
         """Settle the scale; the width that its labels need."""
-        lowest, highest = self._extent()
-        ticks = max(self.rows // _ROWS_A_TICK, 1)
-        self.scale = latency_scale(
-            lowest, highest, ticks, top=self.chart.y_max_ms, log=self.chart.log_scale
-        )
-        micro = self.chart.glyphs.micro
-        longest = max(len(latency_label(tick, micro)) for tick in self.scale.ticks or (0.0,))
-        return longest + 2 if self.width >= 30 else 0
-
-    def _extent(self) -> tuple[float, float]:
         chart = self.chart
         begin_s = chart.end_s - chart.window_s if chart.window_s else 0.0
-        lows, highs = [], []
-        for series in chart.series:
-            for _, moment in self._moments(series).between(begin_s, math.inf):
-                if moment.measured:
-                    lows.append(moment.low)
-                    highs.append(moment.high)
-        return min(lows, default=0.0), max(highs, default=1.0)
+        shown = [
+            bucket
+            for series in chart.series
+            for _, bucket in self._buckets(series).between(begin_s, math.inf)
+            if bucket.measured
+        ]
+        lowest = min((bucket.low for bucket in shown), default=0.0)
+        highest = max((bucket.high for bucket in shown), default=1.0)
+        ticks = max(self.rows // _ROWS_PER_TICK, 1)
+        self.scale = latency_scale(lowest, highest, ticks, top=chart.y_max_ms, log=chart.log_scale)
+        labels = [format_latency(tick, chart.glyphs.micro) for tick in self.scale.ticks or (0.0,)]
+        longest = max(map(len, labels))
+        return longest + 2 if self.width >= 30 else 0
 
     # -- columns to dots -------------------------------------------------------------------------
 
@@ -154,15 +173,15 @@ class _Drawing:
         color = number % len(SERIES_STYLES) + 1
         before: tuple[int, int] | None = None
         for x in sorted(columns):
-            moment = columns[x]
-            if moment.measured:
-                low, high = self._dot(moment.low), self._dot(moment.high)
+            bucket = columns[x]
+            if bucket.measured:
+                low, high = self._dot(bucket.low), self._dot(bucket.high)
                 self.canvas.stroke(x, high, low, color)
-                self._connect(before, (x, self._dot(moment.first)), color)
-                before = (x, self._dot(moment.last))
-            if moment.lost or moment.closed:
+                self._connect(before, (x, self._dot(bucket.first)), color)
+                before = (x, self._dot(bucket.last))
+            if bucket.lost or bucket.closed:
                 before = None
-            self._mark(number, x // self.canvas.style.across, moment)
+            self._mark(number, x // self.canvas.style.across, bucket)
 
     def _connect(self, before: tuple[int, int] | None, to: tuple[int, int], color: int) -> None:
         if before is None:
@@ -176,33 +195,25 @@ class _Drawing:
         if last != y1:
             self.canvas.stroke(x1, last + (y1 > last) - (y1 < last), y1, color)
 
-    def _mark(self, number: int, column: int, moment: Bucket) -> None:
+    def _mark(self, number: int, column: int, bucket: Bucket) -> None:
         glyphs = self.chart.glyphs
-        if moment.cause is not None:
-            row = self._dot(moment.cause_ms) // self.canvas.style.down
-            mark = glyphs.causes[CAUSES.index(moment.cause)]
-            self._row_marks(row)[column] = (mark, CAUSE_STYLES[moment.cause])
-        if moment.late_ms is not None:
-            row = self._dot(moment.late_ms) // self.canvas.style.down
-            self._row_marks(row).setdefault(column, (glyphs.late, LATE))
-        if moment.closed:
+        if bucket.cause is not None:
+            row = self._dot(bucket.cause_ms) // self.canvas.style.down
+            mark = glyphs.causes[CAUSES.index(bucket.cause)]
+            self.marks[row][column] = (mark, CAUSE_STYLES[bucket.cause])
+        if bucket.late_ms is not None:
+            row = self._dot(bucket.late_ms) // self.canvas.style.down
+            self.marks[row].setdefault(column, (glyphs.late, LATE))
+        if bucket.closed:
             self.walls[column] = (glyphs.end, LOST)
-            self.lane[column] = (glyphs.closed, LOST)
-        elif moment.lost:
+            self.losses[column] = (glyphs.closed, LOST)
+        elif bucket.lost:
             several = len(self.chart.series) > 1
             whose = SERIES_STYLES[number % len(SERIES_STYLES)] if several else _PLAIN
             self.walls.setdefault(column, (glyphs.line, _WALL))
-            self.lane.setdefault(column, (glyphs.lost, LOST + whose))
-
-    def _row_marks(self, row: int) -> dict[int, tuple[str, Style]]:
-        return self.marks.setdefault(row, {})
+            self.losses.setdefault(column, (glyphs.lost, LOST + whose))
 
     # -- dots to segments ------------------------------------------------------------------------
-
-    def _label_rows(self) -> None:
-        for tick in self.scale.ticks:
-            row = self._dot(tick) // self.canvas.style.down
-            self.labels.setdefault(row, latency_label(tick, self.chart.glyphs.micro))
 
     def _row(self, row: int, gutter: int) -> Iterator[Segment]:
         glyphs = self.chart.glyphs
@@ -214,7 +225,7 @@ class _Drawing:
 
     def _cells(self, row: int, empty: str) -> Iterator[tuple[str, Style]]:
         text, colors = self.canvas.text(row), self.canvas.colors[row]
-        marks, walls = self.marks.get(row, {}), self.walls
+        marks, walls = self.marks[row], self.walls
         calm = not marks and not walls and empty == " " and self.joined
         if calm and len(self.chart.series) == 1:
             yield text, SERIES_STYLES[0]
@@ -230,26 +241,26 @@ class _Drawing:
                 yield walls.get(column, blank)
 
     def _time_axis(self, gutter: int) -> list[list[Segment]]:
-        """The axis line, which is also the lane of losses, and the labels beneath."""
+        """The axis line, in which losses are marked, and the labels beneath."""
         glyphs, plot = self.chart.glyphs, self.canvas.columns
         places = self._time_labels(plot)
         line = [glyphs.axis_tick if column in places else glyphs.rule for column in range(plot)]
-        cells = (self.lane.get(column, (line[column], _FAINT)) for column in range(plot))
+        cells = (self.losses.get(column, (line[column], _FAINT)) for column in range(plot))
         axis = _runs(cells, self.joined)
         corner = [Segment(f"{glyphs.corner:>{gutter}}", _FAINT)] if gutter else []
-        return [[*corner, *axis], [Segment(" " * gutter + spread(places, plot), _FAINT)]]
+        return [[*corner, *axis], [Segment(" " * gutter + layout_labels(places, plot), _FAINT)]]
 
     def _time_labels(self, plot: int) -> dict[int, str]:
         span = max(self.chart.window_s or self.chart.end_s, 1e-3)
-        step = time_step(span, max(plot // _COLUMNS_A_LABEL, 1))
+        step = time_step(span, max(plot // _COLUMNS_PER_LABEL, 1))
         count = int(span / step + 1e-9)
         if self.chart.window_s is None:
             return {
-                min(round(k * step / span * plot), plot - 1): time_label(k * step)
+                min(round(k * step / span * plot), plot - 1): format_moment(k * step)
                 for k in range(count + 1)
             }
         ago = {
-            max(plot - 1 - round(k * step / span * plot), 0): "-" + time_label(k * step)
+            max(plot - 1 - round(k * step / span * plot), 0): "-" + format_moment(k * step)
             for k in range(1, count + 1)
         }
         return {plot - 1: "now", **ago}

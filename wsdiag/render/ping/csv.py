@@ -1,14 +1,12 @@
-"""`ping -o csv`: one row a Ping, for spreadsheets and plots (RFC 4180, with plain line ends)."""
+"""`ping -o csv`: one row per Ping."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Sequence
 from typing import Any
 
-from wsdiag.records import Error, PingClosed, PingEvent, PingLost, PingReply
-from wsdiag.render.base.error import print_error
-from wsdiag.render.base.records import timestamp
+from wsdiag.records import PingClosed, PingEvent, PingLost, PingReply
+from wsdiag.render.base.csv_rows import CsvRows, cell, decimals
+from wsdiag.render.base.ndjson import timestamp
 from wsdiag.render.base.terminal import Terminal
 
 COLUMNS = (
@@ -24,41 +22,6 @@ COLUMNS = (
     "cause",
     "clock",
 )
-
-
-class CsvRows:
-    """Writes a header line, and a row for each event that `row_of` makes one of (None: no row)."""
-
-    def __init__(
-        self,
-        terminal: Terminal,
-        columns: Sequence[str],
-        row_of: Callable[[Any], dict[str, Any] | None],
-    ) -> None:
-        self._terminal, self._row_of = terminal, row_of
-        self._rows = csv.DictWriter(terminal.out.file, columns, restval="", lineterminator="\n")
-
-    def start(self) -> None:
-        """Write the header line."""
-        self._rows.writeheader()
-        self._terminal.out.file.flush()
-
-    def handle(self, event: Any) -> None:
-        """Write one event; errors go to stderr."""
-        if isinstance(event, Error):
-            print_error(self._terminal, event)
-        elif (row := self._row_of(self._terminal.clean(event))) is not None:
-            self._rows.writerow(row)
-            self._terminal.out.file.flush()
-
-    def refresh(self) -> None:
-        """Nothing to redraw: rows are final."""
-
-    def finish(self) -> None:
-        """Nothing follows the rows."""
-
-    def stop(self) -> None:
-        """Nothing to restore."""
 
 
 class PingCsv(CsvRows):
@@ -80,20 +43,11 @@ def _row(event: PingEvent) -> dict[str, Any] | None:
         **row,
         "event": "reply",
         "seq": event.seq,
-        "rtt_ms": f"{event.rtt_ms:.3f}",
+        "rtt_ms": decimals(event.rtt_ms),
         "late": str(event.late).lower(),
-        "tcp_rtt_ms": _figure(event.tcp_rtt_ms),
+        "tcp_rtt_ms": decimals(event.tcp_rtt_ms),
         "retransmits": event.retransmits,
         "unsent_bytes": event.unsent_bytes,
         "cause": event.cause,
         "clock": event.clock,
     }
-
-
-def _figure(value: float | None) -> str | None:
-    return None if value is None else f"{value:.3f}"
-
-
-def cell(text: str) -> str:
-    """Text as a cell that no spreadsheet takes for a formula."""
-    return "'" + text if text[:1] in "=+-@" else text

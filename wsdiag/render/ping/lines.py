@@ -6,25 +6,16 @@ from dataclasses import replace
 
 from rich.text import Text
 
-from wsdiag.records import (
-    Drop,
-    Error,
-    PingClosed,
-    PingEvent,
-    PingLost,
-    PingReply,
-    PingStart,
-    PingSummary,
-)
-from wsdiag.render.base.drops import describe_drop
+from wsdiag.records import Error, PingClosed, PingEvent, PingLost, PingReply, PingStart, PingSummary
+from wsdiag.records.drops import describe_drop
 from wsdiag.render.base.error import print_error
-from wsdiag.render.base.figures import ms
+from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.ping.summary import summary_view
-from wsdiag.units import format_duration
+from wsdiag.units import format_duration, format_ms
 
 
-class PingLines:
+class PingLines(EventOutput):
     """Prints events as they come; of several URLs, each line names its own.
 
     `-q` prints summaries only. `timestamps` (-D) puts `[1767225600.123456]` before each line.
@@ -35,15 +26,6 @@ class PingLines:
         self._timestamps = timestamps
         self._several = urls > 1
         self._hints: dict[str, str | None] = {}
-
-    def start(self) -> None:
-        """Nothing to prepare: lines need no screen."""
-
-    def stop(self) -> None:
-        """Nothing to restore."""
-
-    def refresh(self) -> None:
-        """Nothing to redraw: each line is final."""
 
     def _hinted_once(self, error: Error) -> Error:
         """With --reconnect the same failure comes again and again; its hint need not."""
@@ -73,9 +55,6 @@ class PingLines:
             else:
                 self._terminal.print(part)
 
-    def finish(self) -> None:
-        """Nothing is left to say after the summaries."""
-
     def _line(self, event: PingStart | PingReply | PingLost | PingClosed) -> Text:
         line = event_line(event)
         if self._several and not isinstance(event, PingStart):
@@ -87,37 +66,25 @@ class PingLines:
 
 def event_line(event: PingStart | PingReply | PingLost | PingClosed) -> Text:
     """The line of one cleaned event."""
-    if isinstance(event, PingStart):
-        return _start(event)
-    if isinstance(event, PingReply):
-        return _reply(event)
-    if isinstance(event, PingLost):
-        waited = format_duration(event.waited_ms / 1e3)
-        return Text.assemble(
-            f"seq={event.seq} ", ("lost", "bold red"), f" (no Pong within {waited})"
-        )
-    return _closed(event.drop)
-
-
-def _start(event: PingStart) -> Text:
-    again = f", reconnected ({event.reconnect})" if event.reconnect else ""
-    where = f" ({event.address})" if event.address else ""
-    where += f" through the proxy {event.proxy}" if event.proxy else ""
-    return Text(f"PING {event.url}{where}: clock {event.clock}{again}")
-
-
-def _reply(event: PingReply) -> Text:
-    line = Text(f"seq={event.seq} time={ms(event.rtt_ms)} ms")
-    if event.late:
-        line.append(" late", style="bold yellow")
-    if event.retransmits:
-        line.append(f" retransmits={event.retransmits}", style="yellow")
-    if event.cause:
-        line.append(f" cause={event.cause}", style="yellow")
-    return line
-
-
-def _closed(drop: Drop) -> Text:
-    return Text.assemble(
-        ("closed", "bold red"), f" after {format_duration(drop.at_s)}: ", describe_drop(drop)
-    )
+    match event:
+        case PingStart():
+            again = f", reconnected ({event.reconnect})" if event.reconnect else ""
+            where = f" ({event.address})" if event.address else ""
+            where += f" through the proxy {event.proxy}" if event.proxy else ""
+            return Text(f"PING {event.url}{where}: {event.clock} timestamps{again}")
+        case PingReply():
+            line = Text(f"seq={event.seq} time={format_ms(event.rtt_ms)} ms")
+            if event.late:
+                line.append(" late", style="bold yellow")
+            if event.retransmits:
+                line.append(f" retransmits={event.retransmits}", style="yellow")
+            if event.cause:
+                line.append(f" cause={event.cause}", style="yellow")
+            return line
+        case PingLost():
+            waited = format_duration(event.waited_ms / 1e3)
+            lost = ("lost", "bold red")
+            return Text.assemble(f"seq={event.seq} ", lost, f" (no Pong within {waited})")
+        case PingClosed():
+            said = f" after {format_duration(event.drop.at_s)}: {describe_drop(event.drop)}"
+            return Text.assemble(("closed", "bold red"), said)

@@ -8,39 +8,35 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from wsdiag.render.base.figures import ms, percent
 from wsdiag.render.base.glyphs import Glyphs
 from wsdiag.render.ping.chart import CAUSE_STYLES, CAUSES, LATE, LOST, SERIES_STYLES
-from wsdiag.render.ping.series import Series, Tally
+from wsdiag.render.ping.series import RoundTripFigures, Series
+from wsdiag.units import format_ms, format_percent
 
 PANEL_WIDTH = 17
 _FAINT = Style(dim=True)
 
 
-def panel(tally: Tally) -> Text:
+def panel(figures: RoundTripFigures) -> Text:
     """Figures of one series, a line each, `PANEL_WIDTH` wide with its margin."""
-    p50, p95, p99 = tally.percentiles(50, 95, 99)
-    rows = (
-        ("now", tally.current_ms),
-        ("min", tally.min_ms),
-        ("p50", p50),
-        ("p95", p95),
-        ("p99", p99),
-        ("max", tally.max_ms),
-    )
     text = Text(no_wrap=True)
-    for name, value in rows:
+    for name, value in figures.values_ms().items():
         text.append(f"  {name:<4}", _FAINT)
-        text.append(f"{ms(value):>7}", Style(bold=name == "now"))
+        text.append(f"{format_ms(value):>7}", Style(bold=name == "now"))
         text.append(" ms\n", _FAINT)
     text.append("  loss", _FAINT)
-    text.append(f"{percent(tally.loss_pct):>7}", LOST if tally.lost else Style())
-    text.append("\n  recv", _FAINT).append(f"{tally.received:>7}")
-    return text.append("\n  lost", _FAINT).append(f"{tally.lost:>7}", LOST if tally.lost else "")
+    text.append(f"{format_percent(figures.loss_pct):>7}", LOST if figures.lost else Style())
+    text.append("\n  recv", _FAINT).append(f"{figures.received:>7}")
+    return text.append("\n  lost", _FAINT).append(
+        f"{figures.lost:>7}", LOST if figures.lost else ""
+    )
 
 
 def table(
-    series: Sequence[Series], glyphs: Glyphs, width: int, together: tuple[str, Tally] | None = None
+    series: Sequence[Series],
+    glyphs: Glyphs,
+    width: int,
+    together: tuple[str, RoundTripFigures] | None = None,
 ) -> Table:
     """Figures of several series, a row each and their legend as well; below, of all `together`."""
     grid = Table.grid(padding=(0, 1, 0, 0))
@@ -56,24 +52,16 @@ def table(
     for number, one in enumerate(series):
         style = SERIES_STYLES[number % len(SERIES_STYLES)]
         name = Text.assemble((f"{glyphs.legend} ", style), shorten(one.name, width - 60, glyphs))
-        grid.add_row(name, *_figures(one.tally, columns))
+        grid.add_row(name, *_figures(one.figures, columns))
     if together is not None:
         grid.add_row(Text(f"  {together[0]}", _FAINT), *_figures(together[1], columns))
     return grid
 
 
-def _figures(tally: Tally, columns: Sequence[str]) -> list[Text]:
-    p50, p95, p99 = tally.percentiles(50, 95, 99)
-    values = {
-        "now": tally.current_ms,
-        "min": tally.min_ms,
-        "p50": p50,
-        "p95": p95,
-        "p99": p99,
-        "max": tally.max_ms,
-    }
-    loss = Text(percent(tally.loss_pct), LOST if tally.lost else "")
-    return [loss if name == "loss" else Text(ms(values[name])) for name in columns]
+def _figures(figures: RoundTripFigures, columns: Sequence[str]) -> list[Text]:
+    values = figures.values_ms()
+    loss = Text(format_percent(figures.loss_pct), LOST if figures.lost else "")
+    return [loss if name == "loss" else Text(format_ms(values[name])) for name in columns]
 
 
 def shorten(text: str, width: int, glyphs: Glyphs) -> str:

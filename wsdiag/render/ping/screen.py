@@ -4,85 +4,54 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from wsdiag.records import (
-    Error,
-    PingClosed,
-    PingEvent,
-    PingLost,
-    PingReply,
-    PingStart,
-    PingSummary,
-    utc_now,
-)
-from wsdiag.render.base.error import error_lines, print_error
-from wsdiag.render.base.figures import ms, percent
+from wsdiag.records import PingEvent, utc_now
+from wsdiag.render.base.error import print_error
 from wsdiag.render.base.live import Lines, LiveScreen
+from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
-from wsdiag.render.ping.canvas import Dots
-from wsdiag.render.ping.chart import LatencyChart
-from wsdiag.render.ping.lines import event_line
-from wsdiag.render.ping.panel import PANEL_WIDTH, marks_legend, panel, shorten, table
-from wsdiag.render.ping.series import Sample, Series
-from wsdiag.render.ping.series_group import MANY, WORST, SeriesGroup
-from wsdiag.render.ping.summary import rest_lines, summary_view
+from wsdiag.render.ping.history import FINAL_ROWS, PingHistory
+from wsdiag.render.ping.options import PingViewOptions
+from wsdiag.render.ping.panel import PANEL_WIDTH, marks_legend, panel, shorten
 from wsdiag.units import format_duration
 
 _NARROW = 60
-_FINAL_ROWS, _FINAL_LEAST = 16, 9
-_CHART_LEAST = 3  # a chart has a row to draw in, and two for its time axis
+_FEWEST_FINAL_ROWS = 9
+_FEWEST_CHART_ROWS = 3  # a chart has a row to draw in, and two for its time axis
+# Where the terminal takes nothing for long (Ctrl-S, a dead link), the oldest events are given up:
+# the run goes on at its pace, and its memory does not grow with what nobody sees.
 _BACKLOG = 100_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChartOptions:
-    """How the live chart is drawn; `window_s` is the stretch of time it shows."""
-
-    window_s: float = 60.0
-    y_max_ms: float | None = None
-    log_scale: bool = False
-    dots: Dots = "braille"
-
-
-class PingScreen:
-    """The live view. `handle()` only queues: the drawing thread owns the samples."""
+class PingScreen(EventOutput):
+    """The live view. `handle()` only queues: the drawing thread owns the history."""
 
     def __init__(
         self,
         terminal: Terminal,
         urls: Sequence[str],
-        options: ChartOptions,
+        options: PingViewOptions,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._terminal, self._options, self._clock = terminal, options, clock
-        self._begin = clock()
-        self._crowd = SeriesGroup(urls, terminal.text, options.window_s)
+        self._terminal, self._window_s = terminal, options.window_s
+        self._history = PingHistory(terminal, urls, options, clock)
         self._queue: deque[PingEvent] = deque(maxlen=_BACKLOG)
-        self._starts: dict[str, PingStart] = {}
-        self._notable: deque[Text] = deque(maxlen=32)
-        self._summaries: list[PingSummary] = []
-        self._errors: list[Error] = []
         self._drawn_s = -1.0
         self._screen = LiveScreen(terminal.out, self.draw)
 
     def start(self) -> None:
         """Take the screen."""
-        self._begin = self._clock()
+        self._history.start()
         self._screen.start()
 
     def handle(self, event: PingEvent) -> None:
         """Queue one event for the next frame; never waits."""
         self._queue.append(event)
-
-    def refresh(self) -> None:
-        """Redraw now, as after a resize."""
-        self._screen.wake()
 
     def stop(self) -> None:
         """Give the screen back."""
@@ -91,72 +60,35 @@ class PingScreen:
     def finish(self) -> None:
         """Leave the chart of the whole run and the summaries on the normal screen; save them."""
         self.stop()
-        self._take_in()
-        for error in self._errors:
+        self._take_queued()
+        history = self._history
+        for error in history.errors:
             print_error(self._terminal, error)
-        if self._crowd.sampled:
-            self._terminal.print(self.final_view(self._final_rows()))
-        elif self._summaries:
-            self._terminal.print(self._summary_views())
-        self.save()
+        if history.series.sampled or history.summaries:
+            self._terminal.print(history.final(self._final_rows()))
+        history.save()
 
-    def take_in(self) -> None:
-        """Turn what is queued into samples: for a view that is saved but never on a screen."""
-        self._take_in()
+    def _final_rows(self) -> int:
+        """Rows of the final chart: with its summary and the prompt it fits the screen."""
+        if not self._terminal.live:
+            return FINAL_ROWS
+        whole = self._lines(self._history.final_view(_FEWEST_CHART_ROWS), self._terminal.width)
+        rest = len(whole) - _FEWEST_CHART_ROWS
+        room = self._terminal.out.height - 1 - rest
+        return min(max(room, _FEWEST_FINAL_ROWS), FINAL_ROWS)
 
-    def save(self) -> None:
-        """Write chart and summaries, or why there are none, to `--save`'s file; OSError."""
-        errors = [line for one in self._errors for line in error_lines(self._terminal.clean(one))]
-        view = self.final_view() if self._crowd.sampled else self._summary_views()
-        self._terminal.save(Group(*errors, view), title="wsdiag ping")
-
-    # -- events to samples -----------------------------------------------------------------------
-
-    def _take_in(self) -> bool:
+    def _take_queued(self) -> bool:
         taken = bool(self._queue)
         while self._queue:
-            self._take(self._queue.popleft())
+            self._history.take(self._queue.popleft())
         return taken
-
-    def _take(self, event: PingEvent) -> None:
-        if isinstance(event, PingSummary):
-            self._summarize(self._terminal.clean(event))
-        elif isinstance(event, Error):
-            self._errors.append(event)
-            self._notable.extend(error_lines(self._terminal.clean(event)))
-        elif isinstance(event, PingStart):
-            self._starts[event.url] = self._terminal.clean(event)
-            if event.reconnect:
-                self._note(event, self._clock())
-        else:
-            self._sample(event)
-
-    def _summarize(self, summary: PingSummary) -> None:
-        if summary.partial:
-            self._notable.extend(summary_lines(summary))
-        else:
-            self._summaries.append(summary)
-
-    def _sample(self, event: PingReply | PingLost | PingClosed) -> None:
-        self._crowd.add(event.url, _sample(event, self._begin))
-        if not isinstance(event, PingReply) or event.late or event.cause:
-            self._note(event, event.time)
-
-    def _note(self, event: PingStart | PingReply | PingLost | PingClosed, at: datetime) -> None:
-        clean = self._terminal.clean(event)
-        line = Text.assemble((f"{at.astimezone():%H:%M:%S} ", "dim"), no_wrap=True, overflow="crop")
-        if len(self._crowd) > 1:
-            line.append(shorten(clean.url, 24, self._terminal.glyphs) + " ", style="dim")
-        self._notable.append(line.append_text(event_line(clean)))
-
-    # -- samples to views ------------------------------------------------------------------------
 
     def draw(self, width: int, height: int, resized: bool) -> Lines | None:
         """The frame for a terminal of this size; None while nothing would look different."""
-        changed = self._take_in()
-        now_s = (self._clock() - self._begin).total_seconds()
+        changed = self._take_queued()
+        now_s = self._history.now_s
         # without news the picture moves when time has moved on by a dot, or the clock by a second
-        stale = now_s - self._drawn_s >= min(self._options.window_s / (2 * width), 1.0)
+        stale = now_s - self._drawn_s >= min(self._window_s / (2 * width), 1.0)
         if not (changed or resized or stale):
             return None
         self._drawn_s = now_s
@@ -164,14 +96,14 @@ class PingScreen:
 
     def _frame(self, width: int, height: int, now_s: float) -> Lines:
         rows = _note_rows(height)
-        notes = list(self._notable)[-rows:] if rows else []
+        notes = list(self._history.notes)[-rows:] if rows else []
         room = height - 2 - rows
-        if len(self._crowd) == 1 and width >= _NARROW:
+        if len(self._history.series) == 1 and width >= _NARROW:
             middle = self._beside(now_s, max(room, 4), width)
         else:
-            shown = self._crowd.fitting(max(height // 2 - 2, 2))
-            figures = self._lines(self._table(shown, width), width)
-            chart = self._chart(shown, now_s, max(room - len(figures), 4), self._options.window_s)
+            shown = self._history.series.fitting(max(height // 2 - 2, 2))
+            figures = self._lines(self._history.table(shown, width), width)
+            chart = self._history.chart(shown, now_s, max(room - len(figures), 4), self._window_s)
             middle = chart.lines(width) + figures
         title = self._lines(self._title(width, now_s), width)
         blank: Lines = [[]] * (rows - len(notes))
@@ -183,115 +115,55 @@ class PingScreen:
         return console.render_lines(view, console.options.update(width=width), pad=False)
 
     def _beside(self, now_s: float, height: int, width: int) -> Lines:
-        only = self._crowd.first
-        chart = self._chart([only], now_s, height, self._options.window_s)
+        only = self._history.series.first
+        chart = self._history.chart([only], now_s, height, self._window_s)
         lines = chart.lines(width - PANEL_WIDTH)
-        figures = self._lines(panel(only.tally), PANEL_WIDTH)
+        figures = self._lines(panel(only.figures), PANEL_WIDTH)
         figures += [[]] * (height - len(figures))
         return [line + more for line, more in zip(lines, figures, strict=False)]
 
-    def _table(self, shown: Sequence[Series], width: int) -> RenderableType:
-        """Figures of these, and of all together where these are not all."""
-        together = (f"all {len(self._crowd)}", self._crowd.tally)
-        rest = together if len(self._crowd) > min(len(shown), MANY) else None
-        return table(shown, self._terminal.glyphs, width, rest)
-
-    def _chart(
-        self, shown: Sequence[Series], end_s: float, height: int, window_s: float | None
-    ) -> LatencyChart:
-        options = self._options
-        return LatencyChart(
-            shown,
-            end_s,
-            height,
-            window_s,
-            options.y_max_ms,
-            options.log_scale,
-            self._terminal.glyphs,
-            options.dots,
-        )
-
     def _title(self, width: int, now_s: float) -> RenderableType:
         took = format_duration(int(now_s)) if now_s >= 1 else "0 s"
-        clocks = sorted({start.clock for start in self._starts.values()})
-        facts = f"clock {'/'.join(clocks)}  {took}" if clocks else f"connecting  {took}"
+        clocks = sorted({start.clock for start in self._history.starts.values()})
+        facts = f"connecting  {took}"
+        if clocks:
+            facts = f"{'/'.join(clocks)} timestamps  {took}" if width >= _NARROW else took
         title = Text("PING ", style="bold", no_wrap=True, overflow="crop")
         room = width - len(facts) - 7
-        if len(self._crowd) == 1:
-            whole = self._crowd.first.name
-            start = next(iter(self._starts.values()), None)
+        if len(self._history.series) == 1:
+            whole = self._history.series.first.name
+            start = next(iter(self._history.starts.values()), None)
             where = f" ({start.address})" if start and start.address else ""
             fits = len(whole) + len(where) <= room
             name = shorten(whole, room, self._terminal.glyphs)
             title.append(name).append(where if fits else "", style="dim")
         else:
-            title.append(f"{len(self._crowd)} endpoints")
+            title.append(f"{len(self._history.series)} endpoints")
         grid = Table.grid(expand=True)
         grid.add_column(ratio=1, no_wrap=True)
         grid.add_column(justify="right", no_wrap=True)
         grid.add_row(title, Text(facts, style="dim"))
         return grid
 
-    def _final_rows(self) -> int:
-        """Rows of the final chart: with its summary and the prompt it fits the screen."""
-        if not self._terminal.live:
-            return _FINAL_ROWS
-        rest = len(self._lines(self.final_view(_CHART_LEAST), self._terminal.width)) - _CHART_LEAST
-        room = self._terminal.out.height - 1 - rest
-        return min(max(room, _FINAL_LEAST), _FINAL_ROWS)
 
-    def final_view(self, rows: int = _FINAL_ROWS) -> Group:
-        """Chart of the whole run, `rows` high, legend, and each URL's summary."""
-        longest = max((summary.duration_s for summary in self._summaries), default=0.0)
-        end_s = longest or (self._clock() - self._begin).total_seconds()
-        shown = self._crowd.final()
-        charted = shown[:WORST] if len(shown) > MANY else shown
-        parts: list[RenderableType] = [*self._openings(), self._chart(charted, end_s, rows, None)]
-        if len(shown) > 1:
-            parts.append(self._table(shown, 100))
-        return Group(*parts, marks_legend(self._terminal.glyphs), self._summary_views())
+class PingPicture(EventOutput):
+    """What the live view would leave on the screen, for `--save` beside another output."""
 
-    def _openings(self) -> list[Text]:
-        if len(self._crowd) > MANY:
-            return [Text(f"PING {len(self._crowd)} endpoints")]
-        return [event_line(start) for start in self._starts.values()]
+    def __init__(self, terminal: Terminal, urls: Sequence[str], options: PingViewOptions) -> None:
+        self._history = PingHistory(terminal, urls, options)
 
-    def _summary_views(self) -> Group:
-        summaries, glyphs = self._summaries, self._terminal.glyphs
-        if len(summaries) > MANY:
-            worst = {series.name for series in self._crowd.ranked()[:WORST]}
-            summaries = [one for one in summaries if one.url in worst]
-        views = [summary_view(one, glyphs, columns=True) for one in summaries]
-        if len(summaries) == len(self._summaries):
-            return Group(*views)
-        return Group(*views, *rest_lines(self._summaries, len(summaries)))
+    def start(self) -> None:
+        """Time counts from here."""
+        self._history.start()
 
+    def handle(self, event: PingEvent) -> None:
+        """Take one event in."""
+        self._history.take(event)
 
-def _sample(event: PingReply | PingLost | PingClosed, begin: datetime) -> Sample:
-    """A Ping's place is where it was sent: a loss is known only -W later."""
-    if isinstance(event, PingClosed):
-        return Sample(_since(begin, event.time, 0), None, closed=True)
-    if isinstance(event, PingLost):
-        return Sample(_since(begin, event.time, event.waited_ms), None)
-    at = _since(begin, event.time, event.rtt_ms)
-    return Sample(at, event.rtt_ms, late=event.late, cause=event.cause)
-
-
-def _since(begin: datetime, moment: datetime, before_ms: float) -> float:
-    return max((moment - begin - timedelta(milliseconds=before_ms)).total_seconds(), 0.0)
+    def finish(self) -> None:
+        """Write the file; OSError when it cannot."""
+        self._history.save()
 
 
 def _note_rows(height: int) -> int:
     return 0 if height < 19 else max((height - 14) // 5, 1)
-
-
-def summary_lines(summary: PingSummary) -> list[Text]:
-    """Statistics so far in a line, for the live view."""
-    return [
-        Text(
-            f"so far: {summary.sent} sent, {percent(summary.loss_pct)} loss, "
-            f"p50 {ms(summary.p50_ms)} p95 {ms(summary.p95_ms)} p99 {ms(summary.p99_ms)} "
-            f"max {ms(summary.max_ms)} ms",
-            no_wrap=True,
-        )
-    ]

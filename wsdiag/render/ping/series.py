@@ -1,16 +1,29 @@
-"""Samples of one URL, gathered by moments of time: what a chart needs, in bounded memory."""
+"""What `ping` draws: samples by endpoint, gathered in buckets of time, and the figures over them.
+
+A chart has a few hundred columns, whatever the length of the run, so it needs buckets and no
+samples: lowest, highest, first and last round trip, losses, the worst outlier. Those of the window
+are forgotten as it scrolls; those of the whole run are merged in pairs when there are too many.
+Memory for the drawing is bounded by that; only the exact percentiles keep every round trip.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from wsdiag.records import Cause
+from wsdiag.statistics import SortedSamples
 
-FINENESS = 1024
-"""Moments of a series that has the screen for itself: several for each dot column."""
-_GRAIN = 0.001
+RESOLUTION = 1024
+"""Buckets of a series that has the screen for itself: several for each dot column."""
+# What the charts of one view may remember together, in buckets of some 300 bytes; each keeps enough
+# for a line, and where that is all, a line of them is what a small chart shows anyway.
+_ALL_BUCKETS, _FEWEST = 16 * RESOLUTION, 128
+MANY = 12
+"""Beyond so many endpoints a view names the worst of them and sums up the rest."""
+WORST = 6
+"""So many have a colour of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +79,7 @@ class Bucket:
             self.cause, self.cause_ms = cause, rtt_ms
 
     def merge(self, later: Bucket) -> None:
-        """Take in the moment that follows this one."""
+        """Take in the bucket that follows this one."""
         self.first = later.first if math.isnan(self.first) else self.first
         self.last = self.last if math.isnan(later.last) else later.last
         self.low, self.high = min(self.low, later.low), max(self.high, later.high)
@@ -79,7 +92,7 @@ class Bucket:
 
 
 class Buckets:
-    """Moments of `width_s` seconds, at most `limit` of them.
+    """Buckets of `width_s` seconds, at most `limit` of them.
 
     `rolling`: the oldest are forgotten, for a window; otherwise neighbours are merged and the
     width doubles, so that a whole run of any length fits.
@@ -87,7 +100,7 @@ class Buckets:
 
     def __init__(self, width_s: float, limit: int, *, rolling: bool) -> None:
         self.width_s, self._limit, self._rolling = width_s, limit, rolling
-        self._moments: dict[int, Bucket] = {}
+        self._buckets: dict[int, Bucket] = {}
         self._newest = 0
 
     def add(self, sample: Sample) -> None:
@@ -95,7 +108,7 @@ class Buckets:
         number = int(max(sample.t_s, 0.0) / self.width_s)
         if self._rolling and number <= self._newest - self._limit:
             return
-        self._moments.setdefault(number, Bucket()).add(sample)
+        self._buckets.setdefault(number, Bucket()).add(sample)
         self._newest = max(self._newest, number)
         self._shrink()
 
@@ -103,101 +116,146 @@ class Buckets:
         if not self._rolling:
             while self._newest >= self._limit:
                 self._halve()
-        elif len(self._moments) > self._limit:
+        elif len(self._buckets) > self._limit:
             oldest = self._newest - self._limit
-            for number in [n for n in self._moments if n <= oldest]:
-                del self._moments[number]
+            for number in [n for n in self._buckets if n <= oldest]:
+                del self._buckets[number]
 
     def _halve(self) -> None:
         merged: dict[int, Bucket] = {}
-        for number in sorted(self._moments):
-            moment = self._moments[number]
+        for number in sorted(self._buckets):
+            bucket = self._buckets[number]
             if number // 2 in merged:
-                merged[number // 2].merge(moment)
+                merged[number // 2].merge(bucket)
             else:
-                merged[number // 2] = moment
-        self._moments = merged
+                merged[number // 2] = bucket
+        self._buckets = merged
         self.width_s *= 2
         self._newest //= 2
 
     def between(self, begin_s: float, end_s: float) -> Iterator[tuple[float, Bucket]]:
-        """(middle in seconds, moment) from `begin_s` to `end_s`, in time's order."""
-        for number in sorted(self._moments):
+        """(middle in seconds, bucket) from `begin_s` to `end_s`, in time's order."""
+        for number in sorted(self._buckets):
             middle = (number + 0.5) * self.width_s
             if begin_s <= middle < end_s:
-                yield middle, self._moments[number]
+                yield middle, self._buckets[number]
 
 
-@dataclass(slots=True)
-class Tally:
-    """Figures over all samples so far, for the panel beside a live chart.
+class RoundTripFigures:
+    """What the panel shows of a run so far, by the definitions of the summary beneath it.
 
-    Percentiles are right to 0.05 % at full fineness, which is finer than the three digits shown.
+    Percentiles are of all round trips, exact (8 bytes each), so that the panel's last figures are
+    the summary's: two estimates of one thing on one screen would only raise questions.
     """
 
-    resolution: int = FINENESS
-    current_ms: float | None = None
-    min_ms: float | None = None
-    max_ms: float | None = None
-    received: int = 0
-    lost: int = 0
-    _counts: dict[int, int] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._samples = SortedSamples()
+        self.current_ms: float | None = None
+        self.lost = 0
 
     def add(self, sample: Sample) -> None:
-        """Count one sample; late ones are counted as lost already."""
+        """Count one sample; late ones have been counted as lost already."""
         if sample.closed or sample.late:
             return
         if sample.rtt_ms is None:
             self.lost += 1
             return
-        value = sample.rtt_ms
-        self.current_ms = value
-        self.min_ms = value if self.min_ms is None else min(self.min_ms, value)
-        self.max_ms = value if self.max_ms is None else max(self.max_ms, value)
-        self.received += 1
-        grain = round(math.log(max(value, 1e-6)) / self._grain)
-        self._counts[grain] = self._counts.get(grain, 0) + 1
+        self.current_ms = sample.rtt_ms
+        self._samples.add(sample.rtt_ms)
 
     @property
-    def _grain(self) -> float:
-        return math.log1p(_GRAIN * FINENESS / self.resolution)
+    def received(self) -> int:
+        """How many Pongs came in time."""
+        return len(self._samples)
 
     @property
     def loss_pct(self) -> float | None:
-        """Lost Pings in percent of those whose fate is known."""
+        """Lost Pings in percent of those whose fate is known; None before the first."""
         known = self.received + self.lost
         return 100 * self.lost / known if known else None
 
-    def percentiles(self, *wanted: float) -> list[float | None]:
-        """Percentiles (0 to 100, ascending) by nearest rank; None without samples."""
-        if not self.received or self.min_ms is None or self.max_ms is None:
-            return [None] * len(wanted)
-        found: list[float | None] = []
-        seen, grains = 0, iter(sorted(self._counts.items()))
-        value = self.min_ms
-        for percent in wanted:
-            rank = max(math.ceil(self.received * percent / 100), 1)
-            while seen < rank:
-                grain, count = next(grains)
-                seen += count
-                value = min(max(math.exp(grain * self._grain), self.min_ms), self.max_ms)
-            found.append(value)
-        return found
+    @property
+    def max_ms(self) -> float | None:
+        """The longest round trip; None without samples."""
+        return self._samples.percentile(100)
+
+    def values_ms(self) -> dict[str, float | None]:
+        """What is shown, by its name there; None without samples."""
+        shown = {"min": 0, "p50": 50, "p95": 95, "p99": 99, "max": 100}
+        percentiles = {name: self._samples.percentile(rank) for name, rank in shown.items()}
+        return {"now": self.current_ms, **percentiles}
 
 
 class Series:
     """One URL's samples: the window that scrolls, the whole run, and the figures."""
 
-    def __init__(self, name: str, window_s: float = 60.0, resolution: int = FINENESS) -> None:
-        """`resolution`: moments of a window and of the run, at most; and the figures' exactness."""
+    def __init__(self, name: str, window_s: float = 60.0, resolution: int = RESOLUTION) -> None:
+        """`resolution`: buckets of a window and of the run, at most."""
         self.name = name
         # a little more than the window, for what scrolls out while a frame is drawn
         self.recent = Buckets(window_s / resolution, resolution + resolution // 16, rolling=True)
         self.whole = Buckets(0.01, resolution, rolling=False)
-        self.tally = Tally(resolution)
+        self.figures = RoundTripFigures()
 
     def add(self, sample: Sample) -> None:
         """Take one sample in."""
         self.recent.add(sample)
         self.whole.add(sample)
-        self.tally.add(sample)
+        self.figures.add(sample)
+
+    @property
+    def badness(self) -> tuple[float, float]:
+        """Orders series by loss, then by the longest round trip.
+
+        Not by a percentile: rows that change places at every frame cannot be read.
+        """
+        return self.figures.loss_pct or 0.0, self.figures.max_ms or 0.0
+
+
+class SeriesGroup:
+    """One series an endpoint; of many, the few that need a look. `figures`: of all together."""
+
+    def __init__(self, urls: Sequence[str], show: Callable[[str], str], window_s: float) -> None:
+        """`show` makes a URL fit for the eye. A URL given twice is one name, and shares a line."""
+        names = dict.fromkeys(urls)
+        self._show, self._window_s = show, window_s
+        self._resolution = min(RESOLUTION, max(_FEWEST, _ALL_BUCKETS // max(len(names), 1)))
+        self._series = {url: self._new(url) for url in names}
+        # of one endpoint its own: no round trip is kept twice
+        self.figures = self.first.figures if len(names) == 1 else RoundTripFigures()
+
+    def _new(self, url: str) -> Series:
+        return Series(self._show(url), self._window_s, self._resolution)
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+    def add(self, url: str, sample: Sample) -> None:
+        """Take one sample of one endpoint in."""
+        self._series[url].add(sample)
+        if len(self._series) > 1:
+            self.figures.add(sample)
+
+    @property
+    def first(self) -> Series:
+        """The one endpoint, where there is only one."""
+        return next(iter(self._series.values()))
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the fate of any Ping is known."""
+        return self.figures.loss_pct is not None
+
+    def fitting(self, most: int) -> list[Series]:
+        """All in their order where at most `most` fit, else the worst, and a row left for all."""
+        if len(self) <= most:
+            return list(self._series.values())
+        return self.ranked()[: max(most - 1, 1)]
+
+    def ranked(self) -> list[Series]:
+        """The worst first; equally bad ones in their order."""
+        return sorted(self._series.values(), key=lambda series: series.badness, reverse=True)
+
+    def final(self) -> list[Series]:
+        """For the view that stays: in their order, or the worst first when they are many."""
+        return self.ranked() if len(self) > MANY else list(self._series.values())

@@ -8,10 +8,16 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from wsdiag.records import Load, PingSummary, Threshold
-from wsdiag.render.base.figures import counted, ms, percent
+from wsdiag.records import PingSummary, Threshold
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
-from wsdiag.units import format_duration, format_size
+from wsdiag.units import (
+    counted,
+    format_duration,
+    format_ms,
+    format_number,
+    format_percent,
+    format_size,
+)
 
 _FIGURES = ("min", "avg", "p50", "p95", "p99", "max", "stddev", "jitter")
 
@@ -24,26 +30,43 @@ def summary_view(summary: PingSummary, glyphs: Glyphs = UNICODE, *, columns: boo
         _counts(summary),
     ]
     if summary.received:
-        parts.append(_columns(summary) if columns else _round_trips(summary))
-    parts += _explained(summary)
+        parts.append(_round_trips(summary, columns))
+    if summary.attribution:
+        parts += map(Text, summary.attribution.explanation)
+    if (load := summary.load) is not None:
+        idle, loaded = format_ms(load.idle_p50_ms), format_ms(load.loaded_p50_ms)
+        sent = format_size(load.sent_bytes)
+        said = f"p50 {idle} ms idle, {loaded} ms while sending ({sent} sent)"
+        parts += [Text.assemble(("under load ", "dim"), said), *map(Text, load.explanation)]
     parts += [_limit(threshold, glyphs) for threshold in summary.thresholds]
-    parts += [_advice(sentence) for sentence in summary.advice]
+    parts += [Text.assemble(("advice: ", "bold cyan"), said) for said in summary.advice]
     return Group(*parts)
 
 
 def rest_lines(summaries: Sequence[PingSummary], shown: int) -> Iterator[Text]:
     """What is said of many URLs instead of a summary each, of which `shown` were printed."""
     more = len(summaries) - shown
-    yield Text(f"\nand {more} endpoints more, as in the table; -o json tells all of each")
+    yield Text(f"\n{more} more endpoints: see the table; -o json has every figure")
     failed = sum(not all(limit.ok for limit in one.thresholds) for one in summaries)
     if failed:
-        yield Text(f"{failed} of {len(summaries)} endpoints break a limit", style="bold red")
+        yield Text(f"{failed} of {len(summaries)} endpoints exceed a limit", style="bold red")
+
+
+def short_summary(summary: PingSummary) -> Text:
+    """Statistics so far in a line, for the live view."""
+    return Text(
+        f"so far: {summary.sent} sent, {format_percent(summary.loss_pct)} loss, "
+        f"p50 {format_ms(summary.p50_ms)} p95 {format_ms(summary.p95_ms)} "
+        f"p99 {format_ms(summary.p99_ms)} max {format_ms(summary.max_ms)} ms",
+        no_wrap=True,
+    )
 
 
 def _counts(summary: PingSummary) -> Text:
     lost = "green" if not summary.lost else "bold red"
     text = Text(f"{summary.sent} sent, {summary.received} received, ")
-    text.append(f"{percent(summary.loss_pct)} loss", style=lost)
+    loss = summary.loss_pct
+    text.append("loss n/a" if loss is None else f"{format_percent(loss)} loss", style=lost)
     if summary.late:
         text.append(f", {summary.late} late", style="yellow")
     if summary.drops:
@@ -51,37 +74,17 @@ def _counts(summary: PingSummary) -> Text:
     return text.append(f", time {format_duration(summary.duration_s)}")
 
 
-def _round_trips(summary: PingSummary) -> Text:
-    known = [name for name in _FIGURES if getattr(summary, f"{name}_ms") is not None]
-    values = "/".join(ms(getattr(summary, f"{name}_ms")) for name in known)
-    return Text.assemble(("rtt ", "dim"), ("/".join(known), "dim"), f" = {values} ms")
-
-
-def _columns(summary: PingSummary) -> RenderableType:
-    known = [name for name in _FIGURES if getattr(summary, f"{name}_ms") is not None]
+def _round_trips(summary: PingSummary, columns: bool) -> RenderableType:
+    values = {name: getattr(summary, f"{name}_ms") for name in _FIGURES}
+    shown = {name: format_ms(value) for name, value in values.items() if value is not None}
+    if not columns:
+        return Text.assemble((f"rtt {'/'.join(shown)}", "dim"), f" = {'/'.join(shown.values())} ms")
     grid = Table.grid(padding=(0, 2, 0, 0))
-    for _ in known:
+    for _ in shown:
         grid.add_column(justify="right", min_width=6)
-    grid.add_row(*(Text(name, style="dim") for name in known))
-    figures = (Text(ms(getattr(summary, f"{name}_ms"))) for name in known)
-    grid.add_row(*figures, Text("ms", style="dim"))
+    grid.add_row(*(Text(name, style="dim") for name in shown))
+    grid.add_row(*map(Text, shown.values()), Text("ms", style="dim"))
     return grid
-
-
-def _explained(summary: PingSummary) -> Iterator[RenderableType]:
-    if summary.attribution:
-        yield from (Text(sentence) for sentence in summary.attribution.explanation)
-    if summary.load:
-        yield from _load(summary.load)
-
-
-def _load(load: Load) -> Iterator[Text]:
-    yield Text.assemble(
-        ("under load ", "dim"),
-        f"p50 {ms(load.idle_p50_ms)} ms idle, {ms(load.loaded_p50_ms)} ms while sending "
-        f"({format_size(load.sent_bytes)} sent)",
-    )
-    yield from (Text(sentence) for sentence in load.explanation)
 
 
 def _limit(threshold: Threshold, glyphs: Glyphs) -> Text:
@@ -90,14 +93,7 @@ def _limit(threshold: Threshold, glyphs: Glyphs) -> Text:
     )
     name = threshold.name.removeprefix("max-")
     unit = "%" if name == "loss" else " ms"
-    seen = "not measured" if threshold.measured is None else f"{_amount(threshold.measured)}{unit}"
-    limit = f"{_amount(threshold.limit)}{unit}"
+    limit, seen = format_number(threshold.limit) + unit, "not measured"
+    if threshold.measured is not None:
+        seen = format_number(threshold.measured) + unit
     return Text.assemble(mark, f" {name} {seen}", (f" (limit {limit})", "dim"))
-
-
-def _amount(value: float) -> str:
-    return f"{value:.4g}" if value < 1000 else f"{value:.0f}"
-
-
-def _advice(sentence: str) -> RenderableType:
-    return Text.assemble(("advice: ", "bold cyan"), sentence)

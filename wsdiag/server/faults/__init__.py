@@ -1,73 +1,24 @@
-"""All faults, in the order in which they are listed: one class each, grouped by what they do."""
+"""All faults in the order in which they are listed, one small class each (see `server.fault`).
+
+`sends`: what the server says of its own accord or instead of an echo. `drops`: how connections
+end. `delays`: slow answers, slow readers. `keepalive`: Pings and Pongs. `handshakes`: refusals,
+redirects and wrong replies. `bad_frames`: frames that break a rule each.
+"""
 
 from wsdiag.server.fault import Fault
-from wsdiag.server.faults.bad_frames import BadDeflate, BadFrame, BadUtf8
-from wsdiag.server.faults.delays import Bandwidth, Latency, SlowReader, Stall, Trickle
-from wsdiag.server.faults.drops import CloseNow, Cut, CutAfter, Hang, Idle, Lifetime
-from wsdiag.server.faults.handshakes import (
-    Auth,
-    BadAccept,
-    BadConnection,
-    BadExtension,
-    BadHttp,
-    BadSubprotocol,
-    BadUpgrade,
-    Deflate,
-    Redirect,
-    Status,
-    Subprotocol,
-)
-from wsdiag.server.faults.keepalive import LatePong, LosePongs, NoPong, ServerPing, WrongPong
-from wsdiag.server.faults.limits import RateLimit
-from wsdiag.server.faults.sends import (
-    Echo,
-    Flood,
-    Fragment,
-    Headers,
-    Push,
-    PushOnRequest,
-    Sink,
-    Stats,
-)
+from wsdiag.server.faults import bad_frames, delays, drops, handshakes, keepalive, sends
 
 FAULTS: tuple[type[Fault], ...] = (
-    Echo,
-    Sink,
-    Headers,
-    Stats,
-    Idle,
-    Lifetime,
-    CloseNow,
-    Cut,
-    CutAfter,
-    Hang,
-    RateLimit,
-    Latency,
-    Stall,
-    Bandwidth,
-    Trickle,
-    SlowReader,
-    ServerPing,
-    NoPong,
-    LosePongs,
-    LatePong,
-    WrongPong,
-    Push,
-    PushOnRequest,
-    Flood,
-    Fragment,
-    Status,
-    Redirect,
-    Auth,
-    Subprotocol,
-    Deflate,
-    BadAccept,
-    BadUpgrade,
-    BadConnection,
-    BadSubprotocol,
-    BadExtension,
-    BadHttp,
-    BadFrame,
-    BadUtf8,
-    BadDeflate,
+    *(sends.Echo, sends.Sink, sends.Headers, sends.Stats),
+    *(drops.Idle, drops.Lifetime, drops.CloseNow, drops.Cut, drops.CutAfter, drops.HangForever),
+    drops.RateLimit,
+    *(delays.Latency, delays.Stall, delays.Bandwidth, delays.Trickle, delays.SlowReader),
+    *(keepalive.ServerPing, keepalive.NoPong, keepalive.LosePongs, keepalive.LatePong),
+    keepalive.WrongPong,
+    *(sends.Push, sends.PushOnRequest, sends.Flood, sends.Fragment),
+    *(handshakes.Status, handshakes.Redirect, handshakes.Auth, handshakes.Subprotocol),
+    handshakes.Deflate,
+    *(handshakes.BadAccept, handshakes.BadUpgrade, handshakes.BadConnection),
+    *(handshakes.BadSubprotocol, handshakes.BadExtension, handshakes.BadHttp),
+    *(bad_frames.BadFrame, bad_frames.BadUtf8, bad_frames.BadDeflate),
 )

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING, ClassVar
 
 from wsdiag.protocol.frames import encode_frame
-from wsdiag.server.fault import Fault, Group
+from wsdiag.server.fault import Fault, WebSocketChannel, fault
 from wsdiag.server.params import SECONDS, choice, param
-
-if TYPE_CHECKING:
-    from wsdiag.server.peer import Peer
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
@@ -23,16 +18,7 @@ RULES: dict[str, tuple[str, bytes]] = {
     "rsv2": ("5.2", encode_frame(TEXT, b"rsv2", rsv2=True)),
     "rsv3": ("5.2", encode_frame(TEXT, b"rsv3", rsv3=True)),
     "rsv-control": ("5.2", encode_frame(PING, b"rsv", rsv2=True)),
-    "opcode-3": ("5.2", encode_frame(3, b"x")),
-    "opcode-4": ("5.2", encode_frame(4, b"x")),
-    "opcode-5": ("5.2", encode_frame(5, b"x")),
-    "opcode-6": ("5.2", encode_frame(6, b"x")),
-    "opcode-7": ("5.2", encode_frame(7, b"x")),
-    "opcode-11": ("5.2", encode_frame(11, b"x")),
-    "opcode-12": ("5.2", encode_frame(12, b"x")),
-    "opcode-13": ("5.2", encode_frame(13, b"x")),
-    "opcode-14": ("5.2", encode_frame(14, b"x")),
-    "opcode-15": ("5.2", encode_frame(15, b"x")),
+    **{f"opcode-{n}": ("5.2", encode_frame(n, b"x")) for n in (*range(3, 8), *range(11, 16))},
     "length-16": ("5.2", encode_frame(TEXT, b"short", length_bits=16)),
     "length-64": ("5.2", encode_frame(TEXT, b"short", length_bits=64)),
     "length-top-bit": ("5.2", encode_frame(BINARY, b"", length=1 << 63, length_bits=64)),
@@ -59,7 +45,7 @@ RULES: dict[str, tuple[str, bytes]] = {
     ),
 }
 
-# Where invalid UTF-8 stands: the first impossible byte decides, wherever it is (8.1).
+# Invalid UTF-8, by where it is: the first impossible byte decides (8.1).
 UTF8: dict[str, bytes] = {
     "byte": encode_frame(TEXT, b"caf\xe9"),
     "overlong": encode_frame(TEXT, b"\xc0\xaf"),
@@ -70,63 +56,51 @@ UTF8: dict[str, bytes] = {
 }
 
 
-@dataclass(slots=True, kw_only=True)
+@fault("bad/frame", "breaks rules")
 class BadFrame(Fault):
-    """Sends one frame that breaks a rule; a client must fail the connection."""
-
-    name: ClassVar[str] = "bad/frame"
-    group: ClassVar[Group] = "breaks rules"
-    summary: ClassVar[str] = "breaks this rule of RFC 6455 once, right after the upgrade"
+    """Breaks this rule of RFC 6455 once, right after the upgrade."""
 
     rule: str = param("masked", choice(*RULES), "the rule")
     after: float = param(0.0, SECONDS, "how long after the upgrade")
 
-    def opened(self, peer: Peer) -> None:
-        """Send it at once, or later; rsv1 is legal under permessage-deflate, so rsv2 is set too."""
+    def opened(self, channel: WebSocketChannel) -> None:
+        """Send it; on messages RSV1 is legal under permessage-deflate, on a Ping it never is."""
         data = RULES[self.rule][1]
-        if self.rule == "rsv1" and peer.connection.deflate is not None:
+        if self.rule == "rsv1" and channel.connection.deflate is not None:
             data = encode_frame(PING, b"rsv1", rsv1=True)
-        self.act(peer, self.after, partial(peer.send, data))
+        self.run_after(channel, self.after, partial(channel.send, data))
 
 
-@dataclass(slots=True, kw_only=True)
+@fault("bad/utf8", "breaks rules")
 class BadUtf8(Fault):
-    """Sends a text message that is not UTF-8."""
-
-    name: ClassVar[str] = "bad/utf8"
-    group: ClassVar[Group] = "breaks rules"
-    summary: ClassVar[str] = "a text message that is not UTF-8 (RFC 6455, 8.1)"
+    """A text message that is not UTF-8 (RFC 6455, 8.1)."""
 
     kind: str = param("byte", choice(*UTF8), "what is wrong with it")
     after: float = param(0.0, SECONDS, "how long after the upgrade")
 
-    def opened(self, peer: Peer) -> None:
+    def opened(self, channel: WebSocketChannel) -> None:
         """Send it at once, or later."""
-        self.act(peer, self.after, partial(peer.send, UTF8[self.kind]))
+        self.run_after(channel, self.after, partial(channel.send, UTF8[self.kind]))
 
 
-@dataclass(slots=True, kw_only=True)
+@fault("bad/deflate", "breaks rules")
 class BadDeflate(Fault):
-    """Sends compressed messages that cannot or should not be inflated."""
-
-    name: ClassVar[str] = "bad/deflate"
-    group: ClassVar[Group] = "breaks rules"
-    summary: ClassVar[str] = "garbage or a bomb as a compressed message (RFC 7692)"
+    """Garbage or a bomb as a compressed message (RFC 7692)."""
 
     kind: str = param("garbage", choice("garbage", "bomb"), "garbage: not DEFLATE; bomb: 256 MiB")
 
-    def opened(self, peer: Peer) -> None:
-        """Send it, also where permessage-deflate was not agreed on: then RSV1 is the offence."""
+    def opened(self, channel: WebSocketChannel) -> None:
+        """Send it, also where permessage-deflate was not agreed on: then RSV1 is the violation."""
         payload = _bomb() if self.kind == "bomb" else b"\xff" * 32
-        peer.send(encode_frame(BINARY, payload, rsv1=True))
+        channel.send(encode_frame(BINARY, payload, rsv1=True))
 
 
 @cache
 def _bomb() -> bytes:
     """256 MiB of zeros: a full flush makes each piece stand alone, so one is enough to repeat.
 
-    To squeeze all of them would hold up every other connection for a second.
+    Compressing all of them would hold up every other connection for a second.
     """
-    squeeze = zlib.compressobj(9, wbits=-15)
-    piece = squeeze.compress(bytes(1 << 20)) + squeeze.flush(zlib.Z_FULL_FLUSH)
+    compressor = zlib.compressobj(9, wbits=-15)
+    piece = compressor.compress(bytes(1 << 20)) + compressor.flush(zlib.Z_FULL_FLUSH)
     return (piece * 256)[:-4]

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
 
-from wsdiag.server.fault import Direction, Fault, Group
-from wsdiag.server.gates import DelayGate, HoldGate, PaceGate
-from wsdiag.server.link import HOLD_FAULT, Link
+from wsdiag.server.fault import Channel, Fault, Pause, Sender, fault
+from wsdiag.server.filters import DelayFilter, HoldFilter, OutputFilter, RateFilter
 from wsdiag.server.params import INTERVAL, MILLISECONDS, RATE, choice, param
 
-if TYPE_CHECKING:
-    from wsdiag.server.flow import Out
 
-
-@dataclass(slots=True, kw_only=True)
+@fault("latency", "delays", raw=True)
 class Latency(Fault):
-    """Delays all that goes to the client."""
-
-    name: ClassVar[str] = "latency"
-    raw: ClassVar[bool] = True
-    group: ClassVar[Group] = "delays"
-    summary: ClassVar[str] = "delays every answer"
+    """Delays every answer."""
 
     delay: float = param(50.0, MILLISECONDS, "the delay", name="ms")
     jitter: float = param(0.0, MILLISECONDS, "its spread: standard deviation, or half the range")
@@ -41,92 +31,73 @@ class Latency(Fault):
             spread = random.gauss(0.0, self.jitter)
         return max(self.delay + spread, 0.0) / 1e3
 
-    def gate(self, link: Link, behind: Out) -> Out:
+    def output_filter(self, channel: Channel, next_filter: OutputFilter) -> OutputFilter:
         """Hold each write back."""
-        return DelayGate(behind, link, self.draw)
+        return DelayFilter(next_filter, channel.on_drained, self.draw)
 
 
-@dataclass(slots=True, kw_only=True)
+@fault("stall", "delays", raw=True)
 class Stall(Fault):
-    """Neither reads nor writes for a moment, again and again; TCP still acknowledges."""
-
-    name: ClassVar[str] = "stall"
-    raw: ClassVar[bool] = True
-    group: ClassVar[Group] = "delays"
-    summary: ClassVar[str] = "does nothing for a moment every so often, like a busy event loop"
+    """Does nothing for a moment every so often, like a busy event loop."""
 
     every: float = param(10.0, INTERVAL, "from one moment to the next")
     duration: float = param(0.3, INTERVAL, "how long each lasts", name="for")
-    hold: HoldGate | None = field(default=None, init=False, repr=False)
+    filter: HoldFilter | None = field(default=None, init=False, repr=False)
 
-    def gate(self, link: Link, behind: Out) -> Out:
+    def output_filter(self, channel: Channel, next_filter: OutputFilter) -> OutputFilter:
         """Hold writes back while stalled."""
-        self.hold = HoldGate(behind)
-        return self.hold
+        self.filter = HoldFilter(next_filter)
+        return self.filter
 
-    def started(self, link: Link) -> None:
+    def started(self, channel: Channel) -> None:
         """Wait for the first moment."""
-        self.arm(link, self.every, partial(self._stall, link))
+        self.set_timer(channel, self.every, partial(self._stall, channel))
 
-    def _stall(self, link: Link) -> None:
-        assert self.hold is not None
-        self.hold.shut(True)
-        link.hold(HOLD_FAULT)
-        self.arm(link, self.duration, partial(self._resume, link))
+    def _stall(self, channel: Channel) -> None:
+        assert self.filter is not None
+        self.filter.shut()
+        channel.pause_reading(Pause.FAULT)
+        self.set_timer(channel, self.duration, partial(self._resume, channel))
 
-    def _resume(self, link: Link) -> None:
-        assert self.hold is not None
-        self.arm(link, self.every, partial(self._stall, link))
-        link.release(HOLD_FAULT)
-        self.hold.shut(False)
-        link.eased()
+    def _resume(self, channel: Channel) -> None:
+        assert self.filter is not None
+        # The timer first: what leaves now may end the connection, and with it all timers.
+        self.set_timer(channel, self.every, partial(self._stall, channel))
+        channel.resume_reading(Pause.FAULT)
+        self.filter.open()
+        channel.on_drained()
 
 
-@dataclass(slots=True, kw_only=True)
+@fault("bandwidth", "delays", raw=True)
 class Bandwidth(Fault):
-    """Sends no faster than a rate."""
+    """Sends at most this many bytes per second."""
 
-    name: ClassVar[str] = "bandwidth"
-    raw: ClassVar[bool] = True
-    group: ClassVar[Group] = "delays"
-    summary: ClassVar[str] = "sends at most so many bytes a second"
+    rate: int = param(65536, RATE, "bytes per second to the client")
 
-    rate: int = param(65536, RATE, "bytes a second to the client")
-
-    def gate(self, link: Link, behind: Out) -> Out:
-        """Let out what the rate allows."""
-        return PaceGate(behind, link, self.rate)
+    def output_filter(self, channel: Channel, next_filter: OutputFilter) -> OutputFilter:
+        """Forward what the rate allows."""
+        return RateFilter(next_filter, channel.on_drained, self.rate)
 
 
-@dataclass(slots=True, kw_only=True)
+@fault("trickle", "delays", raw=True)
 class Trickle(Fault):
-    """Sends one byte at a time."""
-
-    name: ClassVar[str] = "trickle"
-    raw: ClassVar[bool] = True
-    group: ClassVar[Group] = "delays"
-    summary: ClassVar[str] = "sends a byte at a time, each in a segment of its own"
+    """Sends a byte at a time, each in a segment of its own."""
 
     gap: float = param(1.0, MILLISECONDS, "from byte to byte", name="ms")
 
-    def gate(self, link: Link, behind: Out) -> Out:
-        """Let out single bytes."""
-        return PaceGate(behind, link, 1e3 / max(self.gap, 0.01), piece=1)
+    def output_filter(self, channel: Channel, next_filter: OutputFilter) -> OutputFilter:
+        """Forward single bytes."""
+        return RateFilter(next_filter, channel.on_drained, 1e3 / max(self.gap, 0.01), piece=1)
 
 
-@dataclass(slots=True, kw_only=True)
+@fault("slow-reader", "delays", raw=True)
 class SlowReader(Fault):
-    """Reads no faster than a rate, so that TCP's window closes."""
+    """Reads at most this many bytes per second: the client's queue fills."""
 
-    name: ClassVar[str] = "slow-reader"
-    raw: ClassVar[bool] = True
-    group: ClassVar[Group] = "delays"
-    summary: ClassVar[str] = "reads at most so many bytes a second: the client's queue fills"
+    rate: int = param(1024, RATE, "bytes per second from the client")
 
-    rate: int = param(1024, RATE, "bytes a second from the client")
-
-    def touched(self, link: Link, by: Direction, count: int) -> None:
+    def transferred(self, channel: Channel, sender: Sender, count: int) -> None:
         """Wait as long as what was read should have taken."""
-        if by == "client":
-            link.hold(HOLD_FAULT)
-            self.arm(link, count / self.rate, partial(link.release, HOLD_FAULT))
+        if sender == "client":
+            channel.pause_reading(Pause.FAULT)
+            self.set_timer(channel, count / self.rate, partial(channel.resume_reading, Pause.FAULT))

@@ -4,152 +4,136 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, cast
 
 from wsdiag.protocol.codes import Opcode
+from wsdiag.protocol.events import BinaryMessage, Event, Ping, Pong, TextMessage
 from wsdiag.protocol.frames import encode_frame
-from wsdiag.server.fault import Direction, Fault, Group, Silence
-from wsdiag.server.gates import CutGate
-from wsdiag.server.link import DropMode, Link
+from wsdiag.protocol.http import Request
+from wsdiag.server.fault import (
+    Channel,
+    DropMode,
+    Fault,
+    Sender,
+    SilentPhase,
+    WebSocketChannel,
+    fault,
+)
+from wsdiag.server.filters import TIMER_SLACK_S, CutFilter, OutputFilter
 from wsdiag.server.params import CODE, INTERVAL, SECONDS, TEXT, choice, param, whole
+from wsdiag.server.reply import Hang
 
-if TYPE_CHECKING:
-    from wsdiag.protocol.http import Request
-    from wsdiag.server.flow import Out
-    from wsdiag.server.peer import Peer
+DROP_MODE = choice("close", "fin", "rst", "silent", "hang", "rst-on-write", "tls-eof")
 
-HOWS = choice("close", "fin", "rst", "silent", "hang", "rst-on-write", "tls-eof")
-# A timer that fires a little early must not wait for another round of the loop's clock.
-_EARLY_S = 0.0005
+_COUNTED: dict[str, tuple[type[Event], ...]] = {
+    "messages": (TextMessage, BinaryMessage),
+    "pings": (Ping, Pong),
+    "any": (TextMessage, BinaryMessage, Ping, Pong),
+}
 
 
 @dataclass(slots=True, kw_only=True)
-class Dropping(Fault):
+class DroppingFault(Fault):
     """The parameters of every fault that drops a connection."""
 
-    raw: ClassVar[bool] = True
+    raw = True
 
-    drop: str = param("fin", HOWS, "how it ends; silent: not even TCP answers; hang: only TCP does")
+    drop: DropMode = param(  # noqa: RUF009 (it makes a field)
+        "fin", DROP_MODE, "how it ends; silent: not even TCP answers; hang: only TCP does"
+    )
     code: int = param(1001, CODE, "close code, for drop=close")
     reason: str = param("", TEXT, "close reason, for drop=close")
 
-    def drop_now(self, link: Link) -> None:
+    def drop_now(self, channel: Channel) -> None:
         """Drop the connection as declared."""
-        link.drop(self.name, cast(DropMode, self.drop), self.code, self.reason)
+        channel.drop(self.name, self.drop, self.code, self.reason)
 
 
-@dataclass(slots=True, kw_only=True)
-class Idle(Dropping):
-    """Drops a connection on which nothing was sent for a while, as a proxy's idle timeout."""
-
-    name: ClassVar[str] = "idle"
-    option: ClassVar[str | None] = "idle-timeout"
-    group: ClassVar[Group] = "drops"
-    summary: ClassVar[str] = "drops the connection after so long without a byte"
+@fault("idle", "drops", option="idle-timeout", raw=True)
+class Idle(DroppingFault):
+    """Drops the connection after this long without a byte."""
 
     after: float = param(60.0, INTERVAL, "how long nothing may be sent", name="timeout")
     counts: str = param("any", choice("any", "client", "server"), "whose bytes restart the timer")
     last: float = field(default=0.0, init=False, repr=False)
 
-    def started(self, link: Link) -> None:
+    def started(self, channel: Channel) -> None:
         """Start the timer: the upgrade's last byte was the last."""
-        self.last = link.loop.time()
-        self.arm(link, self.after, partial(self._look, link))
+        self.last = channel.loop.time()
+        self.set_timer(channel, self.after, partial(self._on_timer, channel))
 
-    def touched(self, link: Link, by: Direction, count: int) -> None:
-        """A byte crossed: only note when; the timer looks at it when it fires."""
-        if self.counts in ("any", by):
-            self.last = link.loop.time()
+    def transferred(self, channel: Channel, sender: Sender, count: int) -> None:
+        """Note the time only: the timer looks at it when it fires."""
+        if self.counts in ("any", sender):
+            self.last = channel.loop.time()
 
-    def _look(self, link: Link) -> None:
-        left = self.last + self.after - link.loop.time()
-        if left > _EARLY_S:
-            self.arm(link, left, partial(self._look, link))
+    def _on_timer(self, channel: Channel) -> None:
+        left = self.last + self.after - channel.loop.time()
+        if left > TIMER_SLACK_S:
+            self.set_timer(channel, left, partial(self._on_timer, channel))
         else:
-            self.drop_now(link)
+            self.drop_now(channel)
 
 
-@dataclass(slots=True, kw_only=True)
-class Lifetime(Dropping):
-    """Drops a connection at an age, however busy it is."""
-
-    name: ClassVar[str] = "lifetime"
-    group: ClassVar[Group] = "drops"
-    summary: ClassVar[str] = "drops the connection at this age, busy or not"
+@fault("lifetime", "drops", raw=True)
+class Lifetime(DroppingFault):
+    """Drops the connection at this age, busy or not."""
 
     after: float = param(60.0, SECONDS, "the age", name="age")
 
-    def started(self, link: Link) -> None:
+    def started(self, channel: Channel) -> None:
         """Count from the upgrade, also when the fault is put on later."""
-        age = link.loop.time() - link.started_at
-        self.arm(link, self.after - age, partial(self.drop_now, link))
+        age = channel.loop.time() - channel.started_at
+        self.set_timer(channel, self.after - age, partial(self.drop_now, channel))
 
 
-@dataclass(slots=True, kw_only=True)
+@fault("close", "drops")
 class CloseNow(Fault):
-    """Closes in good order, with a code and a reason."""
-
-    name: ClassVar[str] = "close"
-    group: ClassVar[Group] = "drops"
-    summary: ClassVar[str] = "sends a Close frame with this code (0: without one)"
+    """Sends a Close frame with this code (0: without one)."""
 
     code: int = param(1000, CODE, "close code; 0: an empty Close; forbidden ones are sent as well")
     reason: str = param("", TEXT, "close reason")
     after: float = param(0.0, SECONDS, "how long after the upgrade")
 
-    def opened(self, peer: Peer) -> None:
+    def opened(self, channel: WebSocketChannel) -> None:
         """Close at once, or later."""
-        self.act(peer, self.after, partial(peer.close, self.code or None, self.reason))
+        self.run_after(channel, self.after, partial(channel.close, self.code or None, self.reason))
 
 
-@dataclass(slots=True, kw_only=True)
+@fault("cut", "drops")
 class Cut(Fault):
-    """Ends TCP in the middle of a frame."""
-
-    name: ClassVar[str] = "cut"
-    group: ClassVar[Group] = "drops"
-    summary: ClassVar[str] = "sends so many bytes of a frame, then ends TCP"
+    """Sends this many bytes of a frame, then ends TCP."""
 
     bytes: int = param(3, whole(1, 2**31), "bytes of the frame that are sent")
-    drop: str = param("fin", choice("fin", "rst", "tls-eof"), "how TCP ends")
+    drop: DropMode = param("fin", choice("fin", "rst", "tls-eof"), "how TCP ends")
     after: float = param(0.0, SECONDS, "how long after the upgrade")
 
-    def opened(self, peer: Peer) -> None:
+    def opened(self, channel: WebSocketChannel) -> None:
         """Send a piece of a frame longer than it, then drop."""
-        self.act(peer, self.after, partial(self._cut, peer))
+        self.run_after(channel, self.after, partial(self._cut, channel))
 
-    def _cut(self, peer: Peer) -> None:
+    def _cut(self, channel: WebSocketChannel) -> None:
         size = min(self.bytes, 1 << 16)
         frame = encode_frame(Opcode.TEXT, b"x" * size, length=self.bytes + 16)
-        peer.send(frame[: self.bytes])
-        peer.drop(self.name, cast(DropMode, self.drop))
+        channel.send(frame[: self.bytes])
+        channel.drop(self.name, self.drop)
 
 
-@dataclass(slots=True, kw_only=True)
+@fault("cut-after", "drops", raw=True)
 class CutAfter(Fault):
-    """Ends TCP once so many bytes went to the client."""
-
-    name: ClassVar[str] = "cut-after"
-    raw: ClassVar[bool] = True
-    group: ClassVar[Group] = "drops"
-    summary: ClassVar[str] = "ends TCP after so many bytes to the client, wherever that cuts"
+    """Ends TCP after this many bytes to the client, wherever that cuts."""
 
     bytes: int = param(1000, whole(1, 2**31), "bytes that pass")
-    drop: str = param("fin", HOWS, "how it ends")
+    drop: DropMode = param("fin", DROP_MODE, "how it ends")
 
-    def gate(self, link: Link, behind: Out) -> Out:
+    def output_filter(self, channel: Channel, next_filter: OutputFilter) -> OutputFilter:
         """Count what passes."""
-        cut = partial(link.drop, self.name, cast(DropMode, self.drop), 1001)
-        return CutGate(behind, self.bytes, cut)
+        cut = partial(channel.drop, self.name, self.drop, 1001)
+        return CutFilter(next_filter, self.bytes, cut)
 
 
-@dataclass(slots=True, kw_only=True)
-class Hang(Fault):
-    """Stops answering in one phase of the connection's life."""
-
-    name: ClassVar[str] = "hang"
-    group: ClassVar[Group] = "drops"
-    summary: ClassVar[str] = "never answers in this phase, and keeps the connection"
+@fault("hang", "drops")
+class HangForever(Fault):
+    """Never answers in this phase, and keeps the connection."""
 
     phase: str = param(
         "upgrade",
@@ -159,20 +143,45 @@ class Hang(Fault):
         "as paths they are upgrade, and with tcp the kernel acknowledges nothing either",
     )
 
-    def silent_from(self) -> Silence | None:
+    def silent_phase(self) -> SilentPhase | None:
         """Phases before the request."""
         return "tcp" if self.phase == "tcp" else "tls" if self.phase == "tls" else None
 
-    @property
-    def deafens(self) -> bool:
-        """As a path, tcp can only begin once the request was read."""
-        return self.phase == "tcp"
+    def answer(self, request: Request) -> Hang | None:
+        """Never answer the request; as a path, tcp can only begin once that was read."""
+        if self.phase == "close":
+            return None
+        return Hang.BLACKHOLED if self.phase == "tcp" else Hang.ACKNOWLEDGED
 
-    def answer(self, request: Request) -> bytes | None:
-        """Never answer the request, unless only the Close is to be left unanswered."""
-        return None if self.phase == "close" else b""
-
-    def opened(self, peer: Peer) -> None:
+    def opened(self, channel: WebSocketChannel) -> None:
         """Never answer a Close in phase close."""
         if self.phase == "close":
-            peer.connection.auto_close = False
+            channel.connection.auto_close = False
+
+
+@fault("rate-limit", "drops")
+class RateLimit(Fault):
+    """Closes once the client sends more than this many messages per second."""
+
+    most: int = param(
+        10, whole(1, 10**6), "messages per second (also the burst size)", name="messages"
+    )
+    counts: str = param(
+        "messages", choice(*_COUNTED), "what is counted; pings: Pongs too", name="of"
+    )
+    code: int = param(1008, CODE, "close code")
+    reason: str = param("rate limit exceeded", TEXT, "close reason")
+    left: float | None = field(default=None, init=False, repr=False)
+    counted_at: float = field(default=0.0, init=False, repr=False)
+
+    def received(self, channel: WebSocketChannel, event: Event) -> bool:
+        """Take from a bucket that fills at the rate and holds a second's worth."""
+        if not isinstance(event, _COUNTED[self.counts]):
+            return False
+        now = channel.loop.time()
+        filled = self.most if self.left is None else self.left + (now - self.counted_at) * self.most
+        self.left, self.counted_at = min(filled, self.most) - 1, now
+        if self.left >= 0:
+            return False
+        channel.close(self.code, self.reason)
+        return True

@@ -4,111 +4,83 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
 
 from wsdiag.protocol.events import Event, Ping, Pong
-from wsdiag.server.fault import Fault, Group
+from wsdiag.server.fault import Fault, WebSocketChannel, fault
+from wsdiag.server.filters import TIMER_SLACK_S
 from wsdiag.server.params import INTERVAL, SECONDS, SHARE, param
 
-if TYPE_CHECKING:
-    from wsdiag.server.peer import Peer
-
-_MOST_LATE = 1024
+_MAX_LATE = 1024
 
 
-@dataclass(slots=True, kw_only=True)
+@fault("no-pong", "keepalive", auto_pong=False)
 class NoPong(Fault):
-    """Never answers a Ping."""
+    """Never answers a Ping, echoes messages all the same."""
 
-    name: ClassVar[str] = "no-pong"
-    group: ClassVar[Group] = "keepalive"
-    summary: ClassVar[str] = "never answers a Ping, echoes messages all the same"
-    auto_pong: ClassVar[bool] = False
-
-    def received(self, peer: Peer, event: Event) -> bool:
-        """Swallow Pings."""
+    def received(self, channel: WebSocketChannel, event: Event) -> bool:
+        """Nobody else answers Pings."""
         return type(event) is Ping
 
 
-@dataclass(slots=True, kw_only=True)
+@fault("lose-pongs", "keepalive", auto_pong=False)
 class LosePongs(Fault):
-    """Answers some Pings only."""
-
-    name: ClassVar[str] = "lose-pongs"
-    group: ClassVar[Group] = "keepalive"
-    summary: ClassVar[str] = "leaves this share of Pings unanswered, at random"
-    auto_pong: ClassVar[bool] = False
+    """Leaves this share of Pings unanswered, at random."""
 
     share: float = param(0.1, SHARE, "share of Pings without a Pong")
 
-    def received(self, peer: Peer, event: Event) -> bool:
-        """Swallow a Ping, or hand it on to be answered."""
+    def received(self, channel: WebSocketChannel, event: Event) -> bool:
+        """Answer a Ping, or do not."""
         if type(event) is not Ping:
             return False
         if random.random() >= self.share:
-            peer.answer_ping(event.payload)
+            channel.send_pong(event.payload)
         return True
 
 
-@dataclass(slots=True, kw_only=True)
+@fault("late-pong", "keepalive", auto_pong=False)
 class LatePong(Fault):
-    """Answers every Ping late; messages are echoed at once."""
-
-    name: ClassVar[str] = "late-pong"
-    group: ClassVar[Group] = "keepalive"
-    summary: ClassVar[str] = "answers each Ping after a while, messages at once"
-    auto_pong: ClassVar[bool] = False
+    """Answers each Ping late, messages at once."""
 
     after: float = param(5.0, SECONDS, "how late", name="by")
     waiting: deque[tuple[float, bytes]] = field(
-        default_factory=lambda: deque(maxlen=_MOST_LATE), init=False, repr=False
+        default_factory=lambda: deque(maxlen=_MAX_LATE), init=False, repr=False
     )
 
-    def received(self, peer: Peer, event: Event) -> bool:
+    def received(self, channel: WebSocketChannel, event: Event) -> bool:
         """Queue the answer; the oldest are forgotten when a thousand wait."""
         if type(event) is not Ping:
             return False
-        self.waiting.append((peer.loop.time() + self.after, event.payload))
+        self.waiting.append((channel.loop.time() + self.after, event.payload))
         if len(self.waiting) == 1:
-            self.arm(peer, self.after, partial(self._answer, peer))
+            self.set_timer(channel, self.after, partial(self._answer, channel))
         return True
 
-    def _answer(self, peer: Peer) -> None:
-        now = peer.loop.time() + 0.0005
+    def _answer(self, channel: WebSocketChannel) -> None:
+        now = channel.loop.time() + TIMER_SLACK_S
         while self.waiting and self.waiting[0][0] <= now:
-            peer.answer_ping(self.waiting.popleft()[1])
+            channel.send_pong(self.waiting.popleft()[1])
         if self.waiting:
-            self.arm(peer, self.waiting[0][0] - now, partial(self._answer, peer))
-        peer.flush()
+            self.set_timer(channel, self.waiting[0][0] - now, partial(self._answer, channel))
+        channel.flush()
 
 
-@dataclass(slots=True, kw_only=True)
+@fault("wrong-pong", "keepalive", auto_pong=False)
 class WrongPong(Fault):
-    """Answers Pings with a payload that was not asked for."""
+    """Answers each Ping with another payload."""
 
-    name: ClassVar[str] = "wrong-pong"
-    group: ClassVar[Group] = "keepalive"
-    summary: ClassVar[str] = "answers each Ping with another payload"
-    auto_pong: ClassVar[bool] = False
-
-    def received(self, peer: Peer, event: Event) -> bool:
+    def received(self, channel: WebSocketChannel, event: Event) -> bool:
         """Turn the payload around, or invent one."""
         if type(event) is not Ping:
             return False
-        peer.answer_ping(bytes(byte ^ 0xFF for byte in event.payload) or b"wrong")
+        channel.send_pong(bytes(byte ^ 0xFF for byte in event.payload) or b"wrong")
         return True
 
 
-@dataclass(slots=True, kw_only=True)
+@fault("ping", "keepalive", option="ping-interval")
 class ServerPing(Fault):
-    """Pings on its own, as many servers do, and gives up on clients that do not answer."""
-
-    name: ClassVar[str] = "ping"
-    group: ClassVar[Group] = "keepalive"
-    summary: ClassVar[str] = "pings the client every so often, closes with 1011 without a Pong"
-    option: ClassVar[str | None] = "ping-interval"
+    """Pings the client every so often, closes with 1011 without a Pong."""
 
     every: float = param(20.0, INTERVAL, "from Ping to Ping")
     timeout: float = param(20.0, INTERVAL, "how long to wait for a Pong")
@@ -116,39 +88,36 @@ class ServerPing(Fault):
     unanswered_since: float | None = field(default=None, init=False, repr=False)
     next_at: float = field(default=0.0, init=False, repr=False)
 
-    def opened(self, peer: Peer) -> None:
-        """Plan the first Ping."""
-        self.next_at = peer.loop.time() + self.every
-        self._plan(peer)
+    def opened(self, channel: WebSocketChannel) -> None:
+        """Schedule the first Ping."""
+        self.next_at = channel.loop.time() + self.every
+        self._schedule(channel)
 
-    def received(self, peer: Peer, event: Event) -> bool:
+    def received(self, channel: WebSocketChannel, event: Event) -> bool:
         """Any Pong to a Ping of ours will do."""
         if type(event) is Pong and event.payload.startswith(b"wsdiag "):
             self.unanswered_since = None
         return False
 
-    def _plan(self, peer: Peer) -> None:
+    def _schedule(self, channel: WebSocketChannel) -> None:
         due = self.next_at
         if self.unanswered_since is not None:
             due = min(due, self.unanswered_since + self.timeout)
-        self.arm(peer, due - peer.loop.time(), partial(self._due, peer))
+        self.set_timer(channel, due - channel.loop.time(), partial(self._on_timer, channel))
 
-    def _due(self, peer: Peer) -> None:
-        now = peer.loop.time() + 0.0005
-        if not peer.is_open:
+    def _on_timer(self, channel: WebSocketChannel) -> None:
+        now = channel.loop.time() + TIMER_SLACK_S
+        if not channel.is_open:
             return
         if self.unanswered_since is not None and now >= self.unanswered_since + self.timeout:
-            peer.emit("drop", fault=self.name, how="close")
-            peer.close(1011, "no Pong in time")
+            channel.emit("drop", fault=self.name, how="close")
+            channel.close(1011, "no Pong in time")
             return
         if now >= self.next_at:
-            self._ping(peer, now)
-        self._plan(peer)
-
-    def _ping(self, peer: Peer, now: float) -> None:
-        self.sent += 1
-        self.next_at += self.every
-        if self.unanswered_since is None:
-            self.unanswered_since = now
-        peer.connection.ping(b"wsdiag %d" % self.sent)
-        peer.flush()
+            self.sent += 1
+            self.next_at += self.every
+            if self.unanswered_since is None:
+                self.unanswered_since = now
+            channel.connection.ping(b"wsdiag %d" % self.sent)
+            channel.flush()
+        self._schedule(channel)

@@ -1,0 +1,13 @@
+"""From a URL to an open session.
+
+Start with `dialer.py`: `dial()`, and the order of the phases. A phase is a function that takes what
+it needs and returns what it found, or raises DialError; only the dialer times and records:
+
+    resolve, race, tunnel, secure, upgrade    the phases: dns, tcp, proxy, tls, upgrade
+    target, hostnames, options, proxy         what is asked for, and by which proxy
+    redirects                                 where an answer leads, with -L
+    failures                                  what went wrong, as DialErrors with stable codes
+    fallback_probes                           after a failure: what is spoken there instead
+
+Names follow curl(1) where curl has them. May import the rest of `transport`, and `protocol`.
+"""

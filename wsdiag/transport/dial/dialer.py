@@ -1,33 +1,49 @@
-"""From a URL to an open session: names, TCP, proxy, TLS, upgrade; each timed, one deadline."""
+"""From a URL to an open session: names, TCP, proxy, TLS, upgrade; each timed, one deadline.
+
+The phases are functions of other modules (`resolve.resolve_name`, `race.connect`, `tunnel`,
+`secure.start_tls`, `upgrade.upgrade`): each takes what it needs, returns what it found or raises
+DialError, and knows of no clock, report or tracer. `_Dial` runs them in order. It alone times
+them, calls the tracer, and writes the report, so that the report is right whichever phase fails,
+is cut off by the deadline, or is repeated for a redirect.
+
+One deadline bounds the dial as a whole, redirects and fallback probes included; no phase has one of
+its own. What a phase needs that is not the network's time (a store of certificates, modules to
+import) is made before the phase begins.
+
+A failure can be looked into: `FallbackProbes` connects to the same target again, by a `_Dial` whose
+report nobody reads.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from wsdiag.protocol.codes import Role
 from wsdiag.protocol.connection import Connection
-from wsdiag.transport.dial import failures, redirects
+from wsdiag.transport.dial import failures, race, redirects, resolve
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError, DialReport, PhaseClock
-from wsdiag.transport.dial.route import Route
+from wsdiag.transport.dial.proxy import Proxy, choose
 from wsdiag.transport.dial.target import Target, UrlError
-from wsdiag.transport.dial.upgrade import upgrade
+from wsdiag.transport.dial.upgrade import prepare, upgrade
+from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.session import Session
 from wsdiag.transport.stream.stamps import Arrival
 from wsdiag.transport.stream.stream import Stream
-from wsdiag.transport.stream.stream_reader import StreamReader, StreamReaderEnded, do_handshake
-from wsdiag.transport.tls.layer import TlsLayer
+from wsdiag.transport.stream.tcp import Address, format_address
 
 if TYPE_CHECKING:
     from wsdiag.protocol.client_handshake import Accepted
-    from wsdiag.protocol.connection import FrameHook
-    from wsdiag.transport.trace import Tracer
+    from wsdiag.protocol.http import Response
+    from wsdiag.transport.dial.fallback_probes import FallbackProbes
+    from wsdiag.transport.trace import Phase, Tracer
 
-# A plain server takes a ClientHello for the beginning of a long header line, and waits.
-_PATIENCE_S = 2.0
+T = TypeVar("T")
 
 
 async def dial(
@@ -38,28 +54,27 @@ async def dial(
     auto_pong: bool = True,
     timestamps: bool = True,
 ) -> Session:
-    """An open session, or DialError with all that was found out (`usage` for a bad URL)."""
-    report = DialReport(url if isinstance(url, str) else url.url, tracer=tracer)
+    """An open session. Raises DialError with all that was found out (`usage` for a bad URL)."""
+    report = DialReport(url if isinstance(url, str) else url.url)
     try:
         target = Target.parse(url) if isinstance(url, str) else url
     except UrlError as error:
         raise DialError(
             "usage", "url", "bad-url", error.message, report, position=error.position
         ) from None
-    _make_ready(target, options)
-    return await _Dial(target, options, report, auto_pong, timestamps).run()
+    return await _Dial(target, options, report, tracer, timestamps).run(auto_pong)
 
 
-def _make_ready(target: Target, options: DialOptions) -> None:
-    """Import what not every dial needs before a clock runs, for its time is not the network's."""
+def _load_modules(target: Target, options: DialOptions) -> None:
+    """Import what not every dial needs before a clock runs: its time is not the network's."""
     if target.secure:
-        from wsdiag.transport.tls import trust  # noqa: F401
+        from wsdiag.transport.dial import secure  # noqa: F401
     if options.compression:
         from wsdiag.protocol import deflate  # noqa: F401
     if options.proxy or any(name.lower().endswith("_proxy") for name in os.environ):
         import urllib.parse  # noqa: F401
 
-        from wsdiag.transport.dial import tunnel as proxying  # noqa: F401
+        from wsdiag.transport.dial import tunnel  # noqa: F401
 
 
 class _Dial:
@@ -70,162 +85,239 @@ class _Dial:
         target: Target,
         options: DialOptions,
         report: DialReport,
-        auto_pong: bool,
-        timestamps: bool,
+        tracer: Tracer | None = None,
+        timestamps: bool = False,
     ) -> None:
         self._target, self._options, self._report = target, options, report
-        self._auto_pong, self._timestamps = auto_pong, timestamps
-        self._clock = PhaseClock(report)
+        self._tracer, self._timestamps = tracer, timestamps
+        self._phase: Phase = "dns"
+        self._phase_began: int | None = None  # None: between two phases
         self._deadline = asyncio.get_running_loop().time() + options.connect_timeout
 
-    async def run(self) -> Session:
+    async def run(self, auto_pong: bool) -> Session:
+        """The session. Raises DialError with the report."""
         began = monotonic_ns()
         try:
             async with asyncio.timeout_at(self._deadline):
-                return await self._arrive()
+                return await self._follow(auto_pong)
         except TimeoutError:
-            self._clock.stop("timed out")
-            raise failures.timed_out(
-                self._clock.current, self._options.connect_timeout, self._report
-            ) from None
+            self._end_phase("timed out", ok=False)
+            error = failures.timed_out(self._phase, self._options.connect_timeout)
+            error.report = self._report
+            raise error from None
         except DialError as error:
-            self._clock.stop(error.message)
+            error.report = self._report
             raise
         finally:
             self._report.total_ms = (monotonic_ns() - began) / 1e6
 
-    async def _arrive(self) -> Session:
+    async def _follow(self, auto_pong: bool) -> Session:
+        """Open the target, or with -L the one that it redirects to."""
+        report = self._report
         while True:
+            _load_modules(self._target, self._options)
             try:
-                return await self._open()
+                return await self._open(auto_pong)
             except DialError as error:
-                if not (self._options.location and redirects.is_redirect(error)):
+                # a proxy's redirect may not send us anywhere
+                where = redirects.location(error.response) if error.phase == "upgrade" else None
+                if where is None or not self._options.location:
                     raise
-                self._clock.stop(error.message)
             left = self._target.url
-            self._target, self._options = redirects.follow(
-                self._target, self._options, self._report
+            self._target, self._options, dropped = redirects.follow(
+                self._target, self._options, where, report.redirects
             )
-            self._report.redirected(left, self._target.url)
-            _make_ready(self._target, self._options)
+            report.credentials_dropped |= dropped
+            report.redirects += (left,)
+            report.url, report.phases_ms = self._target.url, {}
+            report.status, report.reason, report.headers, report.body = None, "", (), b""
+            report.address = report.proxy = report.proxy_why = report.tls = None
 
-    async def _open(self) -> Session:
-        route = Route(self._target, self._options, self._report, self._clock)
-        stream = await route.open(timestamps=self._timestamps)
+    async def _open(self, auto_pong: bool) -> Session:
         try:
-            if self._target.secure:
-                await self._start_tls(stream)
-            accepted, at = await self._upgrade(stream)
-        except BaseException:
-            stream.close()
-            raise
-        return self._session(stream, accepted, at)
-
-    async def _start_tls(self, stream: Stream) -> None:
-        from wsdiag.transport.tls.trust import (
-            TrustError,
-            client_context,
-            facts,
-            offered,
-            store_facts,
-        )
-
-        try:
-            # reading a store of certificates, or an encrypted key, takes longer than a handshake
-            context = client_context(self._options)
-        except TrustError as error:
-            raise failures.trust_options(error, self._report) from error
-        self._clock.begin("tls")
-        name = self._options.sni or self._target.host.partition("%")[0]
-        layer = TlsLayer(context, server_hostname=name, below=stream.tls)
-        try:
-            await self._shake_hands(stream, layer)
-        except StreamReaderEnded as ended:
-            failure = await self._tls_ended(ended)
-            failure.facts |= offered(self._options)
-            raise failure from ended
-        except OSError as error:
-            failure = failures.tls(error, layer, name, self._report)
-            failure.facts |= store_facts(context, self._options) | offered(self._options)
-            raise await self._tls_failed(failure) from error
-        self._report.tls = facts(layer.object, verified=not self._options.insecure)
-        self._clock.end(f"{self._report.tls.version} {self._report.tls.cipher}")
-
-    async def _shake_hands(self, stream: Stream, layer: TlsLayer) -> None:
-        """TLS; when no byte comes back for long, see whether plain HTTP is spoken there."""
-        from wsdiag.transport.dial import fallback_probes as second_look
-
-        shaking = asyncio.create_task(do_handshake(stream, layer))
-        try:
-            patience = min(_PATIENCE_S, self._options.connect_timeout / 3)
-            await asyncio.wait([shaking], timeout=patience)
-            if not (shaking.done() or layer.first_bytes) and await second_look.speaks_http(
-                self._target, self._options, self._deadline
-            ):
-                raise failures.tls_on_plain_port(b"", self._report)
-            await shaking
-        finally:
-            shaking.cancel()
-
-    async def _tls_failed(self, failure: DialError) -> DialError:
-        self._clock.stop(failure.message)
-        if failure.kind == "cert":
-            from wsdiag.transport.dial import fallback_probes as second_look
-
-            look = second_look.certificate(self._target, self._options, self._deadline)
-            self._report.tls = await look
-        return failure
-
-    async def _tls_ended(self, ended: StreamReaderEnded) -> DialError:
-        from wsdiag.transport.dial import fallback_probes as second_look
-
-        self._clock.stop("failed")
-        if not ended.received and await second_look.speaks_http(
-            self._target, self._options, self._deadline
-        ):
-            return failures.tls_on_plain_port(b"", self._report)
-        return failures.tls_ended(ended, self._report)
-
-    async def _upgrade(self, stream: Stream) -> tuple[Accepted, Arrival]:
-        self._clock.begin("upgrade")
-        try:
-            accepted, at = await upgrade(
-                StreamReader(stream), self._target, self._options, self._report
-            )
+            stream = await self._connect()
+            try:
+                if self._target.secure:
+                    await self._start_tls(stream)
+                accepted, at = await self._timed(
+                    "upgrade",
+                    self._upgrade(stream),
+                    lambda found: f"{found[0].response.status} {found[0].response.reason}".strip(),
+                )
+            except BaseException:
+                stream.close()
+                raise
         except DialError as error:
-            self._clock.stop(error.message)
-            silent = error.code == "closed-in-handshake" and not error.facts.get("first_bytes")
-            if silent and not self._target.secure:
-                await self._look_for_another_protocol(error)
-            raise
-        self._clock.end(f"{self._report.status} {self._report.reason}".strip())
-        return accepted, at
-
-    async def _look_for_another_protocol(self, error: DialError) -> None:
-        """DialError when a port that said nothing to HTTP/1.1 speaks TLS, or HTTP/2."""
-        from wsdiag.transport.dial import fallback_probes as second_look
-
-        where = (self._target, self._options, self._deadline)
-        if await second_look.speaks_tls(*where):
-            raise failures.plain_on_tls_port(b"", self._report) from error
-        if await second_look.speaks_http2(*where):
-            raise failures.http2_only(self._report) from error
-
-    def _session(self, stream: Stream, accepted: Accepted, at: Arrival) -> Session:
+            if error.kind != "cert" and error.code not in ("closed-in-tls", "closed-in-handshake"):
+                raise
+            explained = await self._probes().explain(error)
+            self._report.tls = explained.tls or self._report.tls
+            raise explained from error.__cause__
         connection = Connection(
             Role.CLIENT,
             deflate=accepted.deflate,
             max_message_size=self._options.max_message_size,
-            auto_pong=self._auto_pong,
-            on_frame=self._frame_hook(),
+            auto_pong=auto_pong,
         )
+        if self._tracer is not None:
+            from wsdiag.transport.trace import frame_tracer
+
+            connection.on_frame = frame_tracer(self._report.url, self._tracer)
         return Session(
             stream, connection, report=self._report, trailing=accepted.trailing, opened=at
         )
 
-    def _frame_hook(self) -> FrameHook | None:
-        if self._report.tracer is None:
-            return None
-        from wsdiag.transport.trace import frame_tracer
+    def _probes(self) -> FallbackProbes:
+        from wsdiag.transport.dial.fallback_probes import FallbackProbes
 
-        return frame_tracer(self._report.url, self._report.tracer)
+        again = _Dial(self._target, self._options, DialReport(self._target.url))
+        return FallbackProbes(self._target, self._options, again._connect, self._deadline)
+
+    # -- the phases, in order ------------------------------------------------------------------
+
+    async def _connect(self) -> Stream:
+        """A stream that reaches the target: directly, by a Unix socket, or through a proxy."""
+        target, options, report = self._target, self._options, self._report
+        if options.unix_socket is not None:
+            report.address = path = options.unix_socket
+            sock = await self._timed("tcp", race.connect_unix(path), lambda _: path)
+            return Stream(sock, peer=path)
+        proxy, report.proxy_why = choose(target, options, os.environ)
+        if proxy is None:
+            return self._stream(await self._tcp(target.host, target.port))
+        report.proxy = proxy.url
+        from wsdiag.transport.dial import tunnel
+
+        host = target.host
+        context = tunnel.client_context(proxy, options)
+        if proxy.is_socks:
+            tunnel.require_socks()
+            if not proxy.resolves_names:
+                _, address = (await self._addresses(host, target.port))[0]
+                host = str(address[0])
+        sock = await self._tcp(proxy.host, proxy.port)
+        way = proxy.scheme if proxy.is_socks else "CONNECT"
+        return await self._timed(
+            "proxy",
+            self._tunnel(sock, proxy, host, context),
+            lambda _: f"{way} {host}:{target.port} through {proxy.url} (named by {proxy.why})",
+        )
+
+    async def _addresses(self, host: str, port: int) -> list[Address]:
+        return resolve.known(host, port, self._options) or await self._timed(
+            "dns",
+            resolve.resolve_name(host, port, self._options),
+            lambda found: ", ".join(format_address(address) for _, address in found),
+        )
+
+    async def _tcp(self, host: str, port: int) -> socket.socket:
+        addresses = await self._addresses(host, port)
+        report = self._report
+        if len(addresses) == 1:
+            report.address = format_address(addresses[0][1])
+        bypass = f" (no proxy: {report.proxy_why})" if report.proxy_why and not report.proxy else ""
+        try:
+            sock, (_, address) = await self._timed(
+                "tcp", race.connect(addresses), lambda found: format_address(found[1][1]) + bypass
+            )
+        except DialError as error:
+            report.address = error.facts["address"]
+            raise
+        report.address = format_address(address)
+        return sock
+
+    async def _tunnel(
+        self, sock: socket.socket, proxy: Proxy, host: str, context: ssl.SSLContext | None
+    ) -> Stream:
+        from wsdiag.transport.dial import tunnel
+
+        if proxy.is_socks:
+            return self._stream(await tunnel.connect_socks(sock, proxy, host, self._target.port))
+        stream = self._stream(sock)
+        try:
+            if context is not None:
+                await tunnel.start_tls(stream, proxy, context)
+            connect = tunnel.ConnectRequest(proxy, self._target)
+            self._trace_head("sent", connect.first_line, connect.headers)
+            response = await tunnel.connect(stream, connect)
+            self._trace_response(response)
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    async def _start_tls(self, stream: Stream) -> None:
+        from wsdiag.transport.dial import secure
+
+        context = secure.client_context(self._options)
+        self._report.tls = await self._timed(
+            "tls",
+            secure.start_tls(
+                stream, self._target, self._options, context, self._probes().speaks_http
+            ),
+            lambda tls: f"{tls.version} {tls.cipher}",
+        )
+
+    async def _upgrade(self, stream: Stream) -> tuple[Accepted, Arrival]:
+        handshake, request = prepare(self._target, self._options)
+        report = self._report
+        report.request_line = f"GET {self._target.path_and_query} HTTP/1.1"
+        report.request_headers = tuple(handshake.request_headers)
+        self._trace_head("sent", report.request_line, report.request_headers)
+        accepted, at = await upgrade(stream, handshake, request)
+        self._note(accepted.response)
+        report.subprotocol, report.extensions = accepted.subprotocol, tuple(accepted.extensions)
+        return accepted, at
+
+    # -- times, report, trace ------------------------------------------------------------------
+
+    async def _timed(self, phase: Phase, work: Awaitable[T], detail: Callable[[T], str]) -> T:
+        """Run a phase; what came of it goes to the tracer as `detail`."""
+        self._phase, self._phase_began = phase, monotonic_ns()
+        try:
+            found = await work
+        except DialError as error:
+            if error.response is not None:
+                self._note(error.response)
+            self._end_phase(error.message, ok=False)
+            raise
+        self._end_phase(detail(found))
+        return found
+
+    def _end_phase(self, detail: str, *, ok: bool = True) -> None:
+        if self._phase_began is None:
+            return
+        at = monotonic_ns()
+        took_ms = (at - self._phase_began) / 1e6
+        self._phase_began = None
+        self._report.phases_ms[self._phase] = took_ms
+        if self._tracer is not None:
+            from wsdiag.transport.trace import PhaseTraced, trace_time
+
+            url, time = self._report.url, trace_time(at)
+            self._tracer(PhaseTraced(url, time, self._phase, took_ms, ok, detail))
+
+    def _note(self, response: Response) -> None:
+        report = self._report
+        report.status, report.reason = response.status, response.reason
+        report.headers, report.body = tuple(response.headers), response.body
+        self._trace_response(response)
+
+    def _trace_response(self, response: Response) -> None:
+        line = f"HTTP/1.1 {response.status} {response.reason}".rstrip()
+        self._trace_head("received", line, response.headers)
+
+    def _trace_head(
+        self,
+        direction: Literal["sent", "received"],
+        first_line: str,
+        headers: Sequence[tuple[str, str]],
+    ) -> None:
+        if self._tracer is not None:
+            from wsdiag.transport.trace import HeadersTraced, trace_time
+
+            url, time = self._report.url, trace_time()
+            self._tracer(HeadersTraced(url, time, direction, first_line, tuple(headers)))
+
+    def _stream(self, sock: socket.socket) -> Stream:
+        return Stream(sock, peer=self._report.address or "", timestamps=self._timestamps)

@@ -1,7 +1,7 @@
 """Failures of a dial, named: from exceptions to kinds, stable codes and facts.
 
-The words here are plain statements of what was seen; what it means and what to change is for
-those who talk to the user, from `code` and `facts`.
+Nothing here has an effect: each function builds the DialError that a phase then raises. Messages
+state what was seen; what it means and what to change is told from `code` and `facts`.
 """
 
 from __future__ import annotations
@@ -10,22 +10,23 @@ import errno
 import os
 import socket
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wsdiag.protocol.errors import HandshakeError
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.redirects import leads_elsewhere
-from wsdiag.transport.dial.report import DialError, DialReport, Kind
-from wsdiag.transport.dial.resolve import FAMILIES, Address, format_address
-from wsdiag.transport.stream.ends import StreamEnd
-from wsdiag.transport.stream.stream_reader import StreamReaderEnded
-from wsdiag.transport.tls.layer import TlsLayer
+from wsdiag.transport.dial.redirects import location
+from wsdiag.transport.report import DialError, ErrorKind
+from wsdiag.transport.stream.tcp import Address, format_address
 
 if TYPE_CHECKING:
+    from wsdiag.protocol.http import Response
+    from wsdiag.transport.stream.ends import StreamEnd
+    from wsdiag.transport.stream.stream_reader import StreamReaderEnded
+    from wsdiag.transport.tls.layer import TlsLayer
     from wsdiag.transport.tls.trust import TrustError
     from wsdiag.transport.trace import Phase
 
-_CONNECT_CODES: dict[int, tuple[Kind, str]] = {
+_CONNECT_CODES: dict[int, tuple[ErrorKind, str]] = {
     errno.ECONNREFUSED: ("refused", "refused"),
     errno.ENETUNREACH: ("connect", "unreachable"),
     errno.EHOSTUNREACH: ("connect", "unreachable"),
@@ -39,6 +40,7 @@ _CONNECT_CODES: dict[int, tuple[Kind, str]] = {
     errno.EMFILE: ("connect", "too-many-files"),
     errno.ENFILE: ("connect", "too-many-files"),
 }
+_OTHERWISE: tuple[ErrorKind, str] = ("connect", "connect-failed")
 # When addresses fail in different ways, the one that got furthest is the most telling.
 _MOST_TELLING = ("refused", "reset-on-connect", "connect-timeout", "forbidden", "unreachable")
 
@@ -60,15 +62,13 @@ _LINK_LOCAL = ("fe8", "fe9", "fea", "feb")
 _TLS_RECORD_TYPES = (0x14, 0x15, 0x16, 0x17)
 
 
-def timed_out(phase: Phase, after_s: float, report: DialReport) -> DialError:
+def timed_out(phase: Phase, after_s: float) -> DialError:
     """The deadline struck during `phase`."""
     message = f"no answer within {after_s:g} s ({phase})"
-    return DialError("timeout", phase, _TIMEOUT_CODES[phase], message, report, timeout_s=after_s)
+    return DialError("timeout", phase, _TIMEOUT_CODES[phase], message, timeout_s=after_s)
 
 
-def name_resolution(
-    host: str, error: Exception, options: DialOptions, report: DialReport
-) -> DialError:
+def name_resolution(host: str, error: Exception, options: DialOptions) -> DialError:
     """The resolver's refusal."""
     number = getattr(error, "errno", None)
     code = "dns-failed"
@@ -81,112 +81,87 @@ def name_resolution(
     elif number == socket.EAI_AGAIN:
         code = "dns-unavailable"
     words = getattr(error, "strerror", None) or str(error)
-    return DialError(
-        "dns", "dns", code, f"{host}: {words}", report, host=host, family=options.family
-    )
+    return DialError("dns", "dns", code, f"{host}: {words}", host=host, family=options.family)
 
 
-def of_family(
-    addresses: list[Address], family: int | None, host: str, report: DialReport
-) -> list[Address]:
-    """The addresses that -4 or -6 allow. DialError when there is none."""
-    kept = [a for a in addresses if family is None or a[0] == FAMILIES[family]]
-    if kept:
-        return kept
+def no_address_of(family: int | None, host: str) -> DialError:
+    """-4 or -6 leaves no address to try."""
     message = f"{host} has no IPv{family} address"
-    raise DialError("dns", "dns", "dns-no-such-family", message, report, host=host, family=family)
+    return DialError("dns", "dns", "dns-no-such-family", message, host=host, family=family)
 
 
-def no_such_zone(host: str, error: OSError, report: DialReport) -> DialError:
-    """An IPv6 zone (RFC 4007) that is no interface of this machine."""
+def no_such_zone(host: str, error: OSError) -> DialError:
+    """An IPv6 zone (RFC 4007) that names no interface of this machine."""
     zone = host.partition("%")[2]
     message = f"this machine has no network interface {zone!r}: {os.strerror(error.errno or 0)}"
-    return DialError("connect", "tcp", "no-such-zone", message, report, zone=zone)
+    return DialError("connect", "tcp", "no-such-zone", message, zone=zone)
 
 
-def connecting(failures: list[tuple[Address, OSError]], report: DialReport) -> DialError:
+def connecting(failures: list[tuple[Address, OSError]]) -> DialError:
     """No address could be connected."""
-    judged = [(*_connect_code(error), address, error) for address, error in failures]
+    judged = [
+        (*_CONNECT_CODES.get(error.errno or 0, _OTHERWISE), address, error)
+        for address, error in failures
+    ]
     judged.sort(key=lambda j: _MOST_TELLING.index(j[1]) if j[1] in _MOST_TELLING else 99)
     kind, code, (_, address), error = judged[0]
-    if error.errno == errno.EINVAL and _lacks_zone(address):
+    where = format_address(address)
+    if error.errno == errno.EINVAL and where[1:4].lower() in _LINK_LOCAL and not address[3]:
         code = "zone-missing"
-    report.address = format_address(address)
     attempts = [(format_address(a), os.strerror(e.errno or 0)) for (_, a), e in failures]
-    message = f"{report.address}: {os.strerror(error.errno or 0)}"
-    return DialError(kind, "tcp", code, message, report, attempts=attempts)
+    message = f"{where}: {os.strerror(error.errno or 0)}"
+    return DialError(kind, "tcp", code, message, address=where, attempts=attempts)
 
 
-def _lacks_zone(address: tuple[object, ...] | str) -> bool:
-    return len(address) == 4 and str(address[0]).lower().startswith(_LINK_LOCAL) and not address[3]
-
-
-def _connect_code(error: OSError) -> tuple[Kind, str]:
-    return _CONNECT_CODES.get(error.errno or 0, ("connect", "connect-failed"))
-
-
-def unix_socket(path: str, error: Exception, report: DialReport) -> DialError:
+def unix_socket(path: str, error: Exception) -> DialError:
     """A Unix socket that cannot be connected."""
     number = getattr(error, "errno", None)
-    kind, code = _CONNECT_CODES.get(number or 0, ("connect", "connect-failed"))
+    kind, code = _CONNECT_CODES.get(number or 0, _OTHERWISE)
     if number == errno.ENOENT:
         code = "no-such-socket"
     words = os.strerror(number) if number else str(error)
-    return DialError(kind, "tcp", code, f"{path}: {words}", report, path=path)
+    return DialError(kind, "tcp", code, f"{path}: {words}", path=path)
 
 
-def trust_options(error: TrustError, report: DialReport) -> DialError:
+def trust_options(error: TrustError, phase: Phase) -> DialError:
     """TLS options that cannot be used."""
-    return DialError(
-        "usage",
-        "tls",
-        "bad-tls-option",
-        f"{error.option} {error.message}",
-        report,
-        option=error.option,
-    )
+    message = f"{error.option} {error.message}"
+    return DialError("usage", phase, "bad-tls-option", message, option=error.option)
 
 
-def tls(error: OSError, layer: TlsLayer, name: str, report: DialReport) -> DialError:
+def tls(error: OSError, layer: TlsLayer, name: str) -> DialError:
     """A TLS handshake that failed for a reason of TLS."""
     first = layer.first_bytes
     if first and not (first[0] in _TLS_RECORD_TYPES and first[1:2] == b"\x03"):
-        return tls_on_plain_port(first, report)
+        return tls_on_plain_port(first)
     if isinstance(error, ssl.SSLCertVerificationError):
         from wsdiag.transport.tls import trust
 
-        return DialError(
-            "cert",
-            "tls",
-            trust.certificate_code(error),
-            error.verify_message,
-            report,
-            wanted=name,
-            verify_code=error.verify_code,
-        )
-    reason = getattr(error, "reason", None) or str(error)
-    words = reason.replace("_", " ").lower()
-    return DialError("tls", "tls", _tls_code(reason), words, report, reason=reason)
+        code, number = trust.certificate_code(error), error.verify_code
+        return DialError("cert", "tls", code, error.verify_message, wanted=name, verify_code=number)
+    return _tls_refused(getattr(error, "reason", None) or str(error))
 
 
-def tls_on_plain_port(first_bytes: bytes, report: DialReport) -> DialError:
+def tls_on_plain_port(first_bytes: bytes) -> DialError:
     """TLS was tried where something else is spoken."""
     message = "the server does not speak TLS on this port"
-    return DialError("tls", "tls", "tls-on-plain-port", message, report, first_bytes=first_bytes)
+    return DialError("tls", "tls", "tls-on-plain-port", message, first_bytes=first_bytes)
 
 
-def plain_on_tls_port(first_bytes: bytes, report: DialReport) -> DialError:
+def plain_on_tls_port(first_bytes: bytes, response: Response | None = None) -> DialError:
     """Plain HTTP was tried where TLS is spoken."""
     message = "the server expects TLS on this port"
-    return DialError(
-        "upgrade", "upgrade", "plain-on-tls-port", message, report, first_bytes=first_bytes
-    )
+    return _upgrade_error("plain-on-tls-port", message, response=response, first_bytes=first_bytes)
 
 
-def http2_only(report: DialReport) -> DialError:
+def http2_only() -> DialError:
     """HTTP/1.1 was tried where HTTP/2 is spoken without it."""
     message = "the server speaks HTTP/2 only on this port"
-    return DialError("upgrade", "upgrade", "http2-only", message, report)
+    return _upgrade_error("http2-only", message)
+
+
+def _upgrade_error(code: str, message: str, **facts: Any) -> DialError:
+    return DialError("upgrade", "upgrade", code, message, **facts)
 
 
 def _tls_code(reason: str) -> str:
@@ -203,67 +178,54 @@ def _tls_code(reason: str) -> str:
     return "tls-failed"
 
 
-def tls_ended(ended: StreamReaderEnded, report: DialReport) -> DialError:
+def tls_ended(ended: StreamReaderEnded) -> DialError:
     """The stream ended during the TLS handshake."""
     message = f"the connection ended in the TLS handshake ({ended.end.how})"
-    return DialError(
-        "tls", "tls", "closed-in-tls", message, report, how=ended.end.how, received=ended.received
-    )
+    how, received = ended.end.how, ended.received
+    return DialError("tls", "tls", "closed-in-tls", message, how=how, received=received)
 
 
-def tls_alert(end: StreamEnd, report: DialReport) -> DialError | None:
+def tls_alert(end: StreamEnd) -> DialError | None:
     """TLS's refusal that came only after the handshake: TLS 1.3 judges our certificate late."""
     prefix, _, reason = end.detail.partition("TLS: ")
-    if end.how != "error" or prefix or not reason:
+    if end.how != "tls-error" or prefix or not reason:
         return None
-    words = reason.replace("_", " ").lower()
-    return DialError("tls", "tls", _tls_code(reason), words, report, reason=reason)
+    return _tls_refused(reason)
 
 
-def handshake(
-    error: HandshakeError, first_bytes: bytes, report: DialReport, end: StreamEnd | None = None
-) -> DialError:
-    """An answer to the upgrade that is none, or one that must be refused."""
+def _tls_refused(reason: str) -> DialError:
+    message = reason.replace("_", " ").lower()
+    return DialError("tls", "tls", _tls_code(reason), message, reason=reason)
+
+
+def handshake(error: HandshakeError, first_bytes: bytes, end: StreamEnd | None = None) -> DialError:
+    """An answer to the upgrade that cannot be read, or that must be refused."""
     response = error.response
-    if response is not None:
-        report.status, report.reason = response.status, response.reason
-        report.headers, report.body = tuple(response.headers), response.body
-        report.headers_received(f"HTTP/1.1 {response.status} {response.reason}", report.headers)
-    how = end.how if end is not None else None
-    if first_bytes[:2] in (b"\x15\x03", b"\x16\x03") or _says_plain_on_tls(report.body):
-        return plain_on_tls_port(first_bytes, report)
+    plain_on_tls = response is not None and any(words in response.body for words in _PLAIN_ON_TLS)
+    if first_bytes[:2] in (b"\x15\x03", b"\x16\x03") or plain_on_tls:
+        return plain_on_tls_port(first_bytes, response)
+    kind: ErrorKind = "upgrade" if location(response) is None else "redirect"
     code = error.code
     if code == "http-status" and response is not None:
         code = f"http-{response.status}"
-    elsewhere = response is not None and leads_elsewhere(report)
-    kind: Kind = "redirect" if elsewhere else "upgrade"
-    if code == "closed-early":
+    elif code == "closed-early":
         kind, code = "closed", "closed-in-handshake"
     return DialError(
         kind,
         "upgrade",
         code,
         error.message,
-        report,
+        response=response,
         section=error.section,
-        how=how,
+        how=end.how if end is not None else None,
         first_bytes=first_bytes,
     )
 
 
-def _says_plain_on_tls(body: bytes) -> bool:
-    return any(words in body for words in _PLAIN_ON_TLS)
-
-
-def closed_in_handshake(ended: StreamReaderEnded, report: DialReport) -> DialError:
+def closed_in_handshake(ended: StreamReaderEnded) -> DialError:
     """The stream ended before the answer to the upgrade was whole."""
     message = f"the connection ended in the opening handshake ({ended.end.how})"
+    how, received = ended.end.how, ended.received
     return DialError(
-        "closed",
-        "upgrade",
-        "closed-in-handshake",
-        message,
-        report,
-        how=ended.end.how,
-        received=ended.received,
+        "closed", "upgrade", "closed-in-handshake", message, how=how, received=received
     )

@@ -1,21 +1,23 @@
-"""A second look at an endpoint after a failure, on a connection of its own: for diagnosis only."""
+"""Further connections to an endpoint after a failure, to tell what is spoken there instead."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
+from wsdiag.transport.dial import failures
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError, DialReport, PhaseClock, TlsFacts
-from wsdiag.transport.dial.route import Route
 from wsdiag.transport.dial.target import Target
+from wsdiag.transport.report import DialError
 from wsdiag.transport.stream.stream import Stream
 from wsdiag.transport.stream.stream_reader import StreamReader, StreamReaderEnded, do_handshake
 from wsdiag.transport.tls.layer import TlsLayer
 from wsdiag.transport.tls.trust import TrustError, client_context, facts
+from wsdiag.transport.tls.values import TlsFacts
 
-LOOK_S = 2.0
+PROBE_TIMEOUT_S = 2.0
 _SETTINGS = 4
 # RFC 9113, 3.4: the client's preface, and a SETTINGS frame without settings
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, _SETTINGS, 0, 0, 0, 0, 0))
@@ -23,63 +25,73 @@ _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, _SETTINGS, 0, 0
 T = TypeVar("T")
 
 
-async def certificate(target: Target, options: DialOptions, deadline: float) -> TlsFacts | None:
-    """What the server shows when nothing is verified; None when it cannot be had in time.
+@dataclass(frozen=True, slots=True)
+class FallbackProbes:
+    """Probes of one target; `connect` opens a stream to it; `deadline`: in loop time."""
 
-    Python tells nothing about a certificate it refused, so it has to be asked for again.
-    """
+    target: Target
+    options: DialOptions
+    connect: Callable[[], Awaitable[Stream]]
+    deadline: float
 
-    async def look(stream: Stream) -> TlsFacts:
-        name = options.sni or target.host.partition("%")[0]
-        context = client_context(options, verify=False)
-        layer = TlsLayer(context, server_hostname=name, below=stream.tls)
-        await do_handshake(stream, layer)
-        return facts(layer.object, verified=False)
+    async def explain(self, error: DialError) -> DialError:
+        """A failure that says more, where another connection can tell more; else the same one."""
+        if error.kind == "cert":
+            error.tls = await self.certificate()
+        elif error.code == "closed-in-tls" and not error.facts["received"]:
+            if await self.speaks_http():
+                return failures.tls_on_plain_port(b"")
+        elif error.code == "closed-in-handshake" and not (
+            self.target.secure or error.facts.get("first_bytes")
+        ):
+            if await self.certificate() is not None:
+                return failures.plain_on_tls_port(b"")
+            if await self.speaks_http2():
+                return failures.http2_only()
+        return error
 
-    return await _look(target, options, deadline, look)
+    async def certificate(self) -> TlsFacts | None:
+        """What the server shows when nothing is verified; None when it cannot be had in time.
 
+        Python tells nothing about a certificate it refused, so it has to be asked for again.
+        """
 
-async def speaks_tls(target: Target, options: DialOptions, deadline: float) -> bool:
-    """Whether a port that ended our plain request answers a TLS handshake."""
-    return await certificate(target, options, deadline) is not None
+        async def probe(stream: Stream) -> TlsFacts:
+            name = self.options.sni or self.target.host.partition("%")[0]
+            context = client_context(self.options, verify=False)
+            layer = TlsLayer(context, server_hostname=name, below=stream.tls)
+            await do_handshake(stream, layer)
+            return facts(layer.object, verified=False)
 
+        return await self._probe(probe)
 
-async def speaks_http(target: Target, options: DialOptions, deadline: float) -> bool:
-    """Whether a port that ended our TLS handshake answers plain HTTP."""
+    async def speaks_http(self) -> bool:
+        """Whether a port that ended our TLS handshake answers plain HTTP."""
+        request = f"GET / HTTP/1.1\r\nHost: {self.target.host_header}\r\n\r\n"
+        return (await self._answer(request.encode("latin-1"))).startswith(b"HTTP/")
 
-    async def look(stream: Stream) -> bool:
-        inbox = StreamReader(stream)
-        stream.write(f"GET / HTTP/1.1\r\nHost: {target.host_header}\r\n\r\n".encode("latin-1"))
-        data, _ = await inbox.read()
-        return data.startswith(b"HTTP/")
-
-    return bool(await _look(target, options, deadline, look))
-
-
-async def speaks_http2(target: Target, options: DialOptions, deadline: float) -> bool:
-    """Whether a port that ended our HTTP/1.1 answers HTTP/2's preface with its SETTINGS."""
-
-    async def look(stream: Stream) -> bool:
-        inbox = StreamReader(stream)
-        stream.write(_PREFACE)
-        data, _ = await inbox.read()
+    async def speaks_http2(self) -> bool:
+        """Whether a port that ended our HTTP/1.1 answers HTTP/2's preface with its SETTINGS."""
+        data = await self._answer(_PREFACE)
         return len(data) > 3 and data[3] == _SETTINGS and not data.startswith(b"HTTP/")
 
-    return bool(await _look(target, options, deadline, look))
+    async def _answer(self, request: bytes) -> bytes:
+        async def probe(stream: Stream) -> bytes:
+            reader = StreamReader(stream)
+            stream.write(request)
+            return (await reader.read())[0]
 
+        return await self._probe(probe) or b""
 
-async def _look(
-    target: Target, options: DialOptions, deadline: float, look: Callable[[Stream], Awaitable[T]]
-) -> T | None:
-    """Connect again and look; never beyond the dial's own deadline (loop time)."""
-    report = DialReport(target.url)
-    until = min(asyncio.get_running_loop().time() + LOOK_S, deadline - 0.1)
-    try:
-        async with asyncio.timeout_at(until):
-            stream = await Route(target, options, report, PhaseClock(report)).open(timestamps=False)
-            try:
-                return await look(stream)
-            finally:
-                stream.close()
-    except (DialError, StreamReaderEnded, TrustError, OSError, TimeoutError):
-        return None
+    async def _probe(self, probe: Callable[[Stream], Awaitable[T]]) -> T | None:
+        """Connect again and ask; never beyond the dial's own deadline."""
+        until = min(asyncio.get_running_loop().time() + PROBE_TIMEOUT_S, self.deadline - 0.1)
+        try:
+            async with asyncio.timeout_at(until):
+                stream = await self.connect()
+                try:
+                    return await probe(stream)
+                finally:
+                    stream.close()
+        except (DialError, StreamReaderEnded, TrustError, OSError, TimeoutError):
+            return None

@@ -13,30 +13,26 @@ _DOTS = re.compile("[.\u3002\uff0e\uff61]")  # RFC 3490, 3.1
 
 
 def to_ascii(name: str) -> str:
-    """A host name with its labels in Punycode where they need it. ValueError."""
+    """A host name with its labels in Punycode where they need it. Raises ValueError."""
     if any(joiner in name for joiner in _JOINERS):
-        raise ValueError("it has invisible joiners: write it in its xn-- form")
+        raise ValueError("it contains invisible joiners: write it in its xn-- form")
     labels = _DOTS.split(name.replace("\u1e9e", "\u00df"))
     if not all(labels[:-1]):
-        raise ValueError("a label of it is empty")
+        raise ValueError("one of its labels is empty")
     return ".".join(map(_label, labels))
 
 
 def _label(label: str) -> str:
     if label.isascii() or not _DEVIATIONS.search(label):
         return label.encode("idna").decode("ascii")
-    # what stands between the deviating letters is prepared as ever; they stay as they are
+    # nameprep everything except the deviating letters
+    from encodings.idna import nameprep
+
     parts = [
-        part if _DEVIATIONS.fullmatch(part) else _prepared(part)
+        nameprep(part) if part and not _DEVIATIONS.fullmatch(part) else part
         for part in _DEVIATIONS.split(label)
     ]
     punycode = unicodedata.normalize("NFC", "".join(parts)).encode("punycode").decode("ascii")
     if len(punycode) > 59:  # with xn-- in front, 63 (RFC 1035, 2.3.4)
-        raise ValueError("a label of it is too long")
+        raise ValueError("one of its labels is too long")
     return f"xn--{punycode}"
-
-
-def _prepared(part: str) -> str:
-    from encodings.idna import nameprep
-
-    return nameprep(part) if part else ""

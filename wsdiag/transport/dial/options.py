@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from wsdiag.transport.tls.values import TlsOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DialOptions:
+class DialOptions(TlsOptions):
     """Options of one dial; named as in curl(1) where curl has them. Durations in seconds."""
 
     headers: tuple[tuple[str, str], ...] = ()
@@ -22,15 +20,6 @@ class DialOptions:
     """A bearer token (RFC 6750), read from the environment by `--bearer-env`."""
     cookies: tuple[str, ...] = ()
     user_agent: str | None = None
-    insecure: bool = False
-    cacert: Path | None = None
-    """A PEM file or a folder of hashed certificates."""
-    cert: Path | None = None
-    key: Path | None = None
-    key_password: str | None = None
-    tls_min: str | None = None
-    tls_max: str | None = None
-    sni: str | None = None
     proxy: str | None = None
     """A proxy's URL; None: ask the environment; empty: none."""
     noproxy: str | None = None

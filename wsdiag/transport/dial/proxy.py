@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError, DialReport
 from wsdiag.transport.dial.target import Target
+from wsdiag.transport.report import DialError
 
 # curl's defaults where a proxy's URL has no port.
 _PORTS = {"http": 1080, "https": 443, "socks5": 1080, "socks5h": 1080}
@@ -37,33 +38,29 @@ class Proxy(NamedTuple):
 
 
 def choose(
-    target: Target, options: DialOptions, environ: Mapping[str, str], report: DialReport
-) -> Proxy | None:
-    """The proxy for `target`; None: go there directly. DialError for a proxy URL that is none."""
-    url, why = _named(target, options, environ)
+    target: Target, options: DialOptions, environ: Mapping[str, str]
+) -> tuple[Proxy | None, str | None]:
+    """The proxy for `target`, None to go there directly; and what decided that, where anything did.
+
+    Raises DialError for something that is not a proxy's URL.
+    """
+    if options.proxy is not None:
+        url, why = options.proxy, "-x"
+    else:
+        url, why = _variable(environ, *_VARIABLES[target.secure], "all_proxy")
     if not url:
-        return None
-    exceptions, whose = _exceptions(options, environ)
+        return None, None
+    if options.noproxy is not None:
+        exceptions, whose = options.noproxy, "--noproxy"
+    else:
+        exceptions, whose = _variable(environ, "no_proxy")
     if bypassed(target.host, target.port, exceptions):
-        report.proxy_why = f"{whose} covers {target.host}, so that {why} does not apply"
-        return None
+        return None, f"{whose} covers {target.host}, so that {why} does not apply"
     try:
-        return parse(url, why)
+        return parse(url, why), why
     except ValueError as error:
         message = f"{why} is not a proxy's URL: {error}"
-        raise DialError("usage", "proxy", "bad-proxy", message, report, option=why) from None
-
-
-def _named(target: Target, options: DialOptions, environ: Mapping[str, str]) -> tuple[str, str]:
-    if options.proxy is not None:
-        return options.proxy, "-x"
-    return _variable(environ, *_VARIABLES[target.secure], "all_proxy")
-
-
-def _exceptions(options: DialOptions, environ: Mapping[str, str]) -> tuple[str, str]:
-    if options.noproxy is not None:
-        return options.noproxy, "--noproxy"
-    return _variable(environ, "no_proxy")
+        raise DialError("usage", "proxy", "bad-proxy", message, option=why) from None
 
 
 def _variable(environ: Mapping[str, str], *names: str) -> tuple[str, str]:
@@ -76,7 +73,7 @@ def _variable(environ: Mapping[str, str], *names: str) -> tuple[str, str]:
 
 
 def parse(url: str, why: str) -> Proxy:
-    """A proxy's URL, http:// where it has no scheme. ValueError."""
+    """A proxy's URL, http:// where it has no scheme. Raises ValueError."""
     from urllib.parse import unquote, urlsplit
 
     parts = urlsplit(url if "://" in url else f"http://{url}")
@@ -89,12 +86,18 @@ def parse(url: str, why: str) -> Proxy:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
     try:
         port = parts.port if parts.port is not None else _PORTS[parts.scheme]
-    except ValueError:  # its own words would show what may be a part of the password
+    except ValueError:  # Python's message would show what may be a part of the password
         raise ValueError(
-            "its port is no number up to 65535 (in USER:PASSWORD, / ? # @ are percent-encoded)"
+            "its port is not a number up to 65535 (in USER:PASSWORD, percent-encode / ? # @)"
         ) from None
     host = unquote(parts.hostname)  # a zone's % is %25 (RFC 6874)
     return Proxy(url, why, parts.scheme, host, port, user)
+
+
+def basic_auth(user: str) -> str:
+    """The header's value for `USER[:PASSWORD]`, in UTF-8 (RFC 7617, 2.1)."""
+    pair = user if ":" in user else f"{user}:"
+    return "Basic " + base64.b64encode(pair.encode()).decode("ascii")
 
 
 def bypassed(host: str, port: int, exceptions: str) -> bool:

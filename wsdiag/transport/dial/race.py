@@ -6,7 +6,8 @@ import asyncio
 import socket
 from contextlib import suppress
 
-from wsdiag.transport.dial.resolve import Address
+from wsdiag.transport.dial import failures
+from wsdiag.transport.stream.tcp import Address
 
 ATTEMPT_DELAY_S = 0.25  # RFC 8305, 5: "recommended value … 250 milliseconds"
 
@@ -20,7 +21,7 @@ class RaceLost(Exception):
 
 
 async def connect_one(address: Address) -> socket.socket:
-    """A connected, non-blocking TCP or Unix socket. OSError."""
+    """A connected, non-blocking TCP or Unix socket. Raises OSError."""
     family, where = address
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -35,10 +36,13 @@ async def connect_one(address: Address) -> socket.socket:
 
 
 async def connect_first(addresses: list[Address]) -> tuple[socket.socket, Address]:
-    """Start an attempt every 250 ms, or as soon as one fails; the first to connect wins."""
+    """Start an attempt every 250 ms, or as soon as one fails; the first to connect wins.
+
+    Raises RaceLost.
+    """
     waiting = list(addresses)
     running: dict[asyncio.Task[socket.socket], Address] = {}
-    failures: list[tuple[Address, OSError]] = []
+    failed: list[tuple[Address, OSError]] = []
     try:
         while waiting or running:
             if waiting:
@@ -55,15 +59,27 @@ async def connect_first(addresses: list[Address]) -> tuple[socket.socket, Addres
                     return task.result(), address
                 if not isinstance(error, OSError):
                     raise error
-                failures.append((address, error))
+                failed.append((address, error))
     finally:
-        await _drop(list(running))
-    raise RaceLost(failures)
+        for task in running:
+            task.cancel()
+        for task in running:
+            with suppress(asyncio.CancelledError, OSError):
+                (await task).close()
+    raise RaceLost(failed)
 
 
-async def _drop(losers: list[asyncio.Task[socket.socket]]) -> None:
-    for task in losers:
-        task.cancel()
-    for task in losers:
-        with suppress(asyncio.CancelledError, OSError):
-            (await task).close()
+async def connect(addresses: list[Address]) -> tuple[socket.socket, Address]:
+    """The `tcp` phase: a socket connected to one of these addresses. Raises DialError."""
+    try:
+        return await connect_first(addresses)
+    except RaceLost as lost:
+        raise failures.connecting(lost.failures) from lost
+
+
+async def connect_unix(path: str) -> socket.socket:
+    """The `tcp` phase to a Unix socket. Raises DialError."""
+    try:
+        return await connect_one((socket.AF_UNIX, path))
+    except (OSError, ValueError) as error:
+        raise failures.unix_socket(path, error) from error

@@ -7,19 +7,11 @@ import socket
 import threading
 from itertools import chain, zip_longest
 
+from wsdiag.transport.dial import failures
 from wsdiag.transport.dial.options import DialOptions
-
-Address = tuple[socket.AddressFamily, tuple[object, ...] | str]
+from wsdiag.transport.stream.tcp import Address
 
 FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
-
-
-def format_address(address: object) -> str:
-    """`ip:port` of a socket's address, IPv6 in brackets; a path stays a path."""
-    if isinstance(address, tuple):
-        host, port = address[:2]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return str(address)
 
 
 def _node(host: str) -> str | bytes:
@@ -32,7 +24,7 @@ def _node(host: str) -> str | bytes:
 def literal(host: str, port: int) -> list[Address]:
     """The address that `host` is itself (a zone included); [] when it is a name.
 
-    OSError for a zone that this machine does not have.
+    Raises OSError for a zone that this machine does not have.
     """
     host, percent, zone = host.partition("%")
     try:
@@ -48,18 +40,37 @@ def literal(host: str, port: int) -> list[Address]:
     return [(family, address) for family, _, _, _, address in found]
 
 
-def overridden(host: str, port: int, options: DialOptions) -> list[Address]:
-    """Addresses that --resolve gives for this host and port; `*` stands for any host."""
-    return [
-        address
-        for name, at_port, text in options.resolve
-        if name.lower() in (host.lower(), "*") and at_port == port
-        for address in literal(text.strip("[]"), port)
-    ]
+def known(host: str, port: int, options: DialOptions) -> list[Address]:
+    """Addresses that need no lookup: those of --resolve, or of `host` as an address itself.
+
+    [] when there are none. Raises DialError for a zone or an address family that is not to be had.
+    """
+    try:
+        found = [
+            address
+            for name, at_port, text in options.resolve
+            if name.lower() in (host.lower(), "*") and at_port == port
+            for address in literal(text.strip("[]"), port)
+        ] or literal(host, port)
+    except OSError as error:
+        raise failures.no_such_zone(host, error) from error
+    wanted = FAMILIES[options.family]
+    kept = [each for each in found if wanted in (socket.AF_UNSPEC, each[0])]
+    if found and not kept:
+        raise failures.no_address_of(options.family, host)
+    return kept
+
+
+async def resolve_name(host: str, port: int, options: DialOptions) -> list[Address]:
+    """The `dns` phase: the addresses of a name, in the order to try them. Raises DialError."""
+    try:
+        return await lookup(host, port, options.family)
+    except (OSError, UnicodeError) as error:
+        raise failures.name_resolution(host, error, options) from error
 
 
 async def lookup(host: str, port: int, family: int | None) -> list[Address]:
-    """Ask the system's resolver, families interleaved (RFC 8305, 4). socket.gaierror.
+    """Ask the system's resolver, families interleaved (RFC 8305, 4). Raises socket.gaierror.
 
     In a thread of its own: a resolver that hangs must not keep the process from ending.
     """

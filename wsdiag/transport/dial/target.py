@@ -35,7 +35,7 @@ class Target(NamedTuple):
 
     @classmethod
     def parse(cls, url: str) -> Target:
-        """Read a URL. Without a scheme it is wss://, but ws:// for loopback. UrlError."""
+        """Read a URL. Without a scheme it is wss://, but ws:// for loopback. Raises UrlError."""
         text = url.strip()
         _refuse_characters(text)
         scheme, start = _scheme(text)
@@ -44,7 +44,7 @@ class Target(NamedTuple):
         secure = not _is_loopback(host) if scheme is None else _SECURE[scheme]
         path = text[end:] if text[end : end + 1] == "/" else "/" + text[end:]
         return cls(
-            _rebuild(secure, text[start:end], path),
+            f"{'wss' if secure else 'ws'}://{text[start:end]}{path}",
             secure,
             host,
             port if port is not None else (443 if secure else 80),
@@ -92,7 +92,7 @@ def _scheme(text: str) -> tuple[str | None, int]:
 
 
 def _authority(text: str, start: int, end: int) -> tuple[str | None, str, int | None]:
-    """(userinfo, host, port) of what stands between the scheme and the path."""
+    """(userinfo, host, port) of what is between the scheme and the path."""
     at = text.rfind("@", start, end)
     userinfo = _unquoted(text[start:at]) if at >= 0 else None
     begin = at + 1
@@ -105,7 +105,7 @@ def _authority(text: str, start: int, end: int) -> tuple[str | None, str, int | 
         return userinfo, _ipv6(text, begin + 1, close), _port(text, close + 1, end)
     colon = text.find(":", begin, end)
     if colon >= 0 and text.find(":", colon + 1, end) >= 0:
-        raise UrlError("an IPv6 address stands in brackets: [::1]", text, begin)
+        raise UrlError("an IPv6 address must be in brackets: [::1]", text, begin)
     stop = colon if colon >= 0 else end
     return userinfo, _name(text, begin, stop), _port(text, stop, end)
 
@@ -139,7 +139,7 @@ def _name(text: str, start: int, end: int) -> str:
         return to_ascii(name)
     except ValueError as error:
         why = "" if isinstance(error, UnicodeError) else f": {error}"
-        raise UrlError(f"{name!r} is no host name{why}", text, start) from None
+        raise UrlError(f"{name!r} is not a valid host name{why}", text, start) from None
 
 
 def _ascii(path: str) -> str:
@@ -158,7 +158,7 @@ def _port(text: str, start: int, end: int) -> int | None:
     if not digits:
         return None
     if not (digits.isascii() and digits.isdigit()) or not 0 < int(digits[:6]) < 65536:
-        raise UrlError(f"{digits!r} is no port (1 to 65535)", text, start + 1)
+        raise UrlError(f"{digits!r} is not a valid port (1 to 65535)", text, start + 1)
     return int(digits)
 
 
@@ -171,10 +171,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.partition("%")[0]).is_loopback
     except ValueError:
         return False
-
-
-def _rebuild(secure: bool, authority: str, path: str) -> str:
-    return f"{'wss' if secure else 'ws'}://{authority}{path}"
 
 
 def _unquoted(text: str) -> str:

@@ -1,18 +1,20 @@
-"""Getting through a proxy: HTTP CONNECT on h11 (RFC 9110, 9.3.6), or SOCKS5 (RFC 1928)."""
+"""The proxy phase: HTTP CONNECT on h11 (RFC 9110, 9.3.6), or SOCKS5 (RFC 1928)."""
 
 from __future__ import annotations
 
 import socket
 import ssl
 from dataclasses import replace
+from typing import Any
 
 import h11
 
-from wsdiag.transport.dial.basic import basic
+from wsdiag.protocol.http import Response, decode_headers
+from wsdiag.transport.dial import failures
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.proxy import Proxy
-from wsdiag.transport.dial.report import DialError, DialReport
+from wsdiag.transport.dial.proxy import Proxy, basic_auth
 from wsdiag.transport.dial.target import Target
+from wsdiag.transport.report import DialError
 from wsdiag.transport.stream.stream import Stream
 from wsdiag.transport.stream.stream_reader import StreamReader, StreamReaderEnded, do_handshake
 from wsdiag.transport.tls import trust
@@ -22,131 +24,82 @@ from wsdiag.version import __version__
 MAX_BODY = 4096
 
 
-def tls_context(proxy: Proxy, options: DialOptions, report: DialReport) -> ssl.SSLContext | None:
+def client_context(proxy: Proxy, options: DialOptions) -> ssl.SSLContext | None:
     """For a proxy with TLS of its own: trusted as the target is, but never shown our certificate.
 
-    DialError. Made before the proxy's phase, whose time is the network's.
+    Raises DialError. Made before the proxy's phase, whose time is the network's.
     """
     if proxy.scheme != "https":
         return None
     try:
         return trust.client_context(replace(options, cert=None, key=None))
     except trust.TrustError as error:
-        raise DialError(
-            "usage",
-            "proxy",
-            "bad-tls-option",
-            f"{error.option} {error.message}",
-            report,
-            option=error.option,
-        ) from error
+        raise failures.trust_options(error, "proxy") from error
 
 
-async def connect(
-    stream: Stream,
-    proxy: Proxy,
-    target: Target,
-    report: DialReport,
-    context: ssl.SSLContext | None = None,
-) -> None:
-    """Make `stream`, connected to the proxy, one that reaches the target. DialError."""
-    if context is not None:
-        await _start_tls(stream, proxy, context, report)
-    inbox = StreamReader(stream)
-    http = h11.Connection(h11.CLIENT)
-    inbox.stream.write(_request(http, proxy, target, report))
+async def start_tls(stream: Stream, proxy: Proxy, context: ssl.SSLContext) -> None:
+    """TLS with the proxy itself. Raises DialError."""
     try:
-        response = await _answer(inbox, http)
-        if not 200 <= response.status_code < 300:
-            raise await _refused(inbox, http, response, proxy, report)
-        _trace(response, report)
-    except StreamReaderEnded as ended:
-        message = f"the proxy ended the connection instead of answering ({ended.end.how})"
-        raise _error("proxy-closed", message, report, how=ended.end.how) from ended
-    except h11.RemoteProtocolError as error:
-        raise _error(
-            "proxy-not-http", f"the proxy's answer is not HTTP: {error}", report
-        ) from error
-
-
-async def _start_tls(
-    stream: Stream, proxy: Proxy, context: ssl.SSLContext, report: DialReport
-) -> None:
-    try:
-        layer = TlsLayer(context, server_hostname=proxy.host)
-        await do_handshake(stream, layer)
+        await do_handshake(stream, TlsLayer(context, server_hostname=proxy.host))
     except StreamReaderEnded as ended:
         message = f"the proxy ended the TLS handshake ({ended.end.how})"
-        raise _error("proxy-tls", message, report, how=ended.end.how) from ended
+        raise _error("proxy-tls", message, how=ended.end.how) from ended
     except ssl.SSLCertVerificationError as error:
-        raise _error("proxy-cert", error.verify_message, report, wanted=proxy.host) from error
+        raise _error("proxy-cert", error.verify_message, wanted=proxy.host) from error
     except ssl.SSLError as error:
-        words = (error.reason or str(error)).replace("_", " ").lower()
-        raise _error("proxy-tls", words, report) from error
+        raise _error("proxy-tls", trust.error_text(error)) from error
 
 
-def _request(http: h11.Connection, proxy: Proxy, target: Target, report: DialReport) -> bytes:
-    host = target.host.partition("%")[0]
-    authority = f"[{host}]:{target.port}" if ":" in host else f"{host}:{target.port}"
-    headers = [("Host", authority), ("User-Agent", f"wsdiag/{__version__}")]
-    if proxy.user is not None:
-        headers.append(("Proxy-Authorization", basic(proxy.user)))
-    report.headers_sent(f"CONNECT {authority} HTTP/1.1", tuple(headers))
-    head = http.send(h11.Request(method="CONNECT", target=authority, headers=headers))
-    return (head or b"") + (http.send(h11.EndOfMessage()) or b"")
+class ConnectRequest:
+    """A CONNECT request that has not been sent yet."""
+
+    def __init__(self, proxy: Proxy, target: Target) -> None:
+        host = target.host.partition("%")[0]
+        self.authority = f"[{host}]:{target.port}" if ":" in host else f"{host}:{target.port}"
+        self.first_line = f"CONNECT {self.authority} HTTP/1.1"
+        self.headers = [("Host", self.authority), ("User-Agent", f"wsdiag/{__version__}")]
+        if proxy.user is not None:
+            self.headers.append(("Proxy-Authorization", basic_auth(proxy.user)))
+        self.has_credentials = proxy.user is not None
 
 
-async def _answer(inbox: StreamReader, http: h11.Connection) -> h11.Response:
+async def connect(stream: Stream, request: ConnectRequest) -> Response:
+    """Make `stream`, connected to an HTTP proxy, reach the target; the proxy's answer.
+
+    Raises DialError, with the answer and the first bytes of its body where it was a refusal.
+    """
+    reader, http = StreamReader(stream), h11.Connection(h11.CLIENT)
+    head = h11.Request(method="CONNECT", target=request.authority, headers=request.headers)
+    stream.write((http.send(head) or b"") + (http.send(h11.EndOfMessage()) or b""))
+    try:
+        response = await _answer(reader, http)
+        if 200 <= response.status < 300:
+            return response
+        response = replace(response, body=await _body(reader, http))
+    except StreamReaderEnded as ended:
+        message = f"the proxy ended the connection instead of answering ({ended.end.how})"
+        raise _error("proxy-closed", message, how=ended.end.how) from ended
+    except h11.RemoteProtocolError as error:
+        message = f"the proxy's answer is not HTTP: {error}"
+        raise _error("proxy-not-http", message) from error
+    raise _refused(response, request)
+
+
+async def _answer(reader: StreamReader, http: h11.Connection) -> Response:
     while True:
         event = http.next_event()
         if isinstance(event, h11.Response):
-            inbox.keep(http.trailing_data[0])
-            return event
+            reader.keep(http.trailing_data[0])
+            headers = decode_headers(event.headers.raw_items())
+            return Response(event.status_code, event.reason.decode("latin-1"), headers)
         if event is h11.NEED_DATA:
-            data, _ = await inbox.read()
+            data, _ = await reader.read()
             http.receive_data(data)
         elif not isinstance(event, h11.InformationalResponse):
             raise h11.RemoteProtocolError(f"unexpected {type(event).__name__}")
 
 
-def _trace(response: h11.Response, report: DialReport) -> tuple[tuple[str, str], ...]:
-    """Tell the tracer of the proxy's answer; its headers."""
-    reason = response.reason.decode("latin-1")
-    headers = tuple(
-        (name.decode("latin-1"), value.decode("latin-1"))
-        for name, value in response.headers.raw_items()
-    )
-    report.headers_received(f"HTTP/1.1 {response.status_code} {reason}".rstrip(), headers)
-    return headers
-
-
-async def _refused(
-    inbox: StreamReader,
-    http: h11.Connection,
-    response: h11.Response,
-    proxy: Proxy,
-    report: DialReport,
-) -> DialError:
-    """The proxy's refusal, with the first bytes of its body."""
-    report.headers = _trace(response, report)
-    status, reason = response.status_code, response.reason.decode("latin-1")
-    report.status, report.reason = status, reason
-    report.body = await _body(inbox, http)
-    code = "proxy-auth" if status == 407 else f"proxy-http-{status}"
-    schemes = [v for n, v in report.headers if n.lower() == "proxy-authenticate"]
-    basic_too = any(scheme.lower().startswith("basic") for scheme in schemes)
-    return _error(
-        code,
-        f"{status} {reason}".strip(),
-        report,
-        status=status,
-        schemes=", ".join(schemes),
-        basic="yes" if basic_too or not schemes else "no",
-        credentials="sent" if proxy.user is not None else "none",
-    )
-
-
-async def _body(inbox: StreamReader, http: h11.Connection) -> bytes:
+async def _body(reader: StreamReader, http: h11.Connection) -> bytes:
     body = b""
     while len(body) < MAX_BODY:
         event = http.next_event()
@@ -154,7 +107,7 @@ async def _body(inbox: StreamReader, http: h11.Connection) -> bytes:
             body += bytes(event.data)
         elif event is h11.NEED_DATA:
             try:
-                data, _ = await inbox.read_soon()
+                data, _ = await reader.read_soon()
             except (StreamReaderEnded, TimeoutError):
                 break
             http.receive_data(data)
@@ -163,8 +116,24 @@ async def _body(inbox: StreamReader, http: h11.Connection) -> bytes:
     return body[:MAX_BODY]
 
 
+def _refused(response: Response, request: ConnectRequest) -> DialError:
+    status = response.status
+    code = "proxy-auth" if status == 407 else f"proxy-http-{status}"
+    schemes = [v for n, v in response.headers if n.lower() == "proxy-authenticate"]
+    basic_too = any(scheme.lower().startswith("basic") for scheme in schemes)
+    return _error(
+        code,
+        f"{status} {response.reason}".strip(),
+        response,
+        status=status,
+        schemes=", ".join(schemes),
+        basic="yes" if basic_too or not schemes else "no",
+        credentials="sent" if request.has_credentials else "none",
+    )
+
+
 class _Connected:
-    """python-socks' way to the proxy itself: a connection that we have made and timed already."""
+    """What python-socks connects to the proxy with: a socket that is connected already."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -174,11 +143,11 @@ class _Connected:
         return self._sock
 
 
-async def socks(
-    sock: socket.socket, proxy: Proxy, host: str, port: int, report: DialReport
-) -> socket.socket:
-    """Make `sock`, connected to a SOCKS5 proxy, reach host:port, by python-socks. DialError."""
-    require_socks(report)
+async def connect_socks(sock: socket.socket, proxy: Proxy, host: str, port: int) -> socket.socket:
+    """Make `sock`, connected to a SOCKS5 proxy, reach host:port, by python-socks.
+
+    Raises DialError, and closes the socket.
+    """
     from python_socks import ProxyError, ProxyTimeoutError, ProxyType
     from python_socks.async_.asyncio import Proxy as SocksProxy
 
@@ -196,18 +165,22 @@ async def socks(
         # The dial's own deadline is the one that counts.
         return await way.connect(host.partition("%")[0], port, timeout=86400)
     except (ProxyError, ProxyTimeoutError, OSError) as error:
+        sock.close()
         code = "proxy-socks-auth" if "auth" in str(error).lower() else "proxy-socks"
-        raise _error(code, str(error), report) from error
+        raise _error(code, str(error)) from error
+    except BaseException:
+        sock.close()
+        raise
 
 
-def require_socks(report: DialReport) -> None:
-    """DialError where the library for SOCKS is not installed."""
+def require_socks() -> None:
+    """Raises DialError where the library for SOCKS is not installed."""
     try:
         import python_socks.async_.asyncio  # noqa: F401
     except ImportError:
         message = "SOCKS proxies need an extra: pip install 'wsdiag[socks]'"
-        raise DialError("usage", "proxy", "socks-extra-missing", message, report) from None
+        raise DialError("usage", "proxy", "socks-extra-missing", message) from None
 
 
-def _error(code: str, message: str, report: DialReport, **facts: object) -> DialError:
-    return DialError("proxy", "proxy", code, message, report, **facts)
+def _error(code: str, message: str, response: Response | None = None, **facts: Any) -> DialError:
+    return DialError("proxy", "proxy", code, message, response=response, **facts)

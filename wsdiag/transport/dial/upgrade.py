@@ -5,98 +5,42 @@ from __future__ import annotations
 from wsdiag.protocol.client_handshake import Accepted, ClientHandshake
 from wsdiag.protocol.errors import HandshakeError, LocalProtocolError
 from wsdiag.transport.dial import failures
-from wsdiag.transport.dial.basic import basic
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import DialError, DialReport
+from wsdiag.transport.dial.proxy import basic_auth
 from wsdiag.transport.dial.target import Target
+from wsdiag.transport.report import DialError
 from wsdiag.transport.stream.stamps import Arrival
+from wsdiag.transport.stream.stream import Stream
 from wsdiag.transport.stream.stream_reader import StreamReader, StreamReaderEnded
 from wsdiag.version import __version__
 
-_USER_AGENT = f"wsdiag/{__version__}"
 
-
-async def upgrade(
-    inbox: StreamReader, target: Target, options: DialOptions, report: DialReport
-) -> tuple[Accepted, Arrival]:
-    """Ask for the upgrade; what was agreed and when the answer arrived. DialError."""
-    handshake = _handshake(target, options)
-    try:
-        request = handshake.request()
-    except LocalProtocolError as error:
-        raise DialError("usage", "upgrade", "bad-header", str(error), report) from None
-    report.request_line = f"GET {target.path_and_query} HTTP/1.1"
-    report.request_headers = tuple(handshake.request_headers)
-    report.headers_sent(report.request_line, report.request_headers)
-    inbox.stream.write(request)
-    accepted, at = await _answer(inbox, handshake, report)
-    _note(accepted, report)
-    return accepted, at
-
-
-async def _answer(
-    inbox: StreamReader, handshake: ClientHandshake, report: DialReport
-) -> tuple[Accepted, Arrival]:
-    first_bytes = b""
-    try:
-        while True:
-            data, at = await _read(inbox, handshake)
-            first_bytes = first_bytes or data[:64]
-            accepted = handshake.receive(data)
-            if accepted is not None:
-                return accepted, at
-    except StreamReaderEnded as ended:
-        raise _ended(handshake, ended, first_bytes, report) from ended
-    except HandshakeError as error:
-        raise failures.handshake(error, first_bytes, report) from error
-
-
-async def _read(inbox: StreamReader, handshake: ClientHandshake) -> tuple[bytes, Arrival]:
-    if handshake.response is None:
-        return await inbox.read()
-    try:
-        return await inbox.read_soon()
-    except TimeoutError:
-        handshake.receive_eof()  # raises what the head says
-        raise
-
-
-def _ended(
-    handshake: ClientHandshake, ended: StreamReaderEnded, first_bytes: bytes, report: DialReport
-) -> DialError:
-    """An end may complete an answer whose body has no length, or cut it short."""
-    if (alert := failures.tls_alert(ended.end, report)) is not None:
-        return alert
-    try:
-        handshake.receive_eof()
-    except HandshakeError as error:
-        return failures.handshake(error, first_bytes, report, ended.end)
-    return failures.closed_in_handshake(ended, report)
-
-
-def _handshake(target: Target, options: DialOptions) -> ClientHandshake:
+def prepare(target: Target, options: DialOptions) -> tuple[ClientHandshake, bytes]:
+    """The handshake and its request. Raises DialError for a header that HTTP cannot carry."""
     offer = None
     if options.compression:
         from wsdiag.protocol.deflate import DeflateOffer
 
         offer = DeflateOffer()
-    return ClientHandshake(
-        _host(target, options),
+    hosts = [value for name, value in options.headers if name.lower() == "host"]
+    handshake = ClientHandshake(
+        hosts[-1] if hosts else target.host_header,
         target.path_and_query,
-        headers=_headers(target, options),
+        headers=_request_headers(target, options),
         subprotocols=options.subprotocols,
         origin=options.origin,
         deflate_offer=offer,
-        user_agent=_USER_AGENT if options.user_agent is None else options.user_agent or None,
+        user_agent=f"wsdiag/{__version__}"
+        if options.user_agent is None
+        else options.user_agent or None,
     )
+    try:
+        return handshake, handshake.request()
+    except LocalProtocolError as error:
+        raise DialError("usage", "upgrade", "bad-header", str(error)) from None
 
 
-def _host(target: Target, options: DialOptions) -> str:
-    given = [value for name, value in options.headers if name.lower() == "host"]
-    return given[-1] if given else target.host_header
-
-
-def _headers(target: Target, options: DialOptions) -> list[tuple[str, str]]:
+def _request_headers(target: Target, options: DialOptions) -> list[tuple[str, str]]:
     headers = [each for each in options.headers if each[0].lower() not in ("host", "cookie")]
     cookies = [value for name, value in options.headers if name.lower() == "cookie" and value]
     cookies += options.cookies
@@ -106,15 +50,45 @@ def _headers(target: Target, options: DialOptions) -> list[tuple[str, str]]:
         if options.bearer is not None:
             headers.append(("Authorization", f"Bearer {options.bearer}"))
         elif user is not None:
-            headers.append(("Authorization", basic(user)))
+            headers.append(("Authorization", basic_auth(user)))
     if cookies:  # one header of them all (RFC 6265, 5.4)
         headers.append(("Cookie", "; ".join(cookies)))
     return headers
 
 
-def _note(accepted: Accepted, report: DialReport) -> None:
-    response = accepted.response
-    report.status, report.reason = response.status, response.reason
-    report.headers = tuple(response.headers)
-    report.subprotocol, report.extensions = accepted.subprotocol, tuple(accepted.extensions)
-    report.headers_received(f"HTTP/1.1 {response.status} {response.reason}", report.headers)
+async def upgrade(
+    stream: Stream, handshake: ClientHandshake, request: bytes
+) -> tuple[Accepted, Arrival]:
+    """The `upgrade` phase: what was agreed, and when the answer arrived. Raises DialError."""
+    reader = StreamReader(stream)
+    stream.write(request)
+    first_bytes = b""
+    try:
+        while True:
+            if handshake.response is None:
+                data, at = await reader.read()
+            else:
+                try:
+                    data, at = await reader.read_soon()
+                except TimeoutError:
+                    handshake.receive_eof()  # raises what the head says
+                    raise
+            first_bytes = first_bytes or data[:64]
+            accepted = handshake.receive(data)
+            if accepted is not None:
+                return accepted, at
+    except StreamReaderEnded as ended:
+        raise _ended(handshake, ended, first_bytes) from ended
+    except HandshakeError as error:
+        raise failures.handshake(error, first_bytes) from error
+
+
+def _ended(handshake: ClientHandshake, ended: StreamReaderEnded, first_bytes: bytes) -> DialError:
+    """An end may complete an answer whose body has no length, or cut it short."""
+    if (alert := failures.tls_alert(ended.end)) is not None:
+        return alert
+    try:
+        handshake.receive_eof()
+    except HandshakeError as error:
+        return failures.handshake(error, first_bytes, ended.end)
+    return failures.closed_in_handshake(ended)

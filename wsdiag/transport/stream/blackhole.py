@@ -1,4 +1,4 @@
-"""A socket whose kernel no longer hears the peer: how a forgotten flow in a firewall looks."""
+"""A socket whose kernel drops what the peer sends: how a flow that a firewall forgot looks."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ _LONGEST_TTL = 255
 def drop_incoming(sock: socket.socket) -> bool:
     """Have the kernel drop all that arrives, before TCP acknowledges it; False where it cannot.
 
-    Linux filters a socket's packets in front of TCP itself, so the peer's data, FIN and RST are
-    all lost, as in a black hole; on a listening socket its SYNs.
+    Linux filters a socket's packets before TCP sees them, so the peer's data, FIN and RST are
+    all lost, as in a black hole; on a listening socket, its SYNs.
     """
     if sys.platform != "linux":
         return False
-    return _filter(sock) or _raise_bar(sock, _LONGEST_TTL)
+    return _attach_drop_all(sock) or _set_min_ttl(sock, _LONGEST_TTL)
 
 
 def accept_incoming(sock: socket.socket) -> bool:
     """Undo `drop_incoming`; False where there was nothing to undo."""
     if sys.platform != "linux":
         return False
-    lowered = _raise_bar(sock, 0)
+    lowered = _set_min_ttl(sock, 0)
     return _set(sock, socket.SOL_SOCKET, _SO_DETACH_FILTER, 0) or lowered
 
 
 def close_silently(sock: socket.socket) -> bool:
-    """Close without FIN or RST, so that the peer hears nothing of it; False where refused.
+    """Close without FIN or RST, so that the peer does not notice; False where refused.
 
-    A socket in repair mode (meant for moving connections elsewhere) goes without a word; Linux
-    grants it to CAP_NET_ADMIN only.
+    A socket in repair mode (meant for moving connections elsewhere) sends nothing when it is
+    closed; Linux grants that mode to CAP_NET_ADMIN only.
     """
     if sys.platform != "linux" or not _set(sock, socket.IPPROTO_TCP, _TCP_REPAIR, 1):
         return False
@@ -45,16 +45,16 @@ def close_silently(sock: socket.socket) -> bool:
     return True
 
 
-def _filter(sock: socket.socket) -> bool:
-    """Older kernels let everybody filter; newer ones want CAP_NET_ADMIN for TCP."""
-    import ctypes  # a millisecond that almost nobody needs
+def _attach_drop_all(sock: socket.socket) -> bool:
+    """Older kernels let everybody filter; newer ones require CAP_NET_ADMIN for TCP."""
+    import ctypes  # here: it costs a millisecond at start-up
 
     code = ctypes.create_string_buffer(_DROP_ALL)
     program = struct.pack("HP", 1, ctypes.addressof(code))
     return _set(sock, socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
 
-def _raise_bar(sock: socket.socket, hops: int) -> bool:
+def _set_min_ttl(sock: socket.socket, hops: int) -> bool:
     """Drop packets that may have crossed a router (RFC 5082): nearly nobody sends with TTL 255."""
     done = _set(sock, socket.IPPROTO_IP, _IP_MINTTL, hops)
     if sock.family == socket.AF_INET6:

@@ -1,14 +1,48 @@
-"""How a stream ends, read from what the socket said, and who is told of it."""
+"""How a stream ends: the states of our own side, what the peer did, and who is notified."""
 
 from __future__ import annotations
 
 import errno
 import os
+from enum import Enum
 from typing import Literal, NamedTuple, Protocol
 
 from wsdiag.transport.stream.stamps import Arrival, now
 
-EndKind = Literal["fin", "rst", "tls-eof", "tls-close", "timeout", "error", "local"]
+EndKind = Literal["fin", "rst", "tls-eof", "tls-close", "tls-error", "timeout", "error", "local"]
+
+
+class StreamState(Enum):
+    """What we have done to end a stream; what the peer did is a `StreamEnd`, or None so far."""
+
+    OPEN = "open"
+    HALF_CLOSED = "half-closed"
+    """Nothing more is written; FIN follows what is queued. Reading goes on."""
+    CLOSING = "closing"
+    """Neither read nor written; what is queued may still leave, for a bounded time."""
+    CLOSED = "closed"
+
+
+class Step(Enum):
+    """What takes a stream from one state to the next."""
+
+    HALF_CLOSE = "half-close"
+    CLOSE = "close"
+    SENT_ALL = "sent-all"
+    CUT = "cut"
+    """By RST, or without a word; also when what is queued took too long."""
+
+
+# What is not in here does nothing: closing twice, half-closing what is closing, sending after it.
+TRANSITIONS: dict[tuple[StreamState, Step], StreamState] = {
+    (StreamState.OPEN, Step.HALF_CLOSE): StreamState.HALF_CLOSED,
+    (StreamState.OPEN, Step.CLOSE): StreamState.CLOSING,
+    (StreamState.OPEN, Step.CUT): StreamState.CLOSED,
+    (StreamState.HALF_CLOSED, Step.CLOSE): StreamState.CLOSING,
+    (StreamState.HALF_CLOSED, Step.CUT): StreamState.CLOSED,
+    (StreamState.CLOSING, Step.SENT_ALL): StreamState.CLOSED,
+    (StreamState.CLOSING, Step.CUT): StreamState.CLOSED,
+}
 
 # A connection whose retransmissions went unanswered ends with ETIMEDOUT, or with the reason that
 # ICMP gave meanwhile (Linux tcp_write_err: sk_err_soft).
@@ -24,13 +58,13 @@ class StreamEnd(NamedTuple):
 
 
 class StreamHandler(Protocol):
-    """Who a stream reports to; its `writable()`, if it has one, hears of an emptied queue."""
+    """Who a stream reports to; `writable()`, if there is one, is called when the queue is empty."""
 
     def data_received(self, data: bytes, at: Arrival) -> None:
         """Bytes came; plaintext under TLS."""
 
     def stream_ended(self, end: StreamEnd) -> None:
-        """Nothing more will come. Writing may still work after `fin`: closing is the sink's job."""
+        """Nothing more will come. After `fin` writing may still work: the handler has to close."""
 
 
 def end_of_input(at: Arrival, *, tls: bool) -> StreamEnd:

@@ -1,4 +1,4 @@
-"""The sending half of a stream: a queue in front of the socket, flushed as the kernel takes it."""
+"""The sending half of a stream: a queue before the socket, flushed as the kernel takes it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from wsdiag.transport.stream.timestamping import TxTimestamps
 
 
 class SendBuffer:
-    """Bytes on their way out. Writes are cut where marks end, so that each gets its own report."""
+    """Bytes on their way out; a write with a record is a send(2) of its own, to be reported."""
 
     __slots__ = (
-        "_departures",
         "_loop",
         "_on_empty",
         "_on_writable",
         "_queue",
         "_sock",
+        "_tx_timestamps",
         "_watching",
         "after_fin",
         "failure",
@@ -35,12 +35,12 @@ class SendBuffer:
         self,
         sock: socket.socket,
         loop: asyncio.AbstractEventLoop,
-        departures: TxTimestamps | None,
+        tx_timestamps: TxTimestamps | None,
         on_writable: Callable[[], None],
         on_empty: Callable[[], None],
     ) -> None:
         """`on_writable`: a queue that had to wait is empty; `on_empty`: any queue is, or failed."""
-        self._sock, self._loop, self._departures = sock, loop, departures
+        self._sock, self._loop, self._tx_timestamps = sock, loop, tx_timestamps
         self._on_writable, self._on_empty = on_writable, on_empty
         self._queue: deque[tuple[memoryview, bool]] = deque()
         self._watching = False
@@ -54,19 +54,19 @@ class SendBuffer:
         self.after_fin = False
         """Whether the peer had ended its side before sending failed."""
 
-    def put(self, wire: bytes, mark: SendRecord | None = None) -> None:
-        """Send or queue; `mark` is told the wire's offset and, by the kernel, its departure."""
-        if not wire or self.failure is not None:
+    def put(self, data: bytes, record: SendRecord | None = None) -> None:
+        """Send or queue; `record` gets the offset on the wire and, by the kernel, its times."""
+        if not data or self.failure is not None:
             return
-        self.total += len(wire)
-        self.unsent += len(wire)
+        self.total += len(data)
+        self.unsent += len(data)
         stamped = False
-        if mark is not None:
-            mark.end = self.total
-            if self._departures is not None:
+        if record is not None:
+            record.end = self.total
+            if self._tx_timestamps is not None:
                 stamped = True
-                self._departures.expect(mark)
-        self._queue.append((memoryview(wire), stamped))
+                self._tx_timestamps.track(record)
+        self._queue.append((memoryview(data), stamped))
         if not self._watching:
             self._flush()
 
@@ -76,8 +76,8 @@ class SendBuffer:
                 self._send_first()
         except (BlockingIOError, InterruptedError):
             self._watch(True)
-            if self._departures is not None:
-                self._departures.drain()  # its reports wake the writer as well
+            if self._tx_timestamps is not None:
+                self._tx_timestamps.drain()  # its reports wake the writer as well
             return
         except OSError as error:
             # a RST alone is ECONNRESET; EPIPE, that a FIN came before it (Linux, tcp_reset)
@@ -89,8 +89,8 @@ class SendBuffer:
 
     def _send_first(self) -> None:
         view, stamped = self._queue[0]
-        if stamped and self._departures is not None:
-            taken = self._departures.send(view)
+        if stamped and self._tx_timestamps is not None:
+            taken = self._tx_timestamps.send(view)
         else:
             taken = self._sock.send(view)
         self.unsent -= taken
@@ -99,8 +99,8 @@ class SendBuffer:
         else:
             self._queue[0] = (view[taken:], stamped)
         self.last_sent = monotonic_ns()
-        if stamped and self._departures is not None:
-            self._departures.drain()
+        if stamped and self._tx_timestamps is not None:
+            self._tx_timestamps.drain()
 
     def _writable(self) -> None:
         self._flush()
@@ -120,10 +120,10 @@ class SendBuffer:
         """Drop what is queued and all that will be put."""
         if self.failure is None:
             self.failure = why
-        self.forget()
+        self.clear()
         self._on_empty()
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Drop what is queued and stop watching the socket."""
         self._queue.clear()
         self.unsent = 0

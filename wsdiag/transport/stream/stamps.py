@@ -80,7 +80,7 @@ class KernelClock:
         mono = real_ns - self._offset
         return mono if not_before - _SLACK_NS <= mono <= monotonic_ns() + _SLACK_NS else None
 
-    def look(self) -> None:
+    def note_offset(self) -> None:
         """Note the clocks' relation, so that a step from here on is noticed."""
         self._offset = _realtime_offset()
 

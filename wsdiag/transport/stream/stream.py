@@ -1,7 +1,43 @@
 """A byte stream over a non-blocking socket, plain or TLS, whose reads and writes carry times.
 
-Callback-driven and without a task of its own: it serves the client's one connection as well as
-the server's ten thousand. Nothing here ever writes unless asked: an idle connection stays idle.
+Theory of operation
+-------------------
+
+*Callbacks, no task.* A stream reports to one handler (`StreamHandler`) from the event loop; it has
+no task of its own, so one design serves the client's one connection and the server's ten thousand.
+Nothing here writes unless asked: an idle connection stays idle.
+
+*Two directions, two ends.* What the peer did to end its side is a `StreamEnd`, reported to the
+handler once and kept as `ended`; after `fin` we may go on writing. What we did is a `StreamState`,
+with its transitions as a table (`ends.py`):
+
+    OPEN --half_close--> HALF_CLOSED --close--> CLOSING --queue empty, or 5 s--> CLOSED
+
+and `reset` or `close_silently` from any of them to CLOSED at once. Both ends are independent, and
+each may come first. When we close, the handler is notified as well (`local`), but later, from the
+event loop: whoever closes is often in the middle of iterating over what it received.
+
+*Reading* is on while three things hold: we have not closed, the peer's side has not ended, and
+nobody asked for a pause. `_watch_input` is called wherever one of them changes. A pause is how
+backpressure reaches the peer: its bytes stay in the kernel's buffer, and TCP's window closes.
+
+*Writing.* `write` may be called in any state and never raises: what comes too late is dropped, and
+the stream's end says why. An error met while writing does not end the stream by itself, but the
+kernel reports a socket's error once: the next read returns a plain end of input, which `_why` then
+replaces by the write's error. One case is the reverse: EPIPE says that the peer's FIN was there
+before its RST, so that FIN is what ended the stream.
+
+*Closing by FIN* needs care: close(2) with bytes unread in the kernel's buffer sends RST instead
+(RFC 2525, 2.17), and the peer may lose the last bytes we sent. So FIN is sent by shutdown(2), and a
+bounded amount is read first.
+
+*TLS* sits between the handler and the send buffer (`tls_stream.py`). Bytes that came before a
+handler, or before TLS, was there to take them wait in `_unclaimed`.
+
+*Times.* Every read carries the moment it returned and, where the kernel was asked (`timestamps`),
+the moment its last byte arrived; a write returns a `SendRecord` whose kernel moments are filled in
+when the error queue reports them (`timestamping.py`). Under TLS, too, these are the times of what
+is on the wire.
 """
 
 from __future__ import annotations
@@ -14,38 +50,43 @@ from contextlib import suppress
 from time import monotonic_ns
 
 from wsdiag.transport.stream.blackhole import close_silently, drop_incoming
-from wsdiag.transport.stream.ends import StreamEnd, StreamHandler, end_of, end_of_input
-from wsdiag.transport.stream.keepalive import keep_alive
+from wsdiag.transport.stream.ends import (
+    TRANSITIONS,
+    Step,
+    StreamEnd,
+    StreamHandler,
+    StreamState,
+    end_of,
+    end_of_input,
+)
 from wsdiag.transport.stream.send_buffer import SendBuffer
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
-from wsdiag.transport.stream.tcpinfo import TcpInfo, tcp_info, unacknowledged_bytes
+from wsdiag.transport.stream.tcp import TcpInfo, keep_alive, tcp_info, unacknowledged_bytes
 from wsdiag.transport.stream.timestamping import TxTimestamps, enable
+from wsdiag.transport.stream.tls_stream import HandshakeCallback, TlsStream
 from wsdiag.transport.tls.layer import TlsLayer
-from wsdiag.transport.tls.tls_stream import HandshakeCallback, TlsStream
 
 CHUNK = 65536
 LINGER_S = 5.0
-_UNREAD_READS = 16  # of what nobody will read, so that a flood does not hold the loop
+_UNREAD_READS = 16  # of what nobody will read: bounded, or a flood would hold the loop
 
 
 class Stream:
     """One connection. Every method must be called from the event loop's thread."""
 
     __slots__ = (
-        "_closing",
-        "_departures",
-        "_early",
-        "_end",
-        "_half_closed",
+        "_handler",
         "_linger",
         "_loop",
-        "_outbox",
         "_paused",
-        "_reading",
-        "_sink",
+        "_send_buffer",
         "_sock",
+        "_state",
         "_tls",
+        "_tx_timestamps",
+        "_unclaimed",
         "bytes_in",
+        "ended",
         "last_received",
         "peer",
     )
@@ -55,137 +96,149 @@ class Stream:
         sock.setblocking(False)
         self._sock = sock
         self._loop = asyncio.get_running_loop()
-        self._departures = TxTimestamps(sock) if timestamps and enable(sock) else None
-        self._outbox = SendBuffer(
-            sock, self._loop, self._departures, self._writable, self._sent_all
+        self._tx_timestamps = TxTimestamps(sock) if timestamps and enable(sock) else None
+        self._send_buffer = SendBuffer(
+            sock, self._loop, self._tx_timestamps, self._writable, self._sent_all
         )
-        self._sink: StreamHandler | None = None
+        self._handler: StreamHandler | None = None
         self._tls: TlsStream | None = None
-        self._early: tuple[bytes, Arrival] | None = None  # came before the sink they are for
-        self._end: StreamEnd | None = None
+        self._unclaimed: tuple[bytes, Arrival] | None = None
         self._linger: asyncio.TimerHandle | None = None
-        self._reading = self._paused = self._closing = self._half_closed = False
+        self._state = StreamState.OPEN
+        self._paused = False
+        self.ended: StreamEnd | None = None
+        """How the incoming side ended; None while it is open."""
         self.peer = peer
         self.bytes_in = 0
         """Bytes received from the wire."""
         self.last_received = monotonic_ns()
         """When bytes last came, in monotonic ns; at first, when the stream began."""
 
-    def start(self, sink: StreamHandler) -> None:
-        """Report to `sink` from now on; called again, the new sink takes over."""
-        self._sink = sink
-        if self._early is not None:
-            early, self._early = self._early, None
-            sink.data_received(*early)
-        self._read_on()
+    def start(self, handler: StreamHandler) -> None:
+        """Report to `handler` from now on; called again, the new handler takes over."""
+        self._handler = handler
+        if self._unclaimed is not None:
+            unclaimed, self._unclaimed = self._unclaimed, None
+            handler.data_received(*unclaimed)
+        self._watch_input()
 
     def start_tls(self, layer: TlsLayer, done: HandshakeCallback) -> None:
-        """Shake hands; `done` gets None, the TLS error, or the end of the stream."""
-        self._tls, self._sink = TlsStream(layer, self._outbox, self.write, done), None
-        self._read_on()
-        early, self._early = self._early, None
-        self._tls.do_handshake(early[0] if early is not None else b"")
+        """Do TLS's handshake; `done` gets None, the TLS error, or the end of the stream."""
+        self._tls, self._handler = TlsStream(layer, self._send_buffer, self.write, done), None
+        self._watch_input()
+        unclaimed, self._unclaimed = self._unclaimed, None
+        self._tls.do_handshake(unclaimed[0] if unclaimed is not None else b"")
 
     def unread(self, data: bytes, at: Arrival) -> None:
-        """Give back what belongs to the next sink, or to TLS."""
-        self._early = data, at
+        """Give back what belongs to the next handler, or to TLS."""
+        self._unclaimed = data, at
+
+    def _step(self, step: Step) -> bool:
+        """Take a step in the stream's life; False where this state does not know it."""
+        reached = TRANSITIONS.get((self._state, step))
+        if reached is None:
+            return False
+        if self._state is not StreamState.CLOSING and reached is not StreamState.HALF_CLOSED:
+            # Deferred: the caller may still be iterating over what it received.
+            self._loop.call_soon(self._input_ended, StreamEnd("local", "closed by us", now()))
+        self._state = reached
+        return True
 
     # -- in ------------------------------------------------------------------------------------
 
     def pause_reading(self) -> None:
         """Leave what comes in the kernel's buffer: the peer will be slowed down by TCP."""
-        self._paused = True
-        self._read_off()
+        if not self._paused:
+            self._paused = True
+            self._watch_input()
 
     def resume_reading(self) -> None:
         """Read again."""
-        self._paused = False
-        self._read_on()
+        if self._paused:
+            self._paused = False
+            self._watch_input()
 
-    def _read_on(self) -> None:
-        if not (self._reading or self._paused or self._end or self._closing):
-            self._loop.add_reader(self._sock, self._on_readable)
-            self._reading = True
-
-    def _read_off(self) -> None:
-        if self._reading:
+    def _watch_input(self) -> None:
+        if self._state is StreamState.CLOSED:
+            return
+        if self._paused or self.ended is not None or self._state is StreamState.CLOSING:
             self._loop.remove_reader(self._sock)
-            self._reading = False
+        else:
+            self._loop.add_reader(self._sock, self._on_readable)
 
     def _on_readable(self) -> None:
         try:
-            if self._departures is None:
+            if self._tx_timestamps is None:
                 data, at = self._sock.recv(CHUNK), now()
             else:
-                data, at = self._departures.receive(CHUNK)
+                data, at = self._tx_timestamps.receive(CHUNK)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
-            self._ended(self._why(end_of(error)))
+            self._input_ended(self._why(end_of(error)))
             return
         if not data:
-            self._ended(self._why(end_of_input(at, tls=self._tls is not None)))
+            self._input_ended(self._why(end_of_input(at, tls=self._tls is not None)))
             return
         self.bytes_in += len(data)
         self.last_received = at.mono_ns
         if self._tls is not None:
             self._receive_tls(self._tls, data, at)
-        elif self._sink is not None:
-            self._sink.data_received(data, at)
+        elif self._handler is not None:
+            self._handler.data_received(data, at)
 
     def _receive_tls(self, tls: TlsStream, data: bytes, at: Arrival) -> None:
         try:
             plain = tls.receive(data)
         except ssl.SSLError as error:
-            self._ended(StreamEnd("error", f"TLS: {error.reason or error}", at))
+            self._input_ended(StreamEnd("tls-error", f"TLS: {error.reason or error}", at))
             return
-        if plain and self._sink is None:
-            self._early = plain, at
-        elif plain and self._sink is not None:
-            self._sink.data_received(plain, at)
+        if plain and self._handler is None:
+            self._unclaimed = plain, at
+        elif plain and self._handler is not None:
+            self._handler.data_received(plain, at)
         if tls.layer.closed:
-            self._ended(StreamEnd("tls-close", "close_notify", at))
+            self._input_ended(StreamEnd("tls-close", "close_notify", at))
 
     def _why(self, read: StreamEnd) -> StreamEnd:
-        """Sending takes the socket's error, and reading then meets a plain end."""
-        sent = self._outbox.failure
-        return read if sent is None or self._outbox.after_fin else sent
+        """The end that a read found, or the error of a write that explains it."""
+        failure = self._send_buffer.failure
+        return read if failure is None or self._send_buffer.after_fin else failure
 
-    def _ended(self, end: StreamEnd) -> None:
-        if self._end is not None:
+    def _input_ended(self, end: StreamEnd) -> None:
+        if self.ended is not None:
             return
-        self._end = end
-        self._read_off()
-        if end.how in ("rst", "timeout", "error"):
-            self._outbox.fail(end)
+        self.ended = end
+        self._watch_input()
+        if end.how in ("rst", "tls-error", "timeout", "error"):
+            self._send_buffer.fail(end)
         if self._tls is not None and self._tls.ended(end):
             return
-        if self._sink is not None:
-            self._sink.stream_ended(end)
+        if self._handler is not None:
+            self._handler.stream_ended(end)
 
     # -- out -----------------------------------------------------------------------------------
 
     def write(self, data: bytes, *, stamp: bool = True) -> SendRecord:
-        """Send `data`, queueing what the kernel does not take; `stamp`: have its departure told.
+        """Send `data`, queueing what the kernel does not take; `stamp`: ask the kernel for times.
 
         Never raises: after an error bytes are dropped, and the stream's end says why.
         """
-        mark = SendRecord(monotonic_ns())
-        if self._closing or self._half_closed:
-            return mark
-        if self._tls is not None:
-            data = self._tls.encrypt(data)
-        self._outbox.put(data, mark if stamp else None)
-        return mark
+        record = SendRecord(monotonic_ns())
+        if self._state is StreamState.OPEN:
+            if self._tls is not None:
+                data = self._tls.encrypt(data)
+            self._send_buffer.put(data, record if stamp else None)
+        return record
 
     def _writable(self) -> None:
-        if (writable := getattr(self._sink, "writable", None)) is not None:
+        if (writable := getattr(self._handler, "writable", None)) is not None:
             writable()
 
     def _sent_all(self) -> None:
-        if self._closing:
-            self._end_by_fin()
-        elif self._half_closed and self._outbox.failure is None:
+        if self._state is StreamState.CLOSING:
+            self._close_by_fin()
+        elif self._state is StreamState.HALF_CLOSED and self._send_buffer.failure is None:
             with suppress(OSError):
                 self._sock.shutdown(socket.SHUT_WR)
 
@@ -193,57 +246,46 @@ class Stream:
 
     def half_close(self) -> None:
         """Send what is queued, then FIN (under TLS close_notify first); reading goes on."""
-        if self._half_closed or self._closing:
-            return
-        self._say_goodbye()
-        self._half_closed = True
-        if not self._outbox.unsent:
+        self._send_close_notify()
+        if self._step(Step.HALF_CLOSE) and not self._send_buffer.unsent:
             self._sent_all()
 
-    def _say_goodbye(self) -> None:
-        if self._tls is not None and self._tls.layer.established and not self._half_closed:
-            self._outbox.put(self._tls.layer.close_notify())
-
-    def close(self, *, goodbye: bool = True) -> None:
+    def close(self, *, close_notify: bool = True) -> None:
         """Send what is queued (for at most five seconds), then close.
 
-        `goodbye=False`: without TLS's close_notify, as a cut connection looks.
+        `close_notify=False`: without TLS's own end, as a cut connection looks.
         """
-        if self.closed:
+        if close_notify:
+            self._send_close_notify()
+        if not self._step(Step.CLOSE):
             return
-        self._read_off()
-        if goodbye:
-            self._say_goodbye()
-        self._begin_closing()
-        if self._outbox.unsent:
+        self._watch_input()
+        if self._send_buffer.unsent:
             self._linger = self._loop.call_later(LINGER_S, self.reset)
         else:
-            self._end_by_fin()
+            self._close_by_fin()
+
+    def _send_close_notify(self) -> None:
+        if self._state is StreamState.OPEN and self.tls is not None and self.tls.established:
+            self._send_buffer.put(self.tls.close_notify())
 
     def reset(self) -> None:
         """Drop everything and send RST, not FIN (SO_LINGER of zero seconds)."""
-        if self._sock.fileno() < 0:
-            return
-        with suppress(OSError):
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._begin_closing()
-        self._shut()
+        if self._state is not StreamState.CLOSED:
+            with suppress(OSError):
+                linger = struct.pack("ii", 1, 0)
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self._shut(Step.CUT)
 
     def close_silently(self) -> None:
-        """Close without a word, as a black hole would; by RST where the kernel refuses that."""
-        if self._sock.fileno() < 0:
-            return
-        self._read_off()
-        self._outbox.forget()
-        self._begin_closing()
-        if not close_silently(self._sock):
-            self.reset()
-
-    def _begin_closing(self) -> None:
-        if not self._closing:
-            self._closing = True
-            # Not at once: who closes is in the middle of something.
-            self._loop.call_soon(self._ended, StreamEnd("local", "closed by us", now()))
+        """Close without FIN or RST, as a black hole would; by RST where the kernel refuses that."""
+        if self._state is not StreamState.CLOSED:
+            self._loop.remove_reader(self._sock)
+            self._send_buffer.clear()
+            if close_silently(self._sock):
+                self._shut(Step.CUT)
+            else:
+                self.reset()
 
     def freeze(self, *, blackholed: bool = False) -> bool:
         """Become a black hole: from now on nothing is read, written, answered or closed.
@@ -251,27 +293,27 @@ class Stream:
         `blackholed`: nor does TCP acknowledge; returns whether the kernel can do that.
         """
         self.pause_reading()
-        deafened = blackholed and drop_incoming(self._sock)
-        self._outbox.fail(StreamEnd("local", "frozen", now()))
-        return deafened
+        dropping = blackholed and drop_incoming(self._sock)
+        self._send_buffer.fail(StreamEnd("local", "frozen", now()))
+        return dropping
 
-    def _end_by_fin(self) -> None:
-        """Close by FIN; close(2) alone answers bytes that nobody read with RST (RFC 2525, 2.17)."""
+    def _close_by_fin(self) -> None:
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)
             for _ in range(_UNREAD_READS):
                 if not self._sock.recv(CHUNK):
                     break
-        self._shut()
+        self._shut(Step.SENT_ALL)
 
-    def _shut(self) -> None:
+    def _shut(self, step: Step) -> None:
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
         if self._sock.fileno() >= 0:
-            self._read_off()
-            self._outbox.forget()
+            self._loop.remove_reader(self._sock)
+            self._send_buffer.clear()
             self._sock.close()
+        self._step(step)
 
     # -- facts ---------------------------------------------------------------------------------
 
@@ -281,44 +323,34 @@ class Stream:
         return None if self._tls is None else self._tls.layer
 
     @property
-    def ended(self) -> StreamEnd | None:
-        """How the incoming side ended; None while it is open."""
-        return self._end
-
-    @property
     def closed(self) -> bool:
         """Whether the socket is closed, or will be once the queue is empty."""
-        return self._closing or self._sock.fileno() < 0
+        return self._state in (StreamState.CLOSING, StreamState.CLOSED)
 
     @property
     def half_closed(self) -> bool:
-        """Whether we have ended (or are about to end) our side with FIN."""
-        return self._half_closed
+        """Whether we have ended our side with FIN, or will once the queue is empty."""
+        return self._state is StreamState.HALF_CLOSED
 
     @property
     def kernel_stamps(self) -> bool:
         """Whether the kernel was asked for timestamps, and agreed."""
-        return self._departures is not None
+        return self._tx_timestamps is not None
 
     @property
     def unsent(self) -> int:
         """Bytes that wait in our own queue, as they go on the wire."""
-        return self._outbox.unsent
+        return self._send_buffer.unsent
 
     @property
     def bytes_out(self) -> int:
         """Bytes written so far, as they go on the wire; what is queued included."""
-        return self._outbox.total
+        return self._send_buffer.total
 
     @property
     def last_activity(self) -> int:
         """When bytes last crossed the socket, either way, in monotonic ns."""
-        return max(self.last_received, self._outbox.last_sent)
-
-    @property
-    def write_error(self) -> StreamEnd | None:
-        """Why writing does not work any more, also when that began after the peer's FIN."""
-        return self._outbox.failure
+        return max(self.last_received, self._send_buffer.last_sent)
 
     def tcp_info(self) -> TcpInfo | None:
         """TCP_INFO now; None where there is none."""
@@ -332,5 +364,5 @@ class Stream:
         return None if left is None else left == 0
 
     def set_keepalive(self, interval_s: float | None) -> None:
-        """TCP keepalive every `interval_s` seconds (whole ones), or none. OSError if refused."""
+        """TCP keepalive every `interval_s` seconds (whole ones), or none. Raises OSError."""
         keep_alive(self._sock, interval_s)

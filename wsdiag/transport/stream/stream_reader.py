@@ -22,7 +22,7 @@ class StreamReaderEnded(Exception):
 
 
 class StreamReader:
-    """A sink that hands out one chunk at a time; the stream rests between two of them."""
+    """A handler that hands out one chunk at a time; the stream is paused between two of them."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
@@ -33,7 +33,7 @@ class StreamReader:
         stream.start(self)
 
     async def read(self) -> tuple[bytes, Arrival]:
-        """The next bytes with their stamp; InboxEnded."""
+        """The next bytes and when they arrived. Raises StreamReaderEnded."""
         if self._kept:
             return self._kept.pop(0)
         if self.stream.ended is not None:
@@ -45,18 +45,18 @@ class StreamReader:
     async def read_soon(self) -> tuple[bytes, Arrival]:
         """The next bytes of a refusal's body: it only helps, and some servers never end it.
 
-        TimeoutError after a second.
+        Raises TimeoutError after a second.
         """
         async with asyncio.timeout(BODY_WAIT_S):
             return await self.read()
 
     def keep(self, data: bytes) -> None:
-        """Give back bytes that were read too many: the stream's next sink gets them first."""
+        """Give back bytes that were read too many: the stream's next handler gets them first."""
         if data:
             self.stream.unread(data, now())
 
     def data_received(self, data: bytes, at: Arrival) -> None:
-        """Hand a chunk to who waits for it."""
+        """Hand a chunk to the read that waits for it."""
         self.stream.pause_reading()
         self._received += len(data)
         if self._arrived is not None and not self._arrived.done():
@@ -65,13 +65,13 @@ class StreamReader:
             self._kept.append((data, at))
 
     def stream_ended(self, end: StreamEnd) -> None:
-        """Tell who waits that nothing will come."""
+        """Fail the read that waits."""
         if self._arrived is not None and not self._arrived.done():
             self._arrived.set_exception(StreamReaderEnded(end, self._received))
 
 
 async def do_handshake(stream: Stream, layer: TlsLayer) -> None:
-    """TLS over the stream. ssl.SSLError when it fails, InboxEnded when the stream ends first."""
+    """TLS over the stream. Raises ssl.SSLError, or StreamReaderEnded when the stream ends first."""
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def finished(failure: ssl.SSLError | StreamEnd | None) -> None:

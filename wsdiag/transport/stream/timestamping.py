@@ -24,7 +24,7 @@ CMSG_SPACE = 256
 _TIMESPEC = struct.Struct("=qq")
 _EXTENDED_ERR = struct.Struct("=IBBBBII")  # linux/errqueue.h: struct sock_extended_err
 _STAMP_THIS_SEND = [(socket.SOL_SOCKET, SO_TIMESTAMPING, struct.pack("=I", TX_SOFTWARE | TX_ACK))]
-_MARKS_KEPT = 4096
+_RECORDS_KEPT = 4096
 
 Ancillary = list[tuple[int, int, bytes]]
 
@@ -66,24 +66,24 @@ def _report(ancillary: Ancillary) -> tuple[int, int] | None:
 
 
 class TxTimestamps:
-    """Brings the kernel's send and acknowledgement reports to the marks they belong to."""
+    """Matches the kernel's send and acknowledgement reports with the records of what was sent."""
 
     __slots__ = ("_acked", "_clock", "_sent", "_sock")
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._clock = KernelClock()
-        self._sent: deque[SendRecord] = deque(maxlen=_MARKS_KEPT)
-        self._acked: deque[SendRecord] = deque(maxlen=_MARKS_KEPT)
+        self._sent: deque[SendRecord] = deque(maxlen=_RECORDS_KEPT)
+        self._acked: deque[SendRecord] = deque(maxlen=_RECORDS_KEPT)
 
-    def expect(self, mark: SendRecord) -> None:
-        """Wait for reports about the byte before `mark.end`."""
-        self._clock.look()
-        self._sent.append(mark)
-        self._acked.append(mark)
+    def track(self, record: SendRecord) -> None:
+        """Wait for reports about the byte before `record.end`."""
+        self._clock.note_offset()
+        self._sent.append(record)
+        self._acked.append(record)
 
     def send(self, data: memoryview) -> int:
-        """Send `data`, asking for reports about its last byte; bytes taken, or OSError."""
+        """Send `data`, asking for reports about its last byte; bytes taken. Raises OSError."""
         return self._sock.sendmsg((data,), _STAMP_THIS_SEND)
 
     @property
@@ -92,7 +92,7 @@ class TxTimestamps:
         return bool(self._sent or self._acked)
 
     def receive(self, size: int) -> tuple[bytes, Arrival]:
-        """Read up to `size` bytes with the kernel's time of their arrival; OSError."""
+        """Read up to `size` bytes with the kernel's time of their arrival. Raises OSError."""
         try:
             data, ancillary, _, _ = self._sock.recvmsg(size, CMSG_SPACE)
         except BlockingIOError:
@@ -101,7 +101,10 @@ class TxTimestamps:
         at = now()
         if self.waiting:
             self.drain()  # what these data answer has left by now
-        return data, Arrival(at.mono_ns, self._arrived(ancillary))
+        real_ns = arrival(ancillary)
+        if real_ns is not None:
+            at.kernel_ns = self._clock.to_monotonic(real_ns, 0)
+        return data, at
 
     def drain(self) -> None:
         """Read the error queue empty: left alone it would wake the event loop for ever."""
@@ -112,21 +115,16 @@ class TxTimestamps:
                 return
             report, real_ns = _report(ancillary), arrival(ancillary)
             if report is not None and real_ns is not None:
-                self._file(report[0], report[1], real_ns)
+                self._match(report[0], report[1], real_ns)
 
-    def _file(self, kind: int, number: int, real_ns: int) -> None:
+    def _match(self, kind: int, number: int, real_ns: int) -> None:
         # Sends that the kernel merged into one segment share the report of the last of them, and
-        # a retransmission reports again: so the first report at or behind a mark's end is its.
+        # a retransmission reports again: so the first report at or after a record's end is its own.
         queue = {SEND_REPORT: self._sent, ACK_REPORT: self._acked}.get(kind)
         while queue and (number - (queue[0].end - 1)) & 0xFFFFFFFF < 1 << 31:
-            mark = queue.popleft()
-            mono_ns = self._clock.to_monotonic(real_ns, mark.mono_ns)
+            record = queue.popleft()
+            mono_ns = self._clock.to_monotonic(real_ns, record.mono_ns)
             if kind == SEND_REPORT:
-                mark.tx_kernel_ns = mono_ns
+                record.tx_kernel_ns = mono_ns
             else:
-                mark.ack_kernel_ns = mono_ns
-
-    def _arrived(self, ancillary: Ancillary) -> int | None:
-        """The kernel's stamp of what was just read, in monotonic ns."""
-        real_ns = arrival(ancillary)
-        return None if real_ns is None else self._clock.to_monotonic(real_ns, 0)
+                record.ack_kernel_ns = mono_ns

@@ -1,8 +1,8 @@
 """A throw-away certificate authority and server certificate, made with nothing but the stdlib.
 
-For `serve --tls` on the machine of who runs it, valid for days: ECDSA on P-256 (FIPS 186-5) over
-a certificate written in DER (RFC 5280). The arithmetic is not constant-time, which matters only
-to who can time this process while it makes its one signature.
+For `serve --tls`, on loopback, for days: ECDSA on P-256 (FIPS 186-5) over a certificate written in
+DER (RFC 5280). Not for anything else: the arithmetic is not constant-time, so whoever can time
+this process while it makes its one signature might learn the key.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class ThrowawayCertificate:
         return chain, key
 
 
-def throw_away(names: Sequence[str], *, days: int = 30) -> ThrowawayCertificate:
+def throwaway_certificate(names: Sequence[str], *, days: int = 30) -> ThrowawayCertificate:
     """A CA and a certificate for these host names and addresses; the CA's key is forgotten."""
     ca_key, key = _new_key(), _new_key()
     label = f"wsdiag throw-away CA {secrets.token_hex(4)}"

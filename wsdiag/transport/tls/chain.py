@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from wsdiag.transport.dial.report import ChainLink
 from wsdiag.transport.tls import x509
+from wsdiag.transport.tls.values import ChainLink
 
 Shape = Literal["alone", "rooted", "open", "unrelated"]
 
@@ -24,19 +24,17 @@ def presented(tls: ssl.SSLObject) -> tuple[ChainLink, ...] | None:
     if ask is None:
         return None
     try:
-        ders = [_der(certificate) for certificate in ask() or ()]
-        return tuple(link(x509.parse(der)) for der in ders)
+        # bytes since 3.13; objects that know their own encoding (1 is PEM, 2 is DER) before
+        return tuple(
+            link(x509.parse(each if isinstance(each, bytes) else bytes(each.public_bytes(2))))
+            for each in ask() or ()
+        )
     except (x509.CertificateError, TypeError, AttributeError, ValueError):
         return None
 
 
-def _der(certificate: Any) -> bytes:
-    # bytes since 3.13; objects that know their own encoding (1 is PEM, 2 is DER) before
-    return certificate if isinstance(certificate, bytes) else bytes(certificate.public_bytes(2))
-
-
 def link(certificate: x509.Certificate) -> ChainLink:
-    """What is told of one certificate of a chain."""
+    """A certificate's facts as a link of a chain."""
     return ChainLink(
         certificate.subject,
         certificate.issuer,
@@ -51,7 +49,7 @@ def date(moment: datetime) -> str:
 
 
 def top(chain: Sequence[ChainLink]) -> ChainLink:
-    """Where one gets from the server's own certificate by following issuers, in any order."""
+    """The last certificate reached by following issuers from the server's own, in any order."""
     at = chain[0]
     for _ in chain:
         above = next((each for each in chain if each.subject == at.issuer), None)
@@ -63,7 +61,7 @@ def top(chain: Sequence[ChainLink]) -> ChainLink:
 
 def shape(chain: Sequence[ChainLink]) -> Shape:
     """How a chain ends: the server's certificate `alone`; `rooted` in a root that was sent as well;
-    `open`, its last issuer not sent; or of certificates `unrelated` to the server's own."""
+    `open`, its last issuer missing; or of certificates `unrelated` to the server's own."""
     last = top(chain)
     if last.subject == last.issuer:
         return "rooted"

@@ -35,7 +35,7 @@ class TlsLayer:
         return self._object
 
     def handshake(self, data: bytes) -> bytes:
-        """Go on shaking hands with what came; bytes to send. `established` when done. SSLError."""
+        """Go on with the handshake; bytes to send. `established` when done. Raises SSLError."""
         if self.below is not None and data:
             data = self.below.receive(data)
         self.first_bytes = (self.first_bytes + data[:64])[:64]
@@ -48,7 +48,7 @@ class TlsLayer:
         return self.take()
 
     def receive(self, data: bytes) -> bytes:
-        """Plaintext of the records in `data`, b"" when none is whole. SSLError for a broken one."""
+        """Plaintext of the records in `data`, b"" when none is whole. Raises SSLError."""
         if self.below is not None and data:
             data = self.below.receive(data)
         if data:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import ssl
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.report import TlsFacts
 from wsdiag.transport.tls import chain, x509
+from wsdiag.transport.tls.values import TlsFacts, TlsOptions
 
 VERSIONS = {
     "1.0": ssl.TLSVersion.TLSv1,
@@ -50,10 +50,10 @@ class TrustError(Exception):
         self.option, self.message, self.wrong_password = option, message, wrong_password
 
 
-def client_context(options: DialOptions, *, verify: bool | None = None) -> ssl.SSLContext:
-    """A client's context: the system's store unless --cacert is given. TrustError.
+def client_context(options: TlsOptions, *, verify: bool | None = None) -> ssl.SSLContext:
+    """A client's context: the system's store unless --cacert is given. Raises TrustError.
 
-    `verify` False looks at a certificate without judging it.
+    `verify` False accepts any certificate, to read it.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.set_alpn_protocols(["http/1.1"])
@@ -67,7 +67,7 @@ def client_context(options: DialOptions, *, verify: bool | None = None) -> ssl.S
     return context
 
 
-def _load_trust(context: ssl.SSLContext, options: DialOptions) -> None:
+def _load_trust(context: ssl.SSLContext, options: TlsOptions) -> None:
     if options.cacert is None:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
         return
@@ -77,10 +77,10 @@ def _load_trust(context: ssl.SSLContext, options: DialOptions) -> None:
         else:
             context.load_verify_locations(cafile=options.cacert)
     except (OSError, ssl.SSLError) as error:
-        raise TrustError("--cacert", f"{options.cacert}: {_words(error)}") from error
+        raise TrustError("--cacert", f"{options.cacert}: {error_text(error)}") from error
 
 
-def _load_folder(context: ssl.SSLContext, options: DialOptions) -> None:
+def _load_folder(context: ssl.SSLContext, options: TlsOptions) -> None:
     """A folder of hashed certificates (c_rehash), or simply of PEM files."""
     assert options.cacert is not None
     files = sorted(options.cacert.iterdir())
@@ -92,11 +92,11 @@ def _load_folder(context: ssl.SSLContext, options: DialOptions) -> None:
         try:
             context.load_verify_locations(cafile=path)
         except ssl.SSLError as error:
-            raise OSError(None, f"{path.name}: {_words(error)}") from error
+            raise OSError(None, f"{path.name}: {error_text(error)}") from error
 
 
-def load_client_certificate(options: DialOptions, context: ssl.SSLContext | None = None) -> None:
-    """Into `context`; without one, whether it could be. TrustError."""
+def load_client_certificate(options: TlsOptions, context: ssl.SSLContext | None = None) -> None:
+    """Load it into `context`; without one, only try to. Raises TrustError."""
     if options.cert is None:
         return
     if context is None:
@@ -110,18 +110,18 @@ def load_chain(
 ) -> None:
     """Load a certificate chain and its key (PEM); `ask`: where its password may come from.
 
-    TrustError in words about the files.
+    Raises TrustError with a message about the files.
     """
     # Without a password OpenSSL would ask on the terminal by itself, in the middle of a dial.
     try:
         context.load_cert_chain(cert, key, lambda: password or "")
     except (OSError, ssl.SSLError, ValueError) as error:
         files = f"{cert}" + (f" with {key}" if key else "")
-        words, locked = _cert_words(error, cert, key, password, ask)
+        words, locked = _cert_problem(error, cert, key, password, ask)
         raise TrustError("--cert", f"{files}: {words}", wrong_password=locked) from error
 
 
-def _cert_words(
+def _cert_problem(
     error: Exception, cert: Path, key: Path | None, password: str | None, ask: str
 ) -> tuple[str, bool]:
     """What is wrong with the user's files, where OpenSSL names its own sources; and whether it is
@@ -129,7 +129,7 @@ def _cert_words(
     if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
         return "the key does not belong to the certificate", False
     if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
-        return _words(error), False  # no such file, no permission
+        return error_text(error), False  # no such file, no permission
     if is_encrypted(key or cert):
         return f"{'the password is wrong' if password else 'the key is encrypted'} ({ask})", True
     where = "" if key else ", or its private key is in another file (--key FILE)"
@@ -147,7 +147,7 @@ def is_encrypted(file: Path | None) -> bool:
         return False
 
 
-def _limit_versions(context: ssl.SSLContext, options: DialOptions) -> None:
+def _limit_versions(context: ssl.SSLContext, options: TlsOptions) -> None:
     if options.tls_min is not None:
         context.minimum_version = VERSIONS[options.tls_min]
     if options.tls_max is not None:
@@ -159,7 +159,8 @@ def _limit_versions(context: ssl.SSLContext, options: DialOptions) -> None:
         context.set_ciphers("DEFAULT:@SECLEVEL=0")  # OpenSSL 3 allows them at this level only
 
 
-def _words(error: Exception) -> str:
+def error_text(error: Exception) -> str:
+    """What OpenSSL or the system says, in lower case."""
     if isinstance(error, ssl.SSLError):
         return (error.reason or str(error)).replace("_", " ").lower()
     return getattr(error, "strerror", None) or str(error)
@@ -168,7 +169,11 @@ def _words(error: Exception) -> str:
 def facts(tls: ssl.SSLObject, *, verified: bool) -> TlsFacts:
     """What was negotiated, and the certificate's names and dates, also when it is not trusted."""
     cipher = tls.cipher()
-    certificate = _leaf(tls)
+    der = tls.getpeercert(binary_form=True)
+    try:
+        certificate = None if der is None else x509.parse(der)
+    except x509.CertificateError:
+        certificate = None
     return TlsFacts(
         version=tls.version(),
         cipher=cipher[0] if cipher else None,
@@ -186,43 +191,27 @@ def facts(tls: ssl.SSLObject, *, verified: bool) -> TlsFacts:
     )
 
 
-def _leaf(tls: ssl.SSLObject) -> x509.Certificate | None:
-    der = tls.getpeercert(binary_form=True)
-    if der is None:
-        return None
-    try:
-        return x509.parse(der)
-    except x509.CertificateError:
-        return None
-
-
-def store_facts(context: ssl.SSLContext, options: DialOptions) -> dict[str, object]:
-    """What was trusted when a verification failed: --cacert's names, or that there was nothing."""
+def store_facts(context: ssl.SSLContext, options: TlsOptions) -> dict[str, object]:
+    """What was trusted when a verification failed: the names in --cacert, or an empty store."""
     if options.cacert is not None:
-        return {"trusted": _names(context)}
+        names = []
+        for der in context.get_ca_certs(binary_form=True):
+            with suppress(x509.CertificateError):
+                names.append(x509.parse(der).subject)
+        return {"trusted": tuple(names)}
     # the authorities of a hashed folder are read on demand, and do not count as loaded before
     folder = ssl.get_default_verify_paths().capath
     filled = folder is not None and any(Path(folder).iterdir())
     return {} if filled or context.cert_store_stats()["x509_ca"] else {"store": "empty"}
 
 
-def offered(options: DialOptions) -> dict[str, object]:
-    """The TLS versions that were asked for, in words; {} for the usual ones."""
+def offered(options: TlsOptions) -> dict[str, object]:
+    """The TLS versions that were offered, in words; {} for the default ones."""
     if options.tls_min is None and options.tls_max is None:
         return {}
     high = options.tls_max or "1.3"
     low = options.tls_min or ("1.0" if high in ("1.0", "1.1") else "1.2")
     return {"offered": low if low == high else f"{low} to {high}"}
-
-
-def _names(context: ssl.SSLContext) -> tuple[str, ...]:
-    names = []
-    for der in context.get_ca_certs(binary_form=True):
-        try:
-            names.append(x509.parse(der).subject)
-        except x509.CertificateError:
-            continue
-    return tuple(names)
 
 
 def certificate_code(error: ssl.SSLCertVerificationError) -> str:

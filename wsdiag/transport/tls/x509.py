@@ -56,7 +56,7 @@ class Certificate:
 
 
 def parse(der: bytes) -> Certificate:
-    """Read one certificate. CertificateError when it is none."""
+    """Read one certificate. Raises CertificateError."""
     try:
         (certificate,) = _elements(der)
         fields = _elements(_elements(certificate[1])[0][1])

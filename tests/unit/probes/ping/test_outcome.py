@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from wsdiag.judgement.summary import summarise
+from wsdiag.judgement.totals import PingTotals
 from wsdiag.probes.ping.outcome import ping_exit_code
-from wsdiag.probes.ping.totals import Limits, PingTotals, judge, summarise
 from wsdiag.records import PingSummary, Threshold
 
 HOLDS = Threshold("max-p95", 250.0, 48.0, True)
@@ -15,8 +16,8 @@ BROKEN = Threshold("max-p95", 25.0, 48.0, False)
 def summary(
     sent: int, received: int, lost: int = 0, drops: int = 0, limits: tuple[Threshold, ...] = ()
 ) -> PingSummary:
-    books = PingTotals("ws://a.test/", 0.0, sent=sent, received=received, lost=lost, drops=drops)
-    made = summarise(books, Limits(), 1.0)
+    totals = PingTotals(sent=sent, received=received, lost=lost, drops=drops)
+    made = summarise("ws://a.test/", totals, {}, 1.0)
     return PingSummary(
         **{**{f: getattr(made, f) for f in PingSummary.__slots__}, "thresholds": limits}
     )
@@ -60,15 +61,3 @@ CASES = [
 )
 def test_exit_codes(summaries: list[PingSummary], options: dict[str, object], code: int) -> None:
     assert ping_exit_code(summaries, **options) == code  # type: ignore[arg-type]
-
-
-def test_only_limits_asked_for_are_judged_and_an_unmeasured_one_does_not_hold() -> None:
-    assert judge(Limits(), 1, 2, 3, 0) == ()
-    limits = Limits(max_p50_ms=10, max_p95_ms=20, max_p99_ms=30, max_loss_pct=0)
-    judged = judge(limits, 10.0, 21.0, None, 0.0)
-    assert [(j.name, j.ok) for j in judged] == [
-        ("max-p50", True),
-        ("max-p95", False),
-        ("max-p99", False),
-        ("max-loss", True),
-    ]

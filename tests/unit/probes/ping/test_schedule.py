@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsdiag.probes.ping.schedule import Slots, backoff, spread
+from wsdiag.probes.ping.schedule import Slots, backoff, stagger
 
 
 def test_intervals_do_not_drift_when_every_wakeup_is_late() -> None:
@@ -47,8 +47,8 @@ def test_the_next_slot_is_never_in_the_past_by_more_than_the_grain(
 
 
 def test_starts_are_spread_over_one_interval() -> None:
-    assert [spread(i, 4, 1.0) for i in range(4)] == [0.0, 0.25, 0.5, 0.75]
-    assert spread(0, 1, 1.0) == 0
+    assert [stagger(i, 4, 1.0) for i in range(4)] == [0.0, 0.25, 0.5, 0.75]
+    assert stagger(0, 1, 1.0) == 0
 
 
 def test_backoff_doubles_up_to_its_bound() -> None:

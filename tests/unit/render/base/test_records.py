@@ -14,9 +14,9 @@ from jsonschema import Draft202012Validator
 from tests.golden import scenes
 from wsdiag.protocol.codes import Opcode
 from wsdiag.records import IdleTrial, Phases, PingReply, PingStart, ServeEvent
-from wsdiag.render.base.records import timestamp, to_line, to_record
+from wsdiag.render.base.ndjson import timestamp, to_line, to_record
 from wsdiag.render.base.redact import Redactor
-from wsdiag.render.base.schema import build_schema, schema_text
+from wsdiag.render.base.schema import DOCUMENT, MARKER, build_markdown, build_schema, schema_text
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.base.trace import TraceWriter
 from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced
@@ -24,6 +24,11 @@ from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced
 
 def test_the_published_schema_is_what_the_dataclasses_say() -> None:
     assert json.loads(schema_text()) == build_schema(), "run: python -m wsdiag.render.base.schema"
+
+
+def test_the_document_of_the_records_is_what_the_dataclasses_say() -> None:
+    written = DOCUMENT.read_text(encoding="utf-8").partition(MARKER)[2]
+    assert written == "\n" + build_markdown(), "run: python -m wsdiag.render.base.schema"
 
 
 def test_every_scene_is_valid() -> None:
@@ -111,9 +116,10 @@ def test_each_line_is_flushed() -> None:
 def test_traces_are_records_too() -> None:
     stream = io.StringIO()
     write = TraceWriter(stream, Redactor())
-    write(PhaseTraced(1, "ws://u:pw@x", "tcp", 1.0, True, "127.0.0.1"))
-    write(HeadersTraced(2, "ws://x", "sent", "GET / HTTP/1.1", (("Cookie", "a=1"),)))
-    write(FrameTraced(3, "ws://x", "received", 9, True, (False, True, False), False, 2, b"\xffa"))
+    write(PhaseTraced("ws://u:pw@x", scenes.BEGIN, "tcp", 1.0, True, "127.0.0.1"))
+    write(HeadersTraced("ws://x", scenes.BEGIN, "sent", "GET / HTTP/1.1", (("Cookie", "a=1"),)))
+    rsv = (False, True, False)
+    write(FrameTraced("ws://x", scenes.BEGIN, "received", 9, True, rsv, False, 2, b"\xffa"))
     records = [json.loads(line) for line in stream.getvalue().splitlines()]
     validator = Draft202012Validator(build_schema())
     assert all(validator.is_valid(record) for record in records)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.golden import scenes
 from tests.golden.stage import err, out, terminal
-from wsdiag.judgement.diagnosis.diagnose import Hint, hints
+from wsdiag.judgement.diagnosis.hints import Hint, hints
 from wsdiag.records import (
     CheckResult,
     ConnectResult,
@@ -25,9 +25,8 @@ from wsdiag.records import (
 from wsdiag.render.base.error import print_error
 from wsdiag.render.base.escape import escape, escape_bytes
 from wsdiag.render.base.picture import save_picture
-from wsdiag.render.base.redact import Redactor
+from wsdiag.render.base.redact import Redactor, map_text
 from wsdiag.render.base.terminal import Terminal
-from wsdiag.render.base.walk import map_text
 from wsdiag.render.check.github import annotation_lines, step_summary
 from wsdiag.render.check.junit import junit_xml
 from wsdiag.render.check.view import print_checks
@@ -36,7 +35,8 @@ from wsdiag.render.idle.csv import IdleCsv
 from wsdiag.render.idle.view import IdleLines
 from wsdiag.render.ping.csv import PingCsv
 from wsdiag.render.ping.lines import PingLines
-from wsdiag.render.ping.screen import ChartOptions, PingScreen
+from wsdiag.render.ping.output import PingViewOptions
+from wsdiag.render.ping.screen import PingScreen
 from wsdiag.render.serve import print_event
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -132,7 +132,7 @@ def test_no_view_prints_what_a_peer_wrote_raw(ascii_only: bool) -> None:
 def test_the_live_view_shows_nothing_raw() -> None:
     t = terminal(tty=True)
     url = scenes.EDGE + HOSTILE
-    view = PingScreen(t, [url], ChartOptions(), lambda: scenes.at(120))
+    view = PingScreen(t, [url], PingViewOptions(), lambda: scenes.at(120))
     for event in scenes.ping_run():
         view.handle(_poisoned(event))
     lines = view.draw(80, 24, True)

@@ -11,12 +11,11 @@ from tests.golden.stage import terminal
 from wsdiag.records import Error, PingEvent
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.connect.view import save_connect
-from wsdiag.render.ping.csv import PingCsv
-from wsdiag.render.ping.view import ping_view, save_beside
+from wsdiag.render.ping.output import ping_output
 
 
 def _run(t: Terminal, events: list[PingEvent]) -> None:
-    view = ping_view(t, [scenes.EDGE])
+    view = ping_output(t, [scenes.EDGE])
     view.start()
     for event in events:
         view.handle(event)
@@ -47,7 +46,7 @@ def test_a_ping_that_never_connected_saves_why(tmp_path: Path) -> None:
 def test_data_on_stdout_does_not_keep_the_picture_from_being_saved(tmp_path: Path) -> None:
     t = terminal()
     t.save_path = tmp_path / "run.txt"
-    view = save_beside(PingCsv(t), t, [scenes.EDGE])
+    view = ping_output(t, [scenes.EDGE], "csv")
     view.start()
     for event in [*scenes.ping_run(count=45), scenes.PING_SUMMARY]:
         view.handle(event)

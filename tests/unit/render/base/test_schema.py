@@ -11,12 +11,21 @@ from jsonschema import Draft202012Validator
 from tests.golden import scenes
 from tests.peers.records import every_record_judged, judge_lines, parse_record, problems
 from wsdiag.records import PingReply
-from wsdiag.render.base.records import to_line, to_record
+from wsdiag.render.base.ndjson import to_line, to_record
 from wsdiag.render.base.schema import build_schema, schema_text
-from wsdiag.render.base.schema_words import UNITS
 
 SCHEMA = json.loads(schema_text())
 DEFINITIONS: dict[str, Any] = SCHEMA["$defs"]
+
+UNITS = {
+    "_ms": "milliseconds",
+    "_s": "seconds",
+    "_pct": "percent",
+    "_bytes": "bytes",
+    "_bytes_max": "bytes",
+    "_days": "days",
+}
+"""Units by the end of a member's name."""
 
 # What scripts were promised, by type: members may be added, none of these may go.
 CONTRACT = {
@@ -88,7 +97,7 @@ def test_everything_is_described_with_its_unit(name: str) -> None:
     assert DEFINITIONS[name]["description"]
     for member, schema in DEFINITIONS[name]["properties"].items():
         words = schema.get("description", "")
-        assert words.endswith("."), f"{member}: a string below the field, or in schema_words.py"
+        assert words.endswith((".", "…")), f"{member}: Annotated[type, words] is missing"
         for end, unit in UNITS.items():
             assert not member.endswith(end) or unit.rstrip("s") in words.lower(), member
 

@@ -13,12 +13,13 @@ import pytest
 from tests.golden import scenes
 from tests.golden.stage import Screen, err, out, terminal
 from wsdiag.records import Error
-from wsdiag.render.base.glyphs import ASCII, UNICODE, fold
+from wsdiag.render.base.escape import fold
+from wsdiag.render.base.glyphs import ASCII, UNICODE
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.connect.view import print_connect
 from wsdiag.render.ping.lines import PingLines
-from wsdiag.render.ping.screen import ChartOptions, PingScreen
-from wsdiag.render.ping.view import ping_view
+from wsdiag.render.ping.output import PingViewOptions, ping_output
+from wsdiag.render.ping.screen import PingScreen
 
 
 def _terminal(tty: bool, color: str = "auto", **environ: str) -> Terminal:
@@ -121,11 +122,13 @@ def test_a_closed_stdout_in_a_process_leaves_no_traceback() -> None:
 
 def test_live_only_where_someone_watches() -> None:
     urls = [scenes.EDGE]
-    assert isinstance(ping_view(terminal(tty=True), urls), PingScreen)
-    assert isinstance(ping_view(terminal(tty=False), urls), PingLines)
-    assert isinstance(ping_view(terminal(tty=True), urls, chart=False), PingLines)
-    assert isinstance(ping_view(terminal(tty=True, quiet=True), urls), PingLines)
-    assert isinstance(ping_view(terminal(tty=True, verbose=True), urls), PingLines)
+    assert isinstance(ping_output(terminal(tty=True), urls), PingScreen)
+    assert isinstance(ping_output(terminal(tty=False), urls), PingLines)
+    assert isinstance(
+        ping_output(terminal(tty=True), urls, options=PingViewOptions(chart=False)), PingLines
+    )
+    assert isinstance(ping_output(terminal(tty=True, quiet=True), urls), PingLines)
+    assert isinstance(ping_output(terminal(tty=True, verbose=True), urls), PingLines)
 
 
 def test_quiet_prints_the_summary_only() -> None:
@@ -145,7 +148,7 @@ def test_the_live_view_gives_the_terminal_back() -> None:
     with open(follower, "w", encoding="utf-8") as stream:
         t = Terminal(stdout=stream, stderr=stream, environ={"TERM": "xterm-256color"}, width=80)
         t.out.size = (80, 24)
-        view = PingScreen(t, [scenes.EDGE], _options())
+        view = PingScreen(t, [scenes.EDGE], PingViewOptions())
         view.start()
         for event in scenes.ping_run():
             view.handle(event)
@@ -163,16 +166,10 @@ def test_the_live_view_gives_the_terminal_back() -> None:
     assert screen.display[0].startswith("PING wss://edge.example.com/socket")
 
 
-def _options():  # type: ignore[no-untyped-def]
-    from wsdiag.render.ping.screen import ChartOptions
-
-    return ChartOptions()
-
-
 def test_the_final_chart_and_its_summary_fit_a_screen_of_24_rows() -> None:
     t = terminal(tty=True)
     t.out.height = 24
-    view = PingScreen(t, [scenes.EDGE], ChartOptions())
+    view = PingScreen(t, [scenes.EDGE], PingViewOptions())
     plain = replace(scenes.PING_SUMMARY, attribution=None, load=None, thresholds=(), advice=())
     for event in [*scenes.ping_run(count=45), plain]:
         view.handle(event)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.golden.stage import err, out, terminal
 from wsdiag.records import Drop, Error, IdleTrial, IdleVerdict, Range, TrialStarted
 from wsdiag.render.idle.csv import COLUMNS, IdleCsv
-from wsdiag.render.idle.view import SavedIdle
+from wsdiag.render.idle.output import idle_output
 
 URL = "wss://example.com/socket"
 DROP = Drop("close", 60.0, code=1001)
@@ -67,7 +67,7 @@ def test_trials_and_verdicts_are_rows_of_one_table() -> None:
 def test_data_on_stdout_does_not_keep_the_picture_from_being_saved(tmp_path: Path) -> None:
     t = terminal()
     t.save_path = tmp_path / "run.txt"
-    view = SavedIdle(IdleCsv(t), t, [URL])
+    view = idle_output(t, [URL], "csv")
     view.start()
     for event in (
         TrialStarted(URL, 0, "idle", 60.0, None, 120.0),

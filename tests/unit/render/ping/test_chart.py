@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Iterable
 
@@ -9,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsdiag.render.ping.axis import latency_label, latency_scale, time_label, time_step
+import wsdiag
+from wsdiag.render.ping.axis import latency_scale, time_step
 from wsdiag.render.ping.canvas import STYLES, Canvas
 from wsdiag.render.ping.chart import LatencyChart
-from wsdiag.render.ping.series import Buckets, Sample, Series, Tally
+from wsdiag.render.ping.series import Buckets, RoundTripFigures, Sample, Series, SeriesGroup
+from wsdiag.statistics import RunningStatistics
+from wsdiag.units import format_latency, format_moment
 
 
 def chart_of(samples: Iterable[Sample], *, height: int, name: str = "") -> LatencyChart:
@@ -63,8 +67,8 @@ def test_any_scale_is_sane(
 
 
 def test_labels() -> None:
-    assert [latency_label(v) for v in (0, 0.2, 5, 1500)] == ["0", "200 µs", "5 ms", "1.5 s"]
-    assert [time_label(v) for v in (0.5, 60, 90, 150, 7200)] == [
+    assert [format_latency(v) for v in (0, 0.2, 5, 1500)] == ["0", "200 µs", "5 ms", "1.5 s"]
+    assert [format_moment(v) for v in (0.5, 60, 90, 150, 7200)] == [
         "0.5s",
         "60s",
         "90s",
@@ -130,17 +134,50 @@ def test_moments_stay_bounded_and_lose_nothing() -> None:
     assert len(list(recent.between(0, 1e9))) <= 64
 
 
-def test_percentiles_are_right_to_their_digits() -> None:
+def test_the_panel_has_the_figures_of_the_summary() -> None:
     rng = random.Random(1)
-    values = sorted(rng.lognormvariate(2, 1) for _ in range(5000))
-    tally = Tally()
+    values = [rng.lognormvariate(2, 1) for _ in range(5000)]
+    summary = RunningStatistics()
+    shown = RoundTripFigures()
     for value in values:
-        tally.add(Sample(0, value))
-    tally.add(Sample(0, None))
-    for percent, found in zip((50, 95, 99), tally.percentiles(50, 95, 99), strict=True):
-        assert found == pytest.approx(values[round(len(values) * percent / 100) - 1], rel=1e-3)
-    assert tally.max_ms == values[-1]
-    assert tally.loss_pct == pytest.approx(100 / 5001)
+        summary.add(value)
+        shown.add(Sample(0, value))
+    shown.add(Sample(0, None))
+    shown.add(Sample(0, 9999.0, late=True))
+    assert shown.values_ms() == {
+        "now": values[-1],
+        "min": summary.minimum,
+        "p50": summary.percentile(50),
+        "p95": summary.percentile(95),
+        "p99": summary.percentile(99),
+        "max": summary.maximum,
+    }
+    assert shown.loss_pct == pytest.approx(100 / 5001)
+
+
+def test_what_a_run_shows_last_is_what_its_summary_says() -> None:
+    async def run() -> tuple[RoundTripFigures, wsdiag.PingSummary]:
+        async with wsdiag.serve() as server:
+            url = server.url + "/latency/6?jitter=6&distribution=uniform"
+            group = SeriesGroup([url], str, 60.0)
+            async for event in wsdiag.ping(url, count=40, interval_s=0.003, timeout_s=0.008):
+                if isinstance(event, wsdiag.PingReply):
+                    group.add(url, Sample(0, event.rtt_ms, late=event.late))
+                elif isinstance(event, wsdiag.PingLost):
+                    group.add(url, Sample(0, None))
+                elif isinstance(event, wsdiag.PingSummary):
+                    return group.figures, event
+        raise AssertionError("no summary")
+
+    shown, summary = asyncio.run(run())
+    assert 0 < shown.lost < 40
+    assert (shown.received, shown.lost, shown.loss_pct) == (
+        summary.received,
+        summary.lost,
+        summary.loss_pct,
+    )
+    for name in ("min", "p50", "p95", "p99", "max"):
+        assert shown.values_ms()[name] == getattr(summary, f"{name}_ms")
 
 
 @pytest.mark.parametrize("name", ["braille", "block", "ascii"])

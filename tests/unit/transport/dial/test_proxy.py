@@ -4,14 +4,14 @@ import pytest
 
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.proxy import Proxy, bypassed, choose, parse
-from wsdiag.transport.dial.report import DialError, DialReport
 from wsdiag.transport.dial.target import Target
+from wsdiag.transport.report import DialError
 
 WS, WSS = Target.parse("ws://example.com/"), Target.parse("wss://example.com/")
 
 
 def chosen(target: Target, environ: dict[str, str], **options: str) -> Proxy | None:
-    return choose(target, DialOptions(**options), environ, DialReport(target.url))  # type: ignore[arg-type]
+    return choose(target, DialOptions(**options), environ)[0]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -61,10 +61,10 @@ def test_no_proxy_from_option_or_environment() -> None:
 def test_what_kept_a_proxy_from_being_used_is_noted(
     environ: dict[str, str], options: dict[str, str], why: str | None
 ) -> None:
-    report = DialReport(WSS.url)
-    assert choose(WSS, DialOptions(**options), environ, report) is None  # type: ignore[arg-type]
-    assert (why is None) == (report.proxy_why is None)
-    assert (why or "") in (report.proxy_why or "")
+    proxy, noted = choose(WSS, DialOptions(**options), environ)  # type: ignore[arg-type]
+    assert proxy is None
+    assert (why is None) == (noted is None)
+    assert (why or "") in (noted or "")
 
 
 @pytest.mark.parametrize(

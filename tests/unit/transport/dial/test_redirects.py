@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from wsdiag.protocol.http import Response
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.dial.redirects import follow, is_redirect
-from wsdiag.transport.dial.report import DialError, DialReport
+from wsdiag.transport.dial.redirects import follow, location
 from wsdiag.transport.dial.target import Target
+from wsdiag.transport.report import DialError
 
 SECRETS = DialOptions(
     headers=(("Authorization", "a"), ("cookie", "b"), ("X-Mine", "c"), ("Host", "d")),
@@ -19,12 +20,8 @@ SECRETS = DialOptions(
 )
 
 
-def answered(url: str, location: str, *before: str) -> DialReport:
-    return DialReport(url, status=302, headers=(("location", location),), redirects=before)
-
-
 @pytest.mark.parametrize(
-    ("url", "location", "expected"),
+    ("url", "said", "expected"),
     [
         ("ws://h/a/b?c", "/x", "ws://h/x"),
         ("ws://h/a/b?c", "d", "ws://h/a/d"),
@@ -39,13 +36,13 @@ def answered(url: str, location: str, *before: str) -> DialReport:
         ("ws://h/a", "/x?a=%20b&c=d+e", "ws://h/x?a=%20b&c=d+e"),
     ],
 )
-def test_where_a_location_leads(url: str, location: str, expected: str) -> None:
-    target, _ = follow(Target.parse(url), DialOptions(), answered(url, location))
+def test_where_a_location_leads(url: str, said: str, expected: str) -> None:
+    target = follow(Target.parse(url), DialOptions(), said).target
     assert target.url == expected
 
 
 @pytest.mark.parametrize(
-    ("url", "location", "before", "code"),
+    ("url", "said", "before", "code"),
     [
         ("ws://h/a", "/a", (), "redirect-loop"),
         ("ws://h/b", "/a", ("ws://h/a",), "redirect-loop"),
@@ -59,23 +56,22 @@ def test_where_a_location_leads(url: str, location: str, expected: str) -> None:
     ],
 )
 def test_redirects_that_are_not_followed(
-    url: str, location: str, before: tuple[str, ...], code: str
+    url: str, said: str, before: tuple[str, ...], code: str
 ) -> None:
     with pytest.raises(DialError) as caught:
-        follow(Target.parse(url), DialOptions(max_redirs=2), answered(url, location, *before))
+        follow(Target.parse(url), DialOptions(max_redirs=2), said, before)
     assert (caught.value.kind, caught.value.code) == ("redirect", code)
 
 
 def test_insecure_allows_a_downgrade() -> None:
-    url = "wss://h/"
-    target, _ = follow(Target.parse(url), DialOptions(insecure=True), answered(url, "ws://h/"))
+    target = follow(Target.parse("wss://h/"), DialOptions(insecure=True), "ws://h/").target
     assert target.url == "ws://h/"
 
 
-@pytest.mark.parametrize("location", ["ws://o/", "ws://h:81/", "wss://h/"])
-def test_credentials_stay_with_their_origin(location: str) -> None:
+@pytest.mark.parametrize("said", ["ws://o/", "ws://h:81/", "wss://h/"])
+def test_credentials_stay_with_their_origin(said: str) -> None:
     url = "ws://me:pw@h/"
-    target, options = follow(Target.parse(url), SECRETS, answered(url, location))
+    target, options, _ = follow(Target.parse(url), SECRETS, said)
     assert options.headers == (("X-Mine", "c"),)
     assert (options.user, options.bearer, options.cookies) == (None, None, ())
     assert (options.sni, options.cert) == (None, None)
@@ -84,20 +80,30 @@ def test_credentials_stay_with_their_origin(location: str) -> None:
 
 def test_that_credentials_were_dropped_is_noted_where_there_were_any() -> None:
     for options, dropped in ((SECRETS, True), (DialOptions(), False)):
-        report = answered("ws://h/", "ws://o/")
-        follow(Target.parse("ws://h/"), options, report)
-        assert report.credentials_dropped is dropped
+        followed = follow(Target.parse("ws://h/"), options, "ws://o/")
+        assert followed.credentials_dropped is dropped
 
 
-def test_a_proxys_redirect_is_none_of_the_endpoints() -> None:
-    report = answered("wss://h/", "http://evil.test/")
-    by_proxy = DialError("proxy", "proxy", "proxy-http-302", "302 Found", report)
-    by_endpoint = DialError("upgrade", "upgrade", "http-302", "302 Found", report)
-    assert (is_redirect(by_proxy), is_redirect(by_endpoint)) == (False, True)
+@pytest.mark.parametrize(
+    ("status", "headers", "expected"),
+    [
+        (302, [("Location", "/x")], "/x"),
+        (308, [("location", "/x"), ("Location", "/y")], "/x"),
+        (302, [("Location", "")], None),
+        (302, [], None),
+        (304, [("Location", "/x")], None),
+        (201, [("Location", "/x")], None),
+    ],
+)
+def test_what_is_a_redirect(
+    status: int, headers: list[tuple[str, str]], expected: str | None
+) -> None:
+    assert location(Response(status, "", headers)) == expected
+    assert location(None) is None
 
 
 def test_credentials_go_on_within_an_origin() -> None:
     url = "ws://me:pw@h/"
-    target, options = follow(Target.parse(url), SECRETS, answered(url, "http://H:80/x"))
+    target, options, _ = follow(Target.parse(url), SECRETS, "http://H:80/x")
     assert options == SECRETS
     assert target.userinfo == "me:pw"

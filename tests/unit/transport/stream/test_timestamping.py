@@ -40,7 +40,7 @@ def mark() -> SendRecord:
 def drained(marks: list[SendRecord], *messages: Message) -> TxTimestamps:
     departures = TxTimestamps(ErrorQueue(*messages))  # type: ignore[arg-type]
     for mark in marks:
-        departures.expect(mark)
+        departures.track(mark)
     departures.drain()
     return departures
 
@@ -114,8 +114,8 @@ def test_messages_of_other_origins_are_passed_over(mark: SendRecord) -> None:
 def test_marks_that_are_never_reported_do_not_pile_up() -> None:
     departures = TxTimestamps(ErrorQueue())  # type: ignore[arg-type]
     for end in range(10_000):
-        departures.expect(SendRecord(0, end=end))
-    assert len(departures._sent) == len(departures._acked) == timestamping._MARKS_KEPT
+        departures.track(SendRecord(0, end=end))
+    assert len(departures._sent) == len(departures._acked) == timestamping._RECORDS_KEPT
 
 
 def test_arrival_without_a_stamp_is_none() -> None:

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from wsdiag.transport.dial.report import ChainLink
 from wsdiag.transport.tls import certs, chain
 from wsdiag.transport.tls.chain import Shape
+from wsdiag.transport.tls.values import ChainLink
 
 
 def link(subject: str, issuer: str, *, since: str = "2000", until: str = "2999") -> ChainLink:
@@ -52,7 +52,7 @@ def test_dates_are_judged_by_the_clock() -> None:
 
 
 def der() -> bytes:
-    body = certs.throw_away(["localhost"]).ca.decode().split("-----")[2]
+    body = certs.throwaway_certificate(["localhost"]).ca.decode().split("-----")[2]
     return base64.b64decode(body)
 
 

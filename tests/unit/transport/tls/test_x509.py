@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsdiag.transport.tls import x509
-from wsdiag.transport.tls.certs import throw_away
+from wsdiag.transport.tls.certs import throwaway_certificate
 from wsdiag.transport.tls.x509 import CertificateError
 
 
@@ -24,7 +24,11 @@ def leaf_of(chain: bytes) -> bytes:
     return chain.split(END)[0] + END
 
 
-MADE = der(leaf_of(throw_away(["example.com", "*.example.com", "192.0.2.1", "2001:db8::1"]).chain))
+MADE = der(
+    leaf_of(
+        throwaway_certificate(["example.com", "*.example.com", "192.0.2.1", "2001:db8::1"]).chain
+    )
+)
 
 
 def test_names_and_dates_of_our_own_certificate() -> None:
@@ -62,8 +66,8 @@ def test_a_damaged_certificate_is_read_or_refused(at: int, value: int) -> None:
         pass
 
 
-def test_openssl_trusts_what_throw_away_makes() -> None:
-    made = throw_away(["localhost"])
+def test_openssl_trusts_what_throwaway_certificate_makes() -> None:
+    made = throwaway_certificate(["localhost"])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=made.ca.decode())
     (ca,) = context.get_ca_certs()

@@ -2,83 +2,77 @@
 
 from __future__ import annotations
 
-from wsdiag.probes.check.rule import (
+from wsdiag.probes.check.findings import (
     Finding,
-    Rule,
     failed,
+    interrupted_by,
     passed,
-    rule,
     skipped,
     unmeasured,
     warned,
 )
+from wsdiag.probes.check.rule import Rule
 from wsdiag.probes.check.target import CheckTarget
-from wsdiag.probes.check.waiting import interrupted_by
 from wsdiag.protocol.headers import get_all
 from wsdiag.records import Status
-from wsdiag.transport.dial.report import DialError, DialReport
+from wsdiag.transport.report import DialError, DialReport
 
-UNKNOWN_SUBPROTOCOL = "wsdiag.unknown.v0"
-UNKNOWN_EXTENSION = "x-wsdiag-unknown"
-# RFC 2606, 2: a name that can belong to nobody
-FOREIGN_ORIGIN = "https://wsdiag.invalid"
+_UNKNOWN_SUBPROTOCOL = "wsdiag.unknown.v0"
+_UNKNOWN_EXTENSION = "x-wsdiag-unknown"
+# RFC 2606, 2: a name that is never registered
+_FOREIGN_ORIGIN = "https://wsdiag.invalid"
 _UNKNOWN_VERSION = "99"
+_NO_101 = "no 101 response received"
+_GRANTED = ("extension-not-offered", "extension-invalid")
+
+# No refusal: no answer at all, an upgrade after all, too many connections, a gateway in trouble.
+_NOT_REFUSED = frozenset({None, 101, 429, 502, 503, 504})
+# What a server says about the handshake itself (RFC 6455, 4.2.1 and 4.4); 403 may be about us.
+_ABOUT_THE_REQUEST = frozenset({400, 426})
 
 
 async def _ask(
-    subject: CheckTarget, *headers: tuple[str, str], **changes: object
+    target: CheckTarget, *headers: tuple[str, str], **changes: object
 ) -> DialError | None:
-    """Dial with these headers; None when the upgrade was accepted as RFC 6455 has it."""
+    """Dial with these headers, too (one of ours that is empty is not sent); None if accepted."""
     try:
-        async with subject.visit(headers=subject.with_header(*headers), **changes):
+        async with target.connection(headers=(*target.endpoint.dial.headers, *headers), **changes):
             return None
     except DialError as error:
         return error
 
 
-def _refusal(error: DialError) -> str:
+def _shown(error: DialError) -> str:
     if error.report.status is None:
         return error.message
     return f"{error.report.status} {error.report.reason}".rstrip()
 
 
-# What a server says about the handshake itself (RFC 6455, 4.2.1 and 4.4); 403 may be about us.
-_ABOUT_THE_REQUEST = frozenset({400, 426})
+async def _refused(target: CheckTarget, error: DialError, finding: Finding) -> Finding:
+    """`finding` about a refusal, unless it was none, or an ordinary request is refused as well.
 
-
-async def _over_it(subject: CheckTarget, error: DialError, finding: Finding) -> Finding:
-    """`finding` about a refusal, unless an ordinary request is refused by now as well.
-
-    Who counts connections, or bans after odd ones, answers with 403 to whatever comes next.
+    A server that counts connections, or bans after odd ones, answers whatever comes next with 403.
     """
+    if error.report.status in _NOT_REFUSED:
+        return interrupted_by(error)
     if error.report.status in _ABOUT_THE_REQUEST and finding.status == "pass":
         return finding
-    usual = await _ask(subject)
-    if usual is None:
+    if await _ask(target) is None:
         return finding
-    return unmeasured(f"refused ({_refusal(error)}), but so is an ordinary request by now")
+    return unmeasured(f"refused ({_shown(error)}), but so is an ordinary request by now")
 
 
-# Too many connections, or a gateway in trouble: this says nothing about the rule.
-_BUSY = frozenset({429, 502, 503, 504})
-
-
-def _unanswered(error: DialError) -> bool:
-    """Whether no HTTP answer to the question came at all."""
-    return error.report.status is None or error.report.status in _BUSY
-
-
-@rule(
+@Rule(
     "accept-key",
     "conformance",
+    "The accept key proves that the server, and no cache, answered this very request.",
     section="RFC 6455, 4.2.2",
-    schedule="after",
-    needs_session=False,
-    why="The accept key proves that the server, and no cache, answered this very request.",
+    schedule="last",
+    needs="upgrade",
 )
-async def accept_key(subject: CheckTarget) -> Finding:
+async def accept_key(target: CheckTarget) -> Finding:
     """Sec-WebSocket-Accept is derived from our key."""
-    error = subject.opened.error
+    error = target.error
     if error is None:
         return passed("Sec-WebSocket-Accept fits our key")
     if error.code in ("bad-accept", "missing-accept"):
@@ -86,219 +80,188 @@ async def accept_key(subject: CheckTarget) -> Finding:
     return skipped(_NO_101)
 
 
-_NO_101 = "there was no 101 to look at"
-
-
-@rule(
+@Rule(
     "upgrade-headers",
     "conformance",
+    "Clients must refuse a 101 without Upgrade: websocket and Connection: Upgrade.",
     section="RFC 6455, 4.2.2",
-    schedule="after",
-    needs_session=False,
-    why="Clients must refuse a 101 without Upgrade: websocket and Connection: Upgrade.",
+    schedule="last",
+    needs="upgrade",
 )
-async def upgrade_headers(subject: CheckTarget) -> Finding:
+async def upgrade_headers(target: CheckTarget) -> Finding:
     """The 101 carries Upgrade: websocket and Connection: Upgrade."""
-    error = subject.opened.error
+    error = target.error
     if error is not None and error.code in ("bad-upgrade", "bad-connection"):
         return failed(error.message)
-    if subject.report.status != 101 and error is not None:
+    if target.report.status != 101 and error is not None:
         return skipped(_NO_101)
     return passed("Upgrade: websocket, Connection: Upgrade")
 
 
-@rule(
+@Rule(
     "connection-tokens",
     "conformance",
+    "Firefox sends Connection: keep-alive, Upgrade; names and tokens compare without case.",
     section="RFC 6455, 4.2.1",
-    schedule="after",
-    why="Firefox sends Connection: keep-alive, Upgrade; names and tokens compare without case.",
+    schedule="last",
 )
-async def connection_tokens(subject: CheckTarget) -> Finding:
+async def connection_tokens(target: CheckTarget) -> Finding:
     """Upgrade among other tokens of Connection, and in other case, is understood."""
-    error = await _ask(subject, ("Connection", "keep-alive, Upgrade"), ("Upgrade", "WebSocket"))
+    error = await _ask(target, ("Connection", "keep-alive, Upgrade"), ("Upgrade", "WebSocket"))
     if error is None:
         return passed("Connection: keep-alive, Upgrade and Upgrade: WebSocket are understood")
-    if _unanswered(error):
-        return interrupted_by(error)
-    said = f"Connection: keep-alive, Upgrade with Upgrade: WebSocket was refused: {_refusal(error)}"
-    return await _over_it(subject, error, failed(said, error.report.status))
+    detail = f"Connection: keep-alive, Upgrade with Upgrade: WebSocket was refused: {_shown(error)}"
+    return await _refused(target, error, failed(detail, error.report.status))
 
 
-@rule(
+@Rule(
     "version",
     "conformance",
+    "A client of another version must learn which one to speak, not get frames it misreads.",
     section="RFC 6455, 4.2.1",
-    schedule="after",
-    why="A client of another version must learn which one to speak, not get frames it misreads.",
+    schedule="last",
 )
-async def version(subject: CheckTarget) -> Finding:
+async def version(target: CheckTarget) -> Finding:
     """An unknown version is refused, with Sec-WebSocket-Version naming those understood."""
-    error = await _ask(subject, ("Sec-WebSocket-Version", _UNKNOWN_VERSION))
+    error = await _ask(target, ("Sec-WebSocket-Version", _UNKNOWN_VERSION))
     if error is None or error.report.status == 101:
         return failed(f"version {_UNKNOWN_VERSION} was accepted", 101.0)
-    if _unanswered(error):
-        return interrupted_by(error)
-    return await _over_it(subject, error, judge_version(error.report))
+    return await _refused(target, error, judge_version(error.report))
 
 
 def judge_version(report: DialReport) -> Finding:
     """Whether a refusal of an unknown version says what it should (RFC 6455, 4.2.2 and 4.4)."""
     offered = ", ".join(get_all(list(report.headers), "Sec-WebSocket-Version"))
-    said = f"{report.status} {report.reason}".rstrip()
-    if report.status not in (400, 426):
-        return warned(f"refused with {said}; 426 or 400 would say why", report.status)
+    refused = f"refused with {report.status} {report.reason}".rstrip()
+    if report.status not in _ABOUT_THE_REQUEST:
+        return warned(f"{refused}; 426 or 400 would say why", report.status)
     if not offered:
-        return warned(f"refused with {said}, without Sec-WebSocket-Version", report.status)
-    return passed(f"refused with {said}, Sec-WebSocket-Version: {offered}", report.status)
+        return warned(f"{refused}, without Sec-WebSocket-Version", report.status)
+    return passed(f"{refused}, Sec-WebSocket-Version: {offered}", report.status)
 
 
 def _key_rule(id: str, key: str, what: str, worst: Status, excuse: str = "") -> Rule:
-    @rule(
+    @Rule(
         id,
         "conformance",
-        "Whoever accepts it may be a cache, or talk to something that is no WebSocket client.",
+        "A server that accepts it may be a cache, or may take something else for a client.",
         section="RFC 6455, 4.2.1",
-        schedule="after",
+        schedule="last",
         worst=worst,
     )
-    async def judge(subject: CheckTarget) -> Finding:
-        error = await _ask(subject, ("Sec-WebSocket-Key", key))
+    async def judge(target: CheckTarget) -> Finding:
+        error = await _ask(target, ("Sec-WebSocket-Key", key))
         if error is None or error.report.status == 101:
             return Finding(worst, f"{what} was accepted{excuse}", 101.0)
-        if _unanswered(error):
-            return interrupted_by(error)
-        refused = passed(f"{what} was refused: {_refusal(error)}", error.report.status)
-        return await _over_it(subject, error, refused)
+        refused = passed(f"{what} was refused: {_shown(error)}", error.report.status)
+        return await _refused(target, error, refused)
 
     return judge
 
 
-@rule(
+key_missing = _key_rule("key-missing", "", "a request without Sec-WebSocket-Key", "fail")
+key_invalid = _key_rule(
+    "key-invalid",
+    "c2hvcnQ=",
+    "a Sec-WebSocket-Key of five bytes",
+    "warn",
+    "; a server need not decode it (4.2.2)",
+)
+
+
+@Rule(
     "subprotocol-unasked",
     "conformance",
+    "A client that offered no subprotocol must fail the connection when one is chosen.",
     section="RFC 6455, 4.2.2",
-    schedule="after",
-    why="A client that offered no subprotocol must fail the connection when one is chosen.",
+    schedule="last",
 )
-async def subprotocol_unasked(subject: CheckTarget) -> Finding:
+async def subprotocol_unasked(target: CheckTarget) -> Finding:
     """Nothing is chosen where nothing was offered."""
-    error = await _ask(subject, subprotocols=())
+    error = await _ask(target, subprotocols=())
     if error is None:
         return passed("none offered, none chosen")
     if error.code == "subprotocol-not-offered":
         return failed(error.message)
-    if _unanswered(error) or error.report.status == 101:
-        return interrupted_by(error)
-    refused = passed(f"refused without one: {_refusal(error)}", error.report.status)
-    return await _over_it(subject, error, refused)
+    refused = passed(f"refused without one: {_shown(error)}", error.report.status)
+    return await _refused(target, error, refused)
 
 
-@rule(
+@Rule(
     "subprotocol-unknown",
     "conformance",
+    "A server that agrees to anything has not agreed to what it then speaks.",
     section="RFC 6455, 4.2.2",
-    schedule="after",
-    why="A server that agrees to anything has not agreed to what it then speaks.",
+    schedule="last",
 )
-async def subprotocol_unknown(subject: CheckTarget) -> Finding:
-    """A subprotocol that nobody knows is not chosen."""
+async def subprotocol_unknown(target: CheckTarget) -> Finding:
+    """An unknown subprotocol is not chosen."""
     try:
-        async with subject.visit(subprotocols=(UNKNOWN_SUBPROTOCOL,)) as session:
+        async with target.connection(subprotocols=(_UNKNOWN_SUBPROTOCOL,)) as session:
             chosen = session.report.subprotocol if session.report is not None else None
     except DialError as error:
         if error.code == "subprotocol-not-offered":
             return failed(error.message)
-        if _unanswered(error) or error.report.status == 101:
-            return interrupted_by(error)
-        refused = passed(f"refused: {_refusal(error)}", error.report.status)
-        return await _over_it(subject, error, refused)
+        refused = passed(f"refused: {_shown(error)}", error.report.status)
+        return await _refused(target, error, refused)
     if chosen is None:
-        return passed(f"{UNKNOWN_SUBPROTOCOL} offered, none chosen")
+        return passed(f"{_UNKNOWN_SUBPROTOCOL} offered, none chosen")
     return warned(f"the server agreed to {chosen}, which does not exist", chosen)
 
 
-@rule(
+@Rule(
     "extension-unasked",
     "conformance",
+    "An extension that was not offered changes frames in a way the client cannot read.",
     section="RFC 6455, 9.1",
-    schedule="after",
-    why="An extension that was not offered changes frames in a way the client cannot read.",
+    schedule="last",
 )
-async def extension_unasked(subject: CheckTarget) -> Finding:
+async def extension_unasked(target: CheckTarget) -> Finding:
     """Nothing is granted where nothing was offered."""
-    error = await _ask(subject, compression=False)
-    return await _ungranted(subject, error, "none offered, none granted")
+    error = await _ask(target, compression=False)
+    if error is None:
+        return passed("none offered, none granted")
+    if error.code in _GRANTED:
+        return failed(error.message)
+    refused = passed(f"refused without any: {_shown(error)}", error.report.status)
+    return await _refused(target, error, refused)
 
 
-@rule(
+@Rule(
     "extension-unknown",
     "conformance",
+    "Unknown extensions must be ignored, or no new one could ever be introduced.",
     section="RFC 6455, 9.1",
-    schedule="after",
-    why="Unknown extensions are to be ignored, or no new one could ever be introduced.",
+    schedule="last",
 )
-async def extension_unknown(subject: CheckTarget) -> Finding:
-    """An extension that nobody knows is ignored."""
+async def extension_unknown(target: CheckTarget) -> Finding:
+    """An unknown extension is ignored."""
     # what the first connection offered stays in the offer: some servers insist on compression
-    usual = get_all(list(subject.report.request_headers), "Sec-WebSocket-Extensions")
-    offer = ", ".join([f"{UNKNOWN_EXTENSION}; level=1", *usual])
-    error = await _ask(subject, ("Sec-WebSocket-Extensions", offer))
-    if error is None or _unanswered(error) or error.report.status == 101:
-        return await _ungranted(subject, error, f"{UNKNOWN_EXTENSION} offered, ignored")
-    # 9.1 lets a server choose, and commands nobody to accept a handshake
-    said = f"the offer of {UNKNOWN_EXTENSION} was refused, not ignored: {_refusal(error)}"
-    return await _over_it(subject, error, warned(said, error.report.status))
-
-
-async def _ungranted(subject: CheckTarget, error: DialError | None, good: str) -> Finding:
+    usual = get_all(list(target.report.request_headers), "Sec-WebSocket-Extensions")
+    offer = ", ".join([f"{_UNKNOWN_EXTENSION}; level=1", *usual])
+    error = await _ask(target, ("Sec-WebSocket-Extensions", offer))
     if error is None:
-        return passed(good)
-    if error.code in ("extension-not-offered", "extension-invalid"):
+        return passed(f"{_UNKNOWN_EXTENSION} offered, ignored")
+    if error.code in _GRANTED:
         return failed(error.message)
-    if _unanswered(error) or error.report.status == 101:
-        return interrupted_by(error)
-    refused = passed(f"refused without any: {_refusal(error)}", error.report.status)
-    return await _over_it(subject, error, refused)
+    # 9.1 lets a server choose, and nothing obliges it to accept a handshake
+    detail = f"the offer of {_UNKNOWN_EXTENSION} was refused, not ignored: {_shown(error)}"
+    return await _refused(target, error, warned(detail, error.report.status))
 
 
-@rule(
+@Rule(
     "origin",
     "conformance",
+    "If sessions rest on cookies, any web page can open a connection as its visitor.",
     section="RFC 6455, 10.2",
-    schedule="after",
+    schedule="last",
     worst="pass",
-    why="If sessions rest on cookies, any web page can open a connection as its visitor.",
 )
-async def origin(subject: CheckTarget) -> Finding:
-    """What a foreign Origin gets: noted, for only the owner knows what is right."""
-    error = await _ask(subject, origin=FOREIGN_ORIGIN)
+async def origin(target: CheckTarget) -> Finding:
+    """What a foreign Origin gets; never wrong, because only the owner knows what is right."""
+    error = await _ask(target, origin=_FOREIGN_ORIGIN)
     if error is None:
-        return passed(
-            f"Origin: {FOREIGN_ORIGIN} is accepted (fine unless cookies identify users)", "accepted"
-        )
-    if _unanswered(error) or error.report.status == 101:
-        return interrupted_by(error)
-    refused = passed(f"Origin: {FOREIGN_ORIGIN} is refused: {_refusal(error)}", "refused")
-    return await _over_it(subject, error, refused)
-
-
-HANDSHAKES: tuple[Rule, ...] = (
-    accept_key,
-    upgrade_headers,
-    connection_tokens,
-    version,
-    _key_rule("key-missing", "", "a request without Sec-WebSocket-Key", "fail"),
-    _key_rule(
-        "key-invalid",
-        "c2hvcnQ=",
-        "a Sec-WebSocket-Key of five bytes",
-        "warn",
-        "; a server need not decode it (4.2.2)",
-    ),
-    subprotocol_unasked,
-    subprotocol_unknown,
-    extension_unasked,
-    extension_unknown,
-    origin,
-)
+        detail = f"Origin: {_FOREIGN_ORIGIN} is accepted (fine unless cookies identify users)"
+        return passed(detail, "accepted")
+    refused = passed(f"Origin: {_FOREIGN_ORIGIN} is refused: {_shown(error)}", "refused")
+    return await _refused(target, error, refused)

@@ -1,0 +1,264 @@
+"""Options of `check`: what an endpoint must be, how often to try, and how to run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from wsdiag.cli.options import FORMAT, OUTPUT
+from wsdiag.cli.params import DURATION, FILE, PERCENT, usage_errors, values_of
+
+if TYPE_CHECKING:
+    from wsdiag.probes.check.options import CheckOptions
+
+LIMITS, EXPECT, RULES, RUN = (
+    "Limits (exit code 3 where one does not hold)",
+    "Expect",
+    "Rules",
+    "Run",
+)
+_limit = partial(typer.Option, rich_help_panel=LIMITS)
+_expect = partial(typer.Option, rich_help_panel=EXPECT)
+_rules = partial(typer.Option, rich_help_panel=RULES)
+_run = partial(typer.Option, rich_help_panel=RUN)
+_output = partial(typer.Option, rich_help_panel=OUTPUT)
+
+CheckFormat = Literal["text", "json", "junit", "github"]
+
+NEEDS_UPGRADE = {
+    "max-upgrade": "max_upgrade_s",
+    "max-p95": "max_p95_s",
+    "send": "send",
+    "expect": "expect",
+    "expect-json": "expect_json",
+    "expect-subprotocol": "expect_subprotocol",
+    "expect-extension": "expect_extensions",
+    "require-idle": "require_idle_s",
+    "require-keepalive": "require_keepalive_s",
+    "conformance": "conformance",
+    "adversarial": "adversarial",
+}
+"""Options that make no sense for an endpoint that must refuse, and their attributes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryFlags:
+    """How often, and after how many seconds, to try an endpoint again that does not open."""
+
+    retry: Annotated[
+        int,
+        _run(
+            "--retry",
+            min=0,
+            metavar="N",
+            help="Try again N times while the endpoint does not open as it should.",
+        ),
+    ] = 0
+    retry_delay_s: Annotated[
+        float, _run("--retry-delay", help="Between two attempts.", **DURATION)
+    ] = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFlags:
+    """What a run of `check` is about as a whole, whichever its endpoints are."""
+
+    file: Annotated[Path | None, _run("-f", "--file", help="Endpoints of a TOML file.", **FILE)] = (
+        None
+    )
+    list_checks: Annotated[bool, _rules("--list-checks", help="Print every check and exit.")] = (
+        False
+    )
+    jobs: Annotated[
+        int, _run("--jobs", "-j", min=1, max=1000, metavar="N", help="Endpoints at once.")
+    ] = 8
+    format: Annotated[CheckFormat, FORMAT] = "text"
+    junit: Annotated[Path | None, _output("--junit", help="Write JUnit XML as well.", **FILE)] = (
+        None
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckFlags:
+    """What one endpoint must be; named as the fields of CheckOptions."""
+
+    max_connect_s: Annotated[
+        float | None, _limit("--max-connect", help="Limit of name, TCP, proxy and TLS.", **DURATION)
+    ] = None
+    max_upgrade_s: Annotated[
+        float | None, _limit("--max-upgrade", help="Limit of the upgrade.", **DURATION)
+    ] = None
+    count: Annotated[
+        int, _limit("-c", "--count", min=1, max=1000, metavar="N", help="Pings to send.")
+    ] = 5
+    max_p95_s: Annotated[
+        float | None, _limit("--max-p95", help="Limit of the 95th percentile.", **DURATION)
+    ] = None
+    max_loss_pct: Annotated[
+        float, _limit("--max-loss", help="Limit of Pings without a Pong.", **PERCENT)
+    ] = 0.0
+    cert_days: Annotated[
+        int | None,
+        _limit(
+            "--cert-days",
+            min=0,
+            metavar="DAYS",
+            show_default="14",
+            help="The certificate must last longer.",
+        ),
+    ] = None
+    timeout_s: Annotated[
+        float, _limit("--timeout", help="For any one answer: a Pong, a Close.", **DURATION)
+    ] = 5.0
+    expect_status: Annotated[
+        str | None,
+        _expect(
+            "--expect-status",
+            metavar="STATUS",
+            help="HTTP status to answer with: 403, 401,403 or 4xx.",
+        ),
+    ] = None
+    expect_headers: Annotated[
+        list[str],
+        _expect(
+            "--expect-header", metavar="'NAME: REGEX'", help="Header of the answer (repeatable)."
+        ),
+    ] = field(default_factory=list)
+    expect_subprotocol: Annotated[
+        str | None,
+        _expect(
+            "--expect-subprotocol", metavar="NAME", help="Subprotocol to be chosen; it is offered."
+        ),
+    ] = None
+    expect_extensions: Annotated[
+        list[str],
+        _expect("--expect-extension", metavar="NAME", help="Extension to be granted (repeatable)."),
+    ] = field(default_factory=list)
+    send: Annotated[
+        str | None, _expect("--send", metavar="TEXT|@FILE", help="Message to send.")
+    ] = None
+    expect: Annotated[
+        str | None, _expect("--expect", metavar="REGEX", help="A message that must come.")
+    ] = None
+    expect_json: Annotated[
+        list[str],
+        _expect(
+            "--expect-json",
+            metavar="JSONPATH[=VALUE]",
+            help="A JSON message that must come, as in $.items[0].id=7 (repeatable).",
+        ),
+    ] = field(default_factory=list)
+    within_s: Annotated[
+        float, _expect("--within", help="How soon that message must come.", **DURATION)
+    ] = 2.0
+    require_idle_s: Annotated[
+        float | None,
+        _limit("--require-idle", help="Survive this long without traffic.", **DURATION),
+    ] = None
+    require_keepalive_s: Annotated[
+        float | None,
+        _limit(
+            "--require-keepalive",
+            help="Survive with a Ping this often, three times or for as long as --require-idle.",
+            **DURATION,
+        ),
+    ] = None
+    conformance: Annotated[
+        bool, _rules("--conformance", help="Judge protocol conformance by observation.")
+    ] = False
+    adversarial: Annotated[
+        bool,
+        _rules(
+            "--adversarial",
+            help="Also send what RFC 6455 forbids: only to endpoints that are yours.",
+        ),
+    ] = False
+    only: Annotated[
+        list[str],
+        _rules("--only", metavar="GLOB", help="Judge only these checks (repeatable, or a,b)."),
+    ] = field(default_factory=list)
+    skip: Annotated[
+        list[str],
+        _rules("--skip", metavar="GLOB", help="Leave these checks out (repeatable, or a,b)."),
+    ] = field(default_factory=list)
+
+    def options(self) -> CheckOptions:
+        """The probe's options; a usage error for what cannot be."""
+        from wsdiag.probes.check.jsonpath import JsonExpectation
+        from wsdiag.probes.check.options import (
+            CheckOptions,
+            HeaderExpectation,
+            compile_regex,
+            parse_statuses,
+        )
+
+        values = values_of(self)
+        with usage_errors("--expect-status"):
+            status = self.expect_status
+            values["expect_status"] = frozenset() if status is None else parse_statuses(status)
+        with usage_errors("--expect-header"):
+            values["expect_headers"] = tuple(map(HeaderExpectation.parse, self.expect_headers))
+        with usage_errors("--expect"):
+            values["expect"] = None if self.expect is None else compile_regex(self.expect)
+        with usage_errors("--expect-json"):
+            values["expect_json"] = tuple(map(JsonExpectation.parse, self.expect_json))
+        values |= {
+            "expect_extensions": tuple(self.expect_extensions),
+            "send": _message(self.send),
+            "only": _patterns(self.only, "--only"),
+            "skip": _patterns(self.skip, "--skip"),
+        }
+        options = CheckOptions(**values)
+        if options.must_refuse:
+            for option, attribute in NEEDS_UPGRADE.items():
+                if getattr(options, attribute) not in (None, False, ()):
+                    message = (
+                        f"--{option} needs a connection, which --expect-status says is refused"
+                    )
+                    raise typer.BadParameter(message, param_hint=f"--{option}")
+        return options
+
+
+def _patterns(values: Sequence[str], option: str) -> tuple[str, ...]:
+    """The globs of a repeated, comma-separated option; a usage error for one that fits nothing."""
+    from wsdiag.probes.check.registry import refuse_unknown
+
+    parts = [part.strip() for value in values for part in value.split(",")]
+    globs = tuple(part for part in parts if part)
+    if values and not globs and option == "--only":
+        raise typer.BadParameter("names no check", param_hint=option)
+    with usage_errors(option):
+        refuse_unknown(globs)
+    return globs
+
+
+def _message(text: str | None) -> str | bytes | None:
+    """A message as typed, or of `@FILE`: text where it is UTF-8, else binary."""
+    if text is None or not text.startswith("@"):
+        return text
+    try:
+        data = Path(text[1:]).read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(
+            f"cannot read {text[1:]!r}: {error.strerror}", param_hint="--send"
+        ) from None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
+def refuse_empty(options: CheckOptions) -> None:
+    """A usage error when no check is left, or none of those that an --only names."""
+    from wsdiag.probes.check.registry import chosen, refuse_idle_patterns
+
+    with usage_errors("--only"):
+        refuse_idle_patterns(options)
+    if not chosen(options):
+        option = "--only" if options.only else "--skip"
+        raise typer.BadParameter("nothing is left to check", param_hint=option)

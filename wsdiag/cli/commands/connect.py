@@ -1,0 +1,61 @@
+"""`wsdiag connect`: does it connect, how long does each phase take, what was negotiated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wsdiag.cli.command_setup import open_terminal, refuse_bad_urls, tracing
+from wsdiag.cli.declare import command
+from wsdiag.cli.exit import ExitCode
+from wsdiag.cli.options import FORMAT, Format, OutputOptions, RequestOptions
+from wsdiag.cli.run_async import run_async
+
+if TYPE_CHECKING:
+    from wsdiag.render.base.terminal import Terminal
+    from wsdiag.transport.dial.options import DialOptions
+    from wsdiag.transport.trace import Tracer
+
+
+@command()
+def connect(
+    url: Annotated[str, typer.Argument(metavar="URL", help="ws://, wss://, or a bare host.")],
+    request: RequestOptions,
+    output: OutputOptions,
+    format: Annotated[Format, FORMAT] = "text",
+) -> int:
+    """Connects once, from name to clean close, and shows a waterfall of the phases, what was
+    negotiated, what TLS and TCP say, and hints of proxies on the way. For a failure it
+    names the phase, what was seen, what it usually means and what to change.
+
+    wsdiag connect wss://example.org/ws
+    wsdiag connect -v -x http://proxy:3128 wss://example.org/ws
+    """
+    dial = request.dial(compression=True)
+    terminal = open_terminal(output, dial, urls=[url])
+    refuse_bad_urls([url], terminal, json=format == "json")
+    with tracing(output, terminal) as tracer:
+        return run_async(lambda: connect_and_show(url, dial, terminal, format, tracer))
+
+
+async def connect_and_show(
+    url: str,
+    dial: DialOptions,
+    terminal: Terminal,
+    format: Format = "text",
+    tracer: Tracer | None = None,
+) -> int:
+    """Connect once, print the result, and return the exit code."""
+    from wsdiag.probes.connect.run import connect
+    from wsdiag.render.connect.view import print_connect, save_connect
+
+    result = await connect(url, dial, tracer=tracer)
+    if format == "json":
+        terminal.json(result)
+        save_connect(terminal, result)
+    else:
+        print_connect(terminal, result)
+    if result.error is not None and result.error.kind == "usage":
+        return ExitCode.USAGE
+    return ExitCode.OK if result.ok else ExitCode.NO_ANSWER

@@ -1,0 +1,65 @@
+"""Run a probe that emits events: each goes to one output, and the conclusions to the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from wsdiag.cli.exit import ExitCode
+from wsdiag.cli.run_async import run_async
+from wsdiag.records import Error
+
+if TYPE_CHECKING:
+    from wsdiag.render.base.output import EventOutput
+
+T = TypeVar("T")
+
+
+class Run(Protocol):
+    """What a probe's run has: PingRun, IdleRun…"""
+
+    def events(self) -> AsyncGenerator[Any, None]:
+        """Events as they happen, to the end of the run."""
+
+    def stop(self) -> None:
+        """End soon: with what has been measured so far."""
+
+
+def drive(
+    run: Run,
+    output: EventOutput,
+    conclusion: type[T],
+    exit_code: Callable[[list[T], bool], int],
+    *,
+    on_quit: Callable[[], None] | None = None,
+) -> int:
+    """Run to the end, or until Ctrl-C or SIGTERM stop it; `on_quit` is called at SIGQUIT.
+
+    `exit_code` gets the events of type `conclusion`, and whether the run was interrupted.
+    """
+    conclusions: list[T] = []
+    interrupted = False
+
+    def stop() -> None:
+        nonlocal interrupted
+        interrupted = True
+        run.stop()
+
+    async def show_all() -> int:
+        misused = False
+        async with aclosing(run.events()) as events:
+            async for event in events:
+                output.handle(event)
+                if isinstance(event, conclusion):
+                    conclusions.append(event)
+                elif isinstance(event, Error) and event.kind == "usage":
+                    misused = True
+        output.finish()
+        return ExitCode.USAGE if misused else exit_code(conclusions, interrupted)
+
+    output.start()
+    try:
+        return run_async(show_all, on_stop=stop, on_quit=on_quit)
+    finally:
+        output.stop()

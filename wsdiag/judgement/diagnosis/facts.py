@@ -1,0 +1,153 @@
+"""Everything that the hints may ask about a failed dial, as strings by name; unknown: missing.
+
+The names are listed at the top of hints.toml. Nothing is judged here, with one exception: where a
+chain of certificates breaks, as no pattern in a table could say that.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from urllib.parse import urljoin, urlsplit
+
+from wsdiag.judgement.diagnosis.page_text import excerpt
+from wsdiag.judgement.products.intermediaries import hops_from_headers
+from wsdiag.transport.dial.target import Target, UrlError
+from wsdiag.transport.report import DialError, DialReport
+from wsdiag.transport.tls import chain
+from wsdiag.transport.tls.values import TlsFacts
+
+_MATCHED_CHARS = 4096
+_TRUSTED_NAMES = 3
+
+
+def facts_of(url: str, error: DialError) -> dict[str, str]:
+    """The facts of a failure; those that the transport found itself override what is made here."""
+    url = error.report.url or url  # with -L, the one that was reached
+    facts = {"url": url, "message": error.message, "phase": error.phase, "with_body": ""}
+    facts |= _url_facts(url) | _http_facts(error.report) | _tls_facts(error)
+    facts["address"] = error.report.address or ""
+    facts["proxy"] = error.report.proxy or ""
+    if error.code.startswith("dns-"):
+        facts["looked-up"] = _whose_name(facts, error)
+    for name, value in error.facts.items():
+        if value is None or name in ("status", "attempts", "trusted"):
+            continue
+        if isinstance(value, bytes):
+            facts[name] = value[:16].hex(" ")
+        else:
+            facts[name] = f"{value:g}" if isinstance(value, float) else str(value)
+    if facts.get("location"):
+        facts |= _redirect_facts(url, facts)
+    return facts
+
+
+def _whose_name(facts: dict[str, str], error: DialError) -> str:
+    """Whether the name that was looked up is the `endpoint`'s or the `proxy`'s."""
+    if not facts["proxy"]:
+        return "endpoint"
+    if "host" in error.facts:
+        return "endpoint" if error.facts["host"] == facts.get("host") else "proxy"
+    # with socks5:// both are; any other proxy looks the endpoint's name up itself
+    return "endpoint" if facts["proxy"].startswith("socks5:") else "proxy"
+
+
+def _url_facts(url: str) -> dict[str, str]:
+    try:
+        target = Target.parse(url)
+    except UrlError as error:
+        return {"marked": f"{error.url[: error.position]}»{error.url[error.position :]}"}
+    rest = target.url.split("://", 1)[1]
+    return {
+        "url_quoted": shlex.quote(url),
+        "host": target.host,
+        "port": str(target.port),
+        "path": target.path_and_query,
+        "wss_url": f"wss://{rest}",
+        "ws_url": f"ws://{rest}",
+        "origin": f"http{'s' if target.secure else ''}://{target.host_header}",
+    }
+
+
+def _http_facts(report: DialReport) -> dict[str, str]:
+    if report.status is None:
+        return {}
+    body = report.body[:_MATCHED_CHARS].decode("utf-8", "replace")
+    facts = {"header-www-authenticate": "it does not say which", "header-retry-after": "not given"}
+    facts |= {f"header-{name.lower()}": value for name, value in report.headers}
+    facts |= {
+        "status": f"{report.status} {report.reason}".strip(),
+        "server": facts.get("header-server", "no Server header"),
+        "products": ", ".join(hop.product for hop in hops_from_headers(report.headers)),
+        "location": facts.get("header-location", ""),
+        "page": body,
+        "says": excerpt(body),
+    }
+    facts["with_body"] = f": {facts['says']}" if facts["says"] else ", with an empty body"
+    sent = {name.lower(): value for name, value in report.request_headers}
+    facts["origin-sent"] = sent.get("origin", "")
+    facts["origin-shown"] = sent.get("origin") or "none"
+    facts["authorization-sent"] = "yes" if "authorization" in sent else ""
+    return facts
+
+
+def _redirect_facts(url: str, facts: dict[str, str]) -> dict[str, str]:
+    base = facts.get("wss_url" if facts.get("port") == "443" else "ws_url", url)
+    try:
+        target = urljoin(re.sub(r"^ws", "http", base), facts["location"])
+        host = urlsplit(target).hostname or ""
+    except ValueError:
+        return {"target": facts["location"]}
+    elsewhere = "yes" if host and host != facts.get("host") else ""
+    return {"target": re.sub(r"^http", "ws", target), "target-host": host, "elsewhere": elsewhere}
+
+
+# -- certificates ----------------------------------------------------------------------------------
+
+
+def _tls_facts(error: DialError) -> dict[str, str]:
+    tls = error.report.tls
+    if tls is None:
+        if error.kind != "cert":
+            return {}
+        unseen = "a certificate that could not be looked at again"
+        return {"verified": "", "sans": "other names", "issuer": unseen, "subject": unseen}
+    days = tls.expires_in_days
+    return {
+        "verified": "yes" if tls.verified else "",
+        "subject": tls.subject or "an unnamed subject",
+        "issuer": tls.issuer or "an unnamed issuer",
+        "sans": ", ".join(tls.sans) or tls.subject or "no name",
+        "not_after": tls.not_after or "?",
+        "not_before": tls.not_before or "?",
+        "days_ago": str(-days - 1) if days is not None else "?",
+        "expired": "yes" if days is not None and days < 0 else "",
+        "purposes": ", ".join(tls.purposes),
+        "issuer_url": tls.issuer_url or "",
+        **_chain_facts(tls, error.facts.get("trusted", ())),
+    }
+
+
+def _chain_facts(tls: TlsFacts, trusted: Sequence[str]) -> dict[str, str]:
+    """Where the chain breaks; {} where it is not known. `trusted`: the names in --cacert."""
+    links = tls.chain
+    if not links:
+        return {}
+    last, shape = chain.top(links), chain.shape(links)
+    missing = last.subject if shape == "rooted" else last.issuer
+    more = f" and {len(trusted) - _TRUSTED_NAMES} more" if len(trusted) > _TRUSTED_NAMES else ""
+    facts = {
+        "chain": shape,
+        "count": str(len(links)),
+        "top": last.subject,
+        "missing": missing,
+        "same_name": "yes" if missing in trusted else "",
+        "trusted": "; ".join(trusted[:_TRUSTED_NAMES]) + more,
+    }
+    # The authority above the server's certificate whose dates are at fault.
+    if (late := chain.expired(links[1:])) is not None:
+        facts |= {"above_expired": late.subject, "above_expired_on": late.not_after}
+    if (early := chain.not_yet_valid(links)) is not None:
+        facts |= {"early": early.subject, "early_from": early.not_before}
+    return facts

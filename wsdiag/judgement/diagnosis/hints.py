@@ -1,0 +1,88 @@
+"""From a failed dial to a diagnosis: what was seen, what it usually means, what to change.
+
+The words are data in hints.toml; this module finds the entry that fits and fills it in.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from string import Formatter
+from typing import Any
+
+from wsdiag.judgement.diagnosis.facts import facts_of
+from wsdiag.records import Error
+from wsdiag.transport.report import DialError
+
+_FACT_CHARS = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """One entry of hints.toml, where its fields are explained."""
+
+    codes: tuple[str, ...]
+    where: tuple[tuple[str, re.Pattern[str]], ...]
+    seen: str
+    usually: str
+    change: str
+    example: Mapping[str, str]
+
+    def fits(self, code: str, facts: Mapping[str, str]) -> bool:
+        """Whether this entry is about such a failure."""
+        if not any(
+            code.startswith(own[:-1]) if own.endswith("*") else code == own for own in self.codes
+        ):
+            return False
+        return all(pattern.search(facts.get(name, "")) for name, pattern in self.where)
+
+
+@cache
+def hints() -> tuple[Hint, ...]:
+    """All entries, in the order in which they are tried."""
+    text = resources.files("wsdiag.judgement.diagnosis").joinpath("hints.toml").read_text("utf-8")
+    return tuple(_hint(row) for row in tomllib.loads(text)["hint"])
+
+
+def _hint(row: Mapping[str, Any]) -> Hint:
+    codes, where = row["code"], row.get("where", {})
+    return Hint(
+        codes=(codes,) if isinstance(codes, str) else tuple(codes),
+        where=tuple((name, re.compile(value, re.IGNORECASE)) for name, value in where.items()),
+        seen=row["seen"],
+        usually=row.get("usually", ""),
+        change=row.get("change", ""),
+        example=row["example"],
+    )
+
+
+def diagnose(url: str, error: DialError) -> Error:
+    """The record of a failed dial; every DialError has one, known or not."""
+    message, hint = explain(error.code, facts_of(url, error))
+    return Error(url, error.phase, error.kind, message, hint)
+
+
+def explain(code: str, facts: Mapping[str, str]) -> tuple[str, str | None]:
+    """(message, hint) for a failure's stable id and its facts."""
+    for hint in hints():
+        if hint.fits(code, facts):
+            advice = " ".join(part for part in (hint.usually, hint.change) if part)
+            return fill(hint.seen, facts), fill(advice, facts) or None
+    return facts.get("message", code), None
+
+
+class _Filler(Formatter):
+    """Fills `{fact}` with the fact, or `?`; facts come from the peer and are inserted verbatim."""
+
+    def get_value(self, key: int | str, args: Any, kwargs: Any) -> str:
+        value = str(kwargs.get(str(key), "?"))
+        return value if len(value) <= _FACT_CHARS else value[: _FACT_CHARS - 1] + "…"
+
+
+def fill(template: str, facts: Mapping[str, str]) -> str:
+    """A template with its `{facts}` inserted."""
+    return _Filler().vformat(template, (), dict(facts))

@@ -1,0 +1,163 @@
+"""From a run's totals to its summary: figures, limits, and sentences on whose latency it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wsdiag.judgement.advice import advice
+from wsdiag.judgement.totals import PingTotals
+from wsdiag.records import Attribution, Cause, Load, PingSummary, Threshold
+from wsdiag.statistics import RunningStatistics
+
+# Up to this much, the difference between the quickest and the usual Pong is not worth a caveat.
+_CERTAIN_MS = 1.0
+_CERTAIN_SHARE = 0.1
+
+_CAUSES: dict[Cause, str] = {
+    "network": "a slow path (network)",
+    "endpoint": "the endpoint",
+    "queue": "our own queued data (queue)",
+    "local": "wsdiag not being scheduled (local)",
+}
+_TIMES = {1: "once", 2: "twice"}
+
+
+def summarise(
+    url: str,
+    totals: PingTotals,
+    limits: Mapping[str, float],
+    duration_s: float,
+    *,
+    stalls: int = 0,
+    longest_stall_ms: float = 0.0,
+    load: Load | None = None,
+    unloaded: RunningStatistics | None = None,
+    partial: bool = False,
+) -> PingSummary:
+    """The record of everything so far.
+
+    `limits`: those asked for, by name (`max-p95`: ms, `max-loss`: percent). With --load, `unloaded`
+    has the round trips without it: the median can be split for an idle connection only.
+    """
+    figures = totals.statistics
+    p50, p95, p99 = (figures.percentile(p) for p in (50, 95, 99))
+    measured = {"max-p50": p50, "max-p95": p95, "max-p99": p99, "max-loss": totals.loss_pct}
+    attribution = None
+    if totals.received or totals.late:
+        stalled = _stall_sentence(totals, stalls, longest_stall_ms)
+        attribution = attribute(totals, unloaded or figures, stalled)
+    return PingSummary(
+        url=url,
+        sent=totals.sent,
+        received=totals.received,
+        lost=totals.lost,
+        loss_pct=totals.loss_pct,
+        min_ms=figures.minimum,
+        avg_ms=figures.mean,
+        p50_ms=p50,
+        p90_ms=figures.percentile(90),
+        p95_ms=p95,
+        p99_ms=p99,
+        max_ms=figures.maximum,
+        stddev_ms=figures.stddev,
+        jitter_ms=figures.jitter,
+        duration_s=duration_s,
+        late=totals.late,
+        attribution=attribution,
+        load=load,
+        thresholds=thresholds(limits, measured),
+        drops=totals.drops,
+        unmatched=totals.unmatched,
+        advice=advice(totals),
+        partial=partial,
+    )
+
+
+def thresholds(
+    limits: Mapping[str, float], measured: Mapping[str, float | None]
+) -> tuple[Threshold, ...]:
+    """Each limit asked for and whether it holds; what could not be measured does not hold."""
+    return tuple(
+        Threshold(name, limit, value := measured[name], value is not None and value <= limit)
+        for name, limit in limits.items()
+    )
+
+
+def number(value: float) -> str:
+    """Milliseconds as people write them: `0.12`, `4.8`, `48`, `1203`."""
+    if abs(value) < 1:
+        return f"{value:.2g}"
+    return f"{value:.1f}".removesuffix(".0") if abs(value) < 10 else f"{value:.0f}"
+
+
+def attribute(totals: PingTotals, figures: RunningStatistics, stalled: str = "") -> Attribution:
+    """The median's two shares in ms, the causes counted, and the sentences that say it."""
+    network, endpoint, split = _split_median(totals.floor_ms, figures)
+    sentences = [split, _outlier_sentence(totals)]
+    if totals.proxy is not None:
+        sentences.append(
+            "TCP's figures describe the first hop only, to the proxy: everything after it counts "
+            "as endpoint."
+        )
+    sentences.append(stalled)
+    causes = dict(totals.attributor.causes)
+    return Attribution(network, endpoint, causes, [s for s in sentences if s])
+
+
+def _split_median(
+    floor_ms: float | None, figures: RunningStatistics
+) -> tuple[float | None, float | None, str]:
+    """(network, endpoint) shares of the median in ms, and the sentence; None where TCP is silent.
+
+    The network's share is the shortest round trip TCP saw: its handshake is answered by the peer's
+    kernel, whereas later samples may include an application's time (its Pong carries the ACK).
+    """
+    median, quickest = figures.percentile(50), figures.minimum
+    if median is None or quickest is None or floor_ms is None:
+        return None, None, ""
+    network = min(floor_ms, median)
+    endpoint = median - network
+    sure = median - quickest <= max(_CERTAIN_MS, _CERTAIN_SHARE * median)
+    least, most = ("", "") if sure else ("at least ", "at most ")
+    return (
+        network,
+        endpoint,
+        f"{number(median)} ms at the median: {least}{number(network)} ms network, "
+        f"{most}{number(endpoint)} ms endpoint.",
+    )
+
+
+def _outlier_sentence(totals: PingTotals) -> str:
+    found = totals.attributor
+    counts = {
+        "TCP retransmissions (network)": found.retransmitted,
+        _CAUSES["network"]: found.causes["network"] - found.retransmitted,
+        **{_CAUSES[cause]: found.causes[cause] for cause in ("endpoint", "queue", "local")},
+    }
+    causes = {words: count for words, count in counts.items() if count}
+    total = sum(causes.values()) + found.unexplained
+    if not total:
+        return ""
+    normal = found.baseline.normal()
+    over = f" over {number(normal.limit_ms)} ms" if normal is not None else ""
+    subject = f"{total} outlier{'s' * (total != 1)}{over}"
+    if len(causes) == 1 and not found.unexplained:
+        return f"{subject}, {'all ' * (total != 1)}caused by {next(iter(causes))}."
+    parts = [f"{count} by {words}" for words, count in causes.items()]
+    if parts:
+        parts[0] = parts[0].replace(" by ", " caused by ", 1)
+    if found.unexplained:
+        parts.append(f"{found.unexplained} unexplained")
+    return f"{subject}: {', '.join(parts)}."
+
+
+def _stall_sentence(totals: PingTotals, stalls: int, longest_ms: float) -> str:
+    if not stalls:
+        return ""
+    effect = (
+        "kernel timestamps keep that out of the figures"
+        if totals.clock == "kernel"
+        else "round trips of those moments include it"
+    )
+    times = _TIMES.get(stalls, f"{stalls} times")
+    return f"wsdiag itself was delayed {times} (worst {number(longest_ms)} ms); {effect}."

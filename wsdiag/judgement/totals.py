@@ -1,0 +1,62 @@
+"""What a run of Pings to one URL has counted so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from wsdiag.judgement.attribution import Attributor
+from wsdiag.records import Clock, Drop
+from wsdiag.statistics import RunningStatistics
+
+
+@dataclass(slots=True, kw_only=True)
+class PingTotals:
+    """Everything counted about one URL over all of its connections; times in ms."""
+
+    sent: int = 0
+    received: int = 0
+    """Answered in time."""
+    late: int = 0
+    """Answered, but after the timeout: lost as well."""
+    lost: int = 0
+    overtaken: int = 0
+    """Lost ones whose successors were answered."""
+    cut_off: int = 0
+    """Lost ones that were in flight when their connection ended."""
+    unmatched: int = 0
+    """Pongs and messages that answered none of our Pings."""
+    no_echo: bool = False
+    """In a message mode: losses, and never an answer."""
+    drops: int = 0
+    last_drop: Drop | None = None
+    statistics: RunningStatistics = field(default_factory=RunningStatistics)
+    """Of the answers in time."""
+    attributor: Attributor = field(default_factory=Attributor)
+    slowest_ms: float | None = None
+    """The longest answer, late ones included."""
+    floor_ms: float | None = None
+    """The shortest round trip that TCP itself saw (TCP_INFO); None: not known."""
+    clock: Clock = "user"
+    """What the latest round trip rests on."""
+    proxy: str | None = None
+
+    @property
+    def loss_pct(self) -> float | None:
+        """Lost Pings among those whose fate is known, in percent; None when there is none."""
+        known = self.received + self.lost
+        return 100.0 * self.lost / known if known else None
+
+    def answered(self, rtt_ms: float, clock: Clock, *, late: bool = False) -> None:
+        """Count an answer."""
+        self.clock = clock
+        self.slowest_ms = max(self.slowest_ms or 0.0, rtt_ms)
+        if late:
+            self.late += 1
+        else:
+            self.received += 1
+            self.statistics.add(rtt_ms)
+
+    def saw_floor(self, min_rtt_ms: float | None) -> None:
+        """Note TCP's own shortest round trip; the kernel forgets it after five minutes."""
+        if min_rtt_ms is not None:
+            self.floor_ms = min(min_rtt_ms, self.floor_ms or min_rtt_ms)

@@ -1,0 +1,70 @@
+"""What the events of a run are handed to: a live view, lines, rows or records, all driven alike.
+
+A command calls `start()`, `handle()` for each event, `finish()` after the last one, and `stop()`
+whatever happened. The picture that `--save` writes is one of them, and a `Tee` drives it beside the
+output that is seen.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wsdiag.render.base.terminal import Terminal
+
+
+class EventOutput(ABC):
+    """Takes the events of one run in their order; by default there is nothing to begin or end."""
+
+    def start(self) -> None:  # noqa: B027
+        """Before the first event: take the screen, write a header line."""
+
+    @abstractmethod
+    def handle(self, event: Any) -> None:
+        """Take one event. A live view only queues it: the run never waits for a terminal."""
+
+    def finish(self) -> None:  # noqa: B027
+        """After the last event: leave the final view. OSError when `--save` cannot write."""
+
+    def stop(self) -> None:  # noqa: B027
+        """Restore the terminal, whatever happened; harmless when repeated."""
+
+
+class JsonRecords(EventOutput):
+    """Every event that is a record as a line of NDJSON on stdout."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+
+    def handle(self, event: Any) -> None:
+        """Write one record; progress that is not a record (it has no `type`) is left out."""
+        if hasattr(event, "type"):
+            self._terminal.json(event)
+
+
+class Tee(EventOutput):
+    """Several outputs of one run, driven one after the other."""
+
+    def __init__(self, *outputs: EventOutput) -> None:
+        self._outputs = outputs
+
+    def start(self) -> None:
+        """Start each."""
+        for output in self._outputs:
+            output.start()
+
+    def handle(self, event: Any) -> None:
+        """Hand one event to each."""
+        for output in self._outputs:
+            output.handle(event)
+
+    def finish(self) -> None:
+        """Finish each."""
+        for output in self._outputs:
+            output.finish()
+
+    def stop(self) -> None:
+        """Stop each."""
+        for output in self._outputs:
+            output.stop()

@@ -1,0 +1,80 @@
+"""What a dial found out, whether it succeeded or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from wsdiag.protocol.http import Response
+    from wsdiag.transport.tls.values import TlsFacts
+
+ErrorKind = Literal[
+    "dns",
+    "connect",
+    "refused",
+    "proxy",
+    "tls",
+    "cert",
+    "upgrade",
+    "redirect",
+    "protocol",
+    "timeout",
+    "closed",
+    "usage",
+]
+
+
+@dataclass(slots=True)
+class DialReport:
+    """One dial so far; `phases_ms` has the phases that happened: dns, tcp, proxy, tls, upgrade."""
+
+    url: str
+    address: str | None = None
+    proxy: str | None = None
+    """The proxy's URL as given, password included: mask it before showing it."""
+    proxy_why: str | None = None
+    """Which option or environment variable named the proxy, or kept one from being used."""
+    phases_ms: dict[str, float] = field(default_factory=dict)
+    request_line: str = ""
+    request_headers: tuple[tuple[str, str], ...] = ()
+    status: int | None = None
+    reason: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    tls: TlsFacts | None = None
+    subprotocol: str | None = None
+    extensions: tuple[str, ...] = ()
+    redirects: tuple[str, ...] = ()
+    """URLs that sent us on, in order (with -L)."""
+    credentials_dropped: bool = False
+    """Whether a redirect led to another origin, where credentials were not sent on."""
+    total_ms: float = 0.0
+
+
+class DialError(Exception):
+    """A phase of a dial that failed, and with it the dial.
+
+    `kind`: the record's error kind; `code`: a stable finer id; `phase`: where it happened;
+    `facts`: what a diagnosis needs, by name. What the phase found before it failed comes along:
+    `response`, the answer that refused, and `tls`, a certificate that could not be trusted.
+    `report` has all that was found out; the dialer fills it in.
+    """
+
+    def __init__(
+        self,
+        kind: ErrorKind,
+        phase: str,
+        code: str,
+        message: str,
+        report: DialReport | None = None,
+        /,
+        *,
+        response: Response | None = None,
+        **facts: Any,
+    ) -> None:
+        super().__init__(message)
+        self.kind, self.phase, self.code, self.message = kind, phase, code, message
+        self.report = DialReport("") if report is None else report
+        self.response, self.facts = response, facts
+        self.tls: TlsFacts | None = None

@@ -1,0 +1,102 @@
+"""A TCP socket's options (Linux tcp(7)): TCP_INFO, the send queue, keepalive; its addresses."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+from typing import NamedTuple
+
+_TCP_INFO = 11  # linux/tcp.h; macOS has another structure under another number
+_SIOCOUTQ = 0x5411  # linux/sockios.h
+# linux/tcp.h, struct tcp_info: eight bytes of states, 24 u32, then u64s from tcpi_pacing_rate on.
+_HEAD = struct.Struct("=8B24I")
+_TAIL = struct.Struct("=QQQQIIIIII")
+_REORDERED = struct.Struct("=I")  # tcpi_rcv_ooopack, since Linux 5.4
+_REORDERED_AT = 224
+
+
+# Unanswered keepalive probes after which the kernel ends the connection: as many as it allows, or
+# it would decide before the measurement does.
+_UNANSWERED_PROBES = 100
+
+Address = tuple[socket.AddressFamily, tuple[object, ...] | str]
+
+
+def format_address(address: object) -> str:
+    """`ip:port` of a socket's address, IPv6 in brackets; a path stays a path."""
+    if isinstance(address, tuple):
+        host, port = address[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return str(address)
+
+
+class TcpInfo(NamedTuple):
+    """The kernel's state of a connection at one moment; times in microseconds.
+
+    None where this kernel's structure ends earlier.
+    """
+
+    rtt_us: int
+    min_rtt_us: int | None
+    total_retrans: int
+    unacked: int
+    """Segments sent and not acknowledged."""
+    snd_mss: int
+    notsent_bytes: int | None
+    bytes_acked: int | None
+    reordered: int | None
+    """Segments that arrived out of order: some of the peer's before them were lost or overtaken."""
+
+
+def tcp_info(sock: socket.socket) -> TcpInfo | None:
+    """TCP_INFO of a socket; None where there is none (not TCP, not Linux, closed)."""
+    if not sys.platform.startswith("linux") or sock.family == socket.AF_UNIX:
+        return None
+    try:
+        raw = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 256)
+    except OSError:
+        return None
+    return _decode(raw) if len(raw) >= _HEAD.size else None
+
+
+def _decode(raw: bytes) -> TcpInfo:
+    words = _HEAD.unpack_from(raw)[8:]
+    has_reordered = len(raw) >= _REORDERED_AT + _REORDERED.size
+    has_tail = len(raw) >= _HEAD.size + _TAIL.size
+    tail = _TAIL.unpack_from(raw, _HEAD.size) if has_tail else (None,) * 10
+    return TcpInfo(
+        snd_mss=words[2],
+        unacked=words[4],
+        rtt_us=words[15],
+        total_retrans=words[23],
+        bytes_acked=tail[2],
+        notsent_bytes=tail[6],
+        min_rtt_us=None if tail[7] in (None, 0xFFFFFFFF) else tail[7],
+        reordered=_REORDERED.unpack_from(raw, _REORDERED_AT)[0] if has_reordered else None,
+    )
+
+
+def unacknowledged_bytes(sock: socket.socket) -> int | None:
+    """Bytes in the send queue that the peer has not acknowledged (SIOCOUTQ); None: not known."""
+    if not sys.platform.startswith("linux"):
+        return None
+    import fcntl  # absent on Windows
+
+    try:
+        return int(struct.unpack("=i", fcntl.ioctl(sock.fileno(), _SIOCOUTQ, b"\0" * 4))[0])
+    except (OSError, ValueError):
+        return None
+
+
+def keep_alive(sock: socket.socket, interval_s: float | None) -> None:
+    """TCP keepalive every `interval_s` seconds (whole ones), or none. Raises OSError if refused.
+
+    Only the two kernels, and what is between them, see these probes.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, interval_s is not None)
+    seconds = max(1, round(interval_s or 0))
+    values = {"TCP_KEEPIDLE": seconds, "TCP_KEEPINTVL": seconds, "TCP_KEEPCNT": _UNANSWERED_PROBES}
+    for name, value in values.items():
+        if interval_s is not None and hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

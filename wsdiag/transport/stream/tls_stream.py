@@ -1,0 +1,89 @@
+"""The TLS half of a stream: its handshake, records both ways, and what has to wait for the peer."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+
+from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.send_buffer import SendBuffer
+from wsdiag.transport.stream.stamps import now
+from wsdiag.transport.tls.layer import TlsLayer
+
+HandshakeCallback = Callable[[ssl.SSLError | StreamEnd | None], None]
+
+
+class TlsStream:
+    """A layer between a stream and its send buffer; `write` is the stream's own, for stalled data.
+
+    `done` gets the handshake's outcome: None, the TLS error, or the end of the stream.
+    """
+
+    __slots__ = ("_done", "_send_buffer", "_stalled", "_write", "layer")
+
+    def __init__(
+        self,
+        layer: TlsLayer,
+        send_buffer: SendBuffer,
+        write: Callable[[bytes], object],
+        done: HandshakeCallback,
+    ) -> None:
+        self.layer, self._send_buffer, self._write = layer, send_buffer, write
+        self._done: HandshakeCallback | None = done
+        self._stalled: list[bytes] = []
+
+    def do_handshake(self, data: bytes) -> None:
+        """Go on with what came from the peer."""
+        failure: ssl.SSLError | None = None
+        try:
+            self._send_buffer.put(self.layer.handshake(data))
+        except ssl.SSLError as error:
+            failure = error
+            with suppress(ssl.SSLError):
+                self._send_buffer.put(self.layer.take())  # the alert that says why
+        if failure or self.layer.established:
+            self._finish(failure)
+
+    def _finish(self, how: ssl.SSLError | StreamEnd | None) -> bool:
+        done, self._done = self._done, None
+        if done is not None:
+            done(how)
+        return done is not None
+
+    def ended(self, end: StreamEnd) -> bool:
+        """The stream is over; True when that ended the handshake, and `done` was called with it."""
+        return self._finish(end)
+
+    def receive(self, data: bytes) -> bytes:
+        """Plaintext of what came, b"" during the handshake. Raises SSLError."""
+        if self._done is not None:
+            self.do_handshake(data)
+            if not self.layer.established:
+                return b""
+            data = b""
+        try:
+            plain = self.layer.receive(data)
+        except ssl.SSLError:
+            self._send_buffer.put(self.layer.take())
+            raise
+        self._answer()
+        return plain
+
+    def _answer(self) -> None:
+        """Send what TLS itself wants to say (key updates), and what had to wait for the peer."""
+        stalled, self._stalled = self._stalled, []
+        for data in stalled:
+            self._write(data)
+        self._send_buffer.put(self.layer.take())
+
+    def encrypt(self, data: bytes) -> bytes:
+        """The records that carry `data`; a failure fails the send buffer."""
+        try:
+            return self.layer.send(data)
+        except ssl.SSLWantReadError:  # a renegotiation (TLS 1.2) has to end first
+            self._stalled.append(data)
+            return self.layer.take()
+        except ssl.SSLError as error:
+            self._send_buffer.fail(StreamEnd("tls-error", f"TLS: {error.reason or error}", now()))
+            return b""
