@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import json
-import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.capture.growth import assert_linear
 from wsdiag.capture import har
 from wsdiag.capture.har import HarReader
 from wsdiag.judgement.recorded.connection import judge_connection
@@ -195,10 +195,5 @@ def test_any_bytes_in_between(at: int, junk: bytes) -> None:
 
 
 def test_twice_as_much_takes_twice_as_long() -> None:
-    def took(count: int) -> float:
-        data = archive(*[entry([said("send", 1, '"\\' * 20_000)])] * count)
-        begun = time.perf_counter()
-        assert len(read(data)[0]) == count
-        return time.perf_counter() - begun
-
-    assert took(40) < 4 * max(took(20), 0.05)
+    one = entry([said("send", 1, '"\\' * 20_000)])
+    assert_linear(lambda count: read(archive(*[one] * count)), 20)
