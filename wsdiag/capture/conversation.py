@@ -11,7 +11,6 @@ packet) becomes client or server as soon as the bytes tell.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from enum import Enum
 
 from wsdiag.capture.flows import Flow
@@ -23,6 +22,8 @@ from wsdiag.capture.http import (
     begins_response,
     deflate_parameters,
 )
+from wsdiag.capture.key_log import KeyLog
+from wsdiag.capture.tls import TlsFlow, is_tls
 from wsdiag.judgement.recorded.facts import (
     CloseSeen,
     ConnectionFacts,
@@ -30,6 +31,7 @@ from wsdiag.judgement.recorded.facts import (
     PingSeen,
     Side,
     TcpEnd,
+    TlsAlert,
 )
 from wsdiag.packets.ip import address_text
 from wsdiag.protocol.closing import decode_close
@@ -47,7 +49,11 @@ _MOST_INFLATED = 4 << 20
 _NAMES = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
 
 
-Show = Callable[["Conversation", float, Side, bytes, int], None]
+_MOST_SHOWN = 200
+_BURST_NS = 200_000_000
+_LAST_WORD = 160
+"""Bytes of TLS records: a Close frame or a close_notify and its answer are no more."""
+_AT_ONCE_NS = 1_000_000_000
 
 
 class Stage(Enum):
@@ -75,12 +81,44 @@ class _Direction:
         self.unknown = b""
         self.last_ns: int | None = None
         self.compressed = False
+        self.before_ns: int | None = None
+        """`last_ns` before the bytes that are being read."""
+
+
+class _Burst:
+    """What crossed a TLS flow lately without a pause, and what was known before it."""
+
+    def __init__(self, number: int, time_ns: int, idle_ns: int, longest_s: float | None) -> None:
+        self.number, self.time_ns, self.idle_ns = number, time_ns, idle_ns
+        self.longest_s = longest_s
+        self.size = 0
+        self.before_ns: int | None = None
+
+
+class _Plaintext:
+    """What a layer of TLS tells its conversation: plaintext, read by the next layer or as HTTP."""
+
+    def __init__(self, conversation: Conversation, layer: int) -> None:
+        self._conversation, self._layer = conversation, layer
+
+    def data(self, number: int, time_ns: int, data: bytes) -> None:
+        """Plaintext from an end."""
+        self._conversation.plaintext(self._layer, number, time_ns, data)
+
+    def gap(self, number: int, time_ns: int, size: int) -> None:
+        """Plaintext that is missing."""
+        self._conversation.plaintext_gap(self._layer, number, time_ns, size)
 
 
 class Conversation:
-    """One flow, listened to. `facts` is complete once `finish` was called."""
+    """One flow, listened to. `facts` is complete once `finish` was called.
 
-    def __init__(self, flow: Flow, source: str, *, show: Show | None = None) -> None:
+    `show`: keep the first messages' payloads. `key_log`: opens TLS; None: TLS stays dark.
+    """
+
+    def __init__(
+        self, flow: Flow, source: str, *, show: bool = False, key_log: KeyLog | None = None
+    ) -> None:
         self.flow = flow
         self.stage = Stage.UNKNOWN
         self.facts = ConnectionFacts(source)
@@ -92,43 +130,62 @@ class Conversation:
         self._requests: deque[Head] = deque()
         self._last_ns = flow.began_ns
         self._idle_before_ns = 0
-        self._show = show
+        self._show, self._key_log = show, key_log
+        self._layers: list[TlsFlow] = []
+        """TLS, and TLS within it (a tunnel through a proxy that is spoken to in TLS)."""
+        self._burst: _Burst | None = None
         self._socks: list[bytes] = [b"", b""]
+
+    @property
+    def listed(self) -> bool:
+        """Whether it is, or may be, a WebSocket: it upgraded, or is TLS, or began before the
+        recording and cannot be read."""
+        if self.stage is Stage.UNKNOWN:
+            states = self.flow.states
+            return not states[0].syn and not states[1].syn and any(s.bytes for s in states)
+        return self.stage in (Stage.WEBSOCKET, Stage.TLS)
 
     # -- what the flow tells -----------------------------------------------------------------
 
     def data(self, number: int, time_ns: int, data: bytes) -> None:
         """Bytes, in order, from an end."""
-        side = self._sides[number]
+        side, facts = self._sides[number], self.facts
         idle_ns = time_ns - self._last_ns
         quiet_ns = time_ns - side.last_ns if side.last_ns is not None else 0
-        self._idle_before_ns = idle_ns
-        facts = side.facts
-        if self.facts.ended_s is None:
+        self._idle_before_ns, side.before_ns = idle_ns, side.last_ns
+        if facts.ended_s is None:
             self._last_ns = side.last_ns = time_ns
+        if self._layers:
+            self._encrypted(number, time_ns, data, idle_ns)
+        else:
+            self._read(number, time_ns, data)
+        if facts.ended_s is None and (self.stage is Stage.WEBSOCKET or self._layers):
+            longest, quiet_s, idle_s = facts.longest_idle_s, quiet_ns / 1e9, idle_ns / 1e9
+            if quiet_s > side.facts.longest_idle_s:
+                side.facts.longest_idle_s = quiet_s
+            if longest is None or idle_s > longest:
+                facts.longest_idle_s = idle_s
+
+    def _read(self, number: int, time_ns: int, data: bytes) -> None:
+        """Bytes that are not TLS, or are no longer."""
         stage = self.stage
         if stage is Stage.WEBSOCKET:
-            assert side.frames is not None
-            began_frame = not side.frames.inside
-            closes = len(self.facts.closes)
-            side.frames.data(time_ns, data)
-            if len(self.facts.closes) > closes and began_frame and self._only_close(data):
-                return  # the Close is the end itself: the idleness before it is what counts
+            frames = self._sides[number].frames
+            assert frames is not None
+            frames.data(time_ns, data)
         elif stage is Stage.HTTP:
             self._http(number, time_ns, data)
-            return
-        elif stage is Stage.TLS:
-            self._tls(number, time_ns, data)
         elif stage is not Stage.OTHER:
             self._unknown(number, time_ns, data)
-            return
-        if self.facts.ended_s is None:
-            facts.longest_idle_s = max(facts.longest_idle_s, quiet_ns / 1e9)
-            longest = self.facts.longest_idle_s or 0.0
-            self.facts.longest_idle_s = max(longest, idle_ns / 1e9)
 
     def gap(self, number: int, time_ns: int, size: int) -> None:
         """Bytes that an end sent and the capture lacks."""
+        if self._layers:
+            self._layers[0].gap(number, time_ns, size)
+        else:
+            self._missed(number, size)
+
+    def _missed(self, number: int, size: int) -> None:
         side = self._sides[number]
         if self.stage is Stage.WEBSOCKET and side.frames is not None:
             side.frames.gap(size)
@@ -154,10 +211,12 @@ class Conversation:
             self._socks_reply(number, time_ns, data)
             return
         start = side.unknown + data
-        if _begins_tls(start):
+        if _begins_tls(start) or (is_tls(start) and not self.flow.states[0].syn):
             self.stage, self.facts.encrypted, self.facts.scheme = Stage.TLS, True, "wss"
             self._set_client(0 if self.flow.states[0].syn or start[5:6] != b"\x02" else 1)
-            self._tls(number, time_ns, start)
+            self.facts.joined = not _begins_tls(start)
+            self._layers.append(TlsFlow(self._key_log, _Plaintext(self, len(self._layers) + 1)))
+            self._encrypted(number, time_ns, start, self._idle_before_ns)
         elif begins_request(start) or begins_response(start):
             self._set_client(number if begins_request(start) else 1 - number)
             self._begin_http()
@@ -354,8 +413,9 @@ class Conversation:
     def _frame(self, side: _Direction, who: Side, frame: CapturedFrame) -> None:
         facts, opcode = side.facts, frame.opcode
         at_s = self._since(frame.time_ns)
-        if len(self.facts.activity) < MOST_ACTIVITY:
-            self.facts.activity.append((at_s, who, _NAMES.get(opcode, "reserved")))
+        if len(self.facts.activity) >= MOST_ACTIVITY:
+            del self.facts.activity[MOST_ACTIVITY // 2 :: 2]  # it stays a sample of the whole
+        self.facts.activity.append((at_s, who, _NAMES.get(opcode, "reserved")))
         if opcode < 8:
             _sized(facts, frame.length)
             assert facts.bytes is not None
@@ -369,7 +429,10 @@ class Conversation:
         elif opcode == Opcode.PONG:
             self._ponged(side, frame, at_s)
         elif opcode == Opcode.CLOSE:
+            self._said_goodbye(0 if side is self._sides[0] else 1)
             self._closed(who, frame, at_s)
+        if opcode != Opcode.CLOSE:
+            self._idle_before_ns = 0  # a Close in the same segment came after no idleness
 
     def _message(self, side: _Direction, who: Side, frame: CapturedFrame, at_s: float) -> None:
         payload = frame.payload
@@ -386,8 +449,9 @@ class Conversation:
                 side.facts.first_message = text
             if frame.fin and not side.compressed and not _is_utf8(payload):
                 self._violated(who, "text that is not UTF-8", "RFC 6455, 8.1", frame.time_ns)
-        if self._show is not None:
-            self._show(self, at_s, who, payload, frame.opcode)
+        if self._show and len(self.facts.shown) < _MOST_SHOWN:
+            text = payload[: 4 * _LAST_WORDS].decode("utf-8", "backslashreplace")[:_LAST_WORDS]
+            self.facts.shown.append((at_s, who, text))
 
     def _inflated(self, side: _Direction, who: Side, frame: CapturedFrame) -> bytes | None:
         if side.inflate is None or frame.payload is None:
@@ -435,20 +499,58 @@ class Conversation:
         self.facts.closes.append(CloseSeen(who, at_s, code, reason))
         self._ended(frame.time_ns)
 
-    def _only_close(self, data: bytes) -> bool:
-        """Whether these bytes are a Close frame and no more."""
-        return data[:1] == b"\x88" and len(data) <= 2 + 4 + 125
+    # -- TLS ---------------------------------------------------------------------------------
 
-    # -- TLS without keys --------------------------------------------------------------------
+    def _encrypted(self, number: int, time_ns: int, data: bytes, idle_ns: int) -> None:
+        """Bytes of TLS. Where it stays dark, lengths, times and directions are all there is: a few
+        bytes right before the end are then taken for a Close frame or an alert, not for traffic."""
+        facts, burst = self.facts, self._burst
+        if facts.ended_s is None:
+            if burst is None or idle_ns > _BURST_NS:
+                burst = self._burst = _Burst(number, time_ns, idle_ns, facts.longest_idle_s)
+                burst.before_ns = self._sides[number].before_ns
+            burst.size += len(data)
+        layer = self._layers[0]
+        alerts = len(layer.alerts)
+        layer.data(number, time_ns, data)
+        if len(layer.alerts) > alerts:
+            self._said_goodbye(number)
+            self._ended(time_ns)
 
-    def _tls(self, number: int, time_ns: int, data: bytes) -> None:
-        """Lengths, times and directions are all there is."""
+    def plaintext(self, layer: int, number: int, time_ns: int, data: bytes) -> None:
+        """What a layer of TLS opened."""
+        if layer < len(self._layers):
+            self._layers[layer].data(number, time_ns, data)
+            return
+        if self.stage is Stage.TLS:
+            self.stage, self.facts.encrypted = Stage.UNKNOWN, False
+        self._read(number, time_ns, data)
+
+    def plaintext_gap(self, layer: int, number: int, time_ns: int, size: int) -> None:
+        """What a layer of TLS could not open."""
+        if layer < len(self._layers):
+            self._layers[layer].gap(number, time_ns, size)
+        else:
+            self._missed(number, size)
+
+    def _finish_tls(self) -> None:
+        facts = self.facts
+        for layer in self._layers:
+            layer.finish()
+            facts.tls.update(layer.facts)
+            for alert in layer.alerts[: 8 - len(facts.alerts)]:
+                at_s = self._since(alert.time_ns)
+                facts.alerts.append(TlsAlert(self._side(alert.number), at_s, alert.name))
+            if layer.dark is not None:
+                kept = "not decrypted" if facts.encrypted else "not decrypted from some point on"
+                self._note(f"{kept}: {layer.dark}")
 
     # -- ends --------------------------------------------------------------------------------
 
     def _tcp_end(self, kind: str, number: int, time_ns: int, hop_limit: int) -> None:
         if self.facts.ended_s is None:
             self._idle_before_ns = time_ns - self._last_ns
+            self._last_word(number, time_ns)
         self._ended(time_ns)
         if len(self.facts.ends) < 8:
             at_s = self._since(time_ns)
@@ -456,6 +558,31 @@ class Conversation:
             self.facts.ends.append(
                 TcpEnd("fin" if kind == "fin" else "rst", self._side(number), at_s, hop_limit)
             )
+
+    def _last_word(self, number: int, time_ns: int) -> None:
+        """Whether a few bytes of dark TLS right before the end belong to it."""
+        burst, facts = self._burst, self.facts
+        if (
+            burst is None
+            or not facts.encrypted
+            or burst.number != number
+            or burst.size > _LAST_WORD
+            or time_ns - burst.time_ns > _AT_ONCE_NS
+        ):
+            return
+        self._idle_before_ns = burst.idle_ns
+        facts.longest_idle_s = burst.longest_s
+        self._sides[number].last_ns = burst.before_ns
+        self._note(
+            f"the last {burst.size} bytes, right before the end, were taken for a Close frame or "
+            "a TLS alert"
+        )
+
+    def _said_goodbye(self, number: int) -> None:
+        """The bytes that are being read say that the end comes: they are no traffic."""
+        side = self._sides[number]
+        if self.facts.ended_s is None and self._idle_before_ns:
+            side.last_ns = side.before_ns
 
     def _ended(self, time_ns: int) -> None:
         """The first sign of the end: idleness is counted up to here."""
@@ -496,6 +623,10 @@ class Conversation:
         facts.sent, facts.received = self._sides[client].facts, self._sides[1 - client].facts
         for number, side in enumerate(self._sides):
             self._finish_direction(number, side, until_ns)
+        self._finish_tls()
+        if self.stage is Stage.UNKNOWN:
+            facts.joined = True
+            self._note("it began before the recording, and its bytes are neither HTTP nor frames")
         facts.recorded_s = self._since(until_ns)
         if facts.ended_s is None:
             facts.idle_s = (until_ns - self._last_ns) / 1e9
@@ -512,6 +643,10 @@ class Conversation:
             facts.first_byte_s = self._since(state.first_ns)
         if side.last_ns is not None:
             facts.last_byte_s = self._since(side.last_ns)
+        if state.syn_ns is not None:
+            facts.syn_s = self._since(state.syn_ns)
+        facts.reached = state.reached
+        facts.marks = [(offset, time_ns / 1e9) for offset, time_ns in state.marks]
         if state.resent_since_ns is not None:
             facts.unacknowledged_s = self._since(state.resent_since_ns)
         if side.frames is not None and side.frames.unfinished:

@@ -21,6 +21,10 @@ from wsdiag.packets.tcp import ACK, FIN, RST, SYN
 
 MOST_STORED = 1 << 20
 """Bytes out of order that are kept for one direction before a hole is given up."""
+MOST_MARKS = 24
+MOST_FLOWS = 10_000
+"""Flows that are followed at once; beyond that, those that have been still the longest are given
+up, and that is counted: a scan leaves half-open flows without end."""
 _HALF = 1 << 31
 _WRAP = 1 << 32
 
@@ -73,6 +77,18 @@ class DirectionState:
     resent_since_ns: int | None = None
     """When the bytes that are being sent again without an answer were first sent again."""
     syn: bool = False
+    syn_ns: int | None = None
+    first_seq: int | None = None
+    """The sequence number of its first byte."""
+    marks: list[tuple[int, int]] = field(default_factory=list)
+    """(how far its bytes reached, time) of the first segments."""
+
+    @property
+    def reached(self) -> int | None:
+        """How far its bytes reached, counted from the first one, in sequence numbers."""
+        if self.position is None or self.first_seq is None:
+            return None
+        return (self.position - self.first_seq - self.finished) % _WRAP
 
 
 class Flow:
@@ -110,8 +126,10 @@ class Flow:
         limits = state.hop_limits
         limits[hop_limit] = limits.get(hop_limit, 0) + 1
         if flags & SYN:
+            if state.syn_ns is None:
+                state.syn_ns = time_ns
             state.syn = True
-            state.position = (seq + 1) % _WRAP
+            state.position = state.first_seq = (seq + 1) % _WRAP
         elif state.position is None:
             state.position = seq if size != 1 else seq + 1  # a probe repeats a byte of before
         if window == 0 and not flags & SYN:
@@ -184,6 +202,8 @@ class Flow:
         if state.first_ns is None:
             state.first_ns = time_ns
         state.last_ns = time_ns
+        if len(state.marks) < MOST_MARKS and state.first_seq is not None:
+            state.marks.append(((state.position - state.first_seq) % _WRAP, time_ns))
         listener = self.listener
         if listener is None:
             return
@@ -281,6 +301,8 @@ class FlowTable:
     def __init__(self, on_flow: Callable[[Flow], None], on_over: Callable[[Flow], None]) -> None:
         self._flows: dict[FlowKey, tuple[Flow, int]] = {}
         self._on_flow, self._on_over = on_flow, on_over
+        self.given_up = 0
+        """Flows that were ended because there were too many."""
 
     def __len__(self) -> int:
         return len(self._flows) // 2
@@ -312,6 +334,8 @@ class FlowTable:
         if found is None:
             if flags & RST:
                 return  # the answer to what belongs to nothing that was recorded
+            if len(self) >= MOST_FLOWS:
+                self._give_up()
             flow = Flow(((source, source_port), (destination, destination_port)), time_ns)
             self._on_flow(flow)
             self._flows[key] = found = (flow, 0)
@@ -321,6 +345,16 @@ class FlowTable:
     def expire(self, before_ns: int) -> None:
         """End the flows that are over and have been still since then."""
         for flow in [each for each in self if each.over and each.last_ns < before_ns]:
+            self._remove(flow)
+
+    def _give_up(self) -> None:
+        """End a tenth of the flows: those that are over or never carried a byte go first."""
+
+        def worth(flow: Flow) -> tuple[bool, bool, int]:
+            return not flow.over, any(each.bytes for each in flow.states), flow.last_ns
+
+        for flow in sorted(self, key=worth)[: MOST_FLOWS // 10]:
+            self.given_up += not flow.over
             self._remove(flow)
 
     def finish(self) -> None:

@@ -110,6 +110,7 @@ def _facts(
     head = Head(("HTTP/1.1", "101", ""), facts.response_headers)
     facts.subprotocol, facts.extensions = head.subprotocol(), head.extensions()
     facts.notes.append(_LIMITS)
+    facts.ends_shown = False
     if any(extension.startswith("permessage-deflate") for extension in facts.extensions):
         facts.notes.append(_SIZES)
     error = response.get("_error")

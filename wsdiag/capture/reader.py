@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from wsdiag.capture.conversation import Conversation, Show, Stage
+from wsdiag.capture.conversation import Conversation, Stage
 from wsdiag.capture.flows import Flow, FlowTable
+from wsdiag.capture.key_log import KeyLog
 from wsdiag.capture.packet_files import CaptureError, PacketFile
 from wsdiag.judgement.recorded.facts import ConnectionFacts
 from wsdiag.packets.ip import TCP, parse_ip
@@ -44,10 +45,12 @@ class CaptureTotals:
 class CaptureReader:
     """One capture file. Iterate for the facts of its connections; `totals` counts the rest."""
 
-    def __init__(self, stream: BinaryIO, source: str, show: Show | None = None) -> None:
+    def __init__(
+        self, stream: BinaryIO, source: str, *, show: bool = False, key_log: KeyLog | None = None
+    ) -> None:
         self.totals = CaptureTotals()
         self.file = PacketFile(stream)
-        self._source, self._show = source, show
+        self._source, self._show, self._key_log = source, show, key_log
         self._done: list[ConnectionFacts] = []
         self._conversations: dict[int, Conversation] = {}
         self._last_ns = 0
@@ -56,10 +59,13 @@ class CaptureReader:
         """Facts as connections end, then those that were open; never an exception for bad input."""
         table = FlowTable(self._began, self._over)
         totals, segment = self.totals, table.segment
+        secrets = self.file.key_log
         try:
             for time_ns, link_type, data, _ in self.file:
                 totals.packets += 1
                 self._last_ns = time_ns
+                if secrets:
+                    self._take_secrets(secrets)
                 at = ip_offset(link_type, data)
                 if at is None:
                     totals.unknown_link_types += link_type not in NAMES
@@ -96,22 +102,33 @@ class CaptureReader:
         except CaptureError as error:
             totals.broken = error
         table.finish()
+        if table.given_up:
+            totals.notes.append(
+                f"{table.given_up:,} connections were given up, as too many were open at once"
+            )
         yield from self._taken()
 
     def _taken(self) -> list[ConnectionFacts]:
         done, self._done = self._done, []
         return done
 
+    def _take_secrets(self, secrets: list[bytes]) -> None:
+        if self._key_log is None:
+            self._key_log = KeyLog()
+        for text in secrets:
+            self._key_log.add(text)
+        secrets.clear()
+
     def _began(self, flow: Flow) -> None:
         self.totals.flows += 1
-        conversation = Conversation(flow, self._source, show=self._show)
+        conversation = Conversation(flow, self._source, show=self._show, key_log=self._key_log)
         flow.listener = conversation
         self._conversations[id(flow)] = conversation
 
     def _over(self, flow: Flow) -> None:
         conversation = self._conversations.pop(id(flow))
         totals = self.totals
-        if conversation.stage in (Stage.WEBSOCKET, Stage.TLS):
+        if conversation.listed:
             until_ns = flow.last_ns if flow.over else max(self._last_ns, flow.last_ns)
             self._done.append(conversation.finish(until_ns))
         elif conversation.refused is not None:

@@ -80,6 +80,7 @@ class _Traced:
     def __post_init__(self) -> None:
         self.facts = ConnectionFacts(self.source, began=self.began)
         self.facts.notes.append(_NO_TCP)
+        self.facts.ends_shown = False
         self.pings = {"client": deque(), "server": deque()}
         scheme, _, rest = self.url.partition("://")
         if scheme in ("ws", "wss"):

@@ -26,6 +26,7 @@ RecordedOutcome = Literal[
     "unknown",
 ]
 EndedBy = Literal["client", "server", "middlebox", "unknown"]
+RecordedVerdict = Verdict | Literal["event"]
 
 RecordedUrl = Annotated[str, "The endpoint as far as it was recorded, tokens in it masked"]
 
@@ -96,6 +97,18 @@ class ExplainConnection:
     joined: Annotated[bool, "The recording began in the middle of it"] = False
     evidence: Annotated[Sequence[str], "What the outcome rests on, in sentences"] = ()
     notes: Annotated[Sequence[str], "What could not be read, and why"] = ()
+    opened_s: Annotated[
+        float | None, "From its first packet to the 101, in seconds; null: not recorded"
+    ] = None
+    activity: Annotated[
+        Sequence[tuple[float, Literal["sent", "received"], str]],
+        "A sample of its frames: seconds since the opening, by the client's view `sent` or "
+        "`received`, and `text`, `ping`, `close`…",
+    ] = ()
+    shown: Annotated[
+        Sequence[tuple[float, Literal["sent", "received"], str]] | None,
+        "With `--show`: payloads of its first messages, each cut to a few hundred characters",
+    ] = optional()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +120,9 @@ class ExplainVerdict:
     source: Annotated[str, "The files they were read from"]
     connections: Annotated[int, "How many connections were recorded"]
     outcomes: Annotated[Mapping[str, int], "How they ended, counted"]
-    verdict: Annotated[Verdict | None, "As in `idle.verdict`; null: their ends support none"] = None
+    verdict: Annotated[
+        RecordedVerdict | None, "As in `idle.verdict`; null: their ends support none"
+    ] = None
     idle_timeout_s: Annotated[Range | None, "Between which idle times connections were dropped"] = (
         None
     )
@@ -123,4 +138,21 @@ class ExplainVerdict:
     advice: Annotated[Sequence[str], "What to set"] = ()
 
 
-ExplainRecord = ExplainConnection | ExplainVerdict | Error
+@dataclass(frozen=True, slots=True)
+class ExplainSource:
+    """Not a record: what a source held beside WebSocket connections, and where it broke."""
+
+    source: str
+    kind: str
+    """What it is: `pcap`, `HAR file`…"""
+    packets: int = 0
+    plain_http: int = 0
+    refused: int = 0
+    other: int = 0
+    unreadable: int = 0
+    notes: Sequence[str] = ()
+    broken: str | None = None
+    """Where it could not be read any further, and why."""
+
+
+ExplainEvent = ExplainConnection | ExplainVerdict | ExplainSource | Error

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wsdiag.render.base.records import to_line, to_record
+from wsdiag.render.base.ndjson import to_line, to_record
 
 from tests.unit.capture.growth import assert_linear
 from wsdiag.capture.own_records import is_own, read_records

@@ -2,6 +2,7 @@
 
 The order of the questions is the order in which their evidence excludes the rest:
 
+    what a log says        flags of a proxy that ended it, or saw it end
     still open?            silence with retransmissions to the end, or nothing: it was just open
     a rule broken?         the end follows an offence, or names one (1002, 1007)
     too large?             1009, or the end right behind the largest frame so far
@@ -80,7 +81,45 @@ def hops_away(hop_limit: int) -> int:
 # -- the questions, in their order -----------------------------------------------------------------
 
 
+_HAPROXY: dict[str, tuple[RecordedOutcome, EndedBy]] = {
+    "cD": ("idle-timeout", "middlebox"),
+    "sD": ("idle-timeout", "middlebox"),
+    "CD": ("client-gone", "client"),
+    "CL": ("client-gone", "client"),
+    "SD": ("unknown", "server"),
+    "SL": ("unknown", "server"),
+    "KD": ("unknown", "middlebox"),
+    "DD": ("unknown", "middlebox"),
+    "UD": ("unknown", "middlebox"),
+    "PD": ("unknown", "middlebox"),
+}
+_ENVOY: dict[str, tuple[RecordedOutcome, EndedBy]] = {
+    "DC": ("client-gone", "client"),
+    "SI": ("idle-timeout", "middlebox"),
+    "DT": ("lifetime", "middlebox"),
+    "UMSDR": ("lifetime", "middlebox"),
+    "UC": ("unknown", "server"),
+    "UR": ("unknown", "server"),
+    "LR": ("unknown", "middlebox"),
+    "OM": ("unknown", "middlebox"),
+}
+
+
+def _logged(facts: ConnectionFacts) -> Ending | None:
+    """A proxy's own word: it knows which of its timeouts ran out, and who ended TCP."""
+    flags = facts.log_flags
+    if flags is None or facts.log_words is None:
+        return None
+    found = _HAPROXY.get(flags)
+    for flag in flags.split(","):
+        found = found or _ENVOY.get(flag)
+    outcome, ended_by = found or ("unknown", "unknown")
+    return Ending(outcome, ended_by, (f"The log says {flags}: {facts.log_words}.",))
+
+
 def _open(facts: ConnectionFacts) -> Ending | None:
+    if not facts.ends_shown:
+        return None
     if first_end(facts) is not None or facts.log_flags is not None or facts.ended_s is not None:
         return None
     silent = _unacknowledged(facts)
@@ -192,6 +231,8 @@ def _pong_timeout(facts: ConnectionFacts) -> Ending | None:
     close = facts.closes[0] if kind == "close" else None
     named = close is not None and _PONG_WORDS.search(close.reason[:200]) is not None
     waiting = [p for p in facts.open_pings if p.by == side]
+    if close is not None and close.code in (1000, 1001) and not named:
+        return None  # it left in order; that its Pings were never answered did not matter to it
     how = f"ended TCP ({kind.upper()})"
     if close is not None:
         how = f"closed with {_code(close.code, close.reason)}"
@@ -277,14 +318,20 @@ def _tcp_ended(facts: ConnectionFacts) -> Ending | None:
     side, _, kind = end
     words = "FIN" if kind == "fin" else "RST"
     idle = f", after {facts.idle_s:.1f} s without a byte" if facts.idle_s else ""
+    dark = facts.sent.messages is None
+    without = "" if dark else " without a Close frame"
+    more = ("Whether a Close frame came first is not known, as it was not readable.",) * dark
     if side == "client":
-        said = f"The client ended TCP ({words}) without a Close frame{idle}: it went away."
-        return Ending("client-gone", "client", (said,))
-    said = f"TCP was ended ({words}) from the server's side without a Close frame{idle}"
-    return Ending("unknown", "server", (f"{said}: by the server, or by what stands before it.",))
+        gone = "." if dark else ": it went away."
+        said = f"The client ended TCP ({words}){without}{idle}{gone}"
+        return Ending("unknown" if dark else "client-gone", "client", (said, *more))
+    said = f"TCP was ended ({words}) from the server's side{without}{idle}"
+    said = f"{said}: by the server, or by what stands before it."
+    return Ending("unknown", "server", (said, *more))
 
 
 _QUESTIONS: tuple[Callable[[ConnectionFacts], Ending | None], ...] = (
+    _logged,
     _open,
     _protocol_error,
     _size_limit,

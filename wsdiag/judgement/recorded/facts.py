@@ -86,6 +86,11 @@ class DirectionFacts:
     """Hop limits (TTL) of its segments, and how often each was seen; RSTs not counted."""
     unacknowledged_s: float | None = None
     """Since when its last bytes had been sent again without an acknowledgement, at the end."""
+    syn_s: float | None = None
+    reached: int | None = None
+    """How far its bytes reached, counted from its first one, in sequence numbers."""
+    marks: list[tuple[int, float]] = field(default_factory=list)
+    """(how far, wall clock) of its first segments: two captures of a flow are aligned by them."""
     first_message: str | None = None
     last_message: str | None = None
     """Its first and its last text message, cut to a few hundred characters."""
@@ -150,6 +155,10 @@ class ConnectionFacts:
     """For TLS: `version`, `cipher`, `sni`, `alpn`, where the handshake was recorded."""
     alerts: list[TlsAlert] = field(default_factory=list)
     """TLS alerts in the order of their coming, the first few; `close_notify` is the usual one."""
+    ends_shown: bool = True
+    """Whether the recording would show a FIN or a RST; a HAR file does not."""
+    shown: list[tuple[float, Side, str]] = field(default_factory=list)
+    """(moment, who, text) of its first messages, where payloads are to be shown."""
     log_flags: str | None = None
     """An access log's own word for the end (HAProxy's termination state, Envoy's flags)."""
     log_words: str | None = None

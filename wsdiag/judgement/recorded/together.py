@@ -18,8 +18,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from wsdiag.judgement.products.intermediaries import hops_from_headers, products
 from wsdiag.judgement.recorded.connection import Ending, first_end, judge_connection
@@ -27,8 +28,8 @@ from wsdiag.judgement.recorded.facts import ConnectionFacts
 from wsdiag.judgement.verdict.candidates import EARLY_S, LATE_S
 from wsdiag.judgement.verdict.evidence import ProbeContext
 from wsdiag.judgement.verdict.judge import judge
-from wsdiag.records import Drop, Hop, IdleTrial, IdleVerdict
-from wsdiag.records.explain import ExplainVerdict, RecordedOutcome
+from wsdiag.records import Candidate, Drop, Hop, IdleTrial, IdleVerdict
+from wsdiag.records.explain import ExplainVerdict, RecordedOutcome, RecordedVerdict
 
 LEAST_TRIALS = 3
 _LEAST_IDLE_S = 1.0
@@ -36,6 +37,9 @@ _LEAST_IDLE_S = 1.0
 _ONE_MOMENT_S = 1.0
 _LEAST_EVENT = 3
 _MOST_KEPT = 20_000
+_MOST_LOGGED = 100_000
+_CLOCKS = ("idle_s", "since_sent_s", "since_received_s")
+_NO_CLOSE = ", no Close frame"
 _LEAST_CLUSTER, _MOST_CLUSTERS, _BY_CHANCE = 5, 8, 1e-6
 
 
@@ -52,6 +56,19 @@ class Recorded:
     trial: IdleTrial | None
     """None: its end says nothing about idleness."""
     hops: tuple[Hop, ...] = ()
+    logged: bool = False
+    """It is known from an access log: an age and a moment, and perhaps flags."""
+    flags: str | None = None
+    """Such a log's flags, and what they mean."""
+    dark: bool = False
+    """Its bytes could not be read: whether a Close frame came is not known."""
+
+
+class Change(NamedTuple):
+    """What the connections together say of one of them."""
+
+    outcome: RecordedOutcome
+    evidence: str
 
 
 def recorded(facts: ConnectionFacts, number: int, ending: Ending, url: str) -> Recorded:
@@ -62,13 +79,18 @@ def recorded(facts: ConnectionFacts, number: int, ending: Ending, url: str) -> R
     began = (facts.began or 0.0) + opened_s
     trial = _trial(facts, ending, url, began, age_s)
     hops = tuple(hops_from_headers(facts.response_headers))
-    return Recorded(url, number, ending.outcome, began, age_s, trial, hops)
+    logged = facts.ended_s is not None and facts.ends_shown and first_end(facts) is None
+    flags = f"{facts.log_flags}: {facts.log_words}" if facts.log_words else None
+    dark = facts.sent.messages is None and not logged
+    return Recorded(
+        url, number, ending.outcome, began, age_s, trial, hops, logged and began > 0, flags, dark
+    )
 
 
 def _trial(
     facts: ConnectionFacts, ending: Ending, url: str, began: float, age_s: float
 ) -> IdleTrial | None:
-    if facts.idle_s is None or facts.log_flags is not None:
+    if facts.idle_s is None or facts.log_flags is not None or not facts.ends_shown:
         return None
     end = first_end(facts)
     dropped = end is not None and end[0] == "server" and ending.outcome in ("unknown", "close")
@@ -121,13 +143,15 @@ class Together:
         self._kept: dict[str, list[Recorded]] = defaultdict(list)
         self._outcomes: dict[str, Counter[str]] = defaultdict(Counter)
         self._count = 0
+        self.changes: dict[int, Change] = {}
+        """By number: connections whose outcome the others tell; complete behind `verdicts`."""
 
     def add(self, facts: ConnectionFacts, number: int, url: str) -> tuple[Ending, Recorded]:
         """One more connection; how it ended by itself."""
         ending = judge_connection(facts)
         entry = recorded(facts, number, ending, url)
         self._outcomes[url][ending.outcome] += 1
-        if self._count < _MOST_KEPT:
+        if self._count < (_MOST_LOGGED if entry.logged else _MOST_KEPT):
             self._kept[url].append(entry)
             self._count += 1
         return ending, entry
@@ -135,33 +159,84 @@ class Together:
     def verdicts(self) -> Iterator[ExplainVerdict]:
         """A verdict for each endpoint, in the order in which the endpoints appeared."""
         for url, entries in self._kept.items():
-            yield _verdict(url, self._sources, entries, self._outcomes[url])
+            changes: dict[int, Change] = {}
+            verdict = _verdict(url, self._sources, entries, self._outcomes[url], changes)
+            outcomes = self._outcomes[url].copy()
+            for entry in entries:
+                if entry.number in changes:
+                    outcomes[entry.outcome] -= 1
+                    outcomes[changes[entry.number].outcome] += 1
+            self.changes |= changes
+            yield replace(verdict, outcomes=dict(+outcomes))
 
 
 def _verdict(
-    url: str, sources: str, entries: Sequence[Recorded], outcomes: Counter[str]
+    url: str,
+    sources: str,
+    entries: Sequence[Recorded],
+    outcomes: Counter[str],
+    changes: dict[int, Change],
 ) -> ExplainVerdict:
     base = ExplainVerdict(
         url=url, source=sources, connections=outcomes.total(), outcomes=dict(outcomes)
     )
+    logged = [e for e in entries if e.logged]
+    if len(logged) > len(entries) / 2:
+        return _of_ages(base, logged, changes)
     event = _event(entries)
-    trials = [e.trial for e in entries if e.trial is not None and e not in event]
-    dropped = [t for t in trials if t.outcome == "dropped" and (t.idle_s or 0) >= _LEAST_IDLE_S]
+    for entry in event:
+        said = f"{len(event)} connections of different ages ended within the same second."
+        changes[entry.number] = Change("event", said)
+    trials = [e.trial for e in entries if e.trial is not None and e.number not in changes]
+    dropped = [t for t in trials if _tells(t)]
     sentences = _event_sentences(event)
     if len(dropped) < LEAST_TRIALS:
-        return replace(base, explanation=(*sentences, *_hints(dropped)))
+        verdict: RecordedVerdict | None = "event" if event else None
+        return replace(base, verdict=verdict, explanation=(*sentences, *_hints(dropped)))
     began = min(t.started_s for t in trials)
     shifted = [
         replace(t, started_s=round(t.started_s - began, 3), connection=n)
-        for n, t in enumerate(_speaking(trials, dropped))
+        for n, t in enumerate(_speaking(trials))
     ]
-    verdict = judge(shifted, _context(url, entries, shifted))
-    return _with(base, verdict, sentences)
+    judged = judge(shifted, _context(url, entries, shifted))
+    ended = [
+        e for e in entries if e.number not in changes and e.trial is not None and _tells(e.trial)
+    ]
+    _change(judged, ended, changes)
+    return _with(base, judged, sentences, dark=any(e.dark for e in ended))
 
 
-def _speaking(trials: Sequence[IdleTrial], dropped: Sequence[IdleTrial]) -> list[IdleTrial]:
+def _change(verdict: IdleVerdict, entries: Sequence[Recorded], changes: dict[int, Change]) -> None:
+    """Which connections the verdict speaks of: those whose end fits its range, by one clock."""
+    outcome, range_ = verdict.verdict, verdict.idle_timeout_s or verdict.lifetime_s
+    if range_ is None or outcome not in ("idle-timeout", "lifetime"):
+        return
+    slack_s = max(_ONE_MOMENT_S / 2, 0.01 * range_.low)
+    high_s = (range_.high or range_.low) + slack_s
+
+    def fitting(clock: str) -> list[Recorded]:
+        return [
+            e
+            for e in entries
+            if range_.low - slack_s <= (getattr(e.trial, clock) or -1.0) <= high_s
+        ]
+
+    clocks = ("age_s",) if outcome == "lifetime" else _CLOCKS
+    best = max((fitting(clock) for clock in clocks), key=len)
+    what = "age" if outcome == "lifetime" else "idle time"
+    for entry in best:
+        said = f"{len(best)} connections to this endpoint ended after the same {what}."
+        changes[entry.number] = Change("lifetime" if what == "age" else "idle-timeout", said)
+
+
+def _speaking(trials: Sequence[IdleTrial]) -> list[IdleTrial]:
     """The drops, and the survivors that outlived some idleness worth the name."""
-    return [t for t in trials if t in dropped or (t.outcome == "alive" and t.longest_idle_s)]
+    return [t for t in trials if _tells(t) or (t.outcome == "alive" and t.longest_idle_s)]
+
+
+def _tells(trial: IdleTrial) -> bool:
+    """Whether it was dropped after an idleness worth the name."""
+    return trial.outcome == "dropped" and (trial.idle_s or 0) >= _LEAST_IDLE_S
 
 
 def _context(url: str, entries: Sequence[Recorded], trials: Sequence[IdleTrial]) -> ProbeContext:
@@ -170,7 +245,13 @@ def _context(url: str, entries: Sequence[Recorded], trials: Sequence[IdleTrial])
     return ProbeContext(url=url, longest_s=longest_s, answers_pings=None, hops=hops)
 
 
-def _with(base: ExplainVerdict, verdict: IdleVerdict, sentences: Sequence[str]) -> ExplainVerdict:
+def _with(
+    base: ExplainVerdict, verdict: IdleVerdict, sentences: Sequence[str], *, dark: bool
+) -> ExplainVerdict:
+    explanation = (*verdict.explanation, *sentences)
+    if dark:  # the live judge knows whether a Close frame came; here nobody does
+        explanation = tuple(text.replace(_NO_CLOSE, "") for text in explanation)
+        explanation = (*explanation, "Whether Close frames came first is not known (TLS).")
     return replace(
         base,
         verdict=verdict.verdict,
@@ -179,7 +260,7 @@ def _with(base: ExplainVerdict, verdict: IdleVerdict, sentences: Sequence[str]) 
         drop=verdict.drop,
         recommended_ping_interval_s=verdict.recommended_ping_interval_s,
         candidates=verdict.candidates,
-        explanation=(*verdict.explanation, *sentences),
+        explanation=explanation,
         advice=verdict.advice,
     )
 
@@ -237,6 +318,83 @@ def _hints(dropped: Sequence[IdleTrial]) -> list[str]:
     ]
 
 
+def _of_ages(
+    base: ExplainVerdict, entries: Sequence[Recorded], changes: dict[int, Change]
+) -> ExplainVerdict:
+    """What the ages and moments of a log's connections say, and the log's own flags."""
+    rest = list(entries)
+    sentences: list[str] = []
+    chosen: list[Candidate] = []
+    timers = events = 0
+    for low, high, count in ages(e.age_s for e in entries):
+        members = [e for e in rest if low <= e.age_s <= high]
+        moments = [e.began + e.age_s for e in members]
+        if max(moments) - min(moments) < 2 * _ONE_MOMENT_S:
+            continue  # they began together and ended together: an event as well as a timer
+        timers += count
+        span = (
+            f"at {low:.1f} to {high:.1f} s" if f"{low:.1f}" != f"{high:.1f}" else f"at {low:.1f} s"
+        )
+        sentences.append(f"{count} of {len(entries)} ended {span}: a timer.")
+        chosen += _by_age(low, high)
+        for entry in members:
+            if entry.outcome == "unknown":
+                said = f"It ended at the age at which {count - 1} others did: a timer."
+                changes[entry.number] = Change("unknown", said)
+        rest = [e for e in rest if not low <= e.age_s <= high]
+    for first, last, count in moments_of(e.began + e.age_s for e in rest):
+        members = [e for e in rest if first <= e.began + e.age_s <= last]
+        events += count
+        sentences.append(
+            f"{count} ended within one second at {_clock(first)}: a reload, a deploy or a restart."
+        )
+        for entry in members:
+            said = f"{count} connections ended within the same second."
+            changes[entry.number] = Change("event", said)
+        rest = [e for e in rest if not first <= e.began + e.age_s <= last]
+    if sentences and rest:
+        sentences.append(
+            f"The rest, {len(rest)}, ended as people leave: at no common age or moment."
+        )
+    elif rest:
+        sentences.append("They ended as people leave: at no common age or moment.")
+    flags = Counter(e.flags for e in entries if e.flags is not None)
+    sentences += [f"The log says of {count}: {words}." for words, count in flags.most_common(6)]
+    verdict = _told(entries) or ("event" if events and not timers else None)
+    advice: tuple[str, ...] = ()
+    if timers and verdict != "lifetime":
+        advice = (
+            "A log does not tell whether these connections were idle: if Pings more often than "
+            "the timer keep them open, it is an idle timeout; if not, a maximum lifetime.",
+        )
+    return replace(
+        base,
+        verdict=verdict,
+        candidates=tuple(chosen[:_MOST_CLUSTERS]),
+        explanation=tuple(sentences),
+        advice=advice,
+    )
+
+
+def _told(entries: Sequence[Recorded]) -> RecordedVerdict | None:
+    """What the log's own flags say of enough of its connections."""
+    told = Counter(e.outcome for e in entries)
+    if told["idle-timeout"] >= max(LEAST_TRIALS, told["lifetime"]):
+        return "idle-timeout"
+    return "lifetime" if told["lifetime"] >= LEAST_TRIALS else None
+
+
+def _by_age(low: float, high: float) -> list[Candidate]:
+    """Products whose known timeout lies where many connections ended."""
+    return [
+        Candidate(p.name, p.directive, p.default_s)
+        for p in products()
+        if p.default_s is not None
+        and p.evidence != "unsure"
+        and low - LATE_S <= p.default_s <= high + EARLY_S
+    ]
+
+
 def ages(ended: Iterable[float]) -> list[tuple[float, float, int]]:
     """Clusters of ages at the end: (lowest, highest, how many), where many ended at one age.
 
@@ -244,20 +402,31 @@ def ages(ended: Iterable[float]) -> list[tuple[float, float, int]]:
     (a Poisson variable). A window of half a second, or a hundredth of the age, is a clock's where
     that many would come by chance less than once in a million times. The densest is taken first.
     """
+    return _clusters(ended, lambda low: max(0.5, 0.01 * low))
+
+
+def moments_of(ended: Iterable[float]) -> list[tuple[float, float, int]]:
+    """Clusters of moments, as `ages` finds those of ages: many ends within one second."""
+    return _clusters(ended, lambda _: _ONE_MOMENT_S)
+
+
+def _clusters(
+    ended: Iterable[float], width_of: Callable[[float], float]
+) -> list[tuple[float, float, int]]:
     values = sorted(ended)
     found: list[tuple[float, float, int]] = []
-    while len(found) < _MOST_CLUSTERS and (window := _densest(values)) is not None:
+    while len(found) < _MOST_CLUSTERS and (window := _densest(values, width_of)) is not None:
         first, behind = window
         found.append((values[first], values[behind - 1], behind - first))
         del values[first:behind]
     return sorted(found)
 
 
-def _densest(values: Sequence[float]) -> tuple[int, int] | None:
+def _densest(values: Sequence[float], width_of: Callable[[float], float]) -> tuple[int, int] | None:
     """The window (first, behind last) that chance explains least; None: it explains them all."""
     best, best_odds = None, math.log(_BY_CHANCE)
     for first, low in enumerate(values):
-        width = max(0.5, 0.01 * low)
+        width = width_of(low)
         behind = bisect_right(values, low + width)
         count = behind - first
         if count < _LEAST_CLUSTER:

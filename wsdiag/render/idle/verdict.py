@@ -33,10 +33,10 @@ def verdict_view(
         parts.append(Text(verdict.url, style="bold"))
     parts += _answer(verdict, glyphs)
     if not quiet:
-        parts += _bullets(None, verdict.explanation[1:], glyphs)
+        parts += bullets(None, verdict.explanation[1:], glyphs)
         parts += _keepalives(verdict, glyphs)
-        parts += _candidates(verdict.candidates)
-        parts += _bullets("what to set", verdict.advice, glyphs)
+        parts += candidates_view(verdict.candidates)
+        parts += bullets("what to set", verdict.advice, glyphs)
     return Group(*parts)
 
 
@@ -49,7 +49,7 @@ def _answer(verdict: IdleVerdict, glyphs: Glyphs) -> Iterator[RenderableType]:
     }.get(verdict.verdict, glyphs.warn)
     said = verdict.explanation[0] if verdict.explanation else verdict.verdict
     style = _STYLES[verdict.verdict]
-    yield _hanging(Text(mark, style=style), Text(said, style=style))
+    yield hanging(Text(mark, style=style), Text(said, style=style))
     if verdict.required_s is not None:
         yield _requirement(verdict, glyphs)
 
@@ -58,23 +58,24 @@ def _requirement(verdict: IdleVerdict, glyphs: Glyphs) -> RenderableType:
     wanted = f"{format_duration(verdict.required_s or 0.0)} without traffic"
     if verdict.require_ok is None:
         said = f"not measured whether it survives {wanted}, as required"
-        return _hanging(Text(glyphs.warn, style="yellow"), Text(said))
+        return hanging(Text(glyphs.warn, style="yellow"), Text(said))
     if verdict.require_ok:
-        return _hanging(Text(glyphs.ok, style="green"), Text(f"survives {wanted}, as required"))
+        return hanging(Text(glyphs.ok, style="green"), Text(f"survives {wanted}, as required"))
     said = f"does not survive {wanted}, as required"
-    return _hanging(Text(glyphs.bad, style="bold red"), Text(said, style="bold red"))
+    return hanging(Text(glyphs.bad, style="bold red"), Text(said, style="bold red"))
 
 
-def _bullets(
+def bullets(
     title: str | None, sentences: Sequence[str], glyphs: Glyphs
 ) -> Iterator[RenderableType]:
+    """Sentences under a title (None: without one), each with a bullet."""
     if not sentences:
         return
     yield Text()
     if title is not None:
         yield Text(title, style="bold")
     for sentence in sentences:
-        yield _hanging(Text(glyphs.bullet, style="dim"), Text(sentence))
+        yield hanging(Text(glyphs.bullet, style="dim"), Text(sentence))
 
 
 def _keepalives(verdict: IdleVerdict, glyphs: Glyphs) -> Iterator[RenderableType]:
@@ -89,7 +90,8 @@ def _keepalives(verdict: IdleVerdict, glyphs: Glyphs) -> Iterator[RenderableType
     yield line
 
 
-def _candidates(candidates: Sequence[Candidate]) -> Iterator[RenderableType]:
+def candidates_view(candidates: Sequence[Candidate]) -> Iterator[RenderableType]:
+    """Products and their settings, in columns."""
     if not candidates:
         return
     yield Text()
@@ -109,7 +111,7 @@ def _candidates(candidates: Sequence[Candidate]) -> Iterator[RenderableType]:
     yield Padding(table, (0, 0, 0, 2))
 
 
-def _hanging(mark: Text, text: Text) -> Table:
+def hanging(mark: Text, text: Text) -> Table:
     """A mark, and text that wraps beside it instead of under it."""
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=len(mark))

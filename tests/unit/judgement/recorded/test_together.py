@@ -60,7 +60,8 @@ def test_ends_at_one_moment_are_an_event() -> None:
         flow.text(at_s + 1 + n, "client", "hello")
         flow.close(100.0 + 0.05 * n, "server", 1001)
     found = verdict(capture)
-    assert found.verdict is None
+    assert found.verdict == "event"
+    assert found.outcomes == {"event": 6}
     assert "6 connections of different ages ended within one second" in found.explanation[0]
 
 
