@@ -317,7 +317,7 @@ def _tcp_ended(facts: ConnectionFacts) -> Ending | None:
         return None
     side, _, kind = end
     words = "FIN" if kind == "fin" else "RST"
-    idle = f", after {facts.idle_s:.1f} s without a byte" if facts.idle_s else ""
+    idle = f", after {facts.idle_s:.1f} s without a byte" if (facts.idle_s or 0) >= 0.05 else ""
     dark = facts.sent.messages is None
     without = "" if dark else " without a Close frame"
     more = ("Whether a Close frame came first is not known, as it was not readable.",) * dark

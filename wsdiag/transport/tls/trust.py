@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from contextlib import suppress
@@ -64,6 +65,11 @@ def client_context(options: TlsOptions, *, verify: bool | None = None) -> ssl.SS
         _load_trust(context, options)
     load_client_certificate(options, context)
     _limit_versions(context, options)
+    if key_log := os.environ.get("SSLKEYLOGFILE"):
+        try:
+            context.keylog_filename = key_log
+        except OSError as error:
+            raise TrustError("SSLKEYLOGFILE", f"{key_log}: {error.strerror}") from None
     return context
 
 
