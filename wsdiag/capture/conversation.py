@@ -645,7 +645,7 @@ class Conversation:
             facts.last_byte_s = self._since(side.last_ns)
         if state.syn_ns is not None:
             facts.syn_s = self._since(state.syn_ns)
-        facts.reached = state.reached
+        facts.reached, facts.first_seq = state.reached, state.first_seq
         facts.marks = [(offset, time_ns / 1e9) for offset, time_ns in state.marks]
         if state.resent_since_ns is not None:
             facts.unacknowledged_s = self._since(state.resent_since_ns)

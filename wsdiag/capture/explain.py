@@ -16,6 +16,8 @@ from wsdiag.capture.key_log import KeyLog
 from wsdiag.capture.logs import compile_format
 from wsdiag.capture.own_records import OwnRecord, read_records
 from wsdiag.capture.sources import READABLE, ReadOptions, Source, UnknownSource
+from wsdiag.judgement.recorded.both_ends import judge_both, pair_up
+from wsdiag.judgement.recorded.connection import Ending
 from wsdiag.judgement.recorded.facts import ConnectionFacts
 from wsdiag.judgement.recorded.report import connection_record, endpoint_of
 from wsdiag.judgement.recorded.together import Change, Together
@@ -54,6 +56,7 @@ class ExplainRun:
         parse = None if options.log_format is None else compile_format(options.log_format)
         self._reading = ReadOptions(options.key_log, parse, options.show)
         self._together = Together(names)
+        self._pairs = len(names) > 1
         self._number = 0
         self.unreadable = 0
         """How many sources were of no known format, or could not be opened."""
@@ -63,6 +66,7 @@ class ExplainRun:
     def events(self) -> Iterator[ExplainEvent | OwnRecord]:
         """What each source held, the connections, and a verdict for each endpoint."""
         held: list[ExplainConnection] = []
+        waiting: list[ConnectionFacts] = []
         for name in self._names:
             try:
                 source = Source(self._open(name), name, self._reading)
@@ -77,7 +81,11 @@ class ExplainRun:
                     self.replayed += 1
                     yield record
                 continue
-            for connection in self._connections(source):
+            for facts in source:
+                if self._pairs and source.kind == "capture" and len(waiting) < MOST_HELD:
+                    waiting.append(facts)
+                    continue
+                connection = self._judged(facts)
                 if self._options.live or len(held) >= MOST_HELD:
                     yield connection
                 else:
@@ -87,16 +95,27 @@ class ExplainRun:
                 yield self._unreadable(name, source.broken)
                 continue
             yield _summary(source)
+        held += self._paired(waiting)
         verdicts = list(self._together.verdicts())
         yield from _changed(held, self._together.changes)
         yield from verdicts
 
-    def _connections(self, source: Iterable[ConnectionFacts]) -> Iterator[ExplainConnection]:
+    def _judged(self, facts: ConnectionFacts, ending: Ending | None = None) -> ExplainConnection:
+        self._number += 1
+        ending, _ = self._together.add(facts, self._number, endpoint_of(facts), ending)
         secrets = self._options.show_secrets
-        for facts in source:
-            self._number += 1
-            ending, _ = self._together.add(facts, self._number, endpoint_of(facts))
-            yield connection_record(facts, self._number, ending, show_secrets=secrets)
+        return connection_record(facts, self._number, ending, show_secrets=secrets)
+
+    def _paired(self, waiting: Sequence[ConnectionFacts]) -> Iterator[ExplainConnection]:
+        """Connections of several captures; those that two of them have are one."""
+        pairs = pair_up(waiting)
+        ended = {id(both.client): judge_both(both) for both in pairs}
+        hidden = {id(both.server) for both in pairs}
+        for facts in waiting:
+            if id(facts) in ended:
+                yield self._judged(*ended[id(facts)])
+            elif id(facts) not in hidden:
+                yield self._judged(facts)
 
     def _unreadable(self, name: str, why: str, hint: str | None = READABLE) -> Error:
         self.unreadable += 1

@@ -87,6 +87,8 @@ class DirectionFacts:
     unacknowledged_s: float | None = None
     """Since when its last bytes had been sent again without an acknowledgement, at the end."""
     syn_s: float | None = None
+    first_seq: int | None = None
+    """Its first byte's sequence number."""
     reached: int | None = None
     """How far its bytes reached, counted from its first one, in sequence numbers."""
     marks: list[tuple[int, float]] = field(default_factory=list)

@@ -146,9 +146,11 @@ class Together:
         self.changes: dict[int, Change] = {}
         """By number: connections whose outcome the others tell; complete behind `verdicts`."""
 
-    def add(self, facts: ConnectionFacts, number: int, url: str) -> tuple[Ending, Recorded]:
-        """One more connection; how it ended by itself."""
-        ending = judge_connection(facts)
+    def add(
+        self, facts: ConnectionFacts, number: int, url: str, ending: Ending | None = None
+    ) -> tuple[Ending, Recorded]:
+        """One more connection; how it ended by itself (`ending`: it was judged already)."""
+        ending = ending or judge_connection(facts)
         entry = recorded(facts, number, ending, url)
         self._outcomes[url][ending.outcome] += 1
         if self._count < (_MOST_LOGGED if entry.logged else _MOST_KEPT):
