@@ -15,7 +15,7 @@ _wsdiag() {
     case $command in
     "")
         options="-V --version --json-schema -h --help"
-        if [[ $cur != -* ]]; then options="connect ping idle-probe check serve demo completion help"; fi
+        if [[ $cur != -* ]]; then options="connect ping idle-probe explain check serve demo completion help"; fi
         ;;
     connect)
         options="-H --header --subprotocol --origin -u --user --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -o --output -h --help"
@@ -123,6 +123,18 @@ _wsdiag() {
         --unix-socket) files=1 ;;
         --max-redirs) return ;;
         --connect-timeout) return ;;
+        --color) choices="auto always never" ;;
+        --save) files=1 ;;
+        --trace) files=1 ;;
+        -o|--output) choices="text json csv" ;;
+        esac
+        ;;
+    explain)
+        options="--only --keylog --log-format --require-clean --show -q --quiet -v --verbose --color --save --trace --show-secrets -o --output -h --help"
+        case $prev in
+        --only) return ;;
+        --keylog) files=1 ;;
+        --log-format) return ;;
         --color) choices="auto always never" ;;
         --save) files=1 ;;
         --trace) files=1 ;;
@@ -247,7 +259,7 @@ _wsdiag() {
         ;;
     help)
         options="-h --help"
-        [[ $cur != -* ]] && choices="connect ping idle-probe check serve demo completion"
+        [[ $cur != -* ]] && choices="connect ping idle-probe explain check serve demo completion"
         case $prev in
         esac
         ;;

@@ -1,7 +1,8 @@
 """wsdiag: ping, mtr and curl -v for WebSockets.
 
-Public are the names imported here: `connect()`, `ping()`, `idle_probe()`, `explain()` and `serve()`, the classes
-of their options and results, and `wsdiag.protocol`, a sans-I/O codec. All else may change.
+Public are the names imported here: `connect()`, `ping()`, `idle_probe()`, `explain()`, `serve()`,
+the classes of their options and results, and `wsdiag.protocol`, a sans-I/O codec. All else may
+change.
 
 The packages, each importing only from those below it:
 

@@ -29,7 +29,14 @@ from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.probes.idle.run import IdleRun
 from wsdiag.probes.ping.options import PingOptions
 from wsdiag.probes.ping.run import PingRun
-from wsdiag.records import ConnectResult, Error, ExplainConnection, ExplainVerdict, IdleEvent, PingEvent
+from wsdiag.records import (
+    ConnectResult,
+    Error,
+    ExplainConnection,
+    ExplainVerdict,
+    IdleEvent,
+    PingEvent,
+)
 from wsdiag.server import Server, ServerOptions
 from wsdiag.server.routes import from_spec
 from wsdiag.server.server import OnEvent
@@ -111,9 +118,10 @@ def explain(
 ) -> Iterator[ExplainConnection | ExplainVerdict]:
     """What was recorded: each connection of the files, then a verdict for each endpoint.
 
-    `keylog`: TLS secrets in the NSS key log format; `log_format`: of access logs, in nginx's syntax;
-    `show`: keep the first messages' payloads. ValueError for a file that is no known format (what
-    it is instead) and for a log format that cannot be used; OSError for a key log.
+    `keylog`: TLS secrets in the NSS key log format. `log_format`: of access logs, in nginx's
+    syntax. `show`: keep the first messages' payloads.
+    ValueError for a file that is no known format (what it is instead) and for a log format that
+    cannot be used; OSError for a key log.
 
     >>> import tempfile, wsdiag
     >>> line = ('192.0.2.7 - - [28/Nov/2026:03:00:07 +0000] "GET /chat HTTP/1.1" 101 512 '
@@ -128,7 +136,7 @@ def explain(
     options = ExplainOptions(key_log=key_log, log_format=log_format, show=show)
     for event in ExplainRun([str(path) for path in paths], options).events():
         if isinstance(event, Error):
-            raise ValueError(event.message)
+            raise ValueError(event.message)  # noqa: TRY004
         if isinstance(event, ExplainConnection | ExplainVerdict):
             yield event
 

@@ -53,6 +53,8 @@ _MOST_SHOWN = 200
 _BURST_NS = 200_000_000
 _LAST_WORD = 160
 """Bytes of TLS records: a Close frame or a close_notify and its answer are no more."""
+_LEAST_WORD = 31
+"""Bytes of one record that says no more than that the end comes."""
 _AT_ONCE_NS = 1_000_000_000
 
 
@@ -91,7 +93,7 @@ class _Burst:
     def __init__(self, number: int, time_ns: int, idle_ns: int, longest_s: float | None) -> None:
         self.number, self.time_ns, self.idle_ns = number, time_ns, idle_ns
         self.longest_s = longest_s
-        self.size = 0
+        self.size = self.first_size = 0
         self.before_ns: int | None = None
 
 
@@ -510,6 +512,7 @@ class Conversation:
                 burst = self._burst = _Burst(number, time_ns, idle_ns, facts.longest_idle_s)
                 burst.before_ns = self._sides[number].before_ns
             burst.size += len(data)
+            burst.first_size = burst.first_size or len(data)
         layer = self._layers[0]
         alerts = len(layer.alerts)
         layer.data(number, time_ns, data)
@@ -565,14 +568,17 @@ class Conversation:
         if (
             burst is None
             or not facts.encrypted
-            or burst.number != number
+            or (burst.number != number and burst.first_size > _LEAST_WORD)
             or burst.size > _LAST_WORD
             or time_ns - burst.time_ns > _AT_ONCE_NS
         ):
             return
         self._idle_before_ns = burst.idle_ns
         facts.longest_idle_s = burst.longest_s
-        self._sides[number].last_ns = burst.before_ns
+        self._sides[burst.number].last_ns = burst.before_ns
+        facts.ended_s = self._since(burst.time_ns)
+        facts.idle_s = burst.idle_ns / 1e9
+        facts.alerts.append(TlsAlert(self._side(burst.number), facts.ended_s, "encrypted"))
         self._note(
             f"the last {burst.size} bytes, right before the end, were taken for a Close frame or "
             "a TLS alert"

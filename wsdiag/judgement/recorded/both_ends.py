@@ -131,13 +131,16 @@ def _lost(both: BothEnds) -> list[str]:
         came = target.sent if who == "client" else target.received
         if left.reached is None or came.reached is None or left.reached <= came.reached:
             continue
-        if not _was_recording(both, source, target, left.last_byte_s):
-            continue
-        sentences.append(
-            f"{left.reached - came.reached:,} bytes that the {who} sent never reached the "
-            f"{whom}{_in_words(left, came)}: they were lost between {source.source} and "
-            f"{target.source}."
-        )
+        between = f"between {source.source} and {target.source}"
+        said = f"{left.reached - came.reached:,} bytes that the {who} sent"
+        if _was_recording(both, source, target, left.last_byte_s):
+            said += f" never reached the {whom}{_in_words(left, came)}: they were lost {between}."
+        else:
+            said += (
+                f" are not in {target.source}{_in_words(left, came)}, which has no later packet: "
+                f"they were lost {between}, or the recording there had ended."
+            )
+        sentences.append(said)
     return sentences
 
 

@@ -67,6 +67,8 @@ def first_end(facts: ConnectionFacts) -> tuple[Side, float, str] | None:
     """(side, seconds, `close`/`fin`/`rst`) of the first sign of the end; None: there is none."""
     signs: list[tuple[float, Side, str]] = [(c.at_s, c.by, "close") for c in facts.closes[:1]]
     signs += [(end.at_s, end.by, end.kind) for end in facts.ends[:1]]
+    if facts.ends:  # TLS says so first; whoever hears it may well be the first to send its FIN
+        signs += [(alert.at_s, alert.by, "fin") for alert in facts.alerts[:1]]
     if not signs:
         return None
     at_s, side, kind = min(signs, key=lambda sign: sign[0])
@@ -142,7 +144,7 @@ def _open(facts: ConnectionFacts) -> Ending | None:
             "unknown",
             (f"{said} and never acknowledged: the server or something on the way forgot it.",),
         )
-    idle = f", idle for the last {facts.idle_s:.1f} s" if facts.idle_s else ""
+    idle = f", idle for the last {facts.idle_s:.1f} s" if (facts.idle_s or 0) >= 0.05 else ""
     return Ending("open", "unknown", (f"It was open when the recording ended{idle}.",))
 
 

@@ -20,7 +20,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from wsdiag.judgement.products.intermediaries import hops_from_headers, products
 from wsdiag.judgement.recorded.connection import Ending, first_end, judge_connection
@@ -39,7 +39,8 @@ _LEAST_EVENT = 3
 _MOST_KEPT = 20_000
 _MOST_LOGGED = 100_000
 _CLOCKS = ("idle_s", "since_sent_s", "since_received_s")
-_NO_CLOSE = ", no Close frame"
+_NOISE_S, _COINCIDENCE_S, _LEAST_USUAL_S = 0.02, 0.25, 10.0
+_NO_CLOSE, _WITHOUT_CLOSE = ", no Close frame", "without a Close frame"
 _LEAST_CLUSTER, _MOST_CLUSTERS, _BY_CHANCE = 5, 8, 1e-6
 
 
@@ -204,8 +205,60 @@ def _verdict(
     ended = [
         e for e in entries if e.number not in changes and e.trial is not None and _tells(e.trial)
     ]
+    at_once = _at_once(ended)
+    if at_once is not None:
+        if at_once == "event":
+            for entry in ended:
+                said = f"{len(ended)} connections ended within the same second."
+                changes[entry.number] = Change("event", said)
+        return replace(
+            base,
+            verdict="event" if at_once == "event" else None,
+            drop=judged.drop,
+            explanation=(_at_once_words(ended, at_once), *sentences),
+        )
     _change(judged, ended, changes)
     return _with(base, judged, sentences, dark=any(e.dark for e in ended))
+
+
+def _at_once(ended: Sequence[Recorded]) -> Literal["event", "either"] | None:
+    """Whether connections that ended within one second ended by an event; None: by a timer.
+
+    Connections that fell idle within one second end within one second by an idle timeout, too. But
+    a timer's ends are as far apart as the last bytes were, and its idle times are equal; an event's
+    ends are equal. Where both are, a known product's default is still too much of a coincidence.
+    """
+    moments = _spread([e.began + e.age_s for e in ended])
+    if moments > _ONE_MOMENT_S:
+        return None
+    times = [[getattr(e.trial, clock) or 0.0 for e in ended] for clock in _CLOCKS]
+    idle = min(_spread(values) for values in times)
+    if 3 * idle < moments > _NOISE_S:
+        return None
+    if 3 * moments < idle > _NOISE_S:
+        return "event"
+    idle_s = times[0][0]
+    usual = any(
+        p.kind == "idle" and p.default_s and abs(idle_s - p.default_s) < _COINCIDENCE_S
+        for p in products()
+    )
+    return None if usual and idle_s > _LEAST_USUAL_S else "either"
+
+
+def _spread(values: Sequence[float]) -> float:
+    return max(values) - min(values)
+
+
+def _at_once_words(ended: Sequence[Recorded], what: Literal["event", "either"]) -> str:
+    first = min(e.began + e.age_s for e in ended)
+    said = f"{len(ended)} connections ended within one second at {_clock(first)}"
+    if what == "event":
+        return f"{said}: one event, such as a reload, a deploy or a restart."
+    idle_s = ended[0].trial.idle_s if ended[0].trial is not None else None
+    return (
+        f"{said}, all of them {idle_s or 0.0:.1f} s after their last byte: an event or an idle "
+        "timeout; connections that fall idle at different times would tell which."
+    )
 
 
 def _change(verdict: IdleVerdict, entries: Sequence[Recorded], changes: dict[int, Change]) -> None:
@@ -252,7 +305,9 @@ def _with(
 ) -> ExplainVerdict:
     explanation = (*verdict.explanation, *sentences)
     if dark:  # the live judge knows whether a Close frame came; here nobody does
-        explanation = tuple(text.replace(_NO_CLOSE, "") for text in explanation)
+        explanation = tuple(
+            text.replace(_NO_CLOSE, "") for text in explanation if _WITHOUT_CLOSE not in text
+        )
         explanation = (*explanation, "Whether Close frames came first is not known (TLS).")
     return replace(
         base,
