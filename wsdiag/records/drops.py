@@ -62,6 +62,10 @@ def describe_drop(drop: Drop) -> str:
     return words + (f"; {drop.detail}" if drop.detail else "")
 
 
-def drop_predicate(how: DropHow) -> str:
+def drop_predicate(drop: Drop) -> str:
     """An end as what the peer did: `the server` + `ended TCP (FIN) without a Close frame`."""
-    return _PREDICATE[how]
+    said = _PREDICATE[drop.how]
+    if drop.how == "close":
+        return f"{said} {'without a code' if drop.code is None else drop.code}"
+    unclear = drop.how in ("tls-eof", "timeout")  # of FIN and RST there is no more to say
+    return f"{said}: {drop.detail}" if unclear and drop.detail else said

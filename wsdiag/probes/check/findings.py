@@ -6,19 +6,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wsdiag.probes.common.await_pong import PeerClosedError
+from wsdiag.probes.common.drops import drop_of_end
 from wsdiag.records import Status
+from wsdiag.records.drops import drop_predicate
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import SessionEnded
 from wsdiag.transport.stream.ends import StreamEnd
 
 # Close codes with which a server says that what we sent broke a rule.
 _ACCUSES = frozenset({1002, 1003, 1007, 1009, 1010})
-_ENDS = {
-    "fin": "ended TCP (FIN) without a Close frame",
-    "rst": "reset the connection (RST)",
-    "tls-eof": "ended TCP without close_notify or Close frame",
-    "tls-close": "ended TLS without a Close frame",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +75,7 @@ def within(measured_ms: float, limit_s: float | None, detail: str) -> Finding:
 
 def describe_end(end: StreamEnd) -> str:
     """How the server ended a connection, as a sentence's predicate."""
-    return _ENDS.get(end.how, f"ended the connection ({end.how} {end.detail})".replace(" )", ")"))
+    return drop_predicate(drop_of_end(end, 0.0))
 
 
 def interrupted_by(problem: Exception) -> Finding:
