@@ -54,7 +54,7 @@ class ExplainRun:
         self._names, self._options = names, options
         self._open = open_source or _open_file
         parse = None if options.log_format is None else compile_format(options.log_format)
-        self._reading = ReadOptions(options.key_log, parse, options.show)
+        self._reading = ReadOptions(options.key_log, parse, options.show, options.live)
         self._together = Together(names)
         self._pairs = len(names) > 1
         self._number = 0

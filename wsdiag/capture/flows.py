@@ -298,9 +298,17 @@ FlowKey = tuple[bytes, int, bytes, int]
 class FlowTable:
     """All flows that are open. `on_flow` gets each new one, to give it a listener."""
 
-    def __init__(self, on_flow: Callable[[Flow], None], on_over: Callable[[Flow], None]) -> None:
+    def __init__(
+        self,
+        on_flow: Callable[[Flow], None],
+        on_over: Callable[[Flow], None],
+        *,
+        linger: bool = True,
+    ) -> None:
         self._flows: dict[FlowKey, tuple[Flow, int]] = {}
         self._on_flow, self._on_over = on_flow, on_over
+        self._linger = linger
+        """Whether flows that are over stay until `expire`: a RST may answer their last bytes."""
         self.given_up = 0
         """Flows that were ended because there were too many."""
 
@@ -340,7 +348,10 @@ class FlowTable:
             self._on_flow(flow)
             self._flows[key] = found = (flow, 0)
             self._flows[destination, destination_port, source, source_port] = (flow, 1)
-        found[0].segment(found[1], time_ns, seq, ack, flags, window, hop_limit, data, size)
+        flow = found[0]
+        flow.segment(found[1], time_ns, seq, ack, flags, window, hop_limit, data, size)
+        if flow.over and not self._linger:
+            self._remove(flow)
 
     def expire(self, before_ns: int) -> None:
         """End the flows that are over and have been still since then."""

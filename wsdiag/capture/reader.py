@@ -46,18 +46,25 @@ class CaptureReader:
     """One capture file. Iterate for the facts of its connections; `totals` counts the rest."""
 
     def __init__(
-        self, stream: BinaryIO, source: str, *, show: bool = False, key_log: KeyLog | None = None
+        self,
+        stream: BinaryIO,
+        source: str,
+        *,
+        show: bool = False,
+        key_log: KeyLog | None = None,
+        live: bool = False,
     ) -> None:
         self.totals = CaptureTotals()
         self.file = PacketFile(stream)
         self._source, self._show, self._key_log = source, show, key_log
+        self._live = live
         self._done: list[ConnectionFacts] = []
         self._conversations: dict[int, Conversation] = {}
         self._last_ns = 0
 
     def __iter__(self) -> Iterator[ConnectionFacts]:
         """Facts as connections end, then those that were open; never an exception for bad input."""
-        table = FlowTable(self._began, self._over)
+        table = FlowTable(self._began, self._over, linger=not self._live)
         totals, segment = self.totals, table.segment
         secrets = self.file.key_log
         try:

@@ -83,6 +83,8 @@ class ReadOptions:
     key_log: KeyLog | None = None
     parse_log: Callable[[str], LogLine | None] | None = None
     show: bool = False
+    live: bool = False
+    """Connections are given as soon as they are over."""
 
 
 class Source:
@@ -106,7 +108,11 @@ class Source:
         match self.kind:
             case "capture":
                 return CaptureReader(
-                    self.stream, self.name, show=options.show, key_log=options.key_log
+                    self.stream,
+                    self.name,
+                    show=options.show,
+                    key_log=options.key_log,
+                    live=options.live,
                 )
             case "HAR file":
                 return HarReader(self.stream, self.name)

@@ -123,10 +123,12 @@ class ExplainVerdict:
     verdict: Annotated[
         RecordedVerdict | None, "As in `idle.verdict`; null: their ends support none"
     ] = None
-    idle_timeout_s: Annotated[Range | None, "Between which idle times connections were dropped"] = (
-        None
-    )
-    lifetime_s: Annotated[Range | None, "For `lifetime`: the age at which they ended"] = optional()
+    idle_timeout_s: Annotated[
+        Range | None, "Between which idle times connections were dropped, in seconds"
+    ] = None
+    lifetime_s: Annotated[
+        Range | None, "For `lifetime`: the age at which they ended, in seconds"
+    ] = optional()
     drop: Annotated[Drop | None, "How those connections ended"] = None
     recommended_ping_interval_s: Annotated[
         float | None, "A Ping this often is safe, in seconds; null: none is needed, or helps"

@@ -17,8 +17,8 @@ import pytest
 from tests.integration.explain.recording import drained, opened, recorded, text
 from tests.peers.certs import Authority
 from tests.peers.command import Run
-from tests.peers.fleet import Peers
 from tests.peers.netns import Hosts
+from tests.peers.peers import Peers
 from tests.peers.process import popen
 from tests.peers.tools import require_tool
 

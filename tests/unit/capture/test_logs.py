@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.peers.fleet import Peers
 from tests.peers.peer import Peer
+from tests.peers.peers import Peers
 from tests.peers.proxies import launch
 from tests.peers.tools import require_tool
 from tests.unit.capture.growth import assert_linear

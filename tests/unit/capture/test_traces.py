@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 from wsdiag.capture.traces import TraceReader
 from wsdiag.judgement.recorded.connection import judge_connection
 from wsdiag.judgement.recorded.facts import ConnectionFacts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -110,7 +110,8 @@ def show_run(
 ) -> int:
     """Run to the exit code; wsdiag's own records are added to `own`."""
     from wsdiag.capture.own_records import OwnRecord
-    from wsdiag.records import ExplainConnection, ExplainVerdict
+    from wsdiag.records import Error, ExplainConnection, ExplainVerdict
+    from wsdiag.records.explain import ExplainSource
 
     judged, unclean = 0, 0
     output.start()
@@ -119,6 +120,10 @@ def show_run(
             if isinstance(event, OwnRecord):
                 own.append(event.record)
                 continue
+            if inputs.stopped and isinstance(event, Error):
+                continue  # there is less than it takes because we stopped reading
+            if inputs.stopped and isinstance(event, ExplainSource):
+                event = replace(event, broken=None)
             if isinstance(event, ExplainConnection):
                 if not selects(event):
                     continue
@@ -133,7 +138,7 @@ def show_run(
         return ExitCode.OK
     finally:
         output.stop()
-    if run.unreadable:
+    if run.unreadable and not inputs.stopped:
         return ExitCode.USAGE
     if not judged and not run.replayed:
         return ExitCode.INTERRUPTED if inputs.stopped else ExitCode.NO_ANSWER
