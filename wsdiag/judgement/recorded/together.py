@@ -39,6 +39,7 @@ _LEAST_EVENT = 3
 _MOST_KEPT = 20_000
 _MOST_LOGGED = 100_000
 _CLOCKS = ("idle_s", "since_sent_s", "since_received_s")
+_LEAST_CROWD = 20
 _NOISE_S, _COINCIDENCE_S, _LEAST_USUAL_S = 0.02, 0.25, 10.0
 _NO_CLOSE, _WITHOUT_CLOSE = ", no Close frame", "without a Close frame"
 _LEAST_CLUSTER, _MOST_CLUSTERS, _BY_CHANCE = 5, 8, 1e-6
@@ -379,14 +380,16 @@ def _of_ages(
     base: ExplainVerdict, entries: Sequence[Recorded], changes: dict[int, Change]
 ) -> ExplainVerdict:
     """What the ages and moments of a log's connections say, and the log's own flags."""
-    rest = list(entries)
+    # what the proxy itself calls a timeout is neither an event nor a person who left
+    rest = [e for e in entries if e.outcome not in ("idle-timeout", "lifetime")]
     sentences: list[str] = []
     chosen: list[Candidate] = []
     timers = events = 0
     for low, high, count in ages(e.age_s for e in entries):
-        members = [e for e in rest if low <= e.age_s <= high]
+        members = [e for e in entries if low <= e.age_s <= high]
         moments = [e.began + e.age_s for e in members]
-        if max(moments) - min(moments) < 2 * _ONE_MOMENT_S:
+        told = sum(e.outcome in ("idle-timeout", "lifetime") for e in members)
+        if _spread(moments) < 2 * _ONE_MOMENT_S and told * 2 < len(members):
             continue  # they began together and ended together: an event as well as a timer
         timers += count
         span = (
@@ -406,15 +409,16 @@ def _of_ages(
             f"{count} ended within one second at {_clock(first)}: a reload, a deploy or a restart."
         )
         for entry in members:
-            said = f"{count} connections ended within the same second."
-            changes[entry.number] = Change("event", said)
+            if entry.outcome == "unknown":
+                said = f"{count} connections ended within the same second."
+                changes[entry.number] = Change("event", said)
         rest = [e for e in rest if not first <= e.began + e.age_s <= last]
     if sentences and rest:
         sentences.append(
             f"The rest, {len(rest)}, ended as people leave: at no common age or moment."
         )
     elif rest:
-        sentences.append("They ended as people leave: at no common age or moment.")
+        sentences.append(_of_few(rest))
     flags = Counter(e.flags for e in entries if e.flags is not None)
     sentences += [f"The log says of {count}: {words}." for words, count in flags.most_common(6)]
     verdict = _told(entries) or ("event" if events and not timers else None)
@@ -431,6 +435,20 @@ def _of_ages(
         explanation=tuple(sentences),
         advice=advice,
     )
+
+
+def _of_few(entries: Sequence[Recorded]) -> str:
+    """Where no cluster stands out: because there is none, or because there are too few."""
+    values = sorted(e.age_s for e in entries)
+    if len(values) >= LEAST_TRIALS and _spread(values) <= max(0.5, 0.01 * values[0]):
+        return (
+            f"All {len(values)} ended at an age of {values[0]:.1f} to {values[-1]:.1f} s: a timer, "
+            "or they began and ended together."
+        )
+    if len(values) < _LEAST_CROWD:
+        few = "One connection is" if len(values) == 1 else f"{len(values)} connections are"
+        return f"{few} too few to tell a timer from people who leave."
+    return "They ended as people leave: at no common age or moment."
 
 
 def _told(entries: Sequence[Recorded]) -> RecordedVerdict | None:

@@ -44,14 +44,22 @@ class ExplainCsv(CsvRows):
     def __init__(self, terminal: Terminal) -> None:
         super().__init__(terminal, COLUMNS, _row)
 
+        self._begun = False
+
+    def start(self) -> None:
+        """The header comes with the first row: of wsdiag's own records, others are written."""
+
     def handle(self, event: Any) -> None:
         """Write one event; what a source lacks goes to stderr."""
         if isinstance(event, ExplainSource):
             from wsdiag.render.explain.view import log_source
 
             log_source(self._terminal, event)
-        else:
-            super().handle(event)
+            return
+        if not self._begun and isinstance(event, ExplainConnection):
+            super().start()
+            self._begun = True
+        super().handle(event)
 
 
 def _row(event: Any) -> dict[str, Any] | None:
