@@ -21,6 +21,7 @@ from wsdiag.cli.params import (
     read_cookies,
     read_environment,
     read_headers,
+    read_netrc,
     usage_errors,
     values_of,
 )
@@ -61,6 +62,9 @@ class OutputOptions:
     show_secrets: Annotated[bool, _output("--show-secrets", help="Do not mask credentials.")] = (
         False
     )
+    max_time: Annotated[
+        float | None, _route("-m", "--max-time", help="For the whole command.", **DURATION)
+    ] = None
 
     def __post_init__(self) -> None:
         if self.save is not None and self.save.suffix.lower() not in (".svg", ".html", ".txt"):
@@ -93,6 +97,9 @@ class RequestOptions:
         str | None,
         _request("-u", "--user", metavar="USER[:PASSWORD]", help="Basic authentication."),
     ] = None
+    netrc: Annotated[
+        bool, _request("-n", "--netrc", help="User and password from ~/.netrc (or $NETRC).")
+    ] = False
     bearer_env: Annotated[
         str | None,
         _request(
@@ -190,6 +197,7 @@ class RequestOptions:
             "headers": read_headers(self.headers),
             "subprotocols": tuple(self.subprotocols),
             "cookies": read_cookies(self.cookies),
+            "netrc": read_netrc() if self.netrc else (),
             "bearer": read_environment(self.bearer_env, "--bearer-env"),
             "key_password": read_environment(self.key_password_env, "--key-password-env"),
             "resolve": resolve,
