@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wsdiag.render.base.records import to_line, to_record
 
 from tests.unit.capture.growth import assert_linear
 from wsdiag.capture.own_records import is_own, read_records
@@ -42,6 +41,7 @@ from wsdiag.records import (
     Threshold,
     TlsInfo,
 )
+from wsdiag.render.base.ndjson import to_line, to_record
 
 URL = "wss://example.com/chat"
 NOW = datetime(2026, 1, 31, 12, 0, 0, 123456, UTC)
