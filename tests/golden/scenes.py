@@ -171,8 +171,7 @@ PING_SUMMARY = PingSummary(
         {"network": 1, "endpoint": 1},
         (
             "46.1 ms at the median: 45.6 ms network, 0.5 ms endpoint.",
-            "4 outliers over 80 ms: 1 with TCP retransmissions (network), 1 while the endpoint was "
-            "busy.",
+            "2 outliers over 80 ms: 1 caused by TCP retransmissions (network), 1 by the endpoint.",
         ),
     ),
     load=Load(46.1, 310.4, 16 << 20, 1 << 20, ("Pings waited behind 1 MiB of our own data.",)),
@@ -190,28 +189,31 @@ def idle_run(until_s: float) -> Iterator[tuple[float, IdleEvent]]:
 
 def _idle_events() -> Iterator[tuple[float, IdleEvent]]:
     drop = Drop("fin", 60.01)
-    for lane, rung in enumerate(range(30, 125, 5)):
-        yield 0.03 * lane, TrialStarted(EDGE, lane, "idle", float(rung), None, float(rung))
-        idle_s, dropped = min(rung, 60.01), rung > 60
+    for connection, period_s in enumerate(range(30, 125, 5)):
         yield (
-            0.03 * lane + idle_s,
+            0.03 * connection,
+            TrialStarted(EDGE, connection, "idle", float(period_s), None, float(period_s)),
+        )
+        idle_s, dropped = min(period_s, 60.01), period_s > 60
+        yield (
+            0.03 * connection + idle_s,
             IdleTrial(
                 EDGE,
                 "idle",
-                float(rung),
+                float(period_s),
                 None,
                 "dropped" if dropped else "alive",
                 idle_s,
                 drop if dropped else None,
-                lane,
+                connection,
                 idle_s,
-                0.03 * lane,
+                0.03 * connection,
             ),
         )
-    for lane, trial in enumerate(("ping", "pong", "tcp-keepalive"), 19):
-        yield 0.6, TrialStarted(EDGE, lane, trial, None, 20.0, 120.0)  # type: ignore[arg-type]
+    for connection, trial in enumerate(("ping", "pong", "tcp-keepalive"), 19):
+        yield 0.6, TrialStarted(EDGE, connection, trial, None, 20.0, 120.0)  # type: ignore[arg-type]
         for number in range(1, 6):
-            sent = TrialActivity(EDGE, lane, 20.0 * number, "sent", trial)
+            sent = TrialActivity(EDGE, connection, 20.0 * number, "sent", trial)
             if trial != "tcp-keepalive":
                 yield 20.6 * number, sent
     yield (
@@ -231,13 +233,15 @@ VERDICT = IdleVerdict(
     keepalives={"ping": "holds", "pong": "holds", "tcp-keepalive": "drops", "push": "untested"},
     recommended_ping_interval_s=20.0,
     candidates=(
-        Candidate("nginx (http proxy)", "proxy_read_timeout", 60.0, "Server: nginx"),
+        Candidate(
+            "nginx (http proxy)", "proxy_read_timeout", 60.0, "identified by its Server header"
+        ),
         Candidate("AWS ALB", "idle_timeout.timeout_seconds", 60.0),
     ),
     explanation=(
         "Idle connections are dropped after 60 s (FIN, no Close frame).",
         "13 idle connections ended between 59.98 and 60.03 s after their last byte.",
-        "An end without a Close frame comes most likely from something in between.",
+        "A connection cut without a Close frame was most likely cut by something in between.",
     ),
     advice=("Python websockets: connect(…, ping_interval=20, ping_timeout=20)",),
     hops=(Hop("nginx", "Server: nginx/1.22.1"),),

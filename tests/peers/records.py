@@ -16,7 +16,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker
 
 from wsdiag.render.base.ndjson import to_line, to_record
-from wsdiag.render.base.schema import RECORDS, schema_text
+from wsdiag.render.base.schema import PATH, RECORDS
 
 Record = dict[str, Any]
 MARK = '{"schema_version":'
@@ -27,7 +27,7 @@ MOST = 300
 @functools.cache
 def closed_schema() -> dict[str, Any]:
     """The published schema without room for members that it does not name."""
-    schema: dict[str, Any] = json.loads(schema_text())
+    schema: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
     for name, definition in schema["$defs"].items():
         if name != "serve.event":  # its further members depend on the event
             definition["additionalProperties"] = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from wsdiag.judgement.totals import PingTotals
-from wsdiag.units import format_duration
+from wsdiag.units import counted, format_duration
 
 # The usual defaults of servers and clients: a Ping every 20 s, 20 s for its Pong.
 DEFAULT_TIMEOUT_S = 20.0
@@ -44,7 +44,7 @@ def _overtaken(totals: PingTotals) -> str:
     if not totals.overtaken:
         return ""
     return (
-        f"{totals.overtaken} unanswered Ping{'s' * (totals.overtaken > 1)} had a later one "
+        f"{counted(totals.overtaken, 'unanswered Ping')} had a later one "
         "answered: an endpoint may answer only the latest Ping (RFC 6455, 5.5.3), so this is not "
         "necessarily loss. A longer -i tells the two apart."
     )
@@ -57,7 +57,7 @@ def _lost(totals: PingTotals) -> str:
         return ""
     usual_s = (totals.statistics.percentile(50) or 0.0) / 1e3
     return (
-        f"{lost} Ping{'s were' if lost > 1 else ' was'} not answered in time, although the usual "
+        f"{counted(lost, 'Ping was', 'Pings were')} not answered in time, although the usual "
         f"answer took {format_duration(usual_s)}: TCP retransmits lost data; if it stays silent "
         "the connection is broken. Keep ping_interval at 20 s so that clients notice, and let "
         "them reconnect."

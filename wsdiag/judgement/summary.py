@@ -8,6 +8,7 @@ from wsdiag.judgement.advice import advice
 from wsdiag.judgement.totals import PingTotals
 from wsdiag.records import Attribution, Cause, Load, PingSummary, Threshold
 from wsdiag.statistics import RunningStatistics
+from wsdiag.units import counted, format_rough_ms, times
 
 # Up to this much, the difference between the quickest and the usual Pong is not worth a caveat.
 _CERTAIN_MS = 1.0
@@ -19,7 +20,6 @@ _CAUSES: dict[Cause, str] = {
     "queue": "our own queued data (queue)",
     "local": "wsdiag not being scheduled (local)",
 }
-_TIMES = {1: "once", 2: "twice"}
 
 
 def summarise(
@@ -83,13 +83,6 @@ def thresholds(
     )
 
 
-def number(value: float) -> str:
-    """Milliseconds as people write them: `0.12`, `4.8`, `48`, `1203`."""
-    if abs(value) < 1:
-        return f"{value:.2g}"
-    return f"{value:.1f}".removesuffix(".0") if abs(value) < 10 else f"{value:.0f}"
-
-
 def attribute(totals: PingTotals, figures: RunningStatistics, stalled: str = "") -> Attribution:
     """The median's two shares in ms, the causes counted, and the sentences that say it."""
     network, endpoint, split = _split_median(totals.floor_ms, figures)
@@ -119,12 +112,9 @@ def _split_median(
     endpoint = median - network
     sure = median - quickest <= max(_CERTAIN_MS, _CERTAIN_SHARE * median)
     least, most = ("", "") if sure else ("at least ", "at most ")
-    return (
-        network,
-        endpoint,
-        f"{number(median)} ms at the median: {least}{number(network)} ms network, "
-        f"{most}{number(endpoint)} ms endpoint.",
-    )
+    whole, path, rest = (format_rough_ms(part) for part in (median, network, endpoint))
+    split = f"{least}{path} ms network, {most}{rest} ms endpoint"
+    return network, endpoint, f"{whole} ms at the median: {split}."
 
 
 def _outlier_sentence(totals: PingTotals) -> str:
@@ -139,8 +129,8 @@ def _outlier_sentence(totals: PingTotals) -> str:
     if not total:
         return ""
     normal = found.baseline.normal()
-    over = f" over {number(normal.limit_ms)} ms" if normal is not None else ""
-    subject = f"{total} outlier{'s' * (total != 1)}{over}"
+    over = f" over {format_rough_ms(normal.limit_ms)} ms" if normal is not None else ""
+    subject = f"{counted(total, 'outlier')}{over}"
     if len(causes) == 1 and not found.unexplained:
         return f"{subject}, {'all ' * (total != 1)}caused by {next(iter(causes))}."
     parts = [f"{count} by {words}" for words, count in causes.items()]
@@ -159,5 +149,5 @@ def _stall_sentence(totals: PingTotals, stalls: int, longest_ms: float) -> str:
         if totals.clock == "kernel"
         else "round trips of those moments include it"
     )
-    times = _TIMES.get(stalls, f"{stalls} times")
-    return f"wsdiag itself was delayed {times} (worst {number(longest_ms)} ms); {effect}."
+    worst = format_rough_ms(longest_ms)
+    return f"wsdiag itself was delayed {times(stalls)} (worst {worst} ms); {effect}."

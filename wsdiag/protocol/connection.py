@@ -53,7 +53,7 @@ class Connection:
         self.close_sent: tuple[int | None, str] | None = None
         self.close_received: tuple[int | None, str] | None = None
         self.violation: ProtocolViolation | None = None
-        self.cut_off = False
+        self.truncated = False
         """Whether the violation is only that the stream ended inside a frame."""
         self.deflate = deflate
         self.on_frame = on_frame
@@ -112,7 +112,7 @@ class Connection:
         if not cut or concluded:
             return []
         message = f"stream ended inside a frame, after {self._parser.pending} of its bytes"
-        self.cut_off = True
+        self.truncated = True
         self.violation = ProtocolViolation(message, "RFC 6455, 5.2")
         return [Violation(self.violation)]
 

@@ -75,7 +75,7 @@ class PerMessageDeflate:
     def decode(self, data: bytes, *, fin: bool = True, limit: int | None = None) -> bytes:
         """The inflated payload of a frame; `limit` in bytes is for the whole message.
 
-        ProtocolViolation: 1007 for data that is not DEFLATE, 1009 for a message over the limit.
+        Raises ProtocolViolation: 1007 for data that is not DEFLATE, 1009 for too long a message.
         """
         out = self._inflate(data + _TAIL if fin else data, limit)
         self._inflated += len(out)
@@ -196,7 +196,7 @@ def _agree(offer: DeflateOffer, preferences: DeflateOffer) -> tuple[str, PerMess
 
 
 def parse_response(parameters: Parameters, offer: DeflateOffer) -> PerMessageDeflate:
-    """The client's codec for a server's answer; ExtensionError when it does not fit our offer."""
+    """The client's codec for a server's answer. Raises ExtensionError if it is not as offered."""
     answer = _read(parameters, bare_client_bits=False)
     if offer.server_no_context_takeover and not answer.server_no_context_takeover:
         raise ExtensionError("server_no_context_takeover was asked for and not granted")
@@ -232,7 +232,7 @@ def _least(one: int | None, other: int | None) -> int | None:
 
 
 def _read(parameters: Parameters, *, bare_client_bits: bool) -> DeflateOffer:
-    """Parameters as an offer; ExtensionError for unknown, repeated or senseless ones (7.1)."""
+    """Parameters as an offer. Raises ExtensionError for unknown, repeated or invalid ones (7.1)."""
     seen: dict[str, str | None] = {}
     for name, value in parameters:
         if name in seen:

@@ -114,7 +114,12 @@ class HeaderLimiter:
             self._head += data
             end = _BLANK_LINE.search(self._head, start)
             stop = len(self._head) if end is None else end.end()
-            self._judge(start, stop)
+            if self._earlier + stop > MAX_HEAD_BYTES:
+                message = f"headers exceed {MAX_HEAD_BYTES // 1024} KiB"
+                raise HeadError(message, "RFC 9110, 5.4", too_large=True)
+            bad = _FORBIDDEN.search(self._head, start, stop)
+            if bad is not None:
+                raise HeadError(f"byte 0x{bad[0][0]:02x} in a header", "RFC 9110, 5.5")
             data = bytes(self._head[stop:])
             del self._head[stop:]
             if end is None:
@@ -125,12 +130,3 @@ class HeaderLimiter:
                 self._head = bytearray()
             else:
                 self._done = True
-
-    def _judge(self, start: int, stop: int) -> None:
-        if self._earlier + stop > MAX_HEAD_BYTES:
-            message = f"headers exceed {MAX_HEAD_BYTES // 1024} KiB"
-            raise HeadError(message, "RFC 9110, 5.4", too_large=True)
-        bad = _FORBIDDEN.search(self._head, start, stop)
-        if bad is not None:
-            message = f"byte 0x{bad.group()[0]:02x} in a header"
-            raise HeadError(message, "RFC 9110, 5.5")

@@ -35,17 +35,16 @@ class ServerHandshake:
         self.subprotocols = tuple(subprotocols)
         self.trailing = b""
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=2 * MAX_HEAD_BYTES)
-        self._guard = HeaderLimiter()
-        self._request: Request | None = None
+        self._limiter = HeaderLimiter()
 
     def receive(self, data: bytes) -> Request | None:
         """Take bytes; the request once its head is whole.
 
-        A request that asks for no WebSocket is returned with `is_upgrade` False. HandshakeError,
-        with the `reply` to send, for one that asks wrongly or is not HTTP.
+        A request that asks for no WebSocket is returned with `is_upgrade` False. Raises
+        HandshakeError, with the `reply` to send, for one that asks wrongly or is not HTTP.
         """
         try:
-            self._guard.feed(data)
+            self._limiter.feed(data)
             self._http.receive_data(data)
             event = self._http.next_event()
         except HeadError as error:
@@ -58,8 +57,7 @@ class ServerHandshake:
             raise _error("bad-request", message, 400) from None
         if not isinstance(event, h11.Request):
             return None
-        self._request = self._judge(event)
-        return self._request
+        return self._judge(event)
 
     def receive_eof(self) -> None:
         """The stream ended before the request did: raises HandshakeError ("closed-early")."""

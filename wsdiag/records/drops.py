@@ -1,7 +1,7 @@
 """How the end of a connection reads in English, for every table and sentence that names one.
 
 Three forms of one fact: a word or two for a table, a phrase for brackets or after a colon, and a
-predicate for a sentence whose subject is the peer. They stand here, below render, judgement and
+predicate for a sentence whose subject is the peer. They are here, below render, judgement and
 probes, so that the same end reads the same in ping, idle-probe, check and connect.
 """
 

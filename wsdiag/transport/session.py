@@ -192,7 +192,7 @@ class Session:
         return self.stream.write(queued, stamp=stamp)
 
     def ping(self, payload: bytes = b"") -> SendRecord:
-        """Send a Ping; LocalProtocolError when the connection is closing."""
+        """Send a Ping. Raises LocalProtocolError when the connection is closing."""
         self.connection.ping(payload)
         return self._flush()
 

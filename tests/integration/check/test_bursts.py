@@ -17,7 +17,7 @@ from wsdiag.records import CheckResult
 
 async def result_of(url: str) -> CheckResult:
     options = CheckOptions(conformance=True, only=("ping-burst",), timeout_s=2)
-    run = CheckRun([Endpoint(url=url, check=options)], jobs=1, tell=lambda _: None)
+    run = CheckRun([Endpoint(url=url, check=options)], jobs=1, on_progress=lambda _: None)
     (report,) = [report async for report in run.reports()]
     (result,) = report.results
     return result

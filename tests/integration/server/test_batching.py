@@ -50,7 +50,7 @@ def test_a_hundred_messages_in_one_read_leave_in_one_write(ping: bool) -> None:
     async def answer() -> tuple[int, int]:
         stream = Stream(sock)  # type: ignore[arg-type]
         peer = ClientConnection(Server(ServerOptions()), 1, stream, None)
-        stream._sink = peer
+        stream._handler = peer
         peer.set_faults([])
         stream._on_readable()
         loop = asyncio.get_running_loop()

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.judgement.totals import outliers, totals_with
 from wsdiag.judgement.attribution import RoundTrip
-from wsdiag.judgement.summary import attribute, number, summarise, thresholds
+from wsdiag.judgement.summary import attribute, summarise, thresholds
 from wsdiag.judgement.totals import PingTotals
 from wsdiag.records import Attribution
 
@@ -163,10 +163,3 @@ def test_our_own_stalls_are_admitted(
     summary = summarise(URL, totals, {}, 3.0, stalls=stalls, longest_stall_ms=longest_ms)
     assert summary.attribution is not None
     assert summary.attribution.explanation[-1] == sentence
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(0.1234, "0.12"), (4.75, "4.8"), (48.3, "48"), (1203.4, "1203"), (0, "0")]
-)
-def test_numbers_are_as_short_as_they_are_useful(value: float, text: str) -> None:
-    assert number(value) == text

@@ -126,7 +126,7 @@ TABLE: dict[str, Row] = {
         ],
         "idle-timeout",
         {"longest_s": 400.0},
-        says="RST on the next write",
+        says="silent until written to, then RST",
         first=("AWS Network Load Balancer",),
         interval_s=20,
     ),

@@ -60,7 +60,7 @@ def test_no_wait_is_no_detour(timeout: float, slept: list[float]) -> None:
     assert slept == []
 
 
-def test_a_loop_that_need_not_be_punctual_sleeps_as_asyncio_does(slept: list[float]) -> None:
+def test_a_loop_without_hires_timers_sleeps_as_asyncio_does(slept: list[float]) -> None:
     with closing(event_loop(hires=False)) as loop:
         loop.run_until_complete(asyncio.sleep(0.001))
     assert slept == []

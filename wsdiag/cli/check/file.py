@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from wsdiag.cli.check.options import NEEDS_UPGRADE, CheckFlags, RetryFlags, RunFlags, refuse_empty
+from wsdiag.cli.check.options import CheckFlags, RetryFlags, RunFlags, refuse_empty
 from wsdiag.cli.check.toml_lines import Lines, find_lines
 from wsdiag.cli.declare import command
 from wsdiag.cli.options import OutputOptions, RequestOptions
@@ -228,7 +228,11 @@ class _Reader:
 
 def _fitting(defaults: Table, own: Table) -> Table:
     """Defaults without those that make no sense for this endpoint: it refuses, or has no TLS."""
-    out = set(NEEDS_UPGRADE) if "expect-status" in own else set()
+    from wsdiag.probes.check.registry import options_that_need_an_upgrade
+
+    out: set[str] = set()
+    if "expect-status" in own:
+        out |= {flag.removeprefix("--") for flag in options_that_need_an_upgrade()}
     if str(own["url"]).lower().startswith(("ws://", "http://")):
         out.add("cert-days")
     return {key: value for key, value in defaults.items() if key not in out}

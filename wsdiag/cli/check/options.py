@@ -30,21 +30,6 @@ _output = partial(typer.Option, rich_help_panel=OUTPUT)
 
 CheckFormat = Literal["text", "json", "junit", "github"]
 
-NEEDS_UPGRADE = {
-    "max-upgrade": "max_upgrade_s",
-    "max-p95": "max_p95_s",
-    "send": "send",
-    "expect": "expect",
-    "expect-json": "expect_json",
-    "expect-subprotocol": "expect_subprotocol",
-    "expect-extension": "expect_extensions",
-    "require-idle": "require_idle_s",
-    "require-keepalive": "require_keepalive_s",
-    "conformance": "conformance",
-    "adversarial": "adversarial",
-}
-"""Options that make no sense for an endpoint that must refuse, and their attributes."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class RetryFlags:
@@ -196,6 +181,7 @@ class CheckFlags:
             compile_regex,
             parse_statuses,
         )
+        from wsdiag.probes.check.registry import options_that_need_an_upgrade
 
         values = values_of(self)
         with usage_errors("--expect-status"):
@@ -215,12 +201,10 @@ class CheckFlags:
         }
         options = CheckOptions(**values)
         if options.must_refuse:
-            for option, attribute in NEEDS_UPGRADE.items():
-                if getattr(options, attribute) not in (None, False, ()):
-                    message = (
-                        f"--{option} needs a connection, which --expect-status says is refused"
-                    )
-                    raise typer.BadParameter(message, param_hint=f"--{option}")
+            for flag, name in options_that_need_an_upgrade().items():
+                if options.sets(name):
+                    message = f"{flag} needs a connection, which --expect-status says is refused"
+                    raise typer.BadParameter(message, param_hint=flag)
         return options
 
 
@@ -255,10 +239,10 @@ def _message(text: str | None) -> str | bytes | None:
 
 def refuse_empty(options: CheckOptions) -> None:
     """A usage error when no check is left, or none of those that an --only names."""
-    from wsdiag.probes.check.registry import chosen, refuse_idle_patterns
+    from wsdiag.probes.check.registry import chosen, refuse_inapplicable
 
     with usage_errors("--only"):
-        refuse_idle_patterns(options)
+        refuse_inapplicable(options)
     if not chosen(options):
         option = "--only" if options.only else "--skip"
         raise typer.BadParameter("nothing is left to check", param_hint=option)

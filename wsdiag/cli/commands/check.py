@@ -166,7 +166,7 @@ def check_and_show(
     from wsdiag.probes.check.runner import CheckRun
     from wsdiag.probes.check.summary import exit_code
 
-    def tell(progress: Progress) -> None:
+    def on_progress(progress: Progress) -> None:
         if not terminal.quiet:
             label, text = progress.endpoint.label, progress.text
             terminal.log(f"{terminal.text(label)}: {terminal.text(text)}")
@@ -182,5 +182,5 @@ def check_and_show(
         )
         return code if written else code or ExitCode.NO_ANSWER
 
-    run = CheckRun(endpoints, jobs=jobs, tell=tell, tracer=tracer)
+    run = CheckRun(endpoints, jobs=jobs, on_progress=on_progress, tracer=tracer)
     return run_async(judge, on_stop=run.stop)

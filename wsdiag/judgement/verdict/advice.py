@@ -1,7 +1,4 @@
-"""What to set: a Ping interval for the libraries people use, and the directives of candidates.
-
-A line is `where: what`, and the view puts the two into columns; a line without `: ` is a sentence.
-"""
+"""What to set: a Ping interval for the libraries people use, and the directives of candidates."""
 
 from __future__ import annotations
 

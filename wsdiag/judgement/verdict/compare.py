@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wsdiag.judgement.verdict.evidence import Evidence, ended_s
-from wsdiag.judgement.verdict.headline import seconds, span
+from wsdiag.judgement.verdict.headline import span
 from wsdiag.records import IdleTrial, IdleVerdict, Range
+from wsdiag.units import format_seconds
 
 _AT_ONCE_S = 0.5
 
@@ -45,7 +46,7 @@ def _pair(one: IdleVerdict, other: IdleVerdict) -> str:
     if mine is not None and theirs is None and _clears(other, mine):
         return (
             f"{other.url} does not drop idle connections within "
-            f"{seconds(other.tested_up_to_s or 0.0)}, so the cause is {only.format(url=one.url)}."
+            f"{format_seconds(other.tested_up_to_s)}, so the cause is {only.format(url=one.url)}."
         )
     if mine is None and theirs is not None and _clears(one, theirs):
         return (

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from wsdiag.judgement.verdict.classify import Classification
 from wsdiag.judgement.verdict.clocks import CLOCKS, groups
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext, two_way
-from wsdiag.judgement.verdict.headline import ending, seconds
 from wsdiag.judgement.verdict.keepalives import died_in_use, held_interval_s
 from wsdiag.records import KeepaliveOutcome, TrialKind
+from wsdiag.records.drops import drop_phrase
+from wsdiag.units import counted, format_seconds
 
 _NAMES: dict[TrialKind, str] = {
     "ping": "Pings",
@@ -41,10 +42,6 @@ def evidence_sentences(
     ]
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
-
-
 def _counts(found: Classification, evidence: Evidence) -> list[str]:
     survivors = len(evidence.survivors)
     if found.reason == "event" and found.cluster is not None:
@@ -52,16 +49,15 @@ def _counts(found: Classification, evidence: Evidence) -> list[str]:
         first, last = f"{values[0]:.2f}", f"{values[-1]:.2f} s"
         times = last if last.startswith(first) else f"{first} to {last}"
         whose = {"either": "", "sent": "client's ", "received": "endpoint's "}[found.cluster.clock]
-        were = "was" if len(values) == 1 else "were"
-        dropped = f"{_count(len(values), 'idle connection')} {were} dropped"
-        were = "was" if survivors == 1 else "were"
-        rest = f"; {survivors} that {were} probed earlier still answered" if survivors else ""
-        return [f"{dropped}, {times} after the {whose}last byte{rest}."]
+        dropped = counted(len(values), "idle connection was", "idle connections were")
+        earlier = counted(survivors, "that was", "that were")
+        rest = f"; {earlier} probed earlier still answered" if survivors else ""
+        return [f"{dropped} dropped, {times} after the {whose}last byte{rest}."]
     if found.reason == "silent" and found.range is not None:
-        dead = _count(len(evidence.found_dead), "idle connection")
-        low, high = found.range.low, found.range.high or 0.0
-        last = f"after {seconds(low)} one still answered" if low else "none ever answered"
-        return [f"{dead} no longer answered, the first when probed after {seconds(high)}; {last}."]
+        dead = counted(len(evidence.found_dead), "idle connection")
+        low, high = found.range.low, format_seconds(found.range.high)
+        last = f"after {format_seconds(low)} one still answered" if low else "none ever answered"
+        return [f"{dead} no longer answered, the first when probed after {high}; {last}."]
     if found.reason == "alive" and survivors == 1:
         return ["1 idle connection was tried, and stayed open."]
     if found.reason == "alive" and survivors:
@@ -90,14 +86,14 @@ def _disagreement(found: Classification, evidence: Evidence) -> list[str]:
                 "settings."
             )
     if evidence.survivors and idle:
-        longest = max(t.longest_idle_s or 0.0 for t in evidence.survivors)
-        answered = _count(len(evidence.survivors), "idle connection")
+        longest = format_seconds(max(t.longest_idle_s or 0.0 for t in evidence.survivors))
+        answered = counted(len(evidence.survivors), "idle connection")
         sentences.append(
-            f"{answered} answered when probed, the last one after {seconds(longest)} of idleness."
+            f"{answered} answered when probed, the last one after {longest} of idleness."
         )
     drops = [t.drop for t in evidence.dropped() if t.drop is not None]
     if drops:
-        ends = Counter(ending(drop) for drop in drops).most_common(4)
+        ends = Counter(drop_phrase(drop) for drop in drops).most_common(4)
         sentences.append(f"Seen: {', '.join(f'{how} ({n}x)' for how, n in ends)}.")
     codes = {drop.code for drop in drops}
     sentences += [
@@ -126,9 +122,8 @@ def _keepalives(
         elif outcome == "drops":
             sentences.append(f"{subject} did not keep the connection open.")
         else:
-            interval_s = held_interval_s(evidence.of(kind), found.range)
-            timed = interval_s is not None and kind != "push"
-            every = f" every {seconds(interval_s)}" if timed and interval_s is not None else ""
+            interval_s = None if kind == "push" else held_interval_s(evidence.of(kind), found.range)
+            every = "" if interval_s is None else f" every {format_seconds(interval_s)}"
             sentences.append(f"{subject}{every} kept the connection open.")
     if found.verdict != "idle-timeout":
         return sentences
@@ -154,23 +149,23 @@ def _oddities(found: Classification, evidence: Evidence, context: ProbeContext) 
     if found.verdict == "idle-timeout" and found.cluster is not None and found.cluster.outliers:
         read, outliers = CLOCKS[found.cluster.clock], found.cluster.outliers
         times = ", ".join(f"{read(t):.1f}" for t in outliers)
-        sentences.append(f"{_count(len(outliers), 'outlier')} excluded ({times} s).")
+        sentences.append(f"{counted(len(outliers), 'outlier')} excluded ({times} s).")
     late = [t.late_pong_s for t in evidence.found_dead if t.late_pong_s is not None]
     if late:
         sentences.append(
-            f"A Pong came after all, {seconds(min(late))} after its Ping: most likely a device "
-            "that had forgotten the connection picked it up again."
+            f"A Pong came after all, {format_seconds(min(late))} after its Ping: most likely a "
+            "device that had forgotten the connection picked it up again."
         )
     slow = [t.late_pong_s for t in evidence.survivors if t.late_pong_s is not None]
     if slowest_s := max([*slow, context.slow_pong_s]):
         sentences.append(
-            f"Pongs took up to {seconds(slowest_s)}, longer than --pong-timeout, although TCP "
-            "acknowledged the Pings: the endpoint, or what is behind the nearest hop, answers "
+            f"Pongs took up to {format_seconds(slowest_s)}, longer than --pong-timeout, although "
+            "TCP acknowledged the Pings: the endpoint, or what is behind the nearest hop, answers "
             "slowly. Not a drop, but clients with a shorter timeout will disconnect."
         )
     if lost := sum(t.lost_pongs or 0 for t in (*evidence.survivors, *evidence.kept)):
         sentences.append(
-            f"{_count(lost, 'Ping')} got no Pong on connections that answered later ones: an "
+            f"{counted(lost, 'Ping')} got no Pong on connections that answered later ones: an "
             "endpoint may skip Pings that a later one followed (RFC 6455, 5.5.3); one that skips "
             "others is dropped by clients with a Pong timeout."
         )
@@ -178,17 +173,17 @@ def _oddities(found: Classification, evidence: Evidence, context: ProbeContext) 
     smooth = [t.idle_s or 0.0 for t in evidence.survivors if t.retransmits == 0]
     if found.verdict == "no-drop" and len(repeated) > 1 and max([0.0, *smooth]) <= min(repeated):
         sentences.append(
-            f"From {seconds(min(repeated))} on, TCP had to retransmit the first write after the "
-            "idle time before it was answered: most likely a device had forgotten the connection "
-            "and re-created its state."
+            f"From {format_seconds(min(repeated))} on, TCP had to retransmit the first write after "
+            "the idle time before it was answered: most likely a device had forgotten the "
+            "connection and re-created its state."
         )
     if found.verdict in ("no-drop", "kept-busy"):
         for trial in evidence.kept:
             if trial.outcome in ("dropped", "silent"):
-                how = ending(trial.drop) if trial.drop is not None else "unknown"
+                how = drop_phrase(trial.drop) if trial.drop is not None else "unknown"
                 sentences.append(
                     f"One connection with {_NAMES[trial.trial]} was dropped after "
-                    f"{seconds(trial.age_s or 0.0)} ({how}), although idle ones were not."
+                    f"{format_seconds(trial.age_s or 0.0)} ({how}), although idle ones were not."
                 )
     if context.back is not None and evidence.dropped():
         again = "could be opened at once" if context.back else "could not be opened"
@@ -229,13 +224,13 @@ def _caveats(found: Classification, evidence: Evidence, context: ProbeContext) -
         sentences += _lifetime_caveats(found, evidence)
     if evidence.broken and found.reason != "broken":
         sentences.append(
-            f"{_count(len(evidence.broken), 'connection')} ended because the endpoint broke the "
+            f"{counted(len(evidence.broken), 'connection')} ended because the endpoint broke the "
             f"protocol ({evidence.broken[0].violation})."
         )
     if evidence.refused:
-        were = "trial was" if len(evidence.refused) == 1 else "trials were"
+        trials = counted(len(evidence.refused), "trial was", "trials were")
         detail = evidence.refused[0].detail or "no reason"
-        sentences.append(f"{len(evidence.refused)} {were} refused a connection ({detail}).")
+        sentences.append(f"{trials} refused a connection ({detail}).")
     if context.partial:
         sentences.append("The probe was interrupted: this is the verdict so far.")
     return sentences

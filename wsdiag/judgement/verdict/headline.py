@@ -6,16 +6,9 @@ from collections.abc import Mapping
 
 from wsdiag.judgement.verdict.classify import Classification, Reason
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
-from wsdiag.records import Drop, DropHow, KeepaliveOutcome, Range, TrialKind
-
-_ENDS: dict[DropHow, str] = {
-    "fin": "FIN, no Close frame",
-    "rst": "RST, no Close frame",
-    "tls-eof": "TCP ends without TLS close_notify, no Close frame",
-    "rst-on-write": "silently; RST on the next write",
-    "silent": "silently: no event, and no answer afterwards",
-    "timeout": "TCP timed out",
-}
+from wsdiag.records import Drop, KeepaliveOutcome, Range, TrialKind
+from wsdiag.records.drops import drop_phrase
+from wsdiag.units import format_seconds
 
 _OTHERWISE: dict[Reason, str] = {
     "moment": "All connections ended at one moment, whatever their age or idleness: most likely a "
@@ -36,26 +29,12 @@ _OTHERWISE: dict[Reason, str] = {
 }
 
 
-def seconds(value: float) -> str:
-    """Seconds for people: `60 s`, `2.75 s`, `0.25 s`."""
-    return f"{round(value, 2 if value < 10 else 1):g} s"
-
-
 def span(range_: Range) -> str:
     """A range for people: `60 s` when its ends read alike, else `59.8 to 60.4 s`."""
     if range_.high is None:
-        return f"more than {seconds(range_.low)}"
-    low, high = seconds(range_.low), seconds(range_.high)
+        return f"more than {format_seconds(range_.low)}"
+    low, high = format_seconds(range_.low), format_seconds(range_.high)
     return low if low == high else f"{low.removesuffix(' s')} to {high}"
-
-
-def ending(drop: Drop) -> str:
-    """How a drop shows, in brackets after the answer."""
-    if drop.how != "close":
-        return _ENDS[drop.how]
-    code = "without a code" if drop.code is None else str(drop.code)
-    reason = f' "{drop.reason}"' if drop.reason else ""
-    return f"Close frame {code}{reason}"
 
 
 def headline(found: Classification, evidence: Evidence, context: ProbeContext) -> str:
@@ -72,7 +51,7 @@ def headline(found: Classification, evidence: Evidence, context: ProbeContext) -
         case "kept-busy":
             return (
                 "The endpoint never lets a connection idle: it sends something on its own, and the "
-                f"longest quiet time was {seconds(evidence.longest_survived_s)}."
+                f"longest quiet time was {format_seconds(evidence.longest_survived_s)}."
             )
         case "broken":
             rule = next((t.violation for t in evidence.broken), None)
@@ -86,37 +65,38 @@ def _dropped_after(found: Classification) -> str:
     assert found.drop is not None
     assert found.cluster is not None
     values = found.cluster.values
-    typical = seconds(values[len(values) // 2])
+    typical = format_seconds(values[len(values) // 2])
     what = {
         "either": f"Idle connections are dropped after {typical}",
         "sent": f"Connections are dropped {typical} after the client last sent something",
         "received": f"Connections are dropped {typical} after the endpoint last sent something",
     }[found.clock]
-    return f"{what} ({ending(found.drop)})."
+    return f"{what} ({drop_phrase(found.drop)})."
 
 
 def _dropped_silently(found: Classification) -> str:
     assert found.drop is not None
     assert found.range is not None
     low, high = found.range.low, found.range.high or found.range.low
-    between = f"after more than {seconds(low)} and at most {seconds(high)}"
+    between = f"after more than {format_seconds(low)} and at most {format_seconds(high)}"
     if not low:
-        between = f"within {seconds(high)}"
-    return f"Idle connections are dropped {between} ({ending(found.drop)})."
+        between = f"within {format_seconds(high)}"
+    return f"Idle connections are dropped {between} ({drop_phrase(found.drop)})."
 
 
 def _not_dropped(evidence: Evidence, context: ProbeContext) -> str:
     longest_s = evidence.longest_survived_s
+    longest = format_seconds(longest_s)
     if context.partial and not longest_s:
         return "Interrupted before anything could be measured."
     if context.partial and longest_s < 0.98 * context.longest_s:
-        return f"No drop up to {seconds(longest_s)} of idleness; then the probe was interrupted."
-    return f"Idle connections are not dropped within {seconds(longest_s)}."
+        return f"No drop up to {longest} of idleness; then the probe was interrupted."
+    return f"Idle connections are not dropped within {longest}."
 
 
 def _lifetime(found: Classification) -> str:
     assert found.drop is not None
-    age, end = seconds(round(found.drop.at_s, 1)), ending(found.drop)
+    age, end = format_seconds(round(found.drop.at_s, 1)), drop_phrase(found.drop)
     if found.unproven:
         return f"Every connection is dropped after {age}, whatever the client sends ({end})."
     return (
@@ -129,7 +109,7 @@ def likely_cause(found: Classification, kept: Mapping[TrialKind, KeepaliveOutcom
     """Which side of things most likely dropped the connections."""
     if found.verdict not in ("idle-timeout", "lifetime") or found.drop is None:
         return []
-    sentences = [_by_ending(found.drop)]
+    sentences = [_by_drop_phrase(found.drop)]
     tcp = kept.get("tcp-keepalive")
     if found.verdict == "idle-timeout" and tcp == "holds":
         sentences.append(
@@ -144,7 +124,7 @@ def likely_cause(found: Classification, kept: Mapping[TrialKind, KeepaliveOutcom
     return sentences
 
 
-def _by_ending(drop: Drop) -> str:
+def _by_drop_phrase(drop: Drop) -> str:
     match drop.how:
         case "close":
             return (

@@ -13,6 +13,6 @@ read one rule in `rules/`. To add a rule, write one decorated function there: no
 * `runner`    the schedules, time bounds and progress of all endpoints
 * `summary`   from results to counts and the exit code
 
-Imports records, judgement (diagnosis, statistics), transport, protocol, and from probes only
+Imports records, judgement (its diagnosis), statistics, transport, protocol, and from probes only
 `common`. `cli/` turns flags and TOML into `options`, and draws results with `render/check`.
 """

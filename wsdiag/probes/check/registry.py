@@ -52,7 +52,7 @@ def options_that_need_an_upgrade() -> dict[str, str]:
     return found
 
 
-def refuse_idle_patterns(options: CheckOptions) -> None:
+def refuse_inapplicable(options: CheckOptions) -> None:
     """ValueError for an --only that selects nothing with these options, with what it would need.
 
     A check that was named and is left out in silence would count as passed.

@@ -208,10 +208,10 @@ class CheckRun:
         endpoints: Sequence[Endpoint],
         *,
         jobs: int,
-        tell: Callable[[Progress], None],
+        on_progress: Callable[[Progress], None],
         tracer: Tracer | None = None,
     ) -> None:
-        self._runs = [EndpointRun(endpoint, tell, tracer) for endpoint in endpoints]
+        self._runs = [EndpointRun(endpoint, on_progress, tracer) for endpoint in endpoints]
         self._jobs = jobs
         self._tasks: list[asyncio.Task[None]] = []
         self.interrupted = False

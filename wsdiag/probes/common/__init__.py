@@ -2,7 +2,8 @@
 
 * `await_pong`  send a Ping and await its Pong, or await another event; every other end has a name
 * `drops`       how a connection ended, in the records' words
-* `stalls`      when this process itself was held up
+* `phases`      a dial's phases as a record
+* `stalls`      when this process itself did not run
 
 Imports records, transport and protocol; knows none of the probes.
 """

@@ -28,9 +28,9 @@ _HOW: dict[EndKind, DropHow] = {
 }
 
 
-def drop_of_end(end: StreamEnd, at_s: float, *, cut_off: bool = False) -> Drop:
-    """The drop that a stream's end was; `cut_off`: it ended inside a frame."""
-    cut = "a frame was cut off in the middle" if cut_off else None
+def drop_of_end(end: StreamEnd, at_s: float, *, truncated: bool = False) -> Drop:
+    """The drop that a stream's end was; `truncated`: it ended inside a frame."""
+    cut = "a frame was cut off in the middle" if truncated else None
     return Drop(_HOW[end.how], at_s, detail="; ".join(filter(None, (end.detail, cut))) or None)
 
 
@@ -38,8 +38,8 @@ def drop_of(session: Session, end: StreamEnd) -> Drop:
     """The drop that `end` was: a Close frame or a violation explains the end that followed it."""
     at_s = (end.at.mono_ns - session.opened.mono_ns) / 1e9
     connection = session.connection
-    if connection.cut_off:
-        return drop_of_end(end, at_s, cut_off=True)
+    if connection.truncated:
+        return drop_of_end(end, at_s, truncated=True)
     if connection.violation is not None:
         return Drop(
             "close",

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.errors import ProtocolViolation
-from wsdiag.records import Drop, DropHow, Error
+from wsdiag.records import Drop, Error
+from wsdiag.records.drops import short_drop
 from wsdiag.transport.report import DialReport
 from wsdiag.transport.session import CloseOutcome
 from wsdiag.transport.tls import chain
@@ -15,13 +16,6 @@ from wsdiag.transport.tls.values import ChainLink, TlsFacts
 
 CERTIFICATE_WARNING_DAYS = 14
 _OLD_TLS = ("TLSv1", "TLSv1.1", "SSLv3")
-
-_ENDS: dict[DropHow, str] = {
-    "fin": "FIN",
-    "rst": "RST",
-    "tls-eof": "TCP ended without TLS close_notify",
-    "timeout": "TCP timed out",
-}
 
 
 def dial_notes(report: DialReport, *, certificate_refused: bool) -> list[str]:
@@ -138,6 +132,6 @@ def ended_error(url: str, drop: Drop) -> Error:
         url,
         "ping",
         "closed",
-        f"the connection ended without a Close frame ({_ENDS[drop.how]}), {after}{detail}",
+        f"the connection ended without a Close frame ({short_drop(drop)}), {after}{detail}",
         "The server crashed after the upgrade, or a proxy lost its backend: their logs say which.",
     )

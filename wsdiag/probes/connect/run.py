@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from contextlib import suppress
 
 from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.judgement.diagnosis.page_text import readable
 from wsdiag.judgement.products.intermediaries import hops_from_headers
+from wsdiag.probes.common.await_pong import (
+    PeerClosedError,
+    PeerViolationError,
+    await_end,
+    await_pong,
+)
 from wsdiag.probes.common.drops import drop_of
 from wsdiag.probes.common.phases import phases_of
 from wsdiag.probes.connect.notes import (
@@ -18,15 +22,14 @@ from wsdiag.probes.connect.notes import (
     pong_note,
     violation_error,
 )
-from wsdiag.protocol.errors import LocalProtocolError
-from wsdiag.protocol.events import Pong, Violation
-from wsdiag.records import ChainLink, CloseInfo, ConnectResult, Error, HttpInfo, TcpFacts, TlsInfo
+from wsdiag.protocol.events import Event, Pong
+from wsdiag.records import CloseInfo, ConnectResult, Error, HttpInfo, TcpFacts, TlsInfo
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.session import Session, SessionEnded
 from wsdiag.transport.stream.ends import StreamEnd
-from wsdiag.transport.stream.stamps import SendRecord, now, round_trip_ns
+from wsdiag.transport.stream.stamps import now
 from wsdiag.transport.tls.values import TlsFacts
 from wsdiag.transport.trace import Tracer
 
@@ -61,13 +64,22 @@ async def _use(
     notes: list[str] = []
     error: Error | None = None
     ping_ms: float | None = None
+    others: set[type[Event]] = set()
     try:
-        ping_ms, others = await _first_ping(session, ping_timeout_s)
+        ping_ms = await await_pong(
+            session, ping_timeout_s, on_other=lambda event: others.add(type(event))
+        )
         if ping_ms is None:
-            notes.append(pong_note(ping_timeout_s, others=others))
+            notes.append(pong_note(ping_timeout_s, others=Pong in others))
+    except PeerClosedError:
+        end = await await_end(session, ping_timeout_s)
+        still_open = StreamEnd("timeout", "TCP stayed open", now())
+        error = ended_error(url, drop_of(session, end or still_open))
     except SessionEnded as ended:
         error = ended_error(url, drop_of(session, ended.end))
-    if connection.cut_off and session.ended is not None:
+    except PeerViolationError:
+        pass
+    if connection.truncated and session.ended is not None:
         error = ended_error(url, drop_of(session, session.ended))
     elif connection.violation is not None:
         error = violation_error(url, connection.violation)
@@ -86,30 +98,6 @@ async def _use(
         close_ms=close_ms,
         close=CloseInfo(outcome.code, outcome.reason, outcome.clean, outcome.tcp_ended_by),
     )
-
-
-async def _first_ping(session: Session, timeout_s: float) -> tuple[float | None, bool]:
-    """(the first round trip in ms or None, whether Pongs came that were no answer to it).
-
-    Raises SessionEnded when the server leaves instead.
-    """
-    payload, others = os.urandom(8), False
-    sent: SendRecord | None = None
-    with suppress(LocalProtocolError):  # a Close came with the upgrade: its event is to be read
-        sent = session.ping(payload)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(timeout_s):
-            # After a Close there is TCP's end to wait for, which receive() raises.
-            while (received := await session.receive()) is not None:
-                event = received.event
-                if isinstance(event, Violation):
-                    return None, others
-                if sent is not None and isinstance(event, Pong) and event.payload == payload:
-                    return round_trip_ns(sent, received.at)[0] / 1e6, others
-                others = others or isinstance(event, Pong)
-    if session.connection.close_received is not None:
-        raise SessionEnded(StreamEnd("timeout", "TCP stayed open", now()))
-    return None, others
 
 
 def _result(
@@ -156,7 +144,6 @@ def _http(report: DialReport, *, failed: bool) -> HttpInfo | None:
 def _tls(tls: TlsFacts | None) -> TlsInfo | None:
     if tls is None:
         return None
-    links = tls.chain
     return TlsInfo(
         version=tls.version,
         cipher=tls.cipher,
@@ -167,9 +154,7 @@ def _tls(tls: TlsFacts | None) -> TlsInfo | None:
         not_after=tls.not_after,
         expires_in_days=tls.expires_in_days,
         verified=tls.verified,
-        chain=None
-        if links is None
-        else tuple(ChainLink(x.subject, x.issuer, x.not_before, x.not_after) for x in links),
+        chain=tls.chain,
     )
 
 

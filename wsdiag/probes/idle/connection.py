@@ -44,9 +44,9 @@ class TrialConnection:
         return 0.0 if report is None else report.phases_ms.get("upgrade", 0.0) / 1e3
 
     @property
-    def cut_off(self) -> bool:
+    def truncated(self) -> bool:
         """Whether the stream ended inside a frame, which is no more than an end."""
-        return self.session.connection.cut_off
+        return self.session.connection.truncated
 
     def acknowledged(self) -> bool | None:
         """Whether TCP has acknowledged all that was sent; None where it does not tell."""

@@ -10,12 +10,18 @@ from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.judgement.products.intermediaries import hops_from_headers
 from wsdiag.judgement.verdict.evidence import ProbeContext
 from wsdiag.judgement.verdict.judge import judge
+from wsdiag.probes.common.await_pong import (
+    PeerClosedError,
+    PeerViolationError,
+    await_event,
+    await_pong,
+)
 from wsdiag.probes.idle.context import RoundContext
 from wsdiag.probes.idle.plan import TrialPlan, plan_refinement, plan_round
 from wsdiag.probes.idle.round import Round
 from wsdiag.probes.idle.state import LivenessCheck
 from wsdiag.protocol.errors import LocalProtocolError
-from wsdiag.protocol.events import Pong
+from wsdiag.protocol.events import Event, Pong
 from wsdiag.records import IdleTrial
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
@@ -136,43 +142,28 @@ class EndpointProbe:
 
 async def learn_how_to_check(control: Session, context: RoundContext) -> None:
     """Find out on the control connection what this endpoint answers, and close it."""
-    facts, send = context.facts, context.facts.options.send
+    facts, options = context.facts, context.facts.options
+
+    def count_pongs(event: Event) -> None:
+        facts.other_pongs += isinstance(event, Pong)
+
     try:
-        if await _answered(control, context, None):
-            facts.answers_pings = True
+        rtt_ms = await await_pong(control, options.pong_timeout_s, on_other=count_pongs)
+        if rtt_ms is not None:
+            facts.pong_received(rtt_ms / 1e3, in_use=True)
         else:
             if facts.answers_pings is None:
                 facts.answers_pings = False
-            if send is not None:
-                facts.echoes = await _answered(control, context, send)
-    except (SessionEnded, LocalProtocolError):
+            if options.send is not None:
+                check = LivenessCheck(context.clock.now_s(), 0.0, b"", options.expect)
+                control.send_text(options.send, stamp=False)
+                answer = await await_event(control, check.matches, options.pong_timeout_s)
+                facts.echoes = answer is not None
+    except (SessionEnded, PeerClosedError, PeerViolationError, LocalProtocolError):
         pass  # it ended before it could answer: the trials will show what becomes of connections
     finally:
         context.changed.set()
         await control.close(1000, timeout=_CLOSE_S)
-
-
-async def _answered(control: Session, context: RoundContext, text: str | None) -> bool:
-    """Whether a message, or for None a Ping, is answered. Raises SessionEnded."""
-    clock, facts, options = context.clock, context.facts, context.facts.options
-    sent_s = clock.now_s()
-    check = LivenessCheck(sent_s, 0.0, b"wsdiag control" if text is None else b"", options.expect)
-    if text is None:
-        control.ping(check.payload)
-    else:
-        control.send_text(text, stamp=False)
-    while (left_s := sent_s + options.pong_timeout_s - clock.now_s()) > 0:
-        received = await control.receive(left_s)
-        if received is None:
-            break
-        if check.matches(received.event):
-            if text is None:
-                at_s = clock.since_start_s(received.at.mono_ns)
-                facts.pong_received(at_s - sent_s, in_use=True)
-            return True
-        if text is None and isinstance(received.event, Pong):
-            facts.other_pongs += 1
-    return False
 
 
 async def _reachable(url: str, options: DialOptions) -> bool:

@@ -209,14 +209,14 @@ class Trial:
             self._dropped(Drop("close", round(at_s, 3), code=event.code, reason=event.reason))
         elif not isinstance(event, Violation):
             self._show(at_s, "received", self.state.received(event, at_s))
-        elif not self._open.cut_off:  # else the stream's end follows
+        elif not self._open.truncated:  # else the stream's end follows
             self.state.violation = event.error.message
         self._wake.set()
 
     def _ended(self, end: StreamEnd) -> None:
         if end.how != "local":
             at_s = round(self._open.since_upgrade_s(end.at.mono_ns), 3)
-            self._dropped(drop_of_end(end, at_s, cut_off=self._open.cut_off))
+            self._dropped(drop_of_end(end, at_s, truncated=self._open.truncated))
 
     def _dropped(self, drop: Drop) -> None:
         state, clock = self.state, self._context.clock

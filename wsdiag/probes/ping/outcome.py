@@ -9,23 +9,6 @@ from wsdiag.records import PingSummary
 from wsdiag.units import format_duration
 
 
-def measured(summaries: Sequence[PingSummary]) -> bool:
-    """Whether the fate of any Ping, or of a connection, is known."""
-    return any(s.received or s.lost or s.drops for s in summaries)
-
-
-def usable(summary: PingSummary, *, count: int | None = None, reconnect: bool = False) -> bool:
-    """Whether it answered (`count` times, if given) and stayed connected, or may be replaced."""
-    if not summary.received or (summary.drops and not reconnect):
-        return False
-    return count is None or summary.received >= count
-
-
-def limits_hold(summaries: Sequence[PingSummary]) -> bool:
-    """Whether every limit that was asked for holds."""
-    return all(limit.ok for s in summaries for limit in s.thresholds)
-
-
 def ping_exit_code(
     summaries: Sequence[PingSummary],
     *,
@@ -38,12 +21,24 @@ def ping_exit_code(
 
     With several URLs the most serious wins: a missing answer before a broken limit.
     """
-    if interrupted and not measured(summaries):
+    if interrupted and not any(s.received or s.lost or s.drops for s in summaries):
         return ExitCode.INTERRUPTED
     wanted = None if interrupted or deadline is None else count
-    if not summaries or not all(usable(s, count=wanted, reconnect=reconnect) for s in summaries):
+    if not summaries or not all(is_usable(s, wanted, reconnect=reconnect) for s in summaries):
         return ExitCode.NO_ANSWER
     return ExitCode.OK if limits_hold(summaries) else ExitCode.LIMIT_BROKEN
+
+
+def is_usable(summary: PingSummary, wanted: int | None, *, reconnect: bool) -> bool:
+    """Whether it answered (`wanted` times, if given) and stayed connected, or was reconnected."""
+    if not summary.received or (summary.drops and not reconnect):
+        return False
+    return wanted is None or summary.received >= wanted
+
+
+def limits_hold(summaries: Sequence[PingSummary]) -> bool:
+    """Whether every limit that was asked for holds."""
+    return all(limit.ok for s in summaries for limit in s.thresholds)
 
 
 def shortfalls(

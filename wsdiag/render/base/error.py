@@ -22,7 +22,7 @@ def error_lines(error: Error) -> list[Text]:
 
 
 def hint_lines(hint: str | None, indent: str = "") -> list[Text]:
-    """`hint:` and what to change; further lines of a hint stand under its first."""
+    """`hint:` and what to change; further lines of a hint are indented under its first."""
     if not hint:
         return []
     first, *more = hint.splitlines()

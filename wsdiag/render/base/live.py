@@ -5,7 +5,7 @@ on the event loop that would hold back the next Ping. A thread blocks alone. Wha
 interpreter lock, which a drawing thread keeps for one switch interval at most: it is shortened to a
 millisecond while a view is up. The loop hands events over by appending to a deque and never waits.
 
-Why the alternate screen: on a resize terminals reflow what stands on the normal one, and a view
+Why the alternate screen: on a resize terminals reflow what is on the normal one, and a view
 that is drawn over its own lines tears. Each frame is one write, and marked as such for terminals
 that can present it at once (synchronized output).
 """

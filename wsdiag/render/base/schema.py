@@ -12,7 +12,6 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import Field, fields, is_dataclass
 from datetime import datetime
-from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -21,6 +20,7 @@ from wsdiag.records import SCHEMA_VERSION
 from wsdiag.records.every import RECORDS
 
 PATH = Path(__file__).with_name("schema.json")
+"""What `wsdiag --json-schema` prints."""
 DOCUMENT = Path(__file__).parents[3] / "docs" / "json.md"
 MARKER = "<!-- From here on generated from the code: just generate -->\n"
 
@@ -33,12 +33,6 @@ _PLAIN = {
     float: "number",
     type(None): "null",
 }
-
-
-def schema_text() -> str:
-    """The published schema, as `wsdiag --json-schema` prints it."""
-    # not from PATH: in a zip file that is no file
-    return files("wsdiag.render.base").joinpath("schema.json").read_text("utf-8").rstrip("\n")
 
 
 # -- dataclasses to JSON Schema ------------------------------------------------------------------

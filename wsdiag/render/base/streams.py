@@ -34,7 +34,7 @@ class SafeStream:
         return len(text)
 
     def flush(self) -> None:
-        """Flush the stream beneath."""
+        """Flush the underlying stream."""
         try:
             self._stream.flush()
         except BrokenPipeError:
@@ -46,7 +46,7 @@ class SafeStream:
         return not self._stream.closed and self._stream.isatty()
 
     def fileno(self) -> int:
-        """The descriptor beneath; OSError where there is none."""
+        """The stream's file descriptor; OSError where it has none."""
         return self._stream.fileno()
 
     def carries(self, text: str) -> bool:

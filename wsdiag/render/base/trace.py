@@ -1,4 +1,4 @@
-"""What crossed the wire, one line a phase, a header or a frame: for `-v` and for `--trace FILE`."""
+"""What crossed the wire, a line per phase, header or frame: for `-v` and for `--trace FILE`."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ def annotation_lines(results: Sequence[CheckResult], summary: CheckSummary) -> l
     errors = [r for r in results if r.status == "fail" or r.unmeasured]
     warnings = [r for r in results if r.status == "warn"]
     return [
-        *(_command("error", _title(result), _told(result)) for result in errors),
-        *(_command("warning", _title(result), _told(result)) for result in warnings),
+        *(_command("error", _title(result), _message(result)) for result in errors),
+        *(_command("warning", _title(result), _message(result)) for result in warnings),
         _command("notice", "wsdiag check", _counts(summary)),
     ]
 
@@ -31,7 +31,7 @@ def annotation_lines(results: Sequence[CheckResult], summary: CheckSummary) -> l
 def step_summary(results: Sequence[CheckResult], summary: CheckSummary) -> str:
     """Markdown for the file that GITHUB_STEP_SUMMARY names, at most 900 kB; cleaned input.
 
-    What needs attention stands first, everything folded away beneath it.
+    What needs attention comes first, everything else is folded away below.
     """
     odd = [r for r in results if r.status in ("fail", "warn") or r.unmeasured]
     lines = [f"### wsdiag check: {_counts(summary)}", "", *_tables(odd)]
@@ -68,7 +68,7 @@ def _mark(result: CheckResult) -> str:
     return "⚠️ not measured" if result.unmeasured else _MARKS[result.status]
 
 
-def _told(result: CheckResult) -> str:
+def _message(result: CheckResult) -> str:
     said = "not measured: " + _said(result) if result.unmeasured else _said(result)
     return said + (f"\n{result.why}" if result.why else "")
 

@@ -15,9 +15,9 @@ _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit_xml(results: Sequence[CheckResult], *, began: datetime, hostname: str) -> str:
-    """One suite an endpoint, one case a check; what was not measured is an error.
+    """One suite per endpoint, one case per check; what was not measured is an error.
 
-    A warning passes; its text stands in the suite's system-out. `results` are cleaned, `began` is
+    A warning passes; its text is in the suite's system-out. `results` are cleaned, `began` is
     in UTC. The text ends with a line end.
     """
     root = ET.Element("testsuites")
@@ -59,7 +59,7 @@ def _suite(root: ET.Element, number: int, label: str, results: Sequence[CheckRes
     for result in results:
         _case(suite, result)
     # Apache Ant's schema has no system-out inside a case, and wants both at the end of a suite
-    warnings = [f"{r.id}: warning: {_account(r)}\n" for r in results if r.status == "warn"]
+    warnings = [f"{r.id}: warning: {_details(r)}\n" for r in results if r.status == "warn"]
     ET.SubElement(suite, "system-out").text = _legal("\n".join(warnings))
     ET.SubElement(suite, "system-err")
     return suite
@@ -78,16 +78,16 @@ def _case(suite: ET.Element, result: CheckResult) -> None:
     if result.status == "fail":
         message = _legal(result.detail or "failed")
         failure = ET.SubElement(case, "failure", {"message": message, "type": _legal(result.id)})
-        failure.text = _legal(_account(result))
+        failure.text = _legal(_details(result))
     elif result.unmeasured:
         said = _legal(f"not measured: {result.detail}")
         error = ET.SubElement(case, "error", {"message": said, "type": _legal(result.id)})
-        error.text = _legal(_account(result))
+        error.text = _legal(_details(result))
     elif result.status == "skip":
         ET.SubElement(case, "skipped", {"message": _legal(result.detail or "skipped")})
 
 
-def _account(result: CheckResult) -> str:
+def _details(result: CheckResult) -> str:
     parts = [
         result.detail,
         f"measured: {result.measured}" if result.measured is not None else "",

@@ -14,7 +14,7 @@ from wsdiag.records import ChainLink, ConnectResult, HttpInfo, Phases, TcpFacts,
 from wsdiag.render.base.error import hint_lines
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
 from wsdiag.render.base.terminal import Terminal
-from wsdiag.render.connect.waterfall import Waterfall, phases_of
+from wsdiag.render.connect.waterfall import Waterfall, phase_bars
 from wsdiag.units import counted, format_ms
 
 _BODY_LINES = 8
@@ -55,7 +55,7 @@ def connect_view(
     if quiet:
         return Group(*parts)
     failed = result.error.phase if result.error else None
-    bars = phases_of(result.phases, failed)
+    bars = phase_bars(result.phases, failed)
     if bars:
         parts += [Text(), Waterfall(bars, failed, glyphs)]
     facts = Table.grid(padding=(0, 2, 0, 0))

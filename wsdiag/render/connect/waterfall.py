@@ -26,33 +26,26 @@ _NAME, _FIGURE, _WIDEST = 10, 10, 100
 
 
 @dataclass(frozen=True, slots=True)
-class Phase:
+class PhaseBar:
     """One bar; `took_ms` None: the phase began and failed."""
 
     name: str
     took_ms: float | None
 
 
-def phases_of(phases: Phases, failed: str | None = None) -> list[Phase]:
-    """The phases that happened, in their order, and the one that failed behind them."""
-    names = [field.name for field in fields(phases) if field.name != "total_ms"]
-    bars = [
-        Phase(name.removesuffix("_ms"), getattr(phases, name))
-        for name in names
-        if getattr(phases, name) is not None
-    ]
-    if failed is not None and failed in _STYLES:
-        bars = [bar for bar in bars if bar.name != failed] + [
-            Phase(failed, getattr(phases, f"{failed}_ms"))
-        ]
-    return bars
+def phase_bars(phases: Phases, failed: str | None = None) -> list[PhaseBar]:
+    """The phases that happened, in their order, and the one that failed last."""
+    took = {field.name: getattr(phases, field.name) for field in fields(phases)}
+    names = [name for name in _STYLES if took[f"{name}_ms"] is not None and name != failed]
+    names += [failed] if failed in _STYLES else []
+    return [PhaseBar(name, took[f"{name}_ms"]) for name in names]
 
 
 @dataclass(frozen=True, slots=True)
 class Waterfall:
     """Draws phases; `failed` names the one that ended it."""
 
-    phases: Sequence[Phase]
+    phases: Sequence[PhaseBar]
     failed: str | None = None
     glyphs: Glyphs = UNICODE
 
@@ -66,7 +59,7 @@ class Waterfall:
             begin += phase.took_ms or 0
 
     def _row(
-        self, phase: Phase, begin: float, total: float, room: int, decimals: int
+        self, phase: PhaseBar, begin: float, total: float, room: int, decimals: int
     ) -> Iterator[Segment]:
         bad = phase.name == self.failed
         style = _BAD if bad else _STYLES[phase.name]

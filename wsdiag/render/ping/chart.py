@@ -74,7 +74,7 @@ class LatencyChart:
     dots: Dots = "braille"
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        # in a picture Braille may come from another font than blanks: each run has to stand alone
+        # in a picture Braille may come from another font than blanks: each run is its own segment
         for line in self.lines(options.max_width, joined=False):
             yield from line
             yield Segment.line()
@@ -241,7 +241,7 @@ class _Drawing:
                 yield walls.get(column, blank)
 
     def _time_axis(self, gutter: int) -> list[list[Segment]]:
-        """The axis line, in which losses are marked, and the labels beneath."""
+        """The axis line, in which losses are marked, and the labels below."""
         glyphs, plot = self.chart.glyphs, self.canvas.columns
         places = self._time_labels(plot)
         line = [glyphs.axis_tick if column in places else glyphs.rule for column in range(plot)]

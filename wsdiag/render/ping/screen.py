@@ -1,4 +1,4 @@
-"""`ping` on a terminal: a chart that scrolls, figures beside it, what happened beneath it."""
+"""`ping` on a terminal: a chart that scrolls, figures beside it, notable events below."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ class Buckets:
 
 
 class RoundTripFigures:
-    """What the panel shows of a run so far, by the definitions of the summary beneath it.
+    """What the panel shows of a run so far, by the definitions of the summary.
 
     Percentiles are of all round trips, exact (8 bytes each), so that the panel's last figures are
     the summary's: two estimates of one thing on one screen would only raise questions.

@@ -62,13 +62,14 @@ async def dial(
         raise DialError(
             "usage", "url", "bad-url", error.message, report, position=error.position
         ) from None
+    _load_modules(target, options)
     return await _Dial(target, options, report, tracer, timestamps).run(auto_pong)
 
 
 def _load_modules(target: Target, options: DialOptions) -> None:
     """Import what not every dial needs before a clock runs: its time is not the network's."""
     if target.secure:
-        from wsdiag.transport.dial import secure  # noqa: F401
+        from wsdiag.transport.dial import fallback_probes, secure  # noqa: F401
     if options.compression:
         from wsdiag.protocol import deflate  # noqa: F401
     if options.proxy or any(name.lower().endswith("_proxy") for name in os.environ):
@@ -115,7 +116,6 @@ class _Dial:
         """Open the target, or with -L the one that it redirects to."""
         report = self._report
         while True:
-            _load_modules(self._target, self._options)
             try:
                 return await self._open(auto_pong)
             except DialError as error:
@@ -132,6 +132,7 @@ class _Dial:
             report.url, report.phases_ms = self._target.url, {}
             report.status, report.reason, report.headers, report.body = None, "", (), b""
             report.address = report.proxy = report.proxy_why = report.tls = None
+            _load_modules(self._target, self._options)
 
     async def _open(self, auto_pong: bool) -> Session:
         try:

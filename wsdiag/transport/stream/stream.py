@@ -13,9 +13,10 @@ with its transitions as a table (`ends.py`):
 
     OPEN --half_close--> HALF_CLOSED --close--> CLOSING --queue empty, or 5 s--> CLOSED
 
-and `reset` or `close_silently` from any of them to CLOSED at once. Both ends are independent, and
-each may come first. When we close, the handler is notified as well (`local`), but later, from the
-event loop: whoever closes is often in the middle of iterating over what it received.
+where `close` may come without a `half_close` before it, and `reset` or `close_silently` lead from
+any state to CLOSED at once. The two ends are independent: either may come first. When we close,
+the handler is notified as well (`local`), but later, from the event loop: whoever closes is often
+in the middle of iterating over what it received.
 
 *Reading* is on while three things hold: we have not closed, the peer's side has not ended, and
 nobody asked for a pause. `_watch_input` is called wherever one of them changes. A pause is how
@@ -321,11 +322,6 @@ class Stream:
     def tls(self) -> TlsLayer | None:
         """The TLS layer, when there is one."""
         return None if self._tls is None else self._tls.layer
-
-    @property
-    def closed(self) -> bool:
-        """Whether the socket is closed, or will be once the queue is empty."""
-        return self._state in (StreamState.CLOSING, StreamState.CLOSED)
 
     @property
     def half_closed(self) -> bool:

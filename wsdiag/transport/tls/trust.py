@@ -124,8 +124,10 @@ def load_chain(
 def _cert_problem(
     error: Exception, cert: Path, key: Path | None, password: str | None, ask: str
 ) -> tuple[str, bool]:
-    """What is wrong with the user's files, where OpenSSL names its own sources; and whether it is
-    the key's password."""
+    """What is wrong with the user's files, and whether it is the key's password.
+
+    OpenSSL's own messages name its source files.
+    """
     if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
         return "the key does not belong to the certificate", False
     if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):

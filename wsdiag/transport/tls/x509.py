@@ -135,26 +135,24 @@ def _extensions(optional_fields: list[Element]) -> dict[str, bytes]:
     return found
 
 
+def _sequence(value: bytes | None) -> list[Element]:
+    """The elements of a SEQUENCE; [] without a value."""
+    return [] if value is None else _elements(_elements(value)[0][1])
+
+
 def _sans(extensions: dict[str, bytes]) -> tuple[str, ...]:
     """The names in the subjectAltName extension (RFC 5280, 4.2.1.6); () without one."""
-    value = extensions.get(_SUBJECT_ALT_NAME)
-    if value is None:
-        return ()
-    names = (_general_name(name) for name in _elements(_elements(value)[0][1]))
+    names = map(_general_name, _sequence(extensions.get(_SUBJECT_ALT_NAME)))
     return tuple(name for name in names if name is not None)
 
 
 def _purposes(extensions: dict[str, bytes]) -> tuple[str, ...]:
-    value = extensions.get(_EXTENDED_KEY_USAGE)
-    if value is None:
-        return ()
-    oids = (_oid(data) for _, data in _elements(_elements(value)[0][1]))
+    oids = (_oid(data) for _, data in _sequence(extensions.get(_EXTENDED_KEY_USAGE)))
     return tuple(_PURPOSES.get(oid, oid) for oid in oids)
 
 
 def _issuer_url(extensions: dict[str, bytes]) -> str | None:
-    value = extensions.get(_AUTHORITY_INFO_ACCESS)
-    for _, description in _elements(_elements(value)[0][1]) if value is not None else ():
+    for _, description in _sequence(extensions.get(_AUTHORITY_INFO_ACCESS)):
         (_, method), (tag, location) = _elements(description)
         if _oid(method) == _CA_ISSUERS and tag == 0x86:
             return location.decode("ascii", "replace")

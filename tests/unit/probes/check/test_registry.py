@@ -12,7 +12,7 @@ from wsdiag.probes.check.registry import (
     ALL,
     chosen,
     options_that_need_an_upgrade,
-    refuse_idle_patterns,
+    refuse_inapplicable,
     refuse_unknown,
 )
 from wsdiag.probes.check.rules.survival import keepalive_span_s
@@ -71,9 +71,9 @@ def test_unknown_patterns_are_refused_with_the_nearest() -> None:
 def test_a_check_that_was_named_is_not_left_out_in_silence(
     options: CheckOptions, said: str
 ) -> None:
-    refuse_idle_patterns(CheckOptions(only=("ping", "conn*")))
+    refuse_inapplicable(CheckOptions(only=("ping", "conn*")))
     with pytest.raises(ValueError, match=said):
-        refuse_idle_patterns(options)
+        refuse_inapplicable(options)
 
 
 def test_keepalive_is_watched_long_enough() -> None:

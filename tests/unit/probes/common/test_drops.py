@@ -58,6 +58,6 @@ def test_every_error_of_a_socket(number: int, how: DropHow) -> None:
 def test_a_cut_frame_is_told() -> None:
     end = StreamEnd("fin", "", Arrival(0))
     assert drop_of_end(end, 0.0).detail is None
-    assert drop_of_end(end, 0.0, cut_off=True).detail == "a frame was cut off in the middle"
-    cut = drop_of_end(StreamEnd("rst", "reset", Arrival(0)), 0.0, cut_off=True)
+    assert drop_of_end(end, 0.0, truncated=True).detail == "a frame was cut off in the middle"
+    cut = drop_of_end(StreamEnd("rst", "reset", Arrival(0)), 0.0, truncated=True)
     assert cut.detail == "reset; a frame was cut off in the middle"

@@ -16,14 +16,16 @@ from wsdiag.protocol.codes import Opcode
 from wsdiag.records import IdleTrial, Phases, PingReply, PingStart, ServeEvent
 from wsdiag.render.base.ndjson import timestamp, to_line, to_record
 from wsdiag.render.base.redact import Redactor
-from wsdiag.render.base.schema import DOCUMENT, MARKER, build_markdown, build_schema, schema_text
+from wsdiag.render.base.schema import DOCUMENT, MARKER, PATH, build_markdown, build_schema
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.base.trace import TraceWriter
 from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced
 
 
 def test_the_published_schema_is_what_the_dataclasses_say() -> None:
-    assert json.loads(schema_text()) == build_schema(), "run: python -m wsdiag.render.base.schema"
+    assert json.loads(PATH.read_text(encoding="utf-8")) == build_schema(), (
+        "run: python -m wsdiag.render.base.schema"
+    )
 
 
 def test_the_document_of_the_records_is_what_the_dataclasses_say() -> None:

@@ -12,9 +12,9 @@ from tests.golden import scenes
 from tests.peers.records import every_record_judged, judge_lines, parse_record, problems
 from wsdiag.records import PingReply
 from wsdiag.render.base.ndjson import to_line, to_record
-from wsdiag.render.base.schema import build_schema, schema_text
+from wsdiag.render.base.schema import PATH, build_schema
 
-SCHEMA = json.loads(schema_text())
+SCHEMA = json.loads(PATH.read_text(encoding="utf-8"))
 DEFINITIONS: dict[str, Any] = SCHEMA["$defs"]
 
 UNITS = {
