@@ -9,6 +9,7 @@ schema_version 1.0 are taken for the present ones.
 from __future__ import annotations
 
 import json
+import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
@@ -28,9 +29,11 @@ from typing import (
 
 from wsdiag.capture.packet_files import CaptureError
 from wsdiag.capture.reader import CaptureTotals
-from wsdiag.records import Drop, IdleTrial, IdleVerdict, ServeEvent
+from wsdiag.records import Drop, IdleTrial, IdleVerdict
 from wsdiag.records.every import RECORDS
 
+_MOST_NOTES = 8
+_ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 LONGEST_LINE = 4 << 20
 """Bytes; a longer line is no record of ours."""
 _RENAMED: dict[type, dict[str, str]] = {
@@ -63,19 +66,28 @@ def is_own(line: bytes) -> bool:
 def read_records(stream: BinaryIO, totals: CaptureTotals) -> Iterator[OwnRecord]:
     """Every record of an NDJSON file; lines that are none are counted in `totals`."""
     for value in read_objects(stream, totals):
-        shape = _shapes().get(value.get("type", ""))
-        if shape is None:
-            totals.other += 1  # a trace, or a type of a later version
+        if value["type"].startswith("trace."):
+            totals.other += 1
             continue
-        try:
-            record = from_json(shape, value)
-        except RecordError as error:
-            totals.unreadable += 1
-            if len(totals.notes) < 8:
-                totals.notes.append(f"a record {value['type']} is not readable: {error}")
-            continue
-        target = value.get("target")
-        yield OwnRecord(record, target if isinstance(target, int) else None)
+        record = parse_record(value, totals)
+        if record is not None:
+            target = value.get("target")
+            yield OwnRecord(record, target if isinstance(target, int) else None)
+
+
+def parse_record(value: dict[str, Any], totals: CaptureTotals) -> Any:
+    """The dataclass of a record or trace; None, and counted, where it is none that is known."""
+    shape = _shapes().get(value["type"])
+    if shape is None:
+        totals.other += 1  # of a later version
+        return None
+    try:
+        return from_json(shape, value)
+    except RecordError as error:
+        totals.unreadable += 1
+        if len(totals.notes) < _MOST_NOTES:
+            totals.notes.append(f"a record {value['type']} is not readable: {error}")
+        return None
 
 
 # -- JSON to dataclasses -----------------------------------------------------------------------
@@ -99,7 +111,7 @@ def from_json(shape: Any, value: Any) -> Any:
     given = {renamed.get(name, name): member for name, member in value.items()}
     hints, members = _hints(shape), {}
     for each in fields(shape):
-        if each.name not in given:
+        if each.name not in given or each.metadata.get("merged"):
             continue
         member = given[each.name]
         words = _REWORDED.get((shape, each.name))
@@ -109,9 +121,10 @@ def from_json(shape: Any, value: Any) -> Any:
             members[each.name] = _value(hints[each.name], member)
         except RecordError as error:
             raise RecordError(f"{each.name}: {error}") from None
-    if shape is ServeEvent:  # what it has beside its own members is merged into the record
-        names = {each.name for each in fields(shape)} | {"schema_version", "type", "target"}
-        members["data"] = {name: given[name] for name in given if name not in names}
+    for each in fields(shape):
+        if each.metadata.get("merged"):  # it has what the record has beside the other fields
+            names = {other.name for other in fields(shape)} | {"schema_version", "type", "target"}
+            members[each.name] = {name: given[name] for name in given if name not in names}
     try:
         return shape(**members)
     except TypeError:
@@ -132,7 +145,7 @@ def _value(hint: Any, value: Any) -> Any:
     if is_dataclass(hint):
         return from_json(hint, value)
     if hint is datetime:
-        return parse_time(value)
+        return _moment(value)
     if origin in (dict, Mapping):
         if not isinstance(value, dict):
             raise RecordError("no object")
@@ -168,14 +181,18 @@ def _sequence(origin: Any, arguments: tuple[Any, ...], value: Any) -> tuple[Any,
 def _plain(hint: Any, value: Any) -> Any:
     if hint is Any:
         return value
-    wanted = (int, float) if hint is float else hint
+    wanted: Any = {float: (int, float), bytes: str}.get(hint, hint)
     if not isinstance(value, wanted) or (isinstance(value, bool) and hint is not bool):
         raise RecordError(f"{type(value).__name__}, not {hint.__name__}")
-    return float(value) if hint is float else value
+    if hint is bytes:
+        return _bytes(value)
+    try:
+        return float(value) if hint is float else value
+    except OverflowError:
+        raise RecordError("a number that is too large") from None
 
 
-def parse_time(value: object) -> datetime:
-    """A record's `time`. RecordError."""
+def _moment(value: object) -> datetime:
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
@@ -183,6 +200,14 @@ def parse_time(value: object) -> datetime:
     if moment is None or moment.tzinfo is None:
         raise RecordError("no date")
     return moment
+
+
+def _bytes(text: str) -> bytes:
+    """Bytes from a record, which has `\\xff` for those that are not UTF-8."""
+    return b"".join(
+        bytes([int(part, 16)]) if at % 2 else part.encode("utf-8", "replace")
+        for at, part in enumerate(_ESCAPED.split(text))
+    )
 
 
 def read_objects(stream: BinaryIO, totals: CaptureTotals) -> Iterator[dict[str, Any]]:

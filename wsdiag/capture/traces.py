@@ -8,23 +8,22 @@ told apart, and they are left out.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from wsdiag.capture.conversation import MOST_ACTIVITY, MOST_RTTS
 from wsdiag.capture.http import Head
-from wsdiag.capture.own_records import RecordError, parse_time, read_objects
+from wsdiag.capture.own_records import parse_record, read_objects
 from wsdiag.capture.reader import CaptureTotals
 from wsdiag.judgement.recorded.facts import CloseSeen, ConnectionFacts, PingSeen, Side
+from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced, TraceEvent
 
 _LAST_WORDS = 400
 _MOST_PINGS = 1024
 _MOST_URLS = 4096
 _NAMES = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
-_ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 _NO_TCP = "a trace has no TCP: an end without a Close frame does not show"
 _TOLD_APART = "connections to it were open at once, and their frames cannot be told apart"
 
@@ -41,22 +40,21 @@ class TraceReader:
         totals = self.totals
         connections: dict[str, _Traced] = {}
         for value in read_objects(self._stream, totals):
-            kind, url, at = value.get("type"), value.get("url"), _date(value.get("time"))
-            known = kind in ("trace.phase", "trace.headers", "trace.frame")
-            if not known or not isinstance(url, str) or at is None:
-                totals.other += not known
-                totals.unreadable += known
+            event = parse_record(value, totals)
+            if not isinstance(event, TraceEvent):
+                totals.other += event is not None
                 continue
-            traced = connections.get(url)
-            if traced is not None and traced.is_followed_by(value):
+            traced = connections.get(event.url)
+            if traced is not None and traced.is_followed_by(event):
                 yield from traced.finish(totals)
                 traced = None
             if traced is None:
                 if len(connections) >= _MOST_URLS:
                     yield from connections.pop(next(iter(connections))).finish(totals)
-                took_s = _seconds(value.get("took_ms"))
-                traced = connections[url] = _Traced(self._source, url, at - took_s)
-            traced.take(value, at)
+                took_s = event.took_ms / 1e3 if isinstance(event, PhaseTraced) else 0.0
+                began = event.time.timestamp() - took_s
+                traced = connections[event.url] = _Traced(self._source, event.url, began)
+            traced.take(event)
         for traced in connections.values():
             yield from traced.finish(totals)
 
@@ -75,7 +73,7 @@ class _Traced:
     last_s: float | None = None
     """When the last frame crossed, in either direction."""
     end_s: float = 0.0
-    pings: dict[Side, deque[tuple[str, float]]] = field(default_factory=dict)
+    pings: dict[Side, deque[tuple[bytes, float]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.facts = ConnectionFacts(self.source, began=self.began)
@@ -89,24 +87,22 @@ class _Traced:
         for side in (self.facts.sent, self.facts.received):
             side.bytes = side.messages = side.pings = side.pongs = 0
 
-    def is_followed_by(self, value: dict[str, Any]) -> bool:
+    def is_followed_by(self, event: TraceEvent) -> bool:
         """Whether an event belongs to another connection: one begins when this one has opened."""
-        return (
-            self.answered == self.asked > 0
-            and value["type"] == "trace.phase"
-            and (value.get("phase") in ("dns", "tcp"))
-        )
+        begins = isinstance(event, PhaseTraced) and event.phase in ("dns", "tcp")
+        return begins and self.answered == self.asked > 0
 
-    def take(self, value: dict[str, Any], at: float) -> None:
+    def take(self, event: TraceEvent) -> None:
         """One event."""
-        at_s = max(at - self.began, 0.0)
+        at_s = max(event.time.timestamp() - self.began, 0.0)
         self.end_s = max(self.end_s, at_s)
-        if value["type"] == "trace.phase":
-            self._phase(value)
-        elif value["type"] == "trace.headers":
-            self._headers(value, at_s)
-        elif self.asked == 1 and self.facts.opened_s is not None:
-            self._frame(value, at_s)
+        if isinstance(event, PhaseTraced):
+            if event.phase == "tcp" and event.ok:
+                self.facts.server_address = event.detail[:64]
+        elif isinstance(event, HeadersTraced):
+            self._headers(event, at_s)
+        elif self.asked == 1 and self.facts.opened_s is not None and event.length >= 0:
+            self._frame(event, at_s)
 
     def finish(self, totals: CaptureTotals) -> Iterator[ConnectionFacts]:
         """Its facts, if it opened."""
@@ -126,42 +122,26 @@ class _Traced:
                 facts.open_pings += [PingSeen(who, at_s) for _, at_s in list(pings)[:8]]
         yield facts
 
-    def _phase(self, value: dict[str, Any]) -> None:
-        detail = value.get("detail")
-        if value.get("phase") == "tcp" and isinstance(detail, str) and value.get("ok") is True:
-            self.facts.server_address = detail[:64]
-
-    def _headers(self, value: dict[str, Any], at_s: float) -> None:
-        facts, line = self.facts, str(value.get("first_line")).split(" ", 2)
-        given = value.get("headers")
-        headers = [
-            (each[0], each[1])
-            for each in (given if isinstance(given, list) else [])
-            if isinstance(each, list) and len(each) == 2 and all(isinstance(x, str) for x in each)
-        ]
-        if value.get("direction") == "sent":
-            wants = any(name.lower() == "upgrade" for name, _ in headers)
-            self.asked += wants
-            facts.path, facts.request_headers = line[1] if len(line) > 1 else None, headers
+    def _headers(self, event: HeadersTraced, at_s: float) -> None:
+        facts, headers = self.facts, list(event.headers)
+        first = [*event.first_line.split(" ", 2), "", ""]
+        if event.direction == "sent":
+            self.asked += any(name.lower() == "upgrade" for name, _ in headers)
+            facts.path, facts.request_headers = first[1], headers
             return
         self.answered += self.asked > self.answered
-        if len(line) < 2 or not line[0].startswith("HTTP/") or line[1] != "101":
+        if not first[0].startswith("HTTP/") or first[1] != "101":
             return
-        head = Head((line[0], line[1], line[2] if len(line) > 2 else ""), headers)
-        facts.version, facts.status, facts.reason = line[0][5:], head.status, head.first[2]
+        head = Head((first[0], first[1], first[2]), headers)
+        facts.version, facts.status, facts.reason = first[0][5:], 101, first[2]
         facts.response_headers = headers
         facts.subprotocol, facts.extensions = head.subprotocol(), head.extensions()
         facts.opened_s = at_s
 
-    def _frame(self, value: dict[str, Any], at_s: float) -> None:
-        facts = self.facts
-        who: Side = "client" if value.get("direction") == "sent" else "server"
+    def _frame(self, event: FrameTraced, at_s: float) -> None:
+        facts, opcode = self.facts, event.opcode
+        who: Side = "client" if event.direction == "sent" else "server"
         side = facts.sent if who == "client" else facts.received
-        opcode, length, excerpt = value.get("opcode"), value.get("length"), value.get("excerpt")
-        if not isinstance(opcode, int) or not isinstance(length, int) or length < 0:
-            return
-        if not isinstance(excerpt, str):
-            excerpt = ""
         if len(facts.activity) < MOST_ACTIVITY:
             facts.activity.append((at_s, who, _NAMES.get(opcode, "reserved")))
         if opcode == 8 and not facts.closes:
@@ -172,20 +152,20 @@ class _Traced:
         assert side.bytes is not None
         assert side.messages is not None
         if opcode < 8:
-            side.bytes += length
+            side.bytes += event.length
             side.messages += opcode != 0
-            side.largest_frame = max(side.largest_frame, length)
-            if opcode == 1 and value.get("rsv") == [False, False, False]:
-                side.last_message = excerpt[:_LAST_WORDS]
+            side.largest_frame = max(side.largest_frame, event.length)
+            if opcode == 1 and not any(event.rsv):
+                side.last_message = event.excerpt.decode("utf-8", "replace")[:_LAST_WORDS]
                 if side.first_message is None:
                     side.first_message = side.last_message
         elif opcode == 8:
-            payload = _bytes(excerpt)
-            code = int.from_bytes(payload[:2], "big") if len(payload) >= 2 else None
-            reason = payload[2:].decode("utf-8", "backslashreplace")
-            facts.closes = [*facts.closes, CloseSeen(who, at_s, code, reason)][:4]
+            data = event.excerpt
+            code = int.from_bytes(data[:2], "big") if len(data) >= 2 else None
+            close = CloseSeen(who, at_s, code, data[2:].decode("utf-8", "backslashreplace"))
+            facts.closes = [*facts.closes, close][:4]
         else:
-            self._control(who, opcode, excerpt, at_s)
+            self._control(who, opcode, event.excerpt, at_s)
 
     def _crossed(self, who: Side, at_s: float) -> None:
         """A byte in one direction: the idleness before it was outlived."""
@@ -200,7 +180,7 @@ class _Traced:
             side.first_byte_s = at_s
         side.last_byte_s = self.last_s = at_s
 
-    def _control(self, who: Side, opcode: int, excerpt: str, at_s: float) -> None:
+    def _control(self, who: Side, opcode: int, excerpt: bytes, at_s: float) -> None:
         facts = self.facts
         side = facts.sent if who == "client" else facts.received
         if opcode == 9:
@@ -222,23 +202,3 @@ class _Traced:
                     if len(facts.rtts_ms) < MOST_RTTS:
                         facts.rtts_ms.append((at_s - sent_s) * 1e3)
                     return
-
-
-def _bytes(excerpt: str) -> bytes:
-    """A payload's first bytes from a trace, which has `\\xff` for what is not UTF-8."""
-    parts = _ESCAPED.split(excerpt)
-    return b"".join(
-        bytes([int(part, 16)]) if at % 2 else part.encode("utf-8", "replace")
-        for at, part in enumerate(parts)
-    )
-
-
-def _date(value: object) -> float | None:
-    try:
-        return parse_time(value).timestamp()
-    except (RecordError, OverflowError):
-        return None
-
-
-def _seconds(milliseconds: object) -> float:
-    return milliseconds / 1e3 if isinstance(milliseconds, float) and milliseconds < 1e9 else 0.0
