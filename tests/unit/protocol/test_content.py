@@ -64,5 +64,5 @@ def test_a_body_that_was_cut_off_is_read_as_far_as_it_came() -> None:
 
 
 def test_a_small_body_cannot_become_a_large_one() -> None:
-    bomb = gzip.compress(b"a" * 10_000_000)
+    bomb = gzip.compress(b"a" * 10_000_000, mtime=0)
     assert len(body_text([("Content-Encoding", "gzip")], bomb)) == MAX_TEXT_BYTES
