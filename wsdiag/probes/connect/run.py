@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.judgement.diagnosis.page_text import readable
@@ -35,6 +36,7 @@ from wsdiag.transport.trace import Tracer
 _BODY_CHARS = 2048
 _TEXT_LINES = 8
 _ANSWER_S = 5.0
+_LEAST_S = 0.01
 _MESSAGES = 10_000
 
 
@@ -47,18 +49,23 @@ async def connect(
     close_timeout_s: float = 5.0,
     send: Sequence[str] = (),
     listen_s: float | None = None,
+    max_time_s: float | None = None,
     on_wait: Callable[[str], None] | None = None,
 ) -> ConnectResult:
     """What a connection to `url` finds, step by step; a failure is in the result's `error`.
 
     `send`: texts to send once the first Ping is answered. `listen_s`: how long to take messages
-    then; None: until the first one after `send`, 5 s at most. `on_wait` hears what is awaited.
+    then; None: until the first one after `send`, 5 s at most. `max_time_s` bounds it all, in what
+    it waits for. `on_wait` hears what is awaited.
     """
+    until_s = None if max_time_s is None else asyncio.get_running_loop().time() + max_time_s
+    if max_time_s is not None:
+        options = replace(options, connect_timeout=min(options.connect_timeout, max_time_s))
     try:
         session = await dial(url, options, tracer=tracer, on_phase=on_wait)
     except DialError as error:
         return _result(url, error.report, error=diagnose(url, error))
-    use = _Use(url, session, on_wait or (lambda _: None))
+    use = _Use(url, session, on_wait or (lambda _: None), until_s)
     try:
         return await use.run(ping_timeout_s, close_timeout_s, send, listen_s)
     finally:
@@ -68,8 +75,15 @@ async def connect(
 class _Use:
     """What is done with an open session: a Ping, messages where asked for, a Close."""
 
-    def __init__(self, url: str, session: Session, on_wait: Callable[[str], None]) -> None:
-        self._url, self._session, self._on_wait = url, session, on_wait
+    def __init__(
+        self,
+        url: str,
+        session: Session,
+        on_wait: Callable[[str], None],
+        until_s: float | None = None,
+    ) -> None:
+        """`until_s`: when all of it must be over, in loop time."""
+        self._url, self._session, self._on_wait, self._until_s = url, session, on_wait, until_s
         self._messages: list[Message] = []
 
     async def run(
@@ -88,6 +102,7 @@ class _Use:
         asked = bool(send) or listen_s is not None
         try:
             self._on_wait("ping")
+            ping_timeout_s = self._bounded(ping_timeout_s)
             ping_ms, others = await self._first_ping(ping_timeout_s)
             if ping_ms is None:
                 notes.append(pong_note(ping_timeout_s, others=others))
@@ -104,6 +119,7 @@ class _Use:
         gone = session.ended is not None or session.close_arrived is not None
         began_s = asyncio.get_running_loop().time()
         self._on_wait("close")
+        close_timeout_s = self._bounded(close_timeout_s)
         outcome = await session.close(timeout=close_timeout_s)
         # From our Close to TCP's end; of a peer that was gone before, there is nothing to time.
         close_ms = None if gone else (asyncio.get_running_loop().time() - began_s) * 1e3
@@ -120,6 +136,11 @@ class _Use:
             close_ms=close_ms,
             close=CloseInfo(outcome.code, outcome.reason, outcome.clean, outcome.tcp_ended_by),
         )
+
+    def _bounded(self, timeout_s: float) -> float:
+        if self._until_s is None:
+            return timeout_s
+        return min(timeout_s, max(_LEAST_S, self._until_s - asyncio.get_running_loop().time()))
 
     async def _first_ping(self, timeout_s: float) -> tuple[float | None, bool]:
         """(the first round trip in ms or None, whether Pongs came that were no answer to it).
@@ -145,7 +166,7 @@ class _Use:
             for text in send:
                 self._session.send_text(text)
         with suppress(TimeoutError):
-            async with asyncio.timeout(_ANSWER_S if listen_s is None else listen_s):
+            async with asyncio.timeout(self._bounded(_ANSWER_S if listen_s is None else listen_s)):
                 before = len(self._messages)
                 async for _ in self._received():
                     if listen_s is None and len(self._messages) > before:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wsdiag.transport.dial.netrc import NetrcEntry
 from wsdiag.transport.tls.values import TlsOptions
 
 
@@ -16,6 +17,8 @@ class DialOptions(TlsOptions):
     origin: str | None = None
     user: str | None = None
     """`USER[:PASSWORD]` for Basic authentication (RFC 7617)."""
+    netrc: tuple[NetrcEntry, ...] = ()
+    """Users and passwords by host, for where `user` and the URL have none."""
     bearer: str | None = None
     """A bearer token (RFC 6750), read from the environment by `--bearer-env`."""
     cookies: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wsdiag.protocol.client_handshake import Accepted, ClientHandshake
 from wsdiag.protocol.errors import HandshakeError, LocalProtocolError
-from wsdiag.transport.dial import failures
+from wsdiag.transport.dial import failures, netrc
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.proxy import basic_auth
 from wsdiag.transport.dial.target import Target
@@ -46,6 +46,8 @@ def _request_headers(target: Target, options: DialOptions) -> list[tuple[str, st
     cookies += options.cookies
     names = {name.lower() for name, _ in headers}
     user = options.user or target.userinfo
+    if options.netrc:
+        user = netrc.find(options.netrc, target.host.partition("%")[0], user)
     if "authorization" not in names:
         if options.bearer is not None:
             headers.append(("Authorization", f"Bearer {options.bearer}"))

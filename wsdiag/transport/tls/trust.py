@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from contextlib import suppress
@@ -58,6 +59,9 @@ def client_context(options: TlsOptions, *, verify: bool | None = None) -> ssl.SS
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.set_alpn_protocols(["http/1.1"])
+    if keylog := os.environ.get("SSLKEYLOGFILE"):
+        with suppress(OSError):  # as in curl: a file that cannot be written is no reason to fail
+            context.keylog_filename = keylog
     if options.insecure if verify is None else not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -71,6 +75,7 @@ def client_context(options: TlsOptions, *, verify: bool | None = None) -> ssl.SS
 def watch_handshake(context: ssl.SSLContext) -> list[str]:
     """A list to which the names of the peer's handshake messages are added as they come.
 
+    For connections that are made from this context after it.
     Those of TLS 1.3 are encrypted, and OpenSSL tells of them by a callback only, which Python keeps
     to itself: where it has none, the list stays empty.
     """
