@@ -75,6 +75,7 @@ from wsdiag.judgement.verdict.clocks import (
     Cluster,
     cluster_on,
     drop_range,
+    maybe_late,
     same_age,
     same_moment,
 )
@@ -132,6 +133,9 @@ class Classification:
     cluster: Cluster | None = None
     sweep: Sweep | None = None
     application: ApplicationTimeout | None = None
+    maybe_late: bool = False
+    """Too few connections, or all started at once: a timer that is looked at now and then, and so
+    fires late, would look the same."""
     members: tuple[IdleTrial, ...] = ()
     """The drops that this rests on, where they are no cluster."""
     unproven: bool = False
@@ -260,7 +264,8 @@ def _from_events(evidence: Evidence, context: ProbeContext) -> Classification:
     sweep = find_sweep(evidence.events)
     if sweep is not None:
         in_use = _in_use(evidence, context, sweep.range)
-        if in_use.proof and not in_use.conflict:
+        first_s = min(ended_s(t) for t in evidence.events)
+        if any(t.started_s < first_s for t in in_use.proof) and not in_use.conflict:
             return Classification(
                 "idle-timeout", "sweep", sweep.range, evidence.events[0].drop, sweep=sweep
             )
@@ -287,8 +292,16 @@ def _from_events(evidence: Evidence, context: ProbeContext) -> Classification:
         died_in_use(t, evidence, range_) for t in evidence.kept if not ended_by_our_ping(t)
     ):
         return Classification("lifetime", "age", range_, drop, cluster=cluster, unproven=True)
+    late = maybe_late(cluster)
     return Classification(
-        "idle-timeout", "event", range_, drop, cluster.clock, cluster, unproven=unproven
+        "idle-timeout",
+        "event",
+        range_,
+        drop,
+        cluster.clock,
+        cluster,
+        unproven=unproven,
+        maybe_late=late,
     )
 
 
@@ -389,6 +402,9 @@ def _contradicted(evidence: Evidence, cluster: Cluster, range_: Range) -> bool:
         return False
     beyond_s = 1.0 + 1.05 * range_.high
     against = [t for t in evidence.idle if (t.longest_idle_s or 0.0) > beyond_s]
+    over_s = max(ended_s(t) for t in evidence.events)
+    if any(t.started_s >= over_s for t in against):
+        return True  # what ended the others had gone by when these were opened
     return len(against) > len(evidence.events) // 10
 
 
