@@ -129,8 +129,8 @@ def _disagreement(found: Classification, evidence: Evidence) -> list[str]:
         separate = separate_groups(idle) if found.reason == "backends" else None
         if separate is not None:
             sentences.append(
-                f"They fall into {len(separate)} groups, with gaps in between that would come by "
-                "chance less than once in 500 times: most likely several backends or proxies with "
+                f"They fall into {len(separate)} groups, with gaps in between that chance leaves "
+                "less than once in 1,000 times: most likely several backends or proxies with "
                 "different settings."
             )
     if evidence.survivors and idle:
