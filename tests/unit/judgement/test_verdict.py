@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from tests.unit.judgement.recorded_trials import case, idle, kept, record
 from wsdiag.judgement.verdict.judge import judge
-from wsdiag.records import Hop, IdleTrial, Verdict
+from wsdiag.records import Hop, IdleTrial, TrialKind, Verdict
 
 
 def dropped(at_s: float, count: int = 8, how: Any = "fin", **facts: Any) -> list[IdleTrial]:
@@ -21,6 +21,7 @@ def dropped(at_s: float, count: int = 8, how: Any = "fin", **facts: Any) -> list
 
 
 PING = kept("ping", 66.0)
+KEEPALIVES = [kind for kind in get_args(TrialKind) if kind != "idle"]
 LATE_PING = kept("ping", 63.0, started_s=3.0)
 RUNGS = [idle(float(s)) for s in range(30, 60, 5)]
 
@@ -352,3 +353,10 @@ def test_where_no_ping_is_answered_nobody_is_told_to_wait_for_pongs() -> None:
 )
 def test_one_connection_is_told_in_the_singular(trials: list[IdleTrial], said: str) -> None:
     assert said in " ".join(judge(trials, case()).explanation)
+
+
+@pytest.mark.parametrize("kind", KEEPALIVES)
+def test_every_keepalive_is_in_the_verdict_and_in_its_sentences(kind: TrialKind) -> None:
+    verdict = judge([*RUNGS, *dropped(60.0), kept(kind, 80.0)], case())
+    assert list(verdict.keepalives) == KEEPALIVES
+    assert any("the connection open" in sentence for sentence in verdict.explanation)
