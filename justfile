@@ -41,7 +41,7 @@ quick:
 # everything that must hold before a commit, except the slow tests
 check: lint types imports quick
 
-# rewrite the generated files: schema, docs/serve.md, man/, completions/
+# rewrite the generated files: schema, docs/json.md, docs/serve.md, man/, completions/
 generate:
     {{venv}}python -m wsdiag.render.base.schema
     {{venv}}python -m wsdiag.server.reference > docs/serve.md

@@ -1,4 +1,4 @@
-"""The Autobahn Testsuite in both roles, where it is at hand.
+"""The Autobahn Testsuite in both roles, where it is available.
 
 WSDIAG_AUTOBAHN names the folder that holds it: `run_client_against.sh URL OUT` runs its fuzzing
 client, `run_server.sh PORT OUT` its fuzzing server, `summarize.py OUT --json` counts. The quick
@@ -41,7 +41,7 @@ def suite() -> Path:
     folder = os.environ.get("WSDIAG_AUTOBAHN")
     if folder and (Path(folder) / "summarize.py").exists():
         return Path(folder)
-    why = "the Autobahn Testsuite is not at hand: WSDIAG_AUTOBAHN names no folder that holds it"
+    why = "the Autobahn Testsuite is not available: WSDIAG_AUTOBAHN names no folder that holds it"
     if os.environ.get("CI"):
         pytest.fail(why)
     pytest.skip(why)

@@ -32,7 +32,7 @@ def options(draw: st.DrawFn) -> IdleOptions:
 
 
 def jitter(seed: int, width: float):  # type: ignore[no-untyped-def]
-    return lambda lane: random.Random(seed * 1000 + lane).uniform(0, width)
+    return lambda number: random.Random(seed * 1000 + number).uniform(0, width)
 
 
 @given(options(), st.floats(0.3, 0.98), EVENTS, st.integers(0, 99), st.booleans())

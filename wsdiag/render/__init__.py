@@ -5,7 +5,7 @@ ping      the live chart, lines, rows, statistics
 idle      the timeline, lines, rows, the verdict
 check     aligned lines, JUnit XML, GitHub annotations
 connect   the waterfall and the facts of one connection
-serve, demo   one line an event; the frame around the demo
+serve, demo   one line per event; the frame around the demo
 
 Start with `base/output.py`, which says how a command drives a view, then `base/terminal.py`. Views
 are functions from records to rich renderables, so a golden file at a pinned width is their test.

@@ -1,4 +1,4 @@
-"""`serve` for people: where it listens, then one line an event of a connection, on stderr."""
+"""`serve` for people: where it listens, then one line per event of a connection, on stderr."""
 
 from __future__ import annotations
 

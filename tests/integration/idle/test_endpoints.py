@@ -34,7 +34,7 @@ SCENARIOS: dict[str, Scenario] = {
     "1000": Scenario({"idle_s": 2.2, "how": "close", "code": 1000}),
     "1001": Scenario({"idle_s": 2.2, "how": "close", "code": 1001, "reason": "idle"}),
     "1011": Scenario({"idle_s": 2.2, "how": "close", "code": 1011, "reason": "keepalive \x1b[2J"}),
-    "goodbye": Scenario({"idle_s": 2.2, "how": "bye", "code": 4000, "reason": "bye"}),
+    "4000": Scenario({"idle_s": 2.2, "how": "bye", "code": 4000, "reason": "bye"}),
     "no-drop": Scenario({}),
     "lifetime": Scenario({"lifetime_s": 2.2}),
     "login": Scenario({"lifetime_s": 2.2, "how": "close", "code": 1008, "reason": "log in first"}),
@@ -107,7 +107,7 @@ def within(verdict: IdleVerdict, truth: float) -> None:
     assert found.high - found.low <= 1.0
 
 
-@pytest.mark.parametrize("name", ["fin", "rst", "half", "cut", "1000", "1001", "1011", "goodbye"])
+@pytest.mark.parametrize("name", ["fin", "rst", "half", "cut", "1000", "1001", "1011", "4000"])
 def test_the_timeout_is_found_however_it_shows(name: str, scenarios: Scenarios) -> None:
     played = scenarios[name]
     within(played.verdict, 2.2)
@@ -126,7 +126,7 @@ def test_the_timeout_is_found_however_it_shows(name: str, scenarios: Scenarios) 
         ("1000", "close", 1000, ""),
         ("1001", "close", 1001, "idle"),
         ("1011", "close", 1011, "keepalive \x1b[2J"),
-        ("goodbye", "close", 4000, "bye"),
+        ("4000", "close", 4000, "bye"),
     ],
 )
 def test_the_ending_is_read(
@@ -151,7 +151,7 @@ def test_who_closes_is_most_likely_never_certain(scenarios: Scenarios) -> None:
 
 
 def test_trailing_traffic_restarts_no_timer(scenarios: Scenarios) -> None:
-    dropped = [t for t in scenarios["goodbye"].probed.trials if t.outcome == "dropped"]
+    dropped = [t for t in scenarios["4000"].probed.trials if t.outcome == "dropped"]
     assert all(t.received == () and (t.idle_s or 0) > 2 for t in dropped if t.trial == "idle")
 
 
@@ -363,8 +363,8 @@ def test_repetition_agrees() -> None:
     probed = asyncio.run(repeated())
     within(probed.verdict, 1.2)
     assert {t.round for t in probed.trials} == {1, 2}
-    lanes = [t.connection for t in probed.trials]
-    assert len(lanes) == len(set(lanes))
+    connections = [t.connection for t in probed.trials]
+    assert len(connections) == len(set(connections))
 
 
 def test_refinement_narrows_a_silent_drop() -> None:

@@ -87,7 +87,7 @@ def record(trial: TrialKind, **facts: object) -> IdleTrial:
 class World:
     """A path on which idle connections are dropped after `timeout_s`, one way or another.
 
-    `product_jitter`: by how much later the timer fires on a lane. `our_jitter`: by how much later
+    `product_jitter`: by how much later a connection's timer fires. `our_jitter`: by how much later
     than planned we ask. `tcp_counts`: a device that sees segments, not bytes.
     """
 
@@ -96,8 +96,8 @@ class World:
     tcp_counts: bool = False
     pong_counts: bool = True
     lifetime_s: float | None = None
-    product_jitter: Callable[[int], float] = lambda lane: 0.0
-    our_jitter: Callable[[int], float] = lambda lane: 0.0
+    product_jitter: Callable[[int], float] = lambda connection: 0.0
+    our_jitter: Callable[[int], float] = lambda connection: 0.0
 
 
 def play(options: IdleOptions, world: World) -> list[IdleTrial]:

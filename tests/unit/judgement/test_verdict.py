@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from tests.unit.judgement.recorded_trials import case, idle, kept, record
 from wsdiag.judgement.verdict.judge import judge
-from wsdiag.records import Hop, IdleTrial, Verdict
+from wsdiag.records import Hop, IdleTrial, TrialKind, Verdict
 
 
 def dropped(at_s: float, count: int = 8, how: Any = "fin", **facts: Any) -> list[IdleTrial]:
@@ -21,8 +21,9 @@ def dropped(at_s: float, count: int = 8, how: Any = "fin", **facts: Any) -> list
 
 
 PING = kept("ping", 66.0)
+KEEPALIVES = [kind for kind in get_args(TrialKind) if kind != "idle"]
 LATE_PING = kept("ping", 63.0, started_s=3.0)
-RUNGS = [idle(float(s)) for s in range(30, 60, 5)]
+PERIODS = [idle(float(s)) for s in range(30, 60, 5)]
 
 
 @dataclass(frozen=True)
@@ -38,21 +39,21 @@ class Row:
 
 TABLE: dict[str, Row] = {
     "a proxy's minute": Row(
-        [*RUNGS, *dropped(60.0), PING, LATE_PING, kept("tcp-keepalive", 60.0, "fin")],
+        [*PERIODS, *dropped(60.0), PING, LATE_PING, kept("tcp-keepalive", 60.0, "fin")],
         "idle-timeout",
         says="dropped after 60 s (FIN",
         first=("nginx (http proxy)",),
         interval_s=20,
     ),
     "a header moves a candidate to the top": Row(
-        [*RUNGS, *dropped(60.0), PING],
+        [*PERIODS, *dropped(60.0), PING],
         "idle-timeout",
         {"hops": [Hop("Varnish (pipe)", "X-Varnish: 1")]},
         first=("Varnish (pipe)",),
         interval_s=20,
     ),
     "a Close frame has no proxy behind it": Row(
-        [*RUNGS, *dropped(60.0, how="close"), PING],
+        [*PERIODS, *dropped(60.0, how="close"), PING],
         "idle-timeout",
         says="Close frame",
         interval_s=20,
@@ -105,9 +106,9 @@ TABLE: dict[str, Row] = {
         "inconsistent",
         says="same keepalive",
     ),
-    "silence between two rungs": Row(
+    "silence between two periods": Row(
         [
-            *RUNGS,
+            *PERIODS,
             idle(60.0, "silent"),
             idle(65.0, "silent"),
             kept("ping", 80.0),
@@ -132,7 +133,7 @@ TABLE: dict[str, Row] = {
     ),
     "everything silent": Row(
         [
-            *RUNGS[:2],
+            *PERIODS[:2],
             idle(40.0, "silent"),
             idle(45.0, "silent"),
             kept("ping", 40.0, "silent", gap_s=10),
@@ -140,12 +141,12 @@ TABLE: dict[str, Row] = {
         "inconsistent",
         says="went silent",
     ),
-    "a silent rung below one that answered": Row(
+    "a silent period below one that answered": Row(
         [idle(30.0), idle(35.0, "silent"), idle(40.0), kept("ping", 60.0)], "inconsistent"
     ),
     "a late Pong": Row(
         [
-            *RUNGS,
+            *PERIODS,
             idle(60.0, "silent", late_pong_s=12.0),
             idle(65.0, "silent", late_pong_s=11.0),
             kept("ping", 80.0),
@@ -155,33 +156,33 @@ TABLE: dict[str, Row] = {
         interval_s=20,
     ),
     "a late Pong whose Ping TCP acknowledged is no drop": Row(
-        [*RUNGS, idle(60.0, late_pong_s=12.0), idle(120.0), kept("ping", 120.0)],
+        [*PERIODS, idle(60.0, late_pong_s=12.0), idle(120.0), kept("ping", 120.0)],
         "no-drop",
         says="answers slowly",
         interval_s=20,
     ),
     "slow Pongs on a connection in use": Row(
-        [*RUNGS, idle(120.0), kept("ping", 120.0)],
+        [*PERIODS, idle(120.0), kept("ping", 120.0)],
         "no-drop",
         {"slow_pong_s": 15.0},
         says="up to 15 s, longer than --pong-timeout",
         interval_s=20,
     ),
     "lost Pongs on connections that live": Row(
-        [*RUNGS, idle(120.0, lost_pongs=1), kept("ping", 120.0, lost_pongs=2)],
+        [*PERIODS, idle(120.0, lost_pongs=1), kept("ping", 120.0, lost_pongs=2)],
         "no-drop",
         says="3 Pings got no Pong",
         interval_s=20,
     ),
     "Pongs with other payloads": Row(
-        [*RUNGS, idle(120.0), kept("ping", 120.0)],
+        [*PERIODS, idle(120.0), kept("ping", 120.0)],
         "no-drop",
         {"answers_pings": False, "other_pongs": 1},
         says="payloads of its own",
         interval_s=20,
     ),
     "nothing": Row(
-        [*RUNGS, idle(120.0), kept("ping", 120.0)],
+        [*PERIODS, idle(120.0), kept("ping", 120.0)],
         "no-drop",
         says="not dropped within 120 s",
         interval_s=20,
@@ -308,8 +309,8 @@ def test_every_verdict_is_one_of_the_contract_and_whole(name: str) -> None:
         ([*dropped(60.0), PING], {"required_s": 30.0}, True),
         ([*dropped(60.0), PING], {"required_s": 60.0}, False),
         ([*dropped(60.0), PING], {"required_s": 90.0}, False),
-        ([*RUNGS, idle(60.0, "silent"), PING], {"required_s": 55.0}, True),
-        ([*RUNGS, idle(60.0, "silent"), PING], {"required_s": 58.0}, False),
+        ([*PERIODS, idle(60.0, "silent"), PING], {"required_s": 55.0}, True),
+        ([*PERIODS, idle(60.0, "silent"), PING], {"required_s": 58.0}, False),
         ([idle(120.0)], {"required_s": 120.0}, True),
         ([idle(47.0)], {"required_s": 60.0, "partial": True}, None),
         ([*dropped(30.0, 5), *dropped(60.0, 5)], {"required_s": 45.0}, False),
@@ -336,7 +337,7 @@ def test_hostile_words_stay_what_they_are() -> None:
 
 
 def test_where_no_ping_is_answered_nobody_is_told_to_wait_for_pongs() -> None:
-    advice = judge([*RUNGS, idle(120.0)], case(answers_pings=False)).advice
+    advice = judge([*PERIODS, idle(120.0)], case(answers_pings=False)).advice
     assert any("application message every 20 s" in line for line in advice)
     assert any("ping_timeout=None" in line for line in advice)
     assert not any("ping_timeout=20;" in line or "heartbeat=20" in line for line in advice)
@@ -352,3 +353,10 @@ def test_where_no_ping_is_answered_nobody_is_told_to_wait_for_pongs() -> None:
 )
 def test_one_connection_is_told_in_the_singular(trials: list[IdleTrial], said: str) -> None:
     assert said in " ".join(judge(trials, case()).explanation)
+
+
+@pytest.mark.parametrize("kind", KEEPALIVES)
+def test_every_keepalive_is_in_the_verdict_and_in_its_sentences(kind: TrialKind) -> None:
+    verdict = judge([*PERIODS, *dropped(60.0), kept(kind, 80.0)], case())
+    assert list(verdict.keepalives) == KEEPALIVES
+    assert any("the connection open" in sentence for sentence in verdict.explanation)

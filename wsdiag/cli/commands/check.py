@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wsdiag.probes.check.options import CheckOptions, Endpoint
-    from wsdiag.probes.check.runner import Progress
+    from wsdiag.probes.check.runner import CheckProgress
     from wsdiag.render.base.terminal import Terminal
     from wsdiag.transport.dial.options import DialOptions
     from wsdiag.transport.trace import Tracer
@@ -168,7 +168,7 @@ def check_and_show(
     from wsdiag.probes.check.runner import CheckRun
     from wsdiag.probes.check.summary import exit_code
 
-    def on_progress(progress: Progress) -> None:
+    def on_progress(progress: CheckProgress) -> None:
         if not terminal.quiet:
             label, text = progress.endpoint.label, progress.text
             terminal.log(f"{terminal.text(label)}: {terminal.text(text)}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import get_args
 
 from wsdiag.judgement.verdict.clocks import proof_margin_s
 from wsdiag.judgement.verdict.evidence import Evidence
 from wsdiag.records import IdleTrial, KeepaliveOutcome, Range, TrialKind
 
-KEEPALIVES: tuple[TrialKind, ...] = ("ping", "pong", "tcp-keepalive", "push", "data")
+KEEPALIVES: tuple[TrialKind, ...] = tuple(kind for kind in get_args(TrialKind) if kind != "idle")
 """Every kind, in the order of the record: a verdict says of each whether it was tested."""
 
 # A keepalive whose interval is this close to the timeout is late now and then.

@@ -85,7 +85,7 @@ def interrupted_by(problem: Exception) -> Finding:
     """The finding of a rule that a legal conversation could not finish.
 
     A server may close whenever it likes (then the rule could not be judged); it may not accuse us,
-    vanish without a Close frame, or break a rule itself.
+    disappear without a Close frame, or break a rule itself.
     """
     if isinstance(problem, DialError):
         detail = f"no further connection: {problem.message}"

@@ -68,7 +68,7 @@ class EndpointReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class CheckProgress:
     """A sentence about an endpoint under way, for stderr."""
 
     endpoint: Endpoint
@@ -79,7 +79,10 @@ class EndpointRun:
     """The rules of one endpoint under way; `report()` at any moment says what is known."""
 
     def __init__(
-        self, endpoint: Endpoint, on_progress: Callable[[Progress], None], tracer: Tracer | None
+        self,
+        endpoint: Endpoint,
+        on_progress: Callable[[CheckProgress], None],
+        tracer: Tracer | None,
     ) -> None:
         self.endpoint, self._on_progress = endpoint, on_progress
         self.rules = chosen(endpoint.check)
@@ -216,14 +219,14 @@ class EndpointRun:
 
     def _report_retry(self, seen: str, attempt: int, delay_s: float) -> None:
         text = f"{seen}; attempt {attempt} of {self.endpoint.retry + 1} in {delay_s:g} s"
-        self._on_progress(Progress(self.endpoint, text))
+        self._on_progress(CheckProgress(self.endpoint, text))
 
     def _report_waiting(self, background: Sequence[Rule]) -> None:
         left = [rule.id for rule in background if rule.id not in self._found]
         seconds = max((rule.lasts_s(self.endpoint.check) for rule in background), default=0.0)
         if left and seconds >= 1 and self._error is None:
             text = f"waiting for {', '.join(left)} (about {seconds:.0f} s)"
-            self._on_progress(Progress(self.endpoint, text))
+            self._on_progress(CheckProgress(self.endpoint, text))
 
 
 class CheckRun:
@@ -234,7 +237,7 @@ class CheckRun:
         endpoints: Sequence[Endpoint],
         *,
         jobs: int,
-        on_progress: Callable[[Progress], None],
+        on_progress: Callable[[CheckProgress], None],
         tracer: Tracer | None = None,
     ) -> None:
         self._runs = [EndpointRun(endpoint, on_progress, tracer) for endpoint in endpoints]

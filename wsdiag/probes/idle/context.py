@@ -1,4 +1,4 @@
-"""What the trials of one endpoint share: where events go, and what was learnt of the endpoint."""
+"""What the trials of one endpoint share: where events go, and what is known of the endpoint."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """What each kind of trial does on its connection, and when the next keepalive is due.
 
 A kind is one row of `BEHAVIOURS`; options, plan and trial read everything there. A new one needs
-its name in `records.TrialKind`, its row, and, where it sends what none did before, a case in
-`Trial._send`.
+its name in `records.TrialKind`, its row here, its name in sentences in
+`judgement/verdict/evidence_text.py`, and, where it sends what none did before, a member of
+`Sending` and a case in `Trial._send`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Results as JSON records: one object a line, `schema_version` and `type` first."""
+"""Results as JSON records: one object per line, `schema_version` and `type` first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ping` without a terminal: one line an event, as ping(8) prints them."""
+"""`ping` without a terminal: one line per event, as ping(8) prints them."""
 
 from __future__ import annotations
 

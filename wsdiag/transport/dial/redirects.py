@@ -17,7 +17,7 @@ _WS = re.compile(r"^http(s?)://", re.IGNORECASE)
 _CREDENTIALS = ("authorization", "cookie", "host", "proxy-authorization")
 
 
-class Redirect(NamedTuple):
+class RedirectTarget(NamedTuple):
     """Where to go next, and with what; whether credentials had to stay behind."""
 
     target: Target
@@ -35,7 +35,7 @@ def location(response: Response | None) -> str | None:
 
 def follow(
     target: Target, options: DialOptions, where: str, before: tuple[str, ...] = ()
-) -> Redirect:
+) -> RedirectTarget:
     """What `where`, a Location header of `target`, leads to; `before`: the URLs that led there.
 
     Credentials stay with their origin. Raises DialError for a redirect that must not be followed.
@@ -62,12 +62,12 @@ def follow(
         raise _refusal("redirect-loop", message, where)
     if target_next.origin == target.origin:
         kept = target_next._replace(userinfo=target_next.userinfo or target.userinfo)
-        return Redirect(kept, options)
+        return RedirectTarget(kept, options)
     headers = tuple(h for h in options.headers if h[0].lower() not in _CREDENTIALS)
     without = replace(
         options, headers=headers, cookies=(), user=None, bearer=None, sni=None, cert=None, key=None
     )
-    return Redirect(target_next, without, without != options or target.userinfo is not None)
+    return RedirectTarget(target_next, without, without != options or target.userinfo is not None)
 
 
 def _refusal(code: str, message: str, where: str) -> DialError:

@@ -43,7 +43,7 @@ def literal(host: str, port: int) -> list[Address]:
 def known(host: str, port: int, options: DialOptions) -> list[Address]:
     """Addresses that need no lookup: those of --resolve, or of `host` as an address itself.
 
-    [] when there are none. Raises DialError for a zone or an address family that is not to be had.
+    [] when there are none. Raises DialError for a zone or an address family that is not available.
     """
     try:
         found = [

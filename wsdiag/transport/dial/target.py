@@ -13,7 +13,7 @@ _SLIPS = (
     (re.compile(r"(wss?|https?)(?=//)", re.IGNORECASE), "a colon and two slashes follow {}"),
     (re.compile(r"(wss?|https?)(?=[;,.]//?)", re.IGNORECASE), "a colon and two slashes follow {}"),
     (re.compile(r"(wss?|https?):(?![/\\\d])(?=.)", re.IGNORECASE), "two slashes follow {}:"),
-    (re.compile(r"[A-Za-z]+://(?=(wss?|https?):?//)", re.IGNORECASE), "the scheme stands twice"),
+    (re.compile(r"[A-Za-z]+://(?=(wss?|https?):?//)", re.IGNORECASE), "the scheme is given twice"),
 )
 _QUOTES = "'\"`<\u2018\u2019\u201c\u201d\u00ab"
 _BAD_CHARACTER = re.compile(r"[\x00-\x20\x7f\s]")

@@ -23,7 +23,7 @@ class StreamState(Enum):
     CLOSED = "closed"
 
 
-class Step(Enum):
+class StreamStep(Enum):
     """What takes a stream from one state to the next."""
 
     HALF_CLOSE = "half-close"
@@ -34,14 +34,14 @@ class Step(Enum):
 
 
 # What is not in here does nothing: closing twice, half-closing what is closing, sending after it.
-TRANSITIONS: dict[tuple[StreamState, Step], StreamState] = {
-    (StreamState.OPEN, Step.HALF_CLOSE): StreamState.HALF_CLOSED,
-    (StreamState.OPEN, Step.CLOSE): StreamState.CLOSING,
-    (StreamState.OPEN, Step.CUT): StreamState.CLOSED,
-    (StreamState.HALF_CLOSED, Step.CLOSE): StreamState.CLOSING,
-    (StreamState.HALF_CLOSED, Step.CUT): StreamState.CLOSED,
-    (StreamState.CLOSING, Step.SENT_ALL): StreamState.CLOSED,
-    (StreamState.CLOSING, Step.CUT): StreamState.CLOSED,
+TRANSITIONS: dict[tuple[StreamState, StreamStep], StreamState] = {
+    (StreamState.OPEN, StreamStep.HALF_CLOSE): StreamState.HALF_CLOSED,
+    (StreamState.OPEN, StreamStep.CLOSE): StreamState.CLOSING,
+    (StreamState.OPEN, StreamStep.CUT): StreamState.CLOSED,
+    (StreamState.HALF_CLOSED, StreamStep.CLOSE): StreamState.CLOSING,
+    (StreamState.HALF_CLOSED, StreamStep.CUT): StreamState.CLOSED,
+    (StreamState.CLOSING, StreamStep.SENT_ALL): StreamState.CLOSED,
+    (StreamState.CLOSING, StreamStep.CUT): StreamState.CLOSED,
 }
 
 # A connection whose retransmissions went unanswered ends with ETIMEDOUT, or with the reason that

@@ -53,10 +53,10 @@ from time import monotonic_ns
 from wsdiag.transport.stream.blackhole import close_silently, drop_incoming
 from wsdiag.transport.stream.ends import (
     TRANSITIONS,
-    Step,
     StreamEnd,
     StreamHandler,
     StreamState,
+    StreamStep,
     end_of,
     end_of_input,
 )
@@ -134,7 +134,7 @@ class Stream:
         """Give back what belongs to the next handler, or to TLS."""
         self._unclaimed = data, at
 
-    def _step(self, step: Step) -> bool:
+    def _step(self, step: StreamStep) -> bool:
         """Take a step in the stream's life; False where this state does not know it."""
         reached = TRANSITIONS.get((self._state, step))
         if reached is None:
@@ -248,7 +248,7 @@ class Stream:
     def half_close(self) -> None:
         """Send what is queued, then FIN (under TLS close_notify first); reading goes on."""
         self._send_close_notify()
-        if self._step(Step.HALF_CLOSE) and not self._send_buffer.unsent:
+        if self._step(StreamStep.HALF_CLOSE) and not self._send_buffer.unsent:
             self._sent_all()
 
     def close(self, *, close_notify: bool = True) -> None:
@@ -258,7 +258,7 @@ class Stream:
         """
         if close_notify:
             self._send_close_notify()
-        if not self._step(Step.CLOSE):
+        if not self._step(StreamStep.CLOSE):
             return
         self._watch_input()
         if self._send_buffer.unsent:
@@ -276,7 +276,7 @@ class Stream:
             with suppress(OSError):
                 linger = struct.pack("ii", 1, 0)
                 self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            self._shut(Step.CUT)
+            self._shut(StreamStep.CUT)
 
     def close_silently(self) -> None:
         """Close without FIN or RST, as a black hole would; by RST where the kernel refuses that."""
@@ -284,7 +284,7 @@ class Stream:
             self._loop.remove_reader(self._sock)
             self._send_buffer.clear()
             if close_silently(self._sock):
-                self._shut(Step.CUT)
+                self._shut(StreamStep.CUT)
             else:
                 self.reset()
 
@@ -304,9 +304,9 @@ class Stream:
             for _ in range(_UNREAD_READS):
                 if not self._sock.recv(CHUNK):
                     break
-        self._shut(Step.SENT_ALL)
+        self._shut(StreamStep.SENT_ALL)
 
-    def _shut(self, step: Step) -> None:
+    def _shut(self, step: StreamStep) -> None:
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from wsdiag.transport.stream.ends import TRANSITIONS, Step, StreamState, end_of, end_of_input
+from wsdiag.transport.stream.ends import TRANSITIONS, StreamState, StreamStep, end_of, end_of_input
 from wsdiag.transport.stream.stamps import now
 
 
@@ -13,7 +13,7 @@ def test_every_state_leads_to_closed_and_none_leads_back() -> None:
     for (state, _), reached in TRANSITIONS.items():
         assert order.index(reached) > order.index(state)
     for state in order[:-1]:
-        assert TRANSITIONS[state, Step.CUT] is StreamState.CLOSED
+        assert TRANSITIONS[state, StreamStep.CUT] is StreamState.CLOSED
     assert not any(state is StreamState.CLOSED for state, _ in TRANSITIONS)
 
 
