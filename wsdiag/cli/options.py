@@ -20,6 +20,7 @@ from wsdiag.cli.params import (
     parse_resolve,
     read_cookies,
     read_environment,
+    read_header_variables,
     read_headers,
     usage_errors,
     values_of,
@@ -58,6 +59,10 @@ class OutputOptions:
     trace: Annotated[
         Path | None, _output("--trace", help="Phases, headers and frames as NDJSON.", **FILE)
     ] = None
+    mask: Annotated[
+        list[str],
+        _output("--mask", metavar="NAME", help="Mask this header, parameter or cookie as well."),
+    ] = field(default_factory=list)
     show_secrets: Annotated[bool, _output("--show-secrets", help="Do not mask credentials.")] = (
         False
     )
@@ -82,6 +87,14 @@ class RequestOptions:
             "-H", "--header", metavar="'NAME: VALUE'", help="Add a header (@FILE reads them)."
         ),
     ] = field(default_factory=list)
+    header_env: Annotated[
+        list[str],
+        _request(
+            "--header-env",
+            metavar="NAME=VARIABLE",
+            help="Add a header whose value is in this environment variable.",
+        ),
+    ] = field(default_factory=list)
     subprotocols: Annotated[
         list[str],
         _request("--subprotocol", metavar="NAME", help="Offer a subprotocol (repeatable)."),
@@ -92,6 +105,12 @@ class RequestOptions:
     user: Annotated[
         str | None,
         _request("-u", "--user", metavar="USER[:PASSWORD]", help="Basic authentication."),
+    ] = None
+    user_env: Annotated[
+        str | None,
+        _request(
+            "--user-env", metavar="NAME", help="USER:PASSWORD from this environment variable."
+        ),
     ] = None
     bearer_env: Annotated[
         str | None,
@@ -176,8 +195,11 @@ class RequestOptions:
         """
         if self.ipv4 and self.ipv6:
             raise typer.BadParameter("-4 and -6 exclude each other", param_hint="-4/-6")
-        if self.user is not None and self.bearer_env is not None:
-            raise typer.BadParameter("-u and --bearer-env exclude each other", param_hint="-u")
+        given = {"-u": self.user, "--user-env": self.user_env, "--bearer-env": self.bearer_env}
+        first, *others = [name for name, value in given.items() if value is not None] or [""]
+        if others:
+            message = f"{first} and {others[0]} exclude each other"
+            raise typer.BadParameter(message, param_hint=first)
         if self.cert is None and self.key is not None:
             raise typer.BadParameter("a --key needs its --cert", param_hint="--key")
         if self.tls_min is not None and self.tls_max is not None and self.tls_min > self.tls_max:
@@ -185,9 +207,12 @@ class RequestOptions:
             raise typer.BadParameter(message, param_hint="--tls-min")
         with usage_errors("--resolve"):
             resolve = tuple(triple for text in self.resolve for triple in parse_resolve(text))
-        values = values_of(self, "bearer_env", "key_password_env", "ipv4", "ipv6")
+        values = values_of(
+            self, "header_env", "user_env", "bearer_env", "key_password_env", "ipv4", "ipv6"
+        )
         values |= {
-            "headers": read_headers(self.headers),
+            "headers": (*read_headers(self.headers), *read_header_variables(self.header_env)),
+            "user": self.user or read_environment(self.user_env, "--user-env"),
             "subprotocols": tuple(self.subprotocols),
             "cookies": read_cookies(self.cookies),
             "bearer": read_environment(self.bearer_env, "--bearer-env"),
@@ -198,7 +223,7 @@ class RequestOptions:
             "compression": compression if self.compression is None else self.compression,
         }
         dial = DialOptions(**values)
-        if self.cert is None and self.user is None:
+        if self.cert is None and dial.user is None:
             return dial
         from wsdiag.cli.password_prompt import prompt_for_passwords
 

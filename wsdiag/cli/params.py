@@ -118,6 +118,19 @@ def read_headers(values: list[str]) -> tuple[tuple[str, str], ...]:
         return tuple(parse_header(line) for line in lines)
 
 
+def read_header_variables(values: list[str]) -> tuple[tuple[str, str], ...]:
+    """Headers of repeated `--header-env NAME=VARIABLE`: their values are seen in no `ps`."""
+    option, headers = "--header-env", []
+    for text in values:
+        name, equals, variable = text.partition("=")
+        if not equals or not variable:
+            message = f"{text!r} is not NAME=VARIABLE, as in X-Api-Key=API_KEY"
+            raise typer.BadParameter(message, param_hint=option)
+        with usage_errors(option):
+            headers.append(parse_header(f"{name}: {read_environment(variable, option)}"))
+    return tuple(headers)
+
+
 def read_cookies(values: list[str]) -> tuple[str, ...]:
     """Cookies of repeated `-b`; a usage error for one that is a file's name, as in curl(1)."""
     for value in values:

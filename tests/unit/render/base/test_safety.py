@@ -166,9 +166,9 @@ SECRET = "hunter2hunter2"
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("wss://user:pa%40ss@host/p", "wss://user:***@host/p"),
-        ("http://u:p@ss@proxy:3128", "http://u:***@proxy:3128"),
-        ("wss://user@host/p?a=b@c:d", "wss://user@host/p?a=b@c:d"),
+        ("wss://user:pa%40ss@host/p", "wss://***@host/p"),
+        ("http://u:p@ss@proxy:3128", "http://***@proxy:3128"),
+        ("wss://user@host/p?a=b@c:d", "wss://***@host/p?a=b@c:d"),
         ("got Authorization: Basic dXNlcg==", "got Authorization: Basic ***"),
         ("cookie: a=1; b=2", "cookie: a=***; b=***"),
         ("try -H 'Authorization: …', -b 'A=B'.", "try -H 'Authorization: …', -b 'A=B'."),
