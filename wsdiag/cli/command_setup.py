@@ -59,7 +59,10 @@ def secrets_of(dial: DialOptions, names: frozenset[str] = frozenset()) -> list[s
     """Every string of `dial` that must not be printed, in each form in which it may appear."""
     secrets = [dial.bearer or "", dial.key_password or ""]
     if dial.user is not None:
-        secrets += [dial.user.partition(":")[2], base64.b64encode(dial.user.encode()).decode()]
+        secrets += [
+            dial.user.partition(":")[2],
+            base64.b64encode(dial.user.encode("utf-8", "surrogateescape")).decode(),
+        ]
     secrets += secrets_of_headers((("cookie", cookie) for cookie in dial.cookies), names)
     for name, value in dial.headers:
         found = secrets_of_headers([(name, value)], names)

@@ -22,6 +22,7 @@ from wsdiag.cli.params import (
     read_environment,
     read_header_variables,
     read_headers,
+    read_server_name,
     usage_errors,
     values_of,
 )
@@ -218,6 +219,7 @@ class RequestOptions:
             "bearer": read_environment(self.bearer_env, "--bearer-env"),
             "key_password": read_environment(self.key_password_env, "--key-password-env"),
             "resolve": resolve,
+            "sni": read_server_name(self.sni),
             "unix_socket": None if self.unix_socket is None else str(self.unix_socket),
             "family": 4 if self.ipv4 else 6 if self.ipv6 else None,
             "compression": compression if self.compression is None else self.compression,

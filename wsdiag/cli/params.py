@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import typer
 
-from wsdiag.units import parse_duration, parse_size
+from wsdiag.units import parse_duration, parse_port, parse_size
 
 T = TypeVar("T")
 
@@ -165,7 +165,8 @@ def parse_resolve(text: str) -> tuple[tuple[str, int, str], ...]:
     host, _, rest = text.partition(":")
     port, _, listed = rest.partition(":")
     addresses = [part.strip().removeprefix("[").removesuffix("]") for part in listed.split(",")]
-    if not (host and port.isascii() and port.isdecimal() and 0 < int(port) < 65536 and listed):
+    number = parse_port(port)
+    if not (host and number and listed):
         raise ValueError(f"{text!r} is not HOST:PORT:ADDRESS, as in example.org:443:127.0.0.1")
     for address in addresses:
         try:
@@ -175,7 +176,17 @@ def parse_resolve(text: str) -> tuple[tuple[str, int, str], ...]:
                 f"{address!r} is not an IP address: HOST:PORT:ADDRESS is wanted, as in "
                 "example.org:443:127.0.0.1"
             ) from None
-    return tuple((host.lower(), int(port), address) for address in addresses)
+    return tuple((host.lower(), number, address) for address in addresses)
+
+
+def read_server_name(name: str | None) -> str | None:
+    """The name of `--sni`; a usage error for one that TLS cannot carry (RFC 6066, 3)."""
+    if name is None:
+        return None
+    labels = name.removesuffix(".").split(".")
+    if not all(0 < len(label) < 64 for label in labels) or not name.isprintable():
+        raise typer.BadParameter(f"{name!a} is not the name of a host", param_hint="--sni")
+    return name
 
 
 def read_environment(name: str | None, option: str) -> str | None:

@@ -42,6 +42,23 @@ def escape_bytes(data: bytes, limit: int = 64) -> str:
     return shown + ("…" if len(data) > limit else "")
 
 
+_CI_COMMAND = re.compile(
+    r"::(?=(?:error|warning|notice|debug|group|endgroup|echo|[a-z]+-[a-z-]+)(?:[ \t].*?)?::)"
+    r"|##(?=\w*+\[)",
+    re.IGNORECASE,
+)
+
+
+def defuse(text: str) -> str:
+    r"""`text` without commands to a CI system: `::error::` is `\x3a:error::`.
+
+    Runners take them at the beginning of a line, blanks or not, and text may be wrapped anywhere.
+    """
+    if "::" not in text and "##" not in text:
+        return text
+    return _CI_COMMAND.sub(lambda match: f"\\x{ord(match[0][0]):02x}{match[0][1]}", text)
+
+
 _WORDS = {
     "–": "-",
     "—": "-",

@@ -13,6 +13,7 @@ from rich.text import Text
 from wsdiag.records import ChainLink, ConnectResult, HttpInfo, Phases, TcpFacts, TlsInfo
 from wsdiag.render.base.error import hint_lines
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
+from wsdiag.render.base.marked import Marked
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.connect.waterfall import Waterfall, phase_bars
 from wsdiag.units import counted, format_ms
@@ -223,7 +224,7 @@ def _headers(result: ConnectResult) -> Iterator[RenderableType]:
         yield from _header_lines(">", result.request, "cyan")
     if result.http:
         status = f"HTTP/1.1 {result.http.status} {result.http.reason}".rstrip()
-        yield Text.assemble(("< ", "magenta"), status)
+        yield Marked(("< ", "magenta"), Text(status))
         yield from _header_lines("<", result.http.headers, "magenta")
         yield from _body(result.http)
 
@@ -232,7 +233,7 @@ def _header_lines(
     mark: str, headers: Sequence[tuple[str, str]], style: str
 ) -> Iterator[RenderableType]:
     for name, value in headers:
-        yield Text.assemble((f"{mark} ", style), (name, "bold"), f": {value}")
+        yield Marked((f"{mark} ", style), Text.assemble((name, "bold"), f": {value}"))
 
 
 def _refusal(http: HttpInfo) -> Iterator[RenderableType]:
@@ -256,4 +257,4 @@ def _refusal(http: HttpInfo) -> Iterator[RenderableType]:
 def _body(http: HttpInfo) -> Iterator[RenderableType]:
     lines = http.text if http.text is not None else (http.body or "").splitlines()
     for line in lines[:_BODY_LINES]:
-        yield Text.assemble(("< ", "magenta"), (line, "dim"))
+        yield Marked(("< ", "magenta"), Text(line, "dim"))

@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from wsdiag.units import parse_port
+
 _SECURE = {"wss": True, "https": True, "ws": False, "http": False}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _ONE_SLASH = re.compile(r"(wss?|https?|unix):/(?!/)", re.IGNORECASE)
 _UNIX = "a Unix socket is an option, the URL says which Host: --unix-socket {path} ws://localhost/"
-_BAD_CHARACTER = re.compile(r"[\x00-\x20\x7f<>\"\\^`{|}\s]")
-_BAD_HOST_CHARACTER = re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=%-]")
+_BAD_CHARACTER = re.compile(r"[\x00-\x20\x7f<>\"\\^`{|}\s\ud800-\udfff]")
+_ZONE = re.compile(r"[A-Za-z0-9._~@:-]+")
+_SHOWN = 64
+# sub-delims of RFC 3986 are in no host's name, and mean something to a shell
+_BAD_HOST_CHARACTER = re.compile(r"[^A-Za-z0-9._~+,=%-]")
 
 
 class UrlError(ValueError):
@@ -122,7 +127,9 @@ def _ipv6(text: str, start: int, end: int) -> str:
         raise UrlError(f"{address!r} is not an IPv6 address", text, start) from None
     if percent and not zone:
         raise UrlError("the zone after % is empty", text, end)
-    return f"{address}%{_unquoted(zone)}" if percent else address
+    if percent and not _ZONE.fullmatch(zone := _unquoted(zone)):
+        raise UrlError(f"{zone!a} is not the name of an interface", text, start)
+    return f"{address}%{zone}" if percent else address
 
 
 def _name(text: str, start: int, end: int) -> str:
@@ -130,6 +137,9 @@ def _name(text: str, start: int, end: int) -> str:
     if not name:
         raise UrlError("the host is missing", text, start)
     if name.isascii():
+        # what a percent sign hid from the eye does not come into a shell line of a hint either
+        if (hidden := _BAD_HOST_CHARACTER.search(name)) is not None or name[0] == ".":
+            raise UrlError(f"a host name cannot have {(hidden or name)[0]!a}", text, start)
         if (bad := _BAD_HOST_CHARACTER.search(text, start, end)) is not None:
             raise UrlError(f"a host name cannot have {bad[0]!r}", text, bad.start())
         return name
@@ -157,9 +167,10 @@ def _port(text: str, start: int, end: int) -> int | None:
         raise UrlError("a port or a path must follow the address", text, start)
     if not digits:
         return None
-    if not (digits.isascii() and digits.isdigit()) or not 0 < int(digits[:6]) < 65536:
-        raise UrlError(f"{digits!r} is not a valid port (1 to 65535)", text, start + 1)
-    return int(digits)
+    if (port := parse_port(digits)) is None:
+        shown = digits if len(digits) <= _SHOWN else f"{digits[:_SHOWN]}…"
+        raise UrlError(f"{shown!r} is not a valid port (1 to 65535)", text, start + 1)
+    return port
 
 
 def _is_loopback(host: str) -> bool:
