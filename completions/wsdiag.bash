@@ -195,7 +195,7 @@ _wsdiag() {
         esac
         ;;
     serve)
-        options="--host -p --port --tls --ca-out --cert --key --upstream --raw -k --insecure --cacert --control-port --fault --list --subprotocol --max-connections --max-message-size --compression --no-compression --sink --headers --stats --idle-timeout --lifetime --close --cut --cut-after --hang --rate-limit --latency --stall --bandwidth --trickle --slow-reader --ping-interval --no-pong --lose-pongs --late-pong --wrong-pong --push --push-on-request --flood --fragment --status --redirect --auth-basic --require-subprotocol --deflate --bad-accept --bad-upgrade --bad-connection --bad-subprotocol --bad-extension --bad-http --bad-frame --bad-utf8 --bad-deflate --counts --drop --code --reason -o --output -q --quiet --color -h --help"
+        options="--host -p --port --tls --ca-out --cert --key --upstream --raw -k --insecure --cacert --control-port --fault --list --subprotocol --allow-origin --max-connections --max-message-size --compression --no-compression --sink --headers --stats --idle-timeout --lifetime --close --cut --cut-after --hang --rate-limit --latency --stall --bandwidth --trickle --slow-reader --ping-interval --no-pong --lose-pongs --late-pong --wrong-pong --push --push-on-request --flood --fragment --status --redirect --auth-basic --require-subprotocol --deflate --bad-accept --bad-upgrade --bad-connection --bad-subprotocol --bad-extension --bad-http --bad-frame --bad-utf8 --bad-deflate --counts --drop --code --reason -o --output -q --quiet --color -h --help"
         case $prev in
         --host) return ;;
         -p|--port) return ;;
@@ -207,6 +207,7 @@ _wsdiag() {
         --control-port) return ;;
         --fault) return ;;
         --subprotocol) return ;;
+        --allow-origin) return ;;
         --max-connections) return ;;
         --max-message-size) return ;;
         --idle-timeout) return ;;

@@ -234,6 +234,7 @@ complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l control-port -x -d 
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l fault -x -d 'Any path'\''s fault on every path (repeatable).'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l list -d 'Print every path with one line of help, and exit.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l subprotocol -x -d 'Take this subprotocol (repeatable).'
+complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l allow-origin -x -d 'Let pages of this origin connect ('\''*'\'': any), not only loopback'\''s (repeatable).'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l max-connections -x -d 'Answer 503 beyond so many.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l max-message-size -x -d 'Close with 1009 beyond.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l compression -l no-compression -d 'Accept permessage-deflate.'

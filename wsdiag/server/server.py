@@ -23,6 +23,7 @@ from wsdiag.transport.stream.stream import Stream
 OnEvent = Callable[[int, str, dict[str, Any]], None]
 _STOP_TIMEOUT_S = 2.0
 _MAX_REFUSING = 64
+_LOGGED_CHARS = 2048
 _FD_WARNING_INTERVAL_S = 10.0
 
 
@@ -234,7 +235,7 @@ class Server:
         """Count an event and report it."""
         self._counts[event] += 1
         if self._on_event is not None:
-            self._on_event(number, event, data)
+            self._on_event(number, event, {name: _cut(value) for name, value in data.items()})
 
     def stats(self) -> dict[str, Any]:
         """Figures since the start: connections and events."""
@@ -244,3 +245,9 @@ class Server:
             "open": sum(isinstance(each, ServerChannel) for each in self._connections),
             "events": dict(sorted(self._counts.items())),
         }
+
+
+def _cut(value: Any) -> Any:
+    """What a client sent, short enough for a line of a log."""
+    long = isinstance(value, str) and len(value) > _LOGGED_CHARS
+    return f"{value[:_LOGGED_CHARS]}…" if long else value

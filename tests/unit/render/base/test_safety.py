@@ -249,10 +249,10 @@ def test_nothing_of_a_peers_is_a_command_to_a_pipeline(command: str) -> None:
 
 
 def test_every_line_that_a_body_is_wrapped_to_is_marked() -> None:
-    t = terminal(width=40)
+    t = terminal(width=40, verbose=True)
     body = "x" * 38 + "FORGED " * 40
-    http = replace(examples.CONNECTED.http, status=403, body=body, text=None)
-    print_connect(t, replace(examples.CONNECTED, ok=False, http=http))
+    http = replace(examples.REFUSED.http, body=body, text=None)
+    print_connect(t, replace(examples.REFUSED, http=http))
     lines = [line for line in out(t).splitlines() if "FORGED" in line]
     assert lines
     assert all(line.startswith("< ") for line in lines)
