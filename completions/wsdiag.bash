@@ -18,12 +18,14 @@ _wsdiag() {
         if [[ $cur != -* ]]; then options="connect ping idle-probe explain check serve demo completion help"; fi
         ;;
     connect)
-        options="-H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --show-secrets -m --max-time --send --listen -o --output -h --help"
+        options="-H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time --send --listen -o --output -h --help"
         case $prev in
         -H|--header) return ;;
+        --header-env) return ;;
         --subprotocol) return ;;
         --origin) return ;;
         -u|--user) return ;;
+        --user-env) return ;;
         --bearer-env) return ;;
         -b|--cookie) return ;;
         -A|--user-agent) return ;;
@@ -44,6 +46,7 @@ _wsdiag() {
         --save) files=1 ;;
         --log) files=1 ;;
         --trace) files=1 ;;
+        --mask) return ;;
         -m|--max-time) return ;;
         --send) return ;;
         --listen) return ;;
@@ -51,7 +54,7 @@ _wsdiag() {
         esac
         ;;
     ping)
-        options="-c --count -i --interval -W --timeout -w --deadline -s --size --mode -f --flood --adaptive --reconnect --retry-max-wait --load --max-p50 --max-p95 --max-p99 --max-loss --max-drops --min-availability -D --timestamps --window --y-max --log-scale --no-chart -H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --show-secrets -m --max-time -o --output -h --help"
+        options="-c --count -i --interval -W --timeout -w --deadline -s --size --mode -f --flood --adaptive --reconnect --retry-max-wait --load --max-p50 --max-p95 --max-p99 --max-loss --max-drops --min-availability -D --timestamps --window --y-max --log-scale --no-chart -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         -c|--count) return ;;
         -i|--interval) return ;;
@@ -70,9 +73,11 @@ _wsdiag() {
         --window) return ;;
         --y-max) return ;;
         -H|--header) return ;;
+        --header-env) return ;;
         --subprotocol) return ;;
         --origin) return ;;
         -u|--user) return ;;
+        --user-env) return ;;
         --bearer-env) return ;;
         -b|--cookie) return ;;
         -A|--user-agent) return ;;
@@ -93,12 +98,13 @@ _wsdiag() {
         --save) files=1 ;;
         --log) files=1 ;;
         --trace) files=1 ;;
+        --mask) return ;;
         -m|--max-time) return ;;
         -o|--output) choices="text json csv" ;;
         esac
         ;;
     idle-probe)
-        options="--from --to --step --keepalive --trials --push --send --expect --pong-timeout --repeat --refine --max-connections --require --lifetime -H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --show-secrets -m --max-time -o --output -h --help"
+        options="--from --to --step --keepalive --trials --push --send --expect --pong-timeout --repeat --refine --max-connections --require --lifetime -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         --from) return ;;
         --to) return ;;
@@ -114,9 +120,11 @@ _wsdiag() {
         --require) return ;;
         --lifetime) return ;;
         -H|--header) return ;;
+        --header-env) return ;;
         --subprotocol) return ;;
         --origin) return ;;
         -u|--user) return ;;
+        --user-env) return ;;
         --bearer-env) return ;;
         -b|--cookie) return ;;
         -A|--user-agent) return ;;
@@ -137,12 +145,13 @@ _wsdiag() {
         --save) files=1 ;;
         --log) files=1 ;;
         --trace) files=1 ;;
+        --mask) return ;;
         -m|--max-time) return ;;
         -o|--output) choices="text json csv" ;;
         esac
         ;;
     explain)
-        options="--only --keylog --log-format --require-clean --show -q --quiet -v --verbose --color --save --log --trace --show-secrets -m --max-time -o --output -h --help"
+        options="--only --keylog --log-format --require-clean --show -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         --only) return ;;
         --keylog) files=1 ;;
@@ -151,12 +160,13 @@ _wsdiag() {
         --save) files=1 ;;
         --log) files=1 ;;
         --trace) files=1 ;;
+        --mask) return ;;
         -m|--max-time) return ;;
         -o|--output) choices="text json csv" ;;
         esac
         ;;
     check)
-        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --send --expect --expect-json --within --require-idle --require-keepalive --conformance --adversarial --only --skip --retry --retry-delay -H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --show-secrets -m --max-time -f --file --list-checks -j --jobs -o --output --junit -h --help"
+        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --send --expect --expect-json --within --require-idle --require-keepalive --conformance --adversarial --only --skip --retry --retry-delay -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -f --file --list-checks -j --jobs -o --output --junit -h --help"
         case $prev in
         --max-connect) return ;;
         --max-upgrade) return ;;
@@ -180,9 +190,11 @@ _wsdiag() {
         --retry) return ;;
         --retry-delay) return ;;
         -H|--header) return ;;
+        --header-env) return ;;
         --subprotocol) return ;;
         --origin) return ;;
         -u|--user) return ;;
+        --user-env) return ;;
         --bearer-env) return ;;
         -b|--cookie) return ;;
         -A|--user-agent) return ;;
@@ -203,6 +215,7 @@ _wsdiag() {
         --save) files=1 ;;
         --log) files=1 ;;
         --trace) files=1 ;;
+        --mask) return ;;
         -m|--max-time) return ;;
         -f|--file) files=1 ;;
         -j|--jobs) return ;;
@@ -211,7 +224,7 @@ _wsdiag() {
         esac
         ;;
     serve)
-        options="--host -p --port --tls --ca-out --cert --key --upstream --raw -k --insecure --cacert --control-port --fault --list --subprotocol --max-connections --max-message-size --compression --no-compression --sink --headers --stats --idle-timeout --lifetime --close --cut --cut-after --hang --rate-limit --latency --stall --bandwidth --trickle --slow-reader --ping-interval --no-pong --lose-pongs --late-pong --wrong-pong --push --push-on-request --flood --fragment --status --redirect --auth-basic --require-subprotocol --deflate --bad-accept --bad-upgrade --bad-connection --bad-subprotocol --bad-extension --bad-http --bad-frame --bad-utf8 --bad-deflate --counts --drop --code --reason -o --output -q --quiet --color -h --help"
+        options="--host -p --port --tls --ca-out --cert --key --upstream --raw -k --insecure --cacert --control-port --fault --list --subprotocol --allow-origin --max-connections --max-message-size --compression --no-compression --sink --headers --stats --idle-timeout --lifetime --close --cut --cut-after --hang --rate-limit --latency --stall --bandwidth --trickle --slow-reader --ping-interval --no-pong --lose-pongs --late-pong --wrong-pong --push --push-on-request --flood --fragment --status --redirect --auth-basic --require-subprotocol --deflate --bad-accept --bad-upgrade --bad-connection --bad-subprotocol --bad-extension --bad-http --bad-frame --bad-utf8 --bad-deflate --counts --drop --code --reason -o --output -q --quiet --color -h --help"
         case $prev in
         --host) return ;;
         -p|--port) return ;;
@@ -223,6 +236,7 @@ _wsdiag() {
         --control-port) return ;;
         --fault) return ;;
         --subprotocol) return ;;
+        --allow-origin) return ;;
         --max-connections) return ;;
         --max-message-size) return ;;
         --idle-timeout) return ;;

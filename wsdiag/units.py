@@ -16,6 +16,15 @@ _SIZE = r"(\d+)([kKmMgG]?)(?:i?[bB])?"
 _BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
+def parse_port(digits: str) -> int | None:
+    """1 to 65535 in decimal digits, zeros before them allowed; None: not a port."""
+    if not (digits.isascii() and digits.isdigit()):
+        return None
+    significant = digits.lstrip("0")
+    port = int(significant) if 0 < len(significant) <= 5 else 0
+    return port if 0 < port < 65536 else None
+
+
 def parse_duration(text: str) -> float:
     """Seconds in `250ms`, `2s`, `1m30s` or bare seconds (`0.5`); ValueError otherwise."""
     compact = text.strip()

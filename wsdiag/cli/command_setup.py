@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from wsdiag.cli.exit import ExitCode
 from wsdiag.cli.options import OutputOptions
+from wsdiag.credentials import HEADERS, hidden_subprotocols, secrets_in, secrets_of_headers
 from wsdiag.transport.dial.options import DialOptions
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # The terminal, the loop, a trace, modules still to be imported; while dialling, a second address.
 _OWN_FILES, _DIALLING_FILES = 32, 128
+_SHORTEST_NAMED, _SHORTEST_PART = 8, 4
 _AFTER_AUTHORITY = re.compile(r"(?<![:/])[/?#].*", re.DOTALL)
 
 
@@ -29,15 +31,19 @@ def open_terminal(
     *,
     urls: Sequence[str] = (),
     secrets: Sequence[str] = (),
+    texts: Sequence[str | bytes | None] = (),
 ) -> Terminal:
     """The terminal that `output` asks for.
 
-    It masks `secrets` and those that `dial`, `urls` and the environment's proxies carry.
+    It masks `secrets` whole (hello messages are), and the credentials that `dial`, `urls`, `texts`
+    (messages to send) and the environment's proxies carry.
     """
     from wsdiag.render.base.redact import Redactor
     from wsdiag.render.base.terminal import Terminal
 
-    secrets = [*secrets, *(secrets_of(dial) if dial is not None else ()), *secrets_of_urls(urls)]
+    names = frozenset(name.lower() for name in output.mask)
+    secrets = [*secrets, *(secrets_of(dial, names) if dial is not None else ())]
+    secrets += [*secrets_of_urls(urls, names), *secrets_of_texts(texts, names)]
     for name, value in os.environ.items():
         secrets += _userinfo_secrets(value) if name.lower().endswith("_proxy") else ()
     return Terminal(
@@ -46,44 +52,81 @@ def open_terminal(
         verbose=output.verbose,
         save=output.save,
         log=output.log,
-        redactor=Redactor(secrets, show=output.show_secrets),
+        redactor=Redactor(secrets, names=names, show=output.show_secrets),
     )
 
 
-def secrets_of(dial: DialOptions) -> list[str]:
+def secrets_of(dial: DialOptions, names: frozenset[str] = frozenset()) -> list[str]:
     """Every string of `dial` that must not be printed, in each form in which it may appear."""
     secrets = [dial.bearer or "", dial.key_password or ""]
     if dial.user is not None:
-        secrets += [dial.user.partition(":")[2], base64.b64encode(dial.user.encode()).decode()]
+        secrets += [
+            dial.user.partition(":")[2],
+            base64.b64encode(dial.user.encode("utf-8", "surrogateescape")).decode(),
+        ]
     for entry in dial.netrc:
         pair = f"{entry.login}:{entry.password}"
         secrets += [entry.password, base64.b64encode(pair.encode("utf-8", "replace")).decode()]
-    for cookie in dial.cookies:
-        secrets += [pair.partition("=")[2].strip() for pair in cookie.split(";")]
+    secrets += secrets_of_headers((("cookie", cookie) for cookie in dial.cookies), names)
     for name, value in dial.headers:
-        if name.lower() in ("authorization", "proxy-authorization"):
-            secrets.append(value.partition(" ")[2] or value)
-        elif name.lower() == "cookie":
-            secrets += [pair.partition("=")[2].strip() for pair in value.split(";")]
+        found = secrets_of_headers([(name, value)], names)
+        own = name.lower() in HEADERS
+        secrets += found if own else [text for text in found if len(text) >= _SHORTEST_NAMED]
+    secrets += hidden_subprotocols(dial.subprotocols)
+    for text in (dial.origin or "", dial.user_agent or ""):
+        secrets += secrets_of_texts([text], names)
     if dial.proxy:
         secrets += _userinfo_secrets(dial.proxy)
     return [secret for secret in secrets if secret]
 
 
-def secrets_of_urls(urls: Sequence[str]) -> list[str]:
-    """Passwords in URLs, in each form in which a server may say them again."""
-    return [secret for url in urls for secret in _userinfo_secrets(_AFTER_AUTHORITY.sub("", url))]
+def secrets_of_urls(urls: Sequence[str], names: frozenset[str] = frozenset()) -> list[str]:
+    """Credentials in URLs, in each form in which a server may say them again."""
+    return [
+        secret
+        for url in urls
+        for secret in (*_userinfo_secrets(_up_to_the_path(url)), *secrets_of_texts([url], names))
+    ]
+
+
+def secrets_of_texts(
+    texts: Sequence[str | bytes | None], names: frozenset[str] = frozenset()
+) -> list[str]:
+    """Credentials in messages to send, by their names there.
+
+    Short ones are masked at their places only: `?auth=true` is no reason to hide every "true".
+    """
+    found: list[str] = []
+    for text in texts:
+        said = text.decode("utf-8", "replace") if isinstance(text, bytes) else text or ""
+        found += secrets_in(said, names)
+    return [secret for secret in found if len(secret) >= _SHORTEST_NAMED]
+
+
+def _up_to_the_path(url: str) -> str:
+    """A URL's authority; of a broken one, all up to its last "@": the password may be why."""
+    from wsdiag.transport.dial.target import Target, UrlError
+
+    try:
+        Target.parse(url)
+    except UrlError:
+        authority, at, _ = url.rpartition("@")
+        return authority + at
+    return _AFTER_AUTHORITY.sub("", url)
 
 
 def _userinfo_secrets(url: str) -> list[str]:
     userinfo = (url.partition("://")[2] or url).rpartition("@")[0]
-    password = userinfo.partition(":")[2]
-    if not password:
+    if not userinfo:
         return []
     from urllib.parse import unquote
 
+    user, _, password = userinfo.partition(":")
     plain = unquote(userinfo)
-    return [password, unquote(password), base64.b64encode(plain.encode()).decode()]
+    secrets = [f"{userinfo}@", userinfo, plain, password or user, unquote(password or user)]
+    # what a broken URL is split into appears in messages by itself
+    secrets += [part for part in re.split("[/?#:@]", password) if len(part) >= _SHORTEST_PART]
+    return [*secrets, base64.b64encode(plain.encode("utf-8", "surrogateescape")).decode()]
 
 
 def refuse_bad_urls(urls: Sequence[str], terminal: Terminal, *, json: bool) -> None:
@@ -94,7 +137,11 @@ def refuse_bad_urls(urls: Sequence[str], terminal: Terminal, *, json: bool) -> N
         try:
             Target.parse(url)
         except UrlError as problem:
-            marked = f"{problem.url}\n{' ' * problem.position}^"
+            # masked first: the mark stays below its place
+            shown = terminal.redactor.text(problem.url)
+            before = terminal.redactor.text(problem.url[: problem.position])
+            mark = f"\n{' ' * len(before)}^" if shown.startswith(before) else ""
+            marked = shown + mark
             _refuse(terminal, url, "url", problem.message, marked, json=json)
 
 

@@ -20,8 +20,10 @@ from wsdiag.cli.params import (
     parse_resolve,
     read_cookies,
     read_environment,
+    read_header_variables,
     read_headers,
     read_netrc,
+    read_server_name,
     usage_errors,
     values_of,
 )
@@ -62,6 +64,10 @@ class OutputOptions:
     trace: Annotated[
         Path | None, _output("--trace", help="Phases, headers and frames as NDJSON.", **FILE)
     ] = None
+    mask: Annotated[
+        list[str],
+        _output("--mask", metavar="NAME", help="Mask this header, parameter or cookie as well."),
+    ] = field(default_factory=list)
     show_secrets: Annotated[bool, _output("--show-secrets", help="Do not mask credentials.")] = (
         False
     )
@@ -98,6 +104,14 @@ class RequestOptions:
             "-H", "--header", metavar="'NAME: VALUE'", help="Add a header (@FILE reads them)."
         ),
     ] = field(default_factory=list)
+    header_env: Annotated[
+        list[str],
+        _request(
+            "--header-env",
+            metavar="NAME=VARIABLE",
+            help="Add a header whose value is in this environment variable.",
+        ),
+    ] = field(default_factory=list)
     subprotocols: Annotated[
         list[str],
         _request("--subprotocol", metavar="NAME", help="Offer a subprotocol (repeatable)."),
@@ -112,6 +126,12 @@ class RequestOptions:
     netrc: Annotated[
         bool, _request("-n", "--netrc", help="User and password from ~/.netrc (or $NETRC).")
     ] = False
+    user_env: Annotated[
+        str | None,
+        _request(
+            "--user-env", metavar="NAME", help="USER:PASSWORD from this environment variable."
+        ),
+    ] = None
     bearer_env: Annotated[
         str | None,
         _request(
@@ -195,8 +215,11 @@ class RequestOptions:
         """
         if self.ipv4 and self.ipv6:
             raise typer.BadParameter("-4 and -6 exclude each other", param_hint="-4/-6")
-        if self.user is not None and self.bearer_env is not None:
-            raise typer.BadParameter("-u and --bearer-env exclude each other", param_hint="-u")
+        given = {"-u": self.user, "--user-env": self.user_env, "--bearer-env": self.bearer_env}
+        first, *others = [name for name, value in given.items() if value is not None] or [""]
+        if others:
+            message = f"{first} and {others[0]} exclude each other"
+            raise typer.BadParameter(message, param_hint=first)
         if self.cert is None and self.key is not None:
             raise typer.BadParameter("a --key needs its --cert", param_hint="--key")
         if self.tls_min is not None and self.tls_max is not None and self.tls_min > self.tls_max:
@@ -204,21 +227,25 @@ class RequestOptions:
             raise typer.BadParameter(message, param_hint="--tls-min")
         with usage_errors("--resolve"):
             resolve = tuple(triple for text in self.resolve for triple in parse_resolve(text))
-        values = values_of(self, "bearer_env", "key_password_env", "ipv4", "ipv6")
+        values = values_of(
+            self, "header_env", "user_env", "bearer_env", "key_password_env", "ipv4", "ipv6"
+        )
         values |= {
-            "headers": read_headers(self.headers),
+            "headers": (*read_headers(self.headers), *read_header_variables(self.header_env)),
+            "user": self.user or read_environment(self.user_env, "--user-env"),
             "subprotocols": tuple(self.subprotocols),
             "cookies": read_cookies(self.cookies),
             "netrc": read_netrc() if self.netrc else (),
             "bearer": read_environment(self.bearer_env, "--bearer-env"),
             "key_password": read_environment(self.key_password_env, "--key-password-env"),
             "resolve": resolve,
+            "sni": read_server_name(self.sni),
             "unix_socket": None if self.unix_socket is None else str(self.unix_socket),
             "family": 4 if self.ipv4 else 6 if self.ipv6 else None,
             "compression": compression if self.compression is None else self.compression,
         }
         dial = DialOptions(**values)
-        if self.cert is None and self.user is None:
+        if self.cert is None and dial.user is None:
             return dial
         from wsdiag.cli.password_prompt import prompt_for_passwords
 

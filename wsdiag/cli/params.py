@@ -14,7 +14,7 @@ import typer
 
 from wsdiag.transport.dial.netrc import NetrcEntry
 from wsdiag.transport.dial.netrc import parse as parse_netrc
-from wsdiag.units import parse_duration, parse_size
+from wsdiag.units import parse_duration, parse_port, parse_size
 
 T = TypeVar("T")
 
@@ -120,6 +120,19 @@ def read_headers(values: list[str]) -> tuple[tuple[str, str], ...]:
         return tuple(parse_header(line) for line in lines)
 
 
+def read_header_variables(values: list[str]) -> tuple[tuple[str, str], ...]:
+    """Headers of repeated `--header-env NAME=VARIABLE`: their values are seen in no `ps`."""
+    option, headers = "--header-env", []
+    for text in values:
+        name, equals, variable = text.partition("=")
+        if not equals or not variable:
+            message = f"{text!r} is not NAME=VARIABLE, as in X-Api-Key=API_KEY"
+            raise typer.BadParameter(message, param_hint=option)
+        with usage_errors(option):
+            headers.append(parse_header(f"{name}: {read_environment(variable, option)}"))
+    return tuple(headers)
+
+
 def read_cookies(values: list[str]) -> tuple[str, ...]:
     """Cookies of repeated `-b`; a usage error for one that is a file's name, as in curl(1)."""
     for value in values:
@@ -165,7 +178,8 @@ def parse_resolve(text: str) -> tuple[tuple[str, int, str], ...]:
     host, _, rest = text.partition(":")
     port, _, listed = rest.partition(":")
     addresses = [part.strip().removeprefix("[").removesuffix("]") for part in listed.split(",")]
-    if not (host and port.isascii() and port.isdecimal() and 0 < int(port) < 65536 and listed):
+    number = parse_port(port)
+    if not (host and number and listed):
         raise ValueError(f"{text!r} is not HOST:PORT:ADDRESS, as in example.org:443:127.0.0.1")
     for address in addresses:
         try:
@@ -175,7 +189,17 @@ def parse_resolve(text: str) -> tuple[tuple[str, int, str], ...]:
                 f"{address!r} is not an IP address: HOST:PORT:ADDRESS is wanted, as in "
                 "example.org:443:127.0.0.1"
             ) from None
-    return tuple((host.lower(), int(port), address) for address in addresses)
+    return tuple((host.lower(), number, address) for address in addresses)
+
+
+def read_server_name(name: str | None) -> str | None:
+    """The name of `--sni`; a usage error for one that TLS cannot carry (RFC 6066, 3)."""
+    if name is None:
+        return None
+    labels = name.removesuffix(".").split(".")
+    if not all(0 < len(label) < 64 for label in labels) or not name.isprintable():
+        raise typer.BadParameter(f"{name!a} is not the name of a host", param_hint="--sni")
+    return name
 
 
 def read_environment(name: str | None, option: str) -> str | None:

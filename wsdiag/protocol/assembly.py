@@ -45,6 +45,11 @@ class Assembler:
         self._buffer += payload
         return self._finish() if fin else None
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of a message whose end has not come, decompressed."""
+        return len(self._buffer)
+
     def preview(self, parser: FrameParser) -> None:
         """Judge text in a frame that is still arriving: it must fail at its first bad byte."""
         if parser.unfinished is None:

@@ -79,6 +79,11 @@ class Connection:
 
     # -- receiving ---------------------------------------------------------------------------
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of a message whose end has not come, decompressed."""
+        return self._assembler.held_bytes
+
     def receive_data(self, data: bytes) -> list[Event]:
         """The events in these bytes; the peer's first violation is the last of them."""
         events: list[Event] = []

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_QUOTED = r'"((?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[\t\x20-\x7e\x80-\xff])*)"'
-_SPACE = r"[ \t]*"
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++")
+_QUOTED = re.compile(r'"((?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[\t\x20-\x7e\x80-\xff])*+)"')
+_SPACE = re.compile(r"[ \t]*+")
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 Parameters = list[tuple[str, str | None]]
 
@@ -18,7 +19,7 @@ class HeaderSyntaxError(ValueError):
 
 def is_token(text: str) -> bool:
     """Whether `text` is a token (RFC 9110, 5.6.2)."""
-    return re.fullmatch(_TOKEN, text) is not None
+    return _TOKEN.fullmatch(text) is not None
 
 
 def get_all(headers: Iterable[tuple[str, str]], name: str) -> list[str]:
@@ -87,7 +88,7 @@ class _Cursor:
             raise self._error(f"expected {char!r}")
 
     def token(self) -> str:
-        match = re.compile(_TOKEN).match(self._text, self._at)
+        match = _TOKEN.match(self._text, self._at)
         if match is None:
             raise self._error("expected a token")
         self._at = match.end()
@@ -96,10 +97,10 @@ class _Cursor:
 
     def value(self) -> str:
         """A token, or a quoted string that is a token once unquoted (RFC 6455, 9.1)."""
-        match = re.compile(_QUOTED).match(self._text, self._at)
+        match = _QUOTED.match(self._text, self._at)
         if match is None:
             return self.token()
-        text = re.sub(r"\\(.)", r"\1", match.group(1), flags=re.DOTALL)
+        text = _ESCAPED.sub(r"\1", match.group(1))
         if not is_token(text):
             raise self._error("a quoted value must be a token")
         self._at = match.end()
@@ -114,7 +115,7 @@ class _Cursor:
         return found
 
     def _skip_space(self) -> None:
-        match = re.compile(_SPACE).match(self._text, self._at)
+        match = _SPACE.match(self._text, self._at)
         self._at = match.end() if match else self._at
 
     def _error(self, what: str) -> HeaderSyntaxError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from wsdiag.server.fault import Fault
 
@@ -36,4 +38,46 @@ class ServerOptions:
     """Trust this CA (PEM file or folder) at the upstream."""
     control_port: int | None = None
     """A port on loopback for `POST /faults`; None: none."""
+    allow_origins: tuple[str, ...] = ()
+    """Origins of web pages that may connect, besides loopback's; `*`: any."""
     control_token: str | None = None
+
+    def allows_origin(self, origin: str | None, host: str | None) -> bool:
+        """Whether a page of this origin may connect (RFC 6455, 10.2); no browser sends none.
+
+        Allowed are loopback's, those that were named, and the page that is served here itself.
+        """
+        if origin is None or "*" in self.allow_origins:
+            return True
+        if origin.rstrip("/").lower() in (each.rstrip("/").lower() for each in self.allow_origins):
+            return True
+        name = _host_of(origin)
+        return _is_loopback(name) or (self.is_own_host(host) and name == _host_of(f"//{host}"))
+
+    def is_own_host(self, host: str | None) -> bool:
+        """Whether a Host header is no name that somebody else could make point here."""
+        if host is None:
+            return True
+        name = _host_of(f"//{host}")
+        return _is_loopback(name) or _address(name) is not None or name == self.host.lower()
+
+
+def _host_of(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _is_loopback(name: str) -> bool:
+    address = _address(name)
+    if address is not None:
+        return address.is_loopback
+    return name == "localhost" or name.endswith(".localhost")
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        return None

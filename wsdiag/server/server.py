@@ -23,6 +23,8 @@ from wsdiag.transport.stream.stream import Stream
 OnEvent = Callable[[int, str, dict[str, Any]], None]
 _STOP_TIMEOUT_S = 2.0
 _MAX_REFUSING = 64
+_MAX_HELD_BYTES = 64 * 2**20
+_LOGGED_CHARS = 2048
 _FD_WARNING_INTERVAL_S = 10.0
 
 
@@ -46,7 +48,7 @@ class Server:
         self._closing_upstreams: set[Stream] = set()
         self._fd_warning_due = 0.0
         self._changed = asyncio.Event()
-        self._accepted = 0
+        self._accepted = self._held_bytes = 0
         self._counts: Counter[str] = Counter()
         self._started_at = 0.0
         self._control: Listener | None = None
@@ -221,6 +223,11 @@ class Server:
         self._connections.discard(connection)
         self._changed.set()
 
+    def hold(self, change: int) -> bool:
+        """Account for bytes of unfinished messages; False: those of all clients are too many."""
+        self._held_bytes += change
+        return self._held_bytes <= max(_MAX_HELD_BYTES, 2 * self.options.max_message_size)
+
     def upstream_closing(self, stream: Stream) -> None:
         """A relay's upstream outlives its client for the rest of its closing handshake."""
         self._closing_upstreams.add(stream)
@@ -234,7 +241,7 @@ class Server:
         """Count an event and report it."""
         self._counts[event] += 1
         if self._on_event is not None:
-            self._on_event(number, event, data)
+            self._on_event(number, event, {name: _cut(value) for name, value in data.items()})
 
     def stats(self) -> dict[str, Any]:
         """Figures since the start: connections and events."""
@@ -244,3 +251,9 @@ class Server:
             "open": sum(isinstance(each, ServerChannel) for each in self._connections),
             "events": dict(sorted(self._counts.items())),
         }
+
+
+def _cut(value: Any) -> Any:
+    """What a client sent, short enough for a line of a log."""
+    long = isinstance(value, str) and len(value) > _LOGGED_CHARS
+    return f"{value[:_LOGGED_CHARS]}…" if long else value

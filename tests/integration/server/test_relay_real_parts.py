@@ -66,7 +66,7 @@ def test_credentials_cookies_and_origin_reach_the_upstream_and_its_cookie_the_cl
 
     with (
         upstream(echo, process_request=note, process_response=add) as address,
-        serving(upstream=f"ws://{address}") as relay,
+        serving(upstream=f"ws://{address}", allow_origins=("https://example.test",)) as relay,
         connect(
             relay.url,
             proxy=None,

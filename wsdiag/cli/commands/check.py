@@ -62,8 +62,13 @@ def check(
     else:
         endpoints = _from_line(urls or [], options, retry, dial)
     for endpoint in endpoints:
-        secrets += secrets_of(endpoint.dial)
-    terminal = open_terminal(output, urls=[each.url for each in endpoints], secrets=secrets)
+        secrets += secrets_of(endpoint.dial, frozenset(map(str.lower, output.mask)))
+    terminal = open_terminal(
+        output,
+        urls=[each.url for each in endpoints],
+        secrets=secrets,
+        texts=[each.check.send for each in endpoints],
+    )
     if run.file is None:
         refuse_bad_urls(urls or [], terminal, json=run.format == "json")
     endpoints = _with_something_to_check(endpoints, terminal)

@@ -146,7 +146,7 @@ def idle_probe(
 
     options = trials.options()
     dial = request.dial(compression=False)
-    terminal = open_terminal(output, dial, urls=urls)
+    terminal = open_terminal(output, dial, urls=urls, texts=(trials.push, trials.send))
     refuse_bad_urls(urls, terminal, json=format == "json")
     each = 1 + len(plan_round(options).trials)  # one more watches over them
     ensure_fd_limit(len(urls) * each, terminal, json=format == "json")

@@ -100,10 +100,17 @@ class ServeFlags:
         list[str],
         _client("--subprotocol", metavar="NAME", help="Take this subprotocol (repeatable)."),
     ] = field(default_factory=list)
+    allow_origins: Annotated[
+        list[str],
+        _client(
+            "--allow-origin",
+            metavar="ORIGIN",
+            help="Let pages of this origin connect ('*': any), not only loopback's (repeatable).",
+        ),
+    ] = field(default_factory=list)
     max_connections: Annotated[
-        int | None,
-        _client("--max-connections", min=1, metavar="N", help="Answer 503 beyond so many."),
-    ] = None
+        int, _client("--max-connections", min=1, metavar="N", help="Answer 503 beyond so many.")
+    ] = 20_000
     max_message_size: Annotated[
         int,
         _client("--max-message-size", help="Close with 1009 beyond.", show_default="16M", **SIZE),
@@ -180,7 +187,8 @@ def serve(
     from wsdiag.server import ServerOptions
 
     flags.refuse_contradictions()
-    terminal = open_terminal(OutputOptions(quiet=quiet, color=color))
+    upstream = [flags.upstream] if flags.upstream else []
+    terminal = open_terminal(OutputOptions(quiet=quiet, color=color), urls=upstream)
     if flags.list_paths:
         _print_paths(output)
         return ExitCode.OK
@@ -190,6 +198,7 @@ def serve(
     with _certificate(flags) as (cert, key):
         own = values_of(flags, "tls", "ca_out", "cert", "key", "fault", "list_paths")
         own["subprotocols"] = tuple(flags.subprotocols)
+        own["allow_origins"] = tuple(flags.allow_origins)
         options = ServerOptions(
             **own,
             cert=cert,

@@ -26,8 +26,9 @@ def dial_notes(report: DialReport, *, certificate_refused: bool) -> list[str]:
         notes.append("Redirected: " + " -> ".join((*report.redirects, report.url)))
     if report.credentials_dropped:
         notes.append(
-            "Credentials and cookies were not sent on: a redirect led to another origin (scheme, "
-            "host and port). If it is to have them, connect to its URL directly."
+            "Credentials and cookies were not sent on, nor were tokens in headers and "
+            "subprotocols: a redirect led to another origin (scheme, host and port). If it is to "
+            "have them, connect to its URL directly."
         )
     if report.proxy is not None:
         notes.append(

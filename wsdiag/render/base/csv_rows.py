@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
@@ -10,6 +11,8 @@ from wsdiag.records import Error
 from wsdiag.render.base.error import print_error
 from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
+
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
 
 
 class CsvRows(EventOutput):
@@ -38,13 +41,17 @@ class CsvRows(EventOutput):
             if self._errors:
                 print_error(self._terminal, event)
         elif (row := self._row_of(self._terminal.clean(event))) is not None:
-            self._rows.writerow(row)
+            self._rows.writerow({name: _harmless(value) for name, value in row.items()})
             self._file.flush()
 
 
 def cell(text: str) -> str:
     """Text as a cell that no spreadsheet takes for a formula."""
-    return "'" + text if text[:1] in "=+-@" else text
+    return "'" + text if text[:1] and text[0] in "=+-@\t\r\n" else text
+
+
+def _harmless(value: Any) -> Any:
+    return cell(value) if isinstance(value, str) and not _NUMBER.fullmatch(value) else value
 
 
 def decimals(value: float | None) -> str | None:

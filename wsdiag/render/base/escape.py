@@ -6,7 +6,9 @@ an encoding has no more, and the rest is shown by its number rather than lost.
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from functools import lru_cache
 
 _SHOWN_CHARS = 300
 _NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\x1b": "\\e"}
@@ -22,6 +24,7 @@ def escape(text: str, *, keep: str = "") -> str:
     return "".join(char if char in keep else _visible(char) for char in text)
 
 
+@lru_cache(1024)
 def _visible(char: str) -> str:
     if char in _NAMED:
         return _NAMED[char]
@@ -38,6 +41,23 @@ def escape_bytes(data: bytes, limit: int = 64) -> str:
     r"""An excerpt of a payload: text where it is UTF-8, `\xff` where not; `…` when cut."""
     shown = escape(data[:limit].decode("utf-8", "backslashreplace"))
     return shown + ("…" if len(data) > limit else "")
+
+
+_CI_COMMAND = re.compile(
+    r"::(?=(?:error|warning|notice|debug|group|endgroup|echo|[a-z]+-[a-z-]+)(?:[ \t].*?)?::)"
+    r"|##(?=\w*+\[)",
+    re.IGNORECASE,
+)
+
+
+def defuse(text: str) -> str:
+    r"""`text` without commands to a CI system: `::error::` is `\x3a:error::`.
+
+    Runners take them at the beginning of a line, blanks or not, and text may be wrapped anywhere.
+    """
+    if "::" not in text and "##" not in text:
+        return text
+    return _CI_COMMAND.sub(lambda match: f"\\x{ord(match[0][0]):02x}{match[0][1]}", text)
 
 
 _WORDS = {
@@ -74,15 +94,19 @@ _WORDS = {
 }
 
 
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
 def fold(text: str, encoding: str = "ascii") -> str:
     r"""`text` in characters that `encoding` can carry: typography folded, the rest as `\u4e2d`."""
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        return "".join(_fold_char(char, encoding) for char in text)
+        return _NOT_ASCII.sub(lambda match: _fold_char(match[0], encoding), text)
     return text
 
 
+@lru_cache(1024)
 def _fold_char(char: str, encoding: str) -> str:
     for candidate in (char, _WORDS.get(char, ""), unicodedata.normalize("NFKD", char)[:1]):
         if candidate and _fits(candidate, encoding):

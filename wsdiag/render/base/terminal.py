@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from wsdiag.render.base.escape import escape, fold
+from wsdiag.render.base.escape import defuse, escape, fold
 from wsdiag.render.base.ndjson import to_line, to_record
 from wsdiag.render.base.redact import Redactor, map_text
 from wsdiag.render.base.streams import SafeStream
@@ -56,6 +56,8 @@ class Terminal:
         self.quiet, self.verbose = quiet, verbose
         self.save_path, self.log_path = save, log
         self.redactor = redactor or Redactor()
+        if not environ.get("COLUMNS", "1").isdigit() or len(environ.get("COLUMNS", "")) > 4:
+            environ = {name: value for name, value in environ.items() if name != "COLUMNS"}
         self._color, self._environ, self._width = color, environ, width
         self.stdout = SafeStream(stdout or sys.stdout, environ)
         self.stderr = SafeStream(stderr or sys.stderr, environ, ignore_closed=True)
@@ -102,7 +104,7 @@ class Terminal:
 
     def _show(self, name: str, text: str) -> str:
         # tabs and line ends of a body are layout; anywhere else they could forge a line
-        shown = escape(text, keep="\n" if name in _MULTILINE else "")
+        shown = escape(defuse(text), keep="\n" if name in _MULTILINE else "")
         return fold(shown) if self.glyphs.ascii else shown
 
     def print(self, view: RenderableType) -> None:

@@ -8,7 +8,7 @@ from typing import TextIO
 
 from rich.text import Text
 
-from wsdiag.render.base.escape import escape_bytes, shorten
+from wsdiag.render.base.escape import shorten
 from wsdiag.render.base.ndjson import to_line, to_record
 from wsdiag.render.base.redact import Redactor
 from wsdiag.render.base.terminal import Terminal
@@ -70,17 +70,19 @@ def _frame(event: FrameTraced, terminal: Terminal) -> Text:
     bits += ["masked"] if event.masked else []
     line = Text.assemble((f"{mark} ", style), (f"{name:<6}", "bold"))
     line.append(f" {format_size(event.length):>8}  {' '.join(bits)}", style="dim")
-    said = _payload(event, _EXCERPT_SHOWN)
-    return line.append(f"  {terminal.text(said)}") if said else line
+    said = _payload(event, terminal)
+    return line.append(f"  {said}") if said else line
 
 
-def _payload(event: FrameTraced, limit: int) -> str:
+def _payload(event: FrameTraced, terminal: Terminal) -> str:
     """A Close frame's code and reason, anything else's first bytes."""
-    data = event.excerpt
+    data, code = event.excerpt, ""
     if event.opcode == 8 and len(data) >= 2:
-        return f"{int.from_bytes(data[:2], 'big')} {escape_bytes(data[2:], limit)}".rstrip()
-    more = "…" if len(data) <= limit and event.length > len(data) else ""
-    return escape_bytes(data, limit) + more
+        code, data = f"{int.from_bytes(data[:2], 'big')} ", data[2:]
+    # masked before it is cut: half a secret would not be found
+    text = terminal.redactor.text(data.decode("utf-8", "backslashreplace"))
+    more = "…" if len(text) > _EXCERPT_SHOWN or event.length > len(event.excerpt) else ""
+    return (code + terminal.text(text[:_EXCERPT_SHOWN]) + more).rstrip()
 
 
 class TraceWriter:

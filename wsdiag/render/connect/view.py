@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +14,7 @@ from wsdiag.records import ChainLink, ConnectResult, HttpInfo, Message, Phases, 
 from wsdiag.render.base.error import hint_lines
 from wsdiag.render.base.escape import shorten
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
+from wsdiag.render.base.marked import Marked
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.connect.waterfall import Waterfall, phase_bars
 from wsdiag.transport.dial.target import encode
@@ -235,31 +235,17 @@ def _close(result: ConnectResult, glyphs: Glyphs) -> Text:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class _Marked:
-    """What went over the wire, marked on each line that it is wrapped to: it may look like ours."""
-
-    mark: str
-    style: str
-    text: Text
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for line in self.text.wrap(console, max(8, options.max_width - 2), overflow="fold"):
-            line.rstrip()
-            yield Text.assemble((f"{self.mark} ", self.style), line)
-
-
 def _headers(result: ConnectResult) -> Iterator[RenderableType]:
     if result.request:
         # RFC 6455, 3: the resource name is the path and the query; a fragment is never sent
         url = urlsplit(result.reached or result.url)
         target = encode((url.path or "/") + (f"?{url.query}" if url.query else ""))
-        yield _Marked(">", "cyan", Text(f"GET {shorten(target)} HTTP/1.1"))
+        yield Marked(("> ", "cyan"), Text(f"GET {shorten(target)} HTTP/1.1"))
         yield from _header_lines(">", result.request, "cyan")
     if result.http:
         http = result.http
         status = f"HTTP/{http.version} {http.status} {http.reason}".rstrip()
-        yield _Marked("<", "magenta", Text(shorten(status)))
+        yield Marked(("< ", "magenta"), Text(shorten(status)))
         yield from _header_lines("<", result.http.headers, "magenta")
         yield from _body(result.http)
 
@@ -268,7 +254,7 @@ def _header_lines(
     mark: str, headers: Sequence[tuple[str, str]], style: str
 ) -> Iterator[RenderableType]:
     for name, value in headers:
-        yield _Marked(mark, style, Text.assemble((name, "bold"), f": {shorten(value)}"))
+        yield Marked((f"{mark} ", style), Text.assemble((name, "bold"), f": {shorten(value)}"))
 
 
 def _refusal(http: HttpInfo) -> Iterator[RenderableType]:
@@ -292,4 +278,4 @@ def _refusal(http: HttpInfo) -> Iterator[RenderableType]:
 def _body(http: HttpInfo) -> Iterator[RenderableType]:
     lines = http.text if http.text is not None else (http.body or "").splitlines()
     for line in lines[:_BODY_LINES]:
-        yield _Marked("<", "magenta", Text(line, style="dim"))
+        yield Marked(("< ", "magenta"), Text(line, "dim"))

@@ -82,6 +82,9 @@ class ConnectionOwner(Protocol):
     def on_closed(self, connection: ServedConnection) -> None:
         """A connection is over."""
 
+    def hold(self, change: int) -> bool:
+        """Account for bytes of unfinished messages; False: there are too many."""
+
     def upstream_closing(self, stream: Stream) -> None:
         """A relay's upstream outlives its client for the rest of its closing handshake."""
 

@@ -34,7 +34,15 @@ _MESSAGES = (TextMessage, BinaryMessage)
 class ClientConnection(ServerChannel):
     """A client after its opening handshake. `deliver` answers messages: here, with an echo."""
 
-    __slots__ = ("_received", "_timer", "closed_by", "connection", "messages_in", "messages_out")
+    __slots__ = (
+        "_held",
+        "_received",
+        "_timer",
+        "closed_by",
+        "connection",
+        "messages_in",
+        "messages_out",
+    )
 
     auto_pong = True
 
@@ -45,7 +53,7 @@ class ClientConnection(ServerChannel):
         self.connection = Connection(
             Role.SERVER, deflate=deflate, max_message_size=owner.options.max_message_size
         )
-        self.messages_in = self.messages_out = 0
+        self.messages_in = self.messages_out = self._held = 0
         self.closed_by = ""
         self._timer: TimerHandle | None = None
         self._received: tuple[Callable[[ClientConnection, Event], bool], ...] = ()
@@ -71,6 +79,16 @@ class ClientConnection(ServerChannel):
         for event in self.connection.receive_data(data):
             self._handle(event)
         self.flush()
+        if self.connection.held_bytes != self._held:
+            self._hold(self.connection.held_bytes)
+
+    def _hold(self, size: int) -> None:
+        """Account for an unfinished message; all of them share one budget."""
+        change, self._held = size - self._held, size
+        if not self.owner.hold(change) and change > 0 and self.is_open:
+            message = "unfinished messages of all clients have used up the memory for them"
+            self.emit("over-budget", message=message, held_bytes=size)
+            self.close(1013, "too much unfinished at once, try again later")
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, _MESSAGES):
@@ -176,6 +194,7 @@ class ClientConnection(ServerChannel):
         """Take the connection down, and report it with its figures."""
         self.finished = True
         self.end_faults()
+        self._hold(0)
         if self._timer is not None:
             self._timer.cancel()
         self.stream.close()

@@ -117,6 +117,9 @@ class PendingUpgrade:
     def _serve(self, request: Request) -> None:
         """Answer the request: under a relay, paths are the upstream's."""
         relayed = self.owner.options.upstream is not None
+        if refusal := self._refusal(request):
+            self._refuse(403, *refusal)
+            return
         try:
             faults = self.owner.combine([] if relayed else resolve(request.target))
         except RouteError as error:
@@ -144,6 +147,16 @@ class PendingUpgrade:
             reply, deflate = self._accept(request, faults)
             channel = ClientConnection(self.owner, self.number, self.stream, deflate)
             self._hand_over(request, faults, reply, channel)
+
+    def _refusal(self, request: Request) -> tuple[str, str] | None:
+        """(code, message) for a request of a web page that has no business here."""
+        options, host = self.owner.options, request.header("Host")
+        if request.is_upgrade and not options.allows_origin(request.header("Origin"), host):
+            return "origin", "pages of this origin may not connect; --allow-origin ORIGIN lets them"
+        tells = request.path.rstrip("/") in ("/stats", "/headers") and not request.is_upgrade
+        if tells and options.upstream is None and not options.is_own_host(host):
+            return "host", "this is told under an address or localhost only"
+        return None
 
     def _plain_reply(self, request: Request) -> Reply:
         """The answer to a request that asks for no WebSocket: the page, or figures as JSON."""

@@ -61,9 +61,12 @@ class RelayConnection(ClientConnection):
         """Pass a Ping or Pong on."""
         with suppress(LocalProtocolError):
             if isinstance(event, Ping):
-                self._session.ping(event.payload)
+                self._session.connection.ping(event.payload)
             elif isinstance(event, Pong):
-                self._session.pong(event.payload)
+                self._session.connection.pong(event.payload)
+            # nobody measures them here, so the kernel is not asked when they left
+            self._session.stream.write(self._session.connection.data_to_send(), stamp=False)
+        self._watch_upstream()
 
     def client_closing(self, close: Close) -> None:
         """Pass the client's Close on; ours to the client is sent already."""
@@ -77,9 +80,14 @@ class RelayConnection(ClientConnection):
 
     def _watch_upstream(self) -> None:
         """Read no more from the client while the upstream does not take what there is."""
-        if self._session.stream.unsent > HIGH_WATER:
+        full = self._session.stream.unsent > HIGH_WATER
+        if full and Pause.UPSTREAM not in self._pauses:
             self.pause_reading(Pause.UPSTREAM)
-            self.loop.call_later(_POLL_S, self._watch_upstream)
+            self.loop.call_later(_POLL_S, self._look_again)
+
+    def _look_again(self) -> None:
+        if self._session.stream.unsent > HIGH_WATER:
+            self.loop.call_later(_POLL_S, self._look_again)
         else:
             self.resume_reading(Pause.UPSTREAM)
 

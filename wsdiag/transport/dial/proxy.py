@@ -9,6 +9,7 @@ from typing import NamedTuple
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.target import Target
 from wsdiag.transport.report import DialError
+from wsdiag.units import parse_port
 
 # curl's defaults where a proxy's URL has no port.
 _PORTS = {"http": 1080, "https": 443, "socks5": 1080, "socks5h": 1080}
@@ -72,6 +73,9 @@ def _variable(environ: Mapping[str, str], *names: str) -> tuple[str, str]:
     return "", ""
 
 
+_NOT_IN_HOST = " #/<>?@[\\]^|\"`{};$&()'"
+
+
 def parse(url: str, why: str) -> Proxy:
     """A proxy's URL, http:// where it has no scheme. Raises ValueError."""
     from urllib.parse import unquote, urlsplit
@@ -91,13 +95,15 @@ def parse(url: str, why: str) -> Proxy:
             "its port is not a number up to 65535 (in USER:PASSWORD, percent-encode / ? # @)"
         ) from None
     host = unquote(parts.hostname)  # a zone's % is %25 (RFC 6874)
+    if not host.isprintable() or any(char in _NOT_IN_HOST for char in host):
+        raise ValueError(f"{host!a} is not the name of a host")
     return Proxy(url, why, parts.scheme, host, port, user)
 
 
 def basic_auth(user: str) -> str:
     """The header's value for `USER[:PASSWORD]`, in UTF-8 (RFC 7617, 2.1)."""
     pair = user if ":" in user else f"{user}:"
-    return "Basic " + base64.b64encode(pair.encode()).decode("ascii")
+    return "Basic " + base64.b64encode(pair.encode("utf-8", "surrogateescape")).decode("ascii")
 
 
 def bypassed(host: str, port: int, exceptions: str) -> bool:
@@ -109,8 +115,8 @@ def bypassed(host: str, port: int, exceptions: str) -> bool:
 
 def _covers(entry: str, host: str, port: int) -> bool:
     name, colon, digits = entry.rpartition(":")
-    if colon and digits.isdigit() and (":" not in name or name.endswith("]")):
-        if int(digits) != port:
+    if colon and digits.isascii() and digits.isdigit() and (":" not in name or name.endswith("]")):
+        if parse_port(digits) != port:
             return False
         entry = name
     entry = entry.strip("[]").lstrip(".").rstrip(".")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from wsdiag.credentials import is_credential_header, mask_subprotocols
 from wsdiag.protocol.http import Response
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.target import Target, UrlError
@@ -14,7 +16,6 @@ from wsdiag.transport.report import DialError
 STATUSES = (301, 302, 303, 307, 308)
 _HTTP = re.compile(r"^ws(s?)://", re.IGNORECASE)
 _WS = re.compile(r"^http(s?)://", re.IGNORECASE)
-_CREDENTIALS = ("authorization", "cookie", "host", "proxy-authorization")
 
 
 class RedirectTarget(NamedTuple):
@@ -63,11 +64,38 @@ def follow(
     if target_next.origin == target.origin:
         kept = target_next._replace(userinfo=target_next.userinfo or target.userinfo)
         return RedirectTarget(kept, options)
-    headers = tuple(h for h in options.headers if h[0].lower() not in _CREDENTIALS)
+    headers = tuple(
+        (name, sent_on)
+        for name, value in options.headers
+        if name.lower() != "host" and (sent_on := _without_tokens(name, value)) is not None
+    )
     without = replace(
-        options, headers=headers, cookies=(), user=None, bearer=None, sni=None, cert=None, key=None
+        options,
+        headers=headers,
+        subprotocols=_without_hidden(options.subprotocols),
+        cookies=(),
+        user=None,
+        bearer=None,
+        sni=None,
+        cert=None,
+        key=None,
     )
     return RedirectTarget(target_next, without, without != options or target.userinfo is not None)
+
+
+def _without_tokens(name: str, value: str) -> str | None:
+    """A header's value for another origin; None: the header stays behind."""
+    if is_credential_header(name):
+        return None
+    if name.lower() != "sec-websocket-protocol":
+        return value
+    offered = [part.strip() for part in value.split(",")]
+    return ", ".join(_without_hidden(offered)) or None
+
+
+def _without_hidden(offered: Sequence[str]) -> tuple[str, ...]:
+    shown = mask_subprotocols(offered)
+    return tuple(name for name, seen in zip(offered, shown, strict=True) if name == seen)
 
 
 def _refusal(code: str, message: str, where: str) -> DialError:

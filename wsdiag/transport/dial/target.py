@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from wsdiag.units import parse_port
+
 _SECURE = {"wss": True, "https": True, "ws": False, "http": False}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _ONE_SLASH = re.compile(r"(wss?|https?|unix):/(?!/)", re.IGNORECASE)
@@ -22,6 +24,8 @@ _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 # The percent-encode sets of the URL Standard, 1.3: path, and the query of a special scheme.
 _ENCODED_IN_PATH = re.compile(r"[\"<>^`{}]|[^\x00-\x7f]+")
 _ENCODED_IN_QUERY = re.compile(r"[\"<>']|[^\x00-\x7f]+")
+_ZONE = re.compile(r"[A-Za-z0-9._~@:-]+")
+_SHOWN = 64
 
 
 class UrlError(ValueError):
@@ -147,9 +151,8 @@ def _ipv6(text: str, start: int, end: int) -> str:
         raise UrlError(f"{address!r} is not an IPv6 address", text, start) from None
     if percent and not zone:
         raise UrlError("the zone after % is empty", text, end)
-    zone = _unquoted(zone)
-    if (bad := _BAD_HOST_CHARACTER.search(zone)) is not None:
-        raise UrlError(f"a zone cannot have {bad[0]!a}", text, start + len(address))
+    if percent and not _ZONE.fullmatch(zone := _unquoted(zone)):
+        raise UrlError(f"{zone!a} is not the name of an interface", text, start)
     return f"{address}%{zone}" if percent else address
 
 
@@ -201,10 +204,10 @@ def _port(text: str, start: int, end: int) -> int | None:
         raise UrlError("a port or a path must follow the address", text, start)
     if not digits:
         return None
-    number = digits.lstrip("0")
-    if not (number.isascii() and number.isdigit()) or not 0 < int(number[:6]) < 65536:
-        raise UrlError(f"{digits!r} is not a valid port (1 to 65535)", text, start + 1)
-    return int(number)
+    if (port := parse_port(digits)) is None:
+        shown = digits if len(digits) <= _SHOWN else f"{digits[:_SHOWN]}…"
+        raise UrlError(f"{shown!r} is not a valid port (1 to 65535)", text, start + 1)
+    return port
 
 
 def _is_loopback(host: str) -> bool:

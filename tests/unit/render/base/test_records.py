@@ -126,6 +126,6 @@ def test_traces_are_records_too() -> None:
     validator = Draft202012Validator(build_schema())
     assert all(validator.is_valid(record) for record in records)
     assert [record["type"] for record in records] == ["trace.phase", "trace.headers", "trace.frame"]
-    assert records[0]["url"] == "ws://u:***@x"
+    assert records[0]["url"] == "ws://***@x"
     assert records[1]["headers"] == [["Cookie", "a=***"]]
     assert records[2]["excerpt"] == "\\xffa"

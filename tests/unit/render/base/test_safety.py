@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -166,9 +167,9 @@ SECRET = "hunter2hunter2"
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("wss://user:pa%40ss@host/p", "wss://user:***@host/p"),
-        ("http://u:p@ss@proxy:3128", "http://u:***@proxy:3128"),
-        ("wss://user@host/p?a=b@c:d", "wss://user@host/p?a=b@c:d"),
+        ("wss://user:pa%40ss@host/p", "wss://***@host/p"),
+        ("http://u:p@ss@proxy:3128", "http://***@proxy:3128"),
+        ("wss://user@host/p?a=b@c:d", "wss://***@host/p?a=b@c:d"),
         ("got Authorization: Basic dXNlcg==", "got Authorization: Basic ***"),
         ("cookie: a=1; b=2", "cookie: a=***; b=***"),
         ("try -H 'Authorization: …', -b 'A=B'.", "try -H 'Authorization: …', -b 'A=B'."),
@@ -234,3 +235,32 @@ def test_saved_pictures_fetch_nothing(tmp_path: Path, suffix: str) -> None:
 def test_masking_leaves_figures_alone() -> None:
     assert isinstance(examples.PING_SUMMARY, PingSummary)
     assert Redactor([SECRET]).clean(examples.PING_SUMMARY) == examples.PING_SUMMARY
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["::error::owned", "::ERROR file=a:b,line=1::x", "::add-mask::x", "##vso[task]", "##[x]"],
+)
+def test_nothing_of_a_peers_is_a_command_to_a_pipeline(command: str) -> None:
+    shown = terminal().text(command)
+    assert not shown.startswith(("::", "##"))
+    for address in ("2001:db8::1 and 2001:db8::2", "::1", "[::ffff:10.0.0.1]:80", "a ## b"):
+        assert terminal().text(address) == address
+
+
+def test_every_line_that_a_body_is_wrapped_to_is_marked() -> None:
+    t = terminal(width=40, verbose=True)
+    body = "x" * 38 + "FORGED " * 40
+    http = replace(examples.REFUSED.http, body=body, text=None)
+    print_connect(t, replace(examples.REFUSED, http=http))
+    lines = [line for line in out(t).splitlines() if "FORGED" in line]
+    assert lines
+    assert all(line.startswith("< ") for line in lines)
+
+
+def test_two_names_are_not_a_header() -> None:
+    tls = replace(examples.CONNECTED.tls, sans=("body", "a\n::error::b"))
+    clean = terminal().clean(replace(examples.CONNECTED, tls=tls))
+    assert clean.tls.sans[1] == "a\\n\\x3a:error::b"
+    masked = Redactor().clean(replace(examples.CONNECTED, tls=replace(tls, sans=("cookie", "b"))))
+    assert masked.tls.sans == ("cookie", "b")

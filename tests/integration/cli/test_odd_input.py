@@ -1,0 +1,69 @@
+"""Options and environment variables that make no sense are told as the user's, never as a bug."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.peers.peers import Peers
+
+NOT_UTF8 = os.fsdecode(b"\xff\xfe")
+LONG = "1" * 5000
+OPTIONS = {
+    "user": ("-u", f"{NOT_UTF8}:x"),
+    "several": ("-H", f"A:{NOT_UTF8}", "-b", f"a={NOT_UTF8}", "-A", NOT_UTF8, "--origin", NOT_UTF8),
+    "proxy": ("-x", f"http://{NOT_UTF8}"),
+    "proxy's port": ("-x", f"http://localhost:{LONG}"),
+    "noproxy": ("-x", "http://localhost:1", "--noproxy", "x:³"),
+    "noproxy's port": ("-x", "http://localhost:1", "--noproxy", f"localhost:{LONG}"),
+    "resolve": ("--resolve", f"localhost:{LONG}:127.0.0.1"),
+    "sni": ("--sni", ".x"),
+    "long sni": ("--sni", "a" * 70),
+}
+URLS = (
+    "ws://[::1%25%00]/",
+    f"ws://localhost/{NOT_UTF8}",
+    "ws://localhost:00008065536/",
+    f"ws://localhost:{LONG}/",
+    "ws://nx$(id)/",
+    "ws://nx%24%28id%29%20x/",
+    "ws://%60id%60/",
+)
+VARIABLES = {
+    "NO_PROXY": "x:³",
+    "WS_PROXY": NOT_UTF8,
+    "ALL_PROXY": f"socks5://a:{LONG}",
+    "COLUMNS": "99999999999999999999",
+    "SSLKEYLOGFILE": "/nowhere/at/all",
+}
+
+
+def is_told(peers: Peers, *args: str, **env: str) -> None:
+    run = peers.wsdiag("connect", *args, "--connect-timeout", "2s", env=env, timeout=20)
+    assert "bug in wsdiag" not in run.err, run
+    assert run.code in (1, 2), run
+
+
+@pytest.mark.parametrize("given", OPTIONS)
+def test_options(given: str, peers: Peers) -> None:
+    is_told(peers, "ws://127.0.0.1:1/", *OPTIONS[given])
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_urls(url: str, peers: Peers) -> None:
+    run = peers.wsdiag("connect", url)
+    assert run.code == 2, run
+    assert "bug in wsdiag" not in run.err
+    assert "getent" not in run.out + run.err
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_variables(variable: str, peers: Peers) -> None:
+    proxied = {} if variable != "NO_PROXY" else {"WS_PROXY": "http://127.0.0.1:1"}
+    is_told(peers, "ws://127.0.0.1:1/", **proxied, **{variable: VARIABLES[variable]})
+
+
+def test_zeros_before_a_port_are_no_more_than_zeros(peers: Peers) -> None:
+    run = peers.wsdiag("connect", "ws://127.0.0.1:0000000001/", "-o", "json")
+    assert '"address":"127.0.0.1:1"' in run.out

@@ -1,0 +1,138 @@
+"""What is a credential by its name reaches no output of any command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.peers.peers import Peers
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJtYXJrZXItand0In0.c2lnbmVkLW1hcmtlcg"
+# every way to give a secret: the options, what is put after the URL, and what must not be seen
+GIVEN: dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
+    "parameter": ((), "?access_token=marker-par1&room=7", ("marker-par1",)),
+    "parameters": (
+        (),
+        "?X-Amz-Signature=marker-sig1&api_key=marker-key1&code=marker-code&authToken=marker-auth",
+        ("marker-sig1", "marker-key1", "marker-code", "marker-auth"),
+    ),
+    "encoded parameter": ((), "?tok%65n=marker%2Fpar2", ("marker%2Fpar2", "marker/par2")),
+    "JWT in a parameter": ((), f"?x={JWT}", (JWT, JWT.split(".")[1])),
+    "JWT in the path": ((), f"/{JWT}", (JWT, JWT.split(".")[2])),
+    "header": (("-H", "X-Api-Key: marker-head"), "", ("marker-head",)),
+    "other headers": (
+        ("-H", "x-amz-security-token: marker-amz1", "-H", "X-Session: Basic marker-sess"),
+        "",
+        ("marker-amz1", "marker-sess"),
+    ),
+    "subprotocol": (
+        ("--subprotocol", "chat", "--subprotocol", "bearer.marker-sub1"),
+        "",
+        ("marker-sub1",),
+    ),
+    "subprotocol after a word": (
+        ("--subprotocol", "access_token", "--subprotocol", "marker-sub2"),
+        "",
+        ("marker-sub2",),
+    ),
+    "long subprotocol": (
+        ("--subprotocol", "marker-0123456789abcdefghij"),
+        "",
+        ("marker-0123456789abcdefghij",),
+    ),
+    "subprotocol as a header": (
+        ("-H", f"Sec-WebSocket-Protocol: chat, {JWT}"),
+        "",
+        (JWT, JWT.split(".")[1]),
+    ),
+    "asked for": (
+        ("--mask", "X-Tenant", "--mask", "who", "-H", "X-Tenant: marker-tena"),
+        "?who=marker-who1",
+        ("marker-tena", "marker-who1"),
+    ),
+    "header from the environment": (
+        ("--header-env", "X-Auth=MARKER"),
+        "",
+        ("marker-from-environment",),
+    ),
+    "user from the environment": (
+        ("--user-env", "MARKER_USER"),
+        "",
+        ("marker-of-ann", "YW5uOm1hcmtlci1vZi1hbm4="),
+    ),
+    "other proxy": (("-x", "http://marker-user@127.0.0.1:1"), "", ("marker-user",)),
+}
+ENVIRONMENT = {"MARKER": "marker-from-environment", "MARKER_USER": "ann:marker-of-ann"}
+COMMANDS = {
+    "connect": (("connect",), ("text", "json")),
+    "ping": (("ping", "-c", "2", "-i", "20ms"), ("text", "json", "csv")),
+    "idle-probe": (
+        ("idle-probe", "--from", "100ms", "--to", "200ms", "--step", "100ms"),
+        ("text", "json", "csv"),
+    ),
+    "check": (("check", "--no-ping"), ("text", "json", "junit", "github")),
+}
+
+
+def seen(peers: Peers, tmp_path: Path, url: str, command: str, options: tuple[str, ...]) -> str:
+    """All that the command prints and writes, in each of its formats."""
+    (name, *rest), formats = COMMANDS[command]
+    rest = [] if name == "check" else rest
+    text = ""
+    for number, output in enumerate(formats):
+        files = [tmp_path / f"{number}{suffix}" for suffix in (".ndjson", ".svg", ".xml")]
+        trace, picture, report = map(str, files)
+        extra = ["--junit", report] if name == "check" else ["--save", picture]
+        args = (name, url, *rest, *options, "-v", "-o", output, "--trace", trace, *extra)
+        run = peers.wsdiag(*args, env=ENVIRONMENT, timeout=60)
+        assert run.code != 2, run
+        assert "Traceback" not in run.err, run
+        text += run.out + run.err
+        text += "".join(file.read_text() for file in files if file.exists())
+    return text
+
+
+ALONE = ("other proxy", "JWT in the path")
+
+
+@pytest.mark.parametrize("how", GIVEN)
+def test_it_is_masked_wherever_it_was_given(how: str, peers: Peers, tmp_path: Path) -> None:
+    options, after, hidden = GIVEN[how]
+    echo = f"you sent {' and '.join(hidden)}" if not after else "no"
+    peer = peers.http(403, [("X-Echo", echo), ("Sec-WebSocket-Protocol", hidden[0])], echo)
+    text = seen(peers, tmp_path, f"{peer.url}{after}", "connect", options)
+    assert [word for word in hidden if word in text] == []
+    assert "***" in text
+
+
+@pytest.mark.parametrize("connects", [True, False])
+@pytest.mark.parametrize("command", ["ping", "idle-probe", "check"])
+def test_by_every_command(command: str, connects: bool, peers: Peers, tmp_path: Path) -> None:
+    together = [given for how, given in GIVEN.items() if how not in ALONE]
+    options = tuple(word for given, _, _ in together for word in given)
+    after = "?" + "&".join(after.removeprefix("?") for _, after, _ in together if after)
+    hidden = [word for _, _, words in together for word in words]
+    peer = peers.aiohttp() if connects else peers.http(403, [("X-Echo", " ".join(hidden))], "no")
+    text = seen(peers, tmp_path, f"{peer.url}{after}", command, options)
+    assert [word for word in hidden if word in text] == []
+
+
+@pytest.mark.parametrize(
+    "url", ["ws://ann:mark#er-pass@HOST/", "ws://ann:mark/er-pass@HOST/", "ws://marker-tok@HOST/"]
+)
+def test_a_password_that_breaks_the_url_is_masked(url: str, peers: Peers) -> None:
+    for command, output in (("connect", "json"), ("ping", "text"), ("check", "text")):
+        run = peers.wsdiag(command, url.replace("HOST", "127.0.0.1:1"), "-o", output)
+        shown = run.out + run.err
+        assert [w for w in ("mark#er", "er-pass", "marker-tok", "mark/er") if w in shown] == []
+
+
+def test_messages_to_send_are_masked_by_the_same_rules(peers: Peers, tmp_path: Path) -> None:
+    url = peers.aiohttp().url
+    message = '{"op":"login","token":"marker-send","args":["key=marker-arg1"]}'
+    asked = ("--send", message, "--expect", "login", "--no-compression")
+    run = peers.wsdiag("check", url, *asked, "-v", "--trace", str(tmp_path / "t"), "-o", "json")
+    text = run.out + run.err + (tmp_path / "t").read_text()
+    assert "login" in text
+    assert "marker-" not in text
