@@ -93,7 +93,7 @@ _wsdiag() {
         esac
         ;;
     idle-probe)
-        options="--from --to --step --keepalive --trials --push --send --expect --pong-timeout --repeat --refine --max-connections --require -H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -m --max-time -o --output -h --help"
+        options="--from --to --step --keepalive --trials --push --send --expect --pong-timeout --repeat --refine --max-connections --require --lifetime -H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         --from) return ;;
         --to) return ;;
@@ -107,6 +107,7 @@ _wsdiag() {
         --repeat) return ;;
         --max-connections) return ;;
         --require) return ;;
+        --lifetime) return ;;
         -H|--header) return ;;
         --subprotocol) return ;;
         --origin) return ;;
@@ -253,7 +254,7 @@ _wsdiag() {
         ;;
     help)
         options="-h --help"
-        [[ $cur != -* ]] && choices="connect ping idle-probe check serve demo completion"
+        [[ $cur != -* ]] && choices="connect ping idle-probe check serve demo completion keepalive"
         case $prev in
         esac
         ;;

@@ -106,10 +106,10 @@ complete -c wsdiag -n "__fish_seen_subcommand_from ping" -s m -l max-time -x -d 
 complete -c wsdiag -n "__fish_seen_subcommand_from ping" -s o -l output -x -a "text json csv" -d 'Output format.'
 complete -c wsdiag -n "__fish_seen_subcommand_from ping" -s h -d 'Show the options on one screen and exit.'
 complete -c wsdiag -n "__fish_seen_subcommand_from ping" -l help -d 'Describe every option and exit.'
-complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l from -x -d 'Shortest idle period that is probed by a Ping.'
+complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l from -x -d 'Shortest idle period (default: 30s, a quarter of --to).'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l to -x -d 'Longest idle period.'
-complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l step -x -d 'Between the idle periods.'
-complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l keepalive -x -d 'Interval of the keepalive trials.'
+complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l step -x -d 'Between idle periods (default: 5s; beyond 120s, known defaults).'
+complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l keepalive -x -d 'Interval of the keepalives (default: 20s).'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l trials -x -d 'Which trials to run.'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l push -x -d 'Message that makes the endpoint send: adds a push trial.'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l send -x -d 'Message to send as keepalive: adds a data trial.'
@@ -119,6 +119,7 @@ complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l repeat -x -d '
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l refine -d 'Narrow a silent drop to 1 s with a second pass.'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l max-connections -x -d 'Connections at once, for each URL.'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l require -x -d 'Exit with 3 unless this is survived.'
+complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l lifetime -x -d 'Watch those kept alive until this age.'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -s H -l header -x -d 'Add a header (@FILE reads them).'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l subprotocol -x -d 'Offer a subprotocol (repeatable).'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l origin -x -d 'Origin, as a browser sends.'
@@ -290,4 +291,4 @@ complete -c wsdiag -n "__fish_seen_subcommand_from completion" -l help -d 'Descr
 complete -c wsdiag -n "__fish_seen_subcommand_from completion" -a "bash zsh fish powershell"
 complete -c wsdiag -n "__fish_seen_subcommand_from help" -s h -d 'Show the options on one screen and exit.'
 complete -c wsdiag -n "__fish_seen_subcommand_from help" -l help -d 'Describe every option and exit.'
-complete -c wsdiag -n "__fish_seen_subcommand_from help" -a "connect ping idle-probe check serve demo completion"
+complete -c wsdiag -n "__fish_seen_subcommand_from help" -a "connect ping idle-probe check serve demo completion keepalive"
