@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 import pytest
 
 from tests.unit.judgement.recorded_trials import case, idle, kept, record
 from wsdiag.judgement.verdict.judge import judge
-from wsdiag.records import Hop, IdleTrial, TrialKind, Verdict
+from wsdiag.records import Drop, Hop, IdleTrial, TrialKind, Verdict
 
 
 def dropped(at_s: float, count: int = 8, how: Any = "fin", **facts: Any) -> list[IdleTrial]:
@@ -274,6 +274,162 @@ TABLE: dict[str, Row] = {
         "idle-timeout",
         first=("nginx (http proxy)",),
         interval_s=20,
+    ),
+}
+
+TOUCHED = {"unanswered_s": 0.001, "after_write": True}
+PINGED = [
+    idle(5.0, "fin", **TOUCHED),
+    idle(10.0, "fin", **TOUCHED),
+    kept("ping", 2.0, "fin", gap_s=2.0, unanswered_s=0.001),
+]
+HELLO_WANTED = [
+    *(idle(3.0 + 0.01 * n, "close", started_s=0.03 * n) for n in range(6)),
+    kept("ping", 3.0, "close", gap_s=1.0, started_s=0.3),
+]
+ANSWER_WANTED = [
+    *(
+        record(
+            "idle",
+            outcome="dropped",
+            drop=Drop("close", 45.0 + n),
+            idle_s=20.0,
+            age_s=45.0 + n,
+            started_s=0.1 * n,
+            received=((0.01, "text"), (25.0 + n, "text")),
+            last_message="2",
+        )
+        for n in range(4)
+    ),
+    kept("ping", 46.0, "close", gap_s=5.0, received=((0.01, "text"), (26.0, "text"))),
+]
+SWEPT = [
+    *(idle(68.0 - 0.3 * n, "close", started_s=0.3 * n) for n in range(8)),
+    idle(73.0, "close", started_s=5.0),
+    kept("ping", 90.0, started_s=0.1),
+]
+RANDOM = [idle(at, "fin", started_s=0.03 * at) for at in (48, 55.5, 60, 64.4, 71, 75, 82)]
+TABLE |= {
+    "ends when pinged": Row(
+        PINGED, "no-drop", {"answers_pings": None}, says="ends connections when it is pinged"
+    ),
+    "one connection at a time": Row(
+        [
+            *(idle(0.03, "close", started_s=0.03 * n, age_s=0.03) for n in range(9)),
+            idle(2.8, "close", started_s=0.27, age_s=2.8),
+            idle(30.0, started_s=3.05),
+        ],
+        "inconsistent",
+        says="one connection at a time",
+    ),
+    "accepted and sent away beyond four": Row(
+        [
+            *(idle(60.0 + 0.01 * n, "fin", started_s=0.03 * n) for n in range(3)),
+            kept("ping", 70.0, started_s=0.1),
+            *(idle(0.01, "close", started_s=0.2 + 0.03 * n, age_s=0.01) for n in range(5)),
+        ],
+        "idle-timeout",
+        says="5 connections were accepted and ended at once",
+        first=("nginx (http proxy)",),
+        interval_s=20,
+    ),
+    "a hello that never came": Row(
+        [replace(t, drop=Drop("close", 3.0, code=4408)) for t in HELLO_WANTED],
+        "application-timeout",
+        says="has not sent what it wants to hear",
+    ),
+    "an answer that never came": Row(
+        ANSWER_WANTED, "application-timeout", says='Its last message before the end: "2".'
+    ),
+    "a feed is no question": Row(
+        [
+            replace(t, received=tuple((float(s), "text") for s in range(5, 26, 5)))
+            for t in ANSWER_WANTED
+        ],
+        "lifetime",
+    ),
+    "a sweep": Row(SWEPT, "idle-timeout", says="all that are due at one moment", interval_s=20),
+    "an event in the first round only": Row(
+        [
+            *(idle(41.0 - 0.3 * n, "rst", started_s=0.3 * n) for n in range(10)),
+            kept("ping", 40.0, "rst", started_s=1.0),
+            idle(120.0, round=2, started_s=50.0),
+            kept("ping", 120.0, round=2, started_s=50.0),
+        ],
+        "event",
+        says="and no timeout",
+    ),
+    "the same moment in every round is a timer": Row(
+        [
+            replace(t, round=n, started_s=t.started_s + 100 * n)
+            for n in (1, 2)
+            for t in [
+                *(idle(41.0 - 0.3 * i, "rst", started_s=0.3 * i) for i in range(10)),
+                kept("ping", 40.0, "rst", started_s=1.0),
+            ]
+        ],
+        "lifetime",
+    ),
+    "one end on three connections": Row(
+        [
+            idle(41.0, "fin"),
+            idle(41.0, "fin", started_s=0.03),
+            kept("ping", 38.0, "fin", started_s=3.0),
+        ],
+        "event",
+    ),
+    "dead before its FIN": Row(
+        [
+            idle(4.0),
+            idle(5.5, "fin", after_write=True, unanswered_s=0.5, age_s=6.0),
+            *dropped(6.0),
+            kept("ping", 8.0, gap_s=1.0),
+        ],
+        "idle-timeout",
+        interval_s=1.5,
+    ),
+    "two droppers": Row(
+        [
+            idle(4.0),
+            idle(5.0, "silent"),
+            idle(6.0, "silent"),
+            kept("tcp-keepalive", 8.0, "fin", gap_s=1.0),
+            kept("ping", 10.0, gap_s=1.0),
+        ],
+        "idle-timeout",
+        says="TCP keepalive carried connections past that",
+        interval_s=2,
+    ),
+    "a random timer": Row(
+        [*RANDOM, kept("ping", 95.0)],
+        "idle-timeout",
+        says="between 48 and 82 s, most likely at random",
+        first=("nginx (http proxy)",),
+        interval_s=16,
+    ),
+    "only messages count": Row(
+        [*dropped(30.0), kept("ping", 30.0, "fin", gap_s=10), kept("data", 40.0, gap_s=10)],
+        "idle-timeout",
+        says="it counts messages from the client",
+    ),
+    "lighttpd, which looks once a second": Row(
+        [*dropped(60.7), PING], "idle-timeout", first=("lighttpd (read side)",), interval_s=20
+    ),
+    "a product that named itself with another value": Row(
+        [*dropped(42.0), kept("ping", 50.0)],
+        "idle-timeout",
+        {"hops": [Hop("nginx (http proxy)", "Server: nginx")]},
+        first=("nginx (http proxy)",),
+        interval_s=20,
+    ),
+    "Jetty's Close": Row(
+        [
+            *(replace(t, drop=Drop("close", 30.0, code=1001)) for t in dropped(30.0, how="close")),
+            kept("ping", 35.0, gap_s=10),
+        ],
+        "idle-timeout",
+        first=("Jetty 10 and later",),
+        interval_s=14,
     ),
 }
 
