@@ -15,7 +15,7 @@ _wsdiag() {
     case $command in
     "")
         options="-V --version --json-schema -h --help"
-        if [[ $cur != -* ]]; then options="connect ping idle-probe check serve demo completion help"; fi
+        if [[ $cur != -* ]]; then options="connect ping idle-probe explain check serve demo completion help"; fi
         ;;
     connect)
         options="-H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --show-secrets -m --max-time --send --listen -o --output -h --help"
@@ -98,7 +98,7 @@ _wsdiag() {
         esac
         ;;
     idle-probe)
-        options="--from --to --step --keepalive --trials --push --send --expect --pong-timeout --repeat --refine --max-connections --require -H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --show-secrets -m --max-time -o --output -h --help"
+        options="--from --to --step --keepalive --trials --push --send --expect --pong-timeout --repeat --refine --max-connections --require --lifetime -H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         --from) return ;;
         --to) return ;;
@@ -112,6 +112,7 @@ _wsdiag() {
         --repeat) return ;;
         --max-connections) return ;;
         --require) return ;;
+        --lifetime) return ;;
         -H|--header) return ;;
         --subprotocol) return ;;
         --origin) return ;;
@@ -132,6 +133,20 @@ _wsdiag() {
         --unix-socket) files=1 ;;
         --max-redirs) return ;;
         --connect-timeout) return ;;
+        --color) choices="auto always never" ;;
+        --save) files=1 ;;
+        --log) files=1 ;;
+        --trace) files=1 ;;
+        -m|--max-time) return ;;
+        -o|--output) choices="text json csv" ;;
+        esac
+        ;;
+    explain)
+        options="--only --keylog --log-format --require-clean --show -q --quiet -v --verbose --color --save --log --trace --show-secrets -m --max-time -o --output -h --help"
+        case $prev in
+        --only) return ;;
+        --keylog) files=1 ;;
+        --log-format) return ;;
         --color) choices="auto always never" ;;
         --save) files=1 ;;
         --log) files=1 ;;
@@ -260,7 +275,7 @@ _wsdiag() {
         ;;
     help)
         options="-h --help"
-        [[ $cur != -* ]] && choices="connect ping idle-probe check serve demo completion"
+        [[ $cur != -* ]] && choices="connect ping idle-probe explain check serve demo completion"
         case $prev in
         esac
         ;;

@@ -41,10 +41,10 @@ class PingKeywords(TypedDict, total=False):
 class IdleKeywords(TypedDict, total=False):
     """What `idle_probe()` takes beside URLs; see IdleOptions."""
 
-    from_s: float
+    from_s: float | None
     to_s: float
-    step_s: float
-    keepalive_s: float
+    step_s: float | None
+    keepalive_s: float | None
     trials: tuple[TrialKind, ...]
     push: str | None
     send: str | None
@@ -54,6 +54,7 @@ class IdleKeywords(TypedDict, total=False):
     refine: bool
     max_connections: int
     require_s: float | None
+    lifetime_s: float | None
 
 
 class ServeKeywords(TypedDict, total=False):

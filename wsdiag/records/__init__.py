@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from wsdiag.records.connect import Message as Message
     from wsdiag.records.connect import TcpFacts as TcpFacts
     from wsdiag.records.connect import TlsInfo as TlsInfo
+    from wsdiag.records.explain import Counts as Counts
+    from wsdiag.records.explain import ExplainConnection as ExplainConnection
+    from wsdiag.records.explain import ExplainVerdict as ExplainVerdict
+    from wsdiag.records.explain import RoundTrips as RoundTrips
     from wsdiag.records.idle import Candidate as Candidate
     from wsdiag.records.idle import IdleEvent as IdleEvent
     from wsdiag.records.idle import IdleTrial as IdleTrial
@@ -85,5 +89,6 @@ else:
             "TrialActivity TrialKind TrialStarted Verdict",
             "check": "CheckResult CheckSummary Status",
             "serve": "ServeEvent ServeListening",
+            "explain": "Counts ExplainConnection ExplainVerdict RoundTrips",
         },
     )

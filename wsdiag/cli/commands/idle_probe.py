@@ -33,13 +33,22 @@ class IdleFlags:
     """What to try for how long; named as the fields of IdleOptions."""
 
     from_s: Annotated[
-        float, _when("--from", help="Shortest idle period that is probed by a Ping.", **DURATION)
-    ] = 30.0
+        float | None,
+        _when("--from", help="Shortest idle period (default: 30s, a quarter of --to).", **DURATION),
+    ] = None
     to_s: Annotated[float, _when("--to", help="Longest idle period.", **DURATION)] = 120.0
-    step_s: Annotated[float, _when("--step", help="Between the idle periods.", **DURATION)] = 5.0
+    step_s: Annotated[
+        float | None,
+        _when(
+            "--step",
+            help="Between idle periods (default: 5s; beyond 120s, known defaults).",
+            **DURATION,
+        ),
+    ] = None
     keepalive_s: Annotated[
-        float, _what("--keepalive", help="Interval of the keepalive trials.", **DURATION)
-    ] = 20.0
+        float | None,
+        _what("--keepalive", help="Interval of the keepalives (default: 20s).", **DURATION),
+    ] = None
     trials: Annotated[str, _what("--trials", metavar="LIST", help="Which trials to run.")] = (
         DEFAULT_TRIALS
     )
@@ -72,7 +81,7 @@ class IdleFlags:
         int,
         _what(
             "--max-connections",
-            min=3,
+            min=1,
             max=1000,
             metavar="N",
             help="Connections at once, for each URL.",
@@ -80,6 +89,10 @@ class IdleFlags:
     ] = 32
     require_s: Annotated[
         float | None, _when("--require", help="Exit with 3 unless this is survived.", **DURATION)
+    ] = None
+
+    lifetime_s: Annotated[
+        float | None, _when("--lifetime", help="Watch those kept alive until this age.", **DURATION)
     ] = None
 
     def options(self) -> IdleOptions:

@@ -46,6 +46,10 @@ CONTRACT = {
     "recommended_ping_interval_s candidates explanation",
     "check.result": "id url group status measured limit detail rule took_ms",
     "check.summary": "passed warned failed skipped duration_s",
+    "explain.connection": "url source number outcome ended_by evidence age_s idle_s messages bytes "
+    "pings drop",
+    "explain.verdict": "url verdict idle_timeout_s lifetime_s drop recommended_ping_interval_s "
+    "candidates explanation",
     "serve.listening": "url host port tls",
     "serve.event": "time connection event",
     "error": "url phase kind message hint",
@@ -68,8 +72,11 @@ CHOICES = {
     ("ping.start", "clock"): "kernel user",
     ("idle.trial", "trial"): "idle ping pong tcp-keepalive push data",
     ("idle.trial", "outcome"): "alive dropped silent refused kept-busy aborted",
-    ("idle.verdict", "verdict"): "no-drop idle-timeout lifetime kept-busy inconsistent local-fault "
-    "unreachable",
+    ("idle.verdict", "verdict"): "no-drop idle-timeout lifetime "
+    "application-timeout kept-busy event inconsistent local-fault unreachable",
+    ("explain.connection", "outcome"): "close idle-timeout lifetime application-timeout event "
+    "pong-timeout size-limit protocol-error injected-reset client-gone silent open unknown",
+    ("explain.connection", "ended_by"): "client server middlebox unknown",
     ("check.result", "status"): "pass warn fail skip",
     ("error", "kind"): "dns connect refused proxy tls cert upgrade redirect protocol timeout "
     "closed usage",
