@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -172,7 +171,9 @@ class Pinger:
                 assert self._outages is not None  # made with --reconnect
                 self._outages.down(began_s, self._loop.time())
                 self._outages.failed(why)
-            wait_s = retry_wait(failures, self._options.retry_max_wait_s, random.random)
+            from random import random  # of no use to a run that stays connected
+
+            wait_s = retry_wait(failures, self._options.retry_max_wait_s, random)
             await self._pause(wait_s)
 
     def _reconnects(self) -> bool:

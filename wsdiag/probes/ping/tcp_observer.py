@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import NamedTuple
 
 from wsdiag.judgement.attribution import RoundTrip
@@ -83,13 +82,8 @@ class TcpObserver:
 
 def is_loopback(peer: str) -> bool:
     """Whether `ip:port` is on this machine by its address."""
-    host = peer.rpartition(":")[0].strip("[]").partition("%")[0]
-    try:
-        address = ip_address(host)
-    except ValueError:  # a Unix socket's path
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
+    host = peer.rpartition(":")[0].strip("[]").removeprefix("::ffff:")
+    return host == "::1" or host.startswith("127.")
 
 
 def _grown(before: int | None, after: int | None) -> int | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from wsdiag.render.base.ndjson import to_line, to_record
 from wsdiag.render.base.output import EventOutput, Tee
 from wsdiag.render.base.terminal import Terminal
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Rows = Callable[[Terminal, TextIO], EventOutput]
 """Makes the output that writes rows to a file, for the commands that have rows."""
