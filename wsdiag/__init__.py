@@ -52,11 +52,17 @@ if TYPE_CHECKING:
     from wsdiag.records import Message as Message
     from wsdiag.records import Phases as Phases
     from wsdiag.records import PingClosed as PingClosed
+    from wsdiag.records import PingDialling as PingDialling
     from wsdiag.records import PingEvent as PingEvent
     from wsdiag.records import PingLost as PingLost
+    from wsdiag.records import PingOutage as PingOutage
     from wsdiag.records import PingReply as PingReply
+    from wsdiag.records import PingResumed as PingResumed
+    from wsdiag.records import PingSent as PingSent
     from wsdiag.records import PingStart as PingStart
     from wsdiag.records import PingSummary as PingSummary
+    from wsdiag.records import PingSuspended as PingSuspended
+    from wsdiag.records import PingWaiting as PingWaiting
     from wsdiag.records import Range as Range
     from wsdiag.records import TcpFacts as TcpFacts
     from wsdiag.records import Threshold as Threshold
@@ -76,9 +82,10 @@ else:
             "probes.ping.options": "PingOptions",
             "records": "Attribution Candidate ChainLink CloseInfo ConnectResult Drop Error "
             "ExplainConnection ExplainVerdict Hop "
-            "HttpInfo IdleEvent IdleTrial IdleVerdict Load Message Phases PingClosed "
-            "PingEvent PingLost PingReply PingStart PingSummary Range TcpFacts "
-            "Threshold TlsInfo TrialActivity TrialStarted",
+            "HttpInfo IdleEvent IdleTrial IdleVerdict Load Message Phases PingClosed PingDialling "
+            "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart "
+            "PingSummary PingSuspended PingWaiting Range TcpFacts Threshold TlsInfo "
+            "TrialActivity TrialStarted",
             "server": "Server ServerOptions",
             "transport.dial.options": "DialOptions",
         },

@@ -9,7 +9,16 @@ from wsdiag.records.check import CheckResult, CheckSummary
 from wsdiag.records.connect import ConnectResult
 from wsdiag.records.explain import ExplainConnection, ExplainVerdict
 from wsdiag.records.idle import IdleTrial, IdleVerdict
-from wsdiag.records.ping import PingClosed, PingLost, PingReply, PingStart, PingSummary
+from wsdiag.records.ping import (
+    PingClosed,
+    PingLost,
+    PingOutage,
+    PingReply,
+    PingResumed,
+    PingStart,
+    PingSummary,
+    PingWaiting,
+)
 from wsdiag.records.serve import ServeEvent, ServeListening
 from wsdiag.transport.trace import TraceEvent
 
@@ -18,7 +27,10 @@ RECORDS: tuple[type, ...] = (
     PingStart,
     PingReply,
     PingLost,
+    PingWaiting,
+    PingResumed,
     PingClosed,
+    PingOutage,
     PingSummary,
     IdleTrial,
     IdleVerdict,
