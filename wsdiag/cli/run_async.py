@@ -68,7 +68,7 @@ def run_async(
             on_stop()
         asyncio.get_running_loop().call_later(0 if on_stop is None else _GRACE_S, task.cancel)
 
-    _collect_garbage_again()
+    collect_garbage_again()
     try:
         with asyncio.Runner(loop_factory=partial(event_loop, hires=hires)) as runner:
             code = runner.run(supervised())
@@ -84,7 +84,7 @@ def run_async(
         sys.exit(ExitCode.OK)  # at once: nobody would read the remaining steps of `demo`
 
 
-def _collect_garbage_again() -> None:
+def collect_garbage_again() -> None:
     """After a start without it: what was imported until now is not worth looking through."""
     if not gc.isenabled():
         gc.freeze()

@@ -35,7 +35,7 @@ def idle_clients(host: str, port: int, count: int = 3) -> None:
     clients = []
     for number in range(count):
         clients.append(opened(host, port))
-        time.sleep(0.2 * number)
+        time.sleep(0.8 * number)  # further apart than a second
         text(clients[-1], "hello")
     threads = [threading.Thread(target=drained, args=(client,)) for client in clients]
     for thread in threads:

@@ -15,6 +15,7 @@ from wsdiag.cli.exit import ExitCode, leave_quietly
 from wsdiag.cli.interrupt import InterruptibleInput, interruptible
 from wsdiag.cli.options import FORMAT, OutputOptions, TableFormat
 from wsdiag.cli.params import EXISTING_FILE, usage_errors
+from wsdiag.cli.run_async import collect_garbage_again
 
 if TYPE_CHECKING:
     from wsdiag.capture.explain import ExplainRun
@@ -89,6 +90,7 @@ def explain(
         inputs = InterruptibleInput()
         run = ExplainRun(files, options, inputs.open)
     terminal = open_terminal(output)
+    collect_garbage_again()
     with interruptible(inputs, output.max_time):
         shown = explain_output(terminal, format, live=live)
         own: list[Any] = []
