@@ -289,7 +289,7 @@ _wsdiag() {
         ;;
     help)
         options="-h --help"
-        [[ $cur != -* ]] && choices="connect ping idle-probe explain check serve demo completion"
+        [[ $cur != -* ]] && choices="connect ping idle-probe explain check serve demo completion keepalive"
         case $prev in
         esac
         ;;

@@ -329,4 +329,4 @@ complete -c wsdiag -n "__fish_seen_subcommand_from completion" -l help -d 'Descr
 complete -c wsdiag -n "__fish_seen_subcommand_from completion" -a "bash zsh fish powershell"
 complete -c wsdiag -n "__fish_seen_subcommand_from help" -s h -d 'Show the options on one screen and exit.'
 complete -c wsdiag -n "__fish_seen_subcommand_from help" -l help -d 'Describe every option and exit.'
-complete -c wsdiag -n "__fish_seen_subcommand_from help" -a "connect ping idle-probe explain check serve demo completion"
+complete -c wsdiag -n "__fish_seen_subcommand_from help" -a "connect ping idle-probe explain check serve demo completion keepalive"

@@ -51,7 +51,7 @@ Register-ArgumentCompleter -Native -CommandName wsdiag -ScriptBlock {
         'serve --color' = @('auto', 'always', 'never')
         'demo --color' = @('auto', 'always', 'never')
         'completion completion' = @('bash', 'zsh', 'fish', 'powershell')
-        'help help' = @('connect', 'ping', 'idle-probe', 'explain', 'check', 'serve', 'demo', 'completion')
+        'help help' = @('connect', 'ping', 'idle-probe', 'explain', 'check', 'serve', 'demo', 'completion', 'keepalive')
     }
     $words = @($commandAst.CommandElements | Select-Object -Skip 1 | ForEach-Object { "$_" })
     if ($wordToComplete -ne '') { $words = @($words | Select-Object -SkipLast 1) }
