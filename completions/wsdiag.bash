@@ -15,10 +15,10 @@ _wsdiag() {
     case $command in
     "")
         options="-V --version --json-schema -h --help"
-        if [[ $cur != -* ]]; then options="connect ping idle-probe check serve demo completion help"; fi
+        if [[ $cur != -* ]]; then options="connect ping idle-probe explain check serve demo completion help"; fi
         ;;
     connect)
-        options="-H --header --header-env --subprotocol --origin -u --user --user-env --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --mask --show-secrets -o --output -h --help"
+        options="-H --header --header-env --subprotocol --origin -u --user --user-env -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time --send --listen -o --output -h --help"
         case $prev in
         -H|--header) return ;;
         --header-env) return ;;
@@ -44,13 +44,17 @@ _wsdiag() {
         --connect-timeout) return ;;
         --color) choices="auto always never" ;;
         --save) files=1 ;;
+        --log) files=1 ;;
         --trace) files=1 ;;
         --mask) return ;;
+        -m|--max-time) return ;;
+        --send) return ;;
+        --listen) return ;;
         -o|--output) choices="text json" ;;
         esac
         ;;
     ping)
-        options="-c --count -i --interval -W --timeout -w --deadline -s --size --mode -f --flood --adaptive --reconnect --load --max-p50 --max-p95 --max-p99 --max-loss -D --timestamps --window --y-max --log-scale --no-chart -H --header --header-env --subprotocol --origin -u --user --user-env --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --mask --show-secrets -o --output -h --help"
+        options="-c --count -i --interval -W --timeout -w --deadline -s --size --mode -f --flood --adaptive --reconnect --retry-max-wait --load --max-p50 --max-p95 --max-p99 --max-loss --max-drops --min-availability -D --timestamps --window --y-max --log-scale --no-chart -H --header --header-env --subprotocol --origin -u --user --user-env -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         -c|--count) return ;;
         -i|--interval) return ;;
@@ -58,11 +62,14 @@ _wsdiag() {
         -w|--deadline) return ;;
         -s|--size) return ;;
         --mode) choices="ping text binary" ;;
+        --retry-max-wait) return ;;
         --load) return ;;
         --max-p50) return ;;
         --max-p95) return ;;
         --max-p99) return ;;
         --max-loss) return ;;
+        --max-drops) return ;;
+        --min-availability) return ;;
         --window) return ;;
         --y-max) return ;;
         -H|--header) return ;;
@@ -89,13 +96,15 @@ _wsdiag() {
         --connect-timeout) return ;;
         --color) choices="auto always never" ;;
         --save) files=1 ;;
+        --log) files=1 ;;
         --trace) files=1 ;;
         --mask) return ;;
+        -m|--max-time) return ;;
         -o|--output) choices="text json csv" ;;
         esac
         ;;
     idle-probe)
-        options="--from --to --step --keepalive --trials --push --send --expect --pong-timeout --repeat --refine --max-connections --require -H --header --header-env --subprotocol --origin -u --user --user-env --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --mask --show-secrets -o --output -h --help"
+        options="--from --to --step --keepalive --trials --push --send --expect --pong-timeout --repeat --refine --max-connections --require --lifetime -H --header --header-env --subprotocol --origin -u --user --user-env -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         --from) return ;;
         --to) return ;;
@@ -109,6 +118,7 @@ _wsdiag() {
         --repeat) return ;;
         --max-connections) return ;;
         --require) return ;;
+        --lifetime) return ;;
         -H|--header) return ;;
         --header-env) return ;;
         --subprotocol) return ;;
@@ -133,13 +143,30 @@ _wsdiag() {
         --connect-timeout) return ;;
         --color) choices="auto always never" ;;
         --save) files=1 ;;
+        --log) files=1 ;;
         --trace) files=1 ;;
         --mask) return ;;
+        -m|--max-time) return ;;
+        -o|--output) choices="text json csv" ;;
+        esac
+        ;;
+    explain)
+        options="--only --keylog --log-format --require-clean --show -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
+        case $prev in
+        --only) return ;;
+        --keylog) files=1 ;;
+        --log-format) return ;;
+        --color) choices="auto always never" ;;
+        --save) files=1 ;;
+        --log) files=1 ;;
+        --trace) files=1 ;;
+        --mask) return ;;
+        -m|--max-time) return ;;
         -o|--output) choices="text json csv" ;;
         esac
         ;;
     check)
-        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --send --expect --expect-json --within --require-idle --require-keepalive --conformance --adversarial --only --skip --retry --retry-delay -H --header --header-env --subprotocol --origin -u --user --user-env --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --mask --show-secrets -f --file --list-checks -j --jobs -o --output --junit -h --help"
+        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --send --expect --expect-json --within --require-idle --require-keepalive --conformance --adversarial --only --skip --retry --retry-delay -H --header --header-env --subprotocol --origin -u --user --user-env -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -f --file --list-checks -j --jobs -o --output --junit -h --help"
         case $prev in
         --max-connect) return ;;
         --max-upgrade) return ;;
@@ -186,8 +213,10 @@ _wsdiag() {
         --connect-timeout) return ;;
         --color) choices="auto always never" ;;
         --save) files=1 ;;
+        --log) files=1 ;;
         --trace) files=1 ;;
         --mask) return ;;
+        -m|--max-time) return ;;
         -f|--file) files=1 ;;
         -j|--jobs) return ;;
         -o|--output) choices="text json junit github" ;;
@@ -260,7 +289,7 @@ _wsdiag() {
         ;;
     help)
         options="-h --help"
-        [[ $cur != -* ]] && choices="connect ping idle-probe check serve demo completion"
+        [[ $cur != -* ]] && choices="connect ping idle-probe explain check serve demo completion"
         case $prev in
         esac
         ;;

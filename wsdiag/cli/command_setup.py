@@ -51,6 +51,7 @@ def open_terminal(
         quiet=output.quiet,
         verbose=output.verbose,
         save=output.save,
+        log=output.log,
         redactor=Redactor(secrets, names=names, show=output.show_secrets),
     )
 
@@ -63,6 +64,9 @@ def secrets_of(dial: DialOptions, names: frozenset[str] = frozenset()) -> list[s
             dial.user.partition(":")[2],
             base64.b64encode(dial.user.encode("utf-8", "surrogateescape")).decode(),
         ]
+    for entry in dial.netrc:
+        pair = f"{entry.login}:{entry.password}"
+        secrets += [entry.password, base64.b64encode(pair.encode("utf-8", "replace")).decode()]
     secrets += secrets_of_headers((("cookie", cookie) for cookie in dial.cookies), names)
     for name, value in dial.headers:
         found = secrets_of_headers([(name, value)], names)

@@ -22,6 +22,7 @@ from wsdiag.cli.params import (
     read_environment,
     read_header_variables,
     read_headers,
+    read_netrc,
     read_server_name,
     usage_errors,
     values_of,
@@ -57,6 +58,9 @@ class OutputOptions:
     save: Annotated[
         Path | None, _output("--save", help="Final view as .svg, .html or .txt.", **FILE)
     ] = None
+    log: Annotated[
+        Path | None, _output("--log", help="Records beside the view: .ndjson or .csv.", **FILE)
+    ] = None
     trace: Annotated[
         Path | None, _output("--trace", help="Phases, headers and frames as NDJSON.", **FILE)
     ] = None
@@ -67,15 +71,27 @@ class OutputOptions:
     show_secrets: Annotated[bool, _output("--show-secrets", help="Do not mask credentials.")] = (
         False
     )
+    max_time: Annotated[
+        float | None, _route("-m", "--max-time", help="For the whole command.", **DURATION)
+    ] = None
 
     def __post_init__(self) -> None:
         if self.save is not None and self.save.suffix.lower() not in (".svg", ".html", ".txt"):
             message = f"{self.save} must end in .svg, .html or .txt"
             raise typer.BadParameter(message, param_hint="--save")
-        for option, path in (("--save", self.save), ("--trace", self.trace)):
+        if self.log is not None and self.log.suffix.lower() not in (".ndjson", ".csv"):
+            raise typer.BadParameter(f"{self.log} must end in .ndjson or .csv", param_hint="--log")
+        files = (("--save", self.save), ("--log", self.log), ("--trace", self.trace))
+        for option, path in files:
             # found out before the measurement, not after it
             if path is not None and not path.parent.is_dir():
                 raise typer.BadParameter(f"no such folder: {path.parent}", param_hint=option)
+
+    def refuse_csv_log(self) -> None:
+        """A usage error for `--log` with rows, in a command that has none."""
+        if self.log is not None and self.log.suffix.lower() == ".csv":
+            message = f"{self.log} must end in .ndjson: this command has no rows"
+            raise typer.BadParameter(message, param_hint="--log")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +129,9 @@ class RequestOptions:
             "--user-env", metavar="NAME", help="USER:PASSWORD from this environment variable."
         ),
     ] = None
+    netrc: Annotated[
+        bool, _request("-n", "--netrc", help="User and password from ~/.netrc (or $NETRC).")
+    ] = False
     bearer_env: Annotated[
         str | None,
         _request(
@@ -216,6 +235,7 @@ class RequestOptions:
             "user": self.user or read_environment(self.user_env, "--user-env"),
             "subprotocols": tuple(self.subprotocols),
             "cookies": read_cookies(self.cookies),
+            "netrc": read_netrc() if self.netrc else (),
             "bearer": read_environment(self.bearer_env, "--bearer-env"),
             "key_password": read_environment(self.key_password_env, "--key-password-env"),
             "resolve": resolve,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -17,15 +18,24 @@ if TYPE_CHECKING:  # a command's help needs no event loop, which takes long to i
 
 Handler = Callable[[], None]
 
+_GRACE_S = 1.0
+
 
 def run_async(
     main: Callable[[], Coroutine[Any, Any, int]],
     *,
     on_stop: Handler | None = None,
     on_quit: Handler | None = None,
+    on_suspend: Handler | None = None,
+    on_continue: Handler | None = None,
     hires: bool = True,
+    max_time_s: float | None = None,
 ) -> int:
     """Run `main` to its exit code. SIGINT and SIGTERM call `on_stop`, SIGQUIT calls `on_quit`.
+
+    After `max_time_s` it is as if SIGINT had come, and a second later the run is cancelled, but
+    the code is 1 where nothing was measured.
+    SIGTSTP (Ctrl-Z) calls `on_suspend` before it stops the process, SIGCONT calls `on_continue`.
 
     Without `on_stop`, or at the second signal, the run is cancelled and the code is 130.
     A closed stdout ends the process with 0.
@@ -39,14 +49,34 @@ def run_async(
     async def supervised() -> int:
         task = asyncio.current_task()
         assert task is not None
-        _install(asyncio.get_running_loop(), task, on_stop, on_quit)
+        loop = asyncio.get_running_loop()
+        _install(loop, task, on_stop, on_quit)
+        if max_time_s is not None:
+            loop.call_later(max_time_s, expire, task)
+        if on_suspend is not None:
+            _add_named_handler(loop, "SIGTSTP", partial(_suspend, on_suspend))
+        if on_continue is not None:
+            _add_named_handler(loop, "SIGCONT", on_continue)
         return await main()
+
+    expired = False
+
+    def expire(task: asyncio.Task[int]) -> None:
+        nonlocal expired
+        expired = True
+        if on_stop is not None:
+            on_stop()
+        asyncio.get_running_loop().call_later(0 if on_stop is None else _GRACE_S, task.cancel)
 
     _collect_garbage_again()
     try:
         with asyncio.Runner(loop_factory=partial(event_loop, hires=hires)) as runner:
-            return runner.run(supervised())
+            code = runner.run(supervised())
+            return ExitCode.NO_ANSWER if expired and code == ExitCode.INTERRUPTED else code
     except (KeyboardInterrupt, asyncio.CancelledError):
+        if expired:
+            print(f"not done within {max_time_s:g} s (--max-time)", file=sys.stderr)
+            return ExitCode.NO_ANSWER
         print("interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
@@ -81,9 +111,18 @@ def _install(
     if on_quit is not None:
         handlers["SIGQUIT"] = on_quit
     for name, handler in handlers.items():
-        number = getattr(signal, name, None)
-        if number is not None:
-            _add_handler(loop, number, handler)
+        _add_named_handler(loop, name, handler)
+
+
+def _suspend(prepare: Handler) -> None:
+    prepare()
+    os.kill(os.getpid(), signal.SIGSTOP)  # we have caught SIGTSTP, which would have done it
+
+
+def _add_named_handler(loop: asyncio.AbstractEventLoop, name: str, handler: Handler) -> None:
+    number = getattr(signal, name, None)  # Windows has few of them
+    if number is not None:
+        _add_handler(loop, number, handler)
 
 
 def _add_handler(loop: asyncio.AbstractEventLoop, number: int, handler: Handler) -> None:

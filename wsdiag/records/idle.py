@@ -11,7 +11,15 @@ from wsdiag.records.base import Drop, Error, Hop, Url, optional
 TrialKind = Literal["idle", "ping", "pong", "tcp-keepalive", "push", "data"]
 Outcome = Literal["alive", "dropped", "silent", "refused", "kept-busy", "aborted"]
 Verdict = Literal[
-    "no-drop", "idle-timeout", "lifetime", "kept-busy", "inconsistent", "local-fault", "unreachable"
+    "no-drop",
+    "idle-timeout",
+    "lifetime",
+    "application-timeout",
+    "kept-busy",
+    "event",
+    "inconsistent",
+    "local-fault",
+    "unreachable",
 ]
 KeepaliveOutcome = Literal["holds", "drops", "untested"]
 
@@ -26,6 +34,7 @@ class TrialStarted:
     idle_for_s: Annotated[float | None, "For `idle`: after which idle period a Ping is sent"]
     interval_s: Annotated[float | None, "Interval of its keepalives"]
     planned_s: Annotated[float, "Time from the upgrade to the trial's end, if nothing drops it"]
+    target: Annotated[int | None, "In a run of several URLs: the URL's number, from 1"] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,7 @@ class TrialActivity:
     at_s: Annotated[float, "Time since the upgrade"]
     direction: Literal["sent", "received"]
     what: Annotated[str, "In a word: `ping`, `pong`, `text`, `keepalive`…"]
+    target: Annotated[int | None, "In a run of several URLs: the URL's number, from 1"] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +133,17 @@ class IdleTrial:
         bool,
         "True when the end showed only after we wrote: it may have happened at any time before",
     ] = False
+    unanswered_s: Annotated[
+        float | None,
+        "How long before the end the oldest of our Pings or checks without an answer was sent, in "
+        "seconds; absent if all were answered",
+    ] = optional()
+    last_message: Annotated[
+        str | None, "The beginning of the endpoint's last message, whenever it came"
+    ] = optional()
+    target: Annotated[
+        int | None, "In a run of several URLs: the URL's number on the command line, from 1"
+    ] = optional()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +183,11 @@ class IdleVerdict:
     lifetime_s: Annotated[
         Range | None, "For `lifetime`: the age at which every connection ended, in seconds"
     ] = optional()
+    application_timeout_s: Annotated[
+        Range | None,
+        "For `application-timeout`: after what time connections ended, in seconds, from the "
+        "endpoint's unanswered message, or from the opening where it wanted a first one",
+    ] = optional()
     tested_up_to_s: Annotated[
         float | None,
         "Longest idle period that a connection survived, in seconds; null if there was none",
@@ -178,6 +204,9 @@ class IdleVerdict:
     ] = ()
     explanation: Annotated[Sequence[str], "Sentences for people, the most important first"] = ()
     advice: Annotated[Sequence[str], "What to set or change, in sentences"] = ()
+    library_settings: Annotated[
+        Sequence[str], "How libraries are told to send the recommended Pings, one each"
+    ] = ()
     hops: Annotated[Sequence[Hop], "Products on the path that named themselves"] = ()
     partial: Annotated[
         bool, "True when the probe was interrupted; the verdict covers the time until then"
@@ -187,6 +216,9 @@ class IdleVerdict:
     ] = optional()
     require_ok: Annotated[
         bool | None, "Whether it was survived; absent if neither could be shown"
+    ] = optional()
+    target: Annotated[
+        int | None, "In a run of several URLs: the URL's number on the command line, from 1"
     ] = optional()
 
 

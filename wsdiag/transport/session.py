@@ -85,9 +85,11 @@ class Session:
 
     __slots__ = (
         "_events",
+        "_on_data",
         "_on_end",
         "_on_event",
         "_wake",
+        "close_arrived",
         "connection",
         "ended",
         "opened",
@@ -103,14 +105,21 @@ class Session:
         report: DialReport | None = None,
         trailing: bytes = b"",
         opened: Arrival | None = None,
+        on_data: Callable[[Arrival], None] | None = None,
     ) -> None:
-        """`opened`: when the handshake's last byte came, in one segment with `trailing`."""
+        """`opened`: when the handshake's last byte came, in one segment with `trailing`.
+
+        `on_data` hears when bytes came before their frames are parsed.
+        """
+        self._on_data = on_data
         self.stream, self.connection, self.report = stream, connection, report
         self._on_event: Callable[[Received], None] | None = None  # None: queue them
         self._on_end: Callable[[StreamEnd], None] | None = None
         self._events: deque[Received] = deque()
         self._wake: asyncio.Event = asyncio.Event()
         self.ended: StreamEnd | None = None
+        self.close_arrived: Arrival | None = None
+        """When the peer's Close frame, or its violation, came: TCP may end much later."""
         self.opened = opened or now()
         if trailing:
             self.data_received(trailing, self.opened)
@@ -149,9 +158,13 @@ class Session:
 
     def data_received(self, data: bytes, at: Arrival) -> None:
         """Bytes in: Pongs leave at once, whoever reads the events and when."""
+        if self._on_data is not None:
+            self._on_data(at)
         events = self.connection.receive_data(data)
         self._answer(conclude=False)
         for event in events:
+            if isinstance(event, Close | Violation):
+                self.close_arrived = at
             self._deliver(Received(event, at))
         if events:
             self._wake.set()

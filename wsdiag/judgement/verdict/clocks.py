@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -23,11 +24,21 @@ MARGIN_BELOW_S = 0.1
 MARGIN_ABOVE_S = 0.05
 _OUTLIER_SHARE = 0.1
 _FEW = 5
+# Idle times that differ by more were not measured inexactly.
+_GRAIN_S = 0.1
+# Connections that fell idle this far apart tell an exact timer from one that is looked at.
+_APART_S = 0.05
 
 
 def tolerance_s(timeout_s: float) -> float:
     """How far drops of one timer may lie apart: products check once a second, some in threes."""
     return min(3.0, max(1.0, 0.2 * timeout_s))
+
+
+def proof_margin_s(timeout_s: float) -> float:
+    """By how much a connection must outlive a timeout to prove anything: products that look once a
+    second end some connections a second later than others."""
+    return min(1.1, 0.5 * timeout_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +87,26 @@ def drop_range(cluster: Cluster, rtt_s: float | None) -> Range:
     """
     read, rtt = CLOCKS[cluster.clock], rtt_s or 0.0
     low = min(read(t) - rtt - t.blind_s for t in cluster.members) - MARGIN_BELOW_S
+    values = cluster.values
+    if values[-1] - values[0] > _GRAIN_S:
+        # Some were late by so much; the earliest may have been late by as much.
+        low -= values[-1] - values[0]
     high = max(read(t) + _start_doubt_s(t) for t in cluster.members) + MARGIN_ABOVE_S
     return Range(round(max(0.0, low), 2), round(high, 2))
+
+
+def maybe_late(cluster: Cluster) -> bool:
+    """Whether a timer that is looked at now and then would look the same as one that is exact.
+
+    It would end connections at common moments; so what had fallen idle at different times, and yet
+    was dropped after equal idle times, met an exact one.
+    """
+    read = CLOCKS[cluster.clock]
+    begins = [(t.round, ended_s(t) - read(t)) for t in cluster.members]
+    rounds = [[s for n, s in begins if n == number] for number in {n for n, _ in begins}]
+    apart_s = max(max(own) - min(own) for own in rounds)
+    values = cluster.values
+    return apart_s < _APART_S or values[-1] - values[0] > 0.06
 
 
 def _start_doubt_s(trial: IdleTrial) -> float:
@@ -114,7 +143,9 @@ def _spreads_s(trials: Sequence[IdleTrial]) -> tuple[float, float]:
     """How far apart these ended, by their ages and by the wall clock within a round."""
     ages = [t.age_s or 0.0 for t in trials]
     rounds = [[ended_s(t) for t in trials if t.round == n] for n in {t.round for t in trials}]
-    moments_s = max((max(ends) - min(ends) for ends in rounds), default=0.0)
+    # One connection in each round has no moment to share.
+    shared = [max(ends) - min(ends) for ends in rounds if len(ends) > 1]
+    moments_s = max(shared, default=math.inf if len(ages) > 1 else 0.0)
     return max(ages, default=0.0) - min(ages, default=0.0), moments_s
 
 

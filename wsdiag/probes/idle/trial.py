@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
+from wsdiag.judgement.verdict.evidence import TOUCH_S
 from wsdiag.probes.common.drops import drop_of_end
 from wsdiag.probes.idle.activity import Direction
 from wsdiag.probes.idle.connection import TrialConnection, dial_patiently, refusal_text
@@ -60,16 +61,20 @@ class Trial:
     async def run(self) -> None:
         """Dial at the planned time, live, and leave a record."""
         context, state = self._context, self.state
+        refusals: list[str] = []
         try:
             await asyncio.sleep(self.plan.start_s)
             session = await dial_patiently(
-                context.url, context.dial, context.tracer, spread_s=0.1 * (state.index % 8)
+                context.url, context.dial, context.tracer, refusals, state.index
             )
         except DialError as error:
             self._handle(TrialEvent.REFUSED, refusal_text(error))
             return
         except asyncio.CancelledError:
-            self._handle(TrialEvent.STOPPED, "not connected yet")
+            if refusals:
+                self._handle(TrialEvent.REFUSED, refusals[-1])
+            else:
+                self._handle(TrialEvent.STOPPED, "not connected yet")
             raise
         self._connection = connection = TrialConnection(session)
         self._handle(TrialEvent.OPENED)
@@ -79,6 +84,7 @@ class Trial:
             event = state.event(connection.now_s(), last_byte_s, connection.acknowledged)
             if event is not None:
                 self._handle(event)
+                await asyncio.sleep(0)  # whatever is due, and however often: others have their turn
                 continue
             due_s = state.due_s(last_byte_s)
             left_s = None if due_s is None else max(0.0, due_s - connection.now_s())
@@ -109,7 +115,7 @@ class Trial:
                 self._context.changed.set()
             case TrialEvent.REFUSED:
                 self._record("refused", detail=detail)
-            case TrialEvent.ANSWERED | TrialEvent.NO_PONG_EXPECTED:
+            case TrialEvent.ANSWERED | TrialEvent.NO_PONG_EXPECTED | TrialEvent.NOT_ASKED:
                 self._record("alive", detail=self._alive_detail(event))
             case TrialEvent.ENDED:
                 self._record("dropped", drop=self.state.drop)
@@ -226,6 +232,9 @@ class Trial:
         if drop.how == "rst" and state.check is not None and state.check.answered_s is None:
             drop = replace(drop, how="rst-on-write")
         state.drop, state.stalled_s = drop, clock.stalled_s()
+        since_s = state.unanswered_since_s
+        if since_s is not None and drop.at_s - since_s <= TOUCH_S + 2 * state.upgrade_s:
+            self._context.facts.ended_by_pings += 1
         clock.note_suspend()
         self._wake.set()
 
@@ -246,6 +255,8 @@ class Trial:
             self._context.emit(TrialActivity(url, index, round(at_s, 3), direction, what))
 
     def _alive_detail(self, event: TrialEvent) -> str | None:
+        if event is TrialEvent.NOT_ASKED:
+            return str(event.value)
         if event is not TrialEvent.NO_PONG_EXPECTED:
             return late_text(self.state.check)
         if self._open.acknowledged():
