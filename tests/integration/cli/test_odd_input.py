@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import threading
 
 import pytest
 
@@ -67,3 +69,19 @@ def test_variables(variable: str, peers: Peers) -> None:
 def test_zeros_before_a_port_are_no_more_than_zeros(peers: Peers) -> None:
     run = peers.wsdiag("connect", "ws://127.0.0.1:0000000001/", "-o", "json")
     assert '"address":"127.0.0.1:1"' in run.out
+
+
+def test_a_proxys_long_runs_of_blanks_take_no_time(peers: Peers) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nA: b" + b" " * 60000 + b"\x00\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            client, _ = listener.accept()
+            client.recv(65536)
+            client.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        run = peers.wsdiag("connect", "ws://far.test/", "-x", proxy, "-o", "json", timeout=20)
+    assert run.code == 1, run
+    assert "byte 0x00 in a header" in run.out

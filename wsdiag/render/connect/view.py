@@ -14,7 +14,6 @@ from wsdiag.records import ChainLink, ConnectResult, HttpInfo, Message, Phases, 
 from wsdiag.render.base.error import hint_lines
 from wsdiag.render.base.escape import shorten
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
-from wsdiag.render.base.marked import Marked
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.connect.waterfall import Waterfall, phase_bars
 from wsdiag.transport.dial.target import encode

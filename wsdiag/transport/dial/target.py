@@ -18,14 +18,14 @@ _SLIPS = (
     (re.compile(r"[A-Za-z]+://(?=(wss?|https?):?//)", re.IGNORECASE), "the scheme is given twice"),
 )
 _QUOTES = "'\"`<\u2018\u2019\u201c\u201d\u00ab"
-_BAD_CHARACTER = re.compile(r"[\x00-\x20\x7f\s]")
-_BAD_HOST_CHARACTER = re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=-]")
+_BAD_CHARACTER = re.compile(r"[\x00-\x20\x7f\s\ud800-\udfff]")
+# sub-delims of RFC 3986 are in no host's name, and mean something to a shell
+_BAD_HOST_CHARACTER = re.compile(r"[^A-Za-z0-9._~+,=-]")
+_SHOWN = 64
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 # The percent-encode sets of the URL Standard, 1.3: path, and the query of a special scheme.
 _ENCODED_IN_PATH = re.compile(r"[\"<>^`{}]|[^\x00-\x7f]+")
 _ENCODED_IN_QUERY = re.compile(r"[\"<>']|[^\x00-\x7f]+")
-_ZONE = re.compile(r"[A-Za-z0-9._~@:-]+")
-_SHOWN = 64
 
 
 class UrlError(ValueError):
@@ -151,8 +151,9 @@ def _ipv6(text: str, start: int, end: int) -> str:
         raise UrlError(f"{address!r} is not an IPv6 address", text, start) from None
     if percent and not zone:
         raise UrlError("the zone after % is empty", text, end)
-    if percent and not _ZONE.fullmatch(zone := _unquoted(zone)):
-        raise UrlError(f"{zone!a} is not the name of an interface", text, start)
+    zone = _unquoted(zone)
+    if (bad := _BAD_HOST_CHARACTER.search(zone)) is not None:
+        raise UrlError(f"a zone cannot have {bad[0]!a}", text, start + len(address))
     return f"{address}%{zone}" if percent else address
 
 
@@ -168,6 +169,8 @@ def _name(text: str, start: int, end: int) -> str:
         except ValueError as error:
             why = "" if isinstance(error, UnicodeError) else f": {error}"
             raise UrlError(f"{name!r} is not a valid host name{why}", text, start) from None
+    if name.startswith("."):
+        raise UrlError("a host name cannot begin with a dot", text, start)
     # what was percent-encoded, or is a compatibility form, is what reaches the wire
     if (bad := _BAD_HOST_CHARACTER.search(name)) is not None:
         at = text.find(bad[0], start, end)

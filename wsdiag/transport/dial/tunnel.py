@@ -9,7 +9,7 @@ from typing import Any
 
 import h11
 
-from wsdiag.protocol.http import Response, decode_headers
+from wsdiag.protocol.http import HeaderLimiter, HeadError, Response, decode_headers
 from wsdiag.transport.dial import failures
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.proxy import Proxy, basic_auth
@@ -80,13 +80,14 @@ async def connect(stream: Stream, request: ConnectRequest) -> Response:
     except StreamReaderEnded as ended:
         message = f"the proxy ended the connection instead of answering ({ended.end.how})"
         raise _error("proxy-closed", message, how=ended.end.how) from ended
-    except h11.RemoteProtocolError as error:
+    except (h11.RemoteProtocolError, HeadError) as error:
         message = f"the proxy's answer is not HTTP: {error}"
         raise _error("proxy-not-http", message) from error
     raise _refused(response, request)
 
 
 async def _answer(reader: StreamReader, http: h11.Connection) -> Response:
+    limiter = HeaderLimiter()  # h11 takes quadratic time over long runs of blanks
     while True:
         event = http.next_event()
         if isinstance(event, h11.Response):
@@ -94,6 +95,7 @@ async def _answer(reader: StreamReader, http: h11.Connection) -> Response:
             return Response(event.status_code, event.reason.decode("latin-1"), headers)
         if event is h11.NEED_DATA:
             data, _ = await reader.read()
+            limiter.feed(data)
             http.receive_data(data)
         elif not isinstance(event, h11.InformationalResponse):
             raise h11.RemoteProtocolError(f"unexpected {type(event).__name__}")
