@@ -25,6 +25,7 @@ class PingKeywords(TypedDict, total=False):
     flood: bool
     adaptive: bool
     reconnect: bool
+    retry_max_wait_s: float
     load: float | Literal["max"] | None
     load_idle_s: float
     load_time_s: float
@@ -33,6 +34,8 @@ class PingKeywords(TypedDict, total=False):
     max_p95_ms: float | None
     max_p99_ms: float | None
     max_loss_pct: float | None
+    max_drops: int | None
+    min_availability_pct: float | None
 
 
 class IdleKeywords(TypedDict, total=False):

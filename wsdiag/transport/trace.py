@@ -14,6 +14,7 @@ from time import monotonic_ns, time_ns
 from typing import Annotated, ClassVar, Literal
 
 from wsdiag.protocol.frames import Frame
+from wsdiag.transport.stream.stamps import Arrival
 
 EXCERPT = 128
 
@@ -80,14 +81,26 @@ TraceEvent = PhaseTraced | HeadersTraced | FrameTraced
 Tracer = Callable[[TraceEvent], None]
 
 
-def frame_tracer(url: str, tracer: Tracer) -> Callable[[Literal["sent", "received"], Frame], None]:
-    """A listener for `Connection(on_frame=…)` that reports to `tracer`."""
+class FrameTracer:
+    """A listener for `Connection(on_frame=…)` that reports to `tracer`.
 
-    def report(direction: Literal["sent", "received"], frame: Frame) -> None:
-        tracer(
+    A frame that is received has the time at which its last byte came, by the kernel where it tells.
+    """
+
+    def __init__(self, url: str, tracer: Tracer) -> None:
+        self._url, self._tracer = url, tracer
+        self._arrived_ns: int | None = None
+
+    def arrived(self, at: Arrival) -> None:
+        """Bytes came whose frames are reported next."""
+        self._arrived_ns = at.kernel_ns or at.mono_ns
+
+    def __call__(self, direction: Literal["sent", "received"], frame: Frame) -> None:
+        """Report a frame."""
+        self._tracer(
             FrameTraced(
-                url,
-                trace_time(),
+                self._url,
+                trace_time(self._arrived_ns if direction == "received" else None),
                 direction,
                 int(frame.opcode),
                 frame.fin,
@@ -97,5 +110,3 @@ def frame_tracer(url: str, tracer: Tracer) -> Callable[[Literal["sent", "receive
                 frame.payload[:EXCERPT],
             )
         )
-
-    return report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, get_args
@@ -152,7 +152,7 @@ def idle_probe(
     ensure_fd_limit(len(urls) * each, terminal, json=format == "json")
     with tracing(output, terminal, urls=len(urls)) as tracer:
         shown = idle_output(terminal, urls, format)
-        return probe_and_show(urls, options, dial, shown, tracer, output.max_time)
+        return probe_and_show(urls, options, dial, shown, tracer, max_time_s=output.max_time)
 
 
 def probe_and_show(
@@ -161,7 +161,9 @@ def probe_and_show(
     dial: DialOptions,
     output: EventOutput,
     tracer: Tracer | None = None,
+    *,
     max_time_s: float | None = None,
+    on_interrupt: Callable[[], None] = lambda: None,
 ) -> int:
     """Run the probe to its exit code."""
     from wsdiag.probes.idle.outcome import idle_exit_code
@@ -171,6 +173,7 @@ def probe_and_show(
     def exit_code(verdicts: Sequence[IdleVerdict], interrupted: bool) -> int:
         return idle_exit_code(verdicts, interrupted=interrupted)
 
+    run = IdleRun(urls, options, dial, tracer)
     return drive(
-        IdleRun(urls, options, dial, tracer), output, IdleVerdict, exit_code, max_time_s=max_time_s
+        run, output, IdleVerdict, exit_code, on_interrupt=on_interrupt, max_time_s=max_time_s
     )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from wsdiag.records import ChainLink, ConnectResult, HttpInfo, Message, Phases, TcpFacts, TlsInfo
 from wsdiag.render.base.error import hint_lines
+from wsdiag.render.base.escape import shorten
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.connect.waterfall import Waterfall, phase_bars
@@ -21,7 +23,6 @@ from wsdiag.units import counted, format_ms, format_size
 _BODY_LINES = 8
 _NAMES_SHOWN = 4
 _LINKS_SHOWN = 8
-_LINE_CHARS = 300
 _MESSAGES_SHOWN, _MESSAGE_CHARS = 50, 500
 
 
@@ -84,12 +85,12 @@ def _answer(result: ConnectResult, glyphs: Glyphs) -> Iterator[RenderableType]:
         took = connected_ms(result.phases)
         said = "" if took is None else f" in {format_ms(took)} ms"
         done = (f"{glyphs.ok} connected", "bold green")
-        yield Text.assemble(done, f" to {result.url}", (said, "bold"))
+        yield Text.assemble(done, f" to {shorten(result.url)}", (said, "bold"))
         return
     stage = f"{_STAGE.get(error.phase, error.phase)} failed"
     if error.kind == "usage":  # it was not even tried
         stage = "an option cannot be used"
-    yield Text.assemble((f"{glyphs.bad} {stage}", "bold red"), f" for {error.url}")
+    yield Text.assemble((f"{glyphs.bad} {stage}", "bold red"), f" for {shorten(error.url)}")
     for line in (Text(error.message, style="bold"), *hint_lines(error.hint)):
         yield Padding(line, (0, 0, 0, 2))
 
@@ -128,7 +129,7 @@ def _facts(
         good = "green" if result.http.status == 101 else "bold red"
         old = "" if result.http.version == "1.1" else f"HTTP/{result.http.version} "
         status = f"{old}{result.http.status} {result.http.reason}".rstrip()
-        yield "http", Text(_short(status), style=good)
+        yield "http", Text(shorten(status), style=good)
     if result.ok:
         yield "subprotocol", result.subprotocol or "none"
         yield "extensions", ", ".join(result.extensions) or "none"
@@ -161,11 +162,6 @@ def _messages(messages: Sequence[Message], glyphs: Glyphs) -> Iterator[tuple[str
         yield "" if number else "messages", Text.assemble((at, "dim"), said, (size, "dim"))
     if len(messages) > _MESSAGES_SHOWN:
         yield "", Text(f"{len(messages) - _MESSAGES_SHOWN} more (-o json has them)", style="dim")
-
-
-def _short(text: str) -> str:
-    """Bounded, as a peer may send anything; JSON has all of it."""
-    return text if len(text) <= _LINE_CHARS else text[: _LINE_CHARS - 1] + "…"
 
 
 def _tls_rows(tls: TlsInfo, glyphs: Glyphs) -> Iterator[tuple[str, Text | str]]:
@@ -239,17 +235,31 @@ def _close(result: ConnectResult, glyphs: Glyphs) -> Text:
     return text
 
 
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    """What went over the wire, marked on each line that it is wrapped to: it may look like ours."""
+
+    mark: str
+    style: str
+    text: Text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in self.text.wrap(console, max(8, options.max_width - 2), overflow="fold"):
+            line.rstrip()
+            yield Text.assemble((f"{self.mark} ", self.style), line)
+
+
 def _headers(result: ConnectResult) -> Iterator[RenderableType]:
     if result.request:
         # RFC 6455, 3: the resource name is the path and the query; a fragment is never sent
         url = urlsplit(result.reached or result.url)
         target = encode((url.path or "/") + (f"?{url.query}" if url.query else ""))
-        yield Text.assemble(("> ", "cyan"), f"GET {_short(target)} HTTP/1.1")
+        yield _Marked(">", "cyan", Text(f"GET {shorten(target)} HTTP/1.1"))
         yield from _header_lines(">", result.request, "cyan")
     if result.http:
         http = result.http
         status = f"HTTP/{http.version} {http.status} {http.reason}".rstrip()
-        yield Text.assemble(("< ", "magenta"), _short(status))
+        yield _Marked("<", "magenta", Text(shorten(status)))
         yield from _header_lines("<", result.http.headers, "magenta")
         yield from _body(result.http)
 
@@ -258,7 +268,7 @@ def _header_lines(
     mark: str, headers: Sequence[tuple[str, str]], style: str
 ) -> Iterator[RenderableType]:
     for name, value in headers:
-        yield Text.assemble((f"{mark} ", style), (name, "bold"), f": {_short(value)}")
+        yield _Marked(mark, style, Text.assemble((name, "bold"), f": {shorten(value)}"))
 
 
 def _refusal(http: HttpInfo) -> Iterator[RenderableType]:
@@ -282,4 +292,4 @@ def _refusal(http: HttpInfo) -> Iterator[RenderableType]:
 def _body(http: HttpInfo) -> Iterator[RenderableType]:
     lines = http.text if http.text is not None else (http.body or "").splitlines()
     for line in lines[:_BODY_LINES]:
-        yield Text.assemble(("< ", "magenta"), (line, "dim"))
+        yield _Marked("<", "magenta", Text(line, style="dim"))

@@ -45,10 +45,10 @@ def verdict_view(
         parts.append(Text(number + verdict.url, style="bold"))
     parts += _answer(verdict, glyphs)
     if not quiet:
-        parts += _bullets(None, verdict.explanation[1:], glyphs)
+        parts += bullets(None, verdict.explanation[1:], glyphs)
         parts += _keepalives(verdict, glyphs)
-        parts += _candidates(verdict.candidates, verbose=verbose)
-        parts += _bullets("what to set", _to_set(verdict, verbose=verbose), glyphs)
+        parts += candidates_view(verdict.candidates, verbose=verbose)
+        parts += bullets("what to set", _to_set(verdict, verbose=verbose), glyphs)
     return Group(*parts)
 
 
@@ -65,7 +65,7 @@ def _answer(verdict: IdleVerdict, glyphs: Glyphs) -> Iterator[RenderableType]:
     if verdict.verdict == "no-drop" and verdict.drop is not None:
         # Idle connections live, but not everything is well.
         mark, style = glyphs.warn, "bold yellow"
-    yield _hanging(Text(mark, style=style), Text(said, style=style))
+    yield hanging(Text(mark, style=style), Text(said, style=style))
     if verdict.required_s is not None:
         yield _requirement(verdict, glyphs)
 
@@ -74,23 +74,24 @@ def _requirement(verdict: IdleVerdict, glyphs: Glyphs) -> RenderableType:
     wanted = f"{format_duration(verdict.required_s or 0.0)} without traffic"
     if verdict.require_ok is None:
         said = f"not measured whether it survives {wanted}, as required"
-        return _hanging(Text(glyphs.warn, style="yellow"), Text(said))
+        return hanging(Text(glyphs.warn, style="yellow"), Text(said))
     if verdict.require_ok:
-        return _hanging(Text(glyphs.ok, style="green"), Text(f"survives {wanted}, as required"))
+        return hanging(Text(glyphs.ok, style="green"), Text(f"survives {wanted}, as required"))
     said = f"does not survive {wanted}, as required"
-    return _hanging(Text(glyphs.bad, style="bold red"), Text(said, style="bold red"))
+    return hanging(Text(glyphs.bad, style="bold red"), Text(said, style="bold red"))
 
 
-def _bullets(
+def bullets(
     title: str | None, sentences: Sequence[str], glyphs: Glyphs
 ) -> Iterator[RenderableType]:
+    """Sentences under a title (None: without one), each with a bullet."""
     if not sentences:
         return
     yield Text()
     if title is not None:
         yield Text(title, style="bold")
     for sentence in sentences:
-        yield _hanging(Text(glyphs.bullet, style="dim"), Text(sentence))
+        yield hanging(Text(glyphs.bullet, style="dim"), Text(sentence))
 
 
 def _keepalives(verdict: IdleVerdict, glyphs: Glyphs) -> Iterator[RenderableType]:
@@ -117,7 +118,10 @@ def _to_set(verdict: IdleVerdict, *, verbose: bool) -> list[str]:
     return [*advice, *(verdict.library_settings if verbose else ())]
 
 
-def _candidates(candidates: Sequence[Candidate], *, verbose: bool) -> Iterator[RenderableType]:
+def candidates_view(
+    candidates: Sequence[Candidate], *, verbose: bool = False
+) -> Iterator[RenderableType]:
+    """Products and their settings, in columns; without `verbose`, all but the named in one line."""
     if not candidates:
         return
     shown = [c for c in candidates if verbose or c.why is not None]
@@ -147,7 +151,7 @@ def _candidate(candidate: Candidate) -> Text:
     return text
 
 
-def _hanging(mark: Text, text: Text) -> Table:
+def hanging(mark: Text, text: Text) -> Table:
     """A mark, and text that wraps beside it instead of under it."""
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=len(mark))

@@ -139,6 +139,14 @@ class IdleScreen(EventOutput):
         """Queue one event for the next frame; never waits."""
         self._queue.append(event)
 
+    def suspend(self) -> None:
+        """Give the screen back for a while."""
+        self._screen.suspend()
+
+    def resume(self) -> None:
+        """Take the screen again."""
+        self._screen.resume()
+
     def stop(self) -> None:
         """Give the screen back."""
         self._screen.stop()
