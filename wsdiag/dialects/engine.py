@@ -1,0 +1,110 @@
+"""One connection's side of an application protocol, without I/O: messages in, answers out.
+
+A connection takes part in a dialect in up to three ways, and which of them is wanted differs:
+saying hello (only when the user asked for this dialect, since a hello may log in or subscribe),
+answering the endpoint's heartbeats (what keeps a connection that is merely watched alive), and
+sending heartbeats (the trial of a keepalive). So nothing is sent from here: `hello()` and
+`heartbeat()` give the messages, `hear()` says what a message is and what its answer would be, and
+the caller decides. The endpoint's own clock, where it announces one, is read along the way.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from wsdiag.dialects.catalogue import Dialect, Message
+
+HeardKind = Literal["ping", "beat-answer", "hello-answer", "hello-refused", "data"]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a message of the endpoint is, and the answer that it wants (None: none)."""
+
+    kind: HeardKind
+    answer: Message | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedClock:
+    """The times that the endpoint announced, in seconds; None: not announced.
+
+    `interval_s`: between heartbeats of its own. `timeout_s`: for the answer to one. `idle_s`: the
+    longest that it lets a client be silent.
+    """
+
+    interval_s: float | None = None
+    timeout_s: float | None = None
+    idle_s: float | None = None
+
+    @property
+    def silent_client_s(self) -> float | None:
+        """When a client that says nothing is closed at the latest, from the announcement on."""
+        if self.interval_s is not None and self.timeout_s is not None:
+            return self.interval_s + self.timeout_s
+        return self.idle_s
+
+
+class DialectSession:
+    """What one connection has heard in a dialect, and the messages it may send."""
+
+    def __init__(self, dialect: Dialect, host: str = "") -> None:
+        self.dialect = dialect
+        self.clock: AnnouncedClock | None = None
+        """The endpoint's clock, once it was announced."""
+        self.accepted: bool | None = None
+        """Whether the hello was accepted; None: no answer yet."""
+        self._host = host
+        self._ref = 0
+
+    def hello(self) -> list[Message]:
+        """What to send right after the opening; none for a dialect without a hello."""
+        return [self._message(text) for text in self.dialect.hello]
+
+    def heartbeat(self) -> Message | None:
+        """A heartbeat of the client's own; None where the dialect has none."""
+        return None if self.dialect.beat is None else self._message(self.dialect.beat)
+
+    def hear(self, message: Message) -> list[Heard]:
+        """What a message is: one entry for each record in it, in order."""
+        return [self._hear(record) for record in self.dialect.records(message)]
+
+    def _hear(self, record: str) -> Heard:
+        dialect = self.dialect
+        if dialect.clock is not None and (found := re.search(dialect.clock, record)):
+            self.clock = _clock(found)
+        if _is(dialect.ping, record):
+            pong = None if dialect.pong is None else self._message(dialect.pong)
+            return Heard("ping", pong)
+        if _is(dialect.beat_answer, record):
+            return Heard("beat-answer")
+        if _is(dialect.hello_answer, record):
+            self.accepted = True
+            return Heard("hello-answer")
+        if _is(dialect.hello_refused, record):
+            self.accepted = False
+            return Heard("hello-refused")
+        return Heard("data")
+
+    def _message(self, template: str) -> Message:
+        if "{ref}" in template:
+            self._ref += 1
+        text = template.replace("{ref}", str(self._ref)).replace("{host}", self._host)
+        text = text.replace("{record-separator}", self.dialect.separator or "")
+        return bytes.fromhex(text) if self.dialect.encoding == "hex" else text
+
+
+def _is(pattern: str | None, record: str) -> bool:
+    return pattern is not None and re.search(pattern, record) is not None
+
+
+def _clock(found: re.Match[str]) -> AnnouncedClock:
+    """Its named groups in seconds; 0 means "never" in the protocols that have one."""
+    times: dict[str, float] = {}
+    for name, value in found.groupdict().items():
+        if value and int(value):
+            kind, _, unit = name.rpartition("_")
+            times[f"{kind}_s"] = int(value) / (1000 if unit == "ms" else 1)
+    return AnnouncedClock(**times)
