@@ -18,7 +18,7 @@ _wsdiag() {
         if [[ $cur != -* ]]; then options="connect ping idle-probe check serve demo completion help"; fi
         ;;
     connect)
-        options="-H --header --subprotocol --origin -u --user --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -o --output -h --help"
+        options="-H --header --subprotocol --origin -u --user --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -o --output -h --help"
         case $prev in
         -H|--header) return ;;
         --subprotocol) return ;;
@@ -27,6 +27,10 @@ _wsdiag() {
         --bearer-env) return ;;
         -b|--cookie) return ;;
         -A|--user-agent) return ;;
+        --hello) return ;;
+        --hello-expect) return ;;
+        --hello-wait) return ;;
+        --dialect) return ;;
         --cacert) files=1 ;;
         --cert) files=1 ;;
         --key) files=1 ;;
@@ -47,7 +51,7 @@ _wsdiag() {
         esac
         ;;
     ping)
-        options="-c --count -i --interval -W --timeout -w --deadline -s --size --mode -f --flood --adaptive --reconnect --load --max-p50 --max-p95 --max-p99 --max-loss -D --timestamps --window --y-max --log-scale --no-chart -H --header --subprotocol --origin -u --user --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -o --output -h --help"
+        options="-c --count -i --interval -W --timeout -w --deadline -s --size --mode -f --flood --adaptive --reconnect --load --max-p50 --max-p95 --max-p99 --max-loss -D --timestamps --window --y-max --log-scale --no-chart -H --header --subprotocol --origin -u --user --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -o --output -h --help"
         case $prev in
         -c|--count) return ;;
         -i|--interval) return ;;
@@ -69,6 +73,10 @@ _wsdiag() {
         --bearer-env) return ;;
         -b|--cookie) return ;;
         -A|--user-agent) return ;;
+        --hello) return ;;
+        --hello-expect) return ;;
+        --hello-wait) return ;;
+        --dialect) return ;;
         --cacert) files=1 ;;
         --cert) files=1 ;;
         --key) files=1 ;;
@@ -89,7 +97,7 @@ _wsdiag() {
         esac
         ;;
     idle-probe)
-        options="--from --to --step --keepalive --trials --push --send --expect --pong-timeout --repeat --refine --max-connections --require -H --header --subprotocol --origin -u --user --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -o --output -h --help"
+        options="--from --to --step --keepalive --trials --push --send --expect --pong-timeout --repeat --refine --max-connections --require -H --header --subprotocol --origin -u --user --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -o --output -h --help"
         case $prev in
         --from) return ;;
         --to) return ;;
@@ -110,6 +118,10 @@ _wsdiag() {
         --bearer-env) return ;;
         -b|--cookie) return ;;
         -A|--user-agent) return ;;
+        --hello) return ;;
+        --hello-expect) return ;;
+        --hello-wait) return ;;
+        --dialect) return ;;
         --cacert) files=1 ;;
         --cert) files=1 ;;
         --key) files=1 ;;
@@ -130,7 +142,7 @@ _wsdiag() {
         esac
         ;;
     check)
-        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --send --expect --expect-json --within --require-idle --require-keepalive --conformance --adversarial --only --skip --retry --retry-delay -H --header --subprotocol --origin -u --user --bearer-env -b --cookie -A --user-agent --compression --no-compression -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -f --file --list-checks -j --jobs -o --output --junit -h --help"
+        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --send --expect --expect-json --within --require-idle --require-keepalive --conformance --adversarial --only --skip --retry --retry-delay -H --header --subprotocol --origin -u --user --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -f --file --list-checks -j --jobs -o --output --junit -h --help"
         case $prev in
         --max-connect) return ;;
         --max-upgrade) return ;;
@@ -160,6 +172,10 @@ _wsdiag() {
         --bearer-env) return ;;
         -b|--cookie) return ;;
         -A|--user-agent) return ;;
+        --hello) return ;;
+        --hello-expect) return ;;
+        --hello-wait) return ;;
+        --dialect) return ;;
         --cacert) files=1 ;;
         --cert) files=1 ;;
         --key) files=1 ;;
@@ -247,7 +263,7 @@ _wsdiag() {
         ;;
     help)
         options="-h --help"
-        [[ $cur != -* ]] && choices="connect ping idle-probe check serve demo completion"
+        [[ $cur != -* ]] && choices="connect ping idle-probe check serve demo completion dialects"
         case $prev in
         esac
         ;;

@@ -13,6 +13,7 @@ judgement   from records to conclusions, without measuring
 records     one dataclass a JSON record
 transport   sockets, TLS and the clock
 protocol    WebSocket without I/O
+dialects    application protocols over it, as data
 units, statistics   figures, read, written and summed up
 """
 
@@ -36,8 +37,10 @@ if TYPE_CHECKING:
     from wsdiag.records import ChainLink as ChainLink
     from wsdiag.records import CloseInfo as CloseInfo
     from wsdiag.records import ConnectResult as ConnectResult
+    from wsdiag.records import DialectInfo as DialectInfo
     from wsdiag.records import Drop as Drop
     from wsdiag.records import Error as Error
+    from wsdiag.records import HelloInfo as HelloInfo
     from wsdiag.records import Hop as Hop
     from wsdiag.records import HttpInfo as HttpInfo
     from wsdiag.records import IdleEvent as IdleEvent
@@ -68,8 +71,8 @@ else:
             "api": "connect idle_probe ping serve",
             "probes.idle.options": "IdleOptions",
             "probes.ping.options": "PingOptions",
-            "records": "Attribution Candidate ChainLink CloseInfo ConnectResult Drop Error Hop "
-            "HttpInfo IdleEvent IdleTrial IdleVerdict Load Phases PingClosed "
+            "records": "Attribution Candidate ChainLink CloseInfo ConnectResult DialectInfo Drop Error "
+            "HelloInfo Hop HttpInfo IdleEvent IdleTrial IdleVerdict Load Phases PingClosed "
             "PingEvent PingLost PingReply PingStart PingSummary Range TcpFacts "
             "Threshold TlsInfo TrialActivity TrialStarted",
             "server": "Server ServerOptions",

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 # The terminal, the loop, a trace, modules still to be imported; while dialling, a second address.
 _OWN_FILES, _DIALLING_FILES = 32, 128
+_NAMED_SECRET = re.compile(
+    r"""[\w-]*(?:token|secret|pass|passcode|key|auth|authorization|credentials?|jwt|bearer|session)"""
+    r"""["']?\s*[:=]\s*["']?(?:(?:bearer|basic|token)\s+)?([^"'\s,;}&\0]{4,})""",
+    re.IGNORECASE,
+)
 _AFTER_AUTHORITY = re.compile(r"(?<![:/])[/?#].*", re.DOTALL)
 
 
@@ -61,9 +66,23 @@ def secrets_of(dial: DialOptions) -> list[str]:
             secrets.append(value.partition(" ")[2] or value)
         elif name.lower() == "cookie":
             secrets += [pair.partition("=")[2].strip() for pair in value.split(";")]
+    for hello in dial.hello:
+        secrets += _hello_secrets(hello)
     if dial.proxy:
         secrets += _userinfo_secrets(dial.proxy)
     return [secret for secret in secrets if secret]
+
+
+def _hello_secrets(hello: str | bytes) -> list[str]:
+    """A hello as a whole, as JSON quotes it, and the values in it whose names say what they are."""
+    import json
+
+    from wsdiag.render.base.escape import escape
+
+    text = hello if isinstance(hello, str) else hello.decode("utf-8", "backslashreplace")
+    parts = [match[1] for match in _NAMED_SECRET.finditer(text)]
+    quoted = json.dumps(text, ensure_ascii=False)[1:-1]
+    return [text, text.strip(), quoted, escape(text), *parts]
 
 
 def secrets_of_urls(urls: Sequence[str]) -> list[str]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
-from wsdiag.records.base import Drop, Error, Hop, Url, optional
+from wsdiag.records.base import DialectInfo, Drop, Error, HelloInfo, Hop, Url, optional
 
-TrialKind = Literal["idle", "ping", "pong", "tcp-keepalive", "push", "data"]
+TrialKind = Literal["idle", "ping", "pong", "tcp-keepalive", "push", "data", "heartbeat"]
 Outcome = Literal["alive", "dropped", "silent", "refused", "kept-busy", "aborted"]
 Verdict = Literal[
     "no-drop", "idle-timeout", "lifetime", "kept-busy", "inconsistent", "local-fault", "unreachable"
@@ -167,6 +167,12 @@ class IdleVerdict:
         "Longest idle period that a connection survived, in seconds; null if there was none",
     ] = None
     drop: Annotated[Drop | None, "How idle connections end; null if they do not"] = None
+    hello: Annotated[
+        HelloInfo | None, "With `--hello` or `--dialect NAME`: what was said after the opening"
+    ] = optional()
+    dialect: Annotated[
+        DialectInfo | None, "The application protocol that was recognised, or asked for"
+    ] = optional()
     keepalives: Annotated[
         dict[TrialKind, KeepaliveOutcome], "For each keepalive, whether it keeps a connection open"
     ] = field(default_factory=dict)

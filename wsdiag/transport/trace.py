@@ -80,13 +80,33 @@ TraceEvent = PhaseTraced | HeadersTraced | FrameTraced
 Tracer = Callable[[TraceEvent], None]
 
 
-def frame_tracer(url: str, tracer: Tracer) -> Callable[[Literal["sent", "received"], Frame], None]:
-    """A listener for `Connection(on_frame=…)` that reports to `tracer`."""
+class Credential(bytes):
+    """Bytes to be masked as a whole, whatever is known of their content."""
 
-    def report(direction: Literal["sent", "received"], frame: Frame) -> None:
-        tracer(
+
+class FrameTracer:
+    """A listener for `Connection(on_frame=…)` that reports to `tracer`.
+
+    `hide()` what carries a credential: a prefix of one is no longer recognised as one.
+    """
+
+    def __init__(self, url: str, tracer: Tracer) -> None:
+        self._url, self._tracer = url, tracer
+        self._hidden: list[bytes] = []
+
+    def hide(self, secret: bytes) -> None:
+        """Mask frames with this payload, or with it in them, from here on."""
+        self._hidden.append(secret)
+
+    def __call__(self, direction: Literal["sent", "received"], frame: Frame) -> None:
+        """Report one frame."""
+        excerpt = frame.payload[:EXCERPT]
+        # what is compressed may hold it as well, and cannot be looked into
+        if self._hidden and (frame.rsv1 or any(each in frame.payload for each in self._hidden)):
+            excerpt = Credential(excerpt)
+        self._tracer(
             FrameTraced(
-                url,
+                self._url,
                 trace_time(),
                 direction,
                 int(frame.opcode),
@@ -94,8 +114,6 @@ def frame_tracer(url: str, tracer: Tracer) -> Callable[[Literal["sent", "receive
                 (frame.rsv1, frame.rsv2, frame.rsv3),
                 frame.masked,
                 len(frame.payload),
-                frame.payload[:EXCERPT],
+                excerpt,
             )
         )
-
-    return report

@@ -123,15 +123,19 @@ def ended_error(url: str, drop: Drop) -> Error:
             url,
             "ping",
             "closed",
-            f"the server closed with {drop.code}{name}{reason}, {after}",
+            f"the server closed with {drop.code}{name}{reason}, {after}{_colon(drop.detail)}",
             "It accepted the upgrade and then refused: authentication, a missing parameter or "
             "subprotocol, or a limit, checked only once connected. Its reason or log says which.",
         )
-    detail = f": {drop.detail}" if drop.detail else ""
     return Error(
         url,
         "ping",
         "closed",
-        f"the connection ended without a Close frame ({short_drop(drop)}), {after}{detail}",
+        f"the connection ended without a Close frame ({short_drop(drop)}), {after}"
+        f"{_colon(drop.detail)}",
         "The server crashed after the upgrade, or a proxy lost its backend: their logs say which.",
     )
+
+
+def _colon(detail: str | None) -> str:
+    return f": {detail}" if detail else ""

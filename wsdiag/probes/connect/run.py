@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.judgement.diagnosis.page_text import readable
@@ -14,6 +15,7 @@ from wsdiag.probes.common.await_pong import (
     await_pong,
 )
 from wsdiag.probes.common.drops import drop_of
+from wsdiag.probes.common.participant import HelloError, Participant, open_session
 from wsdiag.probes.common.phases import phases_of
 from wsdiag.probes.connect.notes import (
     close_notes,
@@ -24,7 +26,6 @@ from wsdiag.probes.connect.notes import (
 )
 from wsdiag.protocol.events import Event, Pong
 from wsdiag.records import CloseInfo, ConnectResult, Error, HttpInfo, TcpFacts, TlsInfo
-from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.session import Session, SessionEnded
@@ -47,18 +48,23 @@ async def connect(
 ) -> ConnectResult:
     """What a connection to `url` finds, step by step; a failure is in the result's `error`."""
     try:
-        session = await dial(url, options, tracer=tracer)
+        participant = await open_session(url, options, tracer=tracer)
+    except HelloError as error:
+        failed = _result(url, error.report, error=diagnose(url, error))
+        return replace(failed, hello=error.hello, dialect=error.dialect)
     except DialError as error:
         return _result(url, error.report, error=diagnose(url, error))
     try:
-        return await _use(url, session, ping_timeout_s, close_timeout_s)
+        result = await _use(url, participant, ping_timeout_s, close_timeout_s)
     finally:
-        session.stream.close()
+        participant.session.stream.close()
+    return replace(result, hello=participant.hello, dialect=participant.info)
 
 
 async def _use(
-    url: str, session: Session, ping_timeout_s: float, close_timeout_s: float
+    url: str, participant: Participant, ping_timeout_s: float, close_timeout_s: float
 ) -> ConnectResult:
+    session = participant.session
     report, connection = session.report, session.connection
     assert report is not None  # a dialled session has one
     notes: list[str] = []
@@ -74,7 +80,9 @@ async def _use(
     except PeerClosedError:
         end = await await_end(session, ping_timeout_s)
         still_open = StreamEnd("timeout", "TCP stayed open", now())
-        error = ended_error(url, drop_of(session, end or still_open))
+        drop = drop_of(session, end or still_open)
+        meaning = participant.meaning_of(connection.close_received)
+        error = ended_error(url, replace(drop, detail=meaning or drop.detail))
     except SessionEnded as ended:
         error = ended_error(url, drop_of(session, ended.end))
     except PeerViolationError:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wsdiag.judgement.summary import summarise
 from wsdiag.judgement.totals import PingTotals
 from wsdiag.probes.common.drops import drop_of, silent_drop
+from wsdiag.probes.common.participant import Participant, open_session
 from wsdiag.probes.common.phases import phases_of
 from wsdiag.probes.common.stalls import Stalls
 from wsdiag.probes.ping.options import PingOptions
@@ -16,7 +18,6 @@ from wsdiag.probes.ping.schedule import backoff
 from wsdiag.probes.ping.sender import PingSender, Why
 from wsdiag.probes.ping.tcp_observer import TcpObserver
 from wsdiag.records import PingClosed, PingEvent, PingStart, PingSummary, utc_now
-from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session
@@ -60,7 +61,7 @@ class Pinger:
         self._began_s = self._loop.time()
         """Loop time at which the first Ping could have left."""
         self._stopping = asyncio.Event()
-        self._dialing: asyncio.Task[Session] | None = None
+        self._dialing: asyncio.Task[Participant] | None = None
         self._sender: PingSender | None = None
         self._session: Session | None = None
         self._connections = 0
@@ -111,12 +112,12 @@ class Pinger:
     async def _measure(self) -> None:
         attempt = 0
         while not self._stopping.is_set():
-            session = await self._dial()
-            if session is not None:
-                self._session = session
-                self._announce(session)
+            participant = await self._dial()
+            if participant is not None:
+                self._session = participant.session
+                self._announce(participant)
                 began_s = self._loop.time()
-                if await self._ping(session) in ("done", "stopped") or not self._reconnects():
+                if await self._ping(participant) in ("done", "stopped") or not self._reconnects():
                     return
                 attempt = 0 if self._loop.time() - began_s >= SETTLED_S else attempt
             elif not self._options.reconnect:
@@ -130,12 +131,13 @@ class Pinger:
         finished = count is not None and self._totals.sent >= count
         return self._options.reconnect and (self._options.counts_replies or not finished)
 
-    async def _dial(self) -> Session | None:
+    async def _dial(self) -> Participant | None:
         """None when it failed (an Error is queued), and when `stop()` came first."""
         async with self._dial_slots:
             if self._stopping.is_set():
                 return None
-            dialing = asyncio.create_task(dial(self.url, self._dial_options, tracer=self._tracer))
+            opening = open_session(self.url, self._dial_options, tracer=self._tracer)
+            dialing = asyncio.create_task(opening)
             self._dialing = dialing
             try:
                 await asyncio.wait({dialing})
@@ -155,7 +157,8 @@ class Pinger:
             self._queue.put_nowait(diagnose(self.url, error))
             return None
 
-    def _announce(self, session: Session) -> None:
+    def _announce(self, participant: Participant) -> None:
+        session = participant.session
         report, totals = session.report, self._totals
         assert report is not None  # a dialled session has one
         totals.clock = "kernel" if session.stream.kernel_stamps else "user"
@@ -171,11 +174,14 @@ class Pinger:
             self._connections or None,
             report.proxy,
             report.proxy_why,
+            participant.hello,
+            participant.info,
         )
         self._connections += 1
         self._queue.put_nowait(start)
 
-    async def _ping(self, session: Session) -> Why:
+    async def _ping(self, participant: Participant) -> Why:
+        session = participant.session
         observer = TcpObserver(session.stream, self._stalls)
         sender = PingSender(
             self.url, session, self._options, self._totals, observer, self._queue, self._load
@@ -187,18 +193,20 @@ class Pinger:
                 sender.stop()
             why = await sender.over
             if why in ("ended", "silent"):
-                self._record_drop(session, why, sender.end)
+                self._record_drop(participant, why, sender.end)
             return why
         finally:
             sender.stop()
             self._sender = None
 
-    def _record_drop(self, session: Session, why: Why, end: StreamEnd | None) -> None:
-        moment = now()
+    def _record_drop(self, participant: Participant, why: Why, end: StreamEnd | None) -> None:
+        session, moment = participant.session, now()
         if why == "silent":
             drop = silent_drop(session, moment.mono_ns)
         else:
             drop = drop_of(session, end or StreamEnd("timeout", "TCP stayed open", moment))
+        meaning = participant.meaning_of(session.connection.close_received)
+        drop = replace(drop, detail=meaning or drop.detail)
         self._totals.drops += 1
         self._totals.last_drop = drop
         self._queue.put_nowait(PingClosed(self.url, utc_now(), drop))

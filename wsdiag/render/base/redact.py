@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+from wsdiag.transport.trace import Credential
+
 T = TypeVar("T")
 
 MASK = "***"
@@ -98,6 +100,8 @@ def map_text(value: T, change: Change, name: str = "") -> T:
 def _walk(value: Any, change: Change, name: str) -> Any:
     if isinstance(value, str):
         return change(name, value)
+    if isinstance(value, Credential):
+        return MASK
     if isinstance(value, bytes):  # no longer bytes, but then neither is what is shown of them
         return change(name, value.decode("utf-8", "backslashreplace"))
     if isinstance(value, list | tuple):

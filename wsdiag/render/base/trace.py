@@ -10,9 +10,9 @@ from rich.text import Text
 
 from wsdiag.render.base.escape import escape_bytes
 from wsdiag.render.base.ndjson import to_line, to_record
-from wsdiag.render.base.redact import Redactor
+from wsdiag.render.base.redact import MASK, Redactor
 from wsdiag.render.base.terminal import Terminal
-from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced, TraceEvent
+from wsdiag.transport.trace import Credential, FrameTraced, HeadersTraced, PhaseTraced, TraceEvent
 from wsdiag.units import format_ms, format_size
 
 _OPCODES = {0: "CONT", 1: "TEXT", 2: "BINARY", 8: "CLOSE", 9: "PING", 10: "PONG"}
@@ -71,6 +71,8 @@ def _frame(event: FrameTraced, terminal: Terminal) -> Text:
     line = Text.assemble((f"{mark} ", style), (f"{name:<6}", "bold"))
     line.append(f" {format_size(event.length):>8}  {' '.join(bits)}", style="dim")
     said = _payload(event, _EXCERPT_SHOWN)
+    if isinstance(event.excerpt, Credential) and not terminal.redactor.show:
+        said = MASK
     return line.append(f"  {terminal.text(said)}") if said else line
 
 

@@ -71,7 +71,11 @@ def event_line(event: PingStart | PingReply | PingLost | PingClosed) -> Text:
             again = f", reconnected ({event.reconnect})" if event.reconnect else ""
             where = f" ({event.address})" if event.address else ""
             where += f" through the proxy {event.proxy}" if event.proxy else ""
-            return Text(f"PING {event.url}{where}: {event.clock} timestamps{again}")
+            spoken = "" if event.dialect is None else f"; speaks {event.dialect.title}"
+            line = Text(f"PING {event.url}{where}: {event.clock} timestamps{again}{spoken}")
+            if event.hello is not None and event.hello.answer is not None:
+                line.append(f"; the hello was answered: {event.hello.answer}")
+            return line
         case PingReply():
             line = Text(f"seq={event.seq} time={format_ms(event.rtt_ms)} ms")
             if event.late:

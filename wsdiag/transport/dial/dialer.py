@@ -161,9 +161,9 @@ class _Dial:
             auto_pong=auto_pong,
         )
         if self._tracer is not None:
-            from wsdiag.transport.trace import frame_tracer
+            from wsdiag.transport.trace import FrameTracer
 
-            connection.on_frame = frame_tracer(self._report.url, self._tracer)
+            connection.on_frame = FrameTracer(self._report.url, self._tracer)
         return Session(
             stream, connection, report=self._report, trailing=accepted.trailing, opened=at
         )

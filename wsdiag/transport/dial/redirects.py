@@ -64,7 +64,15 @@ def follow(
         return Redirect(kept, options)
     headers = tuple(h for h in options.headers if h[0].lower() not in _CREDENTIALS)
     without = replace(
-        options, headers=headers, cookies=(), user=None, bearer=None, sni=None, cert=None, key=None
+        options,
+        headers=headers,
+        cookies=(),
+        user=None,
+        bearer=None,
+        sni=None,
+        cert=None,
+        key=None,
+        hello=(),
     )
     return Redirect(target_next, without, without != options or target.userinfo is not None)
 
