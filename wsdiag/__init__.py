@@ -71,8 +71,8 @@ else:
             "api": "connect idle_probe ping serve",
             "probes.idle.options": "IdleOptions",
             "probes.ping.options": "PingOptions",
-            "records": "Attribution Candidate ChainLink CloseInfo ConnectResult DialectInfo Drop Error "
-            "HelloInfo Hop HttpInfo IdleEvent IdleTrial IdleVerdict Load Phases PingClosed "
+            "records": "Attribution Candidate ChainLink CloseInfo ConnectResult DialectInfo Drop "
+            "Error HelloInfo Hop HttpInfo IdleEvent IdleTrial IdleVerdict Load Phases PingClosed "
             "PingEvent PingLost PingReply PingStart PingSummary Range TcpFacts "
             "Threshold TlsInfo TrialActivity TrialStarted",
             "server": "Server ServerOptions",

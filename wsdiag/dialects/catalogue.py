@@ -40,6 +40,7 @@ class Dialect:
     evidence: str
     encoding: Literal["text", "hex"] = "text"
     separator: str | None = None
+    packets: bool = False
     subprotocols: Sequence[str] = ()
     path: str | None = None
     query: Mapping[str, str] | None = None
@@ -52,6 +53,7 @@ class Dialect:
     beat_answer: str | None = None
     ping: str | None = None
     pong: str | None = None
+    ping_shown: str | None = None
     no_pong: str | None = None
     clock: str | None = None
     close: Sequence[CloseMeaning] = ()

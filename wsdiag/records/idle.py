@@ -116,6 +116,11 @@ class IdleTrial:
         "How long before the outcome this process had not been running (stopped, or a busy "
         "machine), in seconds",
     ] = 0.0
+    unanswered_heartbeat_s: Annotated[
+        float | None,
+        "When the endpoint's first heartbeat came, in its application protocol, that was left "
+        "without the answer it wants: seconds since the upgrade; absent if there was none",
+    ] = optional()
     violation: Annotated[
         str | None, "The rule that the endpoint broke, so that we had to end the connection"
     ] = optional()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from wsdiag.records import Hop, IdleTrial, TrialKind
+from wsdiag.dialects.catalogue import Dialect
+from wsdiag.dialects.engine import AnnouncedClock
+from wsdiag.records import DialectInfo, HelloInfo, Hop, IdleTrial, TrialKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,12 @@ class ProbeContext:
     hops: Sequence[Hop] = ()
     jumps: Sequence[tuple[float, float]] = ()
     """Suspends of this machine: when noticed, and how long."""
+    subprotocol: str | None = None
+    """What the endpoint chose."""
+    first_message: str | None = None
+    """The beginning of the first text that the endpoint sent on any connection."""
+    greeted: bool = False
+    """Whether a first message was sent on every connection."""
     back: bool | None = None
     """After everything had ended: whether a new connection could be opened."""
     shared_end_s: float | None = None
@@ -36,6 +44,13 @@ class ProbeContext:
     partial: bool = False
     required_s: float | None = None
     notes: Sequence[str] = ()
+    hello: HelloInfo | None = None
+    dialect: Dialect | None = None
+    """The application protocol that the endpoint speaks."""
+    recognised: DialectInfo | None = None
+    """The same for a record: what it was recognised by."""
+    announced: AnnouncedClock | None = None
+    """The times that the endpoint announced in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,4 +115,6 @@ def two_way(trial: IdleTrial, context: ProbeContext) -> bool:
     """Whether this keepalive makes bytes flow in both directions."""
     if trial.trial == "ping":
         return context.answers_pings is not False
+    if trial.trial == "heartbeat":
+        return bool(trial.received)
     return trial.trial == "data" and context.echoes

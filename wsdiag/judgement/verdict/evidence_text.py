@@ -9,6 +9,7 @@ from wsdiag.judgement.verdict.classify import Classification
 from wsdiag.judgement.verdict.clocks import CLOCKS, groups
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext, two_way
 from wsdiag.judgement.verdict.keepalives import died_in_use, held_interval_s
+from wsdiag.judgement.verdict.participation import participation
 from wsdiag.records import KeepaliveOutcome, TrialKind
 from wsdiag.records.drops import drop_phrase
 from wsdiag.units import counted, format_seconds
@@ -19,6 +20,7 @@ _NAMES: dict[TrialKind, str] = {
     "tcp-keepalive": "TCP keepalive",
     "push": "messages from the endpoint",
     "data": "messages from the client",
+    "heartbeat": "heartbeats in the endpoint's own protocol",
 }
 _KINDS = {"ping": "Pings", "pong": "Pongs", "text": "text messages", "binary": "binary messages"}
 _GOING = {1001: "going away", 1012: "service restart"}
@@ -35,6 +37,7 @@ def evidence_sentences(
         *_counts(found, evidence),
         *_disagreement(found, evidence),
         *_keepalives(found, evidence, context, kept),
+        *participation(evidence, context),
         *_oddities(found, evidence, context),
         *_traffic(found, evidence),
         *_caveats(found, evidence, context),

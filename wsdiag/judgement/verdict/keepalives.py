@@ -9,7 +9,7 @@ from itertools import pairwise
 from wsdiag.judgement.verdict.evidence import Evidence
 from wsdiag.records import IdleTrial, KeepaliveOutcome, Range, TrialKind
 
-KEEPALIVES: tuple[TrialKind, ...] = ("ping", "pong", "tcp-keepalive", "push", "data")
+KEEPALIVES: tuple[TrialKind, ...] = ("ping", "pong", "tcp-keepalive", "push", "data", "heartbeat")
 """Every kind, in the order of the record: a verdict says of each whether it was tested."""
 
 # A keepalive whose interval is this close to the timeout is late now and then.

@@ -11,7 +11,7 @@ What it may send by itself differs. An answer to a heartbeat asks for nothing, a
 that protocol gives it: so a protocol that was recognised is enough. A hello may log in, subscribe
 or count as a session: it takes `--dialect NAME` or `--hello`. So do heartbeats of its own, which a
 protocol without a hello would take for a violation. A probe that tests what keeps a connection
-alive turns the answers off (`answers`).
+alive is a mere listener.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from wsdiag.dialects.catalogue import Dialect, Message, Recognised, dialect_named, recognise
 from wsdiag.dialects.engine import AnnouncedClock, DialectSession, HeardKind
@@ -39,6 +39,9 @@ from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import now
 from wsdiag.transport.trace import FrameTracer, Tracer
 
+Part = Literal["client", "answerer", "listener"]
+"""What it does by itself: all that a client does, or answer heartbeats only, or neither."""
+
 ANSWER_CHARS = 256
 BEAT_S = 20.0
 _CLOSE_S = 1.0
@@ -54,24 +57,26 @@ class HelloError(DialError):
 class Participant:
     """One connection's part in the endpoint's application protocol."""
 
-    def __init__(self, session: Session, options: DialOptions) -> None:
+    def __init__(self, session: Session, options: DialOptions, part: Part = "client") -> None:
         report = session.report
         self.session = session
-        self.answers = True
-        """Whether the endpoint's heartbeats are answered."""
+        self._part = part
         self.on_sent: Callable[[], None] | None = None
         """Called whenever something was sent from here."""
+        self.first_message: str | None = None
+        """The beginning of the endpoint's first text."""
+        self.unanswered_ns: int | None = None
+        """When the endpoint's oldest heartbeat came that wanted an answer and got none."""
         self.hello: HelloInfo | None = None
         self.hello_sent_ns: int | None = None
         self.recognised: Recognised | None = None
-        self.beats = 0
-        """Heartbeats of its own and answers to the endpoint's, so far."""
         self._options = options
         self._url = "" if report is None else report.url
         # a redirect led to another origin, where credentials are not sent
         self._withheld = report is not None and report.credentials_dropped
         self._spoken: DialectSession | None = None
         self._seen_first = False
+        self._answers = part != "listener"
         self._waiting = False
         self._answered = asyncio.Event()
         self._answer: str | None = None
@@ -197,14 +202,19 @@ class Participant:
         if not self._seen_first:
             self._seen_first = True
             self._choose(None, message)
+            if isinstance(message, str):
+                self.first_message = excerpt(message, self._secrets())
         kinds: set[HeardKind] = set()
+        said = message
         if self._spoken is not None:
             for heard in self._spoken.hear(message):
                 kinds.add(heard.kind)
-                if heard.answer is not None and self.answers and self._send(heard.answer):
-                    self.beats += 1
+                if heard.kind in ("hello-answer", "hello-refused"):
+                    said = heard.record
+                if heard.answer is not None and not (self._answers and self._send(heard.answer)):
+                    self.unanswered_ns = self.unanswered_ns or seen.at.mono_ns
         if self._waiting and not self._answered.is_set():
-            self._consider(message, kinds, seen.at.mono_ns)
+            self._consider(said, kinds, seen.at.mono_ns)
 
     def _choose(self, subprotocol: str | None, first: Message | None = None) -> None:
         """Which protocol it is, as far as can be told."""
@@ -260,13 +270,12 @@ class Participant:
     def beat(self) -> bool:
         """Send a heartbeat of the client's own; False where there is none, or it is closing."""
         message = None if self._spoken is None else self._spoken.heartbeat()
-        sent = message is not None and self._send(message)
-        self.beats += sent
-        return sent
+        return message is not None and self._send(message)
 
     def _start_beating(self) -> None:
         """With `--dialect NAME` a client's own heartbeats are sent as well, as often as is due."""
-        if self._options.dialect not in ("auto", "none") and self.takes_part:
+        named = self._options.dialect not in ("auto", "none")
+        if named and self._part == "client" and self.takes_part:
             self._timer = asyncio.get_running_loop().call_later(self._beat_s(), self._beat)
 
     def _beat_s(self) -> float:
@@ -277,7 +286,7 @@ class Participant:
         return min(each for each in due_s if each is not None)
 
     def _beat(self) -> None:
-        if self.session.ended is None and (not self.answers or self.beat()):
+        if self.session.ended is None and self.beat():
             self._timer = asyncio.get_running_loop().call_later(self._beat_s(), self._beat)
 
 
@@ -287,13 +296,14 @@ async def open_session(
     *,
     tracer: Tracer | None = None,
     timestamps: bool = True,
+    part: Part = "client",
 ) -> Participant:
     """Dial, and say the hello. Raises DialError; HelloError where the hello was refused."""
     named = dialect_named(options.dialect)
     if named is not None and not options.subprotocols:
         options = replace(options, subprotocols=tuple(named.subprotocols[:1]))
     session = await dial(url, options, tracer=tracer, timestamps=timestamps)
-    participant = Participant(session, options)
+    participant = Participant(session, options, part)
     try:
         await participant.greet()
     except BaseException:

@@ -6,10 +6,9 @@ import asyncio
 from contextlib import suppress
 from time import monotonic_ns
 
-from wsdiag.transport.dial.dialer import dial
+from wsdiag.probes.common.participant import HelloError, Part, Participant, open_session
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
-from wsdiag.transport.session import Session
 from wsdiag.transport.trace import Tracer
 
 _TOO_MANY = frozenset({429, 503})
@@ -21,8 +20,9 @@ _LONGEST_PAUSE_S = 5.0
 class TrialConnection:
     """An open session, on the axis of seconds since its upgrade."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(self, participant: Participant) -> None:
+        self.participant = participant
+        self.session = participant.session
 
     def now_s(self) -> float:
         """The connection's age."""
@@ -64,21 +64,23 @@ class TrialConnection:
 
 
 async def dial_patiently(
-    url: str, options: DialOptions, tracer: Tracer | None, *, spread_s: float
-) -> Session:
-    """An open session, after up to three attempts with growing pauses. Raises the last DialError.
+    url: str, options: DialOptions, tracer: Tracer | None, *, part: Part, spread_s: float
+) -> Participant:
+    """A new connection after up to three attempts, with growing pauses. Raises the last DialError.
 
     `spread_s` keeps connections that were refused together from coming back together.
     """
     for attempt in range(_ATTEMPTS - 1):
         try:
-            return await dial(url, options, tracer=tracer, timestamps=False)
+            return await open_session(url, options, tracer=tracer, timestamps=False, part=part)
+        except HelloError:
+            raise  # asked again, it would say the same
         except DialError as error:
             busy = error.report.status in _TOO_MANY
             if not busy and error.kind not in ("refused", "timeout", "closed"):
                 raise
             await asyncio.sleep(_pause_s(error, attempt) + spread_s)
-    return await dial(url, options, tracer=tracer, timestamps=False)
+    return await open_session(url, options, tracer=tracer, timestamps=False, part=part)
 
 
 def _pause_s(error: DialError, attempt: int) -> float:

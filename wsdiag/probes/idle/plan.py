@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from wsdiag.probes.idle.keepalives import BEHAVIOURS
 from wsdiag.probes.idle.options import IdleOptions
@@ -13,6 +14,10 @@ from wsdiag.records import TrialKind
 _STAGGER_S = 0.03
 # Doubling gaps begin with this share of the interval asked for.
 _FIRST_GAP = 1 / 16
+
+
+Heartbeat = Literal["own", "answers"] | None
+"""Heartbeats of the endpoint's protocol: the client's own, or its answers only; None: neither."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,19 +46,24 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def plan_round(options: IdleOptions) -> Plan:
+def plan_round(options: IdleOptions, heartbeat: Heartbeat = None) -> Plan:
     """The first pass: a trial for each idle period, and two for each kind of keepalive."""
     budget = options.max_connections - 1  # the control connection
-    essential, optional = _companions(options)
+    essential, optional = _companions(options, heartbeat)
     periods = idle_periods(options)
     room = budget - len(essential) - len(periods)
     chosen = [*essential, *optional[: max(0, room)]]
     notes: tuple[str, ...] = ()
+    if heartbeat is None and "heartbeat" in options.trials:
+        notes = (
+            "No heartbeat was tried: the endpoint's application protocol is not known, or has "
+            "none, or wants a hello first (--dialect NAME).",
+        )
     if room < 0:
         wanted = len(periods)
         chosen = essential[: max(2, budget - 1)]
         periods = thin(periods, budget - len(chosen))
-        notes = (
+        notes += (
             f"With {options.max_connections} connections, {len(periods)} of {wanted} idle periods "
             "were tried: a silent drop is found less exactly.",
         )
@@ -92,7 +102,9 @@ def thin(periods: list[float], count: int) -> list[float]:
     return [periods[round(i * (len(periods) - 1) / (count - 1))] for i in range(count)]
 
 
-def _companions(options: IdleOptions) -> tuple[list[TrialPlan], list[TrialPlan]]:
+def _companions(
+    options: IdleOptions, heartbeat: Heartbeat
+) -> tuple[list[TrialPlan], list[TrialPlan]]:
     """Trials beside those of the idle periods: never left out, and as far as there is room.
 
     First in the order of need: with the fewest connections an idle trial without a period and a
@@ -101,8 +113,11 @@ def _companions(options: IdleOptions) -> tuple[list[TrialPlan], list[TrialPlan]]
     gap, first = options.keepalive_s, options.keepalive_s * _FIRST_GAP
     # A text that was given adds the kind that sends it.
     tried = {*options.trials, *(kind for kind in BEHAVIOURS if options.text_of(kind) is not None)}
+    tried = tried - {"heartbeat"} if heartbeat is None else tried | {"heartbeat"}
     kinds = [kind for kind in BEHAVIOURS if kind != "idle" and kind in tried]
     periodic = [kind for kind in kinds if BEHAVIOURS[kind].keepalive is not None]
+    if heartbeat == "answers":  # the endpoint sets their pace
+        periodic = [kind for kind in periodic if kind != "heartbeat"]
     steady = [TrialPlan(trial=kind, gap_s=gap) for kind in periodic]
     doubling = [TrialPlan(trial=kind, gap_s=gap, first_gap_s=first) for kind in periodic]
     idle = TrialPlan(trial="idle")

@@ -1,0 +1,85 @@
+"""What is to be said where the application protocol is known: who took part in it, and lived?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wsdiag.dialects.catalogue import Dialect
+from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
+from wsdiag.records import IdleTrial
+from wsdiag.records.drops import drop_phrase
+from wsdiag.units import format_seconds
+
+_ENDED = ("dropped", "silent")
+_AGREE_S = 0.5
+
+
+def participation(evidence: Evidence, context: ProbeContext) -> list[str]:
+    """The protocol, what a client that does not take part gets, and how those fared that did."""
+    dialect, found = context.dialect, context.recognised
+    if dialect is None or found is None:
+        return []
+    beating = evidence.of("heartbeat")
+    took = "the heartbeat trials take part in it, no other connection does" if beating else ""
+    by = f"told by {found.by}" if found.by != "--dialect" else "as --dialect says"
+    said = f"The endpoint speaks {dialect.title}, {by}"
+    sentences = [f"{said}: {took}." if took else f"{said}."]
+    if dialect.hello and not context.greeted:
+        sentences.append(
+            f"No hello was sent, which it wants{_then(dialect.no_hello)}: --dialect {dialect.name} "
+            "sends one, --hello TEXT another."
+        )
+    sentences += _unanswered(evidence, context, dialect)
+    sentences += _took_part(beating)
+    return sentences
+
+
+def _then(consequence: str | None) -> str:
+    return f" ({consequence})" if consequence else ""
+
+
+def _unanswered(evidence: Evidence, context: ProbeContext, dialect: Dialect) -> list[str]:
+    """What became of connections whose endpoint waited for an answer to its heartbeat."""
+    waits = sorted(
+        (t.age_s or 0.0) - t.unanswered_heartbeat_s
+        for t in (*evidence.idle, *evidence.kept)
+        if t.outcome in _ENDED and t.unanswered_heartbeat_s is not None
+    )
+    if not waits:
+        return []
+    low, high = format_seconds(round(waits[0], 1)), format_seconds(round(waits[-1], 1))
+    within = low if low == high else f"{low.removesuffix(' s')} to {high}"
+    clock = context.announced
+    announced = ""
+    if clock is not None and clock.timeout_s is not None:
+        announced = f" (announced: {format_seconds(clock.timeout_s)})"
+    shown = f" `{dialect.ping_shown}`" if dialect.ping_shown else ""
+    if waits[-1] - waits[0] > max(_AGREE_S, 0.1 * waits[-1]):
+        return [
+            f"Connections that left its heartbeat{shown} unanswered ended {within} after it"
+            f"{announced}."
+        ]
+    return [
+        f"It closes a client that does not answer its heartbeat{shown} within {within}{announced}."
+    ]
+
+
+def _took_part(beating: Sequence[IdleTrial]) -> list[str]:
+    sent = [t for t in beating if t.keepalives_sent]
+    lived = [t for t in sent if t.outcome not in _ENDED]
+    died = [t for t in sent if t.outcome in _ENDED]
+    sentences = []
+    if lived:
+        age_s = max(t.age_s or 0.0 for t in lived)
+        quiet_s = max(t.longest_idle_s or 0.0 for t in lived)
+        sentences.append(
+            f"Clients that took part lived for {format_seconds(age_s)}, and were never idle for "
+            f"longer than {format_seconds(quiet_s)}."
+        )
+    for trial in died[:1]:
+        assert trial.drop is not None
+        sentences.append(
+            f"A client that took part was dropped as well, after {format_seconds(trial.age_s)} "
+            f"({drop_phrase(trial.drop)})."
+        )
+    return sentences
