@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 
 from tests.peers.certs import Authority
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 from tests.peers.records import every_record_judged
 
 # A property holds or it does not; how long a busy machine takes over an example says nothing.
@@ -70,8 +70,8 @@ def peers(tmp_path: Path, ca: Authority) -> Iterator[Peers]:
     """Peers that end with the test."""
     place = tmp_path / "peers"
     place.mkdir()
-    fleet = Peers(place, ca)
+    started = Peers(place, ca)
     try:
-        yield fleet
+        yield started
     finally:
-        fleet.close()
+        started.close()

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden import scenes
-from tests.golden.stage import err, out, terminal
+from tests.golden import examples
+from tests.golden.terminals import err, out, terminal
 from wsdiag.records import IdleVerdict
 from wsdiag.render.base.error import print_error
 from wsdiag.render.base.live import Lines
@@ -36,23 +36,23 @@ def _connect(result: object) -> Draw:
 
 def _ping_lines(t: Terminal) -> None:
     view = PingLines(t)
-    for event in (*scenes.ping_run(count=45), scenes.PING_SUMMARY):
+    for event in (*examples.ping_run(count=45), examples.PING_SUMMARY):
         view.handle(event)
 
 
 def _ping_screen(height: int, urls: int = 1, final: bool = False, log: bool = False) -> Draw:
     def draw(t: Terminal) -> str | None:
-        moment = [scenes.BEGIN]
-        names = [scenes.EDGE, scenes.ORIGIN, "ws://127.0.0.1:8765/"][:urls]
+        moment = [examples.BEGIN]
+        names = [examples.EDGE, examples.ORIGIN, "ws://127.0.0.1:8765/"][:urls]
         clock: Callable[[], datetime] = lambda: moment[0]  # noqa: E731
         view = PingScreen(t, names, PingViewOptions(log_scale=log), clock)
         for number, url in enumerate(names):
-            for event in scenes.ping_run(url, 46.0 / (number + 1)):
+            for event in examples.ping_run(url, 46.0 / (number + 1)):
                 view.handle(event)
-        moment[0] = scenes.at(121)
+        moment[0] = examples.at(121)
         if not final:
             return _text(view.draw(t.width, height, True))
-        view.handle(scenes.PING_SUMMARY)
+        view.handle(examples.PING_SUMMARY)
         view.finish()
         return None
 
@@ -62,8 +62,8 @@ def _ping_screen(height: int, urls: int = 1, final: bool = False, log: bool = Fa
 def _idle_screen(height: int, until_s: float) -> Draw:
     def draw(t: Terminal) -> str:
         moment = [0.0]
-        view = IdleScreen(t, [scenes.EDGE], lambda: moment[0])
-        for moment[0], event in scenes.idle_run(until_s):
+        view = IdleScreen(t, [examples.EDGE], lambda: moment[0])
+        for moment[0], event in examples.idle_run(until_s):
             view.handle(event)
             view.draw(t.width, height, False)
         moment[0] = until_s
@@ -82,10 +82,10 @@ def _text(lines: Lines | None) -> str:
 
 
 PICTURES: dict[str, tuple[Draw, tuple[int, ...]]] = {
-    "connect": (_connect(scenes.CONNECTED), (80, 40)),
-    "connect-plain": (_connect(scenes.PLAIN), (80,)),
-    "connect-refused": (_connect(scenes.REFUSED), (80,)),
-    "connect-no-name": (_connect(scenes.NO_NAME), (80,)),
+    "connect": (_connect(examples.CONNECTED), (80, 40)),
+    "connect-plain": (_connect(examples.PLAIN), (80,)),
+    "connect-refused": (_connect(examples.REFUSED), (80,)),
+    "connect-no-name": (_connect(examples.NO_NAME), (80,)),
     "ping-lines": (_ping_lines, (80,)),
     "ping-screen-24": (_ping_screen(24), (80,)),
     "ping-screen-15": (_ping_screen(15), (40,)),
@@ -95,10 +95,10 @@ PICTURES: dict[str, tuple[Draw, tuple[int, ...]]] = {
     "ping-final": (_ping_screen(24, final=True), (80,)),
     "idle-screen-24": (_idle_screen(24, 70.0), (80,)),
     "idle-screen-40": (_idle_screen(40, 47.0), (120,)),
-    "verdict": (_verdict(scenes.VERDICT), (80,)),
-    "verdict-no-drop": (_verdict(scenes.NO_DROP), (80,)),
-    "check": (lambda t: print_checks(t, scenes.CHECKS, scenes.CHECK_SUMMARY), (80, 120)),
-    "error": (lambda t: print_error(t, scenes.ERROR), (80,)),
+    "verdict": (_verdict(examples.VERDICT), (80,)),
+    "verdict-no-drop": (_verdict(examples.NO_DROP), (80,)),
+    "check": (lambda t: print_checks(t, examples.CHECKS, examples.CHECK_SUMMARY), (80, 120)),
+    "error": (lambda t: print_error(t, examples.ERROR), (80,)),
 }
 CASES = [
     (name, width, charset)

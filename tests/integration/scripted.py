@@ -14,7 +14,7 @@ from wsdiag.protocol.parser import FrameParser
 from wsdiag.protocol.server_handshake import ServerHandshake
 
 
-class Visitor:
+class ScriptedClient:
     """One client after its upgrade: `frames()` come in, `send()` writes any frame."""
 
     def __init__(
@@ -45,7 +45,7 @@ class Visitor:
         self.writer.transport.abort()
 
 
-Script = Callable[[Visitor], Awaitable[None]]
+Script = Callable[[ScriptedClient], Awaitable[None]]
 
 
 class ScriptedServer:
@@ -57,8 +57,8 @@ class ScriptedServer:
     def __init__(
         self, script: Script, *, headers: Sequence[tuple[str, str]] = (), limit: int | None = None
     ) -> None:
-        self.visitors: list[Visitor] = []
-        self.open: set[Visitor] = set()
+        self.clients: list[ScriptedClient] = []
+        self.open: set[ScriptedClient] = set()
         self.most_open = 0
         self.port = 0
         self._script, self._headers, self._limit = script, headers, limit
@@ -78,8 +78,8 @@ class ScriptedServer:
         """Stop listening, and reset every connection."""
         assert self._server is not None
         self._server.close()
-        for visitor in self.open:
-            visitor.reset()
+        for client in self.open:
+            client.reset()
 
     async def stop(self) -> None:
         """End everything."""
@@ -111,22 +111,22 @@ class ScriptedServer:
             await writer.drain()
             return
         writer.write(handshake.accept(request, headers=self._headers)[0])
-        visitor = Visitor(len(self.visitors), reader, writer)
-        self.visitors.append(visitor)
-        self.open.add(visitor)
+        client = ScriptedClient(len(self.clients), reader, writer)
+        self.clients.append(client)
+        self.open.add(client)
         self.most_open = max(self.most_open, len(self.open))
         try:
-            await self._script(visitor)
+            await self._script(client)
         finally:
-            self.open.discard(visitor)
+            self.open.discard(client)
 
 
 @asynccontextmanager
-async def scripted(script: Script) -> AsyncIterator[tuple[str, list[Visitor]]]:
-    """(URL, the visitors so far) of a server that runs `script` for each client."""
+async def scripted(script: Script) -> AsyncIterator[tuple[str, list[ScriptedClient]]]:
+    """(URL, the clients so far) of a server that runs `script` for each client."""
     server = ScriptedServer(script)
     await server.start()
     try:
-        yield server.url, server.visitors
+        yield server.url, server.clients
     finally:
         await server.stop()

@@ -2,7 +2,7 @@
 
 What there is, and where:
 
-* `fleet.py`     `Peers`, behind the fixtures `peers` and `session_peers`: starts and ends the rest
+* `peers.py`     `Peers`, behind the fixtures `peers` and `session_peers`: starts and ends the rest
 * `process.py`   child processes: they die with the test run, keep a log, all waits are bounded
 * `tools.py`     `require_tool("nginx")`: skip with a reason, or fail when CI=true
 * `servers.py`   echo servers by other people: websockets, aiohttp, Node's ws (see `programs/`)

@@ -22,11 +22,11 @@ from wsdiag.protocol.codes import Role
 from wsdiag.protocol.events import BinaryMessage, Close, TextMessage, Violation
 
 CALM = settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
-Told = tuple[list[bytes], int | None]
+PingRecords = tuple[list[bytes], int | None]
 """The messages, and the close code the receiver would fail with (None: no offence seen)."""
 
 
-def ours(peer: Role, wire: bytes) -> Told:
+def ours(peer: Role, wire: bytes) -> PingRecords:
     connection = receiver(peer, deflate=False)
     messages: list[bytes] = []
     for event in connection.receive_data(wire):
@@ -39,7 +39,7 @@ def ours(peer: Role, wire: bytes) -> Told:
     return messages, None
 
 
-def by_websockets(peer: Role, wire: bytes) -> Told:
+def by_websockets(peer: Role, wire: bytes) -> PingRecords:
     protocol = Protocol(SERVER if peer is Role.CLIENT else CLIENT, state=OPEN, max_size=2**20)
     protocol.receive_data(wire)
     messages: list[bytes] = []
@@ -67,7 +67,7 @@ def _is_utf8(data: bytes) -> bool:
     return True
 
 
-def by_wsproto(peer: Role, wire: bytes) -> Told:
+def by_wsproto(peer: Role, wire: bytes) -> PingRecords:
     side = ConnectionType.SERVER if peer is Role.CLIENT else ConnectionType.CLIENT
     connection = WsprotoConnection(side)
     messages: list[bytes] = []

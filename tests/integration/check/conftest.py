@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 
 
 @pytest.fixture(scope="module")

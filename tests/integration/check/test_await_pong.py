@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.integration.scripted import Script, Visitor, scripted
+from tests.integration.scripted import Script, ScriptedClient, scripted
 from wsdiag.probes.common.await_pong import PeerClosedError, PeerViolationError, await_pong
 from wsdiag.protocol.events import Close, Event, Pong, TextMessage
 from wsdiag.transport.dial.dialer import dial
@@ -32,7 +32,7 @@ async def connected(script: Script) -> AsyncIterator[Session]:
 def test_what_comes_before_the_pong_is_handed_over() -> None:
     others: list[Event] = []
 
-    async def answer(client: Visitor) -> None:
+    async def answer(client: ScriptedClient) -> None:
         async for frame in client.frames():
             client.send(TEXT, b"news")
             client.send(PONG, b"another")
@@ -49,7 +49,7 @@ def test_what_comes_before_the_pong_is_handed_over() -> None:
 
 
 def test_no_pong_within_the_timeout_also_under_a_flood() -> None:
-    async def flood(client: Visitor) -> None:
+    async def flood(client: ScriptedClient) -> None:
         async for _ in client.frames():
             while True:
                 client.send(TEXT, b"x" * 1000)
@@ -65,7 +65,7 @@ def test_no_pong_within_the_timeout_also_under_a_flood() -> None:
 def raised_by(opcode: int | None, payload: bytes, *, before: bool) -> Exception:
     """What a server provokes with this frame, None: TCP's end; `before`: and not as an answer."""
 
-    async def answer(client: Visitor) -> None:
+    async def answer(client: ScriptedClient) -> None:
         if not before:
             await anext(client.frames())
         if opcode is not None:

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from tests.integration.scripted import Visitor, scripted
+from tests.integration.scripted import ScriptedClient, scripted
 from tests.integration.server.serving import serving
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 from wsdiag.probes.check.options import CheckOptions, Endpoint
 from wsdiag.probes.check.runner import CheckRun
 from wsdiag.protocol.codes import Opcode
@@ -30,13 +30,13 @@ def answers(pings: list[bytes], kind: str) -> list[bytes]:
 
 
 async def judged(kind: str) -> CheckResult:
-    async def answer(visitor: Visitor) -> None:
+    async def answer(client: ScriptedClient) -> None:
         pings: list[bytes] = []
-        async for frame in visitor.frames():
+        async for frame in client.frames():
             pings += [frame.payload] if frame.opcode is Opcode.PING else []
             if len(pings) == 10:
                 for payload in answers(pings, kind):
-                    visitor.send(Opcode.PONG, payload)
+                    client.send(Opcode.PONG, payload)
 
     async with scripted(answer) as (url, _):
         return await result_of(url)

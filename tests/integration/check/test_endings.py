@@ -12,7 +12,7 @@ from lxml import etree
 
 from tests.integration.check.conftest import write
 from tests.peers.command import ROOT, WSDIAG
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 from tests.peers.ports import free_port
 
 pytestmark = pytest.mark.minutes

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.peers.certs import Authority
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 from wsdiag.probes.check.registry import ALL
 from wsdiag.probes.check.rules.adversarial import ATTACKS
 
@@ -35,8 +35,8 @@ def served(path: str) -> Where:
     return lambda servers: (servers.serve + path, [])
 
 
-def lenient(manner: str) -> Where:
-    return lambda servers: (servers.peers.lenient(manner).url, [])
+def lenient(behaviour: str) -> Where:
+    return lambda servers: (servers.peers.lenient(behaviour).url, [])
 
 
 def over_tls(servers: Servers) -> tuple[str, list[str]]:

@@ -8,8 +8,8 @@ import socket
 
 import pytest
 
-from tests.peers.fleet import Peers
 from tests.peers.peer import Peer
+from tests.peers.peers import Peers
 
 # What each of them really does against the RFC, proved below with plain sockets. Everything else
 # must not fail; a rule that starts to fail here is a false alarm until it is proved as well.

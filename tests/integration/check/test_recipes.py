@@ -18,7 +18,7 @@ from junitparser import JUnitXml
 
 from tests.peers.certs import Authority
 from tests.peers.command import ROOT
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 from tests.peers.ports import free_port
 from tests.peers.tools import require_tool
 

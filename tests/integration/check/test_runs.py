@@ -13,7 +13,7 @@ from lxml import etree
 
 from tests.integration.check.conftest import write
 from tests.peers.certs import Authority
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 from tests.peers.ports import free_port
 
 XSD = Path(__file__).parents[2] / "unit" / "render" / "check" / "junit.xsd"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 
 Statuses = dict[str, str]
 
@@ -175,22 +175,22 @@ LENIENT = {"length-not-minimal"}  # forbidden to send, but nobody must fail over
 SILENT_END_IS_FINE = {"unmasked-frame"}
 
 
-@pytest.mark.parametrize("manner", MANNERS)
-def test_servers_that_receive_badly(peers: Peers, manner: str) -> None:
-    url = peers.lenient(manner).url
+@pytest.mark.parametrize("behaviour", MANNERS)
+def test_servers_that_receive_badly(peers: Peers, behaviour: str) -> None:
+    url = peers.lenient(behaviour).url
     run = peers.wsdiag("check", "--adversarial", "--timeout", "0.6", "-o", "json", url, timeout=110)
     results = [r for r in run.of("check.result") if r["group"] == "adversarial"]
     attacks = [r for r in results if not r["id"].startswith(("deflate-", "failure-"))]
     assert len(attacks) >= 30
     for result in attacks:
-        wanted = MANNERS[manner]
+        wanted = MANNERS[behaviour]
         if result["id"] in LENIENT:
             wanted = {"warn"}
-        elif result["id"] in SILENT_END_IS_FINE and manner == "drop":
+        elif result["id"] in SILENT_END_IS_FINE and behaviour == "drop":
             wanted = {"pass"}
         assert result["status"] in wanted, result
     # Close 1000 to a legal Pong accuses nobody, so what that rule asks was not measured
-    assert run.code == (1 if manner == "wrong-code" else 3)
+    assert run.code == (1 if behaviour == "wrong-code" else 3)
 
 
 def test_a_server_that_agrees_to_anything_is_odd_but_not_wrong(peers: Peers) -> None:

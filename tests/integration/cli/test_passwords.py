@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization as ser
 from websockets.sync.server import ServerConnection, serve
 
 from tests.peers.command import ROOT, WSDIAG
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 from tests.peers.process import clean_environment
 
 BOUND_S = 60

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import struct
 
-from tests.integration.scripted import Script, Visitor, scripted
-from tests.peers.fleet import Peers
+from tests.integration.scripted import Script, ScriptedClient, scripted
+from tests.peers.peers import Peers
 from wsdiag.probes.connect.run import connect
 from wsdiag.protocol.codes import Opcode
 from wsdiag.records import ConnectResult
@@ -48,8 +48,8 @@ def test_from_the_name_to_a_clean_close(peers: Peers) -> None:
 
 
 def test_a_server_that_closes_right_after_the_upgrade_is_not_ok() -> None:
-    async def refuse(visitor: Visitor) -> None:
-        visitor.send(CLOSE, struct.pack("!H", 1008) + b"token expired")
+    async def refuse(client: ScriptedClient) -> None:
+        client.send(CLOSE, struct.pack("!H", 1008) + b"token expired")
 
     result = connect_scripted(refuse)
     assert not result.ok
@@ -63,7 +63,7 @@ def test_a_server_that_closes_right_after_the_upgrade_is_not_ok() -> None:
 
 
 def test_a_server_that_vanishes_after_the_upgrade_is_not_ok() -> None:
-    async def close_silently(visitor: Visitor) -> None:
+    async def close_silently(client: ScriptedClient) -> None:
         await asyncio.sleep(0.05)
 
     result = connect_scripted(close_silently)
@@ -73,8 +73,8 @@ def test_a_server_that_vanishes_after_the_upgrade_is_not_ok() -> None:
 
 
 def test_a_server_that_closes_but_keeps_tcp_open_does_not_hold_us() -> None:
-    async def lingering(visitor: Visitor) -> None:
-        visitor.send(CLOSE, struct.pack("!H", 1008))
+    async def lingering(client: ScriptedClient) -> None:
+        client.send(CLOSE, struct.pack("!H", 1008))
         await asyncio.sleep(60)
 
     result = connect_scripted(lingering, ping_timeout_s=0.3, close_timeout_s=0.3)
@@ -83,10 +83,10 @@ def test_a_server_that_closes_but_keeps_tcp_open_does_not_hold_us() -> None:
 
 
 def test_without_a_pong_the_connection_is_usable_and_noted() -> None:
-    async def mute(visitor: Visitor) -> None:
-        async for frame in visitor.frames():
+    async def mute(client: ScriptedClient) -> None:
+        async for frame in client.frames():
             if frame.opcode == CLOSE:
-                visitor.send(CLOSE, frame.payload)
+                client.send(CLOSE, frame.payload)
                 return
 
     result = connect_scripted(mute, ping_timeout_s=0.3)
@@ -96,22 +96,22 @@ def test_without_a_pong_the_connection_is_usable_and_noted() -> None:
 
 
 def test_another_pong_is_not_ours() -> None:
-    async def wrong(visitor: Visitor) -> None:
-        async for frame in visitor.frames():
+    async def wrong(client: ScriptedClient) -> None:
+        async for frame in client.frames():
             if frame.opcode == CLOSE:
-                visitor.send(CLOSE, frame.payload)
+                client.send(CLOSE, frame.payload)
                 return
-            visitor.send(PONG, b"wrong")
+            client.send(PONG, b"wrong")
 
     assert connect_scripted(wrong, ping_timeout_s=0.3).phases.ping_ms is None
 
 
 def test_messages_before_the_pong_do_not_disturb() -> None:
-    async def chatty(visitor: Visitor) -> None:
+    async def chatty(client: ScriptedClient) -> None:
         for _ in range(50):
-            visitor.send(Opcode.TEXT, b"news")
-        async for frame in visitor.frames():
-            visitor.send(CLOSE if frame.opcode == CLOSE else PONG, frame.payload)
+            client.send(Opcode.TEXT, b"news")
+        async for frame in client.frames():
+            client.send(CLOSE if frame.opcode == CLOSE else PONG, frame.payload)
             if frame.opcode == CLOSE:
                 return
 
@@ -121,10 +121,10 @@ def test_messages_before_the_pong_do_not_disturb() -> None:
 
 
 def test_an_unanswered_close_is_noted() -> None:
-    async def stubborn(visitor: Visitor) -> None:
-        async for frame in visitor.frames():
+    async def stubborn(client: ScriptedClient) -> None:
+        async for frame in client.frames():
             if frame.opcode == PING:
-                visitor.send(PONG, frame.payload)
+                client.send(PONG, frame.payload)
 
     result = connect_scripted(stubborn, close_timeout_s=0.3)
     assert result.ok
@@ -132,9 +132,9 @@ def test_an_unanswered_close_is_noted() -> None:
 
 
 def test_a_server_that_leaves_tcp_open_after_the_close_is_noted() -> None:
-    async def lingering(visitor: Visitor) -> None:
-        async for frame in visitor.frames():
-            visitor.send(CLOSE if frame.opcode == CLOSE else PONG, frame.payload)
+    async def lingering(client: ScriptedClient) -> None:
+        async for frame in client.frames():
+            client.send(CLOSE if frame.opcode == CLOSE else PONG, frame.payload)
 
     result = connect_scripted(lingering, close_timeout_s=0.3)
     assert result.close is not None
@@ -143,9 +143,9 @@ def test_a_server_that_leaves_tcp_open_after_the_close_is_noted() -> None:
 
 
 def test_a_peer_that_breaks_the_protocol_is_named() -> None:
-    async def masked(visitor: Visitor) -> None:
-        visitor.writer.write(b"\x81\x85abcdhello")
-        async for _ in visitor.frames():
+    async def masked(client: ScriptedClient) -> None:
+        client.writer.write(b"\x81\x85abcdhello")
+        async for _ in client.frames():
             pass
 
     result = connect_scripted(masked, ping_timeout_s=1.0)

@@ -13,7 +13,7 @@ from websockets.sync.server import Server, ServerConnection, serve, unix_serve
 
 from tests.peers.certs import Authority
 from tests.peers.command import Record
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 
 
 def _say(ws: ServerConnection) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 from wsdiag.protocol.frames import encode_frame
 
 BOUND_S = 30.0

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tests.integration.scripted import ScriptedServer, Visitor
+from tests.integration.scripted import ScriptedClient, ScriptedServer
 from wsdiag.protocol.frames import encode_frame
 
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
@@ -61,7 +61,7 @@ class Endpoint:
 
     @property
     def connections(self) -> int:
-        return len(self.server.visitors)
+        return len(self.server.clients)
 
     @property
     def most_open(self) -> int:
@@ -78,7 +78,7 @@ class Endpoint:
 class _Connection:
     """One client: what came and went when, and what ends it."""
 
-    def __init__(self, endpoint: Endpoint, client: Visitor) -> None:
+    def __init__(self, endpoint: Endpoint, client: ScriptedClient) -> None:
         self.endpoint, self.behaviour, self.client = endpoint, endpoint.behaviour, client
         self.loop = asyncio.get_running_loop()
         self.opened_s = self.received_s = self.sent_s = self.loop.time()

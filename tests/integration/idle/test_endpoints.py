@@ -186,7 +186,7 @@ def test_the_servers_pings_keep_connections_busy(scenarios: Scenarios) -> None:
     verdict = scenarios["pings"].verdict
     assert verdict.verdict == "kept-busy"
     assert verdict.tested_up_to_s == pytest.approx(0.5, abs=0.3)
-    assert "pings" in scenarios["pings"].probed.words()
+    assert "Pings" in scenarios["pings"].probed.words()
     assert any(t.outcome == "kept-busy" and t.received for t in scenarios["pings"].probed.trials)
 
 

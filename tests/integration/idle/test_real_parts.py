@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.integration.idle.running import Probed, probe, scaled
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 from wsdiag.probes.idle.run import IdleOptions
 from wsdiag.records import IdleVerdict
 

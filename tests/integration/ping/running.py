@@ -17,7 +17,7 @@ PATIENCE_S = 60.0
 
 
 @dataclass
-class Told:
+class PingRecords:
     """The events of a run, and the run itself for asking more."""
 
     events: list[PingEvent] = field(default_factory=list)
@@ -41,14 +41,14 @@ async def run_pings(
     dial: DialOptions | None = None,
     react: Callable[[PingRun, PingEvent], None] | None = None,
     **options: Any,
-) -> Told:
+) -> PingRecords:
     """Ping to the end; `react` sees each event with the run, to stop it for example."""
-    told = Told()
+    pinged = PingRecords()
     urls = [urls] if isinstance(urls, str) else list(urls)
     run = PingRun(urls, PingOptions(**options), dial or DialOptions())
     async with asyncio.timeout(PATIENCE_S):
         async for event in run.events():
-            told.events.append(event)
+            pinged.events.append(event)
             if react is not None:
                 react(run, event)
-    return told
+    return pinged

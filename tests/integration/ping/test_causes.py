@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.ping.running import Told, run_pings
-from tests.peers.fleet import Peers
+from tests.integration.ping.running import PingRecords, run_pings
+from tests.peers.peers import Peers
 from wsdiag.records import Cause, PingReply
 from wsdiag.transport.dial.options import DialOptions
 
@@ -24,9 +24,9 @@ TELLING_MS = 80.0
 WARM_UP = 3
 
 
-def telling(told: Told) -> Counter[Cause | None]:
+def telling(pinged: PingRecords) -> Counter[Cause | None]:
     """Causes of the replies that the flaw delayed, once there is something to compare with."""
-    late = [r for r in told.replies if r.rtt_ms > TELLING_MS and r.seq > WARM_UP]
+    late = [r for r in pinged.replies if r.rtt_ms > TELLING_MS and r.seq > WARM_UP]
     return Counter(reply.cause for reply in late)
 
 
@@ -40,30 +40,30 @@ def test_a_quiet_connection_gets_no_cause(peers: Peers) -> None:
     # Not being delayed is the premise: on a machine that is short of CPU, some of it has to be.
     server = peers.websockets()
     for _ in range(3):
-        told = asyncio.run(run_pings(server.url, count=150, interval_s=0.02))
-        assert told.summary.received == 150
-        if told.summary.max_ms is not None and told.summary.max_ms < 20:
+        pinged = asyncio.run(run_pings(server.url, count=150, interval_s=0.02))
+        assert pinged.summary.received == 150
+        if pinged.summary.max_ms is not None and pinged.summary.max_ms < 20:
             break
     else:
         pytest.skip("no quiet moment of three seconds on this machine")
-    assert told.summary.attribution is not None
-    assert told.summary.attribution.causes == {}
-    assert {reply.cause for reply in told.replies} == {None}
-    assert not told.summary.advice
+    assert pinged.summary.attribution is not None
+    assert pinged.summary.attribution.causes == {}
+    assert {reply.cause for reply in pinged.replies} == {None}
+    assert not pinged.summary.advice
 
 
 def test_a_blocked_event_loop_is_the_endpoints(peers: Peers) -> None:
     url = peers.websockets(block_every_s=0.7).url
-    told = asyncio.run(run_pings(url, count=160, interval_s=0.05))
-    assert_named(telling(told), "endpoint", at_least=10)
-    sentences = told.summary.attribution.explanation if told.summary.attribution else []
+    pinged = asyncio.run(run_pings(url, count=160, interval_s=0.05))
+    assert_named(telling(pinged), "endpoint", at_least=10)
+    sentences = pinged.summary.attribution.explanation if pinged.summary.attribution else []
     assert any("caused by the endpoint" in sentence for sentence in sentences)
 
 
 def test_a_stalling_serve_is_the_endpoints(peers: Peers) -> None:
     url, _ = peers.serve()
-    told = asyncio.run(run_pings(f"{url}/stall?every=0.7&for=0.3", count=120, interval_s=0.05))
-    assert_named(telling(told), "endpoint", at_least=8)
+    pinged = asyncio.run(run_pings(f"{url}/stall?every=0.7&for=0.3", count=120, interval_s=0.05))
+    assert_named(telling(pinged), "endpoint", at_least=8)
 
 
 @pytest.mark.netns
@@ -73,12 +73,12 @@ def test_lost_packets_are_the_networks(peers: Peers) -> None:
     nat.set_loss(10)
     with nat.in_client():
         # A SYN may be lost as well, several times.
-        told = asyncio.run(
+        pinged = asyncio.run(
             run_pings(server.url, count=200, interval_s=0.1, dial=DialOptions(connect_timeout=40.0))
         )
-    assert_named(telling(told), "network", at_least=10)
-    assert told.summary.attribution is not None
-    assert any("(network)" in sentence for sentence in told.summary.attribution.explanation)
+    assert_named(telling(pinged), "network", at_least=10)
+    assert pinged.summary.attribution is not None
+    assert any("(network)" in sentence for sentence in pinged.summary.attribution.explanation)
 
 
 @pytest.mark.netns
@@ -91,20 +91,20 @@ def test_a_path_that_became_longer_is_the_networks(peers: Peers) -> None:
             wan.set(delay_ms=105)
 
     with wan.in_client():
-        told = asyncio.run(run_pings(server.url, count=60, interval_s=0.05, react=lengthen))
-    assert_named(telling(told), "network", at_least=10)
+        pinged = asyncio.run(run_pings(server.url, count=60, interval_s=0.05, react=lengthen))
+    assert_named(telling(pinged), "network", at_least=10)
 
 
 @pytest.mark.parametrize("load", ["max", 2_000_000])
 def test_a_slow_reader_under_load_is_our_queue(peers: Peers, load: object) -> None:
     url = peers.websockets(max_queue=4).url + "/slow"
-    told = asyncio.run(
+    pinged = asyncio.run(
         run_pings(
             url, interval_s=0.05, load=load, load_idle_s=1.0, load_time_s=3.0, load_bytes=32 * 2**20
         )
     )
-    assert_named(telling(told), "queue", at_least=10)
-    result = told.summary.load
+    assert_named(telling(pinged), "queue", at_least=10)
+    result = pinged.summary.load
     assert result is not None
     assert result.idle_p50_ms is not None
     assert result.loaded_p50_ms is not None

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.ping.running import run_pings
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 from wsdiag.records import Error, PingReply, PingSummary
 
 URLS, ROUNDS = 1000, 5
@@ -42,9 +42,9 @@ def test_a_thousand_urls_are_pinged_every_second(peers: Peers) -> None:
             scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
             timers.add(sum(not timer.cancelled() for timer in scheduled))
 
-    told = asyncio.run(run_pings(urls, count=ROUNDS, interval_s=1.0, react=count_tasks))
-    assert not told.of(Error)
-    summaries = told.of(PingSummary)
+    pinged = asyncio.run(run_pings(urls, count=ROUNDS, interval_s=1.0, react=count_tasks))
+    assert not pinged.of(Error)
+    summaries = pinged.of(PingSummary)
     assert {summary.url for summary in summaries} == set(urls)
     assert sum(summary.received for summary in summaries) == URLS * ROUNDS
     # A slot that the process could not keep is skipped, which makes a run longer.

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.integration.real.paths import PATHS
-from tests.peers.fleet import Peers
 from tests.peers.peer import Peer
+from tests.peers.peers import Peers
 
 Reach = Callable[[str], Peer]
 

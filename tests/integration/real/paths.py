@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.peers.fleet import Peers
 from tests.peers.peer import Peer
+from tests.peers.peers import Peers
 
 
 @dataclass(frozen=True, slots=True)

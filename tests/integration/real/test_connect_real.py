@@ -7,7 +7,7 @@ import pytest
 from tests.integration.real.conftest import Reach
 from tests.integration.real.paths import PATHS, every_path
 from tests.peers.certs import Authority
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 
 
 @every_path

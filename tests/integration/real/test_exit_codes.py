@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 from tests.peers.ports import free_port
 
 FAST = ("-i", "20ms", "-o", "json")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.peers.certs import Authority
-from tests.peers.fleet import Peers
 from tests.peers.peer import Peer
+from tests.peers.peers import Peers
 from tests.peers.proxies import launch
 from tests.peers.tools import require_tool
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 from tests.peers.terminal import Terminal
 
 SIZES = pytest.mark.parametrize(("columns", "rows"), [(80, 24), (200, 50)])
@@ -59,6 +59,7 @@ def test_it_follows_the_window(columns: int, rows: int, peers: Peers) -> None:
 
 def test_a_window_too_small_for_anything_is_survived(peers: Peers) -> None:
     terminal = live(peers, columns=10, rows=3)
+    terminal.wait_for(lambda text: bool(text.strip()), "anything at all")
     terminal.pump(1.0)
     terminal.key(b"\x03")
     assert ends_sane(terminal, terminal.modes_before) == 0

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from tests.peers.command import WSDIAG, parse_record
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 from tests.peers.process import clean_environment
 
 

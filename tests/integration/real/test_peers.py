@@ -14,8 +14,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
 from tests.peers.certs import Authority
-from tests.peers.fleet import Peers
 from tests.peers.peer import Peer
+from tests.peers.peers import Peers
 
 Start = Callable[[Peers, bool], Peer]
 SERVERS: dict[str, Start] = {

@@ -16,8 +16,8 @@ from websockets.asyncio.client import connect
 from tests.integration.real.conftest import Reach
 from tests.integration.real.paths import every_path
 from tests.peers.certs import Authority
-from tests.peers.fleet import Peers
 from tests.peers.peer import Peer
+from tests.peers.peers import Peers
 from tests.peers.servers import PROGRAMS
 from tests.peers.tools import require_node_ws, require_tool
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 
 SECRET = "hunter2-correct-horse"
 ENCODED = base64.b64encode(f"ann:{SECRET}".encode()).decode()

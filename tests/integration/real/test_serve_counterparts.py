@@ -15,8 +15,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.peers.fleet import Peers
 from tests.peers.peer import Address, Peer
+from tests.peers.peers import Peers
 from tests.peers.process import clean_environment
 from tests.peers.servers import PROGRAMS
 from tests.peers.terminal import Terminal

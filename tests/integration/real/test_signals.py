@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.peers.command import ROOT, WSDIAG
-from tests.peers.fleet import Peers
 from tests.peers.peer import Peer
+from tests.peers.peers import Peers
 from tests.peers.process import clean_environment
 
 STOPS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["int", "term"])

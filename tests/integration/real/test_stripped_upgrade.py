@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.peers.command import Record
-from tests.peers.fleet import Peers
 from tests.peers.peer import Peer
+from tests.peers.peers import Peers
 
 STRIPPING: dict[str, tuple[Callable[[Peers], Peer], tuple[str, ...]]] = {
     "nginx": (

@@ -16,7 +16,7 @@ import pytest
 
 from tests.integration.server.raw_client import RawClient
 from tests.integration.server.serving import serving
-from tests.peers.fleet import Peers
+from tests.peers.peers import Peers
 from tests.peers.records import parse_record
 from wsdiag.server.background import BackgroundServer
 from wsdiag.server.routes import from_spec

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.integration.idle.running import Probed, probe
-from tests.integration.ping.running import Told, run_pings
+from tests.integration.ping.running import PingRecords, run_pings
 from tests.integration.server.serving import serving
 from tests.integration.server.verdict_table import IDLE, PING, TABLE, Connect, Idle, Ping, Row
 from wsdiag.probes.connect.run import connect
@@ -37,7 +37,7 @@ class Said:
     """What the three probes said of one row."""
 
     connect: ConnectResult
-    ping: Told
+    ping: PingRecords
     idle: Probed
 
 
@@ -122,7 +122,7 @@ def test_ping(name: str, row: Row, said: dict[str, Said]) -> None:
         assert any(reply.late for reply in found.of(PingReply))
 
 
-def check_losses(found: Told, wanted: Ping) -> None:
+def check_losses(found: PingRecords, wanted: Ping) -> None:
     summary = found.summary
     match wanted.lost:
         case "none":

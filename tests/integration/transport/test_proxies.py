@@ -19,8 +19,8 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from tests.peers.certs import Authority
-from tests.peers.fleet import Peers
 from tests.peers.peer import Peer
+from tests.peers.peers import Peers
 from tests.peers.proxies import launch
 from tests.peers.tools import missing, require_tool
 from wsdiag.judgement.diagnosis.hints import diagnose

@@ -1,6 +1,6 @@
 """A server that upgrades properly and then breaks the receiving side of RFC 6455 on purpose.
 
-`manner`: `accept` takes everything and answers Pings; `drop` ends TCP at the first frame that is
+`behaviour`: `accept` takes everything and answers Pings; `drop` ends TCP at the first frame that is
 no Ping; `wrong-code` answers such a frame with Close 1000; `freeze` answers nothing after it;
 `keep-tcp` fails the connection as it should and never ends TCP; `version` and `key` accept what
 the handshake must refuse; `any-subprotocol` agrees to whatever was offered, and to `chat` where
@@ -33,30 +33,30 @@ def is_unusual(headers: dict[str, str]) -> bool:
     return not usual or headers.get("sec-websocket-extensions", "p")[0] != "p"
 
 
-def granted(offer: str | None, manner: str) -> str | None:
+def granted(offer: str | None, behaviour: str) -> str | None:
     """What Sec-WebSocket-Extensions answers."""
-    if manner == "any-extension" and offer and offer.startswith("x-"):
+    if behaviour == "any-extension" and offer and offer.startswith("x-"):
         return offer.partition(",")[0]
-    if manner == "unasked-extension" and not offer:
+    if behaviour == "unasked-extension" and not offer:
         return "permessage-deflate"
-    if manner == "bad-deflate" and offer:
+    if behaviour == "bad-deflate" and offer:
         return "permessage-deflate; no_such_parameter"
-    return "permessage-deflate" if manner == "deflate" and offer else None
+    return "permessage-deflate" if behaviour == "deflate" and offer else None
 
 
-def answer(head: bytes, manner: str) -> bytes:
+def answer(head: bytes, behaviour: str) -> bytes:
     global banned
     lines = head.decode().split("\r\n")[1:]
     headers = {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in lines)}
     key = headers.get("sec-websocket-key", "")
-    banned = banned or (manner == "ban" and headers.get("sec-websocket-version") != "13")
+    banned = banned or (behaviour == "ban" and headers.get("sec-websocket-version") != "13")
     if banned:
         return b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
-    if manner == "strict" and is_unusual(headers):
+    if behaviour == "strict" and is_unusual(headers):
         return b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
-    if manner != "version" and headers.get("sec-websocket-version") != "13":
+    if behaviour != "version" and headers.get("sec-websocket-version") != "13":
         return b"HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    if manner != "key" and len(key) != 24:
+    if behaviour != "key" and len(key) != 24:
         return b"HTTP/1.1 400 Bad Request\r\n\r\n"
     accept = base64.b64encode(hashlib.sha1(key.encode() + GUID).digest()).decode()
     said = [
@@ -66,11 +66,11 @@ def answer(head: bytes, manner: str) -> bytes:
         f"Sec-WebSocket-Accept: {accept}",
     ]
     offered = headers.get("sec-websocket-protocol")
-    if manner == "any-subprotocol":
+    if behaviour == "any-subprotocol":
         said.append(f"Sec-WebSocket-Protocol: {offered or 'chat'}")
-    if manner == "one-subprotocol":
+    if behaviour == "one-subprotocol":
         said.append("Sec-WebSocket-Protocol: chat")
-    if extension := granted(headers.get("sec-websocket-extensions"), manner):
+    if extension := granted(headers.get("sec-websocket-extensions"), behaviour):
         said.append(f"Sec-WebSocket-Extensions: {extension}")
     return ("\r\n".join(said) + "\r\n\r\n").encode()
 
@@ -89,22 +89,22 @@ async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes, bytes]:
     return first, mask, plain
 
 
-async def serve(manner: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def serve(behaviour: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
-        said = answer(await reader.readuntil(b"\r\n\r\n"), manner)
+        said = answer(await reader.readuntil(b"\r\n\r\n"), behaviour)
         writer.write(said)
         while said.startswith(b"HTTP/1.1 101"):
             first, _, payload = await read_frame(reader)
             if first == 0x89 and len(payload) < 126:
                 writer.write(bytes([0x8A, len(payload)]) + payload)
-            elif manner == "drop":
+            elif behaviour == "drop":
                 break
-            elif manner == "wrong-code":
+            elif behaviour == "wrong-code":
                 writer.write(b"\x88\x02\x03\xe8")
                 break
-            elif manner == "freeze":
+            elif behaviour == "freeze":
                 await asyncio.sleep(3600)
-            elif manner == "keep-tcp":
+            elif behaviour == "keep-tcp":
                 writer.write(b"\x88\x02\x03\xea")
                 await asyncio.sleep(3600)
     except (asyncio.IncompleteReadError, ConnectionError):
@@ -116,9 +116,9 @@ async def serve(manner: str, reader: asyncio.StreamReader, writer: asyncio.Strea
 async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--manner", default="accept")
+    parser.add_argument("--behaviour", default="accept")
     given = parser.parse_args()
-    server = await asyncio.start_server(lambda r, w: serve(given.manner, r, w), given.host, 0)
+    server = await asyncio.start_server(lambda r, w: serve(given.behaviour, r, w), given.host, 0)
     print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
     await server.serve_forever()
 

@@ -70,8 +70,12 @@ class KeepaliveSchedule:
         return (self.sent[-1] if self.sent else 0.0) + self.next_gap_s
 
     def limit_gaps(self, timeout_s: float) -> None:
-        """The timeout is known: gaps that double stay within half of it from here on."""
-        self._limit_s = timeout_s / 2
+        """The timeout is known: gaps that double stay within half of it from here on.
+
+        Not below the first one: connections that end as soon as they are open are no timeout, and
+        must not make a flood of keepalives.
+        """
+        self._limit_s = max(timeout_s / 2, self.first_gap_s or 0.0)
 
     def longest_gap_s(self, until_s: float) -> float | None:
         """Longest time without a keepalive up to `until_s`; None before the first one."""

@@ -83,6 +83,7 @@ class Trial:
             event = state.event(connection.now_s(), last_byte_s, connection.acknowledged)
             if event is not None:
                 self._handle(event)
+                await asyncio.sleep(0)  # whatever is due, and however often: others have their turn
                 continue
             due_s = state.due_s(last_byte_s)
             left_s = None if due_s is None else max(0.0, due_s - connection.now_s())

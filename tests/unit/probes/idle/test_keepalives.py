@@ -30,3 +30,9 @@ def test_a_known_timeout_limits_the_gaps() -> None:
         schedule.sent.append(schedule.due_s)
     schedule.limit_gaps(15.0)
     assert schedule.due_s == 10 + 7.5
+
+
+def test_connections_that_end_at_once_make_no_flood() -> None:
+    schedule = KeepaliveSchedule(20.0, 1.25)
+    schedule.limit_gaps(1e-5)
+    assert schedule.next_gap_s == 1.25

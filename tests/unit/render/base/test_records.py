@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.golden import scenes
+from tests.golden import examples
 from wsdiag.protocol.codes import Opcode
 from wsdiag.records import IdleTrial, Phases, PingReply, PingStart, ServeEvent
 from wsdiag.render.base.ndjson import timestamp, to_line, to_record
@@ -36,7 +36,7 @@ def test_the_document_of_the_records_is_what_the_dataclasses_say() -> None:
 def test_every_scene_is_valid() -> None:
     validator = Draft202012Validator(build_schema())
     Draft202012Validator.check_schema(build_schema())
-    for scene in scenes.EVERY:
+    for scene in examples.EVERY:
         record = json.loads(to_line(to_record(scene, Redactor())))
         assert not list(validator.iter_errors(record)), record
 
@@ -52,14 +52,14 @@ def test_every_scene_is_valid() -> None:
     ],
 )
 def test_the_schema_refuses_what_is_wrong(broken: dict[str, Any]) -> None:
-    record = to_record(PingReply("ws://x", 1, scenes.BEGIN, 1.0))
+    record = to_record(PingReply("ws://x", 1, examples.BEGIN, 1.0))
     validator = Draft202012Validator(build_schema())
     assert validator.is_valid(record)
     assert not validator.is_valid({**record, **broken})
 
 
 def test_the_head_comes_first_and_figures_are_rounded() -> None:
-    record = to_record(PingReply("ws://x", 1, scenes.BEGIN, 0.41249, tcp_rtt_ms=-0.0))
+    record = to_record(PingReply("ws://x", 1, examples.BEGIN, 0.41249, tcp_rtt_ms=-0.0))
     assert list(record)[:3] == ["schema_version", "type", "url"]
     assert record["rtt_ms"] == 0.412
     assert str(record["tcp_rtt_ms"]) == "0.0"
@@ -69,7 +69,7 @@ def test_the_head_comes_first_and_figures_are_rounded() -> None:
 @pytest.mark.odd_records
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_is_no_number_is_null(value: float) -> None:
-    record = to_record(PingReply("ws://x", 1, scenes.BEGIN, value))
+    record = to_record(PingReply("ws://x", 1, examples.BEGIN, value))
     assert record["rtt_ms"] is None
     json.loads(to_line(record))
 
@@ -88,7 +88,7 @@ def test_times_are_utc() -> None:
 
 def test_serve_events_carry_their_data_but_keep_their_head() -> None:
     data = {"code": 1000, "type": "forged", "opcode": Opcode.PING, "raw": b"\xff", "t": 0.12345}
-    record = to_record(ServeEvent(scenes.BEGIN, 3, "closed", data))
+    record = to_record(ServeEvent(examples.BEGIN, 3, "closed", data))
     assert record["type"] == "serve.event"
     assert record["code"] == 1000
     assert record["opcode"] == 9
@@ -111,17 +111,17 @@ def test_each_line_is_flushed() -> None:
         def flush(self) -> None:
             flushed.append(self.getvalue())
 
-    Terminal(stdout=Pipe(), stderr=io.StringIO(), environ={}).json(scenes.ERROR)
+    Terminal(stdout=Pipe(), stderr=io.StringIO(), environ={}).json(examples.ERROR)
     assert flushed[-1].endswith("}\n")
 
 
 def test_traces_are_records_too() -> None:
     stream = io.StringIO()
     write = TraceWriter(stream, Redactor())
-    write(PhaseTraced("ws://u:pw@x", scenes.BEGIN, "tcp", 1.0, True, "127.0.0.1"))
-    write(HeadersTraced("ws://x", scenes.BEGIN, "sent", "GET / HTTP/1.1", (("Cookie", "a=1"),)))
+    write(PhaseTraced("ws://u:pw@x", examples.BEGIN, "tcp", 1.0, True, "127.0.0.1"))
+    write(HeadersTraced("ws://x", examples.BEGIN, "sent", "GET / HTTP/1.1", (("Cookie", "a=1"),)))
     rsv = (False, True, False)
-    write(FrameTraced("ws://x", scenes.BEGIN, "received", 9, True, rsv, False, 2, b"\xffa"))
+    write(FrameTraced("ws://x", examples.BEGIN, "received", 9, True, rsv, False, 2, b"\xffa"))
     records = [json.loads(line) for line in stream.getvalue().splitlines()]
     validator = Draft202012Validator(build_schema())
     assert all(validator.is_valid(record) for record in records)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.golden import scenes
-from tests.golden.stage import err, out, terminal
+from tests.golden import examples
+from tests.golden.terminals import err, out, terminal
 from wsdiag.judgement.diagnosis.hints import Hint, hints
 from wsdiag.records import (
     CheckResult,
@@ -111,7 +111,7 @@ def _show(t: Terminal, result: Any) -> None:
         view.finish()
         IdleCsv(t).handle(result)
     elif isinstance(result, CheckResult):
-        print_checks(t, [result], scenes.CHECK_SUMMARY)
+        print_checks(t, [result], examples.CHECK_SUMMARY)
     elif result.type.startswith("ping."):
         PingLines(t).handle(result)
         rows = PingCsv(t)
@@ -121,7 +121,7 @@ def _show(t: Terminal, result: Any) -> None:
 @pytest.mark.parametrize("ascii_only", [False, True])
 def test_no_view_prints_what_a_peer_wrote_raw(ascii_only: bool) -> None:
     t = terminal(ascii_only=ascii_only, verbose=True)
-    for result in scenes.EVERY:
+    for result in examples.EVERY:
         _show(t, _poisoned(result))
     shown = out(t) + err(t)
     assert not set(FORBIDDEN) & set(shown)
@@ -131,9 +131,9 @@ def test_no_view_prints_what_a_peer_wrote_raw(ascii_only: bool) -> None:
 
 def test_the_live_view_shows_nothing_raw() -> None:
     t = terminal(tty=True)
-    url = scenes.EDGE + HOSTILE
-    view = PingScreen(t, [url], PingViewOptions(), lambda: scenes.at(120))
-    for event in scenes.ping_run():
+    url = examples.EDGE + HOSTILE
+    view = PingScreen(t, [url], PingViewOptions(), lambda: examples.at(120))
+    for event in examples.ping_run():
         view.handle(_poisoned(event))
     lines = view.draw(80, 24, True)
     assert lines is not None
@@ -142,7 +142,7 @@ def test_the_live_view_shows_nothing_raw() -> None:
 
 def test_json_lines_are_ascii_whatever_a_peer_sends() -> None:
     t = terminal()
-    for result in scenes.EVERY:
+    for result in examples.EVERY:
         t.json(_poisoned(result))
     assert out(t).isascii()
     assert "\x1b" not in out(t)
@@ -153,9 +153,9 @@ def test_junit_and_github_neutralize_a_peer() -> None:
     evil = CheckResult("id", "ws://x", "g", "fail", detail="a\n::error::b\r]]><script>|x")
     clean = [t.clean(evil)]
     assert "<script>" not in junit_xml(clean, began=NOW, hostname="ci")
-    lines = annotation_lines([evil], scenes.CHECK_SUMMARY)
+    lines = annotation_lines([evil], examples.CHECK_SUMMARY)
     assert all("\n" not in line and "\r" not in line for line in lines)
-    assert "<script>" not in step_summary(clean, scenes.CHECK_SUMMARY)
+    assert "<script>" not in step_summary(clean, examples.CHECK_SUMMARY)
     null = CheckResult("i", "u", "g", "fail", detail="\0")
     assert "\x00" not in junit_xml([null], began=NOW, hostname="ci")
 
@@ -212,8 +212,8 @@ def test_secrets_are_masked_in_each_form_and_not_when_too_short() -> None:
 def test_no_secret_in_any_output(tmp_path: Path, suffix: str) -> None:
     t = terminal(verbose=True, secrets=(SECRET,))
     t.save_path = tmp_path / f"view{suffix}"
-    print_connect(t, scenes.CONNECTED)
-    t.json(scenes.CONNECTED)
+    print_connect(t, examples.CONNECTED)
+    t.json(examples.CONNECTED)
     saved = t.save_path.read_text(encoding="utf-8")
     for text in (out(t), saved):
         assert SECRET not in text
@@ -232,5 +232,5 @@ def test_saved_pictures_fetch_nothing(tmp_path: Path, suffix: str) -> None:
 
 
 def test_masking_leaves_figures_alone() -> None:
-    assert isinstance(scenes.PING_SUMMARY, PingSummary)
-    assert Redactor([SECRET]).clean(scenes.PING_SUMMARY) == scenes.PING_SUMMARY
+    assert isinstance(examples.PING_SUMMARY, PingSummary)
+    assert Redactor([SECRET]).clean(examples.PING_SUMMARY) == examples.PING_SUMMARY

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden import scenes
-from tests.golden.stage import terminal
+from tests.golden import examples
+from tests.golden.terminals import terminal
 from wsdiag.records import Error, PingEvent
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.connect.view import save_connect
@@ -15,7 +15,7 @@ from wsdiag.render.ping.output import ping_output
 
 
 def _run(t: Terminal, events: list[PingEvent]) -> None:
-    view = ping_output(t, [scenes.EDGE])
+    view = ping_output(t, [examples.EDGE])
     view.start()
     for event in events:
         view.handle(event)
@@ -30,7 +30,7 @@ def test_a_ping_without_a_terminal_saves_chart_and_summary(
 ) -> None:
     t = terminal(quiet=quiet)
     t.save_path = tmp_path / f"run{suffix}"
-    _run(t, [*scenes.ping_run(count=45), scenes.PING_SUMMARY])
+    _run(t, [*examples.ping_run(count=45), examples.PING_SUMMARY])
     saved = t.save_path.read_text(encoding="utf-8").replace("&#160;", " ").replace("\u00a0", " ")
     assert "statistics" in saved, "no summary"
     assert "╳" in saved, "no legend, so no chart"
@@ -39,16 +39,16 @@ def test_a_ping_without_a_terminal_saves_chart_and_summary(
 def test_a_ping_that_never_connected_saves_why(tmp_path: Path) -> None:
     t = terminal()
     t.save_path = tmp_path / "run.txt"
-    _run(t, [Error(scenes.EDGE, "tcp", "refused", "nothing listens there", "start it")])
+    _run(t, [Error(examples.EDGE, "tcp", "refused", "nothing listens there", "start it")])
     assert "nothing listens there" in t.save_path.read_text(encoding="utf-8")
 
 
 def test_data_on_stdout_does_not_keep_the_picture_from_being_saved(tmp_path: Path) -> None:
     t = terminal()
     t.save_path = tmp_path / "run.txt"
-    view = ping_output(t, [scenes.EDGE], "csv")
+    view = ping_output(t, [examples.EDGE], "csv")
     view.start()
-    for event in [*scenes.ping_run(count=45), scenes.PING_SUMMARY]:
+    for event in [*examples.ping_run(count=45), examples.PING_SUMMARY]:
         view.handle(event)
     view.finish()
     assert "statistics" in t.save_path.read_text(encoding="utf-8")
@@ -58,5 +58,5 @@ def test_a_file_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path)
     t = terminal()
     t.save_path = tmp_path / "no such folder" / "run.svg"
     with pytest.raises(OSError) as caught:
-        save_connect(t, scenes.CONNECTED)
+        save_connect(t, examples.CONNECTED)
     assert caught.value.filename == t.save_path or caught.value.filename == str(t.save_path)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.golden import scenes
+from tests.golden import examples
 from tests.peers.records import every_record_judged, judge_lines, parse_record, problems
 from wsdiag.records import PingReply
 from wsdiag.render.base.ndjson import to_line, to_record
@@ -103,7 +103,7 @@ def test_everything_is_described_with_its_unit(name: str) -> None:
 
 
 def test_nothing_forbids_a_member_that_comes_later() -> None:
-    record = to_record(PingReply("ws://x", 1, scenes.BEGIN, 1.0)) | {"news": 1}
+    record = to_record(PingReply("ws://x", 1, examples.BEGIN, 1.0)) | {"news": 1}
     assert Draft202012Validator(build_schema()).is_valid(record)
     assert problems(record)  # but a test that sees one says so
 
@@ -122,8 +122,8 @@ def test_the_command_prints_it() -> None:
 @pytest.mark.odd_records
 def test_a_bad_record_does_not_escape_the_suite() -> None:
     with pytest.raises(AssertionError, match="rtt_ms"), every_record_judged():
-        PingReply("ws://x", 1, scenes.BEGIN, float("nan"))
-    line = to_line(to_record(PingReply("ws://x", 1, scenes.BEGIN, float("nan"))))
+        PingReply("ws://x", 1, examples.BEGIN, float("nan"))
+    line = to_line(to_record(PingReply("ws://x", 1, examples.BEGIN, float("nan"))))
     with pytest.raises(AssertionError, match="not by the schema"):
         judge_lines([line])
     judge_lines(["64 bytes from somewhere\n", '{"schema_version":"2.0","ty'])  # no whole record

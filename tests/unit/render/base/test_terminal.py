@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.golden import scenes
-from tests.golden.stage import Screen, err, out, terminal
+from tests.golden import examples
+from tests.golden.terminals import Screen, err, out, terminal
 from wsdiag.records import Error
 from wsdiag.render.base.escape import fold
 from wsdiag.render.base.glyphs import ASCII, UNICODE
@@ -48,7 +48,7 @@ def _terminal(tty: bool, color: str = "auto", **environ: str) -> Terminal:
 )
 def test_color(tty: bool, color: str, environ: dict[str, str], colored: bool) -> None:
     t = _terminal(tty, color, **environ)
-    print_connect(t, scenes.PLAIN)
+    print_connect(t, examples.PLAIN)
     assert ("\x1b[" in out(t)) is colored
 
 
@@ -73,7 +73,7 @@ def test_no_encoding_fails(encoding: str) -> None:
     stream = io.TextIOWrapper(raw, encoding=encoding, errors="strict")
     t = Terminal(stdout=stream, stderr=stream, environ={})
     t.line("µ — 日本 ✓ \ud800")
-    print_connect(t, scenes.CONNECTED)
+    print_connect(t, examples.CONNECTED)
     stream.flush()
     assert b"connected" in raw.getvalue()
 
@@ -96,7 +96,7 @@ def test_a_closed_stdout_is_told_and_a_closed_stderr_is_not() -> None:
     with pytest.raises(BrokenPipeError):
         t.line("x")
     with pytest.raises(BrokenPipeError):
-        t.json(scenes.ERROR)
+        t.json(examples.ERROR)
     t.log("nobody hears this")
 
 
@@ -121,7 +121,7 @@ def test_a_closed_stdout_in_a_process_leaves_no_traceback() -> None:
 
 
 def test_live_only_where_someone_watches() -> None:
-    urls = [scenes.EDGE]
+    urls = [examples.EDGE]
     assert isinstance(ping_output(terminal(tty=True), urls), PingScreen)
     assert isinstance(ping_output(terminal(tty=False), urls), PingLines)
     assert isinstance(
@@ -134,7 +134,7 @@ def test_live_only_where_someone_watches() -> None:
 def test_quiet_prints_the_summary_only() -> None:
     t = terminal(quiet=True)
     view = PingLines(t)
-    for event in (*scenes.ping_run(), scenes.PING_SUMMARY):
+    for event in (*examples.ping_run(), examples.PING_SUMMARY):
         view.handle(event)
     assert "seq=" not in out(t)
     assert "rtt min/avg/p50/p95/p99/max/stddev/jitter = 41.2/" in out(t)
@@ -148,9 +148,9 @@ def test_the_live_view_gives_the_terminal_back() -> None:
     with open(follower, "w", encoding="utf-8") as stream:
         t = Terminal(stdout=stream, stderr=stream, environ={"TERM": "xterm-256color"}, width=80)
         t.out.size = (80, 24)
-        view = PingScreen(t, [scenes.EDGE], PingViewOptions())
+        view = PingScreen(t, [examples.EDGE], PingViewOptions())
         view.start()
-        for event in scenes.ping_run():
+        for event in examples.ping_run():
             view.handle(event)
         view.stop()
         view.stop()
@@ -169,9 +169,9 @@ def test_the_live_view_gives_the_terminal_back() -> None:
 def test_the_final_chart_and_its_summary_fit_a_screen_of_24_rows() -> None:
     t = terminal(tty=True)
     t.out.height = 24
-    view = PingScreen(t, [scenes.EDGE], PingViewOptions())
-    plain = replace(scenes.PING_SUMMARY, attribution=None, load=None, thresholds=(), advice=())
-    for event in [*scenes.ping_run(count=45), plain]:
+    view = PingScreen(t, [examples.EDGE], PingViewOptions())
+    plain = replace(examples.PING_SUMMARY, attribution=None, load=None, thresholds=(), advice=())
+    for event in [*examples.ping_run(count=45), plain]:
         view.handle(event)
     view.finish()
     assert len(out(t).splitlines()) <= 23
@@ -180,7 +180,7 @@ def test_the_final_chart_and_its_summary_fit_a_screen_of_24_rows() -> None:
 def test_a_file_gets_no_padding() -> None:
     file = io.StringIO()
     t = Terminal(stdout=file, stderr=io.StringIO(), environ={}, width=80)
-    print_connect(t, scenes.CONNECTED)
+    print_connect(t, examples.CONNECTED)
     lines = file.getvalue().splitlines()
     assert any("  " in line.strip() for line in lines), "columns are still set apart"
     assert [line for line in lines if line != line.rstrip()] == []
@@ -190,7 +190,7 @@ def test_a_failure_that_comes_again_is_told_without_its_hint() -> None:
     t = terminal()
     lines = PingLines(t)
     for message in ("refused", "refused", "no such host"):
-        lines.handle(Error(scenes.EDGE, "tcp", "refused", message, f"mend {message}"))
+        lines.handle(Error(examples.EDGE, "tcp", "refused", message, f"mend {message}"))
     assert err(t).count("error: ") == 3
     assert err(t).count("mend refused") == 1
     assert err(t).count("mend no such host") == 1

@@ -6,7 +6,7 @@ import csv
 import io
 from pathlib import Path
 
-from tests.golden.stage import err, out, terminal
+from tests.golden.terminals import err, out, terminal
 from wsdiag.records import Drop, Error, IdleTrial, IdleVerdict, Range, TrialStarted
 from wsdiag.render.idle.csv import COLUMNS, IdleCsv
 from wsdiag.render.idle.output import idle_output

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from tests.golden import scenes
-from tests.golden.stage import terminal
+from tests.golden import examples
+from tests.golden.terminals import terminal
 from wsdiag.render.idle.view import IdleScreen
 
 
 def test_nothing_is_drawn_while_nothing_would_look_different() -> None:
     moment = [0.0]
-    view = IdleScreen(terminal(tty=True), [scenes.EDGE], lambda: moment[0])
-    events = list(scenes.idle_run(60.0))
+    view = IdleScreen(terminal(tty=True), [examples.EDGE], lambda: moment[0])
+    events = list(examples.idle_run(60.0))
     for moment[0], event in events[:-1]:
         view.handle(event)
     assert view.draw(80, 24, True) is not None

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.golden import scenes
-from tests.golden.stage import out, terminal
+from tests.golden import examples
+from tests.golden.terminals import out, terminal
 from wsdiag.records import PingEvent, PingLost, PingReply, Threshold
 from wsdiag.render.base.live import Lines
 from wsdiag.render.ping.output import PingViewOptions
@@ -57,16 +57,16 @@ def test_many_endpoints_share_the_memory_of_few() -> None:
 
 
 def _events(url: str, slow: bool) -> list[PingEvent]:
-    return [PingReply(url, seq, scenes.at(seq), 200.0 if slow else 20.0) for seq in range(1, 5)]
+    return [PingReply(url, seq, examples.at(seq), 200.0 if slow else 20.0) for seq in range(1, 5)]
 
 
 def _frame(urls: list[str], width: int, height: int) -> str:
     t = terminal(tty=True)
-    view = PingScreen(t, urls, PingViewOptions(), lambda: scenes.at(10))
+    view = PingScreen(t, urls, PingViewOptions(), lambda: examples.at(10))
     for url in urls:
         for event in _events(url, slow=url == URLS[500]):
             view.handle(event)
-    view.handle(PingLost(URLS[600], 5, scenes.at(9), 2000.0))
+    view.handle(PingLost(URLS[600], 5, examples.at(9), 2000.0))
     lines: Lines | None = view.draw(width, height, True)
     assert lines is not None
     assert len(lines) <= height
@@ -89,12 +89,12 @@ def test_the_chart_keeps_its_room() -> None:
 def test_the_final_view_names_the_worst_and_counts_the_rest() -> None:
     t = terminal(tty=True)
     urls = URLS[: MANY + 8]
-    view = PingScreen(t, urls, PingViewOptions(), lambda: scenes.at(10))
+    view = PingScreen(t, urls, PingViewOptions(), lambda: examples.at(10))
     for number, url in enumerate(urls):
         for event in _events(url, slow=number == 9):
             view.handle(event)
         broken = Threshold("max-p95", 50.0, 200.0 if number == 9 else 20.0, number != 9)
-        view.handle(replace(scenes.PING_SUMMARY, url=url, thresholds=(broken,)))
+        view.handle(replace(examples.PING_SUMMARY, url=url, thresholds=(broken,)))
     view.finish()
     printed = out(t)
     assert printed.startswith(f"PING {len(urls)} endpoints")

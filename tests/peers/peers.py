@@ -100,9 +100,9 @@ class Peers:
         """An application with a token at its door and an answer to `ping`: that of docs/ci.md."""
         return self._python("chat_app.py", [], LOOPBACK, tls, None)
 
-    def lenient(self, manner: str) -> Peer:
+    def lenient(self, behaviour: str) -> Peer:
         """A server that receives badly on purpose; see `programs/lenient_server.py`."""
-        return self._python("lenient_server.py", ["--manner", manner], LOOPBACK, False, None)
+        return self._python("lenient_server.py", ["--behaviour", behaviour], LOOPBACK, False, None)
 
     def node_ws(self, *, tls: bool = False, host: str = LOOPBACK, netns: str | None = None) -> Peer:
         """An echo server on Node's `ws`."""
