@@ -11,7 +11,14 @@ from wsdiag.records.base import DialectInfo, Drop, Error, HelloInfo, Hop, Url, o
 TrialKind = Literal["idle", "ping", "pong", "tcp-keepalive", "push", "data", "heartbeat"]
 Outcome = Literal["alive", "dropped", "silent", "refused", "kept-busy", "aborted"]
 Verdict = Literal[
-    "no-drop", "idle-timeout", "lifetime", "kept-busy", "inconsistent", "local-fault", "unreachable"
+    "no-drop",
+    "idle-timeout",
+    "lifetime",
+    "application-timeout",
+    "kept-busy",
+    "inconsistent",
+    "local-fault",
+    "unreachable",
 ]
 KeepaliveOutcome = Literal["holds", "drops", "untested"]
 
@@ -166,6 +173,11 @@ class IdleVerdict:
     ] = None
     lifetime_s: Annotated[
         Range | None, "For `lifetime`: the age at which every connection ended, in seconds"
+    ] = optional()
+    application_timeout_s: Annotated[
+        Range | None,
+        "For `application-timeout`: after what time connections ended, in seconds, from the "
+        "endpoint's unanswered message, or from the opening where it wanted a first one",
     ] = optional()
     tested_up_to_s: Annotated[
         float | None,

@@ -26,6 +26,18 @@ def advice(
     lines: tuple[str, ...]
     if found.verdict == "lifetime":
         lines = ("Reconnect when the connection ends: no keepalive prevents it.",)
+    elif found.reason == "no-hello":
+        name = "NAME" if context.dialect is None else context.dialect.name
+        return (
+            f"Say its hello, to measure idle times: --dialect {name}, or --hello TEXT where a "
+            "token is needed.",
+        )
+    elif found.verdict == "application-timeout":
+        spoken = "its protocol" if context.dialect is None else context.dialect.title
+        return (
+            f"Use a client that speaks {spoken}: it answers these heartbeats by itself. Neither "
+            "Pings nor other messages take their place.",
+        )
     elif interval_s is not None:
         unanswered = context.answers_pings is False
         lines = pongless_advice(interval_s) if unanswered else ping_advice(interval_s)

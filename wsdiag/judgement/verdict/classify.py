@@ -8,6 +8,10 @@ The decision tree. The first branch that fits is taken:
     everything ended within 0.5 s of its upgrade                    unreachable    closed-at-once
     a connection ended around a suspend of this machine             local-fault    suspend
     connections of unrelated URLs ended at the same moment          local-fault    shared
+    all ended the same time after a heartbeat of the endpoint that was left unanswered
+                                                                    application-timeout   wanted
+    all ended at one age, and the endpoint's protocol wants a hello, which was not sent
+                                                                    application-timeout   no-hello
     idle connections ended with an event (Close, FIN, RST)
       all ended at one age although bytes had restarted their idle clocks
                                                                     lifetime       age
@@ -65,6 +69,7 @@ from wsdiag.judgement.verdict.clocks import (
 )
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext, ended_s, two_way
 from wsdiag.judgement.verdict.keepalives import died_in_use, holds
+from wsdiag.judgement.verdict.participation import heartbeat_timeout, hello_timeout
 from wsdiag.records import Drop, IdleTrial, Range, Verdict
 
 Reason = Literal[
@@ -72,6 +77,8 @@ Reason = Literal[
     "silent",
     "alive",
     "kept-busy",
+    "wanted",
+    "no-hello",
     "age",
     "moment",
     "random",
@@ -120,6 +127,10 @@ def classify(evidence: Evidence, context: ProbeContext) -> Classification:
         return Classification("local-fault", "suspend", drop=dropped[0].drop)
     if dropped and context.shared_end_s is not None:
         return Classification("local-fault", "shared", drop=dropped[0].drop)
+    if evidence.events and (wanted := heartbeat_timeout(evidence, context)) is not None:
+        return Classification("application-timeout", "wanted", wanted, evidence.events[0].drop)
+    if evidence.events and (wanted := hello_timeout(evidence, context)) is not None:
+        return Classification("application-timeout", "no-hello", wanted, evidence.events[0].drop)
     if evidence.events:
         return _from_events(evidence, context)
     if evidence.found_dead:

@@ -48,6 +48,10 @@ def headline(found: Classification, evidence: Evidence, context: ProbeContext) -
             return _not_dropped(evidence, context)
         case "age":
             return _lifetime(found)
+        case "wanted":
+            return _heartbeat_wanted(found, context)
+        case "no-hello":
+            return _hello_wanted(found, context)
         case "kept-busy":
             return (
                 "The endpoint never lets a connection idle: it sends something on its own, and the "
@@ -92,6 +96,30 @@ def _not_dropped(evidence: Evidence, context: ProbeContext) -> str:
     if context.partial and longest_s < 0.98 * context.longest_s:
         return f"No drop up to {longest} of idleness; then the probe was interrupted."
     return f"Idle connections are not dropped within {longest}."
+
+
+def _heartbeat_wanted(found: Classification, context: ProbeContext) -> str:
+    assert found.drop is not None
+    assert found.range is not None
+    dialect = context.dialect
+    spoken = "" if dialect is None else f" of {dialect.title}"
+    shown = f" `{dialect.ping_shown}`" if dialect is not None and dialect.ping_shown else ""
+    return (
+        f"The endpoint ends a client that does not answer its heartbeat{shown}{spoken} within "
+        f"{span(found.range)} ({drop_phrase(found.drop)}), whatever else the client sends: not an "
+        "idle timeout, and nothing on the path."
+    )
+
+
+def _hello_wanted(found: Classification, context: ProbeContext) -> str:
+    assert found.drop is not None
+    assert found.range is not None
+    spoken = "its protocol" if context.dialect is None else context.dialect.title
+    why = f": {found.drop.detail}" if found.drop.detail else ""
+    return (
+        f"The endpoint wants a first message of {spoken}, and ends a client that sends none after "
+        f"{span(found.range)} ({drop_phrase(found.drop)}{why}): idle times were not measured."
+    )
 
 
 def _lifetime(found: Classification) -> str:

@@ -35,6 +35,7 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
         verdict=verdict,
         idle_timeout_s=range_ if verdict == "idle-timeout" else None,
         lifetime_s=range_ if verdict == "lifetime" else None,
+        application_timeout_s=range_ if verdict == "application-timeout" else None,
         tested_up_to_s=round(evidence.longest_survived_s, 3) if evidence.idle else None,
         drop=found.drop,
         hello=context.hello,

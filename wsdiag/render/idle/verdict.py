@@ -17,6 +17,7 @@ _STYLES = {
     "no-drop": "bold green",
     "idle-timeout": "bold red",
     "lifetime": "bold red",
+    "application-timeout": "bold red",
     "kept-busy": "bold yellow",
     "inconsistent": "bold yellow",
     "local-fault": "bold yellow",
@@ -45,6 +46,7 @@ def _answer(verdict: IdleVerdict, glyphs: Glyphs) -> Iterator[RenderableType]:
         "no-drop": glyphs.ok,
         "idle-timeout": glyphs.bad,
         "lifetime": glyphs.bad,
+        "application-timeout": glyphs.bad,
         "unreachable": glyphs.bad,
     }.get(verdict.verdict, glyphs.warn)
     said = verdict.explanation[0] if verdict.explanation else verdict.verdict
