@@ -46,6 +46,7 @@ class Dialect:
     query: Mapping[str, str] | None = None
     first: str | None = None
     hello: Sequence[str] = ()
+    hello_clock: str | None = None
     hello_answer: str | None = None
     hello_refused: str | None = None
     no_hello: str | None = None

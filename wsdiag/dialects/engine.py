@@ -68,6 +68,14 @@ class DialectSession:
         """What to send right after the opening; none for a dialect without a hello."""
         return [self._message(text) for text in self.dialect.hello]
 
+    def said(self, message: Message) -> None:
+        """Note a hello that was sent: it may promise how long the client is silent at most."""
+        data = message if isinstance(message, bytes) else message.encode()
+        if self.dialect.hello_clock is not None:
+            found = re.search(self.dialect.hello_clock, data[:MATCHED].hex())
+            if found is not None and (seconds := int(found["idle_hex"], 16)):
+                self.clock = AnnouncedClock(idle_s=1.5 * seconds)
+
     def heartbeat(self) -> Message | None:
         """A heartbeat of the client's own; None where the dialect has none."""
         return None if self.dialect.beat is None else self._message(self.dialect.beat)

@@ -79,8 +79,8 @@ def participation(evidence: Evidence, context: ProbeContext) -> list[str]:
     sentences = [f"{said}: {took}." if took else f"{said}."]
     if dialect.hello and not context.greeted:
         sentences.append(
-            f"No hello was sent, which it wants{_then(dialect.no_hello)}: --dialect {dialect.name} "
-            "sends one, --hello TEXT another."
+            f"No hello was sent{_then(dialect.no_hello)}: --dialect {dialect.name} sends one, "
+            "--hello TEXT another."
         )
     sentences += _unanswered(evidence, context, dialect)
     sentences += _took_part(beating)
@@ -88,7 +88,7 @@ def participation(evidence: Evidence, context: ProbeContext) -> list[str]:
 
 
 def _then(consequence: str | None) -> str:
-    return f" ({consequence})" if consequence else ""
+    return f" (without one: {consequence})" if consequence else ""
 
 
 def _unanswered(evidence: Evidence, context: ProbeContext, dialect: Dialect) -> list[str]:

@@ -155,6 +155,8 @@ class Participant:
             tracer.hide(message.encode() if isinstance(message, str) else message)
         if self._send(message):
             self.hello_sent_ns = now().mono_ns
+            if self._spoken is not None:
+                self._spoken.said(message)
 
     def _failure(self, *, own: bool) -> HelloError | None:
         """Why the hello did not succeed; None when it did, or when nothing says otherwise."""

@@ -122,13 +122,18 @@ class EndpointProbe:
 
     async def _learn_the_dialect(self, control: Participant) -> None:
         """Give the endpoint's first message time to come: its Pong comes after it."""
-        facts, loop = self._context.facts, asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         until = loop.time() + _FIRST_MESSAGE_S
-        waits = self._context.dial.dialect == "auto"
-        while waits and control.dialect is None and facts.answers_pings is None:
-            if self._stopping.is_set() or loop.time() >= until:
-                return
+        while self._may_learn_more(control) and loop.time() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+    def _may_learn_more(self, control: Participant) -> bool:
+        dialect = control.dialect
+        if self._stopping.is_set() or self._context.dial.dialect == "none":
+            return False
+        if dialect is None:
+            return self._context.facts.answers_pings is None
+        return None not in (dialect.first, dialect.clock) and control.clock is None
 
     def _heartbeat(self) -> Heartbeat:
         """Which heartbeats of the endpoint's protocol a trial may try."""
