@@ -18,7 +18,7 @@ _wsdiag() {
         if [[ $cur != -* ]]; then options="connect ping idle-probe check serve demo completion help"; fi
         ;;
     connect)
-        options="-H --header --subprotocol --origin -u --user --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -o --output -h --help"
+        options="-H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -m --max-time --send --listen -o --output -h --help"
         case $prev in
         -H|--header) return ;;
         --subprotocol) return ;;
@@ -47,11 +47,14 @@ _wsdiag() {
         --color) choices="auto always never" ;;
         --save) files=1 ;;
         --trace) files=1 ;;
+        -m|--max-time) return ;;
+        --send) return ;;
+        --listen) return ;;
         -o|--output) choices="text json" ;;
         esac
         ;;
     ping)
-        options="-c --count -i --interval -W --timeout -w --deadline -s --size --mode -f --flood --adaptive --reconnect --load --max-p50 --max-p95 --max-p99 --max-loss -D --timestamps --window --y-max --log-scale --no-chart -H --header --subprotocol --origin -u --user --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -o --output -h --help"
+        options="-c --count -i --interval -W --timeout -w --deadline -s --size --mode -f --flood --adaptive --reconnect --load --max-p50 --max-p95 --max-p99 --max-loss -D --timestamps --window --y-max --log-scale --no-chart -H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         -c|--count) return ;;
         -i|--interval) return ;;
@@ -93,11 +96,12 @@ _wsdiag() {
         --color) choices="auto always never" ;;
         --save) files=1 ;;
         --trace) files=1 ;;
+        -m|--max-time) return ;;
         -o|--output) choices="text json csv" ;;
         esac
         ;;
     idle-probe)
-        options="--from --to --step --keepalive --trials --push --send --expect --pong-timeout --repeat --refine --max-connections --require -H --header --subprotocol --origin -u --user --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -o --output -h --help"
+        options="--from --to --step --keepalive --trials --push --send --expect --pong-timeout --repeat --refine --max-connections --require -H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         --from) return ;;
         --to) return ;;
@@ -138,11 +142,12 @@ _wsdiag() {
         --color) choices="auto always never" ;;
         --save) files=1 ;;
         --trace) files=1 ;;
+        -m|--max-time) return ;;
         -o|--output) choices="text json csv" ;;
         esac
         ;;
     check)
-        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --send --expect --expect-json --within --require-idle --require-keepalive --conformance --adversarial --only --skip --retry --retry-delay -H --header --subprotocol --origin -u --user --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -f --file --list-checks -j --jobs -o --output --junit -h --help"
+        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --send --expect --expect-json --within --require-idle --require-keepalive --conformance --adversarial --only --skip --retry --retry-delay -H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -m --max-time -f --file --list-checks -j --jobs -o --output --junit -h --help"
         case $prev in
         --max-connect) return ;;
         --max-upgrade) return ;;
@@ -192,6 +197,7 @@ _wsdiag() {
         --color) choices="auto always never" ;;
         --save) files=1 ;;
         --trace) files=1 ;;
+        -m|--max-time) return ;;
         -f|--file) files=1 ;;
         -j|--jobs) return ;;
         -o|--output) choices="text json junit github" ;;

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from wsdiag.records import IdleTrial as IdleTrial
     from wsdiag.records import IdleVerdict as IdleVerdict
     from wsdiag.records import Load as Load
+    from wsdiag.records import Message as Message
     from wsdiag.records import Phases as Phases
     from wsdiag.records import PingClosed as PingClosed
     from wsdiag.records import PingEvent as PingEvent
@@ -72,7 +73,8 @@ else:
             "probes.idle.options": "IdleOptions",
             "probes.ping.options": "PingOptions",
             "records": "Attribution Candidate ChainLink CloseInfo ConnectResult DialectInfo Drop "
-            "Error HelloInfo Hop HttpInfo IdleEvent IdleTrial IdleVerdict Load Phases PingClosed "
+            "Error HelloInfo Hop HttpInfo IdleEvent IdleTrial IdleVerdict Load Message Phases "
+            "PingClosed "
             "PingEvent PingLost PingReply PingStart PingSummary Range TcpFacts "
             "Threshold TlsInfo TrialActivity TrialStarted",
             "server": "Server ServerOptions",

@@ -105,7 +105,10 @@ class ScriptedServer:
     async def _upgrade(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         handshake, request = ServerHandshake(), None
         while request is None:
-            request = handshake.receive(await reader.read(65536))
+            data = await reader.read(65536)
+            if not data:  # gone before it asked for anything
+                return
+            request = handshake.receive(data)
         if self._limit is not None and len(self.open) >= self._limit:
             writer.write(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n")
             await writer.drain()

@@ -59,6 +59,9 @@ def secrets_of(dial: DialOptions) -> list[str]:
     secrets = [dial.bearer or "", dial.key_password or ""]
     if dial.user is not None:
         secrets += [dial.user.partition(":")[2], base64.b64encode(dial.user.encode()).decode()]
+    for entry in dial.netrc:
+        pair = f"{entry.login}:{entry.password}"
+        secrets += [entry.password, base64.b64encode(pair.encode("utf-8", "replace")).decode()]
     for cookie in dial.cookies:
         secrets += [pair.partition("=")[2].strip() for pair in cookie.split(";")]
     for name, value in dial.headers:

@@ -33,6 +33,7 @@ def drive(
     exit_code: Callable[[list[T], bool], int],
     *,
     on_quit: Callable[[], None] | None = None,
+    max_time_s: float | None = None,
 ) -> int:
     """Run to the end, or until Ctrl-C or SIGTERM stop it; `on_quit` is called at SIGQUIT.
 
@@ -60,6 +61,6 @@ def drive(
 
     output.start()
     try:
-        return run_async(show_all, on_stop=stop, on_quit=on_quit)
+        return run_async(show_all, on_stop=stop, on_quit=on_quit, max_time_s=max_time_s)
     finally:
         output.stop()

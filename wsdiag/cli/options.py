@@ -24,6 +24,7 @@ from wsdiag.cli.params import (
     read_environment,
     read_headers,
     read_message,
+    read_netrc,
     usage_errors,
     values_of,
 )
@@ -65,6 +66,9 @@ class OutputOptions:
     show_secrets: Annotated[bool, _output("--show-secrets", help="Do not mask credentials.")] = (
         False
     )
+    max_time: Annotated[
+        float | None, _route("-m", "--max-time", help="For the whole command.", **DURATION)
+    ] = None
 
     def __post_init__(self) -> None:
         if self.save is not None and self.save.suffix.lower() not in (".svg", ".html", ".txt"):
@@ -97,6 +101,9 @@ class RequestOptions:
         str | None,
         _request("-u", "--user", metavar="USER[:PASSWORD]", help="Basic authentication."),
     ] = None
+    netrc: Annotated[
+        bool, _request("-n", "--netrc", help="User and password from ~/.netrc (or $NETRC).")
+    ] = False
     bearer_env: Annotated[
         str | None,
         _request(
@@ -213,6 +220,7 @@ class RequestOptions:
             "subprotocols": tuple(self.subprotocols),
             "hello": tuple(read_message(text, "--hello") for text in self.hello),
             "cookies": read_cookies(self.cookies),
+            "netrc": read_netrc() if self.netrc else (),
             "bearer": read_environment(self.bearer_env, "--bearer-env"),
             "key_password": read_environment(self.key_password_env, "--key-password-env"),
             "resolve": resolve,

@@ -13,6 +13,8 @@ from typing import Any, TypeVar, overload
 
 import typer
 
+from wsdiag.transport.dial.netrc import NetrcEntry
+from wsdiag.transport.dial.netrc import parse as parse_netrc
 from wsdiag.units import parse_duration, parse_size
 
 T = TypeVar("T")
@@ -131,6 +133,17 @@ def read_cookies(values: list[str]) -> tuple[str, ...]:
                 f"{value!r} is not NAME=VALUE; files of cookies are not read", param_hint="-b"
             )
     return tuple(values)
+
+
+def read_netrc() -> tuple[NetrcEntry, ...]:
+    """The entries of $NETRC or ~/.netrc; a usage error where it cannot be read."""
+    path = os.environ.get("NETRC") or os.path.expanduser("~/.netrc")
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return parse_netrc(file.read())
+    except OSError as error:
+        message = f"cannot read {path}: {error.strerror or error}"
+        raise typer.BadParameter(message, param_hint="'-n' / '--netrc'") from None
 
 
 def _header_file(name: str) -> list[str]:

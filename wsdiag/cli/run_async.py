@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # a command's help needs no event loop, which takes long to i
 
 Handler = Callable[[], None]
 
+_GRACE_S = 1.0
+
 
 def run_async(
     main: Callable[[], Coroutine[Any, Any, int]],
@@ -24,8 +26,12 @@ def run_async(
     on_stop: Handler | None = None,
     on_quit: Handler | None = None,
     hires: bool = True,
+    max_time_s: float | None = None,
 ) -> int:
     """Run `main` to its exit code. SIGINT and SIGTERM call `on_stop`, SIGQUIT calls `on_quit`.
+
+    After `max_time_s` it is as if SIGINT had come, and a second later the run is cancelled, but
+    the code is 1 where nothing was measured.
 
     Without `on_stop`, or at the second signal, the run is cancelled and the code is 130.
     A closed stdout ends the process with 0.
@@ -39,14 +45,30 @@ def run_async(
     async def supervised() -> int:
         task = asyncio.current_task()
         assert task is not None
-        _install(asyncio.get_running_loop(), task, on_stop, on_quit)
+        loop = asyncio.get_running_loop()
+        _install(loop, task, on_stop, on_quit)
+        if max_time_s is not None:
+            loop.call_later(max_time_s, expire, task)
         return await main()
+
+    expired = False
+
+    def expire(task: asyncio.Task[int]) -> None:
+        nonlocal expired
+        expired = True
+        if on_stop is not None:
+            on_stop()
+        asyncio.get_running_loop().call_later(0 if on_stop is None else _GRACE_S, task.cancel)
 
     _collect_garbage_again()
     try:
         with asyncio.Runner(loop_factory=partial(event_loop, hires=hires)) as runner:
-            return runner.run(supervised())
+            code = runner.run(supervised())
+            return ExitCode.NO_ANSWER if expired and code == ExitCode.INTERRUPTED else code
     except (KeyboardInterrupt, asyncio.CancelledError):
+        if expired:
+            print(f"not done within {max_time_s:g} s (--max-time)", file=sys.stderr)
+            return ExitCode.NO_ANSWER
         print("interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
     except BrokenPipeError:

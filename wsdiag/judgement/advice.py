@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from wsdiag.judgement.totals import PingTotals
 from wsdiag.units import counted, format_duration
@@ -13,6 +14,24 @@ DEFAULT_INTERVAL_S = 20.0
 HEADROOM = 3.0
 _STEP_S = 5.0
 
+# Whole reasons of Close frames whose meaning is known; a word in another sentence is no evidence.
+_KEEPALIVE_REASON = re.compile(
+    r"(keep-?alive )?(ping|pong|heart-?beat|keep-?alive)( response)? ?time(d )?-?out\.?"
+    r"|no (pong|heart-?beat)( was)?( received)?( in time)?\.?",
+    re.IGNORECASE,
+)
+_PING_LIMIT_REASON = re.compile(
+    r"(too[ _]many|excessive)[ _](ping|control)s?([ _]frames?)?\.?|ping (flood|rate)\b.{0,40}"
+    r"|pings? (are |is |were )?(sent )?too (often|frequent(ly)?|fast)\.?",
+    re.IGNORECASE,
+)
+_NO_PINGS_REASON = re.compile(
+    r"(ping|control)s?( frames?)? (are |is )?(not (supported|allowed|implemented|accepted)"
+    r"|unsupported|forbidden|disabled)\.?"
+    r"|(unsupported|unexpected|unknown|invalid)( opcode:?)? (ping|0x0?9|9)( frame)?\.?",
+    re.IGNORECASE,
+)
+
 
 def safe_timeout_s(slowest_ms: float) -> float:
     """A Pong timeout in s with threefold room over the slowest answer, in steps of 5 s."""
@@ -21,7 +40,7 @@ def safe_timeout_s(slowest_ms: float) -> float:
 
 def advice(totals: PingTotals) -> list[str]:
     """Sentences with a setting and its reason; empty when the usual defaults are fine."""
-    sentences = [_slow(totals), _overtaken(totals), _lost(totals), _keepalive_close(totals)]
+    sentences = [_slow(totals), _overtaken(totals), _lost(totals), _closed_over_pings(totals)]
     sentences.append(_no_echo(totals) if totals.no_echo else _no_pong(totals))
     return [sentence for sentence in sentences if sentence]
 
@@ -64,17 +83,26 @@ def _lost(totals: PingTotals) -> str:
     )
 
 
-def _keepalive_close(totals: PingTotals) -> str:
+def _closed_over_pings(totals: PingTotals) -> str:
+    """What to do about a Close whose reason says that it was about Pings, and nothing else."""
     drop = totals.last_drop
-    reason = drop.reason if drop is not None else None
-    if drop is None or reason is None:
+    reason = (drop.reason or "").strip() if drop is not None else ""
+    if drop is None or not reason:
         return ""
-    if not any(word in reason.lower() for word in ("keepalive", "ping", "pong", "heartbeat")):
-        return ""
-    return (
-        f"The server closed with {drop.code} {reason!r}: its own keepalive got no answer it "
-        "accepted within its ping_timeout. Raise it on the server, or answer its Pings sooner."
-    )
+    closed = f"The server closed with {drop.code} {drop.reason!r}:"
+    if _KEEPALIVE_REASON.fullmatch(reason):
+        return (
+            f"{closed} it says that its own keepalive got no answer in time. If its Pings were "
+            "answered (-v shows them), they or the answers came too late: raise its ping_timeout."
+        )
+    if _PING_LIMIT_REASON.fullmatch(reason):
+        return f"{closed} it limits Pings. Send them less often: -i 20s."
+    if _NO_PINGS_REASON.fullmatch(reason):
+        return (
+            f"{closed} it cannot be pinged, although RFC 6455, 5.5.2 requires every endpoint to "
+            "answer. --mode text measures with messages, if they are echoed."
+        )
+    return ""
 
 
 def _no_pong(totals: PingTotals) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import h11
 
+from wsdiag.protocol.content import body_text
 from wsdiag.protocol.errors import HandshakeError, LocalProtocolError
-from wsdiag.protocol.headers import format_extension, parse_extensions
+from wsdiag.protocol.headers import format_extension, get_all, parse_extensions
 from wsdiag.protocol.http import (
+    BLANK_LINE,
     MAX_HEAD_BYTES,
     MAX_HEADERS,
     HeaderLimiter,
@@ -20,9 +23,9 @@ from wsdiag.protocol.http import (
     Headers,
     Response,
     accept_key,
-    decode_headers,
     has_token,
     join_values,
+    parse_head,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +34,32 @@ if TYPE_CHECKING:
 # How much of a refusal's body is kept for the diagnosis.
 MAX_BODY_BYTES = 4096
 _EXCERPT_BYTES = 80
+
+# What servers say that got a request without our Upgrade: the header named as missing or wrong, in
+# the words of ws, websockets, gorilla, coder, aiohttp, Tornado, actix, axum, Ratchet and others.
+# The word alone proves nothing: clients that are too old are told to upgrade as well.
+_UPGRADE_MISSED = re.compile(
+    r"""\b(missing|invalid|no|incorrect|expected|requires?|without)\b[^.<\n]{0,40}
+        \bupgrade\W?\W?(hdr|header)
+    |header:?\W{0,2}(upgrade|connection)\b
+    |\bupgrade\W{0,2}(request\ )?header\b[^.<\n]{0,40}\b(missing|not|must|required|invalid)\b
+    |\bupgrade\W{1,3}(only\ )?to\W{1,3}websocket|connection\W{1,3}must\ be\W{1,3}upgrade
+    |\btoken\ not\ found\ in\W{1,3}(connection|upgrade)\b
+    |\bconnection\ header\b[^.<\n]{0,60}\bupgrade\b
+    |\b(websocket|connection)\ upgrade\ (is\ |was\ |must\ be\ )?(expected|required|requested)
+    |\b(expected|requires?|expects|not)\ (an?\ )?(upgrade:?\ )?web\ ?socket
+        (\ (upgrade|connection|request|handshake|protocol))?\s{0,3}[.!"]?\s{0,3}$
+    |\byou\ need\ a\ websocket\ client|\bupgrade\ failed\b""",
+    re.IGNORECASE | re.VERBOSE | re.MULTILINE,
+)
+_UPGRADE_REQUIRED = re.compile(r"\W*(426\W+)?(upgrade required)?\W*", re.IGNORECASE)
+_OLD_CLIENT = re.compile(
+    r"\b(client|app|application|sdk|api|plugin|minimum|min)[ _-]?version"
+    r"|\bout-?dated|\btoo old|\bversion[^.<\n]{0,40}\b(not|un|no longer )supported"
+    r"|\bplease (update|upgrade)",
+    re.IGNORECASE,
+)
+_MATCHED_CHARS = 2048
 
 
 def new_key() -> str:
@@ -87,6 +116,8 @@ class ClientHandshake:
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=2 * MAX_HEAD_BYTES)
         self._limiter = HeaderLimiter()
         self._received = b""
+        self._head = bytearray()
+        self._framed = True
 
     def request(self) -> bytes:
         """The request's bytes. Raises LocalProtocolError for a header that HTTP cannot carry."""
@@ -110,18 +141,28 @@ class ClientHandshake:
         if not self._received.startswith(b"HTTP/"[: len(self._received)]):
             message = f"the server does not speak HTTP, its answer begins {self._received!r}"
             raise HandshakeError("not-http", message, "RFC 9112, 4")
+        if self.response is not None:
+            self._body(data)
+            return None
         try:
             self._limiter.feed(data)
-            self._http.receive_data(data)
-            return self._advance()
         except HeadError as error:
             code = "headers-too-large" if error.too_large else "bad-response"
             raise HandshakeError(code, f"the answer: {error}", error.section) from None
-        except h11.RemoteProtocolError as error:
-            if self.response is not None:  # a broken body: the head is what counts
-                raise self._refused(self.response) from None
-            message = f"the answer is not well-formed HTTP: {str(error)[:_EXCERPT_BYTES]}"
-            raise HandshakeError("bad-response", message, "RFC 9112, 4") from None
+        searched = max(0, len(self._head) - 3)
+        self._head += data
+        while (end := BLANK_LINE.search(self._head, searched)) is not None:
+            head, rest = bytes(self._head[: end.end()]), bytes(self._head[end.end() :])
+            response = self._read_head(head)
+            if response.status == 101:
+                return self._judge(response, rest)
+            if response.status >= 200:
+                self.response = response
+                self._frame_body(response)
+                self._body(rest)
+                return None
+            self._head, searched = bytearray(rest), 0  # an interim answer (RFC 9110, 15.2)
+        return None
 
     def receive_eof(self) -> None:
         """The stream ended, or the caller gives up: raises what is known of the answer."""
@@ -132,31 +173,49 @@ class ClientHandshake:
             message = f"the server closed the connection inside its answer {self._received!r}"
         raise HandshakeError("closed-early", message)
 
-    def _advance(self) -> Accepted | None:
-        while True:
-            event = self._http.next_event()
-            if event is h11.NEED_DATA:
-                return None
-            if isinstance(event, h11.InformationalResponse | h11.Response):
-                response = self._read_head(event)
-                if response.status == 101:
-                    return self._judge(response)
-                self.response = response if response.status >= 200 else None
-            elif isinstance(event, h11.Data):
-                assert self.response is not None
-                body = (self.response.body + bytes(event.data))[:MAX_BODY_BYTES]
-                self.response = replace(self.response, body=body)
-                if len(body) == MAX_BODY_BYTES:
-                    raise self._refused(self.response)
-            elif self.response is not None:
-                raise self._refused(self.response)
-
-    def _read_head(self, event: h11.InformationalResponse | h11.Response) -> Response:
-        headers = decode_headers(event.headers.raw_items())
-        if len(headers) > MAX_HEADERS:
-            message = f"{len(headers)} headers in the answer, the limit is {MAX_HEADERS}"
+    def _read_head(self, head: bytes) -> Response:
+        response = parse_head(head)
+        if response is None:
+            line = head.partition(b"\n")[0].rstrip(b"\r")[:_EXCERPT_BYTES]
+            message = f"the answer is not well-formed HTTP, its status line is {line!r}"
+            raise HandshakeError("bad-response", message, "RFC 9112, 4")
+        count = len(response.headers) + len(response.malformed)
+        if count > MAX_HEADERS:
+            message = f"{count} headers in the answer, the limit is {MAX_HEADERS}"
             raise HandshakeError("headers-too-large", message, "RFC 9110, 5.4")
-        return Response(event.status_code, event.reason.decode("latin-1"), headers)
+        return response
+
+    def _frame_body(self, response: Response) -> None:
+        """Let h11 find where the body ends; where it cannot, what comes is the body."""
+        lines = [f"HTTP/{response.version} {response.status}"]
+        lines += [f"{name}: {value}" for name, value in response.headers]
+        try:
+            self._http.receive_data("\r\n".join([*lines, "", ""]).encode("latin-1"))
+            self._framed = isinstance(self._http.next_event(), h11.Response)
+        except h11.RemoteProtocolError:
+            self._framed = False
+
+    def _body(self, data: bytes) -> None:
+        """Take bytes of a refusal's body. Raises HandshakeError when that is enough."""
+        response = self.response
+        assert response is not None
+        chunks, done = ([], False) if self._framed else ([data], False)
+        try:
+            if self._framed and data:
+                self._http.receive_data(data)
+            while self._framed and not done:
+                event = self._http.next_event()
+                if event is h11.NEED_DATA:
+                    break
+                done = not isinstance(event, h11.Data)
+                if isinstance(event, h11.Data):
+                    chunks.append(bytes(event.data))
+        except h11.RemoteProtocolError:  # a broken body: the head is what counts
+            done = True
+        body = (response.body + b"".join(chunks))[:MAX_BODY_BYTES]
+        self.response = replace(response, body=body)
+        if done or len(body) == MAX_BODY_BYTES:
+            raise self._refused(self.response)
 
     def _refused(self, response: Response) -> HandshakeError:
         """An answer that is not 101: a refusal, or a server that never saw our Upgrade."""
@@ -165,23 +224,29 @@ class ClientHandshake:
         if versions is not None and "13" not in versions:
             message = f"the server speaks WebSocket version {versions}, not 13 ({status})"
             return HandshakeError("bad-version", message, "RFC 6455, 4.4", response=response)
-        if response.status == 426 or (
-            response.status == 400 and b"upgrade" in response.body.lower()
-        ):
+        if _upgrade_missed(response):
             message = f"the server did not see our Upgrade header: it answered {status}"
             return HandshakeError("upgrade-stripped", message, response=response)
         message = f"the server answered {status} instead of 101"
         return HandshakeError("http-status", message, response=response)
 
-    def _judge(self, response: Response) -> Accepted:
+    def _judge(self, response: Response, trailing: bytes) -> Accepted:
         """The six checks that RFC 6455, 4.1 asks of a 101."""
         self.response = response
+        self._check_single(response)
         self._check_upgrade(response)
         self._check_accept(response)
         extensions, deflate = self._check_extensions(response)
         subprotocol = self._check_subprotocol(response)
-        trailing = bytes(self._http.trailing_data[0])
         return Accepted(response, subprotocol, extensions, deflate, trailing)
+
+    def _check_single(self, response: Response) -> None:
+        """Headers that have one value must come once (RFC 6455, 4.2.2; 11.3)."""
+        for name in ("Upgrade", "Sec-WebSocket-Accept", "Sec-WebSocket-Protocol"):
+            values = get_all(response.headers, name)
+            if len(values) > 1:
+                message = f"the 101 has {len(values)} {name} headers: {', '.join(values)}"
+                raise self._bad("header-twice", message)
 
     def _check_upgrade(self, response: Response) -> None:
         upgrade = response.header("Upgrade")
@@ -222,15 +287,30 @@ class ClientHandshake:
 
     def _check_subprotocol(self, response: Response) -> str | None:
         chosen = response.header("Sec-WebSocket-Protocol")
-        if chosen is None:
+        if not chosen:  # an empty one is none, as browsers have it
             return None
         offered = (join_values(self.request_headers, "Sec-WebSocket-Protocol") or "").split(",")
-        if not chosen or chosen not in [name.strip() for name in offered]:
+        if chosen not in [name.strip() for name in offered]:
             raise self._bad("subprotocol-not-offered", f"subprotocol {chosen!r} was not offered")
         return chosen
 
     def _bad(self, code: str, message: str) -> HandshakeError:
         return HandshakeError(code, message, response=self.response)
+
+
+def _upgrade_missed(response: Response) -> bool:
+    """Whether the answer says that no request to upgrade to WebSocket reached the server."""
+    if response.status not in (400, 426):
+        return False
+    text = body_text(response.headers, response.body)[:_MATCHED_CHARS]
+    if _OLD_CLIENT.search(text):
+        return False
+    if _UPGRADE_MISSED.search(text):
+        return True
+    upgrade = response.header("Upgrade")
+    if response.status == 400 or upgrade is None:
+        return response.status == 426 and _UPGRADE_REQUIRED.fullmatch(text) is not None
+    return "websocket" in upgrade.lower()
 
 
 def _override(own: Headers, users: Sequence[tuple[str, str]]) -> Headers:

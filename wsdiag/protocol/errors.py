@@ -14,8 +14,12 @@ class ProtocolViolation(Exception):
     `section` names it ("RFC 6455, 5.2"), `code` is the close code that answers it.
     """
 
-    def __init__(self, message: str, section: str, code: int = 1002) -> None:
+    def __init__(
+        self, message: str, section: str, code: int = 1002, *, excerpt: bytes = b""
+    ) -> None:
+        """`excerpt`: what came instead of a frame, where that tells more."""
         super().__init__(message)
+        self.excerpt = excerpt
         self.message = message
         self.section = section
         self.code = code

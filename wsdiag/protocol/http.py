@@ -21,7 +21,7 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 # Bytes that no header may carry (RFC 9110, 5.5). They are refused before h11 sees them: its
 # pattern takes quadratic time over a long run of blanks before one.
 _FORBIDDEN = re.compile(rb"[\x00\x0b\x0c]|\r(?!\n)(?!\Z)")
-_BLANK_LINE = re.compile(rb"\n\r?\n")
+BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
 def accept_key(key: str) -> str:
@@ -81,10 +81,48 @@ class Response:
     reason: str
     headers: Headers
     body: bytes = b""
+    version: str = "1.1"
+    """Of HTTP, as its status line says."""
+    malformed: tuple[str, ...] = ()
+    """Lines of its head that are no header (RFC 9112, 5), and were passed over."""
 
     def header(self, name: str) -> str | None:
         """All values of a header joined with ", ", or None."""
         return join_values(self.headers, name)
+
+
+_FOLD = re.compile(rb"\r?\n[ \t]+")
+_STATUS_LINE = re.compile(rb"HTTP/(\d\.\d) +(\d{3})(?: +(.*))?")
+_HEADER_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*)", re.DOTALL)
+
+
+def parse_head(head: bytes) -> Response | None:
+    """A response's head, up to its blank line; None when its first line is no status line.
+
+    As browsers do, it passes over lines that are no headers, and takes a name with blanks before
+    its colon; both are kept in `malformed`. A folded line (RFC 9112, 5.2) goes with the one before.
+    """
+    first, *lines = _FOLD.sub(b" ", head.rstrip(b"\r\n")).split(b"\n")
+    status = _STATUS_LINE.fullmatch(first.rstrip(b"\r"))
+    if status is None:
+        return None
+    headers: Headers = []
+    malformed: list[str] = []
+    for line in (line.rstrip(b"\r") for line in lines):
+        name_part, colon, rest = line.partition(b":")
+        found = _HEADER_LINE.fullmatch(name_part.rstrip(b" \t") + colon + rest)
+        if found is not None:
+            headers.append((found[1].decode("latin-1"), found[2].decode("latin-1").rstrip(" \t")))
+        if found is None or name_part != found[1]:
+            malformed.append(line.decode("latin-1"))
+    version, code, reason = (part or b"" for part in status.groups())
+    return Response(
+        int(code),
+        reason.decode("latin-1"),
+        headers,
+        version=version.decode(),
+        malformed=tuple(malformed),
+    )
 
 
 class HeadError(Exception):
@@ -112,7 +150,7 @@ class HeaderLimiter:
         while not self._done and data:
             start = max(0, len(self._head) - 3)
             self._head += data
-            end = _BLANK_LINE.search(self._head, start)
+            end = BLANK_LINE.search(self._head, start)
             stop = len(self._head) if end is None else end.end()
             if self._earlier + stop > MAX_HEAD_BYTES:
                 message = f"headers exceed {MAX_HEAD_BYTES // 1024} KiB"

@@ -12,6 +12,7 @@ from wsdiag.protocol.frames import Frame
 from wsdiag.protocol.masking import apply_mask, mask_in_place
 
 _FRAMING = "RFC 6455, 5.2"
+HTTP_AGAIN = "HTTP came where a frame was due"
 _UNLIMITED = 1 << 63
 
 
@@ -167,7 +168,7 @@ class FrameParser:
                 if length < 126:
                     raise _non_minimal(length, 2)
             elif meaning is None or length > 125:
-                self._judge(first, data[start + 1], meaning)
+                self._judge(data, start, meaning)
                 length, at = self._long_length(data, start + 2, length)
                 body = at + key_size
             if body > end:
@@ -195,9 +196,12 @@ class FrameParser:
             start = stop
         self._tail = data[start:]
 
-    def _judge(self, first: int, second: int, meaning: FirstByte | None) -> None:
+    def _judge(self, data: bytes, start: int, meaning: FirstByte | None) -> None:
         """Raise the violation in a header's first two bytes, if there is one."""
+        first, second = data[start], data[start + 1]
         if meaning is None:
+            if data.startswith(b"HTTP/", start):
+                raise ProtocolViolation(HTTP_AGAIN, _FRAMING, excerpt=data[start : start + 256])
             raise _judge_first(first, in_message=self._in_message, rsv1=self._rsv1)
         if second & 0x80 != self._mask_bit:
             what = (

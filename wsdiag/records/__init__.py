@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from wsdiag.records.connect import CloseInfo as CloseInfo
     from wsdiag.records.connect import ConnectResult as ConnectResult
     from wsdiag.records.connect import HttpInfo as HttpInfo
+    from wsdiag.records.connect import Message as Message
     from wsdiag.records.connect import TcpFacts as TcpFacts
     from wsdiag.records.connect import TlsInfo as TlsInfo
     from wsdiag.records.idle import Candidate as Candidate
@@ -73,7 +74,7 @@ else:
         {
             "base": "SCHEMA_VERSION DialectInfo Drop DropHow Error ErrorKind HelloInfo Hop Phases "
             "optional utc_now",
-            "connect": "ChainLink CloseInfo ConnectResult HttpInfo TcpFacts TlsInfo",
+            "connect": "ChainLink CloseInfo ConnectResult HttpInfo Message TcpFacts TlsInfo",
             "ping": "Attribution Cause Clock Load PingClosed PingEvent PingLost PingReply "
             "PingStart PingSummary Threshold",
             "idle": "Candidate IdleEvent IdleTrial IdleVerdict KeepaliveOutcome Outcome Range "

@@ -38,6 +38,7 @@ class HttpInfo:
     text: Annotated[
         Sequence[str] | None, "The same as a person would read it: lines without markup"
     ] = optional()
+    version: Annotated[str, "The version of HTTP in the status line"] = "1.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,18 @@ class TlsInfo:
         "The chain as presented, the server's own certificate first; absent where Python does not "
         "reveal it",
     ] = optional()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message that came while the connection was open."""
+
+    at_ms: Annotated[float, "Time since the upgrade, in milliseconds"]
+    kind: Annotated[Literal["text", "binary"], "The message's opcode (RFC 6455, 5.6)"]
+    text: Annotated[
+        str, "Its beginning; of a binary one, bytes that are not UTF-8 appear as U+FFFD"
+    ]
+    bytes: Annotated[int, "Its whole length, in bytes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +123,11 @@ class ConnectResult:
     ] = ()
     tcp: Annotated[TcpFacts | None, "TCP's own figures (Linux); null if unknown"] = None
     hops: Annotated[Sequence[Hop], "Products on the path that named themselves"] = ()
+    messages: Annotated[
+        Sequence[Message] | None,
+        "The messages that came, in order: all of them with `--send` and `--listen`, otherwise "
+        "those before a connection that did not last",
+    ] = optional()
     close: Annotated[CloseInfo | None, "The closing handshake; null if there was none"] = None
     error: Annotated[Error | None, "The failure; null if there was none"] = None
     redirects: Annotated[Sequence[str] | None, "With `-L`: the URLs that redirected, in order"] = (

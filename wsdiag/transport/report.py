@@ -27,19 +27,30 @@ ErrorKind = Literal[
 
 @dataclass(slots=True)
 class DialReport:
-    """One dial so far; `phases_ms` has the phases that happened: dns, tcp, proxy, tls, upgrade."""
+    """One dial so far; `phases_ms` has the phases that happened: dns, tcp, proxy, tls, upgrade.
+
+    Of tcp, tls and upgrade it is the time on the wire, where the kernel tells it.
+    """
 
     url: str
     address: str | None = None
+    unanswered: tuple[tuple[str, float], ...] = ()
+    """Addresses (`ip:port`) that were tried first and were silent, and for how many ms."""
     proxy: str | None = None
     """The proxy's URL as given, password included: mask it before showing it."""
     proxy_why: str | None = None
     """Which option or environment variable named the proxy, or kept one from being used."""
     phases_ms: dict[str, float] = field(default_factory=dict)
+    given: frozenset[str] = frozenset()
+    """The options that were given, by their flags."""
     request_line: str = ""
     request_headers: tuple[tuple[str, str], ...] = ()
     status: int | None = None
     reason: str = ""
+    http_version: str = "1.1"
+    """Of the answer's status line."""
+    malformed: tuple[str, ...] = ()
+    """Lines of the answer's head that are no headers, and were passed over."""
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     tls: TlsFacts | None = None
@@ -50,6 +61,18 @@ class DialReport:
     credentials_dropped: bool = False
     """Whether a redirect led to another origin, where credentials were not sent on."""
     total_ms: float = 0.0
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a phase has found out so far, for whoever times it, and for when it is cut off."""
+
+    took_ns: int | None = None
+    """How long the phase took on the wire; None: only our own clock tells."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Facts for the failure, should the deadline strike."""
+    failure: DialError | None = None
+    """The failure that is certain already, while more about it is awaited."""
 
 
 class DialError(Exception):

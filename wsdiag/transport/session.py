@@ -92,6 +92,7 @@ class Session:
         "_on_end",
         "_on_event",
         "_wake",
+        "close_arrived",
         "connection",
         "ended",
         "opened",
@@ -116,6 +117,8 @@ class Session:
         self._events: deque[Received] = deque()
         self._wake: asyncio.Event = asyncio.Event()
         self.ended: StreamEnd | None = None
+        self.close_arrived: Arrival | None = None
+        """When the peer's Close frame, or its violation, came: TCP may end much later."""
         self.opened = opened or now()
         if trailing:
             self.data_received(trailing, self.opened)
@@ -169,6 +172,8 @@ class Session:
         events = self.connection.receive_data(data)
         self._answer(conclude=False)
         for event in events:
+            if isinstance(event, Close | Violation):
+                self.close_arrived = at
             self._deliver(Received(event, at))
         if events:
             self._wake.set()

@@ -62,6 +62,40 @@ def test_a_servers_own_keepalive_is_recognised_by_its_reason() -> None:
     assert advice(other) == []
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "Shopping cart expired",
+        "shipping timeout",
+        "no pong table left",
+        "mapping reloaded",
+        "Session timeout: ping the help desk",
+        "typing heartbeat stopped the game",
+    ],
+)
+def test_a_word_in_a_reason_is_no_cause(reason: str) -> None:
+    assert advice(usual(9, last_drop=Drop("close", 9.0, code=1001, reason=reason))) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("ping timeout", "its own keepalive"),
+        ("Heartbeat timeout.", "its own keepalive"),
+        ("No pong received", "its own keepalive"),
+        ("too many pings", "it limits Pings"),
+        ("too_many_pings", "it limits Pings"),
+        ("pings are sent too often", "it limits Pings"),
+        ("ping frames are not supported", "it cannot be pinged"),
+        ("unexpected opcode 9", "it cannot be pinged"),
+    ],
+)
+def test_reasons_about_pings_are_told_apart(reason: str, words: str) -> None:
+    (sentence,) = advice(usual(9, last_drop=Drop("close", 9.0, code=1008, reason=reason)))
+    assert words in sentence
+    assert repr(reason) in sentence
+
+
 def test_endpoints_that_do_not_answer_are_told_apart() -> None:
     mute = PingTotals(lost=5)
     assert "must" in advice(mute)[0]

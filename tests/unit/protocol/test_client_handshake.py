@@ -157,7 +157,6 @@ WRONG: list[tuple[str, dict[str, str | None], dict[str, object]]] = [
     ("bad-accept", {"Sec_WebSocket_Accept": ""}, {}),
     ("subprotocol-not-offered", {"Sec_WebSocket_Protocol": "c"}, {"subprotocols": ["a"]}),
     ("subprotocol-not-offered", {"Sec_WebSocket_Protocol": "c"}, {}),
-    ("subprotocol-not-offered", {"Sec_WebSocket_Protocol": ""}, {}),
     ("subprotocol-not-offered", {"Sec_WebSocket_Protocol": "a, b"}, {"subprotocols": ["a", "b"]}),
     ("extension-not-offered", {"Sec_WebSocket_Extensions": "permessage-deflate"}, {}),
     ("extension-not-offered", {"Sec_WebSocket_Extensions": "x-foo"}, DEFLATE),
@@ -189,7 +188,54 @@ def test_every_fault_of_a_101_has_its_code(
 
 def test_two_accept_headers_are_not_one() -> None:
     wire = answer(sec_websocket_accept=GOOD["Sec-WebSocket-Accept"])
-    assert refusal(client(), wire).code == "bad-accept"
+    error = refusal(client(), wire)
+    assert error.code == "header-twice"
+    assert "2 Sec-WebSocket-Accept headers" in error.message
+
+
+@pytest.mark.parametrize("name", ["Upgrade", "Sec_WebSocket_Protocol"])
+def test_what_has_one_value_must_not_come_twice(name: str) -> None:
+    value = {"Upgrade": "websocket", "Sec_WebSocket_Protocol": "a"}[name]
+    line = f"{name.replace('_', '-')}: {value}\r\n".encode()
+    wire = answer(**{name: value})[:-2] + line + b"\r\n"
+    assert refusal(client(subprotocols=["a"]), wire).code == "header-twice"
+
+
+def test_connection_may_come_twice_and_an_empty_subprotocol_is_none() -> None:
+    wire = answer(Connection="keep-alive")[:-2] + b"Connection: upgrade\r\n\r\n"
+    assert client().receive(wire) is not None
+    accepted = client(subprotocols=["a"]).receive(answer(Sec_WebSocket_Protocol=""))
+    assert accepted is not None
+    assert accepted.subprotocol is None
+
+
+@pytest.mark.parametrize(
+    "line", [b"no colon at all", b"Bad Name: x", b"X-Spaced : y", b": no name", b"\xff\xfe: x"]
+)
+def test_lines_that_are_no_headers_are_passed_over_and_kept(line: bytes) -> None:
+    accepted = client().receive(answer()[:-2] + line + b"\r\nX-After: yes\r\n\r\nframes")
+    assert accepted is not None
+    assert accepted.response.malformed == (line.decode("latin-1"),)
+    assert accepted.response.header("X-After") == "yes"
+    assert accepted.trailing == b"frames"
+    assert (accepted.response.header("X-Spaced") == "y") is (line == b"X-Spaced : y")
+
+
+def test_a_101_is_told_in_its_own_version_of_http() -> None:
+    accepted = client().receive(answer().replace(b"HTTP/1.1", b"HTTP/1.0", 1))
+    assert accepted is not None
+    assert accepted.response.version == "1.0"
+
+
+def test_what_frames_no_body_does_not_spoil_a_101_or_hide_a_status() -> None:
+    framing = b"Content-Length: many\r\nContent-Length: 2\r\nTransfer-Encoding: x\r\n\r\n"
+    assert client().receive(answer()[:-2] + framing) is not None
+    handshake = client()
+    handshake.receive(b"HTTP/1.1 502 Bad\r\n" + framing + b"why")
+    with pytest.raises(HandshakeError) as caught:
+        handshake.receive_eof()
+    assert caught.value.response is not None
+    assert (caught.value.response.status, caught.value.response.body) == (502, b"why")
 
 
 @pytest.mark.parametrize(
@@ -267,12 +313,12 @@ def test_giving_up_on_a_body_tells_the_status(body: bytes) -> None:
         (b"HTTP/1.1 9999 OK\r\n\r\n", "bad-response"),
         (b"HTTP/11 101 OK\r\n\r\n", "bad-response"),
         (b"HTTP/1.1\r\n\r\n", "bad-response"),
-        (b"HTTP/1.1 101 S\r\nno colon\r\n\r\n", "bad-response"),
-        (b"HTTP/1.1 101 S\r\n leading: fold\r\n\r\n", "bad-response"),
+        (b"HTTP/1.1 101 S\r\nno colon\r\n\r\n", "bad-upgrade"),
+        (b"HTTP/1.1 101 S\r\n leading: fold\r\n\r\n", "bad-upgrade"),
         (b"HTTP/1.1 101 S\r\nX: a\x00b\r\n\r\n", "bad-response"),
         (b"HTTP/1.1 101 S\r\nX: a\rb\r\n\r\n", "bad-response"),
-        (b"HTTP/1.1 404 S\r\nContent-Length: Infinity\r\n\r\n", "bad-response"),
-        (b"HTTP/1.1 404 S\r\nContent-Length: -1\r\n\r\n", "bad-response"),
+        (b"HTTP/1.1 404 S\r\nContent-Length: Infinity\r\n\r\n", "http-status"),
+        (b"HTTP/1.1 404 S\r\nContent-Length: -1\r\n\r\n", "http-status"),
     ],
 )
 def test_answers_that_are_not_one(wire: bytes, code: str) -> None:

@@ -70,7 +70,7 @@ def check(
     refuse_unwritable(output.save, "--save")
     with tracing(output, terminal, urls=len(endpoints)) as tracer:
         printer = Printer(terminal, run.format, run.junit)
-        return check_and_show(endpoints, run.jobs, terminal, printer, tracer)
+        return check_and_show(endpoints, run.jobs, terminal, printer, tracer, output.max_time)
 
 
 def _print_rules() -> None:
@@ -161,6 +161,7 @@ def check_and_show(
     terminal: Terminal,
     printer: Printer,
     tracer: Tracer | None = None,
+    max_time_s: float | None = None,
 ) -> int:
     """Judge all endpoints, print, and return the exit code."""
     from wsdiag.probes.check.runner import CheckRun
@@ -183,4 +184,4 @@ def check_and_show(
         return code if written else code or ExitCode.NO_ANSWER
 
     run = CheckRun(endpoints, jobs=jobs, on_progress=on_progress, tracer=tracer)
-    return run_async(judge, on_stop=run.stop)
+    return run_async(judge, on_stop=run.stop, max_time_s=max_time_s)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +12,7 @@ from wsdiag.cli.command_setup import open_terminal, refuse_bad_urls, tracing
 from wsdiag.cli.declare import command
 from wsdiag.cli.exit import ExitCode
 from wsdiag.cli.options import FORMAT, Format, OutputOptions, RequestOptions
+from wsdiag.cli.params import DURATION
 from wsdiag.cli.run_async import run_async
 
 if TYPE_CHECKING:
@@ -17,12 +20,28 @@ if TYPE_CHECKING:
     from wsdiag.transport.dial.options import DialOptions
     from wsdiag.transport.trace import Tracer
 
+_messages = partial(typer.Option, rich_help_panel="Messages")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageFlags:
+    """What to say once connected, and how long to listen."""
+
+    send: Annotated[
+        list[str],
+        _messages("--send", metavar="TEXT", help="Send a text and show the answer (repeatable)."),
+    ] = field(default_factory=list)
+    listen: Annotated[
+        float | None, _messages("--listen", help="Show what comes for this long.", **DURATION)
+    ] = None
+
 
 @command()
 def connect(
     url: Annotated[str, typer.Argument(metavar="URL", help="ws://, wss://, or a bare host.")],
     request: RequestOptions,
     output: OutputOptions,
+    messages: MessageFlags,
     format: Annotated[Format, FORMAT] = "text",
 ) -> int:
     """Connects once, from name to clean close, and shows a waterfall of the phases, what was
@@ -31,12 +50,17 @@ def connect(
 
     wsdiag connect wss://example.org/ws
     wsdiag connect -v -x http://proxy:3128 wss://example.org/ws
+    wsdiag connect --send '{"op":"ping"}' --listen 10s wss://example.org/ws
     """
     dial = request.dial(compression=True)
     terminal = open_terminal(output, dial, urls=[url])
     refuse_bad_urls([url], terminal, json=format == "json")
     with tracing(output, terminal) as tracer:
-        return run_async(lambda: connect_and_show(url, dial, terminal, format, tracer))
+        return run_async(
+            lambda: connect_and_show(
+                url, dial, terminal, format, tracer, messages=messages, max_time_s=output.max_time
+            )
+        )
 
 
 async def connect_and_show(
@@ -45,12 +69,32 @@ async def connect_and_show(
     terminal: Terminal,
     format: Format = "text",
     tracer: Tracer | None = None,
+    *,
+    messages: MessageFlags | None = None,
+    max_time_s: float | None = None,
 ) -> int:
     """Connect once, print the result, and return the exit code."""
     from wsdiag.probes.connect.run import connect
     from wsdiag.render.connect.view import print_connect, save_connect
+    from wsdiag.render.connect.waiting import WaitingLine
 
-    result = await connect(url, dial, tracer=tracer)
+    messages = messages or MessageFlags()
+    line = None
+    if terminal.stderr.isatty() and not (terminal.quiet or terminal.verbose):
+        line = WaitingLine(terminal)
+    try:
+        result = await connect(
+            url,
+            dial,
+            tracer=tracer,
+            send=messages.send,
+            listen_s=messages.listen,
+            max_time_s=max_time_s,
+            on_wait=line,
+        )
+    finally:
+        if line is not None:
+            line.end()
     if format == "json":
         terminal.json(result)
         save_connect(terminal, result)

@@ -138,7 +138,8 @@ def idle_probe(
     each = 1 + len(plan_round(options).trials)  # one more watches over them
     ensure_fd_limit(len(urls) * each, terminal, json=format == "json")
     with tracing(output, terminal, urls=len(urls)) as tracer:
-        return probe_and_show(urls, options, dial, idle_output(terminal, urls, format), tracer)
+        shown = idle_output(terminal, urls, format)
+        return probe_and_show(urls, options, dial, shown, tracer, output.max_time)
 
 
 def probe_and_show(
@@ -147,6 +148,7 @@ def probe_and_show(
     dial: DialOptions,
     output: EventOutput,
     tracer: Tracer | None = None,
+    max_time_s: float | None = None,
 ) -> int:
     """Run the probe to its exit code."""
     from wsdiag.probes.idle.outcome import idle_exit_code
@@ -156,4 +158,6 @@ def probe_and_show(
     def exit_code(verdicts: Sequence[IdleVerdict], interrupted: bool) -> int:
         return idle_exit_code(verdicts, interrupted=interrupted)
 
-    return drive(IdleRun(urls, options, dial, tracer), output, IdleVerdict, exit_code)
+    return drive(
+        IdleRun(urls, options, dial, tracer), output, IdleVerdict, exit_code, max_time_s=max_time_s
+    )

@@ -152,7 +152,7 @@ def ping(
     ensure_fd_limit(len(urls), terminal, json=format == "json")
     with tracing(output, terminal, urls=len(urls)) as tracer:
         shown = ping_output(terminal, urls, format, view_options)
-        return ping_and_show(urls, options, dial, terminal, shown, tracer)
+        return ping_and_show(urls, options, dial, terminal, shown, tracer, output.max_time)
 
 
 def ping_and_show(
@@ -162,6 +162,7 @@ def ping_and_show(
     terminal: Terminal,
     output: EventOutput,
     tracer: Tracer | None = None,
+    max_time_s: float | None = None,
 ) -> int:
     """Run the probe to its exit code; SIGQUIT shows the statistics so far."""
     from wsdiag.probes.ping.outcome import ping_exit_code, shortfalls
@@ -189,4 +190,6 @@ def ping_and_show(
 
     if (load := options.load_plan()) is not None:
         terminal.log(load.announcement())
-    return drive(run, output, PingSummary, exit_code, on_quit=statistics_so_far)
+    return drive(
+        run, output, PingSummary, exit_code, on_quit=statistics_so_far, max_time_s=max_time_s
+    )

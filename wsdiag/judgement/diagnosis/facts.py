@@ -1,7 +1,8 @@
 """Everything that the hints may ask about a failed dial, as strings by name; unknown: missing.
 
 The names are listed at the top of hints.toml. Nothing is judged here, with one exception: where a
-chain of certificates breaks, as no pattern in a table could say that.
+chain of certificates breaks, as no pattern in a table could say that. What a peer sent is bounded
+before any pattern sees it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from urllib.parse import urljoin, urlsplit
 
 from wsdiag.judgement.diagnosis.page_text import excerpt
 from wsdiag.judgement.products.intermediaries import hops_from_headers
+from wsdiag.protocol.content import body_text
+from wsdiag.protocol.headers import get_all
 from wsdiag.transport.dial.target import Target, UrlError
 from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.tls import chain
@@ -21,14 +24,28 @@ from wsdiag.transport.tls.values import TlsFacts
 _MATCHED_CHARS = 4096
 _TRUSTED_NAMES = 3
 
+# Requests up to this size pass everywhere: the smallest limits are 4 KiB (Ratchet, Heroku's query).
+_LARGE_HEAD_BYTES = 4000
+_LARGE_PART_BYTES = 400
+# Headers in which servers and proxies say why they refuse.
+_TELLING_HEADER = re.compile(
+    r"x-(.*-)?(error|reason|denied|blocked)(-.*)?|x-amzn-errortype|grpc-message"
+)
+_RATE_HEADER = re.compile(r"(x-)?rate-?limit(-.*)?")
+_TELLING_SHOWN = 3
+_HEADER_CHARS = 120
+_QUOTED = re.compile(r'"[^"]*"')
+
 
 def facts_of(url: str, error: DialError) -> dict[str, str]:
     """The facts of a failure; those that the transport found itself override what is made here."""
     url = error.report.url or url  # with -L, the one that was reached
     facts = {"url": url, "message": error.message, "phase": error.phase, "with_body": ""}
     facts |= _url_facts(url) | _http_facts(error.report) | _tls_facts(error)
+    facts["origin-same"] = "yes" if facts.get("origin-sent") == facts.get("origin", "?") else ""
     facts["address"] = error.report.address or ""
     facts["proxy"] = error.report.proxy or ""
+    facts["given"] = " ".join(sorted(error.report.given))
     if error.code.startswith("dns-"):
         facts["looked-up"] = _whose_name(facts, error)
     for name, value in error.facts.items():
@@ -37,7 +54,7 @@ def facts_of(url: str, error: DialError) -> dict[str, str]:
         if isinstance(value, bytes):
             facts[name] = value[:16].hex(" ")
         else:
-            facts[name] = f"{value:g}" if isinstance(value, float) else str(value)
+            facts[name] = f"{value:g}" if isinstance(value, float) else str(value)[:_MATCHED_CHARS]
     if facts.get("location"):
         facts |= _redirect_facts(url, facts)
     return facts
@@ -72,24 +89,62 @@ def _url_facts(url: str) -> dict[str, str]:
 
 def _http_facts(report: DialReport) -> dict[str, str]:
     if report.status is None:
-        return {}
-    body = report.body[:_MATCHED_CHARS].decode("utf-8", "replace")
+        return _request_facts(report)
+    headers = [(name.lower(), value[:_MATCHED_CHARS]) for name, value in report.headers]
+    body = body_text(list(report.headers), report.body)[:_MATCHED_CHARS]
     facts = {"header-www-authenticate": "it does not say which", "header-retry-after": "not given"}
-    facts |= {f"header-{name.lower()}": value for name, value in report.headers}
+    facts |= {f"header-{name}": value for name, value in headers}
+    retry_after = facts["header-retry-after"]
+    telling = [
+        f"{name}: {value[:_HEADER_CHARS]}"
+        for name, value in report.headers
+        if _TELLING_HEADER.fullmatch(name.lower()) and value
+    ]
     facts |= {
         "status": f"{report.status} {report.reason}".strip(),
         "server": facts.get("header-server", "no Server header"),
         "products": ", ".join(hop.product for hop in hops_from_headers(report.headers)),
         "location": facts.get("header-location", ""),
+        "retry-after": "" if retry_after == "not given" else retry_after,
+        "rate-limit": ", ".join(f"{n}: {v[:20]}" for n, v in headers if _RATE_HEADER.fullmatch(n)),
+        "auth-schemes": ", ".join(_auth_schemes(get_all(headers, "www-authenticate"))),
         "page": body,
         "says": excerpt(body),
     }
     facts["with_body"] = f": {facts['says']}" if facts["says"] else ", with an empty body"
+    facts["with_body"] += "".join(f"; {line}" for line in telling[:_TELLING_SHOWN])
+    return facts | _request_facts(report)
+
+
+def _auth_schemes(values: Sequence[str]) -> list[str]:
+    """The schemes of WWW-Authenticate (RFC 9110, 11.6.1): names that no `=` follows."""
+    parts = [part.split() for value in values for part in _QUOTED.sub('""', value).split(",")]
+    return list(dict.fromkeys(part[0] for part in parts if part and "=" not in part[0]))
+
+
+def _request_facts(report: DialReport) -> dict[str, str]:
+    """What was sent: credentials by their scheme only, and what makes the request large."""
     sent = {name.lower(): value for name, value in report.request_headers}
-    facts["origin-sent"] = sent.get("origin", "")
-    facts["origin-shown"] = sent.get("origin") or "none"
-    facts["authorization-sent"] = "yes" if "authorization" in sent else ""
-    return facts
+    target = report.request_line.partition(" ")[2].rpartition(" ")[0]
+    sizes = [(len(target), "the URL's path and query")]
+    sizes += [(len(name) + len(value) + 4, name) for name, value in report.request_headers]
+    sizes.sort(reverse=True)
+    total = len("GET  HTTP/1.1\r\n\r\n") + sum(size for size, _ in sizes)
+    parts = [f"{name} {size}" for size, name in sizes[:3] if size >= _LARGE_PART_BYTES]
+    upgrades = (
+        "websocket" in sent.get("upgrade", "").lower()
+        and "upgrade" in sent.get("connection", "").lower()
+    )
+    scheme, _, secret = sent.get("authorization", "").partition(" ")
+    return {
+        "origin-sent": sent.get("origin", ""),
+        "origin-shown": sent.get("origin") or "none",
+        "authorization-sent": "yes" if "authorization" in sent else "",
+        "authorization-scheme": scheme if secret else "",
+        "upgrade-sent": "yes" if upgrades or not sent else "no",
+        "head-size": f"{total} bytes" + (f": {', '.join(parts)}" if parts else ""),
+        "head-large": "yes" if total > _LARGE_HEAD_BYTES else "",
+    }
 
 
 def _redirect_facts(url: str, facts: dict[str, str]) -> dict[str, str]:

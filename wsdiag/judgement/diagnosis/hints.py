@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -30,6 +30,7 @@ class Hint:
     seen: str
     usually: str
     change: str
+    offers: Mapping[str, str]
     example: Mapping[str, str]
 
     def fits(self, code: str, facts: Mapping[str, str]) -> bool:
@@ -56,21 +57,25 @@ def _hint(row: Mapping[str, Any]) -> Hint:
         seen=row["seen"],
         usually=row.get("usually", ""),
         change=row.get("change", ""),
+        offers=row.get("offers", {}),
         example=row["example"],
     )
 
 
 def diagnose(url: str, error: DialError) -> Error:
     """The record of a failed dial; every DialError has one, known or not."""
-    message, hint = explain(error.code, facts_of(url, error))
+    message, hint = explain(error.code, facts_of(url, error), error.report.given)
     return Error(url, error.phase, error.kind, message, hint)
 
 
-def explain(code: str, facts: Mapping[str, str]) -> tuple[str, str | None]:
-    """(message, hint) for a failure's stable id and its facts."""
+def explain(
+    code: str, facts: Mapping[str, str], given: Collection[str] = ()
+) -> tuple[str, str | None]:
+    """(message, hint) for a failure's stable id and its facts; no option of `given` is proposed."""
     for hint in hints():
         if hint.fits(code, facts):
-            advice = " ".join(part for part in (hint.usually, hint.change) if part)
+            offers = [text for flag, text in hint.offers.items() if flag not in given]
+            advice = " ".join(part for part in (hint.usually, hint.change, *offers) if part)
             return fill(hint.seen, facts), fill(advice, facts) or None
     return facts.get("message", code), None
 

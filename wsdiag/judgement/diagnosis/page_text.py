@@ -1,20 +1,35 @@
-"""What a web page says, as a person would read it: for refusals, which come as HTML."""
+"""What a refusal's body says, as a person would read it: HTML without markup, JSON in one line."""
 
 from __future__ import annotations
 
 import html
+import json
 import re
 
 EXCERPT_LINES = 3
 EXCERPT_CHARS = 200
 
 _INVISIBLE = re.compile(r"(?is)<(script|style|head)\b.*?(</\1\s*>|$)|<!--.*?(-->|$)")
-_TITLE = re.compile(r"(?is)<title[^>]*>(.*?)</title")
-_TAG = re.compile(r"(?s)<[^>]*>")
+_TITLE = re.compile(r"(?is)<title[^<>]*>([^<]*)")
+_TAG = re.compile(r"<[^<>]*>")
+# Members that say why, in the order in which they are told (RFC 9457 and usual names).
+_TELLING = (
+    "error",
+    "errors",
+    "title",
+    "detail",
+    "message",
+    "msg",
+    "reason",
+    "error_description",
+    "code",
+)
 
 
 def readable(body: str, limit: int) -> list[str]:
-    """The first lines of a body: its title first, tags stripped, none twice."""
+    """The first lines of a body: its title first, tags stripped, none twice; JSON compact."""
+    if (document := _json_line(body)) is not None:
+        return [document]
     title = _TITLE.search(body)
     text = _TAG.sub(" ", _INVISIBLE.sub(" ", body))
     lines = [" ".join(html.unescape(line).split()) for line in text.splitlines()]
@@ -27,3 +42,17 @@ def excerpt(body: str) -> str:
     """The first lines of a body in one, bounded."""
     text = " / ".join(readable(body, EXCERPT_LINES))
     return text if len(text) <= EXCERPT_CHARS else text[: EXCERPT_CHARS - 1] + "…"
+
+
+def _json_line(body: str) -> str | None:
+    """An object or an array in one line, what says why first; None for anything else."""
+    if body.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(document, dict):
+        order = [name for name in _TELLING if name in document]
+        document = {name: document[name] for name in [*order, *document]}
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

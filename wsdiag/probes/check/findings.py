@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from wsdiag.probes.common.await_pong import PeerClosedError
@@ -24,6 +24,8 @@ class Finding:
     `name`: what to add to the rule's id where it is judged more than once (one header each).
     `unmeasured`: a skip that was not wanted: the rule applies, but could not be judged.
     `code`: what programs recognise it by, where they have to.
+    `breaks_rule`: whether a failure is one of the rule's section, and not of a limit or of the
+    connection.
     """
 
     status: Status
@@ -34,6 +36,7 @@ class Finding:
     unmeasured: bool = False
     hint: str | None = None
     code: Literal["no-connection"] | None = None
+    breaks_rule: bool = True
 
 
 def passed(detail: str, measured: str | float | None = None, limit: float | None = None) -> Finding:
@@ -70,7 +73,7 @@ def within(measured_ms: float, limit_s: float | None, detail: str) -> Finding:
     figure, limit = round(measured_ms, 3), round(limit_s * 1e3, 3)
     if measured_ms <= limit_s * 1e3:
         return passed(detail, figure, limit)
-    return failed(f"{detail}; the limit is {limit:g} ms", figure, limit)
+    return replace(failed(f"{detail}; the limit is {limit:g} ms", figure, limit), breaks_rule=False)
 
 
 def describe_end(end: StreamEnd) -> str:

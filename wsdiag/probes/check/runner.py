@@ -86,6 +86,7 @@ class EndpointRun:
         self._target = CheckTarget(endpoint, tracer)
         self._found: dict[str, tuple[Sequence[Finding], float]] = {}
         self._error: Error | None = None
+        self._ended_in: str | None = None
 
     async def run(self) -> None:
         """Open the first connection, then judge every rule."""
@@ -117,6 +118,7 @@ class EndpointRun:
                 group.create_task(self._judge(rule))
             for rule in scheduled("shared"):
                 await self._judge(rule)
+                self._note_end(rule)
             for rule in scheduled("last"):
                 group.create_task(self._judge(rule))
             self._report_waiting(scheduled("background"))
@@ -126,6 +128,8 @@ class EndpointRun:
         error = self._target.error
         if rule.needs == "session" and error is not None:
             findings: Sequence[Finding] = [self._not_open(error)]
+        elif rule.schedule == "shared" and rule.needs == "session" and self._ended_in is not None:
+            findings = [self._ended_before(self._ended_in)]
         else:
             findings = await self._bounded(rule)
         self._found[rule.id] = (findings, (monotonic_ns() - began) / 1e6)
@@ -150,6 +154,28 @@ class EndpointRun:
         turns = 3 * len(self.rules) * options.timeout_s if rule.schedule == "last" else 0.0
         dials = 2 * (dial.connect_timeout + dial.hello_wait)
         return rule.lasts_s(options) + dials + answers + turns + 10.0
+
+    # -- a first connection that ended -----------------------------------------------------------
+
+    def _note_end(self, rule: Rule) -> None:
+        """Remember which rule has told that the server ended the shared connection: once is enough.
+
+        A server that broke a rule of the protocol is another matter, which each rule may tell.
+        """
+        findings, _ = self._found[rule.id]
+        if rule.needs != "session" or self._target.error is not None:
+            return
+        session = self._target.session
+        theirs = session.ended is not None and session.ended.how != "local"
+        ended = theirs or session.connection.close_received is not None
+        if ended and session.connection.violation is None and self._ended_in is None:
+            told = any(finding.status == "fail" for finding in findings)
+            self._ended_in = rule.id if told else None
+
+    def _ended_before(self, told_by: str) -> Finding:
+        closed = self._target.session.connection.close_received is not None
+        make = unmeasured if closed else skipped
+        return make(f"the connection had ended before: see {told_by}")
 
     # -- a first dial that failed --------------------------------------------------------------
 
@@ -182,7 +208,7 @@ class EndpointRun:
             measured=finding.measured,
             limit=finding.limit,
             detail=finding.detail,
-            rule=rule.section,
+            rule=rule.section if finding.breaks_rule else None,
             took_ms=took_ms,
             why=finding.hint or rule.why,
             endpoint=self.endpoint.name,

@@ -35,8 +35,12 @@ def drop_of_end(end: StreamEnd, at_s: float, *, truncated: bool = False) -> Drop
 
 
 def drop_of(session: Session, end: StreamEnd) -> Drop:
-    """The drop that `end` was: a Close frame or a violation explains the end that followed it."""
-    at_s = (end.at.mono_ns - session.opened.mono_ns) / 1e9
+    """The drop that `end` was: a Close frame or a violation explains the end that followed it.
+
+    It was then that the connection was over, whenever TCP ended.
+    """
+    at = session.close_arrived or end.at
+    at_s = (at.mono_ns - session.opened.mono_ns) / 1e9
     connection = session.connection
     if connection.truncated:
         return drop_of_end(end, at_s, truncated=True)

@@ -299,12 +299,13 @@ async def open_session(
     tracer: Tracer | None = None,
     timestamps: bool = True,
     part: Part = "client",
+    on_phase: Callable[[str], None] | None = None,
 ) -> Participant:
     """Dial, and say the hello. Raises DialError; HelloError where the hello was refused."""
     named = dialect_named(options.dialect)
     if named is not None and not options.subprotocols:
         options = replace(options, subprotocols=tuple(named.subprotocols[:1]))
-    session = await dial(url, options, tracer=tracer, timestamps=timestamps)
+    session = await dial(url, options, tracer=tracer, timestamps=timestamps, on_phase=on_phase)
     participant = Participant(session, options, part)
     try:
         await participant.greet()

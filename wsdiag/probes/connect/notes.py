@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.errors import ProtocolViolation
-from wsdiag.records import Drop, Error
+from wsdiag.records import Drop, Error, Message
 from wsdiag.records.drops import short_drop
 from wsdiag.transport.report import DialReport
 from wsdiag.transport.session import CloseOutcome
@@ -15,12 +15,13 @@ from wsdiag.transport.tls import chain
 from wsdiag.transport.tls.values import ChainLink, TlsFacts
 
 CERTIFICATE_WARNING_DAYS = 14
+_SHOWN_CHARS, _WORDS_CHARS = 60, 200
 _OLD_TLS = ("TLSv1", "TLSv1.1", "SSLv3")
 
 
 def dial_notes(report: DialReport, *, certificate_refused: bool) -> list[str]:
     """About the way to the endpoint: redirects, the proxy, the certificate."""
-    notes = []
+    notes = _address_notes(report) + _answer_notes(report)
     if report.redirects:
         notes.append("Redirected: " + " -> ".join((*report.redirects, report.url)))
     if report.credentials_dropped:
@@ -42,6 +43,43 @@ def dial_notes(report: DialReport, *, certificate_refused: bool) -> list[str]:
         notes.append(
             "This Python does not tell which chain the server sent (CPython does, since 3.10); "
             "openssl s_client -showcerts does."
+        )
+    return notes
+
+
+def _address_notes(report: DialReport) -> list[str]:
+    return [
+        f"{address} did not answer for {waited_ms:.0f} ms; connected to {report.address}. Clients "
+        "that try one address after the other hang there: mend that route, or its record in DNS."
+        for address, waited_ms in report.unanswered
+    ]
+
+
+def _answer_notes(report: DialReport) -> list[str]:
+    """About a 101 that this client took, and others do not."""
+    notes: list[str] = []
+    if report.status != 101:
+        return notes
+    if report.http_version != "1.1":
+        notes.append(
+            f"The 101 came as HTTP/{report.http_version}: an upgrade is one of HTTP/1.1 (RFC 6455, "
+            "4.1), and strict libraries refuse this answer. Have the server, or the proxy that "
+            "writes its status line, answer in HTTP/1.1."
+        )
+    if report.malformed:
+        count = len(report.malformed)
+        shown = ", ".join(repr(line[:_SHOWN_CHARS]) for line in report.malformed[:3])
+        notes.append(
+            f"{count} line{'s' if count > 1 else ''} of the answer's head "
+            f"{'are no headers' if count > 1 else 'is no header'} (RFC 9112, 5): {shown}. Browsers "
+            "pass over them; strict parsers (Node.js) refuse the answer."
+        )
+    offered = [v for n, v in report.request_headers if n.lower() == "sec-websocket-protocol" and v]
+    if offered and report.subprotocol is None:
+        notes.append(
+            f"Offered {', '.join(offered)}, and the server chose no subprotocol: browsers end such "
+            "a connection (Sec-WebSocket-Protocol is missing in the 101). Have the server name one "
+            "of those offered, or offer none."
         )
     return notes
 
@@ -91,7 +129,7 @@ def pong_note(timeout_s: float, *, others: bool) -> str:
 
 def close_notes(outcome: CloseOutcome, timeout_s: float) -> list[str]:
     """About a closing handshake that was not completed."""
-    if not outcome.clean:
+    if not outcome.clean and outcome.code is None:
         return [f"The server did not answer our Close within {timeout_s:g} s (RFC 6455, 5.5.1)."]
     if outcome.tcp_ended_by != "server":
         return [
@@ -101,8 +139,28 @@ def close_notes(outcome: CloseOutcome, timeout_s: float) -> list[str]:
     return []
 
 
+def last_words(messages: Sequence[Message]) -> str:
+    """The peer's last message before the end, which often says why; "" without one."""
+    if not messages:
+        return ""
+    said = messages[-1].text
+    more = "…" if len(said) > _WORDS_CHARS else ""
+    return f"; the last message was {said[:_WORDS_CHARS]!r}{more}"
+
+
 def violation_error(url: str, violation: ProtocolViolation) -> Error:
     """The server broke the protocol, and the connection had to be ended."""
+    if violation.excerpt:
+        line = violation.excerpt.partition(b"\r\n")[0].decode("latin-1")
+        return Error(
+            url,
+            "ping",
+            "protocol",
+            f"what followed the 101 is HTTP again, not a frame: {line}",
+            "Two handlers answered the upgrade on one connection (two WebSocket servers on one "
+            "HTTP server, Socket.IO beside another), or a proxy sent the request twice. Let each "
+            "handler take its own path only (ws: noServer and handleUpgrade).",
+        )
     return Error(
         url,
         "ping",
@@ -113,29 +171,37 @@ def violation_error(url: str, violation: ProtocolViolation) -> Error:
     )
 
 
-def ended_error(url: str, drop: Drop) -> Error:
-    """The server left right after the upgrade, before the first Pong."""
-    after = f"{drop.at_s * 1e3:.0f} ms after the upgrade"
+def ended_error(url: str, drop: Drop, messages: Sequence[Message] = ()) -> Error:
+    """The server left right after the upgrade, before the first Pong; `messages` came before."""
+    after = f"{drop.at_s * 1e3:.0f} ms after the upgrade{last_words(messages)}"
     if drop.how == "close":
-        name = f" ({close_code_name(drop.code)})" if drop.code is not None else ""
+        how = "without a code (1005)"
+        if drop.code is not None:
+            how = f"with {drop.code} ({close_code_name(drop.code)})"
         reason = f", reason {drop.reason!r}" if drop.reason else ""
         return Error(
             url,
             "ping",
             "closed",
-            f"the server closed with {drop.code}{name}{reason}, {after}{_colon(drop.detail)}",
+            f"the server closed {how}{reason}, {after}"
+            + (f": {drop.detail}" if drop.detail else ""),
             "It accepted the upgrade and then refused: authentication, a missing parameter or "
             "subprotocol, or a limit, checked only once connected. Its reason or log says which.",
+        )
+    # what the socket says of a FIN is what has been said already
+    detail = f": {drop.detail}" if drop.detail and drop.how not in ("fin", "tls-eof") else ""
+    hint = (
+        "The server crashed after the upgrade, or a proxy lost its backend: their logs say which."
+    )
+    if messages:
+        hint = (
+            "Its last message may say why. Otherwise it crashed, or a proxy lost its backend: "
+            "their logs say which."
         )
     return Error(
         url,
         "ping",
         "closed",
-        f"the connection ended without a Close frame ({short_drop(drop)}), {after}"
-        f"{_colon(drop.detail)}",
-        "The server crashed after the upgrade, or a proxy lost its backend: their logs say which.",
+        f"the connection ended without a Close frame ({short_drop(drop)}), {after}{detail}",
+        hint,
     )
-
-
-def _colon(detail: str | None) -> str:
-    return f": {detail}" if detail else ""

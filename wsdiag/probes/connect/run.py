@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.judgement.diagnosis.page_text import readable
 from wsdiag.judgement.products.intermediaries import hops_from_headers
-from wsdiag.probes.common.await_pong import (
-    PeerClosedError,
-    PeerViolationError,
-    await_end,
-    await_pong,
-)
 from wsdiag.probes.common.drops import drop_of
 from wsdiag.probes.common.participant import HelloError, Participant, open_session
 from wsdiag.probes.common.phases import phases_of
@@ -24,18 +21,23 @@ from wsdiag.probes.connect.notes import (
     pong_note,
     violation_error,
 )
-from wsdiag.protocol.events import Event, Pong
-from wsdiag.records import CloseInfo, ConnectResult, Error, HttpInfo, TcpFacts, TlsInfo
+from wsdiag.protocol.content import body_text
+from wsdiag.protocol.errors import LocalProtocolError
+from wsdiag.protocol.events import BinaryMessage, Close, Pong, TextMessage, Violation
+from wsdiag.records import CloseInfo, ConnectResult, Error, HttpInfo, Message, TcpFacts, TlsInfo
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError, DialReport
-from wsdiag.transport.session import Session, SessionEnded
+from wsdiag.transport.session import Received, Session, SessionEnded
 from wsdiag.transport.stream.ends import StreamEnd
-from wsdiag.transport.stream.stamps import now
+from wsdiag.transport.stream.stamps import SendRecord, round_trip_ns
 from wsdiag.transport.tls.values import TlsFacts
 from wsdiag.transport.trace import Tracer
 
 _BODY_CHARS = 2048
 _TEXT_LINES = 8
+_ANSWER_S = 5.0
+_LEAST_S = 0.01
+_MESSAGES = 10_000
 
 
 async def connect(
@@ -45,67 +47,168 @@ async def connect(
     tracer: Tracer | None = None,
     ping_timeout_s: float = 5.0,
     close_timeout_s: float = 5.0,
+    send: Sequence[str] = (),
+    listen_s: float | None = None,
+    max_time_s: float | None = None,
+    on_wait: Callable[[str], None] | None = None,
 ) -> ConnectResult:
-    """What a connection to `url` finds, step by step; a failure is in the result's `error`."""
+    """What a connection to `url` finds, step by step; a failure is in the result's `error`.
+
+    `send`: texts to send once the first Ping is answered. `listen_s`: how long to take messages
+    then; None: until the first one after `send`, 5 s at most. `max_time_s` bounds it all, in what
+    it waits for. `on_wait` hears what is awaited.
+    """
+    until_s = None if max_time_s is None else asyncio.get_running_loop().time() + max_time_s
+    if max_time_s is not None:
+        options = replace(
+            options,
+            connect_timeout=min(options.connect_timeout, max_time_s),
+            hello_wait=min(options.hello_wait, max_time_s),
+        )
     try:
-        participant = await open_session(url, options, tracer=tracer)
+        participant = await open_session(url, options, tracer=tracer, on_phase=on_wait)
     except HelloError as error:
         failed = _result(url, error.report, error=diagnose(url, error))
         return replace(failed, hello=error.hello, dialect=error.dialect)
     except DialError as error:
         return _result(url, error.report, error=diagnose(url, error))
+    use = _Use(url, participant, on_wait or (lambda _: None), until_s)
     try:
-        result = await _use(url, participant, ping_timeout_s, close_timeout_s)
+        result = await use.run(ping_timeout_s, close_timeout_s, send, listen_s)
     finally:
         participant.session.stream.close()
     return replace(result, hello=participant.hello, dialect=participant.info)
 
 
-async def _use(
-    url: str, participant: Participant, ping_timeout_s: float, close_timeout_s: float
-) -> ConnectResult:
-    session = participant.session
-    report, connection = session.report, session.connection
-    assert report is not None  # a dialled session has one
-    notes: list[str] = []
-    error: Error | None = None
-    ping_ms: float | None = None
-    others: set[type[Event]] = set()
-    try:
-        ping_ms = await await_pong(
-            session, ping_timeout_s, on_other=lambda event: others.add(type(event))
+class _Use:
+    """What is done with an open session: a Ping, messages where asked for, a Close."""
+
+    def __init__(
+        self,
+        url: str,
+        participant: Participant,
+        on_wait: Callable[[str], None],
+        until_s: float | None = None,
+    ) -> None:
+        """`until_s`: when all of it must be over, in loop time."""
+        self._url, self._on_wait, self._until_s = url, on_wait, until_s
+        self._participant, self._session = participant, participant.session
+        self._messages: list[Message] = []
+
+    async def run(
+        self,
+        ping_timeout_s: float,
+        close_timeout_s: float,
+        send: Sequence[str],
+        listen_s: float | None,
+    ) -> ConnectResult:
+        session, connection = self._session, self._session.connection
+        report = session.report
+        assert report is not None  # a dialled session has one
+        notes: list[str] = []
+        error: Error | None = None
+        ping_ms: float | None = None
+        asked = bool(send) or listen_s is not None
+        try:
+            self._on_wait("ping")
+            ping_timeout_s = self._bounded(ping_timeout_s)
+            ping_ms, others = await self._first_ping(ping_timeout_s)
+            if ping_ms is None:
+                notes.append(pong_note(ping_timeout_s, others=others))
+            if asked:
+                self._on_wait("messages")
+                await self._listen(send, listen_s)
+        except SessionEnded as ended:
+            drop = drop_of(session, ended.end)
+            meaning = self._participant.meaning_of(connection.close_received)
+            drop = replace(drop, detail=meaning or drop.detail)
+            error = ended_error(self._url, drop, self._messages)
+        if connection.truncated and session.ended is not None:
+            error = ended_error(self._url, drop_of(session, session.ended), self._messages)
+        elif connection.violation is not None:
+            error = violation_error(self._url, connection.violation)
+        tcp = _tcp_facts(session)
+        gone = session.ended is not None or session.close_arrived is not None
+        began_s = asyncio.get_running_loop().time()
+        self._on_wait("close")
+        close_timeout_s = self._bounded(close_timeout_s)
+        outcome = await session.close(timeout=close_timeout_s)
+        # From our Close to TCP's end; of a peer that was gone before, there is nothing to time.
+        close_ms = None if gone else (asyncio.get_running_loop().time() - began_s) * 1e3
+        if error is None or outcome.clean:
+            notes += close_notes(outcome, close_timeout_s)
+        return _result(
+            self._url,
+            report,
+            error=error,
+            tcp=tcp,
+            notes=notes,
+            messages=self._messages if asked or (error and self._messages) else None,
+            ping_ms=ping_ms,
+            close_ms=close_ms,
+            close=CloseInfo(outcome.code, outcome.reason, outcome.clean, outcome.tcp_ended_by),
         )
-        if ping_ms is None:
-            notes.append(pong_note(ping_timeout_s, others=Pong in others))
-    except PeerClosedError:
-        end = await await_end(session, ping_timeout_s)
-        still_open = StreamEnd("timeout", "TCP stayed open", now())
-        drop = drop_of(session, end or still_open)
-        meaning = participant.meaning_of(connection.close_received)
-        error = ended_error(url, replace(drop, detail=meaning or drop.detail))
-    except SessionEnded as ended:
-        error = ended_error(url, drop_of(session, ended.end))
-    except PeerViolationError:
-        pass
-    if connection.truncated and session.ended is not None:
-        error = ended_error(url, drop_of(session, session.ended))
-    elif connection.violation is not None:
-        error = violation_error(url, connection.violation)
-    tcp = _tcp_facts(session)
-    gone, began_s = session.ended is not None, asyncio.get_running_loop().time()
-    outcome = await session.close(timeout=close_timeout_s)
-    # From our Close to TCP's end; of a peer that was gone before, there is nothing to time.
-    close_ms = None if gone else (asyncio.get_running_loop().time() - began_s) * 1e3
-    return _result(
-        url,
-        report,
-        error=error,
-        tcp=tcp,
-        notes=notes + close_notes(outcome, close_timeout_s) if error is None else [],
-        ping_ms=ping_ms,
-        close_ms=close_ms,
-        close=CloseInfo(outcome.code, outcome.reason, outcome.clean, outcome.tcp_ended_by),
-    )
+
+    def _bounded(self, timeout_s: float) -> float:
+        if self._until_s is None:
+            return timeout_s
+        return min(timeout_s, max(_LEAST_S, self._until_s - asyncio.get_running_loop().time()))
+
+    async def _first_ping(self, timeout_s: float) -> tuple[float | None, bool]:
+        """(the first round trip in ms or None, whether Pongs came that were no answer to it).
+
+        Raises SessionEnded when the server leaves instead.
+        """
+        payload, others = os.urandom(8), False
+        sent: SendRecord | None = None
+        with suppress(LocalProtocolError):  # a Close came with the upgrade: its event is to be read
+            sent = self._session.ping(payload)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                async for received in self._received():
+                    if isinstance(event := received.event, Pong):
+                        if sent is not None and event.payload == payload:
+                            return round_trip_ns(sent, received.at)[0] / 1e6, others
+                        others = True
+        return None, others
+
+    async def _listen(self, send: Sequence[str], listen_s: float | None) -> None:
+        """Send, and take messages for `listen_s` seconds, or until the first that answers."""
+        with suppress(LocalProtocolError):
+            for text in send:
+                self._session.send_text(text)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._bounded(_ANSWER_S if listen_s is None else listen_s)):
+                before = len(self._messages)
+                async for _ in self._received():
+                    if listen_s is None and len(self._messages) > before:
+                        return
+
+    async def _received(self) -> AsyncIterator[Received]:
+        """Events as they come, messages noted; ends with a violation.
+
+        Raises SessionEnded, also at a Close frame: TCP may stay open after it for long.
+        """
+        session = self._session
+        while (received := await session.receive()) is not None:
+            self._note(received)
+            if isinstance(received.event, Violation):
+                return
+            if isinstance(received.event, Close):
+                raise SessionEnded(StreamEnd("timeout", "TCP stayed open", received.at))
+            yield received
+
+    def _note(self, received: Received) -> None:
+        event = received.event
+        if not isinstance(event, TextMessage | BinaryMessage) or len(self._messages) >= _MESSAGES:
+            return
+        at_ms = (received.at.mono_ns - self._session.opened.mono_ns) / 1e6
+        if isinstance(event, TextMessage):
+            text, size = event.text[:_BODY_CHARS], len(event.text.encode("utf-8"))
+            self._messages.append(Message(at_ms, "text", text, size))
+        else:
+            text = event.data[:_BODY_CHARS].decode("utf-8", "replace")
+            self._messages.append(Message(at_ms, "binary", text, len(event.data)))
 
 
 def _result(
@@ -116,6 +219,7 @@ def _result(
     tcp: TcpFacts | None = None,
     notes: list[str] | None = None,
     close: CloseInfo | None = None,
+    messages: Sequence[Message] | None = None,
     **later: float | None,
 ) -> ConnectResult:
     refused = error is not None and error.kind == "cert"
@@ -132,6 +236,7 @@ def _result(
         extensions=report.extensions,
         tcp=tcp,
         hops=hops_from_headers(report.headers),
+        messages=None if messages is None else tuple(messages),
         close=close,
         error=error,
         redirects=report.redirects or None,
@@ -144,9 +249,16 @@ def _result(
 def _http(report: DialReport, *, failed: bool) -> HttpInfo | None:
     if report.status is None:
         return None
-    body = report.body.decode("utf-8", "replace") if failed else ""
+    body = body_text(list(report.headers), report.body) if failed else ""
     lines = readable(body, _TEXT_LINES) or None
-    return HttpInfo(report.status, report.reason, report.headers, body[:_BODY_CHARS] or None, lines)
+    return HttpInfo(
+        report.status,
+        report.reason,
+        report.headers,
+        body[:_BODY_CHARS] or None,
+        lines,
+        report.http_version,
+    )
 
 
 def _tls(tls: TlsFacts | None) -> TlsInfo | None:

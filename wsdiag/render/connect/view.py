@@ -10,16 +10,28 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from wsdiag.records import ChainLink, ConnectResult, HelloInfo, HttpInfo, Phases, TcpFacts, TlsInfo
+from wsdiag.records import (
+    ChainLink,
+    ConnectResult,
+    HelloInfo,
+    HttpInfo,
+    Message,
+    Phases,
+    TcpFacts,
+    TlsInfo,
+)
 from wsdiag.render.base.error import hint_lines
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.connect.waterfall import Waterfall, phase_bars
-from wsdiag.units import counted, format_ms
+from wsdiag.transport.dial.target import encode
+from wsdiag.units import counted, format_ms, format_size
 
 _BODY_LINES = 8
 _NAMES_SHOWN = 4
 _LINKS_SHOWN = 8
+_LINE_CHARS = 300
+_MESSAGES_SHOWN, _MESSAGE_CHARS = 50, 500
 
 
 def print_connect(terminal: Terminal, result: ConnectResult) -> None:
@@ -139,7 +151,9 @@ def _facts(
         yield "proxy", f"none: {result.proxy_why}"
     if result.http:
         good = "green" if result.http.status == 101 else "bold red"
-        yield "http", Text(f"{result.http.status} {result.http.reason}".rstrip(), style=good)
+        old = "" if result.http.version == "1.1" else f"HTTP/{result.http.version} "
+        status = f"{old}{result.http.status} {result.http.reason}".rstrip()
+        yield "http", Text(_short(status), style=good)
     if result.ok:
         yield "subprotocol", result.subprotocol or "none"
         yield "extensions", ", ".join(result.extensions) or "none"
@@ -158,6 +172,26 @@ def _facts(
         yield "first ping", no_pong if took is None else f"{format_ms(took)} ms"
     if result.close:
         yield "close", _close(result, glyphs)
+    yield from _messages(result.messages or (), glyphs)
+
+
+def _messages(messages: Sequence[Message], glyphs: Glyphs) -> Iterator[tuple[str, Text | str]]:
+    """One line each: when it came, its text, and its size where that is not all of it."""
+    for number, message in enumerate(messages[:_MESSAGES_SHOWN]):
+        shown = message.text.replace("\n", "\\n")
+        cut = len(shown) > _MESSAGE_CHARS or message.bytes > len(message.text.encode())
+        said = shown[:_MESSAGE_CHARS] + ("…" if cut else "")
+        kind = "" if message.kind == "text" else " binary"
+        size = f"  {format_size(message.bytes)}{kind}" if cut or kind else ""
+        at = f"{format_ms(message.at_ms)} ms  "
+        yield "" if number else "messages", Text.assemble((at, "dim"), said, (size, "dim"))
+    if len(messages) > _MESSAGES_SHOWN:
+        yield "", Text(f"{len(messages) - _MESSAGES_SHOWN} more (-o json has them)", style="dim")
+
+
+def _short(text: str) -> str:
+    """Bounded, as a peer may send anything; JSON has all of it."""
+    return text if len(text) <= _LINE_CHARS else text[: _LINE_CHARS - 1] + "…"
 
 
 def _tls_rows(tls: TlsInfo, glyphs: Glyphs) -> Iterator[tuple[str, Text | str]]:
@@ -235,12 +269,13 @@ def _headers(result: ConnectResult) -> Iterator[RenderableType]:
     if result.request:
         # RFC 6455, 3: the resource name is the path and the query; a fragment is never sent
         url = urlsplit(result.reached or result.url)
-        target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-        yield Text.assemble(("> ", "cyan"), f"GET {target} HTTP/1.1")
+        target = encode((url.path or "/") + (f"?{url.query}" if url.query else ""))
+        yield Text.assemble(("> ", "cyan"), f"GET {_short(target)} HTTP/1.1")
         yield from _header_lines(">", result.request, "cyan")
     if result.http:
-        status = f"HTTP/1.1 {result.http.status} {result.http.reason}".rstrip()
-        yield Text.assemble(("< ", "magenta"), status)
+        http = result.http
+        status = f"HTTP/{http.version} {http.status} {http.reason}".rstrip()
+        yield Text.assemble(("< ", "magenta"), _short(status))
         yield from _header_lines("<", result.http.headers, "magenta")
         yield from _body(result.http)
 
@@ -249,7 +284,7 @@ def _header_lines(
     mark: str, headers: Sequence[tuple[str, str]], style: str
 ) -> Iterator[RenderableType]:
     for name, value in headers:
-        yield Text.assemble((f"{mark} ", style), (name, "bold"), f": {value}")
+        yield Text.assemble((f"{mark} ", style), (name, "bold"), f": {_short(value)}")
 
 
 def _refusal(http: HttpInfo) -> Iterator[RenderableType]:

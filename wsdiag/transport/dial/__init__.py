@@ -4,7 +4,7 @@ Start with `dialer.py`: `dial()`, and the order of the phases. A phase is a func
 it needs and returns what it found, or raises DialError; only the dialer times and records:
 
     resolve, race, tunnel, secure, upgrade    the phases: dns, tcp, proxy, tls, upgrade
-    target, hostnames, options, proxy         what is asked for, and by which proxy
+    target, hostnames, options, netrc, proxy  what is asked for, and by which proxy
     redirects                                 where an answer leads, with -L
     failures                                  what went wrong, as DialErrors with stable codes
     fallback_probes                           after a failure: what is spoken there instead

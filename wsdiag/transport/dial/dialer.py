@@ -22,7 +22,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from wsdiag.protocol.codes import Role
 from wsdiag.protocol.connection import Connection
@@ -31,7 +31,7 @@ from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.proxy import Proxy, choose
 from wsdiag.transport.dial.target import Target, UrlError
 from wsdiag.transport.dial.upgrade import prepare, upgrade
-from wsdiag.transport.report import DialError, DialReport
+from wsdiag.transport.report import DialError, DialReport, Progress
 from wsdiag.transport.session import Session
 from wsdiag.transport.stream.stamps import Arrival
 from wsdiag.transport.stream.stream import Stream
@@ -53,9 +53,13 @@ async def dial(
     tracer: Tracer | None = None,
     auto_pong: bool = True,
     timestamps: bool = True,
+    on_phase: Callable[[Phase], None] | None = None,
 ) -> Session:
-    """An open session. Raises DialError with all that was found out (`usage` for a bad URL)."""
-    report = DialReport(url if isinstance(url, str) else url.url)
+    """An open session. Raises DialError with all that was found out (`usage` for a bad URL).
+
+    `on_phase` is called as each phase begins.
+    """
+    report = DialReport(url if isinstance(url, str) else url.url, given=options.given)
     try:
         target = Target.parse(url) if isinstance(url, str) else url
     except UrlError as error:
@@ -63,7 +67,7 @@ async def dial(
             "usage", "url", "bad-url", error.message, report, position=error.position
         ) from None
     _load_modules(target, options)
-    return await _Dial(target, options, report, tracer, timestamps).run(auto_pong)
+    return await _Dial(target, options, report, tracer, timestamps, on_phase).run(auto_pong)
 
 
 def _load_modules(target: Target, options: DialOptions) -> None:
@@ -88,11 +92,15 @@ class _Dial:
         report: DialReport,
         tracer: Tracer | None = None,
         timestamps: bool = False,
+        on_phase: Callable[[Phase], None] | None = None,
     ) -> None:
+        self._on_phase = on_phase
         self._target, self._options, self._report = target, options, report
         self._tracer, self._timestamps = tracer, timestamps
         self._phase: Phase = "dns"
         self._phase_began: int | None = None  # None: between two phases
+        self._progress = Progress()
+        self._tls_facts: dict[str, Any] = {}
         self._deadline = asyncio.get_running_loop().time() + options.connect_timeout
 
     async def run(self, auto_pong: bool) -> Session:
@@ -102,8 +110,7 @@ class _Dial:
             async with asyncio.timeout_at(self._deadline):
                 return await self._follow(auto_pong)
         except TimeoutError:
-            self._end_phase("timed out", ok=False)
-            error = failures.timed_out(self._phase, self._options.connect_timeout)
+            error = self._cut_off()
             error.report = self._report
             raise error from None
         except DialError as error:
@@ -111,6 +118,21 @@ class _Dial:
             raise
         finally:
             self._report.total_ms = (monotonic_ns() - began) / 1e6
+
+    def _cut_off(self) -> DialError:
+        """The deadline struck: what the phase under way knows already, or how far it came."""
+        error, phase_s = self._progress.failure, None
+        if self._phase_began is not None:
+            phase_s = (monotonic_ns() - self._phase_began) / 1e9
+        if error is None:
+            timeout_s, facts = self._options.connect_timeout, self._tls_facts | self._progress.facts
+            error = failures.timed_out(self._phase, timeout_s, facts, phase_s)
+            self._progress.took_ns = None
+            self._end_phase("timed out", ok=False)
+        elif error.response is not None:
+            self._note(error.response)
+        self._end_phase(error.message, ok=False)
+        return error
 
     async def _follow(self, auto_pong: bool) -> Session:
         """Open the target, or with -L the one that it redirects to."""
@@ -132,6 +154,7 @@ class _Dial:
             report.url, report.phases_ms = self._target.url, {}
             report.status, report.reason, report.headers, report.body = None, "", (), b""
             report.address = report.proxy = report.proxy_why = report.tls = None
+            report.unanswered, self._tls_facts = (), {}
             _load_modules(self._target, self._options)
 
     async def _open(self, auto_pong: bool) -> Session:
@@ -149,6 +172,7 @@ class _Dial:
                 stream.close()
                 raise
         except DialError as error:
+            error.facts = {**self._tls_facts, **error.facts}
             if error.kind != "cert" and error.code not in ("closed-in-tls", "closed-in-handshake"):
                 raise
             explained = await self._probes().explain(error)
@@ -217,15 +241,26 @@ class _Dial:
         if len(addresses) == 1:
             report.address = format_address(addresses[0][1])
         bypass = f" (no proxy: {report.proxy_why})" if report.proxy_why and not report.proxy else ""
+        progress = Progress()
         try:
             sock, (_, address) = await self._timed(
-                "tcp", race.connect(addresses), lambda found: format_address(found[1][1]) + bypass
+                "tcp",
+                race.connect(addresses, progress),
+                lambda found: format_address(found[1][1]) + self._silent() + bypass,
+                progress,
             )
         except DialError as error:
             report.address = error.facts["address"]
             raise
         report.address = format_address(address)
+        report.unanswered = progress.facts.get("unanswered", ())
         return sock
+
+    def _silent(self) -> str:
+        """The addresses that were tried before the one that answered."""
+        silent = self._progress.facts.get("unanswered", ())
+        said = [f"{address} did not answer for {ms:.0f} ms" for address, ms in silent]
+        return f" ({', '.join(said)})" if said else ""
 
     async def _tunnel(
         self, sock: socket.socket, proxy: Proxy, host: str, context: ssl.SSLContext | None
@@ -250,30 +285,44 @@ class _Dial:
     async def _start_tls(self, stream: Stream) -> None:
         from wsdiag.transport.dial import secure
 
-        context = secure.client_context(self._options)
-        self._report.tls = await self._timed(
-            "tls",
-            secure.start_tls(
-                stream, self._target, self._options, context, self._probes().speaks_http
-            ),
-            lambda tls: f"{tls.version} {tls.cipher}",
-        )
+        context, progress = secure.client_context(self._options), Progress()
+        look = self._probes().second_look
+        try:
+            self._report.tls = await self._timed(
+                "tls",
+                secure.start_tls(stream, self._target, self._options, context, look, progress),
+                lambda tls: f"{tls.version} {tls.cipher}",
+                progress,
+            )
+        finally:
+            shown = ("certificate_request", "own_certificate")
+            self._tls_facts = {name: progress.facts.get(name, "") for name in shown}
 
     async def _upgrade(self, stream: Stream) -> tuple[Accepted, Arrival]:
         handshake, request = prepare(self._target, self._options)
-        report = self._report
+        report, progress = self._report, self._progress
+        progress.facts |= self._tls_facts
         report.request_line = f"GET {self._target.path_and_query} HTTP/1.1"
         report.request_headers = tuple(handshake.request_headers)
         self._trace_head("sent", report.request_line, report.request_headers)
-        accepted, at = await upgrade(stream, handshake, request)
+        accepted, at = await upgrade(stream, handshake, request, progress)
         self._note(accepted.response)
         report.subprotocol, report.extensions = accepted.subprotocol, tuple(accepted.extensions)
         return accepted, at
 
     # -- times, report, trace ------------------------------------------------------------------
 
-    async def _timed(self, phase: Phase, work: Awaitable[T], detail: Callable[[T], str]) -> T:
+    async def _timed(
+        self,
+        phase: Phase,
+        work: Awaitable[T],
+        detail: Callable[[T], str],
+        progress: Progress | None = None,
+    ) -> T:
         """Run a phase; what came of it goes to the tracer as `detail`."""
+        self._progress = progress or Progress()
+        if self._on_phase is not None:
+            self._on_phase(phase)
         self._phase, self._phase_began = phase, monotonic_ns()
         try:
             found = await work
@@ -289,7 +338,8 @@ class _Dial:
         if self._phase_began is None:
             return
         at = monotonic_ns()
-        took_ms = (at - self._phase_began) / 1e6
+        took_ns = self._progress.took_ns
+        took_ms = (at - self._phase_began if took_ns is None else took_ns) / 1e6
         self._phase_began = None
         self._report.phases_ms[self._phase] = took_ms
         if self._tracer is not None:
@@ -302,10 +352,11 @@ class _Dial:
         report = self._report
         report.status, report.reason = response.status, response.reason
         report.headers, report.body = tuple(response.headers), response.body
+        report.http_version, report.malformed = response.version, response.malformed
         self._trace_response(response)
 
     def _trace_response(self, response: Response) -> None:
-        line = f"HTTP/1.1 {response.status} {response.reason}".rstrip()
+        line = f"HTTP/{response.version} {response.status} {response.reason}".rstrip()
         self._trace_head("received", line, response.headers)
 
     def _trace_head(

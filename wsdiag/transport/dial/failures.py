@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 import ssl
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from wsdiag.protocol.errors import HandshakeError
@@ -62,10 +63,16 @@ _LINK_LOCAL = ("fe8", "fe9", "fea", "feb")
 _TLS_RECORD_TYPES = (0x14, 0x15, 0x16, 0x17)
 
 
-def timed_out(phase: Phase, after_s: float) -> DialError:
-    """The deadline struck during `phase`."""
+def timed_out(
+    phase: Phase, after_s: float, facts: dict[str, Any] | None = None, phase_s: float | None = None
+) -> DialError:
+    """The deadline struck during `phase`, which had found out `facts` in its `phase_s` seconds."""
+    facts = facts or {}
     message = f"no answer within {after_s:g} s ({phase})"
-    return DialError("timeout", phase, _TIMEOUT_CODES[phase], message, timeout_s=after_s)
+    if phase == "upgrade" and facts.get("received"):
+        took = after_s if phase_s is None else round(phase_s, 1)
+        message = f"an answer began: {facts['received']} bytes in {took:g} s"
+    return DialError("timeout", phase, _TIMEOUT_CODES[phase], message, timeout_s=after_s, **facts)
 
 
 def name_resolution(host: str, error: Exception, options: DialOptions) -> DialError:
@@ -129,23 +136,58 @@ def trust_options(error: TrustError, phase: Phase) -> DialError:
     return DialError("usage", phase, "bad-tls-option", message, option=error.option)
 
 
-def tls(error: OSError, layer: TlsLayer, name: str) -> DialError:
-    """A TLS handshake that failed for a reason of TLS."""
+def is_tls(first_bytes: bytes) -> bool:
+    """Whether an answer begins with a record of TLS (RFC 8446, 5.1)."""
+    return first_bytes[0] in _TLS_RECORD_TYPES and first_bytes[1:2] in (b"\x03", b"")
+
+
+def tls(
+    error: OSError,
+    layer: TlsLayer,
+    name: str,
+    messages: Sequence[str] = (),
+    *,
+    own_certificate: bool = False,
+) -> DialError:
+    """A TLS handshake that failed for a reason of TLS; `messages`: those that came before."""
     first = layer.first_bytes
-    if first and not (first[0] in _TLS_RECORD_TYPES and first[1:2] == b"\x03"):
+    if first and not is_tls(first):
         return tls_on_plain_port(first)
     if isinstance(error, ssl.SSLCertVerificationError):
         from wsdiag.transport.tls import trust
 
         code, number = trust.certificate_code(error), error.verify_code
         return DialError("cert", "tls", code, error.verify_message, wanted=name, verify_code=number)
-    return _tls_refused(getattr(error, "reason", None) or str(error))
+    reason = getattr(error, "reason", None) or str(error)
+    return _tls_refused(reason, messages, own_certificate=own_certificate)
 
 
 def tls_on_plain_port(first_bytes: bytes) -> DialError:
-    """TLS was tried where something else is spoken."""
+    """A ClientHello was answered by something that is no TLS."""
     message = "the server does not speak TLS on this port"
-    return DialError("tls", "tls", "tls-on-plain-port", message, first_bytes=first_bytes)
+    return DialError(
+        "tls", "tls", "tls-on-plain-port", message, first_bytes=first_bytes, certain="yes"
+    )
+
+
+def silent_on_tls(plain_answer: str) -> DialError:
+    """A ClientHello got no answer, but a plain request gets one; `plain_answer`: its status."""
+    message = f"the port gave no answer to TLS, and answers plain HTTP: {plain_answer}"
+    return DialError(
+        "tls", "tls", "tls-on-plain-port", message, plain_answer=plain_answer, certain=""
+    )
+
+
+def plain_status(answer: bytes) -> str | None:
+    """The status of a plain answer, where only a port without TLS gives such a one; else None.
+
+    Servers with TLS answer plain HTTP as well: by 400 with many a text, by a redirect to https.
+    """
+    first, _, rest = answer.partition(b"\r\n")
+    version, _, status = first.decode("latin-1").partition(" ")
+    if not version.startswith("HTTP/1.") or any(words in rest for words in _PLAIN_ON_TLS):
+        return None
+    return status if status.startswith(("101", "2", "401", "404", "426")) else None
 
 
 def plain_on_tls_port(first_bytes: bytes, response: Response | None = None) -> DialError:
@@ -173,29 +215,59 @@ def _tls_code(reason: str) -> str:
         return "client-cert-refused"
     if "UNRECOGNIZED_NAME" in reason:
         return "sni-refused"
+    if "LEGACY_RENEGOTIATION" in reason:
+        return "tls-legacy-renegotiation"
+    if "DH_KEY_TOO_SMALL" in reason:
+        return "tls-dh-too-small"
     if "HANDSHAKE_FAILURE" in reason or "NO_SHARED_CIPHER" in reason:
         return "tls-handshake-refused"
     return "tls-failed"
 
 
-def tls_ended(ended: StreamReaderEnded) -> DialError:
-    """The stream ended during the TLS handshake."""
-    message = f"the connection ended in the TLS handshake ({ended.end.how})"
-    how, received = ended.end.how, ended.received
-    return DialError("tls", "tls", "closed-in-tls", message, how=how, received=received)
+def tls_ended(ended: StreamReaderEnded, messages: Sequence[str] = ()) -> DialError:
+    """The stream ended during the TLS handshake, of which `messages` had come."""
+    after = "our ClientHello" if not ended.received else "the server's answer had begun"
+    how = ended_how(ended.end)
+    message = f"the connection ended in the TLS handshake ({how}), after {after}"
+    return DialError(
+        "tls",
+        "tls",
+        "closed-in-tls",
+        message,
+        how=how,
+        received=ended.received,
+        messages=", ".join(messages),
+    )
 
 
-def tls_alert(end: StreamEnd) -> DialError | None:
+def tls_alert(
+    end: StreamEnd, *, certificate_request: bool = False, own_certificate: bool = False
+) -> DialError | None:
     """TLS's refusal that came only after the handshake: TLS 1.3 judges our certificate late."""
     prefix, _, reason = end.detail.partition("TLS: ")
     if end.how != "tls-error" or prefix or not reason:
         return None
-    return _tls_refused(reason)
+    messages = ("CERTIFICATE_REQUEST",) if certificate_request else ()
+    return _tls_refused(reason, messages, own_certificate=own_certificate)
 
 
-def _tls_refused(reason: str) -> DialError:
-    message = reason.replace("_", " ").lower()
-    return DialError("tls", "tls", _tls_code(reason), message, reason=reason)
+def _tls_refused(
+    reason: str, messages: Sequence[str] = (), *, own_certificate: bool = False
+) -> DialError:
+    """A fatal alert (RFC 8446, 6.2) or OpenSSL's own refusal; `reason`: OpenSSL's name for it."""
+    message, code = reason.replace("_", " ").lower(), _tls_code(reason)
+    asked, alert = "CERTIFICATE_REQUEST" in messages, message.partition(" alert ")[2]
+    if asked and alert and code in ("tls-handshake-refused", "tls-failed", "client-cert-refused"):
+        # TLS 1.2 has no alert of its own for a certificate that is missing (RFC 5246, 7.4.6)
+        code = "client-cert-refused" if own_certificate else "client-cert-required"
+    return DialError("tls", "tls", code, message, reason=reason, alert=alert or None)
+
+
+def ended_how(end: StreamEnd) -> str:
+    """An end in the words of the wire."""
+    return {"tls-eof": "TCP ended without TLS's close_notify", "tls-close": "close_notify"}.get(
+        end.how, end.how
+    )
 
 
 def handshake(error: HandshakeError, first_bytes: bytes, end: StreamEnd | None = None) -> DialError:
@@ -217,15 +289,15 @@ def handshake(error: HandshakeError, first_bytes: bytes, end: StreamEnd | None =
         error.message,
         response=response,
         section=error.section,
-        how=end.how if end is not None else None,
+        how=ended_how(end) if end is not None else None,
         first_bytes=first_bytes,
     )
 
 
 def closed_in_handshake(ended: StreamReaderEnded) -> DialError:
     """The stream ended before the answer to the upgrade was whole."""
-    message = f"the connection ended in the opening handshake ({ended.end.how})"
-    how, received = ended.end.how, ended.received
+    how, received = ended_how(ended.end), ended.received
+    message = f"the connection ended in the opening handshake ({how})"
     return DialError(
         "closed", "upgrade", "closed-in-handshake", message, how=how, received=received
     )

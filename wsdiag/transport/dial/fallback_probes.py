@@ -39,8 +39,7 @@ class FallbackProbes:
         if error.kind == "cert":
             error.tls = await self.certificate()
         elif error.code == "closed-in-tls" and not error.facts["received"]:
-            if await self.speaks_http():
-                return failures.tls_on_plain_port(b"")
+            return await self.second_look() or error
         elif error.code == "closed-in-handshake" and not (
             self.target.secure or error.facts.get("first_bytes")
         ):
@@ -57,7 +56,7 @@ class FallbackProbes:
         """
 
         async def probe(stream: Stream) -> TlsFacts:
-            name = self.options.sni or self.target.host.partition("%")[0]
+            name = self.options.sni or self.target.tls_name
             context = client_context(self.options, verify=False)
             layer = TlsLayer(context, server_hostname=name, below=stream.tls)
             await do_handshake(stream, layer)
@@ -65,10 +64,28 @@ class FallbackProbes:
 
         return await self._probe(probe)
 
-    async def speaks_http(self) -> bool:
-        """Whether a port that ended our TLS handshake answers plain HTTP."""
+    async def second_look(self) -> DialError | None:
+        """Whether a port that did not answer a ClientHello is one without TLS; None: unknown.
+
+        A plain server takes the ClientHello for a line, and waits for its end: with one it answers,
+        and what answers a ClientHello without TLS does not speak TLS. Others end the connection.
+        That such a one answers plain HTTP makes it likely only, as servers with TLS do that too.
+        """
+
+        async def hello(stream: Stream) -> bytes:
+            layer = TlsLayer(client_context(self.options, verify=False), below=stream.tls)
+            reader = StreamReader(stream)
+            stream.write(layer.handshake(b"") + b"\r\n\r\n")
+            return (await reader.read())[0]
+
+        answer = await self._probe(hello) or b""
+        if answer and not failures.is_tls(answer):
+            return failures.tls_on_plain_port(answer[:64])
+        if answer:
+            return None
         request = f"GET / HTTP/1.1\r\nHost: {self.target.host_header}\r\n\r\n"
-        return (await self._answer(request.encode("latin-1"))).startswith(b"HTTP/")
+        status = failures.plain_status(await self._answer(request.encode("latin-1")))
+        return None if status is None else failures.silent_on_tls(status)
 
     async def speaks_http2(self) -> bool:
         """Whether a port that ended our HTTP/1.1 answers HTTP/2's preface with its SETTINGS."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wsdiag.transport.dial.netrc import NetrcEntry
 from wsdiag.transport.tls.values import TlsOptions
 
 
@@ -16,6 +17,8 @@ class DialOptions(TlsOptions):
     origin: str | None = None
     user: str | None = None
     """`USER[:PASSWORD]` for Basic authentication (RFC 7617)."""
+    netrc: tuple[NetrcEntry, ...] = ()
+    """Users and passwords by host, for where `user` and the URL have none."""
     bearer: str | None = None
     """A bearer token (RFC 6750), read from the environment by `--bearer-env`."""
     cookies: tuple[str, ...] = ()
@@ -43,3 +46,32 @@ class DialOptions(TlsOptions):
     """How long to wait for that answer."""
     dialect: str = "auto"
     """The application protocol spoken: a name of `wsdiag.dialects`, `auto` or `none`."""
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The flags of the options that are in force."""
+        flags = {
+            "-k": self.insecure,
+            "--cacert": self.cacert,
+            "--cert": self.cert,
+            "--tls-min": self.tls_min,
+            "--tls-max": self.tls_max,
+            "--sni": self.sni,
+            "-H": self.headers,
+            "--subprotocol": self.subprotocols,
+            "--origin": self.origin,
+            "-u": self.user,
+            "--bearer-env": self.bearer,
+            "-b": self.cookies,
+            "-A": self.user_agent,
+            "-x": self.proxy,
+            "-x ''": self.proxy == "",
+            "--noproxy": self.noproxy,
+            "--resolve": self.resolve,
+            "-4": self.family == 4,
+            "-6": self.family == 6,
+            "-L": self.location,
+            "--compression": self.compression,
+            "--no-compression": not self.compression,
+        }
+        return frozenset(flag for flag, value in flags.items() if value)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import suppress
+from time import monotonic_ns
 
 from wsdiag.transport.dial import failures
-from wsdiag.transport.stream.tcp import Address
+from wsdiag.transport.report import Progress
+from wsdiag.transport.stream.tcp import Address, format_address, tcp_info
+
+Unanswered = tuple[tuple[str, float], ...]
 
 ATTEMPT_DELAY_S = 0.25  # RFC 8305, 5: "recommended value … 250 milliseconds"
 
@@ -35,11 +39,15 @@ async def connect_one(address: Address) -> socket.socket:
     return sock
 
 
-async def connect_first(addresses: list[Address]) -> tuple[socket.socket, Address]:
+async def connect_first(
+    addresses: list[Address], silent: list[tuple[Address, int]] | None = None
+) -> tuple[socket.socket, Address]:
     """Start an attempt every 250 ms, or as soon as one fails; the first to connect wins.
 
-    Raises RaceLost.
+    `silent` gets the addresses that were tried before the winner and had not answered by then, each
+    with the ns for which that was so. Raises RaceLost.
     """
+    began: dict[Address, int] = {}
     waiting = list(addresses)
     running: dict[asyncio.Task[socket.socket], Address] = {}
     failed: list[tuple[Address, OSError]] = []
@@ -47,6 +55,7 @@ async def connect_first(addresses: list[Address]) -> tuple[socket.socket, Addres
         while waiting or running:
             if waiting:
                 address = waiting.pop(0)
+                began[address] = monotonic_ns()
                 running[asyncio.create_task(connect_one(address))] = address
             delay = ATTEMPT_DELAY_S if waiting else None
             done, _ = await asyncio.wait(
@@ -56,6 +65,10 @@ async def connect_first(addresses: list[Address]) -> tuple[socket.socket, Addres
                 address = running.pop(task)
                 error = task.exception()
                 if error is None:
+                    if silent is not None:
+                        at = monotonic_ns()
+                        earlier = [a for a in running.values() if began[a] < began[address]]
+                        silent += [(each, at - began[each]) for each in earlier]
                     return task.result(), address
                 if not isinstance(error, OSError):
                     raise error
@@ -69,12 +82,34 @@ async def connect_first(addresses: list[Address]) -> tuple[socket.socket, Addres
     raise RaceLost(failed)
 
 
-async def connect(addresses: list[Address]) -> tuple[socket.socket, Address]:
-    """The `tcp` phase: a socket connected to one of these addresses. Raises DialError."""
+async def connect(
+    addresses: list[Address], progress: Progress | None = None
+) -> tuple[socket.socket, Address]:
+    """The `tcp` phase: a socket connected to one of these addresses. Raises DialError.
+
+    Its time is the winner's, from SYN to SYN-ACK; the fact `unanswered` has those before it that
+    were silent.
+    """
+    silent: list[tuple[Address, int]] = []
     try:
-        return await connect_first(addresses)
+        sock, address = await connect_first(addresses, silent)
     except RaceLost as lost:
         raise failures.connecting(lost.failures) from lost
+    if progress is not None:
+        progress.took_ns = _handshake_ns(sock)
+        named = tuple((format_address(where), ns / 1e6) for (_, where), ns in silent)
+        progress.facts["unanswered"] = named
+    return sock, address
+
+
+def _handshake_ns(sock: socket.socket) -> int | None:
+    """From SYN to SYN-ACK, which is TCP's first sample of the round trip.
+
+    None where the kernel does not tell, and after a retransmission: TCP takes no sample from it
+    (RFC 6298, 3), and the time until then is part of the handshake.
+    """
+    info = tcp_info(sock)
+    return None if info is None or info.total_retrans else info.rtt_us * 1000 or None
 
 
 async def connect_unix(path: str) -> socket.socket:

@@ -47,6 +47,7 @@ def follow(
 
     # urljoin resolves references against http(s) only
     base, reference = _HTTP.sub(r"http\1://", target.url), _HTTP.sub(r"http\1://", where.strip())
+    reference = reference.replace(" ", "%20")  # as browsers read it
     try:
         url = urljoin(base, reference).partition("#")[0]
         target_next = Target.parse(_WS.sub(r"ws\1://", url))

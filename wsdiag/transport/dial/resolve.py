@@ -26,7 +26,7 @@ def literal(host: str, port: int) -> list[Address]:
 
     Raises OSError for a zone that this machine does not have.
     """
-    host, percent, zone = host.partition("%")
+    host, percent, zone = host.removesuffix(".").partition("%")
     try:
         found = socket.getaddrinfo(
             _node(host), port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
@@ -49,7 +49,8 @@ def known(host: str, port: int, options: DialOptions) -> list[Address]:
         found = [
             address
             for name, at_port, text in options.resolve
-            if name.lower() in (host.lower(), "*") and at_port == port
+            if name.lower().removesuffix(".") in (host.lower().removesuffix("."), "*")
+            and at_port == port
             for address in literal(text.strip("[]"), port)
         ] or literal(host, port)
     except OSError as error:

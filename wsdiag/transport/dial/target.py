@@ -9,8 +9,19 @@ _SECURE = {"wss": True, "https": True, "ws": False, "http": False}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _ONE_SLASH = re.compile(r"(wss?|https?|unix):/(?!/)", re.IGNORECASE)
 _UNIX = "a Unix socket is an option, the URL says which Host: --unix-socket {path} ws://localhost/"
-_BAD_CHARACTER = re.compile(r"[\x00-\x20\x7f<>\"\\^`{|}\s]")
-_BAD_HOST_CHARACTER = re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=%-]")
+_SLIPS = (
+    (re.compile(r"(wss?|https?)(?=//)", re.IGNORECASE), "a colon and two slashes follow {}"),
+    (re.compile(r"(wss?|https?)(?=[;,.]//?)", re.IGNORECASE), "a colon and two slashes follow {}"),
+    (re.compile(r"(wss?|https?):(?![/\\\d])(?=.)", re.IGNORECASE), "two slashes follow {}:"),
+    (re.compile(r"[A-Za-z]+://(?=(wss?|https?):?//)", re.IGNORECASE), "the scheme stands twice"),
+)
+_QUOTES = "'\"`<\u2018\u2019\u201c\u201d\u00ab"
+_BAD_CHARACTER = re.compile(r"[\x00-\x20\x7f\s]")
+_BAD_HOST_CHARACTER = re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=-]")
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+# The percent-encode sets of the URL Standard, 1.3: path, and the query of a special scheme.
+_ENCODED_IN_PATH = re.compile(r"[\"<>^`{}]|[^\x00-\x7f]+")
+_ENCODED_IN_QUERY = re.compile(r"[\"<>']|[^\x00-\x7f]+")
 
 
 class UrlError(ValueError):
@@ -23,7 +34,7 @@ class UrlError(ValueError):
 
 class Target(NamedTuple):
     """Where to connect. `host` without brackets, a zone after `%`; `path_and_query` as written,
-    but for letters outside ASCII, which HTTP cannot carry: percent-encoded, as browsers do."""
+    but for what browsers percent-encode (URL Standard, 1.3)."""
 
     url: str
     secure: bool
@@ -39,16 +50,16 @@ class Target(NamedTuple):
         text = url.strip()
         _refuse_characters(text)
         scheme, start = _scheme(text)
-        end = min((i for c in "/?#" if (i := text.find(c, start)) >= 0), default=len(text))
+        end = min((i for c in "/?#\\" if (i := text.find(c, start)) >= 0), default=len(text))
         userinfo, host, port = _authority(text, start, end)
         secure = not _is_loopback(host) if scheme is None else _SECURE[scheme]
-        path = text[end:] if text[end : end + 1] == "/" else "/" + text[end:]
+        path = text[end:] if text[end : end + 1] in ("/", "\\") else "/" + text[end:]
         return cls(
             f"{'wss' if secure else 'ws'}://{text[start:end]}{path}",
             secure,
             host,
             port if port is not None else (443 if secure else 80),
-            _ascii(path),
+            encode(path),
             userinfo,
         )
 
@@ -60,6 +71,13 @@ class Target(NamedTuple):
         return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
 
     @property
+    def tls_name(self) -> str:
+        """The server name for TLS: no zone, and without the dot that ends an absolute name
+        (RFC 6066, 3)."""
+        host = self.host.partition("%")[0]
+        return host if ":" in host else host.removesuffix(".")
+
+    @property
     def origin(self) -> tuple[bool, str, int]:
         """What must be equal for credentials to be sent on (RFC 6454, 4)."""
         return self.secure, self.host.lower(), self.port
@@ -68,6 +86,8 @@ class Target(NamedTuple):
 def _refuse_characters(text: str) -> None:
     if not text:
         raise UrlError("the URL is empty", text, 0)
+    if text[0] in _QUOTES:
+        raise UrlError("there are quotes around the URL: leave them out", text, 0)
     if (bad := _BAD_CHARACTER.search(text)) is not None:
         what = "a space" if bad[0] == " " else f"the character {bad[0]!a}"
         raise UrlError(f"a URL cannot have {what} (write it percent-encoded)", text, bad.start())
@@ -80,6 +100,9 @@ def _scheme(text: str) -> tuple[str | None, int]:
         if slip[1].lower() == "unix":
             raise UrlError(_UNIX.format(path=text[slip.end(1) + 1 :]), text, 0)
         raise UrlError(f"two slashes follow {slip[1]}:", text, slip.end())
+    for pattern, words in _SLIPS:
+        if (slip := pattern.match(text)) is not None:
+            raise UrlError(words.format(slip[1]), text, slip.end())
     match = _SCHEME.match(text)
     if match is None:
         return None, 0
@@ -104,7 +127,9 @@ def _authority(text: str, start: int, end: int) -> tuple[str | None, str, int | 
             raise UrlError("the bracket of the IPv6 address is not closed", text, begin)
         return userinfo, _ipv6(text, begin + 1, close), _port(text, close + 1, end)
     colon = text.find(":", begin, end)
-    if colon >= 0 and text.find(":", colon + 1, end) >= 0:
+    if colon >= 0 and (second := text.find(":", colon + 1, end)) >= 0:
+        if text.count(":", colon, end) == 2 and second > colon + 1 and colon > begin:
+            raise UrlError("there are two ports", text, second)
         raise UrlError("an IPv6 address must be in brackets: [::1]", text, begin)
     stop = colon if colon >= 0 else end
     return userinfo, _name(text, begin, stop), _port(text, stop, end)
@@ -122,33 +147,52 @@ def _ipv6(text: str, start: int, end: int) -> str:
         raise UrlError(f"{address!r} is not an IPv6 address", text, start) from None
     if percent and not zone:
         raise UrlError("the zone after % is empty", text, end)
-    return f"{address}%{_unquoted(zone)}" if percent else address
+    zone = _unquoted(zone)
+    if (bad := _BAD_HOST_CHARACTER.search(zone)) is not None:
+        raise UrlError(f"a zone cannot have {bad[0]!a}", text, start + len(address))
+    return f"{address}%{zone}" if percent else address
 
 
 def _name(text: str, start: int, end: int) -> str:
     name = _unquoted(text[start:end])
     if not name:
         raise UrlError("the host is missing", text, start)
-    if name.isascii():
-        if (bad := _BAD_HOST_CHARACTER.search(text, start, end)) is not None:
-            raise UrlError(f"a host name cannot have {bad[0]!r}", text, bad.start())
-        return name
-    from wsdiag.transport.dial.hostnames import to_ascii
+    if not name.isascii():
+        from wsdiag.transport.dial.hostnames import to_ascii
 
-    try:
-        return to_ascii(name)
-    except ValueError as error:
-        why = "" if isinstance(error, UnicodeError) else f": {error}"
-        raise UrlError(f"{name!r} is not a valid host name{why}", text, start) from None
+        try:
+            name = to_ascii(name)
+        except ValueError as error:
+            why = "" if isinstance(error, UnicodeError) else f": {error}"
+            raise UrlError(f"{name!r} is not a valid host name{why}", text, start) from None
+    # what was percent-encoded, or is a compatibility form, is what reaches the wire
+    if (bad := _BAD_HOST_CHARACTER.search(name)) is not None:
+        at = text.find(bad[0], start, end)
+        if at < 0:
+            escapes = (each.start() for each in _ESCAPE.finditer(text, start, end))
+            at = next((each for each in escapes if _decodes_badly(text[each : each + 3])), start)
+        raise UrlError(f"a host name cannot have {bad[0]!a}", text, at)
+    return name
 
 
-def _ascii(path: str) -> str:
-    """Percent-encoded UTF-8 for what is not ASCII (RFC 3987, 3.1); the rest stays untouched."""
-    if path.isascii():
-        return path
+def _decodes_badly(escape: str) -> bool:
+    return _BAD_HOST_CHARACTER.match(_unquoted(escape)) is not None
+
+
+def encode(path_and_query: str) -> str:
+    """What is sent for a path and a query as they are written (URL Standard, 1.3 and 4.4).
+
+    A backslash in the path is a slash. What is percent-encoded already stays so.
+    """
+    path, mark, query = path_and_query.partition("?")
+    path = _ENCODED_IN_PATH.sub(_quoted, path.replace("\\", "/"))
+    return path + mark + _ENCODED_IN_QUERY.sub(_quoted, query)
+
+
+def _quoted(match: re.Match[str]) -> str:
     from urllib.parse import quote
 
-    return "".join(c if c.isascii() else quote(c) for c in path)
+    return quote(match[0], safe="")
 
 
 def _port(text: str, start: int, end: int) -> int | None:
@@ -157,18 +201,20 @@ def _port(text: str, start: int, end: int) -> int | None:
         raise UrlError("a port or a path must follow the address", text, start)
     if not digits:
         return None
-    if not (digits.isascii() and digits.isdigit()) or not 0 < int(digits[:6]) < 65536:
+    number = digits.lstrip("0")
+    if not (number.isascii() and number.isdigit()) or not 0 < int(number[:6]) < 65536:
         raise UrlError(f"{digits!r} is not a valid port (1 to 65535)", text, start + 1)
-    return int(digits)
+    return int(number)
 
 
 def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost" or host.lower().endswith(".localhost"):
+    name = host.lower().removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):
         return True
     import ipaddress
 
     try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+        return ipaddress.ip_address(name.partition("%")[0]).is_loopback
     except ValueError:
         return False
 

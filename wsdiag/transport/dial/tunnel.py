@@ -74,6 +74,7 @@ async def connect(stream: Stream, request: ConnectRequest) -> Response:
     try:
         response = await _answer(reader, http)
         if 200 <= response.status < 300:
+            reader.keep(await _beyond(reader, response, bytes(http.trailing_data[0])))
             return response
         response = replace(response, body=await _body(reader, http))
     except StreamReaderEnded as ended:
@@ -89,7 +90,6 @@ async def _answer(reader: StreamReader, http: h11.Connection) -> Response:
     while True:
         event = http.next_event()
         if isinstance(event, h11.Response):
-            reader.keep(http.trailing_data[0])
             headers = decode_headers(event.headers.raw_items())
             return Response(event.status_code, event.reason.decode("latin-1"), headers)
         if event is h11.NEED_DATA:
@@ -97,6 +97,28 @@ async def _answer(reader: StreamReader, http: h11.Connection) -> Response:
             http.receive_data(data)
         elif not isinstance(event, h11.InformationalResponse):
             raise h11.RemoteProtocolError(f"unexpected {type(event).__name__}")
+
+
+async def _beyond(reader: StreamReader, response: Response, trailing: bytes) -> bytes:
+    """What came after an answer that agrees, `trailing` included.
+
+    Raises DialError for a web page, of a web server or captive portal that was taken for a proxy:
+    an agreeing answer has no content (RFC 9110, 9.3.6), and an endpoint waits for its client.
+    """
+    length = response.header("Content-Length") or ""
+    kind = response.header("Content-Type") or ""
+    if length == "0" or not (length or kind or response.header("Transfer-Encoding")):
+        return trailing
+    try:
+        body = trailing or (await reader.read_soon())[0]
+    except (TimeoutError, StreamReaderEnded):
+        return b""
+    if failures.is_tls(body):
+        return body
+    status = f"{response.status} {response.reason}".strip()
+    message = f"it answered CONNECT by a page ({status}{', ' if kind else ''}{kind})"
+    response = replace(response, body=body[:MAX_BODY])
+    raise _error("proxy-is-web-server", message, response, status=response.status)
 
 
 async def _body(reader: StreamReader, http: h11.Connection) -> bytes:

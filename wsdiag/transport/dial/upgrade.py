@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from wsdiag.protocol.client_handshake import Accepted, ClientHandshake
 from wsdiag.protocol.errors import HandshakeError, LocalProtocolError
-from wsdiag.transport.dial import failures
+from wsdiag.transport.dial import failures, netrc
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.proxy import basic_auth
 from wsdiag.transport.dial.target import Target
-from wsdiag.transport.report import DialError
-from wsdiag.transport.stream.stamps import Arrival
+from wsdiag.transport.report import DialError, Progress
+from wsdiag.transport.stream.stamps import Arrival, round_trip_ns
 from wsdiag.transport.stream.stream import Stream
 from wsdiag.transport.stream.stream_reader import StreamReader, StreamReaderEnded
 from wsdiag.version import __version__
@@ -46,6 +46,8 @@ def _request_headers(target: Target, options: DialOptions) -> list[tuple[str, st
     cookies += options.cookies
     names = {name.lower() for name, _ in headers}
     user = options.user or target.userinfo
+    if options.netrc:
+        user = netrc.find(options.netrc, target.host.partition("%")[0], user)
     if "authorization" not in names:
         if options.bearer is not None:
             headers.append(("Authorization", f"Bearer {options.bearer}"))
@@ -57,11 +59,15 @@ def _request_headers(target: Target, options: DialOptions) -> list[tuple[str, st
 
 
 async def upgrade(
-    stream: Stream, handshake: ClientHandshake, request: bytes
+    stream: Stream, handshake: ClientHandshake, request: bytes, progress: Progress | None = None
 ) -> tuple[Accepted, Arrival]:
-    """The `upgrade` phase: what was agreed, and when the answer arrived. Raises DialError."""
+    """The `upgrade` phase: what was agreed, and when the answer arrived. Raises DialError.
+
+    Its time ends with the answer's head: a refusal's body is not waited for as a part of it.
+    """
+    progress = progress or Progress()
     reader = StreamReader(stream)
-    stream.write(request)
+    sent = stream.write(request)
     first_bytes = b""
     try:
         while True:
@@ -74,18 +80,39 @@ async def upgrade(
                     handshake.receive_eof()  # raises what the head says
                     raise
             first_bytes = first_bytes or data[:64]
+            progress.facts["received"] = progress.facts.get("received", 0) + len(data)
+            if progress.failure is None:
+                progress.took_ns = round_trip_ns(sent, at)[0]
             accepted = handshake.receive(data)
             if accepted is not None:
                 return accepted, at
+            if handshake.response is not None:
+                progress.failure = _refusal(handshake, first_bytes)
     except StreamReaderEnded as ended:
-        raise _ended(handshake, ended, first_bytes) from ended
+        raise _ended(handshake, ended, first_bytes, progress) from ended
     except HandshakeError as error:
         raise failures.handshake(error, first_bytes) from error
 
 
-def _ended(handshake: ClientHandshake, ended: StreamReaderEnded, first_bytes: bytes) -> DialError:
+def _refusal(handshake: ClientHandshake, first_bytes: bytes) -> DialError | None:
+    """What the answer's head says already."""
+    try:
+        handshake.receive_eof()
+    except HandshakeError as error:
+        return failures.handshake(error, first_bytes)
+    return None
+
+
+def _ended(
+    handshake: ClientHandshake, ended: StreamReaderEnded, first_bytes: bytes, progress: Progress
+) -> DialError:
     """An end may complete an answer whose body has no length, or cut it short."""
-    if (alert := failures.tls_alert(ended.end)) is not None:
+    alert = failures.tls_alert(
+        ended.end,
+        certificate_request=progress.facts.get("certificate_request") == "yes",
+        own_certificate=progress.facts.get("own_certificate") == "yes",
+    )
+    if alert is not None:
         return alert
     try:
         handshake.receive_eof()

@@ -61,7 +61,7 @@ from wsdiag.transport.stream.ends import (
     end_of_input,
 )
 from wsdiag.transport.stream.send_buffer import SendBuffer
-from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
+from wsdiag.transport.stream.stamps import Arrival, SendRecord, now, round_trip_ns
 from wsdiag.transport.stream.tcp import TcpInfo, keep_alive, tcp_info, unacknowledged_bytes
 from wsdiag.transport.stream.timestamping import TxTimestamps, enable
 from wsdiag.transport.stream.tls_stream import HandshakeCallback, TlsStream
@@ -128,7 +128,7 @@ class Stream:
         self._tls, self._handler = TlsStream(layer, self._send_buffer, self.write, done), None
         self._watch_input()
         unclaimed, self._unclaimed = self._unclaimed, None
-        self._tls.do_handshake(unclaimed[0] if unclaimed is not None else b"")
+        self._tls.do_handshake(*(unclaimed or (b"", now())))
 
     def unread(self, data: bytes, at: Arrival) -> None:
         """Give back what belongs to the next handler, or to TLS."""
@@ -190,7 +190,7 @@ class Stream:
 
     def _receive_tls(self, tls: TlsStream, data: bytes, at: Arrival) -> None:
         try:
-            plain = tls.receive(data)
+            plain = tls.receive(data, at)
         except ssl.SSLError as error:
             self._input_ended(StreamEnd("tls-error", f"TLS: {error.reason or error}", at))
             return
@@ -322,6 +322,12 @@ class Stream:
     def tls(self) -> TlsLayer | None:
         """The TLS layer, when there is one."""
         return None if self._tls is None else self._tls.layer
+
+    @property
+    def handshake_ns(self) -> int:
+        """How long TLS's handshake took, once it is over: from the first record to the last."""
+        assert self._tls is not None
+        return round_trip_ns(self._tls.began, self._tls.finished)[0]
 
     @property
     def half_closed(self) -> bool:

@@ -29,6 +29,7 @@ class StreamReader:
         self._arrived: asyncio.Future[tuple[bytes, Arrival]] | None = None
         self._kept: list[tuple[bytes, Arrival]] = []
         self._received = 0
+        self._body_until: float | None = None
         stream.pause_reading()
         stream.start(self)
 
@@ -45,9 +46,11 @@ class StreamReader:
     async def read_soon(self) -> tuple[bytes, Arrival]:
         """The next bytes of a refusal's body: it only helps, and some servers never end it.
 
-        Raises TimeoutError after a second.
+        Raises TimeoutError a second after the first call, however much came since.
         """
-        async with asyncio.timeout(BODY_WAIT_S):
+        if self._body_until is None:
+            self._body_until = asyncio.get_running_loop().time() + BODY_WAIT_S
+        async with asyncio.timeout_at(self._body_until):
             return await self.read()
 
     def keep(self, data: bytes) -> None:
@@ -70,21 +73,24 @@ class StreamReader:
             self._arrived.set_exception(StreamReaderEnded(end, self._received))
 
 
-async def do_handshake(stream: Stream, layer: TlsLayer) -> None:
-    """TLS over the stream. Raises ssl.SSLError, or StreamReaderEnded when the stream ends first."""
-    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+async def do_handshake(stream: Stream, layer: TlsLayer) -> int:
+    """TLS over the stream; ns from the ClientHello's departure to the last record's arrival.
+
+    Raises ssl.SSLError, or StreamReaderEnded when the stream ends first.
+    """
+    done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def finished(failure: ssl.SSLError | StreamEnd | None) -> None:
         if done.done():
             return
         if failure is None:
             stream.pause_reading()
-            done.set_result(None)
+            done.set_result(stream.handshake_ns)
         elif isinstance(failure, StreamEnd):
-            done.set_exception(StreamReaderEnded(failure, len(layer.first_bytes)))
+            done.set_exception(StreamReaderEnded(failure, layer.received))
         else:
             done.set_exception(failure)
 
     stream.resume_reading()
     stream.start_tls(layer, finished)
-    await done
+    return await done

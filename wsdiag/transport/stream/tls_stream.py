@@ -5,10 +5,11 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from time import monotonic_ns
 
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.send_buffer import SendBuffer
-from wsdiag.transport.stream.stamps import now
+from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
 from wsdiag.transport.tls.layer import TlsLayer
 
 HandshakeCallback = Callable[[ssl.SSLError | StreamEnd | None], None]
@@ -20,7 +21,7 @@ class TlsStream:
     `done` gets the handshake's outcome: None, the TLS error, or the end of the stream.
     """
 
-    __slots__ = ("_done", "_send_buffer", "_stalled", "_write", "layer")
+    __slots__ = ("_done", "_send_buffer", "_stalled", "_write", "began", "finished", "layer")
 
     def __init__(
         self,
@@ -32,12 +33,21 @@ class TlsStream:
         self.layer, self._send_buffer, self._write = layer, send_buffer, write
         self._done: HandshakeCallback | None = done
         self._stalled: list[bytes] = []
+        self.began = SendRecord(monotonic_ns())
+        """When the handshake's first record left."""
+        self.finished = now()
+        """When the bytes came that the handshake went on with; in the end, its last ones."""
 
-    def do_handshake(self, data: bytes) -> None:
+    def do_handshake(self, data: bytes, at: Arrival) -> None:
         """Go on with what came from the peer."""
         failure: ssl.SSLError | None = None
+        self.finished = at
         try:
-            self._send_buffer.put(self.layer.handshake(data))
+            records = self.layer.handshake(data)
+            first = self.began.end == 0
+            if first:
+                self.began.mono_ns = monotonic_ns()
+            self._send_buffer.put(records, self.began if first else None)
         except ssl.SSLError as error:
             failure = error
             with suppress(ssl.SSLError):
@@ -55,10 +65,10 @@ class TlsStream:
         """The stream is over; True when that ended the handshake, and `done` was called with it."""
         return self._finish(end)
 
-    def receive(self, data: bytes) -> bytes:
+    def receive(self, data: bytes, at: Arrival) -> bytes:
         """Plaintext of what came, b"" during the handshake. Raises SSLError."""
         if self._done is not None:
-            self.do_handshake(data)
+            self.do_handshake(data, at)
             if not self.layer.established:
                 return b""
             data = b""

@@ -10,7 +10,16 @@ _RECORD = 65536
 class TlsLayer:
     """One TLS connection without a socket; `below` is the layer that carries it (TLS in TLS)."""
 
-    __slots__ = ("_in", "_object", "_out", "below", "closed", "established", "first_bytes")
+    __slots__ = (
+        "_in",
+        "_object",
+        "_out",
+        "below",
+        "closed",
+        "established",
+        "first_bytes",
+        "received",
+    )
 
     def __init__(
         self,
@@ -28,6 +37,8 @@ class TlsLayer:
         """Whether the peer's close_notify has come."""
         self.first_bytes = b""
         """Where the peer's answer began: tells what spoke when it was not TLS."""
+        self.received = 0
+        """Bytes that the handshake has brought so far."""
 
     @property
     def object(self) -> ssl.SSLObject:
@@ -39,6 +50,7 @@ class TlsLayer:
         if self.below is not None and data:
             data = self.below.receive(data)
         self.first_bytes = (self.first_bytes + data[:64])[:64]
+        self.received += len(data)
         self._in.write(data)
         try:
             self._object.do_handshake()

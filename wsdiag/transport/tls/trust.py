@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from wsdiag.transport.tls import chain, x509
 from wsdiag.transport.tls.values import TlsFacts, TlsOptions
@@ -57,6 +59,9 @@ def client_context(options: TlsOptions, *, verify: bool | None = None) -> ssl.SS
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.set_alpn_protocols(["http/1.1"])
+    if keylog := os.environ.get("SSLKEYLOGFILE"):
+        with suppress(OSError):  # as in curl: a file that cannot be written is no reason to fail
+            context.keylog_filename = keylog
     if options.insecure if verify is None else not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -65,6 +70,34 @@ def client_context(options: TlsOptions, *, verify: bool | None = None) -> ssl.SS
     load_client_certificate(options, context)
     _limit_versions(context, options)
     return context
+
+
+def watch_handshake(context: ssl.SSLContext) -> list[str]:
+    """A list to which the names of the peer's handshake messages are added as they come.
+
+    Those of TLS 1.3 are encrypted, and OpenSSL tells of them by a callback only, which Python keeps
+    to itself: where it has none, the list stays empty.
+    """
+    messages: list[str] = []
+
+    def note(_: object, way: str, version: object, content: object, kind: Any, data: bytes) -> None:
+        if way == "read" and getattr(content, "name", "") == "HANDSHAKE":
+            messages.append(getattr(kind, "name", str(kind)))
+
+    with suppress(AttributeError):
+        context._msg_callback = note  # type: ignore[attr-defined]
+    return messages
+
+
+def watch_no_more(context: ssl.SSLContext) -> None:
+    """Let no message of the connection itself be reported."""
+    with suppress(AttributeError):
+        context._msg_callback = None  # type: ignore[attr-defined]
+
+
+def asked_for_certificate(messages: list[str]) -> bool:
+    """Whether the server asked for a client's certificate (RFC 8446, 4.3.2)."""
+    return "CERTIFICATE_REQUEST" in messages
 
 
 def _load_trust(context: ssl.SSLContext, options: TlsOptions) -> None:

@@ -28,6 +28,13 @@ from wsdiag.transport.dial.target import Target, UrlError
         ("ws:8080/x", True, "ws", 8080, "/x"),
         ("ws://h/ü?q=ü&r=%C3%BC+x", False, "h", 80, "/%C3%BC?q=%C3%BC&r=%C3%BC+x"),
         ("ws://example.com:/", False, "example.com", 80, "/"),
+        ('ws://h/{a}|b?f={"c":1}|d', False, "h", 80, "/%7Ba%7D|b?f={%22c%22:1}|d"),
+        ("ws://h/a^b`<c>?d^e`f'<g>", False, "h", 80, "/a%5Eb%60%3Cc%3E?d^e`f%27%3Cg%3E"),
+        ("ws://h\\a\\b?c\\d", False, "h", 80, "/a/b?c\\d"),
+        ("ws://h:00000080/", False, "h", 80, "/"),
+        ("wss://a.test.:444/", True, "a.test.", 444, "/"),
+        ("localhost.:80", False, "localhost.", 80, "/"),
+        ("ws://a%2Etest/", False, "a.test", 80, "/"),
     ],
 )
 def test_what_a_url_means(text: str, secure: bool, host: str, port: int, path: str) -> None:
@@ -77,6 +84,28 @@ def test_userinfo(text: str, userinfo: str | None, host: str) -> None:
         ("ws://a\u200d\u00fc.test/", 5, "xn-- form"),
         ("ws://" + "ß" * 70 + "/", 5, "too long"),
         ("ws:/h/", 4, "two slashes follow ws:"),
+        ("wss//h/", 3, "a colon and two slashes follow wss"),
+        ("wss;//h/", 3, "a colon and two slashes follow wss"),
+        ("wss:h/", 4, "two slashes follow wss:"),
+        ("ws://wss://h/", 5, "the scheme stands twice"),
+        ("wss://https//h/", 6, "the scheme stands twice"),
+        ('"wss://h/"', 0, "quotes around"),
+        ("\u201cwss://h/\u201d", 0, "quotes around"),
+        ("<wss://h/>", 0, "quotes around"),
+        ("ws://h:80:90/", 9, "two ports"),
+        ("ws://h:80:/", 9, "two ports"),
+        ("ws://h:00008065536/", 7, "not a valid port"),
+        ("ws://h:000/", 7, "not a valid port"),
+        ("ws://h:٨٠/", 7, "not a valid port"),
+        ("ws://h:" + "9" * 5000 + "/", 7, "not a valid port"),
+        ("ws://a.test%0d%0aX:1/", 11, "cannot have"),
+        ("ws://a%2Fb/", 6, "cannot have '/'"),
+        ("ws://a%40b/", 6, "cannot have '@'"),
+        ("ws://a%25b/", 6, "cannot have '%'"),
+        ("ws://a%b/", 6, "cannot have '%'"),
+        ("ws://a\uff0fb/", 5, "cannot have '/'"),
+        ("ws://h{x}/", 6, "cannot have '{'"),
+        ("ws://[fe80::1%25a%0ab]/", 13, "zone"),
         ("unix:/run/app.sock", 0, "--unix-socket /run/app.sock ws://localhost/"),
         ("unix:///run/app.sock", 0, "--unix-socket /run/app.sock ws://localhost/"),
     ],
@@ -97,7 +126,20 @@ def test_what_a_url_must_not_have_is_marked(text: str, position: int, words: str
         ("wss://h:443/", "h"),
         ("ws://[::1]/", "[::1]"),
         ("ws://[fe80::1%25eth0]:9/", "[fe80::1]:9"),
+        ("ws://a.test./", "a.test."),
     ],
 )
 def test_host_header(text: str, header: str) -> None:
     assert Target.parse(text).host_header == header
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("wss://a.test./", "a.test"),
+        ("wss://a.test/", "a.test"),
+        ("wss://[fe80::1%25e]/", "fe80::1"),
+    ],
+)
+def test_the_name_for_tls_has_neither_zone_nor_final_dot(text: str, name: str) -> None:
+    assert Target.parse(text).tls_name == name

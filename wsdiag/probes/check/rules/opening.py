@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Sequence
+from dataclasses import replace
 
 from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.probes.check.findings import (
@@ -20,11 +21,17 @@ from wsdiag.probes.check.options import DEFAULT_CERT_DAYS, HeaderExpectation
 from wsdiag.probes.check.rule import Rule
 from wsdiag.probes.check.target import CheckTarget
 from wsdiag.protocol.headers import get_all
+from wsdiag.protocol.http import join_values
 from wsdiag.transport.report import DialError
 
 _BEFORE_UPGRADE = ("dns", "tcp", "proxy", "tls")
 _AFTERWARDS = ("upgrade", "hello")
 _NOT_OPEN = "there was no connection"
+_NO_ANSWER = "there was no answer"
+_NONE_CHOSEN = (
+    "A browser that offers subprotocols and gets none fails the connection (WHATWG WebSockets): "
+    "have the server choose one of those offered, in Sec-WebSocket-Protocol."
+)
 
 
 @Rule(
@@ -67,14 +74,20 @@ def _attempts(target: CheckTarget) -> str:
     limits={"--max-upgrade": "max_upgrade_s"},
     explains=lambda error: error.phase == "upgrade",
 )
-async def upgrade(target: CheckTarget) -> Finding:
-    """A 101 that keeps the rules, within --max-upgrade."""
+async def upgrade(target: CheckTarget) -> Finding | Sequence[Finding]:
+    """A 101 that keeps the rules, within --max-upgrade, and one of the subprotocols offered."""
     error, report = target.error, target.report
     if error is not None and error.phase != "hello":
         return _dial_failed(target, error) if error.phase == "upgrade" else skipped(_NOT_OPEN)
     took = report.phases_ms.get("upgrade", 0.0)
     detail = f"{took:.1f} ms, {report.status} {report.reason}".rstrip()
-    return within(took, target.options.max_upgrade_s, detail)
+    opened = within(took, target.options.max_upgrade_s, detail)
+    offered = join_values(list(report.request_headers), "Sec-WebSocket-Protocol")
+    if not offered or report.subprotocol or target.options.expect_subprotocol is not None:
+        return opened
+    seen = warned(f"{offered} offered, and no subprotocol chosen: browsers end such a connection")
+    none = replace(seen, name="subprotocol", hint=_NONE_CHOSEN, breaks_rule=False)
+    return [opened, none]
 
 
 @Rule(
@@ -89,9 +102,12 @@ async def upgrade(target: CheckTarget) -> Finding:
 async def status(target: CheckTarget) -> Finding:
     """The HTTP status that --expect-status names."""
     seen, wanted = target.report.status, target.options.expect_status
+    limit, error = _shown_statuses(wanted), target.error
+    if seen is None and error is not None and error.phase == "upgrade":
+        told = _dial_failed(target, error)
+        return replace(told, detail=f"no answer, expected {limit}: {told.detail}", limit=limit)
     if seen is None:
         return skipped(_NOT_OPEN)
-    limit = _shown_statuses(wanted)
     detail = f"answered {seen} {target.report.reason}".rstrip() + _attempts(target)
     if seen not in wanted:
         return failed(f"{detail}; expected {limit}", seen, limit)
@@ -176,6 +192,8 @@ async def _family(target: CheckTarget, family: int) -> Finding:
     except DialError as error:
         if error.code in ("dns-no-such-family", "dns-not-found"):
             return skipped(f"no IPv{family} address")
+        if error.phase == "dns":
+            return skipped(f"whether it has an IPv{family} address is not known ({error.message})")
         if error.code in ("unreachable", "no-such-family"):
             return warned(f"IPv{family} cannot be tried from this machine ({error.message})")
         # localhost's addresses come from this machine's hosts file, not from who runs the endpoint
@@ -229,7 +247,8 @@ async def extension(target: CheckTarget) -> Sequence[Finding]:
 async def header(target: CheckTarget) -> Sequence[Finding]:
     """Each header that --expect-header names is there, with a value that fits."""
     if target.report.status is None:
-        return [skipped(_NOT_OPEN)]
+        error = target.error
+        return [skipped(_NO_ANSWER if error and error.phase == "upgrade" else _NOT_OPEN)]
     headers = list(target.report.headers)
     return [_header(expected, headers) for expected in target.options.expect_headers]
 

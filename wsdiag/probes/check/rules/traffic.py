@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from wsdiag.probes.check.findings import (
@@ -34,6 +36,10 @@ from wsdiag.transport.session import Session, SessionEnded
 _PAUSE_S = 0.1
 _GIVE_UP_AFTER = 2
 _SHOWN = 3
+_ENDED = (
+    "It accepted the upgrade, and ended the connection on its own: authentication, a missing "
+    "parameter or subprotocol, or a limit, judged only once connected; or it crashed."
+)
 
 
 @Rule(
@@ -116,8 +122,8 @@ def _excerpt(text: str) -> str:
 
 
 async def _send_pings(
-    session: Session, options: CheckOptions
-) -> tuple[int, RunningStatistics, str | None]:
+    session: Session, options: CheckOptions, on_other: Callable[[Event], object]
+) -> tuple[int, RunningStatistics, Exception | None]:
     """(how many of --count Pings were sent, their round trips in ms, what ended this early).
 
     One at a time, so that an endpoint which answers only the latest Ping loses none. Gives up after
@@ -133,11 +139,9 @@ async def _send_pings(
         try:
             require_open(session)
             sent += 1
-            round_trip_ms = await await_pong(session, options.timeout_s)
-        except SessionEnded as ended:
-            return sent, round_trips, f"the server {describe_end(ended.end)}"
-        except (PeerClosedError, PeerViolationError) as problem:
-            return sent, round_trips, str(problem)
+            round_trip_ms = await await_pong(session, options.timeout_s, on_other=on_other)
+        except (SessionEnded, PeerClosedError, PeerViolationError) as problem:
+            return sent, round_trips, problem
         unanswered = unanswered + 1 if round_trip_ms is None else 0
         if round_trip_ms is not None:
             round_trips.add(round_trip_ms)
@@ -154,13 +158,25 @@ async def _send_pings(
 async def ping(target: CheckTarget) -> Sequence[Finding]:
     """Pings are answered (--count, --max-loss), and soon enough (--max-p95)."""
     options = target.options
-    sent, round_trips, problem = await _send_pings(target.session, options)
+    messages: deque[str] = deque(maxlen=1)
+
+    def note(event: Event) -> None:
+        if isinstance(event, TextMessage):
+            messages.append(event.text)
+
+    sent, round_trips, problem = await _send_pings(target.session, options, note)
+    if sent == 0:  # it had ended before: what came is still queued
+        with contextlib.suppress(SessionEnded):
+            while (received := await target.session.receive(0)) is not None:
+                note(received.event)
     loss_pct = 100.0 * (1 - round_trips.count / sent) if sent else 100.0
     detail = f"{round_trips.count} of {sent} Pings answered"
     if (p50 := round_trips.percentile(50)) is not None:
         detail += f", median {p50:.3g} ms"
-    if problem is not None:
+    if isinstance(problem, PeerViolationError):
         loss = failed(f"{detail}; {problem}", loss_pct, options.max_loss_pct)
+    elif problem is not None:
+        loss = _ended(problem, detail if round_trips.count else "", messages)
     elif loss_pct <= options.max_loss_pct and round_trips.count:
         loss = passed(detail, loss_pct, options.max_loss_pct)
     else:
@@ -173,6 +189,16 @@ async def ping(target: CheckTarget) -> Sequence[Finding]:
     else:
         latency = within(p95, options.max_p95_s, f"95th percentile {p95:.3g} ms")
     return [loss, replace(latency, name="p95")]
+
+
+def _ended(problem: Exception, answered: str, messages: Sequence[str]) -> Finding:
+    """The connection ended on its own, which is no matter of Pings."""
+    seen = str(problem)
+    if isinstance(problem, SessionEnded):
+        seen = f"the server {describe_end(problem.end)}"
+    before = f" after {answered}" if answered else " before a Ping was answered"
+    said = f"; its last message was {_excerpt(messages[-1])}" if messages else ""
+    return Finding("fail", seen + before + said, hint=_ENDED, breaks_rule=False)
 
 
 @Rule(

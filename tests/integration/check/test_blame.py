@@ -1,0 +1,115 @@
+"""What failed is told once, where it belongs, and with its reason."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from tests.integration.scripted import Script, ScriptedClient, scripted
+from wsdiag.probes.check.options import CheckOptions, Endpoint
+from wsdiag.probes.check.rules import opening
+from wsdiag.probes.check.runner import EndpointReport, EndpointRun
+from wsdiag.records import CheckResult
+from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.report import DialError
+
+
+def dial_options(**given: object) -> DialOptions:
+    return DialOptions(proxy="", **given)  # type: ignore[arg-type]
+
+
+async def checked(url: str, dial: DialOptions, **options: object) -> EndpointReport:
+    check = CheckOptions(timeout_s=1.0, **options)  # type: ignore[arg-type]
+    run = EndpointRun(Endpoint(url=url, dial=dial, check=check), lambda _progress: None, None)
+    await run.run()
+    return run.report()
+
+
+def results(script: Script, dial: DialOptions, **options: object) -> dict[str, CheckResult]:
+    async def run() -> EndpointReport:
+        async with scripted(script) as (url, _):
+            return await checked(url, dial, **options)
+
+    report = asyncio.run(asyncio.wait_for(run(), 30))
+    return {result.id: result for result in report.results}
+
+
+async def behave(client: ScriptedClient) -> None:
+    async for frame in client.frames():
+        if frame.opcode == 9:
+            client.send(10, frame.payload)
+        elif frame.opcode == 8:
+            client.send(8, frame.payload)
+            return
+
+
+async def refuse(client: ScriptedClient) -> None:
+    client.send(8, (4003).to_bytes(2, "big") + b"no seat")
+    await asyncio.sleep(0.2)
+
+
+async def leave(client: ScriptedClient) -> None:
+    client.send(1, b'{"error":"key revoked"}')
+    await client.writer.drain()
+
+
+def test_a_close_of_the_servers_own_is_no_matter_of_pongs() -> None:
+    found = results(refuse, dial_options())
+    assert [r.id for r in found.values() if r.status == "fail"] == ["ping"]
+    assert "4003 (private use) 'no seat'" in found["ping"].detail
+    assert "0 of" not in found["ping"].detail
+    assert found["ping"].rule is None
+    assert "no seat" not in found["close"].detail
+
+
+def test_an_end_is_told_once_and_with_the_last_message() -> None:
+    found = results(leave, dial_options())
+    assert [r.id for r in found.values() if r.status == "fail"] == ["ping"]
+    assert "key revoked" in found["ping"].detail
+    assert found["close"].status == "skip"
+
+
+def test_a_limit_is_no_rule_of_the_protocol() -> None:
+    found = results(behave, dial_options(), max_p95_s=1e-9, max_upgrade_s=1e-9)
+    assert {id: r.rule for id, r in found.items() if r.status == "fail"} == {
+        "upgrade": None,
+        "ping.p95": None,
+    }
+    assert found["ping"].rule == "RFC 6455, 5.5.2"
+
+
+def test_subprotocols_offered_and_none_chosen_are_a_warning() -> None:
+    found = results(behave, dial_options(subprotocols=("graphql-ws", "chat")))
+    warning = found["upgrade.subprotocol"]
+    assert warning.status == "warn"
+    assert "graphql-ws, chat offered" in warning.detail
+    assert "browser" in warning.detail
+    assert "upgrade.subprotocol" not in results(behave, dial_options())
+
+
+def test_an_expected_status_that_never_comes_fails_with_the_reason() -> None:
+    async def run() -> EndpointReport:
+        with socket.create_server(("127.0.0.1", 0)) as listener:  # accepts, and never reads
+            url = f"ws://127.0.0.1:{listener.getsockname()[1]}/"
+            dial = dial_options(connect_timeout=0.3)
+            return await checked(url, dial, expect_status=frozenset({502}))
+
+    report = asyncio.run(run())
+    found = {result.id: result for result in report.results}
+    assert found["connect"].status == "pass"
+    assert found["status"].status == "fail"
+    assert "no answer, expected 502" in found["status"].detail
+    assert report.error is not None
+
+
+@pytest.mark.parametrize("code", ["dns-unavailable", "dns-failed", "dns-timeout"])
+def test_a_name_that_could_not_be_asked_for_is_no_broken_family(code: str) -> None:
+    class Target:
+        def connection(self, **_changes: object) -> object:
+            raise DialError("dns", "dns", code, "Temporary failure in name resolution")
+
+    finding = asyncio.run(opening._family(Target(), 6))  # type: ignore[arg-type]
+    assert finding.status == "skip"
+    assert "not known" in finding.detail

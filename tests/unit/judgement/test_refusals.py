@@ -1,0 +1,429 @@
+"""What is told of refusals as servers and proxies really answer: the cause, and no other."""
+
+from __future__ import annotations
+
+import gzip
+import re
+
+import pytest
+
+from wsdiag.judgement.diagnosis.hints import diagnose, explain, hints
+from wsdiag.judgement.diagnosis.page_text import excerpt, readable
+from wsdiag.protocol.client_handshake import ClientHandshake
+from wsdiag.protocol.errors import HandshakeError
+from wsdiag.transport.dial import failures
+from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.report import DialReport
+
+STRIPPED = "had not reached it"
+
+
+def told(
+    status: str,
+    body: str | bytes = b"",
+    *lines: str,
+    url: str = "ws://a.test/ws",
+    sent: tuple[tuple[str, str], ...] = (),
+    given: tuple[str, ...] = (),
+) -> str:
+    """Message and hint for an answer to an upgrade, by the way that a dial takes."""
+    content = body.encode() if isinstance(body, str) else body
+    handshake = ClientHandshake("a.test", "/" + url.split("/", 3)[3], headers=sent)
+    handshake.request()
+    head = "\r\n".join([f"HTTP/1.1 {status}", *lines, f"Content-Length: {len(content)}", "", ""])
+    with pytest.raises(HandshakeError) as caught:
+        handshake.receive(head.encode("latin-1") + content)
+        handshake.receive_eof()
+    error = failures.handshake(caught.value, b"HTTP/1.1")
+    response = caught.value.response
+    assert response is not None
+    error.report = DialReport(
+        url,
+        address="192.0.2.7:80",
+        request_line=f"GET {handshake.target} HTTP/1.1",
+        request_headers=tuple(handshake.request_headers),
+        status=response.status,
+        reason=response.reason,
+        headers=tuple(response.headers),
+        body=response.body,
+        given=frozenset(given),
+    )
+    record = diagnose(url, error)
+    return f"{record.message} | {record.hint}"
+
+
+COOKIE = (("Cookie", "sid=" + "k" * 9000),)
+JSON = "Content-Type: application/json"
+# name: (the answer, words that are said, words that are not)
+ANSWERS: dict[str, tuple[str, str, str]] = {
+    "a client that is too old": (
+        told("400 Bad Request", '{"error":"outdated","message":"app version 3 is too old"}', JSON),
+        "newer client",
+        STRIPPED,
+    ),
+    "a client that is too old, by 426": (
+        told("426 Upgrade Required", '{"minimum":"5.2","message":"please upgrade your app"}'),
+        "please upgrade your app",
+        STRIPPED,
+    ),
+    "a plan to upgrade": (
+        told("400 Bad Request", "Upgrade to the Pro plan to use streaming."),
+        "Upgrade to the Pro plan",
+        STRIPPED,
+    ),
+    "a policy in a page": (
+        told(
+            "400 Bad Request",
+            '<meta http-equiv="Content-Security-Policy" content="upgrade-insecure-requests">No',
+        ),
+        "400 Bad Request: No",
+        STRIPPED,
+    ),
+    "a policy in a header": (
+        told("400 Bad Request", "?", "Content-Security-Policy: upgrade-insecure-requests"),
+        "did not accept the request",
+        STRIPPED,
+    ),
+    "Upgrade stripped, as ws says it": (
+        told("426 Upgrade Required", "Upgrade Required"),
+        STRIPPED,
+        "newer",
+    ),
+    "Upgrade stripped, as gorilla says it": (
+        told(
+            "400 Bad Request",
+            "Bad Request\nwebsocket: the client is not using the websocket protocol: "
+            "'upgrade' token not found in 'Connection' header",
+        ),
+        STRIPPED,
+        "missing parameter",
+    ),
+    "Upgrade stripped, as Tornado says it": (
+        told("400 Bad Request", 'Can "Upgrade" only to "WebSocket".'),
+        STRIPPED,
+        "missing parameter",
+    ),
+    "Upgrade stripped, as aiohttp says it": (
+        told("400 Bad Request", "No WebSocket UPGRADE hdr: None"),
+        STRIPPED,
+        "missing parameter",
+    ),
+    "Upgrade stripped, in gzip": (
+        told("400 Bad Request", gzip.compress(b"Missing Upgrade header"), "Content-Encoding: gzip"),
+        STRIPPED,
+        "missing parameter",
+    ),
+    "our own -H": (
+        told("426 Upgrade Required", "Upgrade Required", sent=(("Connection", "close"),)),
+        "-H replaced",
+        STRIPPED,
+    ),
+    "414": (
+        told("414 URI Too Long", url="ws://a.test/ws?t=" + "q" * 9000),
+        "path and query 90",
+        "Check the path",
+    ),
+    "431": (
+        told("431 Request Header Fields Too Large", sent=COOKIE),
+        "Cookie 90",
+        "Check the path",
+    ),
+    "413": (told("413 Payload Too Large", sent=COOKIE), "size of its head", "Check the path"),
+    "400 of nginx for size": (
+        told(
+            "400 Bad Request", "<title>400 Request Header Or Cookie Too Large</title>", sent=COOKIE
+        ),
+        "too large",
+        "missing parameter",
+    ),
+    "400 of Tomcat for size": (
+        told("400 Bad Request", "Request header is too large", sent=COOKIE),
+        "Cookie 90",
+        "missing parameter",
+    ),
+    "400 of Apache for size": (
+        told(
+            "400 Bad Request", "Size of a request header field exceeds server limit.", sent=COOKIE
+        ),
+        "Cookie 90",
+        "missing parameter",
+    ),
+    "400 of Node.js for anything, with a large head": (
+        told("400 Bad Request", "", sent=COOKIE),
+        "Cookie 90",
+        "a Host it does not know",
+    ),
+    "400 with a reason, with a large head": (
+        told("400 Bad Request", "unknown room", sent=COOKIE),
+        "unknown room",
+        "head is large",
+    ),
+    "NTLM": (
+        told("401 Unauthorized", "", "WWW-Authenticate: Negotiate", "WWW-Authenticate: NTLM"),
+        "Windows authentication (Negotiate, NTLM)",
+        "-u",
+    ),
+    "Digest": (
+        told(
+            "401 Unauthorized", "", 'WWW-Authenticate: Digest realm="a, b", qop="auth", nonce="x"'
+        ),
+        "Digest",
+        "-u",
+    ),
+    "NTLM or Basic": (
+        told("401 Unauthorized", "", "WWW-Authenticate: NTLM, Basic realm=x"),
+        "-u USER:PASSWORD",
+        "Windows",
+    ),
+    "Basic sent where Bearer is wanted": (
+        told(
+            "401 Unauthorized",
+            "",
+            "WWW-Authenticate: Bearer",
+            sent=(("Authorization", "Basic eA=="),),
+        ),
+        "does not take Basic credentials",
+        "-u USER",
+    ),
+    "a bearer token that expired": (
+        told(
+            "401 Unauthorized",
+            "",
+            'WWW-Authenticate: Bearer error="invalid_token", error_description="expired"',
+            sent=(("Authorization", "Bearer xyz"),),
+        ),
+        'error_description="expired"',
+        "No Authorization header",
+    ),
+    "Basic sent where NTLM is wanted": (
+        told(
+            "401 Unauthorized",
+            "",
+            "WWW-Authenticate: NTLM",
+            sent=(("Authorization", "Basic eA=="),),
+        ),
+        "Basic credentials will not be taken",
+        "-u",
+    ),
+    "an ASGI framework without a route": (
+        told("403 Forbidden"),
+        "the path /ws",
+        "refuses the origin",
+    ),
+    "Django Channels, by daphne": (told("403 Access denied"), "the path /ws", "refuses the origin"),
+    "Envoy without upgrades": (
+        told("403 Forbidden", "", "server: envoy"),
+        "upgrade_configs",
+        "Origin",
+    ),
+    "Envoy in front of a server that refuses": (
+        told("403 Forbidden", "", "server: envoy", "x-envoy-upstream-service-time: 3"),
+        "the path /ws",
+        "upgrade_configs",
+    ),
+    "Envoy's RBAC": (
+        told("403 Forbidden", "RBAC: access denied", "server: istio-envoy"),
+        "AuthorizationPolicy",
+        "upgrade_configs",
+    ),
+    "CSRF is not the origin": (
+        told("403 Forbidden", "CSRF token missing or invalid"),
+        "X-CSRF-Token",
+        "refuses the origin",
+    ),
+    "an origin server that is down": (
+        told("403 Forbidden", "no origin server is available"),
+        "no origin server",
+        "refuses the origin",
+    ),
+    "Action Cable": (
+        told(
+            "404 Not Found", "Page not found", "Content-Type: text/plain", url="ws://a.test/cable"
+        ),
+        "allowed_request_origins",
+        "slash counts",
+    ),
+    "Traffic Server without a rule": (
+        told("404 Not Found on Accelerator", "", "Server: ATS/9.2.3"),
+        "map ws://",
+        "slash counts",
+    ),
+    "Varnish without pipe": (
+        told("404 Not Found", "", "Via: 1.1 varnish", "X-Varnish: 5"),
+        "return (pipe)",
+        "nginx",
+    ),
+    "Varnish, and the server's own reason": (
+        told("400 Bad Request", "origin not allowed", "X-Varnish: 5"),
+        "refuses the origin",
+        "pipe",
+    ),
+    "lighttpd without upgrade": (
+        told("426 Upgrade Required", "Upgrade Required", "Server: lighttpd/1.4.69"),
+        '"upgrade" => "enable"',
+        "nginx",
+    ),
+    "Squid": (
+        told("503 Service Unavailable", "", "Server: squid/5.7", "X-Squid-Error: ERR_DNS_FAIL 0"),
+        "X-Squid-Error: ERR_DNS_FAIL 0",
+        "health check",
+    ),
+    "IIS without its feature": (
+        told("404 Not Found", "", "Server: Microsoft-IIS/10.0"),
+        "Web-WebSockets",
+        "nginx",
+    ),
+    "Kestrel": (
+        told("400 Bad Request", "", "Server: Kestrel"),
+        "UseWebSockets",
+        "Host it does not know",
+    ),
+    "gunicorn with WSGI": (
+        told("404 NOT FOUND", "<h1>Not Found</h1>", "Server: gunicorn"),
+        "ASGI",
+        "strips",
+    ),
+    "FastAPI without a WebSocket library": (
+        told("404 Not Found", '{"detail":"Not Found"}', "Server: uvicorn"),
+        "uvicorn[standard]",
+        "slash counts",
+    ),
+    "Express": (
+        told("404 Not Found", "<pre>Cannot GET /ws</pre>", "X-Powered-By: Express"),
+        "Express",
+        "Ingress",
+    ),
+    "Go's middleware": (
+        told("500 Internal Server Error", "websocket: response does not implement http.Hijacker\n"),
+        "middleware",
+        "raised an error",
+    ),
+    "501": (told("501 Not Implemented"), "does not implement the upgrade", "raised an error"),
+    "a PROXY header where none is expected": (
+        told("400 Bad Request", "Bad request syntax ('PROXY TCP4 192.0.2.1 192.0.2.2 5 80')"),
+        "send-proxy",
+        "missing parameter",
+    ),
+    "Socket.IO, bare": (told("400 Bad Request", "Transport unknown"), "EIO=4", "missing parameter"),
+    "python-socketio": (
+        told(
+            "400 BAD REQUEST",
+            '"The client is using an unsupported version of the Socket.IO or Engine.IO protocols"',
+        ),
+        "EIO=4",
+        "newer client",
+    ),
+    "SignalR": (
+        told("400 Bad Request", "Connection ID required"),
+        "/negotiate",
+        "missing parameter",
+    ),
+    "a rate limit behind a 503": (
+        told("503 Service Unavailable", '{"error":"rate limit exceeded"}', "Retry-After: 17"),
+        "Retry-After: 17",
+        "health check",
+    ),
+    "a 503 that says when": (
+        told("503 Service Unavailable", "", "Retry-After: 120"),
+        "Retry-After: 120",
+        "fails on a WebSocket-only server",
+    ),
+    "limit_req of nginx": (
+        told("503 Service Temporarily Unavailable", "<center>nginx</center>", "Server: nginx"),
+        "limit_req",
+        "no backend is available",
+    ),
+    "a hotspot is no bar's news": (
+        told("200 OK", "<title>News</title>The new hotspot in town. Accept the terms of our shop."),
+        "News",
+        "captive portal",
+    ),
+    "a captive portal": (
+        told("200 OK", "<title>Guest Wi-Fi</title>Accept the terms"),
+        "captive portal",
+        "strips Upgrade",
+    ),
+    "a problem document": (
+        told(
+            "403 Forbidden",
+            '{"type":"about:blank","status":403,"title":"No seat","detail":"Plan full"}',
+            "Content-Type: application/problem+json",
+        ),
+        '"title":"No seat","detail":"Plan full"',
+        "with an empty body",
+    ),
+    "a reason in a header": (
+        told("403 Forbidden", "", "X-Error-Reason: key revoked"),
+        "X-Error-Reason: key revoked",
+        "refuses the origin",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_answer_is_told_by_its_evidence(name: str) -> None:
+    text, said, unsaid = ANSWERS[name]
+    assert said in text
+    assert unsaid not in text
+
+
+def test_an_origin_that_was_sent_is_not_proposed_again() -> None:
+    own = (("Origin", "http://a.test"),)
+    assert "--origin" not in told("403 Forbidden", "Origin not allowed", sent=own)
+    assert "--origin http://a.test" in told("403 Forbidden", "Origin not allowed")
+
+
+def test_an_upgrade_to_tls_is_not_proposed_over_tls() -> None:
+    answer = ("426 Upgrade Required", "", "Upgrade: TLS/1.2")
+    assert "wss://a.test/ws" in told(*answer)
+    assert "Use wss://" not in told(*answer, url="wss://a.test/ws")
+
+
+GIVEN = DialOptions(
+    insecure=True,
+    cacert="ca.pem",  # type: ignore[arg-type]
+    cert="c.pem",  # type: ignore[arg-type]
+    location=True,
+    family=4,
+    compression=True,
+    proxy="http://proxy.test:1",
+).given | {"-6", "--no-compression"}
+# What there is no sense in giving twice; others can be given again with another value.
+PROPOSED = re.compile(
+    r"(?<![\w-])(-k|--cacert FILE|--cert FILE|-L|--compression|--no-compression)(?![\w-])"
+    r"|(?<!Leave out )(?<![\w-])-[46](?![\w-])"
+)
+
+
+def test_no_hint_proposes_an_option_that_was_given() -> None:
+    for hint in hints():
+        code = hint.example.get("code") or hint.codes[0]
+        message, advice = explain(code, {**hint.example, "given": " ".join(GIVEN)}, GIVEN)
+        assert not PROPOSED.search(advice or ""), (message, advice)
+
+
+def test_options_are_proposed_where_they_were_not_given() -> None:
+    assert "--no-compression" in (explain("extension-invalid", {"message": "x"})[1] or "")
+    assert "--no-compression" not in (
+        explain("extension-invalid", {"message": "x"}, {"--no-compression"})[1] or ""
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["<" * 4096, "<title" * 600, "upgrade " * 512, "no origin " * 400, "proxy request " * 290],
+    ids=["tags", "titles", "upgrades", "origins", "proxies"],
+)
+def test_patterns_take_hostile_bodies_in_no_time(body: str) -> None:
+    # quadratic ones would take minutes on a text a hundred times as long
+    text = body * 100
+    for hint in hints():
+        for _, pattern in hint.where:
+            pattern.search(text[:200_000])
+    readable(text, 3)
+
+
+def test_json_is_one_line_with_what_says_why_first() -> None:
+    assert excerpt('{\n "status": 403,\n "detail": "é"\n}') == '{"detail":"é","status":403}'
+    assert readable("[1,\n2]", 3) == ["[1,2]"]
+    assert readable("{ not json", 3) == ["{ not json"]
