@@ -77,3 +77,17 @@ def _hello(dialect: Dialect) -> str:
         return "none"
     shown = ", ".join(dialect.hello)
     return shown.replace("\n", "\\n").replace("\0", "\\0")
+
+
+def with_table(document: str) -> str:
+    """A document with its table of dialects, the one that begins with `| name`, written anew."""
+    before, _, rest = document.partition("| name | protocol |")
+    after = rest.partition("\n\n")[2]
+    return f"{before}{markdown()}\n{after}"
+
+
+if __name__ == "__main__":
+    from pathlib import Path
+
+    page = Path("docs/dialects.md")
+    page.write_text(with_table(page.read_text("utf-8")), "utf-8")

@@ -149,7 +149,7 @@ def test_every_connection_says_it() -> None:
 def test_a_check_of_a_refused_hello_has_no_answer(peers: Peers) -> None:
     async def run() -> None:
         async with scripted(answering(close_4401)) as (url, _):  # type: ignore[arg-type]
-            line = ["check", "-o", "json", "--hello", HELLO, url]
+            line = ["check", "--no-compression", "-o", "json", "--hello", HELLO, url]
             done = await asyncio.to_thread(peers.wsdiag, *line)
             assert done.code == 1, done
             error = done.record("error")
@@ -193,7 +193,7 @@ def test_the_file_of_check_may_say_it(peers: Peers, tmp_path: Path) -> None:
             file = tmp_path / "wsdiag.toml"
             file.write_text(
                 f'[[endpoint]]\nurl = "{url}"\nhello = ["one", "two"]\nhello-expect = "^welcome"\n'
-                'hello-wait = "2s"\ndialect = "none"\n'
+                'hello-wait = "2s"\ndialect = "none"\ncompression = false\n'
             )
             await asyncio.to_thread(peers.wsdiag, "check", "-f", str(file), ok=0)
             assert texts(visitors[0]) == ["one", "two"]

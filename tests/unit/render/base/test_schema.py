@@ -62,10 +62,13 @@ CONTRACT = {
 CHOICES = {
     ("Drop", "how"): "close fin rst tls-eof silent rst-on-write timeout",
     ("ping.start", "clock"): "kernel user",
-    ("idle.trial", "trial"): "idle ping pong tcp-keepalive push data",
+    ("idle.trial", "trial"): "idle ping pong tcp-keepalive push data heartbeat",
     ("idle.trial", "outcome"): "alive dropped silent refused kept-busy aborted",
-    ("idle.verdict", "verdict"): "no-drop idle-timeout lifetime kept-busy inconsistent local-fault "
-    "unreachable",
+    (
+        "idle.verdict",
+        "verdict",
+    ): "no-drop idle-timeout lifetime application-timeout kept-busy inconsistent "
+    "local-fault unreachable",
     ("check.result", "status"): "pass warn fail skip",
     ("error", "kind"): "dns connect refused proxy tls cert upgrade redirect protocol timeout "
     "closed usage",
