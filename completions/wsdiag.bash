@@ -15,10 +15,10 @@ _wsdiag() {
     case $command in
     "")
         options="-V --version --json-schema -h --help"
-        if [[ $cur != -* ]]; then options="connect ping idle-probe check serve demo completion help"; fi
+        if [[ $cur != -* ]]; then options="connect ping idle-probe explain check serve demo completion help"; fi
         ;;
     connect)
-        options="-H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -m --max-time --send --listen -o --output -h --help"
+        options="-H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --show-secrets -m --max-time --send --listen -o --output -h --help"
         case $prev in
         -H|--header) return ;;
         --subprotocol) return ;;
@@ -46,6 +46,7 @@ _wsdiag() {
         --connect-timeout) return ;;
         --color) choices="auto always never" ;;
         --save) files=1 ;;
+        --log) files=1 ;;
         --trace) files=1 ;;
         -m|--max-time) return ;;
         --send) return ;;
@@ -54,7 +55,7 @@ _wsdiag() {
         esac
         ;;
     ping)
-        options="-c --count -i --interval -W --timeout -w --deadline -s --size --mode -f --flood --adaptive --reconnect --load --max-p50 --max-p95 --max-p99 --max-loss -D --timestamps --window --y-max --log-scale --no-chart -H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -m --max-time -o --output -h --help"
+        options="-c --count -i --interval -W --timeout -w --deadline -s --size --mode -f --flood --adaptive --reconnect --retry-max-wait --load --max-p50 --max-p95 --max-p99 --max-loss --max-drops --min-availability -D --timestamps --window --y-max --log-scale --no-chart -H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         -c|--count) return ;;
         -i|--interval) return ;;
@@ -62,11 +63,14 @@ _wsdiag() {
         -w|--deadline) return ;;
         -s|--size) return ;;
         --mode) choices="ping text binary" ;;
+        --retry-max-wait) return ;;
         --load) return ;;
         --max-p50) return ;;
         --max-p95) return ;;
         --max-p99) return ;;
         --max-loss) return ;;
+        --max-drops) return ;;
+        --min-availability) return ;;
         --window) return ;;
         --y-max) return ;;
         -H|--header) return ;;
@@ -95,13 +99,14 @@ _wsdiag() {
         --connect-timeout) return ;;
         --color) choices="auto always never" ;;
         --save) files=1 ;;
+        --log) files=1 ;;
         --trace) files=1 ;;
         -m|--max-time) return ;;
         -o|--output) choices="text json csv" ;;
         esac
         ;;
     idle-probe)
-        options="--from --to --step --keepalive --trials --push --send --expect --pong-timeout --repeat --refine --max-connections --require -H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -m --max-time -o --output -h --help"
+        options="--from --to --step --keepalive --trials --push --send --expect --pong-timeout --repeat --refine --max-connections --require --lifetime -H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         --from) return ;;
         --to) return ;;
@@ -115,6 +120,7 @@ _wsdiag() {
         --repeat) return ;;
         --max-connections) return ;;
         --require) return ;;
+        --lifetime) return ;;
         -H|--header) return ;;
         --subprotocol) return ;;
         --origin) return ;;
@@ -141,13 +147,28 @@ _wsdiag() {
         --connect-timeout) return ;;
         --color) choices="auto always never" ;;
         --save) files=1 ;;
+        --log) files=1 ;;
+        --trace) files=1 ;;
+        -m|--max-time) return ;;
+        -o|--output) choices="text json csv" ;;
+        esac
+        ;;
+    explain)
+        options="--only --keylog --log-format --require-clean --show -q --quiet -v --verbose --color --save --log --trace --show-secrets -m --max-time -o --output -h --help"
+        case $prev in
+        --only) return ;;
+        --keylog) files=1 ;;
+        --log-format) return ;;
+        --color) choices="auto always never" ;;
+        --save) files=1 ;;
+        --log) files=1 ;;
         --trace) files=1 ;;
         -m|--max-time) return ;;
         -o|--output) choices="text json csv" ;;
         esac
         ;;
     check)
-        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --send --expect --expect-json --within --require-idle --require-keepalive --conformance --adversarial --only --skip --retry --retry-delay -H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --trace --show-secrets -m --max-time -f --file --list-checks -j --jobs -o --output --junit -h --help"
+        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --send --expect --expect-json --within --require-idle --require-keepalive --conformance --adversarial --only --skip --retry --retry-delay -H --header --subprotocol --origin -u --user -n --netrc --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --show-secrets -m --max-time -f --file --list-checks -j --jobs -o --output --junit -h --help"
         case $prev in
         --max-connect) return ;;
         --max-upgrade) return ;;
@@ -196,6 +217,7 @@ _wsdiag() {
         --connect-timeout) return ;;
         --color) choices="auto always never" ;;
         --save) files=1 ;;
+        --log) files=1 ;;
         --trace) files=1 ;;
         -m|--max-time) return ;;
         -f|--file) files=1 ;;
@@ -269,7 +291,7 @@ _wsdiag() {
         ;;
     help)
         options="-h --help"
-        [[ $cur != -* ]] && choices="connect ping idle-probe check serve demo completion dialects"
+        [[ $cur != -* ]] && choices="connect ping idle-probe explain check serve demo completion dialects"
         case $prev in
         esac
         ;;

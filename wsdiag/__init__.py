@@ -1,19 +1,20 @@
 """wsdiag: ping, mtr and curl -v for WebSockets.
 
-Public are the names imported here: `connect()`, `ping()`, `idle_probe()` and `serve()`, the classes
-of their options and results, and `wsdiag.protocol`, a sans-I/O codec. All else may change.
+Public are the names imported here: `connect()`, `ping()`, `idle_probe()`, `explain()`, `serve()`,
+the classes of their options and results, and `wsdiag.protocol`, a sans-I/O codec. All else may
+change.
 
 The packages, each importing only from those below it:
 
 cli, api    the command line, and the same for Python
 render      records in; terminal views, NDJSON, CSV, JUnit, SVG out
 probes      what is measured: connect, ping, idle-probe, check
+capture     what was recorded: captures, HAR files, access logs
 server      `serve`, an endpoint that misbehaves as asked
 judgement   from records to conclusions, without measuring
 records     one dataclass a JSON record
 transport   sockets, TLS and the clock
 protocol    WebSocket without I/O
-dialects    application protocols over it, as data
 units, statistics   figures, read, written and summed up
 """
 
@@ -27,6 +28,7 @@ from wsdiag.version import __version__ as __version__
 if TYPE_CHECKING:
     from wsdiag import protocol as protocol
     from wsdiag.api import connect as connect
+    from wsdiag.api import explain as explain
     from wsdiag.api import idle_probe as idle_probe
     from wsdiag.api import ping as ping
     from wsdiag.api import serve as serve
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from wsdiag.records import DialectInfo as DialectInfo
     from wsdiag.records import Drop as Drop
     from wsdiag.records import Error as Error
+    from wsdiag.records import ExplainConnection as ExplainConnection
+    from wsdiag.records import ExplainVerdict as ExplainVerdict
     from wsdiag.records import HelloInfo as HelloInfo
     from wsdiag.records import Hop as Hop
     from wsdiag.records import HttpInfo as HttpInfo
@@ -50,11 +54,17 @@ if TYPE_CHECKING:
     from wsdiag.records import Message as Message
     from wsdiag.records import Phases as Phases
     from wsdiag.records import PingClosed as PingClosed
+    from wsdiag.records import PingDialling as PingDialling
     from wsdiag.records import PingEvent as PingEvent
     from wsdiag.records import PingLost as PingLost
+    from wsdiag.records import PingOutage as PingOutage
     from wsdiag.records import PingReply as PingReply
+    from wsdiag.records import PingResumed as PingResumed
+    from wsdiag.records import PingSent as PingSent
     from wsdiag.records import PingStart as PingStart
     from wsdiag.records import PingSummary as PingSummary
+    from wsdiag.records import PingSuspended as PingSuspended
+    from wsdiag.records import PingWaiting as PingWaiting
     from wsdiag.records import Range as Range
     from wsdiag.records import TcpFacts as TcpFacts
     from wsdiag.records import Threshold as Threshold
@@ -69,14 +79,16 @@ else:
         __name__,
         {
             "protocol": "protocol",
-            "api": "connect idle_probe ping serve",
+            "api": "connect explain idle_probe ping serve",
             "probes.idle.options": "IdleOptions",
             "probes.ping.options": "PingOptions",
-            "records": "Attribution Candidate ChainLink CloseInfo ConnectResult DialectInfo Drop "
-            "Error HelloInfo Hop HttpInfo IdleEvent IdleTrial IdleVerdict Load Message Phases "
-            "PingClosed "
-            "PingEvent PingLost PingReply PingStart PingSummary Range TcpFacts "
-            "Threshold TlsInfo TrialActivity TrialStarted",
+            "records": "Attribution Candidate ChainLink CloseInfo ConnectResult DialectInfo "
+            "Drop Error "
+            "ExplainConnection ExplainVerdict HelloInfo Hop "
+            "HttpInfo IdleEvent IdleTrial IdleVerdict Load Message Phases PingClosed PingDialling "
+            "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart "
+            "PingSummary PingSuspended PingWaiting Range TcpFacts Threshold TlsInfo "
+            "TrialActivity TrialStarted",
             "server": "Server ServerOptions",
             "transport.dial.options": "DialOptions",
         },

@@ -15,18 +15,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Unpack
 
+from wsdiag.capture.explain import ExplainOptions, ExplainRun
+from wsdiag.capture.key_log import KeyLog
 from wsdiag.keywords import IdleKeywords, PingKeywords, ServeKeywords
 from wsdiag.probes.connect.run import connect as _connect
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.probes.idle.run import IdleRun
 from wsdiag.probes.ping.options import PingOptions
 from wsdiag.probes.ping.run import PingRun
-from wsdiag.records import ConnectResult, IdleEvent, PingEvent
+from wsdiag.records import (
+    ConnectResult,
+    Error,
+    ExplainConnection,
+    ExplainVerdict,
+    IdleEvent,
+    PingEvent,
+)
 from wsdiag.server import Server, ServerOptions
 from wsdiag.server.routes import from_spec
 from wsdiag.server.server import OnEvent
@@ -97,6 +107,37 @@ async def idle_probe(
     run = IdleRun(urls, IdleOptions(**options), dial or DialOptions())
     async with aclosing(run.events()) as events:
         async for event in events:
+            yield event
+
+
+def explain(
+    *paths: str | Path,
+    keylog: str | Path | None = None,
+    log_format: str | None = None,
+    show: bool = False,
+) -> Iterator[ExplainConnection | ExplainVerdict]:
+    """What was recorded: each connection of the files, then a verdict for each endpoint.
+
+    `keylog`: TLS secrets in the NSS key log format. `log_format`: of access logs, in nginx's
+    syntax. `show`: keep the first messages' payloads.
+    ValueError for a file that is no known format (what it is instead) and for a log format that
+    cannot be used; OSError for a key log.
+
+    >>> import tempfile, wsdiag
+    >>> line = ('192.0.2.7 - - [28/Nov/2026:03:00:07 +0000] "GET /chat HTTP/1.1" 101 512 '
+    ...         '"-" "Mozilla/5.0" 60.001')
+    >>> with tempfile.NamedTemporaryFile("w") as log:
+    ...     _ = log.write(line + "\\n"), log.flush()
+    ...     connection, verdict = wsdiag.explain(log.name)
+    >>> connection.age_s, connection.outcome, verdict.connections
+    (60.001, 'unknown', 1)
+    """
+    key_log = None if keylog is None else KeyLog(Path(keylog))
+    options = ExplainOptions(key_log=key_log, log_format=log_format, show=show)
+    for event in ExplainRun([str(path) for path in paths], options).events():
+        if isinstance(event, Error):
+            raise ValueError(event.message)  # noqa: TRY004
+        if isinstance(event, ExplainConnection | ExplainVerdict):
             yield event
 
 

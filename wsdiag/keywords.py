@@ -25,6 +25,7 @@ class PingKeywords(TypedDict, total=False):
     flood: bool
     adaptive: bool
     reconnect: bool
+    retry_max_wait_s: float
     load: float | Literal["max"] | None
     load_idle_s: float
     load_time_s: float
@@ -33,15 +34,17 @@ class PingKeywords(TypedDict, total=False):
     max_p95_ms: float | None
     max_p99_ms: float | None
     max_loss_pct: float | None
+    max_drops: int | None
+    min_availability_pct: float | None
 
 
 class IdleKeywords(TypedDict, total=False):
     """What `idle_probe()` takes beside URLs; see IdleOptions."""
 
-    from_s: float
+    from_s: float | None
     to_s: float
-    step_s: float
-    keepalive_s: float
+    step_s: float | None
+    keepalive_s: float | None
     trials: tuple[TrialKind, ...]
     push: str | None
     send: str | None
@@ -51,6 +54,7 @@ class IdleKeywords(TypedDict, total=False):
     refine: bool
     max_connections: int
     require_s: float | None
+    lifetime_s: float | None
 
 
 class ServeKeywords(TypedDict, total=False):

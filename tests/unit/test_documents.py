@@ -24,7 +24,7 @@ FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 COMMAND = re.compile(
     r"""(?<![\w/.-])wsdiag ((?:[a-z-]+)(?: (?![&|>;#])(?:'[^']*'|"[^"]*"|\$\(\w+\)|[^\s'"`)]+))*)"""
 )
-COMMANDS = ("connect", "ping", "idle-probe", "check", "serve", "demo", "completion")
+COMMANDS = ("connect", "ping", "idle-probe", "explain", "check", "serve", "demo", "completion")
 URL = "ws://localhost:1"
 PLACEHOLDERS = {"URL": URL, "$(WS_URL)": URL, "$NEW_URL": URL, "SHELL": "bash"}
 
@@ -55,7 +55,8 @@ def test_commands_parse(
     document: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each is taken by the command line as it stands: no option unknown, no value refused."""
-    (tmp_path / "ca.pem").touch()  # a file that must exist
+    for name in ("ca.pem", "keys.txt"):  # files that must exist
+        (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
     parse(command)
 

@@ -50,6 +50,7 @@ def open_terminal(
         quiet=output.quiet,
         verbose=output.verbose,
         save=output.save,
+        log=output.log,
         redactor=Redactor(secrets, show=output.show_secrets),
     )
 

@@ -34,9 +34,13 @@ def drive(
     *,
     on_quit: Callable[[], None] | None = None,
     max_time_s: float | None = None,
+    on_continue: Callable[[], None] = lambda: None,
+    on_interrupt: Callable[[], None] = lambda: None,
 ) -> int:
     """Run to the end, or until Ctrl-C or SIGTERM stop it; `on_quit` is called at SIGQUIT.
 
+    While Ctrl-Z stops the process, the terminal is given back; then `on_continue` is called.
+    `on_interrupt` hears of what stops the run early.
     `exit_code` gets the events of type `conclusion`, and whether the run was interrupted.
     """
     conclusions: list[T] = []
@@ -45,6 +49,7 @@ def drive(
     def stop() -> None:
         nonlocal interrupted
         interrupted = True
+        on_interrupt()
         run.stop()
 
     async def show_all() -> int:
@@ -59,8 +64,19 @@ def drive(
         output.finish()
         return ExitCode.USAGE if misused else exit_code(conclusions, interrupted)
 
+    def resume() -> None:
+        on_continue()
+        output.resume()
+
     output.start()
     try:
-        return run_async(show_all, on_stop=stop, on_quit=on_quit, max_time_s=max_time_s)
+        return run_async(
+            show_all,
+            on_stop=stop,
+            on_quit=on_quit,
+            on_suspend=output.suspend,
+            on_continue=resume,
+            max_time_s=max_time_s,
+        )
     finally:
         output.stop()

@@ -60,6 +60,9 @@ class OutputOptions:
     save: Annotated[
         Path | None, _output("--save", help="Final view as .svg, .html or .txt.", **FILE)
     ] = None
+    log: Annotated[
+        Path | None, _output("--log", help="Records beside the view: .ndjson or .csv.", **FILE)
+    ] = None
     trace: Annotated[
         Path | None, _output("--trace", help="Phases, headers and frames as NDJSON.", **FILE)
     ] = None
@@ -74,10 +77,19 @@ class OutputOptions:
         if self.save is not None and self.save.suffix.lower() not in (".svg", ".html", ".txt"):
             message = f"{self.save} must end in .svg, .html or .txt"
             raise typer.BadParameter(message, param_hint="--save")
-        for option, path in (("--save", self.save), ("--trace", self.trace)):
+        if self.log is not None and self.log.suffix.lower() not in (".ndjson", ".csv"):
+            raise typer.BadParameter(f"{self.log} must end in .ndjson or .csv", param_hint="--log")
+        files = (("--save", self.save), ("--log", self.log), ("--trace", self.trace))
+        for option, path in files:
             # found out before the measurement, not after it
             if path is not None and not path.parent.is_dir():
                 raise typer.BadParameter(f"no such folder: {path.parent}", param_hint=option)
+
+    def refuse_csv_log(self) -> None:
+        """A usage error for `--log` with rows, in a command that has none."""
+        if self.log is not None and self.log.suffix.lower() == ".csv":
+            message = f"{self.log} must end in .ndjson: this command has no rows"
+            raise typer.BadParameter(message, param_hint="--log")
 
 
 @dataclass(frozen=True, kw_only=True)

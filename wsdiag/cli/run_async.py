@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -25,6 +26,8 @@ def run_async(
     *,
     on_stop: Handler | None = None,
     on_quit: Handler | None = None,
+    on_suspend: Handler | None = None,
+    on_continue: Handler | None = None,
     hires: bool = True,
     max_time_s: float | None = None,
 ) -> int:
@@ -32,6 +35,7 @@ def run_async(
 
     After `max_time_s` it is as if SIGINT had come, and a second later the run is cancelled, but
     the code is 1 where nothing was measured.
+    SIGTSTP (Ctrl-Z) calls `on_suspend` before it stops the process, SIGCONT calls `on_continue`.
 
     Without `on_stop`, or at the second signal, the run is cancelled and the code is 130.
     A closed stdout ends the process with 0.
@@ -49,6 +53,10 @@ def run_async(
         _install(loop, task, on_stop, on_quit)
         if max_time_s is not None:
             loop.call_later(max_time_s, expire, task)
+        if on_suspend is not None:
+            _add_named_handler(loop, "SIGTSTP", partial(_suspend, on_suspend))
+        if on_continue is not None:
+            _add_named_handler(loop, "SIGCONT", on_continue)
         return await main()
 
     expired = False
@@ -103,9 +111,18 @@ def _install(
     if on_quit is not None:
         handlers["SIGQUIT"] = on_quit
     for name, handler in handlers.items():
-        number = getattr(signal, name, None)
-        if number is not None:
-            _add_handler(loop, number, handler)
+        _add_named_handler(loop, name, handler)
+
+
+def _suspend(prepare: Handler) -> None:
+    prepare()
+    os.kill(os.getpid(), signal.SIGSTOP)  # we have caught SIGTSTP, which would have done it
+
+
+def _add_named_handler(loop: asyncio.AbstractEventLoop, name: str, handler: Handler) -> None:
+    number = getattr(signal, name, None)  # Windows has few of them
+    if number is not None:
+        _add_handler(loop, number, handler)
 
 
 def _add_handler(loop: asyncio.AbstractEventLoop, number: int, handler: Handler) -> None:

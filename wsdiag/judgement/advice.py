@@ -40,7 +40,8 @@ def safe_timeout_s(slowest_ms: float) -> float:
 
 def advice(totals: PingTotals) -> list[str]:
     """Sentences with a setting and its reason; empty when the usual defaults are fine."""
-    sentences = [_slow(totals), _overtaken(totals), _lost(totals), _closed_over_pings(totals)]
+    sentences = [_slow(totals), _skipped(totals), _overtaken(totals), _lost(totals)]
+    sentences.append(_closed_over_pings(totals))
     sentences.append(_no_echo(totals) if totals.no_echo else _no_pong(totals))
     return [sentence for sentence in sentences if sentence]
 
@@ -59,13 +60,24 @@ def _slow(totals: PingTotals) -> str:
     )
 
 
+def _skipped(totals: PingTotals) -> str:
+    if not totals.skipped:
+        return ""
+    return (
+        f"{totals.skipped} Ping{'s were' if totals.skipped > 1 else ' was'} skipped: a later one, "
+        "which left before the usual answer time had passed, was answered instead. RFC 6455, 5.5.3 "
+        "lets an endpoint answer only the latest, so this is no loss."
+    )
+
+
 def _overtaken(totals: PingTotals) -> str:
     if not totals.overtaken:
         return ""
     return (
         f"{counted(totals.overtaken, 'unanswered Ping')} had a later one "
-        "answered: an endpoint may answer only the latest Ping (RFC 6455, 5.5.3), so this is not "
-        "necessarily loss. A longer -i tells the two apart."
+        "answered, which left after the usual answer time had passed: RFC 6455, 5.5.3 lets an "
+        "endpoint answer only the latest of the Pings that it has not answered yet, but this one "
+        "had the time. Either it answers only some Pings, or it was busy in between."
     )
 
 

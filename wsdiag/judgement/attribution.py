@@ -28,6 +28,10 @@ What decides, in this order, and why. Only an outlier has a cause at all:
 4. endpoint: none of the above, although the kernel was asked. Not claimed within a few answers of a
    loss, when the peer's kernel acknowledges at once: an answer that is lost looks the same then.
 
+On loopback there is no path to be slow. Between the kernel's two stamps only the endpoint's
+process can have waited, for a processor or for itself; a late ACK is one that its answer would have
+carried.
+
 Where the kernel could not be asked there is no cause: a wrong verdict is worse than none.
 """
 
@@ -64,6 +68,8 @@ class RoundTrip(NamedTuple):
     """Where its arrival was stamped: the kernel's stamp keeps our own sleep out of `rtt_ms`."""
     tcp: bool = True
     """False on a Unix socket: there is no network to blame."""
+    loopback: bool = False
+    """Both ends are on this machine."""
     tcp_rtt_ms: float | None = None
     """TCP's smoothed round trip when the answer came (TCP_INFO)."""
     retransmits: int | None = None
@@ -189,6 +195,8 @@ def _cause_of_outlier(trip: RoundTrip, normal: Normal) -> Cause | None:
         return "endpoint"
     if trip.retransmits is None:
         return None
+    if not trip.shows_loss and trip.loopback:
+        return None if trip.after_loss else "endpoint"
     if _path_was_slow(trip, normal, excess):
         return "network"
     return None if trip.after_loss else "endpoint"

@@ -33,15 +33,25 @@ def summarise(
     load: Load | None = None,
     unloaded: RunningStatistics | None = None,
     partial: bool = False,
+    target: int | None = None,
 ) -> PingSummary:
     """The record of everything so far.
 
-    `limits`: those asked for, by name (`max-p95`: ms, `max-loss`: percent). With --load, `unloaded`
-    has the round trips without it: the median can be split for an idle connection only.
+    `limits`: those asked for, by name (`max-p95`: ms, `max-loss`, `min-availability`: percent).
+    With --load, `unloaded` has the round trips without it: the median can be split for an idle
+    connection only.
     """
     figures = totals.statistics
     p50, p95, p99 = (figures.percentile(p) for p in (50, 95, 99))
-    measured = {"max-p50": p50, "max-p95": p95, "max-p99": p99, "max-loss": totals.loss_pct}
+    outages = totals.outages
+    measured = {
+        "max-p50": p50,
+        "max-p95": p95,
+        "max-p99": p99,
+        "max-loss": totals.loss_pct,
+        "max-drops": float(totals.drops),
+        "min-availability": None if outages is None else outages.availability_pct,
+    }
     attribution = None
     if totals.received or totals.late:
         stalled = _stall_sentence(totals, stalls, longest_stall_ms)
@@ -70,6 +80,16 @@ def summarise(
         unmatched=totals.unmatched,
         advice=advice(totals),
         partial=partial,
+        skipped=totals.skipped,
+        unanswered=totals.unanswered,
+        overdue=totals.overdue,
+        oldest_unanswered_ms=totals.oldest_unanswered_ms,
+        drop=totals.ended,
+        outages=None if outages is None else outages.count,
+        down_s=None if outages is None else outages.down_s,
+        longest_outage_s=None if outages is None else outages.longest_s,
+        availability_pct=None if outages is None else outages.availability_pct,
+        target=target,
     )
 
 
@@ -77,8 +97,14 @@ def thresholds(
     limits: Mapping[str, float], measured: Mapping[str, float | None]
 ) -> tuple[Threshold, ...]:
     """Each limit asked for and whether it holds; what could not be measured does not hold."""
+
+    def holds(name: str, limit: float, value: float | None) -> bool:
+        if value is None:
+            return False
+        return value >= limit if name.startswith("min-") else value <= limit
+
     return tuple(
-        Threshold(name, limit, value := measured[name], value is not None and value <= limit)
+        Threshold(name, limit, measured[name], holds(name, limit, measured[name]))
         for name, limit in limits.items()
     )
 

@@ -10,6 +10,24 @@ from wsdiag.statistics import RunningStatistics
 
 
 @dataclass(slots=True, kw_only=True)
+class Outages:
+    """Times without answers, of which the last may still go on."""
+
+    count: int = 0
+    down_s: float = 0.0
+    longest_s: float = 0.0
+    watched_s: float = 0.0
+    """Since the first attempt to connect."""
+
+    @property
+    def availability_pct(self) -> float | None:
+        """The time that was no outage, in percent; None before there was any."""
+        if not self.watched_s:
+            return None
+        return 100.0 * (1 - min(self.down_s / self.watched_s, 1.0))
+
+
+@dataclass(slots=True, kw_only=True)
 class PingTotals:
     """Everything counted about one URL over all of its connections; times in ms."""
 
@@ -19,6 +37,13 @@ class PingTotals:
     late: int = 0
     """Answered, but after the timeout: lost as well."""
     lost: int = 0
+    skipped: int = 0
+    """Overtaken by a later one before the endpoint had to answer (RFC 6455, 5.5.3)."""
+    unanswered: int = 0
+    """In flight now, or when the run ended."""
+    overdue: int = 0
+    """Those of the unanswered that should have been answered by now."""
+    oldest_unanswered_ms: float | None = None
     overtaken: int = 0
     """Lost ones whose successors were answered."""
     cut_off: int = 0
@@ -29,6 +54,10 @@ class PingTotals:
     """In a message mode: losses, and never an answer."""
     drops: int = 0
     last_drop: Drop | None = None
+    ended: Drop | None = None
+    """How the connection ended, unless a later one has answered since."""
+    outages: Outages | None = None
+    """With --reconnect."""
     statistics: RunningStatistics = field(default_factory=RunningStatistics)
     """Of the answers in time."""
     attributor: Attributor = field(default_factory=Attributor)
@@ -42,9 +71,8 @@ class PingTotals:
 
     @property
     def loss_pct(self) -> float | None:
-        """Lost Pings among those whose fate is known, in percent; None when there is none."""
-        known = self.received + self.lost
-        return 100.0 * self.lost / known if known else None
+        """Lost and overdue Pings among those sent, in percent; None before the first."""
+        return 100.0 * (self.lost + self.overdue) / self.sent if self.sent else None
 
     def answered(self, rtt_ms: float, clock: Clock, *, late: bool = False) -> None:
         """Count an answer."""

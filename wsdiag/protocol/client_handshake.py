@@ -52,7 +52,7 @@ _UPGRADE_MISSED = re.compile(
     |\byou\ need\ a\ websocket\ client|\bupgrade\ failed\b""",
     re.IGNORECASE | re.VERBOSE | re.MULTILINE,
 )
-_UPGRADE_REQUIRED = re.compile(r"\W*(426\W+)?(upgrade required)?\W*", re.IGNORECASE)
+_UPGRADE_REQUIRED = re.compile(r"\W*(426\W+)?upgrade required\W*", re.IGNORECASE)
 _OLD_CLIENT = re.compile(
     r"\b(client|app|application|sdk|api|plugin|minimum|min)[ _-]?version"
     r"|\bout-?dated|\btoo old|\bversion[^.<\n]{0,40}\b(not|un|no longer )supported"

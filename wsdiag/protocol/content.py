@@ -13,6 +13,8 @@ from wsdiag.protocol.http import Headers, join_values
 
 MAX_TEXT_BYTES = 8192
 _SHOWN_BYTES = 8
+# Up to one control character in so many is text, and will be escaped where it is shown.
+_ODD_SHARE = 20
 
 # Python's codecs include some that are no charsets, and some that take quadratic time.
 _CHARSET = re.compile(
@@ -65,7 +67,9 @@ def _decode(data: bytes, content_type: str) -> str:
         text = codecs.getincrementaldecoder(mark or "utf-8")("strict").decode(data)
     except UnicodeDecodeError:
         text = data.decode("cp1252", "replace") if mark is None else data.decode(mark, "replace")
-    return _unreadable(data, "not text") if _CONTROL.search(text) else text
+    odd = len(_CONTROL.findall(text))
+    is_text = "\0" not in text and odd * _ODD_SHARE <= len(text)
+    return text if is_text else _unreadable(data, "not text")
 
 
 def _known(charset: str) -> str | None:

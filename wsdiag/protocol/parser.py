@@ -20,7 +20,7 @@ FirstByte = tuple[bool, Opcode, bool]
 """What a legal first byte says: FIN, opcode, RSV1."""
 
 
-def _valid_first_bytes(*, in_message: bool, rsv1: bool) -> tuple[FirstByte | None, ...]:
+def valid_first_bytes(*, in_message: bool, rsv1: bool) -> tuple[FirstByte | None, ...]:
     """The meaning of each first byte; None where a rule of 5.2, 5.4 or 5.5 forbids it."""
     data = (Opcode.CONT,) if in_message else (Opcode.TEXT, Opcode.BINARY)
     table: list[FirstByte | None] = [None] * 256
@@ -34,8 +34,8 @@ def _valid_first_bytes(*, in_message: bool, rsv1: bool) -> tuple[FirstByte | Non
     return tuple(table)
 
 
-def _judge_first(first: int, *, in_message: bool, rsv1: bool) -> ProtocolViolation:
-    """Which rule a first byte breaks that `_valid_first_bytes` does not list."""
+def judge_first(first: int, *, in_message: bool, rsv1: bool) -> ProtocolViolation:
+    """Which rule a first byte breaks that `valid_first_bytes` does not list."""
     opcode = first & 0x0F
     if first & 0x30 or (first & 0x40 and not rsv1):
         return ProtocolViolation("reserved bit set without an extension that uses it", _FRAMING)
@@ -76,8 +76,8 @@ class FrameParser:
         self.violation: ProtocolViolation | None = None
         self._mask_bit = 0x80 if role is Role.SERVER else 0
         self._rsv1 = rsv1_allowed
-        self._valid_first = _valid_first_bytes(in_message=False, rsv1=rsv1_allowed)
-        self._valid_in_message = _valid_first_bytes(in_message=True, rsv1=rsv1_allowed)
+        self._valid_first = valid_first_bytes(in_message=False, rsv1=rsv1_allowed)
+        self._valid_in_message = valid_first_bytes(in_message=True, rsv1=rsv1_allowed)
         self._max_frame = _UNLIMITED if max_frame_size is None else max_frame_size
         self._max_message = _UNLIMITED if max_message_size is None else max_message_size
         self._max_compressed = _UNLIMITED if max_compressed_size is None else max_compressed_size
@@ -202,7 +202,7 @@ class FrameParser:
         if meaning is None:
             if data.startswith(b"HTTP/", start):
                 raise ProtocolViolation(HTTP_AGAIN, _FRAMING, excerpt=data[start : start + 256])
-            raise _judge_first(first, in_message=self._in_message, rsv1=self._rsv1)
+            raise judge_first(first, in_message=self._in_message, rsv1=self._rsv1)
         if second & 0x80 != self._mask_bit:
             what = (
                 "unmasked frame from a client" if self._mask_bit else "masked frame from a server"

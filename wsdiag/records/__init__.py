@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     from wsdiag.records.connect import Message as Message
     from wsdiag.records.connect import TcpFacts as TcpFacts
     from wsdiag.records.connect import TlsInfo as TlsInfo
+    from wsdiag.records.explain import Counts as Counts
+    from wsdiag.records.explain import ExplainConnection as ExplainConnection
+    from wsdiag.records.explain import ExplainVerdict as ExplainVerdict
+    from wsdiag.records.explain import RoundTrips as RoundTrips
     from wsdiag.records.idle import Candidate as Candidate
     from wsdiag.records.idle import IdleEvent as IdleEvent
     from wsdiag.records.idle import IdleTrial as IdleTrial
@@ -60,11 +64,17 @@ if TYPE_CHECKING:
     from wsdiag.records.ping import Clock as Clock
     from wsdiag.records.ping import Load as Load
     from wsdiag.records.ping import PingClosed as PingClosed
+    from wsdiag.records.ping import PingDialling as PingDialling
     from wsdiag.records.ping import PingEvent as PingEvent
     from wsdiag.records.ping import PingLost as PingLost
+    from wsdiag.records.ping import PingOutage as PingOutage
     from wsdiag.records.ping import PingReply as PingReply
+    from wsdiag.records.ping import PingResumed as PingResumed
+    from wsdiag.records.ping import PingSent as PingSent
     from wsdiag.records.ping import PingStart as PingStart
     from wsdiag.records.ping import PingSummary as PingSummary
+    from wsdiag.records.ping import PingSuspended as PingSuspended
+    from wsdiag.records.ping import PingWaiting as PingWaiting
     from wsdiag.records.ping import Threshold as Threshold
     from wsdiag.records.serve import ServeEvent as ServeEvent
     from wsdiag.records.serve import ServeListening as ServeListening
@@ -75,11 +85,13 @@ else:
             "base": "SCHEMA_VERSION DialectInfo Drop DropHow Error ErrorKind HelloInfo Hop Phases "
             "optional utc_now",
             "connect": "ChainLink CloseInfo ConnectResult HttpInfo Message TcpFacts TlsInfo",
-            "ping": "Attribution Cause Clock Load PingClosed PingEvent PingLost PingReply "
-            "PingStart PingSummary Threshold",
+            "ping": "Attribution Cause Clock Load PingClosed PingDialling PingEvent PingLost "
+            "PingOutage PingReply PingResumed PingSent PingStart PingSummary PingSuspended "
+            "PingWaiting Threshold",
             "idle": "Candidate IdleEvent IdleTrial IdleVerdict KeepaliveOutcome Outcome Range "
             "TrialActivity TrialKind TrialStarted Verdict",
             "check": "CheckResult CheckSummary Status",
             "serve": "ServeEvent ServeListening",
+            "explain": "Counts ExplainConnection ExplainVerdict RoundTrips",
         },
     )

@@ -12,6 +12,9 @@ SCHEMA_VERSION = "2.0"
 
 Url = Annotated[str, "The endpoint as it was given, its password masked"]
 Time = Annotated[datetime, "When it happened: RFC 3339 in UTC with microseconds"]
+Target = Annotated[
+    int | None, "In a run of several URLs: the URL's number on the command line, from 1"
+]
 
 DropHow = Literal["close", "fin", "rst", "tls-eof", "silent", "rst-on-write", "timeout"]
 
@@ -87,6 +90,9 @@ class Drop:
     code: Annotated[int | None, "For `close`: the code (RFC 6455, 7.4)"] = optional()
     reason: Annotated[str | None, "For `close`: the reason"] = optional()
     detail: Annotated[str | None, "Details for people"] = optional()
+    last_message: Annotated[
+        str | None, "The text message that came last before the end: its beginning"
+    ] = optional()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +106,4 @@ class Error:
     kind: Annotated[ErrorKind, "What went wrong, for programs"]
     message: Annotated[str, "What went wrong, for people"]
     hint: Annotated[str | None, "What to change; null without a suggestion"] = None
+    target: Target = optional()

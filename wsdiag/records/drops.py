@@ -8,6 +8,7 @@ probes, so that the same end reads the same in ping, idle-probe, check and conne
 from __future__ import annotations
 
 from wsdiag.records.base import Drop, DropHow
+from wsdiag.units import format_duration
 
 _SHORT: dict[DropHow, str] = {
     "close": "Close",
@@ -60,6 +61,30 @@ def describe_drop(drop: Drop) -> str:
             "; TCP still acknowledged" if drop.tcp_acknowledged else "; nor did TCP acknowledge"
         )
     return words + (f"; {drop.detail}" if drop.detail else "")
+
+
+def end_sentence(drop: Drop) -> str:
+    """Who ended a connection, after how long and how, and what they said last."""
+    after = format_duration(drop.at_s)
+    peer = "The server, or something in front of it,"
+    match drop.how:
+        case "close" if drop.detail:  # a violation: the Close is ours
+            said = f"wsdiag ended the connection after {after}: {drop.detail} ({drop.reason})."
+        case "close":
+            said = f"The server ended the connection after {after}: {drop_phrase(drop)}."
+        case "silent":
+            kept = {True: "; TCP still acknowledged", False: "; nor did TCP acknowledge"}
+            tcp = "" if drop.tcp_acknowledged is None else kept[drop.tcp_acknowledged]
+            said = f"wsdiag gave the connection up after {after}: Pings were not answered{tcp}."
+        case "timeout":
+            detail = f" ({drop.detail})" if drop.detail else ""
+            said = f"TCP gave the connection up after {after}: no acknowledgement came{detail}."
+        case "rst" | "rst-on-write":
+            said = f"{peer} reset the connection after {after}: {drop_phrase(drop)}."
+        case _:
+            detail = f"; {drop.detail}" if drop.detail else ""
+            said = f"{peer} ended the connection after {after}: {drop_phrase(drop)}{detail}."
+    return f"{said} Its last message: {drop.last_message}" if drop.last_message else said
 
 
 def drop_predicate(drop: Drop) -> str:

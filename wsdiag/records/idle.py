@@ -16,6 +16,7 @@ Verdict = Literal[
     "lifetime",
     "application-timeout",
     "kept-busy",
+    "event",
     "inconsistent",
     "local-fault",
     "unreachable",
@@ -33,6 +34,7 @@ class TrialStarted:
     idle_for_s: Annotated[float | None, "For `idle`: after which idle period a Ping is sent"]
     interval_s: Annotated[float | None, "Interval of its keepalives"]
     planned_s: Annotated[float, "Time from the upgrade to the trial's end, if nothing drops it"]
+    target: Annotated[int | None, "In a run of several URLs: the URL's number, from 1"] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class TrialActivity:
     at_s: Annotated[float, "Time since the upgrade"]
     direction: Literal["sent", "received"]
     what: Annotated[str, "In a word: `ping`, `pong`, `text`, `keepalive`…"]
+    target: Annotated[int | None, "In a run of several URLs: the URL's number, from 1"] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,17 @@ class IdleTrial:
         bool,
         "True when the end showed only after we wrote: it may have happened at any time before",
     ] = False
+    unanswered_s: Annotated[
+        float | None,
+        "How long before the end the oldest of our Pings or checks without an answer was sent, in "
+        "seconds; absent if all were answered",
+    ] = optional()
+    last_message: Annotated[
+        str | None, "The beginning of the endpoint's last message, whenever it came"
+    ] = optional()
+    target: Annotated[
+        int | None, "In a run of several URLs: the URL's number on the command line, from 1"
+    ] = optional()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +215,9 @@ class IdleVerdict:
     ] = ()
     explanation: Annotated[Sequence[str], "Sentences for people, the most important first"] = ()
     advice: Annotated[Sequence[str], "What to set or change, in sentences"] = ()
+    library_settings: Annotated[
+        Sequence[str], "How libraries are told to send the recommended Pings, one each"
+    ] = ()
     hops: Annotated[Sequence[Hop], "Products on the path that named themselves"] = ()
     partial: Annotated[
         bool, "True when the probe was interrupted; the verdict covers the time until then"
@@ -210,6 +227,9 @@ class IdleVerdict:
     ] = optional()
     require_ok: Annotated[
         bool | None, "Whether it was survived; absent if neither could be shown"
+    ] = optional()
+    target: Annotated[
+        int | None, "In a run of several URLs: the URL's number on the command line, from 1"
     ] = optional()
 
 

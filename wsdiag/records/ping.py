@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from wsdiag.records.base import DialectInfo, Drop, Error, HelloInfo, Phases, Time, Url, optional
+from wsdiag.records.base import (
+    DialectInfo,
+    Drop,
+    Error,
+    HelloInfo,
+    Phases,
+    Target,
+    Time,
+    Url,
+    optional,
+)
 from wsdiag.transport.stream.stamps import Clock as Clock
 
 Cause = Literal["network", "endpoint", "queue", "local"]
@@ -43,6 +54,7 @@ class PingStart:
     dialect: Annotated[
         DialectInfo | None, "The application protocol that was recognised, or asked for"
     ] = optional()
+    target: Target = optional()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +82,86 @@ class PingReply:
     clock: Annotated[
         Clock, "Where round trips are timestamped: by the kernel, or by wsdiag when it reads"
     ] = "user"
+    target: Target = optional()
 
 
 @dataclass(frozen=True, slots=True)
 class PingLost:
-    """Record `ping.lost`: no Pong within the timeout (`-W`)."""
+    """Record `ping.lost`: no Pong within the timeout (`-W`), or before the connection ended."""
 
     type: ClassVar[str] = "ping.lost"
     url: Url
     seq: Annotated[int, "Number of the Ping, from 1"]
     time: Time
     waited_ms: Annotated[float, "How long a Pong was awaited, in milliseconds"]
+    drop: Annotated[
+        Drop | None, "How the connection ended, where that came before the timeout (`-W`)"
+    ] = optional()
+    mode: Annotated[
+        Literal["text", "binary"] | None, "With `--mode`: it was a message, and its echo is missing"
+    ] = optional()
+    target: Target = optional()
+
+
+@dataclass(frozen=True, slots=True)
+class PingWaiting:
+    """Record `ping.waiting`: an answer is overdue; once for each silence of the endpoint."""
+
+    type: ClassVar[str] = "ping.waiting"
+    url: Url
+    seq: Annotated[int, "Number of the oldest unanswered Ping"]
+    time: Time
+    unanswered: Annotated[int, "Pings that have been sent and not answered"]
+    waited_ms: Annotated[float, "Age of the oldest of them, in milliseconds"]
+    target: Target = optional()
+
+
+@dataclass(frozen=True, slots=True)
+class PingResumed:
+    """Record `ping.resumed`: an answer ended the silence that `ping.waiting` told of."""
+
+    type: ClassVar[str] = "ping.resumed"
+    url: Url
+    seq: Annotated[int, "Number of the Ping that was answered"]
+    time: Time
+    unanswered: Annotated[int, "Pings that are still unanswered"]
+    waited_ms: Annotated[float, "How long the endpoint was silent, in milliseconds"]
+    target: Target = optional()
+
+
+@dataclass(frozen=True, slots=True)
+class PingSent:
+    """Progress, not a record: Pings have left; at most ten times a second."""
+
+    url: str
+    seq: int
+    unanswered: int
+    """Since the last one that was answered."""
+    overdue: int
+    target: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PingSuspended:
+    """Progress, not a record: this process was stopped (Ctrl-Z) and goes on now."""
+
+    url: str
+    time: datetime
+    target: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PingDialling:
+    """Progress, not a record: with `--reconnect`, an attempt to connect while it is down."""
+
+    url: str
+    began: datetime
+    """When it went down."""
+    attempt: int
+    """From 1."""
+    why: str
+    """What the attempt before came to, in a word: `refused`, `RST`."""
+    target: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +172,27 @@ class PingClosed:
     url: Url
     time: Time
     drop: Annotated[Drop, "How the connection ended"]
+    target: Target = optional()
+
+
+@dataclass(frozen=True, slots=True)
+class PingOutage:
+    """Record `ping.outage`: with `--reconnect`, a time without answers, from the end of a
+    connection to the first answer on the next; also where the run ended before that."""
+
+    type: ClassVar[str] = "ping.outage"
+    url: Url
+    began: Annotated[datetime, "When it began: RFC 3339 in UTC with microseconds"]
+    down_s: Annotated[float, "How long it lasted, in seconds"]
+    attempts: Annotated[int, "Attempts to connect, the successful one included"]
+    drop: Annotated[
+        Drop | None, "How the connection ended; null where the first could not be made"
+    ] = None
+    errors: Annotated[dict[str, int], "Failed attempts, counted by `kind`"] = field(
+        default_factory=dict
+    )
+    over: Annotated[bool, "False where the run ended while it was down"] = True
+    target: Target = optional()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +231,16 @@ class Threshold:
 @dataclass(frozen=True, slots=True)
 class PingSummary:
     """Record `ping.summary`: statistics over all replies that came in time; late ones count as
-    lost."""
+    lost. `sent` is `received`, `lost`, `skipped` and `unanswered` together."""
 
     type: ClassVar[str] = "ping.summary"
     url: Url
     sent: Annotated[int, "Pings sent"]
     received: Annotated[int, "Pings answered in time"]
     lost: Annotated[int, "Pings not answered in time"]
-    loss_pct: Annotated[float | None, "Lost Pings, in percent of those sent; null if none was sent"]
+    loss_pct: Annotated[
+        float | None, "Lost and overdue Pings, in percent of those sent; null if none was sent"
+    ]
     min_ms: Annotated[float | None, "Shortest round trip, in milliseconds"]
     avg_ms: Annotated[float | None, "Mean round trip, in milliseconds"]
     p50_ms: Annotated[float | None, "Median round trip, in milliseconds"]
@@ -162,6 +266,40 @@ class PingSummary:
     partial: Annotated[bool, "True for statistics requested while the run goes on (SIGQUIT)"] = (
         False
     )
+    skipped: Annotated[
+        int, "Pings that a later one overtook before the endpoint had to answer (RFC 6455, 5.5.3)"
+    ] = 0
+    unanswered: Annotated[int, "Pings neither answered nor past the timeout (`-W`) at the end"] = 0
+    overdue: Annotated[
+        int,
+        "Those of the unanswered that are overdue: later than 1 s, than ten times the p99, and "
+        "than twice the interval; or overtaken by a Ping that left after the usual answer time",
+    ] = 0
+    oldest_unanswered_ms: Annotated[
+        float | None, "Age of the oldest unanswered Ping, in milliseconds"
+    ] = optional()
+    drop: Annotated[Drop | None, "How the last connection ended, unless wsdiag closed it"] = (
+        optional()
+    )
+    outages: Annotated[int | None, "With `--reconnect`: times without answers"] = optional()
+    down_s: Annotated[float | None, "How long these took together, in seconds"] = optional()
+    longest_outage_s: Annotated[float | None, "The longest of them, in seconds"] = optional()
+    availability_pct: Annotated[
+        float | None, "The time that was no outage, in percent of the whole"
+    ] = optional()
+    target: Target = optional()
 
 
-PingEvent = PingStart | PingReply | PingLost | PingClosed | PingSummary | Error
+PingProgress = PingSent | PingSuspended | PingDialling
+PingEvent = (
+    PingStart
+    | PingReply
+    | PingLost
+    | PingWaiting
+    | PingResumed
+    | PingClosed
+    | PingOutage
+    | PingSummary
+    | PingProgress
+    | Error
+)

@@ -245,7 +245,15 @@ def test_silence_is_bracketed_by_the_idle_periods(scenarios: Scenarios) -> None:
     assert verdict.drop.how == "silent"
 
 
-@pytest.mark.parametrize("name", ["random", "two-backends", "dies", "restarts"])
+@pytest.mark.parametrize("name", ["dies", "restarts"])
+def test_what_ends_everything_at_one_moment_is_an_event(name: str, scenarios: Scenarios) -> None:
+    verdict = scenarios[name].verdict
+    assert verdict.verdict == "event", scenarios[name].probed
+    assert set(verdict.keepalives.values()) == {"untested"}
+    assert "jitter" in verdict.advice[0]
+
+
+@pytest.mark.parametrize("name", ["random", "two-backends"])
 def test_what_does_not_agree_is_inconsistent(name: str, scenarios: Scenarios) -> None:
     verdict = scenarios[name].verdict
     assert verdict.verdict == "inconsistent", scenarios[name].probed

@@ -431,6 +431,34 @@ def test_load_keeps_to_its_bounds_and_ends_the_run(load: object, most: int, leas
     assert clients[0].seen[-1].opcode == CLOSE
 
 
+def test_a_stop_under_load_does_not_wait_for_what_is_queued() -> None:
+    async def reads_nothing(client: ScriptedClient) -> None:
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.sleep(30)
+
+    async def go() -> tuple[PingRecords, float]:
+        loop = asyncio.get_running_loop()
+        stopped = 0.0
+
+        def stop(run: PingRun) -> None:
+            nonlocal stopped
+            stopped = loop.time()
+            run.stop()
+
+        def begin(run: PingRun, event: PingEvent) -> None:
+            if isinstance(event, PingStart):
+                loop.call_later(1.0, stop, run)
+
+        async with scripted(reads_nothing) as (url, _):
+            records = await run_pings(url, load="max", load_idle_s=0.1, react=begin)
+            return records, loop.time() - stopped
+
+    records, took_s = asyncio.run(go())
+    assert took_s < 1.0
+    assert records.summary.load is not None
+    assert any("reset rather than closed" in said for said in records.summary.load.explanation)
+
+
 def test_without_load_no_message_is_sent() -> None:
     pinged, clients = ping_scripted(answer_pings, count=3, interval_s=0.02)
     assert pinged.summary.load is None

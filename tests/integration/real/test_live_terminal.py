@@ -90,6 +90,47 @@ def test_ctrl_backslash_prints_statistics_and_goes_on(peers: Peers) -> None:
     assert ends_sane(terminal, terminal.modes_before) == 0
 
 
+def test_q_ends_it_as_ctrl_c_does(peers: Peers) -> None:
+    terminal = live(peers)
+    terminal.wait_for(drawn, "chart")
+    terminal.key(b"h")
+    terminal.wait_for(lambda text: "pause the picture" in text, "help")
+    terminal.key(b"\x1b[A")  # an arrow is no key of ours
+    terminal.key(b"q")
+    assert ends_sane(terminal, terminal.modes_before) == 0
+    assert "p50" in terminal.text(), terminal.text()
+    assert "\nq" not in terminal.text(), "keys are not echoed"
+
+
+def test_ctrl_z_gives_the_terminal_back_and_a_gap_is_no_delay(peers: Peers) -> None:
+    terminal = live(peers)
+    terminal.wait_for(drawn, "chart")
+    terminal.key(b"\x1a")
+    terminal.pump(1.0)
+    assert terminal.modes() == terminal.modes_before
+    assert not terminal.cursor_hidden
+    assert terminal.raw.count(b"\x1b[?1049h") == terminal.raw.count(b"\x1b[?1049l")
+    terminal.signal(signal.SIGCONT)
+    terminal.wait_for(drawn, "chart after fg")
+    terminal.key(b"\x03")
+    assert ends_sane(terminal, terminal.modes_before) == 0
+    assert "delayed" not in terminal.text(), terminal.text()
+
+
+def test_idle_probe_has_the_same_manners(peers: Peers) -> None:
+    url = peers.websockets().url
+    args = ("--from", "5", "--to", "6", "--step", "1", "--keepalive", "2")
+    terminal = peers.terminal("idle-probe", url, *args)
+    terminal.wait_for(lambda text: "IDLE-PROBE" in text, "timeline")
+    terminal.key(b"\x1a")
+    terminal.pump(0.5)
+    assert terminal.modes() == terminal.modes_before
+    terminal.signal(signal.SIGCONT)
+    terminal.wait_for(lambda text: "IDLE-PROBE" in text, "timeline after fg")
+    terminal.key(b"q")
+    ends_sane(terminal, terminal.modes_before)
+
+
 def test_the_end_of_a_count_leaves_chart_and_summary_to_read(peers: Peers) -> None:
     terminal = live(peers, "-c", "10")
     assert ends_sane(terminal, terminal.modes_before) == 0

@@ -135,6 +135,19 @@ def test_a_reader_that_leaves_ends_the_tour_with_its_first_step() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_ctrl_c_ends_the_tour_and_not_its_step_alone(peers: Peers) -> None:
+    running = peers.start_wsdiag("demo")
+    while "wsdiag ping" not in running.read_line():
+        pass
+    while "seq=5" not in running.read_line():
+        pass
+    running.signal(signal.SIGINT)
+    run = running.wait(20)
+    assert run.code == 130
+    assert "ping statistics" in run.out
+    assert "wsdiag idle-probe" not in run.out
+
+
 @pytest.mark.parametrize("command", [["ping", "-c", "1"], ["connect"], ["demo"], ["--version"]])
 def test_a_full_disk_is_not_called_a_defect(command: list[str], peers: Peers) -> None:
     urls = [peers.websockets().url] if command[0] in ("ping", "connect") else []

@@ -141,7 +141,8 @@ def _kept_lane(
     assert plan.gap_s is not None
     pace = KeepaliveSchedule(plan.gap_s, plan.first_gap_s)
     counts = {"ping": True, "pong": world.pong_counts, "tcp-keepalive": world.tcp_counts}
-    end_s = (timeout_s or options.longest_s) * 1.3 + plan.gap_s
+    until_s = timeout_s or options.longest_s
+    end_s = max(1.3 * until_s, until_s + 1.6) + plan.gap_s
     end_s = end_s if world.lifetime_s is None else min(end_s, world.lifetime_s)
     last_s, dead_s = 0.0, None
     while pace.due_s < end_s:

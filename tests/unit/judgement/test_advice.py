@@ -96,6 +96,12 @@ def test_reasons_about_pings_are_told_apart(reason: str, words: str) -> None:
     assert repr(reason) in sentence
 
 
+def test_a_skipped_ping_is_no_loss() -> None:
+    (sentence,) = advice(usual(90, skipped=3))
+    assert "3 Pings were skipped" in sentence
+    assert "no loss" in sentence
+
+
 def test_endpoints_that_do_not_answer_are_told_apart() -> None:
     mute = PingTotals(lost=5)
     assert "must" in advice(mute)[0]

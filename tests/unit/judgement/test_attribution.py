@@ -79,6 +79,18 @@ CASES: dict[str, tuple[RoundTrip, Cause | None]] = {
         BLIND._replace(tcp_rtt_ms=47.0 + 40 / 8),
         "endpoint",
     ),
+    "loopback has no path to be slow, whenever the ACK came": (
+        KNOWN._replace(acked_ms=340.0, loopback=True),
+        "endpoint",
+    ),
+    "nor without acknowledgement times": (
+        BLIND._replace(tcp_rtt_ms=200.0, loopback=True),
+        "endpoint",
+    ),
+    "but what is lost there is lost": (
+        KNOWN._replace(acked_ms=340.0, retransmits=1, loopback=True),
+        "network",
+    ),
     "a Unix socket has no network": (RoundTrip(rtt_ms=348.0, tcp=False), "endpoint"),
     "nothing known, nothing claimed": (RoundTrip(rtt_ms=348.0), None),
     "not an outlier": (KNOWN._replace(rtt_ms=79.0, retransmits=3, queued_bytes=10**6), None),

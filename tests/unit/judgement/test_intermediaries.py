@@ -14,7 +14,7 @@ def test_every_row_is_whole() -> None:
     assert len(names) == len(set(names)) > 30
     for product in products():
         assert product.evidence in ("measured", "documented", "reported", "unsure")
-        assert product.kind in ("idle", "lifetime")
+        assert product.kind in ("idle", "lifetime", "event")
         assert product.resets in (None, "any", "from-client", "from-server", "segment", "nothing")
         assert set(product.seen or ()) <= {"fin", "rst", "silent", "rst-on-write"}
 

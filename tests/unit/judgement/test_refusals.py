@@ -390,7 +390,7 @@ GIVEN = DialOptions(
 ).given | {"-6", "--no-compression"}
 # What there is no sense in giving twice; others can be given again with another value.
 PROPOSED = re.compile(
-    r"(?<![\w-])(-k|--cacert FILE|--cert FILE|-L|--compression|--no-compression)(?![\w-])"
+    r"(?<![\w-])(-k|--cert FILE|-L|--compression|--no-compression)(?![\w-])"
     r"|(?<!Leave out )(?<![\w-])-[46](?![\w-])"
 )
 

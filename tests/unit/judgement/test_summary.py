@@ -28,10 +28,14 @@ def test_an_empty_run_claims_nothing() -> None:
     assert summary.advice == []
 
 
-def test_loss_is_of_pings_whose_fate_is_known() -> None:
+def test_loss_is_what_is_lost_or_overdue_of_what_was_sent() -> None:
     totals = totals_with(48.0, 48.0, 48.0)
-    totals.sent, totals.lost = 6, 1  # two are still in flight
-    assert summarise(URL, totals, {}, 10.0).loss_pct == 25.0
+    totals.sent, totals.lost, totals.unanswered = 8, 1, 4
+    assert summarise(URL, totals, {}, 10.0).loss_pct == 12.5
+    totals.overdue = 3
+    summary = summarise(URL, totals, {"max-loss": 20.0}, 10.0)
+    assert summary.loss_pct == 50.0
+    assert not summary.thresholds[0].ok
 
 
 def test_a_late_answer_is_no_reply_in_time_but_counts_for_advice() -> None:

@@ -82,7 +82,7 @@ TABLE: dict[str, Row] = {
             kept("ping", 40.0, "fin", started_s=1.0),
             kept("ping", 38.0, "fin", started_s=3.0),
         ],
-        "inconsistent",
+        "event",
         says="at one moment",
     ),
     "one stray drop among many": Row(

@@ -80,7 +80,7 @@ class Printer:
             self._text(summary)
         elif self.format == "github":
             self._github(cleaned, summary)
-        written = [self._junit(cleaned), self._picture(summary)]
+        written = [self._junit(cleaned), self._picture(summary), self._log(summary)]
         return all(written) and not self._lost
 
     def _out(self, write: Callable[[], None]) -> None:
@@ -136,6 +136,15 @@ class Printer:
             save_checks(self.terminal, self.results, summary)
         except OSError as error:
             return self._failed(self.terminal.save_path, error)
+        return True
+
+    def _log(self, summary: CheckSummary) -> bool:
+        from wsdiag.render.base.record_log import log_records
+
+        try:
+            log_records(self.terminal, *self.errors, *self.results, summary)
+        except OSError as error:
+            return self._failed(self.terminal.log_path, error)
         return True
 
     def _write(self, path: Path, text: str, mode: str = "w") -> bool:

@@ -52,6 +52,7 @@ def check(
     if run.list_checks:
         _print_rules()
         return ExitCode.OK
+    output.refuse_csv_log()
     options, dial = flags.options(), request.dial(compression=True)
     secrets: list[str] = []
     if (run.file is None) == (not urls):

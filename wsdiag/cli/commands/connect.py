@@ -52,6 +52,7 @@ def connect(
     wsdiag connect -v -x http://proxy:3128 wss://example.org/ws
     wsdiag connect --send '{"op":"ping"}' --listen 10s wss://example.org/ws
     """
+    output.refuse_csv_log()
     dial = request.dial(compression=True)
     terminal = open_terminal(output, dial, urls=[url])
     refuse_bad_urls([url], terminal, json=format == "json")
@@ -75,6 +76,7 @@ async def connect_and_show(
 ) -> int:
     """Connect once, print the result, and return the exit code."""
     from wsdiag.probes.connect.run import connect
+    from wsdiag.render.base.record_log import log_records
     from wsdiag.render.connect.view import print_connect, save_connect
     from wsdiag.render.connect.waiting import WaitingLine
 
@@ -95,6 +97,7 @@ async def connect_and_show(
     finally:
         if line is not None:
             line.end()
+    log_records(terminal, result)
     if format == "json":
         terminal.json(result)
         save_connect(terminal, result)

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +23,8 @@ from wsdiag.transport.dial.options import DialOptions
 
 if TYPE_CHECKING:
     from wsdiag.render.base.terminal import Terminal
+
+Interrupt = Callable[[], None]
 
 # The tour must not depend on where the user's proxy environment points.
 DIRECT = DialOptions(proxy="")
@@ -41,7 +43,7 @@ def demo(color: Annotated[Color, COLOR] = "auto") -> int:
     terminal = open_terminal(OutputOptions(color=color))
     try:
         with _endpoint() as url:
-            code = max(step(url, terminal) for step in (_connect, _ping, _idle_probe))
+            code = _tour(url, terminal)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
@@ -53,6 +55,22 @@ def demo(color: Annotated[Color, COLOR] = "auto") -> int:
     from wsdiag.render.demo import print_farewell
 
     print_farewell(terminal)
+    return code
+
+
+def _tour(url: str, terminal: Terminal) -> int:
+    """The steps one after the other; Ctrl-C ends the tour, and not the step alone."""
+    interrupted = False
+
+    def interrupt() -> None:
+        nonlocal interrupted
+        interrupted = True
+
+    code = 0
+    for step in (_connect, _ping, _idle_probe):
+        code = max(code, step(url, terminal, interrupt))
+        if interrupted:
+            raise KeyboardInterrupt
     return code
 
 
@@ -96,14 +114,17 @@ def _step(heading: str, command: str, terminal: Terminal) -> None:
     print_heading(terminal, heading, command)
 
 
-def _connect(url: str, terminal: Terminal) -> int:
+def _connect(url: str, terminal: Terminal, interrupt: Interrupt) -> int:
     target = url + "/echo"
     _step("Does it connect, and what takes how long?", f"wsdiag connect {target}", terminal)
     dial = replace(DIRECT, compression=True)
-    return run_async(lambda: connect_and_show(target, dial, terminal))
+    code = run_async(lambda: connect_and_show(target, dial, terminal))
+    if code == ExitCode.INTERRUPTED:
+        interrupt()
+    return code
 
 
-def _ping(url: str, terminal: Terminal) -> int:
+def _ping(url: str, terminal: Terminal, interrupt: Interrupt) -> int:
     from wsdiag.probes.ping.options import PingOptions
     from wsdiag.render.ping.output import PingViewOptions, ping_output
 
@@ -111,10 +132,10 @@ def _ping(url: str, terminal: Terminal) -> int:
     _step("How is the latency?", f"wsdiag ping -i 100ms -c 50 '{target}'", terminal)
     options = PingOptions(count=50, interval_s=0.1)
     output = ping_output(terminal, [target], options=PingViewOptions(window_s=6))
-    return ping_and_show([target], options, DIRECT, terminal, output)
+    return ping_and_show([target], options, DIRECT, terminal, output, on_interrupt=interrupt)
 
 
-def _idle_probe(url: str, terminal: Terminal) -> int:
+def _idle_probe(url: str, terminal: Terminal, interrupt: Interrupt) -> int:
     from wsdiag.probes.idle.options import IdleOptions
     from wsdiag.render.idle.output import idle_output
 
@@ -122,4 +143,5 @@ def _idle_probe(url: str, terminal: Terminal) -> int:
     line = f"wsdiag idle-probe --from 1 --to 5 --step 1 --keepalive 1 '{target}'"
     _step("Does something drop idle connections?", line, terminal)
     options = IdleOptions(from_s=1, to_s=5, step_s=1, keepalive_s=1, pong_timeout_s=2)
-    return probe_and_show([target], options, DIRECT, idle_output(terminal, [target]))
+    shown = idle_output(terminal, [target])
+    return probe_and_show([target], options, DIRECT, shown, on_interrupt=interrupt)

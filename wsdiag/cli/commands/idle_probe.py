@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, get_args
@@ -33,13 +33,22 @@ class IdleFlags:
     """What to try for how long; named as the fields of IdleOptions."""
 
     from_s: Annotated[
-        float, _when("--from", help="Shortest idle period that is probed by a Ping.", **DURATION)
-    ] = 30.0
+        float | None,
+        _when("--from", help="Shortest idle period (default: 30s, a quarter of --to).", **DURATION),
+    ] = None
     to_s: Annotated[float, _when("--to", help="Longest idle period.", **DURATION)] = 120.0
-    step_s: Annotated[float, _when("--step", help="Between the idle periods.", **DURATION)] = 5.0
+    step_s: Annotated[
+        float | None,
+        _when(
+            "--step",
+            help="Between idle periods (default: 5s; beyond 120s, known defaults).",
+            **DURATION,
+        ),
+    ] = None
     keepalive_s: Annotated[
-        float, _what("--keepalive", help="Interval of the keepalive trials.", **DURATION)
-    ] = 20.0
+        float | None,
+        _what("--keepalive", help="Interval of the keepalives (default: 20s).", **DURATION),
+    ] = None
     trials: Annotated[str, _what("--trials", metavar="LIST", help="Which trials to run.")] = (
         DEFAULT_TRIALS
     )
@@ -72,7 +81,7 @@ class IdleFlags:
         int,
         _what(
             "--max-connections",
-            min=3,
+            min=1,
             max=1000,
             metavar="N",
             help="Connections at once, for each URL.",
@@ -80,6 +89,10 @@ class IdleFlags:
     ] = 32
     require_s: Annotated[
         float | None, _when("--require", help="Exit with 3 unless this is survived.", **DURATION)
+    ] = None
+
+    lifetime_s: Annotated[
+        float | None, _when("--lifetime", help="Watch those kept alive until this age.", **DURATION)
     ] = None
 
     def options(self) -> IdleOptions:
@@ -139,7 +152,7 @@ def idle_probe(
     ensure_fd_limit(len(urls) * each, terminal, json=format == "json")
     with tracing(output, terminal, urls=len(urls)) as tracer:
         shown = idle_output(terminal, urls, format)
-        return probe_and_show(urls, options, dial, shown, tracer, output.max_time)
+        return probe_and_show(urls, options, dial, shown, tracer, max_time_s=output.max_time)
 
 
 def probe_and_show(
@@ -148,7 +161,9 @@ def probe_and_show(
     dial: DialOptions,
     output: EventOutput,
     tracer: Tracer | None = None,
+    *,
     max_time_s: float | None = None,
+    on_interrupt: Callable[[], None] = lambda: None,
 ) -> int:
     """Run the probe to its exit code."""
     from wsdiag.probes.idle.outcome import idle_exit_code
@@ -158,6 +173,7 @@ def probe_and_show(
     def exit_code(verdicts: Sequence[IdleVerdict], interrupted: bool) -> int:
         return idle_exit_code(verdicts, interrupted=interrupted)
 
+    run = IdleRun(urls, options, dial, tracer)
     return drive(
-        IdleRun(urls, options, dial, tracer), output, IdleVerdict, exit_code, max_time_s=max_time_s
+        run, output, IdleVerdict, exit_code, on_interrupt=on_interrupt, max_time_s=max_time_s
     )

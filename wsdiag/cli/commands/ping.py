@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -62,6 +62,9 @@ class PingFlags:
     reconnect: Annotated[bool, _what("--reconnect", help="Go on after a drop; record each.")] = (
         False
     )
+    retry_max_wait_s: Annotated[
+        float, _what("--retry-max-wait", help="Longest wait before reconnecting.", **DURATION)
+    ] = 30.0
     load: Annotated[
         str | None,
         _what("--load", metavar="RATE|max", help="Send data at RATE bytes/s while measuring."),
@@ -76,7 +79,15 @@ class PingFlags:
         float | None, _limit("--max-p99", help="Limit of the 99th percentile.", **MILLISECONDS)
     ] = None
     max_loss_pct: Annotated[
-        float | None, _limit("--max-loss", help="Limit of lost Pings.", **PERCENT)
+        float | None, _limit("--max-loss", help="Limit of lost and overdue Pings.", **PERCENT)
+    ] = None
+    max_drops: Annotated[
+        int | None,
+        _limit("--max-drops", min=0, metavar="N", help="Limit of connections that ended."),
+    ] = None
+    min_availability_pct: Annotated[
+        float | None,
+        _limit("--min-availability", help="Least time without an outage (--reconnect).", **PERCENT),
     ] = None
 
     def options(self) -> PingOptions:
@@ -89,6 +100,10 @@ class PingFlags:
             raise typer.BadParameter(
                 "a Ping carries 8 to 125 bytes (RFC 6455, 5.5); --mode text or binary carries more",
                 param_hint="-s",
+            )
+        if self.min_availability_pct is not None and not self.reconnect:
+            raise typer.BadParameter(
+                "without --reconnect the first outage ends the run", param_hint="--min-availability"
             )
         load = None if self.load is None else _load_rate(self.load)
         with usage_errors():
@@ -152,7 +167,9 @@ def ping(
     ensure_fd_limit(len(urls), terminal, json=format == "json")
     with tracing(output, terminal, urls=len(urls)) as tracer:
         shown = ping_output(terminal, urls, format, view_options)
-        return ping_and_show(urls, options, dial, terminal, shown, tracer, output.max_time)
+        return ping_and_show(
+            urls, options, dial, terminal, shown, tracer, max_time_s=output.max_time
+        )
 
 
 def ping_and_show(
@@ -162,7 +179,9 @@ def ping_and_show(
     terminal: Terminal,
     output: EventOutput,
     tracer: Tracer | None = None,
+    *,
     max_time_s: float | None = None,
+    on_interrupt: Callable[[], None] = lambda: None,
 ) -> int:
     """Run the probe to its exit code; SIGQUIT shows the statistics so far."""
     from wsdiag.probes.ping.outcome import ping_exit_code, shortfalls
@@ -172,9 +191,8 @@ def ping_and_show(
     run = PingRun(urls, options, dial, tracer)
 
     def statistics_so_far() -> None:
-        for url in urls:
-            if (summary := run.summary_so_far(url)) is not None:
-                output.handle(summary)
+        for summary in run.summaries_so_far():
+            output.handle(summary)
 
     def exit_code(summaries: Sequence[PingSummary], interrupted: bool) -> int:
         wanted = None if interrupted else options.count
@@ -191,5 +209,12 @@ def ping_and_show(
     if (load := options.load_plan()) is not None:
         terminal.log(load.announcement())
     return drive(
-        run, output, PingSummary, exit_code, on_quit=statistics_so_far, max_time_s=max_time_s
+        run,
+        output,
+        PingSummary,
+        exit_code,
+        on_quit=statistics_so_far,
+        on_continue=run.continued,
+        on_interrupt=on_interrupt,
+        max_time_s=max_time_s,
     )

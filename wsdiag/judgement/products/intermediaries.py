@@ -25,13 +25,17 @@ class Product:
 
     name: str
     key: str
-    kind: Literal["idle", "lifetime"]
+    kind: Literal["idle", "lifetime", "event"]
     evidence: EvidenceGrade
     default_s: float | None = None
     directive: str | None = None
     set: str | None = None
     seen: tuple[str, ...] | None = None
     resets: Resets | None = None
+    early_s: float = 0.0
+    tick_s: float = 0.0
+    codes: tuple[int, ...] | None = None
+    reason: str | None = None
     note: str = ""
 
 
@@ -56,8 +60,9 @@ def products() -> tuple[Product, ...]:
     """All rows of the table, in its order."""
     rows = [dict(row) for row in _table()["product"]]
     for row in rows:
-        if "seen" in row:
-            row["seen"] = tuple(row["seen"])
+        for name in ("seen", "codes"):
+            if name in row:
+                row[name] = tuple(row[name])
     return tuple(Product(**row) for row in rows)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from wsdiag.judgement.verdict.candidates import product_of
 from wsdiag.judgement.verdict.classify import Classification
-from wsdiag.judgement.verdict.evidence import ProbeContext
+from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
+from wsdiag.judgement.verdict.headline import is_certain_lifetime
 from wsdiag.judgement.verdict.keepalives import LONGEST_INTERVAL_S, rounded_down
 from wsdiag.records import Candidate, KeepaliveOutcome, TrialKind
 
@@ -17,37 +18,93 @@ _GENEROUS = {"seconds": "3600", "ms": "3600000", "hms": "01:00:00", "minutes": "
 
 def advice(
     found: Classification,
+    evidence: Evidence,
     context: ProbeContext,
     kept: Mapping[TrialKind, KeepaliveOutcome],
     interval_s: float | None,
     chosen: Sequence[Candidate],
 ) -> tuple[str, ...]:
     """What helps against this verdict; `interval_s`: the Ping interval recommended, if any."""
-    lines: tuple[str, ...]
-    if found.verdict == "lifetime":
-        lines = ("Reconnect when the connection ends: no keepalive prevents it.",)
-    elif found.reason == "no-hello":
-        name = "NAME" if context.dialect is None else context.dialect.name
-        return (
-            f"Say its hello, to measure idle times: --dialect {name}, or --hello TEXT where a "
-            "token is needed.",
+    lines: tuple[str, ...] = ()
+    if found.reason == "displaced":
+        lines = ("Probe with one connection at a time: --max-connections 1.",)
+    elif found.reason == "touch":
+        lines = (
+            "Use messages as keepalive, not Pings: --send TEXT --expect REGEX shows whether they "
+            "help.",
+        )
+    elif found.verdict == "event":
+        lines = (
+            "Reconnect when it happens, after a random delay that grows (jitter), so that not all "
+            "clients come back at once. --repeat 2 shows whether it happens again.",
         )
     elif found.verdict == "application-timeout":
-        spoken = "its protocol" if context.dialect is None else context.dialect.title
-        return (
-            f"Use a client that speaks {spoken}: it answers these heartbeats by itself. Neither "
-            "Pings nor other messages take their place.",
+        lines = _what_it_wants(found, context)
+    elif found.verdict == "lifetime" and not is_certain_lifetime(found, evidence, chosen):
+        lines = (
+            "Find out which: --send TEXT sends messages that the endpoint knows, --hello TEXT a "
+            "first one where it wants a login or a subscription.",
+            "If it is a lifetime, reconnect when the connection ends.",
         )
+    elif found.verdict == "lifetime":
+        lines = ("Reconnect when the connection ends: no keepalive prevents it.",)
+    elif found.verdict in ("no-drop", "kept-busy"):
+        unanswered = context.answers_pings is False and interval_s is not None
+        lines = pongless_advice(interval_s) if unanswered and interval_s else ()
     elif interval_s is not None:
         unanswered = context.answers_pings is False
-        lines = pongless_advice(interval_s) if unanswered else ping_advice(interval_s)
+        lines = pongless_advice(interval_s) if unanswered else ping_summary(interval_s)
     elif found.verdict == "idle-timeout" and kept.get("ping") == "drops":
         low_s = found.range.low if found.range is not None else 0.0
         message_s = rounded_down(min(LONGEST_INTERVAL_S, low_s / 2))
         lines = message_advice(message_s) if low_s else ()
-    else:
+    return (*lines, *_room(evidence), *directive_advice(chosen))
+
+
+def library_settings(
+    found: Classification, context: ProbeContext, interval_s: float | None
+) -> tuple[str, ...]:
+    """How libraries are told to send the Pings that are recommended against a timeout."""
+    if found.verdict != "idle-timeout" or interval_s is None or context.answers_pings is False:
         return ()
-    return (*lines, *directive_advice(chosen))
+    return ping_advice(interval_s)
+
+
+def ping_summary(interval_s: float) -> tuple[str, ...]:
+    """What to set, without saying where."""
+    return (
+        f"Send a Ping every {interval_s:g} s, from the client or the server: "
+        "`wsdiag help keepalive` has the setting of each library.",
+    )
+
+
+def _what_it_wants(found: Classification, context: ProbeContext) -> tuple[str, ...]:
+    wanted = found.application
+    row, dialect = None if wanted is None else wanted.endpoint, context.dialect
+    if wanted is not None and dialect is not None and wanted.after_message:
+        return (
+            f"Use a client that speaks {dialect.title}: it answers these heartbeats by itself. "
+            "Neither Pings nor other messages take their place.",
+        )
+    if dialect is not None and dialect.hello:
+        return (
+            f"Say its hello, to measure idle times: --dialect {dialect.name}, or --hello TEXT "
+            "where a token is needed.",
+        )
+    if wanted is not None and wanted.after_message:
+        return (
+            "Answer it: --dialect NAME where it speaks an application protocol, or --send TEXT "
+            "with the answer that it wants.",
+        )
+    what = "" if row is None or row.wants is None else f" Here that is {row.wants}."
+    return (f"Send it right after the opening: --hello TEXT, or --dialect NAME.{what}",)
+
+
+def _room(evidence: Evidence) -> tuple[str, ...]:
+    if not (evidence.refused or evidence.turned_away):
+        return ()
+    least = min(evidence.most_open, 1000)
+    return (f"Probe with fewer connections at once: --max-connections {max(1, least)}.",)
 
 
 def ping_advice(interval_s: float) -> tuple[str, ...]:

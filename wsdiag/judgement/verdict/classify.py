@@ -6,24 +6,30 @@ The decision tree. The first branch that fits is taken:
     no idle trial ran: interrupted                                  no-drop        alive
                        otherwise                                    unreachable    nothing
     everything ended within 0.5 s of its upgrade                    unreachable    closed-at-once
+    each connection ended when the next one was opened              inconsistent   displaced
     a connection ended around a suspend of this machine             local-fault    suspend
     connections of unrelated URLs ended at the same moment          local-fault    shared
-    all ended the same time after a heartbeat of the endpoint that was left unanswered
-                                                                    application-timeout   wanted
-    all ended at one age, and the endpoint's protocol wants a hello, which was not sent
-                                                                    application-timeout   no-hello
+    every end followed a Ping of ours, and no Ping was answered     no-drop        touch
+    connections in use and idle ones ended at one moment
+      in each of several rounds, at one age                         lifetime       age
+      otherwise                                                     event          moment
+    all ended the same time after an unanswered heartbeat of the endpoint's protocol, or at one age
+    without the hello that it wants                                 application-timeout
     idle connections ended with an event (Close, FIN, RST)
       all ended at one age although bytes had restarted their idle clocks
-                                                                    lifetime       age
+                                                                    lifetime       age  (1)
+      those that were due ended at one moment, those in use did not idle-timeout   sweep
       on no clock do they agree, or connections in use died too and no keepalive held
-        all ended at one moment                                     inconsistent   moment
-        all ended at one age                                        lifetime       age
+        all ended at one age                                        lifetime       age  (1)
+        all ended the same time after a message of the endpoint     application-timeout
+        they fall into groups that chance does not explain          inconsistent   backends
+        they are spread, and connections in use lived on            idle-timeout   spread
         otherwise                                                   inconsistent   random
       they agree on a clock
         the same keepalive held on one connection, not on another   inconsistent   conflict
         they ended at one moment, having started apart              inconsistent   moment
         others survived a longer idleness                           inconsistent   contradiction
-        only one-way keepalives were tried, and they died           lifetime       age, unproven
+        only one-way keepalives were tried, and they died           lifetime       age  (1)
         otherwise                                                   idle-timeout   event
     idle connections no longer answered when they were probed
       connections in use went silent too, and no keepalive held     inconsistent   blackout
@@ -35,18 +41,24 @@ The decision tree. The first branch that fits is taken:
       the endpoint's own traffic kept them from being idle          kept-busy      kept-busy
       otherwise                                                     no-drop        alive
 
+    (1) application-timeout, where the endpoint is known to want a message, says so itself, or ended
+    connections the same time after a message of its own (`application`). The same is looked for
+    where no keepalive shows whether it was idleness.
+
 Why the order matters:
 
 * What spoils every other reading comes first. Drops around a suspend look like a perfect idle
-  timeout, all at one idle time; so does an endpoint that closes each connection at once.
+  timeout, all at one idle time; so does an endpoint that closes each connection at once, or one
+  that ends whatever is pinged: our own check was the cause.
 * Events before silence: an event has a moment, known to milliseconds. Silence only says that the
   drop came at some time before the probe, so it narrows a range but never gives a figure.
+* Moment before age: a restart ends everything at one moment. Trials start staggered, so its ages
+  differ by as much as the starts do; only where the moments fit clearly better is it one. Where
+  those in use lived on, it was a sweep.
 * Lifetime before idle timeout. A lifetime of 60 s drops untouched connections after exactly 60 s of
   idleness, so idle trials alone cannot tell the two apart. Two things can: a keepalive that held
   beyond that age refutes a lifetime; a connection in use that died at that age refutes an idle
   timeout. Where neither is there, the verdict is marked `unproven`, and says so.
-* Moment before age: a restart ends everything at one moment. Trials start staggered, so its ages
-  differ by as much as the starts do; only where the moments fit clearly better is it one.
 * Contradictions are looked for last, as only a range can be contradicted. They take the verdict
   back rather than average over it: two backends with two timeouts have no common one.
 """
@@ -57,6 +69,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from wsdiag.judgement.verdict.application import ApplicationTimeout, application_timeout
 from wsdiag.judgement.verdict.clocks import (
     MARGIN_ABOVE_S,
     MARGIN_BELOW_S,
@@ -67,20 +80,33 @@ from wsdiag.judgement.verdict.clocks import (
     same_age,
     same_moment,
 )
-from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext, ended_s, two_way
-from wsdiag.judgement.verdict.keepalives import died_in_use, holds
+from wsdiag.judgement.verdict.evidence import (
+    AT_ONCE_S,
+    Evidence,
+    ProbeContext,
+    ended_by_our_ping,
+    ended_s,
+    two_way,
+)
+from wsdiag.judgement.verdict.keepalives import died_in_use, outlived
+from wsdiag.judgement.verdict.moments import Sweep, displaced, event_rounds, find_sweep
 from wsdiag.judgement.verdict.participation import heartbeat_timeout, hello_timeout
+from wsdiag.judgement.verdict.spread import MOST_SPREAD, separate_groups
 from wsdiag.records import Drop, IdleTrial, Range, Verdict
 
 Reason = Literal[
     "event",
+    "sweep",
+    "spread",
     "silent",
     "alive",
-    "kept-busy",
+    "touch",
     "wanted",
-    "no-hello",
+    "kept-busy",
     "age",
     "moment",
+    "backends",
+    "displaced",
     "random",
     "contradiction",
     "conflict",
@@ -93,7 +119,6 @@ Reason = Literal[
 ]
 """Why a verdict is what it is; the words are chosen by it."""
 
-_AT_ONCE_S = 0.5
 # What happened this shortly before a suspend was noticed may have been its work as well.
 _AROUND_SUSPEND_S = 2.0
 
@@ -108,6 +133,10 @@ class Classification:
     drop: Drop | None = None
     clock: ClockName = "either"
     cluster: Cluster | None = None
+    sweep: Sweep | None = None
+    application: ApplicationTimeout | None = None
+    members: tuple[IdleTrial, ...] = ()
+    """The drops that this rests on, where they are no cluster."""
     unproven: bool = False
     """No keepalive trial with traffic in both directions tells idle timeout and lifetime apart."""
 
@@ -121,21 +150,100 @@ def classify(evidence: Evidence, context: ProbeContext) -> Classification:
         if context.partial and context.error is None:
             return Classification("no-drop", "alive")
         return Classification("unreachable", "nothing")
-    if len(dropped) == len(ran) > 1 and all((t.age_s or 0.0) <= _AT_ONCE_S for t in dropped):
+    if len(dropped) == len(ran) > 1 and all((t.age_s or 0.0) <= AT_ONCE_S for t in dropped):
         return Classification("unreachable", "closed-at-once", drop=dropped[0].drop)
+    if displaced((*evidence.turned_away, *ran)):
+        return Classification("inconsistent", "displaced", drop=dropped[0].drop)
     if any(ended_s(t) >= at_s - _AROUND_SUSPEND_S for t in dropped for at_s, _ in context.jumps):
         return Classification("local-fault", "suspend", drop=dropped[0].drop)
     if dropped and context.shared_end_s is not None:
         return Classification("local-fault", "shared", drop=dropped[0].drop)
-    if evidence.events and (wanted := heartbeat_timeout(evidence, context)) is not None:
-        return Classification("application-timeout", "wanted", wanted, evidence.events[0].drop)
-    if evidence.events and (wanted := hello_timeout(evidence, context)) is not None:
-        return Classification("application-timeout", "no-hello", wanted, evidence.events[0].drop)
+    if _only_our_pings_ended_them(evidence, context):
+        return Classification("no-drop", "touch", drop=dropped[0].drop)
+    if (together := _unsaid(evidence, context) or _from_moments(evidence, context)) is not None:
+        return together
     if evidence.events:
-        return _from_events(evidence, context)
+        return _wanted(_from_events(evidence, context), evidence, context)
     if evidence.found_dead:
         return _from_silence(evidence, context)
     return _from_survival(evidence, context)
+
+
+def _only_our_pings_ended_them(evidence: Evidence, context: ProbeContext) -> bool:
+    """No Ping was ever answered, and each end that came early followed one at once."""
+    touched = [t for t in evidence.dropped() if ended_by_our_ping(t)]
+    pinged = [t for t in evidence.of("ping") if t.keepalives_sent]
+    if context.answers_pings is True or len(touched) < 2 or evidence.events:
+        return False
+    silent = any(t.outcome == "silent" for t in evidence.dropped())
+    return not silent and all(map(ended_by_our_ping, pinged))
+
+
+def _from_moments(evidence: Evidence, context: ProbeContext) -> Classification | None:
+    """Idle connections and those in use that ended together: an event, if no timer did it."""
+    dropped = evidence.dropped()
+    idle_s = [t.idle_s or 0.0 for t in evidence.events]
+    if not idle_s:
+        return None
+    in_use = [
+        t
+        for t in evidence.kept
+        if two_way(t, context) and died_in_use(t, evidence, Range(min(idle_s), None))
+    ]
+    rounds = event_rounds(dropped, in_use)
+    if not rounds:
+        return None
+    ended = [t for t in dropped if t.round in rounds]
+    others = [t for t in (*evidence.idle, *evidence.kept) if t.round not in rounds]
+    oldest_s = [max(t.age_s or 0.0 for t in ended if t.round == number) for number in rounds]
+    if len(rounds) > 1 and max(oldest_s) - min(oldest_s) <= max(1.0, 0.2 * min(oldest_s)):
+        # It happens again at the same age: a timer that is looked at now and then.
+        high_s = min(t.age_s or 0.0 for t in ended) + MARGIN_ABOVE_S
+        return Classification(
+            "lifetime", "age", Range(0.0, round(high_s, 2)), ended[0].drop, members=tuple(ended)
+        )
+    if any(t.outcome in ("dropped", "silent") for t in others):
+        # Another round knows of a timer, which the event cut short in this one.
+        return classify(Evidence.sort(others), context)
+    return Classification("event", "moment", drop=ended[0].drop, members=tuple(ended))
+
+
+def _unsaid(evidence: Evidence, context: ProbeContext) -> Classification | None:
+    """Connections ended for what the endpoint's protocol wants of a client; None: not shown."""
+    if not evidence.events:
+        return None
+    waited, after_message = heartbeat_timeout(evidence, context), True
+    if waited is None:
+        waited, after_message = hello_timeout(evidence, context), False
+    if waited is None:
+        return None
+    return Classification(
+        "application-timeout",
+        "wanted",
+        waited,
+        evidence.events[0].drop,
+        application=ApplicationTimeout(waited, after_message),
+        members=evidence.dropped(),
+    )
+
+
+def _wanted(found: Classification, evidence: Evidence, context: ProbeContext) -> Classification:
+    """The same, or an application timeout where idleness or age would be the wrong reason."""
+    by_idleness = found.reason in ("event", "sweep") and not found.unproven
+    if by_idleness or found.reason not in ("event", "sweep", "age", "random"):
+        return found
+    every = (*evidence.events, *(t for t in evidence.kept if died_in_use(t, evidence, None)))
+    wanted = application_timeout(every, context)
+    if wanted is None or (wanted.endpoint is None and found.unproven):
+        return found
+    return Classification(
+        "application-timeout",
+        "wanted",
+        wanted.range,
+        every[0].drop,
+        application=wanted,
+        members=tuple(every),
+    )
 
 
 class _InUse(NamedTuple):
@@ -157,9 +265,11 @@ class _InUse(NamedTuple):
 def _in_use(evidence: Evidence, context: ProbeContext, range_: Range | None) -> _InUse:
     both_ways = [t for t in evidence.kept if two_way(t, context)]
     return _InUse(
-        dead=[t for t in both_ways if died_in_use(t, range_)],
-        proof=[t for t in both_ways if holds(t, range_)],
-        any_held=any(holds(t, range_) for t in evidence.kept),
+        dead=[
+            t for t in both_ways if died_in_use(t, evidence, range_) and not ended_by_our_ping(t)
+        ],
+        proof=[t for t in both_ways if outlived(t, evidence, range_)],
+        any_held=any(outlived(t, evidence, range_) for t in evidence.kept),
     )
 
 
@@ -169,14 +279,22 @@ def _in_use(evidence: Evidence, context: ProbeContext, range_: Range | None) -> 
 def _from_events(evidence: Evidence, context: ProbeContext) -> Classification:
     if _all_of_one_age(evidence, context):
         return _lifetime(evidence.dropped())
+    sweep = find_sweep(evidence.events)
+    if sweep is not None:
+        in_use = _in_use(evidence, context, sweep.range)
+        if in_use.proof and not in_use.conflict:
+            return Classification(
+                "idle-timeout", "sweep", sweep.range, evidence.events[0].drop, sweep=sweep
+            )
     cluster = _best_cluster(evidence)
     if cluster is None:
-        return _not_by_idleness(evidence, _in_use(evidence, context, None).dead)
+        dead = _in_use(evidence, context, None).dead
+        return _not_by_idleness(evidence, dead, context)
     range_ = drop_range(cluster, context.rtt_s)
     drop = cluster.members[0].drop
     in_use = _in_use(evidence, context, range_)
     if in_use.dead and not in_use.any_held:
-        return _not_by_idleness(evidence, in_use.dead)
+        return _not_by_idleness(evidence, in_use.dead, context)
     if in_use.conflict:
         return Classification("inconsistent", "conflict", range_, drop, cluster=cluster)
     wide = range_.high is not None and range_.high - range_.low > 1.0
@@ -185,10 +303,15 @@ def _from_events(evidence: Evidence, context: ProbeContext) -> Classification:
     range_ = _above_survivors(evidence, cluster, range_)
     if _contradicted(evidence, cluster, range_):
         return Classification("inconsistent", "contradiction", range_, drop, cluster=cluster)
+    range_ = _below_the_dead(evidence, cluster, range_, context)
     unproven = not in_use.proof and not in_use.any_held
-    if unproven and any(died_in_use(t, range_) for t in evidence.kept):
+    if unproven and any(
+        died_in_use(t, evidence, range_) for t in evidence.kept if not ended_by_our_ping(t)
+    ):
         return Classification("lifetime", "age", range_, drop, cluster=cluster, unproven=True)
-    return Classification("idle-timeout", "event", range_, drop, cluster.clock, cluster, unproven)
+    return Classification(
+        "idle-timeout", "event", range_, drop, cluster.clock, cluster, unproven=unproven
+    )
 
 
 def _all_of_one_age(evidence: Evidence, context: ProbeContext) -> bool:
@@ -200,20 +323,33 @@ def _all_of_one_age(evidence: Evidence, context: ProbeContext) -> bool:
     return bool(used) and not alive and spoke and same_age(dropped)
 
 
-def _not_by_idleness(evidence: Evidence, dead_in_use: Sequence[IdleTrial]) -> Classification:
-    """Connections in use died too: all at one age, or all at one moment?"""
+def _not_by_idleness(
+    evidence: Evidence, dead_in_use: Sequence[IdleTrial], context: ProbeContext
+) -> Classification:
+    """Connections in use died too, all at one age? Or idle ones did, at times that do not agree."""
     every = (*evidence.events, *dead_in_use)
     if dead_in_use and same_moment(every):
         return Classification("inconsistent", "moment", drop=every[0].drop)
     if dead_in_use and same_age(every):
         return _lifetime(every)
+    idle_s = sorted(t.idle_s or 0.0 for t in evidence.events)
+    if separate_groups(idle_s) is not None:
+        return Classification("inconsistent", "backends", drop=every[0].drop)
+    low, high = max(0.0, idle_s[0] - MARGIN_BELOW_S), idle_s[-1] + MARGIN_ABOVE_S
+    range_ = Range(round(low, 2), round(high, 2))
+    in_use = _in_use(evidence, context, range_)
+    held = bool(in_use.proof) and not _in_use(evidence, context, Range(idle_s[0], None)).dead
+    if held and len(idle_s) > 2 and idle_s[-1] <= MOST_SPREAD * idle_s[0]:
+        members = tuple(evidence.events)
+        return Classification("idle-timeout", "spread", range_, every[0].drop, members=members)
     return Classification("inconsistent", "random", drop=every[0].drop)
 
 
 def _lifetime(trials: Sequence[IdleTrial]) -> Classification:
     ages = sorted(t.age_s or 0.0 for t in trials)
     low, high = max(0.0, ages[0] - MARGIN_BELOW_S), ages[-1] + MARGIN_ABOVE_S
-    return Classification("lifetime", "age", Range(round(low, 2), round(high, 2)), trials[0].drop)
+    range_ = Range(round(low, 2), round(high, 2))
+    return Classification("lifetime", "age", range_, trials[0].drop, members=tuple(trials))
 
 
 def _best_cluster(evidence: Evidence) -> Cluster | None:
@@ -244,6 +380,29 @@ def _above_survivors(evidence: Evidence, cluster: Cluster, range_: Range) -> Ran
     first = cluster.values[0]
     survived = [s for t in evidence.idle if (s := t.longest_idle_s or 0.0) <= first]
     return Range(max([range_.low, *(round(s - MARGIN_BELOW_S, 2) for s in survived)]), range_.high)
+
+
+def _below_the_dead(
+    evidence: Evidence, cluster: Cluster, range_: Range, context: ProbeContext
+) -> Range:
+    """Lower the ends to where a connection that was asked gave no answer, although it ended later.
+
+    A proxy may stop forwarding when its timer fires, and end TCP only a second later.
+    """
+    if cluster.clock != "either" or range_.high is None or context.answers_pings is not True:
+        return range_
+    doubt_s = max(0.1, 2 * (context.rtt_s or 0.0))
+    dead = [
+        t.idle_s or 0.0
+        for t in evidence.found_dead
+        if t.outcome == "silent" or (t.unanswered_s or 0.0) > doubt_s
+    ]
+    high_s = min(dead, default=range_.high)
+    if high_s >= range_.high:
+        return range_
+    survived = [t.longest_idle_s or 0.0 for t in (*evidence.survivors, *evidence.of("ping"))]
+    low_s = max((s for s in survived if s < high_s), default=0.0)
+    return Range(round(max(0.0, low_s - MARGIN_BELOW_S), 2), round(high_s, 2))
 
 
 def _contradicted(evidence: Evidence, cluster: Cluster, range_: Range) -> bool:

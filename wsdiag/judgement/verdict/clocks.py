@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -28,6 +29,12 @@ _FEW = 5
 def tolerance_s(timeout_s: float) -> float:
     """How far drops of one timer may lie apart: products check once a second, some in threes."""
     return min(3.0, max(1.0, 0.2 * timeout_s))
+
+
+def proof_margin_s(timeout_s: float) -> float:
+    """By how much a connection must outlive a timeout to prove anything: products that look once a
+    second end some connections a second later than others."""
+    return min(1.1, 0.5 * timeout_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +121,9 @@ def _spreads_s(trials: Sequence[IdleTrial]) -> tuple[float, float]:
     """How far apart these ended, by their ages and by the wall clock within a round."""
     ages = [t.age_s or 0.0 for t in trials]
     rounds = [[ended_s(t) for t in trials if t.round == n] for n in {t.round for t in trials}]
-    moments_s = max((max(ends) - min(ends) for ends in rounds), default=0.0)
+    # One connection in each round has no moment to share.
+    shared = [max(ends) - min(ends) for ends in rounds if len(ends) > 1]
+    moments_s = max(shared, default=math.inf if len(ages) > 1 else 0.0)
     return max(ages, default=0.0) - min(ages, default=0.0), moments_s
 
 

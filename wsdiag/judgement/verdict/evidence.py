@@ -9,6 +9,13 @@ from wsdiag.dialects.catalogue import Dialect
 from wsdiag.dialects.engine import AnnouncedClock
 from wsdiag.records import DialectInfo, HelloInfo, Hop, IdleTrial, TrialKind
 
+AT_ONCE_S = 0.5
+"""A connection that ended this soon after its upgrade was ended at once."""
+TOUCH_S = 0.25
+"""An end this soon after a Ping of ours, plus two round trips, may be its consequence."""
+# Connections dialled together are not accepted in the order in which they were dialled.
+_REORDERED_S = 0.15
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeContext:
@@ -70,12 +77,16 @@ class Evidence:
     refused: tuple[IdleTrial, ...]
     broken: tuple[IdleTrial, ...]
     """Connections that we had to end because the endpoint broke the protocol."""
+    turned_away: tuple[IdleTrial, ...] = ()
+    """Connections that the endpoint accepted and ended at once, while others were open."""
 
     @classmethod
     def sort(cls, trials: Iterable[IdleTrial]) -> Evidence:
         """Sort the records; those aborted say nothing."""
         trials = tuple(trials)
         ran = tuple(t for t in trials if t.outcome not in ("refused", "aborted"))
+        turned_away = beyond_a_limit(ran)
+        ran = tuple(t for t in ran if t not in turned_away)
         idle = tuple(t for t in ran if t.trial == "idle")
         return cls(
             idle=idle,
@@ -89,13 +100,30 @@ class Evidence:
             kept=tuple(t for t in ran if t.trial != "idle"),
             refused=tuple(t for t in trials if t.outcome == "refused"),
             broken=tuple(t for t in trials if t.violation is not None),
+            turned_away=turned_away,
         )
 
     @property
     def longest_survived_s(self) -> float:
         """The longest idleness that any connection outlived; Pings leave idle times, too."""
         ran = (*self.idle, *self.of("ping"), *self.of("data"))
-        return max((t.longest_idle_s or 0.0 for t in ran), default=0.0)
+        survived_s = max((t.longest_idle_s or 0.0 for t in ran), default=0.0)
+        # Where our Ping was what ended it, the connection had lived until then.
+        asked_s = max((t.idle_s or 0.0 for t in self.idle if ended_by_our_ping(t)), default=0.0)
+        return max(survived_s, asked_s)
+
+    @property
+    def oldest_end_s(self) -> float:
+        """The age of the oldest idle connection whose drop announced itself."""
+        return max((t.age_s or 0.0 for t in self.events), default=0.0)
+
+    @property
+    def most_open(self) -> int:
+        """How many of the probe's connections were open at once, those turned away left out."""
+        ran = (*self.idle, *self.kept)
+        return max(
+            (sum(o.started_s <= t.started_s < ended_s(o) for o in ran) for t in ran), default=0
+        )
 
     def of(self, kind: TrialKind) -> tuple[IdleTrial, ...]:
         """The keepalive trials of one kind."""
@@ -109,6 +137,34 @@ class Evidence:
 def ended_s(trial: IdleTrial) -> float:
     """When a trial's connection ended, in seconds since the probe's start."""
     return trial.started_s + (trial.age_s or 0.0)
+
+
+def ended_by_our_ping(trial: IdleTrial) -> bool:
+    """Whether the end followed an unanswered Ping (or check) of ours at once."""
+    if trial.outcome != "dropped" or trial.unanswered_s is None:
+        return False
+    return trial.unanswered_s <= TOUCH_S + 2 * trial.upgrade_s
+
+
+def beyond_a_limit(ran: Sequence[IdleTrial]) -> tuple[IdleTrial, ...]:
+    """Connections ended at once that were opened while as many as ever lived were open.
+
+    Those that lived were opened before each of these, or after one of them had ended: an endpoint
+    that allows so many, and ends what comes on top.
+    """
+    at_once = [
+        t
+        for t in ran
+        if t.outcome == "dropped" and (t.age_s or 0.0) <= AT_ONCE_S and not t.keepalives_sent
+    ]
+    lived = [t for t in ran if t not in at_once]
+    if not at_once or not lived or min(t.age_s or 0.0 for t in lived) < 2 * AT_ONCE_S:
+        return ()
+    opened_s = sorted(t.started_s for t in lived)
+    first_away_s = min(t.started_s for t in at_once)
+    before = [s for s in opened_s if s <= first_away_s + _REORDERED_S]
+    # Where most of those that lived came later, no limit explains the early ends.
+    return tuple(at_once) if 2 * len(before) > len(lived) else ()
 
 
 def two_way(trial: IdleTrial, context: ProbeContext) -> bool:

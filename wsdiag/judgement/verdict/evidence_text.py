@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 from wsdiag.judgement.verdict.classify import Classification
 from wsdiag.judgement.verdict.clocks import CLOCKS, groups
-from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext, two_way
-from wsdiag.judgement.verdict.keepalives import died_in_use, held_interval_s
+from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext, ended_by_our_ping, two_way
+from wsdiag.judgement.verdict.keepalives import carried, died_in_use, held_interval_s, holds
 from wsdiag.judgement.verdict.participation import participation
+from wsdiag.judgement.verdict.spread import separate_groups
 from wsdiag.records import KeepaliveOutcome, TrialKind
 from wsdiag.records.drops import drop_phrase
 from wsdiag.units import counted, format_seconds
@@ -37,9 +38,11 @@ def evidence_sentences(
         *_counts(found, evidence),
         *_disagreement(found, evidence),
         *_keepalives(found, evidence, context, kept),
+        *_later_ends(found, evidence),
         *participation(evidence, context),
         *_oddities(found, evidence, context),
         *_traffic(found, evidence),
+        *_last_words(found, evidence),
         *_caveats(found, evidence, context),
         *context.notes,
     ]
@@ -61,11 +64,47 @@ def _counts(found: Classification, evidence: Evidence) -> list[str]:
         low, high = found.range.low, format_seconds(found.range.high)
         last = f"after {format_seconds(low)} one still answered" if low else "none ever answered"
         return [f"{dead} no longer answered, the first when probed after {high}; {last}."]
+    if found.reason == "sweep" and found.sweep is not None:
+        idle = sorted(t.idle_s or 0.0 for t in found.sweep.members)
+        dropped = counted(len(idle), "idle connection was", "idle connections were")
+        return [
+            f"{dropped} dropped, {idle[0]:.2f} to {idle[-1]:.2f} s after the last byte, but at "
+            "common moments, although they had started apart; connections in use lived on. What "
+            "lives on between two such moments may be overdue.",
+            *_unknown_period(found),
+        ]
+    if found.reason == "spread":
+        idle = sorted(t.idle_s or 0.0 for t in found.members)
+        times = ", ".join(f"{at:.1f}" for at in idle[:12]) + (" …" if len(idle) > 12 else "")
+        return [
+            f"{len(idle)} idle connections were dropped, after {times} s: spread, and not in groups"
+            " (tested: gaps this large between evenly spread times are not rare)."
+        ]
+    if found.reason == "moment":
+        ages = sorted(t.age_s or 0.0 for t in found.members or evidence.dropped())
+        if len(ages) > 1:
+            return [f"{len(ages)} connections ended, {ages[0]:.1f} to {ages[-1]:.1f} s old."]
+    if found.reason == "touch":
+        touched = [t for t in evidence.dropped() if ended_by_our_ping(t)]
+        latest_ms = max((t.unanswered_s or 0.0) * 1e3 for t in touched)
+        return [
+            f"{counted(len(touched), 'connection')} ended within {latest_ms:.0f} ms of a Ping; no "
+            "Ping was ever answered. Clients that keep alive by Ping cannot use this endpoint."
+        ]
     if found.reason == "alive" and survivors == 1:
         return ["1 idle connection was tried, and stayed open."]
     if found.reason == "alive" and survivors:
         return [f"{survivors} idle connections were tried, and all stayed open."]
     return []
+
+
+def _unknown_period(found: Classification) -> list[str]:
+    if found.sweep is None or found.sweep.period_s is not None:
+        return []
+    return [
+        "How often it looks is not known, as all ended at one moment, so the timeout may be far "
+        "shorter; --repeat 3 narrows it down."
+    ]
 
 
 def _disagreement(found: Classification, evidence: Evidence) -> list[str]:
@@ -83,10 +122,12 @@ def _disagreement(found: Classification, evidence: Evidence) -> list[str]:
         ]
         more = f" and {len(parts) - 6} more" if len(parts) > 6 else ""
         sentences.append(f"Idle times at the drops: {', '.join(ranges)}{more}.")
-        if found.reason == "random" and 1 < len(parts) <= 3 and min(map(len, parts)) > 1:
+        separate = separate_groups(idle) if found.reason == "backends" else None
+        if separate is not None:
             sentences.append(
-                "They fall into groups: most likely several backends or proxies with different "
-                "settings."
+                f"They fall into {len(separate)} groups, with gaps in between that would come by "
+                "chance less than once in 200 times: most likely several backends or proxies with "
+                "different settings."
             )
     if evidence.survivors and idle:
         longest = format_seconds(max(t.longest_idle_s or 0.0 for t in evidence.survivors))
@@ -102,6 +143,10 @@ def _disagreement(found: Classification, evidence: Evidence) -> list[str]:
     sentences += [
         f"Close code {code} means {words}." for code, words in _GOING.items() if code in codes
     ]
+    if found.reason == "displaced":
+        if any(code is not None and code >= 4000 for code in codes):
+            sentences.append("A Close code in the 4000s is the endpoint's own rule.")
+        return sentences
     sentences.append("Probe again, with --repeat, before relying on any timeout.")
     return sentences
 
@@ -118,6 +163,13 @@ def _keepalives(
     sentences = []
     for kind, outcome in kept.items():
         name = _NAMES[kind]
+        if (
+            kind == "ping"
+            and all(map(ended_by_our_ping, evidence.of("ping")))
+            and evidence.of("ping")
+        ):
+            sentences.append("Connections ended when they were pinged.")
+            continue
         subject = name[0].upper() + name[1:]
         if outcome == "untested":
             keep = "keeps" if kind == "tcp-keepalive" else "keep"
@@ -125,7 +177,7 @@ def _keepalives(
         elif outcome == "drops":
             sentences.append(f"{subject} did not keep the connection open.")
         else:
-            interval_s = None if kind == "push" else held_interval_s(evidence.of(kind), found.range)
+            interval_s = None if kind == "push" else held_interval_s(kind, evidence, found.range)
             every = "" if interval_s is None else f" every {format_seconds(interval_s)}"
             sentences.append(f"{subject}{every} kept the connection open.")
     if found.verdict != "idle-timeout":
@@ -139,12 +191,54 @@ def _keepalives(
         sentences.append(
             "What the client sent did not restart the timer: it counts the endpoint's bytes."
         )
+    elif kept.get("ping") == "drops" and kept.get("data") == "holds":
+        sentences.append(
+            "Pings and Pongs did not restart the timer: it counts messages from the client."
+        )
     elif kept.get("pong") == "drops" and both and kept.get(both[0].trial) == "holds":
         sentences.append(
             "Bytes from the client alone did not count: most likely only what the endpoint sends "
             "restarts the timer (or an answer is needed)."
         )
     return sentences
+
+
+def _later_ends(found: Classification, evidence: Evidence) -> list[str]:
+    """What became later of the connections that were kept alive, and for how long they were
+    watched."""
+    if found.verdict != "idle-timeout" or found.range is None:
+        return []
+    sentences = []
+    for kind in dict.fromkeys(t.trial for t in evidence.kept):
+        later = [t for t in evidence.of(kind) if carried(t, evidence, found.range)]
+        if later:
+            ages = sorted(t.age_s or 0.0 for t in later)
+            drop = later[0].drop
+            how = "unknown" if drop is None else drop_phrase(drop)
+            sentences.append(
+                f"{_NAMES[kind][0].upper()}{_NAMES[kind][1:]} carried connections past that, until "
+                f"they ended after {format_seconds(round(ages[0], 1))} ({how}): something else "
+                "ends them then."
+            )
+    kept_s = [t.age_s or 0.0 for t in evidence.kept if holds(t, evidence, found.range)]
+    if kept_s:
+        sentences.append(
+            f"Connections kept alive were watched for {format_seconds(round(max(kept_s), 1))}: a "
+            "longer maximum lifetime would not have shown (--lifetime 10m watches on)."
+        )
+    return sentences
+
+
+def _last_words(found: Classification, evidence: Evidence) -> list[str]:
+    """The endpoint's last message before the end, where it may be the reason."""
+    if found.verdict not in ("application-timeout", "lifetime", "unreachable", "inconsistent"):
+        return []
+    said: Counter[str] = Counter(
+        t.last_message for t in evidence.dropped() if t.last_message is not None
+    )
+    if not said:
+        return []
+    return [f'Its last message before the end: "{said.most_common(1)[0][0]}".']
 
 
 def _oddities(found: Classification, evidence: Evidence, context: ProbeContext) -> list[str]:
@@ -180,7 +274,7 @@ def _oddities(found: Classification, evidence: Evidence, context: ProbeContext) 
             "the idle time before it was answered: most likely a device had forgotten the "
             "connection and re-created its state."
         )
-    if found.verdict in ("no-drop", "kept-busy"):
+    if found.verdict in ("no-drop", "kept-busy") and found.reason != "touch":
         for trial in evidence.kept:
             if trial.outcome in ("dropped", "silent"):
                 how = drop_phrase(trial.drop) if trial.drop is not None else "unknown"
@@ -197,7 +291,7 @@ def _oddities(found: Classification, evidence: Evidence, context: ProbeContext) 
 def _traffic(found: Classification, evidence: Evidence) -> list[str]:
     """What the endpoint sent on its own."""
     kinds: Counter[str] = Counter(what for t in evidence.idle for _, what in t.received)
-    if not kinds:
+    if not kinds or found.verdict == "application-timeout":
         return []
     what = " and ".join(_KINDS.get(kind, kind) for kind, _ in kinds.most_common(2))
     sentences = [f"The endpoint sent {what} on its own; each restarts the idle time."]
@@ -230,12 +324,29 @@ def _caveats(found: Classification, evidence: Evidence, context: ProbeContext) -
             f"{counted(len(evidence.broken), 'connection')} ended because the endpoint broke the "
             f"protocol ({evidence.broken[0].violation})."
         )
-    if evidence.refused:
-        trials = counted(len(evidence.refused), "trial was", "trials were")
-        detail = evidence.refused[0].detail or "no reason"
-        sentences.append(f"{trials} refused a connection ({detail}).")
+    sentences += _limits(evidence)
     if context.partial:
         sentences.append("The probe was interrupted: this is the verdict so far.")
+    return sentences
+
+
+def _limits(evidence: Evidence) -> list[str]:
+    """Connections that were not let in."""
+    sentences = []
+    if evidence.refused:
+        trials = counted(len(evidence.refused), "trial was", "trials were")
+        detail = Counter(t.detail or "no reason" for t in evidence.refused).most_common(1)[0][0]
+        open_ = ""
+        if evidence.most_open:
+            open_ = f" with {evidence.most_open} of its connections open"
+        sentences.append(f"{trials} refused a connection ({detail}){open_}.")
+    if evidence.turned_away:
+        away = counted(len(evidence.turned_away), "connection was", "connections were")
+        ends = Counter(drop_phrase(t.drop) for t in evidence.turned_away if t.drop is not None)
+        sentences.append(
+            f"{away} accepted and ended at once ({ends.most_common(1)[0][0]}), while "
+            f"{evidence.most_open} others lived: most likely a limit on connections."
+        )
     return sentences
 
 
@@ -246,7 +357,7 @@ def _lifetime_caveats(found: Classification, evidence: Evidence) -> list[str]:
             "Nothing came back from the endpoint meanwhile, so a maximum lifetime and a timer that "
             "counts only the endpoint's bytes look alike here."
         )
-    elif not any(died_in_use(t, found.range) for t in evidence.of("data")):
+    elif not any(died_in_use(t, evidence, found.range) for t in evidence.of("data")):
         sentences.append(
             "A timer that only application messages restart would look the same: --send TEXT "
             "tells them apart."

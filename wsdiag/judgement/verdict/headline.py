@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
+from wsdiag.dialects.catalogue import Dialect
 from wsdiag.judgement.verdict.classify import Classification, Reason
+from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, MARGIN_BELOW_S
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
-from wsdiag.records import Drop, KeepaliveOutcome, Range, TrialKind
+from wsdiag.judgement.verdict.keepalives import died_in_use
+from wsdiag.records import Candidate, Drop, KeepaliveOutcome, Range, TrialKind
 from wsdiag.records.drops import drop_phrase
 from wsdiag.units import format_seconds
 
 _OTHERWISE: dict[Reason, str] = {
-    "moment": "All connections ended at one moment, whatever their age or idleness: most likely a "
-    "restart or a failure, not an idle timeout.",
+    "backends": "Idle connections are dropped after times that fall into separate groups: most "
+    "likely there is more than one backend or path, each with a timeout of its own.",
+    "displaced": "Each connection ended when the next one was opened: most likely the endpoint "
+    "allows one connection at a time, so the probe disturbed itself.",
     "random": "Connections were dropped at times that do not agree: no idle timeout explains them.",
-    "contradiction": "Some connections were dropped after an idle time that others survived: most "
-    "likely there is more than one backend or path.",
     "conflict": "The same keepalive held on one connection and not on another: no single timeout "
     "explains that.",
     "blackout": "All connections went silent, those in use too: most likely the network or the "
@@ -37,25 +41,48 @@ def span(range_: Range) -> str:
     return low if low == high else f"{low.removesuffix(' s')} to {high}"
 
 
-def headline(found: Classification, evidence: Evidence, context: ProbeContext) -> str:
+def headline(
+    found: Classification,
+    evidence: Evidence,
+    context: ProbeContext,
+    chosen: Sequence[Candidate] = (),
+) -> str:
     """The verdict in one sentence."""
     match found.reason:
         case "event":
             return _dropped_after(found)
+        case "sweep":
+            return _swept(found)
+        case "spread":
+            return _spread(found)
+        case "wanted":
+            return _wanted(found, context)
+        case "moment":
+            return _at_one_moment(found, evidence)
+        case "contradiction":
+            return _contradiction(found)
         case "silent":
             return _dropped_silently(found)
+        case "age":
+            return _lifetime(found, evidence, chosen)
+    return _without_a_drop(found, evidence, context)
+
+
+def _without_a_drop(found: Classification, evidence: Evidence, context: ProbeContext) -> str:
+    match found.reason:
         case "alive":
             return _not_dropped(evidence, context)
-        case "age":
-            return _lifetime(found)
-        case "wanted":
-            return _heartbeat_wanted(found, context)
-        case "no-hello":
-            return _hello_wanted(found, context)
         case "kept-busy":
             return (
                 "The endpoint never lets a connection idle: it sends something on its own, and the "
                 f"longest quiet time was {format_seconds(evidence.longest_survived_s)}."
+            )
+        case "touch":
+            longest = format_seconds(evidence.longest_survived_s)
+            return (
+                "The endpoint ends connections when it is pinged "
+                f"({_ends(found, evidence)}): Pings cannot tell whether it lives, and until they "
+                f"were sent, connections lived for {longest} without traffic."
             )
         case "broken":
             rule = next((t.violation for t in evidence.broken), None)
@@ -98,44 +125,150 @@ def _not_dropped(evidence: Evidence, context: ProbeContext) -> str:
     return f"Idle connections are not dropped within {longest}."
 
 
-def _heartbeat_wanted(found: Classification, context: ProbeContext) -> str:
+def _lifetime(found: Classification, evidence: Evidence, chosen: Sequence[Candidate]) -> str:
     assert found.drop is not None
     assert found.range is not None
-    dialect = context.dialect
-    spoken = "" if dialect is None else f" of {dialect.title}"
-    shown = f" `{dialect.ping_shown}`" if dialect is not None and dialect.ping_shown else ""
-    return (
-        f"The endpoint ends a client that does not answer its heartbeat{shown}{spoken} within "
-        f"{span(found.range)} ({drop_phrase(found.drop)}), whatever else the client sends: not an "
-        "idle timeout, and nothing on the path."
-    )
-
-
-def _hello_wanted(found: Classification, context: ProbeContext) -> str:
-    assert found.drop is not None
-    assert found.range is not None
-    spoken = "its protocol" if context.dialect is None else context.dialect.title
-    why = f": {found.drop.detail}" if found.drop.detail else ""
-    return (
-        f"The endpoint wants a first message of {spoken}, and ends a client that sends none after "
-        f"{span(found.range)} ({drop_phrase(found.drop)}{why}): idle times were not measured."
-    )
-
-
-def _lifetime(found: Classification) -> str:
-    assert found.drop is not None
     age, end = format_seconds(round(found.drop.at_s, 1)), drop_phrase(found.drop)
     if found.unproven:
-        return f"Every connection is dropped after {age}, whatever the client sends ({end})."
+        return f"Every connection is dropped after {age}, though the client kept sending ({end})."
+    if is_certain_lifetime(found, evidence, chosen):
+        return (
+            f"Every connection ends after {age}, in use or not ({end}): a maximum lifetime, which "
+            "no keepalive moves."
+        )
     return (
-        f"Every connection ends after {age}, in use or not ({end}): a maximum lifetime, which no "
-        "keepalive extends."
+        f"Every connection ends after {age}, in use or not ({end}): a maximum lifetime, or an idle "
+        "timer that only messages restart."
     )
+
+
+def is_certain_lifetime(
+    found: Classification, evidence: Evidence, chosen: Sequence[Candidate]
+) -> bool:
+    """Whether messages that the endpoint answered did not help, or a product with such a lifetime
+    named itself."""
+    answered = any(
+        died_in_use(t, evidence, found.range)
+        and any(what in ("text", "binary") for _, what in t.received)
+        for t in evidence.of("data")
+    )
+    named = any(
+        c.default_s is not None
+        and c.why is not None
+        and c.why.startswith("identified by")
+        and ";" not in c.why
+        for c in chosen
+    )
+    return found.verdict == "lifetime" and (answered or named)
+
+
+def _swept(found: Classification) -> str:
+    assert found.sweep is not None
+    assert found.range is not None
+    assert found.drop is not None
+    high = format_seconds(found.range.high)
+    every = found.sweep.period_s
+    looks = "now and then" if every is None else f"every {format_seconds(round(every, 1))} or so"
+    if found.range.low <= 0.0:
+        span_ = f"at most {high}"
+    else:
+        span_ = f"more than {format_seconds(found.range.low)} and at most {high}"
+    return (
+        f"Idle connections are dropped, all that are due at one moment ({drop_phrase(found.drop)}):"
+        f" an idle timeout of {span_} that is looked at {looks}."
+    )
+
+
+def _spread(found: Classification) -> str:
+    assert found.drop is not None
+    idle_s = sorted(t.idle_s or 0.0 for t in found.members)
+    low, high = format_seconds(round(idle_s[0], 1)), format_seconds(round(idle_s[-1], 1))
+    return (
+        f"Idle connections are dropped after between {low.removesuffix(' s')} and {high}, most "
+        f"likely at random ({drop_phrase(found.drop)})."
+    )
+
+
+def _wanted(found: Classification, context: ProbeContext) -> str:
+    assert found.application is not None
+    assert found.drop is not None
+    assert found.range is not None
+    wanted, end = found.application, drop_phrase(found.drop)
+    high_s = found.range.high if found.range.high is not None else found.range.low
+    middle_s = (found.range.low + MARGIN_BELOW_S + high_s - MARGIN_ABOVE_S) / 2
+    after = format_seconds(round(middle_s, 1))
+    row, dialect = wanted.endpoint, context.dialect
+    if row is None and dialect is not None:
+        return _wanted_in(dialect, found.drop, after, after_message=wanted.after_message)
+    if wanted.after_message:
+        ages = "Every connection ended" if row is None else f"{row.name}: every connection ended"
+        answer = "an answer" if row is None or row.wants is None else row.wants
+        return (
+            f"{ages} {after} after a message of the endpoint ({end}), whatever else was sent: most "
+            f"likely it wants {answer}."
+        )
+    first = "a first message" if row is None or row.wants is None else row.wants
+    name = "" if row is None or row.default_s is None else f" ({row.name})"
+    return (
+        f"The endpoint ends connections on which the client has not sent what it wants to hear "
+        f"first, {after} after the opening ({end}): most likely {first}{name}."
+    )
+
+
+def _wanted_in(dialect: Dialect, drop: Drop, after: str, *, after_message: bool) -> str:
+    end = drop_phrase(drop)
+    if after_message:
+        shown = f" `{dialect.ping_shown}`" if dialect.ping_shown else ""
+        return (
+            f"The endpoint speaks {dialect.title}, and ends a client that does not answer its "
+            f"heartbeat{shown} within {after} ({end}), whatever else was sent: no idle timeout, "
+            "and nothing on the path."
+        )
+    why = f": {drop.detail}" if drop.detail else ""
+    return (
+        f"The endpoint speaks {dialect.title}, and ends a client that does not say its hello, "
+        f"{after} after the opening ({end}{why}): idle times were not measured."
+    )
+
+
+def _at_one_moment(found: Classification, evidence: Evidence) -> str:
+    if found.verdict != "event":
+        return (
+            "All connections ended at one moment, whatever their age or idleness: most likely a "
+            "restart or a failure, or a timer that is looked at now and then."
+        )
+    everything = all(t in found.members for t in evidence.dropped())
+    alive = any(t.outcome in ("alive", "kept-busy") for t in evidence.kept)
+    which = "All connections" if everything and not alive else f"{len(found.members)} connections"
+    return (
+        f"{which} ended at one moment, whatever their age or idleness ({_ends(found, evidence)}): "
+        "an event, such as a restart, a reload or a deploy, and no timeout."
+    )
+
+
+def _contradiction(found: Classification) -> str:
+    said = "Some connections were dropped after an idle time that others survived: "
+    members = found.cluster.values if found.cluster is not None else []
+    # Drops this close together come from one timer, which the others did not meet.
+    if len(members) > 2 and members[-1] - members[0] <= 1.0:
+        return said + "most likely there is more than one backend or path."
+    return said + "no single timeout explains that."
+
+
+def _ends(found: Classification, evidence: Evidence) -> str:
+    """The most common end."""
+    trials = found.members or evidence.dropped()
+    ends = Counter(drop_phrase(t.drop) for t in trials if t.drop is not None)
+    return ends.most_common(1)[0][0] if ends else "unknown"
 
 
 def likely_cause(found: Classification, kept: Mapping[TrialKind, KeepaliveOutcome]) -> list[str]:
     """Which side of things most likely dropped the connections."""
-    if found.verdict not in ("idle-timeout", "lifetime") or found.drop is None:
+    if found.drop is None:
+        return []
+    if found.verdict == "event":
+        return _of_an_event(found.drop)
+    if found.verdict not in ("idle-timeout", "lifetime"):
         return []
     sentences = [_by_drop_phrase(found.drop)]
     tcp = kept.get("tcp-keepalive")
@@ -150,6 +283,15 @@ def likely_cause(found: Classification, kept: Mapping[TrialKind, KeepaliveOutcom
             "probes, so it most likely terminates TCP (a proxy, a load balancer, or the endpoint)."
         )
     return sentences
+
+
+def _of_an_event(drop: Drop) -> list[str]:
+    code = None if drop.how != "close" else drop.code
+    if code == 1012:
+        return ["Close code 1012 says so itself: service restart."]
+    if code == 1001:
+        return ["Close code 1001 means going away: a server or proxy that shuts down or reloads."]
+    return []
 
 
 def _by_drop_phrase(drop: Drop) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wsdiag.judgement.verdict.advice import advice
-from wsdiag.judgement.verdict.candidates import candidates
+from wsdiag.judgement.verdict.advice import advice, library_settings
+from wsdiag.judgement.verdict.candidates import LATE_S, candidates
 from wsdiag.judgement.verdict.classify import Classification, classify
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
 from wsdiag.judgement.verdict.evidence_text import evidence_sentences
@@ -22,10 +22,12 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
     found = classify(evidence, context)
     verdict, range_ = found.verdict, found.range
     kept = keepalives(evidence, range_ if verdict in ("idle-timeout", "lifetime") else None)
-    if verdict in ("unreachable", "local-fault"):
+    if verdict in ("unreachable", "local-fault", "event") or found.reason == "displaced":
         kept = dict.fromkeys(kept, "untested")
+    if found.reason == "touch":
+        kept = {**kept, "ping": "drops"}
     interval_s = None
-    if verdict in ("no-drop", "kept-busy") and evidence.idle:
+    if found.reason != "touch" and verdict in ("no-drop", "kept-busy") and evidence.idle:
         interval_s = recommended_s(evidence, None, None)
     elif verdict == "idle-timeout":
         interval_s = recommended_s(evidence, range_, kept.get("ping"))
@@ -44,11 +46,12 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
         recommended_ping_interval_s=interval_s,
         candidates=chosen,
         explanation=(
-            headline(found, evidence, context),
+            headline(found, evidence, context, chosen),
             *likely_cause(found, kept),
             *evidence_sentences(found, evidence, context, kept),
         ),
-        advice=advice(found, context, kept, interval_s, chosen),
+        advice=advice(found, evidence, context, kept, interval_s, chosen),
+        library_settings=library_settings(found, context, interval_s),
         hops=tuple(context.hops),
         partial=context.partial,
         required_s=context.required_s,
@@ -64,11 +67,15 @@ def _requirement(found: Classification, evidence: Evidence, context: ProbeContex
     match found.verdict:
         case "no-drop" | "kept-busy":
             return True if evidence.longest_survived_s >= required_s - _TIMER_SLACK_S else None
-        case "idle-timeout" | "lifetime":
+        case "idle-timeout" | "lifetime" | "application-timeout":
             assert found.range is not None
             # A period that ends together with the timeout wins the race only now and then.
             slack_s = 0.0 if found.reason == "silent" else _TIMER_SLACK_S
-            return found.range.low >= required_s + slack_s
+            if found.range.low < required_s + slack_s:
+                return False
+            # A proxy may be dead for a second or two before its FIN: an answer is proof, no end is.
+            answered = evidence.longest_survived_s >= required_s - _TIMER_SLACK_S
+            return True if answered or found.range.low >= required_s + LATE_S else None
         case "inconsistent":
             first_s = min((t.idle_s or 0.0 for t in evidence.dropped()), default=0.0)
             return None if first_s > required_s else False

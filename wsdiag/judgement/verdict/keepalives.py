@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from itertools import pairwise
 
+from wsdiag.judgement.verdict.clocks import proof_margin_s
 from wsdiag.judgement.verdict.evidence import Evidence
 from wsdiag.records import IdleTrial, KeepaliveOutcome, Range, TrialKind
 
@@ -24,31 +24,56 @@ def keepalives(evidence: Evidence, drop: Range | None) -> dict[TrialKind, Keepal
         trials = evidence.of(kind)
         if kind == "idle":
             continue
-        if any(holds(t, drop) for t in trials):
+        if any(outlived(t, evidence, drop) for t in trials):
             outcomes[kind] = "holds"
         else:
-            died = any(died_in_use(t, drop) for t in trials)
+            died = any(died_in_use(t, evidence, drop) for t in trials)
             outcomes[kind] = "drops" if died else "untested"
     return outcomes
 
 
-def holds(trial: IdleTrial, drop: Range | None) -> bool:
+def outlived(trial: IdleTrial, evidence: Evidence, drop: Range | None) -> bool:
+    """Whether its keepalives held, be it until something else ended it."""
+    return holds(trial, evidence, drop) or carried(trial, evidence, drop)
+
+
+def holds(trial: IdleTrial, evidence: Evidence, drop: Range | None) -> bool:
     """Whether it lived on beyond the age at which idle connections were dropped."""
     if trial.outcome not in ("alive", "kept-busy") or not _effective(trial):
         return False
-    return drop is None or drop.high is None or (trial.age_s or 0.0) > drop.high
+    return (trial.age_s or 0.0) > _proof_s(evidence, drop)
 
 
-def died_in_use(trial: IdleTrial, drop: Range | None) -> bool:
+def carried(trial: IdleTrial, evidence: Evidence, drop: Range | None) -> bool:
+    """Whether its keepalives carried it well past the age at which idle connections were dropped,
+    until something else ended it."""
+    if trial.outcome not in ("dropped", "silent") or not _effective(trial):
+        return False
+    if drop is None or drop.high is None or _gap_s(trial) >= _SAFE_SHARE * drop.low:
+        return False
+    return (trial.age_s or 0.0) > 1.2 * _proof_s(evidence, drop)
+
+
+def _proof_s(evidence: Evidence, drop: Range | None) -> float:
+    """What age is proof: older than any idle connection became, and that by a margin."""
+    if drop is None or drop.high is None:
+        return 0.0
+    return max(drop.high, evidence.oldest_end_s) + proof_margin_s(drop.high)
+
+
+def died_in_use(trial: IdleTrial, evidence: Evidence, drop: Range | None) -> bool:
     """Whether it was dropped although its keepalives came often enough."""
     if trial.outcome not in ("dropped", "silent") or not _effective(trial):
+        return False
+    if carried(trial, evidence, drop):
         return False
     return drop is None or _gap_s(trial) < _SAFE_SHARE * drop.low
 
 
-def held_interval_s(trials: Iterable[IdleTrial], drop: Range | None) -> float | None:
+def held_interval_s(kind: TrialKind, evidence: Evidence, drop: Range | None) -> float | None:
     """The longest interval that was proven to hold; None when none was."""
-    return max((_gap_s(t) for t in trials if holds(t, drop)), default=None)
+    held = (t for t in evidence.of(kind) if outlived(t, evidence, drop))
+    return max((_gap_s(t) for t in held), default=None)
 
 
 def recommended_s(
@@ -62,7 +87,7 @@ def recommended_s(
         return None
     if drop is None:
         return LONGEST_INTERVAL_S
-    proven_s = held_interval_s(evidence.of("ping"), drop)
+    proven_s = held_interval_s("ping", evidence, drop)
     limit_s = drop.low / 2 if drop.low > 0 else proven_s
     return None if limit_s is None else rounded_down(min(LONGEST_INTERVAL_S, limit_s))
 

@@ -36,7 +36,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic_ns
 
 from wsdiag.judgement.diagnosis.hints import diagnose
@@ -175,7 +175,7 @@ class EndpointRun:
     def _ended_before(self, told_by: str) -> Finding:
         closed = self._target.session.connection.close_received is not None
         make = unmeasured if closed else skipped
-        return make(f"the connection had ended before: see {told_by}")
+        return replace(make(f"the connection had ended before: see {told_by}"), breaks_rule=False)
 
     # -- a first dial that failed --------------------------------------------------------------
 

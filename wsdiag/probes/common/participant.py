@@ -63,8 +63,6 @@ class Participant:
         self._part = part
         self.on_sent: Callable[[], None] | None = None
         """Called whenever something was sent from here."""
-        self.first_message: str | None = None
-        """The beginning of the endpoint's first text."""
         self.unanswered_ns: int | None = None
         """When the endpoint's oldest heartbeat came that wanted an answer and got none."""
         self.hello: HelloInfo | None = None
@@ -204,8 +202,6 @@ class Participant:
         if not self._seen_first:
             self._seen_first = True
             self._choose(None, message)
-            if isinstance(message, str):
-                self.first_message = excerpt(message, self._secrets())
         kinds: set[HeardKind] = set()
         said = message
         if self._spoken is not None:

@@ -23,6 +23,8 @@ class Stalls:
         self.count = 0
         """Those long enough to be reported."""
         self.longest_s = 0.0
+        self._before_last = (0, 0.0)
+        """`count` and `longest_s` as they were before the last stall that was reported."""
 
     def _beat(self) -> None:
         now = self._loop.time()
@@ -30,6 +32,7 @@ class Stalls:
         if late_s > STALL_S:
             self._past.append((self._due, now))
         if late_s > REPORTED_S:
+            self._before_last = (self.count, self.longest_s)
             self.count += 1
             self.longest_s = max(self.longest_s, late_s)
         self._due = now + BEAT_S
@@ -40,6 +43,17 @@ class Stalls:
         # A beat that is overdue at this moment is a stall that has not been written down yet.
         spans = [*self._past, (self._due, self._loop.time())]
         return sum(max(0.0, min(end, until) - max(start, since)) for since, until in spans)
+
+    def continued(self) -> None:
+        """The process was stopped (SIGSTOP, Ctrl-Z) until now: somebody's wish, and no stall."""
+        now = self._loop.time()
+        if now - self._due > REPORTED_S:  # the beat has not noticed yet
+            self._timer.cancel()
+            self._past.append((self._due, now))
+            self._due = now + BEAT_S
+            self._timer = self._loop.call_at(self._due, self._beat)
+        elif self._past and now - self._past[-1][1] < REPORTED_S:
+            self.count, self.longest_s = self._before_last
 
     def stop(self) -> None:
         """End the heartbeat."""

@@ -68,9 +68,8 @@ class GapTracker:
 
     def idle_times(self, now_s: float) -> IdleTimes:
         """The idle times at a moment after the last activity."""
-        return IdleTimes(
-            now_s - self.last_s, now_s - self.sent_s, now_s - self.received_s, self.longest_s
-        )
+        sent_s, received_s = max(0.0, now_s - self.sent_s), max(0.0, now_s - self.received_s)
+        return IdleTimes(min(sent_s, received_s), sent_s, received_s, self.longest_s)
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 from time import monotonic_ns
 
@@ -15,6 +16,7 @@ _TOO_MANY = frozenset({429, 503})
 _ATTEMPTS = 3
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 5.0
+_SPREAD_S = 0.1
 
 
 class TrialConnection:
@@ -64,11 +66,18 @@ class TrialConnection:
 
 
 async def dial_patiently(
-    url: str, options: DialOptions, tracer: Tracer | None, *, part: Part, spread_s: float
+    url: str,
+    options: DialOptions,
+    tracer: Tracer | None,
+    refusals: list[str],
+    index: int,
+    part: Part,
 ) -> Participant:
     """A new connection after up to three attempts, with growing pauses. Raises the last DialError.
 
-    `spread_s` keeps connections that were refused together from coming back together.
+    Why earlier attempts failed goes to `refusals`. `index` keeps connections that were refused
+    together from coming back together. Who asks for a pause longer than a probe can wait is not
+    asked again.
     """
     for attempt in range(_ATTEMPTS - 1):
         try:
@@ -79,20 +88,31 @@ async def dial_patiently(
             busy = error.report.status in _TOO_MANY
             if not busy and error.kind not in ("refused", "timeout", "closed"):
                 raise
-            await asyncio.sleep(_pause_s(error, attempt) + spread_s)
+            pause_s = _pause_s(error, attempt)
+            if pause_s > _LONGEST_PAUSE_S:
+                raise
+            refusals.append(refusal_text(error))
+            await asyncio.sleep(pause_s + _SPREAD_S * (index % 8))
     return await open_session(url, options, tracer=tracer, timestamps=False, part=part)
 
 
 def _pause_s(error: DialError, attempt: int) -> float:
-    """What Retry-After asks for (RFC 9110, 10.2.3), within bounds; else a doubling pause."""
+    """What Retry-After asks for (RFC 9110, 10.2.3); else a doubling pause."""
+    asked = _retry_after(error)
+    return _FIRST_PAUSE_S * float(2**attempt) if asked is None else float(asked)
+
+
+def _retry_after(error: DialError) -> str | None:
     for name, value in error.report.headers:
-        if name.lower() == "retry-after" and value.strip().isdigit():
-            return min(float(value), _LONGEST_PAUSE_S)
-    return _FIRST_PAUSE_S * float(2**attempt)
+        if name.lower() == "retry-after" and re.fullmatch(r"[0-9]{1,9}", value.strip()):
+            return value.strip()
+    return None
 
 
 def refusal_text(error: DialError) -> str:
     """Why a connection was not opened, in a few words."""
     if error.report.status in _TOO_MANY:
-        return f"HTTP {error.report.status} {error.report.reason}".strip()
+        words = f"HTTP {error.report.status} {error.report.reason}".strip()
+        asked = _retry_after(error)
+        return words if asked is None else f"{words}, Retry-After: {asked}"
     return error.message

@@ -12,6 +12,9 @@ from wsdiag.records import IdleEvent
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.trace import Tracer
 
+# One connection may have ended by chance when it was pinged.
+_ENOUGH_ENDED = 2
+
 
 @dataclass(slots=True)
 class EndpointFacts:
@@ -25,6 +28,10 @@ class EndpointFacts:
     rtt_s: float | None = None
     slow_pong_s: float = 0.0
     """The longest that a Pong took on a connection that was kept in use."""
+    ended_by_pings: int = 0
+    """Connections that ended as soon as we had sent a Ping, and before it was answered."""
+    first_message: str | None = None
+    """The beginning of the first text that the endpoint sent on any connection."""
     other_pongs: int = 0
     """Pongs that answered our first Ping with a payload that was not its own."""
 
@@ -34,9 +41,15 @@ class EndpointFacts:
         return max(self.options.pong_timeout_s, 2 * self.slow_pong_s)
 
     @property
+    def ends_when_pinged(self) -> bool:
+        """Whether Pings seem to end connections here, so that a check by Ping proves nothing."""
+        return self.answers_pings is not True and self.ended_by_pings >= _ENOUGH_ENDED
+
+    @property
     def check_text(self) -> str | None:
         """The message that a liveness check sends; None: a Ping, be it for TCP to acknowledge."""
-        return self.options.send if self.answers_pings is False and self.echoes else None
+        pingable = self.answers_pings is not False and not self.ends_when_pinged
+        return self.options.send if not pingable and self.echoes else None
 
     def pong_received(self, took_s: float, *, in_use: bool = False) -> None:
         """A Ping was answered, on whichever connection; `in_use`: one that had not been idle."""

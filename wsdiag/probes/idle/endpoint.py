@@ -8,7 +8,7 @@ from typing import Any
 
 from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.judgement.products.intermediaries import hops_from_headers
-from wsdiag.judgement.verdict.evidence import ProbeContext
+from wsdiag.judgement.verdict.evidence import TOUCH_S, ProbeContext
 from wsdiag.judgement.verdict.judge import judge
 from wsdiag.probes.common.await_pong import (
     PeerClosedError,
@@ -18,8 +18,8 @@ from wsdiag.probes.common.await_pong import (
 )
 from wsdiag.probes.common.participant import Participant, open_session
 from wsdiag.probes.idle.context import RoundContext
-from wsdiag.probes.idle.plan import Heartbeat, TrialPlan, plan_refinement, plan_round
-from wsdiag.probes.idle.round import Round
+from wsdiag.probes.idle.plan import ALONE, Heartbeat, TrialPlan, plan_refinement, plan_round
+from wsdiag.probes.idle.round import Round, timeout_so_far
 from wsdiag.probes.idle.state import LivenessCheck
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import Event, Pong
@@ -69,6 +69,8 @@ class EndpointProbe:
         control = asyncio.create_task(learn_how_to_check(self._control.session, context))
         try:
             await self._learn_the_dialect(self._control)
+            if context.facts.options.max_connections <= ALONE:
+                await self._until_stopped(control)
             await self._rounds()
         finally:
             done, _ = await asyncio.wait({control}, timeout=_CLOSE_S)
@@ -86,13 +88,15 @@ class EndpointProbe:
         return ProbeContext(
             url=self.url,
             longest_s=facts.options.longest_s,
-            keepalive_s=facts.options.keepalive_s,
+            keepalive_s=facts.options.gap_s,
             answers_pings=facts.answers_pings,
             echoes=facts.echoes,
             rtt_s=facts.rtt_s,
             other_pongs=facts.other_pongs,
             slow_pong_s=facts.slow_pong_s,
             hops=() if report is None else tuple(hops_from_headers(report.headers)),
+            subprotocol=None if report is None else report.subprotocol,
+            first_message=facts.first_message,
             jumps=tuple(self._context.clock.suspends),
             back=self._back,
             shared_end_s=shared_end_s,
@@ -100,8 +104,6 @@ class EndpointProbe:
             partial=self._stopping.is_set(),
             required_s=facts.options.require_s,
             notes=tuple(self._notes),
-            subprotocol=None if report is None else report.subprotocol,
-            first_message=None if control is None else control.first_message,
             greeted=control is not None and control.hello_sent_ns is not None,
             hello=None if control is None else control.hello,
             dialect=None if control is None else control.dialect,
@@ -115,6 +117,8 @@ class EndpointProbe:
         self._notes = plan.notes
         for _ in range(options.repeat):
             await self._run_round(plan.trials)
+            if options.max_connections == 1:
+                await self._ping_alone()
             if self._stopping.is_set():
                 return
         if options.refine:
@@ -158,12 +162,27 @@ class EndpointProbe:
             if trials:
                 await self._run_round(trials)
 
-    async def _run_round(self, trials: Sequence[TrialPlan]) -> None:
-        self._round = Round(trials, self._context, len(self.trials))
+    async def _ping_alone(self) -> None:
+        """With one connection at a time, what Pings do against a drop is tried after it."""
+        timeout_s = timeout_so_far(self.trials)
+        if timeout_s is not None and "ping" in self._context.facts.options.trials:
+            gap_s = min(self._context.facts.options.gap_s, timeout_s / 2)
+            await self._run_round([TrialPlan(trial="ping", gap_s=gap_s)], timeout_s)
+
+    async def _run_round(self, trials: Sequence[TrialPlan], timeout_s: float | None = None) -> None:
+        if self._stopping.is_set():
+            return
+        self._round = Round(trials, self._context, len(self.trials), timeout_s)
         self.trials += await self._round.run()
         if self._round.all_gone and not self._stopping.is_set():
             self._back = await _reachable(self.url, self._context.dial)
         self._context.round += 1
+
+    async def _until_stopped(self, task: asyncio.Task[None]) -> None:
+        """Until the task is done, or the probe is stopped; the task goes on then."""
+        stopped = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
 
     async def _unless_stopped(
         self, opening: Coroutine[Any, Any, Participant]
@@ -186,6 +205,10 @@ async def learn_how_to_check(control: Session, context: RoundContext) -> None:
     def count_pongs(event: Event) -> None:
         facts.other_pongs += isinstance(event, Pong)
 
+    pinged_s = context.clock.now_s()
+    upgrade_s = (
+        0.0 if control.report is None else control.report.phases_ms.get("upgrade", 0.0) / 1e3
+    )
     try:
         rtt_ms = await await_pong(control, options.pong_timeout_s, on_other=count_pongs)
         if rtt_ms is not None:
@@ -198,7 +221,10 @@ async def learn_how_to_check(control: Session, context: RoundContext) -> None:
                 control.send_text(options.send, stamp=False)
                 answer = await await_event(control, check.matches, options.pong_timeout_s)
                 facts.echoes = answer is not None
-    except (SessionEnded, PeerClosedError, PeerViolationError, LocalProtocolError):
+    except (SessionEnded, PeerClosedError):
+        at_once = context.clock.now_s() - pinged_s <= TOUCH_S + 2 * upgrade_s
+        facts.ended_by_pings += at_once
+    except (PeerViolationError, LocalProtocolError):
         pass  # it ended before it could answer: the trials will show what becomes of connections
     finally:
         context.changed.set()

@@ -9,18 +9,23 @@ from wsdiag.records import TrialKind
 
 DEFAULT_TRIALS: tuple[TrialKind, ...] = ("idle", "ping", "pong", "tcp-keepalive")
 
-# A control connection, an idle one and a pinging one: fewer leave every drop ambiguous.
-FEWEST_CONNECTIONS = 3
+# The longest idle period by default, and what the other defaults are shares of.
+_LONGEST_S = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdleOptions:
-    """Options of `idle-probe`, named as the flags; durations in seconds. Raises ValueError."""
+    """Options of `idle-probe`, named as the flags; durations in seconds. Raises ValueError.
 
-    from_s: float = 30.0
-    to_s: float = 120.0
-    step_s: float = 5.0
-    keepalive_s: float = 20.0
+    What is not given follows from `to_s`: with 120 s, periods from 30 s on, 5 s apart, and
+    keepalives every 20 s; less where it is less.
+    """
+
+    from_s: float | None = None
+    to_s: float = _LONGEST_S
+    step_s: float | None = None
+    """None beyond 120 s: just past the known defaults of products, instead of steps."""
+    keepalive_s: float | None = None
     trials: tuple[TrialKind, ...] = field(default=DEFAULT_TRIALS)
     push: str | None = None
     send: str | None = None
@@ -32,25 +37,26 @@ class IdleOptions:
     max_connections: int = 32
     """At once, for each URL."""
     require_s: float | None = None
+    lifetime_s: float | None = None
+    """Watch the connections that are kept alive until this age."""
 
     def __post_init__(self) -> None:
         positive = {
-            "--from": self.from_s,
-            "--step": self.step_s,
-            "--keepalive": self.keepalive_s,
+            "--from": self.first_s,
+            "--to": self.to_s,
+            "--step": 1.0 if self.step_s is None else self.step_s,
+            "--keepalive": self.gap_s,
+            "--lifetime": 1.0 if self.lifetime_s is None else self.lifetime_s,
             "--pong-timeout": self.pong_timeout_s,
             "--repeat": self.repeat,
         }
         for flag, value in positive.items():
             if value <= 0:
                 raise ValueError(f"{flag} must be more than zero")
-        if self.to_s < self.from_s:
-            raise ValueError(f"--to {self.to_s:g}s is shorter than --from {self.from_s:g}s")
-        if self.max_connections < FEWEST_CONNECTIONS:
-            raise ValueError(
-                f"--max-connections must be at least {FEWEST_CONNECTIONS}: an idle connection, "
-                "a pinging one, and one that asks whether Pings are answered at all"
-            )
+        if self.to_s < self.first_s:
+            raise ValueError(f"--to {self.to_s:g}s is shorter than --from {self.first_s:g}s")
+        if self.max_connections < 1:
+            raise ValueError("--max-connections must be at least 1")
         if "idle" not in self.trials:
             raise ValueError("--trials needs idle: without it nothing is measured")
         for kind in self.trials:
@@ -59,6 +65,25 @@ class IdleOptions:
                 raise ValueError(f"{kind} needs --{option} TEXT")
         if self.expect is not None and self.send is None:
             raise ValueError("--expect needs --send TEXT")
+
+    @property
+    def first_s(self) -> float:
+        """The shortest idle period."""
+        return min(30.0, self.to_s / 4) if self.from_s is None else self.from_s
+
+    @property
+    def gap_s(self) -> float:
+        """The interval of keepalives."""
+        return min(20.0, self.to_s / 6) if self.keepalive_s is None else self.keepalive_s
+
+    @property
+    def apart_s(self) -> float | None:
+        """Between two idle periods; None: they lie just past the known defaults of products."""
+        if self.step_s is not None:
+            return self.step_s
+        if self.to_s > _LONGEST_S:
+            return None
+        return min(5.0, max(0.01, (self.to_s - self.first_s) / 18))
 
     @property
     def longest_s(self) -> float:

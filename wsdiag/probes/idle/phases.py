@@ -14,6 +14,7 @@
        v                 v     v                v            v             v
     ---------------------------------- DONE ----------------------------------
 
+    WAITING goes to DONE by NOT_ASKED, too, where a check by Ping would be what ends the connection.
     RETRYING_KEEPALIVE goes back to WAITING by KEEPALIVE_ANSWERED. Every phase between DIALING and
     DONE goes to DONE by ENDED and VIOLATED. KEEPALIVE_DUE leaves the phase as it is.
 
@@ -59,6 +60,7 @@ class TrialEvent(Enum):
     VIOLATED = "the endpoint broke the protocol"
     ENDED = "the connection ended"
     STOPPED = "no longer needed"
+    NOT_ASKED = "open; not pinged, as this endpoint ends connections that are"
     CHECK_DUE = "the idle period is over, or the round wants a last sign of life"
     KEEPALIVE_DUE = "a keepalive is due"
     KEEPALIVE_ANSWERED = "the retry of a keepalive was answered"
@@ -86,6 +88,7 @@ TRANSITIONS: dict[tuple[TrialPhase, TrialEvent], TrialPhase] = {
     (_P.WAITING, _E.ACKNOWLEDGED): _P.RETRYING_KEEPALIVE,
     (_P.WAITING, _E.SILENT): _P.DONE,
     (_P.WAITING, _E.STOPPED): _P.DONE,
+    (_P.WAITING, _E.NOT_ASKED): _P.DONE,
     (_P.RETRYING_KEEPALIVE, _E.KEEPALIVE_DUE): _P.RETRYING_KEEPALIVE,
     (_P.RETRYING_KEEPALIVE, _E.KEEPALIVE_ANSWERED): _P.WAITING,
     (_P.RETRYING_KEEPALIVE, _E.CHECK_DUE): _P.CHECKING,

@@ -9,11 +9,18 @@ from typing import Literal
 from wsdiag.probes.idle.keepalives import BEHAVIOURS
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.records import TrialKind
+from wsdiag.units import counted
 
+# A budget that leaves no room for both a Ping trial and its late twin.
+_FEW = 3
 # Enough apart to spare the endpoint, close enough that thirty of them start within a second.
 _STAGGER_S = 0.03
 # Doubling gaps begin with this share of the interval asked for.
 _FIRST_GAP = 1 / 16
+# With so few connections, the control connection is closed before the others are opened.
+ALONE = 2
+# Idle periods a little longer than products' defaults: two seconds, as some are late.
+KNOWN_S = (30.0, 57.0, 62.0, 102.0, 122.0, 242.0, 302.0, 352.0, 602.0, 902.0)
 
 
 Heartbeat = Literal["own", "answers"] | None
@@ -48,7 +55,8 @@ class Plan:
 
 def plan_round(options: IdleOptions, heartbeat: Heartbeat = None) -> Plan:
     """The first pass: a trial for each idle period, and two for each kind of keepalive."""
-    budget = options.max_connections - 1  # the control connection
+    alone = options.max_connections <= ALONE
+    budget = options.max_connections - (0 if alone else 1)  # the control connection
     essential, optional = _companions(options, heartbeat)
     periods = idle_periods(options)
     room = budget - len(essential) - len(periods)
@@ -62,31 +70,44 @@ def plan_round(options: IdleOptions, heartbeat: Heartbeat = None) -> Plan:
     if room < 0:
         wanted = len(periods)
         chosen = essential[: max(2, budget - 1)]
+        if budget <= _FEW:
+            # Started apart from the idle one, so that an event is no lifetime.
+            chosen = [essential[0], *(t for t in essential if t.late and t.trial != "idle")]
+            chosen = chosen[:budget]
         periods = thin(periods, budget - len(chosen))
-        notes += (
-            f"With {options.max_connections} connections, {len(periods)} of {wanted} idle periods "
-            "were tried: a silent drop is found less exactly.",
-        )
+        tried = f"{len(periods)} of {wanted} idle periods were tried"
+        few = counted(options.max_connections, "connection")
+        fewer = f"With {few}, {tried}: a silent drop is found less exactly."
+        if options.max_connections == 1:
+            fewer = (
+                "With 1 connection, one was left idle, and one pinged after it: a silent drop is "
+                "found less exactly, and a single end may be chance (--repeat 3 tells)."
+            )
+        notes += (fewer,)
     idle = [TrialPlan(trial="idle", idle_for_s=period_s) for period_s in periods]
     return Plan(_staggered([*chosen, *idle], options), notes)
 
 
 def plan_refinement(options: IdleOptions, low: float, high: float) -> Plan:
     """A second pass between two idle periods: a second apart, or less in a probe scaled down."""
-    step = min(1.0, options.step_s / 5)
+    step = min(1.0, (options.apart_s or 5.0) / 5)
     count = min(math.ceil((high - low) / step - 1e-9) - 1, options.max_connections - 2)
     if count < 1:
         return Plan(())
     periods = [low + (high - low) * (i + 1) / (count + 1) for i in range(count)]
-    ping = TrialPlan(trial="ping", gap_s=min(options.keepalive_s, high / 2))
+    ping = TrialPlan(trial="ping", gap_s=min(options.gap_s, high / 2))
     idle = [TrialPlan(trial="idle", idle_for_s=round(period_s, 3)) for period_s in periods]
     return Plan(_staggered([ping, *idle], options))
 
 
 def idle_periods(options: IdleOptions) -> list[float]:
-    """Idle periods from `from_s` to `to_s`, both included, and the one required."""
-    count = math.floor((options.to_s - options.from_s) / options.step_s + 1e-9)
-    periods = {round(options.from_s + i * options.step_s, 6) for i in range(count + 1)}
+    """Idle periods from the first to `to_s`, both included, and the one required."""
+    first_s, apart_s = options.first_s, options.apart_s
+    if apart_s is None:
+        periods = {first_s, *(s for s in KNOWN_S if first_s <= s <= options.to_s)}
+    else:
+        count = math.floor((options.to_s - first_s) / apart_s + 1e-9)
+        periods = {round(first_s + i * apart_s, 6) for i in range(count + 1)}
     periods.add(options.to_s)
     if options.require_s is not None:
         periods.add(options.require_s)
@@ -110,7 +131,7 @@ def _companions(
     First in the order of need: with the fewest connections an idle trial without a period and a
     Ping trial remain, then their late twins.
     """
-    gap, first = options.keepalive_s, options.keepalive_s * _FIRST_GAP
+    gap, first = options.gap_s, options.gap_s * _FIRST_GAP
     # A text that was given adds the kind that sends it.
     tried = {*options.trials, *(kind for kind in BEHAVIOURS if options.text_of(kind) is not None)}
     tried = tried - {"heartbeat"} if heartbeat is None else tried | {"heartbeat"}
@@ -134,8 +155,8 @@ def _companions(
 
 def _staggered(trials: list[TrialPlan], options: IdleOptions) -> tuple[TrialPlan, ...]:
     """Starting times: a little apart from each other, the late ones well after the others."""
-    apart_s = min(_STAGGER_S, options.from_s / 100)
-    late_s = min(3.0, max(0.2, options.from_s / 10))
+    apart_s = min(_STAGGER_S, options.first_s / 100)
+    late_s = min(3.0, max(0.2, options.first_s / 10))
     return tuple(
         replace(trial, start_s=round(i * apart_s + (late_s if trial.late else 0.0), 6))
         for i, trial in enumerate(trials)

@@ -79,6 +79,8 @@ def trial_record(
         violation=state.violation,
         unanswered_heartbeat_s=state.unanswered_heartbeat_s,
         after_write=outcome == "dropped" and check is not None and answered_s is None,
+        unanswered_s=_unanswered_s(state, outcome, age_s),
+        last_message=state.last_message,
     )
 
 
@@ -92,12 +94,22 @@ def late_text(check: LivenessCheck | None) -> str | None:
 
 
 def _unsolicited(state: TrialState) -> tuple[tuple[float, str], ...]:
-    """What the peer sent on its own, trailing traffic left out."""
+    """What the peer sent on its own, trailing traffic left out, and what followed our check: it may
+    have been sent because of that."""
     received = state.activity.unsolicited
+    if state.check is not None:
+        received = [entry for entry in received if entry[0] < state.check.at_s]
     if state.drop is not None:
         until_s = round(state.activity.trailing_from_s(state.drop.at_s), 3)
         received = [entry for entry in received if entry[0] < until_s]
     return tuple(received)
+
+
+def _unanswered_s(state: TrialState, outcome: Outcome, age_s: float) -> float | None:
+    since_s = state.unanswered_since_s
+    if outcome != "dropped" or since_s is None:
+        return None
+    return round(max(0.0, age_s - since_s), 4)
 
 
 def _kept_busy(state: TrialState, age_s: float, longest_s: float) -> bool:

@@ -26,9 +26,11 @@ Then in three steps:
 1. Until every idle trial has ended. Silence costs a Pong's timeout each time, so it is cut short
    once the two longest periods tried so far went unanswered: one could be an accident.
 2. The first drop says when idle connections go, not yet that keepalives help. A keepalive trial
-   has proof only when it lived longer than the timeout by a margin (a tenth, a second at least),
-   counted from its own start; until then it is watched, though not for longer than a quarter of
-   the timeout (five seconds at least): one that dialled late could hold up the others' verdict.
+   has proof only when it lived longer than the timeout by a margin (a tenth, and more than the
+   second by which products that look at their timers once a second differ), counted from its own
+   start; until then it is watched, though not for longer than a quarter of the timeout (five
+   seconds at least): one that dialled late could hold up the others' verdict. --lifetime watches
+   on, for a cap above the idle timeout.
 3. What is left is checked for a last sign of life; an interrupted probe waits two seconds for the
    answers, and what has not answered by then proves nothing.
 
@@ -44,6 +46,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from wsdiag.judgement.verdict.clocks import proof_margin_s
+from wsdiag.judgement.verdict.evidence import TOUCH_S
 from wsdiag.probes.idle.context import RoundContext
 from wsdiag.probes.idle.phases import OPEN_PHASES, TrialPhase
 from wsdiag.probes.idle.plan import TrialPlan
@@ -52,6 +56,7 @@ from wsdiag.records import IdleTrial
 
 _CLOSE_S = 1.0
 _INTERRUPTED_WAIT_S = 2.0
+_OPENING_CHECK_S = 0.1
 # Until a Pong's deadline, however long that turns out to be at this endpoint.
 _FULL = float("inf")
 # Two idle periods in a row without an answer: one might have been an accident.
@@ -91,8 +96,15 @@ def overall_limit_s(longest_s: float) -> float:
 class Round:
     """Runs the planned trials. Times are seconds on the probe's axis."""
 
-    def __init__(self, plan: Sequence[TrialPlan], context: RoundContext, first_index: int) -> None:
-        self._context = context
+    def __init__(
+        self,
+        plan: Sequence[TrialPlan],
+        context: RoundContext,
+        first_index: int,
+        timeout_s: float | None = None,
+    ) -> None:
+        """`timeout_s`: when idle connections are dropped, where an earlier round has shown it."""
+        self._context, self._known_s = context, timeout_s
         self._trials = [Trial(trial, first_index + i, context) for i, trial in enumerate(plan)]
         self._idle = [trial for trial in self._trials if trial.plan.trial == "idle"]
         self._in_use = [trial for trial in self._trials if trial.plan.trial != "idle"]
@@ -162,11 +174,14 @@ class Round:
 
     async def _watch_keepalives(self) -> None:
         """After a drop: until the keepalive trials have outlived it, or died."""
-        timeout_s = timeout_so_far(self.records)
+        timeout_s = self._timeout_s
+        if self._known_s is not None:
+            await self._opened()
         if timeout_s is None:
-            return
-        self._limit_gaps()
-        until_s = self._proof_until_s(timeout_s)
+            until_s = self._lifetime_until_s([t for t in self._in_use if _is_alive(t)])
+        else:
+            self._limit_gaps()
+            until_s = self._proof_until_s(timeout_s)
         while not self._stopping and self._context.clock.now_s() < until_s:
             if all(trial.record is not None for trial in self._in_use):
                 return
@@ -193,6 +208,8 @@ class Round:
             if record is None:
                 if trial.state.phase is TrialPhase.WAITING_FOR_LATE_PONG and check is not None:
                     periods.append(IdlePeriod(check.idle_s, False))
+            elif record.after_write and (record.unanswered_s or 0.0) <= TOUCH_S:
+                pass  # our Ping ended it, or a device that had forgotten it: not silence
             elif record.outcome in ("alive", "silent") or record.after_write:
                 periods.append(IdlePeriod(record.idle_s or 0.0, record.outcome == "alive"))
         return periods
@@ -206,18 +223,44 @@ class Round:
 
     def _proof_until_s(self, timeout_s: float) -> float:
         """Until when the keepalive trials that live have outlived the timeout by a margin."""
-        margin_s = max(1.0, 0.1 * timeout_s)
+        # Where the endpoint sent something, idle connections were older than they were idle.
+        ended = [t for t in self.records if t.trial == "idle" and t.outcome == "dropped"]
+        oldest_s = max([timeout_s, *(t.age_s or 0.0 for t in ended if not t.after_write)])
+        least_s = proof_margin_s(oldest_s)
+        margin_s = max(least_s + 0.4, 0.1 * timeout_s)
         now_s = self._context.clock.now_s()
+        alive = [trial for trial in self._in_use if _is_alive(trial)]
         needed = [
-            trial.state.started_s + timeout_s + (margin_s / 2 if trial.plan.late else margin_s)
-            for trial in self._in_use
-            if _is_alive(trial)
+            trial.state.started_s
+            + oldest_s
+            + (max(least_s + 0.2, margin_s / 2) if trial.plan.late else margin_s)
+            for trial in alive
         ]
-        return min(max(needed, default=now_s), now_s + max(5.0, 0.25 * timeout_s))
+        until_s = max(needed, default=now_s)
+        if self._known_s is None:
+            until_s = min(until_s, now_s + max(5.0, 0.25 * timeout_s))
+        return max(until_s, self._lifetime_until_s(alive))
+
+    def _lifetime_until_s(self, alive: Sequence[Trial]) -> float:
+        """Until when connections kept alive are watched for a maximum lifetime, where asked for."""
+        lifetime_s = self._context.facts.options.lifetime_s
+        if lifetime_s is None:
+            return 0.0
+        return max((trial.state.started_s + lifetime_s for trial in alive), default=0.0)
+
+    async def _opened(self) -> None:
+        """Until every trial has its connection, or none."""
+        while not self._stopping and any(t.state.phase is TrialPhase.DIALING for t in self._trials):
+            await self._changed(self._context.clock.now_s() + _OPENING_CHECK_S)
+
+    @property
+    def _timeout_s(self) -> float | None:
+        found = timeout_so_far(self.records)
+        return self._known_s if found is None else found
 
     def _limit_gaps(self) -> None:
         """Tell doubling keepalives the timeout, as soon as one idle connection was dropped."""
-        timeout_s = timeout_so_far(self.records)
+        timeout_s = self._timeout_s
         if timeout_s is not None:
             for trial in self._in_use:
                 trial.limit_gaps(timeout_s)

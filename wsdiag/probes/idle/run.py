@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from wsdiag.judgement.verdict.compare import compare, shared_end_s
@@ -14,7 +15,7 @@ from wsdiag.probes.idle.context import EndpointFacts, RoundContext
 from wsdiag.probes.idle.endpoint import EndpointProbe
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.probes.idle.outcome import idle_exit_code
-from wsdiag.records import IdleEvent, IdleVerdict
+from wsdiag.records import Error, IdleEvent, IdleVerdict
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.trace import Tracer
 
@@ -60,7 +61,10 @@ class IdleRun:
         clock = ProbeClock()
         watching = asyncio.create_task(_watch_for_suspends(clock))
         try:
-            self._probes = [EndpointProbe(self._context(url, clock)) for url in self._urls]
+            self._probes = [
+                EndpointProbe(self._context(number, url, clock))
+                for number, url in enumerate(self._urls, 1)
+            ]
             if self._stopped:
                 self.stop()
             async with asyncio.TaskGroup() as group:
@@ -74,15 +78,27 @@ class IdleRun:
             clock.stop()
             self._events.put_nowait(None)
 
-    def _context(self, url: str, clock: ProbeClock) -> RoundContext:
-        facts, emit = EndpointFacts(self._options), self._events.put_nowait
+    def _context(self, number: int, url: str, clock: ProbeClock) -> RoundContext:
+        def emit(event: IdleEvent) -> None:
+            self._events.put_nowait(self._numbered(event, number))
+
+        facts = EndpointFacts(self._options)
         return RoundContext(url, facts, self._dial, self._tracer, clock, emit)
+
+    def _numbered(self, event: IdleEvent, number: int) -> IdleEvent:
+        """The event, of several URLs with its URL's number, as masked URLs may be equal."""
+        if len(self._urls) < 2 or isinstance(event, Error):
+            return event
+        return replace(event, target=number)
 
     def _verdicts(self) -> list[IdleVerdict]:
         shared = None
         if len({urlsplit(probe.url).hostname for probe in self._probes}) == len(self._probes):
             shared = shared_end_s([probe.trials for probe in self._probes])
-        return compare([judge(probe.trials, probe.case(shared)) for probe in self._probes])
+        verdicts = compare([judge(probe.trials, probe.case(shared)) for probe in self._probes])
+        if len(verdicts) < 2:
+            return verdicts
+        return [replace(verdict, target=number) for number, verdict in enumerate(verdicts, 1)]
 
 
 async def _watch_for_suspends(clock: ProbeClock) -> None:

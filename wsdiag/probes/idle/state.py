@@ -21,6 +21,8 @@ RETRY_PINGS = 5
 # Float rounding: a deadline this close has been reached.
 _GRAIN_S = 1e-4
 _RETRY_WAIT_S = 5.0
+# Of a message, as evidence: enough to recognise it.
+_SHOWN_CHARS = 120
 _WORDS: dict[type, str] = {Ping: "ping", Pong: "pong", TextMessage: "text", BinaryMessage: "binary"}
 
 
@@ -102,6 +104,8 @@ class TrialState:
     finish: Finish | None = None
     drop: Drop | None = None
     violation: str | None = None
+    last_message: str | None = None
+    """The beginning of the last text that the peer sent."""
     stalled_s: float = 0.0
     """For how long before the drop this process had not run."""
 
@@ -124,6 +128,13 @@ class TrialState:
             return self.check.at_s
         return min(self.unanswered.values(), default=None) if self.drop is None else None
 
+    @property
+    def unanswered_since_s(self) -> float | None:
+        """When the oldest Ping or check without an answer was sent; None: all were answered."""
+        if self.check is not None and self.check.answered_s is None:
+            return self.check.at_s
+        return min(self.unanswered.values(), default=None)
+
     def idle_times(self, now_s: float) -> IdleTimes:
         """The idle times that count: before it began to wait for an answer, or until now."""
         waits_since_s = self.waits_since_s
@@ -136,6 +147,10 @@ class TrialState:
     def received(self, event: Event, at_s: float) -> str:
         """Note what the peer sent, other than a Close; in a word, for the timeline."""
         word, check = _WORDS[type(event)], self.check
+        if isinstance(event, TextMessage):
+            self.last_message = event.text[:_SHOWN_CHARS]
+            if self.facts.first_message is None:
+                self.facts.first_message = event.text[:_SHOWN_CHARS]
         answer = check is not None and check.matches(event)
         ours = isinstance(event, Pong) and (
             self.unanswered or check is not None or event.payload.startswith(b"wsdiag")
@@ -179,9 +194,9 @@ class TrialState:
         if (event := self._keepalive_event(now_s, acknowledged)) is not None:
             return event
         if self.finish is not None:
-            return TrialEvent.CHECK_DUE if self.finish.check else TrialEvent.STOPPED
+            return self._check_or_not if self.finish.check else TrialEvent.STOPPED
         if self.plan.trial == "idle" and now_s - last_byte_s >= self.idle_for_s - _GRAIN_S:
-            return TrialEvent.CHECK_DUE
+            return self._check_or_not
         if self.schedule is not None and now_s >= self.schedule.due_s - _GRAIN_S:
             return TrialEvent.KEEPALIVE_DUE
         return None
@@ -196,6 +211,12 @@ class TrialState:
         if self.plan.trial == "idle":
             dues.append(last_byte_s + self.idle_for_s)
         return min(dues, default=None)
+
+    @property
+    def _check_or_not(self) -> TrialEvent:
+        asked = self.facts.check_text is not None or not self.facts.ends_when_pinged
+        waiting = self.phase is TrialPhase.WAITING
+        return TrialEvent.CHECK_DUE if asked or not waiting else TrialEvent.NOT_ASKED
 
     def _keepalive_event(
         self, now_s: float, acknowledged: Callable[[], bool | None]

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
+from wsdiag.judgement.verdict.evidence import TOUCH_S
 from wsdiag.probes.common.drops import drop_of_end
 from wsdiag.probes.idle.activity import Direction
 from wsdiag.probes.idle.connection import TrialConnection, dial_patiently, refusal_text
@@ -60,20 +61,25 @@ class Trial:
     async def run(self) -> None:
         """Dial at the planned time, live, and leave a record."""
         context, state = self._context, self.state
+        refusals: list[str] = []
         try:
             await asyncio.sleep(self.plan.start_s)
             participant = await dial_patiently(
                 context.url,
                 context.dial,
                 context.tracer,
-                part="answerer" if self.plan.trial == "heartbeat" else "listener",
-                spread_s=0.1 * (state.index % 8),
+                refusals,
+                state.index,
+                "answerer" if self.plan.trial == "heartbeat" else "listener",
             )
         except DialError as error:
             self._handle(TrialEvent.REFUSED, refusal_text(error))
             return
         except asyncio.CancelledError:
-            self._handle(TrialEvent.STOPPED, "not connected yet")
+            if refusals:
+                self._handle(TrialEvent.REFUSED, refusals[-1])
+            else:
+                self._handle(TrialEvent.STOPPED, "not connected yet")
             raise
         self._connection = connection = TrialConnection(participant)
         self._handle(TrialEvent.OPENED)
@@ -114,7 +120,7 @@ class Trial:
                 self._context.changed.set()
             case TrialEvent.REFUSED:
                 self._record("refused", detail=detail)
-            case TrialEvent.ANSWERED | TrialEvent.NO_PONG_EXPECTED:
+            case TrialEvent.ANSWERED | TrialEvent.NO_PONG_EXPECTED | TrialEvent.NOT_ASKED:
                 self._record("alive", detail=self._alive_detail(event))
             case TrialEvent.ENDED:
                 self._record("dropped", drop=self.state.drop)
@@ -244,6 +250,9 @@ class Trial:
         if drop.how == "rst" and state.check is not None and state.check.answered_s is None:
             drop = replace(drop, how="rst-on-write")
         state.drop, state.stalled_s = drop, clock.stalled_s()
+        since_s = state.unanswered_since_s
+        if since_s is not None and drop.at_s - since_s <= TOUCH_S + 2 * state.upgrade_s:
+            self._context.facts.ended_by_pings += 1
         clock.note_suspend()
         self._wake.set()
 
@@ -264,6 +273,8 @@ class Trial:
             self._context.emit(TrialActivity(url, index, round(at_s, 3), direction, what))
 
     def _alive_detail(self, event: TrialEvent) -> str | None:
+        if event is TrialEvent.NOT_ASKED:
+            return str(event.value)
         if event is not TrialEvent.NO_PONG_EXPECTED:
             return late_text(self.state.check)
         if self._open.acknowledged():

@@ -59,6 +59,8 @@ class LoadMeter:
         self.sent_bytes = 0
         self.queued_bytes_max = 0
         self.lost_loaded = 0
+        self.abandoned_bytes = 0
+        """Load that still waited to be sent when the run was ended."""
 
     def pump(self, session: Session) -> LoadPump:
         """The one that sends the plan's data on this connection; it waits for its `start()`."""
@@ -83,6 +85,11 @@ class LoadMeter:
         if self.queued_bytes_max < QUEUED_BYTES:
             queued = "the endpoint's machine took it as it came"
         sentences = [f"{format_size(self.sent_bytes)} of load: {queued}."]
+        if self.abandoned_bytes:
+            sentences.append(
+                f"The run ended with {format_size(self.abandoned_bytes)} of it still to be sent: "
+                "the connection was reset rather than closed, so that nobody waits for that."
+            )
         slowest_s = (self.loaded.maximum or 0.0) / 1e3
         if self.lost_loaded:
             sentences.append(

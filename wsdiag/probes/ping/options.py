@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from wsdiag.probes.ping.payloads import LONGEST_PING, SHORTEST, Mode
+from wsdiag.probes.ping.schedule import BACKOFF_LIMIT_S
 
 if TYPE_CHECKING:
     from wsdiag.probes.ping.load import LoadPlan
@@ -34,6 +35,7 @@ class PingOptions:
     flood: bool = False
     adaptive: bool = False
     reconnect: bool = False
+    retry_max_wait_s: float = BACKOFF_LIMIT_S
     load: float | Literal["max"] | None = None
     load_idle_s: float = 5.0
     load_time_s: float = 10.0
@@ -42,6 +44,8 @@ class PingOptions:
     max_p95_ms: float | None = None
     max_p99_ms: float | None = None
     max_loss_pct: float | None = None
+    max_drops: int | None = None
+    min_availability_pct: float | None = None
 
     def __post_init__(self) -> None:
         most = LONGEST_PING if self.mode == "ping" else LONGEST_MESSAGE
@@ -53,6 +57,10 @@ class PingOptions:
             raise ValueError("timeout and deadline must be positive")
         if self.flood and self.adaptive:
             raise ValueError("flood and adaptive exclude each other")
+        if self.retry_max_wait_s <= 0:
+            raise ValueError("retry_max_wait must be positive")
+        if self.min_availability_pct is not None and not self.reconnect:
+            raise ValueError("min_availability needs reconnect: without it the first drop is last")
 
     @property
     def effective_interval_s(self) -> float:
@@ -60,6 +68,11 @@ class PingOptions:
         if self.interval_s is not None:
             return self.interval_s
         return INTERVAL_S if self.load is None else INTERVAL_UNDER_LOAD_S
+
+    @property
+    def overdue_interval_s(self) -> float:
+        """The interval that counts for what is overdue: none where answers set the pace."""
+        return 0.0 if self.paced_by_replies else self.effective_interval_s
 
     @property
     def paced_by_replies(self) -> bool:
@@ -78,6 +91,8 @@ class PingOptions:
             "max-p95": self.max_p95_ms,
             "max-p99": self.max_p99_ms,
             "max-loss": self.max_loss_pct,
+            "max-drops": None if self.max_drops is None else float(self.max_drops),
+            "min-availability": self.min_availability_pct,
         }
         return {name: limit for name, limit in limits.items() if limit is not None}
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from wsdiag.judgement.attribution import QUEUED_BYTES
 from wsdiag.judgement.summary import summarise
 from wsdiag.judgement.totals import PingTotals
 from wsdiag.probes.common.drops import drop_of, silent_drop
@@ -14,10 +17,12 @@ from wsdiag.probes.common.participant import Participant, open_session
 from wsdiag.probes.common.phases import phases_of
 from wsdiag.probes.common.stalls import Stalls
 from wsdiag.probes.ping.options import PingOptions
-from wsdiag.probes.ping.schedule import backoff
+from wsdiag.probes.ping.outage import OutageLog
+from wsdiag.probes.ping.schedule import retry_wait
 from wsdiag.probes.ping.sender import PingSender, Why
 from wsdiag.probes.ping.tcp_observer import TcpObserver
-from wsdiag.records import PingClosed, PingEvent, PingStart, PingSummary, utc_now
+from wsdiag.records import PingClosed, PingEvent, PingStart, PingSummary, PingSuspended, utc_now
+from wsdiag.records.drops import short_drop
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session
@@ -29,8 +34,8 @@ if TYPE_CHECKING:
     from wsdiag.transport.trace import Tracer
 
 CLOSE_TIMEOUT_S = 2.0
-# A connection that lived this long was a good one: the next backoff starts from the beginning.
-SETTLED_S = 10.0
+# Under --load the Close stands behind what was sent before it: no longer than this.
+CLOSE_TIMEOUT_UNDER_LOAD_S = 0.7
 
 
 class Pinger:
@@ -46,8 +51,13 @@ class Pinger:
         stalls: Stalls,
         dial_slots: asyncio.Semaphore,
         tracer: Tracer | None = None,
+        target: int | None = None,
     ) -> None:
-        """All URLs of a run share `queue` (for their events), `stalls` and `dial_slots`."""
+        """All URLs of a run share `queue` (for their events), `stalls` and `dial_slots`.
+
+        `target`: the URL's number in a run of several.
+        """
+        self.target = target
         self.url, self._options, self._dial_options = url, options, dial_options
         self._queue, self._stalls, self._dial_slots = queue, stalls, dial_slots
         self._tracer = tracer
@@ -60,20 +70,31 @@ class Pinger:
         self._totals = PingTotals()
         self._began_s = self._loop.time()
         """Loop time at which the first Ping could have left."""
+        self._outages: OutageLog | None = None
         self._stopping = asyncio.Event()
         self._dialing: asyncio.Task[Participant] | None = None
         self._sender: PingSender | None = None
         self._session: Session | None = None
         self._connections = 0
+        self._failed_kind = ""
+        """Why the last attempt to connect failed, as in `error.kind`."""
 
     async def run(self, delay_s: float = 0.0) -> None:
         """Dial after `delay_s`, ping, reconnect as asked; the summary comes in any case."""
         try:
             await self._pause(delay_s)
+            if self._options.reconnect:
+                self._outages = OutageLog(self.url, self.target, self._loop.time())
             await self._measure()
-            self._queue.put_nowait(self.summary())
+            timeout_s = self._close_timeout_s()
+            summary = self.summary()
+            if self._outages is not None:
+                outage = self._outages.up(self._loop.time(), over=False)
+                if outage is not None:
+                    self._queue.put_nowait(outage)
+            self._queue.put_nowait(summary)
             if self._session is not None and self._session.ended is None:
-                await self._session.close(timeout=CLOSE_TIMEOUT_S)
+                await self._session.close(timeout=timeout_s) if timeout_s else self._session.abort()
         finally:
             if self._session is not None:
                 self._session.stream.close()
@@ -92,9 +113,27 @@ class Pinger:
         if self._session is not None:
             self._session.abort()
 
+    def suspended(self) -> None:
+        """This process was stopped until now."""
+        self._queue.put_nowait(PingSuspended(self.url, utc_now(), self.target))
+
+    def _close_timeout_s(self) -> float:
+        """How long the closing handshake may take; 0: there is too much data before our Close."""
+        if self._load is None or self._session is None or self._session.ended is not None:
+            return CLOSE_TIMEOUT_S
+        queued = TcpObserver(self._session.stream, self._stalls).snapshot().unsent_bytes or 0
+        if queued < QUEUED_BYTES:
+            return CLOSE_TIMEOUT_UNDER_LOAD_S
+        self._load.abandoned_bytes = queued
+        return 0.0
+
     def summary(self, *, partial: bool = False) -> PingSummary:
         """Everything so far as a record."""
         load = self._load
+        if self._sender is not None:
+            self._sender.count_unanswered()
+        if self._outages is not None:
+            self._totals.outages = self._outages.totals(self._loop.time())
         return summarise(
             self.url,
             self._totals,
@@ -105,25 +144,36 @@ class Pinger:
             load=None if load is None else load.result(),
             unloaded=None if load is None else load.idle,
             partial=partial,
+            target=self.target,
         )
 
     # -- connections ---------------------------------------------------------------------------
 
     async def _measure(self) -> None:
-        attempt = 0
+        failures, why = 0, ""
         while not self._stopping.is_set():
+            began_s = self._loop.time()
+            if self._outages is not None and (attempt := self._outages.attempt(why)) is not None:
+                self._queue.put_nowait(attempt)
             participant = await self._dial()
             if participant is not None:
                 self._session = participant.session
                 self._announce(participant)
-                began_s = self._loop.time()
-                if await self._ping(participant) in ("done", "stopped") or not self._reconnects():
+                outcome, answers = await self._ping(participant)
+                if outcome in ("done", "stopped") or not self._reconnects():
                     return
-                attempt = 0 if self._loop.time() - began_s >= SETTLED_S else attempt
-            elif not self._options.reconnect:
+                # Only an answer shows that a connection is one: a proxy opens any number of them.
+                failures = 0 if answers else failures + 1
+                why = "" if self._totals.last_drop is None else short_drop(self._totals.last_drop)
+            elif not self._options.reconnect or self._stopping.is_set():
                 return
-            await self._pause(backoff(attempt))
-            attempt += 1
+            else:
+                failures, why = failures + 1, self._failed_kind
+                assert self._outages is not None  # made with --reconnect
+                self._outages.down(began_s, self._loop.time())
+                self._outages.failed(why)
+            wait_s = retry_wait(failures, self._options.retry_max_wait_s, random.random)
+            await self._pause(wait_s)
 
     def _reconnects(self) -> bool:
         """Whether a lost connection is to be replaced: asked for, and something is left to send."""
@@ -154,7 +204,9 @@ class Pinger:
             # Imported when it is needed: it reads a TOML file of hints.
             from wsdiag.judgement.diagnosis.hints import diagnose
 
-            self._queue.put_nowait(diagnose(self.url, error))
+            seen = diagnose(self.url, error)
+            self._failed_kind = seen.kind
+            self._queue.put_nowait(replace(seen, target=self.target))
             return None
 
     def _announce(self, participant: Participant) -> None:
@@ -176,15 +228,25 @@ class Pinger:
             report.proxy_why,
             participant.hello,
             participant.info,
+            self.target,
         )
         self._connections += 1
         self._queue.put_nowait(start)
 
-    async def _ping(self, participant: Participant) -> Why:
+    async def _ping(self, participant: Participant) -> tuple[Why, int]:
+        """Ping on this connection to its end: why it ended, and how many answers came."""
         session = participant.session
         observer = TcpObserver(session.stream, self._stalls)
         sender = PingSender(
-            self.url, session, self._options, self._totals, observer, self._queue, self._load
+            self.url,
+            session,
+            self._options,
+            self._totals,
+            observer,
+            self._queue,
+            self._load,
+            self.target,
+            on_answer=self._answered,
         )
         self._sender = sender
         try:
@@ -193,23 +255,39 @@ class Pinger:
                 sender.stop()
             why = await sender.over
             if why in ("ended", "silent"):
-                self._record_drop(participant, why, sender.end)
-            return why
+                self._record_drop(participant, why, sender)
+            return why, sender.answers
         finally:
             sender.stop()
             self._sender = None
 
-    def _record_drop(self, participant: Participant, why: Why, end: StreamEnd | None) -> None:
+    def _answered(self) -> None:
+        """A Ping was answered: an outage is over."""
+        self._totals.ended = None
+        if self._outages is not None and self._outages.is_down:
+            outage = self._outages.up(self._loop.time())
+            if outage is not None:
+                self._queue.put_nowait(outage)
+
+    def _record_drop(self, participant: Participant, why: Why, sender: PingSender) -> None:
         session, moment = participant.session, now()
         if why == "silent":
-            drop = silent_drop(session, moment.mono_ns)
+            drop, ended_ns = silent_drop(session, moment.mono_ns), moment.mono_ns
         else:
-            drop = drop_of(session, end or StreamEnd("timeout", "TCP stayed open", moment))
+            end = sender.end or StreamEnd("timeout", "TCP stayed open", moment)
+            drop, ended_ns = drop_of(session, end), (session.close_arrived or end.at).mono_ns
         meaning = participant.meaning_of(session.connection.close_received)
-        drop = replace(drop, detail=meaning or drop.detail)
+        drop = replace(drop, last_message=sender.last_message(), detail=meaning or drop.detail)
+        ago_s = (moment.mono_ns - ended_ns) / 1e9
         self._totals.drops += 1
-        self._totals.last_drop = drop
-        self._queue.put_nowait(PingClosed(self.url, utc_now(), drop))
+        self._totals.last_drop = self._totals.ended = drop
+        sender.cut_off(drop)
+        if self._outages is not None:
+            loop_s = self._loop.time()
+            silent_s = sender.silent_since_s if why == "silent" else None
+            self._outages.down(silent_s or loop_s - ago_s, loop_s, drop)
+        at = utc_now() - timedelta(seconds=ago_s)
+        self._queue.put_nowait(PingClosed(self.url, at, drop, self.target))
         session.abort() if why == "silent" else session.stream.close()
 
     async def _pause(self, seconds: float) -> None:

@@ -37,14 +37,17 @@ class PingRun:
             from wsdiag.judgement.diagnosis import hints  # noqa: F401
         self._options, self._dial_options, self._tracer = options, dial_options, tracer
         self._pingers: list[Pinger] = []
+        self._stalls: Stalls | None = None
         self._stops = 0
 
     async def events(self) -> AsyncGenerator[PingEvent, None]:
         """Everything that happens, in order; ends with a PingSummary per URL. To be used once."""
         loop = asyncio.get_running_loop()
         stalls = Stalls()
+        self._stalls = stalls
         dial_slots = asyncio.Semaphore(DIALS_AT_ONCE)
         queue: asyncio.Queue[PingEvent | None] = asyncio.Queue()
+        several = len(self.urls) > 1
         self._pingers = [
             Pinger(
                 url,
@@ -54,8 +57,9 @@ class PingRun:
                 queue=queue,
                 stalls=stalls,
                 dial_slots=dial_slots,
+                target=number if several else None,
             )
-            for url in self.urls
+            for number, url in enumerate(self.urls, 1)
         ]
         running, interval_s = len(self._pingers), self._options.effective_interval_s
         tasks = [
@@ -85,12 +89,23 @@ class PingRun:
         for pinger in self._pingers:
             pinger.stop() if self._stops == 1 else pinger.abort()
 
+    def continued(self) -> None:
+        """This process was stopped, by Ctrl-Z say, and goes on: that was no delay of ours."""
+        if self._stalls is not None:
+            self._stalls.continued()
+            for pinger in self._pingers:
+                pinger.suspended()
+
     def summary_so_far(self, url: str) -> PingSummary | None:
         """The statistics of one URL now, marked partial; None before the run has begun."""
         for each, pinger in zip(self.urls, self._pingers, strict=False):
             if each == url:
                 return pinger.summary(partial=True)
         return None
+
+    def summaries_so_far(self) -> list[PingSummary]:
+        """The statistics of every URL now, marked partial; none before the run has begun."""
+        return [pinger.summary(partial=True) for pinger in self._pingers]
 
     async def _run(
         self, pinger: Pinger, delay_s: float, queue: asyncio.Queue[PingEvent | None]
@@ -103,7 +118,7 @@ class PingRun:
         except Exception as error:
             seen = f"{type(error).__name__}: {error}"
             hint = "this is a bug in wsdiag; please report it"
-            queue.put_nowait(Error(pinger.url, "ping", "protocol", seen, hint))
+            queue.put_nowait(Error(pinger.url, "ping", "protocol", seen, hint, pinger.target))
             queue.put_nowait(pinger.summary())
         finally:
             queue.put_nowait(None)

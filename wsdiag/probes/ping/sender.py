@@ -7,16 +7,16 @@ packet. `round_trip_ns` makes one figure of the two and says which clock it rest
 (was it in time, is it an outlier, whose fault) starts from that figure:
 
     _send          snapshot of TCP, payload, SendRecord  -> InFlight, by the payload's key
-    _received      the event's keys                      -> the InFlight it answers
+    _received      the event's keys                      -> the InFlight it answers, its fate
     _answered      InFlight + Arrival                    -> rtt, clock; late? then lost as well
                    TcpObserver.round_trip                -> RoundTrip, the facts beside the figure
                    Attributor.add                        -> its cause, where it is an outlier
                    PingTotals.answered                   -> the summary's figures
                    PingReply                             -> the queue
 
-A Ping is lost when its timeout has passed, and is remembered: an answer that comes after all is
-reported as late. If this process slept through both, it reads the answer before it notices the
-timeout: so the figure decides what is late, not the order of the two in the event loop.
+What becomes of a Ping without an answer is said in outstanding.py. If this process slept through
+its timeout and its answer, it reads the answer before it notices the timeout: so the figure decides
+what is late, not the order of the two in the event loop.
 
 What ends a Ping besides: a Close (TCP's end follows, or CLOSE_GRACE_S does), the end of the stream,
 and with --reconnect three losses in a row without a byte from the peer, the only sign of a
@@ -26,21 +26,31 @@ connection that was dropped silently.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from wsdiag.judgement.totals import PingTotals
 from wsdiag.probes.ping.options import DEFAULT_SIZE, PingOptions
+from wsdiag.probes.ping.outstanding import Fate, InFlight, Outstanding
 from wsdiag.probes.ping.payloads import Payloads, is_load
 from wsdiag.probes.ping.schedule import Slots
-from wsdiag.probes.ping.tcp_observer import TcpObserver, TcpSnapshot
+from wsdiag.probes.ping.tcp_observer import TcpObserver
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, Event, Pong, TextMessage, Violation
-from wsdiag.records import Error, PingEvent, PingLost, PingReply, utc_now
+from wsdiag.records import (
+    Drop,
+    Error,
+    PingEvent,
+    PingLost,
+    PingReply,
+    PingResumed,
+    PingSent,
+    PingWaiting,
+    utc_now,
+)
 from wsdiag.transport.session import Received, Session
 from wsdiag.transport.stream.ends import StreamEnd
-from wsdiag.transport.stream.stamps import Arrival, SendRecord, round_trip_ns
+from wsdiag.transport.stream.stamps import Arrival, round_trip_ns
 
 if TYPE_CHECKING:
     from wsdiag.probes.ping.load import LoadMeter, LoadPhase
@@ -51,27 +61,13 @@ ADAPTIVE_PAUSE_S = 0.001
 MOST_IN_FLIGHT = 1024
 # A reader that stops reading (a paused terminal) must not make us keep every event for ever.
 MOST_UNREAD = 10_000
-REMEMBERED_LOST = 1024
 SILENT_AFTER_LOST = 3
 CLOSE_GRACE_S = 2.0
 LOAD_CHECK_S = 0.05
+TOLD_SENT_S = 0.1
+LAST_MESSAGE_CHARS, LAST_MESSAGE_S = 200, 10.0
 
 Why = Literal["done", "stopped", "ended", "silent"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class InFlight:
-    """One Ping that has left: `sent_s` in loop time."""
-
-    seq: int
-    sent: SendRecord
-    sent_s: float
-    tcp: TcpSnapshot
-    phase: LoadPhase
-    load_before: int
-    """Bytes of load that were sent before it."""
-    backlog: int
-    """Those of them that the endpoint may not have read yet."""
 
 
 class PingSender:
@@ -86,8 +82,12 @@ class PingSender:
         observer: TcpObserver,
         queue: asyncio.Queue[PingEvent | None],
         load: LoadMeter | None = None,
+        target: int | None = None,
+        *,
+        on_answer: Callable[[], None] = lambda: None,
     ) -> None:
         self._url, self._session, self._options, self._totals = url, session, options, totals
+        self._target, self._on_answer = target, on_answer
         self._observer, self._queue = observer, queue
         self._load = load
         self._pump = None if load is None else load.pump(session)
@@ -96,12 +96,21 @@ class PingSender:
         self.end: StreamEnd | None = None
         """How the stream ended, once it has."""
         self._payloads = Payloads(options.mode, options.size or DEFAULT_SIZE)
-        self._in_flight: OrderedDict[bytes, InFlight] = OrderedDict()
-        self._lost: OrderedDict[bytes, InFlight] = OrderedDict()
+        self._outstanding = Outstanding(
+            options.timeout_s,
+            options.overdue_interval_s,
+            skips=options.mode == "ping",
+            p99_ms=lambda: totals.statistics.percentile(99),
+        )
+        self.answers = 0
+        """On this connection, late ones included."""
+        self._told_sent_s = 0.0
+        self._last_text: tuple[str, float] | None = None
+        """The last text message that was no answer, and its loop time."""
         self._began_s = self._not_before_s = self._loop.time()
         self._slots = Slots(self._began_s, options.effective_interval_s)
         self._sent_before = totals.sent
-        self._answered_seq = self._answered_load = self._lost_in_a_row = 0
+        self._answered_load = self._lost_in_a_row = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -110,7 +119,7 @@ class PingSender:
         self._tick()
 
     def stop(self) -> None:
-        """End now; Pings in flight are neither answered nor lost."""
+        """End now; Pings in flight are unanswered, neither answered nor lost."""
         self._finish("stopped")
 
     # -- the clock -----------------------------------------------------------------------------
@@ -121,6 +130,8 @@ class PingSender:
             self._timer.cancel()
         now = self._loop.time()
         self._expire(now)
+        if not self.over.done() and self._outstanding.falls_silent(now):
+            self._tell_silence(now)
         self._start_load(now)
         if self._wants_more() and now >= self._next_send_s():
             self._send(now)
@@ -132,11 +143,9 @@ class PingSender:
             self._timer = self._loop.call_at(self._wake_at(), self._tick)
 
     def _wake_at(self) -> float:
-        times = []
+        times = list(self._outstanding.due_times_s())
         if self._wants_more():
             times.append(self._next_send_s())
-        if self._in_flight:
-            times.append(next(iter(self._in_flight.values())).sent_s + self._options.timeout_s)
         if self._pump is not None and not self._pump.finished:
             times.append(self._loop.time() + LOAD_CHECK_S)
         return min(times)
@@ -153,7 +162,7 @@ class PingSender:
         ) < count
 
     def _is_done(self) -> bool:
-        return not self._wants_more() and (self._options.counts_replies or not self._in_flight)
+        return not self._wants_more() and (self._options.counts_replies or not self._outstanding)
 
     # -- out -----------------------------------------------------------------------------------
 
@@ -163,7 +172,7 @@ class PingSender:
             self._not_before_s = now + (FLOOD_PAUSE_S if options.flood else options.timeout_s)
         else:
             self._slots.take(now)
-        if self._queue.qsize() > MOST_UNREAD or len(self._in_flight) >= MOST_IN_FLIGHT:
+        if self._queue.qsize() > MOST_UNREAD or len(self._outstanding) >= MOST_IN_FLIGHT:
             return
         seq = self._totals.sent + 1
         key, payload = self._payloads.make(seq)
@@ -180,8 +189,14 @@ class PingSender:
         except LocalProtocolError:
             return  # the connection is closing: its end is on its way
         backlog = load_before - self._answered_load
-        self._in_flight[key] = InFlight(seq, sent, now, tcp, phase, load_before, backlog)
+        ping = InFlight(seq, sent, now, tcp, phase, load_before, backlog)
+        self._outstanding.add(key, ping)
         self._totals.sent = seq
+        if self._outstanding.silent or now - self._told_sent_s >= TOLD_SENT_S:
+            self._told_sent_s = now
+            silent, unanswered = self._outstanding.silent, self._outstanding.unanswered
+            overdue = self._outstanding.overdue_now(now)[0] if silent else 0
+            self._queue.put_nowait(PingSent(self._url, seq, unanswered, overdue, self._target))
         self._totals.saw_floor(tcp.min_rtt_ms)
         if self._load is not None:
             self._load.queued_bytes_max = max(self._load.queued_bytes_max, tcp.queued_bytes or 0)
@@ -198,22 +213,23 @@ class PingSender:
             self._loop.call_later(CLOSE_GRACE_S, self._finish, "ended")
             return
         for key in self._payloads.keys(event):
-            if (ping := self._in_flight.pop(key, None)) is not None:
-                self._answered(ping, received.at)
-                return
-            if (ping := self._lost.pop(key, None)) is not None:
-                self._answered(ping, received.at, lost=True)
+            if (found := self._outstanding.take(key)) is not None:
+                self._answered(*found, received.at)
                 return
         if self._could_answer(event):
             self._totals.unmatched += 1
+        if isinstance(event, TextMessage):
+            self._last_text = (event.text[:LAST_MESSAGE_CHARS], self._loop.time())
 
     def _could_answer(self, event: Event) -> bool:
         if self._options.mode == "ping":
             return isinstance(event, Pong)
         return isinstance(event, TextMessage | BinaryMessage) and not is_load(event)
 
-    def _answered(self, ping: InFlight, at: Arrival, *, lost: bool = False) -> None:
+    def _answered(self, ping: InFlight, fate: Fate, at: Arrival) -> None:
         rtt_ns, clock = round_trip_ns(ping.sent, at)
+        lost = fate == "lost"
+        self._totals.skipped -= fate == "skipped"
         late = lost or rtt_ns > self._options.timeout_s * 1e9
         if late and not lost:  # it came after its timeout, but we slept through both
             self._lose(ping, self._options.timeout_s)
@@ -222,7 +238,9 @@ class PingSender:
         arrived_ns = at.kernel_ns or at.mono_ns
         cause = self._totals.attributor.add(trip, arrived_ns, usual=usual)
         self._totals.answered(trip.rtt_ms, clock, late=late)
-        self._answered_seq = max(self._answered_seq, ping.seq)
+        self.answers += 1
+        self._on_answer()
+        self._totals.skipped += self._outstanding.overtake(ping)
         self._answered_load = max(self._answered_load, ping.load_before)
         if self._load is not None:
             self._load.enter(ping.phase, trip.rtt_ms)
@@ -238,8 +256,14 @@ class PingSender:
                 ping.tcp.unsent_bytes,
                 cause,
                 clock,
+                self._target,
             )
         )
+        if (began_s := self._outstanding.end_silence()) is not None:
+            left, silent_ms = len(self._outstanding), (self._loop.time() - began_s) * 1e3
+            self._queue.put_nowait(
+                PingResumed(self._url, ping.seq, utc_now(), left, silent_ms, self._target)
+            )
         if lost:
             return
         if self._options.paced_by_replies:
@@ -250,28 +274,59 @@ class PingSender:
 
     # -- loss ----------------------------------------------------------------------------------
 
+    def _tell_silence(self, now: float) -> None:
+        oldest, unanswered = self._outstanding.oldest, self._outstanding.unanswered
+        assert oldest is not None  # it is what is overdue
+        waited_ms = (now - oldest.sent_s) * 1e3
+        self._queue.put_nowait(
+            PingWaiting(self._url, oldest.seq, utc_now(), unanswered, waited_ms, self._target)
+        )
+
+    @property
+    def silent_since_s(self) -> float | None:
+        """Loop time of the first Ping after the last answered one; None: all were answered."""
+        oldest = self._outstanding.oldest
+        return None if oldest is None else oldest.sent_s
+
+    def last_message(self) -> str | None:
+        """The beginning of a text message that came shortly before now, and was no answer."""
+        if self._last_text is None or self._loop.time() - self._last_text[1] > LAST_MESSAGE_S:
+            return None
+        return self._last_text[0]
+
+    def count_unanswered(self) -> None:
+        """Note in the totals what is unanswered at this moment, and what of it is overdue."""
+        overdue, oldest_s = self._outstanding.overdue_now(self._loop.time())
+        self._totals.unanswered, self._totals.overdue = len(self._outstanding), overdue
+        self._totals.oldest_unanswered_ms = None if oldest_s is None else oldest_s * 1e3
+
     def _expire(self, now: float) -> None:
-        while self._in_flight and not self.over.done():
-            key, oldest = next(iter(self._in_flight.items()))
-            if now < oldest.sent_s + self._options.timeout_s:
-                return
-            del self._in_flight[key]
-            self._lost[key] = oldest
-            if len(self._lost) > REMEMBERED_LOST:
-                self._lost.popitem(last=False)
-            self._lose(oldest, now - oldest.sent_s)
+        for ping in self._outstanding.expired(now):
+            self._lose(ping, now - ping.sent_s)
             self._lost_in_a_row += 1
             self._tell_no_echo()
             if self._options.reconnect and self._lost_in_a_row >= SILENT_AFTER_LOST:
                 self._finish("silent")
+                return
 
-    def _lose(self, ping: InFlight, waited_s: float) -> None:
+    def cut_off(self, drop: Drop) -> None:
+        """Count what was in flight when the connection ended as lost by that."""
+        now, rest = self._loop.time(), self._outstanding.clear()
+        for ping in rest:
+            self._lose(ping, now - ping.sent_s, drop)
+        self._totals.cut_off += len(rest)
+        self._totals.unanswered = self._totals.overdue = 0
+        self._totals.oldest_unanswered_ms = None
+
+    def _lose(self, ping: InFlight, waited_s: float, drop: Drop | None = None) -> None:
         self._totals.lost += 1
-        # RFC 6455, 5.5.3: an endpoint may answer only the latest of several Pings.
-        self._totals.overtaken += ping.seq < self._answered_seq
+        self._totals.overtaken += ping.seq < self._outstanding.answered_seq
         if self._load is not None and ping.phase == "loaded":
             self._load.lost_loaded += 1
-        self._queue.put_nowait(PingLost(self._url, ping.seq, utc_now(), waited_s * 1e3))
+        mode = None if self._options.mode == "ping" else self._options.mode
+        self._queue.put_nowait(
+            PingLost(self._url, ping.seq, utc_now(), waited_s * 1e3, drop, mode, self._target)
+        )
 
     def _tell_no_echo(self) -> None:
         """Once: in a message mode, a loss before anything was answered."""
@@ -282,7 +337,8 @@ class PingSender:
         others = f"; it sent {totals.unmatched} other messages" if totals.unmatched else ""
         seen = f"no echo: the message sent did not come back in time{others}"
         hint = "the endpoint probably does not echo: use --mode ping, which every endpoint answers"
-        self._queue.put_nowait(Error(self._url, "echo", "protocol", seen, hint))
+        error = Error(self._url, "echo", "protocol", seen, hint, self._target)
+        self._queue.put_nowait(error)
 
     # -- load, endings -------------------------------------------------------------------------
 
@@ -306,10 +362,5 @@ class PingSender:
             self._timer.cancel()
         if self._pump is not None:
             self._pump.stop()
-        if why in ("ended", "silent"):
-            now = self._loop.time()
-            for ping in self._in_flight.values():
-                self._lose(ping, now - ping.sent_s)
-            self._totals.cut_off += len(self._in_flight)
-        self._in_flight.clear()
+        self.count_unanswered()
         self.over.set_result(why)

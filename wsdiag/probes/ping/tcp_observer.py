@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import NamedTuple
 
 from wsdiag.judgement.attribution import RoundTrip
@@ -30,6 +31,7 @@ class TcpObserver:
         # TCP_INFO's bytes_acked counts the SYN too, and what was written before the stream existed:
         # by so much it is ahead of the stream's own count. Known once nothing is unacknowledged.
         self._acked_ahead: int | None = None
+        self._loopback = is_loopback(stream.peer)
         self._tcp = self.snapshot().retransmits is not None or not stream.peer.startswith("/")
 
     def snapshot(self) -> TcpSnapshot:
@@ -66,6 +68,7 @@ class TcpObserver:
             rtt_ms=rtt_ns / 1e6,
             clock="user" if received.kernel_ns is None else "kernel",
             tcp=self._tcp,
+            loopback=self._loopback,
             tcp_rtt_ms=None if after is None else after.rtt_us / 1e3,
             retransmits=_grown(before.retransmits, after.total_retrans if after else None),
             reordered=_grown(before.reordered, after.reordered if after else None),
@@ -76,6 +79,17 @@ class TcpObserver:
             else (acked_ns - (sent.tx_kernel_ns or sent.mono_ns)) / 1e6,
             stalled_ms=self._stalls.within(sent.mono_ns / 1e9, received.mono_ns / 1e9) * 1e3,
         )
+
+
+def is_loopback(peer: str) -> bool:
+    """Whether `ip:port` is on this machine by its address."""
+    host = peer.rpartition(":")[0].strip("[]").partition("%")[0]
+    try:
+        address = ip_address(host)
+    except ValueError:  # a Unix socket's path
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
 
 
 def _grown(before: int | None, after: int | None) -> int | None:

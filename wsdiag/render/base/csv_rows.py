@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from wsdiag.records import Error
 from wsdiag.render.base.error import print_error
@@ -20,22 +20,26 @@ class CsvRows(EventOutput):
         terminal: Terminal,
         columns: Sequence[str],
         row_of: Callable[[Any], dict[str, Any] | None],
+        file: TextIO | None = None,
     ) -> None:
-        self._terminal, self._row_of = terminal, row_of
-        self._rows = csv.DictWriter(terminal.out.file, columns, restval="", lineterminator="\n")
+        """`file`: instead of stdout, for `--log`; errors are then left out."""
+        self._terminal, self._row_of, self._errors = terminal, row_of, file is None
+        self._file = terminal.out.file if file is None else file
+        self._rows = csv.DictWriter(self._file, columns, restval="", lineterminator="\n")
 
     def start(self) -> None:
         """Write the header line."""
         self._rows.writeheader()
-        self._terminal.out.file.flush()
+        self._file.flush()
 
     def handle(self, event: Any) -> None:
         """Write one event; errors go to stderr."""
         if isinstance(event, Error):
-            print_error(self._terminal, event)
+            if self._errors:
+                print_error(self._terminal, event)
         elif (row := self._row_of(self._terminal.clean(event))) is not None:
             self._rows.writerow(row)
-            self._terminal.out.file.flush()
+            self._file.flush()
 
 
 def cell(text: str) -> str:

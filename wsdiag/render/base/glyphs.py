@@ -32,6 +32,9 @@ class Glyphs:
     """Eighths of a bar, from empty to full."""
     lost: str = "╳"
     late: str = "◌"
+    waiting: str = "?"
+    spark: str = "▁▂▃▄▅▆▇█"
+    """Heights of a column in a strip, from low to high."""
     micro: str = "µ"
     causes: tuple[str, str, str, str] = ("▲", "◆", "■", "●")
     """Marks of an outlier's cause: network, endpoint, queue, local."""
@@ -64,6 +67,7 @@ ASCII = Glyphs(
     bar=(" ", " ", " ", " ", "#", "#", "#", "#", "#"),
     lost="X",
     late="o",
+    spark="_.-~=+*#",
     micro="u",
     causes=("N", "E", "Q", "L"),
     end="|",

@@ -8,12 +8,18 @@ millisecond while a view is up. The loop hands events over by appending to a deq
 Why the alternate screen: on a resize terminals reflow what is on the normal one, and a view
 that is drawn over its own lines tears. Each frame is one write, and marked as such for terminals
 that can present it at once (synchronized output).
+
+Keys are read by the same thread, between two frames. q is everybody's: it ends the run as Ctrl-C
+does. While the process is stopped (Ctrl-Z) the terminal is the shell's: `suspend()` gives it back
+whole, and `resume()` takes it again, as soon as the process is in the foreground.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import os
+import signal
 import sys
 import threading
 import time
@@ -24,6 +30,8 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.control import Control
 from rich.segment import Segment
+
+from wsdiag.render.base.keys import Keyboard, in_foreground
 
 FRAMES_PER_SECOND = 10
 _SWITCH_INTERVAL_S = 0.001
@@ -44,9 +52,15 @@ Draw = Callable[[int, int, bool], Lines | None]
 class LiveScreen:
     """Shows `draw()` at most ten times a second between `start()` and `stop()`."""
 
-    def __init__(self, console: Console, draw: Draw) -> None:
+    def __init__(
+        self, console: Console, draw: Draw, on_key: Callable[[str], None] | None = None
+    ) -> None:
+        """`on_key`: is called with each key but q, on the drawing thread."""
         self._console = console
         self._draw = draw
+        self._on_key = on_key
+        self._keyboard = Keyboard()
+        self._suspended = False
         self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -60,7 +74,9 @@ class LiveScreen:
         """Take the screen and begin to draw."""
         if self._thread is not None:
             return
-        self._console.control(Control.alt_screen(True), Control.show_cursor(False))
+        self._stopping, self._size, self._drawn = False, (0, 0), []
+        if not self._suspended:
+            self._take()
         atexit.register(self.stop)
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self._thread = threading.Thread(target=self._run, name="wsdiag-view", daemon=True)
@@ -76,16 +92,52 @@ class LiveScreen:
         self._thread = None
         sys.setswitchinterval(self._interval)
         atexit.unregister(self.stop)
-        with contextlib.suppress(OSError, ValueError):
-            self._console.control(Control.show_cursor(True), Control.alt_screen(False))
-            self._console.file.flush()
+        self._keyboard.give_back()
+        if not self._suspended:
+            with contextlib.suppress(OSError, ValueError):
+                self._console.control(Control.show_cursor(True), Control.alt_screen(False))
+                self._console.file.flush()
+        self._suspended = False
+
+    def suspend(self) -> None:
+        """Give the screen back until `resume()`."""
+        if self._thread is not None:
+            self.stop()
+            self._suspended = True
+
+    def resume(self) -> None:
+        """Take the screen again, and draw all of it; whoever stopped the process may have too."""
+        if self._thread is not None:
+            self.suspend()
+        if self._suspended:
+            self.start()
+
+    def _take(self) -> None:
+        self._console.control(Control.alt_screen(True), Control.show_cursor(False))
+        self._keyboard.take()
+
+    def _may_draw(self) -> bool:
+        """False in the background after `resume()`, where the terminal is somebody else's."""
+        if self._suspended and in_foreground(self._console.file.fileno()):
+            self._suspended = False
+            self._take()
+        return not self._suspended
+
+    def _press(self, keys: str) -> None:
+        for key in keys:
+            if key == "q":
+                os.kill(os.getpid(), signal.SIGINT)
+            elif self._on_key is not None:
+                self._on_key(key)
 
     def _run(self) -> None:
         # a terminal that went away ends the view, not the measurement
         with contextlib.suppress(OSError, ValueError):
             while not self._stopping:
                 begin_s = time.thread_time()
-                self._frame()
+                if self._may_draw():
+                    self._press(self._keyboard.read())
+                    self._frame()
                 cost_s = time.thread_time() - begin_s
                 self._wake.wait(max(1 / FRAMES_PER_SECOND, cost_s / _SHARE_OF_A_CORE))
                 self._wake.clear()

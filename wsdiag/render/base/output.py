@@ -27,6 +27,12 @@ class EventOutput(ABC):
     def finish(self) -> None:  # noqa: B027
         """After the last event: leave the final view. OSError when `--save` cannot write."""
 
+    def suspend(self) -> None:  # noqa: B027
+        """Before the process is stopped (Ctrl-Z): give the terminal back."""
+
+    def resume(self) -> None:  # noqa: B027
+        """The process goes on: take the terminal again."""
+
     def stop(self) -> None:  # noqa: B027
         """Restore the terminal, whatever happened; harmless when repeated."""
 
@@ -63,6 +69,16 @@ class Tee(EventOutput):
         """Finish each."""
         for output in self._outputs:
             output.finish()
+
+    def suspend(self) -> None:
+        """Suspend each."""
+        for output in self._outputs:
+            output.suspend()
+
+    def resume(self) -> None:
+        """Resume each."""
+        for output in self._outputs:
+            output.resume()
 
     def stop(self) -> None:
         """Stop each."""

@@ -16,45 +16,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from wsdiag.records import (
-    SCHEMA_VERSION,
-    CheckResult,
-    CheckSummary,
-    ConnectResult,
-    Error,
-    IdleTrial,
-    IdleVerdict,
-    PingClosed,
-    PingLost,
-    PingReply,
-    PingStart,
-    PingSummary,
-    ServeEvent,
-    ServeListening,
-)
-from wsdiag.transport.trace import TraceEvent
+from wsdiag.records import SCHEMA_VERSION
+from wsdiag.records.every import RECORDS
 
 PATH = Path(__file__).with_name("schema.json")
 """What `wsdiag --json-schema` prints."""
 DOCUMENT = Path(__file__).parents[3] / "docs" / "json.md"
 MARKER = "<!-- From here on generated from the code: just generate -->\n"
 
-RECORDS: tuple[type, ...] = (
-    ConnectResult,
-    PingStart,
-    PingReply,
-    PingLost,
-    PingClosed,
-    PingSummary,
-    IdleTrial,
-    IdleVerdict,
-    CheckResult,
-    CheckSummary,
-    ServeListening,
-    ServeEvent,
-    Error,
-    *get_args(TraceEvent),
-)
 _TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"
 _PLAIN = {
     str: "string",

@@ -45,6 +45,7 @@ class Terminal:
         quiet: bool = False,
         verbose: bool = False,
         save: Path | None = None,
+        log: Path | None = None,
         redactor: Redactor | None = None,
         stdout: TextIO | None = None,
         stderr: TextIO | None = None,
@@ -52,7 +53,8 @@ class Terminal:
         width: int | None = None,
     ) -> None:
         environ = os.environ if environ is None else environ
-        self.quiet, self.verbose, self.save_path = quiet, verbose, save
+        self.quiet, self.verbose = quiet, verbose
+        self.save_path, self.log_path = save, log
         self.redactor = redactor or Redactor()
         self._color, self._environ, self._width = color, environ, width
         self.stdout = SafeStream(stdout or sys.stdout, environ)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -265,17 +266,31 @@ def _close(result: ConnectResult, glyphs: Glyphs) -> Text:
     return text
 
 
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    """What went over the wire, marked on each line that it is wrapped to: it may look like ours."""
+
+    mark: str
+    style: str
+    text: Text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in self.text.wrap(console, max(8, options.max_width - 2), overflow="fold"):
+            line.rstrip()
+            yield Text.assemble((f"{self.mark} ", self.style), line)
+
+
 def _headers(result: ConnectResult) -> Iterator[RenderableType]:
     if result.request:
         # RFC 6455, 3: the resource name is the path and the query; a fragment is never sent
         url = urlsplit(result.reached or result.url)
         target = encode((url.path or "/") + (f"?{url.query}" if url.query else ""))
-        yield Text.assemble(("> ", "cyan"), f"GET {_short(target)} HTTP/1.1")
+        yield _Marked(">", "cyan", Text(f"GET {_short(target)} HTTP/1.1"))
         yield from _header_lines(">", result.request, "cyan")
     if result.http:
         http = result.http
         status = f"HTTP/{http.version} {http.status} {http.reason}".rstrip()
-        yield Text.assemble(("< ", "magenta"), _short(status))
+        yield _Marked("<", "magenta", Text(_short(status)))
         yield from _header_lines("<", result.http.headers, "magenta")
         yield from _body(result.http)
 
@@ -284,7 +299,7 @@ def _header_lines(
     mark: str, headers: Sequence[tuple[str, str]], style: str
 ) -> Iterator[RenderableType]:
     for name, value in headers:
-        yield Text.assemble((f"{mark} ", style), (name, "bold"), f": {_short(value)}")
+        yield _Marked(mark, style, Text.assemble((name, "bold"), f": {_short(value)}"))
 
 
 def _refusal(http: HttpInfo) -> Iterator[RenderableType]:
@@ -308,4 +323,4 @@ def _refusal(http: HttpInfo) -> Iterator[RenderableType]:
 def _body(http: HttpInfo) -> Iterator[RenderableType]:
     lines = http.text if http.text is not None else (http.body or "").splitlines()
     for line in lines[:_BODY_LINES]:
-        yield Text.assemble(("< ", "magenta"), (line, "dim"))
+        yield _Marked("<", "magenta", Text(line, style="dim"))

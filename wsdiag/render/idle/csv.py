@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TextIO
 
 from wsdiag.records import Drop, IdleEvent, IdleTrial, IdleVerdict
 from wsdiag.render.base.csv_rows import CsvRows, cell, decimals
@@ -32,8 +32,8 @@ COLUMNS = (
 class IdleCsv(CsvRows):
     """`trial` rows as they end, and a `verdict` row for each URL; progress is left out."""
 
-    def __init__(self, terminal: Terminal) -> None:
-        super().__init__(terminal, COLUMNS, _row)
+    def __init__(self, terminal: Terminal, file: TextIO | None = None) -> None:
+        super().__init__(terminal, COLUMNS, _row, file)
 
 
 def _row(event: IdleEvent) -> dict[str, Any] | None:

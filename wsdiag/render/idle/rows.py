@@ -45,27 +45,32 @@ class TimelineRows:
     """All rows of a run, by URL, in the order in which they opened."""
 
     def __init__(self) -> None:
-        self._by_key: dict[tuple[str, int], TimelineRow] = {}
+        self._by_key: dict[tuple[int, int], TimelineRow] = {}
         self.refused = 0
 
     def start(self, event: TrialStarted, now_s: float) -> None:
         """A connection opened."""
-        self._by_key[event.url, event.connection] = TimelineRow(event, now_s)
+        self._by_key[_number(event), event.connection] = TimelineRow(event, now_s)
 
     def mark(self, event: TrialActivity) -> None:
         """Bytes crossed a connection."""
-        row = self._by_key.get((event.url, event.connection))
+        row = self._by_key.get((_number(event), event.connection))
         if row is not None:
             row.marks.append((row.begin_s + event.at_s, event.direction))
 
     def end(self, event: IdleTrial) -> None:
         """A connection's outcome is known."""
-        row = self._by_key.get((event.url, event.connection))
+        row = self._by_key.get((_number(event), event.connection))
         if row is None:
             self.refused += event.outcome == "refused"
             return
         row.ended = event
         row.begin_s = event.started_s or row.begin_s
+
+    @property
+    def several(self) -> bool:
+        """Whether they belong to more than one URL."""
+        return len({row.started.target for row in self._by_key.values()}) > 1
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -83,9 +88,9 @@ class TimelineRows:
     def grouped(self, most: int) -> list[list[TimelineRow]]:
         """Connections in at most about `most` rows: one each, or those alike in one."""
         keys: tuple[Callable[[TrialStarted], object], ...] = (
-            lambda started: (started.url, started.connection),
-            lambda started: (started.url, started.trial, started.idle_for_s is not None),
-            lambda started: (started.url, started.trial),
+            lambda started: (_number(started), started.connection),
+            lambda started: (_number(started), started.trial, started.idle_for_s is not None),
+            lambda started: (_number(started), started.trial),
         )
         for key in keys:
             groups: dict[object, list[TimelineRow]] = {}
@@ -96,13 +101,19 @@ class TimelineRows:
         return list(groups.values())
 
 
-def _order(row: TimelineRow) -> tuple[str, int, bool, float, int]:
+def _number(event: TrialStarted | TrialActivity | IdleTrial) -> int:
+    """Which URL's it is, in the order of the command line."""
+    return event.target or 0
+
+
+def _order(row: TimelineRow) -> tuple[int, int, bool, float, int]:
     started = row.started
     kind, period_s = get_args(TrialKind).index(started.trial), started.idle_for_s
-    return started.url, kind, period_s is not None, period_s or 0.0, started.connection
+    return _number(started), kind, period_s is not None, period_s or 0.0, started.connection
 
 
 def trial_name(trial: TrialStarted | IdleTrial) -> str:
-    """A trial and its period: `idle 30 s`, `ping 20 s`."""
+    """A trial and its period: `idle 30 s`, `ping 20 s`; of several URLs the number first."""
     period_s = trial.idle_for_s or trial.interval_s
-    return trial.trial + (f" {format_seconds(period_s)}" if period_s else "")
+    number = "" if trial.target is None else f"{trial.target} "
+    return number + trial.trial + (f" {format_seconds(period_s)}" if period_s else "")

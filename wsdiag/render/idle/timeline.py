@@ -16,7 +16,7 @@ from wsdiag.render.base.glyphs import Glyphs
 from wsdiag.render.idle.rows import TimelineRow, TimelineRows, trial_name
 from wsdiag.units import format_seconds
 
-_NAME, _STATUS = 18, 20
+_NAME, _STATUS = 20, 20
 _NARROW = 60
 _STEPS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 
@@ -35,17 +35,22 @@ class Timeline:
         yield from self.lines(options.max_width)
 
     def lines(self, width: int) -> Iterator[Text]:
-        """The rows, then the axis."""
-        name, status = (_NAME, _STATUS) if width >= _NARROW else (12, 0)
+        """The rows, the axis, and where there is room what the signs mean."""
+        groups = self.rows.grouped(self.most_rows)
+        # labels are shown whole: what is needed, and not more
+        longest = max((len(_title(group)) for group in groups), default=0) + 1
+        name, status = (max(_NAME, longest), _STATUS) if width >= _NARROW else (12, 0)
         columns = max(width - name - status - 2, 8)
         horizon = max(self.rows.horizon_s, self.now_s if not self.final else 0.0, 0.1)
-        for group in self.rows.grouped(self.most_rows):
+        for group in groups:
             line = Text(_fit(_title(group), name).ljust(name), no_wrap=True, overflow="crop")
             line.append_text(self._bar(group, columns, horizon))
             if status:
                 line.append(" ").append_text(_status(group, status))
             yield line
         yield Text(" " * name, no_wrap=True).append_text(self._axis(columns, horizon))
+        if status:
+            yield self._legend()
 
     def _bar(self, group: Sequence[TimelineRow], columns: int, horizon: float) -> Text:
         cells: list[tuple[str, str]] = [(" ", "")] * columns
@@ -87,6 +92,21 @@ class Timeline:
             return self.glyphs.ok, "bold green"
         return self.glyphs.end, "dim"
 
+    def _legend(self) -> Text:
+        g = self.glyphs
+        signs = (
+            (g.alive, "green", "open"),
+            (g.sent, "cyan", "sent"),
+            (g.seen, "cyan", "received"),
+            (g.ok, "bold green", "answered"),
+            (g.bad, "bold red", "dropped"),
+            (g.end, "dim", "ended by us"),
+        )
+        line = Text(" ", no_wrap=True, overflow="crop")
+        for sign, style, word in signs:
+            line.append(f" {sign}", style=style).append(f" {word} ", style="dim")
+        return line
+
     def _axis(self, columns: int, horizon: float) -> Text:
         """Seconds at round steps, each label left-aligned under its column."""
         step = next((s for s in _STEPS if horizon / s * 10 <= columns), _STEPS[-1])
@@ -104,10 +124,12 @@ class Timeline:
 def _title(group: Sequence[TimelineRow]) -> str:
     if len(group) == 1:
         return trial_name(group[0].started)
+    number = group[0].started.target
+    whose = "" if number is None else f"{number} "
     periods = [row.started.idle_for_s for row in group if row.started.idle_for_s is not None]
     if periods and len(periods) == len(group):
-        return f"idle {min(periods):g}-{max(periods):g} s"
-    return f"{group[0].started.trial} x{len(group)}"
+        return f"{whose}idle {min(periods):g}-{max(periods):g} s"
+    return f"{whose}{group[0].started.trial} x{len(group)}"
 
 
 def _fit(text: str, width: int) -> str:

@@ -18,6 +18,7 @@ _STYLES = {
     "idle-timeout": "bold red",
     "lifetime": "bold red",
     "application-timeout": "bold red",
+    "event": "bold yellow",
     "kept-busy": "bold yellow",
     "inconsistent": "bold yellow",
     "local-fault": "bold yellow",
@@ -26,18 +27,28 @@ _STYLES = {
 
 
 def verdict_view(
-    verdict: IdleVerdict, glyphs: Glyphs = UNICODE, *, quiet: bool = False, name: bool = False
+    verdict: IdleVerdict,
+    glyphs: Glyphs = UNICODE,
+    *,
+    quiet: bool = False,
+    name: bool = False,
+    verbose: bool = False,
 ) -> Group:
-    """The view of one cleaned verdict; `name`: several URLs, so say which; `quiet`: the answer."""
+    """The view of one cleaned verdict; `name`: several URLs, so say which; `quiet`: the answer.
+
+    The product that named itself stands first and alone, and other candidates in a line; with
+    `verbose` all have their directives, and every library its setting.
+    """
     parts: list[RenderableType] = []
     if name:
-        parts.append(Text(verdict.url, style="bold"))
+        number = "" if verdict.target is None else f"{verdict.target}  "
+        parts.append(Text(number + verdict.url, style="bold"))
     parts += _answer(verdict, glyphs)
     if not quiet:
-        parts += _bullets(None, verdict.explanation[1:], glyphs)
+        parts += bullets(None, verdict.explanation[1:], glyphs)
         parts += _keepalives(verdict, glyphs)
-        parts += _candidates(verdict.candidates)
-        parts += _bullets("what to set", verdict.advice, glyphs)
+        parts += candidates_view(verdict.candidates, verbose=verbose)
+        parts += bullets("what to set", _to_set(verdict, verbose=verbose), glyphs)
     return Group(*parts)
 
 
@@ -50,8 +61,11 @@ def _answer(verdict: IdleVerdict, glyphs: Glyphs) -> Iterator[RenderableType]:
         "unreachable": glyphs.bad,
     }.get(verdict.verdict, glyphs.warn)
     said = verdict.explanation[0] if verdict.explanation else verdict.verdict
-    style = _STYLES[verdict.verdict]
-    yield _hanging(Text(mark, style=style), Text(said, style=style))
+    style = _STYLES.get(verdict.verdict, "bold yellow")
+    if verdict.verdict == "no-drop" and verdict.drop is not None:
+        # Idle connections live, but not everything is well.
+        mark, style = glyphs.warn, "bold yellow"
+    yield hanging(Text(mark, style=style), Text(said, style=style))
     if verdict.required_s is not None:
         yield _requirement(verdict, glyphs)
 
@@ -60,23 +74,24 @@ def _requirement(verdict: IdleVerdict, glyphs: Glyphs) -> RenderableType:
     wanted = f"{format_duration(verdict.required_s or 0.0)} without traffic"
     if verdict.require_ok is None:
         said = f"not measured whether it survives {wanted}, as required"
-        return _hanging(Text(glyphs.warn, style="yellow"), Text(said))
+        return hanging(Text(glyphs.warn, style="yellow"), Text(said))
     if verdict.require_ok:
-        return _hanging(Text(glyphs.ok, style="green"), Text(f"survives {wanted}, as required"))
+        return hanging(Text(glyphs.ok, style="green"), Text(f"survives {wanted}, as required"))
     said = f"does not survive {wanted}, as required"
-    return _hanging(Text(glyphs.bad, style="bold red"), Text(said, style="bold red"))
+    return hanging(Text(glyphs.bad, style="bold red"), Text(said, style="bold red"))
 
 
-def _bullets(
+def bullets(
     title: str | None, sentences: Sequence[str], glyphs: Glyphs
 ) -> Iterator[RenderableType]:
+    """Sentences under a title (None: without one), each with a bullet."""
     if not sentences:
         return
     yield Text()
     if title is not None:
         yield Text(title, style="bold")
     for sentence in sentences:
-        yield _hanging(Text(glyphs.bullet, style="dim"), Text(sentence))
+        yield hanging(Text(glyphs.bullet, style="dim"), Text(sentence))
 
 
 def _keepalives(verdict: IdleVerdict, glyphs: Glyphs) -> Iterator[RenderableType]:
@@ -91,27 +106,52 @@ def _keepalives(verdict: IdleVerdict, glyphs: Glyphs) -> Iterator[RenderableType
     yield line
 
 
-def _candidates(candidates: Sequence[Candidate]) -> Iterator[RenderableType]:
+def _to_set(verdict: IdleVerdict, *, verbose: bool) -> list[str]:
+    """The advice: of the directives, without `verbose`, only those of products that named
+    themselves."""
+    named = tuple(f"If it is {c.product}:" for c in verdict.candidates if c.why is not None)
+    advice = [
+        line
+        for line in verdict.advice
+        if verbose or not line.startswith("If it is ") or line.startswith(named)
+    ]
+    return [*advice, *(verdict.library_settings if verbose else ())]
+
+
+def candidates_view(
+    candidates: Sequence[Candidate], *, verbose: bool = False
+) -> Iterator[RenderableType]:
+    """Products and their settings, in columns; without `verbose`, all but the named in one line."""
     if not candidates:
         return
+    shown = [c for c in candidates if verbose or c.why is not None]
+    others = [c for c in candidates if c not in shown]
     yield Text()
     yield Text("candidates", style="bold")
-    table = Table.grid(padding=(0, 2))
-    for _ in range(4):
-        table.add_column(overflow="fold")
-    for candidate in candidates:
+    for candidate in shown:
+        yield Padding(_candidate(candidate), (0, 0, 0, 2))
+    if others:
+        names = [
+            c.product if c.default_s is None else f"{c.product} ({c.default_s:g} s)" for c in others
+        ]
+        also = "by default also: " if shown else "by default: "
+        yield Padding(Text(also + ", ".join(names) + " (-v: their settings)"), (0, 0, 0, 2))
+
+
+def _candidate(candidate: Candidate) -> Text:
+    """Product, directive and default on a line of their own, so that no key is broken."""
+    text = Text(candidate.product)
+    if candidate.directive is not None:
+        text.append("  ").append(candidate.directive, style="cyan")
+    if candidate.default_s is not None:
         # in seconds, as the products' own documentation has it
-        default = "" if candidate.default_s is None else f"{candidate.default_s:g} s"
-        table.add_row(
-            Text(candidate.product),
-            Text(candidate.directive or "", style="cyan"),
-            Text(default, style="dim"),
-            Text(candidate.why or "", style="dim"),
-        )
-    yield Padding(table, (0, 0, 0, 2))
+        text.append(f"  {candidate.default_s:g} s", style="dim")
+    if candidate.why is not None:
+        text.append(f"  {candidate.why}", style="dim")
+    return text
 
 
-def _hanging(mark: Text, text: Text) -> Table:
+def hanging(mark: Text, text: Text) -> Table:
     """A mark, and text that wraps beside it instead of under it."""
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=len(mark))

@@ -64,7 +64,13 @@ class IdleHistory:
         for verdict in self.verdicts:
             views += [Text()] if views else []
             views.append(
-                verdict_view(verdict, self._terminal.glyphs, quiet=quiet, name=self._several)
+                verdict_view(
+                    verdict,
+                    self._terminal.glyphs,
+                    quiet=quiet,
+                    name=self._several,
+                    verbose=self._terminal.verbose,
+                )
             )
         return views
 
@@ -133,6 +139,14 @@ class IdleScreen(EventOutput):
         """Queue one event for the next frame; never waits."""
         self._queue.append(event)
 
+    def suspend(self) -> None:
+        """Give the screen back for a while."""
+        self._screen.suspend()
+
+    def resume(self) -> None:
+        """Take the screen again."""
+        self._screen.resume()
+
     def stop(self) -> None:
         """Give the screen back."""
         self._screen.stop()
@@ -167,7 +181,7 @@ class IdleScreen(EventOutput):
         if not (changed or resized or stale):
             return None
         self._drawn_s = now_s
-        timeline = Timeline(self._history.rows, now_s, self._terminal.glyphs, max(height - 5, 3))
+        timeline = Timeline(self._history.rows, now_s, self._terminal.glyphs, max(height - 6, 3))
         console = self._terminal.out
         view = Group(self._title(), Text(), timeline, Text(), self._foot())
         return console.render_lines(view, console.options.update(width=width), pad=False)
@@ -191,7 +205,12 @@ class IdleScreen(EventOutput):
         if rows.refused:
             facts.append(f"{rows.refused} refused")
         if alive:
-            facts.append(f"at most {format_duration(int(left) + 1)} left")
+            late = left <= 0.0
+            facts.append(
+                "waiting for the last answers"
+                if late
+                else f"at most {format_duration(int(left) + 1)} left"
+            )
         return Text(
             dot.join(facts) + dot + "Ctrl-C: the verdict so far",
             style="dim",
@@ -221,7 +240,7 @@ class IdlePicture(EventOutput):
 
 def trial_line(trial: IdleTrial) -> Text:
     """One connection's fate, cleaned, in a line."""
-    line = Text(f"{trial_name(trial):<18} ")
+    line = Text(f"{trial_name(trial):<20} ")
     if trial.outcome in ("dropped", "silent"):
         how = describe_drop(trial.drop) if trial.drop is not None else trial.outcome
         after = f" after {trial.idle_s:.2f} s idle" if trial.idle_s is not None else ""

@@ -98,10 +98,13 @@ def time_step(span_s: float, most: int) -> float:
     return next((float(step) for step in _SPANS if step >= least), least)
 
 
-def layout_labels(places: Mapping[int, str], width: int) -> str:
-    """Labels centred under their columns, those that would touch another left out."""
+def layout_labels(places: Mapping[int, str], width: int, first: int | None = None) -> str:
+    """Labels centred under their columns, those that would touch another left out.
+
+    That of the column `first` has precedence.
+    """
     line = [" "] * width
-    for column in sorted(places):
+    for column in sorted(places, key=lambda column: (column != first, column)):
         label = places[column]
         begin = min(max(column - len(label) // 2, 0), max(width - len(label), 0))
         around = line[max(begin - 1, 0) : begin + len(label) + 1]

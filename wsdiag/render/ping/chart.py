@@ -41,17 +41,20 @@ from wsdiag.render.ping.series import Bucket, Buckets, Series
 from wsdiag.units import format_latency, format_moment
 
 CAUSES: tuple[Cause, ...] = ("network", "endpoint", "queue", "local")
+# Told apart with any colour vision (Okabe and Ito's palette), and of middling lightness, to be seen
+# on dark and on light backgrounds. Red is for trouble. Without colour, each line ends in a number.
 SERIES_STYLES = tuple(
-    Style(color=name)
-    for name in ("cyan", "green", "magenta", "blue", "bright_cyan", "bright_green")
+    Style(color=color)
+    for color in ("#1b9ad6", "#d97c00", "#009e73", "#c066a0", "#8c8c8c", "#5a6fd8")
 )
 CAUSE_STYLES: dict[Cause, Style] = {
-    "network": Style(color="yellow", bold=True),
-    "endpoint": Style(color="magenta", bold=True),
-    "queue": Style(color="blue", bold=True),
-    "local": Style(color="white", bold=True),
+    "network": Style(color="#c08000", bold=True),
+    "endpoint": Style(color="#c03080", bold=True),
+    "queue": Style(color="#4878e0", bold=True),
+    "local": Style(bold=True),
 }
-LOST, LATE = Style(color="red", bold=True), Style(color="yellow")
+WAITING = Style(color="#c08000", bold=True)
+LOST, LATE = Style(color="red", bold=True), Style(color="#c08000")
 _WALL, _FAINT, _PLAIN = Style(color="red"), Style(dim=True), Style()
 _ROWS_PER_TICK = 4
 _COLUMNS_PER_LABEL = 14
@@ -72,6 +75,8 @@ class LatencyChart:
     log_scale: bool = False
     glyphs: Glyphs = UNICODE
     dots: Dots = "braille"
+    status: str | None = None
+    """What is said instead of `now`, where answers are missing."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         # in a picture Braille may come from another font than blanks: each run is its own segment
@@ -106,6 +111,8 @@ class _Drawing:
     walls: dict[int, tuple[str, Style]] = field(default_factory=dict)
     losses: dict[int, tuple[str, Style]] = field(default_factory=dict)
     labels: dict[int, str] = field(default_factory=dict)
+    span_s: float = 1.0
+    """Seconds from the left end to the right."""
 
     def lines(self) -> list[list[Segment]]:
         self.rows = max(self.chart.height - 2, 1)
@@ -113,28 +120,35 @@ class _Drawing:
         gutter = self._gutter()
         plot = max(self.width - gutter, 4)
         self.canvas = Canvas(plot, self.rows, style)
-        for number, columns in enumerate(self._columns(self.canvas.width)):
-            self._draw(number, columns)
+        for series, columns in zip(
+            self.chart.series, self._columns(self.canvas.width), strict=True
+        ):
+            self._draw(series, columns)
         for tick in self.scale.ticks:
             row = self._dot(tick) // self.canvas.style.down
             self.labels.setdefault(row, format_latency(tick, self.chart.glyphs.micro))
-        rows = [list(self._row(row, gutter)) for row in range(self.rows)]
-        return rows + self._time_axis(gutter)
+        axis = self._time_axis(gutter)
+        return [list(self._row(row, gutter)) for row in range(self.rows)] + axis
 
     # -- samples to columns ----------------------------------------------------------------------
 
     def _columns(self, count: int) -> list[dict[int, Bucket]]:
         """Per series, the buckets merged into `count` dot columns; sets the time axis."""
         chart = self.chart
-        span = max(chart.window_s or chart.end_s, 1e-3)
-        self.step_s = span / count
+        self.span_s = max(chart.window_s or chart.end_s, 1e-3)
+        scrolls = chart.window_s is not None and chart.end_s >= chart.window_s
+        if chart.window_s is not None and not scrolls:
+            # a young run fills its chart from the left, whose span doubles when it is full
+            halvings = math.log2(chart.window_s / max(chart.end_s, chart.window_s / 16))
+            self.span_s = chart.window_s / 2 ** max(math.floor(halvings), 0)
+        self.step_s = self.span_s / count
         # whole steps: a sample keeps its column while the window scrolls, so nothing flickers
-        last = int(chart.end_s / self.step_s) if chart.window_s else count - 1
+        last = int(chart.end_s / self.step_s) if scrolls else count - 1
         self.begin_s = (last - count + 1) * self.step_s
         return [self._merge(self._buckets(series), count) for series in chart.series]
 
     def _buckets(self, series: Series) -> Buckets:
-        return series.recent if self.chart.window_s else series.whole
+        return series.buckets(self.chart.window_s)
 
     def _merge(self, buckets: Buckets, count: int) -> dict[int, Bucket]:
         columns: dict[int, Bucket] = {}
@@ -169,7 +183,8 @@ class _Drawing:
     def _dot(self, value_ms: float) -> int:
         return round((1 - self.scale.at(value_ms)) * (self.canvas.height - 1))
 
-    def _draw(self, number: int, columns: dict[int, Bucket]) -> None:
+    def _draw(self, series: Series, columns: dict[int, Bucket]) -> None:
+        number = series.number - 1
         color = number % len(SERIES_STYLES) + 1
         before: tuple[int, int] | None = None
         for x in sorted(columns):
@@ -179,9 +194,22 @@ class _Drawing:
                 self.canvas.stroke(x, high, low, color)
                 self._connect(before, (x, self._dot(bucket.first)), color)
                 before = (x, self._dot(bucket.last))
-            if bucket.lost or bucket.closed:
+            if bucket.lost or bucket.closed or bucket.gap:
                 before = None
             self._mark(number, x // self.canvas.style.across, bucket)
+        if len(self.chart.series) > 1 and columns:
+            self._name(series, columns)
+
+    def _name(self, series: Series, columns: dict[int, Bucket]) -> None:
+        """The series' number at the end of its line: lines are told apart without colour too."""
+        measured = [x for x in columns if columns[x].measured]
+        if measured:
+            x = max(measured)
+            column = x // self.canvas.style.across + 1
+            row = self._dot(columns[x].last) // self.canvas.style.down
+            column = min(column, self.canvas.columns - 1)
+            style = SERIES_STYLES[(series.number - 1) % len(SERIES_STYLES)]
+            self.marks[row].setdefault(column, (series_mark(series.number), style))
 
     def _connect(self, before: tuple[int, int] | None, to: tuple[int, int], color: int) -> None:
         if before is None:
@@ -243,27 +271,47 @@ class _Drawing:
     def _time_axis(self, gutter: int) -> list[list[Segment]]:
         """The axis line, in which losses are marked, and the labels below."""
         glyphs, plot = self.chart.glyphs, self.canvas.columns
-        places = self._time_labels(plot)
+        places, now = self._time_labels(plot)
+        if self.chart.status is not None and now is not None:
+            self.losses[now] = (glyphs.waiting, WAITING)
+            self.walls.setdefault(now, (glyphs.line, WAITING))
         line = [glyphs.axis_tick if column in places else glyphs.rule for column in range(plot)]
         cells = (self.losses.get(column, (line[column], _FAINT)) for column in range(plot))
         axis = _runs(cells, self.joined)
         corner = [Segment(f"{glyphs.corner:>{gutter}}", _FAINT)] if gutter else []
-        return [[*corner, *axis], [Segment(" " * gutter + layout_labels(places, plot), _FAINT)]]
+        text = layout_labels(places, plot, now)
+        if self.chart.status is None:
+            return [[*corner, *axis], [Segment(" " * gutter + text, _FAINT)]]
+        before, said, after = text.partition(self.chart.status[:plot])
+        labels = [Segment(" " * gutter + before, _FAINT), Segment(said, WAITING)]
+        return [[*corner, *axis], [*labels, Segment(after, _FAINT)]]
 
-    def _time_labels(self, plot: int) -> dict[int, str]:
-        span = max(self.chart.window_s or self.chart.end_s, 1e-3)
+    def _time_labels(self, plot: int) -> tuple[dict[int, str], int | None]:
+        """Labels by column, and the column of what is said of this moment."""
+        span = self.span_s
         step = time_step(span, max(plot // _COLUMNS_PER_LABEL, 1))
         count = int(span / step + 1e-9)
-        if self.chart.window_s is None:
-            return {
+        chart, now = self.chart, plot - 1
+        said = "now" if chart.status is None else chart.status[:plot]
+        if chart.window_s is None or chart.end_s < chart.window_s:
+            places = {
                 min(round(k * step / span * plot), plot - 1): format_moment(k * step)
                 for k in range(count + 1)
             }
+            if chart.window_s is None:
+                return places, None
+            now = min(int(chart.end_s / span * plot), plot - 1)
+            return {**places, now: said}, now
         ago = {
             max(plot - 1 - round(k * step / span * plot), 0): "-" + format_moment(k * step)
             for k in range(1, count + 1)
         }
-        return {plot - 1: "now", **ago}
+        return {**ago, now: said}, now
+
+
+def series_mark(number: int) -> str:
+    """One character for a series: its number, or a letter from the tenth on."""
+    return "123456789abcdefghijklmnopqrstuvwxyz"[(number - 1) % 35]
 
 
 def _runs(cells: Iterable[tuple[str, Style]], joined: bool) -> Iterator[Segment]:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TextIO
 
-from wsdiag.records import PingClosed, PingEvent, PingLost, PingReply
+from wsdiag.records import (
+    PingClosed,
+    PingEvent,
+    PingLost,
+    PingOutage,
+    PingReply,
+    PingResumed,
+    PingWaiting,
+)
 from wsdiag.render.base.csv_rows import CsvRows, cell, decimals
 from wsdiag.render.base.ndjson import timestamp
 from wsdiag.render.base.terminal import Terminal
@@ -21,22 +29,34 @@ COLUMNS = (
     "unsent_bytes",
     "cause",
     "clock",
+    "target",
 )
 
 
 class PingCsv(CsvRows):
-    """`reply`, `lost` and `closed` rows; no summary: rows are data."""
+    """A row for each answer, loss, silence and end; no summary: rows are data."""
 
-    def __init__(self, terminal: Terminal) -> None:
-        super().__init__(terminal, COLUMNS, _row)
+    def __init__(self, terminal: Terminal, file: TextIO | None = None) -> None:
+        super().__init__(terminal, COLUMNS, _row, file)
 
 
 def _row(event: PingEvent) -> dict[str, Any] | None:
-    if not isinstance(event, PingReply | PingLost | PingClosed):
+    if isinstance(event, PingOutage):
+        how = None if event.drop is None else event.drop.how
+        return {
+            "time": timestamp(event.began),
+            "url": cell(event.url),
+            "event": "outage",
+            "cause": how,
+            "target": event.target,
+        }
+    if not isinstance(event, PingReply | PingLost | PingWaiting | PingResumed | PingClosed):
         return None
-    row = {"time": timestamp(event.time), "url": cell(event.url)}
+    row = {"time": timestamp(event.time), "url": cell(event.url), "target": event.target}
     if isinstance(event, PingLost):
         return {**row, "event": "lost", "seq": event.seq}
+    if isinstance(event, PingWaiting | PingResumed):
+        return {**row, "event": event.type.removeprefix("ping."), "seq": event.seq}
     if isinstance(event, PingClosed):
         return {**row, "event": "closed", "cause": event.drop.how}
     return {

@@ -6,7 +6,7 @@ of its own, so both say the same.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -16,22 +16,30 @@ from rich.text import Text
 from wsdiag.records import (
     Error,
     PingClosed,
+    PingDialling,
     PingEvent,
     PingLost,
+    PingOutage,
     PingReply,
+    PingResumed,
+    PingSent,
     PingStart,
     PingSummary,
+    PingSuspended,
+    PingWaiting,
     utc_now,
 )
 from wsdiag.render.base.error import error_lines
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.ping.chart import LatencyChart
-from wsdiag.render.ping.lines import event_line
+from wsdiag.render.ping.lines import Shown, event_line
 from wsdiag.render.ping.options import PingViewOptions
-from wsdiag.render.ping.panel import marks_legend, shorten, table
+from wsdiag.render.ping.panel import labels, marks_legend, table
 from wsdiag.render.ping.series import MANY, WORST, Sample, Series, SeriesGroup
-from wsdiag.render.ping.summary import rest_lines, short_summary, summary_view
+from wsdiag.render.ping.status import Status, together
+from wsdiag.render.ping.summary import rest_lines, short_summary, summary_table, summary_view
 
+_LABEL = 24
 FINAL_ROWS = 16
 """Rows of the chart that stays, where nothing bounds it."""
 
@@ -48,7 +56,17 @@ class PingHistory:
     ) -> None:
         self._terminal, self._options, self._clock = terminal, options, clock
         self._begin = clock()
-        self.series = SeriesGroup(urls, terminal.text, options.window_s)
+        self._urls = urls
+        shown = labels([terminal.text(url) for url in urls], _LABEL, terminal.glyphs)
+        self._labels = dict(zip(urls, shown, strict=True))
+        self._whole = SeriesGroup(urls, terminal.text, options.window_s)
+        self.series = self._whole
+        """What the live view shows: since `reset()`; the final one shows the whole run."""
+        self.statuses = {url: Status() for url in urls}
+        self.log_scale = options.log_scale
+        self._seen: dict[str, Counter[str]] = {}
+        """By URL, the errors since it last answered."""
+        self._last_s = 0.0
         self.starts: dict[str, PingStart] = {}
         self.notes: deque[Text] = deque(maxlen=32)
         self.summaries: list[PingSummary] = []
@@ -73,38 +91,111 @@ class PingHistory:
                 self.notes.append(short_summary(summary))
             else:
                 self.summaries.append(summary)
+            self.statuses[event.url].take(event)
         elif isinstance(event, Error):
-            self.errors.append(event)
-            self.notes.extend(error_lines(self._terminal.clean(event)))
+            self._error(event)
         elif isinstance(event, PingStart):
             self.starts[event.url] = self._terminal.clean(event)
+            self.statuses[event.url].take(event)
             if event.reconnect:
                 self._note(event, self._clock())
         else:
-            self._sample(event)
+            self.statuses[event.url].take(event)
+            self._happened(event)
 
-    def _sample(self, event: PingReply | PingLost | PingClosed) -> None:
-        self.series.add(event.url, _sample(event, self._begin))
-        if not isinstance(event, PingReply) or event.late or event.cause:
-            self._note(event, event.time)
+    def _error(self, error: Error) -> None:
+        """The same failure again, while there is no answer, is counted and not told."""
+        seen = self._seen.setdefault(error.url, Counter())
+        seen[error.message] += 1
+        if seen[error.message] == 1:
+            self.errors.append(error)
+            self.notes.extend(error_lines(self._terminal.clean(error)))
 
-    def _note(self, event: PingStart | PingReply | PingLost | PingClosed, at: datetime) -> None:
+    def _happened(
+        self,
+        event: PingReply
+        | PingLost
+        | PingWaiting
+        | PingResumed
+        | PingClosed
+        | PingOutage
+        | PingSent
+        | PingSuspended
+        | PingDialling,
+    ) -> None:
+        match event:
+            case PingReply() | PingLost() | PingClosed() | PingSuspended():
+                self._add(event.url, _sample(event, self._begin))
+                if not isinstance(event, PingLost | PingClosed | PingSuspended):
+                    self._seen.pop(event.url, None)
+                    if event.late or event.cause:
+                        self._note(event, event.time)
+                elif not isinstance(event, PingSuspended):
+                    self._note(event, event.time)
+            case PingSent():
+                for group in {id(self.series): self.series, id(self._whole): self._whole}.values():
+                    group.sent(event.url, event.seq, event.overdue)
+            case PingWaiting() | PingResumed():
+                self._note(event, event.time)
+            case PingOutage():
+                self._note(event, self._clock())
+
+    def _add(self, url: str, sample: Sample) -> None:
+        self._last_s = max(self._last_s, sample.t_s)
+        self._whole.add(url, sample)
+        if self.series is not self._whole:
+            self.series.add(url, sample)
+
+    def reset(self) -> None:
+        """Let the live view begin anew; what stays at the end is of the whole run."""
+        self.series = SeriesGroup(self._urls, self._terminal.text, self._options.window_s)
+        self.notes.clear()
+
+    def status(self) -> str | None:
+        """What is said instead of `now`, where answers are missing."""
+        return together(list(self.statuses.values()), self._clock(), self._terminal.glyphs.dot)
+
+    def _note(self, event: Shown, at: datetime) -> None:
         clean = self._terminal.clean(event)
         line = Text.assemble((f"{at.astimezone():%H:%M:%S} ", "dim"), no_wrap=True, overflow="crop")
         if len(self.series) > 1:
-            line.append(shorten(clean.url, 24, self._terminal.glyphs) + " ", style="dim")
+            line.append(self._labels[event.url] + " ", style="dim")
         self.notes.append(line.append_text(event_line(clean)))
 
     # -- views -----------------------------------------------------------------------------------
 
-    def table(self, shown: Sequence[Series], width: int) -> RenderableType:
+    def table(
+        self,
+        shown: Sequence[Series],
+        width: int,
+        window_s: float | None = None,
+        end_s: float | None = None,
+    ) -> RenderableType:
         """Figures of these, and of all together where these are not all."""
-        together = (f"all {len(self.series)}", self.series.figures)
-        rest = together if len(self.series) > min(len(shown), MANY) else None
-        return table(shown, self._terminal.glyphs, width, rest)
+        all_of_them = (f"all {len(self.series)}", self.series.figures)
+        rest = all_of_them if len(self.series) > min(len(shown), MANY) else None
+        troubled = {
+            self._terminal.text(url): "down" if status.down else "silent"
+            for url, status in self.statuses.items()
+            if status.since is not None
+        }
+        return table(
+            shown,
+            self._terminal.glyphs,
+            width,
+            rest,
+            window_s=window_s,
+            end_s=self._last_s if end_s is None else end_s,
+            statuses=troubled,
+        )
 
     def chart(
-        self, shown: Sequence[Series], end_s: float, height: int, window_s: float | None
+        self,
+        shown: Sequence[Series],
+        end_s: float,
+        height: int,
+        window_s: float | None,
+        status: str | None = None,
     ) -> LatencyChart:
         """These endpoints up to `end_s`; `window_s` None: the whole run."""
         options = self._options
@@ -114,29 +205,35 @@ class PingHistory:
             height,
             window_s,
             options.y_max_ms,
-            options.log_scale,
+            self.log_scale,
             self._terminal.glyphs,
             self._terminal.dots,
+            status,
         )
 
     def final_view(self, rows: int = FINAL_ROWS) -> Group:
         """Chart of the whole run, `rows` high, legend, and each URL's summary."""
+        self.series = self._whole
         longest = max((summary.duration_s for summary in self.summaries), default=0.0)
-        end_s = longest or self.now_s
+        # the clock of a summary begins with its connection: the mark of its end may lie after that
+        end_s = max(longest or self.now_s, self._last_s)
         shown = self.series.final()
         charted = shown[:WORST] if len(shown) > MANY else shown
         parts: list[RenderableType] = [*self._openings(), self.chart(charted, end_s, rows, None)]
-        if len(shown) > 1:
-            parts.append(self.table(shown, 100))
+        if len(shown) > MANY or not self.summaries:
+            parts += [self.table(shown, 100)] if len(shown) > 1 else []
         return Group(*parts, marks_legend(self._terminal.glyphs), self._summary_views())
 
     def _openings(self) -> list[Text]:
-        if len(self.series) > MANY:
+        if len(self.series) > 1:
             return [Text(f"PING {len(self.series)} endpoints")]
         return [event_line(start) for start in self.starts.values()]
 
     def _summary_views(self) -> Group:
         summaries, glyphs = self.summaries, self._terminal.glyphs
+        if 1 < len(summaries) <= MANY:
+            summaries = sorted(summaries, key=lambda one: one.target or 0)
+            return Group(*summary_table(summaries, self._terminal.width, glyphs))
         if len(summaries) > MANY:
             worst = {series.name for series in self.series.ranked()[:WORST]}
             summaries = [one for one in summaries if one.url in worst]
@@ -155,8 +252,10 @@ class PingHistory:
         self._terminal.save(Group(*errors, self.final()), title="wsdiag ping")
 
 
-def _sample(event: PingReply | PingLost | PingClosed, begin: datetime) -> Sample:
+def _sample(event: PingReply | PingLost | PingClosed | PingSuspended, begin: datetime) -> Sample:
     """A Ping's place is where it was sent: a loss is known only -W later."""
+    if isinstance(event, PingSuspended):
+        return Sample(_since(begin, event.time, 0), None, gap=True)
     if isinstance(event, PingClosed):
         return Sample(_since(begin, event.time, 0), None, closed=True)
     if isinstance(event, PingLost):

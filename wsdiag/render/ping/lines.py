@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections import Counter
 from dataclasses import replace
+from typing import get_args
 
 from rich.text import Text
 
-from wsdiag.records import Error, PingClosed, PingEvent, PingLost, PingReply, PingStart, PingSummary
-from wsdiag.records.drops import describe_drop
+from wsdiag.records import (
+    Error,
+    PingClosed,
+    PingEvent,
+    PingLost,
+    PingOutage,
+    PingReply,
+    PingResumed,
+    PingSent,
+    PingStart,
+    PingSummary,
+    PingWaiting,
+)
+from wsdiag.records.drops import describe_drop, short_drop
+from wsdiag.records.ping import PingProgress
 from wsdiag.render.base.error import print_error
 from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
-from wsdiag.render.ping.summary import summary_view
-from wsdiag.units import format_duration, format_ms
+from wsdiag.render.ping.summary import summary_table, summary_view
+from wsdiag.units import counted, format_duration, format_ms
+
+_REMINDED_S = 1.0
+Shown = PingStart | PingReply | PingLost | PingWaiting | PingResumed | PingClosed | PingOutage
+"""Events with a line of their own."""
 
 
 class PingLines(EventOutput):
@@ -25,28 +46,73 @@ class PingLines(EventOutput):
         self._terminal = terminal
         self._timestamps = timestamps
         self._several = urls > 1
-        self._hints: dict[str, str | None] = {}
-
-    def _hinted_once(self, error: Error) -> Error:
-        """With --reconnect the same failure comes again and again; its hint need not."""
-        if self._hints.get(error.url) == error.hint:
-            return replace(error, hint=None)
-        self._hints[error.url] = error.hint
-        return error
+        self._summaries: list[PingSummary] = []
+        """Those that wait for the others, to be one table."""
+        self._seen: dict[str, Counter[str]] = {}
+        """By URL, the errors since it last answered."""
+        self._silent: dict[str, float] = {}
+        """By URL, when it was last said that no answer has come (monotonic)."""
 
     def handle(self, event: PingEvent) -> None:
         """Print one event."""
+        name = f"{getattr(event, 'target', None)} {event.url}"
         if isinstance(event, Error):
-            print_error(self._terminal, self._hinted_once(event))
+            self._error(name, event)
+            return
+        self._follow(name, event)
+        if isinstance(event, get_args(PingProgress)):
             return
         event = self._terminal.clean(event)
         if isinstance(event, PingSummary):
             self._summary(event)
         elif not self._terminal.quiet:
+            assert isinstance(event, Shown)  # all that is neither progress nor the end
             self._terminal.line(self._line(event))
+
+    def _error(self, name: str, error: Error) -> None:
+        """With --reconnect the same failure comes again and again: it is told once, and counted.
+
+        So that a log shows that it goes on, the count is told at 2, 4, 8 and so on.
+        """
+        seen = self._seen.setdefault(name, Counter())
+        seen[error.message] += 1
+        count = seen[error.message]
+        if count == 1:
+            print_error(self._terminal, error)
+        elif count.bit_count() == 1:
+            again = f"{error.message} ({count} times)"
+            print_error(self._terminal, replace(error, message=again, hint=None))
+
+    def _follow(self, name: str, event: PingEvent) -> None:
+        """What an event says about a URL that does not answer; while it is silent, as ping -O."""
+        if isinstance(event, PingReply | PingOutage):
+            self._seen.pop(name, None)
+        if isinstance(event, PingWaiting):
+            self._silent[name] = time.monotonic()
+        elif isinstance(event, PingResumed | PingClosed | PingSummary):
+            self._silent.pop(name, None)
+        elif isinstance(event, PingSent) and not self._terminal.quiet:
+            now_s = time.monotonic()
+            if now_s - self._silent.get(name, math.inf) >= _REMINDED_S * 0.9:
+                self._silent[name] = now_s
+                clean = self._terminal.clean(event)
+                whose = (f"{clean.url}: ", "dim") if self._several else ""
+                said = f"seq={clean.seq - 1} no answer yet ({clean.unanswered - 1} unanswered)"
+                self._terminal.line(Text.assemble(whose, (said, "yellow")))
+
+    def finish(self) -> None:
+        """Print one table where a person asked for several URLs."""
+        if self._summaries:
+            ordered = sorted(self._summaries, key=lambda one: one.target or 0)
+            width, glyphs = self._terminal.width, self._terminal.glyphs
+            for part in summary_table(ordered, width, glyphs):
+                self._terminal.print(part)
 
     def _summary(self, summary: PingSummary) -> None:
         if self._terminal.out.file.isatty():
+            if self._several and not summary.partial:
+                self._summaries.append(summary)
+                return
             self._terminal.print(summary_view(summary, self._terminal.glyphs, columns=True))
             return
         for part in summary_view(summary, self._terminal.glyphs).renderables:
@@ -55,27 +121,21 @@ class PingLines(EventOutput):
             else:
                 self._terminal.print(part)
 
-    def _line(self, event: PingStart | PingReply | PingLost | PingClosed) -> Text:
+    def _line(self, event: Shown) -> Text:
         line = event_line(event)
         if self._several and not isinstance(event, PingStart):
             line = Text.assemble((f"{event.url}: ", "dim"), line)
         if self._timestamps and not isinstance(event, PingStart):
-            line = Text.assemble((f"[{event.time.timestamp():.6f}] ", "dim"), line)
+            at = event.began if isinstance(event, PingOutage) else event.time
+            line = Text.assemble((f"[{at.timestamp():.6f}] ", "dim"), line)
         return line
 
 
-def event_line(event: PingStart | PingReply | PingLost | PingClosed) -> Text:
+def event_line(event: Shown) -> Text:
     """The line of one cleaned event."""
     match event:
         case PingStart():
-            again = f", reconnected ({event.reconnect})" if event.reconnect else ""
-            where = f" ({event.address})" if event.address else ""
-            where += f" through the proxy {event.proxy}" if event.proxy else ""
-            spoken = "" if event.dialect is None else f"; speaks {event.dialect.title}"
-            line = Text(f"PING {event.url}{where}: {event.clock} timestamps{again}{spoken}")
-            if event.hello is not None and event.hello.answer is not None:
-                line.append(f"; the hello was answered: {event.hello.answer}")
-            return line
+            return _start_line(event)
         case PingReply():
             line = Text(f"seq={event.seq} time={format_ms(event.rtt_ms)} ms")
             if event.late:
@@ -86,9 +146,43 @@ def event_line(event: PingStart | PingReply | PingLost | PingClosed) -> Text:
                 line.append(f" cause={event.cause}", style="yellow")
             return line
         case PingLost():
-            waited = format_duration(event.waited_ms / 1e3)
-            lost = ("lost", "bold red")
-            return Text.assemble(f"seq={event.seq} ", lost, f" (no Pong within {waited})")
+            return Text.assemble(f"seq={event.seq} ", ("lost", "bold red"), f" ({_why(event)})")
+        case PingWaiting():
+            said = f"no answer for {format_duration(event.waited_ms / 1e3)}"
+            rest = f" ({event.unanswered} unanswered)"
+            return Text.assemble(f"seq={event.seq} ", (said, "bold yellow"), rest)
+        case PingResumed():
+            said = f"answered again after {format_duration(event.waited_ms / 1e3)} of silence"
+            return Text.assemble(f"seq={event.seq} ", (said, "green"))
         case PingClosed():
             said = f" after {format_duration(event.drop.at_s)}: {describe_drop(event.drop)}"
+            if event.drop.last_message:
+                said += f"; last message: {event.drop.last_message}"
             return Text.assemble(("closed", "bold red"), said)
+        case PingOutage():
+            tried = counted(event.attempts, "attempt")
+            failed = ", ".join(f"{count} {kind}" for kind, count in event.errors.items())
+            said = f" for {format_duration(event.down_s)}, {tried}{f' ({failed})' * bool(failed)}"
+            words = ("answers again, was down", "green") if event.over else ("down", "bold red")
+            return Text.assemble(words, said)
+
+
+def _why(lost: PingLost) -> str:
+    waited = format_duration(lost.waited_ms / 1e3)
+    answer = "echo" if lost.mode else "Pong"
+    if lost.drop is None:
+        return f"no {answer} within {waited}"
+    if lost.drop.how == "silent":
+        return f"no {answer} within {waited}, and the connection was given up"
+    return f"the connection ended {waited} after it was sent: {short_drop(lost.drop)}"
+
+
+def _start_line(event: PingStart) -> Text:
+    again = f", reconnected ({event.reconnect})" if event.reconnect else ""
+    where = f" ({event.address})" if event.address else ""
+    where += f" through the proxy {event.proxy}" if event.proxy else ""
+    spoken = "" if event.dialect is None else f"; speaks {event.dialect.title}"
+    line = Text(f"PING {event.url}{where}: {event.clock} timestamps{again}{spoken}")
+    if event.hello is not None and event.hello.answer is not None:
+        line.append(f"; the hello was answered: {event.hello.answer}")
+    return line

@@ -18,6 +18,7 @@ from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.ping.history import FINAL_ROWS, PingHistory
 from wsdiag.render.ping.options import PingViewOptions
 from wsdiag.render.ping.panel import PANEL_WIDTH, marks_legend, panel, shorten
+from wsdiag.render.ping.series import Order
 from wsdiag.units import format_duration
 
 _NARROW = 60
@@ -26,6 +27,18 @@ _FEWEST_CHART_ROWS = 3  # a chart has a row to draw in, and two for its time axi
 # Where the terminal takes nothing for long (Ctrl-S, a dead link), the oldest events are given up:
 # the run goes on at its pace, and its memory does not grow with what nobody sees.
 _BACKLOG = 100_000
+_ORDERS: tuple[Order, ...] = ("given", "worst", "p50")
+_NARROWEST_S, _WIDEST_S = 5.0, 24 * 3600.0
+
+KEYS = """\
+  q      end: the statistics, and a Close (as Ctrl-C)
+  p      pause the picture; measuring goes on
+  r      reset: figures and chart begin anew, the statistics at the end do not
+  s      sort the rows of several URLs: as given, by loss, by p50
+  + -    a longer or a shorter window
+  l      linear or logarithmic scale
+  h      this help; any key ends it
+  Ctrl-Z suspends, Ctrl-\\ prints statistics so far"""
 
 
 class PingScreen(EventOutput):
@@ -38,11 +51,15 @@ class PingScreen(EventOutput):
         options: PingViewOptions,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._terminal, self._window_s = terminal, options.window_s
+        self._terminal = terminal
+        self._window_s = self._first_window_s = options.window_s
+        self._order: Order = "given"
+        self._paused_s: float | None = None
+        self._helps = self._pressed = False
         self._history = PingHistory(terminal, urls, options, clock)
         self._queue: deque[PingEvent] = deque(maxlen=_BACKLOG)
         self._drawn_s = -1.0
-        self._screen = LiveScreen(terminal.out, self.draw)
+        self._screen = LiveScreen(terminal.out, self.draw, self.press)
 
     def start(self) -> None:
         """Take the screen."""
@@ -53,9 +70,37 @@ class PingScreen(EventOutput):
         """Queue one event for the next frame; never waits."""
         self._queue.append(event)
 
+    def suspend(self) -> None:
+        """Give the screen back for a while."""
+        self._screen.suspend()
+
+    def resume(self) -> None:
+        """Take the screen again."""
+        self._screen.resume()
+
     def stop(self) -> None:
         """Give the screen back."""
         self._screen.stop()
+
+    def press(self, key: str) -> None:
+        """Act on a key, on the drawing thread: those that `KEYS` names."""
+        self._pressed = True
+        helped, self._helps = self._helps, key in "h?" and not self._helps
+        match key:
+            case "p":
+                self._paused_s = self._history.now_s if self._paused_s is None else None
+            case "r":
+                self._history.reset()
+            case "s":
+                self._order = _ORDERS[(_ORDERS.index(self._order) + 1) % len(_ORDERS)]
+            case "+" | "=":
+                self._window_s = min(self._window_s * 2, _WIDEST_S)
+            case "-":
+                self._window_s = max(self._window_s / 2, _NARROWEST_S)
+            case "l":
+                self._history.log_scale = not self._history.log_scale
+            case _:
+                self._pressed = self._helps or helped
 
     def finish(self) -> None:
         """Leave the chart of the whole run and the summaries on the normal screen; save them."""
@@ -85,10 +130,13 @@ class PingScreen(EventOutput):
 
     def draw(self, width: int, height: int, resized: bool) -> Lines | None:
         """The frame for a terminal of this size; None while nothing would look different."""
-        changed = self._take_queued()
-        now_s = self._history.now_s
+        changed = self._paused_s is None and self._take_queued()
+        changed, self._pressed = changed or self._pressed, False
+        now_s = self._history.now_s if self._paused_s is None else self._paused_s
+        silent = self._paused_s is None and self._history.status() is not None
         # without news the picture moves when time has moved on by a dot, or the clock by a second
-        stale = now_s - self._drawn_s >= min(self._window_s / (2 * width), 1.0)
+        least_s = 0.1 if silent else min(self._window_s / (2 * width), 1.0)
+        stale = now_s - self._drawn_s >= least_s
         if not (changed or resized or stale):
             return None
         self._drawn_s = now_s
@@ -98,12 +146,18 @@ class PingScreen(EventOutput):
         rows = _note_rows(height)
         notes = list(self._history.notes)[-rows:] if rows else []
         room = height - 2 - rows
-        if len(self._history.series) == 1 and width >= _NARROW:
-            middle = self._beside(now_s, max(room, 4), width)
+        status = self._history.status()
+        if self._helps:
+            lines = self._lines(Text("\n" + KEYS), width)[: max(room, 4)]
+            middle = lines + [[]] * (max(room, 4) - len(lines))
+        elif len(self._history.series) == 1 and width >= _NARROW:
+            middle = self._beside(now_s, max(room, 4), width, status)
         else:
-            shown = self._history.series.fitting(max(height // 2 - 2, 2))
-            figures = self._lines(self._history.table(shown, width), width)
-            chart = self._history.chart(shown, now_s, max(room - len(figures), 4), self._window_s)
+            shown = self._history.series.fitting(max(height // 2 - 2, 2), self._order)
+            table = self._history.table(shown, width, self._window_s, now_s)
+            figures = self._lines(table, width)
+            left = max(room - len(figures), 4)
+            chart = self._history.chart(shown, now_s, left, self._window_s, status)
             middle = chart.lines(width) + figures
         title = self._lines(self._title(width, now_s), width)
         blank: Lines = [[]] * (rows - len(notes))
@@ -114,13 +168,22 @@ class PingScreen(EventOutput):
         console = self._terminal.out
         return console.render_lines(view, console.options.update(width=width), pad=False)
 
-    def _beside(self, now_s: float, height: int, width: int) -> Lines:
+    def _beside(self, now_s: float, height: int, width: int, status: str | None) -> Lines:
         only = self._history.series.first
-        chart = self._history.chart([only], now_s, height, self._window_s)
+        chart = self._history.chart([only], now_s, height, self._window_s, status)
         lines = chart.lines(width - PANEL_WIDTH)
-        figures = self._lines(panel(only.figures), PANEL_WIDTH)
+        figures = self._lines(panel(only.figures, self._terminal.glyphs, height), PANEL_WIDTH)
         figures += [[]] * (height - len(figures))
         return [line + more for line, more in zip(lines, figures, strict=False)]
+
+    def _modes(self) -> list[str]:
+        """What keys have changed about the view."""
+        modes = ["paused"] if self._paused_s is not None else []
+        if self._window_s != self._first_window_s:
+            modes.append(f"window {format_duration(self._window_s)}")
+        if self._order != "given" and len(self._history.series) > 1:
+            modes.append(f"by {'loss' if self._order == 'worst' else self._order}")
+        return modes
 
     def _title(self, width: int, now_s: float) -> RenderableType:
         took = format_duration(int(now_s)) if now_s >= 1 else "0 s"
@@ -128,6 +191,7 @@ class PingScreen(EventOutput):
         facts = f"connecting  {took}"
         if clocks:
             facts = f"{'/'.join(clocks)} timestamps  {took}" if width >= _NARROW else took
+        facts = "  ".join([*self._modes(), facts])
         title = Text("PING ", style="bold", no_wrap=True, overflow="crop")
         room = width - len(facts) - 7
         if len(self._history.series) == 1:

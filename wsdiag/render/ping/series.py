@@ -9,11 +9,13 @@ Memory for the drawing is bounded by that; only the exact percentiles keep every
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from wsdiag.records import Cause
-from wsdiag.statistics import SortedSamples
+from wsdiag.statistics import RunningStatistics
 
 RESOLUTION = 1024
 """Buckets of a series that has the screen for itself: several for each dot column."""
@@ -31,6 +33,7 @@ class Sample:
     """One Ping at `t_s` seconds: its round trip, or None when it was lost.
 
     `late`: the Pong came after it had been given up. `closed`: the connection ended here.
+    `gap`: this process was stopped, so that nothing was measured before.
     """
 
     t_s: float
@@ -38,6 +41,7 @@ class Sample:
     late: bool = False
     cause: Cause | None = None
     closed: bool = False
+    gap: bool = False
 
 
 @dataclass(slots=True)
@@ -51,6 +55,7 @@ class Bucket:
     lost: int = 0
     late_ms: float | None = None
     closed: bool = False
+    gap: bool = False
     cause: Cause | None = None
     cause_ms: float = -math.inf
     """The round trip that `cause` explains: the longest that has one."""
@@ -64,6 +69,8 @@ class Bucket:
         """Take one sample in."""
         if sample.closed:
             self.closed = True
+        elif sample.gap:
+            self.gap = True
         elif sample.rtt_ms is None:
             self.lost += 1
         elif sample.late:
@@ -85,6 +92,7 @@ class Bucket:
         self.low, self.high = min(self.low, later.low), max(self.high, later.high)
         self.lost += later.lost
         self.closed = self.closed or later.closed
+        self.gap = self.gap or later.gap
         if later.late_ms is not None:
             self.late_ms = max(self.late_ms or 0.0, later.late_ms)
         if later.cause_ms > self.cause_ms:
@@ -149,40 +157,61 @@ class RoundTripFigures:
     """
 
     def __init__(self) -> None:
-        self._samples = SortedSamples()
+        self._round_trips = RunningStatistics()
         self.current_ms: float | None = None
-        self.lost = 0
+        self.lost = self.late = self.drops = self.overdue = 0
+        self.sent_seq = 0
+        """The latest Ping that is known to have left."""
+        self.causes: Counter[Cause] = Counter()
 
     def add(self, sample: Sample) -> None:
         """Count one sample; late ones have been counted as lost already."""
-        if sample.closed or sample.late:
+        self.drops += sample.closed
+        self.late += sample.late
+        if sample.cause is not None:
+            self.causes[sample.cause] += 1
+        if sample.closed or sample.late or sample.gap:
             return
         if sample.rtt_ms is None:
             self.lost += 1
             return
         self.current_ms = sample.rtt_ms
-        self._samples.add(sample.rtt_ms)
+        self._round_trips.add(sample.rtt_ms)
 
     @property
     def received(self) -> int:
         """How many Pongs came in time."""
-        return len(self._samples)
+        return self._round_trips.count
+
+    @property
+    def known(self) -> int:
+        """Of how many Pings the fate is known."""
+        return self.received + self.lost + self.overdue
+
+    @property
+    def sent(self) -> int:
+        """How many Pings have left."""
+        return max(self.sent_seq, self.received + self.lost)
+
+    @property
+    def jitter_ms(self) -> float | None:
+        """RFC 3550's jitter, as in the summary."""
+        return self._round_trips.jitter
 
     @property
     def loss_pct(self) -> float | None:
-        """Lost Pings in percent of those whose fate is known; None before the first."""
-        known = self.received + self.lost
-        return 100 * self.lost / known if known else None
+        """Lost and overdue Pings in percent of those sent; None before any fate is known."""
+        return 100 * (self.lost + self.overdue) / self.sent if self.known else None
 
     @property
     def max_ms(self) -> float | None:
         """The longest round trip; None without samples."""
-        return self._samples.percentile(100)
+        return self._round_trips.maximum
 
     def values_ms(self) -> dict[str, float | None]:
         """What is shown, by its name there; None without samples."""
         shown = {"min": 0, "p50": 50, "p95": 95, "p99": 99, "max": 100}
-        percentiles = {name: self._samples.percentile(rank) for name, rank in shown.items()}
+        percentiles = {name: self._round_trips.percentile(rank) for name, rank in shown.items()}
         return {"now": self.current_ms, **percentiles}
 
 
@@ -191,7 +220,8 @@ class Series:
 
     def __init__(self, name: str, window_s: float = 60.0, resolution: int = RESOLUTION) -> None:
         """`resolution`: buckets of a window and of the run, at most."""
-        self.name = name
+        self.name, self.window_s, self.number = name, window_s, 1
+        """`number`: its place among the URLs of the run, from 1."""
         # a little more than the window, for what scrolls out while a frame is drawn
         self.recent = Buckets(window_s / resolution, resolution + resolution // 16, rolling=True)
         self.whole = Buckets(0.01, resolution, rolling=False)
@@ -203,6 +233,10 @@ class Series:
         self.whole.add(sample)
         self.figures.add(sample)
 
+    def buckets(self, window_s: float | None) -> Buckets:
+        """Those to draw a window of, or the whole run (None)."""
+        return self.whole if window_s is None or window_s > self.window_s else self.recent
+
     @property
     def badness(self) -> tuple[float, float]:
         """Orders series by loss, then by the longest round trip.
@@ -210,6 +244,21 @@ class Series:
         Not by a percentile: rows that change places at every frame cannot be read.
         """
         return self.figures.loss_pct or 0.0, self.figures.max_ms or 0.0
+
+
+Order = Literal["given", "worst", "p50"]
+"""How the rows of several endpoints are sorted."""
+
+
+def _median(series: Series) -> float:
+    return series.figures.values_ms()["p50"] or 0.0
+
+
+def _numbered(series: list[Series]) -> list[Series]:
+    """Of many, the few that are shown are numbered as they stand there."""
+    for number, one in enumerate(series, 1):
+        one.number = number
+    return series
 
 
 class SeriesGroup:
@@ -221,6 +270,8 @@ class SeriesGroup:
         self._show, self._window_s = show, window_s
         self._resolution = min(RESOLUTION, max(_FEWEST, _ALL_BUCKETS // max(len(names), 1)))
         self._series = {url: self._new(url) for url in names}
+        for number, series in enumerate(self._series.values(), 1):
+            series.number = number
         # of one endpoint its own: no round trip is kept twice
         self.figures = self.first.figures if len(names) == 1 else RoundTripFigures()
 
@@ -236,6 +287,14 @@ class SeriesGroup:
         if len(self._series) > 1:
             self.figures.add(sample)
 
+    def sent(self, url: str, seq: int, overdue: int) -> None:
+        """A Ping has left; so many before it are overdue."""
+        figures = self._series[url].figures
+        if len(self._series) > 1:
+            self.figures.sent_seq += max(seq - figures.sent_seq, 0)
+            self.figures.overdue += overdue - figures.overdue
+        figures.sent_seq, figures.overdue = max(figures.sent_seq, seq), overdue
+
     @property
     def first(self) -> Series:
         """The one endpoint, where there is only one."""
@@ -246,11 +305,15 @@ class SeriesGroup:
         """Whether the fate of any Ping is known."""
         return self.figures.loss_pct is not None
 
-    def fitting(self, most: int) -> list[Series]:
-        """All in their order where at most `most` fit, else the worst, and a row left for all."""
-        if len(self) <= most:
-            return list(self._series.values())
-        return self.ranked()[: max(most - 1, 1)]
+    def fitting(self, most: int, order: Order = "given") -> list[Series]:
+        """All in this order where at most `most` fit, else the worst, and a row left for all."""
+        if len(self) > most:
+            return _numbered(self.ranked()[: max(most - 1, 1)])
+        if order == "worst":
+            return self.ranked()
+        if order == "p50":
+            return sorted(self._series.values(), key=_median, reverse=True)
+        return list(self._series.values())
 
     def ranked(self) -> list[Series]:
         """The worst first; equally bad ones in their order."""
@@ -258,4 +321,4 @@ class SeriesGroup:
 
     def final(self) -> list[Series]:
         """For the view that stays: in their order, or the worst first when they are many."""
-        return self.ranked() if len(self) > MANY else list(self._series.values())
+        return _numbered(self.ranked()) if len(self) > MANY else list(self._series.values())

@@ -9,7 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from wsdiag.records import PingSummary, Threshold
+from wsdiag.records.drops import end_sentence
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
+from wsdiag.render.ping.chart import SERIES_STYLES, series_mark
+from wsdiag.render.ping.panel import labels
 from wsdiag.units import (
     counted,
     format_duration,
@@ -39,8 +42,66 @@ def summary_view(summary: PingSummary, glyphs: Glyphs = UNICODE, *, columns: boo
         said = f"p50 {idle} ms idle, {loaded} ms while sending ({sent} sent)"
         parts += [Text.assemble(("under load ", "dim"), said), *map(Text, load.explanation)]
     parts += [_limit(threshold, glyphs) for threshold in summary.thresholds]
+    if summary.availability_pct is not None:
+        parts.append(_availability(summary))
     parts += [Text.assemble(("advice: ", "bold cyan"), said) for said in summary.advice]
+    if summary.drop is not None:
+        parts.append(Text(end_sentence(summary.drop), style="bold"))
     return Group(*parts)
+
+
+def summary_table(
+    summaries: Sequence[PingSummary], width: int, glyphs: Glyphs = UNICODE
+) -> Iterator[RenderableType]:
+    """Several URLs, a row each; then what is to be said of each, its number before it."""
+    counts = ["sent", "recv", "loss"]
+    times = ["min", "avg", "p50", "p95", "p99", "max", "jitter"]
+    extra = [name for name in ("skipped", "unanswered", "late", "drops") if _any(summaries, name)]
+    names = [summary.url for summary in summaries]
+    while len(times) > 3 and width - 8 * (len(counts) + len(times) + len(extra)) < 24:
+        times.remove(next(name for name in ("jitter", "avg", "p99", "min", "p95") if name in times))
+    room = max(width - 8 * (len(counts) + len(times) + len(extra)) - 3, 16)
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(no_wrap=True, overflow="crop")
+    for _ in (*counts, *times, *extra):
+        grid.add_column(justify="right", min_width=7, no_wrap=True)
+    heads = [*counts, *times, *(name.replace("unanswered", "unansw.") for name in extra)]
+    grid.add_row(Text("  ms", "dim"), *(Text(name, "dim") for name in heads))
+    for number, (one, name) in enumerate(
+        zip(summaries, labels(names, room, glyphs), strict=True), 1
+    ):
+        bad = "bold red" if one.lost or one.overdue else ""
+        cells = [Text(str(one.sent)), Text(str(one.received))]
+        cells.append(Text(format_percent(one.loss_pct), bad))
+        cells += [Text(format_ms(getattr(one, f"{name}_ms"))) for name in times]
+        cells += [Text(str(getattr(one, name))) for name in extra]
+        mark = (f"{series_mark(number)} ", SERIES_STYLES[(number - 1) % len(SERIES_STYLES)])
+        grid.add_row(Text.assemble(mark, name), *cells)
+    yield Text()
+    yield grid
+    for number, one in enumerate(summaries, 1):
+        for line in _remarks(one, glyphs):
+            yield Text.assemble((f"{series_mark(number)}  ", "dim"), line)
+
+
+def _any(summaries: Sequence[PingSummary], name: str) -> bool:
+    return any(getattr(summary, name) for summary in summaries)
+
+
+def _remarks(summary: PingSummary, glyphs: Glyphs) -> list[Text]:
+    """What one URL's summary says besides its figures."""
+    attribution = summary.attribution
+    causes = attribution is not None and attribution.causes
+    lines = list(map(Text, attribution.explanation)) if attribution is not None and causes else []
+    if summary.load is not None:
+        lines += map(Text, summary.load.explanation)
+    lines += [_limit(threshold, glyphs) for threshold in summary.thresholds]
+    if summary.availability_pct is not None:
+        lines.append(_availability(summary))
+    lines += [Text.assemble(("advice: ", "bold cyan"), said) for said in summary.advice]
+    if summary.drop is not None:
+        lines.append(Text(end_sentence(summary.drop), style="bold"))
+    return lines
 
 
 def rest_lines(summaries: Sequence[PingSummary], shown: int) -> Iterator[Text]:
@@ -63,8 +124,12 @@ def short_summary(summary: PingSummary) -> Text:
 
 
 def _counts(summary: PingSummary) -> Text:
-    lost = "green" if not summary.lost else "bold red"
+    lost = "green" if not summary.lost and not summary.overdue else "bold red"
     text = Text(f"{summary.sent} sent, {summary.received} received, ")
+    if summary.skipped or summary.unanswered:  # else the rest is lost
+        text.append(f"{summary.lost} lost, ")
+        text.append(f"{summary.skipped} skipped, " if summary.skipped else "")
+        text.append(_unanswered(summary))
     loss = summary.loss_pct
     text.append("loss n/a" if loss is None else f"{format_percent(loss)} loss", style=lost)
     if summary.late:
@@ -72,6 +137,25 @@ def _counts(summary: PingSummary) -> Text:
     if summary.drops:
         text.append(f", {counted(summary.drops, 'drop')}", style="bold red")
     return text.append(f", time {format_duration(summary.duration_s)}")
+
+
+def _unanswered(summary: PingSummary) -> str:
+    if not summary.unanswered:
+        return ""
+    facts = [f"{summary.overdue} overdue"] if summary.overdue else []
+    if summary.oldest_unanswered_ms is not None:
+        facts.append(f"the oldest for {format_duration(summary.oldest_unanswered_ms / 1e3)}")
+    said = f"{summary.unanswered} unanswered"
+    return f"{said} ({', '.join(facts)}), " if facts else f"{said}, "
+
+
+def _availability(summary: PingSummary) -> Text:
+    text = Text.assemble(("availability ", "dim"), f"{format_percent(summary.availability_pct)}")
+    if not summary.outages:
+        return text.append(": no outage")
+    longest = format_duration(summary.longest_outage_s or 0.0)
+    text.append(f": {counted(summary.outages, 'outage')}, the longest {longest}", style="bold red")
+    return text.append(f", together {format_duration(summary.down_s or 0.0)}")
 
 
 def _round_trips(summary: PingSummary, columns: bool) -> RenderableType:
@@ -91,9 +175,10 @@ def _limit(threshold: Threshold, glyphs: Glyphs) -> Text:
     mark = (
         (f"{glyphs.ok} ok    ", "green") if threshold.ok else (f"{glyphs.bad} FAILED", "bold red")
     )
-    name = threshold.name.removeprefix("max-")
-    unit = "%" if name == "loss" else " ms"
+    bound, _, name = threshold.name.partition("-")
+    unit = {"loss": "%", "availability": "%", "drops": ""}.get(name, " ms")
     limit, seen = format_number(threshold.limit) + unit, "not measured"
+    limit = f"at least {limit}" if bound == "min" else f"limit {limit}"
     if threshold.measured is not None:
         seen = format_number(threshold.measured) + unit
-    return Text.assemble(mark, f" {name} {seen}", (f" (limit {limit})", "dim"))
+    return Text.assemble(mark, f" {name} {seen}", (f" ({limit})", "dim"))

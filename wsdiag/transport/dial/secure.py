@@ -48,8 +48,8 @@ async def start_tls(
     """
     progress = progress or Progress()
     name = options.sni or target.tls_name
-    layer = TlsLayer(context, server_hostname=name, below=stream.tls)
     messages = trust.watch_handshake(context)
+    layer = TlsLayer(context, server_hostname=name, below=stream.tls)
     handshake = asyncio.create_task(do_handshake(stream, layer))
     looking: asyncio.Task[DialError | None] | None = None
     try:

@@ -75,6 +75,7 @@ def client_context(options: TlsOptions, *, verify: bool | None = None) -> ssl.SS
 def watch_handshake(context: ssl.SSLContext) -> list[str]:
     """A list to which the names of the peer's handshake messages are added as they come.
 
+    For connections that are made from this context after it.
     Those of TLS 1.3 are encrypted, and OpenSSL tells of them by a callback only, which Python keeps
     to itself: where it has none, the list stays empty.
     """

@@ -20,11 +20,11 @@ def test_the_default_plan_fits_its_budget() -> None:
     assert any(trial.late for trial in plan.trials if trial.trial == "ping")
 
 
-@pytest.mark.parametrize("most", range(3, 40))
+@pytest.mark.parametrize("most", range(2, 40))
 def test_any_budget_is_kept_and_leaves_idle_and_keepalive(most: int) -> None:
     plan = plan_round(IdleOptions(max_connections=most))
     kinds = {trial.trial for trial in plan.trials}
-    assert len(plan.trials) + 1 <= most
+    assert len(plan.trials) + (most > 2) <= most
     assert {"idle"} < kinds
     if most < 26:
         assert plan.notes
@@ -50,9 +50,10 @@ def test_refinement_splits_the_bracket_by_the_second() -> None:
     "bad",
     [
         {"from_s": 0},
-        {"to_s": 10},
+        {"from_s": 30.0, "to_s": 10},
         {"step_s": -1},
-        {"max_connections": 2},
+        {"max_connections": 0},
+        {"lifetime_s": 0},
         {"trials": ("ping",)},
         {"trials": ("idle", "data")},
         {"trials": ("idle", "push")},

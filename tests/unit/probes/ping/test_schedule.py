@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsdiag.probes.ping.schedule import Slots, backoff, stagger
+from wsdiag.probes.ping.schedule import Slots, backoff, retry_wait, stagger
 
 
 def test_intervals_do_not_drift_when_every_wakeup_is_late() -> None:
@@ -54,3 +54,15 @@ def test_starts_are_spread_over_one_interval() -> None:
 def test_backoff_doubles_up_to_its_bound() -> None:
     assert [backoff(n) for n in range(4)] == [0.5, 1.0, 2.0, 4.0]
     assert backoff(1000) == 30.0
+
+
+def test_after_an_answer_the_next_connection_is_tried_nearly_at_once() -> None:
+    assert retry_wait(0, 30.0, lambda: 0.0) == 0.1
+    assert [retry_wait(n, 3.0, lambda: 0.0) for n in (1, 2, 3, 4, 9)] == [0.5, 1.0, 2.0, 3.0, 3.0]
+    assert retry_wait(0, 0.02, lambda: 0.0) == 0.02
+
+
+@given(st.integers(0, 50), st.floats(0, 1))
+def test_jitter_takes_half_of_a_wait_at_most(failures: int, drawn: float) -> None:
+    whole = retry_wait(failures, 30.0, lambda: 0.0)
+    assert whole / 2 <= retry_wait(failures, 30.0, lambda: drawn) <= whole

@@ -35,13 +35,21 @@ CONTRACT = {
     "ping.reply": "url seq time rtt_ms late tcp_rtt_ms retransmits unsent_bytes cause",
     "ping.lost": "url seq time waited_ms",
     "ping.closed": "url time drop",
-    "ping.summary": "url sent received lost loss_pct min_ms avg_ms p50_ms p90_ms p95_ms p99_ms "
+    "ping.waiting": "url seq unanswered waited_ms",
+    "ping.resumed": "url seq unanswered waited_ms",
+    "ping.outage": "url began down_s attempts drop",
+    "ping.summary": "url sent received lost skipped unanswered overdue loss_pct outages down_s "
+    "availability_pct min_ms avg_ms p50_ms p90_ms p95_ms p99_ms "
     "max_ms stddev_ms jitter_ms duration_s attribution load thresholds",
     "idle.trial": "url trial idle_for_s interval_s outcome idle_s drop",
     "idle.verdict": "url verdict idle_timeout_s tested_up_to_s drop keepalives "
     "recommended_ping_interval_s candidates explanation",
     "check.result": "id url group status measured limit detail rule took_ms",
     "check.summary": "passed warned failed skipped duration_s",
+    "explain.connection": "url source number outcome ended_by evidence age_s idle_s messages bytes "
+    "pings drop",
+    "explain.verdict": "url verdict idle_timeout_s lifetime_s drop recommended_ping_interval_s "
+    "candidates explanation",
     "serve.listening": "url host port tls",
     "serve.event": "time connection event",
     "error": "url phase kind message hint",
@@ -64,11 +72,11 @@ CHOICES = {
     ("ping.start", "clock"): "kernel user",
     ("idle.trial", "trial"): "idle ping pong tcp-keepalive push data heartbeat",
     ("idle.trial", "outcome"): "alive dropped silent refused kept-busy aborted",
-    (
-        "idle.verdict",
-        "verdict",
-    ): "no-drop idle-timeout lifetime application-timeout kept-busy inconsistent "
-    "local-fault unreachable",
+    ("idle.verdict", "verdict"): "no-drop idle-timeout lifetime "
+    "application-timeout kept-busy event inconsistent local-fault unreachable",
+    ("explain.connection", "outcome"): "close idle-timeout lifetime application-timeout event "
+    "pong-timeout size-limit protocol-error injected-reset client-gone silent open unknown",
+    ("explain.connection", "ended_by"): "client server middlebox unknown",
     ("check.result", "status"): "pass warn fail skip",
     ("error", "kind"): "dns connect refused proxy tls cert upgrade redirect protocol timeout "
     "closed usage",

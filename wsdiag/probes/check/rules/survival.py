@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from wsdiag.probes.check.findings import Finding, describe_end, failed, passed, warned
 from wsdiag.probes.check.options import CheckOptions
@@ -142,7 +143,8 @@ async def _keep_alive(
         if problem:
             at = _since(began)
             detail = f"dropped after {at:.1f} s of {lasting_s:g}, with {sent} Pings sent: {problem}"
-            return failed(detail, round(at, 3), lasting_s)
+            dropped_by = failed(detail, round(at, 3), lasting_s)
+            return replace(dropped_by, breaks_rule=problem.startswith("no Pong"))
         sent += 1
     every = format_duration(interval_s)
     kept = f"alive after {format_duration(lasting_s)} with a Ping every {every}"

@@ -1,0 +1,96 @@
+"""tcpdump around a test's traffic, and clients that speak WebSocket by hand."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.peers.netns import entered
+from tests.peers.process import popen
+from tests.peers.tools import require_tool
+
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+
+
+@contextlib.contextmanager
+def recorded(
+    path: Path, *, port: int | None = None, device: str = "lo", netns: str | None = None
+) -> Iterator[Path]:
+    """tcpdump writes what crosses `device` to `path`; the file is complete behind the block."""
+    tcpdump = require_tool("tcpdump")
+    path.touch(mode=0o666)
+    path.chmod(0o666)
+    argv = [
+        tcpdump,
+        "-i",
+        device,
+        "-U",
+        "--immediate-mode",
+        "-B",
+        "4096",
+        "-s",
+        "0",
+        "-Z",
+        "root",
+        "-w",
+        str(path),
+    ]
+    process = popen([*argv, *(["port", str(port)] if port else ["tcp"])], netns=netns)
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            if b"listening on" in line:
+                break
+        time.sleep(0.2)
+        yield path
+        time.sleep(0.5)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stderr.close()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def opened(host: str, port: int, path: str = "/", *, netns: str | None = None) -> socket.socket:
+    """A WebSocket by hand: a socket on which the upgrade was answered with 101."""
+    with entered(netns):
+        client = socket.create_connection((host, port), 10)
+    key = f"{time.monotonic_ns():016d}"[-16:].encode()
+    import base64
+
+    client.sendall(
+        f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\n"
+        f"Connection: Upgrade\r\nSec-WebSocket-Key: {base64.b64encode(key).decode()}\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        more = client.recv(4096)
+        assert more, f"ended within the handshake: {answer!r}"
+        answer += more
+    assert answer.startswith(b"HTTP/1.1 101"), answer
+    return client
+
+
+def text(client: socket.socket, message: str) -> None:
+    """Send a short text message, masked with zeros."""
+    payload = message.encode()
+    client.sendall(bytes([0x81, 0x80 | len(payload)]) + b"\0\0\0\0" + payload)
+
+
+def drained(client: socket.socket, timeout: float = 30.0) -> None:
+    """Read until the connection ends, then close it."""
+    client.settimeout(timeout)
+    with contextlib.suppress(ConnectionError):
+        while client.recv(4096):
+            pass
+    client.close()

@@ -1,0 +1,162 @@
+"""`wsdiag explain` as scripts use it: exit codes, inputs told by content, live input, selection."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.capture.builder import Capture, Flow
+from tests.peers.peers import Peers
+from tests.peers.process import popen
+
+WSDIAG = [sys.executable, "-m", "wsdiag"]
+
+
+def three_idle_ends(code: int | None = None) -> Capture:
+    """Three connections that the server ends after 60 s of idleness: by FIN, or a Close frame."""
+    capture = Capture()
+    for number in range(3):
+        flow, at_s = Flow(capture, port=40000 + number), 7.3 * number
+        flow.open(at_s)
+        flow.text(at_s + 5 + 11 * number, "client", "hello \x1b[31m secret")
+        end_s = at_s + 65 + 11 * number
+        if code is None:
+            flow.fin(end_s, "server")
+        else:
+            flow.close(end_s, "server", code)
+            flow.fin(end_s + 0.1, "server")
+            flow.fin(end_s + 0.1, "client")
+    capture.packets.sort(key=lambda packet: packet[0])
+    return capture
+
+
+def test_exit_codes(peers: Peers, tmp_path: Path) -> None:
+    idle, clean = tmp_path / "idle.pcap", tmp_path / "clean.pcap"
+    three_idle_ends().write(idle)
+    three_idle_ends(1000).write(clean)
+    empty = tmp_path / "empty.pcap"
+    Capture().write(empty)
+    picture = tmp_path / "night.pcap"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
+    peers.wsdiag("explain", str(idle), ok=0)
+    peers.wsdiag("explain", str(empty), ok=1)
+    peers.wsdiag("explain", "--only", "17", str(idle), ok=1)
+    peers.wsdiag("explain", "--require-clean", str(idle), ok=3)
+    peers.wsdiag("explain", "--require-clean", str(clean), ok=0)
+    run = peers.wsdiag("explain", str(picture), ok=2)
+    assert "this is a PNG picture (byte 0)" in run.err
+    run = peers.wsdiag("explain", "-o", "json", str(tmp_path / "none"), str(idle), ok=2)
+    assert run.record("error")["kind"] == "usage"
+    assert len(run.of("explain.connection")) == 3
+
+
+def test_inputs_are_told_by_content(peers: Peers, tmp_path: Path) -> None:
+    capture, place = three_idle_ends(), tmp_path / "some file"
+    for content in (
+        capture.pcap(">"),
+        capture.pcap(nanoseconds=True),
+        capture.pcapng(),
+        gzip.compress(capture.pcapng(">")),
+    ):
+        place.write_bytes(content)
+        found = peers.wsdiag("explain", "-o", "json", str(place), ok=0).record("explain.verdict")
+        assert (found["verdict"], found["outcomes"]) == ("idle-timeout", {"idle-timeout": 3})
+
+
+def test_a_file_that_breaks_is_read_up_to_there(peers: Peers, tmp_path: Path) -> None:
+    whole = three_idle_ends().pcap()
+    for name, content in (("plain", whole[:-30]), ("packed", gzip.compress(whole)[:-40])):
+        place = tmp_path / name
+        place.write_bytes(content)
+        run = peers.wsdiag("explain", "-o", "json", str(place), ok=0)
+        assert run.of("explain.connection")
+        assert "cut off" in run.err
+        assert "at byte" in run.err
+
+
+def test_payloads_are_hidden_and_escaped(peers: Peers, tmp_path: Path) -> None:
+    place = three_idle_ends().write(tmp_path / "c.pcap")
+    run = peers.wsdiag("explain", str(place), ok=0)
+    assert "secret" not in run.out + run.err
+    run = peers.wsdiag("explain", "--show", str(place), ok=0)
+    assert "hello \\e[31m secret" in run.out
+    assert "\x1b" not in run.out
+    run = peers.wsdiag("explain", "--show-secrets", str(place), ok=0)
+    assert "?token=secret" in run.out
+
+
+def test_rows_and_pictures(peers: Peers, tmp_path: Path) -> None:
+    place = three_idle_ends().write(tmp_path / "c.pcap")
+    picture = tmp_path / "c.svg"
+    run = peers.wsdiag("explain", "-o", "csv", "--save", str(picture), str(place), ok=0)
+    header, *rows = run.out.splitlines()
+    assert header.startswith("url,event,source")
+    assert [row.split(",")[1] for row in rows] == ["connection"] * 3 + ["verdict"]
+    assert "idle-timeout" in picture.read_text()
+    run = peers.wsdiag("explain", "--only", "2-3", "-o", "json", str(place), ok=0)
+    assert [one["number"] for one in run.of("explain.connection")] == [2, 3]
+    run = peers.wsdiag("explain", "-q", str(place), ok=0)
+    assert "#1" not in run.out
+    assert "Idle connections are dropped after 60 s" in run.out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_live_input_ends_with_the_verdict_so_far(number: signal.Signals) -> None:
+    process = popen([*WSDIAG, "explain", "-o", "json", "-"], stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(three_idle_ends(1001).pcap())
+        process.stdin.flush()
+        first = json.loads(process.stdout.readline())
+        assert (first["type"], first["number"]) == ("explain.connection", 1)
+        process.send_signal(number)
+        rest = [json.loads(line) for line in process.stdout.read().splitlines()]
+        assert process.wait(20) == 0
+        assert rest[-1]["type"] == "explain.verdict"
+        assert rest[-1]["connections"] == 3
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_live_input_that_says_nothing_is_interrupted() -> None:
+    process = popen([*WSDIAG, "explain", "-"], stdin=subprocess.PIPE)
+    try:
+        time.sleep(3)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_own_records_are_drawn_again(peers: Peers, tmp_path: Path) -> None:
+    url, _ = peers.serve()
+    pings = tmp_path / "pings.ndjson"
+    pings.write_text(peers.wsdiag("ping", "-c", "3", "-i", "20ms", "-o", "json", url, ok=0).out)
+    run = peers.wsdiag("explain", "--save", str(tmp_path / "p.svg"), str(pings), ok=0)
+    assert "3 sent, 3 received" in run.out
+    assert (tmp_path / "p.svg").read_text().startswith("<svg")
+    again = peers.wsdiag("explain", "-o", "json", str(pings), ok=0)
+    assert again.record("ping.summary")["received"] == 3
+
+
+def test_for_python(tmp_path: Path) -> None:
+    import wsdiag
+
+    place = three_idle_ends().write(tmp_path / "c.pcap")
+    *connections, verdict = wsdiag.explain(place)
+    assert [one.outcome for one in connections] == ["idle-timeout"] * 3
+    assert isinstance(verdict, wsdiag.ExplainVerdict)
+    (tmp_path / "x").write_bytes(io.BytesIO(b"PK\x03\x04").getvalue())
+    with pytest.raises(ValueError, match="ZIP"):
+        list(wsdiag.explain(tmp_path / "x"))

@@ -1,0 +1,241 @@
+"""A connection that is dead must not look alive: silence, skipped Pings, ends, outages."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable
+
+from tests.integration.ping.running import PingRecords, run_pings
+from tests.integration.ping.test_behaviour import (
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    answer_pings,
+    ping_scripted,
+)
+from tests.integration.scripted import ScriptedClient, scripted
+from wsdiag.probes.ping.outcome import ping_exit_code
+from wsdiag.probes.ping.run import PingRun
+from wsdiag.records import (
+    PingClosed,
+    PingEvent,
+    PingLost,
+    PingOutage,
+    PingReply,
+    PingResumed,
+    PingStart,
+    PingSummary,
+    PingWaiting,
+)
+
+
+def adds_up(summary: PingSummary) -> bool:
+    parts = (summary.received, summary.lost, summary.skipped, summary.unanswered)
+    return summary.sent == sum(parts)
+
+
+def answering(which: Callable[[int], bool]) -> Callable[[ScriptedClient], object]:
+    """A server that answers the Pings whose number, from 1, is among these."""
+
+    async def script(client: ScriptedClient) -> None:
+        number = 0
+        async for frame in client.frames():
+            if frame.opcode == PING:
+                number += 1
+                if which(number):
+                    client.send(PONG, frame.payload)
+            elif frame.opcode == CLOSE:
+                client.send(CLOSE, frame.payload)
+                return
+
+    return script
+
+
+def test_pings_that_are_unanswered_at_the_end_count_once_they_are_overdue() -> None:
+    records, _ = ping_scripted(
+        answering(lambda number: number <= 3),  # type: ignore[arg-type]
+        interval_s=0.1,
+        deadline_s=2.0,
+        max_loss_pct=0.0,
+    )
+    summary = records.summary
+    assert adds_up(summary)
+    assert (summary.received, summary.lost, summary.skipped) == (3, 0, 0)
+    assert 0 < summary.overdue < summary.unanswered
+    assert summary.oldest_unanswered_ms is not None
+    assert summary.oldest_unanswered_ms >= 1000
+    assert summary.loss_pct == 100 * summary.overdue / summary.sent
+    assert not summary.thresholds[0].ok
+    assert ping_exit_code([summary], deadline=2.0) == 3
+
+
+def test_silence_is_told_once_and_so_is_its_end() -> None:
+    pings: list[bytes] = []
+
+    async def pause(client: ScriptedClient) -> None:
+        async for frame in client.frames():
+            if frame.opcode == PING:
+                pings.append(frame.payload)
+                if len(pings) < 3 or len(pings) > 20:
+                    client.send(PONG, frame.payload)
+            elif frame.opcode == CLOSE:
+                client.send(CLOSE, frame.payload)
+                return
+
+    records, _ = ping_scripted(pause, interval_s=0.08, count=24, timeout_s=3.0)
+    (waiting,) = records.of(PingWaiting)
+    (resumed,) = records.of(PingResumed)
+    assert waiting.seq == 3
+    assert waiting.waited_ms >= 1000
+    assert resumed.seq == 21
+    assert resumed.waited_ms > waiting.waited_ms
+    assert records.events.index(waiting) < records.events.index(resumed)
+    # each of those in between left long before the one that was answered
+    assert adds_up(records.summary)
+    assert records.summary.lost == 18
+
+
+def test_a_burst_of_which_only_the_latest_is_answered_is_no_loss() -> None:
+    async def latest(client: ScriptedClient) -> None:
+        """As an endpoint that reads every 300 ms: its usual answer takes that long."""
+        unread: list[bytes] = []
+
+        async def answer() -> None:
+            while True:
+                await asyncio.sleep(0.3)
+                if unread:
+                    client.send(PONG, unread[-1])
+                    unread.clear()
+
+        task = asyncio.create_task(answer())
+        async for frame in client.frames():
+            if frame.opcode == PING:
+                if not client.seen[1:]:
+                    await asyncio.sleep(0.5)  # the first answer shows how slow it is
+                    client.send(PONG, frame.payload)
+                else:
+                    unread.append(frame.payload)
+            elif frame.opcode == CLOSE:
+                break
+        task.cancel()
+
+    records, _ = ping_scripted(latest, interval_s=0.1, deadline_s=2.5, max_loss_pct=0.0)
+    summary = records.summary
+    assert adds_up(summary)
+    assert summary.skipped >= 3
+    assert (summary.lost, summary.overdue, summary.loss_pct) == (0, 0, 0.0)
+    assert any("no loss" in sentence for sentence in summary.advice)
+
+
+def test_a_close_has_the_time_when_it_came_and_the_words_before_it() -> None:
+    async def slow_to_leave(client: ScriptedClient) -> None:
+        async for frame in client.frames():
+            client.send(PONG, frame.payload)
+            if len(client.seen) == 3:
+                client.send(TEXT, b'{"error": "token expired"}')
+                client.send(CLOSE, struct.pack("!H", 4001) + b"Shopping cart expired")
+                await asyncio.sleep(1.5)
+                return
+
+    records, _ = ping_scripted(slow_to_leave, count=50, interval_s=0.05)
+    (closed,) = records.of(PingClosed)
+    assert closed.drop.at_s < 1.0
+    assert closed.drop.last_message == '{"error": "token expired"}'
+    assert records.summary.drop == closed.drop
+    assert records.summary.advice == [], "a word in a reason is no cause"
+    assert (records.summary.duration_s - closed.drop.at_s) > 1.0
+
+
+def test_a_ping_that_an_end_cut_off_says_so() -> None:
+    async def reset(client: ScriptedClient) -> None:
+        async for frame in client.frames():
+            if len(client.seen) == 3:
+                client.reset()
+                return
+            client.send(PONG, frame.payload)
+
+    records, _ = ping_scripted(reset, count=50, interval_s=0.05)
+    (lost,) = records.of(PingLost)
+    assert lost.drop is not None
+    assert lost.drop.how == "rst"
+    assert adds_up(records.summary)
+
+
+def test_an_outage_lasts_until_a_ping_is_answered() -> None:
+    async def refuses_twice(client: ScriptedClient) -> None:
+        async for frame in client.frames():
+            if frame.opcode == CLOSE:
+                client.send(CLOSE, frame.payload)
+                return
+            if client.number in (1, 2):
+                return  # opened, and ended before an answer
+            client.send(PONG, frame.payload)
+            if client.number == 0 and len(client.seen) == 2:
+                client.send(CLOSE, struct.pack("!H", 1012))
+                return
+
+    records, _ = ping_scripted(
+        refuses_twice,
+        count=8,
+        interval_s=0.05,
+        reconnect=True,
+        retry_max_wait_s=0.05,
+        max_drops=2,
+        min_availability_pct=99.9,
+    )
+    (outage,) = records.of(PingOutage)
+    assert outage.drop is not None
+    assert (outage.drop.code, outage.attempts, outage.over) == (1012, 3, True)
+    summary = records.summary
+    assert (summary.drops, summary.outages) == (3, 1)
+    assert summary.down_s == summary.longest_outage_s == outage.down_s
+    assert summary.availability_pct is not None
+    assert summary.availability_pct < 99.9
+    assert [limit.ok for limit in summary.thresholds] == [False, False]
+    assert summary.drop is None, "the last connection answered, and we closed it"
+    assert ping_exit_code([summary], reconnect=True) == 3
+
+
+def test_every_fast_restart_is_seen() -> None:
+    async def one_each(client: ScriptedClient) -> None:
+        async for frame in client.frames():
+            if frame.opcode == PING:
+                client.send(PONG, frame.payload)
+            return
+
+    records, clients = ping_scripted(
+        one_each, count=30, interval_s=0.001, reconnect=True, retry_max_wait_s=0.01
+    )
+    assert len(clients) == len(records.of(PingStart)) > 10
+    # a count may be reached on a connection before it ends
+    assert records.summary.drops >= len(clients) - 1
+    assert len(records.of(PingOutage)) >= records.summary.drops - 1
+
+
+def test_of_several_urls_each_record_says_whose_it_is() -> None:
+    async def go() -> PingRecords:
+        async with scripted(answer_pings) as (url, _):
+            return await run_pings([url, "ws://127.0.0.1:1/", url], count=2, interval_s=0.02)
+
+    records = asyncio.run(go())
+    assert {event.target for event in records.events} == {1, 2, 3}  # type: ignore[union-attr]
+    received = {one.target: one.received for one in records.of(PingSummary)}
+    assert received == {1: 2, 2: 0, 3: 2}
+    one, _ = ping_scripted(answer_pings, count=1)
+    assert all(event.target is None for event in one.events)  # type: ignore[union-attr]
+
+
+def test_a_process_that_was_stopped_was_not_delayed() -> None:
+    def stop(run: PingRun, event: PingEvent) -> None:
+        if isinstance(event, PingReply) and event.seq == 3:
+            import time
+
+            time.sleep(0.4)  # as SIGSTOP does to us
+            run.continued()
+
+    records, _ = ping_scripted(answer_pings, count=6, interval_s=0.05, react=stop)
+    attribution = records.summary.attribution
+    assert attribution is not None
+    assert not any("delayed" in sentence for sentence in attribution.explanation)

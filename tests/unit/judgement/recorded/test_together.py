@@ -1,0 +1,100 @@
+"""Recorded connections together: a timer, a lifetime, an event, or people who leave."""
+
+from __future__ import annotations
+
+import io
+import random
+
+from tests.capture.builder import Capture, Flow
+from wsdiag.capture.reader import CaptureReader
+from wsdiag.judgement.recorded.together import Together, ages
+from wsdiag.records.explain import ExplainVerdict
+
+
+def verdict(capture: Capture) -> ExplainVerdict:
+    """The verdict over all connections of a capture, which are one endpoint's."""
+    capture.packets.sort(key=lambda packet: packet[0])
+    together = Together(["test.pcap"])
+    for number, facts in enumerate(CaptureReader(io.BytesIO(capture.pcap()), "test.pcap"), 1):
+        together.add(facts, number, "ws://feed.test/feed")
+    (found,) = together.verdicts()
+    return found
+
+
+def connections(count: int, capture: Capture) -> list[tuple[Flow, float]]:
+    """Connections opened a few seconds apart, and when."""
+    flows = []
+    for n in range(count):
+        flow = Flow(capture, port=40000 + n)
+        flow.open(7.3 * n)
+        flows.append((flow, 7.3 * n))
+    return flows
+
+
+def test_three_idle_ends_are_an_idle_timeout() -> None:
+    capture = Capture()
+    for n, (flow, at_s) in enumerate(connections(3, capture)):
+        flow.text(at_s + 5 + 11 * n, "client", "hello")
+        flow.fin(at_s + 65 + 11 * n, "server")
+    found = verdict(capture)
+    assert found.verdict == "idle-timeout"
+    assert found.idle_timeout_s is not None
+    assert found.idle_timeout_s.low <= 60.0 <= (found.idle_timeout_s.high or 0)
+    assert any("nginx" in each.product for each in found.candidates)
+
+
+def test_one_or_two_are_a_hint() -> None:
+    capture = Capture()
+    for flow, at_s in connections(1, capture):
+        flow.text(at_s + 5, "client", "hello")
+        flow.fin(at_s + 65, "server")
+    found = verdict(capture)
+    assert found.verdict is None
+    assert "hint" in found.explanation[0]
+    assert "nginx" in found.explanation[0]
+
+
+def test_ends_at_one_moment_are_an_event() -> None:
+    capture = Capture()
+    for n, (flow, at_s) in enumerate(connections(6, capture)):
+        flow.text(at_s + 1 + n, "client", "hello")
+        flow.close(100.0 + 0.05 * n, "server", 1001)
+    found = verdict(capture)
+    assert found.verdict == "event"
+    assert found.outcomes == {"event": 6}
+    assert "6 connections of different ages ended within one second" in found.explanation[0]
+
+
+def test_clients_that_leave_support_no_verdict() -> None:
+    capture, chance = Capture(), random.Random(1)
+    for flow, at_s in connections(8, capture):
+        flow.text(at_s + 1, "server", "news")
+        flow.close(at_s + chance.uniform(5, 90), "client", 1001)
+    found = verdict(capture)
+    assert (found.verdict, found.outcomes) == (None, {"close": 8})
+
+
+def test_ages_of_a_log_show_their_clock() -> None:
+    chance = random.Random(2)
+    people = [chance.uniform(1, 900) for _ in range(150)]
+    timed = [60 + chance.uniform(0, 0.2) for _ in range(400)]
+    ((low, high, count),) = ages(people + timed)
+    assert 59.5 < low <= 60.01
+    assert 60.1 < high < 61
+    assert 400 <= count < 405
+
+
+def test_people_have_no_clock() -> None:
+    clusters = 0
+    for seed in range(100):
+        chance = random.Random(seed)
+        clusters += len(ages([chance.expovariate(1 / 120) for _ in range(200)]))
+    assert clusters == 0
+
+
+def test_two_clocks_are_told_apart() -> None:
+    chance = random.Random(3)
+    ended = [60 + chance.gauss(0, 0.02) for _ in range(50)]
+    ended += [300 + chance.gauss(0, 0.5) for _ in range(30)]
+    ended += [chance.uniform(1, 600) for _ in range(60)]
+    assert [round(low) for low, _, _ in ages(ended)] == [60, 299]

@@ -1,0 +1,701 @@
+"""A flow's bytes to the facts of a WebSocket connection: tunnel, upgrade, frames, ends.
+
+A conversation goes through stages: it begins unknown; its first bytes tell TLS, SOCKS, HTTP or
+something else. A proxy's tunnel (SOCKS, CONNECT) ends in "unknown" again, because anything may
+follow it. HTTP goes on, request by request, until one is answered with 101 and `Upgrade:
+websocket`; from there each direction is read as frames. What begins in the middle is unknown until
+a direction's bytes make plausible frames. The flow listener's `number` (0: who sent the first
+packet) becomes client or server as soon as the bytes tell.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+
+from wsdiag.capture.flows import Flow
+from wsdiag.capture.frames import CapturedFrame, FrameReader, plausible
+from wsdiag.capture.http import (
+    Head,
+    HeadReader,
+    begins_request,
+    begins_response,
+    deflate_parameters,
+)
+from wsdiag.capture.key_log import KeyLog
+from wsdiag.capture.tls import TlsFlow, is_tls
+from wsdiag.judgement.recorded.facts import (
+    CloseSeen,
+    ConnectionFacts,
+    DirectionFacts,
+    PingSeen,
+    Side,
+    TcpEnd,
+    TlsAlert,
+)
+from wsdiag.packets.ip import address_text
+from wsdiag.protocol.closing import decode_close
+from wsdiag.protocol.codes import Opcode, Role
+from wsdiag.protocol.deflate import MAX_WINDOW_BITS, PerMessageDeflate
+from wsdiag.protocol.errors import ProtocolViolation
+
+MOST_ACTIVITY = 512
+MOST_RTTS = 4096
+_MOST_PINGS = 1024
+_MOST_UNKNOWN = 1 << 16
+_MOST_VIOLATIONS = 8
+_LAST_WORDS = 400
+_MOST_INFLATED = 4 << 20
+_NAMES = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
+
+
+_MOST_SHOWN = 200
+_BURST_NS = 200_000_000
+_LAST_WORD = 160
+"""Bytes of TLS records: a Close frame or a close_notify and its answer are no more."""
+_LEAST_WORD = 31
+"""Bytes of one record that says no more than that the end comes."""
+_AT_ONCE_NS = 1_000_000_000
+
+
+class Stage(Enum):
+    """How far the reading of a conversation has come."""
+
+    UNKNOWN = "nothing is known of it yet"
+    SOCKS = "a SOCKS greeting"
+    HTTP = "HTTP requests and responses"
+    WEBSOCKET = "frames"
+    TLS = "TLS"
+    OTHER = "no WebSocket"
+
+
+class _Direction:
+    """What reading one direction takes."""
+
+    def __init__(self, facts: DirectionFacts) -> None:
+        self.facts = facts
+        self.heads: HeadReader | None = None
+        self.frames: FrameReader | None = None
+        self.inflate: PerMessageDeflate | None = None
+        self.pings: deque[tuple[bytes | None, float]] = deque()
+        """Pings that may still be answered: payload, moment."""
+        self.unanswered = 0
+        self.unknown = b""
+        self.last_ns: int | None = None
+        self.compressed = False
+        self.before_ns: int | None = None
+        """`last_ns` before the bytes that are being read."""
+
+
+class _Burst:
+    """What crossed a TLS flow lately without a pause, and what was known before it."""
+
+    def __init__(self, number: int, time_ns: int, idle_ns: int, longest_s: float | None) -> None:
+        self.number, self.time_ns, self.idle_ns = number, time_ns, idle_ns
+        self.longest_s = longest_s
+        self.size = self.first_size = 0
+        self.before_ns: int | None = None
+
+
+class _Plaintext:
+    """What a layer of TLS tells its conversation: plaintext, read by the next layer or as HTTP."""
+
+    def __init__(self, conversation: Conversation, layer: int) -> None:
+        self._conversation, self._layer = conversation, layer
+
+    def data(self, number: int, time_ns: int, data: bytes) -> None:
+        """Plaintext from an end."""
+        self._conversation.plaintext(self._layer, number, time_ns, data)
+
+    def gap(self, number: int, time_ns: int, size: int) -> None:
+        """Plaintext that is missing."""
+        self._conversation.plaintext_gap(self._layer, number, time_ns, size)
+
+
+class Conversation:
+    """One flow, listened to. `facts` is complete once `finish` was called.
+
+    `show`: keep the first messages' payloads. `key_log`: opens TLS; None: TLS stays dark.
+    """
+
+    def __init__(
+        self, flow: Flow, source: str, *, show: bool = False, key_log: KeyLog | None = None
+    ) -> None:
+        self.flow = flow
+        self.stage = Stage.UNKNOWN
+        self.facts = ConnectionFacts(source)
+        self.facts.began = flow.began_ns / 1e9
+        self.refused: Head | None = None
+        """The answer to a request for the upgrade that was not 101."""
+        self._client: int | None = None
+        self._sides = (_Direction(DirectionFacts()), _Direction(DirectionFacts()))
+        self._requests: deque[Head] = deque()
+        self._last_ns = flow.began_ns
+        self._idle_before_ns = 0
+        self._show, self._key_log = show, key_log
+        self._layers: list[TlsFlow] = []
+        """TLS, and TLS within it (a tunnel through a proxy that is spoken to in TLS)."""
+        self._burst: _Burst | None = None
+        self._socks: list[bytes] = [b"", b""]
+
+    @property
+    def listed(self) -> bool:
+        """Whether it is, or may be, a WebSocket: it upgraded, or is TLS, or began before the
+        recording and cannot be read."""
+        if self.stage is Stage.UNKNOWN:
+            states = self.flow.states
+            return not states[0].syn and not states[1].syn and any(s.bytes for s in states)
+        return self.stage in (Stage.WEBSOCKET, Stage.TLS)
+
+    # -- what the flow tells -----------------------------------------------------------------
+
+    def data(self, number: int, time_ns: int, data: bytes) -> None:
+        """Bytes, in order, from an end."""
+        side, facts = self._sides[number], self.facts
+        idle_ns = time_ns - self._last_ns
+        quiet_ns = time_ns - side.last_ns if side.last_ns is not None else 0
+        self._idle_before_ns, side.before_ns = idle_ns, side.last_ns
+        if facts.ended_s is None:
+            self._last_ns = side.last_ns = time_ns
+        if self._layers:
+            self._encrypted(number, time_ns, data, idle_ns)
+        else:
+            self._read(number, time_ns, data)
+        if facts.ended_s is None and (self.stage is Stage.WEBSOCKET or self._layers):
+            longest, quiet_s, idle_s = facts.longest_idle_s, quiet_ns / 1e9, idle_ns / 1e9
+            if quiet_s > side.facts.longest_idle_s:
+                side.facts.longest_idle_s = quiet_s
+            if longest is None or idle_s > longest:
+                facts.longest_idle_s = idle_s
+
+    def _read(self, number: int, time_ns: int, data: bytes) -> None:
+        """Bytes that are not TLS, or are no longer."""
+        stage = self.stage
+        if stage is Stage.WEBSOCKET:
+            frames = self._sides[number].frames
+            assert frames is not None
+            frames.data(time_ns, data)
+        elif stage is Stage.HTTP:
+            self._http(number, time_ns, data)
+        elif stage is not Stage.OTHER:
+            self._unknown(number, time_ns, data)
+
+    def gap(self, number: int, time_ns: int, size: int) -> None:
+        """Bytes that an end sent and the capture lacks."""
+        if self._layers:
+            self._layers[0].gap(number, time_ns, size)
+        else:
+            self._missed(number, size)
+
+    def _missed(self, number: int, size: int) -> None:
+        side = self._sides[number]
+        if self.stage is Stage.WEBSOCKET and side.frames is not None:
+            side.frames.gap(size)
+            if side.inflate is not None:
+                side.inflate = None
+                self._note("compressed messages after a gap in the capture cannot be read")
+        elif self.stage is Stage.HTTP and side.heads is not None and not side.heads.gap(size):
+            self.stage = Stage.OTHER
+
+    def fin(self, number: int, time_ns: int, hop_limit: int) -> None:
+        """An end has sent everything."""
+        self._tcp_end("fin", number, time_ns, hop_limit)
+
+    def rst(self, number: int, time_ns: int, hop_limit: int) -> None:
+        """A reset, with an end's address as its source."""
+        self._tcp_end("rst", number, time_ns, hop_limit)
+
+    # -- before the upgrade ------------------------------------------------------------------
+
+    def _unknown(self, number: int, time_ns: int, data: bytes) -> None:
+        side = self._sides[number]
+        if self.stage is Stage.SOCKS:
+            self._socks_reply(number, time_ns, data)
+            return
+        start = side.unknown + data
+        if _begins_tls(start) or (is_tls(start) and not self.flow.states[0].syn):
+            self.stage, self.facts.encrypted, self.facts.scheme = Stage.TLS, True, "wss"
+            self._set_client(0 if self.flow.states[0].syn or start[5:6] != b"\x02" else 1)
+            self.facts.joined = not _begins_tls(start)
+            self._layers.append(TlsFlow(self._key_log, _Plaintext(self, len(self._layers) + 1)))
+            self._encrypted(number, time_ns, start, self._idle_before_ns)
+        elif begins_request(start) or begins_response(start):
+            self._set_client(number if begins_request(start) else 1 - number)
+            self._begin_http()
+            self._http(number, time_ns, start)
+        elif start[:6] == b"PROXY " or start[:12] == b"\r\n\r\n\x00\r\nQUIT\n":
+            self._proxy_header(number, time_ns, start)
+        elif start[:1] in (b"\x05", b"\x04") and self.flow.states[number].syn and number == 0:
+            self.stage = Stage.SOCKS
+            self._socks_reply(number, time_ns, start)
+        elif not self._joins(number, time_ns, data):
+            side.unknown = start[:24]
+            if self.flow.states[0].syn and len(start) >= 24:
+                self.stage = Stage.OTHER
+
+    def _proxy_header(self, number: int, time_ns: int, start: bytes) -> None:
+        """The PROXY protocol's header, in front of whatever the connection carries."""
+        if start[:6] == b"PROXY ":
+            line, end, rest = start.partition(b"\r\n")
+            complete = bool(end) or len(line) > 107
+        else:
+            length = int.from_bytes(start[14:16], "big")
+            complete, rest = len(start) >= 16 + length, start[16 + length :]
+        side = self._sides[number]
+        side.unknown = b"" if complete else start[:_MOST_UNKNOWN]
+        if complete:
+            self._note("a PROXY protocol header came first")
+            if rest:
+                self._unknown(number, time_ns, rest)
+
+    def _joins(self, number: int, time_ns: int, data: bytes) -> bool:
+        """A capture that begins in the middle: do these bytes make frames?"""
+        if self.flow.states[0].syn:
+            return False
+        for from_client in (True, False):
+            if plausible(data, from_client):
+                self._set_client(number if from_client else 1 - number)
+                self.facts.joined, self.facts.scheme = True, "ws"
+                self._begin_frames(None, synchronized=False)
+                reader = self._sides[number].frames
+                assert reader is not None
+                reader.data(time_ns, data)
+                return True
+        return False
+
+    def _socks_reply(self, number: int, time_ns: int, data: bytes) -> None:
+        """SOCKS 4 and 5 (RFC 1928): passed over until the proxy says that it is connected."""
+        self._socks[number] = (self._socks[number] + data)[:2048]
+        answer = self._socks[1]
+        request = self._socks[0]
+        if request[:1] == b"\x04":
+            done = len(answer) >= 8
+            granted, rest = answer[1:2] == b"\x5a", answer[8:]
+        else:
+            at = 2 + (2 if answer[1:2] == b"\x02" else 0)
+            kind = answer[at + 3 : at + 4]
+            if kind == b"\x03":
+                size = 7 + (answer[at + 4] if len(answer) > at + 4 else 255)
+            else:
+                size = 22 if kind == b"\x04" else 10
+            done = len(answer) >= at + size
+            granted, rest = answer[at : at + 2] == b"\x05\x00", answer[at + size :]
+        if not done:
+            return
+        if not granted:
+            self.stage = Stage.OTHER
+            return
+        self._note("through a SOCKS proxy")
+        self.stage = Stage.UNKNOWN
+        if rest:
+            self._unknown(1, time_ns, rest)
+
+    def _begin_http(self) -> None:
+        self.stage = Stage.HTTP
+        for number, side in enumerate(self._sides):
+            side.heads, side.unknown = HeadReader(requests=number == self._client), b""
+
+    def _http(self, number: int, time_ns: int, data: bytes) -> None:
+        side = self._sides[number]
+        assert side.heads is not None
+        head = side.heads.feed(data)
+        while head is not None:
+            if number == self._client:
+                self._requested(side.heads, head)
+            else:
+                self._responded(side.heads, head, time_ns)
+            if self.stage is not Stage.HTTP:
+                return
+            head = side.heads.feed(b"")
+        if side.heads.failed:
+            self.stage = Stage.OTHER
+
+    def _requested(self, reader: HeadReader, head: Head) -> None:
+        if len(self._requests) < 256:
+            self._requests.append(head)
+        if head.wants_websocket() or head.first[0] == "CONNECT":
+            reader.stop()
+        else:
+            lengths = head.has("transfer-encoding", "chunked") or head.has("content-length", "")
+            reader.go_on(has_body=lengths, head=head)
+
+    def _responded(self, reader: HeadReader, head: Head, time_ns: int) -> None:
+        status = head.status
+        if 100 <= status < 200 and status != 101:
+            reader.go_on(has_body=False, head=head)
+            return
+        request = self._requests.popleft() if self._requests else None
+        if status == 101:
+            if head.has("upgrade", "websocket"):
+                self._upgraded(request, head, time_ns)
+            else:
+                self.stage = Stage.OTHER
+            return
+        if request is not None and request.first[0] == "CONNECT" and 200 <= status < 300:
+            self._note(f"through a proxy's tunnel to {request.first[1]}")
+            self._restart(time_ns)
+            return
+        if request is not None and request.wants_websocket():
+            self.refused = head
+            self._read_request(request)
+        none = status in (204, 304) or (request is not None and request.first[0] == "HEAD")
+        reader.go_on(has_body=not none, head=head)
+        requests = self._sides[1 - self._number(reader)].heads
+        if requests is not None and requests.stopped and request is not None:
+            requests.go_on(has_body=request.has("content-length", ""), head=request)
+
+    def _restart(self, time_ns: int) -> None:
+        """Behind a tunnel's opening: anything may follow, in both directions."""
+        rests = [side.heads.held if side.heads is not None else b"" for side in self._sides]
+        self.stage = Stage.UNKNOWN
+        for side in self._sides:
+            side.heads = None
+        for number, rest in enumerate(rests):
+            if rest:
+                self.data(number, time_ns, rest)
+
+    def _number(self, reader: HeadReader) -> int:
+        return 0 if self._sides[0].heads is reader else 1
+
+    def _read_request(self, request: Head) -> None:
+        facts = self.facts
+        facts.path, facts.request_headers = request.first[1], request.headers
+        facts.host = next((v for n, v in request.headers if n.lower() == "host"), None)
+
+    def _upgraded(self, request: Head | None, head: Head, time_ns: int) -> None:
+        facts = self.facts
+        if request is not None:
+            self._read_request(request)
+            self._judge_accept(request, head)
+        facts.scheme = facts.scheme or "ws"
+        facts.version = head.first[0].removeprefix("HTTP/")
+        facts.status, facts.reason, facts.response_headers = 101, head.first[2], head.headers
+        facts.subprotocol, facts.extensions = head.subprotocol(), head.extensions()
+        facts.opened_s = self._since(time_ns)
+        rests = [side.heads.held if side.heads is not None else b"" for side in self._sides]
+        self._begin_frames(deflate_parameters(head), synchronized=True)
+        self._last_ns = time_ns
+        for number, rest in enumerate(rests):
+            self._sides[number].last_ns = time_ns
+            if rest:
+                self.data(number, time_ns, rest)
+
+    def _judge_accept(self, request: Head, head: Head) -> None:
+        from wsdiag.protocol.headers import get_all
+        from wsdiag.protocol.http import accept_key
+
+        key = next(iter(get_all(request.headers, "sec-websocket-key")), "")
+        accept = next(iter(get_all(head.headers, "sec-websocket-accept")), "")
+        if accept != accept_key(key):
+            self._violated("server", "wrong Sec-WebSocket-Accept", "RFC 6455, 4.2.2")
+
+    def _begin_frames(self, deflate: dict[str, str | None] | None, *, synchronized: bool) -> None:
+        self.stage = Stage.WEBSOCKET
+        rsv1 = deflate is not None if self.facts.status == 101 else None
+        for number, side in enumerate(self._sides):
+            client = number == self._client
+            who: Side = "client" if client else "server"
+            side.heads = None
+            facts = side.facts
+            facts.bytes = facts.messages = facts.pings = facts.pongs = 0
+            side.inflate = None if deflate is None else _inflater(client, deflate)
+
+            def on_frame(frame: CapturedFrame, side: _Direction = side, who: Side = who) -> None:
+                self._frame(side, who, frame)
+
+            def on_violation(at: int, broken: ProtocolViolation, who: Side = who) -> None:
+                self._violated(who, broken.message, broken.section, at)
+
+            side.frames = FrameReader(
+                client, rsv1, on_frame, on_violation, synchronized=synchronized
+            )
+
+    # -- frames ------------------------------------------------------------------------------
+
+    def _frame(self, side: _Direction, who: Side, frame: CapturedFrame) -> None:
+        facts, opcode = side.facts, frame.opcode
+        at_s = self._since(frame.time_ns)
+        if len(self.facts.activity) >= MOST_ACTIVITY:
+            del self.facts.activity[MOST_ACTIVITY // 2 :: 2]  # it stays a sample of the whole
+        self.facts.activity.append((at_s, who, _NAMES.get(opcode, "reserved")))
+        if opcode < 8:
+            _sized(facts, frame.length)
+            assert facts.bytes is not None
+            assert facts.messages is not None
+            facts.bytes += frame.length
+            if opcode:
+                facts.messages += 1
+            self._message(side, who, frame, at_s)
+        elif opcode == Opcode.PING:
+            self._pinged(side, frame, at_s)
+        elif opcode == Opcode.PONG:
+            self._ponged(side, frame, at_s)
+        elif opcode == Opcode.CLOSE:
+            self._said_goodbye(0 if side is self._sides[0] else 1)
+            self._closed(who, frame, at_s)
+        if opcode != Opcode.CLOSE:
+            self._idle_before_ns = 0  # a Close in the same segment came after no idleness
+
+    def _message(self, side: _Direction, who: Side, frame: CapturedFrame, at_s: float) -> None:
+        payload = frame.payload
+        if frame.opcode:
+            side.compressed = bool(frame.rsv & 4)
+        if side.compressed:
+            payload = self._inflated(side, who, frame)
+        if payload is None:
+            return
+        if frame.opcode == Opcode.TEXT:
+            text = payload[: 4 * _LAST_WORDS].decode("utf-8", "replace")
+            side.facts.last_message = text = text[:_LAST_WORDS]
+            if side.facts.first_message is None:
+                side.facts.first_message = text
+            if frame.fin and not side.compressed and not _is_utf8(payload):
+                self._violated(who, "text that is not UTF-8", "RFC 6455, 8.1", frame.time_ns)
+        if self._show and len(self.facts.shown) < _MOST_SHOWN:
+            text = payload[: 4 * _LAST_WORDS].decode("utf-8", "backslashreplace")[:_LAST_WORDS]
+            self.facts.shown.append((at_s, who, text))
+
+    def _inflated(self, side: _Direction, who: Side, frame: CapturedFrame) -> bytes | None:
+        if side.inflate is None or frame.payload is None:
+            side.inflate = None
+            return None
+        try:
+            return side.inflate.decode(frame.payload, fin=frame.fin, limit=_MOST_INFLATED)
+        except ProtocolViolation as broken:
+            side.inflate = None
+            if broken.section != "RFC 6455, 10.4":  # too much for us is no offence
+                self._violated(who, broken.message, broken.section, frame.time_ns)
+            return None
+
+    def _pinged(self, side: _Direction, frame: CapturedFrame, at_s: float) -> None:
+        assert side.facts.pings is not None
+        side.facts.pings += 1
+        if len(side.pings) >= _MOST_PINGS:
+            side.pings.popleft()
+            side.unanswered += 1
+        side.pings.append((frame.payload, at_s))
+
+    def _ponged(self, side: _Direction, frame: CapturedFrame, at_s: float) -> None:
+        """A Pong answers its Ping, and those before it need no answer any more (5.5.3)."""
+        assert side.facts.pongs is not None
+        side.facts.pongs += 1
+        pings = self._sides[1 if side is self._sides[0] else 0].pings
+        if not any(payload == frame.payload for payload, _ in pings):
+            return
+        while pings:
+            payload, sent_s = pings.popleft()
+            if payload == frame.payload:
+                if len(self.facts.rtts_ms) < MOST_RTTS:
+                    self.facts.rtts_ms.append(round((at_s - sent_s) * 1000, 3))
+                return
+
+    def _closed(self, who: Side, frame: CapturedFrame, at_s: float) -> None:
+        code, reason = None, ""
+        try:
+            code, reason = decode_close(frame.payload or b"")
+        except ProtocolViolation as broken:
+            self._violated(who, broken.message, broken.section, frame.time_ns)
+            payload = frame.payload or b""
+            code = int.from_bytes(payload[:2], "big") if len(payload) > 1 else None
+            reason = payload[2:].decode("utf-8", "replace")
+        self.facts.closes.append(CloseSeen(who, at_s, code, reason))
+        self._ended(frame.time_ns)
+
+    # -- TLS ---------------------------------------------------------------------------------
+
+    def _encrypted(self, number: int, time_ns: int, data: bytes, idle_ns: int) -> None:
+        """Bytes of TLS. Where it stays dark, lengths, times and directions are all there is: a few
+        bytes right before the end are then taken for a Close frame or an alert, not for traffic."""
+        facts, burst = self.facts, self._burst
+        if facts.ended_s is None:
+            if burst is None or idle_ns > _BURST_NS:
+                burst = self._burst = _Burst(number, time_ns, idle_ns, facts.longest_idle_s)
+                burst.before_ns = self._sides[number].before_ns
+            burst.size += len(data)
+            burst.first_size = burst.first_size or len(data)
+        layer = self._layers[0]
+        alerts = len(layer.alerts)
+        layer.data(number, time_ns, data)
+        if len(layer.alerts) > alerts:
+            self._said_goodbye(number)
+            self._ended(time_ns)
+
+    def plaintext(self, layer: int, number: int, time_ns: int, data: bytes) -> None:
+        """What a layer of TLS opened."""
+        if layer < len(self._layers):
+            self._layers[layer].data(number, time_ns, data)
+            return
+        if self.stage is Stage.TLS:
+            self.stage, self.facts.encrypted = Stage.UNKNOWN, False
+        self._read(number, time_ns, data)
+
+    def plaintext_gap(self, layer: int, number: int, time_ns: int, size: int) -> None:
+        """What a layer of TLS could not open."""
+        if layer < len(self._layers):
+            self._layers[layer].gap(number, time_ns, size)
+        else:
+            self._missed(number, size)
+
+    def _finish_tls(self) -> None:
+        facts = self.facts
+        for layer in self._layers:
+            layer.finish()
+            facts.tls.update(layer.facts)
+            for alert in layer.alerts[: 8 - len(facts.alerts)]:
+                at_s = self._since(alert.time_ns)
+                facts.alerts.append(TlsAlert(self._side(alert.number), at_s, alert.name))
+            if layer.dark is not None:
+                kept = "not decrypted" if facts.encrypted else "not decrypted from some point on"
+                self._note(f"{kept}: {layer.dark}")
+
+    # -- ends --------------------------------------------------------------------------------
+
+    def _tcp_end(self, kind: str, number: int, time_ns: int, hop_limit: int) -> None:
+        if self.facts.ended_s is None:
+            self._idle_before_ns = time_ns - self._last_ns
+            self._last_word(number, time_ns)
+        self._ended(time_ns)
+        if len(self.facts.ends) < 8:
+            at_s = self._since(time_ns)
+            # Stored with the number until it is known which one the client is.
+            self.facts.ends.append(
+                TcpEnd("fin" if kind == "fin" else "rst", self._side(number), at_s, hop_limit)
+            )
+
+    def _last_word(self, number: int, time_ns: int) -> None:
+        """Whether a few bytes of dark TLS right before the end belong to it."""
+        burst, facts = self._burst, self.facts
+        if (
+            burst is None
+            or not facts.encrypted
+            or (burst.number != number and burst.first_size > _LEAST_WORD)
+            or burst.size > _LAST_WORD
+            or time_ns - burst.time_ns > _AT_ONCE_NS
+        ):
+            return
+        self._idle_before_ns = burst.idle_ns
+        facts.longest_idle_s = burst.longest_s
+        self._sides[burst.number].last_ns = burst.before_ns
+        facts.ended_s = self._since(burst.time_ns)
+        facts.idle_s = burst.idle_ns / 1e9
+        facts.alerts.append(TlsAlert(self._side(burst.number), facts.ended_s, "encrypted"))
+        self._note(
+            f"the last {burst.size} bytes, right before the end, were taken for a Close frame or "
+            "a TLS alert"
+        )
+
+    def _said_goodbye(self, number: int) -> None:
+        """The bytes that are being read say that the end comes: they are no traffic."""
+        side = self._sides[number]
+        if self.facts.ended_s is None and self._idle_before_ns:
+            side.last_ns = side.before_ns
+
+    def _ended(self, time_ns: int) -> None:
+        """The first sign of the end: idleness is counted up to here."""
+        facts = self.facts
+        if facts.ended_s is not None:
+            return
+        facts.ended_s = self._since(time_ns)
+        facts.idle_s = self._idle_before_ns / 1e9
+
+    def _side(self, number: int) -> Side:
+        return "client" if number == (self._client or 0) else "server"
+
+    def _set_client(self, number: int) -> None:
+        self._client = number
+
+    def _since(self, time_ns: int) -> float:
+        return (time_ns - self.flow.began_ns) / 1e9
+
+    def _note(self, text: str) -> None:
+        if text not in self.facts.notes and len(self.facts.notes) < 16:
+            self.facts.notes.append(text)
+
+    def _violated(self, who: Side, what: str, section: str, time_ns: int | None = None) -> None:
+        if len(self.facts.violations) < _MOST_VIOLATIONS:
+            when = "" if time_ns is None else f" at {self._since(time_ns):.3f} s"
+            self.facts.violations.append(f"{who}: {what}{when} ({section})")
+
+    # -- the facts ---------------------------------------------------------------------------
+
+    def finish(self, until_ns: int) -> ConnectionFacts:
+        """Everything that is known; `until_ns`: when the recording of this flow ended."""
+        facts, client = self.facts, self._client or 0
+        flow = self.flow
+        facts.client_address, facts.server_address = (
+            _address(flow.ends[client]),
+            _address(flow.ends[1 - client]),
+        )
+        facts.sent, facts.received = self._sides[client].facts, self._sides[1 - client].facts
+        for number, side in enumerate(self._sides):
+            self._finish_direction(number, side, until_ns)
+        self._finish_tls()
+        if self.stage is Stage.UNKNOWN:
+            facts.joined = True
+            self._note("it began before the recording, and its bytes are neither HTTP nor frames")
+        facts.recorded_s = self._since(until_ns)
+        if facts.ended_s is None:
+            facts.idle_s = (until_ns - self._last_ns) / 1e9
+        return facts
+
+    def _finish_direction(self, number: int, side: _Direction, until_ns: int) -> None:
+        state, facts = self.flow.states[number], side.facts
+        who = self._side(number)
+        facts.tcp_bytes, facts.segments = state.bytes, state.segments
+        facts.retransmits, facts.lost_bytes = state.retransmits, state.lost_bytes
+        facts.zero_windows, facts.keepalive_probes = state.zero_windows, state.keepalive_probes
+        facts.hop_limits = state.hop_limits
+        if state.first_ns is not None:
+            facts.first_byte_s = self._since(state.first_ns)
+        if side.last_ns is not None:
+            facts.last_byte_s = self._since(side.last_ns)
+        if state.syn_ns is not None:
+            facts.syn_s = self._since(state.syn_ns)
+        facts.reached, facts.first_seq = state.reached, state.first_seq
+        facts.marks = [(offset, time_ns / 1e9) for offset, time_ns in state.marks]
+        if state.resent_since_ns is not None:
+            facts.unacknowledged_s = self._since(state.resent_since_ns)
+        if side.frames is not None and side.frames.unfinished:
+            _sized(facts, side.frames.unfinished)
+        self.facts.unanswered[who] = side.unanswered + len(side.pings)
+        self.facts.open_pings += [PingSeen(who, at_s) for _, at_s in list(side.pings)[:4]]
+
+
+def _begins_tls(data: bytes) -> bool:
+    """A TLS record that carries a handshake message (RFC 8446, 5.1)."""
+    return len(data) >= 3 and data[0] == 22 and data[1] == 3 and data[2] < 5
+
+
+def _inflater(client: bool, parameters: dict[str, str | None]) -> PerMessageDeflate:
+    """The reader of one direction's compressed messages, seen from the end that receives them."""
+
+    def bits(name: str) -> int:
+        value = parameters.get(name) or ""
+        return int(value) if value.isdecimal() and 8 <= int(value) <= 15 else MAX_WINDOW_BITS
+
+    return PerMessageDeflate(
+        Role.SERVER if client else Role.CLIENT,
+        "server_no_context_takeover" in parameters,
+        "client_no_context_takeover" in parameters,
+        bits("server_max_window_bits"),
+        bits("client_max_window_bits"),
+    )
+
+
+def _sized(facts: DirectionFacts, length: int) -> None:
+    """One more data frame of that many bytes."""
+    facts.earlier_largest_frame, facts.last_frame = facts.largest_frame, length
+    facts.largest_frame = max(facts.largest_frame, length)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _address(end: tuple[bytes, int]) -> str:
+    address, port = address_text(end[0]), end[1]
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

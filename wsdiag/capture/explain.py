@@ -1,0 +1,153 @@
+"""`explain`: sources to records, each connection judged by itself and then all of them together.
+
+Connections are yielded behind the judgement over all, as that changes what is said of each: one
+that ended after 60.0 s of idleness is a server's FIN, three are an idle timeout. A live source
+(stdin) is the exception: there a connection is said as it ends, and the verdict at the end says
+the rest. Where there are very many, the first ones are said early, so that memory stays bounded.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from wsdiag.capture.key_log import KeyLog
+from wsdiag.capture.logs import compile_format
+from wsdiag.capture.own_records import OwnRecord, read_records
+from wsdiag.capture.sources import READABLE, ReadOptions, Source, UnknownSource
+from wsdiag.judgement.recorded.both_ends import judge_both, pair_up
+from wsdiag.judgement.recorded.connection import Ending
+from wsdiag.judgement.recorded.facts import ConnectionFacts
+from wsdiag.judgement.recorded.report import connection_record, endpoint_of
+from wsdiag.judgement.recorded.together import Change, Together
+from wsdiag.records import Error
+from wsdiag.records.explain import ExplainConnection, ExplainEvent, ExplainSource
+
+MOST_HELD = 10_000
+"""Connections that are held back for the judgement over all."""
+
+Open = Callable[[str], io.RawIOBase]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainOptions:
+    """What to read with, and what to show.
+
+    `key_log`: a file in the NSS key log format. `log_format`: of access logs, in nginx's syntax.
+    `live`: connections are said as they end.
+    """
+
+    key_log: KeyLog | None = None
+    log_format: str | None = None
+    show: bool = False
+    show_secrets: bool = False
+    live: bool = False
+
+
+class ExplainRun:
+    """One run over sources, in their order. ValueError for a log format that cannot be used."""
+
+    def __init__(
+        self, names: Sequence[str], options: ExplainOptions, open_source: Open | None = None
+    ) -> None:
+        self._names, self._options = names, options
+        self._open = open_source or _open_file
+        parse = None if options.log_format is None else compile_format(options.log_format)
+        self._reading = ReadOptions(options.key_log, parse, options.show, options.live)
+        self._together = Together(names)
+        self._pairs = len(names) > 1
+        self._number = 0
+        self.unreadable = 0
+        """How many sources were of no known format, or could not be opened."""
+        self.replayed = 0
+        """How many of wsdiag's own records there were."""
+
+    def events(self) -> Iterator[ExplainEvent | OwnRecord]:
+        """What each source held, the connections, and a verdict for each endpoint."""
+        held: list[ExplainConnection] = []
+        waiting: list[ConnectionFacts] = []
+        for name in self._names:
+            try:
+                source = Source(self._open(name), name, self._reading)
+            except UnknownSource as unknown:
+                yield self._unreadable(name, f"{unknown.message} (byte {unknown.offset:,})")
+                continue
+            except OSError as error:
+                yield self._unreadable(name, error.strerror or str(error), None)
+                continue
+            if source.kind == "records":
+                for record in read_records(source.stream, source.totals):
+                    self.replayed += 1
+                    yield record
+                continue
+            for facts in source:
+                if self._pairs and source.kind == "capture" and len(waiting) < MOST_HELD:
+                    waiting.append(facts)
+                    continue
+                connection = self._judged(facts)
+                if self._options.live or len(held) >= MOST_HELD:
+                    yield connection
+                else:
+                    held.append(connection)
+            begun = self._number or source.totals.packets or source.totals.plain_http
+            if source.broken is not None and not begun and source.kind in ("capture", "HAR file"):
+                yield self._unreadable(name, source.broken)
+                continue
+            yield _summary(source)
+        held += self._paired(waiting)
+        verdicts = list(self._together.verdicts())
+        yield from _changed(held, self._together.changes)
+        yield from verdicts
+
+    def _judged(self, facts: ConnectionFacts, ending: Ending | None = None) -> ExplainConnection:
+        self._number += 1
+        ending, _ = self._together.add(facts, self._number, endpoint_of(facts), ending)
+        secrets = self._options.show_secrets
+        return connection_record(facts, self._number, ending, show_secrets=secrets)
+
+    def _paired(self, waiting: Sequence[ConnectionFacts]) -> Iterator[ExplainConnection]:
+        """Connections of several captures; those that two of them have are one."""
+        pairs = pair_up(waiting)
+        ended = {id(both.client): judge_both(both) for both in pairs}
+        hidden = {id(both.server) for both in pairs}
+        for facts in waiting:
+            if id(facts) in ended:
+                yield self._judged(*ended[id(facts)])
+            elif id(facts) not in hidden:
+                yield self._judged(facts)
+
+    def _unreadable(self, name: str, why: str, hint: str | None = READABLE) -> Error:
+        self.unreadable += 1
+        return Error("", "read", "usage", f"{name}: {why}", hint)
+
+
+def _changed(
+    records: Iterable[ExplainConnection], changes: dict[int, Change]
+) -> Iterator[ExplainConnection]:
+    for record in records:
+        change = changes.get(record.number)
+        if change is None:
+            yield record
+        else:
+            said = (*record.evidence, change.evidence)
+            yield replace(record, outcome=change.outcome, evidence=said)
+
+
+def _summary(source: Source) -> ExplainSource:
+    totals = source.totals
+    return ExplainSource(
+        source.name,
+        source.kind,
+        totals.packets,
+        totals.plain_http,
+        totals.refused,
+        totals.other,
+        totals.unreadable,
+        tuple(totals.notes),
+        source.broken,
+    )
+
+
+def _open_file(name: str) -> io.RawIOBase:
+    return io.FileIO(name)

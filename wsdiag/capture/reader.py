@@ -1,0 +1,146 @@
+"""A capture, packet by packet, to the facts of each connection in it, as they end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from wsdiag.capture.conversation import Conversation, Stage
+from wsdiag.capture.flows import Flow, FlowTable
+from wsdiag.capture.key_log import KeyLog
+from wsdiag.capture.packet_files import CaptureError, PacketFile
+from wsdiag.judgement.recorded.facts import ConnectionFacts
+from wsdiag.packets.ip import TCP, parse_ip
+from wsdiag.packets.link import NAMES, ip_offset
+from wsdiag.packets.tcp import parse_tcp
+
+_LINGER_NS = 2_000_000_000
+"""A flow that is over stays this long, for the RST that answers its last bytes."""
+_EXPIRE_EVERY = 4096
+
+
+@dataclass(slots=True)
+class CaptureTotals:
+    """What a recording of any kind held beside WebSocket connections."""
+
+    packets: int = 0
+    flows: int = 0
+    plain_http: int = 0
+    """Flows of HTTP that never upgraded."""
+    refused: int = 0
+    """Requests for the upgrade that were answered, but not with 101."""
+    other: int = 0
+    fragments: int = 0
+    """Fragments of IP packets: not reassembled."""
+    unknown_link_types: int = 0
+    unreadable: int = 0
+    """Lines or entries of a text format that are not what they should be."""
+    notes: list[str] = field(default_factory=list)
+    """What was passed over, and why."""
+    broken: CaptureError | None = None
+    """Where the file could not be read any further."""
+
+
+class CaptureReader:
+    """One capture file. Iterate for the facts of its connections; `totals` counts the rest."""
+
+    def __init__(
+        self,
+        stream: BinaryIO,
+        source: str,
+        *,
+        show: bool = False,
+        key_log: KeyLog | None = None,
+        live: bool = False,
+    ) -> None:
+        self.totals = CaptureTotals()
+        self.file = PacketFile(stream)
+        self._source, self._show, self._key_log = source, show, key_log
+        self._live = live
+        self._done: list[ConnectionFacts] = []
+        self._conversations: dict[int, Conversation] = {}
+        self._last_ns = 0
+
+    def __iter__(self) -> Iterator[ConnectionFacts]:
+        """Facts as connections end, then those that were open; never an exception for bad input."""
+        table = FlowTable(self._began, self._over, linger=not self._live)
+        totals, segment = self.totals, table.segment
+        secrets = self.file.key_log
+        try:
+            for time_ns, link_type, data, _ in self.file:
+                totals.packets += 1
+                self._last_ns = time_ns
+                if secrets:
+                    self._take_secrets(secrets)
+                at = ip_offset(link_type, data)
+                if at is None:
+                    totals.unknown_link_types += link_type not in NAMES
+                    continue
+                ip = parse_ip(data, at)
+                if ip is None or ip[2] != TCP:
+                    continue
+                if ip[6]:
+                    totals.fragments += 1
+                    continue
+                tcp = parse_tcp(data, ip[4])
+                if tcp is None:
+                    continue
+                start, stop = tcp[6], ip[5]
+                size = stop - start if stop > start else 0
+                segment(
+                    time_ns,
+                    ip[0],
+                    tcp[0],
+                    ip[1],
+                    tcp[1],
+                    tcp[2],
+                    tcp[3],
+                    tcp[4],
+                    tcp[5],
+                    ip[3],
+                    data[start:stop] if size else b"",
+                    size,
+                )
+                if not totals.packets % _EXPIRE_EVERY:
+                    table.expire(time_ns - _LINGER_NS)
+                if self._done:
+                    yield from self._taken()
+        except CaptureError as error:
+            totals.broken = error
+        table.finish()
+        if table.given_up:
+            totals.notes.append(
+                f"{table.given_up:,} connections were given up, as too many were open at once"
+            )
+        yield from self._taken()
+
+    def _taken(self) -> list[ConnectionFacts]:
+        done, self._done = self._done, []
+        return done
+
+    def _take_secrets(self, secrets: list[bytes]) -> None:
+        if self._key_log is None:
+            self._key_log = KeyLog()
+        for text in secrets:
+            self._key_log.add(text)
+        secrets.clear()
+
+    def _began(self, flow: Flow) -> None:
+        self.totals.flows += 1
+        conversation = Conversation(flow, self._source, show=self._show, key_log=self._key_log)
+        flow.listener = conversation
+        self._conversations[id(flow)] = conversation
+
+    def _over(self, flow: Flow) -> None:
+        conversation = self._conversations.pop(id(flow))
+        totals = self.totals
+        if conversation.listed:
+            until_ns = flow.last_ns if flow.over else max(self._last_ns, flow.last_ns)
+            self._done.append(conversation.finish(until_ns))
+        elif conversation.refused is not None:
+            totals.refused += 1
+        elif conversation.stage is Stage.HTTP:
+            totals.plain_http += 1
+        else:
+            totals.other += 1

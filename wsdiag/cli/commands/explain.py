@@ -1,0 +1,196 @@
+"""`wsdiag explain`: what happened and who ended it, from what was recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wsdiag.cli.command_setup import open_terminal
+from wsdiag.cli.declare import command
+from wsdiag.cli.exit import ExitCode, leave_quietly
+from wsdiag.cli.interrupt import InterruptibleInput, interruptible
+from wsdiag.cli.options import FORMAT, OutputOptions, TableFormat
+from wsdiag.cli.params import EXISTING_FILE, usage_errors
+
+if TYPE_CHECKING:
+    from wsdiag.capture.explain import ExplainRun
+    from wsdiag.capture.key_log import KeyLog
+    from wsdiag.records import ExplainConnection
+    from wsdiag.render.base.output import EventOutput
+
+WHAT = "What to read and show"
+_what = partial(typer.Option, rich_help_panel=WHAT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainFlags:
+    """How to read, what to show, and what must hold."""
+
+    only: Annotated[
+        str | None,
+        _what(
+            "--only",
+            metavar="SELECTOR",
+            help="Only these: numbers (3, 5-8), an outcome, part of a URL or address.",
+        ),
+    ] = None
+    keylog: Annotated[
+        Path | None,
+        _what("--keylog", help="TLS secrets, as SSLKEYLOGFILE gets them.", **EXISTING_FILE),
+    ] = None
+    log_format: Annotated[
+        str | None,
+        _what("--log-format", metavar="FORMAT", help="Of access logs, in nginx's syntax."),
+    ] = None
+    require_clean: Annotated[
+        bool, _what("--require-clean", help="Exit with 3 unless all ended by Close 1000 or 1001.")
+    ] = False
+    show: Annotated[bool, _what("--show", help="Show the first messages' payloads.")] = False
+
+
+@command()
+def explain(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE", help="Captures, HAR files, records, access logs; - is stdin."
+        ),
+    ],
+    flags: ExplainFlags,
+    output: OutputOptions,
+    format: Annotated[TableFormat, FORMAT] = "text",
+) -> int:
+    """Reads pcap and pcapng captures, HAR files, wsdiag's own records and traces, and access logs
+    (told by content, also gzipped), and says for each WebSocket connection in them how it ended,
+    who ended it, by what evidence, and what several have in common. From stdin, connections are
+    shown as they end; Ctrl-C ends with the verdict so far.
+
+    wsdiag explain capture.pcapng
+    tcpdump -i any -U -w - port 8080 | wsdiag explain -
+    """
+    from wsdiag.capture.explain import ExplainOptions, ExplainRun
+    from wsdiag.render.explain.output import explain_output
+
+    live = "-" in files
+    with usage_errors("--only"):
+        selects = Selector(flags.only)
+    with usage_errors("--log-format"):
+        options = ExplainOptions(
+            key_log=_key_log(flags.keylog),
+            log_format=flags.log_format,
+            show=flags.show,
+            show_secrets=output.show_secrets,
+            live=live,
+        )
+        inputs = InterruptibleInput()
+        run = ExplainRun(files, options, inputs.open)
+    terminal = open_terminal(output)
+    with interruptible(inputs):
+        shown = explain_output(terminal, format, live=live)
+        own: list[Any] = []
+        code = show_run(run, shown, selects, flags, inputs, own)
+        if own:
+            from wsdiag.render.explain.replay import replay
+
+            replay(terminal, own, format)
+        return code
+
+
+def show_run(
+    run: ExplainRun,
+    output: EventOutput,
+    selects: Selector,
+    flags: ExplainFlags,
+    inputs: InterruptibleInput,
+    own: list[Any],
+) -> int:
+    """Run to the exit code; wsdiag's own records are added to `own`."""
+    from wsdiag.capture.own_records import OwnRecord
+    from wsdiag.records import Error, ExplainConnection, ExplainVerdict
+    from wsdiag.records.explain import ExplainSource
+
+    judged, unclean = 0, 0
+    output.start()
+    try:
+        for event in run.events():
+            if isinstance(event, OwnRecord):
+                own.append(event.record)
+                continue
+            if inputs.stopped and isinstance(event, Error):
+                continue  # there is less than it takes because we stopped reading
+            if inputs.stopped and isinstance(event, ExplainSource):
+                event = replace(event, broken=None)
+            if isinstance(event, ExplainConnection):
+                if not selects(event):
+                    continue
+                judged += 1
+                unclean += not is_clean(event)
+            elif isinstance(event, ExplainVerdict) and selects.narrow:
+                continue
+            output.handle(event)
+        output.finish()
+    except BrokenPipeError:
+        leave_quietly()
+        return ExitCode.OK
+    finally:
+        output.stop()
+    if run.unreadable and not inputs.stopped:
+        return ExitCode.USAGE
+    if not judged and not run.replayed:
+        return ExitCode.INTERRUPTED if inputs.stopped else ExitCode.NO_ANSWER
+    return ExitCode.LIMIT_BROKEN if flags.require_clean and unclean else ExitCode.OK
+
+
+def is_clean(one: ExplainConnection) -> bool:
+    """Whether it ended by Close 1000 or 1001, or not at all."""
+    if one.outcome == "open":
+        return True
+    return one.drop is not None and one.drop.how == "close" and one.drop.code in (1000, 1001)
+
+
+class Selector:
+    """`--only`: numbers and ranges separated by commas, an outcome, or part of a URL or address."""
+
+    def __init__(self, text: str | None) -> None:
+        self.narrow = text is not None
+        self._text = text or ""
+        self._ranges: list[tuple[int, int]] = []
+        parts = [part.strip() for part in self._text.split(",")]
+        if text is not None and not all(parts):
+            raise ValueError(f"{text!r} is empty: give a number, an outcome, or part of a URL")
+        for part in parts:
+            low, dash, high = part.partition("-")
+            if low.isdecimal() and (high.isdecimal() or not dash):
+                self._ranges.append((int(low), int(high or low)))
+        if len(self._ranges) < len(parts):
+            self._ranges.clear()
+
+    def __call__(self, one: ExplainConnection) -> bool:
+        """Whether a connection is chosen."""
+        if not self.narrow:
+            return True
+        if self._ranges:
+            return any(low <= one.number <= high for low, high in self._ranges)
+        if self._text in (one.outcome, one.ended_by):
+            return True
+        where: tuple[Any, ...] = (one.url, one.client, one.server)
+        return any(self._text in text for text in where if text)
+
+
+def _key_log(path: Path | None) -> KeyLog | None:
+    if path is None:
+        return None
+    from wsdiag.capture.key_log import KeyLog
+
+    try:
+        found = KeyLog(path)
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="--keylog") from None
+    if not found.lines and found.unreadable:
+        message = f"{path} is no key log: no line is LABEL RANDOM SECRET in hexadecimal"
+        raise typer.BadParameter(message, param_hint="--keylog")
+    return found

@@ -1,0 +1,68 @@
+"""Reading that Ctrl-C ends as if the input had ended there, so that what was read is judged.
+
+A read from a pipe may wait for hours, and Python resumes it behind a signal's handler. So stdin is
+waited for together with a pipe of our own, into which the handler writes.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class InterruptibleInput:
+    """Opens sources (`-`: stdin) whose reads give no more once `stop` was called."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self._wake, self._signal = os.pipe()
+
+    def open(self, name: str) -> io.RawIOBase:
+        """A source's bytes. OSError."""
+        return _Input(
+            io.FileIO(sys.stdin.fileno() if name == "-" else name, closefd=name != "-"), self
+        )
+
+    def stop(self) -> None:
+        """From here on nothing more is read."""
+        self.stopped = True
+        os.write(self._signal, b"\0")
+
+    def wait(self, file: io.FileIO) -> bool:
+        """Wait for input; False: reading was stopped."""
+        if not self.stopped and sys.platform != "win32":
+            select.select([file.fileno(), self._wake], [], [])
+        return not self.stopped
+
+
+class _Input(io.RawIOBase):
+    def __init__(self, file: io.FileIO, inputs: InterruptibleInput) -> None:
+        self._file, self._inputs = file, inputs
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        return self._file.readinto(buffer) if self._inputs.wait(self._file) else 0
+
+
+@contextmanager
+def interruptible(inputs: InterruptibleInput) -> Iterator[None]:
+    """SIGINT and SIGTERM stop the inputs; the second one ends the process as usual."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        inputs.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,10 @@
+"""What recorded connections mean: who ended each, why, and what many ends have in common.
+
+* `facts.py`: `ConnectionFacts`, what is known of one connection, whatever it was recorded by.
+* `connection.py`: `judge_connection`, one connection by itself: its outcome, who ended it, and the
+  evidence in sentences.
+* `together.py`: `judge_together`, the connections to one endpoint: they become the trials of an
+  idle probe that nobody planned, and the verdict on them is the live probe's.
+
+Pure functions. Nothing here reads a file, knows a packet, or draws.
+"""

@@ -1,0 +1,125 @@
+"""Ends that share a moment, although their connections had started apart.
+
+Three things end connections together. An *event* (a restart, a reload, a deploy) ends them all, in
+use or not. A *sweep* ends those that are due: an endpoint that looks at its sessions every ten
+seconds finds all that have been idle for longer than its timeout, and closes them at one moment;
+those in use live on. And an endpoint that allows one connection ends the one before when the next
+one is opened.
+
+A sweep hides the timeout: what it ended had been idle for longer, and what lives on between two
+sweeps may be overdue as well. Only a connection that was open at a moment of a sweep and outlived
+it had been idle for less; and between two sweeps lies at most the shortest time between two
+moments at which something ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, MARGIN_BELOW_S, same_moment
+from wsdiag.judgement.verdict.evidence import ended_s
+from wsdiag.records import IdleTrial, Range
+
+_ONE_MOMENT_S = 0.25
+# Starting times that differ by less do not tell a common moment from a common idle time.
+_LEAST_SPREAD_S = 0.18
+# Of the spread of idle times: how far apart the ends of one sweep may be.
+_SHARE = 0.35
+_LEAST = 3
+# A connection ends this soon after the next one was opened where only one is allowed.
+_DISPLACED_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Drops at common moments; `period_s`: at most so long between two looks, None: not known."""
+
+    range: Range
+    period_s: float | None
+    members: tuple[IdleTrial, ...]
+
+
+def event_rounds(dropped: Sequence[IdleTrial], in_use: Sequence[IdleTrial]) -> list[int]:
+    """The rounds in which connections ended at one moment, those in use with them."""
+    found = []
+    for number in sorted({t.round for t in dropped}):
+        ended = [t for t in dropped if t.round == number and t.outcome == "dropped"]
+        ended = [t for t in ended if not t.after_write]
+        used = [t for t in ended if t in in_use]
+        if used and len(ended) > 1 and same_moment(ended):
+            found.append(number)
+    return found
+
+
+def find_sweep(events: Sequence[IdleTrial]) -> Sweep | None:
+    """One idle timeout, looked at now and then, as the cause of these drops; None: it is not."""
+    moments = _moments(events)
+    together = [moment for moment in moments if len(moment) >= _LEAST]
+    if not together or 2 * sum(map(len, together)) < len(events):
+        return None
+    for moment in together:
+        ends, idle = [ended_s(t) for t in moment], [t.idle_s or 0.0 for t in moment]
+        spread_s = max(idle) - min(idle)
+        # A process that did not run sees ends together that came apart.
+        blind_s = max(t.blind_s for t in moment)
+        if spread_s < max(_LEAST_SPREAD_S, 4 * blind_s):
+            return None
+        if max(ends) - min(ends) > _SHARE * spread_s:
+            return None
+    high_s = min((t.idle_s or 0.0) + t.upgrade_s for t in events)
+    low_s, period_s = 0.0, None
+    for number in {t.round for t in events}:
+        own = [moment for moment in moments if moment[0].round == number]
+        times = [max(ended_s(t) for t in moment) for moment in own]
+        for i, moment_s in enumerate(times):
+            for later in own[i + 1 :]:
+                # Open at that moment, and idle since then as before: it was not yet due.
+                survived = [moment_s - (ended_s(t) - (t.idle_s or 0.0)) for t in later]
+                low_s = max([low_s, *survived])
+        gaps = [after - before for before, after in pairwise(times)]
+        period_s = min([*gaps, *([] if period_s is None else [period_s])], default=None)
+    if period_s is not None:
+        low_s = max(low_s, high_s - period_s)
+    if low_s - MARGIN_BELOW_S > high_s:
+        return None
+    range_ = Range(
+        round(max(0.0, min(low_s, high_s) - MARGIN_BELOW_S), 2), round(high_s + MARGIN_ABOVE_S, 2)
+    )
+    return Sweep(range_, period_s, tuple(events))
+
+
+def displaced(trials: Sequence[IdleTrial]) -> bool:
+    """Whether each connection ended when the next one was opened (or the kth next), so that only
+    the last ones lived."""
+    opened = sorted((t for t in trials if t.age_s is not None), key=lambda t: t.started_s)
+    lived = [t for t in opened if t.outcome != "dropped"]
+    ended = [t for t in opened if t.outcome == "dropped"]
+    if len(ended) < 2:
+        return False
+    if lived and min(t.started_s for t in lived) < max(t.started_s for t in ended) - _ONE_MOMENT_S:
+        return False
+    return any(_ended_by_the_kth_next(opened, k) for k in ([len(lived)] if lived else [1, 2, 3]))
+
+
+def _ended_by_the_kth_next(opened: Sequence[IdleTrial], k: int) -> bool:
+    fits = []
+    for trial, later in zip(opened, opened[k:], strict=False):
+        if trial.outcome == "dropped":
+            lag_s = ended_s(trial) - later.started_s
+            fits.append(-later.upgrade_s - 0.1 <= lag_s <= _DISPLACED_S)
+    return len(fits) > 1 and sum(fits) >= 0.9 * len(fits)
+
+
+def _moments(trials: Sequence[IdleTrial]) -> list[list[IdleTrial]]:
+    """Trials by the moment at which they ended, within a round."""
+    found: list[list[IdleTrial]] = []
+    for trial in sorted(trials, key=lambda t: (t.round, ended_s(t))):
+        last = found[-1][-1] if found else None
+        near = last is not None and last.round == trial.round
+        if last is not None and near and ended_s(trial) - ended_s(last) <= _ONE_MOMENT_S:
+            found[-1].append(trial)
+        else:
+            found.append([trial])
+    return found

@@ -1,0 +1,66 @@
+"""`--log FILE`: the records of a run, beside whatever is shown of it, as NDJSON or as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+from wsdiag.render.base.ndjson import to_line, to_record
+from wsdiag.render.base.output import EventOutput, Tee
+from wsdiag.render.base.terminal import Terminal
+
+Rows = Callable[[Terminal, TextIO], EventOutput]
+"""Makes the output that writes rows to a file, for the commands that have rows."""
+
+
+class RecordLog(EventOutput):
+    """Writes each event to a file, flushed at once: a run that is killed leaves whole lines."""
+
+    def __init__(self, terminal: Terminal, path: Path, rows: Rows | None = None) -> None:
+        self._terminal, self._path = terminal, path
+        self._new_rows = rows if path.suffix.lower() == ".csv" else None
+        self._file: TextIO | None = None
+        self._rows: EventOutput | None = None
+
+    def start(self) -> None:
+        """Open the file; OSError when it cannot be written."""
+        self._file = self._path.open("w", encoding="utf-8", newline="\n")
+        if self._new_rows is not None:
+            self._rows = self._new_rows(self._terminal, self._file)
+            self._rows.start()
+
+    def handle(self, event: Any) -> None:
+        """Write one event, if it is a record."""
+        if self._file is None or not hasattr(event, "type"):
+            return
+        if self._rows is not None:
+            self._rows.handle(event)
+        else:
+            self._file.write(to_line(to_record(event, self._terminal.redactor)))
+            self._file.flush()
+
+    def stop(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def with_log(shown: EventOutput, terminal: Terminal, rows: Rows | None = None) -> EventOutput:
+    """An output, and beside it the file of `--log` if one was asked for."""
+    if terminal.log_path is None:
+        return shown
+    return Tee(RecordLog(terminal, terminal.log_path, rows), shown)
+
+
+def log_records(terminal: Terminal, *records: Any) -> None:
+    """Write the records of a command that has them all at its end; OSError."""
+    if terminal.log_path is not None:
+        log = RecordLog(terminal, terminal.log_path)
+        log.start()
+        try:
+            for record in records:
+                log.handle(record)
+        finally:
+            log.stop()
