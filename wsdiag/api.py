@@ -15,7 +15,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -43,10 +43,19 @@ from wsdiag.server.server import OnEvent
 from wsdiag.transport.dial.options import DialOptions
 
 
-async def connect(url: str, dial: DialOptions | None = None) -> ConnectResult:
+async def connect(
+    url: str,
+    dial: DialOptions | None = None,
+    *,
+    send: Sequence[str] = (),
+    listen_s: float | None = None,
+    max_time_s: float | None = None,
+) -> ConnectResult:
     """Connect once, Ping once, close; a failure is in the result's `error`, not raised.
 
     Offers permessage-deflate unless `dial` says otherwise. ValueError for a URL that cannot be one.
+    `send` texts and take what comes for `listen_s` (None: until the first answer to them, 5 s at
+    most) into the result's `messages`; `max_time_s` bounds all that is waited for.
 
     >>> import asyncio, wsdiag
     >>> async def refused():
@@ -59,7 +68,7 @@ async def connect(url: str, dial: DialOptions | None = None) -> ConnectResult:
     options = dial or DialOptions()
     if options.compression is None:
         options = replace(options, compression=True)
-    return await _connect(url, options)
+    return await _connect(url, options, send=send, listen_s=listen_s, max_time_s=max_time_s)
 
 
 async def ping(

@@ -84,10 +84,9 @@ class LogReader:
     def _lines(self) -> Iterator[str]:
         stream = self._stream
         while line := stream.readline(LONGEST_LINE):
-            whole = line.endswith(b"\n") or len(line) < LONGEST_LINE
-            while not line.endswith(b"\n") and (line := stream.readline(LONGEST_LINE)):
-                pass
-            if not whole:
+            if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+                while (rest := stream.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
+                    pass
                 self.totals.unreadable += 1
             elif not line.isspace():
                 yield line.decode("utf-8", "backslashreplace")

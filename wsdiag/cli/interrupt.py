@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -53,16 +54,25 @@ class _Input(io.RawIOBase):
 
 
 @contextmanager
-def interruptible(inputs: InterruptibleInput) -> Iterator[None]:
-    """SIGINT and SIGTERM stop the inputs; the second one ends the process as usual."""
+def interruptible(inputs: InterruptibleInput, max_time_s: float | None = None) -> Iterator[None]:
+    """SIGINT and SIGTERM stop the inputs, and so does the end of `max_time_s`.
+
+    The second signal ends the process as usual.
+    """
 
     def stop(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
         inputs.stop()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    timer = None if max_time_s is None else threading.Timer(max_time_s, inputs.stop)
+    if timer is not None:
+        timer.daemon = True
+        timer.start()
     try:
         yield
     finally:
+        if timer is not None:
+            timer.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -69,6 +69,8 @@ class Progress:
 
     took_ns: int | None = None
     """How long the phase took on the wire; None: only our own clock tells."""
+    ended_ns: int | None = None
+    """When what ended the phase came from the wire, in monotonic ns; None: now."""
     facts: dict[str, Any] = field(default_factory=dict)
     """Facts for the failure, should the deadline strike."""
     failure: DialError | None = None

@@ -89,6 +89,7 @@ class Session:
     __slots__ = (
         "_events",
         "_observer",
+        "_on_data",
         "_on_end",
         "_on_event",
         "_wake",
@@ -108,8 +109,13 @@ class Session:
         report: DialReport | None = None,
         trailing: bytes = b"",
         opened: Arrival | None = None,
+        on_data: Callable[[Arrival], None] | None = None,
     ) -> None:
-        """`opened`: when the handshake's last byte came, in one segment with `trailing`."""
+        """`opened`: when the handshake's last byte came, in one segment with `trailing`.
+
+        `on_data` hears when bytes came before their frames are parsed.
+        """
+        self._on_data = on_data
         self.stream, self.connection, self.report = stream, connection, report
         self._on_event: Callable[[Received], None] | None = None  # None: queue them
         self._on_end: Callable[[StreamEnd], None] | None = None
@@ -169,6 +175,8 @@ class Session:
 
     def data_received(self, data: bytes, at: Arrival) -> None:
         """Bytes in: Pongs leave at once, whoever reads the events and when."""
+        if self._on_data is not None:
+            self._on_data(at)
         events = self.connection.receive_data(data)
         self._answer(conclude=False)
         for event in events:

@@ -14,6 +14,7 @@ from time import monotonic_ns, time_ns
 from typing import Annotated, ClassVar, Literal
 
 from wsdiag.protocol.frames import Frame
+from wsdiag.transport.stream.stamps import Arrival
 
 EXCERPT = 128
 
@@ -87,19 +88,25 @@ class Credential(bytes):
 class FrameTracer:
     """A listener for `Connection(on_frame=…)` that reports to `tracer`.
 
+    A frame that is received has the time at which its last byte came, by the kernel where it tells.
     `hide()` what carries a credential: a prefix of one is no longer recognised as one.
     """
 
     def __init__(self, url: str, tracer: Tracer) -> None:
         self._url, self._tracer = url, tracer
+        self._arrived_ns: int | None = None
         self._hidden: list[bytes] = []
+
+    def arrived(self, at: Arrival) -> None:
+        """Bytes came whose frames are reported next."""
+        self._arrived_ns = at.kernel_ns or at.mono_ns
 
     def hide(self, secret: bytes) -> None:
         """Mask frames with this payload, or with it in them, from here on."""
         self._hidden.append(secret)
 
     def __call__(self, direction: Literal["sent", "received"], frame: Frame) -> None:
-        """Report one frame."""
+        """Report a frame."""
         excerpt = frame.payload[:EXCERPT]
         # what is compressed may hold it as well, and cannot be looked into
         if self._hidden and (frame.rsv1 or any(each in frame.payload for each in self._hidden)):
@@ -107,7 +114,7 @@ class FrameTracer:
         self._tracer(
             FrameTraced(
                 self._url,
-                trace_time(),
+                trace_time(self._arrived_ns if direction == "received" else None),
                 direction,
                 int(frame.opcode),
                 frame.fin,

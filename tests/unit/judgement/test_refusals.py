@@ -226,6 +226,26 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
         "AuthorizationPolicy",
         "upgrade_configs",
     ),
+    "a token that is missing": (
+        told("403 Forbidden", '{"message":"Missing Authentication Token"}'),
+        "what it misses",
+        "Origin header is missing",
+    ),
+    "nginx's own refusal": (
+        told("403 Forbidden", "<hr><center>nginx/1.22.1</center>", "Server: nginx/1.22.1"),
+        "deny",
+        "Origin header",
+    ),
+    "a 426 that names nothing": (
+        told("426 Upgrade Required", "", "X-Min-Version: 7"),
+        "newer version",
+        STRIPPED,
+    ),
+    "Traffic Server without its server": (
+        told("502 Next Hop Connection Failed", "", "Server: ATS/9.2.3"),
+        "could not use its backend",
+        "remap",
+    ),
     "CSRF is not the origin": (
         told("403 Forbidden", "CSRF token missing or invalid"),
         "X-CSRF-Token",

@@ -89,7 +89,7 @@ def explain(
         inputs = InterruptibleInput()
         run = ExplainRun(files, options, inputs.open)
     terminal = open_terminal(output)
-    with interruptible(inputs):
+    with interruptible(inputs, output.max_time):
         shown = explain_output(terminal, format, live=live)
         own: list[Any] = []
         code = show_run(run, shown, selects, flags, inputs, own)

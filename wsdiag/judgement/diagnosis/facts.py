@@ -31,7 +31,6 @@ _LARGE_PART_BYTES = 400
 _TELLING_HEADER = re.compile(
     r"x-(.*-)?(error|reason|denied|blocked)(-.*)?|x-amzn-errortype|grpc-message"
 )
-_RATE_HEADER = re.compile(r"(x-)?rate-?limit(-.*)?")
 _TELLING_SHOWN = 3
 _HEADER_CHARS = 120
 _QUOTED = re.compile(r'"[^"]*"')
@@ -106,7 +105,6 @@ def _http_facts(report: DialReport) -> dict[str, str]:
         "products": ", ".join(hop.product for hop in hops_from_headers(report.headers)),
         "location": facts.get("header-location", ""),
         "retry-after": "" if retry_after == "not given" else retry_after,
-        "rate-limit": ", ".join(f"{n}: {v[:20]}" for n, v in headers if _RATE_HEADER.fullmatch(n)),
         "auth-schemes": ", ".join(_auth_schemes(get_all(headers, "www-authenticate"))),
         "page": body,
         "says": excerpt(body),
@@ -140,6 +138,7 @@ def _request_facts(report: DialReport) -> dict[str, str]:
         "origin-sent": sent.get("origin", ""),
         "origin-shown": sent.get("origin") or "none",
         "authorization-sent": "yes" if "authorization" in sent else "",
+        "authorization-shown": "yes" if "authorization" in sent else "no",
         "authorization-scheme": scheme if secret else "",
         "upgrade-sent": "yes" if upgrades or not sent else "no",
         "head-size": f"{total} bytes" + (f": {', '.join(parts)}" if parts else ""),

@@ -392,10 +392,7 @@ def _of_ages(
         if _spread(moments) < 2 * _ONE_MOMENT_S and told * 2 < len(members):
             continue  # they began together and ended together: an event as well as a timer
         timers += count
-        span = (
-            f"at {low:.1f} to {high:.1f} s" if f"{low:.1f}" != f"{high:.1f}" else f"at {low:.1f} s"
-        )
-        sentences.append(f"{count} of {len(entries)} ended {span}: a timer.")
+        sentences.append(f"{count} of {len(entries)} ended {_age_span(low, high)}: a timer.")
         chosen += _by_age(low, high)
         for entry in members:
             if entry.outcome == "unknown":
@@ -437,14 +434,18 @@ def _of_ages(
     )
 
 
+def _age_span(low: float, high: float) -> str:
+    from_, to = f"{low:.1f}", f"{high:.1f}"
+    return f"at {from_} s" if from_ == to else f"at {from_} to {to} s"
+
+
 def _of_few(entries: Sequence[Recorded]) -> str:
     """Where no cluster stands out: because there is none, or because there are too few."""
     values = sorted(e.age_s for e in entries)
     if len(values) >= LEAST_TRIALS and _spread(values) <= max(0.5, 0.01 * values[0]):
-        return (
-            f"All {len(values)} ended at an age of {values[0]:.1f} to {values[-1]:.1f} s: a timer, "
-            "or they began and ended together."
-        )
+        together = _spread([e.began + e.age_s for e in entries]) < 2 * _ONE_MOMENT_S
+        rest = ", or they began and ended together" if together else ""
+        return f"All {len(values)} ended {_age_span(values[0], values[-1])}: a timer{rest}."
     if len(values) < _LEAST_CROWD:
         few = "One connection is" if len(values) == 1 else f"{len(values)} connections are"
         return f"{few} too few to tell a timer from people who leave."

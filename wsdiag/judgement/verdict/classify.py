@@ -77,6 +77,7 @@ from wsdiag.judgement.verdict.clocks import (
     Cluster,
     cluster_on,
     drop_range,
+    maybe_late,
     same_age,
     same_moment,
 )
@@ -135,6 +136,9 @@ class Classification:
     cluster: Cluster | None = None
     sweep: Sweep | None = None
     application: ApplicationTimeout | None = None
+    maybe_late: bool = False
+    """Too few connections, or all started at once: a timer that is looked at now and then, and so
+    fires late, would look the same."""
     members: tuple[IdleTrial, ...] = ()
     """The drops that this rests on, where they are no cluster."""
     unproven: bool = False
@@ -282,7 +286,8 @@ def _from_events(evidence: Evidence, context: ProbeContext) -> Classification:
     sweep = find_sweep(evidence.events)
     if sweep is not None:
         in_use = _in_use(evidence, context, sweep.range)
-        if in_use.proof and not in_use.conflict:
+        first_s = min(ended_s(t) for t in evidence.events)
+        if any(t.started_s < first_s for t in in_use.proof) and not in_use.conflict:
             return Classification(
                 "idle-timeout", "sweep", sweep.range, evidence.events[0].drop, sweep=sweep
             )
@@ -297,8 +302,8 @@ def _from_events(evidence: Evidence, context: ProbeContext) -> Classification:
         return _not_by_idleness(evidence, in_use.dead, context)
     if in_use.conflict:
         return Classification("inconsistent", "conflict", range_, drop, cluster=cluster)
-    wide = range_.high is not None and range_.high - range_.low > 1.0
-    if wide and same_moment(cluster.members):
+    together = same_moment(cluster.members) or (bool(evidence.kept) and not _timed(cluster))
+    if together and not _witnessed(evidence, cluster, range_):
         return Classification("inconsistent", "moment", drop=drop)
     range_ = _above_survivors(evidence, cluster, range_)
     if _contradicted(evidence, cluster, range_):
@@ -309,9 +314,32 @@ def _from_events(evidence: Evidence, context: ProbeContext) -> Classification:
         died_in_use(t, evidence, range_) for t in evidence.kept if not ended_by_our_ping(t)
     ):
         return Classification("lifetime", "age", range_, drop, cluster=cluster, unproven=True)
+    late = maybe_late(cluster)
     return Classification(
-        "idle-timeout", "event", range_, drop, cluster.clock, cluster, unproven=unproven
+        "idle-timeout",
+        "event",
+        range_,
+        drop,
+        cluster.clock,
+        cluster,
+        unproven=unproven,
+        maybe_late=late,
     )
+
+
+def _timed(cluster: Cluster) -> bool:
+    """Whether these drops follow their connections' starts, so that no common moment explains
+    them."""
+    ends = [ended_s(t) for t in cluster.members]
+    rounds = len({t.round for t in cluster.members})
+    return rounds > 1 or max(ends) - min(ends) > 0.1
+
+
+def _witnessed(evidence: Evidence, cluster: Cluster, range_: Range) -> bool:
+    """Whether a connection in use outlived one of these drops, be it in a round of its own."""
+    held = [t for t in evidence.kept if outlived(t, evidence, range_)]
+    other = any(t.round not in {m.round for m in cluster.members} for t in held)
+    return other or any(t.started_s < ended_s(m) for t in held for m in cluster.members)
 
 
 def _all_of_one_age(evidence: Evidence, context: ProbeContext) -> bool:
@@ -335,8 +363,10 @@ def _not_by_idleness(
     idle_s = sorted(t.idle_s or 0.0 for t in evidence.events)
     if separate_groups(idle_s) is not None:
         return Classification("inconsistent", "backends", drop=every[0].drop)
-    low, high = max(0.0, idle_s[0] - MARGIN_BELOW_S), idle_s[-1] + MARGIN_ABOVE_S
-    range_ = Range(round(low, 2), round(high, 2))
+    # The earliest of n evenly spread drops is not the earliest that can be.
+    unseen_s = 3 * (idle_s[-1] - idle_s[0]) / len(idle_s)
+    low = max(0.0, idle_s[0] - unseen_s - MARGIN_BELOW_S)
+    range_ = Range(round(low, 2), round(idle_s[-1] + MARGIN_ABOVE_S, 2))
     in_use = _in_use(evidence, context, range_)
     held = bool(in_use.proof) and not _in_use(evidence, context, Range(idle_s[0], None)).dead
     if held and len(idle_s) > 2 and idle_s[-1] <= MOST_SPREAD * idle_s[0]:
@@ -411,6 +441,9 @@ def _contradicted(evidence: Evidence, cluster: Cluster, range_: Range) -> bool:
         return False
     beyond_s = 1.0 + 1.05 * range_.high
     against = [t for t in evidence.idle if (t.longest_idle_s or 0.0) > beyond_s]
+    over_s = max(ended_s(t) for t in evidence.events)
+    if any(t.started_s >= over_s for t in against):
+        return True  # what ended the others had gone by when these were opened
     return len(against) > len(evidence.events) // 10
 
 

@@ -24,6 +24,10 @@ MARGIN_BELOW_S = 0.1
 MARGIN_ABOVE_S = 0.05
 _OUTLIER_SHARE = 0.1
 _FEW = 5
+# Idle times that differ by more were not measured inexactly.
+_GRAIN_S = 0.1
+# Connections that fell idle this far apart tell an exact timer from one that is looked at.
+_APART_S = 0.05
 
 
 def tolerance_s(timeout_s: float) -> float:
@@ -83,8 +87,26 @@ def drop_range(cluster: Cluster, rtt_s: float | None) -> Range:
     """
     read, rtt = CLOCKS[cluster.clock], rtt_s or 0.0
     low = min(read(t) - rtt - t.blind_s for t in cluster.members) - MARGIN_BELOW_S
+    values = cluster.values
+    if values[-1] - values[0] > _GRAIN_S:
+        # Some were late by so much; the earliest may have been late by as much.
+        low -= values[-1] - values[0]
     high = max(read(t) + _start_doubt_s(t) for t in cluster.members) + MARGIN_ABOVE_S
     return Range(round(max(0.0, low), 2), round(high, 2))
+
+
+def maybe_late(cluster: Cluster) -> bool:
+    """Whether a timer that is looked at now and then would look the same as one that is exact.
+
+    It would end connections at common moments; so what had fallen idle at different times, and yet
+    was dropped after equal idle times, met an exact one.
+    """
+    read = CLOCKS[cluster.clock]
+    begins = [(t.round, ended_s(t) - read(t)) for t in cluster.members]
+    rounds = [[s for n, s in begins if n == number] for number in {n for n, _ in begins}]
+    apart_s = max(max(own) - min(own) for own in rounds)
+    values = cluster.values
+    return apart_s < _APART_S or values[-1] - values[0] > 0.06
 
 
 def _start_doubt_s(trial: IdleTrial) -> float:

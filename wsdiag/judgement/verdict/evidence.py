@@ -157,8 +157,14 @@ def beyond_a_limit(ran: Sequence[IdleTrial]) -> tuple[IdleTrial, ...]:
         for t in ran
         if t.outcome == "dropped" and (t.age_s or 0.0) <= AT_ONCE_S and not t.keepalives_sent
     ]
-    lived = [t for t in ran if t not in at_once]
-    if not at_once or not lived or min(t.age_s or 0.0 for t in lived) < 2 * AT_ONCE_S:
+    if not at_once:
+        return ()
+    over_s = max(ended_s(t) for t in at_once) + AT_ONCE_S
+    # Those that ended with them met the same cause, which was no limit.
+    lived = [t for t in ran if t not in at_once and ended_s(t) > over_s]
+    if len(lived) + len(at_once) < len(ran) or not lived:
+        return ()
+    if min(t.age_s or 0.0 for t in lived) < 2 * AT_ONCE_S:
         return ()
     opened_s = sorted(t.started_s for t in lived)
     first_away_s = min(t.started_s for t in at_once)

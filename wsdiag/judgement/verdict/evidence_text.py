@@ -58,7 +58,14 @@ def _counts(found: Classification, evidence: Evidence) -> list[str]:
         dropped = counted(len(values), "idle connection was", "idle connections were")
         earlier = counted(survivors, "that was", "that were")
         rest = f"; {earlier} probed earlier still answered" if survivors else ""
-        return [f"{dropped} dropped, {times} after the {whose}last byte{rest}."]
+        counts = f"{dropped} dropped, {times} after the {whose}last byte{rest}."
+        if not found.maybe_late:
+            return [counts]
+        return [
+            counts,
+            "These connections do not show whether the timer is looked at now and then only: if it "
+            "is, the timeout is shorter than this, by less than the time between two looks.",
+        ]
     if found.reason == "silent" and found.range is not None:
         dead = counted(len(evidence.found_dead), "idle connection")
         low, high = found.range.low, format_seconds(found.range.high)
@@ -125,8 +132,8 @@ def _disagreement(found: Classification, evidence: Evidence) -> list[str]:
         separate = separate_groups(idle) if found.reason == "backends" else None
         if separate is not None:
             sentences.append(
-                f"They fall into {len(separate)} groups, with gaps in between that would come by "
-                "chance less than once in 200 times: most likely several backends or proxies with "
+                f"They fall into {len(separate)} groups, with gaps in between that chance leaves "
+                "less than once in 1,000 times: most likely several backends or proxies with "
                 "different settings."
             )
     if evidence.survivors and idle:

@@ -3,8 +3,8 @@
 The test: were n idle times spread evenly between the smallest and the largest of them, the n - 2
 in between would leave k gaps of a share s of the whole or more each with a probability of at most
 C(n - 1, k) (1 - k s)^(n - 2). Several timers are claimed only where the k gaps that separate the
-groups are less likely than 1 in 200 by that, each group has two members at least, and is as narrow
-as one timer's drops are. Timers that vary evenly, or about a mean, are then taken for several in
+groups are less likely than 1 in 1,000 by that, each group has two members at least, and is as
+narrow as one timer's drops are. Timers that vary evenly, or about a mean, are then taken for several in
 fewer than 1 of 100 cases.
 """
 
@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from wsdiag.judgement.verdict.clocks import tolerance_s
 
-_BY_CHANCE = 0.005
+_BY_CHANCE = 0.001
 _MOST_GROUPS = 4
 # Beyond this ratio of the longest to the shortest, not even a random part explains a spread.
 MOST_SPREAD = 2.5

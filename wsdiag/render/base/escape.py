@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 
+_SHOWN_CHARS = 300
 _NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\x1b": "\\e"}
 
 
@@ -95,3 +96,10 @@ def _fits(text: str, encoding: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def shorten(text: str) -> str:
+    """A URL, a header or a status line for people: bounded; JSON and `--trace` have all of it."""
+    if len(text) <= _SHOWN_CHARS:
+        return text
+    return f"{text[:_SHOWN_CHARS]}… ({len(text)} characters)"

@@ -8,7 +8,7 @@ from typing import TextIO
 
 from rich.text import Text
 
-from wsdiag.render.base.escape import escape_bytes
+from wsdiag.render.base.escape import escape_bytes, shorten
 from wsdiag.render.base.ndjson import to_line, to_record
 from wsdiag.render.base.redact import MASK, Redactor
 from wsdiag.render.base.terminal import Terminal
@@ -57,9 +57,9 @@ def _phase(event: PhaseTraced) -> Text:
 
 def _headers(event: HeadersTraced) -> Iterator[Text]:
     mark, style = _MARKS[event.direction]
-    yield Text.assemble((f"{mark} ", style), event.first_line)
+    yield Text.assemble((f"{mark} ", style), shorten(event.first_line))
     for name, value in event.headers:
-        yield Text.assemble((f"{mark} ", style), (name, "bold"), f": {value}")
+        yield Text.assemble((f"{mark} ", style), (name, "bold"), f": {shorten(value)}")
 
 
 def _frame(event: FrameTraced, terminal: Terminal) -> Text:

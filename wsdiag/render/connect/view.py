@@ -22,6 +22,7 @@ from wsdiag.records import (
     TlsInfo,
 )
 from wsdiag.render.base.error import hint_lines
+from wsdiag.render.base.escape import shorten
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.connect.waterfall import Waterfall, phase_bars
@@ -31,7 +32,6 @@ from wsdiag.units import counted, format_ms, format_size
 _BODY_LINES = 8
 _NAMES_SHOWN = 4
 _LINKS_SHOWN = 8
-_LINE_CHARS = 300
 _MESSAGES_SHOWN, _MESSAGE_CHARS = 50, 500
 
 
@@ -94,12 +94,12 @@ def _answer(result: ConnectResult, glyphs: Glyphs) -> Iterator[RenderableType]:
         took = connected_ms(result.phases)
         said = "" if took is None else f" in {format_ms(took)} ms"
         done = (f"{glyphs.ok} connected", "bold green")
-        yield Text.assemble(done, f" to {result.url}", (said, "bold"))
+        yield Text.assemble(done, f" to {shorten(result.url)}", (said, "bold"))
         return
     stage = f"{_STAGE.get(error.phase, error.phase)} failed"
     if error.kind == "usage":  # it was not even tried
         stage = "an option cannot be used"
-    yield Text.assemble((f"{glyphs.bad} {stage}", "bold red"), f" for {error.url}")
+    yield Text.assemble((f"{glyphs.bad} {stage}", "bold red"), f" for {shorten(error.url)}")
     for line in (Text(error.message, style="bold"), *hint_lines(error.hint)):
         yield Padding(line, (0, 0, 0, 2))
 
@@ -154,7 +154,7 @@ def _facts(
         good = "green" if result.http.status == 101 else "bold red"
         old = "" if result.http.version == "1.1" else f"HTTP/{result.http.version} "
         status = f"{old}{result.http.status} {result.http.reason}".rstrip()
-        yield "http", Text(_short(status), style=good)
+        yield "http", Text(shorten(status), style=good)
     if result.ok:
         yield "subprotocol", result.subprotocol or "none"
         yield "extensions", ", ".join(result.extensions) or "none"
@@ -188,11 +188,6 @@ def _messages(messages: Sequence[Message], glyphs: Glyphs) -> Iterator[tuple[str
         yield "" if number else "messages", Text.assemble((at, "dim"), said, (size, "dim"))
     if len(messages) > _MESSAGES_SHOWN:
         yield "", Text(f"{len(messages) - _MESSAGES_SHOWN} more (-o json has them)", style="dim")
-
-
-def _short(text: str) -> str:
-    """Bounded, as a peer may send anything; JSON has all of it."""
-    return text if len(text) <= _LINE_CHARS else text[: _LINE_CHARS - 1] + "…"
 
 
 def _tls_rows(tls: TlsInfo, glyphs: Glyphs) -> Iterator[tuple[str, Text | str]]:
@@ -285,12 +280,12 @@ def _headers(result: ConnectResult) -> Iterator[RenderableType]:
         # RFC 6455, 3: the resource name is the path and the query; a fragment is never sent
         url = urlsplit(result.reached or result.url)
         target = encode((url.path or "/") + (f"?{url.query}" if url.query else ""))
-        yield _Marked(">", "cyan", Text(f"GET {_short(target)} HTTP/1.1"))
+        yield _Marked(">", "cyan", Text(f"GET {shorten(target)} HTTP/1.1"))
         yield from _header_lines(">", result.request, "cyan")
     if result.http:
         http = result.http
         status = f"HTTP/{http.version} {http.status} {http.reason}".rstrip()
-        yield _Marked("<", "magenta", Text(_short(status)))
+        yield _Marked("<", "magenta", Text(shorten(status)))
         yield from _header_lines("<", result.http.headers, "magenta")
         yield from _body(result.http)
 
@@ -299,7 +294,7 @@ def _header_lines(
     mark: str, headers: Sequence[tuple[str, str]], style: str
 ) -> Iterator[RenderableType]:
     for name, value in headers:
-        yield _Marked(mark, style, Text.assemble((name, "bold"), f": {_short(value)}"))
+        yield _Marked(mark, style, Text.assemble((name, "bold"), f": {shorten(value)}"))
 
 
 def _refusal(http: HttpInfo) -> Iterator[RenderableType]:

@@ -281,7 +281,7 @@ def _handshake(one: ExplainConnection, glyphs: Glyphs) -> str:
     parts: list[str] = []
     if one.http is not None:
         parts.append(f"{one.http.status} {one.http.reason}".strip())
-        if one.opened_s is not None:
+        if one.opened_s:
             parts.append(f"after {format_ms(one.opened_s * 1e3)} ms")
     if one.encrypted:
         parts.append("TLS, not decrypted: perhaps a WebSocket")

@@ -90,6 +90,18 @@ def _round_below(value: float) -> float:
     return max(step * magnitude for step in _STEPS[:3] if step * magnitude <= value * (1 + 1e-9))
 
 
+def shown_span_s(window_s: float | None, end_s: float) -> float:
+    """Seconds that a picture up to `end_s` shows: the window, or the whole run (None).
+
+    A young run does not leave most of its window empty: it fills a part of it from the left, which
+    doubles when it is full.
+    """
+    if window_s is None or end_s >= window_s:
+        return max(window_s or end_s, 1e-3)
+    halvings = math.log2(window_s / max(end_s, window_s / 16))
+    return window_s / 2.0 ** max(math.floor(halvings), 0)
+
+
 def time_step(span_s: float, most: int) -> float:
     """Round seconds between ticks so that at most `most` of them divide `span_s`."""
     least = span_s / max(most, 1)

@@ -35,7 +35,7 @@ from rich.style import Style
 
 from wsdiag.records import Cause
 from wsdiag.render.base.glyphs import UNICODE, Dots, Glyphs
-from wsdiag.render.ping.axis import Scale, latency_scale, layout_labels, time_step
+from wsdiag.render.ping.axis import Scale, latency_scale, layout_labels, shown_span_s, time_step
 from wsdiag.render.ping.canvas import STYLES, Canvas
 from wsdiag.render.ping.series import Bucket, Buckets, Series
 from wsdiag.units import format_latency, format_moment
@@ -135,12 +135,8 @@ class _Drawing:
     def _columns(self, count: int) -> list[dict[int, Bucket]]:
         """Per series, the buckets merged into `count` dot columns; sets the time axis."""
         chart = self.chart
-        self.span_s = max(chart.window_s or chart.end_s, 1e-3)
+        self.span_s = shown_span_s(chart.window_s, chart.end_s)
         scrolls = chart.window_s is not None and chart.end_s >= chart.window_s
-        if chart.window_s is not None and not scrolls:
-            # a young run fills its chart from the left, whose span doubles when it is full
-            halvings = math.log2(chart.window_s / max(chart.end_s, chart.window_s / 16))
-            self.span_s = chart.window_s / 2 ** max(math.floor(halvings), 0)
         self.step_s = self.span_s / count
         # whole steps: a sample keeps its column while the window scrolls, so nothing flickers
         last = int(chart.end_s / self.step_s) if scrolls else count - 1

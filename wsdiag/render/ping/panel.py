@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wsdiag.render.base.glyphs import Glyphs
+from wsdiag.render.ping.axis import shown_span_s
 from wsdiag.render.ping.chart import (
     CAUSE_STYLES,
     CAUSES,
@@ -116,7 +117,7 @@ def sparkline(
     series: Series, width: int, window_s: float | None, end_s: float, glyphs: Glyphs
 ) -> Text:
     """A series in `width` columns, as heights between its lowest and its highest; losses marked."""
-    span_s = max(window_s or end_s, 1e-3)
+    span_s = shown_span_s(window_s, end_s)
     begin_s = max(end_s - span_s, 0.0)
     columns = [Bucket() for _ in range(width)]
     for middle, bucket in series.buckets(window_s).between(begin_s, end_s + span_s / width):

@@ -127,7 +127,7 @@ class _Dial:
         if error is None:
             timeout_s, facts = self._options.connect_timeout, self._tls_facts | self._progress.facts
             error = failures.timed_out(self._phase, timeout_s, facts, phase_s)
-            self._progress.took_ns = None
+            self._progress.took_ns = self._progress.ended_ns = None
             self._end_phase("timed out", ok=False)
         elif error.response is not None:
             self._note(error.response)
@@ -184,12 +184,19 @@ class _Dial:
             max_message_size=self._options.max_message_size,
             auto_pong=auto_pong,
         )
+        on_data: Callable[[Arrival], None] | None = None
         if self._tracer is not None:
             from wsdiag.transport.trace import FrameTracer
 
-            connection.on_frame = FrameTracer(self._report.url, self._tracer)
+            frames = FrameTracer(self._report.url, self._tracer)
+            connection.on_frame, on_data = frames, frames.arrived
         return Session(
-            stream, connection, report=self._report, trailing=accepted.trailing, opened=at
+            stream,
+            connection,
+            report=self._report,
+            trailing=accepted.trailing,
+            opened=at,
+            on_data=on_data,
         )
 
     def _probes(self) -> FallbackProbes:
@@ -345,7 +352,7 @@ class _Dial:
         if self._tracer is not None:
             from wsdiag.transport.trace import PhaseTraced, trace_time
 
-            url, time = self._report.url, trace_time(at)
+            url, time = self._report.url, trace_time(self._progress.ended_ns or at)
             self._tracer(PhaseTraced(url, time, self._phase, took_ms, ok, detail))
 
     def _note(self, response: Response) -> None:
@@ -368,7 +375,8 @@ class _Dial:
         if self._tracer is not None:
             from wsdiag.transport.trace import HeadersTraced, trace_time
 
-            url, time = self._report.url, trace_time()
+            ended_ns = self._progress.ended_ns if direction == "received" else None
+            url, time = self._report.url, trace_time(ended_ns)
             self._tracer(HeadersTraced(url, time, direction, first_line, tuple(headers)))
 
     def _stream(self, sock: socket.socket) -> Stream:

@@ -83,6 +83,7 @@ async def upgrade(
             progress.facts["received"] = progress.facts.get("received", 0) + len(data)
             if progress.failure is None:
                 progress.took_ns = round_trip_ns(sent, at)[0]
+                progress.ended_ns = at.kernel_ns or at.mono_ns
             accepted = handshake.receive(data)
             if accepted is not None:
                 return accepted, at
