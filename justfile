@@ -41,11 +41,12 @@ quick:
 # everything that must hold before a commit, except the slow tests
 check: lint types imports quick
 
-# rewrite the generated files: schema, docs/json.md, docs/serve.md, man/, completions/
+# rewrite the generated files: schema, docs/json.md, docs/serve.md, docs/dialects.md, man/, completions/
 generate:
     {{venv}}python -m wsdiag.render.base.schema
     {{venv}}python -m wsdiag.server.reference > docs/serve.md
     {{venv}}python -m wsdiag.cli.generate
+    {{venv}}python -m wsdiag.dialects.listing
 
 # rewrite the snapshot files; review the difference before you commit it
 golden:

@@ -39,10 +39,12 @@ if TYPE_CHECKING:
     from wsdiag.records import ChainLink as ChainLink
     from wsdiag.records import CloseInfo as CloseInfo
     from wsdiag.records import ConnectResult as ConnectResult
+    from wsdiag.records import DialectInfo as DialectInfo
     from wsdiag.records import Drop as Drop
     from wsdiag.records import Error as Error
     from wsdiag.records import ExplainConnection as ExplainConnection
     from wsdiag.records import ExplainVerdict as ExplainVerdict
+    from wsdiag.records import HelloInfo as HelloInfo
     from wsdiag.records import Hop as Hop
     from wsdiag.records import HttpInfo as HttpInfo
     from wsdiag.records import IdleEvent as IdleEvent
@@ -80,8 +82,9 @@ else:
             "api": "connect explain idle_probe ping serve",
             "probes.idle.options": "IdleOptions",
             "probes.ping.options": "PingOptions",
-            "records": "Attribution Candidate ChainLink CloseInfo ConnectResult Drop Error "
-            "ExplainConnection ExplainVerdict Hop "
+            "records": "Attribution Candidate ChainLink CloseInfo ConnectResult DialectInfo "
+            "Drop Error "
+            "ExplainConnection ExplainVerdict HelloInfo Hop "
             "HttpInfo IdleEvent IdleTrial IdleVerdict Load Message Phases PingClosed PingDialling "
             "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart "
             "PingSummary PingSuspended PingWaiting Range TcpFacts Threshold TlsInfo "

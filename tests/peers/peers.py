@@ -110,6 +110,35 @@ class Peers:
         cert = self._cert(tls, host)
         return self._keep(servers.start_node_ws(log, host=host, cert=cert, netns=netns))
 
+    def socketio(self, ping_interval_ms: int, ping_timeout_ms: int, token: str = "") -> Peer:
+        """Socket.IO's own server; with `token`, it refuses a CONNECT without it."""
+        args = [str(ping_interval_ms), str(ping_timeout_ms), *([token] if token else [])]
+        return self._node_program("socketio_server.js", *args, needs=["socket.io"])
+
+    def python_socketio(self, ping_interval_s: float, ping_timeout_s: float) -> Peer:
+        """The server of python-socketio."""
+        args = ["--ping-interval", str(ping_interval_s), "--ping-timeout", str(ping_timeout_s)]
+        return self._python("python_socketio_server.py", args, LOOPBACK, False, None)
+
+    def graphql_ws(self, init_timeout_ms: int, keep_alive_ms: int, token: str = "") -> Peer:
+        """The server of `graphql-ws`; with `token`, it refuses a connection_init without it."""
+        args = [str(init_timeout_ms), str(keep_alive_ms), *([token] if token else [])]
+        needs = ["graphql-ws", "graphql"]
+        return self._node_program("graphql_ws_server.js", *args, needs=needs)
+
+    def aedes(self, connect_timeout_ms: int) -> Peer:
+        """The MQTT broker `aedes`, which cuts its packets over several messages."""
+        return self._node_program("aedes_broker.js", str(connect_timeout_ms), needs=["aedes"])
+
+    def _node_program(self, program: str, *args: str, needs: Sequence[str]) -> Peer:
+        log = self._place("node") / "log"
+        started = servers.start_node_program(log, program, *args, host=LOOPBACK, needs=needs)
+        return self._keep(started)
+
+    def mosquitto(self) -> Peer:
+        """Eclipse Mosquitto with a listener for WebSockets."""
+        return self._keep(proxies.start_mosquitto(self._place("mosquitto"), host=LOOPBACK))
+
     def http(
         self,
         status: int = 403,

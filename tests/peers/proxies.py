@@ -233,3 +233,18 @@ def start_apache(
         return [apache, "-X", "-f", str(config)]
 
     return launch(make, directory / "log", host=host, tls=False, netns=None)
+
+
+def start_mosquitto(directory: Path, *, host: str) -> Peer:
+    """The MQTT broker Eclipse Mosquitto with a listener for WebSockets."""
+    mosquitto, config = require_tool("mosquitto"), directory / "mosquitto.conf"
+
+    def make(port: int) -> list[str]:
+        # 2.0 refuses to start where all of its listeners are for WebSockets
+        config.write_text(
+            f"user root\nallow_anonymous true\nlistener {free_port(host)} {host}\n"
+            f"listener {port} {host}\nprotocol websockets\n"
+        )
+        return [mosquitto, "-c", str(config)]
+
+    return launch(make, directory / "log", host=host, tls=False, netns=None)

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.peers.certs import Cert
 from tests.peers.peer import Peer
 from tests.peers.process import Daemon
-from tests.peers.tools import require_node_ws, require_tool
+from tests.peers.tools import require_node_package, require_node_ws, require_tool
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -60,3 +60,12 @@ def start_node_ws(log: Path, *, host: str, cert: Cert | None, netns: str | None)
     argv = [require_tool("node"), str(PROGRAMS / "ws_echo.js"), host]
     argv += [str(cert.cert), str(cert.key)] if cert else []
     return start_announcing(argv, log, host=host, tls=cert is not None, netns=netns, env=env)
+
+
+def start_node_program(
+    log: Path, program: str, *args: str, host: str, needs: Sequence[str]
+) -> Peer:
+    """One of `programs/` on Node.js, with these packages."""
+    env = require_node_package(*needs)
+    argv = [require_tool("node"), str(PROGRAMS / program), host, *args]
+    return start_announcing(argv, log, host=host, tls=False, env=env)

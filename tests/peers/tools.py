@@ -90,3 +90,12 @@ def require_node_ws() -> dict[str, str]:
             "Node.js has no `ws` package (npm install ws wscat; WSDIAG_NODE_MODULES=…/node_modules)"
         )
     return {"NODE_PATH": path}
+
+
+def require_node_package(*names: str) -> dict[str, str]:
+    """An environment in which Node.js finds these packages beside `ws`."""
+    env = require_node_ws()
+    gone = [n for n in names if not (Path(env["NODE_PATH"]) / n / "package.json").exists()]
+    if gone:
+        missing(f"Node.js has no {', '.join(gone)} (npm install {' '.join(gone)}, beside ws)")
+    return env

@@ -75,9 +75,22 @@ def secrets_of(dial: DialOptions, names: frozenset[str] = frozenset()) -> list[s
     secrets += hidden_subprotocols(dial.subprotocols)
     for text in (dial.origin or "", dial.user_agent or ""):
         secrets += secrets_of_texts([text], names)
+    for hello in dial.hello:
+        secrets += [*_hello_secrets(hello), *secrets_of_texts([hello], names)]
     if dial.proxy:
         secrets += _userinfo_secrets(dial.proxy)
     return [secret for secret in secrets if secret]
+
+
+def _hello_secrets(hello: str | bytes) -> list[str]:
+    """A hello as a whole, and as JSON quotes it: it may log in, whatever its words are."""
+    import json
+
+    from wsdiag.render.base.escape import escape
+
+    text = hello if isinstance(hello, str) else hello.decode("utf-8", "backslashreplace")
+    quoted = json.dumps(text, ensure_ascii=False)[1:-1]
+    return [text, text.strip(), quoted, escape(text)]
 
 
 def secrets_of_urls(urls: Sequence[str], names: frozenset[str] = frozenset()) -> list[str]:

@@ -13,15 +13,18 @@ from typing import Annotated, Literal
 import typer
 
 from wsdiag.cli.params import (
+    DIALECT,
     DURATION,
     EXISTING_FILE,
     FILE,
     FILE_OR_FOLDER,
+    REGEX,
     parse_resolve,
     read_cookies,
     read_environment,
     read_header_variables,
     read_headers,
+    read_message,
     read_netrc,
     read_server_name,
     usage_errors,
@@ -29,7 +32,7 @@ from wsdiag.cli.params import (
 )
 from wsdiag.transport.dial.options import DialOptions
 
-REQUEST, TLS, ROUTE, OUTPUT = "Request", "TLS", "Route", "Output"
+REQUEST, HELLO, TLS, ROUTE, OUTPUT = "Request", "Hello", "TLS", "Route", "Output"
 
 Format = Literal["text", "json"]
 TableFormat = Literal["text", "json", "csv"]
@@ -37,6 +40,7 @@ Color = Literal["auto", "always", "never"]
 TlsVersion = Literal["1.0", "1.1", "1.2", "1.3"]
 
 _request = partial(typer.Option, rich_help_panel=REQUEST)
+_hello = partial(typer.Option, rich_help_panel=HELLO)
 _tls = partial(typer.Option, rich_help_panel=TLS)
 _route = partial(typer.Option, rich_help_panel=ROUTE)
 _output = partial(typer.Option, rich_help_panel=OUTPUT)
@@ -152,6 +156,24 @@ class RequestOptions:
             help="Offer permessage-deflate or not; connect and check do by default.",
         ),
     ] = None
+    hello: Annotated[
+        list[str],
+        _hello("--hello", metavar="TEXT|@FILE", help="Send once, at the opening (repeatable)."),
+    ] = field(default_factory=list)
+    hello_expect: Annotated[
+        str | None, _hello("--hello-expect", help="What must answer --hello.", **REGEX)
+    ] = None
+    hello_wait: Annotated[
+        float, _hello("--hello-wait", help="For the answer to a hello.", **DURATION)
+    ] = 5.0
+    dialect: Annotated[
+        str,
+        _hello(
+            "--dialect",
+            help="Application protocol: a name (wsdiag help dialects), auto or none.",
+            **DIALECT,
+        ),
+    ] = "auto"
     insecure: Annotated[bool, _tls("-k", "--insecure", help="Do not verify the certificate.")] = (
         False
     )
@@ -234,6 +256,7 @@ class RequestOptions:
             "headers": (*read_headers(self.headers), *read_header_variables(self.header_env)),
             "user": self.user or read_environment(self.user_env, "--user-env"),
             "subprotocols": tuple(self.subprotocols),
+            "hello": tuple(read_message(text, "--hello") for text in self.hello),
             "cookies": read_cookies(self.cookies),
             "netrc": read_netrc() if self.netrc else (),
             "bearer": read_environment(self.bearer_env, "--bearer-env"),

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar, overload
 
 import typer
 
@@ -88,6 +89,10 @@ SIZE = _kind("SIZE", parse_size)
 FILE: dict[str, Any] = {"metavar": "FILE", "dir_okay": False}
 EXISTING_FILE: dict[str, Any] = {**FILE, "exists": True}
 FILE_OR_FOLDER: dict[str, Any] = {"metavar": "FILE", "exists": True, "readable": True}
+REGEX = _kind("REGEX", lambda text: parse_regex(text))
+"""A regular expression, checked."""
+DIALECT = _kind("NAME", lambda text: parse_dialect(text))
+"""A dialect's name, `auto` or `none`."""
 PORT: dict[str, Any] = {"metavar": "PORT", "min": 0, "max": 65535}
 
 
@@ -210,3 +215,42 @@ def read_environment(name: str | None, option: str) -> str | None:
     if not value:
         raise typer.BadParameter(f"environment variable {name} is not set", param_hint=option)
     return value
+
+
+@overload
+def read_message(text: str, option: str) -> str | bytes: ...
+@overload
+def read_message(text: str | None, option: str) -> str | bytes | None: ...
+def read_message(text: str | None, option: str) -> str | bytes | None:
+    """A message as typed, or of `@FILE`: text where it is UTF-8, else binary."""
+    if text is None or not text.startswith("@"):
+        return text
+    try:
+        data = Path(text[1:]).read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(
+            f"cannot read {text[1:]!r}: {error.strerror}", param_hint=option
+        ) from None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
+def parse_regex(text: str) -> str:
+    """A regular expression of Python's syntax; ValueError says where it is wrong."""
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is not a regular expression: {error}") from None
+    return text
+
+
+def parse_dialect(text: str) -> str:
+    """The name of a dialect, `auto` or `none`; ValueError."""
+    from wsdiag.dialects.catalogue import dialects
+
+    names = ["auto", "none", *(each.name for each in dialects())]
+    if text not in names:
+        raise ValueError(f"{text!r} is not known: choose from {', '.join(names)}")
+    return text

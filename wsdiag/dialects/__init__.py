@@ -10,5 +10,7 @@ protocol with its evidence; no code knows a protocol by name.
 * `engine.py`: `DialectSession`, one connection's side of such a protocol, without I/O: messages
   in, what they are and what to answer out.
 
+* `listing.py`: the tables for people.
+
 Start with `dialects.toml`. Imports nothing of wsdiag's.
 """

@@ -40,11 +40,13 @@ class Dialect:
     evidence: str
     encoding: Literal["text", "hex"] = "text"
     separator: str | None = None
+    packets: bool = False
     subprotocols: Sequence[str] = ()
     path: str | None = None
     query: Mapping[str, str] | None = None
     first: str | None = None
     hello: Sequence[str] = ()
+    hello_clock: str | None = None
     hello_answer: str | None = None
     hello_refused: str | None = None
     no_hello: str | None = None
@@ -52,6 +54,7 @@ class Dialect:
     beat_answer: str | None = None
     ping: str | None = None
     pong: str | None = None
+    ping_shown: str | None = None
     no_pong: str | None = None
     clock: str | None = None
     close: Sequence[CloseMeaning] = ()

@@ -11,10 +11,11 @@ the caller decides. The endpoint's own clock, where it announces one, is read al
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Literal
 
-from wsdiag.dialects.catalogue import Dialect, Message
+from wsdiag.dialects.catalogue import MATCHED, Dialect, Message
 
 HeardKind = Literal["ping", "beat-answer", "hello-answer", "hello-refused", "data"]
 
@@ -25,6 +26,8 @@ class Heard:
 
     kind: HeardKind
     answer: Message | None = None
+    record: str = field(default="", compare=False)
+    """The message, or the record of several in it, as patterns see it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,20 @@ class DialectSession:
         """Whether the hello was accepted; None: no answer yet."""
         self._host = host
         self._ref = 0
+        self._stream = b""
+        self._skip = 0
 
     def hello(self) -> list[Message]:
         """What to send right after the opening; none for a dialect without a hello."""
         return [self._message(text) for text in self.dialect.hello]
+
+    def said(self, message: Message) -> None:
+        """Note a hello that was sent: it may promise how long the client is silent at most."""
+        data = message if isinstance(message, bytes) else message.encode()
+        if self.dialect.hello_clock is not None:
+            found = re.search(self.dialect.hello_clock, data[:MATCHED].hex())
+            if found is not None and (seconds := int(found["idle_hex"], 16)):
+                self.clock = AnnouncedClock(idle_s=1.5 * seconds)
 
     def heartbeat(self) -> Message | None:
         """A heartbeat of the client's own; None where the dialect has none."""
@@ -69,7 +82,22 @@ class DialectSession:
 
     def hear(self, message: Message) -> list[Heard]:
         """What a message is: one entry for each record in it, in order."""
+        if self.dialect.packets:
+            data = message if isinstance(message, bytes) else message.encode()
+            return [self._hear(packet.hex()) for packet in self._packets(data)]
         return [self._hear(record) for record in self.dialect.records(message)]
+
+    def _packets(self, data: bytes) -> Iterator[bytes]:
+        """Whole packets of a byte stream, wherever messages cut it; longer ones cut short."""
+        skipped = min(self._skip, len(data))
+        self._skip -= skipped
+        self._stream += data[skipped:]
+        while (size := _packet_size(self._stream)) is not None:
+            if len(self._stream) < size <= MATCHED:
+                return
+            yield self._stream[: min(size, MATCHED)]
+            self._skip = max(0, size - len(self._stream))
+            self._stream = self._stream[size:]
 
     def _hear(self, record: str) -> Heard:
         dialect = self.dialect
@@ -77,16 +105,16 @@ class DialectSession:
             self.clock = _clock(found)
         if _is(dialect.ping, record):
             pong = None if dialect.pong is None else self._message(dialect.pong)
-            return Heard("ping", pong)
+            return Heard("ping", pong, record)
         if _is(dialect.beat_answer, record):
-            return Heard("beat-answer")
+            return Heard("beat-answer", record=record)
         if _is(dialect.hello_answer, record):
             self.accepted = True
-            return Heard("hello-answer")
+            return Heard("hello-answer", record=record)
         if _is(dialect.hello_refused, record):
             self.accepted = False
-            return Heard("hello-refused")
-        return Heard("data")
+            return Heard("hello-refused", record=record)
+        return Heard("data", record=record)
 
     def _message(self, template: str) -> Message:
         if "{ref}" in template:
@@ -94,6 +122,17 @@ class DialectSession:
         text = template.replace("{ref}", str(self._ref)).replace("{host}", self._host)
         text = text.replace("{record-separator}", self.dialect.separator or "")
         return bytes.fromhex(text) if self.dialect.encoding == "hex" else text
+
+
+def _packet_size(data: bytes) -> int | None:
+    """The size of the packet that begins here, by its Remaining Length (MQTT, 2.2.3); None: more is
+    needed. What cannot be one has the size of all there is."""
+    length = 0
+    for index, byte in enumerate(data[1:5]):
+        length |= (byte & 0x7F) << 7 * index
+        if byte < 0x80:
+            return 2 + index + length
+    return len(data) if len(data) >= 5 else None
 
 
 def _is(pattern: str | None, record: str) -> bool:

@@ -24,10 +24,12 @@ from wsdiag._lazy import lazy_exports
 
 if TYPE_CHECKING:
     from wsdiag.records.base import SCHEMA_VERSION as SCHEMA_VERSION
+    from wsdiag.records.base import DialectInfo as DialectInfo
     from wsdiag.records.base import Drop as Drop
     from wsdiag.records.base import DropHow as DropHow
     from wsdiag.records.base import Error as Error
     from wsdiag.records.base import ErrorKind as ErrorKind
+    from wsdiag.records.base import HelloInfo as HelloInfo
     from wsdiag.records.base import Hop as Hop
     from wsdiag.records.base import Phases as Phases
     from wsdiag.records.base import optional as optional
@@ -80,7 +82,8 @@ else:
     __getattr__, __dir__, __all__ = lazy_exports(
         __name__,
         {
-            "base": "SCHEMA_VERSION Drop DropHow Error ErrorKind Hop Phases optional utc_now",
+            "base": "SCHEMA_VERSION DialectInfo Drop DropHow Error ErrorKind HelloInfo Hop Phases "
+            "optional utc_now",
             "connect": "ChainLink CloseInfo ConnectResult HttpInfo Message TcpFacts TlsInfo",
             "ping": "Attribution Cause Clock Load PingClosed PingDialling PingEvent PingLost "
             "PingOutage PingReply PingResumed PingSent PingStart PingSummary PingSuspended "

@@ -46,6 +46,26 @@ class Phases:
 
 
 @dataclass(frozen=True, slots=True)
+class HelloInfo:
+    """What was said right after the opening (`--hello`, `--dialect NAME`), and what came back."""
+
+    sent: Annotated[bool, "Whether a hello was sent"]
+    answer: Annotated[str | None, "The beginning of the answer; null if none came in time"] = None
+    took_ms: Annotated[
+        float | None, "From the hello to its answer, in milliseconds; null without one"
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class DialectInfo:
+    """The application protocol that the endpoint speaks."""
+
+    name: Annotated[str, "Its name, as `--dialect` takes it"]
+    by: Annotated[str, "What it was recognised by, or `--dialect`"]
+    title: Annotated[str, "What people call it"] = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Hop:
     """A product that gave itself away in a response header."""
 

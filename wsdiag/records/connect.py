@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
-from wsdiag.records.base import Error, Hop, Phases, Url, optional
+from wsdiag.records.base import DialectInfo, Error, HelloInfo, Hop, Phases, Url, optional
 from wsdiag.transport.tls.values import ChainLink as ChainLink
 
 
@@ -137,6 +137,12 @@ class ConnectResult:
         str | None, "With `-L`: the URL that everything else is about, when it is not `url`"
     ] = optional()
     request: Annotated[Sequence[tuple[str, str]] | None, "The request's headers"] = optional()
+    hello: Annotated[
+        HelloInfo | None, "With `--hello` or `--dialect NAME`: what was said after the opening"
+    ] = optional()
+    dialect: Annotated[
+        DialectInfo | None, "The application protocol that was recognised, or asked for"
+    ] = optional()
     notes: Annotated[
         Sequence[str],
         "Warnings in sentences: a certificate about to expire, an old TLS version, no Pong",

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
-from wsdiag.records.base import Drop, Error, Hop, Url, optional
+from wsdiag.records.base import DialectInfo, Drop, Error, HelloInfo, Hop, Url, optional
 
-TrialKind = Literal["idle", "ping", "pong", "tcp-keepalive", "push", "data"]
+TrialKind = Literal["idle", "ping", "pong", "tcp-keepalive", "push", "data", "heartbeat"]
 Outcome = Literal["alive", "dropped", "silent", "refused", "kept-busy", "aborted"]
 Verdict = Literal[
     "no-drop",
@@ -126,6 +126,11 @@ class IdleTrial:
         "How long before the outcome this process had not been running (stopped, or a busy "
         "machine), in seconds",
     ] = 0.0
+    unanswered_heartbeat_s: Annotated[
+        float | None,
+        "When the endpoint's first heartbeat came, in its application protocol, that was left "
+        "without the answer it wants: seconds since the upgrade; absent if there was none",
+    ] = optional()
     violation: Annotated[
         str | None, "The rule that the endpoint broke, so that we had to end the connection"
     ] = optional()
@@ -193,6 +198,12 @@ class IdleVerdict:
         "Longest idle period that a connection survived, in seconds; null if there was none",
     ] = None
     drop: Annotated[Drop | None, "How idle connections end; null if they do not"] = None
+    hello: Annotated[
+        HelloInfo | None, "With `--hello` or `--dialect NAME`: what was said after the opening"
+    ] = optional()
+    dialect: Annotated[
+        DialectInfo | None, "The application protocol that was recognised, or asked for"
+    ] = optional()
     keepalives: Annotated[
         dict[TrialKind, KeepaliveOutcome], "For each keepalive, whether it keeps a connection open"
     ] = field(default_factory=dict)

@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from wsdiag.records.base import Drop, Error, Phases, Target, Time, Url, optional
+from wsdiag.records.base import (
+    DialectInfo,
+    Drop,
+    Error,
+    HelloInfo,
+    Phases,
+    Target,
+    Time,
+    Url,
+    optional,
+)
 from wsdiag.transport.stream.stamps import Clock as Clock
 
 Cause = Literal["network", "endpoint", "queue", "local"]
@@ -37,6 +47,12 @@ class PingStart:
     proxy_why: Annotated[
         str | None,
         "The option or environment variable that chose the proxy, or kept one from being used",
+    ] = optional()
+    hello: Annotated[
+        HelloInfo | None, "With `--hello` or `--dialect NAME`: what was said after the opening"
+    ] = optional()
+    dialect: Annotated[
+        DialectInfo | None, "The application protocol that was recognised, or asked for"
     ] = optional()
     target: Target = optional()
 

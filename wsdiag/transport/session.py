@@ -25,6 +25,9 @@ back, except that `close` takes over and drops what still comes. A queue that gr
 - Whoever sends while events are queued does not conclude either, for the same reason.
 - TCP is ended by the server (RFC 6455, 7.1.1): as a client we wait for that, for a bounded time.
 
+*Observers.* `observe` lets one listener see every event beside whoever receives it: it keeps up an
+application protocol, whichever way events are handed out.
+
 *Ends.* `ended` is the stream's end, however it came; queued events are handed out first, then
 `receive` raises SessionEnded.
 """
@@ -85,6 +88,7 @@ class Session:
 
     __slots__ = (
         "_events",
+        "_observer",
         "_on_data",
         "_on_end",
         "_on_event",
@@ -115,6 +119,7 @@ class Session:
         self.stream, self.connection, self.report = stream, connection, report
         self._on_event: Callable[[Received], None] | None = None  # None: queue them
         self._on_end: Callable[[StreamEnd], None] | None = None
+        self._observer: Callable[[Received | StreamEnd], None] | None = None
         self._events: deque[Received] = deque()
         self._wake: asyncio.Event = asyncio.Event()
         self.ended: StreamEnd | None = None
@@ -134,10 +139,20 @@ class Session:
         """Report by calls from now on, beginning with what has come already."""
         self._on_event, self._on_end = on_event, on_end
         while self._events:
-            self._deliver(self._events.popleft())
+            received = self._events.popleft()
+            self._conclude(received)
+            on_event(received)
         self.stream.resume_reading()
         if self.ended is not None:
             on_end(self.ended)
+
+    def observe(self, observer: Callable[[Received | StreamEnd], None]) -> None:
+        """Show every event and the end to `observer` as well, what is queued already first."""
+        self._observer = observer
+        for received in tuple(self._events):
+            observer(received)
+        if self.ended is not None:
+            observer(self.ended)
 
     def _deliver(self, received: Received) -> None:
         """Queue an event, or pass it on."""
@@ -148,6 +163,8 @@ class Session:
         else:
             self._conclude(received)
             self._on_event(received)
+        if self._observer is not None:
+            self._observer(received)
 
     def _conclude(self, received: Received) -> None:
         """Send the Close that is pending, now that the event that asks for it is handed out."""
@@ -177,6 +194,8 @@ class Session:
             self._deliver(Received(event, end.at))
         self.ended = end
         self._wake.set()
+        if self._observer is not None:
+            self._observer(end)
         if self._on_end is not None:
             self._on_end(end)
 

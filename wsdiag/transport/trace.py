@@ -81,22 +81,36 @@ TraceEvent = PhaseTraced | HeadersTraced | FrameTraced
 Tracer = Callable[[TraceEvent], None]
 
 
+class Credential(bytes):
+    """Bytes to be masked as a whole, whatever is known of their content."""
+
+
 class FrameTracer:
     """A listener for `Connection(on_frame=…)` that reports to `tracer`.
 
     A frame that is received has the time at which its last byte came, by the kernel where it tells.
+    `hide()` what carries a credential: a prefix of one is no longer recognised as one.
     """
 
     def __init__(self, url: str, tracer: Tracer) -> None:
         self._url, self._tracer = url, tracer
         self._arrived_ns: int | None = None
+        self._hidden: list[bytes] = []
 
     def arrived(self, at: Arrival) -> None:
         """Bytes came whose frames are reported next."""
         self._arrived_ns = at.kernel_ns or at.mono_ns
 
+    def hide(self, secret: bytes) -> None:
+        """Mask frames with this payload, or with it in them, from here on."""
+        self._hidden.append(secret)
+
     def __call__(self, direction: Literal["sent", "received"], frame: Frame) -> None:
         """Report a frame."""
+        excerpt = frame.payload[:EXCERPT]
+        # what is compressed may hold it as well, and cannot be looked into
+        if self._hidden and (frame.rsv1 or any(each in frame.payload for each in self._hidden)):
+            excerpt = Credential(excerpt)
         self._tracer(
             FrameTraced(
                 self._url,
@@ -107,6 +121,6 @@ class FrameTracer:
                 (frame.rsv1, frame.rsv2, frame.rsv3),
                 frame.masked,
                 len(frame.payload),
-                frame.payload[:EXCERPT],
+                excerpt,
             )
         )

@@ -55,7 +55,7 @@ def test_every_command_is_listed_and_is_what_its_module_is_called() -> None:
 
 def test_help_has_a_topic_for_every_other_command() -> None:
     topics = LINE.commands[-1].arguments
-    assert list(topics) == [*(name for name in COMMANDS if name != "help"), "keepalive"]
+    assert list(topics) == [*(name for name in COMMANDS if name != "help"), "keepalive", "dialects"]
 
 
 @pytest.mark.parametrize("page", [overview(COMMANDS, LINE.top), *SHORT.values()])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from wsdiag.dialects.catalogue import MATCHED, Dialect, Message, dialect_named, dialects, recognise
 from wsdiag.dialects.engine import AnnouncedClock, DialectSession, Heard
+from wsdiag.dialects.listing import with_table
 
 GRAPHQL_ACK = '{"type":"connection_ack","payload":{}}'
 CONNECTED = "CONNECTED\nversion:1.2\nheart-beat:5000,15000\n\n\0"
@@ -105,7 +107,10 @@ ROWS = [
             (bytes.fromhex("20020000"), [Heard("hello-answer")]),
             (bytes.fromhex("20020005"), [Heard("hello-refused")]),
             (bytes.fromhex("d000"), [Heard("beat-answer")]),
-            (bytes.fromhex("300500036162"), [Heard("data")]),
+            (bytes.fromhex("30050003616263"), [Heard("data")]),
+            (bytes.fromhex("20"), []),
+            (bytes.fromhex("020000d0"), [Heard("hello-answer")]),
+            (bytes.fromhex("00"), [Heard("beat-answer")]),
         ),
         beat=bytes.fromhex("c000"),
     ),
@@ -329,3 +334,37 @@ def test_patterns_read_a_hostile_message_in_linear_time(dialect: Dialect) -> Non
                     pattern,
                     seed,
                 )
+
+
+def test_the_page_has_the_table_that_is_known() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "dialects.md").read_text("utf-8")
+    assert with_table(page) == page, "just generate"
+    assert all(f"`{each.name}`" in page for each in dialects())
+
+
+def test_the_order_of_an_announcement_does_not_matter() -> None:
+    session = DialectSession(recognised("socket.io"))
+    session.hear('0{"sid":"x","pingTimeout":1000, "pingInterval": 300}')
+    assert session.clock == AnnouncedClock(0.3, 1.0)
+
+
+def test_a_promise_in_a_hello_is_a_clock() -> None:
+    session = DialectSession(recognised("mqtt"))
+    session.said(bytes.fromhex("100c00044d5154540402000a0000"))
+    assert session.clock == AnnouncedClock(idle_s=15.0)
+
+
+def recognised(name: str) -> Dialect:
+    found = dialect_named(name)
+    assert found is not None
+    return found
+
+
+@given(data=st.binary(max_size=200), cut=st.integers(1, 20))
+def test_packets_do_not_depend_on_how_they_were_cut(data: bytes, cut: int) -> None:
+    whole, pieces = DialectSession(recognised("mqtt")), DialectSession(recognised("mqtt"))
+    packet = b"\x30" + bytes([len(data) & 127 | 128, len(data) >> 7]) + data + b"\xd0\x00"
+    heard = whole.hear(packet)
+    again = [h for i in range(0, len(packet), cut) for h in pieces.hear(packet[i : i + cut])]
+    assert heard == again
+    assert heard[-1].kind == "beat-answer"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from wsdiag.cli.options import FORMAT, OUTPUT
-from wsdiag.cli.params import DURATION, FILE, PERCENT, usage_errors, values_of
+from wsdiag.cli.params import DURATION, FILE, PERCENT, read_message, usage_errors, values_of
 
 if TYPE_CHECKING:
     from wsdiag.probes.check.options import CheckOptions
@@ -195,7 +195,7 @@ class CheckFlags:
             values["expect_json"] = tuple(map(JsonExpectation.parse, self.expect_json))
         values |= {
             "expect_extensions": tuple(self.expect_extensions),
-            "send": _message(self.send),
+            "send": read_message(self.send, "--send"),
             "only": _patterns(self.only, "--only"),
             "skip": _patterns(self.skip, "--skip"),
         }
@@ -219,22 +219,6 @@ def _patterns(values: Sequence[str], option: str) -> tuple[str, ...]:
     with usage_errors(option):
         refuse_unknown(globs)
     return globs
-
-
-def _message(text: str | None) -> str | bytes | None:
-    """A message as typed, or of `@FILE`: text where it is UTF-8, else binary."""
-    if text is None or not text.startswith("@"):
-        return text
-    try:
-        data = Path(text[1:]).read_bytes()
-    except OSError as error:
-        raise typer.BadParameter(
-            f"cannot read {text[1:]!r}: {error.strerror}", param_hint="--send"
-        ) from None
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data
 
 
 def refuse_empty(options: CheckOptions) -> None:

@@ -39,7 +39,7 @@ def advice(
             "clients come back at once. --repeat 2 shows whether it happens again.",
         )
     elif found.verdict == "application-timeout":
-        lines = _what_it_wants(found)
+        lines = _what_it_wants(found, context)
     elif found.verdict == "lifetime" and not is_certain_lifetime(found, evidence, chosen):
         lines = (
             "Find out which: --send TEXT sends messages that the endpoint knows, --hello TEXT a "
@@ -78,9 +78,19 @@ def ping_summary(interval_s: float) -> tuple[str, ...]:
     )
 
 
-def _what_it_wants(found: Classification) -> tuple[str, ...]:
+def _what_it_wants(found: Classification, context: ProbeContext) -> tuple[str, ...]:
     wanted = found.application
-    row = None if wanted is None else wanted.endpoint
+    row, dialect = None if wanted is None else wanted.endpoint, context.dialect
+    if wanted is not None and dialect is not None and wanted.after_message:
+        return (
+            f"Use a client that speaks {dialect.title}: it answers these heartbeats by itself. "
+            "Neither Pings nor other messages take their place.",
+        )
+    if dialect is not None and dialect.hello:
+        return (
+            f"Say its hello, to measure idle times: --dialect {dialect.name}, or --hello TEXT "
+            "where a token is needed.",
+        )
     if wanted is not None and wanted.after_message:
         return (
             "Answer it: --dialect NAME where it speaks an application protocol, or --send TEXT "

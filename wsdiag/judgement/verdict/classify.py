@@ -13,6 +13,8 @@ The decision tree. The first branch that fits is taken:
     connections in use and idle ones ended at one moment
       in each of several rounds, at one age                         lifetime       age
       otherwise                                                     event          moment
+    all ended the same time after an unanswered heartbeat of the endpoint's protocol, or at one age
+    without the hello that it wants                                 application-timeout
     idle connections ended with an event (Close, FIN, RST)
       all ended at one age although bytes had restarted their idle clocks
                                                                     lifetime       age  (1)
@@ -89,6 +91,7 @@ from wsdiag.judgement.verdict.evidence import (
 )
 from wsdiag.judgement.verdict.keepalives import died_in_use, outlived
 from wsdiag.judgement.verdict.moments import Sweep, displaced, event_rounds, find_sweep
+from wsdiag.judgement.verdict.participation import heartbeat_timeout, hello_timeout
 from wsdiag.judgement.verdict.spread import MOST_SPREAD, separate_groups
 from wsdiag.records import Drop, IdleTrial, Range, Verdict
 
@@ -161,7 +164,7 @@ def classify(evidence: Evidence, context: ProbeContext) -> Classification:
         return Classification("local-fault", "shared", drop=dropped[0].drop)
     if _only_our_pings_ended_them(evidence, context):
         return Classification("no-drop", "touch", drop=dropped[0].drop)
-    if (together := _from_moments(evidence, context)) is not None:
+    if (together := _unsaid(evidence, context) or _from_moments(evidence, context)) is not None:
         return together
     if evidence.events:
         return _wanted(_from_events(evidence, context), evidence, context)
@@ -207,6 +210,25 @@ def _from_moments(evidence: Evidence, context: ProbeContext) -> Classification |
         # Another round knows of a timer, which the event cut short in this one.
         return classify(Evidence.sort(others), context)
     return Classification("event", "moment", drop=ended[0].drop, members=tuple(ended))
+
+
+def _unsaid(evidence: Evidence, context: ProbeContext) -> Classification | None:
+    """Connections ended for what the endpoint's protocol wants of a client; None: not shown."""
+    if not evidence.events:
+        return None
+    waited, after_message = heartbeat_timeout(evidence, context), True
+    if waited is None:
+        waited, after_message = hello_timeout(evidence, context), False
+    if waited is None:
+        return None
+    return Classification(
+        "application-timeout",
+        "wanted",
+        waited,
+        evidence.events[0].drop,
+        application=ApplicationTimeout(waited, after_message),
+        members=evidence.dropped(),
+    )
 
 
 def _wanted(found: Classification, evidence: Evidence, context: ProbeContext) -> Classification:

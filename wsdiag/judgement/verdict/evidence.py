@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from wsdiag.records import Hop, IdleTrial, TrialKind
+from wsdiag.dialects.catalogue import Dialect
+from wsdiag.dialects.engine import AnnouncedClock
+from wsdiag.records import DialectInfo, HelloInfo, Hop, IdleTrial, TrialKind
 
 AT_ONCE_S = 0.5
 """A connection that ended this soon after its upgrade was ended at once."""
@@ -49,6 +51,13 @@ class ProbeContext:
     partial: bool = False
     required_s: float | None = None
     notes: Sequence[str] = ()
+    hello: HelloInfo | None = None
+    dialect: Dialect | None = None
+    """The application protocol that the endpoint speaks."""
+    recognised: DialectInfo | None = None
+    """The same for a record: what it was recognised by."""
+    announced: AnnouncedClock | None = None
+    """The times that the endpoint announced in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,4 +177,6 @@ def two_way(trial: IdleTrial, context: ProbeContext) -> bool:
     """Whether this keepalive makes bytes flow in both directions."""
     if trial.trial == "ping":
         return context.answers_pings is not False
+    if trial.trial == "heartbeat":
+        return bool(trial.received)
     return trial.trial == "data" and context.echoes

@@ -9,6 +9,7 @@ from wsdiag.judgement.verdict.classify import Classification
 from wsdiag.judgement.verdict.clocks import CLOCKS, groups
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext, ended_by_our_ping, two_way
 from wsdiag.judgement.verdict.keepalives import carried, died_in_use, held_interval_s, holds
+from wsdiag.judgement.verdict.participation import participation
 from wsdiag.judgement.verdict.spread import separate_groups
 from wsdiag.records import KeepaliveOutcome, TrialKind
 from wsdiag.records.drops import drop_phrase
@@ -20,6 +21,7 @@ _NAMES: dict[TrialKind, str] = {
     "tcp-keepalive": "TCP keepalive",
     "push": "messages from the endpoint",
     "data": "messages from the client",
+    "heartbeat": "heartbeats in the endpoint's own protocol",
 }
 _KINDS = {"ping": "Pings", "pong": "Pongs", "text": "text messages", "binary": "binary messages"}
 _GOING = {1001: "going away", 1012: "service restart"}
@@ -37,6 +39,7 @@ def evidence_sentences(
         *_disagreement(found, evidence),
         *_keepalives(found, evidence, context, kept),
         *_later_ends(found, evidence),
+        *participation(evidence, context),
         *_oddities(found, evidence, context),
         *_traffic(found, evidence),
         *_last_words(found, evidence),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from wsdiag.dialects.catalogue import Dialect
 from wsdiag.judgement.verdict.classify import Classification, Reason
 from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, MARGIN_BELOW_S
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
@@ -55,7 +56,7 @@ def headline(
         case "spread":
             return _spread(found)
         case "wanted":
-            return _wanted(found)
+            return _wanted(found, context)
         case "moment":
             return _at_one_moment(found, evidence)
         case "contradiction":
@@ -188,7 +189,7 @@ def _spread(found: Classification) -> str:
     )
 
 
-def _wanted(found: Classification) -> str:
+def _wanted(found: Classification, context: ProbeContext) -> str:
     assert found.application is not None
     assert found.drop is not None
     assert found.range is not None
@@ -196,7 +197,9 @@ def _wanted(found: Classification) -> str:
     high_s = found.range.high if found.range.high is not None else found.range.low
     middle_s = (found.range.low + MARGIN_BELOW_S + high_s - MARGIN_ABOVE_S) / 2
     after = format_seconds(round(middle_s, 1))
-    row = wanted.endpoint
+    row, dialect = wanted.endpoint, context.dialect
+    if row is None and dialect is not None:
+        return _wanted_in(dialect, found.drop, after, after_message=wanted.after_message)
     if wanted.after_message:
         ages = "Every connection ended" if row is None else f"{row.name}: every connection ended"
         answer = "an answer" if row is None or row.wants is None else row.wants
@@ -209,6 +212,22 @@ def _wanted(found: Classification) -> str:
     return (
         f"The endpoint ends connections on which the client has not sent what it wants to hear "
         f"first, {after} after the opening ({end}): most likely {first}{name}."
+    )
+
+
+def _wanted_in(dialect: Dialect, drop: Drop, after: str, *, after_message: bool) -> str:
+    end = drop_phrase(drop)
+    if after_message:
+        shown = f" `{dialect.ping_shown}`" if dialect.ping_shown else ""
+        return (
+            f"The endpoint speaks {dialect.title}, and ends a client that does not answer its "
+            f"heartbeat{shown} within {after} ({end}), whatever else was sent: no idle timeout, "
+            "and nothing on the path."
+        )
+    why = f": {drop.detail}" if drop.detail else ""
+    return (
+        f"The endpoint speaks {dialect.title}, and ends a client that does not say its hello, "
+        f"{after} after the opening ({end}{why}): idle times were not measured."
     )
 
 

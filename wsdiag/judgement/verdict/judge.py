@@ -40,6 +40,8 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
         application_timeout_s=range_ if verdict == "application-timeout" else None,
         tested_up_to_s=round(evidence.longest_survived_s, 3) if evidence.idle else None,
         drop=found.drop,
+        hello=context.hello,
+        dialect=context.recognised,
         keepalives={kind: kept.get(kind, "untested") for kind in KEEPALIVES},
         recommended_ping_interval_s=interval_s,
         candidates=chosen,

@@ -155,7 +155,8 @@ class EndpointRun:
         options, dial = self.endpoint.check, self.endpoint.dial
         answers = (options.count + 4) * (options.timeout_s + 1.0)
         turns = 3 * len(self.rules) * options.timeout_s if rule.schedule == "last" else 0.0
-        return rule.lasts_s(options) + 2 * dial.connect_timeout + answers + turns + 10.0
+        dials = 2 * (dial.connect_timeout + dial.hello_wait)
+        return rule.lasts_s(options) + dials + answers + turns + 10.0
 
     # -- a first connection that ended -----------------------------------------------------------
 

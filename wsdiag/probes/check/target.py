@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from wsdiag.probes.check.options import CheckOptions, Endpoint
-from wsdiag.transport.dial.dialer import dial
+from wsdiag.probes.common.participant import open_session
 from wsdiag.transport.dial.target import Target
 from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.session import Session
@@ -102,7 +102,8 @@ class CheckTarget:
             options = replace(options, subprotocols=(*options.subprotocols, wanted))
         if options.compression is None:
             options = replace(options, compression=True)
-        return await dial(self.endpoint.url, replace(options, **changes), tracer=self._tracer)
+        options = replace(options, **changes)
+        return (await open_session(self.endpoint.url, options, tracer=self._tracer)).session
 
     @asynccontextmanager
     async def connection(self, **changes: Any) -> AsyncIterator[Session]:

@@ -184,7 +184,8 @@ def ended_error(url: str, drop: Drop, messages: Sequence[Message] = ()) -> Error
             url,
             "ping",
             "closed",
-            f"the server closed {how}{reason}, {after}",
+            f"the server closed {how}{reason}, {after}"
+            + (f": {drop.detail}" if drop.detail else ""),
             "It accepted the upgrade and then refused: authentication, a missing parameter or "
             "subprotocol, or a limit, checked only once connected. Its reason or log says which.",
         )

@@ -12,6 +12,7 @@ from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.judgement.diagnosis.page_text import readable
 from wsdiag.judgement.products.intermediaries import hops_from_headers
 from wsdiag.probes.common.drops import drop_of
+from wsdiag.probes.common.participant import HelloError, Participant, open_session
 from wsdiag.probes.common.phases import phases_of
 from wsdiag.probes.connect.notes import (
     close_notes,
@@ -24,7 +25,6 @@ from wsdiag.protocol.content import body_text
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, Pong, TextMessage, Violation
 from wsdiag.records import CloseInfo, ConnectResult, Error, HttpInfo, Message, TcpFacts, TlsInfo
-from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.session import Received, Session, SessionEnded
@@ -60,16 +60,24 @@ async def connect(
     """
     until_s = None if max_time_s is None else asyncio.get_running_loop().time() + max_time_s
     if max_time_s is not None:
-        options = replace(options, connect_timeout=min(options.connect_timeout, max_time_s))
+        options = replace(
+            options,
+            connect_timeout=min(options.connect_timeout, max_time_s),
+            hello_wait=min(options.hello_wait, max_time_s),
+        )
     try:
-        session = await dial(url, options, tracer=tracer, on_phase=on_wait)
+        participant = await open_session(url, options, tracer=tracer, on_phase=on_wait)
+    except HelloError as error:
+        failed = _result(url, error.report, error=diagnose(url, error))
+        return replace(failed, hello=error.hello, dialect=error.dialect)
     except DialError as error:
         return _result(url, error.report, error=diagnose(url, error))
-    use = _Use(url, session, on_wait or (lambda _: None), until_s)
+    use = _Use(url, participant, on_wait or (lambda _: None), until_s)
     try:
-        return await use.run(ping_timeout_s, close_timeout_s, send, listen_s)
+        result = await use.run(ping_timeout_s, close_timeout_s, send, listen_s)
     finally:
-        session.stream.close()
+        participant.session.stream.close()
+    return replace(result, hello=participant.hello, dialect=participant.info)
 
 
 class _Use:
@@ -78,12 +86,13 @@ class _Use:
     def __init__(
         self,
         url: str,
-        session: Session,
+        participant: Participant,
         on_wait: Callable[[str], None],
         until_s: float | None = None,
     ) -> None:
         """`until_s`: when all of it must be over, in loop time."""
-        self._url, self._session, self._on_wait, self._until_s = url, session, on_wait, until_s
+        self._url, self._on_wait, self._until_s = url, on_wait, until_s
+        self._participant, self._session = participant, participant.session
         self._messages: list[Message] = []
 
     async def run(
@@ -110,7 +119,10 @@ class _Use:
                 self._on_wait("messages")
                 await self._listen(send, listen_s)
         except SessionEnded as ended:
-            error = ended_error(self._url, drop_of(session, ended.end), self._messages)
+            drop = drop_of(session, ended.end)
+            meaning = self._participant.meaning_of(connection.close_received)
+            drop = replace(drop, detail=meaning or drop.detail)
+            error = ended_error(self._url, drop, self._messages)
         if connection.truncated and session.ended is not None:
             error = ended_error(self._url, drop_of(session, session.ended), self._messages)
         elif connection.violation is not None:

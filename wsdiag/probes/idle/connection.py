@@ -7,10 +7,9 @@ import re
 from contextlib import suppress
 from time import monotonic_ns
 
-from wsdiag.transport.dial.dialer import dial
+from wsdiag.probes.common.participant import HelloError, Part, Participant, open_session
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
-from wsdiag.transport.session import Session
 from wsdiag.transport.trace import Tracer
 
 _TOO_MANY = frozenset({429, 503})
@@ -23,8 +22,9 @@ _SPREAD_S = 0.1
 class TrialConnection:
     """An open session, on the axis of seconds since its upgrade."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(self, participant: Participant) -> None:
+        self.participant = participant
+        self.session = participant.session
 
     def now_s(self) -> float:
         """The connection's age."""
@@ -66,9 +66,14 @@ class TrialConnection:
 
 
 async def dial_patiently(
-    url: str, options: DialOptions, tracer: Tracer | None, refusals: list[str], index: int
-) -> Session:
-    """An open session, after up to three attempts with growing pauses. Raises the last DialError.
+    url: str,
+    options: DialOptions,
+    tracer: Tracer | None,
+    refusals: list[str],
+    index: int,
+    part: Part,
+) -> Participant:
+    """A new connection after up to three attempts, with growing pauses. Raises the last DialError.
 
     Why earlier attempts failed goes to `refusals`. `index` keeps connections that were refused
     together from coming back together. Who asks for a pause longer than a probe can wait is not
@@ -76,7 +81,9 @@ async def dial_patiently(
     """
     for attempt in range(_ATTEMPTS - 1):
         try:
-            return await dial(url, options, tracer=tracer, timestamps=False)
+            return await open_session(url, options, tracer=tracer, timestamps=False, part=part)
+        except HelloError:
+            raise  # asked again, it would say the same
         except DialError as error:
             busy = error.report.status in _TOO_MANY
             if not busy and error.kind not in ("refused", "timeout", "closed"):
@@ -86,7 +93,7 @@ async def dial_patiently(
                 raise
             refusals.append(refusal_text(error))
             await asyncio.sleep(pause_s + _SPREAD_S * (index % 8))
-    return await dial(url, options, tracer=tracer, timestamps=False)
+    return await open_session(url, options, tracer=tracer, timestamps=False, part=part)
 
 
 def _pause_s(error: DialError, attempt: int) -> float:

@@ -16,19 +16,20 @@ from wsdiag.probes.common.await_pong import (
     await_event,
     await_pong,
 )
+from wsdiag.probes.common.participant import Participant, open_session
 from wsdiag.probes.idle.context import RoundContext
-from wsdiag.probes.idle.plan import ALONE, TrialPlan, plan_refinement, plan_round
+from wsdiag.probes.idle.plan import ALONE, Heartbeat, TrialPlan, plan_refinement, plan_round
 from wsdiag.probes.idle.round import Round, timeout_so_far
 from wsdiag.probes.idle.state import LivenessCheck
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import Event, Pong
 from wsdiag.records import IdleTrial
-from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session, SessionEnded
 
 _CLOSE_S = 1.0
+_FIRST_MESSAGE_S = 1.0
 
 
 class EndpointProbe:
@@ -38,7 +39,7 @@ class EndpointProbe:
         self.url = context.url
         self.trials: list[IdleTrial] = []
         self._context = context
-        self._control: Session | None = None
+        self._control: Participant | None = None
         self._round: Round | None = None
         self._error: str | None = None
         self._back: bool | None = None
@@ -56,7 +57,7 @@ class EndpointProbe:
         context = self._context
         try:
             self._control = await self._unless_stopped(
-                dial(self.url, context.dial, tracer=context.tracer, timestamps=False)
+                open_session(self.url, context.dial, tracer=context.tracer, timestamps=False)
             )
         except DialError as error:
             found = diagnose(self.url, error)
@@ -65,8 +66,9 @@ class EndpointProbe:
             return
         if self._control is None:
             return
-        control = asyncio.create_task(learn_how_to_check(self._control, context))
+        control = asyncio.create_task(learn_how_to_check(self._control.session, context))
         try:
+            await self._learn_the_dialect(self._control)
             if context.facts.options.max_connections <= ALONE:
                 await self._until_stopped(control)
             await self._rounds()
@@ -81,7 +83,8 @@ class EndpointProbe:
     def case(self, shared_end_s: float | None = None) -> ProbeContext:
         """The circumstances for the verdict."""
         facts = self._context.facts
-        report = None if self._control is None else self._control.report
+        control = self._control
+        report = None if control is None else control.session.report
         return ProbeContext(
             url=self.url,
             longest_s=facts.options.longest_s,
@@ -101,11 +104,16 @@ class EndpointProbe:
             partial=self._stopping.is_set(),
             required_s=facts.options.require_s,
             notes=tuple(self._notes),
+            greeted=control is not None and control.hello_sent_ns is not None,
+            hello=None if control is None else control.hello,
+            dialect=None if control is None else control.dialect,
+            recognised=None if control is None else control.info,
+            announced=None if control is None else control.clock,
         )
 
     async def _rounds(self) -> None:
         options = self._context.facts.options
-        plan = plan_round(options)
+        plan = plan_round(options, self._heartbeat())
         self._notes = plan.notes
         for _ in range(options.repeat):
             await self._run_round(plan.trials)
@@ -115,6 +123,33 @@ class EndpointProbe:
                 return
         if options.refine:
             await self._refine()
+
+    async def _learn_the_dialect(self, control: Participant) -> None:
+        """Give the endpoint's first message time to come: its Pong comes after it."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _FIRST_MESSAGE_S
+        while self._may_learn_more(control) and loop.time() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    def _may_learn_more(self, control: Participant) -> bool:
+        dialect = control.dialect
+        if self._stopping.is_set() or self._context.dial.dialect == "none":
+            return False
+        if dialect is None:
+            return self._context.facts.answers_pings is None
+        return None not in (dialect.first, dialect.clock) and control.clock is None
+
+    def _heartbeat(self) -> Heartbeat:
+        """Which heartbeats of the endpoint's protocol a trial may try."""
+        control = self._control
+        dialect = None if control is None else control.dialect
+        if control is None or dialect is None:
+            return None
+        if dialect.beat is not None and control.takes_part:
+            return "own"
+        # what announces its clock to everybody sends heartbeats to everybody
+        wanted = control.takes_part or control.clock is not None
+        return "answers" if dialect.pong is not None and wanted else None
 
     async def _refine(self) -> None:
         """A second pass inside the bracket of a silent drop."""
@@ -149,7 +184,9 @@ class EndpointProbe:
         await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
 
-    async def _unless_stopped(self, opening: Coroutine[Any, Any, Session]) -> Session | None:
+    async def _unless_stopped(
+        self, opening: Coroutine[Any, Any, Participant]
+    ) -> Participant | None:
         """What `opening` gives; None when the probe was stopped before."""
         dialing = asyncio.create_task(opening)
         stopped = asyncio.create_task(self._stopping.wait())
@@ -197,8 +234,8 @@ async def learn_how_to_check(control: Session, context: RoundContext) -> None:
 async def _reachable(url: str, options: DialOptions) -> bool:
     """Whether a new connection can be opened now."""
     try:
-        session = await dial(url, options, timestamps=False)
+        participant = await open_session(url, options, timestamps=False)
     except DialError:
         return False
-    await session.close(1000, timeout=_CLOSE_S)
+    await participant.session.close(1000, timeout=_CLOSE_S)
     return True

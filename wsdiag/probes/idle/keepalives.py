@@ -8,13 +8,14 @@ its name in `records.TrialKind`, its row here, its name in sentences in
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
 from wsdiag.records import TrialKind
 
-Sending = Literal["ping", "pong", "text", "tcp-keepalive"]
+Sending = Literal["ping", "pong", "text", "tcp-keepalive", "heartbeat"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ BEHAVIOURS: dict[TrialKind, TrialBehaviour] = {
         TrialBehaviour("tcp-keepalive", keepalive="tcp-keepalive"),
         TrialBehaviour("push", first="text", text_from="push"),
         TrialBehaviour("data", keepalive="text", text_from="send"),
+        TrialBehaviour("heartbeat", keepalive="heartbeat"),
     )
 }
 
@@ -78,6 +80,9 @@ class KeepaliveSchedule:
 
     def longest_gap_s(self, until_s: float) -> float | None:
         """Longest time without a keepalive up to `until_s`; None before the first one."""
-        if not self.sent:
-            return None
-        return max(b - a for a, b in pairwise([0.0, *self.sent, until_s]))
+        return longest_gap_s(self.sent, until_s)
+
+
+def longest_gap_s(sent: Sequence[float], until_s: float) -> float | None:
+    """Longest time without one of these up to `until_s`; None where there is none."""
+    return max(b - a for a, b in pairwise([0.0, *sent, until_s])) if sent else None

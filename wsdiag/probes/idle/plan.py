@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from wsdiag.probes.idle.keepalives import BEHAVIOURS
 from wsdiag.probes.idle.options import IdleOptions
@@ -20,6 +21,10 @@ _FIRST_GAP = 1 / 16
 ALONE = 2
 # Idle periods a little longer than products' defaults: two seconds, as some are late.
 KNOWN_S = (30.0, 57.0, 62.0, 102.0, 122.0, 242.0, 302.0, 352.0, 602.0, 902.0)
+
+
+Heartbeat = Literal["own", "answers"] | None
+"""Heartbeats of the endpoint's protocol: the client's own, or its answers only; None: neither."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +53,20 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def plan_round(options: IdleOptions) -> Plan:
+def plan_round(options: IdleOptions, heartbeat: Heartbeat = None) -> Plan:
     """The first pass: a trial for each idle period, and two for each kind of keepalive."""
     alone = options.max_connections <= ALONE
     budget = options.max_connections - (0 if alone else 1)  # the control connection
-    essential, optional = _companions(options)
+    essential, optional = _companions(options, heartbeat)
     periods = idle_periods(options)
     room = budget - len(essential) - len(periods)
     chosen = [*essential, *optional[: max(0, room)]]
     notes: tuple[str, ...] = ()
+    if heartbeat is None and "heartbeat" in options.trials:
+        notes = (
+            "No heartbeat was tried: the endpoint's application protocol is not known, or has "
+            "none, or wants a hello first (--dialect NAME).",
+        )
     if room < 0:
         wanted = len(periods)
         chosen = essential[: max(2, budget - 1)]
@@ -67,12 +77,13 @@ def plan_round(options: IdleOptions) -> Plan:
         periods = thin(periods, budget - len(chosen))
         tried = f"{len(periods)} of {wanted} idle periods were tried"
         few = counted(options.max_connections, "connection")
-        notes = (f"With {few}, {tried}: a silent drop is found less exactly.",)
+        fewer = f"With {few}, {tried}: a silent drop is found less exactly."
         if options.max_connections == 1:
-            notes = (
+            fewer = (
                 "With 1 connection, one was left idle, and one pinged after it: a silent drop is "
-                "found less exactly, and a single end may be chance (--repeat 3 tells).",
+                "found less exactly, and a single end may be chance (--repeat 3 tells)."
             )
+        notes += (fewer,)
     idle = [TrialPlan(trial="idle", idle_for_s=period_s) for period_s in periods]
     return Plan(_staggered([*chosen, *idle], options), notes)
 
@@ -112,7 +123,9 @@ def thin(periods: list[float], count: int) -> list[float]:
     return [periods[round(i * (len(periods) - 1) / (count - 1))] for i in range(count)]
 
 
-def _companions(options: IdleOptions) -> tuple[list[TrialPlan], list[TrialPlan]]:
+def _companions(
+    options: IdleOptions, heartbeat: Heartbeat
+) -> tuple[list[TrialPlan], list[TrialPlan]]:
     """Trials beside those of the idle periods: never left out, and as far as there is room.
 
     First in the order of need: with the fewest connections an idle trial without a period and a
@@ -121,8 +134,11 @@ def _companions(options: IdleOptions) -> tuple[list[TrialPlan], list[TrialPlan]]
     gap, first = options.gap_s, options.gap_s * _FIRST_GAP
     # A text that was given adds the kind that sends it.
     tried = {*options.trials, *(kind for kind in BEHAVIOURS if options.text_of(kind) is not None)}
+    tried = tried - {"heartbeat"} if heartbeat is None else tried | {"heartbeat"}
     kinds = [kind for kind in BEHAVIOURS if kind != "idle" and kind in tried]
     periodic = [kind for kind in kinds if BEHAVIOURS[kind].keepalive is not None]
+    if heartbeat == "answers":  # the endpoint sets their pace
+        periodic = [kind for kind in periodic if kind != "heartbeat"]
     steady = [TrialPlan(trial=kind, gap_s=gap) for kind in periodic]
     doubling = [TrialPlan(trial=kind, gap_s=gap, first_gap_s=first) for kind in periodic]
     idle = TrialPlan(trial="idle")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from wsdiag.probes.idle.keepalives import longest_gap_s
 from wsdiag.probes.idle.state import LivenessCheck, TrialState
 from wsdiag.records import Drop, IdleTrial, Outcome
 
@@ -51,8 +52,11 @@ def trial_record(
         outcome = "kept-busy"
     pong_s = None if check is None or answered_s is None else round(answered_s - check.at_s, 4)
     late = silent or (outcome == "alive" and check is not None and check.answered_late)
+    sent = [] if state.schedule is None else state.schedule.sent
     gap_s = None
-    if state.schedule is not None:
+    if state.plan.trial == "heartbeat":
+        sent, gap_s = state.heartbeats, longest_gap_s(state.heartbeats, age_s)
+    elif state.schedule is not None:
         waits_since_s = state.waits_since_s
         gap_s = state.schedule.longest_gap_s(age_s if waits_since_s is None else waits_since_s)
     return replace(
@@ -66,13 +70,14 @@ def trial_record(
         lost_pongs=(state.lost_pongs + (check is not None and check.first_pong_lost)) or None,
         since_sent_s=round(times.since_sent_s, 3),
         since_received_s=round(times.since_received_s, 3),
-        keepalives_sent=0 if state.schedule is None else len(state.schedule.sent),
+        keepalives_sent=len(sent),
         gap_s=None if gap_s is None else round(gap_s, 3),
         pong_s=pong_s,
         retransmits=retransmits,
         upgrade_s=round(state.upgrade_s, 4),
         blind_s=round(state.stalled_s, 3),
         violation=state.violation,
+        unanswered_heartbeat_s=state.unanswered_heartbeat_s,
         after_write=outcome == "dropped" and check is not None and answered_s is None,
         unanswered_s=_unanswered_s(state, outcome, age_s),
         last_message=state.last_message,

@@ -92,6 +92,10 @@ class TrialState:
     schedule: KeepaliveSchedule | None = None
     unanswered: dict[bytes, float] = field(default_factory=dict)
     """Pings of the keepalive, by payload: when each was sent."""
+    heartbeats: list[float] = field(default_factory=list)
+    """When heartbeats of the application protocol, or answers to the endpoint's, were sent."""
+    unanswered_heartbeat_s: float | None = None
+    """When the endpoint's oldest heartbeat came that wanted an answer and got none."""
     lost_pongs: int = 0
     """Pings without a Pong on a connection that answered later ones."""
     retried_s: float | None = None

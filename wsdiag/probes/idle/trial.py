@@ -64,8 +64,13 @@ class Trial:
         refusals: list[str] = []
         try:
             await asyncio.sleep(self.plan.start_s)
-            session = await dial_patiently(
-                context.url, context.dial, context.tracer, refusals, state.index
+            participant = await dial_patiently(
+                context.url,
+                context.dial,
+                context.tracer,
+                refusals,
+                state.index,
+                "answerer" if self.plan.trial == "heartbeat" else "listener",
             )
         except DialError as error:
             self._handle(TrialEvent.REFUSED, refusal_text(error))
@@ -76,7 +81,7 @@ class Trial:
             else:
                 self._handle(TrialEvent.STOPPED, "not connected yet")
             raise
-        self._connection = connection = TrialConnection(session)
+        self._connection = connection = TrialConnection(participant)
         self._handle(TrialEvent.OPENED)
         while state.phase is not TrialPhase.DONE:
             self._wake.clear()
@@ -133,6 +138,10 @@ class Trial:
                 context.url, state.index, plan.trial, plan.idle_for_s, plan.gap_s, state.idle_for_s
             )
         )
+        participant = connection.participant
+        if participant.hello_sent_ns is not None:
+            state.activity.add(connection.since_upgrade_s(participant.hello_sent_ns), "sent")
+        participant.on_sent = self._heartbeat_sent
         connection.session.push(self._received, self._ended)
         if state.drop is None and state.violation is None:
             self._set_tcp_keepalive()
@@ -157,6 +166,8 @@ class Trial:
                 text = self._context.facts.options.text_of(self.plan.trial)
                 session.send_text(text or "", stamp=False)
                 self._sent("text")
+            case "heartbeat":
+                self._open.participant.beat()
             case "tcp-keepalive":
                 self._set_tcp_keepalive()
                 self._show(self._open.now_s(), "sent", "keepalive")
@@ -202,6 +213,11 @@ class Trial:
             self.state.unanswered |= dict.fromkeys(payloads, self._open.now_s())
         self._sent("ping")
 
+    def _heartbeat_sent(self) -> None:
+        """The participant has sent a heartbeat, or the answer to one."""
+        self.state.heartbeats.append(self._open.now_s())
+        self._sent("heartbeat")
+
     def _sent(self, what: str) -> None:
         now_s = self._open.now_s()
         self.state.activity.add(now_s, "sent")
@@ -212,7 +228,9 @@ class Trial:
     def _received(self, item: Received) -> None:
         event, at_s = item.event, self._open.since_upgrade_s(item.at.mono_ns)
         if isinstance(event, Close):
-            self._dropped(Drop("close", round(at_s, 3), code=event.code, reason=event.reason))
+            meaning = self._open.participant.meaning_of((event.code, event.reason))
+            drop = Drop("close", round(at_s, 3), None, event.code, event.reason, meaning)
+            self._dropped(drop)
         elif not isinstance(event, Violation):
             self._show(at_s, "received", self.state.received(event, at_s))
         elif not self._open.truncated:  # else the stream's end follows
@@ -274,6 +292,9 @@ class Trial:
     ) -> None:
         context, state, connection = self._context, self.state, self._connection
         age_s = retransmits = None
+        if connection is not None and connection.participant.unanswered_ns is not None:
+            asked_ns = connection.participant.unanswered_ns
+            state.unanswered_heartbeat_s = round(connection.since_upgrade_s(asked_ns), 3)
         if connection is None:
             state.started_s = context.clock.now_s()
         else:

@@ -12,6 +12,7 @@ from wsdiag.judgement.attribution import QUEUED_BYTES
 from wsdiag.judgement.summary import summarise
 from wsdiag.judgement.totals import PingTotals
 from wsdiag.probes.common.drops import drop_of, silent_drop
+from wsdiag.probes.common.participant import Participant, open_session
 from wsdiag.probes.common.phases import phases_of
 from wsdiag.probes.common.stalls import Stalls
 from wsdiag.probes.ping.options import PingOptions
@@ -21,7 +22,6 @@ from wsdiag.probes.ping.sender import PingSender, Why
 from wsdiag.probes.ping.tcp_observer import TcpObserver
 from wsdiag.records import PingClosed, PingEvent, PingStart, PingSummary, PingSuspended, utc_now
 from wsdiag.records.drops import short_drop
-from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session
@@ -71,7 +71,7 @@ class Pinger:
         """Loop time at which the first Ping could have left."""
         self._outages: OutageLog | None = None
         self._stopping = asyncio.Event()
-        self._dialing: asyncio.Task[Session] | None = None
+        self._dialing: asyncio.Task[Participant] | None = None
         self._sender: PingSender | None = None
         self._session: Session | None = None
         self._connections = 0
@@ -154,11 +154,11 @@ class Pinger:
             began_s = self._loop.time()
             if self._outages is not None and (attempt := self._outages.attempt(why)) is not None:
                 self._queue.put_nowait(attempt)
-            session = await self._dial()
-            if session is not None:
-                self._session = session
-                self._announce(session)
-                outcome, answers = await self._ping(session)
+            participant = await self._dial()
+            if participant is not None:
+                self._session = participant.session
+                self._announce(participant)
+                outcome, answers = await self._ping(participant)
                 if outcome in ("done", "stopped") or not self._reconnects():
                     return
                 # Only an answer shows that a connection is one: a proxy opens any number of them.
@@ -182,12 +182,13 @@ class Pinger:
         finished = count is not None and self._totals.sent >= count
         return self._options.reconnect and (self._options.counts_replies or not finished)
 
-    async def _dial(self) -> Session | None:
+    async def _dial(self) -> Participant | None:
         """None when it failed (an Error is queued), and when `stop()` came first."""
         async with self._dial_slots:
             if self._stopping.is_set():
                 return None
-            dialing = asyncio.create_task(dial(self.url, self._dial_options, tracer=self._tracer))
+            opening = open_session(self.url, self._dial_options, tracer=self._tracer)
+            dialing = asyncio.create_task(opening)
             self._dialing = dialing
             try:
                 await asyncio.wait({dialing})
@@ -209,7 +210,8 @@ class Pinger:
             self._queue.put_nowait(replace(seen, target=self.target))
             return None
 
-    def _announce(self, session: Session) -> None:
+    def _announce(self, participant: Participant) -> None:
+        session = participant.session
         report, totals = session.report, self._totals
         assert report is not None  # a dialled session has one
         totals.clock = "kernel" if session.stream.kernel_stamps else "user"
@@ -225,13 +227,16 @@ class Pinger:
             self._connections or None,
             report.proxy,
             report.proxy_why,
+            participant.hello,
+            participant.info,
             self.target,
         )
         self._connections += 1
         self._queue.put_nowait(start)
 
-    async def _ping(self, session: Session) -> tuple[Why, int]:
+    async def _ping(self, participant: Participant) -> tuple[Why, int]:
         """Ping on this connection to its end: why it ended, and how many answers came."""
+        session = participant.session
         observer = TcpObserver(session.stream, self._stalls)
         sender = PingSender(
             self.url,
@@ -251,7 +256,7 @@ class Pinger:
                 sender.stop()
             why = await sender.over
             if why in ("ended", "silent"):
-                self._record_drop(session, why, sender)
+                self._record_drop(participant, why, sender)
             return why, sender.answers
         finally:
             sender.stop()
@@ -265,14 +270,15 @@ class Pinger:
             if outage is not None:
                 self._queue.put_nowait(outage)
 
-    def _record_drop(self, session: Session, why: Why, sender: PingSender) -> None:
-        moment = now()
+    def _record_drop(self, participant: Participant, why: Why, sender: PingSender) -> None:
+        session, moment = participant.session, now()
         if why == "silent":
             drop, ended_ns = silent_drop(session, moment.mono_ns), moment.mono_ns
         else:
             end = sender.end or StreamEnd("timeout", "TCP stayed open", moment)
             drop, ended_ns = drop_of(session, end), (session.close_arrived or end.at).mono_ns
-        drop = replace(drop, last_message=sender.last_message())
+        meaning = participant.meaning_of(session.connection.close_received)
+        drop = replace(drop, last_message=sender.last_message(), detail=meaning or drop.detail)
         ago_s = (moment.mono_ns - ended_ns) / 1e9
         self._totals.drops += 1
         self._totals.last_drop = self._totals.ended = drop

@@ -27,6 +27,7 @@ from wsdiag.credentials import (
     mask_header,
     mask_subprotocols,
 )
+from wsdiag.transport.trace import Credential
 
 T = TypeVar("T")
 
@@ -192,6 +193,8 @@ def map_text(value: T, change: Change, name: str = "") -> T:
 def _walk(value: Any, change: Change, name: str, headers: bool) -> Any:
     if isinstance(value, str):
         return change(name, value)
+    if isinstance(value, Credential):
+        return MASK
     if isinstance(value, bytes):  # no longer bytes, but then neither is what is shown of them
         return change(name, value.decode("utf-8", "backslashreplace"))
     if isinstance(value, list | tuple):

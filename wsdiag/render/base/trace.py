@@ -8,11 +8,12 @@ from typing import TextIO
 
 from rich.text import Text
 
+from wsdiag.credentials import MASK
 from wsdiag.render.base.escape import shorten
 from wsdiag.render.base.ndjson import to_line, to_record
 from wsdiag.render.base.redact import Redactor
 from wsdiag.render.base.terminal import Terminal
-from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced, TraceEvent
+from wsdiag.transport.trace import Credential, FrameTraced, HeadersTraced, PhaseTraced, TraceEvent
 from wsdiag.units import format_ms, format_size
 
 _OPCODES = {0: "CONT", 1: "TEXT", 2: "BINARY", 8: "CLOSE", 9: "PING", 10: "PONG"}
@@ -71,6 +72,8 @@ def _frame(event: FrameTraced, terminal: Terminal) -> Text:
     line = Text.assemble((f"{mark} ", style), (f"{name:<6}", "bold"))
     line.append(f" {format_size(event.length):>8}  {' '.join(bits)}", style="dim")
     said = _payload(event, terminal)
+    if said and isinstance(event.excerpt, Credential) and not terminal.redactor.show:
+        said = MASK
     return line.append(f"  {said}") if said else line
 
 

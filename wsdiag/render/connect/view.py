@@ -11,7 +11,16 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from wsdiag.records import ChainLink, ConnectResult, HttpInfo, Message, Phases, TcpFacts, TlsInfo
+from wsdiag.records import (
+    ChainLink,
+    ConnectResult,
+    HelloInfo,
+    HttpInfo,
+    Message,
+    Phases,
+    TcpFacts,
+    TlsInfo,
+)
 from wsdiag.render.base.error import hint_lines
 from wsdiag.render.base.escape import shorten
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
@@ -70,7 +79,7 @@ def connect_view(
     parts += [Text(), facts]
     if verbose and headers:
         parts += [Text(), *_headers(result)]
-    elif result.error and result.http:
+    elif result.error and result.http and result.http.status != 101:
         parts += [*_refusal(result.http)]
     for note in result.notes:
         table = Table.grid(padding=(0, 1, 0, 0))
@@ -101,11 +110,27 @@ _STAGE = {
     "proxy": "proxy",
     "tls": "TLS handshake",
     "upgrade": "WebSocket upgrade",
+    "hello": "hello",
     "ping": "first Ping",
     "close": "closing handshake",
     "url": "URL",
     "redirect": "redirect",
 }
+
+
+def _participation(result: ConnectResult) -> Iterator[tuple[str, Text | str]]:
+    if result.dialect:
+        yield "dialect", Text.assemble(result.dialect.title, (f"  by {result.dialect.by}", "dim"))
+    if result.hello:
+        yield "hello", hello_text(result.hello)
+
+
+def hello_text(hello: HelloInfo) -> str:
+    """What became of a hello, in a line."""
+    if hello.answer is None:
+        return "sent, no answer" if hello.sent else "not sent, nothing came"
+    took = "" if hello.took_ms is None else f" after {format_ms(hello.took_ms)} ms"
+    return f"answered{took}: {hello.answer}"
 
 
 def connected_ms(phases: Phases) -> float | None:
@@ -133,6 +158,7 @@ def _facts(
     if result.ok:
         yield "subprotocol", result.subprotocol or "none"
         yield "extensions", ", ".join(result.extensions) or "none"
+    yield from _participation(result)
     if result.tls:
         yield from _tls_rows(result.tls, glyphs)
         refused = result.error is not None and result.error.kind == "cert"

@@ -135,10 +135,7 @@ def event_line(event: Shown) -> Text:
     """The line of one cleaned event."""
     match event:
         case PingStart():
-            again = f", reconnected ({event.reconnect})" if event.reconnect else ""
-            where = f" ({event.address})" if event.address else ""
-            where += f" through the proxy {event.proxy}" if event.proxy else ""
-            return Text(f"PING {event.url}{where}: {event.clock} timestamps{again}")
+            return _start_line(event)
         case PingReply():
             line = Text(f"seq={event.seq} time={format_ms(event.rtt_ms)} ms")
             if event.late:
@@ -178,3 +175,14 @@ def _why(lost: PingLost) -> str:
     if lost.drop.how == "silent":
         return f"no {answer} within {waited}, and the connection was given up"
     return f"the connection ended {waited} after it was sent: {short_drop(lost.drop)}"
+
+
+def _start_line(event: PingStart) -> Text:
+    again = f", reconnected ({event.reconnect})" if event.reconnect else ""
+    where = f" ({event.address})" if event.address else ""
+    where += f" through the proxy {event.proxy}" if event.proxy else ""
+    spoken = "" if event.dialect is None else f"; speaks {event.dialect.title}"
+    line = Text(f"PING {event.url}{where}: {event.clock} timestamps{again}{spoken}")
+    if event.hello is not None and event.hello.answer is not None:
+        line.append(f"; the hello was answered: {event.hello.answer}")
+    return line

@@ -38,6 +38,14 @@ class DialOptions(TlsOptions):
     compression: bool | None = None
     """Offer permessage-deflate (RFC 7692); None counts as no."""
     max_message_size: int = 16 * 2**20
+    hello: tuple[str | bytes, ...] = ()
+    """Messages to send once, right after the opening: credentials, which stay with their origin."""
+    hello_expect: str | None = None
+    """A regular expression that an answer to `hello` must match; None: any message."""
+    hello_wait: float = 5.0
+    """How long to wait for that answer."""
+    dialect: str = "auto"
+    """The application protocol spoken: a name of `wsdiag.dialects`, `auto` or `none`."""
 
     @property
     def given(self) -> frozenset[str]:

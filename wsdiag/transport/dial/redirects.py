@@ -79,6 +79,7 @@ def follow(
         sni=None,
         cert=None,
         key=None,
+        hello=(),
     )
     return RedirectTarget(target_next, without, without != options or target.userinfo is not None)
 

@@ -70,7 +70,7 @@ CONTRACT = {
 CHOICES = {
     ("Drop", "how"): "close fin rst tls-eof silent rst-on-write timeout",
     ("ping.start", "clock"): "kernel user",
-    ("idle.trial", "trial"): "idle ping pong tcp-keepalive push data",
+    ("idle.trial", "trial"): "idle ping pong tcp-keepalive push data heartbeat",
     ("idle.trial", "outcome"): "alive dropped silent refused kept-busy aborted",
     ("idle.verdict", "verdict"): "no-drop idle-timeout lifetime "
     "application-timeout kept-busy event inconsistent local-fault unreachable",

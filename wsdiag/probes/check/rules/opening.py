@@ -25,6 +25,7 @@ from wsdiag.protocol.http import join_values
 from wsdiag.transport.report import DialError
 
 _BEFORE_UPGRADE = ("dns", "tcp", "proxy", "tls")
+_AFTERWARDS = ("upgrade", "hello")
 _NOT_OPEN = "there was no connection"
 _NO_ANSWER = "there was no answer"
 _NONE_CHOSEN = (
@@ -39,14 +40,14 @@ _NONE_CHOSEN = (
     "A client that cannot connect, or connects slowly, shows its users nothing.",
     needs="dial",
     limits={"--max-connect": "max_connect_s"},
-    explains=lambda error: error.phase != "upgrade" and error.kind != "cert",
+    explains=lambda error: error.phase not in _AFTERWARDS and error.kind != "cert",
 )
 async def connect(target: CheckTarget) -> Finding:
     """Name, TCP, proxy and TLS, within --max-connect."""
     error, report = target.error, target.report
     if error is not None and error.kind == "cert":
         return skipped("TLS stopped at the certificate")
-    if error is not None and error.phase != "upgrade":
+    if error is not None and error.phase not in _AFTERWARDS:
         return _dial_failed(target, error)
     phases = [name for name in _BEFORE_UPGRADE if name in report.phases_ms]
     spent = sum(report.phases_ms[name] for name in phases)
@@ -76,7 +77,7 @@ def _attempts(target: CheckTarget) -> str:
 async def upgrade(target: CheckTarget) -> Finding | Sequence[Finding]:
     """A 101 that keeps the rules, within --max-upgrade, and one of the subprotocols offered."""
     error, report = target.error, target.report
-    if error is not None:
+    if error is not None and error.phase != "hello":
         return _dial_failed(target, error) if error.phase == "upgrade" else skipped(_NOT_OPEN)
     took = report.phases_ms.get("upgrade", 0.0)
     detail = f"{took:.1f} ms, {report.status} {report.reason}".rstrip()

@@ -1,0 +1,135 @@
+"""What is to be said where the application protocol is known: who took part in it, and lived?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wsdiag.dialects.catalogue import Dialect
+from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
+from wsdiag.records import IdleTrial, Range
+from wsdiag.records.drops import drop_phrase
+from wsdiag.units import format_seconds
+
+_ENDED = ("dropped", "silent")
+_AGREE_S = 0.5
+_LEAST = 3
+
+
+def heartbeat_timeout(evidence: Evidence, context: ProbeContext) -> Range | None:
+    """How long after its unanswered heartbeat the endpoint ends connections; None: not shown.
+
+    Everything that ended did so the same time after one, in use or not, and nothing outlived it. A
+    proxy's idle timeout may do the same to connections that are idle; so one in use must have ended
+    too, or the endpoint must have announced that time.
+    """
+    ran = (*evidence.idle, *evidence.kept)
+    ended = [t for t in ran if t.outcome in _ENDED and t.trial != "heartbeat"]
+    waits = sorted(s for t in ended if (s := _waited_s(t)) is not None)
+    if len(waits) < _LEAST or len(waits) < len(ended) or waits[-1] - waits[0] > _spread_s(waits):
+        return None
+    if any((_waited_s(t) or 0.0) > waits[-1] + _AGREE_S for t in ran if t not in ended):
+        return None
+    announced_s = None if context.announced is None else context.announced.timeout_s
+    near_s = 1.0 + _spread_s(waits)
+    as_announced = announced_s is not None and abs(waits[-1] - announced_s) <= near_s
+    if not as_announced and not any(t.trial == "ping" and t.keepalives_sent > 1 for t in ended):
+        return None
+    return _around(waits)
+
+
+def hello_timeout(evidence: Evidence, context: ProbeContext) -> Range | None:
+    """At which age the endpoint ends connections whose client said no hello; None: not shown.
+
+    Its protocol wants one, none was sent, and everything ended at one age, in use or not.
+    """
+    if context.dialect is None or not context.dialect.hello or context.greeted:
+        return None
+    ran = (*evidence.idle, *evidence.kept)
+    ended = [t for t in ran if t.outcome in _ENDED]
+    ages = sorted(t.age_s or 0.0 for t in ended)
+    if len(ages) < _LEAST or ages[-1] - ages[0] > _spread_s(ages):
+        return None
+    outlived = any((t.age_s or 0.0) > ages[-1] + _AGREE_S for t in ran if t not in ended)
+    used = any(t.trial == "ping" and t.keepalives_sent for t in ended)
+    return _around(ages) if used and not outlived else None
+
+
+def _around(values: Sequence[float]) -> Range:
+    return Range(round(max(0.0, values[0] - 0.1), 2), round(values[-1] + 0.1, 2))
+
+
+def _waited_s(trial: IdleTrial) -> float | None:
+    asked_s = trial.unanswered_heartbeat_s
+    return None if asked_s is None else (trial.age_s or 0.0) - asked_s
+
+
+def _spread_s(waits: Sequence[float]) -> float:
+    return max(_AGREE_S, 0.1 * waits[-1])
+
+
+def participation(evidence: Evidence, context: ProbeContext) -> list[str]:
+    """The protocol, what a client that does not take part gets, and how those fared that did."""
+    dialect, found = context.dialect, context.recognised
+    if dialect is None or found is None:
+        return []
+    beating = evidence.of("heartbeat")
+    took = "the heartbeat trials take part in it, no other connection does" if beating else ""
+    by = f"told by {found.by}" if found.by != "--dialect" else "as --dialect says"
+    said = f"The endpoint speaks {dialect.title}, {by}"
+    sentences = [f"{said}: {took}." if took else f"{said}."]
+    if dialect.hello and not context.greeted:
+        sentences.append(
+            f"No hello was sent{_then(dialect.no_hello)}: --dialect {dialect.name} sends one, "
+            "--hello TEXT another."
+        )
+    sentences += _unanswered(evidence, context, dialect)
+    sentences += _took_part(beating)
+    return sentences
+
+
+def _then(consequence: str | None) -> str:
+    return f" (without one: {consequence})" if consequence else ""
+
+
+def _unanswered(evidence: Evidence, context: ProbeContext, dialect: Dialect) -> list[str]:
+    """What became of connections whose endpoint waited for an answer to its heartbeat."""
+    ended = [t for t in (*evidence.idle, *evidence.kept) if t.outcome in _ENDED]
+    waits = sorted(s for t in ended if (s := _waited_s(t)) is not None)
+    if not waits:
+        return []
+    low, high = format_seconds(round(waits[0], 1)), format_seconds(round(waits[-1], 1))
+    within = low if low == high else f"{low.removesuffix(' s')} to {high}"
+    clock = context.announced
+    announced = ""
+    if clock is not None and clock.timeout_s is not None:
+        announced = f" (announced: {format_seconds(clock.timeout_s)})"
+    shown = f" `{dialect.ping_shown}`" if dialect.ping_shown else ""
+    if waits[-1] - waits[0] > _spread_s(waits):
+        return [
+            f"Connections that left its heartbeat{shown} unanswered ended {within} after it"
+            f"{announced}."
+        ]
+    return [
+        f"It closes a client that does not answer its heartbeat{shown} within {within}{announced}."
+    ]
+
+
+def _took_part(beating: Sequence[IdleTrial]) -> list[str]:
+    sent = [t for t in beating if t.keepalives_sent]
+    lived = [t for t in sent if t.outcome not in _ENDED]
+    died = [t for t in sent if t.outcome in _ENDED]
+    sentences = []
+    if lived:
+        age_s = max(t.age_s or 0.0 for t in lived)
+        quiet_s = max(t.longest_idle_s or 0.0 for t in lived)
+        sentences.append(
+            f"Clients that took part lived for {format_seconds(age_s)}, and were never idle for "
+            f"longer than {format_seconds(quiet_s)}."
+        )
+    for trial in died[:1]:
+        assert trial.drop is not None
+        sentences.append(
+            f"A client that took part was dropped as well, after {format_seconds(trial.age_s)} "
+            f"({drop_phrase(trial.drop)})."
+        )
+    return sentences
