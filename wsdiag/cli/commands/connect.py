@@ -54,7 +54,7 @@ def connect(
     """
     output.refuse_csv_log()
     dial = request.dial(compression=True)
-    terminal = open_terminal(output, dial, urls=[url])
+    terminal = open_terminal(output, dial, urls=[url], texts=messages.send or ())
     refuse_bad_urls([url], terminal, json=format == "json")
     with tracing(output, terminal) as tracer:
         return run_async(
