@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Unpack
 
 from wsdiag.capture.explain import ExplainOptions, ExplainRun
-from wsdiag.capture.key_log import KeyLog
+from wsdiag.capture.tls.key_log import KeyLog
 from wsdiag.keywords import IdleKeywords, PingKeywords, ServeKeywords
 from wsdiag.probes.connect.run import connect as _connect
 from wsdiag.probes.idle.options import IdleOptions

@@ -22,8 +22,8 @@ from wsdiag.capture.http import (
     begins_response,
     deflate_parameters,
 )
-from wsdiag.capture.key_log import KeyLog
-from wsdiag.capture.tls import TlsFlow, is_tls
+from wsdiag.capture.tls.flow import TlsFlow, is_tls
+from wsdiag.capture.tls.key_log import KeyLog
 from wsdiag.judgement.recorded.facts import (
     CloseSeen,
     ConnectionFacts,

@@ -12,10 +12,10 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from wsdiag.capture.key_log import KeyLog
 from wsdiag.capture.logs import compile_format
 from wsdiag.capture.own_records import OwnRecord, read_records
 from wsdiag.capture.sources import READABLE, ReadOptions, Source, UnknownSource
+from wsdiag.capture.tls.key_log import KeyLog
 from wsdiag.judgement.recorded.both_ends import judge_both, pair_up
 from wsdiag.judgement.recorded.connection import Ending
 from wsdiag.judgement.recorded.facts import ConnectionFacts

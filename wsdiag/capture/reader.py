@@ -8,8 +8,8 @@ from typing import BinaryIO
 
 from wsdiag.capture.conversation import Conversation, Stage
 from wsdiag.capture.flows import Flow, FlowTable
-from wsdiag.capture.key_log import KeyLog
 from wsdiag.capture.packet_files import CaptureError, PacketFile
+from wsdiag.capture.tls.key_log import KeyLog
 from wsdiag.judgement.recorded.facts import ConnectionFacts
 from wsdiag.packets.ip import TCP, parse_ip
 from wsdiag.packets.link import NAMES, ip_offset

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
 from wsdiag.capture.har import HarReader
-from wsdiag.capture.key_log import KeyLog
 from wsdiag.capture.log_formats import LogLine
 from wsdiag.capture.logs import LogReader, recognise
 from wsdiag.capture.own_records import is_own
 from wsdiag.capture.packet_files import MAGIC_NUMBERS
 from wsdiag.capture.reader import CaptureReader, CaptureTotals
+from wsdiag.capture.tls.key_log import KeyLog
 from wsdiag.capture.traces import TraceReader
 from wsdiag.judgement.recorded.facts import ConnectionFacts
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.capture.growth import assert_linear
-from wsdiag.capture import key_log
-from wsdiag.capture.key_log import KeyLog
+from wsdiag.capture.tls import key_log
+from wsdiag.capture.tls.key_log import KeyLog
 
 RANDOM, MASTER, SECRET = b"\1" * 32, b"\2" * 48, b"\3" * 32
 

@@ -17,9 +17,9 @@ from tests.unit.capture.growth import assert_linear
 from tests.unit.capture.openssl_flows import openssl_conversation
 from tests.unit.capture.tls_flows import Pair, Plaintext, Recorded, Sent, make_server_context, read
 from tests.unit.capture.tls_flows import records as split
-from wsdiag.capture.key_log import KeyLog
-from wsdiag.capture.tls import NO_HANDSHAKE, NO_KEY_LOG, NO_SECRETS, TlsFlow, is_tls
-from wsdiag.capture.tls_keys import Suite, expand_label, next_secret, suite
+from wsdiag.capture.tls.flow import NO_HANDSHAKE, NO_KEY_LOG, NO_SECRETS, TlsFlow, is_tls
+from wsdiag.capture.tls.key_log import KeyLog
+from wsdiag.capture.tls.keys import Suite, expand_label, next_secret, suite
 
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 REQUEST = b"GET /chat HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\r\n"

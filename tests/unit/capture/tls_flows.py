@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.peers.certs import Authority, Cert
-from wsdiag.capture.key_log import KeyLog
-from wsdiag.capture.tls import TlsFlow
+from wsdiag.capture.tls.flow import TlsFlow
+from wsdiag.capture.tls.key_log import KeyLog
 
 Sent = tuple[int, bytes]
 

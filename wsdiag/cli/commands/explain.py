@@ -19,7 +19,7 @@ from wsdiag.cli.run_async import collect_garbage_again
 
 if TYPE_CHECKING:
     from wsdiag.capture.explain import ExplainRun
-    from wsdiag.capture.key_log import KeyLog
+    from wsdiag.capture.tls.key_log import KeyLog
     from wsdiag.records import ExplainConnection
     from wsdiag.render.base.output import EventOutput
 
@@ -186,7 +186,7 @@ class Selector:
 def _key_log(path: Path | None) -> KeyLog | None:
     if path is None:
         return None
-    from wsdiag.capture.key_log import KeyLog
+    from wsdiag.capture.tls.key_log import KeyLog
 
     try:
         found = KeyLog(path)

@@ -36,7 +36,7 @@ from wsdiag.render.ping.lines import Shown, event_line
 from wsdiag.render.ping.options import PingViewOptions
 from wsdiag.render.ping.panel import labels, marks_legend, table
 from wsdiag.render.ping.series import MANY, WORST, Sample, Series, SeriesGroup
-from wsdiag.render.ping.status import Status, together
+from wsdiag.render.ping.status import MonitorStatus, together
 from wsdiag.render.ping.summary import rest_lines, short_summary, summary_table, summary_view
 
 _LABEL = 24
@@ -62,7 +62,7 @@ class PingHistory:
         self._whole = SeriesGroup(urls, terminal.text, options.window_s)
         self.series = self._whole
         """What the live view shows: since `reset()`; the final one shows the whole run."""
-        self.statuses = {url: Status() for url in urls}
+        self.statuses = {url: MonitorStatus() for url in urls}
         self.log_scale = options.log_scale
         self._seen: dict[str, Counter[str]] = {}
         """By URL, the errors since it last answered."""

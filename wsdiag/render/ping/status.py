@@ -21,7 +21,7 @@ from wsdiag.units import counted
 
 
 @dataclass(slots=True)
-class Status:
+class MonitorStatus:
     """Follows one URL's events; `since` is None while it answers."""
 
     since: datetime | None = None
@@ -65,7 +65,7 @@ class Status:
         return f"waiting {age} {dot} {self.unanswered} unanswered"
 
 
-def together(statuses: list[Status], now: datetime, dot: str) -> str | None:
+def together(statuses: list[MonitorStatus], now: datetime, dot: str) -> str | None:
     """The words for all endpoints of a run."""
     troubled = [status for status in statuses if status.since is not None]
     if len(statuses) == 1 or not troubled:

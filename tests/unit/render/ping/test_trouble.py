@@ -31,7 +31,7 @@ from wsdiag.render.ping.lines import PingLines, event_line
 from wsdiag.render.ping.output import PingViewOptions
 from wsdiag.render.ping.panel import labels
 from wsdiag.render.ping.screen import PingScreen
-from wsdiag.render.ping.status import Status, together
+from wsdiag.render.ping.status import MonitorStatus, together
 from wsdiag.render.ping.summary import summary_view
 
 URL = examples.EDGE
@@ -72,7 +72,7 @@ def replies(url: str = URL, until: int = 4, **more: int) -> list[PingEvent]:
 
 
 def test_a_status_says_what_is_missing_and_for_how_long() -> None:
-    status = Status()
+    status = MonitorStatus()
     assert status.words(examples.at(5), "·") is None
     status.take(WAITING)
     status.take(PingSent(URL, 15, 12, 10))
@@ -86,10 +86,10 @@ def test_a_status_says_what_is_missing_and_for_how_long() -> None:
 
 
 def test_of_several_it_says_how_many() -> None:
-    silent, down = Status(), Status()
+    silent, down = MonitorStatus(), MonitorStatus()
     silent.take(WAITING)
     down.take(PingDialling(URL, examples.at(1), 1, ""))
-    said = together([Status(), silent, down], examples.at(9), "·")
+    said = together([MonitorStatus(), silent, down], examples.at(9), "·")
     assert said == "of 3 endpoints: 1 silent, 1 down"
 
 

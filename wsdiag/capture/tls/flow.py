@@ -1,7 +1,7 @@
 """TLS of a recorded flow: what it negotiated, how it ended, and with a key log what is inside.
 
 Records are walked in both directions. The two hellos, in the clear, say which secrets to look up
-and how to make keys of them (`tls_keys.py`); what opens is handed on as plaintext of its direction,
+and how to make keys of them (`keys.py`); what opens is handed on as plaintext of its direction,
 as TCP's bytes are (`flows.FlowListener`). A flow that cannot be opened stays dark, for a reason in
 words, and its records are still walked, as TLS 1.2 shows that an alert is one.
 
@@ -28,10 +28,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from wsdiag.capture import tls_hello
-from wsdiag.capture.key_log import KeyLog, Label
-from wsdiag.capture.tls_hello import TLS12, TLS13
-from wsdiag.capture.tls_keys import (
+from wsdiag.capture.tls import hello as tls_hello
+from wsdiag.capture.tls.hello import TLS12, TLS13
+from wsdiag.capture.tls.key_log import KeyLog, Label
+from wsdiag.capture.tls.keys import (
     NEEDS_CRYPTOGRAPHY,
     TAG,
     RecordKeys,
@@ -92,7 +92,7 @@ class Alert(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Direction:
+class _TlsDirection:
     buffer: bytearray
     skip: int = 0
     """Bytes of a record that are not wanted, or cannot be."""
@@ -134,7 +134,7 @@ class TlsFlow:
         self.client: int | None = None
         """Which end is TLS's client; None: no ClientHello was seen."""
         self._key_log, self._listener = key_log, listener
-        self._directions = (_Direction(bytearray()), _Direction(bytearray()))
+        self._directions = (_TlsDirection(bytearray()), _TlsDirection(bytearray()))
         self._randoms = [b"", b""]
         """Of the last hellos, the client's first."""
         self._version = 0
