@@ -287,3 +287,7 @@ def secrets_of_headers(
         else:
             found += secrets_in(value, names)
     return found
+
+
+class Credential(bytes):
+    """Bytes to be masked as a whole, whatever is known of their content."""

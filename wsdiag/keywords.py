@@ -67,6 +67,7 @@ class ServeKeywords(TypedDict, total=False):
     subprotocols: tuple[str, ...]
     compression: bool
     max_connections: int | None
+    allow_origins: tuple[str, ...]
     max_message_size: int
     handshake_timeout: float
     upstream: str | None

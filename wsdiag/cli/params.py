@@ -248,6 +248,8 @@ def parse_regex(text: str) -> str:
 
 def parse_dialect(text: str) -> str:
     """The name of a dialect, `auto` or `none`; ValueError."""
+    if text in ("auto", "none"):
+        return text
     from wsdiag.dialects.catalogue import dialects
 
     names = ["auto", "none", *(each.name for each in dialects())]

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any, Literal
-from urllib.parse import parse_qsl, urlsplit
 
 Message = str | bytes
 MATCHED = 65536
@@ -87,12 +84,17 @@ class Recognised:
 @cache
 def dialects() -> tuple[Dialect, ...]:
     """Every known dialect, the most common first."""
+    import tomllib  # only when there is something to tell a dialect by
+    from importlib import resources
+
     text = resources.files("wsdiag.dialects").joinpath("dialects.toml").read_text("utf-8")
     return tuple(_dialect(table) for table in tomllib.loads(text)["dialect"])
 
 
 def dialect_named(name: str) -> Dialect | None:
     """The dialect that `--dialect` calls so; None: there is none."""
+    if name in ("auto", "none"):
+        return None
     return next((each for each in dialects() if each.name == name), None)
 
 
@@ -104,6 +106,10 @@ def recognise(
     `subprotocol`: the one the server chose. A path alone says nothing: anything may be mounted
     at `/websocket`.
     """
+    if subprotocol is None and first_message is None and "?" not in url:
+        return None  # nothing to go by; the table is read when there is
+    from urllib.parse import parse_qsl, urlsplit
+
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query, keep_blank_values=True, max_num_fields=1000))
     for each in dialects():

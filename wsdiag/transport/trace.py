@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from time import monotonic_ns, time_ns
 from typing import Annotated, ClassVar, Literal
 
+from wsdiag.credentials import Credential
 from wsdiag.protocol.frames import Frame
 from wsdiag.transport.stream.stamps import Arrival
 
@@ -79,10 +80,6 @@ class FrameTraced:
 
 TraceEvent = PhaseTraced | HeadersTraced | FrameTraced
 Tracer = Callable[[TraceEvent], None]
-
-
-class Credential(bytes):
-    """Bytes to be masked as a whole, whatever is known of their content."""
 
 
 class FrameTracer:

@@ -84,12 +84,12 @@ ANSWERS: dict[str, tuple[bytes, str, str]] = {
     "forbidden": (refusal("403 Forbidden"), "the server refuses", "--origin http://127.0.0.1:"),
     "not found": (refusal("404 Not Found"), "nothing at /ws", "slash"),
     "upgrade required behind nginx": (
-        refusal("426 Upgrade Required", "", NGINX),
+        refusal("426 Upgrade Required", "Upgrade Required", NGINX),  # as Node's ws says it
         "behind nginx",
         "proxy_set_header Upgrade $http_upgrade",
     ),
     "upgrade required": (
-        refusal("426 Upgrade Required"),
+        refusal("426 Upgrade Required", "Upgrade Required"),
         "as if our Upgrade header had not",
         "hop-by-hop",
     ),

@@ -236,7 +236,7 @@ TABLE: tuple[Row, ...] = (
     Row("/bad/upgrade", **refused("upgrade", "not to WebSocket")),
     Row("/bad/connection", **refused("upgrade", "not to WebSocket")),
     Row("/bad/subprotocol", **refused("upgrade", "not offered")),
-    Row("/bad/extension", **refused("upgrade", "not negotiated")),
+    Row("/bad/extension", **refused("upgrade", "not offered")),
     Row("/bad/http", **refused("upgrade", "does not speak HTTP")),
     Row("/bad/frame/masked", **broken("5.1")),
     Row(

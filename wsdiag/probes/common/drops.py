@@ -28,9 +28,13 @@ _HOW: dict[EndKind, DropHow] = {
 }
 
 
+TRUNCATED = "a frame was cut off in the middle"
+"""In the detail of an end inside a frame."""
+
+
 def drop_of_end(end: StreamEnd, at_s: float, *, truncated: bool = False) -> Drop:
     """The drop that a stream's end was; `truncated`: it ended inside a frame."""
-    cut = "a frame was cut off in the middle" if truncated else None
+    cut = TRUNCATED if truncated else None
     return Drop(_HOW[end.how], at_s, detail="; ".join(filter(None, (end.detail, cut))) or None)
 
 

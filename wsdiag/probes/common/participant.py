@@ -22,7 +22,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from wsdiag.dialects.catalogue import Dialect, Message, Recognised, dialect_named, recognise
 from wsdiag.dialects.engine import AnnouncedClock, DialectSession, HeardKind
@@ -37,7 +37,9 @@ from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Received, Session
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import now
-from wsdiag.transport.trace import FrameTracer, Tracer
+
+if TYPE_CHECKING:
+    from wsdiag.transport.trace import Tracer
 
 Part = Literal["client", "answerer", "listener"]
 """What it does by itself: all that a client does, or answer heartbeats only, or neither."""
@@ -149,7 +151,10 @@ class Participant:
         if isinstance(message, str) and self.dialect is not None and self.dialect.encoding == "hex":
             message = message.encode()
         tracer = self.session.connection.on_frame
-        if secret and isinstance(tracer, FrameTracer):
+        if secret and tracer is not None:
+            from wsdiag.transport.trace import FrameTracer
+
+            assert isinstance(tracer, FrameTracer)  # the only listener there is
             tracer.hide(message.encode() if isinstance(message, str) else message)
         if self._send(message):
             self.hello_sent_ns = now().mono_ns

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from wsdiag.probes.common.drops import TRUNCATED
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.records import Drop, Error, Message
@@ -189,8 +190,10 @@ def ended_error(url: str, drop: Drop, messages: Sequence[Message] = ()) -> Error
             "It accepted the upgrade and then refused: authentication, a missing parameter or "
             "subprotocol, or a limit, checked only once connected. Its reason or log says which.",
         )
-    # what the socket says of a FIN is what has been said already
-    detail = f": {drop.detail}" if drop.detail and drop.how not in ("fin", "tls-eof") else ""
+    said = drop.detail or ""
+    if drop.how in ("fin", "tls-eof"):  # what the socket says of these has been said already
+        said = TRUNCATED if TRUNCATED in said else ""
+    detail = f": {said}" if said else ""
     hint = (
         "The server crashed after the upgrade, or a proxy lost its backend: their logs say which."
     )

@@ -20,6 +20,7 @@ from urllib.parse import quote, quote_plus
 
 from wsdiag.credentials import (
     MASK,
+    Credential,
     find_jwts,
     is_credential_header,
     is_credential_member,
@@ -27,7 +28,6 @@ from wsdiag.credentials import (
     mask_header,
     mask_subprotocols,
 )
-from wsdiag.transport.trace import Credential
 
 T = TypeVar("T")
 
@@ -104,6 +104,9 @@ class Redactor:
         return self.text(self.subprotocols(text) if name == "subprotocol" else text)
 
     def _mask(self, text: str) -> str:
+        for secret in self._secrets:  # whole ones first: masked in part, they would not be found
+            if secret in text:
+                text = text.replace(secret, MASK)
         if ":" in text:
             text = self._mask_header_lines(text)
             text = _USERINFO.sub(f"://{MASK}@", text)
@@ -112,9 +115,6 @@ class Redactor:
             text = _PARAMETER.sub(self._mask_parameter, text)
         if "eyJ" in text:
             text = _without(text, find_jwts(text))
-        for secret in self._secrets:
-            if secret in text:
-                text = text.replace(secret, MASK)
         return self._mask_beginning(text)
 
     def _mask_header_lines(self, text: str) -> str:

@@ -8,12 +8,12 @@ from typing import TextIO
 
 from rich.text import Text
 
-from wsdiag.credentials import MASK
+from wsdiag.credentials import MASK, Credential
 from wsdiag.render.base.escape import shorten
 from wsdiag.render.base.ndjson import to_line, to_record
 from wsdiag.render.base.redact import Redactor
 from wsdiag.render.base.terminal import Terminal
-from wsdiag.transport.trace import Credential, FrameTraced, HeadersTraced, PhaseTraced, TraceEvent
+from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced, TraceEvent
 from wsdiag.units import format_ms, format_size
 
 _OPCODES = {0: "CONT", 1: "TEXT", 2: "BINARY", 8: "CLOSE", 9: "PING", 10: "PONG"}
