@@ -18,6 +18,7 @@ KEPT_BY_BYTES = {
     "tcp-keepalive": "drops",
     "push": "untested",
     "data": "untested",
+    "heartbeat": "untested",
 }
 
 

@@ -400,6 +400,16 @@ TABLE |= {
         says="TCP keepalive carried connections past that",
         interval_s=2,
     ),
+    "a network gone, found out late by what was in use": Row(
+        [
+            idle(1.0),
+            idle(2.0, "silent"),
+            idle(2.5, "silent"),
+            kept("tcp-keepalive", 9.0, "silent", gap_s=0.5, since_received_s=9.0),
+            kept("ping", 9.0, "silent", gap_s=0.5, since_received_s=7.3),
+        ],
+        "inconsistent",
+    ),
     "a random timer": Row(
         [*RANDOM, kept("ping", 95.0)],
         "idle-timeout",

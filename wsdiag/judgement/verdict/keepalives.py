@@ -52,7 +52,16 @@ def carried(trial: IdleTrial, evidence: Evidence, drop: Range | None) -> bool:
         return False
     if drop is None or drop.high is None or _gap_s(trial) >= _SAFE_SHARE * drop.low:
         return False
-    return (trial.age_s or 0.0) > 1.2 * _proof_s(evidence, drop)
+    return _known_alive_s(trial) > 1.2 * _proof_s(evidence, drop)
+
+
+def _known_alive_s(trial: IdleTrial) -> float:
+    """Until what age an ended connection is known to have lived: a silent one was found dead only
+    when we asked, so no longer than until it was last heard from."""
+    age_s = trial.age_s or 0.0
+    if trial.outcome == "silent" or trial.after_write:
+        return age_s - (age_s if trial.since_received_s is None else trial.since_received_s)
+    return age_s
 
 
 def _proof_s(evidence: Evidence, drop: Range | None) -> float:
