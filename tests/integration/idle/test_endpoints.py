@@ -112,7 +112,8 @@ def test_the_timeout_is_found_however_it_shows(name: str, scenarios: Scenarios) 
     played = scenarios[name]
     within(played.verdict, 2.2)
     assert played.verdict.keepalives["ping"] == "holds"
-    assert played.verdict.recommended_ping_interval_s == pytest.approx(1.05, abs=0.1)
+    # at most half of it; a busy machine sees less of the 2.2 s, never more
+    assert 0.85 <= (played.verdict.recommended_ping_interval_s or 0.0) <= 1.1
     assert played.probed.wall_s < 2.2 + 5 + 2
 
 

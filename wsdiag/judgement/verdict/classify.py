@@ -302,7 +302,12 @@ def _from_events(evidence: Evidence, context: ProbeContext) -> Classification:
         return _not_by_idleness(evidence, in_use.dead, context)
     if in_use.conflict:
         return Classification("inconsistent", "conflict", range_, drop, cluster=cluster)
-    together = same_moment(cluster.members) or (bool(evidence.kept) and not _timed(cluster))
+    together = same_moment(cluster.members)
+    if evidence.kept and not _timed(cluster):
+        # Too close together to tell an age from a moment; the others may have started further apart
+        # and ended at the same age all the same.
+        every = evidence.dropped()
+        together = not (same_age(every) and _apart(every))
     if together and not _witnessed(evidence, cluster, range_):
         return Classification("inconsistent", "moment", drop=drop)
     range_ = _above_survivors(evidence, cluster, range_)
@@ -333,6 +338,12 @@ def _timed(cluster: Cluster) -> bool:
     ends = [ended_s(t) for t in cluster.members]
     rounds = len({t.round for t in cluster.members})
     return rounds > 1 or max(ends) - min(ends) > 0.1
+
+
+def _apart(trials: Sequence[IdleTrial]) -> bool:
+    """Whether these ended far enough apart to tell a common age from a common moment."""
+    ends = [ended_s(t) for t in trials]
+    return max(ends) - min(ends) > 0.1
 
 
 def _witnessed(evidence: Evidence, cluster: Cluster, range_: Range) -> bool:
