@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from wsdiag.judgement.products.endpoints import KnownEndpoint, endpoints
 from wsdiag.judgement.products.intermediaries import Product, keys_of, products
-from wsdiag.judgement.verdict.classify import Classification
+from wsdiag.judgement.verdict.classification import Classification
 from wsdiag.judgement.verdict.clocks import ClockName
 from wsdiag.records import Candidate, Drop, Hop, KeepaliveOutcome, TrialKind
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from wsdiag.dialects.catalogue import Dialect
-from wsdiag.judgement.verdict.classify import Classification, Reason
+from wsdiag.judgement.verdict.classification import Classification, Reason
 from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, MARGIN_BELOW_S
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
 from wsdiag.judgement.verdict.keepalives import died_in_use
@@ -60,7 +60,7 @@ def headline(
         case "moment":
             return _at_one_moment(found, evidence)
         case "contradiction":
-            return _contradiction(found)
+            return _contradiction(found, evidence)
         case "silent":
             return _dropped_silently(found)
         case "age":
@@ -246,11 +246,12 @@ def _at_one_moment(found: Classification, evidence: Evidence) -> str:
     )
 
 
-def _contradiction(found: Classification) -> str:
+def _contradiction(found: Classification, evidence: Evidence) -> str:
     said = "Some connections were dropped after an idle time that others survived: "
     members = found.cluster.values if found.cluster is not None else []
-    # Drops this close together come from one timer, which the others did not meet.
-    if len(members) > 2 and members[-1] - members[0] <= 1.0:
+    # Drops this close together come from one timer, which others of the same round did not meet.
+    rounds = {t.round for t in evidence.events} & {t.round for t in evidence.survivors}
+    if len(members) > 2 and members[-1] - members[0] <= 1.0 and rounds:
         return said + "most likely there is more than one backend or path."
     return said + "no single timeout explains that."
 

@@ -90,6 +90,7 @@ class EndpointProbe:
             longest_s=facts.options.longest_s,
             keepalive_s=facts.options.gap_s,
             answers_pings=facts.answers_pings,
+            ended_by_pings=facts.ended_by_pings,
             echoes=facts.echoes,
             rtt_s=facts.rtt_s,
             other_pongs=facts.other_pongs,
