@@ -26,7 +26,7 @@ from wsdiag.judgement.verdict.spread import separate_groups
 from wsdiag.probes.idle.options import IdleOptions
 
 # Far more are drawn outside the suite (CONTRIBUTING.md); of these few, none may be wrong.
-DRAWN = 20
+DRAWN = 10
 
 
 @pytest.mark.parametrize("rounds", [1, 2])

@@ -11,7 +11,7 @@ from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, MARGIN_BELOW_S
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
 from wsdiag.judgement.verdict.keepalives import died_in_use
 from wsdiag.records import Candidate, Drop, KeepaliveOutcome, Range, TrialKind
-from wsdiag.records.drops import drop_phrase
+from wsdiag.records.drops import ZERO_WINDOW, drop_phrase
 from wsdiag.units import format_seconds
 
 _OTHERWISE: dict[Reason, str] = {
@@ -318,6 +318,12 @@ def _by_drop_phrase(drop: Drop) -> str:
                 "The client was not notified; only its next write was answered, with RST: most "
                 "likely a device in between had forgotten the connection."
             )
+    if drop.detail == ZERO_WINDOW:
+        return (
+            "The client was not notified. TCP acknowledged the Ping with a zero window: the "
+            "endpoint's machine is alive, but the endpoint no longer reads. Only a Pong timeout "
+            "detects this."
+        )
     if drop.tcp_acknowledged is None:
         return "The client was not notified: only a Pong timeout detects this."
     still = "still" if drop.tcp_acknowledged else "no longer"
