@@ -26,12 +26,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from wsdiag.dialects.catalogue import Dialect, recognise
-from wsdiag.judgement.recorded.facts import ConnectionFacts, DirectionFacts, Side, TcpEnd
+from wsdiag.judgement.hops import other_sender
+from wsdiag.judgement.recorded.facts import ConnectionFacts, DirectionFacts, Side
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.records.explain import EndedBy, RecordedOutcome
 
-_HOP_LIMITS = (64, 128, 255)
-"""What systems start from; routers take one each."""
 _AT_ONCE_S = 1.0
 _LARGE = 16 * 1024
 _LEAST_PONG_WAIT_S = 1.0
@@ -73,11 +72,6 @@ def first_end(facts: ConnectionFacts) -> tuple[Side, float, str] | None:
         return None
     at_s, side, kind = min(signs, key=lambda sign: sign[0])
     return side, at_s, kind
-
-
-def hops_away(hop_limit: int) -> int:
-    """How many routers a packet with this hop limit passed, from the nearest usual start."""
-    return min(start - hop_limit for start in _HOP_LIMITS if start >= hop_limit)
 
 
 # -- the questions, in their order -----------------------------------------------------------------
@@ -210,7 +204,7 @@ def _injected_reset(facts: ConnectionFacts) -> Ending | None:
     if end is None or end[2] != "rst":
         return None
     reset = facts.ends[0]
-    found = _distance(facts, reset)
+    found = other_sender(reset.hop_limit, _of(facts, reset.by).hop_limits)
     if found is None:
         return None
     here, there, usual = found
@@ -363,17 +357,6 @@ def _unacknowledged(facts: ConnectionFacts) -> tuple[Side, float] | None:
         if since_s is not None and (facts.recorded_s or 0.0) - since_s >= _SILENT_S:
             return who, since_s
     return None
-
-
-def _distance(facts: ConnectionFacts, reset: TcpEnd) -> tuple[int, int, int] | None:
-    """(hops of the RST, hops of its supposed sender, its usual hop limit) where they differ by
-    two or more. A different start alone is no evidence: a system may reset from another one."""
-    limits = _of(facts, reset.by).hop_limits
-    if not limits or reset.hop_limit is None:
-        return None
-    usual = max(limits, key=lambda limit: limits[limit])
-    here, there = hops_away(reset.hop_limit), hops_away(usual)
-    return (here, there, usual) if abs(here - there) >= 2 else None
 
 
 def _dialect(facts: ConnectionFacts) -> Dialect | None:
