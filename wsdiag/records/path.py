@@ -73,7 +73,12 @@ class PathHop:
         "How many hops its answers come back by, from what is left of their hop limit; null if "
         "unknown",
     ] = None
-    product: Annotated[str | None, "For `tcp-end`: the product that named itself"] = optional()
+    product: Annotated[
+        str | None, "For `tcp-end`: the first product on the path that named itself"
+    ] = optional()
+    server: Annotated[
+        str | None, "For `tcp-end`: the handshake's Server header; a proxy may have passed it on"
+    ] = optional()
     via: Annotated[str | None, "For `tcp-end`: the handshake's Via header"] = optional()
     round: Annotated[int, "The round after which this was so, from 1"] = 1
 

@@ -67,7 +67,7 @@ def test_five_routers_the_end_of_tcp_and_the_endpoint(way: Way) -> None:
     assert_whole(found)
     assert [found[hop]["return_hops"] for hop in range(1, 7)] == [1, 2, 3, 4, 5, 6]
     assert all(row["nat"] is None for row in found.values())
-    assert "websockets" in found[6]["product"]
+    assert "websockets" in found[6]["server"]
     assert (summary["hops"], summary["method"], summary["clock"]) == (6, "segment", "kernel")
     assert summary["rounds"] == 3
     assert summary["notes"] == []

@@ -47,9 +47,7 @@ class HopRow:
         if address not in self.addresses:
             self.addresses.append(address)
 
-    def record(
-        self, url: str, round_: int, name: str | None, product: str | None, via: str | None
-    ) -> PathHop:
+    def record(self, url: str, round_: int, name: str | None) -> PathHop:
         """The row as it is now."""
         lost = self.sent - self.received
         return PathHop(
@@ -70,7 +68,5 @@ class HopRow:
             addresses=tuple(self.addresses),
             other_flow=self.other_flow,
             return_hops=None if self.hop_limit is None else hops_away(self.hop_limit) + 1,
-            product=product,
-            via=via,
             round=round_,
         )

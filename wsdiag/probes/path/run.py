@@ -179,16 +179,25 @@ class PathRun:
         asker, method, note = await self._choose(session)
         yield replace(start, method=method, note=note)
         headers = {name.lower(): value for name, value in report.headers}
-        product = next(iter(summary.products), None)
-        named = product.product if product is not None else headers.get("server")
+        products = [hop.product for hop in summary.products]
+        said: dict[str, Any] = {
+            "product": products[0] if products else None,
+            "server": headers.get("server"),
+            "via": headers.get("via"),
+        }
         rows: list[PathHop] = []
         try:
             await self._stoppable(asker.find_end())
+            handshake_ms = report.phases_ms.get("tcp")
+            if handshake_ms and (asker.end is None or method == "ping"):
+                # What else TCP acknowledges comes with the endpoint's answer, and as late.
+                asker.end_row.sent = 1
+                asker.end_row.answered(handshake_ms)
             while self._goes_on(session):
                 began_s = asyncio.get_running_loop().time()
                 if not await self._stoppable(self._round(session, asker)):
                     break
-                rows = await self._records(asker, named, headers.get("via"))
+                rows = await self._records(asker, said)
                 for row in rows:
                     yield row
                 if self._goes_on(session):
@@ -240,24 +249,19 @@ class PathRun:
 
     async def _round(self, session: Session, asker: HopAsker) -> None:
         await asker.round(self._rounds + 1)
-        await self._ping(session, asker)
+        await self._ping(session)
         self._rounds += 1
 
-    async def _ping(self, session: Session, asker: HopAsker) -> None:
-        """Ask the endpoint. Where copies do not ask the end of TCP, its acknowledgement tells."""
+    async def _ping(self, session: Session) -> None:
+        """Ask the endpoint."""
         payload = b"wsdiag %d" % self._rounds
         self._ponged.clear()
         self._endpoint.sent += 1
-        by_ack = asker.end is None or isinstance(asker, PingHops)
-        sent = self._pings[payload] = session.ping(payload)
+        self._pings[payload] = session.ping(payload)
         wait_s = max(_PONG_WAIT_S, 3 * (self._endpoint.figures.maximum or 0.0) / 1e3)
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await self._ponged.wait()
-        if by_ack:
-            asker.end_row.sent += 1
-            if sent.ack_kernel_ns is not None and sent.tx_kernel_ns is not None:
-                asker.end_row.answered((sent.ack_kernel_ns - sent.tx_kernel_ns) / 1e6)
 
     def _received(self, received: Received) -> None:
         if not isinstance(received.event, Pong):
@@ -272,18 +276,16 @@ class PathRun:
             self._drop_end = end
         self._ponged.set()
 
-    async def _records(
-        self, asker: HopAsker, product: str | None, via: str | None
-    ) -> list[PathHop]:
+    async def _records(self, asker: HopAsker, said: dict[str, Any]) -> list[PathHop]:
+        """The rows now; `said`: what the handshake says of the end of TCP."""
         rows = [asker.rows[hop] for hop in sorted(asker.rows)]
         names = [await self._name(row.address) for row in [*rows, asker.end_row]]
         made = [
-            row.record(self._url, self._rounds, name, None, None)
+            row.record(self._url, self._rounds, name)
             for row, name in zip(rows, names, strict=False)
         ]
-        end = asker.end_row.record(self._url, self._rounds, names[-1], product, via)
-        endpoint = self._endpoint.record(self._url, self._rounds, None, None, None)
-        return [*made, end, endpoint]
+        end = replace(asker.end_row.record(self._url, self._rounds, names[-1]), **said)
+        return [*made, end, self._endpoint.record(self._url, self._rounds, None)]
 
     async def _name(self, address: str | None) -> str | None:
         """An address's name, asked for once; None until it is known."""

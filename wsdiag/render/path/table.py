@@ -11,8 +11,9 @@ from wsdiag.render.base.glyphs import Glyphs
 from wsdiag.units import format_ms, format_percent
 
 _COLUMNS = ("Loss", "Last", "Avg", "Best", "Worst", "Jitter")
+_FEWEST_COLUMNS = 3
 _WIDTH, _NUMBER = 8, 4
-_NARROW = 60
+_LEAST_ROOM = 24
 _NAMED = {
     "tcp-end": "where TCP ends",
     "http2-end": "where HTTP/2 ends",
@@ -22,8 +23,10 @@ _NAMED = {
 
 def table_lines(rows: Sequence[PathHop], width: int, glyphs: Glyphs) -> list[Text]:
     """A heading, and a line for each row, or more where several answered; none wider than this."""
-    columns = _COLUMNS if width >= _NARROW else ("Loss", "Last", "Avg")
-    room = max(width - _NUMBER - _WIDTH * len(columns), 12)
+    wanted = max([_LEAST_ROOM, *(len(a) + 2 for row in rows for a in row.addresses)])
+    count = min(max((width - _NUMBER - wanted) // _WIDTH, _FEWEST_COLUMNS), len(_COLUMNS))
+    columns = _COLUMNS[:count]  # an address is shown whole where that is possible
+    room = max(width - _NUMBER - _WIDTH * count, 12)
     head = Text(" " * _NUMBER + "Hop".ljust(room), style="dim")
     head.append("".join(name.rjust(_WIDTH) for name in columns))
     lines = [head]
@@ -69,7 +72,8 @@ def _who(row: PathHop) -> list[str]:
         return [_NAMED["endpoint"]]
     address = f"{row.name} ({row.address})" if row.name else row.address or ""
     said = row.product or _NAMED[row.kind]
-    return [f"{address}  {said}".strip(), *([f"via {row.via}"] if row.via else [])]
+    headers = (("Server", row.server), ("Via", row.via))
+    return [f"{address}  {said}".strip(), *(f"{name}: {text}" for name, text in headers if text)]
 
 
 def _style(row: PathHop) -> str:
