@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
+from functools import partial
 
 from wsdiag.capture.flows import Flow
 from wsdiag.capture.frames import CapturedFrame, FrameReader, plausible
@@ -46,7 +47,8 @@ _MOST_UNKNOWN = 1 << 16
 _MOST_VIOLATIONS = 8
 _LAST_WORDS = 400
 _MOST_INFLATED = 4 << 20
-_NAMES = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
+_NAMES = ["reserved"] * 16
+_NAMES[:3], _NAMES[8:11] = ("continuation", "text", "binary"), ("close", "ping", "pong")
 
 
 _MOST_SHOWN = 200
@@ -85,6 +87,10 @@ class _Direction:
         self.compressed = False
         self.before_ns: int | None = None
         """`last_ns` before the bytes that are being read."""
+        self.longest_ns = 0
+        """The longest time between two bytes."""
+        self.last_text = b""
+        """The beginning of its last text message."""
 
 
 class _Burst:
@@ -132,6 +138,7 @@ class Conversation:
         self._requests: deque[Head] = deque()
         self._last_ns = flow.began_ns
         self._idle_before_ns = 0
+        self._longest_ns = -1
         self._show, self._key_log = show, key_log
         self._layers: list[TlsFlow] = []
         """TLS, and TLS within it (a tunnel through a proxy that is spoken to in TLS)."""
@@ -152,21 +159,22 @@ class Conversation:
     def data(self, number: int, time_ns: int, data: bytes) -> None:
         """Bytes, in order, from an end."""
         side, facts = self._sides[number], self.facts
-        idle_ns = time_ns - self._last_ns
-        quiet_ns = time_ns - side.last_ns if side.last_ns is not None else 0
-        self._idle_before_ns, side.before_ns = idle_ns, side.last_ns
+        before_ns = side.before_ns = side.last_ns
+        self._idle_before_ns = idle_ns = time_ns - self._last_ns
         if facts.ended_s is None:
             self._last_ns = side.last_ns = time_ns
         if self._layers:
             self._encrypted(number, time_ns, data, idle_ns)
+        elif self.stage is Stage.WEBSOCKET and side.frames is not None:
+            side.frames.data(time_ns, data)
         else:
             self._read(number, time_ns, data)
         if facts.ended_s is None and (self.stage is Stage.WEBSOCKET or self._layers):
-            longest, quiet_s, idle_s = facts.longest_idle_s, quiet_ns / 1e9, idle_ns / 1e9
-            if quiet_s > side.facts.longest_idle_s:
-                side.facts.longest_idle_s = quiet_s
-            if longest is None or idle_s > longest:
-                facts.longest_idle_s = idle_s
+            if before_ns is not None and time_ns - before_ns > side.longest_ns:
+                side.longest_ns = time_ns - before_ns
+            if idle_ns > self._longest_ns:
+                self._longest_ns = idle_ns
+                facts.longest_idle_s = idle_ns / 1e9
 
     def _read(self, number: int, time_ns: int, data: bytes) -> None:
         """Bytes that are not TLS, or are no longer."""
@@ -400,31 +408,32 @@ class Conversation:
             facts.bytes = facts.messages = facts.pings = facts.pongs = 0
             side.inflate = None if deflate is None else _inflater(client, deflate)
 
-            def on_frame(frame: CapturedFrame, side: _Direction = side, who: Side = who) -> None:
-                self._frame(side, who, frame)
-
             def on_violation(at: int, broken: ProtocolViolation, who: Side = who) -> None:
                 self._violated(who, broken.message, broken.section, at)
 
             side.frames = FrameReader(
-                client, rsv1, on_frame, on_violation, synchronized=synchronized
+                client,
+                rsv1,
+                partial(self._frame, side, who),
+                on_violation,
+                synchronized=synchronized,
             )
 
     # -- frames ------------------------------------------------------------------------------
 
     def _frame(self, side: _Direction, who: Side, frame: CapturedFrame) -> None:
         facts, opcode = side.facts, frame.opcode
-        at_s = self._since(frame.time_ns)
-        if len(self.facts.activity) >= MOST_ACTIVITY:
-            del self.facts.activity[MOST_ACTIVITY // 2 :: 2]  # it stays a sample of the whole
-        self.facts.activity.append((at_s, who, _NAMES.get(opcode, "reserved")))
+        at_s = (frame.time_ns - self.flow.began_ns) / 1e9
+        activity = self.facts.activity
+        if len(activity) >= MOST_ACTIVITY:
+            del activity[MOST_ACTIVITY // 2 :: 2]  # it stays a sample of the whole
+        activity.append((at_s, who, _NAMES[opcode]))
         if opcode < 8:
-            _sized(facts, frame.length)
-            assert facts.bytes is not None
-            assert facts.messages is not None
-            facts.bytes += frame.length
+            length = frame.length
+            _sized(facts, length)
+            facts.bytes = (facts.bytes or 0) + length
             if opcode:
-                facts.messages += 1
+                facts.messages = (facts.messages or 0) + 1
             self._message(side, who, frame, at_s)
         elif opcode == Opcode.PING:
             self._pinged(side, frame, at_s)
@@ -433,22 +442,21 @@ class Conversation:
         elif opcode == Opcode.CLOSE:
             self._said_goodbye(0 if side is self._sides[0] else 1)
             self._closed(who, frame, at_s)
-        if opcode != Opcode.CLOSE:
+        if opcode != 8:
             self._idle_before_ns = 0  # a Close in the same segment came after no idleness
 
     def _message(self, side: _Direction, who: Side, frame: CapturedFrame, at_s: float) -> None:
         payload = frame.payload
         if frame.opcode:
-            side.compressed = bool(frame.rsv & 4)
+            side.compressed = frame.rsv > 3
         if side.compressed:
             payload = self._inflated(side, who, frame)
         if payload is None:
             return
-        if frame.opcode == Opcode.TEXT:
-            text = payload[: 4 * _LAST_WORDS].decode("utf-8", "replace")
-            side.facts.last_message = text = text[:_LAST_WORDS]
+        if frame.opcode == 1:
+            side.last_text = payload[: 4 * _LAST_WORDS]
             if side.facts.first_message is None:
-                side.facts.first_message = text
+                side.facts.first_message = _words(side.last_text)
             if frame.fin and not side.compressed and not _is_utf8(payload):
                 self._violated(who, "text that is not UTF-8", "RFC 6455, 8.1", frame.time_ns)
         if self._show and len(self.facts.shown) < _MOST_SHOWN:
@@ -642,6 +650,9 @@ class Conversation:
         state, facts = self.flow.states[number], side.facts
         who = self._side(number)
         facts.tcp_bytes, facts.segments = state.bytes, state.segments
+        facts.longest_idle_s = side.longest_ns / 1e9
+        if side.last_text:
+            facts.last_message = _words(side.last_text)
         facts.retransmits, facts.lost_bytes = state.retransmits, state.lost_bytes
         facts.zero_windows, facts.keepalive_probes = state.zero_windows, state.keepalive_probes
         facts.hop_limits = state.hop_limits
@@ -685,10 +696,18 @@ def _inflater(client: bool, parameters: dict[str, str | None]) -> PerMessageDefl
 def _sized(facts: DirectionFacts, length: int) -> None:
     """One more data frame of that many bytes."""
     facts.earlier_largest_frame, facts.last_frame = facts.largest_frame, length
-    facts.largest_frame = max(facts.largest_frame, length)
+    if length > facts.largest_frame:
+        facts.largest_frame = length
+
+
+def _words(text: bytes) -> str:
+    """The beginning of a text message, for those who look for words in it."""
+    return text.decode("utf-8", "replace")[:_LAST_WORDS]
 
 
 def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
     try:
         data.decode()
     except UnicodeDecodeError:

@@ -35,6 +35,9 @@ class CapturedFrame(NamedTuple):
     payload: bytes | None
 
 
+_new = tuple.__new__  # of a named tuple: half the time that calling the class takes
+
+
 class FrameReader:
     """Frames of one direction: `data` and `gap` in, `on_frame` and `on_violation` out.
 
@@ -91,7 +94,31 @@ class FrameReader:
         elif self._head:
             data, self._head = self._head + data, b""
             end = len(data)
+        mask_bit = 128 if self._from_client else 0
         while at < end and self.synchronized:
+            # Nearly every frame is short, whole, and breaks no rule: it is read here.
+            if end - at > 8:
+                first, second = data[at], data[at + 1]
+                length, body = second ^ mask_bit, at + 2
+                if length == 126 and not first & 8:
+                    length, body = data[at + 2] << 8 | data[at + 3], at + 4
+                    if length < 126:
+                        length = end  # written in more bytes than it needs
+                elif length > 125:
+                    length = end
+                if mask_bit:
+                    body += 4
+                stop = body + length
+                if stop <= end and self._leads[self._in_message][first] is not None:
+                    payload = data[body:stop]
+                    if mask_bit:
+                        payload = apply_mask(payload, data[body - 4 : body])
+                    if not first & 8:
+                        self._in_message = first < 128
+                    fields = (time_ns, time_ns, first > 127, first & 15, first >> 4 & 7)
+                    self._on_frame(_new(CapturedFrame, (*fields, mask_bit > 0, length, payload)))
+                    at = stop
+                    continue
             at = self._begin(time_ns, data, at, end)
 
     def gap(self, size: int) -> None:
