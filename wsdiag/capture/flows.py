@@ -36,6 +36,8 @@ _TWICE_NS = 50_000_000
 MOST_FLOWS = 10_000
 """Flows that are followed at once; beyond that, those that have been still the longest are given
 up, and that is counted: a scan leaves half-open flows without end."""
+Identity = bytes
+_UNUSUAL = SYN | RST
 _HALF = 1 << 31
 _WRAP = 1 << 32
 
@@ -79,7 +81,7 @@ class DirectionState:
     retransmits: int = 0
     doubles: int = 0
     """Packets that were captured more than once."""
-    recent: deque[tuple[bytes, int]] = field(default_factory=lambda: deque(maxlen=_MOST_RECENT))
+    recent: deque[tuple[Identity, int]] = field(default_factory=lambda: deque(maxlen=_MOST_RECENT))
     """(identity, time) of the last packets with payload."""
     lost_bytes: int = 0
     keepalive_probes: int = 0
@@ -135,27 +137,18 @@ class Flow:
         """One segment from end `number`. `size`: of its payload on the wire, `data` may be less."""
         state = self.states[number]
         self.last_ns = time_ns
-        if flags & RST:
-            self._reset(number, time_ns, hop_limit)
-            return
-        state.segments += 1
-        limits = state.hop_limits
-        try:
-            limits[hop_limit] += 1
-        except KeyError:
-            limits[hop_limit] = 1
-        if flags & SYN:
-            if state.syn_ns is None:
-                state.syn_ns = time_ns
-            state.syn = True
-            state.position = state.first_seq = (seq + 1) % _WRAP
-        elif state.position is None:
-            state.position = seq if size != 1 else seq + 1  # a probe repeats a byte of before
-        if window:
+        if flags & _UNUSUAL or not window or state.position is None:
+            if flags & RST:
+                self._reset(number, time_ns, hop_limit)
+                return
+            self._unusual(state, time_ns, seq, flags, size, window)
+        else:
             state.window_closed = False
-        elif not flags & SYN:
-            state.zero_windows += not state.window_closed
-            state.window_closed = True
+        state.segments += 1
+        try:
+            state.hop_limits[hop_limit] += 1
+        except KeyError:
+            state.hop_limits[hop_limit] = 1
         if flags & ACK and ack != state.acknowledged:
             self._acknowledge(number, time_ns, ack)
         if size:
@@ -170,6 +163,21 @@ class Flow:
             state.fin_at = (seq + size) % _WRAP
         if state.fin_at is not None and not state.finished:
             self._maybe_finish(state, number, time_ns, hop_limit)
+
+    def _unusual(
+        self, state: DirectionState, time_ns: int, seq: int, flags: int, size: int, window: int
+    ) -> None:
+        """What a SYN, a first segment or a closed window changes, before the rest is looked at."""
+        if flags & SYN:
+            if state.syn_ns is None:
+                state.syn_ns = time_ns
+            state.syn = True
+            state.position = state.first_seq = (seq + 1) % _WRAP
+        elif state.position is None:
+            state.position = seq if size != 1 else seq + 1  # a probe repeats a byte of before
+        if not window and not flags & SYN:
+            state.zero_windows += not state.window_closed
+            state.window_closed = True
 
     def close(self, time_ns: int) -> None:
         """No more packets will come: what waits behind holes is delivered with gaps."""
