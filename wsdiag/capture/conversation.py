@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from enum import Enum
 from functools import partial
+from typing import NamedTuple
 
 from wsdiag.capture.flows import Flow
 from wsdiag.capture.frames import CapturedFrame, FrameReader, plausible
@@ -58,6 +59,8 @@ _LAST_WORD = 160
 _LEAST_WORD = 31
 """Bytes of one record that says no more than that the end comes."""
 _AT_ONCE_NS = 1_000_000_000
+_WAKE_NS = 1_000_000_000
+"""Idleness after which a connection may be dead without anybody knowing."""
 
 
 class Stage(Enum):
@@ -103,6 +106,17 @@ class _Burst:
         self.before_ns: int | None = None
 
 
+class _Wake(NamedTuple):
+    """Bytes after some idleness: whose, when, after how long, and how many packets the other end
+    had sent by then; and the longest idleness before that, in seconds."""
+
+    number: int
+    time_ns: int
+    idle_ns: int
+    heard: int
+    longest_s: float | None
+
+
 class _Plaintext:
     """What a layer of TLS tells its conversation: plaintext, read by the next layer or as HTTP."""
 
@@ -139,6 +153,9 @@ class Conversation:
         self._last_ns = flow.began_ns
         self._idle_before_ns = 0
         self._longest_ns = -1
+        self._wake: _Wake | None = None
+        self._alerted: int | None = None
+        """Whose TLS alert seems to have ended it."""
         self._show, self._key_log = show, key_log
         self._layers: list[TlsFlow] = []
         """TLS, and TLS within it (a tunnel through a proxy that is spoken to in TLS)."""
@@ -172,6 +189,9 @@ class Conversation:
         if facts.ended_s is None and (self.stage is Stage.WEBSOCKET or self._layers):
             if before_ns is not None and time_ns - before_ns > side.longest_ns:
                 side.longest_ns = time_ns - before_ns
+            if idle_ns > _WAKE_NS:
+                heard = self.flow.states[1 - number].segments
+                self._wake = _Wake(number, time_ns, idle_ns, heard, facts.longest_idle_s)
             if idle_ns > self._longest_ns:
                 self._longest_ns = idle_ns
                 facts.longest_idle_s = idle_ns / 1e9
@@ -526,7 +546,13 @@ class Conversation:
         layer.data(number, time_ns, data)
         if len(layer.alerts) > alerts:
             self._said_goodbye(number)
+            if facts.ended_s is None:
+                self._alerted = number
             self._ended(time_ns)
+        elif self._alerted == number and facts.encrypted and not facts.ends:
+            # it was no close_notify: who sends one sends nothing behind it
+            self._alerted, facts.ended_s = None, None
+            layer.alerts.clear()
 
     def plaintext(self, layer: int, number: int, time_ns: int, data: bytes) -> None:
         """What a layer of TLS opened."""
@@ -562,6 +588,8 @@ class Conversation:
         if self.facts.ended_s is None:
             self._idle_before_ns = time_ns - self._last_ns
             self._last_word(number, time_ns)
+            if kind == "rst" and self._side(number) == "server":
+                self._found_dead()
         self._ended(time_ns)
         if len(self.facts.ends) < 8:
             at_s = self._since(time_ns)
@@ -569,6 +597,16 @@ class Conversation:
             self.facts.ends.append(
                 TcpEnd("fin" if kind == "fin" else "rst", self._side(number), at_s, hop_limit)
             )
+
+    def _found_dead(self) -> None:
+        """The client's last bytes after some idleness got no answer: it was dead before them."""
+        wake, facts = self._wake, self.facts
+        if wake is None or self._side(wake.number) != "client":
+            return
+        state, peer = self.flow.states[wake.number], self.flow.states[1 - wake.number]
+        if peer.segments == wake.heard and peer.acknowledged != state.position:
+            facts.dead_after_s, facts.asked_s = wake.idle_ns / 1e9, self._since(wake.time_ns)
+            facts.longest_idle_s = wake.longest_s
 
     def _last_word(self, number: int, time_ns: int) -> None:
         """Whether a few bytes of dark TLS right before the end belong to it."""
@@ -644,6 +682,8 @@ class Conversation:
         facts.recorded_s = self._since(until_ns)
         if facts.ended_s is None:
             facts.idle_s = (until_ns - self._last_ns) / 1e9
+        if facts.sent.unacknowledged_s is not None and facts.dead_after_s is None:
+            self._found_dead()
         return facts
 
     def _finish_direction(self, number: int, side: _Direction, until_ns: int) -> None:
@@ -656,6 +696,9 @@ class Conversation:
         facts.retransmits, facts.lost_bytes = state.retransmits, state.lost_bytes
         facts.zero_windows, facts.keepalive_probes = state.zero_windows, state.keepalive_probes
         facts.hop_limits = state.hop_limits
+        if state.probed_at == self.flow.states[1 - number].segments:
+            facts.probes_unanswered = state.probes_open
+            facts.probing_since_s = self._since(state.probing_since_ns or 0)
         if state.first_ns is not None:
             facts.first_byte_s = self._since(state.first_ns)
         if side.last_ns is not None:

@@ -85,6 +85,10 @@ class DirectionState:
     """(identity, time) of the last packets with payload."""
     lost_bytes: int = 0
     keepalive_probes: int = 0
+    probes_open: int = 0
+    """Probes since the other end's last packet, which is number `probed_at` of it."""
+    probed_at: int = -1
+    probing_since_ns: int | None = None
     zero_windows: int = 0
     window_closed: bool = False
     hop_limits: dict[int, int] = field(default_factory=dict)
@@ -159,6 +163,8 @@ class Flow:
             else:
                 self._payload(number, time_ns, seq, data, size, identity)
             state.recent.append((identity, time_ns))
+        elif seq != state.position and flags == ACK:
+            self._bare(number, time_ns, seq)
         if flags & FIN:
             state.fin_at = (seq + size) % _WRAP
         if state.fin_at is not None and not state.finished:
@@ -196,7 +202,7 @@ class Flow:
         ahead = _after(seq, state.position)
         if ahead < 0:
             if size == 1 and ahead == -1 and peer.acknowledged == state.position:
-                state.keepalive_probes += 1  # RFC 9293, 3.8.4: a byte from before the window
+                self._probe(state, peer, time_ns)
                 return
             self._sent_again(state, time_ns, identity)
             if ahead + size > 0:  # only the new part of an overlap
@@ -212,6 +218,21 @@ class Flow:
             self._sent_again(state, time_ns, identity)
         if state.stored_bytes > MOST_STORED or len(state.stored) > 4096:
             self._give_up_hole(number, time_ns)
+
+    def _bare(self, number: int, time_ns: int, seq: int) -> None:
+        """An acknowledgement that does not stand at the next byte: a probe, where right before."""
+        state, peer = self.states[number], self.states[1 - number]
+        behind = state.position is not None and _after(seq, state.position) == -1
+        if behind and not state.finished and peer.acknowledged == state.position:
+            self._probe(state, peer, time_ns)
+
+    def _probe(self, state: DirectionState, peer: DirectionState, time_ns: int) -> None:
+        """A keepalive probe (RFC 9293, 3.8.4): a segment from before the window."""
+        state.keepalive_probes += 1
+        if state.probed_at != peer.segments:
+            state.probed_at, state.probes_open = peer.segments, 0
+            state.probing_since_ns = time_ns
+        state.probes_open += 1
 
     def _sent_again(self, state: DirectionState, time_ns: int, identity: bytes) -> None:
         for known, at_ns in state.recent if identity else ():

@@ -97,10 +97,12 @@ def _trial(
     end = first_end(facts)
     dropped = end is not None and end[0] == "server" and ending.outcome in ("unknown", "close")
     reset = ending.outcome == "injected-reset"
-    if not (dropped or reset) and ending.outcome not in ("open", "client-gone", "close"):
+    dead_s = facts.dead_after_s
+    silent = ending.outcome == "silent" and dead_s is not None
+    if not (dropped or reset or silent) and ending.outcome not in ("open", "client-gone", "close"):
         return None
-    alive = not (dropped or reset)
-    idle_s = facts.idle_s
+    alive = not (dropped or reset or silent)
+    idle_s = facts.idle_s if dead_s is None else dead_s
     longest_s = facts.longest_idle_s or 0.0
     if alive:  # it outlived its longest idleness, the last one included
         longest_s = max(longest_s, idle_s)
@@ -112,7 +114,7 @@ def _trial(
         trial="idle",
         idle_for_s=None,
         interval_s=None,
-        outcome="alive" if alive else "dropped",
+        outcome="alive" if alive else "silent" if silent else "dropped",
         idle_s=round(idle_s, 3),
         drop=None if alive else drop_of(facts),
         age_s=round(age_s, 3),
@@ -121,12 +123,16 @@ def _trial(
         longest_idle_s=round(longest_s, 3),
         since_sent_s=None if sent_s is None else round(end_s - sent_s, 3),
         since_received_s=None if received_s is None else round(end_s - received_s, 3),
+        after_write=dropped and dead_s is not None,
     )
 
 
 def drop_of(facts: ConnectionFacts) -> Drop | None:
     """How it ended as a live probe would have seen it, from the client; None: it did not."""
     end = first_end(facts)
+    found_dead = facts.dead_after_s is not None and facts.asked_s is not None
+    if found_dead and (end is None or end[0] == "client"):
+        return Drop("silent", round((facts.asked_s or 0.0) - (facts.opened_s or 0.0), 3))
     if end is None:
         return None
     _, at_s, kind = end
@@ -134,7 +140,9 @@ def drop_of(facts: ConnectionFacts) -> Drop | None:
     if kind == "close":
         close = facts.closes[0]
         return Drop("close", at_s, code=close.code, reason=close.reason or None)
-    return Drop("fin" if kind == "fin" else "rst", at_s)
+    if kind == "fin":
+        return Drop("fin", at_s)
+    return Drop("rst" if facts.dead_after_s is None else "rst-on-write", at_s)
 
 
 class Together:
@@ -292,7 +300,7 @@ def _speaking(trials: Sequence[IdleTrial]) -> list[IdleTrial]:
 
 def _tells(trial: IdleTrial) -> bool:
     """Whether it was dropped after an idleness worth the name."""
-    return trial.outcome == "dropped" and (trial.idle_s or 0) >= _LEAST_IDLE_S
+    return trial.outcome in ("dropped", "silent") and (trial.idle_s or 0) >= _LEAST_IDLE_S
 
 
 def _context(url: str, entries: Sequence[Recorded], trials: Sequence[IdleTrial]) -> ProbeContext:
@@ -326,7 +334,12 @@ def _with(
 def _event(entries: Sequence[Recorded]) -> list[Recorded]:
     """Connections of different ages that ended at one moment: more than chance would have it."""
     ended = sorted(
-        (e for e in entries if e.outcome in ("unknown", "close", "injected-reset")),
+        (
+            e
+            for e in entries
+            if e.outcome in ("unknown", "close", "injected-reset")
+            and not (e.trial is not None and e.trial.after_write)
+        ),
         key=lambda e: e.began + e.age_s,
     )
     best: list[Recorded] = []
