@@ -11,6 +11,7 @@ packet) becomes client or server as soon as the bytes tell.
 from __future__ import annotations
 
 from collections import deque
+from datetime import UTC, datetime
 from enum import Enum
 from functools import partial
 from typing import NamedTuple
@@ -35,11 +36,13 @@ from wsdiag.judgement.recorded.facts import (
     TcpEnd,
     TlsAlert,
 )
+from wsdiag.judgement.recorded.report import recorded_url
 from wsdiag.packets.ip import address_text
 from wsdiag.protocol.closing import decode_close
 from wsdiag.protocol.codes import Opcode, Role
 from wsdiag.protocol.deflate import MAX_WINDOW_BITS, PerMessageDeflate
 from wsdiag.protocol.errors import ProtocolViolation
+from wsdiag.transport.trace import EXCERPT, Direction, FrameTraced, HeadersTraced, Tracer
 
 MOST_ACTIVITY = 512
 MOST_RTTS = 4096
@@ -59,6 +62,7 @@ _LAST_WORD = 160
 _LEAST_WORD = 31
 """Bytes of one record that says no more than that the end comes."""
 _AT_ONCE_NS = 1_000_000_000
+_LATEST_NS = 250_000_000_000 * 10**9  # a capture's clock may say anything; datetime ends in 9999
 _WAKE_NS = 1_000_000_000
 """Idleness after which a connection may be dead without anybody knowing."""
 
@@ -136,10 +140,17 @@ class Conversation:
     """One flow, listened to. `facts` is complete once `finish` was called.
 
     `show`: keep the first messages' payloads. `key_log`: opens TLS; None: TLS stays dark.
+    `tracer` is told of the handshake and of every frame.
     """
 
     def __init__(
-        self, flow: Flow, source: str, *, show: bool = False, key_log: KeyLog | None = None
+        self,
+        flow: Flow,
+        source: str,
+        *,
+        show: bool = False,
+        key_log: KeyLog | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.flow = flow
         self.stage = Stage.UNKNOWN
@@ -156,7 +167,8 @@ class Conversation:
         self._wake: _Wake | None = None
         self._alerted: int | None = None
         """Whose TLS alert seems to have ended it."""
-        self._show, self._key_log = show, key_log
+        self._show, self._key_log, self._tracer = show, key_log, tracer
+        self._traced_as = ""
         self._layers: list[TlsFlow] = []
         """TLS, and TLS within it (a tunnel through a proxy that is spoken to in TLS)."""
         self._burst: _Burst | None = None
@@ -400,6 +412,8 @@ class Conversation:
         facts.status, facts.reason, facts.response_headers = 101, head.first[2], head.headers
         facts.subprotocol, facts.extensions = head.subprotocol(), head.extensions()
         facts.opened_s = self._since(time_ns)
+        if self._tracer is not None:
+            self._trace_heads(request, head, time_ns)
         rests = [side.heads.held if side.heads is not None else b"" for side in self._sides]
         self._begin_frames(deflate_parameters(head), synchronized=True)
         self._last_ns = time_ns
@@ -407,6 +421,45 @@ class Conversation:
             self._sides[number].last_ns = time_ns
             if rest:
                 self.data(number, time_ns, rest)
+
+    def _trace_heads(self, request: Head | None, head: Head, time_ns: int) -> None:
+        assert self._tracer is not None
+        heads: tuple[tuple[Direction, Head | None], ...] = (("sent", request), ("received", head))
+        for direction, each in heads:
+            if each is not None:
+                event = HeadersTraced(
+                    self._trace_url(),
+                    _moment(time_ns),
+                    direction,
+                    " ".join(each.first).strip(),
+                    tuple(each.headers),
+                )
+                self._tracer(event)
+
+    def _trace_url(self) -> str:
+        """The endpoint, and the client's address as a fragment: connections are told apart."""
+        if not self._traced_as:
+            client = self._client or 0
+            self.facts.server_address = _address(self.flow.ends[1 - client])
+            self._traced_as = f"{recorded_url(self.facts)}#{_address(self.flow.ends[client])}"
+        return self._traced_as
+
+    def _trace_frame(self, who: Side, frame: CapturedFrame) -> None:
+        assert self._tracer is not None
+        bits, payload = frame.rsv, frame.payload or b""
+        shown = self._show or frame.opcode == Opcode.CLOSE
+        event = FrameTraced(
+            self._trace_url(),
+            _moment(frame.time_ns),
+            "sent" if who == "client" else "received",
+            frame.opcode,
+            frame.fin,
+            (bits & 4 > 0, bits & 2 > 0, bits & 1 > 0),
+            frame.masked,
+            frame.length,
+            payload[:EXCERPT] if shown else b"",
+        )
+        self._tracer(event)
 
     def _judge_accept(self, request: Head, head: Head) -> None:
         from wsdiag.protocol.headers import get_all
@@ -444,6 +497,8 @@ class Conversation:
     def _frame(self, side: _Direction, who: Side, frame: CapturedFrame) -> None:
         facts, opcode = side.facts, frame.opcode
         at_s = (frame.time_ns - self.flow.began_ns) / 1e9
+        if self._tracer is not None:
+            self._trace_frame(who, frame)
         activity = self.facts.activity
         if len(activity) >= MOST_ACTIVITY:
             del activity[MOST_ACTIVITY // 2 :: 2]  # it stays a sample of the whole
@@ -713,6 +768,10 @@ class Conversation:
             _sized(facts, side.frames.unfinished)
         self.facts.unanswered[who] = side.unanswered + len(side.pings)
         self.facts.open_pings += [PingSeen(who, at_s) for _, at_s in list(side.pings)[:4]]
+
+
+def _moment(time_ns: int) -> datetime:
+    return datetime.fromtimestamp(min(time_ns, _LATEST_NS) / 1e9, UTC)
 
 
 def _begins_tls(data: bytes) -> bool:

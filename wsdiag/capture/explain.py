@@ -24,6 +24,7 @@ from wsdiag.judgement.recorded.report import connection_record, endpoint_of
 from wsdiag.judgement.recorded.together import Change, Together
 from wsdiag.records import Error
 from wsdiag.records.explain import ExplainConnection, ExplainEvent, ExplainSource
+from wsdiag.transport.trace import Tracer
 
 MOST_HELD = 10_000
 """Connections that are held back for the judgement over all."""
@@ -50,12 +51,16 @@ class ExplainRun:
     """One run over sources, in their order. ValueError for a log format that cannot be used."""
 
     def __init__(
-        self, names: Sequence[str], options: ExplainOptions, open_source: Open | None = None
+        self,
+        names: Sequence[str],
+        options: ExplainOptions,
+        open_source: Open | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._names, self._options = names, options
         self._open = open_source or _open_file
         parse = None if options.log_format is None else compile_format(options.log_format)
-        self._reading = ReadOptions(options.key_log, parse, options.show, options.live)
+        self._reading = ReadOptions(options.key_log, parse, options.show, options.live, tracer)
         self._together = Together(names)
         self._number = 0
         self.unreadable = 0

@@ -14,6 +14,7 @@ from wsdiag.capture.tls.key_log import KeyLog
 from wsdiag.judgement.recorded.facts import ConnectionFacts
 from wsdiag.packets.link import NAMES, ip_offset
 from wsdiag.packets.segment import Segment, parse_segment
+from wsdiag.transport.trace import Tracer
 
 _LINGER_NS = 2_000_000_000
 """A flow that is over stays this long, for the RST that answers its last bytes."""
@@ -52,11 +53,12 @@ class CaptureReader:
         show: bool = False,
         key_log: KeyLog | None = None,
         live: bool = False,
+        tracer: Tracer | None = None,
     ) -> None:
         self.totals = CaptureTotals()
         self.file = PacketFile(stream)
         self._source, self._show, self._key_log = source, show, key_log
-        self._live = live
+        self._live, self._tracer = live, tracer
         self._done: list[ConnectionFacts] = []
         self._conversations: dict[int, Conversation] = {}
         self._last_ns = 0
@@ -118,7 +120,9 @@ class CaptureReader:
 
     def _began(self, flow: Flow) -> None:
         self.totals.flows += 1
-        conversation = Conversation(flow, self._source, show=self._show, key_log=self._key_log)
+        conversation = Conversation(
+            flow, self._source, show=self._show, key_log=self._key_log, tracer=self._tracer
+        )
         flow.listener = conversation
         self._conversations[id(flow)] = conversation
 
