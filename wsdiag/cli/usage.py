@@ -55,7 +55,7 @@ def _suggestion(ctx: Any, message: str, option: str | None) -> str:
 
 def _like_option(ctx: Any, option: str) -> str:
     """An option of this command that `option` may have meant."""
-    known = [
+    known: list[str] = [
         name
         for parameter in ctx.command.params
         for name in (*parameter.opts, *parameter.secondary_opts)
