@@ -1,4 +1,4 @@
-"""Save a view as a picture for a ticket (SVG, HTML, Markdown, text), without requests to anywhere."""
+"""Save a view as a picture for a ticket (SVG, HTML, Markdown, text); nothing is fetched."""
 
 from __future__ import annotations
 
