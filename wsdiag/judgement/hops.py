@@ -31,10 +31,12 @@ def other_sender(hop_limit: int | None, usual: Mapping[int, int]) -> OtherSender
     """Who sent a packet, beside the hop limits of its supposed sender's others, and their numbers.
 
     None where the distances differ by less than two, or one of them is not known. A different start
-    alone is no evidence: a system may reset from another one.
+    alone is no evidence: a system may reset from another one. Of several distances (the path
+    changed, or a capture has each packet at several places) the nearest counts.
     """
     if not usual or hop_limit is None:
         return None
-    often = max(usual, key=lambda limit: usual[limit])
-    here, there = hops_away(hop_limit), hops_away(often)
-    return OtherSender(here, there, often) if abs(here - there) >= 2 else None
+    here = hops_away(hop_limit)
+    nearest = min(usual, key=lambda limit: (abs(hops_away(limit) - here), -usual[limit]))
+    there = hops_away(nearest)
+    return OtherSender(here, there, nearest) if abs(here - there) >= 2 else None
