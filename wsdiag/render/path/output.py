@@ -37,7 +37,7 @@ def _shown(terminal: Terminal, url: str, format: str) -> EventOutput:
         from wsdiag.render.path.csv import PathCsv
 
         data = PathCsv(terminal)
-    if terminal.save_path is None:
+    if not terminal.save_paths:
         return data
     from wsdiag.render.path.view import PathPicture
 

@@ -87,7 +87,7 @@ class PathHistory:
         return list(lines)
 
     def save(self) -> None:
-        """Table and notes into the file that `--save` names, if any; OSError."""
+        """Table and notes into the files that `--save` names, if any; OSError."""
         from wsdiag.render.base.picture import WIDTH
 
         self._terminal.save(self.whole(WIDTH), title="wsdiag path")
