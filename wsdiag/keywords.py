@@ -1,7 +1,7 @@
-"""The keywords of `wsdiag.ping()`, `idle_probe()` and `serve()`, so that a typo is a type error.
+"""The keywords of `wsdiag.ping()`, `idle_probe()`, `path()` and `serve()`: a typo is a type error.
 
-One member a field of PingOptions, IdleOptions and ServerOptions, which hold the defaults, refuse
-what is impossible and explain each; a test holds names and types to them.
+One member a field of PingOptions, IdleOptions, PathOptions and ServerOptions, which hold the
+defaults, refuse what is impossible and explain each; a test holds names and types to them.
 """
 
 from __future__ import annotations
@@ -55,6 +55,14 @@ class IdleKeywords(TypedDict, total=False):
     max_connections: int
     require_s: float | None
     lifetime_s: float | None
+
+
+class PathKeywords(TypedDict, total=False):
+    """What `path()` takes beside the URL; see PathOptions."""
+
+    count: int | None
+    interval_s: float
+    names: bool
 
 
 class ServeKeywords(TypedDict, total=False):
