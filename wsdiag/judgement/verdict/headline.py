@@ -14,6 +14,8 @@ from wsdiag.records import Candidate, Drop, KeepaliveOutcome, Range, TrialKind
 from wsdiag.records.drops import ZERO_WINDOW, drop_phrase
 from wsdiag.units import format_seconds
 
+# Times that differ by more than this share are told as a span.
+_SPREAD = 0.1
 _OTHERWISE: dict[Reason, str] = {
     "backends": "Idle connections are dropped after times that fall into separate groups: most "
     "likely there is more than one backend or path, each with a timeout of its own.",
@@ -97,6 +99,9 @@ def _dropped_after(found: Classification) -> str:
     assert found.cluster is not None
     values = found.cluster.values
     typical = format_seconds(values[len(values) // 2])
+    if found.clock == "either" and values[-1] - values[0] > _SPREAD * values[-1]:
+        first = format_seconds(round(values[0], 1)).removesuffix(" s")
+        typical = f"between {first} and {format_seconds(round(values[-1], 1))}"
     what = {
         "either": f"Idle connections are dropped after {typical}",
         "sent": f"Connections are dropped {typical} after the client last sent something",
