@@ -20,6 +20,13 @@ from wsdiag.records.ping import (
     PingWaiting,
 )
 from wsdiag.records.serve import ServeEvent, ServeListening
+from wsdiag.records.stream import (
+    StreamEvent,
+    StreamInterval,
+    StreamMessage,
+    StreamStart,
+    StreamSummary,
+)
 from wsdiag.transport.trace import TraceEvent
 
 RECORDS: tuple[type, ...] = (
@@ -34,6 +41,11 @@ RECORDS: tuple[type, ...] = (
     PingSummary,
     IdleTrial,
     IdleVerdict,
+    StreamStart,
+    StreamMessage,
+    StreamInterval,
+    StreamEvent,
+    StreamSummary,
     CheckResult,
     CheckSummary,
     ExplainConnection,
