@@ -55,7 +55,7 @@ class _BurstWatch:
     def add(self, at_s: float) -> None:
         self._count += 1
         ahead = self._count - (at_s - self._began_s) / self._gap_s
-        if ahead > self._best[0]:
+        if ahead >= self._best[0] + 1.0:
             self._best = (ahead, self._count, at_s - self._began_s)
 
     def result(self, now_s: float) -> Burst | bool:

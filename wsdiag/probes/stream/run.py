@@ -273,7 +273,7 @@ class StreamRun:
             self._progress_due_s = opened_s
             self._on_beat()
         watcher = self._watcher = StreamWatcher(
-            participant, self.analysis, self._queue, self._stalls
+            participant, self.analysis, self._queue, self._stalls, on_tick=self._look_for_messages
         )
         if self._outage is not None:
             self._outage.connected_s = opened_s
