@@ -238,7 +238,7 @@ complete -c wsdiag -n "__fish_seen_subcommand_from stream" -l connect-timeout -x
 complete -c wsdiag -n "__fish_seen_subcommand_from stream" -s q -l quiet -d 'Only the summary or verdict.'
 complete -c wsdiag -n "__fish_seen_subcommand_from stream" -s v -l verbose -d 'Headers and every frame, on stderr.'
 complete -c wsdiag -n "__fish_seen_subcommand_from stream" -l color -x -a "auto always never" -d 'When to colour.'
-complete -c wsdiag -n "__fish_seen_subcommand_from stream" -l save -r -F -d 'Final view as .svg, .html or .txt.'
+complete -c wsdiag -n "__fish_seen_subcommand_from stream" -l save -r -F -d 'Final view as .svg, .html, .txt or .md (repeatable).'
 complete -c wsdiag -n "__fish_seen_subcommand_from stream" -l log -r -F -d 'Records beside the view: .ndjson or .csv.'
 complete -c wsdiag -n "__fish_seen_subcommand_from stream" -l trace -r -F -d 'Phases, headers and frames as NDJSON.'
 complete -c wsdiag -n "__fish_seen_subcommand_from stream" -l mask -x -d 'Mask this header, parameter or cookie as well.'
