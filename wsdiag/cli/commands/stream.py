@@ -148,7 +148,7 @@ def stream(
     with tracing(output, terminal) as tracer:
         show = options.show is not None
         shown = stream_output(terminal, url, format, window_s=view.window_s, show=show)
-        draws = (format == "text" and not show) or terminal.save_path is not None
+        draws = (format == "text" and not show) or bool(terminal.save_paths)
         run = StreamRun(url, options, dial, tracer, progress=draws)
 
         def exit_code(summaries: Sequence[StreamSummary], interrupted: bool) -> int:

@@ -40,7 +40,7 @@ def _shown(terminal: Terminal, url: str, format: str, window_s: float, show: boo
 
         return StreamScreen(terminal, url, window_s)  # it saves what it shows
     shown = _plain_output(terminal, format, show)
-    if terminal.save_path is None:
+    if not terminal.save_paths:
         return shown
     from wsdiag.render.stream.screen import StreamPicture
 
