@@ -132,7 +132,7 @@ def stream(
     their lag. Pings run beside it, so that a silent path is told from a feed that is dead:
     connected, Pings answered, no data. Ctrl-C ends with the summary.
 
-    wsdiag stream --hello '{"op":"subscribe","to":"ticker"}' wss://example.org/ws
+    wsdiag stream --hello '{"subscribe":"ticker"}' wss://example.org/ws
     wsdiag stream --by '$.symbol' --seq '$.seq' --time '$.ts' wss://example.org/ws
     wsdiag stream -w 60s --max-silence 10s --min-rate 5 -o json wss://example.org/ws
     """
