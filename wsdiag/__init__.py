@@ -1,6 +1,10 @@
 """wsdiag: ping, mtr and curl -v for WebSockets.
 
+<<<<<<< HEAD
 Public are the names imported here: `connect()`, `ping()`, `idle_probe()`, `stream()`, `explain()`,
+=======
+Public are the names imported here: `connect()`, `ping()`, `idle_probe()`, `path()`, `explain()`,
+>>>>>>> main
 `serve()`, the classes of their options and results, and `wsdiag.protocol`, a sans-I/O codec. All
 else may change.
 
@@ -8,7 +12,11 @@ The packages, each importing only from those below it:
 
 cli, api    the command line, and the same for Python
 render      records in; terminal views, NDJSON, CSV, JUnit, SVG out
+<<<<<<< HEAD
 probes      what is measured: connect, ping, idle-probe, stream, check
+=======
+probes      what is measured: connect, ping, idle-probe, path, check
+>>>>>>> main
 capture     what was recorded: captures, HAR files, access logs
 server      `serve`, an endpoint that misbehaves as asked
 judgement   from records to conclusions, without measuring
@@ -30,10 +38,12 @@ if TYPE_CHECKING:
     from wsdiag.api import connect as connect
     from wsdiag.api import explain as explain
     from wsdiag.api import idle_probe as idle_probe
+    from wsdiag.api import path as path
     from wsdiag.api import ping as ping
     from wsdiag.api import serve as serve
     from wsdiag.api import stream as stream
     from wsdiag.probes.idle.options import IdleOptions as IdleOptions
+    from wsdiag.probes.path.options import PathOptions as PathOptions
     from wsdiag.probes.ping.options import PingOptions as PingOptions
     from wsdiag.probes.stream.options import StreamOptions as StreamOptions
     from wsdiag.records import Attribution as Attribution
@@ -54,6 +64,10 @@ if TYPE_CHECKING:
     from wsdiag.records import IdleVerdict as IdleVerdict
     from wsdiag.records import Load as Load
     from wsdiag.records import Message as Message
+    from wsdiag.records import PathEvent as PathEvent
+    from wsdiag.records import PathHop as PathHop
+    from wsdiag.records import PathStart as PathStart
+    from wsdiag.records import PathSummary as PathSummary
     from wsdiag.records import Phases as Phases
     from wsdiag.records import PingClosed as PingClosed
     from wsdiag.records import PingDialling as PingDialling
@@ -95,14 +109,20 @@ else:
         __name__,
         {
             "protocol": "protocol",
+<<<<<<< HEAD
             "api": "connect explain idle_probe ping serve stream",
+=======
+            "api": "connect explain idle_probe path ping serve",
+>>>>>>> main
             "probes.idle.options": "IdleOptions",
+            "probes.path.options": "PathOptions",
             "probes.ping.options": "PingOptions",
             "probes.stream.options": "StreamOptions",
             "records": "Attribution Candidate ChainLink CloseInfo ConnectResult DialectInfo "
             "Drop Error "
             "ExplainConnection ExplainVerdict HelloInfo Hop "
-            "HttpInfo IdleEvent IdleTrial IdleVerdict Load Message Phases PingClosed PingDialling "
+            "HttpInfo IdleEvent IdleTrial IdleVerdict Load Message PathEvent "
+            "PathHop PathStart PathSummary Phases PingClosed PingDialling "
             "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart "
             "PingSummary PingSuspended PingWaiting Range TcpFacts Threshold TlsInfo "
             "TrialActivity TrialStarted",

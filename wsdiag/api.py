@@ -23,10 +23,16 @@ from typing import Unpack
 
 from wsdiag.capture.explain import ExplainOptions, ExplainRun
 from wsdiag.capture.tls.key_log import KeyLog
+<<<<<<< HEAD
 from wsdiag.keywords import IdleKeywords, PingKeywords, ServeKeywords, StreamKeywords
+=======
+from wsdiag.keywords import IdleKeywords, PathKeywords, PingKeywords, ServeKeywords
+>>>>>>> main
 from wsdiag.probes.connect.run import connect as _connect
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.probes.idle.run import IdleRun
+from wsdiag.probes.path.options import PathOptions
+from wsdiag.probes.path.run import PathRun
 from wsdiag.probes.ping.options import PingOptions
 from wsdiag.probes.ping.run import PingRun
 from wsdiag.probes.stream.options import StreamOptions
@@ -37,6 +43,7 @@ from wsdiag.records import (
     ExplainConnection,
     ExplainVerdict,
     IdleEvent,
+    PathEvent,
     PingEvent,
 )
 from wsdiag.records.stream import StreamRecord
@@ -122,6 +129,7 @@ async def idle_probe(
             yield event
 
 
+<<<<<<< HEAD
 async def stream(
     url: str, dial: DialOptions | None = None, **options: Unpack[StreamKeywords]
 ) -> AsyncIterator[StreamRecord]:
@@ -145,6 +153,27 @@ async def stream(
     if dial.compression is None:
         dial = replace(dial, compression=True)
     run = StreamRun(url, StreamOptions(**options), dial)
+=======
+async def path(
+    url: str, dial: DialOptions | None = None, **options: Unpack[PathKeywords]
+) -> AsyncIterator[PathEvent]:
+    """The hops of a connection's own flow: PathHop rows after each round, then a PathSummary.
+
+    Without `count` it goes on until the caller leaves the loop; `options` as PathOptions. An
+    endpoint that cannot be reached is an Error among the events, and so is a system that is not
+    Linux. ValueError for options that are impossible.
+
+    >>> import asyncio, wsdiag
+    >>> async def hops():
+    ...     async with wsdiag.serve() as server:
+    ...         async for event in wsdiag.path(server.url + "/echo", count=1):
+    ...             if isinstance(event, wsdiag.PathSummary):
+    ...                 return event.hops, event.notes[0][:7]
+    >>> asyncio.run(hops())
+    (0, 'no hops')
+    """
+    run = PathRun(url, PathOptions(**options), dial or DialOptions())
+>>>>>>> main
     async with aclosing(run.events()) as events:
         async for event in events:
             yield event

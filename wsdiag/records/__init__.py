@@ -1,7 +1,11 @@
 """What a probe measures, as plain dataclasses: the vocabulary that probes and renderers share.
 
 base       what several commands share: phases, the end of a connection, an error
+<<<<<<< HEAD
 connect, ping, idle, stream, check, serve   the records of each command, in order of emission
+=======
+connect, ping, idle, path, check, serve   the records of each command, in the order they are emitted
+>>>>>>> main
 drops      how the end of a connection reads in English
 
 A record is a frozen dataclass with a `type`; its fields are the members of the JSON object, each
@@ -59,6 +63,12 @@ if TYPE_CHECKING:
     from wsdiag.records.idle import TrialKind as TrialKind
     from wsdiag.records.idle import TrialStarted as TrialStarted
     from wsdiag.records.idle import Verdict as Verdict
+    from wsdiag.records.path import HopKind as HopKind
+    from wsdiag.records.path import PathEvent as PathEvent
+    from wsdiag.records.path import PathHop as PathHop
+    from wsdiag.records.path import PathMethod as PathMethod
+    from wsdiag.records.path import PathStart as PathStart
+    from wsdiag.records.path import PathSummary as PathSummary
     from wsdiag.records.ping import Attribution as Attribution
     from wsdiag.records.ping import Cause as Cause
     from wsdiag.records.ping import Clock as Clock
@@ -101,6 +111,7 @@ else:
             "PingWaiting Threshold",
             "idle": "Candidate IdleEvent IdleTrial IdleVerdict KeepaliveOutcome Outcome Range "
             "TrialActivity TrialKind TrialStarted Verdict",
+            "path": "HopKind PathEvent PathHop PathMethod PathStart PathSummary",
             "check": "CheckResult CheckSummary Status",
             "serve": "ServeEvent ServeListening",
             "stream": "Gaps Interarrival KeyFigures Lag Sizes StreamEvent StreamInterval "

@@ -9,6 +9,7 @@ from wsdiag.records.check import CheckResult, CheckSummary
 from wsdiag.records.connect import ConnectResult
 from wsdiag.records.explain import ExplainConnection, ExplainVerdict
 from wsdiag.records.idle import IdleTrial, IdleVerdict
+from wsdiag.records.path import PathHop, PathSummary
 from wsdiag.records.ping import (
     PingClosed,
     PingLost,
@@ -41,11 +42,16 @@ RECORDS: tuple[type, ...] = (
     PingSummary,
     IdleTrial,
     IdleVerdict,
+<<<<<<< HEAD
     StreamStart,
     StreamMessage,
     StreamInterval,
     StreamEvent,
     StreamSummary,
+=======
+    PathHop,
+    PathSummary,
+>>>>>>> main
     CheckResult,
     CheckSummary,
     ExplainConnection,

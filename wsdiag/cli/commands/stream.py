@@ -134,7 +134,7 @@ def stream(
 
     wsdiag stream --hello '{"subscribe":"ticker"}' wss://example.org/ws
     wsdiag stream --by '$.symbol' --seq '$.seq' --time '$.ts' wss://example.org/ws
-    wsdiag stream -w 60s --max-silence 10s --min-rate 5 -o json wss://example.org/ws
+    wsdiag stream -w 60s --max-silence 10s -o json wss://example.org/ws
     """
     from wsdiag.probes.stream.outcome import shortfalls, stream_exit_code
     from wsdiag.probes.stream.run import StreamRun

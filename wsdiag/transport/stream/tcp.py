@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _TCP_INFO = 11  # linux/tcp.h; macOS has another structure under another number
 _SIOCOUTQ, _SIOCINQ = 0x5411, 0x541B  # linux/sockios.h
@@ -19,6 +20,26 @@ _REORDERED_AT = 224
 # Unanswered keepalive probes after which the kernel ends the connection: as many as it allows, or
 # it would decide before the measurement does.
 _UNANSWERED_PROBES = 100
+
+# linux/icmp.h, icmp_err_convert: what an ICMP error becomes for a socket that asked for them.
+ICMP_ERRORS = frozenset(
+    getattr(errno, name)
+    for name in (
+        "ENETUNREACH",
+        "EHOSTUNREACH",
+        "ENOPROTOOPT",
+        "ECONNREFUSED",
+        "EMSGSIZE",
+        "EOPNOTSUPP",
+        "EHOSTDOWN",
+        "ENONET",
+        "EACCES",
+        "EPROTO",
+    )
+    if hasattr(errno, name)
+)
+_IP_RECVERR, _IPV6_RECVERR = 11, 25
+_SYSTEMS_OWN = -1
 
 Address = tuple[socket.AddressFamily, tuple[object, ...] | str]
 
@@ -117,3 +138,40 @@ def keep_alive(sock: socket.socket, interval_s: float | None) -> None:
     for name, value in values.items():
         if interval_s is not None and hasattr(socket, name):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def endpoints_of(sock: socket.socket) -> tuple[tuple[str, int], tuple[Any, ...]]:
+    """Our (address, port) and the peer's address as it was given. OSError where it is not TCP."""
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        raise OSError(errno.EAFNOSUPPORT, "no TCP")
+    local, peer = sock.getsockname(), sock.getpeername()
+    return (str(local[0]).partition("%")[0], int(local[1])), peer
+
+
+def set_hop_limit(sock: socket.socket, hops: int | None) -> None:
+    """The TTL, or IPv6's hop limit, of what is sent from now on; None: the system's. OSError."""
+    value = _SYSTEMS_OWN if hops is None else hops
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, value)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, value)
+
+
+def report_icmp_errors(sock: socket.socket, on: bool) -> None:
+    """Have ICMP errors reported at once (Linux, ip(7): IP_RECVERR), as errors of the socket."""
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, on)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, on)
+
+
+def take_icmp_error(sock: socket.socket) -> bool:
+    """Whether ICMP has reported an error since the last call (SO_ERROR, Linux: sk_err_soft).
+
+    One that comes while we are inside a system call, as from a neighbour without delay, is kept
+    there and wakes nobody.
+    """
+    try:
+        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) in ICMP_ERRORS
+    except OSError:
+        return False
