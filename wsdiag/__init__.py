@@ -1,22 +1,14 @@
 """wsdiag: ping, mtr and curl -v for WebSockets.
 
-<<<<<<< HEAD
-Public are the names imported here: `connect()`, `ping()`, `idle_probe()`, `stream()`, `explain()`,
-=======
-Public are the names imported here: `connect()`, `ping()`, `idle_probe()`, `path()`, `explain()`,
->>>>>>> main
-`serve()`, the classes of their options and results, and `wsdiag.protocol`, a sans-I/O codec. All
-else may change.
+Public are the names imported here: `connect()`, `ping()`, `idle_probe()`, `stream()`, `path()`,
+`explain()`, `serve()`, the classes of their options and results, and `wsdiag.protocol`, a sans-I/O
+codec. All else may change.
 
 The packages, each importing only from those below it:
 
 cli, api    the command line, and the same for Python
 render      records in; terminal views, NDJSON, CSV, JUnit, SVG out
-<<<<<<< HEAD
-probes      what is measured: connect, ping, idle-probe, stream, check
-=======
-probes      what is measured: connect, ping, idle-probe, path, check
->>>>>>> main
+probes      what is measured: connect, ping, idle-probe, stream, path, check
 capture     what was recorded: captures, HAR files, access logs
 server      `serve`, an endpoint that misbehaves as asked
 judgement   from records to conclusions, without measuring
@@ -109,11 +101,7 @@ else:
         __name__,
         {
             "protocol": "protocol",
-<<<<<<< HEAD
-            "api": "connect explain idle_probe ping serve stream",
-=======
-            "api": "connect explain idle_probe path ping serve",
->>>>>>> main
+            "api": "connect explain idle_probe path ping serve stream",
             "probes.idle.options": "IdleOptions",
             "probes.path.options": "PathOptions",
             "probes.ping.options": "PingOptions",

@@ -23,11 +23,7 @@ from typing import Unpack
 
 from wsdiag.capture.explain import ExplainOptions, ExplainRun
 from wsdiag.capture.tls.key_log import KeyLog
-<<<<<<< HEAD
-from wsdiag.keywords import IdleKeywords, PingKeywords, ServeKeywords, StreamKeywords
-=======
-from wsdiag.keywords import IdleKeywords, PathKeywords, PingKeywords, ServeKeywords
->>>>>>> main
+from wsdiag.keywords import IdleKeywords, PathKeywords, PingKeywords, ServeKeywords, StreamKeywords
 from wsdiag.probes.connect.run import connect as _connect
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.probes.idle.run import IdleRun
@@ -129,7 +125,6 @@ async def idle_probe(
             yield event
 
 
-<<<<<<< HEAD
 async def stream(
     url: str, dial: DialOptions | None = None, **options: Unpack[StreamKeywords]
 ) -> AsyncIterator[StreamRecord]:
@@ -153,7 +148,11 @@ async def stream(
     if dial.compression is None:
         dial = replace(dial, compression=True)
     run = StreamRun(url, StreamOptions(**options), dial)
-=======
+    async with aclosing(run.events()) as events:
+        async for event in events:
+            yield event
+
+
 async def path(
     url: str, dial: DialOptions | None = None, **options: Unpack[PathKeywords]
 ) -> AsyncIterator[PathEvent]:
@@ -173,7 +172,6 @@ async def path(
     (0, 'no hops')
     """
     run = PathRun(url, PathOptions(**options), dial or DialOptions())
->>>>>>> main
     async with aclosing(run.events()) as events:
         async for event in events:
             yield event

@@ -1,13 +1,8 @@
-<<<<<<< HEAD
 """The keywords of `wsdiag.ping()`, `stream()` and the others, so that a typo is a type error.
 
-One member a field of PingOptions, IdleOptions, StreamOptions and ServerOptions, which hold the
-=======
-"""The keywords of `wsdiag.ping()`, `idle_probe()`, `path()` and `serve()`: a typo is a type error.
-
-One member a field of PingOptions, IdleOptions, PathOptions and ServerOptions, which hold the
->>>>>>> main
-defaults, refuse what is impossible and explain each; a test holds names and types to them.
+One member a field of PingOptions, IdleOptions, StreamOptions, PathOptions and ServerOptions,
+which hold the defaults, refuse what is impossible and explain each; a test holds names and types to
+them.
 """
 
 from __future__ import annotations
@@ -65,7 +60,6 @@ class IdleKeywords(TypedDict, total=False):
     lifetime_s: float | None
 
 
-<<<<<<< HEAD
 class StreamKeywords(TypedDict, total=False):
     """What `stream()` takes beside the URL; see StreamOptions."""
 
@@ -87,14 +81,14 @@ class StreamKeywords(TypedDict, total=False):
     max_gap: int | None
     max_lag_s: float | None
     min_rate: float | None
-=======
+
+
 class PathKeywords(TypedDict, total=False):
     """What `path()` takes beside the URL; see PathOptions."""
 
     count: int | None
     interval_s: float
     names: bool
->>>>>>> main
 
 
 class ServeKeywords(TypedDict, total=False):

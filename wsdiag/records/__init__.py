@@ -1,11 +1,7 @@
 """What a probe measures, as plain dataclasses: the vocabulary that probes and renderers share.
 
 base       what several commands share: phases, the end of a connection, an error
-<<<<<<< HEAD
-connect, ping, idle, stream, check, serve   the records of each command, in order of emission
-=======
-connect, ping, idle, path, check, serve   the records of each command, in the order they are emitted
->>>>>>> main
+connect, ping, idle, stream, path, check, serve   each command's records, in order of emission
 drops      how the end of a connection reads in English
 
 A record is a frozen dataclass with a `type`; its fields are the members of the JSON object, each

@@ -42,16 +42,13 @@ RECORDS: tuple[type, ...] = (
     PingSummary,
     IdleTrial,
     IdleVerdict,
-<<<<<<< HEAD
     StreamStart,
     StreamMessage,
     StreamInterval,
     StreamEvent,
     StreamSummary,
-=======
     PathHop,
     PathSummary,
->>>>>>> main
     CheckResult,
     CheckSummary,
     ExplainConnection,

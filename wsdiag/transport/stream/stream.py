@@ -65,24 +65,17 @@ from wsdiag.transport.stream.ends import (
 from wsdiag.transport.stream.send_buffer import SendBuffer
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now, round_trip_ns
 from wsdiag.transport.stream.tcp import (
-<<<<<<< HEAD
-    TcpInfo,
-    keep_alive,
-    receive_buffer_bytes,
-    tcp_info,
-    unacknowledged_bytes,
-    unread_bytes,
-=======
     ICMP_ERRORS,
     TcpInfo,
     endpoints_of,
     keep_alive,
+    receive_buffer_bytes,
     report_icmp_errors,
     set_hop_limit,
     take_icmp_error,
     tcp_info,
     unacknowledged_bytes,
->>>>>>> main
+    unread_bytes,
 )
 from wsdiag.transport.stream.timestamping import TxTimestamps, enable
 from wsdiag.transport.stream.tls_stream import HandshakeCallback, TlsStream
