@@ -21,6 +21,13 @@ from wsdiag.records.ping import (
     PingWaiting,
 )
 from wsdiag.records.serve import ServeEvent, ServeListening
+from wsdiag.records.stream import (
+    StreamEvent,
+    StreamInterval,
+    StreamMessage,
+    StreamStart,
+    StreamSummary,
+)
 from wsdiag.transport.trace import TraceEvent
 
 RECORDS: tuple[type, ...] = (
@@ -35,6 +42,11 @@ RECORDS: tuple[type, ...] = (
     PingSummary,
     IdleTrial,
     IdleVerdict,
+    StreamStart,
+    StreamMessage,
+    StreamInterval,
+    StreamEvent,
+    StreamSummary,
     PathHop,
     PathSummary,
     CheckResult,
