@@ -382,6 +382,8 @@ def _limits(evidence: Evidence) -> list[str]:
 
 def _lifetime_caveats(found: Classification, evidence: Evidence) -> list[str]:
     sentences = []
+    if 0 < len(found.members) < 3:
+        sentences.append("So few drops may agree by chance: --repeat 3 tells.")
     if found.unproven:
         sentences.append(
             "Nothing came back from the endpoint meanwhile, so a maximum lifetime and a timer that "

@@ -114,16 +114,20 @@ def _started(trial: IdleTrial) -> float:
 def _ended_by_the_kth_next(rounds: Sequence[Sequence[IdleTrial]], k: int) -> bool:
     fits: list[bool] = []
     lags_s: list[float] = []
+    ends_s: list[float] = []
     for opened in rounds:
         for trial, later in zip(opened, opened[k:], strict=False):
             if trial.outcome == "dropped":
                 lag_s = ended_s(trial) - later.started_s
-                lags_s.append(abs(lag_s) - later.upgrade_s)
+                lags_s.append(lag_s)
+                ends_s.append(ended_s(trial))
                 fits.append(-later.upgrade_s - 0.1 <= lag_s <= _DISPLACED_S)
     if len(fits) == 1:
         # One of two: only where it was to the moment, and nothing else can be compared.
         total = sum(map(len, rounds))
-        return fits[0] and total == 1 + k and lags_s[0] <= _TO_THE_MOMENT_S
+        return fits[0] and total == 1 + k and abs(lags_s[0]) <= _TO_THE_MOMENT_S
+    if len(fits) > 2 and max(ends_s) - min(ends_s) < max(lags_s) - min(lags_s):
+        return False  # an event ended them all, while others were still being opened
     return sum(fits) > 1 and sum(fits) >= 0.9 * len(fits)
 
 
