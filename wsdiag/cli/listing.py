@@ -9,6 +9,7 @@ COMMANDS = {
     "idle-probe": "Does anything drop idle connections: when, how, what prevents it?",
     "explain": "What was recorded: what happened, who ended it, how sure is that?",
     "check": "Is this endpoint healthy? Pass or fail, for a pipeline.",
+    "exporter": "Are all endpoints well, all the time? A monitor that Prometheus scrapes.",
     "serve": "Serve an endpoint that behaves, or misbehaves exactly as asked.",
     "demo": "Take the tour: under 30 s, a built-in endpoint, nothing to set up.",
     "completion": "Print a shell's completion script.",
