@@ -68,7 +68,11 @@ def rows(*, quick: bool = False) -> list[Row]:
     """One table of figures."""
     targets = min(TARGETS, (raise_files() - 800) // 2)
     seconds, wire = 12.0 if quick else 60.0, can_capture()
-    with serving(WEBSOCKETS) as server, tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+    with (
+        serving(WEBSOCKETS) as server,
+        tempfile.TemporaryDirectory() as folder,
+        ExitStack() as stack,
+    ):
         config, packets = Path(folder, "wsdiag.toml"), Path(folder, "packets")
         write_config(config, server.url, targets)
         process, url = start(config)
@@ -98,10 +102,38 @@ def rows(*, quick: bool = False) -> list[Row]:
     return [
         Row(f"{what}: up", f"{up:.0f}", "-", None, f"{targets}", up == targets),
         Row(f"{what}: share of a core", f"{share:.1%}", "-", None, "under 70 %", share < SHARE),
-        Row(f"{what}: resident memory", f"{memory:.0f} MiB", "-", None, "under 150 MB", memory < MEMORY_MIB),
-        Row(f"{what}: slowest scrape", f"{max(took):.2f} s, {samples:,} lines", "-", None, "under 1.5 s", max(took) < SCRAPE_S),
-        Row(f"{what}: event loop's lag", f"{lag * 1e3:.0f} ms", "-", None, "under 50 ms", lag < DELAY_S),
-        Row(f"{what}: a Ping's delay", worst, "-", None, "under 50 ms", max(delays) < DELAY_S if delays else None),
+        Row(
+            f"{what}: resident memory",
+            f"{memory:.0f} MiB",
+            "-",
+            None,
+            "under 150 MB",
+            memory < MEMORY_MIB,
+        ),
+        Row(
+            f"{what}: slowest scrape",
+            f"{max(took):.2f} s, {samples:,} lines",
+            "-",
+            None,
+            "under 1.5 s",
+            max(took) < SCRAPE_S,
+        ),
+        Row(
+            f"{what}: event loop's lag",
+            f"{lag * 1e3:.0f} ms",
+            "-",
+            None,
+            "under 50 ms",
+            lag < DELAY_S,
+        ),
+        Row(
+            f"{what}: a Ping's delay",
+            worst,
+            "-",
+            None,
+            "under 50 ms",
+            max(delays) < DELAY_S if delays else None,
+        ),
     ]
 
 

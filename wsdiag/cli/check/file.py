@@ -16,7 +16,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -184,6 +184,7 @@ class _Reader:
         self._lines, self._environ, self._reading = lines, environ, reading
         self.problems: list[tuple[int | None, str]] = []
         self.secrets: list[str] = []
+        self._parsed: dict[str, tuple[Endpoint, WatchFlags]] = {}
 
     def read(self, document: Table) -> CheckFile:
         """All that is well-formed."""
@@ -283,7 +284,7 @@ class _Reader:
         values = {**_fitting(defaults, own), **own}
         while True:  # an option's complaint hides those of the others
             try:
-                endpoint = _parse(values, self._reading)
+                endpoint = self._parse_once(values)
                 return endpoint if len(self.problems) == before else None
             except typer.BadParameter as error:
                 key, message = _complaint(error)
@@ -291,6 +292,19 @@ class _Reader:
             self._problem(where if key in values else place, message)
             if key == "url" or values.pop(key, None) is None:
                 return None
+
+    def _parse_once(self, values: Table) -> tuple[Endpoint, WatchFlags]:
+        """`_parse`; a thousand tables that differ in their urls and names only are one to it."""
+        own = {key: values[key] for key in ("url", "name") if key in values}
+        rest = repr(sorted((key, value) for key, value in values.items() if key not in own))
+        if (known := self._parsed.get(rest)) is None:
+            self._parsed[rest] = found = _parse(values, self._reading)
+            return found
+        _refuse_bad_url(values)
+        name = own.get("name")
+        return replace(
+            known[0], url=str(own["url"]), name=None if name is None else str(name)
+        ), known[1]
 
     def _refuse_same_names(self, read: Sequence[Endpoint | None]) -> None:
         seen: set[str] = set()
@@ -373,14 +387,18 @@ def _refusal(key: str, value: Any, options: Options) -> str | None:
 
 def _parse(values: Table, reading: Reading) -> tuple[Endpoint, WatchFlags]:
     """The endpoint of a table; a usage error of typer's."""
+    _refuse_bad_url(values)
+    read: tuple[Endpoint, WatchFlags] = _invoke(endpoint, ENDPOINT_OPTIONS, values, reading)
+    return read
+
+
+def _refuse_bad_url(values: Table) -> None:
     from wsdiag.transport.dial.target import Target, UrlError
 
     try:
         Target.parse(str(values["url"]))
     except UrlError as error:
         raise typer.BadParameter(error.message, param_hint="--url") from None
-    read: tuple[Endpoint, WatchFlags] = _invoke(endpoint, ENDPOINT_OPTIONS, values, reading)
-    return read
 
 
 def _invoke(made: TyperCommand, options: Options, values: Table, reading: Reading) -> Any:
