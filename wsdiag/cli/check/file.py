@@ -34,6 +34,7 @@ _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH", re.IGNORECASE)
 _LONG = re.compile(r"--([a-z0-9-]+)")
+_ANY_URL = "wss://localhost"
 Table = dict[str, Any]
 
 
@@ -113,7 +114,6 @@ _RUN_OPTIONS = _by_key(of_the_run)
 EXPORTER_OPTIONS = _by_key(exporter_table)
 WATCH_OPTIONS = ("interval", "idle-probe")
 _TABLES = frozenset({"defaults", "endpoint", "exporter", "module"})
-_MODULE_URL = "wss://module.invalid/"
 
 
 class CheckFileError(Exception):
@@ -161,7 +161,7 @@ def read_check_file(
     except UnicodeDecodeError:
         raise CheckFileError(path, [(None, "is not UTF-8")]) from None
     except tomllib.TOMLDecodeError as error:
-        raise CheckFileError(path, [_syntax_error(error)]) from None
+        raise CheckFileError(path, [_syntax_error(error, text)]) from None
     reader = _Reader(find_lines(text), environ, reading)
     read = reader.read(document)
     if reader.problems:
@@ -169,11 +169,11 @@ def read_check_file(
     return read
 
 
-def _syntax_error(error: tomllib.TOMLDecodeError) -> tuple[int | None, str]:
+def _syntax_error(error: tomllib.TOMLDecodeError, text: str) -> tuple[int, str]:
     message = str(error)
     place = re.search(r" \(at line (\d+), column (\d+)\)$", message)
-    if place is None:
-        return None, message
+    if place is None:  # at the end of the document
+        return text.rstrip().count("\n") + 1, message
     return int(place[1]), f"{message[: place.start()]} (column {place[2]})"
 
 
@@ -239,7 +239,7 @@ class _Reader:
             if len(self.problems) > before:
                 continue
             try:
-                read[name], _ = _parse({"url": _MODULE_URL, **values}, "check")
+                read[name], _ = _parse({"url": _ANY_URL, **values}, "check")
             except typer.BadParameter as error:
                 key, message = _complaint(error)
                 self._problem((*place, key), message)
@@ -260,6 +260,8 @@ class _Reader:
         """The table's known options with ${NAME} filled in."""
         good: Table = {}
         for key, value in table.items():
+            if place == ("defaults",) and key in ("name", "url"):
+                continue  # refused already
             problem = _refusal(key, value, ENDPOINT_OPTIONS if options is None else options)
             if problem is not None:
                 self._problem((*place, key), problem)
@@ -276,11 +278,10 @@ class _Reader:
         place = ("endpoint", index)
         before = len(self.problems)
         own = self._table(place, table)
-        if len(self.problems) > before:
-            return None
         if not own.get("url"):
-            self._problem(place, "this [[endpoint]] has no url")
-            return None
+            if "url" not in table:
+                self._problem(place, "this [[endpoint]] has no url")
+            own["url"] = _ANY_URL  # the other mistakes of this table are told all the same
         values = {**_fitting(defaults, own), **own}
         while True:  # an option's complaint hides those of the others
             try:
@@ -290,8 +291,9 @@ class _Reader:
                 key, message = _complaint(error)
             where = (*place, key) if key in own else ("defaults", key)
             self._problem(where if key in values else place, message)
-            if key == "url" or values.pop(key, None) is None:
+            if values.pop(key, None) is None:
                 return None
+            values.setdefault("url", _ANY_URL)
 
     def _parse_once(self, values: Table) -> tuple[Endpoint, WatchFlags]:
         """`_parse`; a thousand tables that differ in their urls and names only are one to it."""
@@ -301,10 +303,7 @@ class _Reader:
             self._parsed[rest] = found = _parse(values, self._reading)
             return found
         _refuse_bad_url(values)
-        name = own.get("name")
-        return replace(
-            known[0], url=str(own["url"]), name=None if name is None else str(name)
-        ), known[1]
+        return replace(known[0], url=own["url"], name=own.get("name")), known[1]
 
     def _refuse_same_names(self, read: Sequence[Endpoint | None]) -> None:
         seen: set[str] = set()
@@ -374,6 +373,8 @@ def _refusal(key: str, value: Any, options: Options) -> str | None:
     """Why a key cannot have this value, before the option itself looks at it."""
     if key in _RUN_OPTIONS:
         return f"{key!r} belongs on the command line: it is about the run"
+    if key in ("url", "name") and not isinstance(value, str):
+        return f"{key} must be a string"
     option = options.get(key)
     if option is None:
         return f"unknown {key!r}{_nearest(key, list(options))}"
