@@ -24,7 +24,7 @@ from wsdiag.exporter.http import HttpServer
 from wsdiag.exporter.pages import Pages
 from wsdiag.exporter.snapshot import OwnFigures, ReloadState, Snapshot, take
 from wsdiag.exporter.watched import Change, WatchedTarget
-from wsdiag.records import Error
+from wsdiag.records import Error, ExporterEvent, utc_now
 from wsdiag.records.drops import drop_phrase
 from wsdiag.transport.listen import ServerTls
 from wsdiag.units import format_duration
@@ -32,8 +32,7 @@ from wsdiag.units import format_duration
 LOOK_S = 2.0
 TEXTFILE_S = 15.0
 
-OnEvent = Callable[[str, dict[str, Any]], None]
-"""Called with what happened (`reload`, `drop`, `refused`…) and its facts."""
+OnEvent = Callable[[ExporterEvent], None]
 
 
 class ConfigSource(Protocol):
@@ -62,7 +61,7 @@ class Exporter:
         tls: ServerTls | None = None,
         textfile: Path | None = None,
         source: ConfigSource | None = None,
-        on_event: OnEvent = lambda _event, _data: None,
+        on_event: OnEvent = lambda _event: None,
         look_s: float = LOOK_S,
         textfile_s: float = TEXTFILE_S,
     ) -> None:
@@ -144,13 +143,13 @@ class Exporter:
             state.successful = False
             known = isinstance(error, ConfigError)
             message = str(error) if known else f"{type(error).__name__}: {error}"
-            self._on_event("reload-failed", {"message": message})
+            self._tell("reload-failed", message=message)
             return
         new, gone = self._fleet.apply(config)
         self.config = config
         state.successful, state.at = True, time()
         kept = len(config.targets) - new
-        self._on_event("reload", {"kept": kept, "new": new, "gone": gone})
+        self._tell("reload", kept=kept, new=new, gone=gone)
 
     # -- metrics ---------------------------------------------------------------------------------
 
@@ -167,24 +166,25 @@ class Exporter:
             try:
                 await self._exposition.write(path)
             except OSError as error:
-                self._on_event("textfile-failed", {"message": f"{path}: {error.strerror or error}"})
+                self._tell("textfile-failed", message=f"{path}: {error.strerror or error}")
             await asyncio.sleep(self._textfile_s)
 
     # -- what is told ----------------------------------------------------------------------------
 
+    def _tell(self, event: str, **facts: Any) -> None:
+        self._on_event(ExporterEvent(utc_now(), event, **facts))
+
     def _changed(self, watched: WatchedTarget, change: Change) -> None:
-        target = {"name": watched.labels["name"], "url": watched.labels["url"]}
+        name, url = watched.labels["name"] or None, watched.labels["url"]
         if isinstance(change, Error):
-            what = {"message": change.message, "hint": change.hint}
-            self._on_event("unreachable", target | what)
+            self._tell("unreachable", name=name, url=url, message=change.message, hint=change.hint)
         else:
-            drop = change.drop
-            message = f"dropped after {format_duration(drop.at_s)}: {drop_phrase(drop)}"
-            self._on_event("drop", {**target, "message": message})
+            age, how = format_duration(change.drop.at_s), drop_phrase(change.drop)
+            self._tell("drop", name=name, url=url, message=f"dropped after {age}: {how}")
 
     def _refused(self, peer: str, why: str) -> None:
-        self._on_event("refused", {"peer": peer, "message": why})
+        self._tell("refused", peer=peer, message=why)
 
     def _starved(self, error: OSError) -> None:
         message = f"new connections wait: {error.strerror}; `ulimit -n` allows more"
-        self._on_event("starved", {"message": message})
+        self._tell("starved", message=message)

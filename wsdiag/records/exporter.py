@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
-from wsdiag.records.base import Time
+from wsdiag.records.base import Time, optional
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,7 @@ class ExporterListening:
 
 @dataclass(frozen=True, slots=True)
 class ExporterEvent:
-    """Record `exporter.event`: a target that went down, a config that was read, a request refused.
-
-    Further members depend on `event`.
-    """
+    """Record `exporter.event`: a target that went down, a file that was read, a request refused."""
 
     type: ClassVar[str] = "exporter.event"
     time: Time
@@ -34,6 +31,11 @@ class ExporterEvent:
         "What happened: `drop`, `unreachable`, `reload`, `reload-failed`, `refused`, `starved`, "
         "`textfile-failed`",
     ]
-    data: Annotated[dict[str, Any], "Further members, merged into the record"] = field(
-        default_factory=dict, metadata={"merged": True}
-    )
+    name: Annotated[str | None, "The target's name"] = optional()
+    url: Annotated[str | None, "The target's URL, credentials masked"] = optional()
+    peer: Annotated[str | None, "`ip:port` of the client that was refused"] = optional()
+    message: Annotated[str | None, "What was seen, for people"] = optional()
+    hint: Annotated[str | None, "What to change"] = optional()
+    kept: Annotated[int | None, "Targets that a new file did not change"] = optional()
+    new: Annotated[int | None, "Targets that are new, or changed"] = optional()
+    gone: Annotated[int | None, "Targets that are no longer there, or changed"] = optional()

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from wsdiag.cli.check.file import CheckFile
     from wsdiag.exporter.config import ExporterConfig, ExporterTarget
     from wsdiag.exporter.exporter import Exporter
+    from wsdiag.records import ExporterEvent
     from wsdiag.render.base.terminal import Terminal
 
 WHAT, WHERE = "Targets", "Listening"
@@ -216,10 +217,8 @@ class _Report:
         else:
             self._terminal.line(f"listening on {running.url}/metrics, {targets} targets")
 
-    def event(self, event: str, data: dict[str, Any]) -> None:
+    def event(self, event: ExporterEvent) -> None:
         """One event."""
-        from wsdiag.records import ExporterEvent, utc_now
-
         now = asyncio.get_running_loop().time()
         if now - self._second > _TOLD_PER_S:
             if self._left_out:
@@ -230,12 +229,10 @@ class _Report:
         if self._told > _TOLD:
             self._left_out += 1
             return
-        known = {name: value for name, value in data.items() if value not in (None, "")}
-        record = self._terminal.clean(ExporterEvent(utc_now(), event, known))
         if self._json:
-            self._terminal.json(record)
+            self._terminal.json(event)
         elif not self._terminal.quiet:
-            self._terminal.log(_line(record.event, record.data))
+            self._terminal.log(_line(self._terminal.clean(event)))
 
     def failed(self, listen: str, problem: Exception) -> None:
         """Why it cannot listen."""
@@ -244,13 +241,13 @@ class _Report:
         typer.echo(f"error: {self._terminal.text(f'{at}{why or problem}')}", err=True)
 
 
-def _line(event: str, data: dict[str, Any]) -> str:
+def _line(event: ExporterEvent) -> str:
     """An event for people."""
-    who = data.get("name") or data.get("url") or data.get("peer") or ""
-    figures = ", ".join(f"{data[name]} {name}" for name in ("kept", "new", "gone") if name in data)
-    said = " ".join(filter(None, (str(data.get("message", "")), figures)))
-    hint = f" (hint: {data['hint']})" if "hint" in data else ""
-    return f"{event}: {f'{who}: ' if who else ''}{said}{hint}"
+    who = event.name or event.url or event.peer
+    figures = (("kept", event.kept), ("new", event.new), ("gone", event.gone))
+    counted = ", ".join(f"{count} {what}" for what, count in figures if count is not None)
+    said = f"{event.event}: {f'{who}: ' if who else ''}{event.message or counted}"
+    return f"{said} (hint: {event.hint})" if event.hint else said
 
 
 def _run(
