@@ -16,6 +16,8 @@ from types import FrameType
 
 LIMIT_S = 0.04
 """CPU seconds for one search."""
+LONGEST = 4096
+"""Characters; to compile one takes quadratic time."""
 _SHOWN_CHARS = 60
 
 
@@ -25,6 +27,8 @@ class PatternTooSlow(Exception):
 
 def compile_regex(text: str) -> re.Pattern[str]:
     """A regular expression of Python's syntax; ValueError says where it is wrong."""
+    if len(text) > LONGEST:
+        raise ValueError(f"a regular expression may have {LONGEST} characters, not {len(text):,}")
     try:
         with warnings.catch_warnings():  # of syntax that a later Python may read in another way
             warnings.simplefilter("ignore")

@@ -47,6 +47,7 @@ from wsdiag.probes.check.jsonpath import JsonExpectation
 from wsdiag.probes.check.options import HeaderExpectation, parse_statuses
 from wsdiag.probes.common.participant import says_error
 from wsdiag.protocol.client_handshake import ClientHandshake
+from wsdiag.protocol.codes import Role
 from wsdiag.protocol.connection import Connection
 from wsdiag.protocol.content import body_text
 from wsdiag.protocol.errors import HandshakeError
@@ -178,7 +179,7 @@ def _recorded(text: str) -> None:
 
 
 def _frames(text: str) -> None:
-    connection, data = Connection("client"), _bytes(text)
+    connection, data = Connection(Role.CLIENT), _bytes(text)
     wire = encode_frame(2, data[:1000], fin=False)
     wire += b"".join(
         encode_frame(0, data[at : at + 10], fin=False) for at in range(1000, len(data), 10)
@@ -189,7 +190,7 @@ def _frames(text: str) -> None:
 
 
 def _garbage(text: str) -> None:
-    connection, data = Connection("client"), encode_frame(1, _bytes(text)) + _bytes(text)
+    connection, data = Connection(Role.CLIENT), encode_frame(1, _bytes(text)) + _bytes(text)
     for at in range(0, len(data), 100):
         connection.receive_data(data[at : at + 100])
 

@@ -30,7 +30,7 @@ def test_others_are_answered_and_leave_no_timer() -> None:
     assert signal.getsignal(signal.SIGVTALRM) == before
 
 
-@pytest.mark.parametrize("text", ["(", "(" * 5000, "a{99999999999999999999}", "(?P<a", "*"])
+@pytest.mark.parametrize("text", ["(", "(" * 4000, "a{99999999999999999999}", "(?P<a", "*"])
 def test_what_is_none_is_told_in_a_line(text: str) -> None:
     with pytest.raises(ValueError, match="is not a regular expression") as told:
         compile_regex(text)
