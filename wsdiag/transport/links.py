@@ -18,7 +18,7 @@ from time import monotonic_ns
 _RTMGRP_LINK, _RTMGRP_IPV4_IFADDR, _RTMGRP_IPV6_IFADDR = 0x1, 0x10, 0x100
 _RTM_NEWLINK, _RTM_DELLINK, _RTM_DELADDR = 16, 17, 21
 _IFF_UP, _IFF_RUNNING = 0x1, 0x40
-_IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_IFA_ADDRESS, _IFA_LOCAL, _IFLA_IFNAME = 1, 2, 3
 _HEADER, _LINK, _ADDRESS, _ATTRIBUTE = (
     *(struct.Struct(form) for form in ("=IHHII", "=BxHiII", "=BBBBI", "=HH")),
 )
@@ -73,16 +73,14 @@ def _attributes(data: bytes) -> dict[int, bytes]:
 
 
 def _name(attributes: bytes, index: int) -> str:
-    named = (
-        _attributes(attributes).get(3, b"").rstrip(b"\0").decode("ascii", "replace")
-    )  # IFLA_IFNAME
-    return named or _interface(index)
+    named = _attributes(attributes).get(_IFLA_IFNAME, b"").rstrip(b"\0")
+    return named.decode("ascii", "replace") or _interface(index)
 
 
 def _interface(index: int) -> str:
     try:
         return socket.if_indextoname(index)
-    except OSError:
+    except (OSError, OverflowError):
         return f"number {index}"
 
 
@@ -118,10 +116,11 @@ def interface_of(address: str) -> str | None:
 
 
 class LinkWatch:
-    """Calls `on_change` as the kernel tells of changes; does nothing where there is no rtnetlink."""
+    """Calls `on_change` as the kernel tells of changes; never where there is no rtnetlink."""
 
     def __init__(self, on_change: Callable[[LinkChange], None]) -> None:
-        self._on_change, self._sock = on_change, None
+        self._on_change = on_change
+        self._sock: socket.socket | None = None
         try:
             sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
         except (AttributeError, OSError):
@@ -131,7 +130,7 @@ class LinkWatch:
         except OSError:
             sock.close()
             return
-        self._sock: socket.socket | None = sock
+        self._sock = sock
         asyncio.get_running_loop().add_reader(sock, self._readable)
 
     def _readable(self) -> None:

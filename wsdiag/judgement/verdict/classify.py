@@ -148,6 +148,17 @@ class Classification:
     """No keepalive trial with traffic in both directions tells idle timeout and lifetime apart."""
 
 
+def _local_fault(dropped: Sequence[IdleTrial], context: ProbeContext) -> Classification | None:
+    """What happened to this machine or near it, and ended connections."""
+    if any(ended_s(t) >= at_s - _AROUND_SUSPEND_S for t in dropped for at_s, _ in context.jumps):
+        return Classification("local-fault", "suspend", drop=dropped[0].drop)
+    if (cut := _cut_off(dropped, context)) is not None:
+        return Classification("local-fault", "link", drop=cut.drop)
+    if dropped and context.shared_end_s is not None:
+        return Classification("local-fault", "shared", drop=dropped[0].drop)
+    return None
+
+
 def _cut_off(dropped: Sequence[IdleTrial], context: ProbeContext) -> IdleTrial | None:
     """A connection that the loss of a link ended: what came from the peer later refutes that."""
     for trial in dropped:
@@ -174,12 +185,8 @@ def classify(evidence: Evidence, context: ProbeContext) -> Classification:
         return Classification("unreachable", "closed-at-once", drop=dropped[0].drop)
     if displaced((*evidence.turned_away, *ran)):
         return Classification("inconsistent", "displaced", drop=dropped[0].drop)
-    if any(ended_s(t) >= at_s - _AROUND_SUSPEND_S for t in dropped for at_s, _ in context.jumps):
-        return Classification("local-fault", "suspend", drop=dropped[0].drop)
-    if (cut := _cut_off(dropped, context)) is not None:
-        return Classification("local-fault", "link", drop=cut.drop)
-    if dropped and context.shared_end_s is not None:
-        return Classification("local-fault", "shared", drop=dropped[0].drop)
+    if (local := _local_fault(dropped, context)) is not None:
+        return local
     if _only_our_pings_ended_them(evidence, context):
         return Classification("no-drop", "touch", drop=dropped[0].drop)
     if (together := _unsaid(evidence, context) or _from_moments(evidence, context)) is not None:

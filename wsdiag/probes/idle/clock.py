@@ -64,7 +64,7 @@ class ProbeClock:
             (self.since_start_s(change.at_ns), str(change))
             for change in self._changes
             if change.address in self._sources
-            or (not change.address and change.interface in needed)
+            or (change.address is None and change.interface in needed)
         ]
 
     def stop(self) -> None:
