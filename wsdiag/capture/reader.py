@@ -129,12 +129,18 @@ class CaptureReader:
     def _over(self, flow: Flow) -> None:
         conversation = self._conversations.pop(id(flow))
         totals = self.totals
+        until_ns = flow.last_ns if flow.over else max(self._last_ns, flow.last_ns)
+        for stream in conversation.streams:
+            if stream.listed:
+                self._done.append(stream.finish(until_ns))
+            totals.refused += stream.refused is not None
+        if conversation.unread is not None and conversation.unread not in totals.notes:
+            totals.notes.append(conversation.unread)
         if conversation.listed:
-            until_ns = flow.last_ns if flow.over else max(self._last_ns, flow.last_ns)
             self._done.append(conversation.finish(until_ns))
         elif conversation.refused is not None:
             totals.refused += 1
-        elif conversation.stage is Stage.HTTP:
-            totals.plain_http += 1
+        elif conversation.stage is Stage.HTTP or conversation.stage is Stage.HTTP2:
+            totals.plain_http += not conversation.streams
         else:
             totals.other += 1
