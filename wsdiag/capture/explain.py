@@ -21,7 +21,8 @@ from wsdiag.judgement.recorded.connection import Ending
 from wsdiag.judgement.recorded.facts import ConnectionFacts
 from wsdiag.judgement.recorded.pairs import judge_pair, pair_up
 from wsdiag.judgement.recorded.report import connection_record, endpoint_of
-from wsdiag.judgement.recorded.together import Change, Together
+from wsdiag.judgement.recorded.together import Together
+from wsdiag.judgement.recorded.trials import Change
 from wsdiag.records import Error
 from wsdiag.records.explain import ExplainConnection, ExplainEvent, ExplainSource
 from wsdiag.transport.trace import Tracer

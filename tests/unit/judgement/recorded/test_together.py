@@ -7,7 +7,8 @@ import random
 
 from tests.capture.builder import Capture, Flow
 from wsdiag.capture.reader import CaptureReader
-from wsdiag.judgement.recorded.together import Together, ages
+from wsdiag.judgement.recorded.ages import ages
+from wsdiag.judgement.recorded.together import Together
 from wsdiag.records.explain import ExplainVerdict
 
 
