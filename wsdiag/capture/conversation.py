@@ -154,8 +154,10 @@ class Conversation:
         key_log: KeyLog | None = None,
         tracer: Tracer | None = None,
         began_ns: int | None = None,
+        most_activity: int = MOST_ACTIVITY,
     ) -> None:
         self.flow = flow
+        self._most_activity = most_activity
         self.stage = Stage.UNKNOWN
         self._began_ns = flow.began_ns if began_ns is None else began_ns
         self.facts = ConnectionFacts(source)
@@ -566,8 +568,8 @@ class Conversation:
         if self._tracer is not None:
             self._trace_frame(who, frame)
         activity = self.facts.activity
-        if len(activity) >= MOST_ACTIVITY:
-            del activity[MOST_ACTIVITY // 2 :: 2]  # it stays a sample of the whole
+        if len(activity) >= self._most_activity:
+            del activity[self._most_activity // 2 :: 2]  # it stays a sample of the whole
         activity.append((at_s, who, _NAMES[opcode]))
         if opcode < 8:
             length = frame.length

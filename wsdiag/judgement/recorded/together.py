@@ -45,6 +45,8 @@ _LEAST_IDLE_S = 1.0
 _LEAST_EVENT = 3
 _MOST_KEPT = 20_000
 _MOST_LOGGED = 100_000
+_MOST_JUDGED = 1000
+"""Trials that the live probe's judge gets at most: it compares each with each."""
 _CLOCKS = ("idle_s", "since_sent_s", "since_received_s")
 _NOISE_S, _COINCIDENCE_S, _LEAST_USUAL_S = 0.02, 0.25, 10.0
 _NO_CLOSE, _WITHOUT_CLOSE = ", no Close frame", "without a Close frame"
@@ -114,7 +116,7 @@ def _verdict(
     began = min(t.started_s for t in trials)
     shifted = [
         replace(t, started_s=round(t.started_s - began, 3), connection=n)
-        for n, t in enumerate(_speaking(trials))
+        for n, t in enumerate(_fewer(_speaking(trials)))
     ]
     judged = judge(shifted, _context(url, entries, shifted))
     ended = [
@@ -205,6 +207,18 @@ def _change(verdict: IdleVerdict, entries: Sequence[Recorded], changes: dict[int
 def _speaking(trials: Sequence[IdleTrial]) -> list[IdleTrial]:
     """The drops, and the survivors that outlived some idleness worth the name."""
     return [t for t in trials if _tells(t) or (t.outcome == "alive" and t.longest_idle_s)]
+
+
+def _fewer(trials: list[IdleTrial]) -> list[IdleTrial]:
+    """As many as can be judged in no time: a sample of the drops, and the longest survivors."""
+    if len(trials) <= _MOST_JUDGED:
+        return trials
+    half = _MOST_JUDGED // 2
+    dropped = [t for t in trials if _tells(t)]
+    alive = sorted((t for t in trials if not _tells(t)), key=lambda t: -(t.longest_idle_s or 0.0))
+    step = max(len(dropped) / max(half, _MOST_JUDGED - len(alive)), 1.0)
+    sample = [dropped[int(n * step)] for n in range(int(len(dropped) / step))]
+    return sample + alive[: _MOST_JUDGED - len(sample)]
 
 
 def _tells(trial: IdleTrial) -> bool:
