@@ -7,18 +7,16 @@ import io
 from typing import Any
 
 import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.settings import SettingCodes
 
 from tests.capture.builder import Capture, Flow
 from wsdiag.capture.reader import CaptureReader, CaptureTotals
 from wsdiag.judgement.recorded.connection import judge_connection
 from wsdiag.judgement.recorded.facts import ConnectionFacts
 from wsdiag.protocol.codes import Opcode
-
-h2 = pytest.importorskip("h2.connection")
-from h2.config import H2Configuration  # noqa: E402
-from h2.connection import H2Connection  # noqa: E402
-from h2.errors import ErrorCodes  # noqa: E402
-from h2.settings import SettingCodes  # noqa: E402
 
 REQUEST = [
     (":method", "CONNECT"),
