@@ -27,12 +27,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from wsdiag.dialects.catalogue import Dialect, recognise
-from wsdiag.judgement.recorded.facts import SIDES, ConnectionFacts, DirectionFacts, Side, TcpEnd
+from wsdiag.judgement.hops import other_sender
+from wsdiag.judgement.recorded.facts import SIDES, ConnectionFacts, DirectionFacts, Side
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.records.explain import EndedBy, RecordedOutcome
 
-_HOP_LIMITS = (64, 128, 255)
-"""What systems start from; routers take one each."""
 _AT_ONCE_S = 1.0
 _LARGE = 16 * 1024
 _LEAST_PONG_WAIT_S = 1.0
@@ -93,11 +92,6 @@ def first_end(facts: ConnectionFacts) -> tuple[Side, float, str] | None:
         return None
     at_s, side, kind = min(signs, key=lambda sign: sign[0])
     return side, at_s, kind
-
-
-def hops_away(hop_limit: int) -> int:
-    """How many routers a packet with this hop limit passed, from the nearest usual start."""
-    return min(start - hop_limit for start in _HOP_LIMITS if start >= hop_limit)
 
 
 # -- the questions, in their order -----------------------------------------------------------------
@@ -214,7 +208,7 @@ def _injected_reset(facts: ConnectionFacts) -> Ending | None:
     if end is None or end[2] != "rst":
         return None
     reset = facts.ends[0]
-    found = _distance(facts, reset)
+    found = other_sender(reset.hop_limit, _of(facts, reset.by).hop_limits)
     if found is None:
         return None
     here, there, usual = found
@@ -417,19 +411,6 @@ def _unheard(facts: ConnectionFacts, who: Side, until_s: float) -> str | None:
             f"{until_s - since_s:.1f} s without an answer"
         )
     return None
-
-
-def _distance(facts: ConnectionFacts, reset: TcpEnd) -> tuple[int, int, int] | None:
-    """(hops of the RST, hops of its supposed sender, its usual hop limit) where they differ by
-    two or more. A different start alone is no evidence: a system may reset from another one.
-    Where a capture has a packet at several places, the nearest hop limit counts."""
-    limits = _of(facts, reset.by).hop_limits
-    if not limits or reset.hop_limit is None:
-        return None
-    here = hops_away(reset.hop_limit)
-    usual = min(limits, key=lambda limit: (abs(hops_away(limit) - here), -limits[limit]))
-    there = hops_away(usual)
-    return (here, there, usual) if abs(here - there) >= 2 else None
 
 
 def _dialect(facts: ConnectionFacts) -> Dialect | None:

@@ -35,7 +35,7 @@ from wsdiag.transport.report import DialError, DialReport, Progress
 from wsdiag.transport.session import Session
 from wsdiag.transport.stream.stamps import Arrival
 from wsdiag.transport.stream.stream import Stream
-from wsdiag.transport.stream.tcp import Address, format_address
+from wsdiag.transport.stream.tcp import Address, endpoints_of, format_address
 
 if TYPE_CHECKING:
     from wsdiag.protocol.client_handshake import Accepted
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from wsdiag.transport.trace import Phase, Tracer
 
 T = TypeVar("T")
+OnTcp = Callable[[tuple[str, int], tuple[Any, ...]], None]
+"""Called with our (address, port) and the peer's address as the socket has it."""
 
 
 async def dial(
@@ -54,10 +56,12 @@ async def dial(
     auto_pong: bool = True,
     timestamps: bool = True,
     on_phase: Callable[[Phase], None] | None = None,
+    on_tcp: OnTcp | None = None,
 ) -> Session:
     """An open session. Raises DialError with all that was found out (`usage` for a bad URL).
 
-    `on_phase` is called as each phase begins.
+    `on_phase` is called as each phase begins; `on_tcp` with the addresses of both ends as soon as
+    TCP is connected, before anything is sent.
     """
     report = DialReport(url if isinstance(url, str) else url.url, given=options.given)
     try:
@@ -67,7 +71,8 @@ async def dial(
             "usage", "url", "bad-url", error.message, report, position=error.position
         ) from None
     _load_modules(target, options)
-    return await _Dial(target, options, report, tracer, timestamps, on_phase).run(auto_pong)
+    way = _Dial(target, options, report, tracer, timestamps, on_phase, on_tcp)
+    return await way.run(auto_pong)
 
 
 def _load_modules(target: Target, options: DialOptions) -> None:
@@ -93,8 +98,9 @@ class _Dial:
         tracer: Tracer | None = None,
         timestamps: bool = False,
         on_phase: Callable[[Phase], None] | None = None,
+        on_tcp: OnTcp | None = None,
     ) -> None:
-        self._on_phase = on_phase
+        self._on_phase, self._on_tcp = on_phase, on_tcp
         self._target, self._options, self._report = target, options, report
         self._tracer, self._timestamps = tracer, timestamps
         self._phase: Phase = "dns"
@@ -261,6 +267,8 @@ class _Dial:
             raise
         report.address = format_address(address)
         report.unanswered = progress.facts.get("unanswered", ())
+        if self._on_tcp is not None:
+            self._on_tcp(*endpoints_of(sock))
         return sock
 
     def _silent(self) -> str:

@@ -9,7 +9,8 @@ import pytest
 
 from tests.capture.builder import ACK, ANSWER, FIN, PSH, REQUEST, RST, Capture, Flow
 from wsdiag.capture.reader import CaptureReader
-from wsdiag.judgement.recorded.connection import hops_away, judge_connection
+from wsdiag.judgement.hops import hops_away
+from wsdiag.judgement.recorded.connection import judge_connection
 from wsdiag.judgement.recorded.facts import ConnectionFacts
 
 

@@ -48,10 +48,15 @@ CONTRACT = {
     "check.summary": "passed warned failed skipped duration_s",
     "explain.connection": "url source number outcome ended_by evidence age_s idle_s messages bytes "
     "pings drop",
+    "path.hop": "url hop address name sent received loss_pct last_ms avg_ms best_ms worst_ms "
+    "jitter_ms nat kind",
+    "path.summary": "url hops rounds method network_ms endpoint_ms",
     "explain.verdict": "url verdict idle_timeout_s lifetime_s drop recommended_ping_interval_s "
     "candidates explanation",
     "serve.listening": "url host port tls",
     "serve.event": "time connection event",
+    "exporter.listening": "url host port tls targets",
+    "exporter.event": "time event name url peer message hint kept new gone",
     "error": "url phase kind message hint",
     "trace.phase": "url time phase took_ms ok detail",
     "trace.headers": "url time direction first_line headers",
@@ -68,6 +73,7 @@ CONTRACT = {
     "Candidate": "product directive default_s",
 }
 CHOICES = {
+    ("path.hop", "kind"): "router tcp-end http2-end endpoint",
     ("Drop", "how"): "close fin rst tls-eof silent rst-on-write timeout",
     ("ping.start", "clock"): "kernel user",
     ("idle.trial", "trial"): "idle ping pong tcp-keepalive push data heartbeat",
