@@ -41,7 +41,7 @@ class PingStart:
     reconnect: Annotated[int | None, "With `--reconnect`: the number of earlier connections"] = (
         optional()
     )
-    proxy: Annotated[str | None, "The proxy's URL, its password masked; null without one"] = (
+    proxy: Annotated[str | None, "The proxy's URL, its credentials masked; null without one"] = (
         optional()
     )
     proxy_why: Annotated[
@@ -172,6 +172,10 @@ class PingClosed:
     url: Url
     time: Time
     drop: Annotated[Drop, "How the connection ended"]
+    idle_s: Annotated[
+        float | None,
+        "How long before its end the last Ping was sent or anything was received, in seconds",
+    ] = optional()
     target: Target = optional()
 
 

@@ -28,6 +28,7 @@ Reason = Literal[
     "conflict",
     "blackout",
     "suspend",
+    "link",
     "shared",
     "nothing",
     "closed-at-once",
