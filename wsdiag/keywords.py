@@ -55,6 +55,7 @@ class IdleKeywords(TypedDict, total=False):
     max_connections: int
     require_s: float | None
     lifetime_s: float | None
+    locate: bool | None
 
 
 class PathKeywords(TypedDict, total=False):
