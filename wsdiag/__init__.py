@@ -1,14 +1,15 @@
 """wsdiag: ping, mtr and curl -v for WebSockets.
 
-Public are the names imported here: `connect()`, `ping()`, `idle_probe()`, `path()`, `explain()`,
-`serve()`, the classes of their options and results, and `wsdiag.protocol`, a sans-I/O codec. All
-else may change.
+Public are the names imported here: `connect()`, `ping()`, `idle_probe()`, `stream()`, `path()`,
+`explain()`, `serve()`, `Exporter`, the classes of their options and results, and
+`wsdiag.protocol`, a sans-I/O codec. All else may change.
 
 The packages, each importing only from those below it:
 
 cli, api    the command line, and the same for Python
+exporter    endpoints watched all the time, as metrics for Prometheus
 render      records in; terminal views, NDJSON, CSV, JUnit, SVG out
-probes      what is measured: connect, ping, idle-probe, path, check
+probes      what is measured: connect, ping, idle-probe, stream, path, check
 capture     what was recorded: captures, HAR files, access logs
 server      `serve`, an endpoint that misbehaves as asked
 judgement   from records to conclusions, without measuring
@@ -33,9 +34,14 @@ if TYPE_CHECKING:
     from wsdiag.api import path as path
     from wsdiag.api import ping as ping
     from wsdiag.api import serve as serve
+    from wsdiag.api import stream as stream
+    from wsdiag.exporter.config import ExporterConfig as ExporterConfig
+    from wsdiag.exporter.config import ExporterTarget as ExporterTarget
+    from wsdiag.exporter.exporter import Exporter as Exporter
     from wsdiag.probes.idle.options import IdleOptions as IdleOptions
     from wsdiag.probes.path.options import PathOptions as PathOptions
     from wsdiag.probes.ping.options import PingOptions as PingOptions
+    from wsdiag.probes.stream.options import StreamOptions as StreamOptions
     from wsdiag.records import Attribution as Attribution
     from wsdiag.records import Candidate as Candidate
     from wsdiag.records import ChainLink as ChainLink
@@ -46,6 +52,7 @@ if TYPE_CHECKING:
     from wsdiag.records import Error as Error
     from wsdiag.records import ExplainConnection as ExplainConnection
     from wsdiag.records import ExplainVerdict as ExplainVerdict
+    from wsdiag.records import ExporterEvent as ExporterEvent
     from wsdiag.records import HelloInfo as HelloInfo
     from wsdiag.records import Hop as Hop
     from wsdiag.records import HttpInfo as HttpInfo
@@ -80,6 +87,20 @@ if TYPE_CHECKING:
     from wsdiag.records import TracedHop as TracedHop
     from wsdiag.records import TrialActivity as TrialActivity
     from wsdiag.records import TrialStarted as TrialStarted
+    from wsdiag.records.stream import Gaps as Gaps
+    from wsdiag.records.stream import Interarrival as Interarrival
+    from wsdiag.records.stream import KeyFigures as KeyFigures
+    from wsdiag.records.stream import Lag as Lag
+    from wsdiag.records.stream import Sizes as Sizes
+    from wsdiag.records.stream import StreamClosed as StreamClosed
+    from wsdiag.records.stream import StreamDialling as StreamDialling
+    from wsdiag.records.stream import StreamEvent as StreamEvent
+    from wsdiag.records.stream import StreamInterval as StreamInterval
+    from wsdiag.records.stream import StreamMessage as StreamMessage
+    from wsdiag.records.stream import StreamPings as StreamPings
+    from wsdiag.records.stream import StreamProgress as StreamProgress
+    from wsdiag.records.stream import StreamStart as StreamStart
+    from wsdiag.records.stream import StreamSummary as StreamSummary
     from wsdiag.server import Server as Server
     from wsdiag.server import ServerOptions as ServerOptions
     from wsdiag.transport.dial.options import DialOptions as DialOptions
@@ -88,19 +109,25 @@ else:
         __name__,
         {
             "protocol": "protocol",
-            "api": "connect explain idle_probe path ping serve",
+            "api": "connect explain idle_probe path ping serve stream",
+            "exporter.config": "ExporterConfig ExporterTarget",
+            "exporter.exporter": "Exporter",
             "probes.idle.options": "IdleOptions",
             "probes.path.options": "PathOptions",
             "probes.ping.options": "PingOptions",
+            "probes.stream.options": "StreamOptions",
             "records": "Attribution Candidate ChainLink CloseInfo ConnectResult DialectInfo "
             "Drop Error "
-            "ExplainConnection ExplainVerdict HelloInfo Hop "
+            "ExplainConnection ExplainVerdict ExporterEvent HelloInfo Hop "
             "HttpInfo IdleEvent IdleTrial IdleVerdict Load Location Message "
             "OtherSender PathEvent "
             "PathHop PathStart PathSummary Phases PingClosed PingDialling "
             "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart "
             "PingSummary PingSuspended PingWaiting Range TcpFacts Threshold TlsInfo "
             "TracedHop TrialActivity TrialStarted",
+            "records.stream": "Gaps Interarrival KeyFigures Lag Sizes StreamClosed "
+            "StreamDialling StreamEvent StreamInterval StreamMessage StreamPings StreamProgress "
+            "StreamStart StreamSummary",
             "server": "Server ServerOptions",
             "transport.dial.options": "DialOptions",
         },

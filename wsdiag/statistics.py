@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from array import array
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
+from collections import deque
 
 _BLOCK = 1024
 _JITTER_GAIN = 16.0  # RFC 3550, 6.4.1: "reduces noise while keeping a reasonable convergence"
@@ -51,6 +52,20 @@ class SortedSamples:
         self._blocks[where : where + 1] = [block[:_BLOCK], block[_BLOCK:]]
         self._highest[where : where + 1] = [block[_BLOCK - 1], block[-1]]
 
+    def remove(self, value: float) -> None:
+        """Take out one sample that was added; ValueError for one that was not."""
+        where = bisect_left(self._highest, value)
+        block = self._blocks[where] if where < len(self._blocks) else array("d")
+        place = bisect_left(block, value)
+        if place == len(block) or block[place] != value:
+            raise ValueError(f"{value} is not among the samples")
+        del block[place]
+        self._count -= 1
+        if block:
+            self._highest[where] = block[-1]
+        else:
+            del self._blocks[where], self._highest[where]
+
     def at(self, rank: int) -> float:
         """The sample of a rank from 0 (smallest); IndexError outside."""
         if rank < 0:
@@ -76,8 +91,12 @@ class SortedSamples:
 class RunningStatistics:
     """Round trips in ms as they come; every figure of a summary at any moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
+        """`most`: keep only the latest ones, for a run without end; percentiles are theirs."""
         self.samples = SortedSamples()
+        self._latest: deque[float] | None = None if most is None else deque()
+        self._most = most or 0
+        self._count = 0
         self._mean = 0.0
         self._squares = 0.0
         self._jitter = 0.0
@@ -86,9 +105,14 @@ class RunningStatistics:
     def add(self, rtt_ms: float) -> None:
         """Take one round trip in ms, in the order of arrival (jitter depends on it)."""
         self.samples.add(rtt_ms)
+        self._count += 1
+        if self._latest is not None:
+            self._latest.append(rtt_ms)
+            if len(self._latest) > self._most:
+                self.samples.remove(self._latest.popleft())
         # Welford's update: sums of squares would cancel after a week of nearly equal samples.
         away = rtt_ms - self._mean
-        self._mean += away / len(self.samples)
+        self._mean += away / self._count
         self._squares += away * (rtt_ms - self._mean)
         if self._previous is not None:
             self._jitter += (abs(rtt_ms - self._previous) - self._jitter) / _JITTER_GAIN
@@ -97,7 +121,7 @@ class RunningStatistics:
     @property
     def count(self) -> int:
         """How many round trips were taken in."""
-        return len(self.samples)
+        return self._count
 
     @property
     def mean(self) -> float | None:
@@ -127,3 +151,65 @@ class RunningStatistics:
     def percentile(self, percent: float) -> float | None:
         """The type 7 percentile in ms; None without samples."""
         return self.samples.percentile(percent)
+
+
+class Histogram:
+    """Values of any number in buckets 2 % wide: memory does not grow, percentiles hold to 1 %.
+
+    For what comes too often to be kept, as messages do. Minimum, maximum and mean are exact.
+    """
+
+    __slots__ = ("_buckets", "count", "maximum", "minimum", "total")
+
+    def __init__(self) -> None:
+        self._buckets: dict[int, int] = {}
+        self.count = 0
+        self.total = 0.0
+        self.minimum: float | None = None
+        self.maximum: float | None = None
+
+    def add(self, value: float) -> None:
+        """Take one value in; negative ones and zero are values like any other."""
+        if self.minimum is None or self.maximum is None:
+            self.minimum = self.maximum = value
+        elif value > self.maximum:
+            self.maximum = value
+        elif value < self.minimum:
+            self.minimum = value
+        self.count += 1
+        self.total += value
+        size = abs(value)
+        if size < _SMALLEST:
+            bucket = 0
+        else:
+            bucket = math.floor(math.log(size) * _BUCKETS_PER_E) + _BUCKET_OF_ONE
+            bucket = bucket if value > 0 else -bucket
+        self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
+
+    @property
+    def mean(self) -> float | None:
+        """The arithmetic mean; None without values."""
+        return self.total / self.count if self.count else None
+
+    def percentile(self, percent: float) -> float | None:
+        """The value of the nearest rank, to 1 %; None without values."""
+        if self.minimum is None or self.maximum is None:
+            return None
+        left = max(math.ceil(self.count * percent / 100), 1)
+        if left == self.count:
+            return self.maximum
+        bucket = 0
+        for bucket in sorted(self._buckets):
+            left -= self._buckets[bucket]
+            if left <= 0:
+                break
+        if not bucket:
+            return min(max(0.0, self.minimum), self.maximum)
+        middle = math.exp((abs(bucket) - _BUCKET_OF_ONE + 0.5) / _BUCKETS_PER_E)
+        return min(max(math.copysign(middle, bucket), self.minimum), self.maximum)
+
+
+_SMALLEST = 1e-6
+_BUCKETS_PER_E = 50.0
+# Above the logarithm of the smallest value: so that a bucket's number has the value's sign.
+_BUCKET_OF_ONE = 1000

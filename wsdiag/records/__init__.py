@@ -1,7 +1,7 @@
 """What a probe measures, as plain dataclasses: the vocabulary that probes and renderers share.
 
 base       what several commands share: phases, the end of a connection, an error
-connect, ping, idle, path, check, serve   the records of each command, in the order they are emitted
+connect, ping, idle, stream, path, check, serve   each command's records, in order of emission
 drops      how the end of a connection reads in English
 
 A record is a frozen dataclass with a `type`; its fields are the members of the JSON object, each
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from wsdiag.records.explain import ExplainConnection as ExplainConnection
     from wsdiag.records.explain import ExplainVerdict as ExplainVerdict
     from wsdiag.records.explain import RoundTrips as RoundTrips
+    from wsdiag.records.exporter import ExporterEvent as ExporterEvent
+    from wsdiag.records.exporter import ExporterListening as ExporterListening
     from wsdiag.records.idle import Candidate as Candidate
     from wsdiag.records.idle import IdleEvent as IdleEvent
     from wsdiag.records.idle import IdleTrial as IdleTrial
@@ -87,6 +89,17 @@ if TYPE_CHECKING:
     from wsdiag.records.ping import Threshold as Threshold
     from wsdiag.records.serve import ServeEvent as ServeEvent
     from wsdiag.records.serve import ServeListening as ServeListening
+    from wsdiag.records.stream import Gaps as Gaps
+    from wsdiag.records.stream import Interarrival as Interarrival
+    from wsdiag.records.stream import KeyFigures as KeyFigures
+    from wsdiag.records.stream import Lag as Lag
+    from wsdiag.records.stream import Sizes as Sizes
+    from wsdiag.records.stream import StreamEvent as StreamEvent
+    from wsdiag.records.stream import StreamInterval as StreamInterval
+    from wsdiag.records.stream import StreamMessage as StreamMessage
+    from wsdiag.records.stream import StreamPings as StreamPings
+    from wsdiag.records.stream import StreamStart as StreamStart
+    from wsdiag.records.stream import StreamSummary as StreamSummary
 else:
     __getattr__, __dir__, __all__ = lazy_exports(
         __name__,
@@ -102,6 +115,9 @@ else:
             "path": "HopKind PathEvent PathHop PathMethod PathStart PathSummary",
             "check": "CheckResult CheckSummary Status",
             "serve": "ServeEvent ServeListening",
+            "exporter": "ExporterEvent ExporterListening",
+            "stream": "Gaps Interarrival KeyFigures Lag Sizes StreamEvent StreamInterval "
+            "StreamMessage StreamPings StreamStart StreamSummary",
             "explain": "Counts ExplainConnection ExplainVerdict RoundTrips",
         },
     )

@@ -88,7 +88,7 @@ class Drop:
     how: Annotated[
         DropHow,
         "`close`: a Close frame; `fin`: the end of TCP without one; `rst`: a reset; `tls-eof`: the "
-        "end of TCP without TLS close_notify; `silent`: no event, but a Ping got no Pong; "
+        "end of TCP without TLS close_notify; `silent`: nothing came, and a Ping got no Pong; "
         "`rst-on-write`: silent until written to, then a reset; `timeout`: TCP gave up",
     ]
     at_s: Annotated[float, "Time since the upgrade, in seconds"]

@@ -24,7 +24,7 @@ _PHRASE: dict[DropHow, str] = {
     "fin": "FIN, no Close frame",
     "rst": "RST, no Close frame",
     "tls-eof": "FIN without TLS close_notify, no Close frame",
-    "silent": "silent: no event, a Ping got no Pong",
+    "silent": "silent: nothing came, a Ping got no Pong",
     "rst-on-write": "silent until written to, then RST",
     "timeout": "TCP gave up waiting",
 }

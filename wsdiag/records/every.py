@@ -8,6 +8,7 @@ from wsdiag.records.base import Error
 from wsdiag.records.check import CheckResult, CheckSummary
 from wsdiag.records.connect import ConnectResult
 from wsdiag.records.explain import ExplainConnection, ExplainVerdict
+from wsdiag.records.exporter import ExporterEvent, ExporterListening
 from wsdiag.records.idle import IdleTrial, IdleVerdict
 from wsdiag.records.path import PathHop, PathSummary
 from wsdiag.records.ping import (
@@ -21,6 +22,13 @@ from wsdiag.records.ping import (
     PingWaiting,
 )
 from wsdiag.records.serve import ServeEvent, ServeListening
+from wsdiag.records.stream import (
+    StreamEvent,
+    StreamInterval,
+    StreamMessage,
+    StreamStart,
+    StreamSummary,
+)
 from wsdiag.transport.trace import TraceEvent
 
 RECORDS: tuple[type, ...] = (
@@ -35,6 +43,11 @@ RECORDS: tuple[type, ...] = (
     PingSummary,
     IdleTrial,
     IdleVerdict,
+    StreamStart,
+    StreamMessage,
+    StreamInterval,
+    StreamEvent,
+    StreamSummary,
     PathHop,
     PathSummary,
     CheckResult,
@@ -43,6 +56,8 @@ RECORDS: tuple[type, ...] = (
     ExplainVerdict,
     ServeListening,
     ServeEvent,
+    ExporterListening,
+    ExporterEvent,
     Error,
     *get_args(TraceEvent),
 )

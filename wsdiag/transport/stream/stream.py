@@ -69,11 +69,13 @@ from wsdiag.transport.stream.tcp import (
     TcpInfo,
     endpoints_of,
     keep_alive,
+    receive_buffer_bytes,
     report_icmp_errors,
     set_hop_limit,
     take_icmp_error,
     tcp_info,
     unacknowledged_bytes,
+    unread_bytes,
 )
 from wsdiag.transport.stream.timestamping import TxTimestamps, enable
 from wsdiag.transport.stream.tls_stream import HandshakeCallback, TlsStream
@@ -397,6 +399,16 @@ class Stream:
     def last_activity(self) -> int:
         """When bytes last crossed the socket, either way, in monotonic ns."""
         return max(self.last_received, self._send_buffer.last_sent)
+
+    @property
+    def unread_bytes(self) -> int | None:
+        """Bytes that came and wait in the kernel's receive queue for us to read; None: unknown."""
+        return unread_bytes(self._sock)
+
+    @property
+    def receive_room_bytes(self) -> int | None:
+        """What that queue holds at most, its bookkeeping included; None: unknown."""
+        return receive_buffer_bytes(self._sock)
 
     def tcp_info(self) -> TcpInfo | None:
         """TCP_INFO now; None where there is none."""

@@ -9,7 +9,7 @@ import sys
 from typing import Any, NamedTuple
 
 _TCP_INFO = 11  # linux/tcp.h; macOS has another structure under another number
-_SIOCOUTQ = 0x5411  # linux/sockios.h
+_SIOCOUTQ, _SIOCINQ = 0x5411, 0x541B  # linux/sockios.h
 # linux/tcp.h, struct tcp_info: eight bytes of states, 24 u32, then u64s from tcpi_pacing_rate on.
 _HEAD = struct.Struct("=8B24I")
 _TAIL = struct.Struct("=QQQQIIIIII")
@@ -100,12 +100,29 @@ def _decode(raw: bytes) -> TcpInfo:
 
 def unacknowledged_bytes(sock: socket.socket) -> int | None:
     """Bytes in the send queue that the peer has not acknowledged (SIOCOUTQ); None: not known."""
+    return _queue_size(sock, _SIOCOUTQ)
+
+
+def unread_bytes(sock: socket.socket) -> int | None:
+    """Bytes in the receive queue that we have not read (SIOCINQ); None: not known."""
+    return _queue_size(sock, _SIOCINQ)
+
+
+def receive_buffer_bytes(sock: socket.socket) -> int | None:
+    """What the receive queue holds at most, as the kernel has it now (SO_RCVBUF); None: closed."""
+    try:
+        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    except OSError:
+        return None
+
+
+def _queue_size(sock: socket.socket, request: int) -> int | None:
     if not sys.platform.startswith("linux"):
         return None
     import fcntl  # absent on Windows
 
     try:
-        return int(struct.unpack("=i", fcntl.ioctl(sock.fileno(), _SIOCOUTQ, b"\0" * 4))[0])
+        return int(struct.unpack("=i", fcntl.ioctl(sock.fileno(), request, b"\0" * 4))[0])
     except (OSError, ValueError):
         return None
 
