@@ -10,7 +10,7 @@ from wsdiag.transport.report import ErrorKind as ErrorKind
 
 SCHEMA_VERSION = "2.0"
 
-Url = Annotated[str, "The endpoint as it was given, its password masked"]
+Url = Annotated[str, "The endpoint as it was given, its credentials masked"]
 Time = Annotated[datetime, "When it happened: RFC 3339 in UTC with microseconds"]
 Target = Annotated[
     int | None, "In a run of several URLs: the URL's number on the command line, from 1"

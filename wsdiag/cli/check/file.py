@@ -34,6 +34,7 @@ _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH", re.IGNORECASE)
 _LONG = re.compile(r"--([a-z0-9-]+)")
+_MOST_DOTS = 1000
 _ANY_URL = "wss://localhost"
 Table = dict[str, Any]
 
@@ -155,6 +156,7 @@ def read_check_file(
     """Read and check a file; CheckFileError with all problems."""
     try:
         text = path.read_text(encoding="utf-8")
+        _refuse_dots(path, text)
         document = tomllib.loads(text)
     except OSError as error:
         raise CheckFileError(path, [(None, error.strerror or str(error))]) from None
@@ -167,6 +169,14 @@ def read_check_file(
     if reader.problems:
         raise CheckFileError(path, reader.problems)
     return read
+
+
+def _refuse_dots(path: Path, text: str) -> None:
+    # tomllib takes quadratic time over a dotted key
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > _MOST_DOTS:
+            problem = f"more than {_MOST_DOTS} dots in a line; a long message may be @FILE"
+            raise CheckFileError(path, [(number, problem)])
 
 
 def _syntax_error(error: tomllib.TOMLDecodeError, text: str) -> tuple[int, str]:

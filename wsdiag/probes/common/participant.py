@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from wsdiag.dialects.catalogue import Dialect, Message, Recognised, dialect_named, recognise
 from wsdiag.dialects.engine import AnnouncedClock, DialectSession, HeardKind
+from wsdiag.patterns import PatternTooSlow, matches
 from wsdiag.probes.common.await_pong import describe_close
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, TextMessage
@@ -239,7 +240,10 @@ class Participant:
         said, refused = excerpt(message, self._secrets()), "hello-refused" in kinds
         expect = self._options.hello_expect
         if expect is not None:
-            accepted = re.search(expect, as_text(message)) is not None
+            try:
+                accepted = matches(re.compile(expect), as_text(message))
+            except PatternTooSlow as slow:
+                accepted, refused, said = False, True, str(slow)
         else:
             dialect = self.dialect
             knows = dialect is not None and dialect.hello_answer is not None

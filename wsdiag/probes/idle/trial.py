@@ -90,6 +90,8 @@ class Trial:
                 self._handle(TrialEvent.STOPPED, "not connected yet")
             raise
         self._connection = connection = TrialConnection(participant)
+        if (endpoints := connection.session.stream.endpoints()) is not None:
+            self._context.clock.note_source(endpoints[0][0])
         self._handle(TrialEvent.OPENED)
         if self._flow is not None:
             self._learning = asyncio.create_task(self._learn_hops(self._flow))
