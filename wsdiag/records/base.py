@@ -33,9 +33,13 @@ def utc_now() -> datetime:
 class Phases:
     """How long each phase of one connection took. A phase that did not happen is absent."""
 
-    dns_ms: Annotated[float | None, "Name resolution, in milliseconds"] = optional()
+    dns_ms: Annotated[float | None, "Name resolution, in milliseconds (by our own clock)"] = (
+        optional()
+    )
     tcp_ms: Annotated[float | None, "The TCP handshake, in milliseconds"] = optional()
-    proxy_ms: Annotated[float | None, "CONNECT or SOCKS, in milliseconds"] = optional()
+    proxy_ms: Annotated[float | None, "CONNECT or SOCKS, in milliseconds (by our own clock)"] = (
+        optional()
+    )
     tls_ms: Annotated[float | None, "The TLS handshake, in milliseconds"] = optional()
     upgrade_ms: Annotated[float | None, "From the upgrade request to the 101, in milliseconds"] = (
         optional()

@@ -76,8 +76,8 @@ def test_pages_answer_show_and_name_everything(command: Command) -> None:
     words = short.replace("/", " ").replace("=", " ").replace("[no-]", "").split()
     for flag in command.flags:
         if not flag.is_help:
-            either = {name for name in flag.names if name.replace("--no-", "--", 1) in words}
-            assert either == set(flag.names)
+            for name in flag.names:
+                assert name in words or name.replace("--no-", "--", 1) in words
         assert flag.help.split()[0] in full
 
 

@@ -48,6 +48,7 @@ Part = Literal["client", "answerer", "listener"]
 ANSWER_CHARS = 256
 BEAT_S = 20.0
 _CLOSE_S = 1.0
+_QUIET_KINDS = {"ping", "beat-answer", "hello-answer", "hello-refused"}
 
 
 class HelloError(DialError):
@@ -76,6 +77,7 @@ class Participant:
         # a redirect led to another origin, where credentials are not sent
         self._withheld = report is not None and report.credentials_dropped
         self._spoken: DialectSession | None = None
+        self._reader: DialectSession | None = None
         self._seen_first = False
         self._answers = part != "listener"
         self._waiting = False
@@ -119,6 +121,18 @@ class Participant:
         if close is None or self.dialect is None:
             return None
         return self.dialect.meaning_of(*close)
+
+    def carries_data(self, message: Message) -> bool:
+        """Whether a message is more than its protocol's own: a heartbeat, an opening."""
+        if self.recognised is None:
+            return True
+        dialect = self.recognised.dialect
+        if self._reader is None:
+            self._reader = DialectSession(dialect)
+        return any(
+            heard.kind not in _QUIET_KINDS and not dialect.opens(heard.record)
+            for heard in self._reader.hear(message)
+        )
 
     # -- the hello -----------------------------------------------------------------------------
 
