@@ -78,6 +78,14 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherSender:
+    """A packet that another machine sent than the one it claims to be from, by its hop limit."""
+
+    hops: Annotated[int, "How many routers it passed"]
+    usual_hops: Annotated[int, "How many the others pass that claim to be from the same machine"]
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """How and when a connection ended."""
 
@@ -94,6 +102,11 @@ class Drop:
     code: Annotated[int | None, "For `close`: the code (RFC 6455, 7.4)"] = optional()
     reason: Annotated[str | None, "For `close`: the reason"] = optional()
     detail: Annotated[str | None, "Details for people"] = optional()
+    sent_from: Annotated[
+        OtherSender | None,
+        "Where the packet came from that ended the connection, if not from where the peer's others "
+        "do (CAP_NET_RAW)",
+    ] = optional()
     last_message: Annotated[
         str | None, "The text message that came last before the end: its beginning"
     ] = optional()
