@@ -713,7 +713,8 @@ class Conversation:
         if self.facts.ended_s is None:
             self._idle_before_ns = time_ns - self._last_ns
             self._last_word(number, time_ns)
-            if kind == "rst" and self._side(number) == "server":
+            bare = kind == "rst" and not self.flow.reset_acks  # RFC 9293, 3.5.2: no socket there
+            if bare and self._side(number) == "server":
                 self._found_dead()
         self._ended(time_ns)
         if len(self.facts.ends) < 8:
