@@ -101,8 +101,8 @@ class Messages:
             )
 
     def _frame(self, side: Direction, who: Side, frame: CapturedFrame) -> None:
-        facts, opcode = side.facts, frame.opcode
-        at_s = (frame.time_ns - self._began_ns) / 1e9
+        _, time_ns, _, opcode, _, _, length, _ = frame
+        facts, at_s = side.facts, (time_ns - self._began_ns) / 1e9
         if self._tracing is not None:
             self._tracing.frame(who, frame)
         activity = self.facts.activity
@@ -110,8 +110,9 @@ class Messages:
             del activity[self._most_activity // 2 :: 2]  # it stays a sample of the whole
         activity.append((at_s, who, _NAMES[opcode]))
         if opcode < 8:
-            length = frame.length
-            sized(facts, length)
+            facts.earlier_largest_frame, facts.last_frame = facts.largest_frame, length
+            if length > facts.largest_frame:
+                facts.largest_frame = length
             facts.bytes = (facts.bytes or 0) + length
             if opcode:
                 facts.messages = (facts.messages or 0) + 1
