@@ -58,6 +58,7 @@ class IdleKeywords(TypedDict, total=False):
     max_connections: int
     require_s: float | None
     lifetime_s: float | None
+    locate: bool | None
 
 
 class StreamKeywords(TypedDict, total=False):

@@ -10,7 +10,7 @@ from wsdiag.transport.report import ErrorKind as ErrorKind
 
 SCHEMA_VERSION = "2.0"
 
-Url = Annotated[str, "The endpoint as it was given, its password masked"]
+Url = Annotated[str, "The endpoint as it was given, its credentials masked"]
 Time = Annotated[datetime, "When it happened: RFC 3339 in UTC with microseconds"]
 Target = Annotated[
     int | None, "In a run of several URLs: the URL's number on the command line, from 1"
@@ -33,9 +33,13 @@ def utc_now() -> datetime:
 class Phases:
     """How long each phase of one connection took. A phase that did not happen is absent."""
 
-    dns_ms: Annotated[float | None, "Name resolution, in milliseconds"] = optional()
+    dns_ms: Annotated[float | None, "Name resolution, in milliseconds (by our own clock)"] = (
+        optional()
+    )
     tcp_ms: Annotated[float | None, "The TCP handshake, in milliseconds"] = optional()
-    proxy_ms: Annotated[float | None, "CONNECT or SOCKS, in milliseconds"] = optional()
+    proxy_ms: Annotated[float | None, "CONNECT or SOCKS, in milliseconds (by our own clock)"] = (
+        optional()
+    )
     tls_ms: Annotated[float | None, "The TLS handshake, in milliseconds"] = optional()
     upgrade_ms: Annotated[float | None, "From the upgrade request to the 101, in milliseconds"] = (
         optional()
@@ -74,6 +78,14 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherSender:
+    """A packet that another machine sent than the one it claims to be from, by its hop limit."""
+
+    hops: Annotated[int, "How many routers it passed"]
+    usual_hops: Annotated[int, "How many the others pass that claim to be from the same machine"]
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """How and when a connection ended."""
 
@@ -90,6 +102,11 @@ class Drop:
     code: Annotated[int | None, "For `close`: the code (RFC 6455, 7.4)"] = optional()
     reason: Annotated[str | None, "For `close`: the reason"] = optional()
     detail: Annotated[str | None, "Details for people"] = optional()
+    sent_from: Annotated[
+        OtherSender | None,
+        "Where the packet came from that ended the connection, if not from where the peer's others "
+        "do (CAP_NET_RAW)",
+    ] = optional()
     last_message: Annotated[
         str | None, "The text message that came last before the end: its beginning"
     ] = optional()

@@ -8,6 +8,7 @@ from contextlib import suppress
 from time import monotonic_ns
 
 from wsdiag.probes.common.participant import HelloError, Part, Participant, open_session
+from wsdiag.transport.dial.dialer import OnTcp
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
 from wsdiag.transport.trace import Tracer
@@ -72,6 +73,7 @@ async def dial_patiently(
     refusals: list[str],
     index: int,
     part: Part,
+    on_tcp: OnTcp | None = None,
 ) -> Participant:
     """A new connection after up to three attempts, with growing pauses. Raises the last DialError.
 
@@ -81,7 +83,9 @@ async def dial_patiently(
     """
     for attempt in range(_ATTEMPTS - 1):
         try:
-            return await open_session(url, options, tracer=tracer, timestamps=False, part=part)
+            return await open_session(
+                url, options, tracer=tracer, timestamps=False, part=part, on_tcp=on_tcp
+            )
         except HelloError:
             raise  # asked again, it would say the same
         except DialError as error:
@@ -93,7 +97,9 @@ async def dial_patiently(
                 raise
             refusals.append(refusal_text(error))
             await asyncio.sleep(pause_s + _SPREAD_S * (index % 8))
-    return await open_session(url, options, tracer=tracer, timestamps=False, part=part)
+    return await open_session(
+        url, options, tracer=tracer, timestamps=False, part=part, on_tcp=on_tcp
+    )
 
 
 def _pause_s(error: DialError, attempt: int) -> float:

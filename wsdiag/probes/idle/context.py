@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from wsdiag.probes.idle.clock import ProbeClock
+from wsdiag.probes.idle.locate import Locator
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.records import IdleEvent
 from wsdiag.transport.dial.options import DialOptions
@@ -70,5 +71,7 @@ class RoundContext:
     clock: ProbeClock
     emit: Callable[[IdleEvent], None]
     round: int = 1
+    locator: Locator | None = None
+    """None: flows that die are not looked for."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a trial's phase, or a fact, may matter to the round."""
