@@ -16,7 +16,17 @@ Target = Annotated[
     int | None, "In a run of several URLs: the URL's number on the command line, from 1"
 ]
 
-DropHow = Literal["close", "fin", "rst", "tls-eof", "silent", "rst-on-write", "timeout"]
+DropHow = Literal[
+    "close",
+    "fin",
+    "rst",
+    "tls-eof",
+    "rst-stream",
+    "goaway",
+    "silent",
+    "rst-on-write",
+    "timeout",
+]
 
 
 def optional() -> Any:
@@ -37,9 +47,16 @@ class Phases:
     tcp_ms: Annotated[float | None, "The TCP handshake, in milliseconds"] = optional()
     proxy_ms: Annotated[float | None, "CONNECT or SOCKS, in milliseconds"] = optional()
     tls_ms: Annotated[float | None, "The TLS handshake, in milliseconds"] = optional()
-    upgrade_ms: Annotated[float | None, "From the upgrade request to the 101, in milliseconds"] = (
+    quic_ms: Annotated[float | None, "With HTTP/3: the QUIC handshake, in milliseconds"] = (
         optional()
     )
+    settings_ms: Annotated[
+        float | None, "With HTTP/2 and 3: from our SETTINGS to the server's, in milliseconds"
+    ] = optional()
+    upgrade_ms: Annotated[
+        float | None,
+        "From the upgrade request to the 101, or from the CONNECT to its answer, in milliseconds",
+    ] = optional()
     ping_ms: Annotated[float | None, "The first Ping's round trip, in milliseconds"] = optional()
     close_ms: Annotated[float | None, "The closing handshake, in milliseconds"] = optional()
     total_ms: Annotated[float | None, "All phases together, in milliseconds"] = optional()
@@ -79,16 +96,17 @@ class Drop:
 
     how: Annotated[
         DropHow,
-        "`close`: a Close frame; `fin`: the end of TCP without one; `rst`: a reset; `tls-eof`: the "
-        "end of TCP without TLS close_notify; `silent`: no event, but a Ping got no Pong; "
+        "`close`: a Close frame; `fin`: the end of TCP without one (or END_STREAM of HTTP/2); `rst`: a "
+        "reset; `tls-eof`: the end of TCP without TLS close_notify; `rst-stream`, `goaway`: those "
+        "frames of HTTP/2; `silent`: no event, but a Ping got no Pong; "
         "`rst-on-write`: silent until written to, then a reset; `timeout`: TCP gave up",
     ]
     at_s: Annotated[float, "Time since the upgrade, in seconds"]
     tcp_acknowledged: Annotated[
         bool | None, "Whether TCP still acknowledged what we wrote; null if unknown"
     ] = None
-    code: Annotated[int | None, "For `close`: the code (RFC 6455, 7.4)"] = optional()
-    reason: Annotated[str | None, "For `close`: the reason"] = optional()
+    code: Annotated[int | None, "For `close`: the code (RFC 6455, 7.4); of HTTP/2: the error code (RFC 9113, 7)"] = optional()
+    reason: Annotated[str | None, "For `close`: the reason; of HTTP/2: the error code's name"] = optional()
     detail: Annotated[str | None, "Details for people"] = optional()
     last_message: Annotated[
         str | None, "The text message that came last before the end: its beginning"

@@ -21,6 +21,7 @@ import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -31,8 +32,9 @@ from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.proxy import Proxy, choose
 from wsdiag.transport.dial.target import Target, UrlError
 from wsdiag.transport.dial.upgrade import prepare, upgrade
-from wsdiag.transport.report import DialError, DialReport, Progress
+from wsdiag.transport.report import DialError, DialReport, Http2Facts, Progress
 from wsdiag.transport.session import Session
+from wsdiag.transport.stream.byte_stream import ByteStream
 from wsdiag.transport.stream.stamps import Arrival
 from wsdiag.transport.stream.stream import Stream
 from wsdiag.transport.stream.tcp import Address, format_address
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from wsdiag.protocol.client_handshake import Accepted
     from wsdiag.protocol.http import Response
     from wsdiag.transport.dial.fallback_probes import FallbackProbes
+    from wsdiag.transport.http2.connection import Http2Connection
     from wsdiag.transport.trace import Phase, Tracer
 
 T = TypeVar("T")
@@ -54,10 +57,12 @@ async def dial(
     auto_pong: bool = True,
     timestamps: bool = True,
     on_phase: Callable[[Phase], None] | None = None,
+    one_connection: bool = False,
 ) -> Session:
     """An open session. Raises DialError with all that was found out (`usage` for a bad URL).
 
-    `on_phase` is called as each phase begins.
+    `on_phase` is called as each phase begins. `one_connection`: a failure is not looked into by
+    another one.
     """
     report = DialReport(url if isinstance(url, str) else url.url, given=options.given)
     try:
@@ -66,20 +71,49 @@ async def dial(
         raise DialError(
             "usage", "url", "bad-url", error.message, report, position=error.position
         ) from None
-    _load_modules(target, options)
-    return await _Dial(target, options, report, tracer, timestamps, on_phase).run(auto_pong)
+    try:
+        _load_modules(target, options)
+    except DialError as error:
+        error.report = report
+        raise
+    dialling = _Dial(target, options, report, tracer, timestamps, on_phase)
+    dialling.one_connection = one_connection
+    return await dialling.run(auto_pong)
+
+
+async def negotiated_protocol(target: Target, options: DialOptions) -> str | None:
+    """What ALPN chooses of what `options` offer; None: nothing. Raises DialError."""
+    _load_modules(target, replace(options, http_version="1.1"))
+    dialling = _Dial(target, options, DialReport(target.url))
+    dialling.one_connection = True
+    async with asyncio.timeout(options.connect_timeout):
+        stream = await dialling._connect()
+        try:
+            await dialling._start_tls(stream)
+        finally:
+            stream.close()
+    tls = dialling._report.tls
+    return None if tls is None else tls.alpn
 
 
 def _load_modules(target: Target, options: DialOptions) -> None:
     """Import what not every dial needs before a clock runs: its time is not the network's."""
     if target.secure:
         from wsdiag.transport.dial import fallback_probes, secure  # noqa: F401
+    if options.http_version == "2":
+        from wsdiag.transport.dial import http2
+
+        http2.require_http2()
     if options.compression:
         from wsdiag.protocol import deflate  # noqa: F401
     if options.proxy or any(name.lower().endswith("_proxy") for name in os.environ):
         import urllib.parse  # noqa: F401
 
         from wsdiag.transport.dial import tunnel  # noqa: F401
+
+
+async def _find_nothing() -> DialError | None:
+    return None
 
 
 class _Dial:
@@ -101,6 +135,8 @@ class _Dial:
         self._phase_began: int | None = None  # None: between two phases
         self._progress = Progress()
         self._tls_facts: dict[str, Any] = {}
+        self._http2: Http2Connection | None = None
+        self.one_connection = False
         self._deadline = asyncio.get_running_loop().time() + options.connect_timeout
 
     async def run(self, auto_pong: bool) -> Session:
@@ -154,7 +190,7 @@ class _Dial:
             report.url, report.phases_ms = self._target.url, {}
             report.status, report.reason, report.headers, report.body = None, "", (), b""
             report.address = report.proxy = report.proxy_why = report.tls = None
-            report.unanswered, self._tls_facts = (), {}
+            report.http2, report.unanswered, self._tls_facts = None, (), {}
             _load_modules(self._target, self._options)
 
     async def _open(self, auto_pong: bool) -> Session:
@@ -163,17 +199,14 @@ class _Dial:
             try:
                 if self._target.secure:
                     await self._start_tls(stream)
-                accepted, at = await self._timed(
-                    "upgrade",
-                    self._upgrade(stream),
-                    lambda found: f"{found[0].response.status} {found[0].response.reason}".strip(),
-                )
+                carrier, accepted, at = await self._open_carrier(stream)
             except BaseException:
                 stream.close()
                 raise
         except DialError as error:
             error.facts = {**self._tls_facts, **error.facts}
-            if error.kind != "cert" and error.code not in ("closed-in-tls", "closed-in-handshake"):
+            unclear = error.kind == "cert" or error.code in ("closed-in-tls", "closed-in-handshake")
+            if self.one_connection or not unclear:
                 raise
             explained = await self._probes().explain(error)
             self._report.tls = explained.tls or self._report.tls
@@ -191,13 +224,57 @@ class _Dial:
             frames = FrameTracer(self._report.url, self._tracer)
             connection.on_frame, on_data = frames, frames.arrived
         return Session(
-            stream,
+            carrier,
             connection,
             report=self._report,
             trailing=accepted.trailing,
             opened=at,
+            http2=self._http2,
             on_data=on_data,
         )
+
+    async def _open_carrier(self, stream: Stream) -> tuple[ByteStream, Accepted, Arrival]:
+        """What the WebSocket's bytes flow through: the connection, or one of its streams."""
+        if self._options.http_version == "2":
+            return await self._open_http2(stream)
+        accepted, at = await self._timed(
+            "upgrade",
+            self._upgrade(stream),
+            lambda found: f"{found[0].response.status} {found[0].response.reason}".strip(),
+        )
+        return stream, accepted, at
+
+    async def _open_http2(self, stream: Stream) -> tuple[ByteStream, Accepted, Arrival]:
+        from wsdiag.transport.dial import http2
+
+        report, progress = self._report, Progress()
+        facts = report.http2 = Http2Facts()
+        connection = await self._timed(
+            "settings",
+            http2.begin(stream, facts, progress),
+            lambda _: ", ".join(f"{name} {value}" for name, value in facts.settings or ()),
+            progress,
+        )
+        handshake, progress = http2.handshake_for(self._target, self._options), Progress()
+        report.request_line = f"CONNECT {self._target.path_and_query} HTTP/2"
+        report.request_headers = tuple(handshake.request_headers)
+        self._trace_head("sent", report.request_line, report.request_headers)
+        try:
+            carrier, accepted, at = await self._timed(
+                "upgrade",
+                http2.extended_connect(
+                    connection, handshake, self._target, self._options, facts, progress
+                ),
+                lambda found: f"{found[1].response.status} {found[1].response.reason}".strip(),
+                progress,
+            )
+        except BaseException:
+            connection.close()
+            raise
+        self._http2 = connection
+        self._note(accepted.response)
+        report.subprotocol, report.extensions = accepted.subprotocol, tuple(accepted.extensions)
+        return carrier, accepted, at
 
     def _probes(self) -> FallbackProbes:
         from wsdiag.transport.dial.fallback_probes import FallbackProbes
@@ -293,7 +370,7 @@ class _Dial:
         from wsdiag.transport.dial import secure
 
         context, progress = secure.client_context(self._options), Progress()
-        look = self._probes().second_look
+        look = _find_nothing if self.one_connection else self._probes().second_look
         try:
             self._report.tls = await self._timed(
                 "tls",

@@ -58,7 +58,7 @@ def client_context(options: TlsOptions, *, verify: bool | None = None) -> ssl.SS
     `verify` False accepts any certificate, to read it.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(list(options.alpn))
     if keylog := os.environ.get("SSLKEYLOGFILE"):
         with suppress(OSError):  # as in curl: a file that cannot be written is no reason to fail
             context.keylog_filename = keylog
