@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from wsdiag.records import ExplainVerdict as ExplainVerdict
     from wsdiag.records import HelloInfo as HelloInfo
     from wsdiag.records import Hop as Hop
+    from wsdiag.records import Http2Info as Http2Info
     from wsdiag.records import HttpInfo as HttpInfo
     from wsdiag.records import IdleEvent as IdleEvent
     from wsdiag.records import IdleTrial as IdleTrial
@@ -85,7 +86,7 @@ else:
             "records": "Attribution Candidate ChainLink CloseInfo ConnectResult DialectInfo "
             "Drop Error "
             "ExplainConnection ExplainVerdict HelloInfo Hop "
-            "HttpInfo IdleEvent IdleTrial IdleVerdict Load Message Phases PingClosed PingDialling "
+            "Http2Info HttpInfo IdleEvent IdleTrial IdleVerdict Load Message Phases PingClosed PingDialling "
             "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart "
             "PingSummary PingSuspended PingWaiting Range TcpFacts Threshold TlsInfo "
             "TrialActivity TrialStarted",

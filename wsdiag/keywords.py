@@ -22,6 +22,7 @@ class PingKeywords(TypedDict, total=False):
     deadline_s: float | None
     size: int | None
     mode: Mode
+    http2_ping: bool
     flood: bool
     adaptive: bool
     reconnect: bool

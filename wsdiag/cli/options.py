@@ -149,15 +149,13 @@ class RequestOptions:
     user_agent: Annotated[
         str | None, _request("-A", "--user-agent", metavar="TEXT", help="User-Agent.")
     ] = None
-    http1_1: Annotated[bool, _request("--http1.1", help="Upgrade over HTTP/1.1 (default).")] = (
+    http1_1: Annotated[bool, _request("--http1.1", help="Upgrade over HTTP/1.1 (default).")] = False
+    http2: Annotated[bool, _request("--http2", help="Extended CONNECT over HTTP/2 (RFC 8441).")] = (
         False
     )
-    http2: Annotated[
-        bool, _request("--http2", help="Extended CONNECT over HTTP/2 (RFC 8441).")
-    ] = False
-    http3: Annotated[
-        bool, _request("--http3", help="Extended CONNECT over HTTP/3 (RFC 9220).")
-    ] = False
+    http3: Annotated[bool, _request("--http3", help="Extended CONNECT over HTTP/3 (RFC 9220).")] = (
+        False
+    )
     compression: Annotated[
         bool | None,
         _request(

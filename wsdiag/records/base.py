@@ -17,15 +17,7 @@ Target = Annotated[
 ]
 
 DropHow = Literal[
-    "close",
-    "fin",
-    "rst",
-    "tls-eof",
-    "rst-stream",
-    "goaway",
-    "silent",
-    "rst-on-write",
-    "timeout",
+    "close", "fin", "rst", "tls-eof", "rst-stream", "goaway", "silent", "rst-on-write", "timeout"
 ]
 
 
@@ -105,8 +97,12 @@ class Drop:
     tcp_acknowledged: Annotated[
         bool | None, "Whether TCP still acknowledged what we wrote; null if unknown"
     ] = None
-    code: Annotated[int | None, "For `close`: the code (RFC 6455, 7.4); of HTTP/2: the error code (RFC 9113, 7)"] = optional()
-    reason: Annotated[str | None, "For `close`: the reason; of HTTP/2: the error code's name"] = optional()
+    code: Annotated[
+        int | None, "For `close`: the code (RFC 6455, 7.4); of HTTP/2: the error code (RFC 9113, 7)"
+    ] = optional()
+    reason: Annotated[str | None, "For `close`: the reason; of HTTP/2: the error code's name"] = (
+        optional()
+    )
     detail: Annotated[str | None, "Details for people"] = optional()
     last_message: Annotated[
         str | None, "The text message that came last before the end: its beginning"

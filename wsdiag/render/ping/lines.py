@@ -138,6 +138,8 @@ def event_line(event: Shown) -> Text:
             return _start_line(event)
         case PingReply():
             line = Text(f"seq={event.seq} time={format_ms(event.rtt_ms)} ms")
+            if event.http2_rtt_ms is not None:
+                line.append(f" http2={format_ms(event.http2_rtt_ms)} ms", style="dim")
             if event.late:
                 line.append(" late", style="bold yellow")
             if event.retransmits:

@@ -58,13 +58,15 @@ async def dial(
     timestamps: bool = True,
     on_phase: Callable[[Phase], None] | None = None,
     one_connection: bool = False,
+    report: DialReport | None = None,
 ) -> Session:
     """An open session. Raises DialError with all that was found out (`usage` for a bad URL).
 
     `on_phase` is called as each phase begins. `one_connection`: a failure is not looked into by
-    another one.
+    another one. `report`: where to write what is found out, for callers that cut it off.
     """
-    report = DialReport(url if isinstance(url, str) else url.url, given=options.given)
+    report = report or DialReport(url if isinstance(url, str) else url.url)
+    report.given = options.given
     try:
         target = Target.parse(url) if isinstance(url, str) else url
     except UrlError as error:

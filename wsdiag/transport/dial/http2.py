@@ -156,10 +156,7 @@ async def _with_body(
 
 
 def handshake_for(
-    target: Target,
-    options: DialOptions,
-    *,
-    with_key: bool = False,
+    target: Target, options: DialOptions, *, with_key: bool = False
 ) -> ExtendedConnect:
     """The request that a browser would send, or one with a Sec-WebSocket-Key."""
     arguments = handshake_arguments(target, options)

@@ -314,6 +314,11 @@ class Http2Stream:
     # -- facts ---------------------------------------------------------------------------------
 
     @property
+    def wire(self) -> Stream:
+        """The connection that carries it."""
+        return self.connection.stream
+
+    @property
     def tls(self) -> TlsLayer | None:
         """The connection's TLS layer."""
         return self.connection.stream.tls

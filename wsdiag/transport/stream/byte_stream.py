@@ -54,6 +54,10 @@ class ByteStream(Protocol):
         """Neither read, write, answer nor close any more; whether TCP is silent as well."""
 
     @property
+    def wire(self) -> ByteStream:
+        """What the kernel sees: the connection that carries it, or itself."""
+
+    @property
     def tls(self) -> TlsLayer | None:
         """The TLS layer, when there is one."""
 

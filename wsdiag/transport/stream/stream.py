@@ -324,6 +324,11 @@ class Stream:
     # -- facts ---------------------------------------------------------------------------------
 
     @property
+    def wire(self) -> Stream:
+        """Itself: it is what the kernel sees."""
+        return self
+
+    @property
     def tls(self) -> TlsLayer | None:
         """The TLS layer, when there is one."""
         return None if self._tls is None else self._tls.layer
