@@ -86,8 +86,8 @@ else:
             "records": "Attribution Candidate ChainLink CloseInfo ConnectResult DialectInfo "
             "Drop Error "
             "ExplainConnection ExplainVerdict HelloInfo Hop "
-            "Http2Info HttpInfo IdleEvent IdleTrial IdleVerdict Load Message Phases PingClosed PingDialling "
-            "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart "
+            "Http2Info HttpInfo IdleEvent IdleTrial IdleVerdict Load Message Phases PingClosed "
+            "PingDialling PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart "
             "PingSummary PingSuspended PingWaiting Range TcpFacts Threshold TlsInfo "
             "TrialActivity TrialStarted",
             "server": "Server ServerOptions",

@@ -77,3 +77,4 @@ class ServeKeywords(TypedDict, total=False):
     cacert: Path | None
     control_port: int | None
     control_token: str | None
+    http2: bool

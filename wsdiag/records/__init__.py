@@ -86,10 +86,11 @@ else:
         {
             "base": "SCHEMA_VERSION DialectInfo Drop DropHow Error ErrorKind HelloInfo Hop Phases "
             "optional utc_now",
-            "connect": "ChainLink CloseInfo ConnectResult Http2Info HttpInfo Message TcpFacts TlsInfo",
-            "ping": "Attribution Cause Clock Http2RoundTrips Load PingClosed PingDialling PingEvent "
-            "PingLost PingOutage PingReply PingResumed PingSent PingStart PingSummary PingSuspended "
-            "PingWaiting Threshold",
+            "connect": "ChainLink CloseInfo ConnectResult Http2Info HttpInfo Message TcpFacts "
+            "TlsInfo",
+            "ping": "Attribution Cause Clock Http2RoundTrips Load PingClosed PingDialling "
+            "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart PingSummary "
+            "PingSuspended PingWaiting Threshold",
             "idle": "Candidate IdleEvent IdleTrial IdleVerdict KeepaliveOutcome Outcome Range "
             "TrialActivity TrialKind TrialStarted Verdict",
             "check": "CheckResult CheckSummary Status",

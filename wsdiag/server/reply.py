@@ -40,6 +40,17 @@ class Reply:
         if value is not None:
             self.headers.append((name, value))
 
+    def complete_headers(self) -> list[tuple[str, str]]:
+        """What is rendered, as pairs: for a header block of HTTP/2."""
+        if self.status == 101:
+            return self.headers
+        given = {name.lower() for name, _ in self.headers}
+        own = [
+            ("content-type", "text/plain; charset=utf-8"),
+            ("content-length", str(len(self.body))),
+        ]
+        return [pair for pair in own if pair[0] not in given] + self.headers
+
     def render(self) -> bytes:
         """The bytes to send."""
         if self.status is None:
@@ -65,3 +76,5 @@ class HandshakeResponse:
     subprotocol: str | None
     deflate: DeflateOffer | None
     """What to ask for when taking permessage-deflate; None: it is declined."""
+    window: int | None = None
+    """Over HTTP/2: bytes that the client may send before it is granted more; None: as usual."""

@@ -30,12 +30,13 @@ class ServerTls:
     cert: Path
     key: Path | None = None
     handshake_timeout: float = 10.0
+    alpn: tuple[str, ...] = ("http/1.1",)
 
     def context(self) -> ssl.SSLContext:
         """The context for all connections. Raises TrustError for unusable files."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         load_chain(context, self.cert, self.key, None, "a server's key must not be")
-        context.set_alpn_protocols(["http/1.1"])
+        context.set_alpn_protocols(list(self.alpn))
         return context
 
 

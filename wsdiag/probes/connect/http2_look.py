@@ -82,7 +82,7 @@ async def _look(target: Target, options: DialOptions, seen: DialReport) -> Http2
         problem = "it opened, and a Ping got no Pong"
         try:
             ping_ms = await await_pong(session, LOOK_S)
-        except Exception as error:  # noqa: BLE001 - Close, violation, end: each says what it was
+        except Exception as error:
             problem = f"it opened, and then: {error}"
         info = _info(seen, opens=True, ping_ms=ping_ms)
         if ping_ms is None:

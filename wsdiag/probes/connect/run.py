@@ -57,8 +57,8 @@ async def connect(
 
     `send`: texts to send once the first Ping is answered. `listen_s`: how long to take messages
     then; None: until the first one after `send`, 5 s at most. `max_time_s` bounds it all, in what
-    it waits for. `on_wait` hears what is awaited. `look_at_http2`: for wss://, see afterwards what a
-    browser would find over HTTP/2.
+    it waits for. `on_wait` hears what is awaited. `look_at_http2`: for wss://, see afterwards
+    what a browser would find over HTTP/2.
     """
     loop = asyncio.get_running_loop()
     began_s = loop.time()

@@ -183,10 +183,7 @@ def _facts(
         yield "first ping", no_pong if took is None else f"{format_ms(took)} ms"
     if result.close:
         yield "close", _close(result, glyphs)
-    if result.alt_svc:
-        yield "alt-svc", shorten(result.alt_svc)
-    if result.http2 and not _over_http2(result):
-        yield "http/2", http2_text(result)
+    yield from _other_versions(result)
     yield from _messages(result.messages or (), glyphs)
 
 
@@ -202,6 +199,14 @@ def _messages(messages: Sequence[Message], glyphs: Glyphs) -> Iterator[tuple[str
         yield "" if number else "messages", Text.assemble((at, "dim"), said, (size, "dim"))
     if len(messages) > _MESSAGES_SHOWN:
         yield "", Text(f"{len(messages) - _MESSAGES_SHOWN} more (-o json has them)", style="dim")
+
+
+def _other_versions(result: ConnectResult) -> Iterator[tuple[str, Text | str]]:
+    """HTTP/3 where it is announced, and what a browser finds over HTTP/2."""
+    if result.alt_svc:
+        yield "alt-svc", shorten(result.alt_svc)
+    if result.http2 and not _over_http2(result):
+        yield "http/2", http2_text(result)
 
 
 def _over_http2(result: ConnectResult) -> bool:

@@ -2,11 +2,11 @@
 
 `sends`: what the server says of its own accord or instead of an echo. `drops`: how connections
 end. `delays`: slow answers, slow readers. `keepalive`: Pings and Pongs. `handshakes`: refusals,
-redirects and wrong replies. `bad_frames`: frames that break a rule each.
+redirects and wrong replies. `http2`: of HTTP/2 alone. `bad_frames`: frames that break a rule each.
 """
 
 from wsdiag.server.fault import Fault
-from wsdiag.server.faults import bad_frames, delays, drops, handshakes, keepalive, sends
+from wsdiag.server.faults import bad_frames, delays, drops, handshakes, http2, keepalive, sends
 
 FAULTS: tuple[type[Fault], ...] = (
     *(sends.Echo, sends.Sink, sends.Headers, sends.Stats),
@@ -20,5 +20,6 @@ FAULTS: tuple[type[Fault], ...] = (
     handshakes.Deflate,
     *(handshakes.BadAccept, handshakes.BadUpgrade, handshakes.BadConnection),
     *(handshakes.BadSubprotocol, handshakes.BadExtension, handshakes.BadHttp),
+    *(http2.Refuse, http2.Unadvertised, http2.GoAway, http2.RstStream, http2.ZeroWindow),
     *(bad_frames.BadFrame, bad_frames.BadUtf8, bad_frames.BadDeflate),
 )

@@ -273,6 +273,7 @@ class _Dial:
         except BaseException:
             connection.close()
             raise
+        connection.keep_open = False
         self._http2 = connection
         self._note(accepted.response)
         report.subprotocol, report.extensions = accepted.subprotocol, tuple(accepted.extensions)

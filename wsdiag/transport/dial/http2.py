@@ -45,7 +45,7 @@ async def begin(stream: Stream, facts: Http2Facts, progress: Progress) -> Http2C
         chosen = f"chose {alpn}" if alpn else "chose nothing"
         message = f"the server does not offer HTTP/2: ALPN {chosen}"
         raise _error("http2-not-offered", message, "settings", alpn=alpn or "")
-    connection = Http2Connection(stream, client_protocol())
+    connection = Http2Connection(stream, client_protocol(), keep_open=True)
     try:
         at = await connection.settled()
     except BaseException:

@@ -8,7 +8,6 @@ from typing import Literal
 from wsdiag.transport.dial.netrc import NetrcEntry
 from wsdiag.transport.tls.values import TlsOptions
 
-
 HttpVersion = Literal["1.1", "2", "3"]
 
 

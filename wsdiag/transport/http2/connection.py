@@ -7,10 +7,10 @@ The protocol (`Http2Protocol`, h2 without I/O) turns bytes into events and event
 connection moves them, and gives each event to the stream it concerns. A stream (`Http2Stream`) is a
 byte stream like the one below, so that a session does not know what carries it.
 
-*Writes.* What the protocol queues leaves at once, in one write to the stream below: so a Ping's DATA
-frame is a TLS record and a send(2) of its own, and the kernel stamps its departure as it does over
-HTTP/1.1. Answers of the protocol itself (SETTINGS and PING acknowledgements, WINDOW_UPDATE) leave
-without a stamp after each read.
+*Writes.* What the protocol queues leaves at once, in one write to the stream below: so a Ping's
+DATA frame is a TLS record and a send(2) of its own, and the kernel stamps its departure as it does
+over HTTP/1.1. Answers of the protocol itself (SETTINGS and PING acknowledgements, WINDOW_UPDATE)
+leave without a stamp after each read.
 
 *Ends.* A stream ends by END_STREAM, RST_STREAM, or with its connection. A GOAWAY says which streams
 will still be served (RFC 9113, 6.8): those above its last stream end at once; the others go on, and
@@ -33,6 +33,7 @@ from time import monotonic_ns
 
 import h2.events
 from h2.exceptions import H2Error
+from h2.settings import SettingCodes
 from hpack.exceptions import HPACKError
 from hyperframe.exceptions import HyperframeError
 
@@ -49,7 +50,16 @@ _PREFACE_BYTES = 9
 _DEBUG_BYTES = 256
 _BUDGET, _BUDGET_PER_S = 1000.0, 100.0
 _ANSWERS_HIGH = 1 << 20
-ENHANCE_YOUR_CALM, NO_ERROR, REFUSED_STREAM = 0xB, 0x0, 0x7
+ENHANCE_YOUR_CALM, NO_ERROR = 0xB, 0x0
+# Frames that carry nothing for us: each may be sent in a flood.
+_COSTLY: dict[type[h2.events.Event], str] = {
+    h2.events.PingReceived: "PING",
+    h2.events.PriorityUpdated: "PRIORITY",
+    h2.events.UnknownFrameReceived: "unknown",
+    h2.events.TrailersReceived: "trailers",
+    h2.events.SettingsAcknowledged: "SETTINGS",
+    h2.events.InformationalResponseReceived: "interim answers",
+}
 
 
 class Http2Connection:
@@ -63,8 +73,12 @@ class Http2Connection:
         on_request: Callable[[Http2Stream, Headers], None] | None = None,
         on_end: Callable[[StreamEnd], None] | None = None,
         keep_open: bool = False,
+        deferred: bool = False,
     ) -> None:
-        """`on_request`: a server's, for each request. `keep_open`: also without streams."""
+        """`on_request`: a server's, for each request. `keep_open`: also without streams.
+
+        `deferred`: nothing happens before `start`.
+        """
         self.stream, self.protocol = stream, protocol
         self._on_request, self._on_end = on_request, on_end
         self._client = protocol.config.client_side
@@ -90,12 +104,18 @@ class Http2Connection:
         self._budget, self._budget_ns = _BUDGET, monotonic_ns()
         self._spent: Counter[str] = Counter()
         self._receiving = False
-        self.preface = stream.write(protocol.data_to_send())
+        self.preface = SendRecord(monotonic_ns())
         """When our preface left."""
-        stream.start(self)
-        stream.resume_reading()
-        if stream.ended is not None and self.ended is None:
-            self.stream_ended(stream.ended)
+        if not deferred:
+            self.start()
+
+    def start(self) -> None:
+        """Send our preface, and take what comes."""
+        self.preface = self.flush(stamp=True)
+        self.stream.start(self)
+        self.stream.resume_reading()
+        if self.stream.ended is not None and self.ended is None:
+            self.stream_ended(self.stream.ended)
 
     # -- the client's side ---------------------------------------------------------------------
 
@@ -127,6 +147,22 @@ class Http2Connection:
         while not done():
             self._changed.clear()
             await self._changed.wait()
+
+    # -- the server's side ---------------------------------------------------------------------
+
+    def respond(self, stream: Http2Stream, headers: Headers) -> None:
+        """Answer a request with this header block; the stream stays open."""
+        if self.ended is None and stream.stream_id in self.streams:
+            try:
+                self.protocol.send_headers(stream.stream_id, _encoded(headers))
+            except H2Error:
+                return  # the client has reset it
+            self.flush(stamp=False)
+
+    def set_window(self, size: int) -> None:
+        """From now on a stream may send `size` bytes before it is granted more."""
+        self.protocol.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: size})
+        self.flush(stamp=False)
 
     # -- PING ----------------------------------------------------------------------------------
 
@@ -180,40 +216,16 @@ class Http2Connection:
         return False
 
     def _handle(self, event: h2.events.Event, at: Arrival) -> None:
-        name = type(event).__name__
         match event:
             case h2.events.DataReceived():
-                if event.data:
-                    self.credit()
-                else:
-                    self._take("empty DATA")
-                stream = self.streams.get(event.stream_id)
-                if stream is None:
-                    self.acknowledge(event.stream_id, event.flow_controlled_length)
-                else:
-                    stream.data_received(bytes(event.data), at, event.flow_controlled_length)
-            case h2.events.RequestReceived() if self._on_request is not None:
+                self._data_received(event, at)
+            case h2.events.RequestReceived():
                 self._request_received(event)
-            case h2.events.ResponseReceived():
-                if (stream := self.streams.get(event.stream_id)) is not None:
-                    stream.answer, stream.answered_at = _decoded(event.headers), at
-            case h2.events.StreamEnded():
-                if (stream := self.streams.get(event.stream_id)) is not None:
-                    stream.peer_ended(StreamEnd("fin", "END_STREAM", at))
-            case h2.events.StreamReset():
-                self._take("RST_STREAM")
-                if (stream := self.streams.get(event.stream_id)) is not None:
-                    code = int(event.error_code or 0)
-                    end = StreamEnd("rst-stream", error_name(code), at, code)
-                    stream.finished(end)
             case h2.events.RemoteSettingsChanged():
-                self._take("SETTINGS")
                 self._settings_changed(event, at)
             case h2.events.WindowUpdated():
                 self._take("WINDOW_UPDATE")
                 self._windows_grew(event.stream_id)
-            case h2.events.PingReceived():
-                self._take("PING")
             case h2.events.PingAckReceived():
                 waiting = self._pings.pop(bytes(event.ping_data or b""), None)
                 if waiting is not None:
@@ -223,16 +235,42 @@ class Http2Connection:
             case h2.events.AlternativeServiceAvailable():
                 self._take("ALTSVC")
                 self.alternative_service = (event.field_value or b"").decode("latin-1")
-            case _ if name in ("PriorityUpdated", "UnknownFrameReceived", "TrailersReceived"):
-                self._take({"PriorityUpdated": "PRIORITY"}.get(name, "unknown"))
             case _:
+                self._handle_on_stream(event, at)
+
+    def _handle_on_stream(self, event: h2.events.Event, at: Arrival) -> None:
+        """What concerns one stream, and what concerns none but costs us a look."""
+        stream = self.streams.get(getattr(event, "stream_id", None) or 0)
+        match event:
+            case h2.events.ResponseReceived() if stream is not None:
+                stream.answer, stream.answered_at = _decoded(event.headers), at
+            case h2.events.StreamEnded() if stream is not None:
+                stream.peer_ended(StreamEnd("fin", "END_STREAM", at))
+            case h2.events.StreamReset():
+                self._take("RST_STREAM")
+                if stream is not None:
+                    code = int(event.error_code or 0)
+                    stream.finished(StreamEnd("rst-stream", error_name(code), at, code))
+            case _ if (name := _COSTLY.get(type(event))) is not None:
                 self._take(name)
+
+    def _data_received(self, event: h2.events.DataReceived, at: Arrival) -> None:
+        if event.data:
+            self.credit()
+        else:
+            self._take("empty DATA")
+        stream = self.streams.get(event.stream_id or 0)
+        if stream is None:
+            self.acknowledge(event.stream_id or 0, event.flow_controlled_length or 0)
+        else:
+            stream.data_received(bytes(event.data or b""), at, event.flow_controlled_length or 0)
 
     def _settings_changed(self, event: h2.events.RemoteSettingsChanged, at: Arrival) -> None:
         changed = {int(code): each.new_value for code, each in event.changed_settings.items()}
         first = self.peer_settings is None
         self.peer_settings = {**(self.peer_settings or {}), **changed}
         self._settings_at = self._settings_at or at
+        self._take("SETTINGS")
         if first or self.protocol.remote_settings.enable_connect_protocol:
             self.enable_connect_protocol = bool(
                 self.protocol.remote_settings.enable_connect_protocol
@@ -240,7 +278,8 @@ class Http2Connection:
         self._windows_grew(0)
 
     def _request_received(self, event: h2.events.RequestReceived) -> None:
-        assert self._on_request is not None
+        if self._on_request is None:
+            return
         stream = self.streams[event.stream_id] = Http2Stream(self, event.stream_id)
         self._on_request(stream, _decoded(event.headers))
 

@@ -25,7 +25,7 @@ EndKind = Literal[
 
 
 # RFC 9113, 7, in the order of their numbers
-_HTTP2_ERRORS = (
+HTTP2_ERRORS = (
     "NO_ERROR",
     "PROTOCOL_ERROR",
     "INTERNAL_ERROR",
@@ -45,7 +45,7 @@ _HTTP2_ERRORS = (
 
 def error_name(code: int) -> str:
     """The name of an HTTP/2 error code (RFC 9113, 7)."""
-    return _HTTP2_ERRORS[code] if 0 <= code < len(_HTTP2_ERRORS) else f"code 0x{code:x}"
+    return HTTP2_ERRORS[code] if 0 <= code < len(HTTP2_ERRORS) else f"code 0x{code:x}"
 
 
 class StreamState(Enum):
