@@ -75,6 +75,8 @@ class Server:
             raw_address(options.upstream) if options.raw else Target.parse(options.upstream)
         alpn = ("h2", "http/1.1") if options.http2 else ("http/1.1",)
         tls = ServerTls(options.cert, options.key, alpn=alpn) if options.cert else None
+        if options.http2:  # here: the first client is not to wait for it
+            import wsdiag.server.connection.http2_front  # noqa: F401
         self._started_at = asyncio.get_running_loop().time()
         accept = self._accept_raw if options.raw else self._accept
         if options.http2:
