@@ -23,6 +23,8 @@ class Reply:
     status: int | None
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
+    reset_code: int | None = None
+    """Over HTTP/2: RST_STREAM with this code instead of all that."""
 
     @classmethod
     def json(cls, status: int, value: Any) -> Reply:

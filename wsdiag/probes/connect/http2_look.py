@@ -23,7 +23,7 @@ from wsdiag.transport.dial.target import Target
 from wsdiag.transport.report import DialError, DialReport
 
 LOOK_S = 2.0
-_CLOSE_S = 0.25
+_CLOSE_S, _LEAST_S = 0.25, 0.05
 # Answers by which an endpoint says whom it serves, or how often: the same over any HTTP.
 _SAME_AGAIN = (401, 403, 407, 429, 503)
 
@@ -58,14 +58,18 @@ async def http2_look(
     seen = DialReport(target.url)
     try:
         async with asyncio.timeout(within_s):
-            return await _look(target, options, seen)
+            until_s = asyncio.get_running_loop().time() + within_s
+            return await _look(target, options, seen, until_s)
     except TimeoutError:
-        return _info(seen, error=f"no answer within {within_s:g} s")
+        opened = True if seen.http2 is not None and seen.http2.status == 200 else None
+        return _info(seen, opens=opened, error=f"no answer within {within_s:.2g} s")
     except (OSError, ValueError) as error:
         return _info(seen, error=str(error))
 
 
-async def _look(target: Target, options: DialOptions, seen: DialReport) -> Http2Info:
+async def _look(
+    target: Target, options: DialOptions, seen: DialReport, until_s: float
+) -> Http2Info:
     try:
         session = await dial(target, options, one_connection=True, report=seen)
     except DialError as error:
@@ -81,7 +85,8 @@ async def _look(target: Target, options: DialOptions, seen: DialReport) -> Http2
         ping_ms = None
         problem = "it opened, and a Ping got no Pong"
         try:
-            ping_ms = await await_pong(session, LOOK_S)
+            left_s = until_s - asyncio.get_running_loop().time() - _CLOSE_S
+            ping_ms = await await_pong(session, max(left_s, _LEAST_S))
         except Exception as error:
             problem = f"it opened, and then: {error}"
         info = _info(seen, opens=True, ping_ms=ping_ms)

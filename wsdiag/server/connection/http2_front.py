@@ -132,7 +132,8 @@ class PendingStream(PendingUpgrade):
     def send_reply(self, reply: Reply) -> None:
         """The reply's head, and its body if it has one; bytes that are no HTTP end the stream."""
         if reply.status is None:
-            self._http2_stream.reset(PROTOCOL_ERROR)
+            code = PROTOCOL_ERROR if reply.reset_code is None else reply.reset_code
+            self._http2_stream.reset(code)
             return
         status = 200 if reply.status == 101 else reply.status
         headers = [(":status", str(status))]

@@ -77,7 +77,14 @@ class RstStream(Fault):
     """Over HTTP/2: ends the stream by RST_STREAM with this error code."""
 
     code: int = param(8, ERROR_CODE, "the error code")
+    when: str = param("open", choice("open", "request"), "request: instead of an answer")
     after: float = param(0.0, SECONDS, "how long after the opening")
+
+    def answer(self, request: Request) -> Reply | None:
+        """Instead of an answer."""
+        if self.when == "open" or request.version == "1.1":
+            return None
+        return Reply(None, reset_code=self.code)
 
     def started(self, channel: Channel) -> None:
         """Now, or later."""

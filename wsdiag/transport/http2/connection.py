@@ -19,15 +19,14 @@ streams in one moment.
 
 *Bounds.* A hostile peer may send frames that cost it nothing and us an answer or a look: SETTINGS,
 PING, RST_STREAM, empty DATA, WINDOW_UPDATE, unknown ones. Each takes from a budget that time and
-useful frames fill up again; when it is spent, the connection is ended with ENHANCE_YOUR_CALM, and
-the error names the frame. Header blocks and frames are bounded by h2, DATA by the windows we grant:
-a stream whose reader pauses grants no more.
+useful frames fill up again (`FrameBudget`); when it is spent, the connection is ended with
+ENHANCE_YOUR_CALM, and the error names the frame. Header blocks and frames are bounded by h2, DATA
+by the windows we grant: a stream whose reader pauses grants no more.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Sequence
 from time import monotonic_ns
 
@@ -48,18 +47,8 @@ PingCallback = Callable[[SendRecord, Arrival], None]
 
 _PREFACE_BYTES = 9
 _DEBUG_BYTES = 256
-_BUDGET, _BUDGET_PER_S = 1000.0, 100.0
 _ANSWERS_HIGH = 1 << 20
 ENHANCE_YOUR_CALM, NO_ERROR = 0xB, 0x0
-# Frames that carry nothing for us: each may be sent in a flood.
-_COSTLY: dict[type[h2.events.Event], str] = {
-    h2.events.PingReceived: "PING",
-    h2.events.PriorityUpdated: "PRIORITY",
-    h2.events.UnknownFrameReceived: "unknown",
-    h2.events.TrailersReceived: "trailers",
-    h2.events.SettingsAcknowledged: "SETTINGS",
-    h2.events.InformationalResponseReceived: "interim answers",
-}
 
 
 class Http2Connection:
@@ -101,8 +90,6 @@ class Http2Connection:
         self._pings: dict[bytes, tuple[SendRecord, PingCallback]] = {}
         self._pings_sent = 0
         self._changed = asyncio.Event()
-        self._budget, self._budget_ns = _BUDGET, monotonic_ns()
-        self._spent: Counter[str] = Counter()
         self._receiving = False
         self.preface = SendRecord(monotonic_ns())
         """When our preface left."""
@@ -224,7 +211,6 @@ class Http2Connection:
             case h2.events.RemoteSettingsChanged():
                 self._settings_changed(event, at)
             case h2.events.WindowUpdated():
-                self._take("WINDOW_UPDATE")
                 self._windows_grew(event.stream_id)
             case h2.events.PingAckReceived():
                 waiting = self._pings.pop(bytes(event.ping_data or b""), None)
@@ -233,13 +219,12 @@ class Http2Connection:
             case h2.events.ConnectionTerminated():
                 self._go_away(event, at)
             case h2.events.AlternativeServiceAvailable():
-                self._take("ALTSVC")
                 self.alternative_service = (event.field_value or b"").decode("latin-1")
             case _:
                 self._handle_on_stream(event, at)
 
     def _handle_on_stream(self, event: h2.events.Event, at: Arrival) -> None:
-        """What concerns one stream, and what concerns none but costs us a look."""
+        """What concerns one stream; of the rest nothing is to be known."""
         stream = self.streams.get(getattr(event, "stream_id", None) or 0)
         match event:
             case h2.events.ResponseReceived() if stream is not None:
@@ -247,18 +232,11 @@ class Http2Connection:
             case h2.events.StreamEnded() if stream is not None:
                 stream.peer_ended(StreamEnd("fin", "END_STREAM", at))
             case h2.events.StreamReset():
-                self._take("RST_STREAM")
                 if stream is not None:
                     code = int(event.error_code or 0)
                     stream.finished(StreamEnd("rst-stream", error_name(code), at, code))
-            case _ if (name := _COSTLY.get(type(event))) is not None:
-                self._take(name)
 
     def _data_received(self, event: h2.events.DataReceived, at: Arrival) -> None:
-        if event.data:
-            self.credit()
-        else:
-            self._take("empty DATA")
         stream = self.streams.get(event.stream_id or 0)
         if stream is None:
             self.acknowledge(event.stream_id or 0, event.flow_controlled_length or 0)
@@ -270,7 +248,6 @@ class Http2Connection:
         first = self.peer_settings is None
         self.peer_settings = {**(self.peer_settings or {}), **changed}
         self._settings_at = self._settings_at or at
-        self._take("SETTINGS")
         if first or self.protocol.remote_settings.enable_connect_protocol:
             self.enable_connect_protocol = bool(
                 self.protocol.remote_settings.enable_connect_protocol
@@ -290,7 +267,6 @@ class Http2Connection:
                 stream.flush()
 
     def _go_away(self, event: h2.events.ConnectionTerminated, at: Arrival) -> None:
-        self._take("GOAWAY")
         code, last = int(event.error_code or 0), event.last_stream_id or 0
         debug = (event.additional_data or b"")[:_DEBUG_BYTES].decode("utf-8", "backslashreplace")
         self._goaway = StreamEnd("goaway", debug, at, code)
@@ -298,23 +274,8 @@ class Http2Connection:
             if self._client and stream.stream_id > last:
                 stream.finished(self._goaway)
 
-    def credit(self) -> None:
-        """A frame that carries something crossed: a peer may answer it by one that does not."""
-        self._budget = min(_BUDGET, self._budget + 4)
-
-    def _take(self, what: str) -> None:
-        """Spend the peer's budget for frames that carry nothing."""
-        at = monotonic_ns()
-        refill = (at - self._budget_ns) / 1e9 * _BUDGET_PER_S
-        self._budget, self._budget_ns = min(_BUDGET, self._budget + refill) - 1, at
-        self._spent[what] += 1
-        if self._budget < 0 and self.ended is None:
-            most, count = self._spent.most_common(1)[0]
-            self.protocol.close_connection(error_code=ENHANCE_YOUR_CALM)
-            self._violated(f"a flood of {most} frames ({count} of them)", ENHANCE_YOUR_CALM)
-
     def _violated(self, message: str, code: int) -> None:
-        """End the connection because the peer broke a rule; GOAWAY says so."""
+        """End the connection because the peer broke a rule; the GOAWAY that says so is queued."""
         if self.ended is not None:
             return
         self.violation = message

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from time import monotonic_ns
 from typing import Any
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, Event
 from h2.exceptions import (
     DenialOfServiceError,
     FlowControlError,
     FrameTooLargeError,
+    ProtocolError,
     TooManyStreamsError,
 )
 from h2.settings import SettingCodes, Settings
@@ -19,10 +23,64 @@ STREAM_WINDOW = 1 << 20
 CONNECTION_WINDOW = 1 << 24
 MAX_HEADER_LIST = 64 * 1024
 _DEFAULT_WINDOW = 65535
+_BUDGET, _BUDGET_PER_S, _PER_USEFUL_FRAME = 1000.0, 100.0, 4.0
+_NAMES = {
+    "Settings": "SETTINGS",
+    "Ping": "PING",
+    "RstStream": "RST_STREAM",
+    "WindowUpdate": "WINDOW_UPDATE",
+    "Data": "empty DATA",
+    "Priority": "PRIORITY",
+    "GoAway": "GOAWAY",
+    "AltSvc": "ALTSVC",
+    "PushPromise": "PUSH_PROMISE",
+}
+
+
+class FloodError(ProtocolError):  # type: ignore[misc, unused-ignore]
+    """Too many frames that carry nothing."""
+
+    error_code = ErrorCodes.ENHANCE_YOUR_CALM
+
+
+class FrameBudget:
+    """How many frames that carry nothing a peer may send: some at once, then some each second."""
+
+    def __init__(self) -> None:
+        self._left, self._at_ns = _BUDGET, monotonic_ns()
+        self._seen: Counter[str] = Counter()
+
+    def credit(self) -> None:
+        """A frame that carries something crossed: a peer may answer it by some that do not."""
+        self._left = min(_BUDGET, self._left + _PER_USEFUL_FRAME)
+
+    def take(self, frame: Any) -> None:
+        """Account for a frame from the peer. Raises FloodError."""
+        name = type(frame).__name__.removesuffix("Frame")
+        if name in ("Headers", "Continuation"):  # bounded by h2
+            return
+        if name == "Data" and frame.data:
+            self.credit()
+            return
+        at_ns = monotonic_ns()
+        refill = (at_ns - self._at_ns) / 1e9 * _BUDGET_PER_S
+        self._left, self._at_ns = min(_BUDGET, self._left + refill) - 1, at_ns
+        self._seen[_NAMES.get(name, "unknown")] += 1
+        if self._left < 0:
+            most, count = self._seen.most_common(1)[0]
+            raise FloodError(f"a flood of {most} frames ({count} of them)")
 
 
 class Http2Protocol(H2Connection):  # type: ignore[misc, unused-ignore]
-    """h2, which lets the streams below a GOAWAY's last id live on (RFC 9113, 6.8)."""
+    """h2 with a budget, whose streams below a GOAWAY's last id live on (RFC 9113, 6.8)."""
+
+    def __init__(self, config: H2Configuration) -> None:
+        super().__init__(config)
+        self.budget = FrameBudget()
+
+    def _receive_frame(self, frame: Any) -> list[Event]:
+        self.budget.take(frame)
+        return super()._receive_frame(frame)
 
     def _receive_goaway_frame(self, frame: Any) -> tuple[list[Any], list[Event]]:
         # h2's own closes the state machine, after which every further frame is an error.
