@@ -15,7 +15,7 @@ _wsdiag() {
     case $command in
     "")
         options="-V --version --json-schema -h --help"
-        if [[ $cur != -* ]]; then options="connect ping idle-probe explain check serve demo completion help"; fi
+        if [[ $cur != -* ]]; then options="connect ping idle-probe stream path explain check serve demo completion help"; fi
         ;;
     connect)
         options="-H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time --send --listen --no-http2-look -o --output -h --help"
@@ -162,6 +162,101 @@ _wsdiag() {
         -o|--output) choices="text json csv" ;;
         esac
         ;;
+    stream)
+        options="--by --seq --time --show --field -c --count -w --deadline -i --interval --silence --ping-interval --reconnect --retry-max-wait -W --timeout --max-silence --max-gap --max-lag --min-rate --window -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
+        case $prev in
+        --by) return ;;
+        --seq) return ;;
+        --time) return ;;
+        --show) choices="text json" ;;
+        --field) return ;;
+        -c|--count) return ;;
+        -w|--deadline) return ;;
+        -i|--interval) return ;;
+        --silence) return ;;
+        --ping-interval) return ;;
+        --retry-max-wait) return ;;
+        -W|--timeout) return ;;
+        --max-silence) return ;;
+        --max-gap) return ;;
+        --max-lag) return ;;
+        --min-rate) return ;;
+        --window) return ;;
+        -H|--header) return ;;
+        --header-env) return ;;
+        --subprotocol) return ;;
+        --origin) return ;;
+        -u|--user) return ;;
+        --user-env) return ;;
+        --bearer-env) return ;;
+        -b|--cookie) return ;;
+        -A|--user-agent) return ;;
+        --hello) return ;;
+        --hello-expect) return ;;
+        --hello-wait) return ;;
+        --dialect) return ;;
+        --cacert) files=1 ;;
+        --cert) files=1 ;;
+        --key) files=1 ;;
+        --key-password-env) return ;;
+        --tls-min) choices="1.0 1.1 1.2 1.3" ;;
+        --tls-max) choices="1.0 1.1 1.2 1.3" ;;
+        --sni) return ;;
+        -x|--proxy) return ;;
+        --noproxy) return ;;
+        --resolve) return ;;
+        --unix-socket) files=1 ;;
+        --max-redirs) return ;;
+        --connect-timeout) return ;;
+        --color) choices="auto always never" ;;
+        --save) files=1 ;;
+        --log) files=1 ;;
+        --trace) files=1 ;;
+        --mask) return ;;
+        -m|--max-time) return ;;
+        -o|--output) choices="text json csv" ;;
+        esac
+        ;;
+    path)
+        options="-c --count -i --interval --names -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
+        case $prev in
+        -c|--count) return ;;
+        -i|--interval) return ;;
+        -H|--header) return ;;
+        --header-env) return ;;
+        --subprotocol) return ;;
+        --origin) return ;;
+        -u|--user) return ;;
+        --user-env) return ;;
+        --bearer-env) return ;;
+        -b|--cookie) return ;;
+        -A|--user-agent) return ;;
+        --hello) return ;;
+        --hello-expect) return ;;
+        --hello-wait) return ;;
+        --dialect) return ;;
+        --cacert) files=1 ;;
+        --cert) files=1 ;;
+        --key) files=1 ;;
+        --key-password-env) return ;;
+        --tls-min) choices="1.0 1.1 1.2 1.3" ;;
+        --tls-max) choices="1.0 1.1 1.2 1.3" ;;
+        --sni) return ;;
+        -x|--proxy) return ;;
+        --noproxy) return ;;
+        --resolve) return ;;
+        --unix-socket) files=1 ;;
+        --max-redirs) return ;;
+        --connect-timeout) return ;;
+        --color) choices="auto always never" ;;
+        --save) files=1 ;;
+        --log) files=1 ;;
+        --trace) files=1 ;;
+        --mask) return ;;
+        -m|--max-time) return ;;
+        -o|--output) choices="text json csv" ;;
+        esac
+        ;;
     explain)
         options="--only --keylog --log-format --require-clean --show -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
         case $prev in
@@ -240,7 +335,7 @@ _wsdiag() {
         esac
         ;;
     serve)
-        options="--host -p --port --http2 --tls --ca-out --cert --key --upstream --raw -k --insecure --cacert --control-port --fault --list --subprotocol --allow-origin --max-connections --max-message-size --compression --no-compression --sink --headers --stats --idle-timeout --lifetime --close --cut --cut-after --hang --rate-limit --latency --stall --bandwidth --trickle --slow-reader --ping-interval --no-pong --lose-pongs --late-pong --wrong-pong --push --push-on-request --flood --fragment --status --redirect --auth-basic --require-subprotocol --deflate --bad-accept --bad-upgrade --bad-connection --bad-subprotocol --bad-extension --bad-http --http2-refuse --http2-unadvertised --http2-goaway --http2-rst-stream --http2-zero-window --bad-frame --bad-utf8 --bad-deflate --counts --drop --code --reason -o --output -q --quiet --color -h --help"
+        options="--host -p --port --http2 --tls --ca-out --cert --key --upstream --raw -k --insecure --cacert --control-port --fault --list --subprotocol --allow-origin --max-connections --max-message-size --compression --no-compression --sink --headers --stats --idle-timeout --lifetime --close --cut --cut-after --hang --rate-limit --latency --stall --bandwidth --trickle --slow-reader --ping-interval --no-pong --lose-pongs --late-pong --wrong-pong --mute --push --push-on-request --flood --fragment --status --redirect --auth-basic --require-subprotocol --deflate --bad-accept --bad-upgrade --bad-connection --bad-subprotocol --bad-extension --bad-http --http2-refuse --http2-unadvertised --http2-goaway --http2-rst-stream --http2-zero-window --bad-frame --bad-utf8 --bad-deflate --counts --drop --code --reason -o --output -q --quiet --color -h --help"
         case $prev in
         --host) return ;;
         -p|--port) return ;;
@@ -270,6 +365,7 @@ _wsdiag() {
         --ping-interval) return ;;
         --lose-pongs) return ;;
         --late-pong) return ;;
+        --mute) return ;;
         --push) return ;;
         --flood) return ;;
         --fragment) return ;;
@@ -308,7 +404,7 @@ _wsdiag() {
         ;;
     help)
         options="-h --help"
-        [[ $cur != -* ]] && choices="connect ping idle-probe explain check serve demo completion keepalive dialects"
+        [[ $cur != -* ]] && choices="connect ping idle-probe stream path explain check serve demo completion keepalive dialects"
         case $prev in
         esac
         ;;

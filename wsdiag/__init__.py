@@ -1,14 +1,14 @@
 """wsdiag: ping, mtr and curl -v for WebSockets.
 
-Public are the names imported here: `connect()`, `ping()`, `idle_probe()`, `explain()`, `serve()`,
-the classes of their options and results, and `wsdiag.protocol`, a sans-I/O codec. All else may
-change.
+Public are the names imported here: `connect()`, `ping()`, `idle_probe()`, `stream()`, `path()`,
+`explain()`, `serve()`, the classes of their options and results, and `wsdiag.protocol`, a sans-I/O
+codec. All else may change.
 
 The packages, each importing only from those below it:
 
 cli, api    the command line, and the same for Python
 render      records in; terminal views, NDJSON, CSV, JUnit, SVG out
-probes      what is measured: connect, ping, idle-probe, check
+probes      what is measured: connect, ping, idle-probe, stream, path, check
 capture     what was recorded: captures, HAR files, access logs
 server      `serve`, an endpoint that misbehaves as asked
 judgement   from records to conclusions, without measuring
@@ -30,10 +30,14 @@ if TYPE_CHECKING:
     from wsdiag.api import connect as connect
     from wsdiag.api import explain as explain
     from wsdiag.api import idle_probe as idle_probe
+    from wsdiag.api import path as path
     from wsdiag.api import ping as ping
     from wsdiag.api import serve as serve
+    from wsdiag.api import stream as stream
     from wsdiag.probes.idle.options import IdleOptions as IdleOptions
+    from wsdiag.probes.path.options import PathOptions as PathOptions
     from wsdiag.probes.ping.options import PingOptions as PingOptions
+    from wsdiag.probes.stream.options import StreamOptions as StreamOptions
     from wsdiag.records import Attribution as Attribution
     from wsdiag.records import Candidate as Candidate
     from wsdiag.records import ChainLink as ChainLink
@@ -53,6 +57,10 @@ if TYPE_CHECKING:
     from wsdiag.records import IdleVerdict as IdleVerdict
     from wsdiag.records import Load as Load
     from wsdiag.records import Message as Message
+    from wsdiag.records import PathEvent as PathEvent
+    from wsdiag.records import PathHop as PathHop
+    from wsdiag.records import PathStart as PathStart
+    from wsdiag.records import PathSummary as PathSummary
     from wsdiag.records import Phases as Phases
     from wsdiag.records import PingClosed as PingClosed
     from wsdiag.records import PingDialling as PingDialling
@@ -72,6 +80,20 @@ if TYPE_CHECKING:
     from wsdiag.records import TlsInfo as TlsInfo
     from wsdiag.records import TrialActivity as TrialActivity
     from wsdiag.records import TrialStarted as TrialStarted
+    from wsdiag.records.stream import Gaps as Gaps
+    from wsdiag.records.stream import Interarrival as Interarrival
+    from wsdiag.records.stream import KeyFigures as KeyFigures
+    from wsdiag.records.stream import Lag as Lag
+    from wsdiag.records.stream import Sizes as Sizes
+    from wsdiag.records.stream import StreamClosed as StreamClosed
+    from wsdiag.records.stream import StreamDialling as StreamDialling
+    from wsdiag.records.stream import StreamEvent as StreamEvent
+    from wsdiag.records.stream import StreamInterval as StreamInterval
+    from wsdiag.records.stream import StreamMessage as StreamMessage
+    from wsdiag.records.stream import StreamPings as StreamPings
+    from wsdiag.records.stream import StreamProgress as StreamProgress
+    from wsdiag.records.stream import StreamStart as StreamStart
+    from wsdiag.records.stream import StreamSummary as StreamSummary
     from wsdiag.server import Server as Server
     from wsdiag.server import ServerOptions as ServerOptions
     from wsdiag.transport.dial.options import DialOptions as DialOptions
@@ -80,16 +102,22 @@ else:
         __name__,
         {
             "protocol": "protocol",
-            "api": "connect explain idle_probe ping serve",
+            "api": "connect explain idle_probe path ping serve stream",
             "probes.idle.options": "IdleOptions",
+            "probes.path.options": "PathOptions",
             "probes.ping.options": "PingOptions",
+            "probes.stream.options": "StreamOptions",
             "records": "Attribution Candidate ChainLink CloseInfo ConnectResult DialectInfo "
             "Drop Error "
             "ExplainConnection ExplainVerdict HelloInfo Hop "
-            "Http2Info HttpInfo IdleEvent IdleTrial IdleVerdict Load Message Phases PingClosed "
-            "PingDialling PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart "
+            "Http2Info HttpInfo IdleEvent IdleTrial IdleVerdict Load Message PathEvent "
+            "PathHop PathStart PathSummary Phases PingClosed PingDialling "
+            "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart "
             "PingSummary PingSuspended PingWaiting Range TcpFacts Threshold TlsInfo "
             "TrialActivity TrialStarted",
+            "records.stream": "Gaps Interarrival KeyFigures Lag Sizes StreamClosed "
+            "StreamDialling StreamEvent StreamInterval StreamMessage StreamPings StreamProgress "
+            "StreamStart StreamSummary",
             "server": "Server ServerOptions",
             "transport.dial.options": "DialOptions",
         },

@@ -23,20 +23,26 @@ from typing import Unpack
 
 from wsdiag.capture.explain import ExplainOptions, ExplainRun
 from wsdiag.capture.tls.key_log import KeyLog
-from wsdiag.keywords import IdleKeywords, PingKeywords, ServeKeywords
+from wsdiag.keywords import IdleKeywords, PathKeywords, PingKeywords, ServeKeywords, StreamKeywords
 from wsdiag.probes.connect.run import connect as _connect
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.probes.idle.run import IdleRun
+from wsdiag.probes.path.options import PathOptions
+from wsdiag.probes.path.run import PathRun
 from wsdiag.probes.ping.options import PingOptions
 from wsdiag.probes.ping.run import PingRun
+from wsdiag.probes.stream.options import StreamOptions
+from wsdiag.probes.stream.run import StreamRun
 from wsdiag.records import (
     ConnectResult,
     Error,
     ExplainConnection,
     ExplainVerdict,
     IdleEvent,
+    PathEvent,
     PingEvent,
 )
+from wsdiag.records.stream import StreamRecord
 from wsdiag.server import Server, ServerOptions
 from wsdiag.server.routes import from_spec
 from wsdiag.server.server import OnEvent
@@ -123,6 +129,58 @@ async def idle_probe(
     ('idle-timeout', 'fin', 'holds')
     """
     run = IdleRun(urls, IdleOptions(**options), dial or DialOptions())
+    async with aclosing(run.events()) as events:
+        async for event in events:
+            yield event
+
+
+async def stream(
+    url: str, dial: DialOptions | None = None, **options: Unpack[StreamKeywords]
+) -> AsyncIterator[StreamRecord]:
+    """What an endpoint pushes, then a StreamSummary; `options` as StreamOptions.
+
+    Offers permessage-deflate unless `dial` says otherwise. Without `count` or `deadline_s` it goes
+    on until the caller leaves the loop. An endpoint that cannot be reached is an Error among the
+    events. ValueError for options that are impossible.
+
+    >>> import asyncio, wsdiag
+    >>> async def missing():
+    ...     async with wsdiag.serve() as server:
+    ...         url = server.url + "/push/0.01?skip=5"
+    ...         async for event in wsdiag.stream(url, count=9, seq="$.seq"):
+    ...             if isinstance(event, wsdiag.StreamSummary):
+    ...                 return event.messages, event.gaps.missing
+    >>> asyncio.run(missing())
+    (9, 2)
+    """
+    dial = dial or DialOptions()
+    if dial.compression is None:
+        dial = replace(dial, compression=True)
+    run = StreamRun(url, StreamOptions(**options), dial)
+    async with aclosing(run.events()) as events:
+        async for event in events:
+            yield event
+
+
+async def path(
+    url: str, dial: DialOptions | None = None, **options: Unpack[PathKeywords]
+) -> AsyncIterator[PathEvent]:
+    """The hops of a connection's own flow: PathHop rows after each round, then a PathSummary.
+
+    Without `count` it goes on until the caller leaves the loop; `options` as PathOptions. An
+    endpoint that cannot be reached is an Error among the events, and so is a system that is not
+    Linux. ValueError for options that are impossible.
+
+    >>> import asyncio, wsdiag
+    >>> async def hops():
+    ...     async with wsdiag.serve() as server:
+    ...         async for event in wsdiag.path(server.url + "/echo", count=1):
+    ...             if isinstance(event, wsdiag.PathSummary):
+    ...                 return event.hops, event.notes[0][:7]
+    >>> asyncio.run(hops())
+    (0, 'no hops')
+    """
+    run = PathRun(url, PathOptions(**options), dial or DialOptions())
     async with aclosing(run.events()) as events:
         async for event in events:
             yield event

@@ -1,7 +1,8 @@
-"""The keywords of `wsdiag.ping()`, `idle_probe()` and `serve()`, so that a typo is a type error.
+"""The keywords of `wsdiag.ping()`, `stream()` and the others, so that a typo is a type error.
 
-One member a field of PingOptions, IdleOptions and ServerOptions, which hold the defaults, refuse
-what is impossible and explain each; a test holds names and types to them.
+One member a field of PingOptions, IdleOptions, StreamOptions, PathOptions and ServerOptions,
+which hold the defaults, refuse what is impossible and explain each; a test holds names and types to
+them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, TypedDict
 
+from wsdiag.probes.common.jsonpath import JsonPath
 from wsdiag.probes.ping.payloads import Mode
+from wsdiag.probes.stream.options import Show
 from wsdiag.records import TrialKind
 
 
@@ -56,6 +59,37 @@ class IdleKeywords(TypedDict, total=False):
     max_connections: int
     require_s: float | None
     lifetime_s: float | None
+
+
+class StreamKeywords(TypedDict, total=False):
+    """What `stream()` takes beside the URL; see StreamOptions."""
+
+    count: int | None
+    deadline_s: float | None
+    interval_s: float
+    by: JsonPath | str | None
+    seq: JsonPath | str | None
+    time: JsonPath | str | None
+    field: JsonPath | str | None
+    show: Show | None
+    silence_s: float | None
+    ping_interval_s: float
+    timeout_s: float
+    reconnect: bool
+    retry_max_wait_s: float
+    most_keys: int
+    max_silence_s: float | None
+    max_gap: int | None
+    max_lag_s: float | None
+    min_rate: float | None
+
+
+class PathKeywords(TypedDict, total=False):
+    """What `path()` takes beside the URL; see PathOptions."""
+
+    count: int | None
+    interval_s: float
+    names: bool
 
 
 class ServeKeywords(TypedDict, total=False):

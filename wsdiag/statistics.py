@@ -127,3 +127,65 @@ class RunningStatistics:
     def percentile(self, percent: float) -> float | None:
         """The type 7 percentile in ms; None without samples."""
         return self.samples.percentile(percent)
+
+
+class Histogram:
+    """Values of any number in buckets 2 % wide: memory does not grow, percentiles hold to 1 %.
+
+    For what comes too often to be kept, as messages do. Minimum, maximum and mean are exact.
+    """
+
+    __slots__ = ("_buckets", "count", "maximum", "minimum", "total")
+
+    def __init__(self) -> None:
+        self._buckets: dict[int, int] = {}
+        self.count = 0
+        self.total = 0.0
+        self.minimum: float | None = None
+        self.maximum: float | None = None
+
+    def add(self, value: float) -> None:
+        """Take one value in; negative ones and zero are values like any other."""
+        if self.minimum is None or self.maximum is None:
+            self.minimum = self.maximum = value
+        elif value > self.maximum:
+            self.maximum = value
+        elif value < self.minimum:
+            self.minimum = value
+        self.count += 1
+        self.total += value
+        size = abs(value)
+        if size < _SMALLEST:
+            bucket = 0
+        else:
+            bucket = math.floor(math.log(size) * _BUCKETS_PER_E) + _BUCKET_OF_ONE
+            bucket = bucket if value > 0 else -bucket
+        self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
+
+    @property
+    def mean(self) -> float | None:
+        """The arithmetic mean; None without values."""
+        return self.total / self.count if self.count else None
+
+    def percentile(self, percent: float) -> float | None:
+        """The value of the nearest rank, to 1 %; None without values."""
+        if self.minimum is None or self.maximum is None:
+            return None
+        left = max(math.ceil(self.count * percent / 100), 1)
+        if left == self.count:
+            return self.maximum
+        bucket = 0
+        for bucket in sorted(self._buckets):
+            left -= self._buckets[bucket]
+            if left <= 0:
+                break
+        if not bucket:
+            return min(max(0.0, self.minimum), self.maximum)
+        middle = math.exp((abs(bucket) - _BUCKET_OF_ONE + 0.5) / _BUCKETS_PER_E)
+        return min(max(math.copysign(middle, bucket), self.minimum), self.maximum)
+
+
+_SMALLEST = 1e-6
+_BUCKETS_PER_E = 50.0
+# Above the logarithm of the smallest value: so that a bucket's number has the value's sign.
+_BUCKET_OF_ONE = 1000

@@ -9,6 +9,7 @@ What there is, and where:
 * `proxies.py`   nginx, HAProxy and Apache in front of such a server, one template each
 * `netns.py`     network namespaces: made, entered, removed; names are unique to this process
 * `nat.py`       a conntrack NAT between namespaces that forgets idle flows
+* `chain.py`     routers in a row, each of which may translate, forget, be silent or send resets
 * `wan.py`       a line with delay, loss and a bottleneck between namespaces
 * `command.py`   `wsdiag` itself as a user runs it, its records held to its own JSON Schema
 * `terminal.py`  a terminal of a given size, with what a person would see on it

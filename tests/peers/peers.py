@@ -164,6 +164,13 @@ class Peers:
         log = self._place("relay") / "log"
         return self._keep(servers.start_announcing(argv, log, host=LOOPBACK, tls=upstream.tls))
 
+    def connect_proxy(self, *, host: str = LOOPBACK, netns: str | None = None) -> Peer:
+        """An HTTP proxy for CONNECT."""
+        argv = servers.python_program("connect_proxy.py", host)
+        log = self._place("connect-proxy") / "log"
+        started = servers.start_announcing(argv, log, host=host, tls=False, netns=netns)
+        return self._keep(started)
+
     def nginx(
         self,
         upstream: Address,

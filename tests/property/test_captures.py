@@ -134,8 +134,8 @@ def test_half_open_flows_are_bounded() -> None:
     ended: list[object] = []
     table = FlowTable(lambda flow: None, ended.append)
     for number in range(3 * MOST_FLOWS):
-        source = number.to_bytes(4, "big")
-        table.segment(number, source, 1, b"\1\2\3\4", 80, 7, 0, 2, 100, 64, b"", 0)
+        ends = number.to_bytes(4, "big") + b"\1\2\3\4" + b"\0\1\0\x50"
+        table.segment(number, ends, 7, 0, 2, 100, 64, b"", 0)
     assert len(table) <= MOST_FLOWS
     assert table.given_up == len(ended)
 

@@ -11,7 +11,10 @@ packet) becomes client or server as soon as the bytes tell.
 from __future__ import annotations
 
 from collections import deque
+from datetime import UTC, datetime
 from enum import Enum
+from functools import partial
+from typing import NamedTuple
 
 from wsdiag.capture.flows import Flow
 from wsdiag.capture.frames import CapturedFrame, FrameReader, plausible
@@ -33,11 +36,13 @@ from wsdiag.judgement.recorded.facts import (
     TcpEnd,
     TlsAlert,
 )
+from wsdiag.judgement.recorded.report import recorded_url
 from wsdiag.packets.ip import address_text
 from wsdiag.protocol.closing import decode_close
 from wsdiag.protocol.codes import Opcode, Role
 from wsdiag.protocol.deflate import MAX_WINDOW_BITS, PerMessageDeflate
 from wsdiag.protocol.errors import ProtocolViolation
+from wsdiag.transport.trace import EXCERPT, Direction, FrameTraced, HeadersTraced, Tracer
 
 MOST_ACTIVITY = 512
 MOST_RTTS = 4096
@@ -46,7 +51,8 @@ _MOST_UNKNOWN = 1 << 16
 _MOST_VIOLATIONS = 8
 _LAST_WORDS = 400
 _MOST_INFLATED = 4 << 20
-_NAMES = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
+_NAMES = ["reserved"] * 16
+_NAMES[:3], _NAMES[8:11] = ("continuation", "text", "binary"), ("close", "ping", "pong")
 
 
 _MOST_SHOWN = 200
@@ -56,6 +62,9 @@ _LAST_WORD = 160
 _LEAST_WORD = 31
 """Bytes of one record that says no more than that the end comes."""
 _AT_ONCE_NS = 1_000_000_000
+_LATEST_NS = 250_000_000_000 * 10**9  # a capture's clock may say anything; datetime ends in 9999
+_WAKE_NS = 1_000_000_000
+"""Idleness after which a connection may be dead without anybody knowing."""
 
 
 class Stage(Enum):
@@ -85,6 +94,10 @@ class _Direction:
         self.compressed = False
         self.before_ns: int | None = None
         """`last_ns` before the bytes that are being read."""
+        self.longest_ns = 0
+        """The longest time between two bytes."""
+        self.last_text = b""
+        """The beginning of its last text message."""
 
 
 class _Burst:
@@ -95,6 +108,17 @@ class _Burst:
         self.longest_s = longest_s
         self.size = self.first_size = 0
         self.before_ns: int | None = None
+
+
+class _Wake(NamedTuple):
+    """Bytes after some idleness: whose, when, after how long, and how many packets the other end
+    had sent by then; and the longest idleness before that, in seconds."""
+
+    number: int
+    time_ns: int
+    idle_ns: int
+    heard: int
+    longest_s: float | None
 
 
 class _Plaintext:
@@ -116,10 +140,17 @@ class Conversation:
     """One flow, listened to. `facts` is complete once `finish` was called.
 
     `show`: keep the first messages' payloads. `key_log`: opens TLS; None: TLS stays dark.
+    `tracer` is told of the handshake and of every frame.
     """
 
     def __init__(
-        self, flow: Flow, source: str, *, show: bool = False, key_log: KeyLog | None = None
+        self,
+        flow: Flow,
+        source: str,
+        *,
+        show: bool = False,
+        key_log: KeyLog | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.flow = flow
         self.stage = Stage.UNKNOWN
@@ -132,7 +163,12 @@ class Conversation:
         self._requests: deque[Head] = deque()
         self._last_ns = flow.began_ns
         self._idle_before_ns = 0
-        self._show, self._key_log = show, key_log
+        self._longest_ns = -1
+        self._wake: _Wake | None = None
+        self._alerted: int | None = None
+        """Whose TLS alert seems to have ended it."""
+        self._show, self._key_log, self._tracer = show, key_log, tracer
+        self._traced_as = ""
         self._layers: list[TlsFlow] = []
         """TLS, and TLS within it (a tunnel through a proxy that is spoken to in TLS)."""
         self._burst: _Burst | None = None
@@ -152,21 +188,25 @@ class Conversation:
     def data(self, number: int, time_ns: int, data: bytes) -> None:
         """Bytes, in order, from an end."""
         side, facts = self._sides[number], self.facts
-        idle_ns = time_ns - self._last_ns
-        quiet_ns = time_ns - side.last_ns if side.last_ns is not None else 0
-        self._idle_before_ns, side.before_ns = idle_ns, side.last_ns
+        before_ns = side.before_ns = side.last_ns
+        self._idle_before_ns = idle_ns = time_ns - self._last_ns
         if facts.ended_s is None:
             self._last_ns = side.last_ns = time_ns
         if self._layers:
             self._encrypted(number, time_ns, data, idle_ns)
+        elif self.stage is Stage.WEBSOCKET and side.frames is not None:
+            side.frames.data(time_ns, data)
         else:
             self._read(number, time_ns, data)
         if facts.ended_s is None and (self.stage is Stage.WEBSOCKET or self._layers):
-            longest, quiet_s, idle_s = facts.longest_idle_s, quiet_ns / 1e9, idle_ns / 1e9
-            if quiet_s > side.facts.longest_idle_s:
-                side.facts.longest_idle_s = quiet_s
-            if longest is None or idle_s > longest:
-                facts.longest_idle_s = idle_s
+            if before_ns is not None and time_ns - before_ns > side.longest_ns:
+                side.longest_ns = time_ns - before_ns
+            if idle_ns > _WAKE_NS:
+                heard = self.flow.states[1 - number].segments
+                self._wake = _Wake(number, time_ns, idle_ns, heard, facts.longest_idle_s)
+            if idle_ns > self._longest_ns:
+                self._longest_ns = idle_ns
+                facts.longest_idle_s = idle_ns / 1e9
 
     def _read(self, number: int, time_ns: int, data: bytes) -> None:
         """Bytes that are not TLS, or are no longer."""
@@ -372,6 +412,8 @@ class Conversation:
         facts.status, facts.reason, facts.response_headers = 101, head.first[2], head.headers
         facts.subprotocol, facts.extensions = head.subprotocol(), head.extensions()
         facts.opened_s = self._since(time_ns)
+        if self._tracer is not None:
+            self._trace_heads(request, head, time_ns)
         rests = [side.heads.held if side.heads is not None else b"" for side in self._sides]
         self._begin_frames(deflate_parameters(head), synchronized=True)
         self._last_ns = time_ns
@@ -379,6 +421,45 @@ class Conversation:
             self._sides[number].last_ns = time_ns
             if rest:
                 self.data(number, time_ns, rest)
+
+    def _trace_heads(self, request: Head | None, head: Head, time_ns: int) -> None:
+        assert self._tracer is not None
+        heads: tuple[tuple[Direction, Head | None], ...] = (("sent", request), ("received", head))
+        for direction, each in heads:
+            if each is not None:
+                event = HeadersTraced(
+                    self._trace_url(),
+                    _moment(time_ns),
+                    direction,
+                    " ".join(each.first).strip(),
+                    tuple(each.headers),
+                )
+                self._tracer(event)
+
+    def _trace_url(self) -> str:
+        """The endpoint, and the client's address as a fragment: connections are told apart."""
+        if not self._traced_as:
+            client = self._client or 0
+            self.facts.server_address = _address(self.flow.ends[1 - client])
+            self._traced_as = f"{recorded_url(self.facts)}#{_address(self.flow.ends[client])}"
+        return self._traced_as
+
+    def _trace_frame(self, who: Side, frame: CapturedFrame) -> None:
+        assert self._tracer is not None
+        bits, payload = frame.rsv, frame.payload or b""
+        shown = self._show or frame.opcode == Opcode.CLOSE
+        event = FrameTraced(
+            self._trace_url(),
+            _moment(frame.time_ns),
+            "sent" if who == "client" else "received",
+            frame.opcode,
+            frame.fin,
+            (bits & 4 > 0, bits & 2 > 0, bits & 1 > 0),
+            frame.masked,
+            frame.length,
+            payload[:EXCERPT] if shown else b"",
+        )
+        self._tracer(event)
 
     def _judge_accept(self, request: Head, head: Head) -> None:
         from wsdiag.protocol.headers import get_all
@@ -400,31 +481,34 @@ class Conversation:
             facts.bytes = facts.messages = facts.pings = facts.pongs = 0
             side.inflate = None if deflate is None else _inflater(client, deflate)
 
-            def on_frame(frame: CapturedFrame, side: _Direction = side, who: Side = who) -> None:
-                self._frame(side, who, frame)
-
             def on_violation(at: int, broken: ProtocolViolation, who: Side = who) -> None:
                 self._violated(who, broken.message, broken.section, at)
 
             side.frames = FrameReader(
-                client, rsv1, on_frame, on_violation, synchronized=synchronized
+                client,
+                rsv1,
+                partial(self._frame, side, who),
+                on_violation,
+                synchronized=synchronized,
             )
 
     # -- frames ------------------------------------------------------------------------------
 
     def _frame(self, side: _Direction, who: Side, frame: CapturedFrame) -> None:
         facts, opcode = side.facts, frame.opcode
-        at_s = self._since(frame.time_ns)
-        if len(self.facts.activity) >= MOST_ACTIVITY:
-            del self.facts.activity[MOST_ACTIVITY // 2 :: 2]  # it stays a sample of the whole
-        self.facts.activity.append((at_s, who, _NAMES.get(opcode, "reserved")))
+        at_s = (frame.time_ns - self.flow.began_ns) / 1e9
+        if self._tracer is not None:
+            self._trace_frame(who, frame)
+        activity = self.facts.activity
+        if len(activity) >= MOST_ACTIVITY:
+            del activity[MOST_ACTIVITY // 2 :: 2]  # it stays a sample of the whole
+        activity.append((at_s, who, _NAMES[opcode]))
         if opcode < 8:
-            _sized(facts, frame.length)
-            assert facts.bytes is not None
-            assert facts.messages is not None
-            facts.bytes += frame.length
+            length = frame.length
+            _sized(facts, length)
+            facts.bytes = (facts.bytes or 0) + length
             if opcode:
-                facts.messages += 1
+                facts.messages = (facts.messages or 0) + 1
             self._message(side, who, frame, at_s)
         elif opcode == Opcode.PING:
             self._pinged(side, frame, at_s)
@@ -433,22 +517,21 @@ class Conversation:
         elif opcode == Opcode.CLOSE:
             self._said_goodbye(0 if side is self._sides[0] else 1)
             self._closed(who, frame, at_s)
-        if opcode != Opcode.CLOSE:
+        if opcode != 8:
             self._idle_before_ns = 0  # a Close in the same segment came after no idleness
 
     def _message(self, side: _Direction, who: Side, frame: CapturedFrame, at_s: float) -> None:
         payload = frame.payload
         if frame.opcode:
-            side.compressed = bool(frame.rsv & 4)
+            side.compressed = frame.rsv > 3
         if side.compressed:
             payload = self._inflated(side, who, frame)
         if payload is None:
             return
-        if frame.opcode == Opcode.TEXT:
-            text = payload[: 4 * _LAST_WORDS].decode("utf-8", "replace")
-            side.facts.last_message = text = text[:_LAST_WORDS]
+        if frame.opcode == 1:
+            side.last_text = payload[: 4 * _LAST_WORDS]
             if side.facts.first_message is None:
-                side.facts.first_message = text
+                side.facts.first_message = _words(side.last_text)
             if frame.fin and not side.compressed and not _is_utf8(payload):
                 self._violated(who, "text that is not UTF-8", "RFC 6455, 8.1", frame.time_ns)
         if self._show and len(self.facts.shown) < _MOST_SHOWN:
@@ -518,7 +601,13 @@ class Conversation:
         layer.data(number, time_ns, data)
         if len(layer.alerts) > alerts:
             self._said_goodbye(number)
+            if facts.ended_s is None:
+                self._alerted = number
             self._ended(time_ns)
+        elif self._alerted == number and facts.encrypted and not facts.ends:
+            # it was no close_notify: who sends one sends nothing behind it
+            self._alerted, facts.ended_s = None, None
+            layer.alerts.clear()
 
     def plaintext(self, layer: int, number: int, time_ns: int, data: bytes) -> None:
         """What a layer of TLS opened."""
@@ -554,6 +643,8 @@ class Conversation:
         if self.facts.ended_s is None:
             self._idle_before_ns = time_ns - self._last_ns
             self._last_word(number, time_ns)
+            if kind == "rst" and self._side(number) == "server":
+                self._found_dead()
         self._ended(time_ns)
         if len(self.facts.ends) < 8:
             at_s = self._since(time_ns)
@@ -561,6 +652,16 @@ class Conversation:
             self.facts.ends.append(
                 TcpEnd("fin" if kind == "fin" else "rst", self._side(number), at_s, hop_limit)
             )
+
+    def _found_dead(self) -> None:
+        """The client's last bytes after some idleness got no answer: it was dead before them."""
+        wake, facts = self._wake, self.facts
+        if wake is None or self._side(wake.number) != "client":
+            return
+        state, peer = self.flow.states[wake.number], self.flow.states[1 - wake.number]
+        if peer.segments == wake.heard and peer.acknowledged != state.position:
+            facts.dead_after_s, facts.asked_s = wake.idle_ns / 1e9, self._since(wake.time_ns)
+            facts.longest_idle_s = wake.longest_s
 
     def _last_word(self, number: int, time_ns: int) -> None:
         """Whether a few bytes of dark TLS right before the end belong to it."""
@@ -636,15 +737,23 @@ class Conversation:
         facts.recorded_s = self._since(until_ns)
         if facts.ended_s is None:
             facts.idle_s = (until_ns - self._last_ns) / 1e9
+        if facts.sent.unacknowledged_s is not None and facts.dead_after_s is None:
+            self._found_dead()
         return facts
 
     def _finish_direction(self, number: int, side: _Direction, until_ns: int) -> None:
         state, facts = self.flow.states[number], side.facts
         who = self._side(number)
         facts.tcp_bytes, facts.segments = state.bytes, state.segments
+        facts.longest_idle_s = side.longest_ns / 1e9
+        if side.last_text:
+            facts.last_message = _words(side.last_text)
         facts.retransmits, facts.lost_bytes = state.retransmits, state.lost_bytes
         facts.zero_windows, facts.keepalive_probes = state.zero_windows, state.keepalive_probes
         facts.hop_limits = state.hop_limits
+        if state.probed_at == self.flow.states[1 - number].segments:
+            facts.probes_unanswered = state.probes_open
+            facts.probing_since_s = self._since(state.probing_since_ns or 0)
         if state.first_ns is not None:
             facts.first_byte_s = self._since(state.first_ns)
         if side.last_ns is not None:
@@ -659,6 +768,10 @@ class Conversation:
             _sized(facts, side.frames.unfinished)
         self.facts.unanswered[who] = side.unanswered + len(side.pings)
         self.facts.open_pings += [PingSeen(who, at_s) for _, at_s in list(side.pings)[:4]]
+
+
+def _moment(time_ns: int) -> datetime:
+    return datetime.fromtimestamp(min(time_ns, _LATEST_NS) / 1e9, UTC)
 
 
 def _begins_tls(data: bytes) -> bool:
@@ -685,10 +798,18 @@ def _inflater(client: bool, parameters: dict[str, str | None]) -> PerMessageDefl
 def _sized(facts: DirectionFacts, length: int) -> None:
     """One more data frame of that many bytes."""
     facts.earlier_largest_frame, facts.last_frame = facts.largest_frame, length
-    facts.largest_frame = max(facts.largest_frame, length)
+    if length > facts.largest_frame:
+        facts.largest_frame = length
+
+
+def _words(text: bytes) -> str:
+    """The beginning of a text message, for those who look for words in it."""
+    return text.decode("utf-8", "replace")[:_LAST_WORDS]
 
 
 def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
     try:
         data.decode()
     except UnicodeDecodeError:

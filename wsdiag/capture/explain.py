@@ -16,13 +16,15 @@ from wsdiag.capture.logs import compile_format
 from wsdiag.capture.own_records import OwnRecord, read_records
 from wsdiag.capture.sources import READABLE, ReadOptions, Source, UnknownSource
 from wsdiag.capture.tls.key_log import KeyLog
-from wsdiag.judgement.recorded.both_ends import judge_both, pair_up
+from wsdiag.judgement.recorded.both_ends import BothEnds
 from wsdiag.judgement.recorded.connection import Ending
 from wsdiag.judgement.recorded.facts import ConnectionFacts
+from wsdiag.judgement.recorded.pairs import judge_pair, pair_up
 from wsdiag.judgement.recorded.report import connection_record, endpoint_of
 from wsdiag.judgement.recorded.together import Change, Together
 from wsdiag.records import Error
 from wsdiag.records.explain import ExplainConnection, ExplainEvent, ExplainSource
+from wsdiag.transport.trace import Tracer
 
 MOST_HELD = 10_000
 """Connections that are held back for the judgement over all."""
@@ -49,14 +51,17 @@ class ExplainRun:
     """One run over sources, in their order. ValueError for a log format that cannot be used."""
 
     def __init__(
-        self, names: Sequence[str], options: ExplainOptions, open_source: Open | None = None
+        self,
+        names: Sequence[str],
+        options: ExplainOptions,
+        open_source: Open | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._names, self._options = names, options
         self._open = open_source or _open_file
         parse = None if options.log_format is None else compile_format(options.log_format)
-        self._reading = ReadOptions(options.key_log, parse, options.show, options.live)
+        self._reading = ReadOptions(options.key_log, parse, options.show, options.live, tracer)
         self._together = Together(names)
-        self._pairs = len(names) > 1
         self._number = 0
         self.unreadable = 0
         """How many sources were of no known format, or could not be opened."""
@@ -82,7 +87,8 @@ class ExplainRun:
                     yield record
                 continue
             for facts in source:
-                if self._pairs and source.kind == "capture" and len(waiting) < MOST_HELD:
+                pairs = source.kind == "capture" and not self._options.live
+                if pairs and len(waiting) < MOST_HELD:
                     waiting.append(facts)
                     continue
                 connection = self._judged(facts)
@@ -107,10 +113,17 @@ class ExplainRun:
         return connection_record(facts, self._number, ending, show_secrets=secrets)
 
     def _paired(self, waiting: Sequence[ConnectionFacts]) -> Iterator[ExplainConnection]:
-        """Connections of several captures; those that two of them have are one."""
-        pairs = pair_up(waiting)
-        ended = {id(both.client): judge_both(both) for both in pairs}
-        hidden = {id(both.server) for both in pairs}
+        """Connections of captures; those that were captured twice are one."""
+        ended: dict[int, tuple[ConnectionFacts, Ending]] = {}
+        hidden: set[int] = set()
+        for pair in pair_up(waiting):
+            one, other = (
+                (pair.client, pair.server)
+                if isinstance(pair, BothEnds)
+                else (pair.front, pair.back)
+            )
+            ended[id(one)] = judge_pair(pair)
+            hidden.add(id(other))
         for facts in waiting:
             if id(facts) in ended:
                 yield self._judged(*ended[id(facts)])

@@ -8,23 +8,36 @@ then fits from the store; a hole is given up as a gap when the other end acknowl
 it, when the store is full, or at the end of the flow. The listener is told of bytes, gaps and ends,
 each with the time of the packet that made it known, so nothing behind this file knows of packets.
 
+A capture of several interfaces has a packet once for each that it crossed. That is no
+retransmission: who sends again sends another packet (IP's identification, TCP's timestamps).
+
 Sequence numbers wrap at 2^32: they are compared by their signed difference to the position.
+
+Millions of packets come through here, nearly all of them in order: what is done for each of them
+is written out in one place, and what is rare is called.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from wsdiag.packets.segment import is_unique
 from wsdiag.packets.tcp import ACK, FIN, RST, SYN
 
 MOST_STORED = 1 << 20
 """Bytes out of order that are kept for one direction before a hole is given up."""
 MOST_MARKS = 24
+_MOST_RECENT = 64
+_TWICE_NS = 50_000_000
+"""Within this time the same packet again is the same packet, where nothing in it tells."""
 MOST_FLOWS = 10_000
 """Flows that are followed at once; beyond that, those that have been still the longest are given
 up, and that is counted: a scan leaves half-open flows without end."""
+Identity = bytes
+_UNUSUAL = SYN | RST
 _HALF = 1 << 31
 _WRAP = 1 << 32
 
@@ -66,8 +79,16 @@ class DirectionState:
     segments: int = 0
     bytes: int = 0
     retransmits: int = 0
+    doubles: int = 0
+    """Packets that were captured more than once."""
+    recent: deque[tuple[Identity, int]] = field(default_factory=lambda: deque(maxlen=_MOST_RECENT))
+    """(identity, time) of the last packets with payload."""
     lost_bytes: int = 0
     keepalive_probes: int = 0
+    probes_open: int = 0
+    """Probes since the other end's last packet, which is number `probed_at` of it."""
+    probed_at: int = -1
+    probing_since_ns: int | None = None
     zero_windows: int = 0
     window_closed: bool = False
     hop_limits: dict[int, int] = field(default_factory=dict)
@@ -115,16 +136,44 @@ class Flow:
         hop_limit: int,
         data: bytes,
         size: int,
+        identity: bytes = b"",
     ) -> None:
         """One segment from end `number`. `size`: of its payload on the wire, `data` may be less."""
-        state, peer = self.states[number], self.states[1 - number]
+        state = self.states[number]
         self.last_ns = time_ns
-        if flags & RST:
-            self._reset(number, time_ns, hop_limit)
-            return
+        if flags & _UNUSUAL or not window or state.position is None:
+            if flags & RST:
+                self._reset(number, time_ns, hop_limit)
+                return
+            self._unusual(state, time_ns, seq, flags, size, window)
+        else:
+            state.window_closed = False
         state.segments += 1
-        limits = state.hop_limits
-        limits[hop_limit] = limits.get(hop_limit, 0) + 1
+        try:
+            state.hop_limits[hop_limit] += 1
+        except KeyError:
+            state.hop_limits[hop_limit] = 1
+        if flags & ACK and ack != state.acknowledged:
+            self._acknowledge(number, time_ns, ack)
+        if size:
+            if seq == state.position:
+                self._deliver(number, time_ns, data, size)
+                if state.stored:
+                    self._deliver_stored(number, time_ns)
+            else:
+                self._payload(number, time_ns, seq, data, size, identity)
+            state.recent.append((identity, time_ns))
+        elif seq != state.position and flags == ACK:
+            self._bare(number, time_ns, seq)
+        if flags & FIN:
+            state.fin_at = (seq + size) % _WRAP
+        if state.fin_at is not None and not state.finished:
+            self._maybe_finish(state, number, time_ns, hop_limit)
+
+    def _unusual(
+        self, state: DirectionState, time_ns: int, seq: int, flags: int, size: int, window: int
+    ) -> None:
+        """What a SYN, a first segment or a closed window changes, before the rest is looked at."""
         if flags & SYN:
             if state.syn_ns is None:
                 state.syn_ns = time_ns
@@ -132,19 +181,9 @@ class Flow:
             state.position = state.first_seq = (seq + 1) % _WRAP
         elif state.position is None:
             state.position = seq if size != 1 else seq + 1  # a probe repeats a byte of before
-        if window == 0 and not flags & SYN:
+        if not window and not flags & SYN:
             state.zero_windows += not state.window_closed
             state.window_closed = True
-        else:
-            state.window_closed = False
-        if flags & ACK:
-            self._acknowledge(number, time_ns, ack)
-        if size:
-            self._payload(state, peer, number, time_ns, seq, data, size)
-        if flags & FIN:
-            state.fin_at = (seq + size) % _WRAP
-        if state.fin_at is not None and not state.finished:
-            self._maybe_finish(state, number, time_ns, hop_limit)
 
     def close(self, time_ns: int) -> None:
         """No more packets will come: what waits behind holes is delivered with gaps."""
@@ -155,41 +194,51 @@ class Flow:
     # -- one segment -------------------------------------------------------------------------
 
     def _payload(
-        self,
-        state: DirectionState,
-        peer: DirectionState,
-        number: int,
-        time_ns: int,
-        seq: int,
-        data: bytes,
-        size: int,
+        self, number: int, time_ns: int, seq: int, data: bytes, size: int, identity: bytes
     ) -> None:
+        """Bytes that are not the next ones."""
+        state, peer = self.states[number], self.states[1 - number]
         assert state.position is not None
         ahead = _after(seq, state.position)
         if ahead < 0:
             if size == 1 and ahead == -1 and peer.acknowledged == state.position:
-                state.keepalive_probes += 1  # RFC 9293, 3.8.4: a byte from before the window
+                self._probe(state, peer, time_ns)
                 return
-            if ahead + size <= 0:
-                self._sent_again(state, peer, time_ns)
-                return
-            self._sent_again(state, peer, time_ns)
-            data, size, ahead = data[-ahead:], size + ahead, 0  # only the new part of an overlap
-        if ahead == 0:
-            self._deliver(number, time_ns, data, size)
-            if state.stored:
-                self._deliver_stored(number, time_ns)
+            self._sent_again(state, time_ns, identity)
+            if ahead + size > 0:  # only the new part of an overlap
+                self._deliver(number, time_ns, data[-ahead:], size + ahead)
+                if state.stored:
+                    self._deliver_stored(number, time_ns)
             return
         known = state.stored.get(seq)
         if known is None or len(known[1]) < len(data):
             state.stored_bytes += len(data) - (0 if known is None else len(known[1]))
             state.stored[seq] = (time_ns, data)
         else:
-            self._sent_again(state, peer, time_ns)
+            self._sent_again(state, time_ns, identity)
         if state.stored_bytes > MOST_STORED or len(state.stored) > 4096:
             self._give_up_hole(number, time_ns)
 
-    def _sent_again(self, state: DirectionState, peer: DirectionState, time_ns: int) -> None:
+    def _bare(self, number: int, time_ns: int, seq: int) -> None:
+        """An acknowledgement that does not stand at the next byte: a probe, where right before."""
+        state, peer = self.states[number], self.states[1 - number]
+        behind = state.position is not None and _after(seq, state.position) == -1
+        if behind and not state.finished and peer.acknowledged == state.position:
+            self._probe(state, peer, time_ns)
+
+    def _probe(self, state: DirectionState, peer: DirectionState, time_ns: int) -> None:
+        """A keepalive probe (RFC 9293, 3.8.4): a segment from before the window."""
+        state.keepalive_probes += 1
+        if state.probed_at != peer.segments:
+            state.probed_at, state.probes_open = peer.segments, 0
+            state.probing_since_ns = time_ns
+        state.probes_open += 1
+
+    def _sent_again(self, state: DirectionState, time_ns: int, identity: bytes) -> None:
+        for known, at_ns in state.recent if identity else ():
+            if known == identity and (time_ns - at_ns < _TWICE_NS or is_unique(identity)):
+                state.doubles += 1
+                return
         state.retransmits += 1
         if state.resent_since_ns is None:
             state.resent_since_ns = time_ns
@@ -254,6 +303,8 @@ class Flow:
             return
         state.acknowledged = ack
         peer.resent_since_ns = None
+        if ack == peer.position:
+            return
         if peer.position is None:
             peer.position = ack
             return
@@ -292,9 +343,6 @@ class Flow:
         self.over = True
 
 
-FlowKey = tuple[bytes, int, bytes, int]
-
-
 class FlowTable:
     """All flows that are open. `on_flow` gets each new one, to give it a listener."""
 
@@ -305,7 +353,8 @@ class FlowTable:
         *,
         linger: bool = True,
     ) -> None:
-        self._flows: dict[FlowKey, tuple[Flow, int]] = {}
+        self._flows: dict[bytes, tuple[Flow, int]] = {}
+        """By addresses and ports as they stand in a packet, in both directions."""
         self._on_flow, self._on_over = on_flow, on_over
         self._linger = linger
         """Whether flows that are over stay until `expire`: a RST may answer their last bytes."""
@@ -321,10 +370,7 @@ class FlowTable:
     def segment(
         self,
         time_ns: int,
-        source: bytes,
-        source_port: int,
-        destination: bytes,
-        destination_port: int,
+        ends: bytes,
         seq: int,
         ack: int,
         flags: int,
@@ -332,26 +378,32 @@ class FlowTable:
         hop_limit: int,
         data: bytes,
         size: int,
+        identity: bytes = b"",
     ) -> None:
-        """One TCP segment, for the flow that it belongs to."""
-        key = (source, source_port, destination, destination_port)
-        found = self._flows.get(key)
-        if found is not None and flags & (SYN | ACK) == SYN and _is_new(found[0], found[1], seq):
-            self._remove(found[0])
-            found = None
-        if found is None:
+        """One TCP segment, for the flow that it belongs to. `ends`: as in `packets.Segment`."""
+        found = self._flows.get(ends)
+        if found is None or (flags & (SYN | ACK) == SYN and _is_new(*found, seq)):
+            if found is not None:
+                self._remove(found[0])
             if flags & RST:
                 return  # the answer to what belongs to nothing that was recorded
-            if len(self) >= MOST_FLOWS:
-                self._give_up()
-            flow = Flow(((source, source_port), (destination, destination_port)), time_ns)
-            self._on_flow(flow)
-            self._flows[key] = found = (flow, 0)
-            self._flows[destination, destination_port, source, source_port] = (flow, 1)
-        flow = found[0]
-        flow.segment(found[1], time_ns, seq, ack, flags, window, hop_limit, data, size)
+            found = self._begin(time_ns, ends), 0
+        flow, number = found
+        flow.segment(number, time_ns, seq, ack, flags, window, hop_limit, data, size, identity)
         if flow.over and not self._linger:
             self._remove(flow)
+
+    def _begin(self, time_ns: int, ends: bytes) -> Flow:
+        if len(self) >= MOST_FLOWS:
+            self._give_up()
+        size = (len(ends) - 4) // 2
+        source, destination = ends[:size], ends[size:-4]
+        ports = int.from_bytes(ends[-4:-2], "big"), int.from_bytes(ends[-2:], "big")
+        flow = Flow(((source, ports[0]), (destination, ports[1])), time_ns)
+        self._on_flow(flow)
+        self._flows[ends] = (flow, 0)
+        self._flows[destination + source + ends[-2:] + ends[-4:-2]] = (flow, 1)
+        return flow
 
     def expire(self, before_ns: int) -> None:
         """End the flows that are over and have been still since then."""
@@ -376,8 +428,9 @@ class FlowTable:
     def _remove(self, flow: Flow) -> None:
         flow.close(flow.last_ns)
         (one, port), (other, other_port) = flow.ends
-        del self._flows[one, port, other, other_port]
-        del self._flows[other, other_port, one, port]
+        near, far = port.to_bytes(2, "big"), other_port.to_bytes(2, "big")
+        del self._flows[one + other + near + far]
+        self._flows.pop(other + one + far + near, None)  # the same key where both ends are one
         self._on_over(flow)
 
 

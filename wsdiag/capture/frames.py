@@ -35,6 +35,9 @@ class CapturedFrame(NamedTuple):
     payload: bytes | None
 
 
+_new = tuple.__new__  # of a named tuple: half the time that calling the class takes
+
+
 class FrameReader:
     """Frames of one direction: `data` and `gap` in, `on_frame` and `on_violation` out.
 
@@ -92,7 +95,37 @@ class FrameReader:
             data, self._head = self._head + data, b""
             end = len(data)
         while at < end and self.synchronized:
+            if end - at > 8:
+                stop = self._whole(time_ns, data, at, end)
+                if stop:
+                    at = stop
+                    continue
             at = self._begin(time_ns, data, at, end)
+
+    def _whole(self, time_ns: int, data: bytes, at: int, end: int) -> int:
+        """Where the frame at `at` ends, if it is all there, short, and breaks no rule, as nearly
+        every one; else 0, and nothing is done."""
+        from_client, first = self._from_client, data[at]
+        length, body = data[at + 1] ^ (128 if from_client else 0), at + 2
+        if length > 125:
+            if length != 126 or first & 8:
+                return 0
+            length, body = data[body] << 8 | data[body + 1], body + 2
+            if length < 126:
+                return 0
+        if from_client:
+            body += 4
+        stop = body + length
+        if stop > end or self._leads[self._in_message][first] is None:
+            return 0
+        payload = data[body:stop]
+        if from_client:
+            payload = apply_mask(payload, data[body - 4 : body])
+        if not first & 8:
+            self._in_message = first < 128
+        fields = (time_ns, time_ns, first > 127, first & 15, first >> 4 & 7)
+        self._on_frame(_new(CapturedFrame, (*fields, from_client, length, payload)))
+        return stop
 
     def gap(self, size: int) -> None:
         """Bytes are missing; 0: nobody knows how many."""

@@ -30,7 +30,6 @@ from typing import (
 from wsdiag.capture.packet_files import CaptureError
 from wsdiag.capture.reader import CaptureTotals
 from wsdiag.records import Drop, IdleTrial, IdleVerdict
-from wsdiag.records.every import RECORDS
 
 _MOST_NOTES = 8
 _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
@@ -95,6 +94,8 @@ def parse_record(value: dict[str, Any], totals: CaptureTotals) -> Any:
 
 @cache
 def _shapes() -> dict[str, type]:
+    from wsdiag.records.every import RECORDS  # all of them: slow to import, and rarely needed
+
     return {shape.type: shape for shape in RECORDS}  # type: ignore[attr-defined]
 
 

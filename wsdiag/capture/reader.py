@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -11,9 +12,9 @@ from wsdiag.capture.flows import Flow, FlowTable
 from wsdiag.capture.packet_files import CaptureError, PacketFile
 from wsdiag.capture.tls.key_log import KeyLog
 from wsdiag.judgement.recorded.facts import ConnectionFacts
-from wsdiag.packets.ip import TCP, parse_ip
 from wsdiag.packets.link import NAMES, ip_offset
-from wsdiag.packets.tcp import parse_tcp
+from wsdiag.packets.segment import Segment, parse_segment
+from wsdiag.transport.trace import Tracer
 
 _LINGER_NS = 2_000_000_000
 """A flow that is over stays this long, for the RST that answers its last bytes."""
@@ -33,7 +34,6 @@ class CaptureTotals:
     other: int = 0
     fragments: int = 0
     """Fragments of IP packets: not reassembled."""
-    unknown_link_types: int = 0
     unreadable: int = 0
     """Lines or entries of a text format that are not what they should be."""
     notes: list[str] = field(default_factory=list)
@@ -53,11 +53,12 @@ class CaptureReader:
         show: bool = False,
         key_log: KeyLog | None = None,
         live: bool = False,
+        tracer: Tracer | None = None,
     ) -> None:
         self.totals = CaptureTotals()
         self.file = PacketFile(stream)
         self._source, self._show, self._key_log = source, show, key_log
-        self._live = live
+        self._live, self._tracer = live, tracer
         self._done: list[ConnectionFacts] = []
         self._conversations: dict[int, Conversation] = {}
         self._last_ns = 0
@@ -67,6 +68,7 @@ class CaptureReader:
         table = FlowTable(self._began, self._over, linger=not self._live)
         totals, segment = self.totals, table.segment
         secrets = self.file.key_log
+        unknown: Counter[int] = Counter()
         try:
             for time_ns, link_type, data, _ in self.file:
                 totals.packets += 1
@@ -75,33 +77,17 @@ class CaptureReader:
                     self._take_secrets(secrets)
                 at = ip_offset(link_type, data)
                 if at is None:
-                    totals.unknown_link_types += link_type not in NAMES
+                    if link_type not in NAMES:
+                        unknown[link_type] += 1
                     continue
-                ip = parse_ip(data, at)
-                if ip is None or ip[2] != TCP:
+                found = parse_segment(data, at)
+                if found.__class__ is not Segment:
+                    totals.fragments += found == 0
                     continue
-                if ip[6]:
-                    totals.fragments += 1
-                    continue
-                tcp = parse_tcp(data, ip[4])
-                if tcp is None:
-                    continue
-                start, stop = tcp[6], ip[5]
+                ends, seq, ack, flags, window, hop_limit, start, stop, identity = found
                 size = stop - start if stop > start else 0
-                segment(
-                    time_ns,
-                    ip[0],
-                    tcp[0],
-                    ip[1],
-                    tcp[1],
-                    tcp[2],
-                    tcp[3],
-                    tcp[4],
-                    tcp[5],
-                    ip[3],
-                    data[start:stop] if size else b"",
-                    size,
-                )
+                payload = data[start:stop] if size else b""
+                segment(time_ns, ends, seq, ack, flags, window, hop_limit, payload, size, identity)
                 if not totals.packets % _EXPIRE_EVERY:
                     table.expire(time_ns - _LINGER_NS)
                 if self._done:
@@ -109,6 +95,12 @@ class CaptureReader:
         except CaptureError as error:
             totals.broken = error
         table.finish()
+        for link_type, count in unknown.items():
+            totals.notes.append(f"{count:,} packets of link type {link_type} are not read")
+        if totals.fragments:
+            totals.notes.append(
+                f"{totals.fragments:,} IP fragments were passed over: they are not put together"
+            )
         if table.given_up:
             totals.notes.append(
                 f"{table.given_up:,} connections were given up, as too many were open at once"
@@ -128,7 +120,9 @@ class CaptureReader:
 
     def _began(self, flow: Flow) -> None:
         self.totals.flows += 1
-        conversation = Conversation(flow, self._source, show=self._show, key_log=self._key_log)
+        conversation = Conversation(
+            flow, self._source, show=self._show, key_log=self._key_log, tracer=self._tracer
+        )
         flow.listener = conversation
         self._conversations[id(flow)] = conversation
 

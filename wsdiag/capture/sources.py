@@ -23,6 +23,7 @@ from wsdiag.capture.reader import CaptureReader, CaptureTotals
 from wsdiag.capture.tls.key_log import KeyLog
 from wsdiag.capture.traces import TraceReader
 from wsdiag.judgement.recorded.facts import ConnectionFacts
+from wsdiag.transport.trace import Tracer
 
 _HEAD = 1 << 16
 _BUFFER = 1 << 18
@@ -85,6 +86,8 @@ class ReadOptions:
     show: bool = False
     live: bool = False
     """Connections are given as soon as they are over."""
+    tracer: Tracer | None = None
+    """Told of every handshake and frame of a capture."""
 
 
 class Source:
@@ -113,6 +116,7 @@ class Source:
                     show=options.show,
                     key_log=options.key_log,
                     live=options.live,
+                    tracer=options.tracer,
                 )
             case "HAR file":
                 return HarReader(self.stream, self.name)

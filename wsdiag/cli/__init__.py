@@ -33,7 +33,9 @@ typer made them, by their public attributes, and `reference/pages` lays them out
 manual and the completion scripts come from the same model; they are committed, and
 `python -m wsdiag.cli.generate` rewrites them.
 
-Imports go down: main, generate → app → commands → check/, drive, serve_report → command_setup,
-declare, run_async → reference/ → options → exit, listing, params, password_prompt. typer is
+What is wrong with a line is reported as any other failure is, with what was meant (`usage`).
+
+Imports go down: main, generate → app → commands → check/, drive, serve_report → declare, run_async
+→ usage → command_setup → reference/ → options → exit, listing, params, password_prompt. typer is
 imported in this package only.
 """

@@ -16,6 +16,7 @@ from wsdiag.credentials import HEADERS, hidden_subprotocols, secrets_in, secrets
 from wsdiag.transport.dial.options import DialOptions
 
 if TYPE_CHECKING:
+    from wsdiag.records import Error
     from wsdiag.render.base.terminal import Terminal
     from wsdiag.transport.trace import TraceEvent, Tracer
 
@@ -175,9 +176,14 @@ def _refuse(
     terminal: Terminal, url: str, phase: str, message: str, hint: str, *, json: bool
 ) -> NoReturn:
     from wsdiag.records import Error
+
+    refuse(Error(url, phase, "usage", message, hint), terminal, json=json)
+
+
+def refuse(error: Error, terminal: Terminal, *, json: bool) -> NoReturn:
+    """Exit with 2 and this failure."""
     from wsdiag.render.base.error import print_error
 
-    error = Error(url, phase, "usage", message, hint)
     if json:
         terminal.json(error)
     print_error(terminal, error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Annotated, Any, cast, get_type_hints
 
@@ -16,6 +16,7 @@ from wsdiag.cli.exit import ExitCode, print_answer
 from wsdiag.cli.listing import COMMANDS
 
 _LINE = "wsdiag.line"
+_UsageProblem: Any = typer.BadParameter.__mro__[2]  # ClickException, wherever typer keeps it
 
 
 def command(
@@ -102,6 +103,20 @@ class HelpPages:
     def get_usage(self, ctx: Any) -> str:
         """The first line of the help, above a usage error as well."""
         return self.get_help(ctx).partition("\n")[0]
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
+        """Run as a program; what is wrong with its line is printed as any other failure is."""
+        extra["standalone_mode"] = False
+        try:
+            code = super().main(args, *rest, **extra)  # type: ignore[misc]
+        except _UsageProblem as error:
+            from wsdiag.cli.usage import report
+
+            report(error, sys.argv[1:] if args is None else args)
+            code = error.exit_code
+        except typer.Abort:
+            code = ExitCode.NO_ANSWER
+        sys.exit(code or 0)
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         """Parse; without arguments where some are needed: help, and the code of a usage error."""

@@ -60,8 +60,9 @@ class OutputOptions:
     ] = False
     color: Annotated[Color, COLOR] = "auto"
     save: Annotated[
-        Path | None, _output("--save", help="Final view as .svg, .html or .txt.", **FILE)
-    ] = None
+        list[Path],
+        _output("--save", help="Final view as .svg, .html, .txt or .md (repeatable).", **FILE),
+    ] = field(default_factory=list)
     log: Annotated[
         Path | None, _output("--log", help="Records beside the view: .ndjson or .csv.", **FILE)
     ] = None
@@ -80,15 +81,19 @@ class OutputOptions:
     ] = None
 
     def __post_init__(self) -> None:
-        if self.save is not None and self.save.suffix.lower() not in (".svg", ".html", ".txt"):
-            message = f"{self.save} must end in .svg, .html or .txt"
-            raise typer.BadParameter(message, param_hint="--save")
+        for path in self.save:
+            if path.suffix.lower() not in (".svg", ".html", ".txt", ".md"):
+                message = f"{path} must end in .svg, .html, .txt or .md"
+                raise typer.BadParameter(message, param_hint="--save")
         if self.log is not None and self.log.suffix.lower() not in (".ndjson", ".csv"):
             raise typer.BadParameter(f"{self.log} must end in .ndjson or .csv", param_hint="--log")
-        files = (("--save", self.save), ("--log", self.log), ("--trace", self.trace))
+        files = [*(("--save", path) for path in self.save)]
+        files += [
+            (name, path) for name, path in (("--log", self.log), ("--trace", self.trace)) if path
+        ]
         for option, path in files:
             # found out before the measurement, not after it
-            if path is not None and not path.parent.is_dir():
+            if not path.parent.is_dir():
                 raise typer.BadParameter(f"no such folder: {path.parent}", param_hint=option)
 
     def refuse_csv_log(self) -> None:

@@ -91,6 +91,8 @@ EXISTING_FILE: dict[str, Any] = {**FILE, "exists": True}
 FILE_OR_FOLDER: dict[str, Any] = {"metavar": "FILE", "exists": True, "readable": True}
 REGEX = _kind("REGEX", lambda text: parse_regex(text))
 """A regular expression, checked."""
+JSONPATH = _kind("JSONPATH", lambda text: parse_jsonpath(text))
+"""A path into JSON messages, checked; it stays text."""
 DIALECT = _kind("NAME", lambda text: parse_dialect(text))
 """A dialect's name, `auto` or `none`."""
 PORT: dict[str, Any] = {"metavar": "PORT", "min": 0, "max": 65535}
@@ -244,6 +246,13 @@ def parse_regex(text: str) -> str:
     except re.error as error:
         raise ValueError(f"{text!r} is not a regular expression: {error}") from None
     return text
+
+
+def parse_jsonpath(text: str) -> str:
+    """A path into a JSON document; ValueError says what is not understood."""
+    from wsdiag.probes.common.jsonpath import JsonPath
+
+    return JsonPath.parse(text).text
 
 
 def parse_dialect(text: str) -> str:

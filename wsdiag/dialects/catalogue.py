@@ -60,6 +60,13 @@ class Dialect:
         """What its Close frame means; None: nothing that is known."""
         return next((each.meaning for each in self.close if each.matches(code, reason)), None)
 
+    def opens(self, record: str) -> bool:
+        """Whether a record is the one that the endpoint begins with, which carries no data."""
+        return any(
+            pattern is not None and re.search(pattern, record) is not None
+            for pattern in (self.first, self.clock)
+        )
+
     def records(self, message: Message) -> list[str]:
         """A message as the text that patterns are searched in: one record, or several."""
         if self.encoding == "hex":

@@ -47,6 +47,8 @@ class PerMessageDeflate:
         self.client_no_context_takeover = client_no_context_takeover
         self.server_max_window_bits = server_max_window_bits
         self.client_max_window_bits = client_max_window_bits
+        self.decoded_from = self.decoded_to = 0
+        """Bytes of compressed payloads that were received, before and after."""
         ours = (client_no_context_takeover, client_max_window_bits)
         theirs = (server_no_context_takeover, server_max_window_bits)
         if role is Role.SERVER:
@@ -79,6 +81,8 @@ class PerMessageDeflate:
         """
         out = self._inflate(data + _TAIL if fin else data, limit)
         self._inflated += len(out)
+        self.decoded_from += len(data)
+        self.decoded_to += len(out)
         if fin:
             self._inflated = self._final_blocks = 0
             if self._forget_theirs:

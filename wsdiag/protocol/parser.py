@@ -6,12 +6,15 @@ and a byte at a time costs no more than linear time.
 
 from __future__ import annotations
 
+import re
+
 from wsdiag.protocol.codes import MESSAGE_TOO_BIG, Opcode, Role
 from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.frames import Frame
 from wsdiag.protocol.masking import apply_mask, mask_in_place
 
 _FRAMING = "RFC 6455, 5.2"
+_TEXT = re.compile(rb"[\t\r\n -~]{6}")  # an HTTP body, a chunk, debug output
 HTTP_AGAIN = "HTTP came where a frame was due"
 _UNLIMITED = 1 << 63
 
@@ -202,7 +205,10 @@ class FrameParser:
         if meaning is None:
             if data.startswith(b"HTTP/", start):
                 raise ProtocolViolation(HTTP_AGAIN, _FRAMING, excerpt=data[start : start + 256])
-            raise judge_first(first, in_message=self._in_message, rsv1=self._rsv1)
+            violation = judge_first(first, in_message=self._in_message, rsv1=self._rsv1)
+            if _TEXT.match(data, start):
+                violation.excerpt = data[start : start + 256]
+            raise violation
         if second & 0x80 != self._mask_bit:
             what = (
                 "unmasked frame from a client" if self._mask_bit else "masked frame from a server"

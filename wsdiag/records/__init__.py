@@ -1,7 +1,7 @@
 """What a probe measures, as plain dataclasses: the vocabulary that probes and renderers share.
 
 base       what several commands share: phases, the end of a connection, an error
-connect, ping, idle, check, serve   the records of each command, in the order they are emitted
+connect, ping, idle, stream, path, check, serve   each command's records, in order of emission
 drops      how the end of a connection reads in English
 
 A record is a frozen dataclass with a `type`; its fields are the members of the JSON object, each
@@ -60,6 +60,12 @@ if TYPE_CHECKING:
     from wsdiag.records.idle import TrialKind as TrialKind
     from wsdiag.records.idle import TrialStarted as TrialStarted
     from wsdiag.records.idle import Verdict as Verdict
+    from wsdiag.records.path import HopKind as HopKind
+    from wsdiag.records.path import PathEvent as PathEvent
+    from wsdiag.records.path import PathHop as PathHop
+    from wsdiag.records.path import PathMethod as PathMethod
+    from wsdiag.records.path import PathStart as PathStart
+    from wsdiag.records.path import PathSummary as PathSummary
     from wsdiag.records.ping import Attribution as Attribution
     from wsdiag.records.ping import Cause as Cause
     from wsdiag.records.ping import Clock as Clock
@@ -80,6 +86,17 @@ if TYPE_CHECKING:
     from wsdiag.records.ping import Threshold as Threshold
     from wsdiag.records.serve import ServeEvent as ServeEvent
     from wsdiag.records.serve import ServeListening as ServeListening
+    from wsdiag.records.stream import Gaps as Gaps
+    from wsdiag.records.stream import Interarrival as Interarrival
+    from wsdiag.records.stream import KeyFigures as KeyFigures
+    from wsdiag.records.stream import Lag as Lag
+    from wsdiag.records.stream import Sizes as Sizes
+    from wsdiag.records.stream import StreamEvent as StreamEvent
+    from wsdiag.records.stream import StreamInterval as StreamInterval
+    from wsdiag.records.stream import StreamMessage as StreamMessage
+    from wsdiag.records.stream import StreamPings as StreamPings
+    from wsdiag.records.stream import StreamStart as StreamStart
+    from wsdiag.records.stream import StreamSummary as StreamSummary
 else:
     __getattr__, __dir__, __all__ = lazy_exports(
         __name__,
@@ -93,8 +110,11 @@ else:
             "PingSuspended PingWaiting Threshold",
             "idle": "Candidate IdleEvent IdleTrial IdleVerdict KeepaliveOutcome Outcome Range "
             "TrialActivity TrialKind TrialStarted Verdict",
+            "path": "HopKind PathEvent PathHop PathMethod PathStart PathSummary",
             "check": "CheckResult CheckSummary Status",
             "serve": "ServeEvent ServeListening",
+            "stream": "Gaps Interarrival KeyFigures Lag Sizes StreamEvent StreamInterval "
+            "StreamMessage StreamPings StreamStart StreamSummary",
             "explain": "Counts ExplainConnection ExplainVerdict RoundTrips",
         },
     )

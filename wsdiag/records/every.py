@@ -9,6 +9,7 @@ from wsdiag.records.check import CheckResult, CheckSummary
 from wsdiag.records.connect import ConnectResult
 from wsdiag.records.explain import ExplainConnection, ExplainVerdict
 from wsdiag.records.idle import IdleTrial, IdleVerdict
+from wsdiag.records.path import PathHop, PathSummary
 from wsdiag.records.ping import (
     PingClosed,
     PingLost,
@@ -20,6 +21,13 @@ from wsdiag.records.ping import (
     PingWaiting,
 )
 from wsdiag.records.serve import ServeEvent, ServeListening
+from wsdiag.records.stream import (
+    StreamEvent,
+    StreamInterval,
+    StreamMessage,
+    StreamStart,
+    StreamSummary,
+)
 from wsdiag.transport.trace import TraceEvent
 
 RECORDS: tuple[type, ...] = (
@@ -34,6 +42,13 @@ RECORDS: tuple[type, ...] = (
     PingSummary,
     IdleTrial,
     IdleVerdict,
+    StreamStart,
+    StreamMessage,
+    StreamInterval,
+    StreamEvent,
+    StreamSummary,
+    PathHop,
+    PathSummary,
     CheckResult,
     CheckSummary,
     ExplainConnection,

@@ -116,6 +116,9 @@ class WebSocketChannel(Channel, Protocol):
     def send_pong(self, payload: bytes) -> None:
         """Queue a Pong, if the connection is open."""
 
+    def set_muted(self, muted: bool) -> None:
+        """Whether messages are dropped from here on; control frames are sent all the same."""
+
     def close(self, code: int | None, reason: str) -> None:
         """Start the closing handshake; a code that no endpoint may send is sent as it is."""
 

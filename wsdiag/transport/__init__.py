@@ -5,6 +5,7 @@ makes one from a URL; `listen.py` accepts connections for the server. Both rest 
 stream whose reads and writes carry times, plain or over `tls/`.
 
     dial/      from a URL to a Session: names, TCP, proxy, TLS, upgrade, redirects
+    path/      which machines are between here and where TCP ends (CAP_NET_RAW, mostly)
     session    pumps bytes between a stream and `wsdiag.protocol`
     listen     a listening socket; each connection becomes a Stream
     trace      what a dial and a session report to -v and --trace

@@ -165,6 +165,8 @@ class Session:
 
     def _deliver(self, received: Received) -> None:
         """Queue an event, or pass it on."""
+        if self._observer is not None:
+            self._observer(received)
         if self._on_event is None:
             self._events.append(received)
             if len(self._events) > _QUEUE_HIGH:
@@ -172,8 +174,6 @@ class Session:
         else:
             self._conclude(received)
             self._on_event(received)
-        if self._observer is not None:
-            self._observer(received)
 
     def _conclude(self, received: Received) -> None:
         """Send the Close that is pending, now that the event that asks for it is handed out."""

@@ -92,7 +92,7 @@ def test_a_file_of_endpoints(tmp_path: Path) -> None:
         ({"url": "ws://localhost:1", "file": "x.toml"}, "give either"),
         ({"url": "ws://localhost:1", "args": "--only 'ping"}, "quotation mark"),
         ({"url": "ws://localhost:1", "version": "0.1.0 --index-url=http://x"}, "no version number"),
-        ({"url": "ws://localhost:1", "args": "--no-such-option"}, "No such option"),
+        ({"url": "ws://localhost:1", "args": "--no-such-option"}, "no such option"),
     ],
 )
 def test_misuse_is_never_a_pass(tmp_path: Path, inputs: dict[str, str], said: str) -> None:

@@ -144,16 +144,25 @@ def test_serve_on_a_port_in_use_is_a_clear_error(peers: Peers) -> None:
         (["ping", "-c", "0", "x"], "ping [OPTION]... URL...", "'--count'"),
         (["connect", "-o", "csv", "x"], "connect [OPTION]... URL", "'csv' is not one of"),
         (["serve", "--drop", "fin"], "serve [OPTION]...", "--drop needs --idle-timeout"),
-        (["conect"], "COMMAND [OPTION]...", "No such command"),
+        (["conect"], "COMMAND [OPTION]...", "did you mean wsdiag connect?"),
+        (["idle", "ws://127.0.0.1:1"], "COMMAND [OPTION]...", "did you mean wsdiag idle-probe?"),
+        (["ws://127.0.0.1:1"], "COMMAND [OPTION]...", "wsdiag connect ws://127.0.0.1:1"),
+        (["-o", "json", "ping"], "COMMAND [OPTION]...", "options follow the command"),
+        (["help", "pign"], "help [OPTION]... [COMMAND]", "did you mean ping?"),
+        (["ping", "x", "--json"], "ping [OPTION]... URL...", "did you mean -o json?"),
+        (["ping", "x", "--compresion"], "ping [OPTION]... URL...", "did you mean --compression?"),
+        (["ping", "-o", "jsno", "x"], "ping [OPTION]... URL...", "did you mean json?"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
-def test_usage_errors_begin_as_the_help_does_and_use_its_words(
+def test_usage_errors_look_like_any_other_and_say_what_was_meant(
     mistake: list[str], usage: str, said: str, peers: Peers
 ) -> None:
     run = peers.wsdiag(*mistake, env={"NO_COLOR": "1"})
     assert run.code == 2
-    assert run.err.splitlines()[0].strip() == f"Usage: wsdiag {usage}"
+    assert run.err.startswith("error: ")
+    assert "\nhint: " in run.err
+    assert f"usage: wsdiag {usage} (wsdiag" in run.err
     assert said in run.err
     assert "Value error" not in run.err
     assert "Input should" not in run.err

@@ -145,6 +145,11 @@ VISITS: tuple[Visit, ...] = (
         lambda saw: len(saw["messages"]) >= 3 and len(saw["messages"][0][1]) == 50,
     ),
     Visit(
+        "/push/0.05?skip=2",
+        lambda saw: [json.loads(text)["seq"] for _, text in saw["messages"]][:3] == [1, 3, 5],
+    ),
+    Visit("/mute", lambda saw: saw["pongs"] and not saw["messages"], {**HELLO, "pings": 1}),
+    Visit(
         "/push-on-request",
         lambda saw: [text for _, text in saw["messages"]][:2] == ["pushed 1", "pushed 2"],
         {"send": ["push 0.2"]},

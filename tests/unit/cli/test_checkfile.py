@@ -135,6 +135,27 @@ def test_all_mistakes_are_told_at_once_in_order(tmp_path: Path) -> None:
     assert lines == ["3", "4", "5", "8", "9"]
 
 
+def test_one_kind_of_mistake_hides_no_other(tmp_path: Path) -> None:
+    text = """[[endpoint]]
+max-p95 = "soon"
+nope = 1
+max-loss = 101
+[[endpoint]]
+url = "ws:/one.example"
+header = ["a"]
+[[endpoint]]
+url = 3
+expect-json = "x"
+[[endpont]]
+"""
+    lines = [line.split(": ")[0] for line in problems(tmp_path, text)]
+    assert lines == [":1", ":2", ":3", ":4", ":6", ":7", ":9", ":10", ":11"]
+
+
+def test_a_document_that_breaks_off_has_the_line_of_its_end(tmp_path: Path) -> None:
+    assert problems(tmp_path, "a = 1\nb = [\n") == [":2: Invalid value (at end of document)"]
+
+
 def test_a_mistake_in_the_defaults_is_told_once(tmp_path: Path) -> None:
     text = "[defaults]\nmax-p95 = 'x'\n" + ONE + ONE.replace("a.", "b.")
     assert len(problems(tmp_path, text)) == 1

@@ -113,6 +113,36 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
         STRIPPED,
         "missing parameter",
     ),
+    "two challenges": (
+        told("401 Unauthorized", "", "WWW-Authenticate: Basic", "WWW-Authenticate: Bearer"),
+        "asks for Basic, Bearer",
+        "asks for Bearer.",
+    ),
+    "Spring's refusal of an origin": (
+        told("403 ", "Invalid CORS request"),
+        "refuses the origin",
+        "firewall",
+    ),
+    "API Gateway": (
+        told("403 Forbidden", '{"message":"Forbidden"}', "x-amzn-ErrorType: ForbiddenException"),
+        "/STAGE)",
+        "--origin",
+    ),
+    "Cloudflare's firewall": (
+        told("403 Forbidden", "error code: 1020", "Server: cloudflare", "CF-RAY: 8a1b-FRA"),
+        "Ray ID (8a1b-FRA)",
+        "--origin",
+    ),
+    "Traefik without a router": (
+        told("404 Not Found", "404 page not found\n"),
+        "entry point",
+        "Action Cable",
+    ),
+    "Kong without a route": (
+        told("404 Not Found", '{"message":"no Route matched with those values"}'),
+        "gateway has no route",
+        "strips Upgrade",
+    ),
     "our own -H": (
         told("426 Upgrade Required", "Upgrade Required", sent=(("Connection", "close"),)),
         "-H replaced",

@@ -43,6 +43,7 @@ from wsdiag.capture.tls.keys import (
 )
 
 _CHANGE_CIPHER_SPEC, _ALERT, _HANDSHAKE, _APPLICATION = 20, 21, 22, 23
+_WARNING, _CLOSE_NOTIFY, _USER_CANCELED = 1, 0, 90
 _HEADER = 5
 _LONGEST_RECORD = (1 << 14) + 2048
 _MOST_HANDSHAKE = 256 * 1024
@@ -385,10 +386,16 @@ class TlsFlow:
                 self._listener.gap(number, time_ns, 0)
             if data:
                 self._listener.data(number, time_ns, data)
-        elif kind == _ALERT and len(data) == 2:
+        elif kind == _ALERT and len(data) == 2 and self._ends(*data):
             self._alert(number, time_ns, tls_hello.ALERTS.get(data[1], f"alert {data[1]}"))
         elif kind == _HANDSHAKE and not self._directions[number].deaf:
             self._handshake(number, data)
+
+    def _ends(self, level: int, what: int) -> bool:
+        """Whether an alert ends the connection: TLS 1.2 has warnings that do not (7.2)."""
+        if self._version == TLS13:
+            return what != _USER_CANCELED
+        return level != _WARNING or what == _CLOSE_NOTIFY
 
     def _alert(self, number: int, time_ns: int, name: str) -> None:
         if len(self.alerts) < _MOST_ALERTS:

@@ -135,7 +135,7 @@ class Printer:
         try:
             save_checks(self.terminal, self.results, summary)
         except OSError as error:
-            return self._failed(self.terminal.save_path, error)
+            return self._failed(error.filename or self.terminal.save_paths[0], error)
         return True
 
     def _log(self, summary: CheckSummary) -> bool:
@@ -155,6 +155,6 @@ class Printer:
             return self._failed(path, error)
         return True
 
-    def _failed(self, path: Path | None, error: OSError) -> bool:
+    def _failed(self, path: Path | str | None, error: OSError) -> bool:
         self.terminal.log(f"error: cannot write {path}: {error.strerror}")
         return False

@@ -32,8 +32,9 @@ class Lines:
     def of(self, place: Place) -> int | None:
         """The line of a place, or of the nearest place around it; None when unknown."""
         while place:
-            if place in self._found:
-                return self._found[place]
+            for own in (place, (*place, 0)):  # an array of tables is where its first one is
+                if own in self._found:
+                    return self._found[own]
             place = place[:-1]
         return None
 

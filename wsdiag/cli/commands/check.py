@@ -73,7 +73,8 @@ def check(
         refuse_bad_urls(urls or [], terminal, json=run.format == "json")
     endpoints = _with_something_to_check(endpoints, terminal)
     refuse_unwritable(run.junit, "--junit")
-    refuse_unwritable(output.save, "--save")
+    for path in output.save:
+        refuse_unwritable(path, "--save")
     with tracing(output, terminal, urls=len(endpoints)) as tracer:
         printer = Printer(terminal, run.format, run.junit)
         return check_and_show(endpoints, run.jobs, terminal, printer, tracer, output.max_time)

@@ -56,6 +56,10 @@ def facts_of(url: str, error: DialError) -> dict[str, str]:
             facts[name] = f"{value:g}" if isinstance(value, float) else str(value)[:_MATCHED_CHARS]
     if facts.get("location"):
         facts |= _redirect_facts(url, facts)
+    if chosen := facts.get("header-sec-websocket-protocol"):
+        offered = ", ".join(get_all(error.report.request_headers, "sec-websocket-protocol"))
+        names = [name.strip().lower() for name in offered.split(",")]
+        facts["case-differs"] = "yes" if chosen.lower() in names else ""
     return facts
 
 
@@ -92,7 +96,7 @@ def _http_facts(report: DialReport) -> dict[str, str]:
     headers = [(name.lower(), value[:_MATCHED_CHARS]) for name, value in report.headers]
     body = body_text(list(report.headers), report.body)[:_MATCHED_CHARS]
     facts = {"header-www-authenticate": "it does not say which", "header-retry-after": "not given"}
-    facts |= {f"header-{name}": value for name, value in headers}
+    facts |= {f"header-{name}": ", ".join(get_all(headers, name)) for name, _ in headers}
     retry_after = facts["header-retry-after"]
     telling = [
         f"{name}: {value[:_HEADER_CHARS]}"

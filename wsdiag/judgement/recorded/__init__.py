@@ -3,6 +3,8 @@
 * `facts.py`: `ConnectionFacts`, what is known of one connection, whatever it was recorded by.
 * `connection.py`: `judge_connection`, one connection by itself: its outcome, who ended it, and the
   evidence in sentences.
+* `pairs.py`: connections that were captured twice, at both ends (`both_ends.py`) or on both sides
+  of a proxy (`both_legs.py`), are one.
 * `together.py`: `judge_together`, the connections to one endpoint: they become the trials of an
   idle probe that nobody planned, and the verdict on them is the live probe's.
 

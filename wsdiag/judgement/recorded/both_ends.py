@@ -1,10 +1,9 @@
-"""Two captures of one connection: what one end sent and the other never received.
+"""Two captures of one TCP connection: what one end sent and the other never received.
 
-They are matched by the handshake's Sec-WebSocket-Key, which NATs leave alone, or else by addresses,
-ports and the first sequence number. Their clocks differ by an unknown offset. A segment that both
-captured tells offset plus delay in one direction, offset minus delay in the other; with the
-smallest of each, and delays taken as symmetric, the offset is half their sum (as in NTP). Asymmetry
-cannot be seen and goes into it, so the offset is told, with the delay that it could be wrong by.
+Their clocks differ by an unknown offset. A segment that both captured tells offset plus delay in
+one direction, offset minus delay in the other; with the smallest of each, and delays taken as
+symmetric, the offset is half their sum (as in NTP). Asymmetry cannot be seen and goes into it, so
+the offset is told, with the delay that it could be wrong by.
 
 Which capture is nearer to the client: there, the answer to its SYN takes a round trip longer.
 """
@@ -33,23 +32,15 @@ class BothEnds:
     """The shortest way from one capture to the other, taken as equal in both directions."""
 
 
-def pair_up(connections: Sequence[ConnectionFacts]) -> list[BothEnds]:
-    """The connections that two sources recorded."""
-    by_key: dict[object, list[ConnectionFacts]] = {}
-    for facts in connections:
-        key = _key(facts)
-        if key is not None:
-            by_key.setdefault(key, []).append(facts)
-    return [
-        _both(*found)
-        for found in by_key.values()
-        if len(found) == 2 and found[0].source != found[1].source
-    ]
-
-
 def judge_both(both: BothEnds) -> tuple[ConnectionFacts, Ending]:
     """One connection's facts, as the client's end has them, and the ending that both ends show."""
     near, far = both.client, both.server
+    if near.source == far.source:
+        near.notes.append(
+            "recorded twice, before and after address translation: also as "
+            f"{far.client_address} to {far.server_address}"
+        )
+        return near, judge_connection(near)
     ending = judge_connection(near)
     alone = judge_connection(far)
     if ending.outcome in ("unknown", "open", "silent") and alone.outcome not in ("open", "unknown"):
@@ -66,16 +57,8 @@ def judge_both(both: BothEnds) -> tuple[ConnectionFacts, Ending]:
     return near, ending
 
 
-def _key(facts: ConnectionFacts) -> object | None:
-    for name, value in facts.request_headers:
-        if name.lower() == "sec-websocket-key" and facts.sent.segments:
-            return value
-    if facts.sent.first_seq is None or facts.client_address is None:
-        return None
-    return facts.client_address, facts.server_address, facts.sent.first_seq
-
-
-def _both(one: ConnectionFacts, other: ConnectionFacts) -> BothEnds:
+def both_ends(one: ConnectionFacts, other: ConnectionFacts) -> BothEnds:
+    """Which of two captures is nearer to the client, and the offset of their clocks."""
     near, far = (one, other) if _nearer(one) >= _nearer(other) else (other, one)
     there = _differences(near.sent, far.sent)
     back = _differences(near.received, far.received)

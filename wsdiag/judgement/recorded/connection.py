@@ -7,6 +7,7 @@ The order of the questions is the order in which their evidence excludes the res
     a rule broken?         the end follows an offence, or names one (1002, 1007)
     too large?             1009, or the end right behind the largest frame so far
     a forged reset?        a RST from another distance than its supposed sender's segments
+    unheard?               bytes that were not acknowledged any more, until their sender gave up
     an unanswered Ping?    the end that sent it is the one that closes, after waiting for its Pong
     a login that never     the server ends a connection on which the client said nothing that it
     came, a heartbeat      wanted to hear: its Close code, or its dialect, says so
@@ -26,16 +27,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from wsdiag.dialects.catalogue import Dialect, recognise
-from wsdiag.judgement.recorded.facts import ConnectionFacts, DirectionFacts, Side, TcpEnd
+from wsdiag.judgement.hops import other_sender
+from wsdiag.judgement.recorded.facts import SIDES, ConnectionFacts, DirectionFacts, Side
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.records.explain import EndedBy, RecordedOutcome
 
-_HOP_LIMITS = (64, 128, 255)
-"""What systems start from; routers take one each."""
 _AT_ONCE_S = 1.0
 _LARGE = 16 * 1024
 _LEAST_PONG_WAIT_S = 1.0
 _SILENT_S = 2.0
+_LEAST_PROBES = 3
+_SILENT: dict[Side, RecordedOutcome] = {"client": "silent", "server": "client-gone"}
+_WHY_SILENT: dict[Side, str] = {
+    "client": "The server, or something on the way, had forgotten the connection, or was gone.",
+    "server": "The client had vanished without a word, or the way to it was broken.",
+}
 _PONG_WORDS = re.compile(
     r"(?i)\b(ping|pong|keep-?alive|heartbeat)\b.{0,40}\btimed?[- ]?out|\bno pong\b"
 )
@@ -73,11 +79,6 @@ def first_end(facts: ConnectionFacts) -> tuple[Side, float, str] | None:
         return None
     at_s, side, kind = min(signs, key=lambda sign: sign[0])
     return side, at_s, kind
-
-
-def hops_away(hop_limit: int) -> int:
-    """How many routers a packet with this hop limit passed, from the nearest usual start."""
-    return min(start - hop_limit for start in _HOP_LIMITS if start >= hop_limit)
 
 
 # -- the questions, in their order -----------------------------------------------------------------
@@ -124,26 +125,10 @@ def _open(facts: ConnectionFacts) -> Ending | None:
         return None
     if first_end(facts) is not None or facts.log_flags is not None or facts.ended_s is not None:
         return None
-    silent = _unacknowledged(facts)
-    if silent is not None:
-        who, since_s = silent
-        lasted = (facts.recorded_s or 0.0) - since_s
-        resent = _of(facts, who).retransmits
-        said = f"The {who}'s last bytes were sent again ({_times(resent)}) for {lasted:.1f} s"
-        if who == "server":
-            return Ending(
-                "client-gone",
-                "unknown",
-                (
-                    f"{said} and never acknowledged: the client vanished without a word, or the "
-                    "way to it broke.",
-                ),
-            )
-        return Ending(
-            "silent",
-            "unknown",
-            (f"{said} and never acknowledged: the server or something on the way forgot it.",),
-        )
+    for who in SIDES:
+        said = _unheard(facts, who, facts.recorded_s or 0.0)
+        if said is not None:
+            return Ending(_SILENT[who], "unknown", (f"{said}.", _WHY_SILENT[who]))
     idle = f", idle for the last {facts.idle_s:.1f} s" if (facts.idle_s or 0) >= 0.05 else ""
     return Ending("open", "unknown", (f"It was open when the recording ended{idle}.",))
 
@@ -210,7 +195,7 @@ def _injected_reset(facts: ConnectionFacts) -> Ending | None:
     if end is None or end[2] != "rst":
         return None
     reset = facts.ends[0]
-    found = _distance(facts, reset)
+    found = other_sender(reset.hop_limit, _of(facts, reset.by).hop_limits)
     if found is None:
         return None
     here, there, usual = found
@@ -222,6 +207,20 @@ def _injected_reset(facts: ConnectionFacts) -> Ending | None:
             f"another machine sent it, {_hops(here)} from here where the {reset.by} is "
             f"{_hops(there)} away.",
         ),
+    )
+
+
+def _gave_up(facts: ConnectionFacts) -> Ending | None:
+    """An end that was not heard any more ended the connection for itself."""
+    end = first_end(facts)
+    if end is None or end[2] == "close":
+        return None
+    side, at_s, kind = end
+    said = _unheard(facts, side, at_s)
+    if said is None or any(ping.by == side for ping in facts.open_pings):
+        return None
+    return Ending(
+        _SILENT[side], "unknown", (f"{said}; then it gave up ({kind.upper()}).", _WHY_SILENT[side])
     )
 
 
@@ -249,11 +248,24 @@ def _pong_timeout(facts: ConnectionFacts) -> Ending | None:
                 (
                     f"The {side}'s Ping at {waiting[0].at_s:.1f} s was unanswered for "
                     f"{waited_s:.1f} s; then it {how}.",
+                    *_why_no_pong(facts, side),
                 ),
             )
     if named:
         return Ending("pong-timeout", side, (f"The {side} {how}.",))
     return None
+
+
+def _why_no_pong(facts: ConnectionFacts, side: Side) -> Sequence[str]:
+    """Whether the other end was there at all."""
+    if _of(facts, side).unacknowledged_s is not None:
+        return (
+            "TCP did not acknowledge its last bytes either: the other end, or the way to it, was "
+            "gone.",
+        )
+    if _of(facts, _other(side)).segments:
+        return ("TCP acknowledged the Ping: the other end was there, but did not answer.",)
+    return ()
 
 
 def _application_timeout(facts: ConnectionFacts) -> Ending | None:
@@ -327,6 +339,14 @@ def _tcp_ended(facts: ConnectionFacts) -> Ending | None:
         gone = "." if dark else ": it went away."
         said = f"The client ended TCP ({words}){without}{idle}{gone}"
         return Ending("unknown" if dark else "client-gone", "client", (said, *more))
+    if facts.dead_after_s is not None and facts.asked_s is not None:
+        took = _ms(facts.ends[0].at_s - facts.asked_s)
+        said = (
+            f"It was dead when the client sent bytes after {facts.dead_after_s:.1f} s of idleness: "
+            f"all that came back was a RST, {took} later. The server, or something on the way, "
+            "had forgotten the connection without a word."
+        )
+        return Ending("unknown", "unknown", (said,))
     said = f"TCP was ended ({words}) from the server's side{without}{idle}"
     said = f"{said}: by the server, or by what stands before it."
     return Ending("unknown", "server", (said, *more))
@@ -338,6 +358,7 @@ _QUESTIONS: tuple[Callable[[ConnectionFacts], Ending | None], ...] = (
     _protocol_error,
     _size_limit,
     _injected_reset,
+    _gave_up,
     _pong_timeout,
     _application_timeout,
     _closed,
@@ -356,24 +377,26 @@ def _other(side: Side) -> Side:
     return "server" if side == "client" else "client"
 
 
-def _unacknowledged(facts: ConnectionFacts) -> tuple[Side, float] | None:
-    """Whose bytes were sent again to the end of the recording, and since when."""
-    for who in ("client", "server"):
-        since_s = _of(facts, who).unacknowledged_s
-        if since_s is not None and (facts.recorded_s or 0.0) - since_s >= _SILENT_S:
-            return who, since_s
+def _unheard(facts: ConnectionFacts, who: Side, until_s: float) -> str | None:
+    """What one end sent in vain until a moment, as a sentence without its end; None: it did not."""
+    direction = _of(facts, who)
+    since_s = direction.unacknowledged_s
+    if since_s is not None and until_s - since_s >= _SILENT_S:
+        resent = _times(direction.retransmits)
+        after = ""
+        if who == "client" and facts.dead_after_s is not None:
+            after = f", sent after {facts.dead_after_s:.1f} s of idleness,"
+        return (
+            f"The {who}'s last bytes{after} were sent again ({resent}) for "
+            f"{until_s - since_s:.1f} s and never acknowledged"
+        )
+    since_s = direction.probing_since_s
+    if direction.probes_unanswered >= _LEAST_PROBES and since_s is not None:
+        return (
+            f"The {who} sent {direction.probes_unanswered} keepalive probes of TCP for "
+            f"{until_s - since_s:.1f} s without an answer"
+        )
     return None
-
-
-def _distance(facts: ConnectionFacts, reset: TcpEnd) -> tuple[int, int, int] | None:
-    """(hops of the RST, hops of its supposed sender, its usual hop limit) where they differ by
-    two or more. A different start alone is no evidence: a system may reset from another one."""
-    limits = _of(facts, reset.by).hop_limits
-    if not limits or reset.hop_limit is None:
-        return None
-    usual = max(limits, key=lambda limit: limits[limit])
-    here, there = hops_away(reset.hop_limit), hops_away(usual)
-    return (here, there, usual) if abs(here - there) >= 2 else None
 
 
 def _dialect(facts: ConnectionFacts) -> Dialect | None:

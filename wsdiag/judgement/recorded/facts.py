@@ -82,6 +82,10 @@ class DirectionFacts:
     zero_windows: int = 0
     """How often this end closed its receive window: it did not read."""
     keepalive_probes: int = 0
+    probes_unanswered: int = 0
+    """Keepalive probes behind the last packet of the other end."""
+    probing_since_s: float | None = None
+    """When the first of these was sent."""
     hop_limits: dict[int, int] = field(default_factory=dict)
     """Hop limits (TTL) of its segments, and how often each was seen; RSTs not counted."""
     unacknowledged_s: float | None = None
@@ -143,6 +147,10 @@ class ConnectionFacts:
     """The longest time without a byte in either direction that the connection outlived."""
     idle_s: float | None = None
     """Since the last byte in either direction, at its end (or at the end of the recording)."""
+    dead_after_s: float | None = None
+    """How long it had been idle when the client sent bytes to which no answer came but a RST."""
+    asked_s: float | None = None
+    """When the client sent these bytes."""
     activity: list[tuple[float, Side, str]] = field(default_factory=list)
     """(moment, who, what) for a timeline: `text`, `ping`, `close`…; a bounded sample."""
     violations: list[str] = field(default_factory=list)

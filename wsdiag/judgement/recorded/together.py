@@ -42,6 +42,7 @@ _CLOCKS = ("idle_s", "since_sent_s", "since_received_s")
 _LEAST_CROWD = 20
 _NOISE_S, _COINCIDENCE_S, _LEAST_USUAL_S = 0.02, 0.25, 10.0
 _NO_CLOSE, _WITHOUT_CLOSE = ", no Close frame", "without a Close frame"
+_NO_TRIAL, _NO_LIFETIME = "No keepalive trial shows the difference", "so it is no maximum lifetime"
 _LEAST_CLUSTER, _MOST_CLUSTERS, _BY_CHANCE = 5, 8, 1e-6
 
 
@@ -77,6 +78,8 @@ def recorded(facts: ConnectionFacts, number: int, ending: Ending, url: str) -> R
     """One connection as a trial of an experiment that nobody planned."""
     opened_s = facts.opened_s or 0.0
     end_s = facts.ended_s if facts.ended_s is not None else facts.recorded_s or 0.0
+    if facts.asked_s is not None:  # it may have been dead for long
+        end_s = facts.asked_s
     age_s = max(0.0, end_s - opened_s)
     began = (facts.began or 0.0) + opened_s
     trial = _trial(facts, ending, url, began, age_s)
@@ -97,10 +100,12 @@ def _trial(
     end = first_end(facts)
     dropped = end is not None and end[0] == "server" and ending.outcome in ("unknown", "close")
     reset = ending.outcome == "injected-reset"
-    if not (dropped or reset) and ending.outcome not in ("open", "client-gone", "close"):
+    dead_s = facts.dead_after_s
+    silent = ending.outcome == "silent" and dead_s is not None
+    if not (dropped or reset or silent) and ending.outcome not in ("open", "client-gone", "close"):
         return None
-    alive = not (dropped or reset)
-    idle_s = facts.idle_s
+    alive = not (dropped or reset or silent)
+    idle_s = facts.idle_s if dead_s is None else dead_s
     longest_s = facts.longest_idle_s or 0.0
     if alive:  # it outlived its longest idleness, the last one included
         longest_s = max(longest_s, idle_s)
@@ -112,7 +117,7 @@ def _trial(
         trial="idle",
         idle_for_s=None,
         interval_s=None,
-        outcome="alive" if alive else "dropped",
+        outcome="alive" if alive else "silent" if silent else "dropped",
         idle_s=round(idle_s, 3),
         drop=None if alive else drop_of(facts),
         age_s=round(age_s, 3),
@@ -121,12 +126,16 @@ def _trial(
         longest_idle_s=round(longest_s, 3),
         since_sent_s=None if sent_s is None else round(end_s - sent_s, 3),
         since_received_s=None if received_s is None else round(end_s - received_s, 3),
+        after_write=dropped and dead_s is not None,
     )
 
 
 def drop_of(facts: ConnectionFacts) -> Drop | None:
     """How it ended as a live probe would have seen it, from the client; None: it did not."""
     end = first_end(facts)
+    found_dead = facts.dead_after_s is not None and facts.asked_s is not None
+    if found_dead and (end is None or end[0] == "client"):
+        return Drop("silent", round((facts.asked_s or 0.0) - (facts.opened_s or 0.0), 3))
     if end is None:
         return None
     _, at_s, kind = end
@@ -134,7 +143,9 @@ def drop_of(facts: ConnectionFacts) -> Drop | None:
     if kind == "close":
         close = facts.closes[0]
         return Drop("close", at_s, code=close.code, reason=close.reason or None)
-    return Drop("fin" if kind == "fin" else "rst", at_s)
+    if kind == "fin":
+        return Drop("fin", at_s)
+    return Drop("rst" if facts.dead_after_s is None else "rst-on-write", at_s)
 
 
 class Together:
@@ -219,7 +230,7 @@ def _verdict(
             explanation=(_at_once_words(ended, at_once), *sentences),
         )
     _change(judged, ended, changes)
-    return _with(base, judged, sentences, dark=any(e.dark for e in ended))
+    return _with(base, judged, (*sentences, *_no_lifetime(judged, ended)), ended)
 
 
 def _at_once(ended: Sequence[Recorded]) -> Literal["event", "either"] | None:
@@ -230,7 +241,8 @@ def _at_once(ended: Sequence[Recorded]) -> Literal["event", "either"] | None:
     ends are equal. Where both are, a known product's default is still too much of a coincidence.
     """
     moments = _spread([e.began + e.age_s for e in ended])
-    if moments > _ONE_MOMENT_S:
+    found_dead = any(e.trial is not None and _found_dead(e.trial) for e in ended)
+    if moments > _ONE_MOMENT_S or found_dead:
         return None
     times = [[getattr(e.trial, clock) or 0.0 for e in ended] for clock in _CLOCKS]
     idle = min(_spread(values) for values in times)
@@ -274,14 +286,20 @@ def _change(verdict: IdleVerdict, entries: Sequence[Recorded], changes: dict[int
         return [
             e
             for e in entries
-            if range_.low - slack_s <= (getattr(e.trial, clock) or -1.0) <= high_s
+            if range_.low - slack_s <= (value := getattr(e.trial, clock) or -1.0)
+            and (value <= high_s or (e.trial is not None and _found_dead(e.trial)))
         ]
 
     clocks = ("age_s",) if outcome == "lifetime" else _CLOCKS
     best = max((fitting(clock) for clock in clocks), key=len)
     what = "age" if outcome == "lifetime" else "idle time"
-    for entry in best:
-        said = f"{len(best)} connections to this endpoint ended after the same {what}."
+    said = f"{len(best)} connections to this endpoint ended after the same {what}."
+    if any(e.trial is not None and _found_dead(e.trial) for e in best):
+        said = (
+            f"{len(best)} connections to this endpoint were found dead after more than "
+            f"{range_.low:g} s of idleness."
+        )
+    for entry in best if len(best) > 1 else ():
         changes[entry.number] = Change("lifetime" if what == "age" else "idle-timeout", said)
 
 
@@ -290,9 +308,14 @@ def _speaking(trials: Sequence[IdleTrial]) -> list[IdleTrial]:
     return [t for t in trials if _tells(t) or (t.outcome == "alive" and t.longest_idle_s)]
 
 
+def _found_dead(trial: IdleTrial) -> bool:
+    """Whether nobody noticed its end until something was sent."""
+    return trial.outcome == "silent" or trial.after_write
+
+
 def _tells(trial: IdleTrial) -> bool:
     """Whether it was dropped after an idleness worth the name."""
-    return trial.outcome == "dropped" and (trial.idle_s or 0) >= _LEAST_IDLE_S
+    return trial.outcome in ("dropped", "silent") and (trial.idle_s or 0) >= _LEAST_IDLE_S
 
 
 def _context(url: str, entries: Sequence[Recorded], trials: Sequence[IdleTrial]) -> ProbeContext:
@@ -301,11 +324,27 @@ def _context(url: str, entries: Sequence[Recorded], trials: Sequence[IdleTrial])
     return ProbeContext(url=url, longest_s=longest_s, answers_pings=None, hops=hops)
 
 
+def _no_lifetime(verdict: IdleVerdict, ended: Sequence[Recorded]) -> list[str]:
+    """Ends after one idleness at different ages: no maximum lifetime does that."""
+    ages_s = [e.age_s for e in ended]
+    found_dead = any(e.trial is not None and _found_dead(e.trial) for e in ended)
+    if verdict.verdict != "idle-timeout" or found_dead or _spread(ages_s) < 2 * _ONE_MOMENT_S:
+        return []
+    return [
+        f"They ended at ages from {min(ages_s):.1f} to {max(ages_s):.1f} s, so it is no maximum "
+        "lifetime."
+    ]
+
+
 def _with(
-    base: ExplainVerdict, verdict: IdleVerdict, sentences: Sequence[str], *, dark: bool
+    base: ExplainVerdict, verdict: IdleVerdict, sentences: Sequence[str], ended: Sequence[Recorded]
 ) -> ExplainVerdict:
     explanation = (*verdict.explanation, *sentences)
-    if dark:  # the live judge knows whether a Close frame came; here nobody does
+    if any(_NO_LIFETIME in text for text in sentences):  # which the live judge needs trials for
+        explanation = tuple(text for text in explanation if _NO_TRIAL not in text)
+    if any(
+        e.dark for e in ended
+    ):  # the live judge knows whether a Close frame came; here nobody does
         explanation = tuple(
             text.replace(_NO_CLOSE, "") for text in explanation if _WITHOUT_CLOSE not in text
         )
@@ -326,7 +365,12 @@ def _with(
 def _event(entries: Sequence[Recorded]) -> list[Recorded]:
     """Connections of different ages that ended at one moment: more than chance would have it."""
     ended = sorted(
-        (e for e in entries if e.outcome in ("unknown", "close", "injected-reset")),
+        (
+            e
+            for e in entries
+            if e.outcome in ("unknown", "close", "injected-reset")
+            and not (e.trial is not None and e.trial.after_write)
+        ),
         key=lambda e: e.began + e.age_s,
     )
     best: list[Recorded] = []

@@ -1,32 +1,12 @@
-"""`--expect-json JSONPATH[=VALUE]`: a strict subset of JSONPath (RFC 9535).
-
-Supported: `$`, then any number of `.name`, `['name']`, `["name"]`, `[0]`, `[-1]`. A path selects
-at most one value. Everything else of RFC 9535 (wildcards, slices, filters, `..`) is refused.
-"""
+"""`--expect-json JSONPATH[=VALUE]`: a place in a JSON message, and what must stand there."""
 
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
 
-_NAME = re.compile(r"\.([A-Za-z_\u0080-\U0010ffff][\w\u0080-\U0010ffff]*)")
-_INDEX = re.compile(r"\[(0|-?[1-9]\d{0,8})\]")
-_QUOTED = re.compile(r"\[(?:'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\")\]")
-_ESCAPED = re.compile(r"\\(.)")
-_UNSUPPORTED = {
-    "..": "descendants (..)",
-    ".*": "wildcards",
-    "[*": "wildcards",
-    "[?": "filters",
-    "[:": "slices",
-}
-_SUBSET = "wsdiag understands $.name, ['name'] and [0]"
-
-
-class MissingError(LookupError):
-    """A path that leads nowhere in a document; the message says where it ended."""
+from wsdiag.probes.common.jsonpath import JsonPath, MissingError, read_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +20,8 @@ class JsonExpectation:
     @classmethod
     def parse(cls, text: str) -> JsonExpectation:
         """Read `$.a['b'][0]=VALUE`; ValueError names what is not supported, and where."""
-        if not text.startswith("$"):
-            raise ValueError(f"{text!r}: a JSONPath begins with $")
-        at, steps = 1, []
-        while at < len(text) and text[at] != "=":
-            step, at = _step(text, at)
-            steps.append(step)
-        return cls(text, tuple(steps), text[at + 1 :] if at < len(text) else None)
+        steps, end = read_steps(text)
+        return cls(text, steps, text[end + 1 :] if end < len(text) else None)
 
     @property
     def path(self) -> str:
@@ -65,35 +40,7 @@ class JsonExpectation:
 
     def find(self, document: Any) -> Any:
         """The value that the path selects; MissingError."""
-        here, path = document, "$"
-        for step in self.steps:
-            try:
-                here = _enter(here, step)
-            except LookupError:
-                raise MissingError(f"{path} has no {step!r}") from None
-            path += f"[{step!r}]"
-        return here
-
-
-def _step(text: str, at: int) -> tuple[str | int, int]:
-    if match := _NAME.match(text, at):
-        return match[1], match.end()
-    if match := _INDEX.match(text, at):
-        return int(match[1]), match.end()
-    if match := _QUOTED.match(text, at):
-        return _ESCAPED.sub(r"\1", match[1] if match[1] is not None else match[2]), match.end()
-    rest = text[at:]
-    for sign, name in _UNSUPPORTED.items():
-        if rest.startswith(sign):
-            raise ValueError(f"{text!r}: {name} are not supported; {_SUBSET}")
-    raise ValueError(f"{text!r}: cannot read {rest!r} at character {at + 1}; {_SUBSET}")
-
-
-def _enter(value: Any, step: str | int) -> Any:
-    fits = isinstance(value, dict) if isinstance(step, str) else isinstance(value, list)
-    if not fits:
-        raise LookupError(step)
-    return value[step]
+        return JsonPath(self.text, self.steps).find(document)
 
 
 def _equal(found: Any, wanted: str) -> bool:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from wsdiag.probes.common.drops import TRUNCATED
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.errors import ProtocolViolation
+from wsdiag.protocol.headers import get_all
 from wsdiag.records import Drop, Error, Message
 from wsdiag.records.drops import short_drop
 from wsdiag.transport.report import DialReport
@@ -76,8 +77,8 @@ def _answer_notes(report: DialReport) -> list[str]:
             f"{'are no headers' if count > 1 else 'is no header'} (RFC 9112, 5): {shown}. Browsers "
             "pass over them; strict parsers (Node.js) refuse the answer."
         )
-    offered = [v for n, v in report.request_headers if n.lower() == "sec-websocket-protocol" and v]
-    if offered and report.subprotocol is None:
+    offered = get_all(report.request_headers, "sec-websocket-protocol")
+    if any(offered) and not any(get_all(report.headers, "sec-websocket-protocol")):
         notes.append(
             f"Offered {', '.join(offered)}, and the server chose no subprotocol: browsers end such "
             f"a connection (Sec-WebSocket-Protocol is missing in the {report.status}). Have the "
@@ -167,6 +168,16 @@ def last_words(messages: Sequence[Message]) -> str:
 
 def violation_error(url: str, violation: ProtocolViolation) -> Error:
     """The server broke the protocol, and the connection had to be ended."""
+    if violation.excerpt and not violation.excerpt.startswith(b"HTTP/"):
+        said = violation.excerpt[:_SHOWN_CHARS].decode("latin-1")
+        return Error(
+            url,
+            "ping",
+            "protocol",
+            f"what followed the 101 is text, not a frame: {said!r}",
+            "The server, or a proxy, writes a body behind the 101: a page, debug output, or a "
+            "chunk's size (a 101 cannot have Transfer-Encoding). Nothing but frames may follow it.",
+        )
     if violation.excerpt:
         line = violation.excerpt.partition(b"\r\n")[0].decode("latin-1")
         return Error(

@@ -155,7 +155,7 @@ class _Use:
             self._on_wait("ping")
             ping_timeout_s = self._bounded(ping_timeout_s)
             ping_ms, others = await self._first_ping(ping_timeout_s)
-            if ping_ms is None:
+            if ping_ms is None and connection.violation is None:
                 notes.append(pong_note(ping_timeout_s, others=others, unsent=session.stream.unsent))
             if asked:
                 self._on_wait("messages")

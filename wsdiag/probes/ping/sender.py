@@ -317,9 +317,11 @@ class PingSender:
 
     def cut_off(self, drop: Drop) -> None:
         """Count what was in flight when the connection ended as lost by that."""
-        now, rest = self._loop.time(), self._outstanding.clear()
+        # from a Close on nothing more is answered, however long TCP stays open after it
+        ended_s = min(self._loop.time(), self._session.opened.mono_ns / 1e9 + drop.at_s)
+        rest = self._outstanding.clear()
         for ping in rest:
-            self._lose(ping, now - ping.sent_s, drop)
+            self._lose(ping, max(0.0, ended_s - ping.sent_s), drop)
         self._totals.cut_off += len(rest)
         self._totals.unanswered = self._totals.overdue = 0
         self._totals.oldest_unanswered_ms = None

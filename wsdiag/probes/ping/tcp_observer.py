@@ -26,7 +26,7 @@ class TcpObserver:
     """Asks one connection's kernel about the Pings on it."""
 
     def __init__(self, stream: ByteStream, stalls: Stalls) -> None:
-        stream = stream.wire
+        stream = stream.tcp or stream
         self._stream, self._stalls = stream, stalls
         # TCP_INFO's bytes_acked counts the SYN too, and what was written before the stream existed:
         # by so much it is ahead of the stream's own count. Known once nothing is unacknowledged.

@@ -1,4 +1,4 @@
-"""Save a view as a picture for a ticket: SVG, HTML or text, without requests to anywhere."""
+"""Save a view as a picture for a ticket (SVG, HTML, Markdown, text); nothing is fetched."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ pre {{ font-family: %(fonts)s; line-height: 1.25; }}
 def save_picture(
     view: RenderableType, path: Path, *, title: str = "wsdiag", width: int = WIDTH
 ) -> None:
-    """Write a view by the suffix of `path` (.svg, .html, else text); OSError when it cannot."""
+    """Write a view by the suffix of `path` (.svg, .html, .md, else text); OSError if it cannot."""
     path.write_text(_export(view, path.suffix.lower(), title, width), encoding="utf-8")
 
 
@@ -97,7 +97,8 @@ def _export(view: RenderableType, suffix: str, title: str, width: int) -> str:
         return draw_dots(svg)
     if suffix == ".html":
         return console.export_html(theme=_THEME, code_format=_HTML)
-    return "\n".join(line.rstrip() for line in console.export_text().splitlines()) + "\n"
+    text = "\n".join(line.rstrip() for line in console.export_text().splitlines()) + "\n"
+    return f"**{title}**\n\n````text\n{text.strip(chr(10))}\n````\n" if suffix == ".md" else text
 
 
 # -- Braille as drawn dots -----------------------------------------------------------------------

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -44,7 +44,7 @@ class Terminal:
         color: ColorMode = "auto",
         quiet: bool = False,
         verbose: bool = False,
-        save: Path | None = None,
+        save: Sequence[Path] = (),
         log: Path | None = None,
         redactor: Redactor | None = None,
         stdout: TextIO | None = None,
@@ -54,7 +54,7 @@ class Terminal:
     ) -> None:
         environ = os.environ if environ is None else environ
         self.quiet, self.verbose = quiet, verbose
-        self.save_path, self.log_path = save, log
+        self.save_paths, self.log_path = save, log
         self.redactor = redactor or Redactor()
         if not environ.get("COLUMNS", "1").isdigit() or len(environ.get("COLUMNS", "")) > 4:
             environ = {name: value for name, value in environ.items() if name != "COLUMNS"}
@@ -127,8 +127,8 @@ class Terminal:
         self.stdout.flush()
 
     def save(self, view: RenderableType, *, title: str = "wsdiag") -> None:
-        """Write a view to the file of `--save`, when one was asked for; OSError when it cannot."""
-        if self.save_path is not None:
+        """Write a view to each file of `--save`; OSError when one cannot be written."""
+        for path in self.save_paths:
             from wsdiag.render.base.picture import save_picture
 
-            save_picture(view, self.save_path, title=title)
+            save_picture(view, path, title=title)

@@ -22,7 +22,7 @@ def explain_output(
 
         return ExplainText(terminal, live=live)
     rows = _rows(terminal, format)
-    if terminal.save_path is None:
+    if not terminal.save_paths:
         return rows
     from wsdiag.render.explain.view import ExplainPicture
 

@@ -39,7 +39,7 @@ def replay(
             terminal.json(one)
     elif format == "csv":
         _rows(terminal, pings, trials)
-    if format != "text" and terminal.save_path is None:
+    if format != "text" and not terminal.save_paths:
         return
     from rich.console import Group
     from rich.text import Text

@@ -158,7 +158,8 @@ class ExplainHistory:
             if not verdict.explanation:
                 continue
             yield Text()
-            yield Group(*verdict_view(verdict, self._terminal.glyphs, quiet=quiet))
+            glyphs, verbose = self._terminal.glyphs, self._terminal.verbose
+            yield Group(*verdict_view(verdict, glyphs, quiet=quiet, verbose=verbose))
 
     def save(self) -> None:
         """Everything into the file of `--save`, if any; OSError."""
@@ -184,7 +185,7 @@ def connection_view(
     style = _style(one.outcome)
     said = Text.assemble((f"{one.outcome}{end}", style))
     if one.ended_by != "unknown":
-        said.append(f", by the {one.ended_by}")
+        said.append(f", {_who(one.ended_by)}")
     if one.age_s is not None:
         said.append(f", after {format_seconds(one.age_s)}")
     yield hanging(Text("  " + _mark(one.outcome, glyphs), style=style), said)
@@ -200,9 +201,10 @@ def connection_view(
 
 
 def verdict_view(
-    verdict: ExplainVerdict, glyphs: Glyphs, *, quiet: bool = False
+    verdict: ExplainVerdict, glyphs: Glyphs, *, quiet: bool = False, verbose: bool = False
 ) -> Iterator[RenderableType]:
-    """The view of one cleaned verdict: the answer, evidence, candidates, what to set."""
+    """The view of one cleaned verdict: the answer, evidence, candidates, what to set; `verbose`:
+    every product's setting."""
     said = verdict.explanation[0]
     style = "bold" if verdict.verdict is None else _style(verdict.verdict)
     mark = glyphs.bullet if verdict.verdict is None else _mark(verdict.verdict, glyphs)
@@ -211,8 +213,14 @@ def verdict_view(
     if quiet:
         return
     yield from bullets(None, verdict.explanation[1:], glyphs)
-    yield from candidates_view(verdict.candidates)
-    yield from bullets("what to set", verdict.advice, glyphs)
+    yield from candidates_view(verdict.candidates, verbose=verbose)
+    named = tuple(f"If it is {c.product}:" for c in verdict.candidates if c.why is not None)
+    advice = [
+        line
+        for line in verdict.advice
+        if verbose or not line.startswith("If it is ") or line.startswith(named)
+    ]
+    yield from bullets("what to set", advice, glyphs)
 
 
 def log_source(terminal: Terminal, event: Error | ExplainSource) -> None:
@@ -249,8 +257,12 @@ def _by(counts: Counter[str]) -> str:
     if not known:
         return ""
     if len(known) == 1 and len(counts) == 1:
-        return f"by the {known[0][0]}"
-    return ", ".join(f"{n} by the {who}" for who, n in known)
+        return _who(known[0][0])
+    return ", ".join(f"{n} {_who(who)}" for who, n in known)
+
+
+def _who(ended_by: str) -> str:
+    return "by something in between" if ended_by == "middlebox" else f"by the {ended_by}"
 
 
 def _style(outcome: str) -> str:

@@ -34,7 +34,7 @@ def _shown(terminal: Terminal, urls: Sequence[str], format: str) -> EventOutput:
         live = terminal.live and not terminal.verbose
         return IdleScreen(terminal, urls) if live else IdleLines(terminal, urls)
     rows = _rows(terminal, format)
-    if terminal.save_path is None:
+    if not terminal.save_paths:
         return rows
     from wsdiag.render.idle.view import IdlePicture
 

@@ -39,7 +39,7 @@ def _shown(
 
         return PingScreen(terminal, urls, options)  # it saves what it shows
     shown = _plain_output(terminal, urls, format, options)
-    if terminal.save_path is None:
+    if not terminal.save_paths:
         return shown
     from wsdiag.render.ping.screen import PingPicture
 

@@ -31,11 +31,32 @@ LINGER_S = 2.0
 _MESSAGES = (TextMessage, BinaryMessage)
 
 
+class _MutableConnection(Connection):
+    """A connection that may be mute: messages are dropped before they are compressed."""
+
+    muted = False
+
+    def send_text(
+        self, text: str | bytes, *, fin: bool = True, compress: bool | None = None
+    ) -> None:
+        if not self.muted:
+            super().send_text(text, fin=fin, compress=compress)
+
+    def send_binary(self, data: bytes, *, fin: bool = True, compress: bool | None = None) -> None:
+        if not self.muted:
+            super().send_binary(data, fin=fin, compress=compress)
+
+    def send_continuation(self, data: str | bytes, fin: bool = True) -> None:
+        if not self.muted:
+            super().send_continuation(data, fin)
+
+
 class ClientConnection(ServerChannel):
     """A client after its opening handshake. `deliver` answers messages: here, with an echo."""
 
     __slots__ = (
         "_held",
+        "_mutable",
         "_received",
         "_timer",
         "closed_by",
@@ -54,9 +75,10 @@ class ClientConnection(ServerChannel):
         deflate: PerMessageDeflate | None,
     ) -> None:
         super().__init__(owner, number, stream)
-        self.connection = Connection(
+        self._mutable = _MutableConnection(
             Role.SERVER, deflate=deflate, max_message_size=owner.options.max_message_size
         )
+        self.connection: Connection = self._mutable
         self.messages_in = self.messages_out = self._held = 0
         self.closed_by = ""
         self._timer: TimerHandle | None = None
@@ -129,6 +151,10 @@ class ClientConnection(ServerChannel):
     def flush(self) -> None:
         """Send what the connection has queued."""
         self.send(self.connection.data_to_send())
+
+    def set_muted(self, muted: bool) -> None:
+        """Whether messages are dropped from here on; control frames are sent all the same."""
+        self._mutable.muted = muted
 
     def send_pong(self, payload: bytes) -> None:
         """Queue a Pong, if the connection is open."""

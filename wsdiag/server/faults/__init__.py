@@ -1,12 +1,22 @@
 """All faults in the order in which they are listed, one small class each (see `server.fault`).
 
-`sends`: what the server says of its own accord or instead of an echo. `drops`: how connections
-end. `delays`: slow answers, slow readers. `keepalive`: Pings and Pongs. `handshakes`: refusals,
-redirects and wrong replies. `http2`: of HTTP/2 alone. `bad_frames`: frames that break a rule each.
+`sends`: what the server says instead of an echo. `pushes`: what it says of its own accord. `drops`:
+how connections end. `delays`: slow answers, slow readers. `keepalive`: Pings and Pongs.
+`handshakes`: refusals, redirects and wrong replies. `http2`: of HTTP/2 alone. `bad_frames`: frames
+that break a rule each.
 """
 
 from wsdiag.server.fault import Fault
-from wsdiag.server.faults import bad_frames, delays, drops, handshakes, http2, keepalive, sends
+from wsdiag.server.faults import (
+    bad_frames,
+    delays,
+    drops,
+    handshakes,
+    http2,
+    keepalive,
+    pushes,
+    sends,
+)
 
 FAULTS: tuple[type[Fault], ...] = (
     *(sends.Echo, sends.Sink, sends.Headers, sends.Stats),
@@ -14,8 +24,8 @@ FAULTS: tuple[type[Fault], ...] = (
     drops.RateLimit,
     *(delays.Latency, delays.Stall, delays.Bandwidth, delays.Trickle, delays.SlowReader),
     *(keepalive.ServerPing, keepalive.NoPong, keepalive.LosePongs, keepalive.LatePong),
-    keepalive.WrongPong,
-    *(sends.Push, sends.PushOnRequest, sends.Flood, sends.Fragment),
+    *(keepalive.WrongPong, keepalive.Mute),
+    *(pushes.Push, pushes.PushOnRequest, pushes.Flood, sends.Fragment),
     *(handshakes.Status, handshakes.Redirect, handshakes.Auth, handshakes.Subprotocol),
     handshakes.Deflate,
     *(handshakes.BadAccept, handshakes.BadUpgrade, handshakes.BadConnection),

@@ -78,6 +78,31 @@ class WrongPong(Fault):
         return True
 
 
+@fault("mute", "keepalive")
+class Mute(Fault):
+    """Answers Pings, but sends no message, from some second on; what falls due is lost."""
+
+    after: float = param(0.0, SECONDS, "when it falls mute")
+    lasts: float = param(0.0, SECONDS, "for how long; 0: for good", name="for")
+    muted: WebSocketChannel | None = field(default=None, init=False, repr=False)
+
+    def opened(self, channel: WebSocketChannel) -> None:
+        """Fall mute at once, or later."""
+        self.run_after(channel, self.after, partial(self._fall_mute, channel))
+
+    def ended(self) -> None:
+        """The fault is taken off: what is sent from here on is sent."""
+        Fault.ended(self)
+        if self.muted is not None:
+            self.muted.set_muted(False)
+
+    def _fall_mute(self, channel: WebSocketChannel) -> None:
+        channel.set_muted(True)
+        self.muted = channel
+        if self.lasts:
+            self.set_timer(channel, self.lasts, partial(channel.set_muted, False))
+
+
 @fault("ping", "keepalive", option="ping-interval")
 class ServerPing(Fault):
     """Pings the client every so often, closes with 1011 without a Pong."""

@@ -37,7 +37,7 @@ from wsdiag.transport.session import Session
 from wsdiag.transport.stream.byte_stream import ByteStream
 from wsdiag.transport.stream.stamps import Arrival
 from wsdiag.transport.stream.stream import Stream
-from wsdiag.transport.stream.tcp import Address, format_address
+from wsdiag.transport.stream.tcp import Address, endpoints_of, format_address
 
 if TYPE_CHECKING:
     from wsdiag.protocol.client_handshake import Accepted
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from wsdiag.transport.trace import Phase, Tracer
 
 T = TypeVar("T")
+OnTcp = Callable[[tuple[str, int], tuple[Any, ...]], None]
+"""Called with our (address, port) and the peer's address as the socket has it."""
 
 
 async def dial(
@@ -57,12 +59,14 @@ async def dial(
     auto_pong: bool = True,
     timestamps: bool = True,
     on_phase: Callable[[Phase], None] | None = None,
+    on_tcp: OnTcp | None = None,
     one_connection: bool = False,
     report: DialReport | None = None,
 ) -> Session:
     """An open session. Raises DialError with all that was found out (`usage` for a bad URL).
 
-    `on_phase` is called as each phase begins. `one_connection`: a failure is not looked into by
+    `on_phase` is called as each phase begins; `on_tcp` with the addresses of both ends as soon as
+    TCP is connected, before anything is sent. `one_connection`: a failure is not looked into by
     another one. `report`: where to write what is found out, for callers that cut it off.
     """
     report = report or DialReport(url if isinstance(url, str) else url.url)
@@ -78,7 +82,7 @@ async def dial(
     except DialError as error:
         error.report = report
         raise
-    dialling = _Dial(target, options, report, tracer, timestamps, on_phase)
+    dialling = _Dial(target, options, report, tracer, timestamps, on_phase, on_tcp)
     dialling.one_connection = one_connection
     return await dialling.run(auto_pong)
 
@@ -129,8 +133,9 @@ class _Dial:
         tracer: Tracer | None = None,
         timestamps: bool = False,
         on_phase: Callable[[Phase], None] | None = None,
+        on_tcp: OnTcp | None = None,
     ) -> None:
-        self._on_phase = on_phase
+        self._on_phase, self._on_tcp = on_phase, on_tcp
         self._target, self._options, self._report = target, options, report
         self._tracer, self._timestamps = tracer, timestamps
         self._phase: Phase = "dns"
@@ -341,6 +346,8 @@ class _Dial:
             raise
         report.address = format_address(address)
         report.unanswered = progress.facts.get("unanswered", ())
+        if self._on_tcp is not None:
+            self._on_tcp(*endpoints_of(sock))
         return sock
 
     def _silent(self) -> str:

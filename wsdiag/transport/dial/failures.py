@@ -161,14 +161,22 @@ def tls(
         code, number = trust.certificate_code(error), error.verify_code
         return DialError("cert", "tls", code, error.verify_message, wanted=name, verify_code=number)
     reason = getattr(error, "reason", None) or str(error)
-    return _tls_refused(reason, messages, own_certificate=own_certificate)
+    refused = _tls_refused(reason, messages, own_certificate=own_certificate)
+    refused.facts["wanted"] = name
+    return refused
 
 
 def tls_on_plain_port(first_bytes: bytes) -> DialError:
     """A ClientHello was answered by something that is no TLS."""
     message = "the server does not speak TLS on this port"
     return DialError(
-        "tls", "tls", "tls-on-plain-port", message, first_bytes=first_bytes, certain="yes"
+        "tls",
+        "tls",
+        "tls-on-plain-port",
+        message,
+        first_bytes=first_bytes,
+        began=repr(first_line(first_bytes)),
+        certain="yes",
     )
 
 
@@ -229,7 +237,7 @@ def _tls_code(reason: str) -> str:
 def tls_ended(ended: StreamReaderEnded, messages: Sequence[str] = ()) -> DialError:
     """The stream ended during the TLS handshake, of which `messages` had come."""
     after = "our ClientHello" if not ended.received else "the server's answer had begun"
-    how = ended_how(ended.end)
+    how = "fin" if ended.end.how == "tls-eof" else ended_how(ended.end)
     message = f"the connection ended in the TLS handshake ({how}), after {after}"
     return DialError(
         "tls",
@@ -294,6 +302,11 @@ def handshake(error: HandshakeError, first_bytes: bytes, end: StreamEnd | None =
         how=ended_how(end) if end is not None else None,
         first_bytes=first_bytes,
     )
+
+
+def first_line(first_bytes: bytes) -> str:
+    """How an answer begins, in its own words."""
+    return first_bytes.partition(b"\r\n")[0].decode("latin-1")
 
 
 def closed_in_handshake(ended: StreamReaderEnded) -> DialError:

@@ -90,7 +90,9 @@ async def upgrade(
                 except TimeoutError:
                     handshake.receive_eof()  # raises what the head says
                     raise
-            first_bytes = first_bytes or data[:64]
+            if not first_bytes:
+                first_bytes = data[:64]
+                progress.facts["began"] = failures.first_line(first_bytes)
             progress.facts["received"] = progress.facts.get("received", 0) + len(data)
             if progress.failure is None:
                 progress.took_ns = round_trip_ns(sent, at)[0]
@@ -128,6 +130,8 @@ def _ended(
         return alert
     try:
         handshake.receive_eof()
+        failure = failures.closed_in_handshake(ended)
     except HandshakeError as error:
-        return failures.handshake(error, first_bytes, ended.end)
-    return failures.closed_in_handshake(ended)
+        failure = failures.handshake(error, first_bytes, ended.end)
+    failure.facts = {**progress.facts, **failure.facts}
+    return failure

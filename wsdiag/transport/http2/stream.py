@@ -314,7 +314,7 @@ class Http2Stream:
     # -- facts ---------------------------------------------------------------------------------
 
     @property
-    def wire(self) -> Stream:
+    def tcp(self) -> Stream:
         """The connection that carries it."""
         return self.connection.stream
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from wsdiag.transport.stream.ends import StreamEnd, StreamHandler
 from wsdiag.transport.stream.stamps import Arrival, SendRecord
+from wsdiag.transport.stream.stream import Stream
 from wsdiag.transport.stream.tcp import TcpInfo
 from wsdiag.transport.tls.layer import TlsLayer
 
@@ -54,8 +55,8 @@ class ByteStream(Protocol):
         """Neither read, write, answer nor close any more; whether TCP is silent as well."""
 
     @property
-    def wire(self) -> ByteStream:
-        """What the kernel sees: the connection that carries it, or itself."""
+    def tcp(self) -> Stream | None:
+        """The TCP connection: itself, or what carries it; None where that is no TCP."""
 
     @property
     def tls(self) -> TlsLayer | None:

@@ -22,6 +22,7 @@ class SendBuffer:
         "_on_writable",
         "_queue",
         "_sock",
+        "_tolerated",
         "_tx_timestamps",
         "_watching",
         "after_fin",
@@ -38,8 +39,13 @@ class SendBuffer:
         tx_timestamps: TxTimestamps | None,
         on_writable: Callable[[], None],
         on_empty: Callable[[], None],
+        tolerated: Callable[[OSError], bool] = lambda _: False,
     ) -> None:
-        """`on_writable`: a queue that had to wait is empty; `on_empty`: any queue is, or failed."""
+        """`on_writable`: a queue that had to wait is empty; `on_empty`: any queue is, or failed.
+
+        `tolerated`: whether to send on after this error.
+        """
+        self._tolerated = tolerated
         self._sock, self._loop, self._tx_timestamps = sock, loop, tx_timestamps
         self._on_writable, self._on_empty = on_writable, on_empty
         self._queue: deque[tuple[memoryview, bool]] = deque()
@@ -80,6 +86,9 @@ class SendBuffer:
                 self._tx_timestamps.drain()  # its reports wake the writer as well
             return
         except OSError as error:
+            if self._tolerated(error):
+                self._watch(True)
+                return
             # a RST alone is ECONNRESET; EPIPE, that a FIN came before it (Linux, tcp_reset)
             self.after_fin = isinstance(error, BrokenPipeError)
             self.fail(end_of(error, "on write"))

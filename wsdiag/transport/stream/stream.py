@@ -47,8 +47,10 @@ import asyncio
 import socket
 import ssl
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic_ns
+from typing import Any
 
 from wsdiag.transport.stream.blackhole import close_silently, drop_incoming
 from wsdiag.transport.stream.ends import (
@@ -62,7 +64,19 @@ from wsdiag.transport.stream.ends import (
 )
 from wsdiag.transport.stream.send_buffer import SendBuffer
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now, round_trip_ns
-from wsdiag.transport.stream.tcp import TcpInfo, keep_alive, tcp_info, unacknowledged_bytes
+from wsdiag.transport.stream.tcp import (
+    ICMP_ERRORS,
+    TcpInfo,
+    endpoints_of,
+    keep_alive,
+    receive_buffer_bytes,
+    report_icmp_errors,
+    set_hop_limit,
+    take_icmp_error,
+    tcp_info,
+    unacknowledged_bytes,
+    unread_bytes,
+)
 from wsdiag.transport.stream.timestamping import TxTimestamps, enable
 from wsdiag.transport.stream.tls_stream import HandshakeCallback, TlsStream
 from wsdiag.transport.tls.layer import TlsLayer
@@ -81,6 +95,7 @@ class Stream:
         "_handler",
         "_linger",
         "_loop",
+        "_on_icmp_error",
         "_paused",
         "_send_buffer",
         "_sock",
@@ -101,8 +116,9 @@ class Stream:
         self._loop = asyncio.get_running_loop()
         self._tx_timestamps = TxTimestamps(sock) if timestamps and enable(sock) else None
         self._send_buffer = SendBuffer(
-            sock, self._loop, self._tx_timestamps, self._writable, self._sent_all
+            sock, self._loop, self._tx_timestamps, self._writable, self._sent_all, self._tolerated
         )
+        self._on_icmp_error: Callable[[], None] | None = None
         self._handler: StreamHandler | None = None
         self._tls: TlsStream | None = None
         self._unclaimed: tuple[bytes, Arrival] | None = None
@@ -178,7 +194,8 @@ class Stream:
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
-            self._input_ended(self._why(end_of(error)))
+            if not self._tolerated(error):
+                self._input_ended(self._why(end_of(error)))
             return
         if not data:
             self._input_ended(self._why(end_of_input(at, tls=self._tls is not None)))
@@ -189,6 +206,13 @@ class Stream:
             self._receive_tls(self._tls, data, at)
         elif self._handler is not None:
             self._handler.data_received(data, at)
+
+    def _tolerated(self, error: OSError) -> bool:
+        """Whether an error is ICMP's that somebody waits for: the connection goes on."""
+        if self._on_icmp_error is None or error.errno not in ICMP_ERRORS:
+            return False
+        self._on_icmp_error()
+        return True
 
     def _receive_tls(self, tls: TlsStream, data: bytes, at: Arrival) -> None:
         try:
@@ -321,11 +345,33 @@ class Stream:
             self._sock.close()
         self._step(step)
 
+    # -- the way there -------------------------------------------------------------------------
+
+    def endpoints(self) -> tuple[tuple[str, int], tuple[Any, ...]] | None:
+        """Our (address, port) and the peer's address, of TCP; None where there is no such thing."""
+        try:
+            return endpoints_of(self._sock)
+        except OSError:
+            return None
+
+    def set_hop_limit(self, hops: int | None) -> None:
+        """The TTL or hop limit of what is sent from now on; None: the system's. Raises OSError."""
+        set_hop_limit(self._sock, hops)
+
+    def expect_icmp_errors(self, on_error: Callable[[], None] | None) -> None:
+        """Report ICMP errors about this connection to `on_error`; None: no longer. OSError."""
+        report_icmp_errors(self._sock, on_error is not None)
+        self._on_icmp_error = on_error
+
+    def take_icmp_error(self) -> bool:
+        """Whether ICMP has reported an error of this connection since the last call."""
+        return take_icmp_error(self._sock)
+
     # -- facts ---------------------------------------------------------------------------------
 
     @property
-    def wire(self) -> Stream:
-        """Itself: it is what the kernel sees."""
+    def tcp(self) -> Stream:
+        """Itself; of a stream of HTTP/2, the connection that carries it."""
         return self
 
     @property
@@ -363,6 +409,16 @@ class Stream:
     def last_activity(self) -> int:
         """When bytes last crossed the socket, either way, in monotonic ns."""
         return max(self.last_received, self._send_buffer.last_sent)
+
+    @property
+    def unread_bytes(self) -> int | None:
+        """Bytes that came and wait in the kernel's receive queue for us to read; None: unknown."""
+        return unread_bytes(self._sock)
+
+    @property
+    def receive_room_bytes(self) -> int | None:
+        """What that queue holds at most, its bookkeeping included; None: unknown."""
+        return receive_buffer_bytes(self._sock)
 
     def tcp_info(self) -> TcpInfo | None:
         """TCP_INFO now; None where there is none."""

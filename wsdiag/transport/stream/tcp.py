@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _TCP_INFO = 11  # linux/tcp.h; macOS has another structure under another number
-_SIOCOUTQ = 0x5411  # linux/sockios.h
+_SIOCOUTQ, _SIOCINQ = 0x5411, 0x541B  # linux/sockios.h
 # linux/tcp.h, struct tcp_info: eight bytes of states, 24 u32, then u64s from tcpi_pacing_rate on.
 _HEAD = struct.Struct("=8B24I")
 _TAIL = struct.Struct("=QQQQIIIIII")
@@ -19,6 +20,26 @@ _REORDERED_AT = 224
 # Unanswered keepalive probes after which the kernel ends the connection: as many as it allows, or
 # it would decide before the measurement does.
 _UNANSWERED_PROBES = 100
+
+# linux/icmp.h, icmp_err_convert: what an ICMP error becomes for a socket that asked for them.
+ICMP_ERRORS = frozenset(
+    getattr(errno, name)
+    for name in (
+        "ENETUNREACH",
+        "EHOSTUNREACH",
+        "ENOPROTOOPT",
+        "ECONNREFUSED",
+        "EMSGSIZE",
+        "EOPNOTSUPP",
+        "EHOSTDOWN",
+        "ENONET",
+        "EACCES",
+        "EPROTO",
+    )
+    if hasattr(errno, name)
+)
+_IP_RECVERR, _IPV6_RECVERR = 11, 25
+_SYSTEMS_OWN = -1
 
 Address = tuple[socket.AddressFamily, tuple[object, ...] | str]
 
@@ -79,12 +100,29 @@ def _decode(raw: bytes) -> TcpInfo:
 
 def unacknowledged_bytes(sock: socket.socket) -> int | None:
     """Bytes in the send queue that the peer has not acknowledged (SIOCOUTQ); None: not known."""
+    return _queue_size(sock, _SIOCOUTQ)
+
+
+def unread_bytes(sock: socket.socket) -> int | None:
+    """Bytes in the receive queue that we have not read (SIOCINQ); None: not known."""
+    return _queue_size(sock, _SIOCINQ)
+
+
+def receive_buffer_bytes(sock: socket.socket) -> int | None:
+    """What the receive queue holds at most, as the kernel has it now (SO_RCVBUF); None: closed."""
+    try:
+        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    except OSError:
+        return None
+
+
+def _queue_size(sock: socket.socket, request: int) -> int | None:
     if not sys.platform.startswith("linux"):
         return None
     import fcntl  # absent on Windows
 
     try:
-        return int(struct.unpack("=i", fcntl.ioctl(sock.fileno(), _SIOCOUTQ, b"\0" * 4))[0])
+        return int(struct.unpack("=i", fcntl.ioctl(sock.fileno(), request, b"\0" * 4))[0])
     except (OSError, ValueError):
         return None
 
@@ -100,3 +138,40 @@ def keep_alive(sock: socket.socket, interval_s: float | None) -> None:
     for name, value in values.items():
         if interval_s is not None and hasattr(socket, name):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def endpoints_of(sock: socket.socket) -> tuple[tuple[str, int], tuple[Any, ...]]:
+    """Our (address, port) and the peer's address as it was given. OSError where it is not TCP."""
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        raise OSError(errno.EAFNOSUPPORT, "no TCP")
+    local, peer = sock.getsockname(), sock.getpeername()
+    return (str(local[0]).partition("%")[0], int(local[1])), peer
+
+
+def set_hop_limit(sock: socket.socket, hops: int | None) -> None:
+    """The TTL, or IPv6's hop limit, of what is sent from now on; None: the system's. OSError."""
+    value = _SYSTEMS_OWN if hops is None else hops
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, value)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, value)
+
+
+def report_icmp_errors(sock: socket.socket, on: bool) -> None:
+    """Have ICMP errors reported at once (Linux, ip(7): IP_RECVERR), as errors of the socket."""
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, on)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, on)
+
+
+def take_icmp_error(sock: socket.socket) -> bool:
+    """Whether ICMP has reported an error since the last call (SO_ERROR, Linux: sk_err_soft).
+
+    One that comes while we are inside a system call, as from a neighbour without delay, is kept
+    there and wakes nobody.
+    """
+    try:
+        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) in ICMP_ERRORS
+    except OSError:
+        return False

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.capture.builder import ANSWER, REQUEST, Capture, Flow
+from tests.capture.builder import ACK, ANSWER, FIN, PSH, REQUEST, RST, Capture, Flow
 from wsdiag.capture.reader import CaptureReader
-from wsdiag.judgement.recorded.connection import hops_away, judge_connection
+from wsdiag.judgement.hops import hops_away
+from wsdiag.judgement.recorded.connection import judge_connection
 from wsdiag.judgement.recorded.facts import ConnectionFacts
 
 
@@ -132,7 +133,41 @@ def still_open(flow: Flow) -> None:
     flow.text(1.0, "client", "hello")
 
 
+def dead_when_written_to(flow: Flow) -> None:
+    flow.text(1.0, "client", "hello")
+    flow.packet(403.0, "client", b"\x81\x80\0\0\0\0", ACK | PSH)
+    flow.rst(403.02, "server")
+
+
+def probed_in_vain(flow: Flow) -> None:
+    flow.text(1.0, "server", "hello")
+    for n in range(4):
+        flow.packet(61.0 + n, "server", seq=flow.seq["server"] - 1)
+    flow.packet(65.0, "server", flags=RST | ACK)
+
+
+def wrote_in_vain(flow: Flow) -> None:
+    flow.text(1.0, "client", "hello")
+    for n in range(5):
+        flow.packet(60.0 + n, "client", b"\x81\x80\0\0\0\0", ACK | PSH)
+    flow.seq["client"] += 6
+    flow.packet(68.0, "client", flags=FIN | ACK)
+
+
+def one_reset_at_two_places(flow: Flow) -> None:
+    flow.hop_limit["server"] = 64
+    flow.text(1.0, "server", "hello")
+    flow.packet(2.0, "server", hop_limit=62)
+    flow.packet(2.1, "server", hop_limit=62)
+    flow.packet(2.2, "server", hop_limit=62)
+    flow.rst(3.0, "server", hop_limit=64)
+
+
 STORIES = [
+    (dead_when_written_to, "unknown", "unknown", "dead when the client sent bytes after 402.0 s"),
+    (probed_in_vain, "client-gone", "unknown", "4 keepalive probes of TCP for 4.0 s"),
+    (wrote_in_vain, "silent", "unknown", "after 59.0 s of idleness"),
+    (one_reset_at_two_places, "unknown", "server", "(RST)"),
     (proper_close, "close", "client", "first Close frame: 1000 (normal closure)"),
     (server_goes_away, "close", "server", "1001 (going away) 'restarting'"),
     (silent_fin, "unknown", "server", "after 60.0 s without a byte"),

@@ -212,10 +212,10 @@ def test_secrets_are_masked_in_each_form_and_not_when_too_short() -> None:
 @pytest.mark.parametrize("suffix", [".svg", ".html", ".txt"])
 def test_no_secret_in_any_output(tmp_path: Path, suffix: str) -> None:
     t = terminal(verbose=True, secrets=(SECRET,))
-    t.save_path = tmp_path / f"view{suffix}"
+    t.save_paths = [tmp_path / f"view{suffix}"]
     print_connect(t, examples.CONNECTED)
     t.json(examples.CONNECTED)
-    saved = t.save_path.read_text(encoding="utf-8")
+    saved = t.save_paths[0].read_text(encoding="utf-8")
     for text in (out(t), saved):
         assert SECRET not in text
         assert "AWSALB=k3" not in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 
 from tests.golden import examples
 from tests.golden.terminals import terminal
@@ -29,34 +30,45 @@ def test_a_ping_without_a_terminal_saves_chart_and_summary(
     tmp_path: Path, suffix: str, quiet: bool
 ) -> None:
     t = terminal(quiet=quiet)
-    t.save_path = tmp_path / f"run{suffix}"
+    t.save_paths = [tmp_path / f"run{suffix}"]
     _run(t, [*examples.ping_run(count=45), examples.PING_SUMMARY])
-    saved = t.save_path.read_text(encoding="utf-8").replace("&#160;", " ").replace("\u00a0", " ")
+    saved = (
+        t.save_paths[0].read_text(encoding="utf-8").replace("&#160;", " ").replace("\u00a0", " ")
+    )
     assert "statistics" in saved, "no summary"
     assert "╳" in saved, "no legend, so no chart"
 
 
 def test_a_ping_that_never_connected_saves_why(tmp_path: Path) -> None:
     t = terminal()
-    t.save_path = tmp_path / "run.txt"
+    t.save_paths = [tmp_path / "run.txt"]
     _run(t, [Error(examples.EDGE, "tcp", "refused", "nothing listens there", "start it")])
-    assert "nothing listens there" in t.save_path.read_text(encoding="utf-8")
+    assert "nothing listens there" in t.save_paths[0].read_text(encoding="utf-8")
 
 
 def test_data_on_stdout_does_not_keep_the_picture_from_being_saved(tmp_path: Path) -> None:
     t = terminal()
-    t.save_path = tmp_path / "run.txt"
+    t.save_paths = [tmp_path / "run.txt"]
     view = ping_output(t, [examples.EDGE], "csv")
     view.start()
     for event in [*examples.ping_run(count=45), examples.PING_SUMMARY]:
         view.handle(event)
     view.finish()
-    assert "statistics" in t.save_path.read_text(encoding="utf-8")
+    assert "statistics" in t.save_paths[0].read_text(encoding="utf-8")
 
 
 def test_a_file_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
     t = terminal()
-    t.save_path = tmp_path / "no such folder" / "run.svg"
+    t.save_paths = [tmp_path / "no such folder" / "run.svg"]
     with pytest.raises(OSError) as caught:
         save_connect(t, examples.CONNECTED)
-    assert caught.value.filename == t.save_path or caught.value.filename == str(t.save_path)
+    assert caught.value.filename == t.save_paths[0] or caught.value.filename == str(t.save_paths[0])
+
+
+def test_every_file_of_save_is_written(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.svg", "b.html", "c.txt", "d.md")]
+    t = terminal()
+    t.save_paths = paths
+    t.save(Text("```\nas it is"), title="wsdiag ping")
+    assert [path.read_text("utf-8")[:4] for path in paths] == ["<svg", "<!DO", "```\n", "**ws"]
+    assert "````text\n```\nas it is\n````" in paths[3].read_text("utf-8"), "a longer fence"

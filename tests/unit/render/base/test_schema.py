@@ -48,6 +48,9 @@ CONTRACT = {
     "check.summary": "passed warned failed skipped duration_s",
     "explain.connection": "url source number outcome ended_by evidence age_s idle_s messages bytes "
     "pings drop",
+    "path.hop": "url hop address name sent received loss_pct last_ms avg_ms best_ms worst_ms "
+    "jitter_ms nat kind",
+    "path.summary": "url hops rounds method network_ms endpoint_ms",
     "explain.verdict": "url verdict idle_timeout_s lifetime_s drop recommended_ping_interval_s "
     "candidates explanation",
     "serve.listening": "url host port tls",
@@ -56,7 +59,8 @@ CONTRACT = {
     "trace.phase": "url time phase took_ms ok detail",
     "trace.headers": "url time direction first_line headers",
     "trace.frame": "url time direction opcode fin rsv masked length excerpt",
-    "Phases": "dns_ms tcp_ms proxy_ms tls_ms quic_ms settings_ms upgrade_ms ping_ms close_ms total_ms",
+    "Phases": "dns_ms tcp_ms proxy_ms tls_ms quic_ms settings_ms upgrade_ms ping_ms close_ms "
+    "total_ms",
     "HttpInfo": "status reason headers",
     "TlsInfo": "version cipher alpn subject issuer sans not_after expires_in_days verified",
     "TcpFacts": "rtt_ms min_rtt_ms retransmits mss",
@@ -69,6 +73,7 @@ CONTRACT = {
 }
 CHOICES = {
     ("Drop", "how"): "close fin rst tls-eof rst-stream goaway silent rst-on-write timeout",
+    ("path.hop", "kind"): "router tcp-end http2-end endpoint",
     ("ping.start", "clock"): "kernel user",
     ("idle.trial", "trial"): "idle ping pong tcp-keepalive push data heartbeat",
     ("idle.trial", "outcome"): "alive dropped silent refused kept-busy aborted",

@@ -66,7 +66,7 @@ def test_trials_and_verdicts_are_rows_of_one_table() -> None:
 
 def test_data_on_stdout_does_not_keep_the_picture_from_being_saved(tmp_path: Path) -> None:
     t = terminal()
-    t.save_path = tmp_path / "run.txt"
+    t.save_paths = [tmp_path / "run.txt"]
     view = idle_output(t, [URL], "csv")
     view.start()
     for event in (
@@ -76,7 +76,7 @@ def test_data_on_stdout_does_not_keep_the_picture_from_being_saved(tmp_path: Pat
     ):
         view.handle(event)
     view.finish()
-    saved = t.save_path.read_text(encoding="utf-8")
+    saved = t.save_paths[0].read_text(encoding="utf-8")
     assert "Dropped after 60 s." in saved
     assert "idle 60 s" in saved, "no timeline"
     assert len(out(t).splitlines()) == 3, "rows, and nothing else"

@@ -23,6 +23,7 @@ from wsdiag.probes.check.target import CheckTarget
 from wsdiag.protocol.headers import get_all
 from wsdiag.protocol.http import join_values
 from wsdiag.transport.report import DialError
+from wsdiag.units import format_ms
 
 _BEFORE_UPGRADE = ("dns", "tcp", "proxy", "tls")
 _AFTERWARDS = ("upgrade", "hello")
@@ -51,8 +52,8 @@ async def connect(target: CheckTarget) -> Finding:
         return _dial_failed(target, error)
     phases = [name for name in _BEFORE_UPGRADE if name in report.phases_ms]
     spent = sum(report.phases_ms[name] for name in phases)
-    parts = " + ".join(f"{name} {report.phases_ms[name]:.1f}" for name in phases)
-    detail = f"{spent:.1f} ms ({parts}) to {report.address}{_attempts(target)}"
+    parts = " + ".join(f"{name} {format_ms(report.phases_ms[name])}" for name in phases)
+    detail = f"{format_ms(spent)} ms ({parts}) to {report.address}{_attempts(target)}"
     return within(spent, target.options.max_connect_s, detail)
 
 
@@ -80,7 +81,7 @@ async def upgrade(target: CheckTarget) -> Finding | Sequence[Finding]:
     if error is not None and error.phase != "hello":
         return _dial_failed(target, error) if error.phase == "upgrade" else skipped(_NOT_OPEN)
     took = report.phases_ms.get("upgrade", 0.0)
-    detail = f"{took:.1f} ms, {report.status} {report.reason}".rstrip()
+    detail = f"{format_ms(took)} ms, {report.status} {report.reason}".rstrip()
     opened = within(took, target.options.max_upgrade_s, detail)
     offered = join_values(list(report.request_headers), "Sec-WebSocket-Protocol")
     if not offered or report.subprotocol or target.options.expect_subprotocol is not None:

@@ -1,0 +1,125 @@
+"""Further shapes of what goes wrong: each told as what it is, and as nothing that was not seen."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.integration.connect.test_what_was_seen import (
+    PLAIN_400,
+    Handler,
+    connect_to,
+    take_upgrade,
+    told,
+)
+from wsdiag.protocol.frames import encode_frame
+
+Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
+
+
+def to_a_clienthello(answer: bytes, *, then_wait: bool = False) -> Handler:
+    """A port that answers a ClientHello with these bytes, and plain HTTP as a TLS port does."""
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        hello = (await reader.read(3))[:1] == b"\x16"
+        writer.write(answer if hello else PLAIN_400)
+        await writer.drain()
+        if hello and then_wait:
+            await reader.read()
+            await asyncio.sleep(10)
+
+    return serve
+
+
+ALERT_UNRECOGNIZED_NAME = bytes.fromhex("15030300020270")
+SERVERHELLO_BEGUN = bytes.fromhex("160303007a02000076")
+# name: (what answers a ClientHello, whether it waits then, what is said, what is not)
+TLS = {
+    "another service": (b"220 mail.test ESMTP\r\n", False, "220 mail.test ESMTP", "ws://"),
+    "HTTP/2 at once": (bytes.fromhex("000000040000000000"), False, "Another service", "ws://"),
+    "plain HTTP": (b"HTTP/1.1 400 Bad Request\r\n\r\n", False, "use ws://", "Another service"),
+    "a name it does not know": (ALERT_UNRECOGNIZED_NAME, False, "the name 127.0.0.1", "?"),
+    "half a ServerHello": (SERVERHELLO_BEGUN, True, "(9 bytes)", "none for TLS"),
+    "half a ServerHello, then FIN": (SERVERHELLO_BEGUN, False, "does speak TLS", "close_notify"),
+}
+
+
+@pytest.mark.parametrize("name", TLS)
+def test_what_answers_a_clienthello_says_what_listens_there(name: str) -> None:
+    answer, then_wait, said, unsaid = TLS[name]
+    result = connect_to(to_a_clienthello(answer, then_wait=then_wait), "wss", connect_timeout=1.0)
+    assert said in told(result)
+    assert unsaid not in told(result)
+
+
+def test_fin_on_a_clienthello_is_told_as_fin() -> None:
+    assert "(fin)" in told(connect_to(to_a_clienthello(b""), "wss"))
+
+
+async def _begin(reader: Reader, writer: Writer) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 403 Forbidden\r\nServer: edge\r\nSet-Coo")
+    await writer.drain()
+
+
+async def _begin_and_wait(reader: Reader, writer: Writer) -> None:
+    await _begin(reader, writer)
+    await reader.read()
+
+
+@pytest.mark.parametrize("serve", [_begin, _begin_and_wait])
+def test_an_answer_that_breaks_off_in_its_headers_is_told_as_far_as_it_came(serve: Handler) -> None:
+    said = told(connect_to(serve, connect_timeout=0.6))
+    assert "HTTP/1.1 403 Forbidden" in said
+    assert "45 bytes" in said
+    assert "PROXY protocol" not in said
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [b"<html><body>Welcome", b"5\r\nhello\r\n0\r\n\r\n", b"Notice: Undefined index: user"],
+    ids=["a page", "a chunk", "debug output"],
+)
+def test_text_behind_the_101_is_told_as_text(behind: bytes) -> None:
+    async def serve(reader: Reader, writer: Writer) -> None:
+        await take_upgrade(reader, writer)
+        writer.write(behind)
+        await reader.read()
+
+    result = connect_to(serve)
+    assert behind[:12].decode().encode("unicode_escape").decode() in told(result)
+    assert "is text, not a frame" in told(result)
+
+
+def test_after_a_broken_frame_nothing_is_said_of_pongs() -> None:
+    async def serve(reader: Reader, writer: Writer) -> None:
+        await take_upgrade(reader, writer)
+        writer.write(b"\xf1\x80")
+        await reader.read()
+
+    result = connect_to(serve)
+    assert "broke the protocol" in told(result)
+    assert "Pong" not in " ".join(result.notes), "none was waited for"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [("chat, v2", "sends the client's list back"), ("Chat", "compared with their case")],
+)
+def test_a_subprotocol_that_was_chosen_wrongly_was_chosen(chosen: str, said: str) -> None:
+    async def serve(reader: Reader, writer: Writer) -> None:
+        await take_upgrade(reader, writer, "1.1", f"Sec-WebSocket-Protocol: {chosen}")
+
+    result = connect_to(serve, subprotocols=("chat", "v2"))
+    assert said in told(result)
+    assert not any("chose no subprotocol" in note for note in result.notes)
+
+
+def test_last_words_before_a_close_without_a_reason() -> None:
+    async def serve(reader: Reader, writer: Writer) -> None:
+        await take_upgrade(reader, writer)
+        writer.write(encode_frame(1, b'{"message":"room is full"}') + encode_frame(8, b"\x0f\xa0"))
+        await writer.drain()
+
+    assert "room is full" in told(connect_to(serve))

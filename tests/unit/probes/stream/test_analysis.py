@@ -1,0 +1,217 @@
+"""The analysis, fed with messages at made-up times."""
+
+from __future__ import annotations
+
+import json
+import random
+import tracemalloc
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from wsdiag.probes.stream.analysis import StreamAnalysis
+from wsdiag.probes.stream.options import StreamOptions
+from wsdiag.records.stream import StreamEvent
+
+WALL_S = 1_767_225_600.0
+
+
+class Feed:
+    """A stream in made-up time: messages as they are sent, Pings answered or not, ticks between."""
+
+    def __init__(self, **options: Any) -> None:
+        self.analysis = StreamAnalysis("ws://feed", StreamOptions(**options))
+        self.now_s = 1000.0
+        self.answers = self.acknowledges = True
+        self.stalled_s = 0.0
+        self.events: list[StreamEvent] = []
+        self.analysis.opened(self.now_s)
+
+    def until(self, end_s: float, messages: Iterable[tuple[float, str]] = ()) -> None:
+        """Let time pass up to `end_s` since the beginning, with messages at their times."""
+        due = sorted((1000.0 + at_s, text) for at_s, text in messages)
+        while self.now_s < 1000.0 + end_s:
+            self.now_s = round(self.now_s + 0.1, 6)
+            while due and due[0][0] <= self.now_s:
+                at_s, text = due.pop(0)
+                self.analysis.message(text, at_s, WALL_S + at_s)
+            self.analysis.pings.acknowledged = self.acknowledges
+            if self.analysis.tick(self.now_s, WALL_S + self.now_s, self.stalled_s):
+                payload = str(self.now_s).encode()
+                self.analysis.pings.left(payload, self.now_s)
+                if self.answers:
+                    self.analysis.pings.came(payload, 0.01)
+            self.events += self.analysis.take_events()
+
+    def kinds(self) -> list[str]:
+        return [event.event for event in self.events]
+
+
+def regular(begin_s: float, end_s: float, every_s: float = 0.1) -> list[tuple[float, str]]:
+    count = int((end_s - begin_s) / every_s)
+    return [(begin_s + number * every_s, "x" * 50) for number in range(count)]
+
+
+def test_a_regular_feed_has_no_events() -> None:
+    feed = Feed()
+    feed.until(60, regular(0, 60))
+    assert feed.kinds() == []
+    summary = feed.analysis.summary(feed.now_s)
+    assert summary.messages == 600
+    assert summary.rate == pytest.approx(10, rel=0.02)
+    assert summary.interarrival is not None
+    assert summary.interarrival.p50_ms == pytest.approx(100, rel=0.02)
+
+
+def test_a_random_feed_has_hardly_any() -> None:
+    source = random.Random(7)
+    at_s, messages = 0.0, []
+    while at_s < 200:
+        at_s += source.expovariate(5.0)
+        messages.append((at_s, "x"))
+    feed = Feed()
+    feed.until(200, messages)
+    assert len([kind for kind in feed.kinds() if kind != "resumed"]) <= 2
+
+
+def test_a_mute_feed_is_told_with_its_cause_and_its_end() -> None:
+    feed = Feed()
+    feed.until(40, [*regular(0, 10), *regular(30, 40)])
+    assert feed.kinds() == ["silence", "mute", "resumed"]
+    silence, mute, resumed = feed.events
+    assert silence.cause == mute.cause == resumed.cause == "feed"
+    assert mute.pings_answered is not None
+    assert mute.pings_answered >= 2
+    assert resumed.silent_s == pytest.approx(20.1, abs=0.05)
+    summary = feed.analysis.summary(feed.now_s)
+    assert (summary.silences, summary.mutes, summary.causes) == (1, 1, {"feed": 1})
+
+
+@pytest.mark.parametrize(("acknowledges", "cause"), [(False, "network"), (True, "endpoint")])
+def test_unanswered_pings_are_no_mute_feed(acknowledges: bool, cause: str) -> None:
+    feed = Feed()
+    feed.until(10, regular(0, 10))
+    feed.answers, feed.acknowledges = False, acknowledges
+    feed.until(30)
+    assert feed.kinds() == ["silence"]
+    assert feed.events[0].cause == cause
+
+
+def test_a_process_that_did_not_run_blames_itself() -> None:
+    feed = Feed()
+    feed.until(10, regular(0, 10))
+    feed.answers, feed.stalled_s = False, 5.0
+    feed.until(14)
+    assert [event.cause for event in feed.events] == ["local"]
+
+
+def test_a_feed_that_never_begins_is_mute_too() -> None:
+    feed = Feed()
+    feed.until(20)
+    assert feed.kinds() == ["silence", "mute"]
+    sentence = feed.analysis.summary(feed.now_s).explanation[0]
+    assert "No message came in 20 s, although" in sentence
+
+
+def test_a_pause_that_is_made_up_for_at_once_is_a_burst() -> None:
+    held = [(15.0 + number * 0.0001, "x") for number in range(50)]
+    feed = Feed()
+    feed.until(20, [*regular(0, 10), *held, *regular(15.1, 20)])
+    assert feed.kinds() == ["silence", "mute", "resumed", "burst"]
+    burst = feed.events[-1]
+    assert burst.messages == pytest.approx(50, abs=2)
+    assert burst.silent_s == pytest.approx(5.1, abs=0.05)
+
+
+@pytest.mark.parametrize("every_s", [0.001, 0.1])
+def test_a_feed_that_goes_on_after_a_pause_has_no_burst(every_s: float) -> None:
+    feed = Feed()
+    feed.until(10, [*regular(0, 4, every_s), *regular(7, 10, every_s)])
+    assert "burst" not in feed.kinds()
+    assert "resumed" in feed.kinds()
+
+
+def test_bursts_alone_are_found_from_the_first_on() -> None:
+    bursts = [(5.0 * each + 0.0001 * n, "x") for each in range(1, 5) for n in range(50)]
+    feed = Feed()
+    feed.until(22, bursts)
+    assert feed.kinds().count("burst") == 3
+
+
+def numbered(key: str, seq: int, at_s: float) -> tuple[float, str]:
+    return at_s, json.dumps({"k": key, "seq": seq, "t": WALL_S + 1000.0 + at_s - 0.25})
+
+
+def test_keys_have_numbers_and_lags_of_their_own() -> None:
+    feed = Feed(by="$.k", seq="$.seq", time="$.t")
+    btc = [numbered("btc", n, n / 10) for n in range(1, 50) if n not in (20, 21)]
+    eth = [numbered("eth", n, n / 10 + 0.01) for n in range(1, 50)]
+    feed.until(5, [*btc, *eth, (4.0, "no json"), (4.1, '{"k":"btc"}')])
+    assert feed.kinds() == ["gap"]
+    assert feed.events[0].key == "btc"
+    assert feed.events[0].missing == 2
+    summary = feed.analysis.summary(feed.now_s)
+    assert summary.not_json == 1
+    assert summary.gaps is not None
+    assert (summary.gaps.missing, summary.gaps.unnumbered) == (2, 2)
+    assert summary.keys is not None
+    assert [(one.key, one.gaps and one.gaps.missing) for one in summary.keys] == [
+        ("eth", 0),
+        ("btc", 2),
+    ]
+    assert summary.lag is not None
+    assert summary.lag.p50_ms == pytest.approx(250, rel=0.02)
+    assert any("clock" in sentence for sentence in summary.explanation)
+
+
+def test_what_was_missed_while_away_is_told_by_key() -> None:
+    feed = Feed(by="$.k", seq="$.seq")
+    feed.until(5, [numbered(key, n, n / 10) for n in range(1, 40) for key in ("btc", "eth")])
+    feed.analysis.closed(feed.now_s, WALL_S)
+    feed.now_s += 4.2
+    feed.analysis.opened(feed.now_s)
+    assert feed.analysis.awaits_numbers()
+    feed.until(11, [numbered("btc", 357, 10), numbered("eth", 40, 10)])
+    feed.analysis.outage(WALL_S, 4.2, 2, None, 0.1)
+    (outage,) = feed.analysis.take_events()
+    assert outage.missed == {"btc": 317, "eth": 0}
+    assert "away 4.2 s, 2 attempts, 317 messages missed on btc, 0 on eth" in outage.message
+
+
+def test_limits_hold_or_not() -> None:
+    feed = Feed(seq="$.seq", max_gap=0, max_silence_s=3.0, min_rate=5.0)
+    feed.until(10, [numbered("a", n, n / 10) for n in range(1, 60) if n != 7])
+    held = {limit.name: limit.ok for limit in feed.analysis.summary(feed.now_s).thresholds}
+    assert held == {"max-silence": False, "max-gap": False, "min-rate": True}
+
+
+def test_memory_does_not_grow_with_messages_or_keys() -> None:
+    analysis = StreamAnalysis(
+        "ws://feed", StreamOptions(by="$.k", seq="$.s", time="$.t", most_keys=20)
+    )
+    analysis.opened(0.0)
+
+    def feed(begin: int, count: int) -> None:
+        source = random.Random(begin)
+        for number in range(begin, begin + count):
+            at_s = number * 0.01
+            text = f'{{"k":"{source.randrange(500)}","s":{number * 3},"t":{WALL_S + at_s - 0.1}}}'
+            analysis.message(text, at_s, WALL_S + at_s)
+            if number % 500 == 0:
+                analysis.tick(at_s, WALL_S + at_s)
+                analysis.interval(at_s, WALL_S + at_s)
+                analysis.take_events()
+
+    feed(0, 5_000)
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    feed(5_000, 5_000)
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 200_000
+    summary = analysis.summary(100.0)
+    assert summary.keys is not None
+    assert len(summary.keys) == 21
+    assert summary.keys[-1].key == "others"
+    assert sum(one.messages for one in summary.keys) == 10_000

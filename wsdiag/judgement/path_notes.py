@@ -1,0 +1,95 @@
+"""What a path's rows mean together, in sentences: no more than they show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wsdiag.records import PathHop, PathMethod
+from wsdiag.units import format_percent
+
+_LOSING_PCT = 20.0
+_FEWEST = 5
+_DETOUR = 2
+
+
+def path_notes(
+    rows: Sequence[PathHop], *, proxy: str | None, method: PathMethod | None
+) -> list[str]:
+    """What to know about these hops; `proxy`: its URL, where TCP ends at one."""
+    notes = []
+    if proxy is not None:
+        notes.append(
+            f"Traced to the proxy {proxy}, where TCP ends; of what is behind it only the "
+            "endpoint's answer to Pings is measured."
+        )
+    if any(row.other_flow for row in rows):
+        notes.append(
+            "Addresses of routers were learnt by SYNs beside the connection: another flow, which "
+            "may take another path."
+        )
+    routers = [row for row in rows if row.kind == "router"]
+    notes += [*_silent(routers), *_limited(rows), *_several(routers), *_detours(routers)]
+    nats = [row.hop for row in routers if row.nat]
+    if nats:
+        notes.append(
+            f"Hop {nats[0]} quotes other addresses, or another checksum, than were sent: something "
+            "before it translates (N)."
+        )
+    end = next((row for row in rows if row.kind == "tcp-end"), None)
+    if end is not None and end.hop is None and method is not None:
+        notes.append(
+            "How many hops there are was not found: the end of TCP did not answer what asked it."
+        )
+    return notes
+
+
+def _silent(routers: Sequence[PathHop]) -> list[str]:
+    silent = [str(row.hop) for row in routers if row.sent and not row.received]
+    if not silent:
+        return []
+    if len(silent) == 1:
+        return [
+            f"Hop {silent[0]} answers nothing: it sends no ICMP errors, or they do not come back."
+        ]
+    return [
+        f"Hops {', '.join(silent)} answer nothing: they send no ICMP errors, or these do not come "
+        "back."
+    ]
+
+
+def _limited(rows: Sequence[PathHop]) -> list[str]:
+    """Routers that answer now and then, while everything behind them answers."""
+    notes = []
+    for number, row in enumerate(rows):
+        behind = [each for each in rows[number + 1 :] if each.kind in ("router", "tcp-end")]
+        least = min((each.loss_pct or 0.0 for each in behind if each.received), default=None)
+        loss = row.loss_pct
+        if row.kind != "router" or not row.received or loss is None or least is None:
+            continue
+        if row.sent >= _FEWEST and loss >= _LOSING_PCT and least <= loss / 4:
+            notes.append(
+                f"Hop {row.hop} leaves {format_percent(loss)} unanswered, but what is behind it "
+                "does not: it limits its ICMP errors; nothing is lost there."
+            )
+    return notes
+
+
+def _several(routers: Sequence[PathHop]) -> list[str]:
+    return [
+        f"Hop {row.hop} answered as {' and '.join(row.addresses)}: the path changed, or one router "
+        "has several addresses."
+        for row in routers
+        if len(row.addresses) > 1 and not row.other_flow
+    ]
+
+
+def _detours(routers: Sequence[PathHop]) -> list[str]:
+    notes = []
+    for row in routers:
+        back = row.return_hops
+        if row.hop is not None and back is not None and abs(back - row.hop) >= _DETOUR:
+            notes.append(
+                f"Hop {row.hop} seems to answer over {back} hops, by what is left of its hop "
+                "limit: another way back."
+            )
+    return notes[:3]

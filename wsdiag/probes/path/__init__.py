@@ -1,0 +1,7 @@
+"""The path probe: which machines are on the way, by the connection's own flow.
+
+options     what is asked for
+run         from the dial to the summary: rounds, and a Ping after each
+hops        who is asked for the hops: by copies of segments, or by Pings with a small TTL
+rows        a hop's figures so far
+"""

@@ -1,0 +1,120 @@
+"""What a stream's figures mean: limits that hold or not, and sentences for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wsdiag.probes.stream.silence import Silence
+from wsdiag.records import Threshold
+from wsdiag.records.stream import GapKind, SilenceCause, StreamSummary
+from wsdiag.units import counted, format_duration, format_size
+
+OTHERS = "others"
+"""The key of all keys beyond the bound."""
+TOO_SLOW_PCT = 20.0
+
+DURING: dict[SilenceCause | None, str] = {
+    "network": "; Pings are not answered either, nor acknowledged by TCP",
+    "endpoint": "; Pings are not answered either, though TCP acknowledges them",
+    "feed": "; Pings are answered",
+    "local": "; wsdiag itself did not run",
+    None: "",
+}
+_AT_THE_END: dict[SilenceCause | None, str] = {
+    "feed": "the endpoint is connected and answers Pings, but its feed is dead",
+    "network": "the path does not carry anything: TCP is not acknowledged",
+    "endpoint": "the endpoint answers no Pings either, though its TCP acknowledges",
+    "local": "wsdiag itself did not run",
+    None: "its cause is not known",
+}
+_COUNTED: dict[SilenceCause, str] = {
+    "feed": "with answered Pings meanwhile (the feed stood still, not the path)",
+    "network": "with unanswered Pings and no TCP acknowledgement (network)",
+    "endpoint": "with unanswered Pings that TCP had acknowledged (endpoint)",
+    "local": "of wsdiag's own, which did not run (local)",
+}
+
+
+def gap_words(kind: GapKind, expected: int, got: int, missing: int) -> str:
+    """A sequence number that did not follow, in words."""
+    match kind:
+        case "missing":
+            noun = counted(missing, "number")
+            return f"{noun} missing: {got} came instead of {expected}"
+        case "repeated":
+            return f"{got} came again ({expected} was due)"
+        case "reordered":
+            return f"{got} came late ({expected} was due)"
+    return f"numbers began anew: {got} came instead of {expected}"
+
+
+def missed_words(missed: Mapping[str, int | None]) -> str:
+    """`317 messages missed on btc, 0 on eth`: the most first, and not all of very many."""
+    told = sorted(missed.items(), key=lambda item: -(item[1] or 0))[:6]
+    parts = []
+    for number, (key, count) in enumerate(told):
+        noun = "" if number else " messages missed" if count != 1 else " message missed"
+        where = f" on {key}" if key else ""
+        if count is None:
+            parts.append(f"unknown{noun}{where} (numbers began anew)")
+        else:
+            parts.append(f"{count}{noun}{where}")
+    rest = len(missed) - len(told)
+    return ", ".join(parts) + (f", and {rest} more keys" if rest else "")
+
+
+def thresholds(summary: StreamSummary, limits: Mapping[str, float]) -> tuple[Threshold, ...]:
+    """Each limit asked for and whether it holds; what could not be measured does not hold."""
+    lag_ms = None if summary.lag is None else summary.lag.max_ms
+    measured = {
+        "max-silence": summary.longest_silence_s,
+        "max-gap": None if summary.gaps is None else float(summary.gaps.missing),
+        "max-lag": None if lag_ms is None else lag_ms / 1e3,
+        "min-rate": summary.rate,
+    }
+    found = []
+    for name, limit in limits.items():
+        value = measured[name]
+        ok = value is not None and (value >= limit if name == "min-rate" else value <= limit)
+        found.append(Threshold(name, limit, value, ok))
+    return tuple(found)
+
+
+def explanation(summary: StreamSummary, silence: Silence | None, now_s: float) -> list[str]:
+    """What the figures mean, in sentences; `silence`: the one that goes on."""
+    sentences = []
+    if not summary.messages and summary.duration_s > 0:
+        answered = summary.pings.answered
+        alive = f", although {counted(answered, 'Ping was', 'Pings were')} answered"
+        sentences.append(
+            f"No message came in {format_duration(summary.duration_s)}{alive if answered else ''}: "
+            "an endpoint that wants a subscription needs --hello."
+        )
+    elif silence is not None and silence.told:
+        silent = format_duration(now_s - silence.since_s)
+        sentences.append(
+            f"At the end no message had come for {silent}: {_AT_THE_END[silence.cause]}."
+        )
+    for cause, count in summary.causes.items():
+        if summary.silences > 1 or silence is None:
+            sentences.append(f"{counted(count, 'silence')} {_COUNTED[cause]}.")
+    if (summary.too_slow_pct or 0.0) >= TOO_SLOW_PCT:
+        sentences.append(
+            f"For {summary.too_slow_pct:.0f}% of the time our own receive queue was full (up to "
+            f"{format_size(summary.unread_bytes_max or 0)}): wsdiag's reading was the limit, and "
+            "rates and lags are no better than that."
+        )
+    if summary.lag is not None and summary.lag.min_ms is not None:
+        ahead = summary.lag.min_ms < 0
+        certain = f" (by at least {format_duration(-summary.lag.min_ms / 1e3)})" if ahead else ""
+        said = "differ" if ahead else "may differ"
+        sentences.append(
+            f"Lag compares the endpoint's clock with this machine's: the two {said}{certain}, and "
+            "that difference is part of every figure."
+        )
+    if summary.keys and summary.keys[-1].key == OTHERS:
+        sentences.append(
+            f"More keys than are followed: {summary.keys[-1].messages} messages of the rest are "
+            "counted as others, without their sequence numbers."
+        )
+    return sentences

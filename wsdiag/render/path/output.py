@@ -1,0 +1,44 @@
+"""How `path` shows itself: a live table, the table at the end, rows or records.
+
+What is not used is not imported: `-o json` has no use for rich.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TextIO
+
+from wsdiag.render.base.output import EventOutput, JsonRecords, Tee
+from wsdiag.render.base.record_log import with_log
+from wsdiag.render.base.terminal import Terminal
+
+
+def path_output(
+    terminal: Terminal, url: str, format: Literal["text", "json", "csv"] = "text"
+) -> EventOutput:
+    """The output for `-o format` on this terminal, with the files of `--save` and `--log`."""
+
+    def rows(terminal: Terminal, file: TextIO) -> EventOutput:
+        from wsdiag.render.path.csv import PathCsv
+
+        return PathCsv(terminal, file)
+
+    return with_log(_shown(terminal, url, format), terminal, rows)
+
+
+def _shown(terminal: Terminal, url: str, format: str) -> EventOutput:
+    if format == "text":
+        from wsdiag.render.path.view import PathLines, PathScreen
+
+        live = terminal.live and not terminal.verbose
+        return PathScreen(terminal, url) if live else PathLines(terminal, url)
+    if format == "json":
+        data: EventOutput = JsonRecords(terminal)
+    else:
+        from wsdiag.render.path.csv import PathCsv
+
+        data = PathCsv(terminal)
+    if not terminal.save_paths:
+        return data
+    from wsdiag.render.path.view import PathPicture
+
+    return Tee(data, PathPicture(terminal, url))

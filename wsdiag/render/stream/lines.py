@@ -1,0 +1,141 @@
+"""`stream` without a terminal: a line per interval, event and shown message."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+
+from rich.text import Text
+
+from wsdiag.records import Error
+from wsdiag.records.drops import describe_drop
+from wsdiag.records.stream import (
+    StreamClosed,
+    StreamEvent,
+    StreamInterval,
+    StreamMessage,
+    StreamRecord,
+    StreamStart,
+    StreamSummary,
+)
+from wsdiag.render.base.error import print_error
+from wsdiag.render.base.output import EventOutput
+from wsdiag.render.base.terminal import Terminal
+from wsdiag.render.stream.summary import summary_view
+from wsdiag.units import counted, format_duration, format_ms, format_number, format_size
+
+EVENT_STYLES = {
+    "silence": "bold yellow",
+    "mute": "bold red",
+    "burst": "yellow",
+    "resumed": "green",
+    "gap": "bold red",
+    "outage": "bold red",
+}
+
+
+class StreamLines(EventOutput):
+    """Prints what happens as it does; `-q` prints the summary only.
+
+    `show`: messages are printed, and intervals are not.
+    """
+
+    def __init__(self, terminal: Terminal, *, show: bool = False) -> None:
+        self._terminal, self._show = terminal, show
+        self._errors: Counter[str] = Counter()
+
+    def handle(self, event: StreamRecord) -> None:
+        """Print one event."""
+        terminal = self._terminal
+        if isinstance(event, Error):
+            self._error(event)
+            return
+        if isinstance(event, StreamSummary):
+            whole = summary_view(terminal.clean(event), terminal.glyphs)
+            for part in whole.renderables:
+                if isinstance(part, Text) and not terminal.out.file.isatty():
+                    terminal.line(part)  # for scripts: whole lines, however long
+                else:
+                    terminal.print(part)
+            terminal.out.file.flush()
+            return
+        if isinstance(event, StreamStart):
+            self._errors.clear()
+        if terminal.quiet or (self._show and isinstance(event, StreamInterval)):
+            return
+        if isinstance(event, StreamMessage):
+            terminal.line(self._message_line(event))
+        elif (line := event_line(terminal.clean(event))) is not None:
+            terminal.line(line)
+
+    def _message_line(self, event: StreamMessage) -> Text:
+        """Time and text, escaped; JSON on several lines is laid out here and has no others."""
+        at = event.time.astimezone().strftime("%H:%M:%S.%f")[:-3]
+        said = event.text or ""
+        if event.data is not None:
+            said = f"binary, {format_size(event.bytes)}: {event.data}"
+        elif event.value is not None:
+            said = json.dumps(json.loads(event.value), ensure_ascii=False, indent=2)
+        parts = [said] if event.value is None else said.split("\n")
+        lines = "\n".join(map(self._terminal.text, parts))
+        return Text.assemble((f"{at} ", "dim"), lines)
+
+    def _error(self, error: Error) -> None:
+        """With --reconnect the same failure comes again and again: told at 1, 2, 4, 8 and so on."""
+        self._errors[error.message] += 1
+        count = self._errors[error.message]
+        if count == 1:
+            print_error(self._terminal, error)
+        elif count.bit_count() == 1:
+            again = f"{error.message} ({count} times)"
+            print_error(self._terminal, replace(error, message=again, hint=None))
+
+
+def event_line(event: StreamRecord) -> Text | None:
+    """The line of one cleaned event; None for progress."""
+    match event:
+        case StreamStart():
+            return _start_line(event)
+        case StreamInterval():
+            return _interval_line(event)
+        case StreamEvent():
+            at = event.time.astimezone().strftime("%H:%M:%S")
+            name = (event.event, EVENT_STYLES[event.event])
+            return Text.assemble((f"{at} ", "dim"), name, f" {event.message}")
+        case StreamClosed():
+            said = f" after {format_duration(event.drop.at_s)}: {describe_drop(event.drop)}"
+            return Text.assemble(("closed", "bold red"), said)
+    return None
+
+
+def _start_line(event: StreamStart) -> Text:
+    again = f", reconnected ({event.reconnect})" if event.reconnect else ""
+    where = f" ({event.address})" if event.address else ""
+    where += f" through the proxy {event.proxy}" if event.proxy else ""
+    spoken = "" if event.dialect is None else f"; speaks {event.dialect.title}"
+    packed = "; compressed" if any("deflate" in each for each in event.extensions) else ""
+    line = Text(f"STREAM {event.url}{where}: {event.clock} timestamps{again}{spoken}{packed}")
+    if event.hello is not None and event.hello.answer is not None:
+        line.append(f"; the hello was answered: {event.hello.answer}")
+    return line
+
+
+def _interval_line(event: StreamInterval) -> Text:
+    at = event.time.astimezone().strftime("%H:%M:%S")
+    text = Text.assemble((f"{at} ", "dim"))
+    if not event.connected:
+        return text.append("not connected", style="bold red")
+    if event.messages:
+        text.append(f"{format_number(event.rate)} msg/s  {format_size(int(event.bytes_rate))}/s")
+        if event.longest_gap_s is not None:
+            text.append(f"  longest gap {format_duration(event.longest_gap_s)}")
+    else:
+        text.append(f"no message for {format_duration(event.silent_s)}", style="yellow")
+    if event.lag_ms is not None:
+        text.append(f"  lag up to {format_ms(event.lag_ms)} ms")
+    if event.rtt_ms is not None:
+        text.append(f"  rtt {format_ms(event.rtt_ms)} ms", style="dim")
+    if event.keys:
+        text.append(f"  {counted(len(event.keys), 'key')}", style="dim")
+    return text
