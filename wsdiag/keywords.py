@@ -58,6 +58,7 @@ class IdleKeywords(TypedDict, total=False):
     refine: bool
     max_connections: int
     require_s: float | None
+    one_connection: bool
     lifetime_s: float | None
 
 

@@ -45,6 +45,13 @@ _PREDICATE: dict[DropHow, str] = {
 }
 
 
+def ends_connection(drop: Drop) -> bool:
+    """Whether a stream of HTTP/2 ended with its connection, and not by itself."""
+    if drop.how == "fin":
+        return drop.detail != "END_STREAM"
+    return drop.how in ("goaway", "rst", "tls-eof", "timeout")
+
+
 def short_drop(drop: Drop) -> str:
     """An end in a word or two, for a table: `FIN`, `Close 1001`."""
     if drop.how in ("rst-stream", "goaway"):

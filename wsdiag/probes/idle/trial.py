@@ -71,6 +71,7 @@ class Trial:
                 refusals,
                 state.index,
                 "answerer" if self.plan.trial == "heartbeat" else "listener",
+                context.shared if self.plan.trial == "idle" else None,
             )
         except DialError as error:
             self._handle(TrialEvent.REFUSED, refusal_text(error))
@@ -168,6 +169,9 @@ class Trial:
                 self._sent("text")
             case "heartbeat":
                 self._open.participant.beat()
+            case "h2-ping" if session.http2 is not None:
+                session.http2.ping(lambda _sent, _answered: None)
+                self._show(self._open.now_s(), "sent", "keepalive")
             case "tcp-keepalive":
                 self._set_tcp_keepalive()
                 self._show(self._open.now_s(), "sent", "keepalive")
@@ -305,5 +309,7 @@ class Trial:
         self.record = trial_record(
             state, context.url, outcome, age_s, drop=drop, detail=detail, retransmits=retransmits
         )
+        if context.shared is not None and self.plan.trial == "idle":
+            self.record = replace(self.record, shared=True)
         context.emit(self.record)
         context.changed.set()

@@ -62,12 +62,14 @@ async def dial(
     on_tcp: OnTcp | None = None,
     one_connection: bool = False,
     report: DialReport | None = None,
+    shared: SharedHttp2 | None = None,
 ) -> Session:
     """An open session. Raises DialError with all that was found out (`usage` for a bad URL).
 
     `on_phase` is called as each phase begins; `on_tcp` with the addresses of both ends as soon as
     TCP is connected, before anything is sent. `one_connection`: a failure is not looked into by
     another one. `report`: where to write what is found out, for callers that cut it off.
+    `shared`: over HTTP/2, the connection of which it is to be a stream.
     """
     report = report or DialReport(url if isinstance(url, str) else url.url)
     report.given = options.given
@@ -83,7 +85,7 @@ async def dial(
         error.report = report
         raise
     dialling = _Dial(target, options, report, tracer, timestamps, on_phase, on_tcp)
-    dialling.one_connection = one_connection
+    dialling.one_connection, dialling.shared = one_connection, shared
     return await dialling.run(auto_pong)
 
 
@@ -118,6 +120,20 @@ def _load_modules(target: Target, options: DialOptions) -> None:
         from wsdiag.transport.dial import tunnel  # noqa: F401
 
 
+class SharedHttp2:
+    """One HTTP/2 connection for the streams of several dials; the first of them makes it."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.connection: Http2Connection | None = None
+        self.report: DialReport | None = None
+
+    def close(self) -> None:
+        """End it, once its streams are over."""
+        if self.connection is not None:
+            self.connection.close()
+
+
 async def _find_nothing() -> DialError | None:
     return None
 
@@ -144,6 +160,7 @@ class _Dial:
         self._tls_facts: dict[str, Any] = {}
         self._http2: Http2Connection | None = None
         self.one_connection = False
+        self.shared: SharedHttp2 | None = None
         self._deadline = asyncio.get_running_loop().time() + options.connect_timeout
 
     async def run(self, auto_pong: bool) -> Session:
@@ -202,14 +219,10 @@ class _Dial:
 
     async def _open(self, auto_pong: bool) -> Session:
         try:
-            stream = await self._connect()
-            try:
-                if self._target.secure:
-                    await self._start_tls(stream)
-                carrier, accepted, at = await self._open_carrier(stream)
-            except BaseException:
-                stream.close()
-                raise
+            if self.shared is not None:
+                carrier, accepted, at = await self._open_shared(self.shared)
+            else:
+                carrier, accepted, at = await self._open_alone()
         except DialError as error:
             error.facts = {**self._tls_facts, **error.facts}
             unclear = error.kind == "cert" or error.code in ("closed-in-tls", "closed-in-handshake")
@@ -240,6 +253,16 @@ class _Dial:
             on_data=on_data,
         )
 
+    async def _open_alone(self) -> tuple[ByteStream, Accepted, Arrival]:
+        stream = await self._connect()
+        try:
+            if self._target.secure:
+                await self._start_tls(stream)
+            return await self._open_carrier(stream)
+        except BaseException:
+            stream.close()
+            raise
+
     async def _open_carrier(self, stream: Stream) -> tuple[ByteStream, Accepted, Arrival]:
         """What the WebSocket's bytes flow through: the connection, or one of its streams."""
         if self._options.http_version == "2":
@@ -252,33 +275,67 @@ class _Dial:
         return stream, accepted, at
 
     async def _open_http2(self, stream: Stream) -> tuple[ByteStream, Accepted, Arrival]:
+        connection = await self._begin_http2(stream)
+        try:
+            opened = await self._extended_connect(connection)
+        except BaseException:
+            connection.close()
+            raise
+        connection.keep_open = False
+        return opened
+
+    async def _open_shared(self, shared: SharedHttp2) -> tuple[ByteStream, Accepted, Arrival]:
+        """A stream on the connection that the first of these dials makes."""
+        report = self._report
+        async with shared.lock:
+            connection = shared.connection
+            if connection is None or connection.ended is not None:
+                stream = await self._connect()
+                try:
+                    if self._target.secure:
+                        await self._start_tls(stream)
+                    connection = await self._begin_http2(stream)
+                except BaseException:
+                    stream.close()
+                    raise
+                shared.connection, shared.report = connection, report
+            elif (first := shared.report) is not None:
+                report.address, report.tls = first.address, first.tls
+                report.http2 = None if first.http2 is None else replace(first.http2)
+        return await self._extended_connect(connection)
+
+    async def _begin_http2(self, stream: Stream) -> Http2Connection:
         from wsdiag.transport.dial import http2
 
-        report, progress = self._report, Progress()
-        facts = report.http2 = Http2Facts()
-        connection = await self._timed(
+        facts, progress = Http2Facts(), Progress()
+        self._report.http2 = facts
+        return await self._timed(
             "settings",
             http2.begin(stream, facts, progress),
             lambda _: ", ".join(f"{name} {value}" for name, value in facts.settings or ()),
             progress,
         )
+
+    async def _extended_connect(
+        self, connection: Http2Connection
+    ) -> tuple[ByteStream, Accepted, Arrival]:
+        from wsdiag.transport.dial import http2
+
+        report = self._report
+        facts = report.http2
+        assert facts is not None  # its SETTINGS have come
         handshake, progress = http2.handshake_for(self._target, self._options), Progress()
         report.request_line = f"CONNECT {self._target.path_and_query} HTTP/2"
         report.request_headers = tuple(handshake.request_headers)
         self._trace_head("sent", report.request_line, report.request_headers)
-        try:
-            carrier, accepted, at = await self._timed(
-                "upgrade",
-                http2.extended_connect(
-                    connection, handshake, self._target, self._options, facts, progress
-                ),
-                lambda found: f"{found[1].response.status} {found[1].response.reason}".strip(),
-                progress,
-            )
-        except BaseException:
-            connection.close()
-            raise
-        connection.keep_open = False
+        carrier, accepted, at = await self._timed(
+            "upgrade",
+            http2.extended_connect(
+                connection, handshake, self._target, self._options, facts, progress
+            ),
+            lambda found: f"{found[1].response.status} {found[1].response.reason}".strip(),
+            progress,
+        )
         self._http2 = connection
         self._note(accepted.response)
         report.subprotocol, report.extensions = accepted.subprotocol, tuple(accepted.extensions)
