@@ -148,6 +148,7 @@ complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l pong-timeout -
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l repeat -x -d 'Measure N times.'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l refine -d 'Narrow a silent drop to 1 s with a second pass.'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l max-connections -x -d 'Connections at once, for each URL.'
+complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l one-connection -d 'With --http2: idle streams on one connection.'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l require -x -d 'Exit with 3 unless this is survived.'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l lifetime -x -d 'Watch those kept alive until this age.'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -s H -l header -x -d 'Add a header (@FILE reads them).'
