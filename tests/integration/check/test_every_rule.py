@@ -16,6 +16,7 @@ from wsdiag.probes.check.rules.adversarial import ATTACKS
 
 RULES = {rule.id: rule for rule in ALL}
 # Only its owner knows what is right: this rule tells what it saw, and never that it is wrong.
+OVER_HTTP2 = {"h2-advertised", "h2-opens", "h2-no-key-needed", "h1-and-h2-agree"}
 NEVER_WRONG = {rule.id for rule in ALL if rule.worst == "pass"}
 
 
@@ -41,6 +42,25 @@ def lenient(behaviour: str) -> Where:
 
 def over_tls(servers: Servers) -> tuple[str, list[str]]:
     return servers.peers.websockets(tls=True).url, ["--cacert", str(servers.ca.pem)]
+
+
+def over_http2(*faults: str) -> Where:
+    """`serve --http2` with TLS."""
+
+    def start(servers: Servers) -> tuple[str, list[str]]:
+        cert = servers.ca.cert()
+        options = ["--http2", "--cert", str(cert.cert), "--key", str(cert.key)]
+        url, _ = servers.peers.serve(*options, *(f"--fault={fault}" for fault in faults))
+        return url, ["--cacert", str(servers.ca.pem), "--expect-http2"]
+
+    return start
+
+
+def broken_over_http2(servers: Servers) -> tuple[str, list[str]]:
+    """Node's HTTP/2 server in front of one that wants a key, as proxies do it."""
+    url, _ = servers.peers.serve("--port", "0")
+    front = servers.peers.http2_front(url)
+    return front.url, ["--cacert", str(servers.ca.pem), "--expect-http2"]
 
 
 def two_families(servers: Servers) -> tuple[str, list[str]]:
@@ -97,14 +117,19 @@ KEPT = [
         "60s",
         "--max-upgrade",
         "60s",
-        rules=" ".join(RULES.keys() - {"certificate", "address-families", "subprotocol"}),
+        rules=" ".join(
+            RULES.keys() - {"certificate", "address-families", "subprotocol"} - OVER_HTTP2
+        ),
     ),
+    case(over_http2(), rules=" ".join(OVER_HTTP2)),
     case(served("/subprotocol?pick=chat"), "--expect-subprotocol", "chat", rules="subprotocol"),
     case(over_tls, "--cert-days", "0", rules="certificate"),
     case(one_family, rules="address-families"),
 ]
 
 BROKEN = [
+    case(over_http2("http2/unadvertised"), rules="h2-advertised h2-opens h1-and-h2-agree"),
+    case(broken_over_http2, rules="h2-no-key-needed"),
     case(served("/echo"), "--max-connect", "0.001ms", rules="connect"),
     case(served("/echo"), "--max-upgrade", "0.001ms", rules="upgrade"),
     case(served("/status/404"), "--expect-status", "403", rules="status"),

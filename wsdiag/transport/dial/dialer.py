@@ -112,6 +112,10 @@ def _load_modules(target: Target, options: DialOptions) -> None:
         from wsdiag.transport.dial import http2
 
         http2.require_http2()
+    if options.http_version == "3":
+        from wsdiag.transport.dial import http3
+
+        http3.require_http3(target, options)
     if options.compression:
         from wsdiag.protocol import deflate  # noqa: F401
     if options.proxy or any(name.lower().endswith("_proxy") for name in os.environ):
@@ -219,7 +223,9 @@ class _Dial:
 
     async def _open(self, auto_pong: bool) -> Session:
         try:
-            if self.shared is not None:
+            if self._options.http_version == "3":
+                carrier, accepted, at = await self._open_http3()
+            elif self.shared is not None:
                 carrier, accepted, at = await self._open_shared(self.shared)
             else:
                 carrier, accepted, at = await self._open_alone()
@@ -283,6 +289,49 @@ class _Dial:
             raise
         connection.keep_open = False
         return opened
+
+    async def _open_http3(self) -> tuple[ByteStream, Accepted, Arrival]:
+        from wsdiag.transport.dial import http2, http3
+
+        target, options, report = self._target, self._options, self._report
+        proxy, report.proxy_why = choose(target, options, os.environ)
+        if proxy is not None:
+            raise http3.refuse_proxy(proxy.url, proxy.why)
+        addresses = await self._addresses(target.host, target.port)
+        report.address = format_address(addresses[0][1])
+        facts, progress = Http2Facts(), Progress()
+        stream = await self._timed(
+            "quic",
+            http3.handshake(addresses, target, options, progress),
+            lambda found: f"{found.peer} {found.cipher}",
+            progress,
+        )
+        try:
+            report.address, report.http2 = stream.peer, facts
+            report.tls = http3.tls_facts(stream, options)
+            progress = Progress()
+            await self._timed(
+                "settings",
+                http3.settings(stream, facts, progress),
+                lambda _: ", ".join(f"{name} {value}" for name, value in facts.settings or ()),
+                progress,
+            )
+            request, progress = http2.handshake_for(target, options), Progress()
+            report.request_line = f"CONNECT {target.path_and_query} HTTP/3"
+            report.request_headers = tuple(request.request_headers)
+            self._trace_head("sent", report.request_line, report.request_headers)
+            accepted, at = await self._timed(
+                "upgrade",
+                http3.extended_connect(stream, request, facts, progress),
+                lambda found: f"{found[0].response.status} {found[0].response.reason}".strip(),
+                progress,
+            )
+        except BaseException:
+            stream.close()
+            raise
+        self._note(accepted.response)
+        report.subprotocol, report.extensions = accepted.subprotocol, tuple(accepted.extensions)
+        return stream, accepted, at
 
     async def _open_shared(self, shared: SharedHttp2) -> tuple[ByteStream, Accepted, Arrival]:
         """A stream on the connection that the first of these dials makes."""
