@@ -295,7 +295,7 @@ class Session:
         peer_first = self.ended is not None and self.ended.how != "local"
         tcp_ended_by: Literal["server", "client"] | None
         if self.stream.multiplexed:
-            tcp_ended_by = None if peer_first else "client"
+            tcp_ended_by = None if peer_first or self.http2 is None else "client"
         else:
             peer_first = peer_first and not self.stream.half_closed
             server_first = peer_first is (self.connection.role is Role.CLIENT)

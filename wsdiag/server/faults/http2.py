@@ -30,10 +30,15 @@ class Refuse(Fault):
     """Over HTTP/2: advertises extended CONNECT and answers it with this status."""
 
     status: int = param(400, whole(200, 599, "STATUS"), "the status")
+    key: str = param(
+        "refused", choice("refused", "accepted"), "whether a Sec-WebSocket-Key opens it"
+    )
 
     def answer(self, request: Request) -> Reply | None:
         """Refuse over HTTP/2, and nothing else."""
         if request.version == "1.1" or not request.is_upgrade:
+            return None
+        if self.key == "accepted" and request.header("Sec-WebSocket-Key") is not None:
             return None
         return Reply(self.status, body=b"no WebSockets over HTTP/2 here\n")
 

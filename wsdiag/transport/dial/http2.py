@@ -32,7 +32,7 @@ def require_http2() -> None:
         import wsdiag.transport.http2.connection  # noqa: F401
     except ImportError:
         message = "HTTP/2 needs an extra: pip install 'wsdiag[http2]'"
-        raise DialError("usage", "settings", "http2-extra-missing", message) from None
+        raise DialError("usage", "url", "http2-extra-missing", message) from None
 
 
 async def begin(stream: Stream, facts: Http2Facts, progress: Progress) -> Http2Connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
+from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from wsdiag.protocol.errors import HandshakeError
@@ -63,8 +64,8 @@ async def handshake(
         where = format_address(address[1])
         try:
             await stream.connect()
-            began_ns = asyncio.get_running_loop().time()
-            await stream.until(lambda stream=stream: stream.handshaken)
+            began_ns = monotonic_ns()
+            await stream.shaken()
         except OSError as error:
             failure = _refused(where, error)
             continue
@@ -79,7 +80,7 @@ async def handshake(
             code, reason = stream.terminated or (0, "")
             stream.close_silently()
             raise _not_shaken(where, code, reason)
-        progress.took_ns = round((stream.handshaken.mono_ns / 1e9 - began_ns) * 1e9)
+        progress.took_ns = stream.handshaken.mono_ns - began_ns
         progress.ended_ns = stream.handshaken.mono_ns
         return stream
     assert failure is not None
@@ -168,4 +169,4 @@ def _error(code: str, message: str, phase: str = "upgrade") -> DialError:
 
 
 def _usage(code: str, message: str) -> DialError:
-    return DialError("usage", "quic", code, message)
+    return DialError("usage", "url", code, message)

@@ -8,6 +8,7 @@ a `StreamEnd`: FIN is END_STREAM's, a reset or a closed connection carries its e
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import ssl
 from collections import deque
@@ -34,7 +35,11 @@ ENABLE_CONNECT_PROTOCOL = 0x8  # RFC 9220, 5
 REQUEST_CANCELLED, NO_ERROR = 0x10C, 0x100
 _SETTINGS = {0x1: "QPACK_MAX_TABLE_CAPACITY", 0x6: "MAX_FIELD_SECTION_SIZE"}
 _SETTINGS |= {0x7: "QPACK_BLOCKED_STREAMS", 0x8: "ENABLE_CONNECT_PROTOCOL", 0x33: "H3_DATAGRAM"}
+# aioquic tells of every failed handshake in a log of its own; ours is told in the result.
+logging.getLogger("quic").addHandler(logging.NullHandler())
+logging.getLogger("quic").propagate = False
 _MOST_HELD = 1 << 22
+_FIN_WAIT_S = 0.5
 
 
 def configuration(options: TlsOptions, server_name: str) -> QuicConfiguration:
@@ -109,6 +114,10 @@ class Http3Stream(asyncio.DatagramProtocol):
             raise
         self._quic.connect(where, self._loop.time())
         self._transmit()
+
+    async def shaken(self) -> None:
+        """Wait for the end of the QUIC handshake, or of the connection."""
+        await self.until(lambda: self.handshaken)
 
     async def until(self, done: Callable[[], Any]) -> None:
         """Wait for something that the peer does, or for the end."""
@@ -277,18 +286,16 @@ class Http3Stream(asyncio.DatagramProtocol):
         return record
 
     def half_close(self) -> None:
-        """FIN of the stream; reading goes on."""
-        if not self._half_closed and self._stream_id is not None and not self.terminated:
+        """Nothing more is sent; the peer has a moment for its FIN, then the connection ends.
+
+        No FIN of ours: there are servers whose HTTP/3 stops for everybody at one after a Close.
+        """
+        if not self._half_closed:
             self._half_closed = True
-            self._http.send_data(self._stream_id, b"", end_stream=True)
-            self._transmit()
+            self._loop.call_later(_FIN_WAIT_S, self._shut)
 
     def close(self, *, close_notify: bool = True) -> None:
-        """FIN, then the end of the connection."""
-        if self._closed:
-            return
-        if self._stream_id is not None and self.answer is not None:
-            self.half_close()
+        """End the connection."""
         self._shut()
 
     def reset(self) -> None:
