@@ -15,7 +15,7 @@ _wsdiag() {
     case $command in
     "")
         options="-V --version --json-schema -h --help"
-        if [[ $cur != -* ]]; then options="connect ping idle-probe stream path explain check serve demo completion help"; fi
+        if [[ $cur != -* ]]; then options="connect ping idle-probe stream path explain check exporter serve demo completion help"; fi
         ;;
     connect)
         options="-H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time --send --listen --no-http2-look -o --output -h --help"
@@ -273,7 +273,7 @@ _wsdiag() {
         esac
         ;;
     check)
-        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --send --expect --expect-json --within --require-idle --require-keepalive --conformance --adversarial --only --skip --retry --retry-delay -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -f --file --list-checks -j --jobs -o --output --junit -h --help"
+        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --expect-http2 --send --expect --expect-json --within --require-idle --require-keepalive --conformance --adversarial --only --skip --retry --retry-delay -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -f --file --list-checks -j --jobs -o --output --junit -h --help"
         case $prev in
         --max-connect) return ;;
         --max-upgrade) return ;;
@@ -332,6 +332,20 @@ _wsdiag() {
         -j|--jobs) return ;;
         -o|--output) choices="text json junit github" ;;
         --junit) files=1 ;;
+        esac
+        ;;
+    exporter)
+        options="-f --file --textfile --mask --listen --cert --key --client-ca -o --output -q --quiet --color -h --help"
+        case $prev in
+        -f|--file) files=1 ;;
+        --textfile) files=1 ;;
+        --mask) return ;;
+        --listen) return ;;
+        --cert) files=1 ;;
+        --key) files=1 ;;
+        --client-ca) files=1 ;;
+        -o|--output) choices="text json" ;;
+        --color) choices="auto always never" ;;
         esac
         ;;
     serve)
@@ -404,7 +418,7 @@ _wsdiag() {
         ;;
     help)
         options="-h --help"
-        [[ $cur != -* ]] && choices="connect ping idle-probe stream path explain check serve demo completion keepalive dialects"
+        [[ $cur != -* ]] && choices="connect ping idle-probe stream path explain check exporter serve demo completion keepalive dialects"
         case $prev in
         esac
         ;;

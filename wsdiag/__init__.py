@@ -1,12 +1,13 @@
 """wsdiag: ping, mtr and curl -v for WebSockets.
 
 Public are the names imported here: `connect()`, `ping()`, `idle_probe()`, `stream()`, `path()`,
-`explain()`, `serve()`, the classes of their options and results, and `wsdiag.protocol`, a sans-I/O
-codec. All else may change.
+`explain()`, `serve()`, `Exporter`, the classes of their options and results, and
+`wsdiag.protocol`, a sans-I/O codec. All else may change.
 
 The packages, each importing only from those below it:
 
 cli, api    the command line, and the same for Python
+exporter    endpoints watched all the time, as metrics for Prometheus
 render      records in; terminal views, NDJSON, CSV, JUnit, SVG out
 probes      what is measured: connect, ping, idle-probe, stream, path, check
 capture     what was recorded: captures, HAR files, access logs
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from wsdiag.api import ping as ping
     from wsdiag.api import serve as serve
     from wsdiag.api import stream as stream
+    from wsdiag.exporter.config import ExporterConfig as ExporterConfig
+    from wsdiag.exporter.config import ExporterTarget as ExporterTarget
+    from wsdiag.exporter.exporter import Exporter as Exporter
     from wsdiag.probes.idle.options import IdleOptions as IdleOptions
     from wsdiag.probes.path.options import PathOptions as PathOptions
     from wsdiag.probes.ping.options import PingOptions as PingOptions
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
     from wsdiag.records import Error as Error
     from wsdiag.records import ExplainConnection as ExplainConnection
     from wsdiag.records import ExplainVerdict as ExplainVerdict
+    from wsdiag.records import ExporterEvent as ExporterEvent
     from wsdiag.records import HelloInfo as HelloInfo
     from wsdiag.records import Hop as Hop
     from wsdiag.records import Http2Info as Http2Info
@@ -103,13 +108,15 @@ else:
         {
             "protocol": "protocol",
             "api": "connect explain idle_probe path ping serve stream",
+            "exporter.config": "ExporterConfig ExporterTarget",
+            "exporter.exporter": "Exporter",
             "probes.idle.options": "IdleOptions",
             "probes.path.options": "PathOptions",
             "probes.ping.options": "PingOptions",
             "probes.stream.options": "StreamOptions",
             "records": "Attribution Candidate ChainLink CloseInfo ConnectResult DialectInfo "
             "Drop Error "
-            "ExplainConnection ExplainVerdict HelloInfo Hop "
+            "ExplainConnection ExplainVerdict ExporterEvent HelloInfo Hop "
             "Http2Info HttpInfo IdleEvent IdleTrial IdleVerdict Load Message PathEvent "
             "PathHop PathStart PathSummary Phases PingClosed PingDialling "
             "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart "

@@ -25,6 +25,7 @@ from wsdiag.capture.http import (
     begins_response,
     deflate_parameters,
 )
+from wsdiag.capture.http2 import NEEDS_HPACK, PREFACE, Http2Flow, begins_settings
 from wsdiag.capture.tls.flow import TlsFlow, is_tls
 from wsdiag.capture.tls.key_log import KeyLog
 from wsdiag.judgement.recorded.facts import (
@@ -73,6 +74,7 @@ class Stage(Enum):
     UNKNOWN = "nothing is known of it yet"
     SOCKS = "a SOCKS greeting"
     HTTP = "HTTP requests and responses"
+    HTTP2 = "HTTP/2, whose streams are conversations of their own"
     WEBSOCKET = "frames"
     TLS = "TLS"
     OTHER = "no WebSocket"
@@ -151,17 +153,26 @@ class Conversation:
         show: bool = False,
         key_log: KeyLog | None = None,
         tracer: Tracer | None = None,
+        began_ns: int | None = None,
+        most_activity: int = MOST_ACTIVITY,
     ) -> None:
         self.flow = flow
+        self._most_activity = most_activity
         self.stage = Stage.UNKNOWN
+        self._began_ns = flow.began_ns if began_ns is None else began_ns
         self.facts = ConnectionFacts(source)
-        self.facts.began = flow.began_ns / 1e9
+        self.facts.began = self._began_ns / 1e9
+        self.streams: list[Conversation] = []
+        """Of HTTP/2: its WebSockets."""
         self.refused: Head | None = None
-        """The answer to a request for the upgrade that was not 101."""
+        """The answer to a request for the upgrade that was not 101 (in HTTP/2: 200)."""
+        self.unread: str | None = None
+        """Why it was not read, although it may hold WebSockets."""
+        self._http2: Http2Flow | None = None
         self._client: int | None = None
         self._sides = (_Direction(DirectionFacts()), _Direction(DirectionFacts()))
         self._requests: deque[Head] = deque()
-        self._last_ns = flow.began_ns
+        self._last_ns = self._began_ns
         self._idle_before_ns = 0
         self._longest_ns = -1
         self._wake: _Wake | None = None
@@ -217,6 +228,9 @@ class Conversation:
             frames.data(time_ns, data)
         elif stage is Stage.HTTP:
             self._http(number, time_ns, data)
+        elif stage is Stage.HTTP2:
+            assert self._http2 is not None
+            self._http2.data(number, time_ns, data)
         elif stage is not Stage.OTHER:
             self._unknown(number, time_ns, data)
 
@@ -225,11 +239,13 @@ class Conversation:
         if self._layers:
             self._layers[0].gap(number, time_ns, size)
         else:
-            self._missed(number, size)
+            self._missed(number, time_ns, size)
 
-    def _missed(self, number: int, size: int) -> None:
+    def _missed(self, number: int, time_ns: int, size: int) -> None:
         side = self._sides[number]
-        if self.stage is Stage.WEBSOCKET and side.frames is not None:
+        if self._http2 is not None:
+            self._http2.gap(number, time_ns, size)
+        elif self.stage is Stage.WEBSOCKET and side.frames is not None:
             side.frames.gap(size)
             if side.inflate is not None:
                 side.inflate = None
@@ -259,6 +275,8 @@ class Conversation:
             self.facts.joined = not _begins_tls(start)
             self._layers.append(TlsFlow(self._key_log, _Plaintext(self, len(self._layers) + 1)))
             self._encrypted(number, time_ns, start, self._idle_before_ns)
+        elif start.startswith(PREFACE[: max(len(start), 3)]) and start[:1] == b"P":
+            self._begin_http2(number, time_ns, start)
         elif begins_request(start) or begins_response(start):
             self._set_client(number if begins_request(start) else 1 - number)
             self._begin_http()
@@ -268,6 +286,8 @@ class Conversation:
         elif start[:1] in (b"\x05", b"\x04") and self.flow.states[number].syn and number == 0:
             self.stage = Stage.SOCKS
             self._socks_reply(number, time_ns, start)
+        elif begins_settings(start):
+            side.unknown = start[:_MOST_UNKNOWN]
         elif not self._joins(number, time_ns, data):
             side.unknown = start[:24]
             if self.flow.states[0].syn and len(start) >= 24:
@@ -329,6 +349,52 @@ class Conversation:
         self.stage = Stage.UNKNOWN
         if rest:
             self._unknown(1, time_ns, rest)
+
+    def _begin_http2(self, number: int, time_ns: int, start: bytes) -> None:
+        """HTTP/2 by its client's preface; what the server sent before it waits in `unknown`."""
+        self._set_client(number)
+        early, self._sides[1 - number].unknown = self._sides[1 - number].unknown, b""
+        try:
+            self._http2 = Http2Flow(number, self._open_stream)
+        except ImportError:
+            self.stage, self.unread = Stage.OTHER, NEEDS_HPACK
+            return
+        self.stage = Stage.HTTP2
+        if early:
+            self._http2.data(1 - number, time_ns, early)
+        self._http2.data(number, time_ns, start)
+
+    def _open_stream(self, request: Head, time_ns: int) -> Conversation:
+        stream = Conversation(
+            self.flow, self.facts.source, show=self._show, tracer=self._tracer, began_ns=time_ns
+        )
+        stream.ask(request, self._client or 0, encrypted=bool(self._layers))
+        self.streams.append(stream)
+        return stream
+
+    def ask(self, request: Head, client: int, *, encrypted: bool) -> None:
+        """A stream of HTTP/2: its request, an extended CONNECT (RFC 8441)."""
+        self.stage, self._client = Stage.HTTP, client
+        self.facts.scheme = "wss" if encrypted else "ws"
+        self._read_request(request)
+        self._requests.append(request)
+
+    def answered(self, head: Head, time_ns: int) -> None:
+        """A stream of HTTP/2: its response."""
+        if self.stage is Stage.HTTP and self._requests:
+            request = self._requests.popleft()
+            if head.status == 200:
+                self._upgraded(request, head, time_ns)
+            else:
+                self.refused = head
+
+    def ended(self, number: int, time_ns: int, how: str, code: str | None) -> None:
+        """A stream of HTTP/2: END_STREAM, or an error code that ends it."""
+        if code is not None:
+            who = self._side(number)
+            name = "RST_STREAM" if how == "rst-stream" else "GOAWAY"
+            self._note(f"HTTP/2: {name} with {code} from the {who}")
+        self._tcp_end("fin" if how == "fin" else "rst", number, time_ns, None)
 
     def _begin_http(self) -> None:
         self.stage = Stage.HTTP
@@ -406,10 +472,12 @@ class Conversation:
         facts = self.facts
         if request is not None:
             self._read_request(request)
-            self._judge_accept(request, head)
+            if head.status == 101:
+                self._judge_accept(request, head)
         facts.scheme = facts.scheme or "ws"
         facts.version = head.first[0].removeprefix("HTTP/")
-        facts.status, facts.reason, facts.response_headers = 101, head.first[2], head.headers
+        facts.status, facts.reason = head.status, head.first[2]
+        facts.response_headers = head.headers
         facts.subprotocol, facts.extensions = head.subprotocol(), head.extensions()
         facts.opened_s = self._since(time_ns)
         if self._tracer is not None:
@@ -472,7 +540,7 @@ class Conversation:
 
     def _begin_frames(self, deflate: dict[str, str | None] | None, *, synchronized: bool) -> None:
         self.stage = Stage.WEBSOCKET
-        rsv1 = deflate is not None if self.facts.status == 101 else None
+        rsv1 = deflate is not None if self.facts.status is not None else None
         for number, side in enumerate(self._sides):
             client = number == self._client
             who: Side = "client" if client else "server"
@@ -496,12 +564,12 @@ class Conversation:
 
     def _frame(self, side: _Direction, who: Side, frame: CapturedFrame) -> None:
         facts, opcode = side.facts, frame.opcode
-        at_s = (frame.time_ns - self.flow.began_ns) / 1e9
+        at_s = (frame.time_ns - self._began_ns) / 1e9
         if self._tracer is not None:
             self._trace_frame(who, frame)
         activity = self.facts.activity
-        if len(activity) >= MOST_ACTIVITY:
-            del activity[MOST_ACTIVITY // 2 :: 2]  # it stays a sample of the whole
+        if len(activity) >= self._most_activity:
+            del activity[self._most_activity // 2 :: 2]  # it stays a sample of the whole
         activity.append((at_s, who, _NAMES[opcode]))
         if opcode < 8:
             length = frame.length
@@ -623,7 +691,7 @@ class Conversation:
         if layer < len(self._layers):
             self._layers[layer].gap(number, time_ns, size)
         else:
-            self._missed(number, size)
+            self._missed(number, time_ns, size)
 
     def _finish_tls(self) -> None:
         facts = self.facts
@@ -639,7 +707,9 @@ class Conversation:
 
     # -- ends --------------------------------------------------------------------------------
 
-    def _tcp_end(self, kind: str, number: int, time_ns: int, hop_limit: int) -> None:
+    def _tcp_end(self, kind: str, number: int, time_ns: int, hop_limit: int | None) -> None:
+        for stream in self.streams:
+            stream._tcp_end(kind, number, time_ns, hop_limit)
         if self.facts.ended_s is None:
             self._idle_before_ns = time_ns - self._last_ns
             self._last_word(number, time_ns)
@@ -706,7 +776,7 @@ class Conversation:
         self._client = number
 
     def _since(self, time_ns: int) -> float:
-        return (time_ns - self.flow.began_ns) / 1e9
+        return (time_ns - self._began_ns) / 1e9
 
     def _note(self, text: str) -> None:
         if text not in self.facts.notes and len(self.facts.notes) < 16:
@@ -735,6 +805,9 @@ class Conversation:
             facts.joined = True
             self._note("it began before the recording, and its bytes are neither HTTP nor frames")
         facts.recorded_s = self._since(until_ns)
+        for layer in self._layers:
+            for stream in self.streams:
+                stream.facts.tls.update(layer.facts)
         if facts.ended_s is None:
             facts.idle_s = (until_ns - self._last_ns) / 1e9
         if facts.sent.unacknowledged_s is not None and facts.dead_after_s is None:

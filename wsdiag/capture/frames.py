@@ -237,6 +237,8 @@ def plausible(data: bytes, from_client: bool) -> bool:
             return False
         if opcode & 8 and (first < 128 or first & 0x40 or length > 125):
             return False
+        if not opcode and first & 0x40:  # RSV1 stands on a message's first frame (RFC 7692, 6.1)
+            return False
         if length > 125:
             size = 2 if length == 126 else 8
             length = int.from_bytes(data[at + 2 : at + 2 + size], "big")

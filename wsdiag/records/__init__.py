@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from wsdiag.records.explain import ExplainConnection as ExplainConnection
     from wsdiag.records.explain import ExplainVerdict as ExplainVerdict
     from wsdiag.records.explain import RoundTrips as RoundTrips
+    from wsdiag.records.exporter import ExporterEvent as ExporterEvent
+    from wsdiag.records.exporter import ExporterListening as ExporterListening
     from wsdiag.records.idle import Candidate as Candidate
     from wsdiag.records.idle import IdleEvent as IdleEvent
     from wsdiag.records.idle import IdleTrial as IdleTrial
@@ -113,6 +115,7 @@ else:
             "path": "HopKind PathEvent PathHop PathMethod PathStart PathSummary",
             "check": "CheckResult CheckSummary Status",
             "serve": "ServeEvent ServeListening",
+            "exporter": "ExporterEvent ExporterListening",
             "stream": "Gaps Interarrival KeyFigures Lag Sizes StreamEvent StreamInterval "
             "StreamMessage StreamPings StreamStart StreamSummary",
             "explain": "Counts ExplainConnection ExplainVerdict RoundTrips",

@@ -90,7 +90,7 @@ class Drop:
         DropHow,
         "`close`: a Close frame; `fin`: the end of TCP without one (or END_STREAM of HTTP/2); "
         "`rst`: a reset; `tls-eof`: the end of TCP without TLS close_notify; `rst-stream`, "
-        "`goaway`: those frames of HTTP/2; `silent`: no event, but a Ping got no Pong; "
+        "`goaway`: those frames of HTTP/2; `silent`: nothing came, and a Ping got no Pong; "
         "`rst-on-write`: silent until written to, then a reset; `timeout`: TCP gave up",
     ]
     at_s: Annotated[float, "Time since the upgrade, in seconds"]

@@ -28,7 +28,7 @@ _PHRASE: dict[DropHow, str] = {
     "tls-eof": "FIN without TLS close_notify, no Close frame",
     "rst-stream": "RST_STREAM, no Close frame",
     "goaway": "GOAWAY, no Close frame",
-    "silent": "silent: no event, a Ping got no Pong",
+    "silent": "silent: nothing came, a Ping got no Pong",
     "rst-on-write": "silent until written to, then RST",
     "timeout": "TCP gave up waiting",
 }

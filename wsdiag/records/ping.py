@@ -177,6 +177,10 @@ class PingClosed:
     url: Url
     time: Time
     drop: Annotated[Drop, "How the connection ended"]
+    idle_s: Annotated[
+        float | None,
+        "How long before its end the last Ping was sent or anything was received, in seconds",
+    ] = optional()
     target: Target = optional()
 
 

@@ -49,7 +49,9 @@ async def handle(connection: ServerConnection) -> None:
 async def block(every_s: float) -> None:
     while True:
         await asyncio.sleep(every_s)
+        began = time.time()
         time.sleep(0.3)  # noqa: ASYNC251
+        print(json.dumps({"blocked": [began, time.time()]}), flush=True)
 
 
 async def main() -> None:

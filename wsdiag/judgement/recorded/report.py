@@ -15,7 +15,7 @@ from typing import Literal
 
 from wsdiag.judgement.recorded.connection import Ending
 from wsdiag.judgement.recorded.facts import ConnectionFacts, Side
-from wsdiag.judgement.recorded.together import drop_of
+from wsdiag.judgement.recorded.trials import drop_of
 from wsdiag.records import HttpInfo
 from wsdiag.records.explain import Counts, ExplainConnection, RoundTrips
 

@@ -49,7 +49,7 @@ from wsdiag.probes.common.await_pong import PeerClosedError, PeerViolationError
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.records import CheckResult, Error
 from wsdiag.transport.dial.target import Target, UrlError
-from wsdiag.transport.report import DialError
+from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.session import SessionEnded
 from wsdiag.transport.trace import Tracer
 
@@ -91,6 +91,11 @@ class EndpointRun:
         self._found: dict[str, tuple[Sequence[Finding], float]] = {}
         self._error: Error | None = None
         self._ended_in: str | None = None
+
+    @property
+    def dialled(self) -> DialReport:
+        """What the first dial found out, so far."""
+        return self._target.report
 
     async def run(self) -> None:
         """Open the first connection, then judge every rule."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from wsdiag.judgement.attribution import QUEUED_BYTES
 from wsdiag.judgement.summary import summarise
-from wsdiag.judgement.totals import PingTotals
+from wsdiag.judgement.totals import Outages, PingTotals
 from wsdiag.probes.common.drops import drop_of, silent_drop
 from wsdiag.probes.common.participant import Participant, open_session
 from wsdiag.probes.common.phases import phases_of
@@ -18,9 +18,9 @@ from wsdiag.probes.common.stalls import Stalls
 from wsdiag.probes.ping.options import PingOptions
 from wsdiag.probes.ping.outage import OutageLog
 from wsdiag.probes.ping.schedule import retry_wait
-from wsdiag.probes.ping.sender import PingSender, Why
+from wsdiag.probes.ping.sender import EventSink, PingSender, Why
 from wsdiag.probes.ping.tcp_observer import TcpObserver
-from wsdiag.records import PingClosed, PingEvent, PingStart, PingSummary, PingSuspended, utc_now
+from wsdiag.records import PingClosed, PingStart, PingSummary, PingSuspended, utc_now
 from wsdiag.records.drops import short_drop
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
@@ -46,15 +46,16 @@ class Pinger:
         options: PingOptions,
         dial_options: DialOptions,
         *,
-        queue: asyncio.Queue[PingEvent | None],
+        queue: EventSink,
         stalls: Stalls,
         dial_slots: asyncio.Semaphore,
         tracer: Tracer | None = None,
         target: int | None = None,
+        totals: PingTotals | None = None,
     ) -> None:
         """All URLs of a run share `queue` (for their events), `stalls` and `dial_slots`.
 
-        `target`: the URL's number in a run of several.
+        `target`: the URL's number in a run of several. `totals`: what to count in.
         """
         self.target = target
         self.url, self._options, self._dial_options = url, options, dial_options
@@ -66,7 +67,7 @@ class Pinger:
 
             self._load = LoadMeter(plan)
         self._loop = asyncio.get_running_loop()
-        self._totals = PingTotals()
+        self._totals = PingTotals() if totals is None else totals
         self._began_s = self._loop.time()
         """Loop time at which the first Ping could have left."""
         self._outages: OutageLog | None = None
@@ -115,6 +116,20 @@ class Pinger:
     def suspended(self) -> None:
         """This process was stopped until now."""
         self._queue.put_nowait(PingSuspended(self.url, utc_now(), self.target))
+
+    @property
+    def session(self) -> Session | None:
+        """The latest connection; None before the first."""
+        return self._session
+
+    @property
+    def totals(self) -> PingTotals:
+        """Everything counted so far."""
+        return self._totals
+
+    def outages(self) -> Outages:
+        """With --reconnect: times without answers so far, the one that goes on included."""
+        return Outages() if self._outages is None else self._outages.totals(self._loop.time())
 
     def _close_timeout_s(self) -> float:
         """How long the closing handshake may take; 0: there is too much data before our Close."""
@@ -288,7 +303,8 @@ class Pinger:
             silent_s = sender.silent_since_s if why == "silent" else None
             self._outages.down(silent_s or loop_s - ago_s, loop_s, drop)
         at = utc_now() - timedelta(seconds=ago_s)
-        self._queue.put_nowait(PingClosed(self.url, at, drop, self.target))
+        idle_s = max(0.0, (ended_ns - sender.active_ns) / 1e9)
+        self._queue.put_nowait(PingClosed(self.url, at, drop, idle_s, self.target))
         session.abort() if why == "silent" else session.stream.close()
 
     async def _pause(self, seconds: float) -> None:

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from wsdiag.judgement.totals import PingTotals
 from wsdiag.probes.ping.http2_ping import Http2Pings
@@ -71,6 +71,16 @@ LAST_MESSAGE_CHARS, LAST_MESSAGE_S = 200, 10.0
 Why = Literal["done", "stopped", "ended", "silent"]
 
 
+class EventSink(Protocol):
+    """Where events go: an asyncio.Queue, or what takes each at once."""
+
+    def put_nowait(self, event: PingEvent, /) -> None:
+        """Take an event."""
+
+    def qsize(self) -> int:
+        """How many nobody has read yet."""
+
+
 class PingSender:
     """Sends on `session` as `options` say, counts in `totals`; `over` says why it ended."""
 
@@ -81,7 +91,7 @@ class PingSender:
         options: PingOptions,
         totals: PingTotals,
         observer: TcpObserver,
-        queue: asyncio.Queue[PingEvent | None],
+        queue: EventSink,
         load: LoadMeter | None = None,
         target: int | None = None,
         *,
@@ -108,6 +118,8 @@ class PingSender:
             self._http2 = Http2Pings(session.http2, totals.edge_answered)
         self.answers = 0
         """On this connection, late ones included."""
+        self.active_ns = session.opened.mono_ns
+        """When we last sent a Ping or heard from the peer, its end not counted; monotonic ns."""
         self._told_sent_s = 0.0
         self._last_text: tuple[str, float] | None = None
         """The last text message that was no answer, and its loop time."""
@@ -193,6 +205,7 @@ class PingSender:
                 sent = self._session.send_binary(payload)
         except LocalProtocolError:
             return  # the connection is closing: its end is on its way
+        self.active_ns = sent.mono_ns
         backlog = load_before - self._answered_load
         ping = InFlight(seq, sent, now, tcp, phase, load_before, backlog, http2)
         self._outstanding.add(key, ping)
@@ -217,6 +230,7 @@ class PingSender:
             # The peer should end TCP now; where it does not, we do not wait for ever.
             self._loop.call_later(CLOSE_GRACE_S, self._finish, "ended")
             return
+        self.active_ns = received.at.mono_ns
         for key in self._payloads.keys(event):
             if (found := self._outstanding.take(key)) is not None:
                 self._answered(*found, received.at)

@@ -30,6 +30,6 @@ FAULTS: tuple[type[Fault], ...] = (
     handshakes.Deflate,
     *(handshakes.BadAccept, handshakes.BadUpgrade, handshakes.BadConnection),
     *(handshakes.BadSubprotocol, handshakes.BadExtension, handshakes.BadHttp),
-    *(http2.Refuse, http2.Unadvertised, http2.GoAway, http2.RstStream, http2.ZeroWindow),
     *(bad_frames.BadFrame, bad_frames.BadUtf8, bad_frames.BadDeflate),
+    *(http2.Refuse, http2.Unadvertised, http2.GoAway, http2.RstStream, http2.ZeroWindow),
 )

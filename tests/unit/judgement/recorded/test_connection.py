@@ -209,6 +209,20 @@ def test_a_pong_timeout_is_told_from_the_first_ping_that_waits() -> None:
     assert "Ping at 20.0 s was unanswered for 50.0 s" in ending.evidence[0]
 
 
+def test_one_direction_alone_does_not_tell_who_was_first() -> None:
+    flow = Flow(Capture())
+    flow.open()
+    flow.text(1.0, "server", "hello")
+    flow.close(2.0, "client")
+    flow.close(2.1, "server")
+    server = b"\x0a\0\0\x02"
+    flow.capture.packets = [(at, ip) for at, ip in flow.capture.packets if ip[26:30] == server]
+    (facts,) = read(flow.capture)
+    ending = judge_connection(facts)
+    assert (ending.outcome, ending.ended_by) == ("close", "unknown")
+    assert "only packets from the server" in ending.evidence[-1]
+
+
 def test_data_after_the_ping_is_no_pong_timeout() -> None:
     def tell(flow: Flow) -> None:
         flow.ping(20.0, "server", b"1")
@@ -258,6 +272,17 @@ def test_what_joins_in_the_middle_is_read() -> None:
             ],
             "through a SOCKS proxy",
         ),
+        (
+            [
+                ("client", b"CONNECT feed.test:80 HTTP/1.1\r\nHost: feed.test:80\r\n\r\n"),
+                ("server", b"HTTP/1.1 407 Who are you\r\nContent-Length: 2\r\n\r\nno"),
+                ("client", b"CONNECT feed.test:80 HTTP/1.1\r\nHost: feed.test:80\r\n\r\n"),
+                ("server", b"HTTP/1.1 200 Connection established\r\n\r\n"),
+                ("client", REQUEST),
+                ("server", b"HTTP/1.1 401 Who are you\r\nContent-Length: 2\r\n\r\nno"),
+            ],
+            "through a proxy's tunnel to feed.test:80",
+        ),
         ([("client", b"PROXY TCP4 10.0.0.9 10.0.0.2 5000 8080\r\n")], "a PROXY protocol header"),
         (
             [
@@ -274,7 +299,7 @@ def test_what_joins_in_the_middle_is_read() -> None:
             "",
         ),
     ],
-    ids=["CONNECT", "SOCKS 5", "PROXY", "plain requests first"],
+    ids=["CONNECT", "SOCKS 5", "asked who it is, twice", "PROXY", "plain requests first"],
 )
 def test_what_stands_in_front_of_the_upgrade_is_seen_through(
     prefix: list[tuple[str, bytes]], note: str

@@ -55,6 +55,8 @@ CONTRACT = {
     "candidates explanation",
     "serve.listening": "url host port tls",
     "serve.event": "time connection event",
+    "exporter.listening": "url host port tls targets",
+    "exporter.event": "time event name url peer message hint kept new gone",
     "error": "url phase kind message hint",
     "trace.phase": "url time phase took_ms ok detail",
     "trace.headers": "url time direction first_line headers",
