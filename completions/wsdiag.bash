@@ -349,7 +349,7 @@ _wsdiag() {
         esac
         ;;
     serve)
-        options="--host -p --port --http2 --tls --ca-out --cert --key --upstream --raw -k --insecure --cacert --control-port --fault --list --subprotocol --allow-origin --max-connections --max-message-size --compression --no-compression --sink --headers --stats --idle-timeout --lifetime --close --cut --cut-after --hang --rate-limit --latency --stall --bandwidth --trickle --slow-reader --ping-interval --no-pong --lose-pongs --late-pong --wrong-pong --mute --push --push-on-request --flood --fragment --status --redirect --auth-basic --require-subprotocol --deflate --bad-accept --bad-upgrade --bad-connection --bad-subprotocol --bad-extension --bad-http --http2-refuse --http2-unadvertised --http2-goaway --http2-rst-stream --http2-zero-window --bad-frame --bad-utf8 --bad-deflate --counts --drop --code --reason -o --output -q --quiet --color -h --help"
+        options="--host -p --port --http2 --tls --ca-out --cert --key --upstream --raw -k --insecure --cacert --control-port --fault --list --subprotocol --allow-origin --max-connections --max-message-size --compression --no-compression --sink --headers --stats --idle-timeout --lifetime --close --cut --cut-after --hang --rate-limit --latency --stall --bandwidth --trickle --slow-reader --ping-interval --no-pong --lose-pongs --late-pong --wrong-pong --mute --push --push-on-request --flood --fragment --status --redirect --auth-basic --require-subprotocol --deflate --bad-accept --bad-upgrade --bad-connection --bad-subprotocol --bad-extension --bad-http --bad-frame --bad-utf8 --bad-deflate --http2-refuse --http2-unadvertised --http2-goaway --http2-rst-stream --http2-zero-window --counts --drop --code --reason -o --output -q --quiet --color -h --help"
         case $prev in
         --host) return ;;
         -p|--port) return ;;
@@ -390,12 +390,12 @@ _wsdiag() {
         --deflate) return ;;
         --bad-accept) choices="wrong none" ;;
         --bad-upgrade) choices="wrong none" ;;
-        --http2-refuse) return ;;
-        --http2-goaway) return ;;
-        --http2-rst-stream) return ;;
         --bad-frame) choices="masked rsv1 rsv2 rsv3 rsv-control opcode-3 opcode-4 opcode-5 opcode-6 opcode-7 opcode-11 opcode-12 opcode-13 opcode-14 opcode-15 length-16 length-64 length-top-bit length-huge orphan-continuation interleaved control-fragmented control-long close-long close-one-byte close-reason-utf8 close-code-0 close-code-999 close-code-1004 close-code-1005 close-code-1006 close-code-1015 close-code-1016 close-code-2999 close-code-5000 data-after-close" ;;
         --bad-utf8) choices="byte overlong surrogate beyond truncated fragment" ;;
         --bad-deflate) choices="garbage bomb" ;;
+        --http2-refuse) return ;;
+        --http2-goaway) return ;;
+        --http2-rst-stream) return ;;
         --counts) choices="any client server" ;;
         --drop) choices="close fin rst silent hang rst-on-write tls-eof" ;;
         --code) return ;;
