@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from wsdiag.records import HelloInfo as HelloInfo
     from wsdiag.records import Hop as Hop
     from wsdiag.records import Http2Info as Http2Info
+    from wsdiag.records import Http2RoundTrips as Http2RoundTrips
     from wsdiag.records import HttpInfo as HttpInfo
     from wsdiag.records import IdleEvent as IdleEvent
     from wsdiag.records import IdleTrial as IdleTrial
@@ -117,8 +118,8 @@ else:
             "records": "Attribution Candidate ChainLink CloseInfo ConnectResult DialectInfo "
             "Drop Error "
             "ExplainConnection ExplainVerdict ExporterEvent HelloInfo Hop "
-            "Http2Info HttpInfo IdleEvent IdleTrial IdleVerdict Load Message PathEvent "
-            "PathHop PathStart PathSummary Phases PingClosed PingDialling "
+            "Http2Info Http2RoundTrips HttpInfo IdleEvent IdleTrial IdleVerdict Load Message "
+            "PathEvent PathHop PathStart PathSummary Phases PingClosed PingDialling "
             "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart "
             "PingSummary PingSuspended PingWaiting Range TcpFacts Threshold TlsInfo "
             "TrialActivity TrialStarted",

@@ -39,12 +39,6 @@ class Phases:
     tcp_ms: Annotated[float | None, "The TCP handshake, in milliseconds"] = optional()
     proxy_ms: Annotated[float | None, "CONNECT or SOCKS, in milliseconds"] = optional()
     tls_ms: Annotated[float | None, "The TLS handshake, in milliseconds"] = optional()
-    quic_ms: Annotated[float | None, "With HTTP/3: the QUIC handshake, in milliseconds"] = (
-        optional()
-    )
-    settings_ms: Annotated[
-        float | None, "With HTTP/2 and 3: from our SETTINGS to the server's, in milliseconds"
-    ] = optional()
     upgrade_ms: Annotated[
         float | None,
         "From the upgrade request to the 101, or from the CONNECT to its answer, in milliseconds",
@@ -52,6 +46,12 @@ class Phases:
     ping_ms: Annotated[float | None, "The first Ping's round trip, in milliseconds"] = optional()
     close_ms: Annotated[float | None, "The closing handshake, in milliseconds"] = optional()
     total_ms: Annotated[float | None, "All phases together, in milliseconds"] = optional()
+    quic_ms: Annotated[float | None, "With HTTP/3: the QUIC handshake, in milliseconds"] = (
+        optional()
+    )
+    settings_ms: Annotated[
+        float | None, "With HTTP/2 and 3: from our SETTINGS to the server's, in milliseconds"
+    ] = optional()
 
 
 @dataclass(frozen=True, slots=True)
