@@ -36,15 +36,20 @@ class ExporterTarget:
     """After which a Ping is lost."""
     idle_probe_s: float | None = None
     """How often an idle probe runs; None: never."""
+    seq: str | None = None
+    """JSONPath of the sequence number in its messages."""
+    time: str | None = None
+    """JSONPath of the time in its messages."""
 
     def __post_init__(self) -> None:
         if self.idle_probe_s is not None and self.idle_probe_s < SHORTEST_IDLE_PROBE_S:
             raise ValueError(f"idle-probe: {SHORTEST_IDLE_PROBE_S:g} s is the shortest")
 
     @property
-    def label(self) -> str:
-        """What to call it."""
-        return self.name or self.shown_url
+    def is_feed(self) -> bool:
+        """Whether its messages are looked at: a hello asks for them, or seq or time read them."""
+        named = self.dial.dialect not in ("auto", "none")
+        return bool(self.dial.hello) or named or self.seq is not None or self.time is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from wsdiag.transport.report import ErrorKind as ErrorKind
 
 SCHEMA_VERSION = "2.0"
 
-Url = Annotated[str, "The endpoint as it was given, its password masked"]
+Url = Annotated[str, "The endpoint as it was given, its credentials masked"]
 Time = Annotated[datetime, "When it happened: RFC 3339 in UTC with microseconds"]
 Target = Annotated[
     int | None, "In a run of several URLs: the URL's number on the command line, from 1"
@@ -35,9 +35,13 @@ def utc_now() -> datetime:
 class Phases:
     """How long each phase of one connection took. A phase that did not happen is absent."""
 
-    dns_ms: Annotated[float | None, "Name resolution, in milliseconds"] = optional()
+    dns_ms: Annotated[float | None, "Name resolution, in milliseconds (by our own clock)"] = (
+        optional()
+    )
     tcp_ms: Annotated[float | None, "The TCP handshake, in milliseconds"] = optional()
-    proxy_ms: Annotated[float | None, "CONNECT or SOCKS, in milliseconds"] = optional()
+    proxy_ms: Annotated[float | None, "CONNECT or SOCKS, in milliseconds (by our own clock)"] = (
+        optional()
+    )
     tls_ms: Annotated[float | None, "The TLS handshake, in milliseconds"] = optional()
     upgrade_ms: Annotated[
         float | None,

@@ -125,7 +125,7 @@ class ConnectResult:
         "`ip:port` that was connected to, or the Unix socket's path; null if there was no "
         "connection",
     ] = None
-    proxy: Annotated[str | None, "The proxy's URL, its password masked; null without one"] = None
+    proxy: Annotated[str | None, "The proxy's URL, its credentials masked; null without one"] = None
     proxy_why: Annotated[
         str | None,
         "The option or environment variable that chose the proxy, or kept one from being used",

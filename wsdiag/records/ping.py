@@ -41,7 +41,7 @@ class PingStart:
     reconnect: Annotated[int | None, "With `--reconnect`: the number of earlier connections"] = (
         optional()
     )
-    proxy: Annotated[str | None, "The proxy's URL, its password masked; null without one"] = (
+    proxy: Annotated[str | None, "The proxy's URL, its credentials masked; null without one"] = (
         optional()
     )
     proxy_why: Annotated[

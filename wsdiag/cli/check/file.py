@@ -27,13 +27,14 @@ from wsdiag.cli.check.options import CheckFlags, RetryFlags, RunFlags, refuse_em
 from wsdiag.cli.check.toml_lines import Lines, find_lines
 from wsdiag.cli.declare import command
 from wsdiag.cli.options import OutputOptions, RequestOptions
-from wsdiag.cli.params import DURATION
+from wsdiag.cli.params import DURATION, JSONPATH
 from wsdiag.probes.check.options import Endpoint
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH", re.IGNORECASE)
 _LONG = re.compile(r"--([a-z0-9-]+)")
+_MOST_DOTS = 1000
 _ANY_URL = "wss://localhost"
 Table = dict[str, Any]
 
@@ -44,6 +45,8 @@ class WatchFlags:
 
     interval_s: Annotated[float | None, typer.Option("--interval", **DURATION)] = None
     idle_probe_s: Annotated[float | None, typer.Option("--idle-probe", **DURATION)] = None
+    seq: Annotated[str | None, typer.Option("--seq", **JSONPATH)] = None
+    time: Annotated[str | None, typer.Option("--time", **JSONPATH)] = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ ENDPOINT_OPTIONS = _by_key(endpoint)
 """The options that a table may have, by their keys."""
 _RUN_OPTIONS = _by_key(of_the_run)
 EXPORTER_OPTIONS = _by_key(exporter_table)
-WATCH_OPTIONS = ("interval", "idle-probe")
+WATCH_OPTIONS = ("interval", "idle-probe", "seq", "time")
 _TABLES = frozenset({"defaults", "endpoint", "exporter", "module"})
 
 
@@ -155,6 +158,7 @@ def read_check_file(
     """Read and check a file; CheckFileError with all problems."""
     try:
         text = path.read_text(encoding="utf-8")
+        _refuse_dots(path, text)
         document = tomllib.loads(text)
     except OSError as error:
         raise CheckFileError(path, [(None, error.strerror or str(error))]) from None
@@ -167,6 +171,14 @@ def read_check_file(
     if reader.problems:
         raise CheckFileError(path, reader.problems)
     return read
+
+
+def _refuse_dots(path: Path, text: str) -> None:
+    # tomllib takes quadratic time over a dotted key
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > _MOST_DOTS:
+            problem = f"more than {_MOST_DOTS} dots in a line; a long message may be @FILE"
+            raise CheckFileError(path, [(number, problem)])
 
 
 def _syntax_error(error: tomllib.TOMLDecodeError, text: str) -> tuple[int, str]:

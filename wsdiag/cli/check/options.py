@@ -177,13 +177,9 @@ class CheckFlags:
 
     def options(self) -> CheckOptions:
         """The probe's options; a usage error for what cannot be."""
+        from wsdiag.patterns import compile_regex
         from wsdiag.probes.check.jsonpath import JsonExpectation
-        from wsdiag.probes.check.options import (
-            CheckOptions,
-            HeaderExpectation,
-            compile_regex,
-            parse_statuses,
-        )
+        from wsdiag.probes.check.options import CheckOptions, HeaderExpectation, parse_statuses
         from wsdiag.probes.check.registry import options_that_need_an_upgrade
 
         values = values_of(self)

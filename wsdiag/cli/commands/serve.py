@@ -234,10 +234,15 @@ def _certificate(flags: ServeFlags) -> Iterator[tuple[Path | None, Path | None]]
     if not flags.tls:
         yield flags.cert, flags.key
         return
-    from wsdiag.transport.tls.certs import throwaway_certificate
+    from wsdiag.transport.tls.certs import CertificateToolError, throwaway_certificate
 
     names = dict.fromkeys(("localhost", "127.0.0.1", "::1", flags.host))
-    made = throwaway_certificate([name for name in names if name not in ("0.0.0.0", "::")])
+    try:
+        made = throwaway_certificate([name for name in names if name not in ("0.0.0.0", "::")])
+    except CertificateToolError as error:
+        raise typer.BadParameter(str(error), param_hint="--tls") from None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--host") from None
     if flags.ca_out is not None:
         try:
             flags.ca_out.write_bytes(made.ca)

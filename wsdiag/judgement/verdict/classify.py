@@ -8,6 +8,7 @@ The decision tree. The first branch that fits is taken:
     everything ended within 0.5 s of its upgrade                    unreachable    closed-at-once
     each connection ended when the next one was opened              inconsistent   displaced
     a connection ended around a suspend of this machine             local-fault    suspend
+    an interface or address of theirs was lost, and they with it    local-fault    link
     connections of unrelated URLs ended at the same moment          local-fault    shared
     every end followed a Ping of ours, and no Ping was answered     no-drop        touch
     connections in use and idle ones ended at one moment
@@ -113,6 +114,7 @@ Reason = Literal[
     "conflict",
     "blackout",
     "suspend",
+    "link",
     "shared",
     "nothing",
     "closed-at-once",
@@ -122,6 +124,7 @@ Reason = Literal[
 
 # What happened this shortly before a suspend was noticed may have been its work as well.
 _AROUND_SUSPEND_S = 2.0
+_AROUND_LOSS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,30 @@ class Classification:
     """No keepalive trial with traffic in both directions tells idle timeout and lifetime apart."""
 
 
+def _local_fault(dropped: Sequence[IdleTrial], context: ProbeContext) -> Classification | None:
+    """What happened to this machine or near it, and ended connections."""
+    if any(ended_s(t) >= at_s - _AROUND_SUSPEND_S for t in dropped for at_s, _ in context.jumps):
+        return Classification("local-fault", "suspend", drop=dropped[0].drop)
+    if (cut := _cut_off(dropped, context)) is not None:
+        return Classification("local-fault", "link", drop=cut.drop)
+    if dropped and context.shared_end_s is not None:
+        return Classification("local-fault", "shared", drop=dropped[0].drop)
+    return None
+
+
+def _cut_off(dropped: Sequence[IdleTrial], context: ProbeContext) -> IdleTrial | None:
+    """A connection that the loss of a link ended: what came from the peer later refutes that."""
+    for trial in dropped:
+        how = None if trial.drop is None else trial.drop.how
+        for at_s, _ in context.lost_links:
+            if trial.started_s <= at_s and (
+                abs(ended_s(trial) - at_s) <= _AROUND_LOSS_S
+                or (how in ("silent", "timeout", "rst-on-write") and ended_s(trial) >= at_s)
+            ):
+                return trial
+    return None
+
+
 def classify(evidence: Evidence, context: ProbeContext) -> Classification:
     """Judge the evidence, the most specific explanation first."""
     dropped, ran = evidence.dropped(), (*evidence.idle, *evidence.kept)
@@ -158,10 +185,8 @@ def classify(evidence: Evidence, context: ProbeContext) -> Classification:
         return Classification("unreachable", "closed-at-once", drop=dropped[0].drop)
     if displaced((*evidence.turned_away, *ran)):
         return Classification("inconsistent", "displaced", drop=dropped[0].drop)
-    if any(ended_s(t) >= at_s - _AROUND_SUSPEND_S for t in dropped for at_s, _ in context.jumps):
-        return Classification("local-fault", "suspend", drop=dropped[0].drop)
-    if dropped and context.shared_end_s is not None:
-        return Classification("local-fault", "shared", drop=dropped[0].drop)
+    if (local := _local_fault(dropped, context)) is not None:
+        return local
     if _only_our_pings_ended_them(evidence, context):
         return Classification("no-drop", "touch", drop=dropped[0].drop)
     if (together := _unsaid(evidence, context) or _from_moments(evidence, context)) is not None:

@@ -36,6 +36,8 @@ class ProbeContext:
     hops: Sequence[Hop] = ()
     jumps: Sequence[tuple[float, float]] = ()
     """Suspends of this machine: when noticed, and how long."""
+    lost_links: Sequence[tuple[float, str]] = ()
+    """When an interface or address that the connections need was lost, and which."""
     subprotocol: str | None = None
     """What the endpoint chose."""
     first_message: str | None = None

@@ -87,6 +87,12 @@ def _without_a_drop(found: Classification, evidence: Evidence, context: ProbeCon
         case "broken":
             rule = next((t.violation for t in evidence.broken), None)
             return f"The endpoint breaks the WebSocket protocol ({rule}), which ends connections."
+        case "link":
+            at_s, what = context.lost_links[0]
+            return (
+                f"{format_seconds(at_s)} after the start {what}: that caused the drops, which say "
+                "nothing about the path."
+            )
         case "nothing":
             return f"Nothing could be measured: {context.error or 'no connection was opened'}"
     return _OTHERWISE[found.reason]

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from wsdiag.dialects.catalogue import Dialect, Message, Recognised, dialect_named, recognise
 from wsdiag.dialects.engine import AnnouncedClock, DialectSession, HeardKind
+from wsdiag.patterns import PatternTooSlow, matches
 from wsdiag.probes.common.await_pong import describe_close
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, TextMessage
@@ -47,6 +48,7 @@ Part = Literal["client", "answerer", "listener"]
 ANSWER_CHARS = 256
 BEAT_S = 20.0
 _CLOSE_S = 1.0
+_QUIET_KINDS = {"ping", "beat-answer", "hello-answer", "hello-refused"}
 
 
 class HelloError(DialError):
@@ -75,6 +77,7 @@ class Participant:
         # a redirect led to another origin, where credentials are not sent
         self._withheld = report is not None and report.credentials_dropped
         self._spoken: DialectSession | None = None
+        self._reader: DialectSession | None = None
         self._seen_first = False
         self._answers = part != "listener"
         self._waiting = False
@@ -118,6 +121,18 @@ class Participant:
         if close is None or self.dialect is None:
             return None
         return self.dialect.meaning_of(*close)
+
+    def carries_data(self, message: Message) -> bool:
+        """Whether a message is more than its protocol's own: a heartbeat, an opening."""
+        if self.recognised is None:
+            return True
+        dialect = self.recognised.dialect
+        if self._reader is None:
+            self._reader = DialectSession(dialect)
+        return any(
+            heard.kind not in _QUIET_KINDS and not dialect.opens(heard.record)
+            for heard in self._reader.hear(message)
+        )
 
     # -- the hello -----------------------------------------------------------------------------
 
@@ -239,7 +254,10 @@ class Participant:
         said, refused = excerpt(message, self._secrets()), "hello-refused" in kinds
         expect = self._options.hello_expect
         if expect is not None:
-            accepted = re.search(expect, as_text(message)) is not None
+            try:
+                accepted = matches(re.compile(expect), as_text(message))
+            except PatternTooSlow as slow:
+                accepted, refused, said = False, True, str(slow)
         else:
             dialect = self.dialect
             knows = dialect is not None and dialect.hello_answer is not None

@@ -99,6 +99,7 @@ class EndpointProbe:
             subprotocol=None if report is None else report.subprotocol,
             first_message=facts.first_message,
             jumps=tuple(self._context.clock.suspends),
+            lost_links=tuple(self._context.clock.lost_links()),
             back=self._back,
             shared_end_s=shared_end_s,
             error=self._error,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from wsdiag.patterns import PatternTooSlow, matches
 from wsdiag.probes.idle.activity import ActivityLog, IdleTimes
 from wsdiag.probes.idle.context import EndpointFacts
 from wsdiag.probes.idle.keepalives import KeepaliveSchedule
@@ -58,7 +59,12 @@ class LivenessCheck:
             text = event.data.decode("utf-8", "replace")
         else:
             return False
-        return not self.payload and (self.expect is None or bool(re.search(self.expect, text)))
+        try:
+            return not self.payload and (
+                self.expect is None or matches(re.compile(self.expect), text)
+            )
+        except PatternTooSlow:
+            return True  # what cannot be read must not make a connection silent that speaks
 
     def answered(self, event: Event, at_s: float) -> None:
         """Note an event that matches; the first one counts."""

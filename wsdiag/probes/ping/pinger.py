@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wsdiag.judgement.attribution import QUEUED_BYTES
@@ -24,7 +26,7 @@ from wsdiag.records import PingClosed, PingStart, PingSummary, PingSuspended, ut
 from wsdiag.records.drops import short_drop
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
-from wsdiag.transport.session import Session
+from wsdiag.transport.session import Received, Session
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import now
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 CLOSE_TIMEOUT_S = 2.0
 # Under --load the Close stands behind what was sent before it: no longer than this.
 CLOSE_TIMEOUT_UNDER_LOAD_S = 0.7
+
+OnMessage = Callable[[Participant, Received], None]
 
 
 class Pinger:
@@ -52,15 +56,17 @@ class Pinger:
         tracer: Tracer | None = None,
         target: int | None = None,
         totals: PingTotals | None = None,
+        on_message: OnMessage = lambda _participant, _received: None,
     ) -> None:
         """All URLs of a run share `queue` (for their events), `stalls` and `dial_slots`.
 
         `target`: the URL's number in a run of several. `totals`: what to count in.
+        `on_message` hears of every message that is no answer.
         """
         self.target = target
         self.url, self._options, self._dial_options = url, options, dial_options
         self._queue, self._stalls, self._dial_slots = queue, stalls, dial_slots
-        self._tracer = tracer
+        self._tracer, self._on_message = tracer, on_message
         self._load: LoadMeter | None = None
         if (plan := options.load_plan()) is not None:
             from wsdiag.probes.ping.load import LoadMeter
@@ -263,6 +269,7 @@ class Pinger:
             self._load,
             self.target,
             on_answer=self._answered,
+            on_message=partial(self._on_message, participant),
         )
         self._sender = sender
         try:

@@ -96,9 +96,10 @@ class PingSender:
         target: int | None = None,
         *,
         on_answer: Callable[[], None] = lambda: None,
+        on_message: Callable[[Received], None] = lambda _: None,
     ) -> None:
         self._url, self._session, self._options, self._totals = url, session, options, totals
-        self._target, self._on_answer = target, on_answer
+        self._target, self._on_answer, self._on_message = target, on_answer, on_message
         self._observer, self._queue = observer, queue
         self._load = load
         self._pump = None if load is None else load.pump(session)
@@ -237,6 +238,8 @@ class PingSender:
                 return
         if self._could_answer(event):
             self._totals.unmatched += 1
+        if isinstance(event, TextMessage | BinaryMessage):
+            self._on_message(received)
         if isinstance(event, TextMessage):
             self._last_text = (event.text[:LAST_MESSAGE_CHARS], self._loop.time())
 

@@ -372,4 +372,4 @@ def _refusal(http: HttpInfo) -> Iterator[RenderableType]:
 def _body(http: HttpInfo) -> Iterator[RenderableType]:
     lines = http.text if http.text is not None else (http.body or "").splitlines()
     for line in lines[:_BODY_LINES]:
-        yield _Marked("<", "magenta", Text(line, style="dim"))
+        yield _Marked("<", "magenta", Text(shorten(line), style="dim"))

@@ -16,6 +16,8 @@ from wsdiag.transport.stream.stream import Stream
 from wsdiag.transport.stream.stream_reader import StreamReader, StreamReaderEnded
 from wsdiag.version import __version__
 
+_BEGINNING = 64
+
 
 def prepare(target: Target, options: DialOptions) -> tuple[ClientHandshake, bytes]:
     """The handshake and its request. Raises DialError for a header that HTTP cannot carry."""
@@ -90,8 +92,8 @@ async def upgrade(
                 except TimeoutError:
                     handshake.receive_eof()  # raises what the head says
                     raise
-            if not first_bytes:
-                first_bytes = data[:64]
+            if len(first_bytes) < _BEGINNING:
+                first_bytes = (first_bytes + data)[:_BEGINNING]
                 progress.facts["began"] = failures.first_line(first_bytes)
             progress.facts["received"] = progress.facts.get("received", 0) + len(data)
             if progress.failure is None:
