@@ -83,7 +83,8 @@ class Trial:
                 self._handle(TrialEvent.STOPPED, "not connected yet")
             raise
         self._connection = connection = TrialConnection(participant)
-        if (endpoints := connection.session.stream.endpoints()) is not None:
+        tcp = connection.session.stream.tcp
+        if tcp is not None and (endpoints := tcp.endpoints()) is not None:
             self._context.clock.note_source(endpoints[0][0])
         self._handle(TrialEvent.OPENED)
         while state.phase is not TrialPhase.DONE:
