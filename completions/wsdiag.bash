@@ -112,7 +112,7 @@ _wsdiag() {
         esac
         ;;
     idle-probe)
-        options="--from --to --step --keepalive --trials --push --send --expect --pong-timeout --repeat --refine --max-connections --one-connection --require --lifetime -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
+        options="--from --to --step --keepalive --trials --push --send --expect --pong-timeout --repeat --refine --max-connections --one-connection --require --lifetime --locate --no-locate -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         --from) return ;;
         --to) return ;;

@@ -152,6 +152,7 @@ complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l max-connection
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l one-connection -d 'With --http2: idle streams on one connection.'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l require -x -d 'Exit with 3 unless this is survived.'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l lifetime -x -d 'Watch those kept alive until this age.'
+complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l locate -l no-locate -d 'Where on the way idle flows die (CAP_NET_RAW; by default where it is there).'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -s H -l header -x -d 'Add a header (@FILE reads them).'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l header-env -x -d 'Add a header whose value is in this environment variable.'
 complete -c wsdiag -n "__fish_seen_subcommand_from idle-probe" -l subprotocol -x -d 'Offer a subprotocol (repeatable).'

@@ -60,6 +60,7 @@ class IdleKeywords(TypedDict, total=False):
     require_s: float | None
     one_connection: bool
     lifetime_s: float | None
+    locate: bool | None
 
 
 class StreamKeywords(TypedDict, total=False):

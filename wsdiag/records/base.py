@@ -87,6 +87,14 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherSender:
+    """A packet that another machine sent than the one it claims to be from, by its hop limit."""
+
+    hops: Annotated[int, "How many routers it passed"]
+    usual_hops: Annotated[int, "How many the others pass that claim to be from the same machine"]
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """How and when a connection ended."""
 
@@ -108,6 +116,11 @@ class Drop:
         optional()
     )
     detail: Annotated[str | None, "Details for people"] = optional()
+    sent_from: Annotated[
+        OtherSender | None,
+        "Where the packet came from that ended the connection, if not from where the peer's others "
+        "do (CAP_NET_RAW)",
+    ] = optional()
     last_message: Annotated[
         str | None, "The text message that came last before the end: its beginning"
     ] = optional()

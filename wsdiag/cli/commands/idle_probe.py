@@ -98,6 +98,14 @@ class IdleFlags:
         float | None, _when("--lifetime", help="Watch those kept alive until this age.", **DURATION)
     ] = None
 
+    locate: Annotated[
+        bool | None,
+        _what(
+            "--locate/--no-locate",
+            help="Where on the way idle flows die (CAP_NET_RAW; by default where it is there).",
+        ),
+    ] = None
+
     def options(self) -> IdleOptions:
         """The probe's options; a usage error for what cannot be."""
         from wsdiag.probes.idle.options import IdleOptions

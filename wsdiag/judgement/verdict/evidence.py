@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wsdiag.dialects.catalogue import Dialect
@@ -58,6 +58,8 @@ class ProbeContext:
     """The application protocol that the endpoint speaks."""
     recognised: DialectInfo | None = None
     """The same for a record: what it was recognised by."""
+    live_again: Mapping[int, Sequence[str]] | None = None
+    """Who answered at each hop on connections opened afterwards; None: nobody was asked."""
     announced: AnnouncedClock | None = None
     """The times that the endpoint announced in it."""
 

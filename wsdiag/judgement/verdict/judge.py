@@ -11,6 +11,7 @@ from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
 from wsdiag.judgement.verdict.evidence_text import evidence_sentences
 from wsdiag.judgement.verdict.headline import headline, likely_cause
 from wsdiag.judgement.verdict.keepalives import KEEPALIVES, keepalives, recommended_s
+from wsdiag.judgement.verdict.location import locate, location_sentences
 from wsdiag.records import IdleTrial, IdleVerdict
 
 _TIMER_SLACK_S = 0.05
@@ -31,6 +32,7 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
         interval_s = recommended_s(evidence, None, None)
     elif verdict == "idle-timeout":
         interval_s = recommended_s(evidence, range_, kept.get("ping"))
+    location = locate(trials, context.live_again)
     chosen = candidates(found, kept, context.hops)
     return IdleVerdict(
         url=context.url,
@@ -44,10 +46,12 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
         dialect=context.recognised,
         keepalives={kind: kept.get(kind, "untested") for kind in KEEPALIVES},
         recommended_ping_interval_s=interval_s,
+        location=location,
         candidates=chosen,
         explanation=(
             headline(found, evidence, context, chosen),
             *likely_cause(found, kept),
+            *location_sentences(location),
             *evidence_sentences(found, evidence, context, kept),
         ),
         advice=advice(found, evidence, context, kept, interval_s, chosen),

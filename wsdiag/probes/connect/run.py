@@ -12,6 +12,7 @@ from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.judgement.diagnosis.page_text import readable
 from wsdiag.judgement.products.intermediaries import hops_from_headers
 from wsdiag.probes.common.drops import drop_of
+from wsdiag.probes.common.end_origin import EndOrigin
 from wsdiag.probes.common.participant import HelloError, Participant, open_session
 from wsdiag.probes.common.phases import phases_of
 from wsdiag.probes.connect.notes import (
@@ -105,18 +106,25 @@ async def _connect(
             connect_timeout=min(options.connect_timeout, max_time_s),
             hello_wait=min(options.hello_wait, max_time_s),
         )
+    origin = EndOrigin()
     try:
-        participant = await open_session(url, options, tracer=tracer, on_phase=on_wait)
+        participant = await open_session(
+            url, options, tracer=tracer, on_phase=on_wait, on_tcp=origin.watch
+        )
     except HelloError as error:
+        origin.close()
         failed = _result(url, error.report, error=diagnose(url, error))
         return replace(failed, hello=error.hello, dialect=error.dialect), error.report
     except DialError as error:
-        return _result(url, error.report, error=diagnose(url, error)), error.report
-    use = _Use(url, participant, on_wait or (lambda _: None), until_s)
+        seen = origin.explain_error(diagnose(url, error))
+        origin.close()
+        return _result(url, error.report, error=seen), error.report
+    use = _Use(url, participant, on_wait or (lambda _: None), until_s, origin)
     try:
         result = await use.run(ping_timeout_s, close_timeout_s, send, listen_s)
     finally:
         participant.session.stream.close()
+        origin.close()
     report = participant.session.report
     assert report is not None  # a dialled session has one
     return replace(result, hello=participant.hello, dialect=participant.info), report
@@ -130,9 +138,11 @@ class _Use:
         url: str,
         participant: Participant,
         on_wait: Callable[[str], None],
-        until_s: float | None = None,
+        until_s: float | None,
+        origin: EndOrigin,
     ) -> None:
         """`until_s`: when all of it must be over, in loop time."""
+        self._origin = origin
         self._url, self._on_wait, self._until_s = url, on_wait, until_s
         self._participant, self._session = participant, participant.session
         self._messages: list[Message] = []
@@ -161,7 +171,7 @@ class _Use:
                 self._on_wait("messages")
                 await self._listen(send, listen_s)
         except SessionEnded as ended:
-            drop = drop_of(session, ended.end)
+            drop = self._origin.explain(drop_of(session, ended.end))
             meaning = self._participant.meaning_of(connection.close_received)
             drop = replace(drop, detail=meaning or drop.detail)
             error = ended_error(self._url, drop, self._messages)

@@ -9,7 +9,7 @@ from functools import partial
 from time import monotonic_ns
 
 from wsdiag.probes.common.participant import HelloError, Part, Participant, open_session
-from wsdiag.transport.dial.dialer import SharedHttp2
+from wsdiag.transport.dial.dialer import OnTcp, SharedHttp2
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
 from wsdiag.transport.trace import Tracer
@@ -74,6 +74,7 @@ async def dial_patiently(
     refusals: list[str],
     index: int,
     part: Part,
+    on_tcp: OnTcp | None = None,
     shared: SharedHttp2 | None = None,
 ) -> Participant:
     """A new connection after up to three attempts, with growing pauses. Raises the last DialError.
@@ -83,7 +84,14 @@ async def dial_patiently(
     asked again. `shared`: the HTTP/2 connection whose stream it is to be.
     """
     open_once = partial(
-        open_session, url, options, tracer=tracer, timestamps=False, part=part, shared=shared
+        open_session,
+        url,
+        options,
+        tracer=tracer,
+        timestamps=False,
+        part=part,
+        on_tcp=on_tcp,
+        shared=shared,
     )
     for attempt in range(_ATTEMPTS - 1):
         try:

@@ -41,6 +41,8 @@ class IdleOptions:
     """Over HTTP/2: the idle trials are streams of one connection."""
     lifetime_s: float | None = None
     """Watch the connections that are kept alive until this age."""
+    locate: bool | None = None
+    """Find out where on the way idle flows die; None: where this process may (CAP_NET_RAW)."""
 
     def __post_init__(self) -> None:
         positive = {

@@ -13,6 +13,7 @@ from wsdiag.judgement.verdict.judge import judge
 from wsdiag.probes.idle.clock import ProbeClock
 from wsdiag.probes.idle.context import EndpointFacts, RoundContext
 from wsdiag.probes.idle.endpoint import EndpointProbe
+from wsdiag.probes.idle.locate import Locator, may_locate
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.probes.idle.outcome import idle_exit_code
 from wsdiag.records import Error, IdleEvent, IdleVerdict
@@ -83,7 +84,8 @@ class IdleRun:
             self._events.put_nowait(self._numbered(event, number))
 
         facts = EndpointFacts(self._options)
-        return RoundContext(url, facts, self._dial, self._tracer, clock, emit)
+        locator = Locator() if may_locate(self._options.locate) else None
+        return RoundContext(url, facts, self._dial, self._tracer, clock, emit, locator=locator)
 
     def _numbered(self, event: IdleEvent, number: int) -> IdleEvent:
         """The event, of several URLs with its URL's number, as masked URLs may be equal."""
