@@ -100,6 +100,9 @@ def displaced(trials: Sequence[IdleTrial]) -> bool:
         return False
     if lived and min(t.started_s for t in lived) < max(t.started_s for t in ended) - _ONE_MOMENT_S:
         return False
+    # A limit lets the first ones live, not the last.
+    if lived and 2 * sum(t.started_s > lived[0].started_s for t in ended) > len(ended):
+        return False
     return any(_ended_by_the_kth_next(opened, k) for k in ([len(lived)] if lived else [1, 2, 3]))
 
 

@@ -136,8 +136,8 @@ def close_notes(outcome: CloseOutcome, timeout_s: float) -> list[str]:
         return [f"The server did not answer our Close within {timeout_s:g} s (RFC 6455, 5.5.1)."]
     if outcome.tcp_ended_by != "server":
         return [
-            f"The server answered our Close but left TCP open for {timeout_s:g} s: it should end "
-            "it first (RFC 6455, 7.1.1)."
+            f"The closing handshake was done, and the server left TCP open for {timeout_s:g} s: it "
+            "should end it first (RFC 6455, 7.1.1)."
         ]
     return []
 
