@@ -69,7 +69,7 @@ async def connect(
     origin = EndOrigin()
     try:
         participant = await open_session(
-            url, options, tracer=tracer, on_phase=on_wait, on_tcp=origin.watch
+            url, options, tracer=tracer, on_phase=on_wait, watcher=origin
         )
     except HelloError as error:
         origin.close()

@@ -8,7 +8,7 @@ from contextlib import suppress
 from time import monotonic_ns
 
 from wsdiag.probes.common.participant import HelloError, Part, Participant, open_session
-from wsdiag.transport.dial.dialer import OnTcp
+from wsdiag.transport.dial.dialer import TcpWatcher
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
 from wsdiag.transport.trace import Tracer
@@ -73,7 +73,7 @@ async def dial_patiently(
     refusals: list[str],
     index: int,
     part: Part,
-    on_tcp: OnTcp | None = None,
+    watcher: TcpWatcher | None = None,
 ) -> Participant:
     """A new connection after up to three attempts, with growing pauses. Raises the last DialError.
 
@@ -84,7 +84,7 @@ async def dial_patiently(
     for attempt in range(_ATTEMPTS - 1):
         try:
             return await open_session(
-                url, options, tracer=tracer, timestamps=False, part=part, on_tcp=on_tcp
+                url, options, tracer=tracer, timestamps=False, part=part, watcher=watcher
             )
         except HelloError:
             raise  # asked again, it would say the same
@@ -98,7 +98,7 @@ async def dial_patiently(
             refusals.append(refusal_text(error))
             await asyncio.sleep(pause_s + _SPREAD_S * (index % 8))
     return await open_session(
-        url, options, tracer=tracer, timestamps=False, part=part, on_tcp=on_tcp
+        url, options, tracer=tracer, timestamps=False, part=part, watcher=watcher
     )
 
 

@@ -78,7 +78,7 @@ class Trial:
                 refusals,
                 state.index,
                 "answerer" if self.plan.trial == "heartbeat" else "listener",
-                None if self._flow is None else self._flow.watch,
+                self._flow,
             )
         except DialError as error:
             self._handle(TrialEvent.REFUSED, refusal_text(error))

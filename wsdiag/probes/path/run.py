@@ -116,9 +116,7 @@ class PathRun:
 
     async def _dial(self) -> Participant | None:
         """The open connection; None when `stop()` came first. Raises DialError."""
-        opening = open_session(
-            self._url, self._dial_options, tracer=self._tracer, on_tcp=self._watch_flow
-        )
+        opening = open_session(self._url, self._dial_options, tracer=self._tracer, watcher=self)
         self._dialing = asyncio.create_task(opening)
         if self._stopping.is_set():
             self._dialing.cancel()
@@ -130,8 +128,11 @@ class PathRun:
                 await asyncio.wait({self._dialing})
         return None if self._dialing.cancelled() else self._dialing.result()
 
-    def _watch_flow(self, local: tuple[str, int], peer: tuple[Any, ...]) -> None:
-        """TCP is connected, and nothing has been sent yet."""
+    def connecting(self, peer: tuple[Any, ...]) -> None:
+        """A SYN is about to be sent: nothing of the flow yet."""
+
+    def connected(self, local: tuple[str, int], peer: tuple[Any, ...]) -> None:
+        """TCP is connected, and nothing has been sent: watch its packets from here on."""
         self._close_flow()  # of a connection that redirected
         self._local, self._peer = local[0], peer
         if self._on_this_machine:

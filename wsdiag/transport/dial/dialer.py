@@ -22,7 +22,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from wsdiag.protocol.codes import Role
 from wsdiag.protocol.connection import Connection
@@ -44,8 +44,16 @@ if TYPE_CHECKING:
     from wsdiag.transport.trace import Phase, Tracer
 
 T = TypeVar("T")
-OnTcp = Callable[[tuple[str, int], tuple[Any, ...]], None]
-"""Called with our (address, port) and the peer's address as the socket has it."""
+
+
+class TcpWatcher(Protocol):
+    """Who is told of the TCP connections of a dial, those to proxies included."""
+
+    def connecting(self, peer: tuple[Any, ...]) -> None:
+        """A SYN is about to be sent to an address; several may be tried at a time."""
+
+    def connected(self, local: tuple[str, int], peer: tuple[Any, ...]) -> None:
+        """TCP is connected between our (address, port) and an address; nothing was sent yet."""
 
 
 async def dial(
@@ -56,12 +64,11 @@ async def dial(
     auto_pong: bool = True,
     timestamps: bool = True,
     on_phase: Callable[[Phase], None] | None = None,
-    on_tcp: OnTcp | None = None,
+    watcher: TcpWatcher | None = None,
 ) -> Session:
     """An open session. Raises DialError with all that was found out (`usage` for a bad URL).
 
-    `on_phase` is called as each phase begins; `on_tcp` with the addresses of both ends as soon as
-    TCP is connected, before anything is sent.
+    `on_phase` is called as each phase begins; `watcher` is told of TCP's connections.
     """
     report = DialReport(url if isinstance(url, str) else url.url, given=options.given)
     try:
@@ -71,7 +78,7 @@ async def dial(
             "usage", "url", "bad-url", error.message, report, position=error.position
         ) from None
     _load_modules(target, options)
-    way = _Dial(target, options, report, tracer, timestamps, on_phase, on_tcp)
+    way = _Dial(target, options, report, tracer, timestamps, on_phase, watcher)
     return await way.run(auto_pong)
 
 
@@ -98,9 +105,9 @@ class _Dial:
         tracer: Tracer | None = None,
         timestamps: bool = False,
         on_phase: Callable[[Phase], None] | None = None,
-        on_tcp: OnTcp | None = None,
+        watcher: TcpWatcher | None = None,
     ) -> None:
-        self._on_phase, self._on_tcp = on_phase, on_tcp
+        self._on_phase, self._watcher = on_phase, watcher
         self._target, self._options, self._report = target, options, report
         self._tracer, self._timestamps = tracer, timestamps
         self._phase: Phase = "dns"
@@ -258,7 +265,9 @@ class _Dial:
         try:
             sock, (_, address) = await self._timed(
                 "tcp",
-                race.connect(addresses, progress),
+                race.connect(
+                    addresses, progress, None if self._watcher is None else self._watcher.connecting
+                ),
                 lambda found: format_address(found[1][1]) + self._silent() + bypass,
                 progress,
             )
@@ -267,8 +276,8 @@ class _Dial:
             raise
         report.address = format_address(address)
         report.unanswered = progress.facts.get("unanswered", ())
-        if self._on_tcp is not None:
-            self._on_tcp(*endpoints_of(sock))
+        if self._watcher is not None:
+            self._watcher.connected(*endpoints_of(sock))
         return sock
 
     def _silent(self) -> str:
