@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from wsdiag.records import ExporterEvent as ExporterEvent
     from wsdiag.records import HelloInfo as HelloInfo
     from wsdiag.records import Hop as Hop
+    from wsdiag.records import Http2Info as Http2Info
+    from wsdiag.records import Http2RoundTrips as Http2RoundTrips
     from wsdiag.records import HttpInfo as HttpInfo
     from wsdiag.records import IdleEvent as IdleEvent
     from wsdiag.records import IdleTrial as IdleTrial
@@ -119,8 +121,8 @@ else:
             "records": "Attribution Candidate ChainLink CloseInfo ConnectResult DialectInfo "
             "Drop Error "
             "ExplainConnection ExplainVerdict ExporterEvent HelloInfo Hop "
-            "HttpInfo IdleEvent IdleTrial IdleVerdict Load Location Message "
-            "OtherSender PathEvent "
+            "Http2Info Http2RoundTrips HttpInfo IdleEvent IdleTrial IdleVerdict Load "
+            "Location Message OtherSender PathEvent "
             "PathHop PathStart PathSummary Phases PingClosed PingDialling "
             "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart "
             "PingSummary PingSuspended PingWaiting Range TcpFacts Threshold TlsInfo "

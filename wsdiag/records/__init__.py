@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from wsdiag.records.connect import ChainLink as ChainLink
     from wsdiag.records.connect import CloseInfo as CloseInfo
     from wsdiag.records.connect import ConnectResult as ConnectResult
+    from wsdiag.records.connect import Http2Info as Http2Info
     from wsdiag.records.connect import HttpInfo as HttpInfo
     from wsdiag.records.connect import Message as Message
     from wsdiag.records.connect import TcpFacts as TcpFacts
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from wsdiag.records.ping import Attribution as Attribution
     from wsdiag.records.ping import Cause as Cause
     from wsdiag.records.ping import Clock as Clock
+    from wsdiag.records.ping import Http2RoundTrips as Http2RoundTrips
     from wsdiag.records.ping import Load as Load
     from wsdiag.records.ping import PingClosed as PingClosed
     from wsdiag.records.ping import PingDialling as PingDialling
@@ -106,10 +108,11 @@ else:
         {
             "base": "SCHEMA_VERSION DialectInfo Drop DropHow Error ErrorKind HelloInfo Hop "
             "OtherSender Phases optional utc_now",
-            "connect": "ChainLink CloseInfo ConnectResult HttpInfo Message TcpFacts TlsInfo",
-            "ping": "Attribution Cause Clock Load PingClosed PingDialling PingEvent PingLost "
-            "PingOutage PingReply PingResumed PingSent PingStart PingSummary PingSuspended "
-            "PingWaiting Threshold",
+            "connect": "ChainLink CloseInfo ConnectResult Http2Info HttpInfo Message TcpFacts "
+            "TlsInfo",
+            "ping": "Attribution Cause Clock Http2RoundTrips Load PingClosed PingDialling "
+            "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart PingSummary "
+            "PingSuspended PingWaiting Threshold",
             "idle": "Candidate IdleEvent IdleTrial IdleVerdict KeepaliveOutcome Location Outcome "
             "Range TracedHop TrialActivity TrialKind TrialStarted Verdict",
             "path": "HopKind PathEvent PathHop PathMethod PathStart PathSummary",

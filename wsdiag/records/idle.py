@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from wsdiag.records.base import DialectInfo, Drop, Error, HelloInfo, Hop, Url, optional
 
-TrialKind = Literal["idle", "ping", "pong", "tcp-keepalive", "push", "data", "heartbeat"]
+TrialKind = Literal["idle", "ping", "pong", "tcp-keepalive", "push", "data", "heartbeat", "h2-ping"]
 Outcome = Literal["alive", "dropped", "silent", "refused", "kept-busy", "aborted"]
 Verdict = Literal[
     "no-drop",
@@ -110,6 +110,11 @@ class IdleTrial:
         int | None, "Pings without a Pong, although later ones on this connection were answered"
     ] = optional()
     detail: Annotated[str | None, "Details for people"] = optional()
+    shared: Annotated[
+        bool | None,
+        "With `--one-connection`: whether it was a stream of the HTTP/2 connection that idle "
+        "trials share",
+    ] = optional()
     round: Annotated[
         int, "Which repetition (`--repeat`) or pass (`--refine`) it belongs to, from 1"
     ] = 1

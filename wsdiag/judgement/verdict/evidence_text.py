@@ -12,7 +12,7 @@ from wsdiag.judgement.verdict.keepalives import carried, died_in_use, held_inter
 from wsdiag.judgement.verdict.participation import participation
 from wsdiag.judgement.verdict.spread import separate_groups
 from wsdiag.records import KeepaliveOutcome, TrialKind
-from wsdiag.records.drops import drop_phrase
+from wsdiag.records.drops import drop_phrase, ends_connection
 from wsdiag.units import counted, format_seconds
 
 _NAMES: dict[TrialKind, str] = {
@@ -22,9 +22,37 @@ _NAMES: dict[TrialKind, str] = {
     "push": "messages from the endpoint",
     "data": "messages from the client",
     "heartbeat": "heartbeats in the endpoint's own protocol",
+    "h2-ping": "HTTP/2 PINGs",
 }
 _KINDS = {"ping": "Pings", "pong": "Pongs", "text": "text messages", "binary": "binary messages"}
+# A moment may lie on the border of two tenths of a second.
+_MOMENTS = 2
 _GOING = {1001: "going away", 1012: "service restart"}
+
+
+def _one_connection(evidence: Evidence) -> list[str]:
+    """Whether streams that share an HTTP/2 connection ended with it, or by themselves."""
+    ended = [t for t in evidence.idle if t.shared and t.drop is not None]
+    if not ended:
+        return []
+    with_it = [t for t in ended if t.drop is not None and ends_connection(t.drop)]
+    moments = {round(t.started_s + (t.drop.at_s if t.drop else 0.0), 1) for t in with_it}
+    if len(with_it) == len(ended) and len(moments) <= _MOMENTS:
+        assert ended[0].drop is not None
+        return [
+            f"{_streams(len(ended))} shared one HTTP/2 connection and ended at one moment, with "
+            f"it ({drop_phrase(ended[0].drop)}): what was dropped is the connection."
+        ]
+    if not with_it:
+        return [
+            f"{_streams(len(ended))} shared one HTTP/2 connection and ended one by one, while it "
+            "lived on: what is dropped are streams."
+        ]
+    return []
+
+
+def _streams(count: int) -> str:
+    return "The stream" if count == 1 else f"All {count} streams that ended"
 
 
 def evidence_sentences(
@@ -36,6 +64,7 @@ def evidence_sentences(
     """Evidence first, caveats last."""
     return [
         *_counts(found, evidence),
+        *_one_connection(evidence),
         *_disagreement(found, evidence),
         *_keepalives(found, evidence, context, kept),
         *_later_ends(found, evidence),

@@ -313,6 +313,17 @@ def _by_drop_phrase(drop: Drop) -> str:
                 "between (a proxy or load balancer), or by an endpoint that crashed or closes "
                 "without a Close frame."
             )
+        case "rst-stream":
+            return (
+                "RST_STREAM ends one stream, and its HTTP/2 connection lives on: it comes from "
+                "the program that ends HTTP/2, most often a proxy or load balancer whose timer is "
+                "for streams."
+            )
+        case "goaway":
+            return (
+                "GOAWAY ends the whole HTTP/2 connection: it comes from the program that ends "
+                "HTTP/2, for an age or idle time of connections, a limit, or a shutdown."
+            )
         case "rst":
             return (
                 "A RST without a Close frame comes most likely from something in between, or from "

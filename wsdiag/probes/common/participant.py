@@ -31,7 +31,7 @@ from wsdiag.probes.common.await_pong import describe_close
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, TextMessage
 from wsdiag.records import DialectInfo, HelloInfo
-from wsdiag.transport.dial.dialer import TcpWatcher, dial
+from wsdiag.transport.dial.dialer import SharedHttp2, TcpWatcher, dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.target import Target
 from wsdiag.transport.report import DialError
@@ -320,6 +320,7 @@ async def open_session(
     part: Part = "client",
     on_phase: Callable[[str], None] | None = None,
     watcher: TcpWatcher | None = None,
+    shared: SharedHttp2 | None = None,
 ) -> Participant:
     """Dial, and say the hello. Raises DialError; HelloError where the hello was refused.
 
@@ -329,7 +330,13 @@ async def open_session(
     if named is not None and not options.subprotocols:
         options = replace(options, subprotocols=tuple(named.subprotocols[:1]))
     session = await dial(
-        url, options, tracer=tracer, timestamps=timestamps, on_phase=on_phase, watcher=watcher
+        url,
+        options,
+        tracer=tracer,
+        timestamps=timestamps,
+        on_phase=on_phase,
+        watcher=watcher,
+        shared=shared,
     )
     participant = Participant(session, options, part)
     try:

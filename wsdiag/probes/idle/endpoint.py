@@ -25,6 +25,7 @@ from wsdiag.probes.idle.state import LivenessCheck
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import Event, Pong
 from wsdiag.records import IdleTrial
+from wsdiag.transport.dial.dialer import SharedHttp2
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session, SessionEnded
@@ -126,7 +127,8 @@ class EndpointProbe:
 
     async def _rounds(self) -> None:
         options = self._context.facts.options
-        plan = plan_round(options, self._heartbeat())
+        http2 = self._context.dial.http_version == "2"
+        plan = plan_round(options, self._heartbeat(), http2=http2)
         self._notes = plan.notes
         if options.locate and self._context.locator is None:
             self._notes += (NOT_LOCATED,)
@@ -187,11 +189,18 @@ class EndpointProbe:
     async def _run_round(self, trials: Sequence[TrialPlan], timeout_s: float | None = None) -> None:
         if self._stopping.is_set():
             return
-        if self._context.locator is not None:
-            self._context.locator.plan([t.idle_for_s for t in trials if t.idle_for_s is not None])
-        self._round = Round(trials, self._context, len(self.trials), timeout_s)
-        self.trials += await self._round.run()
-        await self._trace_again()
+        context = self._context
+        if context.locator is not None:
+            context.locator.plan([t.idle_for_s for t in trials if t.idle_for_s is not None])
+        if context.facts.options.one_connection and context.dial.http_version == "2":
+            context.shared = SharedHttp2()
+        self._round = Round(trials, context, len(self.trials), timeout_s)
+        try:
+            self.trials += await self._round.run()
+            await self._trace_again()
+        finally:
+            if context.shared is not None:
+                context.shared.close()
         if self._round.all_gone and not self._stopping.is_set():
             self._back = await _reachable(self.url, self._context.dial)
         self._context.round += 1

@@ -43,7 +43,8 @@ class Trial:
         self._shown_s = -1.0
         self._pings = 0
         self._flow: TrialFlow | None = None
-        if context.locator is not None and plan.idle_for_s is not None:
+        alone = context.shared is None  # what is traced is a flow of its own
+        if context.locator is not None and plan.idle_for_s is not None and alone:
             self._flow = context.locator.flow(plan.idle_for_s)
         self._learning: asyncio.Task[None] | None = None
         self._tracing: asyncio.Task[None] | None = None
@@ -79,6 +80,7 @@ class Trial:
                 state.index,
                 "answerer" if self.plan.trial == "heartbeat" else "listener",
                 self._flow,
+                context.shared if self.plan.trial == "idle" else None,
             )
         except DialError as error:
             self._handle(TrialEvent.REFUSED, refusal_text(error))
@@ -90,7 +92,8 @@ class Trial:
                 self._handle(TrialEvent.STOPPED, "not connected yet")
             raise
         self._connection = connection = TrialConnection(participant)
-        if (endpoints := connection.session.stream.endpoints()) is not None:
+        tcp = connection.session.stream.tcp
+        if tcp is not None and (endpoints := tcp.endpoints()) is not None:
             self._context.clock.note_source(endpoints[0][0])
         self._handle(TrialEvent.OPENED)
         if self._flow is not None:
@@ -208,6 +211,9 @@ class Trial:
                 self._sent("text")
             case "heartbeat":
                 self._open.participant.beat()
+            case "h2-ping" if session.http2 is not None:
+                session.http2.ping(lambda _sent, _answered: None)
+                self._show(self._open.now_s(), "sent", "keepalive")
             case "tcp-keepalive":
                 self._set_tcp_keepalive()
                 self._show(self._open.now_s(), "sent", "keepalive")
@@ -348,6 +354,8 @@ class Trial:
         self.record = trial_record(
             state, context.url, outcome, age_s, drop=drop, detail=detail, retransmits=retransmits
         )
+        if context.shared is not None and self.plan.trial == "idle":
+            self.record = replace(self.record, shared=True)
         if self._flow is not None:
             self.record = replace(self.record, hops=self._flow.hops())
             self._flow.close()
