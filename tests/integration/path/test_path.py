@@ -238,3 +238,16 @@ def test_equal_paths_are_not_mixed(way: Way) -> None:
     finally:
         hosts.ip("r1", "route", "replace", "default", "via", far(2))
         hosts.ip("r1", "link", "del", "x2")
+
+
+def test_over_http2_the_edge_has_a_row_of_its_own(way: Way) -> None:
+    serve, _ = way.peers.serve(
+        "--tls", "--http2", host=way.chain.server_address, netns=way.chain.server_ns
+    )
+    argv = ["path", "-k", "--http2", "-c", "2", "-i", "20ms", "-o", "json", f"{serve}/latency/30"]
+    run = way.peers.wsdiag(*argv, netns=way.chain.client_ns, ok=0)
+    last = [record for record in run.of("path.hop") if record["round"] == 2]
+    assert [row["kind"] for row in last] == [*["router"] * 5, "tcp-end", "http2-end", "endpoint"]
+    edge, endpoint = last[-2:]
+    assert (edge["sent"], edge["received"]) == (2, 2)
+    assert edge["avg_ms"] < 30 <= endpoint["avg_ms"]
