@@ -61,6 +61,11 @@ class TrialConnection:
         info = self.session.tcp_info()
         return None if info is None else info.total_retrans
 
+    def window_is_zero(self) -> bool:
+        """Whether the peer's TCP said last that it takes nothing more."""
+        info = self.session.tcp_info()
+        return info is not None and info.snd_wnd == 0
+
     def set_tcp_keepalive(self, gap_s: float) -> None:
         """Let the kernel probe this often; where it cannot, there are no probes."""
         with suppress(OSError):

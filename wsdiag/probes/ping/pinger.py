@@ -181,6 +181,7 @@ class Pinger:
             participant = await self._dial()
             if participant is not None:
                 self._session = participant.session
+                await participant.settle()
                 self._announce(participant)
                 outcome, answers = await self._ping(participant)
                 if outcome in ("done", "stopped") or not self._reconnects():
