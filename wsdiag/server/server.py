@@ -12,11 +12,10 @@ from typing import Any
 from wsdiag.server.connection.channel import ServedConnection, ServerChannel
 from wsdiag.server.connection.pending_upgrade import PendingUpgrade
 from wsdiag.server.connection.raw_channel import RawChannel
-from wsdiag.server.connection.upstream import raw_address
+from wsdiag.server.connection.upstream import check_upstream
 from wsdiag.server.control import ControlRequest
 from wsdiag.server.fault import Fault, SilentPhase
 from wsdiag.server.options import ServerOptions
-from wsdiag.transport.dial.target import Target
 from wsdiag.transport.listen import Listener, ServerTls, listen
 from wsdiag.transport.stream.stream import Stream
 
@@ -66,7 +65,7 @@ class Server:
         options = self.options
         self._check(options.faults)
         if options.upstream is not None:
-            raw_address(options.upstream) if options.raw else Target.parse(options.upstream)
+            check_upstream(options.upstream, raw=options.raw)
         tls = ServerTls(options.cert, options.key) if options.cert else None
         self._started_at = asyncio.get_running_loop().time()
         accept = self._accept_raw if options.raw else self._accept
