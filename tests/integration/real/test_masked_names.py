@@ -79,7 +79,7 @@ LINE = describe(typer.main.get_command(app))
 COMMANDS: dict[str, dict[str, Flag]] = {
     command.name: {name: flag for flag in command.flags for name in flag.names}
     for command in LINE.commands
-    if command.operand is not None and command.operand.value.startswith("URL")
+    if command.operand is not None and "URL" in command.operand.value
 }
 """Every command that dials a URL, and its options by their names: a new one is among them."""
 KEPT = (".ndjson", ".svg", ".html", ".md", ".txt", ".xml")
