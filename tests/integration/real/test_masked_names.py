@@ -164,7 +164,7 @@ def test_serves_log_has_none_of_what_its_clients_say(peers: Peers) -> None:
             peers.wsdiag("connect", f"ws://{url}{path}?token=marker-par1&api_key={JWT}", *options)
         served.signal(signal.SIGINT)
         run = served.wait()
-        assert "refused" in run.out
+        assert "refused" in run.out + run.err, run
         hidden = ("marker-head", "marker-cook", "marker-par1", JWT)
         assert [word for word in hidden if word in run.out + run.err] == [], run
 
