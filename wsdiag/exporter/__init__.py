@@ -6,6 +6,7 @@ Start at exporter.py. A view of the records of probes: nothing is measured here.
     exporter      one exporter: config, fleet, HTTP, reload, the end
     fleet         one pinger for each target; which of them a new config keeps
     watched       one target: its pinger's records, counted
+    feed          the messages of a target that pushes: rates, silences, gaps
     occasional    idle probes now and then
     snapshot      all figures of one moment, handed to the thread that renders them
     families      a snapshot as metric families: names, help, labels

@@ -15,9 +15,10 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
+from wsdiag.exporter.feed import FeedFigures
 from wsdiag.exporter.snapshot import OwnFigures, Snapshot
 from wsdiag.exporter.watched import TargetFigures
-from wsdiag.records import Verdict
+from wsdiag.records import Cause, Verdict
 from wsdiag.version import __version__
 
 Labels = dict[str, str]
@@ -26,6 +27,7 @@ Rows = Callable[[TargetFigures], Iterable[Row]]
 Kind = str
 
 _PHASES = ("dns", "tcp", "proxy", "tls", "upgrade")
+_CAUSES: tuple[Cause, ...] = get_args(Cause)
 _VERDICTS: tuple[str, ...] = get_args(Verdict)
 
 
@@ -63,6 +65,17 @@ def _idle_timeout(figures: TargetFigures) -> Iterator[Row]:
         yield {"bound": "low"}, found.low
         if found.high is not None:
             yield {"bound": "high"}, found.high
+
+
+def _of_feed(figure: Callable[[FeedFigures], float | None]) -> Rows:
+    """The same for a target that pushes."""
+    return _one(lambda figures: None if figures.feed is None else figure(figures.feed))
+
+
+def _irregular(figures: TargetFigures) -> Iterator[Row]:
+    if figures.feed is not None:
+        for kind, count in figures.feed.irregular.items():
+            yield {"kind": kind}, count
 
 
 _FAMILIES: tuple[tuple[str, Kind, str, Rows], ...] = (
@@ -125,7 +138,7 @@ _FAMILIES: tuple[tuple[str, Kind, str, Rows], ...] = (
         "wsdiag_ping_outliers",
         "counter",
         "Round trips far above the usual, by whose time it was.",
-        lambda f: [({"cause": cause}, count) for cause, count in sorted(f.outliers.items())],
+        lambda f: [({"cause": cause}, f.outliers[cause]) for cause in _CAUSES],
     ),
     (
         "wsdiag_drops",
@@ -192,6 +205,49 @@ _FAMILIES: tuple[tuple[str, Kind, str, Rows], ...] = (
         "gauge",
         "When the last idle probe ended.",
         _one(lambda f: f.idle_verdict_at),
+    ),
+    (
+        "wsdiag_stream_messages",
+        "counter",
+        "Messages that a feed pushed, without its protocol's own.",
+        _of_feed(lambda f: f.messages),
+    ),
+    ("wsdiag_stream_bytes", "counter", "Their bytes.", _of_feed(lambda f: f.bytes)),
+    (
+        "wsdiag_stream_last_message_timestamp_seconds",
+        "gauge",
+        "When a feed's last message came, or when waiting for the first began.",
+        _of_feed(lambda f: f.last),
+    ),
+    (
+        "wsdiag_stream_silences",
+        "counter",
+        "Times without a message that were longer than is usual for the feed.",
+        _of_feed(lambda f: f.silences),
+    ),
+    (
+        "wsdiag_stream_mutes",
+        "counter",
+        "Silences while Pings were answered.",
+        _of_feed(lambda f: f.mutes),
+    ),
+    (
+        "wsdiag_stream_gaps",
+        "counter",
+        "How often a sequence number did not follow (seq), by how.",
+        _irregular,
+    ),
+    (
+        "wsdiag_stream_missing_messages",
+        "gauge",
+        "Sequence numbers that have not come so far (seq).",
+        _of_feed(lambda f: f.missing),
+    ),
+    (
+        "wsdiag_stream_lag_seconds",
+        "gauge",
+        "Age of the last message by its own time (time); the clocks' difference is part of it.",
+        _of_feed(lambda f: f.lag_s),
     ),
 )
 _RTT = "wsdiag_ping_rtt_seconds"

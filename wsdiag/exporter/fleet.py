@@ -15,17 +15,20 @@ from wsdiag.exporter.occasional import OccasionalProbe
 from wsdiag.exporter.watched import Change, WatchedTarget
 from wsdiag.judgement.diagnosis.hints import hints
 from wsdiag.judgement.totals import PingTotals
+from wsdiag.probes.common.participant import Participant
 from wsdiag.probes.common.stalls import Stalls
 from wsdiag.probes.ping.options import PingOptions
 from wsdiag.probes.ping.pinger import Pinger
 from wsdiag.records import Error
 from wsdiag.statistics import RunningStatistics
+from wsdiag.transport.session import Received
 
 DIALS_AT_ONCE = 1024
 STARTS_PER_S = 400
 RETRY_MAX_WAIT_S = 60.0
 RESTART_S = 30.0
 STOP_S = 5.0
+FEED_TICK_S = 1.0
 # Exact percentiles over a run without end would take memory without end.
 LATEST_ROUND_TRIPS = 200
 IDLE_PROBES_AT_ONCE = 4
@@ -43,6 +46,7 @@ class Fleet:
         self._idle_slots = asyncio.Semaphore(IDLE_PROBES_AT_ONCE)
         self._tasks: dict[WatchedTarget, list[asyncio.Task[None]]] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._ticking = asyncio.get_running_loop().call_later(FEED_TICK_S, self._tick)
 
     def apply(self, config: ExporterConfig) -> tuple[int, int]:
         """Watch what `config` says from now on; (how many targets are new, how many are gone)."""
@@ -65,6 +69,7 @@ class Fleet:
 
     async def stop(self) -> None:
         """Close every connection with a Close frame; what takes too long is reset."""
+        self._ticking.cancel()
         pingers = [each.pinger for each in self.watched if each.pinger is not None]
         for each in self.watched:
             self._end(each)
@@ -77,6 +82,14 @@ class Fleet:
             task.cancel()
         await asyncio.gather(*self._ending, return_exceptions=True)
         self.stalls.stop()
+
+    def _tick(self) -> None:
+        """Let the feeds look for silences."""
+        loop = asyncio.get_running_loop()
+        for watched in self.watched:
+            if watched.feed is not None:
+                watched.feed.tick(loop.time())
+        self._ticking = loop.call_later(FEED_TICK_S, self._tick)
 
     def _start(self, watched: WatchedTarget, delay_s: float) -> None:
         tasks = [asyncio.create_task(self._keep(watched, delay_s))]
@@ -104,6 +117,7 @@ class Fleet:
                 stalls=self.stalls,
                 dial_slots=self._dial_slots,
                 totals=totals,
+                on_message=_ignore if watched.feed is None else watched.feed.received,
             )
             try:
                 await pinger.run(delay_s)
@@ -127,6 +141,10 @@ class Fleet:
         for task in (pinging, *others):
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
+
+
+def _ignore(participant: Participant, received: Received) -> None:
+    """Messages of a target that is no feed."""
 
 
 def _unique_names(targets: Sequence[ExporterTarget]) -> list[str]:

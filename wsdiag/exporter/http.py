@@ -27,6 +27,7 @@ from wsdiag.transport.stream.stamps import Arrival
 from wsdiag.transport.stream.stream import Stream
 
 MAX_HEAD = 16 * 1024
+MAX_DROPPED = 1024 * 1024
 MAX_CONNECTIONS = 512
 HEAD_S, ANSWER_S, IDLE_S = 10.0, 60.0, 120.0
 _PIECE = 64 * 1024
@@ -165,6 +166,7 @@ class HttpConnection:
         self._task: asyncio.Task[None] | None = None
         self._left = memoryview(b"")
         self._ending = False
+        self._dropped = 0
         self.idle = True
         """Whether nothing of a request has come since the last answer."""
         self._timer = self._loop.call_later(server.head_s, self._too_slow)
@@ -174,6 +176,9 @@ class HttpConnection:
     def data_received(self, data: bytes, at: Arrival) -> None:
         """Bytes of a request."""
         if self._ending:
+            self._dropped += len(data)
+            if self._dropped > MAX_DROPPED:
+                self._stream.pause_reading()
             return
         if self.idle:
             self.idle = False

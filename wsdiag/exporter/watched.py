@@ -9,6 +9,7 @@ ones share `other`, error kinds are a closed set; all of them appear only once t
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from wsdiag.exporter.config import ExporterTarget
+from wsdiag.exporter.feed import Feed, FeedFigures
 from wsdiag.judgement.ending import Ended, cause_of
 from wsdiag.probes.ping.pinger import Pinger
 from wsdiag.protocol.codes import NO_STATUS, is_known
@@ -30,6 +32,7 @@ from wsdiag.records import (
     PingEvent,
     PingReply,
     PingResumed,
+    PingSent,
     PingStart,
     PingWaiting,
     utc_now,
@@ -94,6 +97,7 @@ class TargetFigures:
     lost: int = 0
     late: int = 0
     down_s: float = 0.0
+    feed: FeedFigures | None = None
 
     def copy(self) -> TargetFigures:
         """As they are now, to be read from another thread."""
@@ -117,6 +121,8 @@ class WatchedTarget:
         self._ends: deque[Ended] = deque(maxlen=KEPT_ENDS)
         self._retransmissions_before = 0
         self._told_down = False
+        self._loop = asyncio.get_running_loop()
+        self.feed = Feed(target) if target.is_feed else None
 
     def set_buckets(self, bounds_s: tuple[float, ...]) -> None:
         """Count anew in other buckets."""
@@ -132,6 +138,8 @@ class WatchedTarget:
     def put_nowait(self, event: PingEvent, /) -> None:
         """Count an event."""
         now = self._now
+        if self.feed is not None and isinstance(event, PingSent | PingReply):
+            self.feed.pinged(event, self._loop.time())
         if isinstance(event, PingReply):
             now.rtt.add(event.rtt_ms / 1e3)
             if event.cause is not None:
@@ -155,6 +163,8 @@ class WatchedTarget:
         now.connected, now.waiting, now.phases = True, False, event.phases
         self._told_down = False
         now.opened, now.connections = utc_now().timestamp(), now.connections + 1
+        if self.feed is not None:
+            self.feed.opened(self._loop.time())
         session = self._session()
         tls = None if session is None or session.report is None else session.report.tls
         if tls is not None and tls.not_after is not None:
@@ -164,6 +174,8 @@ class WatchedTarget:
         now, drop = self._now, event.drop
         self._read_tcp()
         now.connected = now.waiting = False
+        if self.feed is not None:
+            self.feed.closed(self._loop.time())
         self._retransmissions_before = now.retransmissions
         now.last_drop_age_s, now.last_drop_idle_s = drop.at_s, event.idle_s
         now.last_drop = event.time.timestamp()
@@ -185,6 +197,8 @@ class WatchedTarget:
             totals, now = self.pinger.totals, self._now
             now.sent, now.lost, now.late = totals.sent, totals.lost, totals.late
             now.down_s = self.pinger.outages().down_s
+        if self.feed is not None:
+            self._now.feed = self.feed.figures()
         return self._now.copy()
 
     def _session(self) -> Session | None:

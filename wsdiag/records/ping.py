@@ -82,6 +82,11 @@ class PingReply:
     clock: Annotated[
         Clock, "Where round trips are timestamped: by the kernel, or by wsdiag when it reads"
     ] = "user"
+    http2_rtt_ms: Annotated[
+        float | None,
+        "With `--http2`: the round trip of the HTTP/2 PING that left with it, which the first hop "
+        "that speaks HTTP/2 answers, in milliseconds",
+    ] = optional()
     target: Target = optional()
 
 
@@ -207,6 +212,23 @@ class Attribution:
     endpoint_ms: Annotated[float | None, "The endpoint's part of the median, in milliseconds"]
     causes: Annotated[dict[Cause, int], "Outliers counted by cause"] = field(default_factory=dict)
     explanation: Annotated[Sequence[str], "Sentences for people, the most important first"] = ()
+    edge_ms: Annotated[
+        float | None,
+        "With `--http2`: the part of the median that ends at the first hop that speaks HTTP/2, in "
+        "milliseconds",
+    ] = optional()
+    behind_edge_ms: Annotated[
+        float | None, "With `--http2`: the part of the median behind that hop, in milliseconds"
+    ] = optional()
+
+
+@dataclass(frozen=True, slots=True)
+class Http2RoundTrips:
+    """Round trips of HTTP/2's own PING (`--http2`): to the first hop that speaks HTTP/2."""
+
+    p50_ms: Annotated[float | None, "Median, in milliseconds; null without an answer"]
+    p95_ms: Annotated[float | None, "95th percentile, in milliseconds; null without an answer"]
+    answered: Annotated[int, "PINGs that were answered"] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +285,9 @@ class PingSummary:
         "Network and endpoint, and the causes of outliers; null without evidence",
     ] = None
     load: Annotated[Load | None, "With --load: latency idle and under load"] = optional()
+    http2: Annotated[
+        Http2RoundTrips | None, "With `--http2`: the round trips of HTTP/2's own PING"
+    ] = optional()
     thresholds: Annotated[Sequence[Threshold], "The limits that were asked for"] = ()
     drops: Annotated[int, "Connections that ended by themselves"] = 0
     unmatched: Annotated[int, "Pongs and messages that answered none of our Pings"] = 0

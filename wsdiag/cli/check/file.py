@@ -27,7 +27,7 @@ from wsdiag.cli.check.options import CheckFlags, RetryFlags, RunFlags, refuse_em
 from wsdiag.cli.check.toml_lines import Lines, find_lines
 from wsdiag.cli.declare import command
 from wsdiag.cli.options import OutputOptions, RequestOptions
-from wsdiag.cli.params import DURATION
+from wsdiag.cli.params import DURATION, JSONPATH
 from wsdiag.probes.check.options import Endpoint
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
@@ -45,6 +45,8 @@ class WatchFlags:
 
     interval_s: Annotated[float | None, typer.Option("--interval", **DURATION)] = None
     idle_probe_s: Annotated[float | None, typer.Option("--idle-probe", **DURATION)] = None
+    seq: Annotated[str | None, typer.Option("--seq", **JSONPATH)] = None
+    time: Annotated[str | None, typer.Option("--time", **JSONPATH)] = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ ENDPOINT_OPTIONS = _by_key(endpoint)
 """The options that a table may have, by their keys."""
 _RUN_OPTIONS = _by_key(of_the_run)
 EXPORTER_OPTIONS = _by_key(exporter_table)
-WATCH_OPTIONS = ("interval", "idle-probe")
+WATCH_OPTIONS = ("interval", "idle-probe", "seq", "time")
 _TABLES = frozenset({"defaults", "endpoint", "exporter", "module"})
 
 

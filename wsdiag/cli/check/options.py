@@ -124,6 +124,9 @@ class CheckFlags:
         list[str],
         _expect("--expect-extension", metavar="NAME", help="Extension to be granted (repeatable)."),
     ] = field(default_factory=list)
+    expect_http2: Annotated[
+        bool, _expect("--expect-http2", help="Fail where WebSockets over HTTP/2 do not work.")
+    ] = False
     send: Annotated[
         str | None, _expect("--send", metavar="TEXT|@FILE", help="Message to send.")
     ] = None

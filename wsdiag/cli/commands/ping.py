@@ -55,6 +55,9 @@ class PingFlags:
     mode: Annotated[
         Mode, _what("--mode", help="Ping frames, or messages to an echoing endpoint.")
     ] = "ping"
+    no_http2_ping: Annotated[
+        bool, _what("--no-http2-ping", help="With --http2: no PING of HTTP/2 beside each Ping.")
+    ] = False
     flood: Annotated[
         bool, _what("-f", "--flood", help="The next Ping as soon as the Pong is there.")
     ] = False
@@ -107,7 +110,11 @@ class PingFlags:
             )
         load = None if self.load is None else _load_rate(self.load)
         with usage_errors():
-            return PingOptions(**values_of(self, "load"), load=load)
+            return PingOptions(
+                **values_of(self, "load", "no_http2_ping"),
+                load=load,
+                http2_ping=not self.no_http2_ping,
+            )
 
 
 def _load_rate(text: str) -> float | Literal["max"]:

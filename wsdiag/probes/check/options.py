@@ -66,6 +66,8 @@ class CheckOptions:
     require_keepalive_s: float | None = None
     timeout_s: float = 5.0
     """How long any one answer (a Pong, a Close, TCP's end) may take."""
+    expect_http2: bool = False
+    """What is wrong over HTTP/2 is a failure, not a warning."""
     conformance: bool = False
     adversarial: bool = False
     only: tuple[str, ...] = ()

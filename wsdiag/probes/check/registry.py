@@ -13,6 +13,7 @@ from wsdiag.probes.check.rules import (
     adversarial,
     conformance,
     handshakes,
+    http2,
     opening,
     survival,
     traffic,
@@ -29,7 +30,7 @@ def _declared(*modules: ModuleType) -> Iterator[Rule]:
 
 
 # The order of results: that of these modules, and in each that of its declarations.
-ALL = tuple(_declared(opening, traffic, survival, handshakes, conformance, adversarial))
+ALL = tuple(_declared(opening, traffic, survival, http2, handshakes, conformance, adversarial))
 
 
 def chosen(options: CheckOptions) -> list[Rule]:

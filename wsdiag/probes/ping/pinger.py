@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wsdiag.judgement.attribution import QUEUED_BYTES
 from wsdiag.judgement.summary import summarise
 from wsdiag.judgement.totals import Outages, PingTotals
 from wsdiag.probes.common.drops import drop_of, silent_drop
+from wsdiag.probes.common.end_origin import EndOrigin
 from wsdiag.probes.common.participant import Participant, open_session
 from wsdiag.probes.common.phases import phases_of
 from wsdiag.probes.common.stalls import Stalls
@@ -24,7 +27,7 @@ from wsdiag.records import PingClosed, PingStart, PingSummary, PingSuspended, ut
 from wsdiag.records.drops import short_drop
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
-from wsdiag.transport.session import Session
+from wsdiag.transport.session import Received, Session
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import now
 
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 CLOSE_TIMEOUT_S = 2.0
 # Under --load the Close stands behind what was sent before it: no longer than this.
 CLOSE_TIMEOUT_UNDER_LOAD_S = 0.7
+
+OnMessage = Callable[[Participant, Received], None]
 
 
 class Pinger:
@@ -52,15 +57,18 @@ class Pinger:
         tracer: Tracer | None = None,
         target: int | None = None,
         totals: PingTotals | None = None,
+        on_message: OnMessage = lambda _participant, _received: None,
     ) -> None:
         """All URLs of a run share `queue` (for their events), `stalls` and `dial_slots`.
 
         `target`: the URL's number in a run of several. `totals`: what to count in.
+        `on_message` hears of every message that is no answer.
         """
         self.target = target
         self.url, self._options, self._dial_options = url, options, dial_options
         self._queue, self._stalls, self._dial_slots = queue, stalls, dial_slots
-        self._tracer = tracer
+        self._tracer, self._on_message = tracer, on_message
+        self._origin = EndOrigin()
         self._load: LoadMeter | None = None
         if (plan := options.load_plan()) is not None:
             from wsdiag.probes.ping.load import LoadMeter
@@ -96,6 +104,7 @@ class Pinger:
             if self._session is not None and self._session.ended is None:
                 await self._session.close(timeout=timeout_s) if timeout_s else self._session.abort()
         finally:
+            self._origin.close()
             if self._session is not None:
                 self._session.stream.close()
 
@@ -172,6 +181,7 @@ class Pinger:
             participant = await self._dial()
             if participant is not None:
                 self._session = participant.session
+                await participant.settle()
                 self._announce(participant)
                 outcome, answers = await self._ping(participant)
                 if outcome in ("done", "stopped") or not self._reconnects():
@@ -202,7 +212,9 @@ class Pinger:
         async with self._dial_slots:
             if self._stopping.is_set():
                 return None
-            opening = open_session(self.url, self._dial_options, tracer=self._tracer)
+            opening = open_session(
+                self.url, self._dial_options, tracer=self._tracer, on_tcp=self._origin.watch
+            )
             dialing = asyncio.create_task(opening)
             self._dialing = dialing
             try:
@@ -263,6 +275,7 @@ class Pinger:
             self._load,
             self.target,
             on_answer=self._answered,
+            on_message=partial(self._on_message, participant),
         )
         self._sender = sender
         try:
@@ -291,7 +304,8 @@ class Pinger:
             drop, ended_ns = silent_drop(session, moment.mono_ns), moment.mono_ns
         else:
             end = sender.end or StreamEnd("timeout", "TCP stayed open", moment)
-            drop, ended_ns = drop_of(session, end), (session.close_arrived or end.at).mono_ns
+            drop = self._origin.explain(drop_of(session, end))
+            ended_ns = (session.close_arrived or end.at).mono_ns
         meaning = participant.meaning_of(session.connection.close_received)
         drop = replace(drop, last_message=sender.last_message(), detail=meaning or drop.detail)
         ago_s = (moment.mono_ns - ended_ns) / 1e9

@@ -30,6 +30,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from wsdiag.judgement.totals import PingTotals
+from wsdiag.probes.ping.http2_ping import Http2Pings
 from wsdiag.probes.ping.options import DEFAULT_SIZE, PingOptions
 from wsdiag.probes.ping.outstanding import Fate, InFlight, Outstanding
 from wsdiag.probes.ping.payloads import Payloads, is_load
@@ -95,9 +96,10 @@ class PingSender:
         target: int | None = None,
         *,
         on_answer: Callable[[], None] = lambda: None,
+        on_message: Callable[[Received], None] = lambda _: None,
     ) -> None:
         self._url, self._session, self._options, self._totals = url, session, options, totals
-        self._target, self._on_answer = target, on_answer
+        self._target, self._on_answer, self._on_message = target, on_answer, on_message
         self._observer, self._queue = observer, queue
         self._load = load
         self._pump = None if load is None else load.pump(session)
@@ -112,6 +114,9 @@ class PingSender:
             skips=options.mode == "ping",
             p99_ms=lambda: totals.statistics.percentile(99),
         )
+        self._http2: Http2Pings | None = None
+        if session.http2 is not None and options.http2_ping:
+            self._http2 = Http2Pings(session.http2, totals.edge_answered)
         self.answers = 0
         """On this connection, late ones included."""
         self.active_ns = session.opened.mono_ns
@@ -191,6 +196,7 @@ class PingSender:
         tcp = self._observer.snapshot()
         phase: LoadPhase = "idle" if pump is None else pump.phase
         load_before = 0 if pump is None else pump.sent_bytes
+        http2 = None if self._http2 is None else self._http2.send(now)
         try:
             if options.mode == "ping":
                 sent = self._session.ping(payload)
@@ -202,7 +208,7 @@ class PingSender:
             return  # the connection is closing: its end is on its way
         self.active_ns = sent.mono_ns
         backlog = load_before - self._answered_load
-        ping = InFlight(seq, sent, now, tcp, phase, load_before, backlog)
+        ping = InFlight(seq, sent, now, tcp, phase, load_before, backlog, http2)
         self._outstanding.add(key, ping)
         self._totals.sent = seq
         if self._outstanding.silent or now - self._told_sent_s >= TOLD_SENT_S:
@@ -232,6 +238,8 @@ class PingSender:
                 return
         if self._could_answer(event):
             self._totals.unmatched += 1
+        if isinstance(event, TextMessage | BinaryMessage):
+            self._on_message(received)
         if isinstance(event, TextMessage):
             self._last_text = (event.text[:LAST_MESSAGE_CHARS], self._loop.time())
 
@@ -270,6 +278,7 @@ class PingSender:
                 ping.tcp.unsent_bytes,
                 cause,
                 clock,
+                None if ping.http2 is None else ping.http2.rtt_ms,
                 self._target,
             )
         )

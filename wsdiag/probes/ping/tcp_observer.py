@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from wsdiag.judgement.attribution import RoundTrip
 from wsdiag.probes.common.stalls import Stalls
+from wsdiag.transport.stream.byte_stream import ByteStream
 from wsdiag.transport.stream.stamps import Arrival, SendRecord
-from wsdiag.transport.stream.stream import Stream
 
 
 class TcpSnapshot(NamedTuple):
@@ -25,7 +25,8 @@ class TcpSnapshot(NamedTuple):
 class TcpObserver:
     """Asks one connection's kernel about the Pings on it."""
 
-    def __init__(self, stream: Stream, stalls: Stalls) -> None:
+    def __init__(self, stream: ByteStream, stalls: Stalls) -> None:
+        stream = stream.tcp or stream
         self._stream, self._stalls = stream, stalls
         # TCP_INFO's bytes_acked counts the SYN too, and what was written before the stream existed:
         # by so much it is ahead of the stream's own count. Known once nothing is unacknowledged.

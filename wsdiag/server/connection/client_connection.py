@@ -23,8 +23,8 @@ from wsdiag.protocol.events import BinaryMessage, Close, Event, TextMessage, Vio
 from wsdiag.protocol.frames import encode_frame
 from wsdiag.server.connection.channel import ConnectionOwner, ServerChannel
 from wsdiag.server.fault import Fault
+from wsdiag.transport.stream.byte_stream import ByteStream
 from wsdiag.transport.stream.ends import StreamEnd
-from wsdiag.transport.stream.stream import Stream
 
 CLOSE_TIMEOUT_S = 5.0
 LINGER_S = 2.0
@@ -68,7 +68,11 @@ class ClientConnection(ServerChannel):
     auto_pong = True
 
     def __init__(
-        self, owner: ConnectionOwner, number: int, stream: Stream, deflate: PerMessageDeflate | None
+        self,
+        owner: ConnectionOwner,
+        number: int,
+        stream: ByteStream,
+        deflate: PerMessageDeflate | None,
     ) -> None:
         super().__init__(owner, number, stream)
         self._mutable = _MutableConnection(
