@@ -223,8 +223,8 @@ class _Report:
         """One event."""
         now = asyncio.get_running_loop().time()
         if now - self._second > _TOLD_PER_S:
-            if self._left_out:
-                left_out, self._left_out = self._left_out, 0
+            left_out, self._left_out = self._left_out, 0
+            if left_out and not self._terminal.quiet:
                 self._terminal.log(f"{left_out} more events within {_TOLD_PER_S:g} s")
             self._second, self._told = now, 0
         self._told += 1
