@@ -26,6 +26,7 @@ from wsdiag.records import (
     Cause,
     Drop,
     Error,
+    Http2Info,
     IdleVerdict,
     Phases,
     PingClosed,
@@ -98,6 +99,7 @@ class TargetFigures:
     late: int = 0
     down_s: float = 0.0
     feed: FeedFigures | None = None
+    http2: Http2Info | None = None
 
     def copy(self) -> TargetFigures:
         """As they are now, to be read from another thread."""
@@ -187,6 +189,10 @@ class WatchedTarget:
     def judged_idle(self, verdict: IdleVerdict) -> None:
         """Take what an idle probe of this target found."""
         self._now.idle_verdict, self._now.idle_verdict_at = verdict, utc_now().timestamp()
+
+    def looked_at_http2(self, seen: Http2Info) -> None:
+        """Take what a browser would find over HTTP/2."""
+        self._now.http2 = seen
 
     # -- what is asked ---------------------------------------------------------------------------
 
