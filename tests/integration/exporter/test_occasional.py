@@ -8,14 +8,13 @@ from collections.abc import Callable
 import pytest
 
 from tests.peers.certs import Authority
-from tests.peers.peers import Peers
 from wsdiag.exporter import occasional
 from wsdiag.exporter.config import BUCKETS_S, ExporterConfig, ExporterTarget
 from wsdiag.exporter.exposition import Format, rendered
 from wsdiag.exporter.fleet import Fleet
 from wsdiag.exporter.occasional import Occasional
 from wsdiag.exporter.snapshot import OwnFigures, ReloadState, Snapshot
-from wsdiag.exporter.watched import WatchedTarget
+from wsdiag.exporter.watched import TargetFigures, WatchedTarget
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.server import Server, ServerOptions
 from wsdiag.transport.dial.options import DialOptions
@@ -32,6 +31,17 @@ async def until(holds: Callable[[], object]) -> None:
 def metrics(watched: WatchedTarget) -> str:
     snapshot = Snapshot([(watched.labels, watched.figures())], OwnFigures(ReloadState()))
     return rendered(snapshot, Format()).decode()
+
+
+async def watch(target: ExporterTarget, holds: Callable[[TargetFigures], object]) -> str:
+    """The metrics of a target that is watched until something holds."""
+    fleet = Fleet(lambda _target, _change: None)
+    fleet.apply(ExporterConfig(targets=(target,)))
+    (watched,) = fleet.watched
+    await until(lambda: holds(watched.figures()))
+    text = metrics(watched)
+    await fleet.stop()
+    return text
 
 
 def test_the_verdict_becomes_metrics() -> None:
@@ -89,24 +99,33 @@ def test_which_targets_are_looked_at() -> None:
         assert asyncio.run(run(target)) == looks
 
 
-def test_a_look_at_http2(peers: Peers, ca: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that speaks HTTP/1.1 only, and what its metrics say of that."""
+@pytest.mark.parametrize("http2", [False, True])
+def test_a_look_at_http2(ca: Authority, monkeypatch: pytest.MonkeyPatch, http2: bool) -> None:
     monkeypatch.setattr(occasional, "HTTP2_FIRST_S", 0.1)
-    server = peers.websockets(tls=True)
-    dial = DialOptions(cacert=ca.pem)
-    target = ExporterTarget(url=server.url, shown_url="shown", dial=dial, interval_s=0.1)
+    monkeypatch.setattr(occasional, "_NO_CONNECTION_S", 0.1)
+    cert, dial = ca.cert("127.0.0.1"), DialOptions(cacert=ca.pem)
 
     async def run() -> str:
-        fleet = Fleet(lambda _target, _change: None)
-        fleet.apply(ExporterConfig(targets=(target,)))
-        (watched,) = fleet.watched
-        await until(lambda: watched.figures().connected)
-        await until(lambda: watched.figures().http2)
-        text = metrics(watched)
-        await fleet.stop()
-        return text
+        options = ServerOptions(port=0, http2=http2, cert=cert.cert, key=cert.key)
+        async with Server(options) as server:
+            target = ExporterTarget(url=server.url, shown_url="shown", dial=dial, interval_s=0.1)
+            return await watch(target, lambda figures: figures.http2)
 
-    monkeypatch.setattr(occasional, "_NO_CONNECTION_S", 0.1)
+    text, labels = asyncio.run(run()), '{name="",url="shown"}'
+    assert f"wsdiag_http2_offered{labels} {float(http2)}" in text
+    assert (f"wsdiag_http2_opens{labels} 1.0" in text) is http2
+    assert (f"wsdiag_http2_enable_connect_protocol{labels} 1.0" in text) is http2
+
+
+def test_a_target_that_is_pinged_over_http2(ca: Authority) -> None:
+    cert, dial = ca.cert("127.0.0.1"), DialOptions(cacert=ca.pem, http_version="2")
+
+    async def run() -> str:
+        options = ServerOptions(port=0, http2=True, cert=cert.cert, key=cert.key)
+        async with Server(options) as server:
+            target = ExporterTarget(url=server.url, shown_url="shown", dial=dial, interval_s=0.1)
+            return await watch(target, lambda figures: sum(figures.rtt.counts) > 2)
+
     text = asyncio.run(run())
-    assert 'wsdiag_http2_offered{name="",url="shown"} 0.0' in text
-    assert "wsdiag_http2_opens{" not in text
+    assert 'wsdiag_up{name="",url="shown"} 1.0' in text
+    assert 'wsdiag_pings_lost_total{name="",url="shown"} 0.0' in text
