@@ -60,6 +60,10 @@ def short_drop(drop: Drop) -> str:
     return _SHORT[drop.how] + code
 
 
+ZERO_WINDOW = "TCP answered with a zero window: the endpoint does not read"
+"""In the detail of a silent end: the peer's machine is alive, and takes nothing more."""
+
+
 def drop_phrase(drop: Drop) -> str:
     """An end for brackets: `FIN, no Close frame`, `Close frame 1001 (going away)`."""
     if drop.how in ("rst-stream", "goaway"):

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from wsdiag.judgement.verdict.classify import Classification
+from wsdiag.judgement.verdict.classification import Classification
 from wsdiag.judgement.verdict.clocks import CLOCKS, groups
-from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext, ended_by_our_ping, two_way
+from wsdiag.judgement.verdict.evidence import (
+    Evidence,
+    ProbeContext,
+    ended_by_our_ping,
+    ended_s,
+    two_way,
+)
 from wsdiag.judgement.verdict.keepalives import carried, died_in_use, held_interval_s, holds
 from wsdiag.judgement.verdict.participation import participation
 from wsdiag.judgement.verdict.spread import separate_groups
@@ -88,10 +94,13 @@ def _counts(found: Classification, evidence: Evidence) -> list[str]:
         earlier = counted(survivors, "that was", "that were")
         rest = f"; {earlier} probed earlier still answered" if survivors else ""
         counts = f"{dropped} dropped, {times} after the {whose}last byte{rest}."
+        alone = len(values) == 1 and not evidence.found_dead
+        chance = ["One drop alone may be chance: --repeat 3 tells."] if alone else []
         if not found.maybe_late:
-            return [counts]
+            return [counts, *chance]
         return [
             counts,
+            *chance,
             "These connections do not show whether the timer is looked at now and then only: if it "
             "is, the timeout is shorter than this, by less than the time between two looks.",
         ]
@@ -256,6 +265,13 @@ def _later_ends(found: Classification, evidence: Evidence) -> list[str]:
                 f"they ended after {format_seconds(round(ages[0], 1))} ({how}): something else "
                 "ends them then."
             )
+    if evidence.cut_short:
+        count = counted(len(evidence.cut_short), "connection that was", "connections that were")
+        after = format_seconds(round(ended_s(evidence.cut_short[0]), 1))
+        sentences.append(
+            f"{count} kept alive ended at one moment, {after} after the probe's start: an event, "
+            "such as a restart, and no timeout."
+        )
     kept_s = [t.age_s or 0.0 for t in evidence.kept if holds(t, evidence, found.range)]
     if kept_s:
         sentences.append(
@@ -360,6 +376,13 @@ def _caveats(found: Classification, evidence: Evidence, context: ProbeContext) -
             f"{counted(len(evidence.broken), 'connection')} ended because the endpoint broke the "
             f"protocol ({evidence.broken[0].violation})."
         )
+    wanted = found.application
+    if wanted is not None and wanted.endpoint is None and context.dialect is None:
+        ages = sorted(t.age_s or 0.0 for t in found.members)
+        if ages and ages[-1] - ages[0] <= 0.25:
+            sentences.append(
+                f"A maximum lifetime of {format_seconds(round(ages[-1], 1))} would look the same."
+            )
     sentences += _limits(evidence)
     if context.partial:
         sentences.append("The probe was interrupted: this is the verdict so far.")
@@ -388,6 +411,8 @@ def _limits(evidence: Evidence) -> list[str]:
 
 def _lifetime_caveats(found: Classification, evidence: Evidence) -> list[str]:
     sentences = []
+    if 0 < len(found.members) < 3:
+        sentences.append("So few drops may agree by chance: --repeat 3 tells.")
     if found.unproven:
         sentences.append(
             "Nothing came back from the endpoint meanwhile, so a maximum lifetime and a timer that "

@@ -31,7 +31,7 @@ from wsdiag.probes.common.await_pong import describe_close
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, TextMessage
 from wsdiag.records import DialectInfo, HelloInfo
-from wsdiag.transport.dial.dialer import OnTcp, SharedHttp2, dial
+from wsdiag.transport.dial.dialer import SharedHttp2, TcpWatcher, dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.target import Target
 from wsdiag.transport.report import DialError
@@ -48,6 +48,8 @@ Part = Literal["client", "answerer", "listener"]
 ANSWER_CHARS = 256
 BEAT_S = 20.0
 _CLOSE_S = 1.0
+# A greeting follows the 101 at once; a client that waited for longer would start later for nothing.
+_GREETING_S = 0.005
 _QUIET_KINDS = {"ping", "beat-answer", "hello-answer", "hello-refused"}
 
 
@@ -79,6 +81,7 @@ class Participant:
         self._spoken: DialectSession | None = None
         self._reader: DialectSession | None = None
         self._seen_first = False
+        self._greeted = asyncio.Event()
         self._answers = part != "listener"
         self._waiting = False
         self._answered = asyncio.Event()
@@ -121,6 +124,13 @@ class Participant:
         if close is None or self.dialect is None:
             return None
         return self.dialect.meaning_of(*close)
+
+    async def settle(self) -> None:
+        """Give an endpoint that greets at once time to say what it speaks."""
+        if self.recognised is None and self._options.dialect == "auto" and not self._seen_first:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GREETING_S):
+                    await self._greeted.wait()
 
     def carries_data(self, message: Message) -> bool:
         """Whether a message is more than its protocol's own: a heartbeat, an opening."""
@@ -221,6 +231,7 @@ class Participant:
         message: Message = event.text if isinstance(event, TextMessage) else event.data
         if not self._seen_first:
             self._seen_first = True
+            self._greeted.set()
             self._choose(None, message)
         kinds: set[HeardKind] = set()
         said = message
@@ -319,12 +330,12 @@ async def open_session(
     timestamps: bool = True,
     part: Part = "client",
     on_phase: Callable[[str], None] | None = None,
-    on_tcp: OnTcp | None = None,
+    watcher: TcpWatcher | None = None,
     shared: SharedHttp2 | None = None,
 ) -> Participant:
     """Dial, and say the hello. Raises DialError; HelloError where the hello was refused.
 
-    `on_phase`, `on_tcp`: as `dial` calls them.
+    `on_phase`, `watcher`: as `dial` calls them.
     """
     named = dialect_named(options.dialect)
     if named is not None and not options.subprotocols:
@@ -335,7 +346,7 @@ async def open_session(
         tracer=tracer,
         timestamps=timestamps,
         on_phase=on_phase,
-        on_tcp=on_tcp,
+        watcher=watcher,
         shared=shared,
     )
     participant = Participant(session, options, part)

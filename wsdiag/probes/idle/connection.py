@@ -9,7 +9,7 @@ from functools import partial
 from time import monotonic_ns
 
 from wsdiag.probes.common.participant import HelloError, Part, Participant, open_session
-from wsdiag.transport.dial.dialer import OnTcp, SharedHttp2
+from wsdiag.transport.dial.dialer import SharedHttp2, TcpWatcher
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
 from wsdiag.transport.trace import Tracer
@@ -61,6 +61,11 @@ class TrialConnection:
         info = self.session.tcp_info()
         return None if info is None else info.total_retrans
 
+    def window_is_zero(self) -> bool:
+        """Whether the peer's TCP said last that it takes nothing more."""
+        info = self.session.tcp_info()
+        return info is not None and info.snd_wnd == 0
+
     def set_tcp_keepalive(self, gap_s: float) -> None:
         """Let the kernel probe this often; where it cannot, there are no probes."""
         with suppress(OSError):
@@ -74,7 +79,7 @@ async def dial_patiently(
     refusals: list[str],
     index: int,
     part: Part,
-    on_tcp: OnTcp | None = None,
+    watcher: TcpWatcher | None = None,
     shared: SharedHttp2 | None = None,
 ) -> Participant:
     """A new connection after up to three attempts, with growing pauses. Raises the last DialError.
@@ -90,7 +95,7 @@ async def dial_patiently(
         tracer=tracer,
         timestamps=False,
         part=part,
-        on_tcp=on_tcp,
+        watcher=watcher,
         shared=shared,
     )
     for attempt in range(_ATTEMPTS - 1):

@@ -102,6 +102,7 @@ class EndpointProbe:
             longest_s=facts.options.longest_s,
             keepalive_s=facts.options.gap_s,
             answers_pings=facts.answers_pings,
+            ended_by_pings=facts.ended_by_pings,
             echoes=facts.echoes,
             rtt_s=facts.rtt_s,
             other_pongs=facts.other_pongs,
@@ -184,7 +185,10 @@ class EndpointProbe:
         timeout_s = timeout_so_far(self.trials)
         if timeout_s is not None and "ping" in self._context.facts.options.trials:
             gap_s = min(self._context.facts.options.gap_s, timeout_s / 2)
-            await self._run_round([TrialPlan(trial="ping", gap_s=gap_s)], timeout_s)
+            # What the endpoint sent may have made an idle connection older than it was idle.
+            ages_s = [t.age_s or 0.0 for t in self.trials if t.trial == "idle" and t.drop]
+            known_s = max([timeout_s, *ages_s])
+            await self._run_round([TrialPlan(trial="ping", gap_s=gap_s)], known_s)
 
     async def _run_round(self, trials: Sequence[TrialPlan], timeout_s: float | None = None) -> None:
         if self._stopping.is_set():
@@ -214,9 +218,7 @@ class EndpointProbe:
         for _ in range(_AGAIN):
             flow = locator.fresh_flow()
             try:
-                opening = open_session(
-                    self.url, self._context.dial, timestamps=False, on_tcp=flow.watch
-                )
+                opening = open_session(self.url, self._context.dial, timestamps=False, watcher=flow)
                 participant = await self._unless_stopped(opening)
                 if participant is None:
                     return

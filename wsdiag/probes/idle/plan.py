@@ -84,7 +84,7 @@ def plan_round(options: IdleOptions, heartbeat: Heartbeat = None, *, http2: bool
         if options.max_connections == 1:
             fewer = (
                 "With 1 connection, one was left idle, and one pinged after it: a silent drop is "
-                "found less exactly, and a single end may be chance (--repeat 3 tells)."
+                "found less exactly."
             )
         notes += (fewer,)
     idle = [TrialPlan(trial="idle", idle_for_s=period_s) for period_s in periods]

@@ -16,7 +16,7 @@ from wsdiag.probes.idle.endpoint import EndpointProbe
 from wsdiag.probes.idle.locate import Locator, may_locate
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.probes.idle.outcome import idle_exit_code
-from wsdiag.records import Error, IdleEvent, IdleVerdict
+from wsdiag.records import IdleEvent, IdleVerdict
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.trace import Tracer
 
@@ -89,7 +89,7 @@ class IdleRun:
 
     def _numbered(self, event: IdleEvent, number: int) -> IdleEvent:
         """The event, of several URLs with its URL's number, as masked URLs may be equal."""
-        if len(self._urls) < 2 or isinstance(event, Error):
+        if len(self._urls) < 2:
             return event
         return replace(event, target=number)
 

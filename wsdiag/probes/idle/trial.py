@@ -20,6 +20,7 @@ from wsdiag.probes.idle.record import late_text, trial_record
 from wsdiag.probes.idle.state import RETRY_PINGS, Finish, LivenessCheck, TrialState
 from wsdiag.protocol.events import Close, Violation
 from wsdiag.records import Drop, IdleTrial, Outcome, TrialActivity, TrialStarted
+from wsdiag.records.drops import ZERO_WINDOW
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Received
 from wsdiag.transport.stream.ends import StreamEnd
@@ -79,7 +80,7 @@ class Trial:
                 refusals,
                 state.index,
                 "answerer" if self.plan.trial == "heartbeat" else "listener",
-                None if self._flow is None else self._flow.watch,
+                self._flow,
                 context.shared if self.plan.trial == "idle" else None,
             )
         except DialError as error:
@@ -334,7 +335,9 @@ class Trial:
         """Silent since the first of the Pings that are without an answer."""
         check = self.state.check
         at_s = min([*([] if check is None else [check.at_s]), *self.state.unanswered.values()])
-        return Drop("silent", round(at_s, 3), tcp_acknowledged=self._open.acknowledged())
+        detail = ZERO_WINDOW if self._open.window_is_zero() else None
+        acknowledged = self._open.acknowledged()
+        return Drop("silent", round(at_s, 3), tcp_acknowledged=acknowledged, detail=detail)
 
     def _record(
         self, outcome: Outcome, *, drop: Drop | None = None, detail: str | None = None

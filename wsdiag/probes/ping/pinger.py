@@ -181,6 +181,7 @@ class Pinger:
             participant = await self._dial()
             if participant is not None:
                 self._session = participant.session
+                await participant.settle()
                 self._announce(participant)
                 outcome, answers = await self._ping(participant)
                 if outcome in ("done", "stopped") or not self._reconnects():
@@ -212,7 +213,7 @@ class Pinger:
             if self._stopping.is_set():
                 return None
             opening = open_session(
-                self.url, self._dial_options, tracer=self._tracer, on_tcp=self._origin.watch
+                self.url, self._dial_options, tracer=self._tracer, watcher=self._origin
             )
             dialing = asyncio.create_task(opening)
             self._dialing = dialing
