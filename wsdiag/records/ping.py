@@ -20,7 +20,7 @@ from wsdiag.records.base import (
 )
 from wsdiag.transport.stream.stamps import Clock as Clock
 
-Cause = Literal["network", "endpoint", "queue", "local"]
+Cause = Literal["network", "endpoint", "queue", "inbound-queue", "local"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,9 @@ class PingReply:
     clock: Annotated[
         Clock, "Where round trips are timestamped: by the kernel, or by wsdiag when it reads"
     ] = "user"
+    inbound_bytes: Annotated[
+        int | None, "Bytes that arrived between the Ping and its Pong, the Pong's included"
+    ] = optional()
     target: Target = optional()
 
 
@@ -203,6 +206,11 @@ class Attribution:
     endpoint_ms: Annotated[float | None, "The endpoint's part of the median, in milliseconds"]
     causes: Annotated[dict[Cause, int], "Outliers counted by cause"] = field(default_factory=dict)
     explanation: Annotated[Sequence[str], "Sentences for people, the most important first"] = ()
+    inbound_queue_ms: Annotated[
+        float | None,
+        "Where Pongs waited behind data that the endpoint was sending: that part of the median, in "
+        "milliseconds",
+    ] = optional()
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +285,9 @@ class PingSummary:
     ] = 0
     oldest_unanswered_ms: Annotated[
         float | None, "Age of the oldest unanswered Ping, in milliseconds"
+    ] = optional()
+    inbound_bytes: Annotated[
+        int | None, "Bytes that arrived while Pings were sent, Pongs included"
     ] = optional()
     drop: Annotated[Drop | None, "How the last connection ended, unless wsdiag closed it"] = (
         optional()

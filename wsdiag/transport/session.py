@@ -47,6 +47,7 @@ from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import Close, Event, Violation
 from wsdiag.transport.report import DialReport
 from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.inbound import InboundProfile
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
 from wsdiag.transport.stream.stream import Stream
 from wsdiag.transport.stream.tcp import TcpInfo
@@ -96,6 +97,7 @@ class Session:
         "close_arrived",
         "connection",
         "ended",
+        "inbound",
         "opened",
         "report",
         "stream",
@@ -116,6 +118,8 @@ class Session:
         `on_data` hears when bytes came before their frames are parsed.
         """
         self._on_data = on_data
+        self.inbound: InboundProfile | None = None
+        """Notes what arrives when, for whoever sets it."""
         self.stream, self.connection, self.report = stream, connection, report
         self._on_event: Callable[[Received], None] | None = None  # None: queue them
         self._on_end: Callable[[StreamEnd], None] | None = None
@@ -178,6 +182,9 @@ class Session:
         if self._on_data is not None:
             self._on_data(at)
         events = self.connection.receive_data(data)
+        if self.inbound is not None:
+            inside_frame = self.connection.inside_frame
+            self.inbound.add(len(data), at.mono_ns, inside_frame=inside_frame)
         self._answer(conclude=False)
         for event in events:
             if isinstance(event, Close | Violation):

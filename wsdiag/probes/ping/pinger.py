@@ -26,6 +26,7 @@ from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session
 from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.inbound import InboundProfile
 from wsdiag.transport.stream.stamps import now
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class Pinger:
         load = self._load
         if self._sender is not None:
             self._sender.count_unanswered()
+            self._sender.note_inbound()
         if self._outages is not None:
             self._totals.outages = self._outages.totals(self._loop.time())
         return summarise(
@@ -237,7 +239,8 @@ class Pinger:
     async def _ping(self, participant: Participant) -> tuple[Why, int]:
         """Ping on this connection to its end: why it ended, and how many answers came."""
         session = participant.session
-        observer = TcpObserver(session.stream, self._stalls)
+        inbound = session.inbound = InboundProfile()
+        observer = TcpObserver(session.stream, self._stalls, inbound)
         sender = PingSender(
             self.url,
             session,

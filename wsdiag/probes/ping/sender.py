@@ -112,11 +112,19 @@ class PingSender:
         self._sent_before = totals.sent
         self._answered_load = self._lost_in_a_row = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._inbound_noted = 0
 
     def start(self) -> None:
         """Begin: the first Ping leaves now."""
         self._session.push(self._received, self._ended)
         self._tick()
+
+    def note_inbound(self) -> None:
+        """Add what has arrived since the last call to the totals."""
+        if self._session.inbound is not None:
+            total = self._session.inbound.total
+            self._totals.inbound_bytes += total - self._inbound_noted
+            self._inbound_noted = total
 
     def stop(self) -> None:
         """End now; Pings in flight are unanswered, neither answered nor lost."""
@@ -238,6 +246,8 @@ class PingSender:
         arrived_ns = at.kernel_ns or at.mono_ns
         cause = self._totals.attributor.add(trip, arrived_ns, usual=usual)
         self._totals.answered(trip.rtt_ms, clock, late=late)
+        if usual and not late:
+            self._totals.saw_inbound(trip)
         self.answers += 1
         self._on_answer()
         self._totals.skipped += self._outstanding.overtake(ping)
@@ -256,6 +266,7 @@ class PingSender:
                 ping.tcp.unsent_bytes,
                 cause,
                 clock,
+                trip.inbound.size,
                 self._target,
             )
         )
@@ -365,4 +376,5 @@ class PingSender:
         if self._pump is not None:
             self._pump.stop()
         self.count_unanswered()
+        self.note_inbound()
         self.over.set_result(why)
