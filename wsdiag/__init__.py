@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from wsdiag.records import PingSuspended as PingSuspended
     from wsdiag.records import PingWaiting as PingWaiting
     from wsdiag.records import Range as Range
+    from wsdiag.records import SlowReader as SlowReader
     from wsdiag.records import TcpFacts as TcpFacts
     from wsdiag.records import Threshold as Threshold
     from wsdiag.records import TlsInfo as TlsInfo
@@ -112,7 +113,7 @@ else:
             "HttpInfo IdleEvent IdleTrial IdleVerdict Load Message PathEvent "
             "PathHop PathStart PathSummary Phases PingClosed PingDialling "
             "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart "
-            "PingSummary PingSuspended PingWaiting Range TcpFacts Threshold TlsInfo "
+            "PingSummary PingSuspended PingWaiting Range SlowReader TcpFacts Threshold TlsInfo "
             "TrialActivity TrialStarted",
             "records.stream": "Gaps Interarrival KeyFigures Lag Sizes StreamClosed "
             "StreamDialling StreamEvent StreamInterval StreamMessage StreamPings StreamProgress "

@@ -99,7 +99,8 @@ def _overtaken(totals: PingTotals) -> str:
 def _lost(totals: PingTotals) -> str:
     # What a drop cut off, or a later Pong made up for, is no loss to explain.
     lost = totals.lost - totals.cut_off - totals.overtaken
-    if lost <= 0 or not totals.received:
+    behind_data = totals.behind_data > totals.free.count
+    if lost <= 0 or not totals.received or behind_data:
         return ""
     usual_s = (totals.statistics.percentile(50) or 0.0) / 1e3
     return (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from wsdiag.judgement.advice import advice
 from wsdiag.judgement.totals import PingTotals
-from wsdiag.records import Attribution, Cause, Load, PingSummary, Threshold
+from wsdiag.records import Attribution, Cause, Load, PingSummary, SlowReader, Threshold
 from wsdiag.statistics import RunningStatistics
 from wsdiag.units import counted, format_rough_ms, format_size, times
 
@@ -37,6 +37,7 @@ def summarise(
     unloaded: RunningStatistics | None = None,
     partial: bool = False,
     target: int | None = None,
+    slow_reader: SlowReader | None = None,
 ) -> PingSummary:
     """The record of everything so far.
 
@@ -89,6 +90,7 @@ def summarise(
         oldest_unanswered_ms=totals.oldest_unanswered_ms,
         drop=totals.ended,
         inbound_bytes=totals.inbound_bytes or None,
+        slow_reader=slow_reader,
         outages=None if outages is None else outages.count,
         down_s=None if outages is None else outages.down_s,
         longest_outage_s=None if outages is None else outages.longest_s,

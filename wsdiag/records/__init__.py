@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from wsdiag.records.ping import PingSummary as PingSummary
     from wsdiag.records.ping import PingSuspended as PingSuspended
     from wsdiag.records.ping import PingWaiting as PingWaiting
+    from wsdiag.records.ping import SlowReader as SlowReader
     from wsdiag.records.ping import Threshold as Threshold
     from wsdiag.records.serve import ServeEvent as ServeEvent
     from wsdiag.records.serve import ServeListening as ServeListening
@@ -104,7 +105,7 @@ else:
             "connect": "ChainLink CloseInfo ConnectResult HttpInfo Message TcpFacts TlsInfo",
             "ping": "Attribution Cause Clock Load PingClosed PingDialling PingEvent PingLost "
             "PingOutage PingReply PingResumed PingSent PingStart PingSummary PingSuspended "
-            "PingWaiting Threshold",
+            "PingWaiting SlowReader Threshold",
             "idle": "Candidate IdleEvent IdleTrial IdleVerdict KeepaliveOutcome Outcome Range "
             "TrialActivity TrialKind TrialStarted Verdict",
             "path": "HopKind PathEvent PathHop PathMethod PathStart PathSummary",

@@ -224,6 +224,42 @@ class Load:
         optional()
     )
     explanation: Annotated[Sequence[str], "Sentences for people, the most important first"] = ()
+    download_p50_ms: Annotated[
+        float | None, "With `--download`: median round trip meanwhile, in milliseconds"
+    ] = optional()
+    received_bytes: Annotated[int | None, "With `--download`: bytes received meanwhile"] = (
+        optional()
+    )
+    idle_p95_ms: Annotated[float | None, "95th percentile without load, in milliseconds"] = (
+        optional()
+    )
+    loaded_p95_ms: Annotated[float | None, "95th percentile under load, in milliseconds"] = (
+        optional()
+    )
+    download_p95_ms: Annotated[
+        float | None, "95th percentile during the download, in milliseconds"
+    ] = optional()
+
+
+@dataclass(frozen=True, slots=True)
+class SlowReader:
+    """What the endpoint did with a client that reads slowly (`--read-rate`)."""
+
+    read_rate: Annotated[float, "How fast was read, in bytes a second"]
+    read_bytes: Annotated[int, "How much was read"]
+    outcome: Annotated[
+        Literal["waited", "dropped-messages", "closed", "not-slow"],
+        "`waited`: it kept the connection, and nothing was seen to be left out; "
+        "`dropped-messages`: numbers in its messages skip some; `closed`: it ended the connection; "
+        "`not-slow`: it sent less than was read",
+    ]
+    after_s: Annotated[float, "When it closed; else how long it was watched, in seconds"]
+    missing: Annotated[
+        int | None, "Messages left out, by the numbers in them; null if they have none"
+    ]
+    queued_bytes_max: Annotated[int, "The most that stood before a Pong, in bytes"]
+    drop: Annotated[Drop | None, "How the connection ended"] = optional()
+    explanation: Annotated[str, "The same in words"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +324,9 @@ class PingSummary:
     ] = optional()
     inbound_bytes: Annotated[
         int | None, "Bytes that arrived while Pings were sent, Pongs included"
+    ] = optional()
+    slow_reader: Annotated[
+        SlowReader | None, "With `--read-rate`: what the endpoint did with a slow reader"
     ] = optional()
     drop: Annotated[Drop | None, "How the last connection ended, unless wsdiag closed it"] = (
         optional()

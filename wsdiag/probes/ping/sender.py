@@ -54,6 +54,7 @@ from wsdiag.transport.stream.stamps import Arrival, round_trip_ns
 
 if TYPE_CHECKING:
     from wsdiag.probes.ping.load import LoadMeter, LoadPhase
+    from wsdiag.probes.ping.slow_reader import SlowReaderMeter
 
 FLOOD_PAUSE_S = 0.01
 ADAPTIVE_PAUSE_S = 0.001
@@ -84,12 +85,13 @@ class PingSender:
         load: LoadMeter | None = None,
         target: int | None = None,
         *,
+        slow: SlowReaderMeter | None = None,
         on_answer: Callable[[], None] = lambda: None,
     ) -> None:
         self._url, self._session, self._options, self._totals = url, session, options, totals
         self._target, self._on_answer = target, on_answer
         self._observer, self._queue = observer, queue
-        self._load = load
+        self._load, self._slow = load, slow
         self._pump = None if load is None else load.pump(session)
         self._loop = asyncio.get_running_loop()
         self.over: asyncio.Future[Why] = self._loop.create_future()
@@ -226,6 +228,8 @@ class PingSender:
                 return
         if self._could_answer(event):
             self._totals.unmatched += 1
+        if self._slow is not None and isinstance(event, TextMessage):
+            self._slow.messages.add(event.text)
         if isinstance(event, TextMessage):
             self._last_text = (event.text[:LAST_MESSAGE_CHARS], self._loop.time())
 
@@ -242,7 +246,7 @@ class PingSender:
         if late and not lost:  # it came after its timeout, but we slept through both
             self._lose(ping, self._options.timeout_s)
         trip = self._observer.round_trip(rtt_ns, ping.sent, at, ping.tcp, ping.backlog)
-        usual = ping.phase != "loaded"
+        usual = ping.phase not in ("loaded", "download")
         arrived_ns = at.kernel_ns or at.mono_ns
         cause = self._totals.attributor.add(trip, arrived_ns, usual=usual)
         self._totals.answered(trip.rtt_ms, clock, late=late)
@@ -254,6 +258,8 @@ class PingSender:
         self._answered_load = max(self._answered_load, ping.load_before)
         if self._load is not None:
             self._load.enter(ping.phase, trip.rtt_ms)
+        if self._slow is not None:
+            self._slow.queued_max = max(self._slow.queued_max, trip.inbound.size)
         self._queue.put_nowait(
             PingReply(
                 self._url,
@@ -358,6 +364,9 @@ class PingSender:
     def _start_load(self, now: float) -> None:
         """Begin the load after `idle_s`, or after a third of `count`."""
         if self._load is None or self._pump is None or self._pump.started or self.over.done():
+            return
+        if self._load.plan.asked:
+            self._pump.start()
             return
         count, sent = self._options.count, self._totals.sent - self._sent_before
         enough = count is not None and sent >= max(1, count // 3)

@@ -103,7 +103,7 @@ def test_the_final_view_has_bars_and_figures() -> None:
     for event in run():
         view.handle(event)
     view.finish()
-    assert "stream statistics" in out(t)
+    assert "longest silence" in out(t)
     assert "█" in out(t)
     assert not set(FORBIDDEN) & set(out(t))
 
