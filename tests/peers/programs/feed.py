@@ -3,7 +3,8 @@
 Both do the same script for each connection: numbered messages of two keys every 15 ms, of which one
 is left out, one comes twice and two change places; then nothing for `--pause` seconds, in which
 eleven numbers pass; then fifty at once; then on as before, to the end of `--lasts`, if that is
-given, when the connection is cut without a Close. Numbers go on over all connections, as a market's do.
+given, when the connection is cut without a Close. Numbers go on over all connections, as those of
+a market do.
 """
 
 from __future__ import annotations
