@@ -7,7 +7,7 @@
 FROM python:3.13-slim
 
 ARG WSDIAG_VERSION=0.1.0
-RUN pip install --no-cache-dir --no-compile --disable-pip-version-check "wsdiag[socks]==${WSDIAG_VERSION}" \
+RUN pip install --no-cache-dir --no-compile --disable-pip-version-check "wsdiag[socks,prometheus]==${WSDIAG_VERSION}" \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin wsdiag
 
 # Numeric, so that Kubernetes can see that it is not root (runAsNonRoot).

@@ -12,6 +12,18 @@ venv:
     python3 -m venv .venv
     {{venv}}pip install -q -e '.[dev]'
 
+# the same, with the very versions of requirements-dev.lock
+venv-locked:
+    python3 -m venv .venv
+    {{venv}}pip install -q --require-hashes -r requirements-dev.lock
+    {{venv}}pip install -q --no-deps -e .
+
+# write requirements-dev.lock: versions and hashes of all that development needs, newest allowed
+lock:
+    test -x build/uv/bin/uv || (python3 -m venv build/uv && build/uv/bin/pip install -q uv)
+    build/uv/bin/uv pip compile -q --upgrade --universal --python-version 3.11 --all-extras \
+      --generate-hashes --no-emit-index-url --no-header -o requirements-dev.lock pyproject.toml
+
 # lint and formatting, as CI checks them
 lint:
     {{venv}}ruff check .

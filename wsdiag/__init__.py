@@ -1,12 +1,13 @@
 """wsdiag: ping, mtr and curl -v for WebSockets.
 
 Public are the names imported here: `connect()`, `ping()`, `idle_probe()`, `stream()`, `path()`,
-`explain()`, `serve()`, the classes of their options and results, and `wsdiag.protocol`, a sans-I/O
-codec. All else may change.
+`explain()`, `serve()`, `Exporter`, the classes of their options and results, and
+`wsdiag.protocol`, a sans-I/O codec. All else may change.
 
 The packages, each importing only from those below it:
 
 cli, api    the command line, and the same for Python
+exporter    endpoints watched all the time, as metrics for Prometheus
 render      records in; terminal views, NDJSON, CSV, JUnit, SVG out
 probes      what is measured: connect, ping, idle-probe, stream, path, check
 capture     what was recorded: captures, HAR files, access logs
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from wsdiag.api import ping as ping
     from wsdiag.api import serve as serve
     from wsdiag.api import stream as stream
+    from wsdiag.exporter.config import ExporterConfig as ExporterConfig
+    from wsdiag.exporter.config import ExporterTarget as ExporterTarget
+    from wsdiag.exporter.exporter import Exporter as Exporter
     from wsdiag.probes.idle.options import IdleOptions as IdleOptions
     from wsdiag.probes.path.options import PathOptions as PathOptions
     from wsdiag.probes.ping.options import PingOptions as PingOptions
@@ -48,14 +52,19 @@ if TYPE_CHECKING:
     from wsdiag.records import Error as Error
     from wsdiag.records import ExplainConnection as ExplainConnection
     from wsdiag.records import ExplainVerdict as ExplainVerdict
+    from wsdiag.records import ExporterEvent as ExporterEvent
     from wsdiag.records import HelloInfo as HelloInfo
     from wsdiag.records import Hop as Hop
+    from wsdiag.records import Http2Info as Http2Info
+    from wsdiag.records import Http2RoundTrips as Http2RoundTrips
     from wsdiag.records import HttpInfo as HttpInfo
     from wsdiag.records import IdleEvent as IdleEvent
     from wsdiag.records import IdleTrial as IdleTrial
     from wsdiag.records import IdleVerdict as IdleVerdict
     from wsdiag.records import Load as Load
+    from wsdiag.records import Location as Location
     from wsdiag.records import Message as Message
+    from wsdiag.records import OtherSender as OtherSender
     from wsdiag.records import PathEvent as PathEvent
     from wsdiag.records import PathHop as PathHop
     from wsdiag.records import PathStart as PathStart
@@ -78,6 +87,7 @@ if TYPE_CHECKING:
     from wsdiag.records import TcpFacts as TcpFacts
     from wsdiag.records import Threshold as Threshold
     from wsdiag.records import TlsInfo as TlsInfo
+    from wsdiag.records import TracedHop as TracedHop
     from wsdiag.records import TrialActivity as TrialActivity
     from wsdiag.records import TrialStarted as TrialStarted
     from wsdiag.records.stream import Gaps as Gaps
@@ -103,18 +113,21 @@ else:
         {
             "protocol": "protocol",
             "api": "connect explain idle_probe path ping serve stream",
+            "exporter.config": "ExporterConfig ExporterTarget",
+            "exporter.exporter": "Exporter",
             "probes.idle.options": "IdleOptions",
             "probes.path.options": "PathOptions",
             "probes.ping.options": "PingOptions",
             "probes.stream.options": "StreamOptions",
             "records": "Attribution Candidate ChainLink CloseInfo ConnectResult DialectInfo "
             "Drop Error "
-            "ExplainConnection ExplainVerdict HelloInfo Hop "
-            "HttpInfo IdleEvent IdleTrial IdleVerdict Load Message PathEvent "
+            "ExplainConnection ExplainVerdict ExporterEvent HelloInfo Hop "
+            "Http2Info Http2RoundTrips HttpInfo IdleEvent IdleTrial IdleVerdict Load "
+            "Location Message OtherSender PathEvent "
             "PathHop PathStart PathSummary Phases PingClosed PingDialling "
             "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart "
             "PingSummary PingSuspended PingWaiting Range SlowReader TcpFacts Threshold TlsInfo "
-            "TrialActivity TrialStarted",
+            "TracedHop TrialActivity TrialStarted",
             "records.stream": "Gaps Interarrival KeyFigures Lag Sizes StreamClosed "
             "StreamDialling StreamEvent StreamInterval StreamMessage StreamPings StreamProgress "
             "StreamStart StreamSummary",

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from array import array
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
+from collections import deque
 
 _BLOCK = 1024
 _JITTER_GAIN = 16.0  # RFC 3550, 6.4.1: "reduces noise while keeping a reasonable convergence"
@@ -51,6 +52,20 @@ class SortedSamples:
         self._blocks[where : where + 1] = [block[:_BLOCK], block[_BLOCK:]]
         self._highest[where : where + 1] = [block[_BLOCK - 1], block[-1]]
 
+    def remove(self, value: float) -> None:
+        """Take out one sample that was added; ValueError for one that was not."""
+        where = bisect_left(self._highest, value)
+        block = self._blocks[where] if where < len(self._blocks) else array("d")
+        place = bisect_left(block, value)
+        if place == len(block) or block[place] != value:
+            raise ValueError(f"{value} is not among the samples")
+        del block[place]
+        self._count -= 1
+        if block:
+            self._highest[where] = block[-1]
+        else:
+            del self._blocks[where], self._highest[where]
+
     def at(self, rank: int) -> float:
         """The sample of a rank from 0 (smallest); IndexError outside."""
         if rank < 0:
@@ -76,8 +91,12 @@ class SortedSamples:
 class RunningStatistics:
     """Round trips in ms as they come; every figure of a summary at any moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
+        """`most`: keep only the latest ones, for a run without end; percentiles are theirs."""
         self.samples = SortedSamples()
+        self._latest: deque[float] | None = None if most is None else deque()
+        self._most = most or 0
+        self._count = 0
         self._mean = 0.0
         self._squares = 0.0
         self._jitter = 0.0
@@ -86,9 +105,14 @@ class RunningStatistics:
     def add(self, rtt_ms: float) -> None:
         """Take one round trip in ms, in the order of arrival (jitter depends on it)."""
         self.samples.add(rtt_ms)
+        self._count += 1
+        if self._latest is not None:
+            self._latest.append(rtt_ms)
+            if len(self._latest) > self._most:
+                self.samples.remove(self._latest.popleft())
         # Welford's update: sums of squares would cancel after a week of nearly equal samples.
         away = rtt_ms - self._mean
-        self._mean += away / len(self.samples)
+        self._mean += away / self._count
         self._squares += away * (rtt_ms - self._mean)
         if self._previous is not None:
             self._jitter += (abs(rtt_ms - self._previous) - self._jitter) / _JITTER_GAIN
@@ -97,7 +121,7 @@ class RunningStatistics:
     @property
     def count(self) -> int:
         """How many round trips were taken in."""
-        return len(self.samples)
+        return self._count
 
     @property
     def mean(self) -> float | None:

@@ -4,7 +4,8 @@
 
 Needs tcpdump and the right to capture. Every tool pings the same `websockets` server, which runs
 in a process of its own; the capture's time between a Ping's packet and its Pong's is the truth.
-The n-th round trip that a tool reports belongs to the n-th Ping of its connection.
+A Ping's number is in its payload, on the wire as in what a tool reports: a round trip that is
+missing on either side shifts none of the others, and is counted.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,28 +45,30 @@ asyncio.run(main())
 BUSY = "import os\nwhile os.getppid() == {parent}: sum(range(10000))"
 
 
-# -- the tools: each prints its round trips in ms, one a line -----------------------------------
+# -- the tools: each prints the number of a Ping, from 1, and its round trip in ms, one a line ---
+
+Numbered = dict[int, float]
 
 
-async def ping_with_session(url: str, count: int, interval: float) -> list[float]:
+async def ping_with_session(url: str, count: int, interval: float) -> Numbered:
     """wsdiag's own session, without its command line."""
     from wsdiag.transport.dial.dialer import dial
     from wsdiag.transport.dial.options import DialOptions
     from wsdiag.transport.stream.stamps import round_trip_ns
 
     session = await dial(url, DialOptions())
-    found = []
-    for number in range(count):
+    found = {}
+    for number in range(1, count + 1):
         mark = session.ping(str(number).encode())
         received = await session.receive(5)
         assert received is not None
-        found.append(round_trip_ns(mark, received.at)[0] / 1e6)
+        found[number] = round_trip_ns(mark, received.at)[0] / 1e6
         await asyncio.sleep(interval)
     await session.close()
     return found
 
 
-async def ping_with_chart(url: str, count: int, interval: float) -> list[float]:
+async def ping_with_chart(url: str, count: int, interval: float) -> Numbered:
     """`wsdiag ping` with its live chart on a terminal of 200x50, which a thread plays."""
     import fcntl
     import pty
@@ -85,14 +88,14 @@ async def ping_with_chart(url: str, count: int, interval: float) -> list[float]:
     terminal = Terminal(stdout=os.fdopen(slave, "w"), environ={"TERM": "xterm-256color"})
     assert terminal.live
     view = ping_output(terminal, [url])
-    found = []
+    found = {}
     view.start()
     try:
         options = PingOptions(count=count, interval_s=interval)
         async for event in PingRun([url], options, DialOptions()).events():
             view.handle(event)
             if isinstance(event, PingReply):
-                found.append(event.rtt_ms)
+                found[event.seq] = event.rtt_ms
     finally:
         view.stop()
     return found
@@ -103,34 +106,35 @@ def _swallow(screen: int) -> None:
         pass
 
 
-async def ping_with_websockets(url: str, count: int, interval: float) -> list[float]:
+async def ping_with_websockets(url: str, count: int, interval: float) -> Numbered:
     """The websockets library, which reports a latency for each Ping."""
     import websockets
 
-    found = []
+    found = {}
     async with websockets.connect(url, ping_interval=None, compression=None) as ws:
-        for _ in range(count):
-            found.append(await (await ws.ping()) * 1e3)
+        for number in range(1, count + 1):
+            found[number] = await (await ws.ping(str(number))) * 1e3
             await asyncio.sleep(interval)
     return found
 
 
-async def ping_with_aiohttp(url: str, count: int, interval: float) -> list[float]:
+async def ping_with_aiohttp(url: str, count: int, interval: float) -> Numbered:
     """aiohttp has no latency of its own: as its users do it, around ping and receive."""
     import aiohttp
 
-    found = []
+    found = {}
     async with aiohttp.ClientSession() as client, client.ws_connect(url, autoping=False) as ws:
-        for number in range(count):
+        for number in range(1, count + 1):
             began = time.perf_counter()
             await ws.ping(str(number).encode())
             await ws.receive()
-            found.append((time.perf_counter() - began) * 1e3)
+            found[number] = (time.perf_counter() - began) * 1e3
             await asyncio.sleep(interval)
     return found
 
 
-CLIENTS = {
+Client = Callable[[str, int, float], Coroutine[None, None, Numbered]]
+CLIENTS: dict[str, Client] = {
     "wsdiag session": ping_with_session,
     "wsdiag + chart": ping_with_chart,
     "websockets": ping_with_websockets,
@@ -138,11 +142,11 @@ CLIENTS = {
 }
 NODE = """
 const WebSocket = require('ws'), [url, count, interval] = process.argv.slice(1);
-const ws = new WebSocket(url, {perMessageDeflate: false}); let left = +count, began;
-const ping = () => { began = process.hrtime.bigint(); ws.ping('x'); };
+const ws = new WebSocket(url, {perMessageDeflate: false}); let number = 0, began;
+const ping = () => { began = process.hrtime.bigint(); ws.ping(String(++number)); };
 ws.on('open', ping);
-ws.on('pong', () => { console.log(Number(process.hrtime.bigint() - began) / 1e6);
-  if (--left) setTimeout(ping, interval * 1e3); else ws.close(); });
+ws.on('pong', () => { console.log(number, Number(process.hrtime.bigint() - began) / 1e6);
+  if (number < +count) setTimeout(ping, interval * 1e3); else ws.close(); });
 """
 
 
@@ -169,16 +173,17 @@ def commands(url: str, count: int, interval: float) -> Iterator[tuple[str, list[
         yield "Node ws", [node, "-e", NODE, url, str(count), str(interval)]
 
 
-def reported_ms(output: str) -> list[float]:
-    """Round trips in a tool's output: bare numbers, or ping.reply records."""
-    found = []
+def reported_ms(output: str) -> Numbered:
+    """Round trips in a tool's output: numbers of Pings and ms, or ping.reply records."""
+    found = {}
     for line in output.splitlines():
         if line.startswith("{"):
             record = json.loads(line)
             if record["type"] == "ping.reply":
-                found.append(record["rtt_ms"])
+                found[record["seq"]] = record["rtt_ms"]
         elif line:
-            found.append(float(line))
+            number, ms = line.split()
+            found[int(number)] = float(ms)
     return found
 
 
@@ -211,20 +216,37 @@ def read_capture(path: Path) -> list[Packet]:
     return found
 
 
-def true_ms(packets: list[Packet], port: int) -> list[float]:
-    """Round trips of the last connection to `port`: a Ping's packet to the next Pong's."""
+def true_ms(packets: list[Packet], port: int) -> Numbered:
+    """Round trips of the last connection to `port`, by the number in the Ping's payload."""
     client = packets[-1].source if packets[-1].target == port else packets[-1].target
-    found, sent_ns = [], 0
+    found: Numbered = {}
+    sent: dict[bytes, int] = {}
     for packet in packets:
-        if client not in (packet.source, packet.target):
-            continue
-        opcode = packet.data[0] & 0x0F if packet.data[0] & 0x80 else None
-        if packet.source == client and opcode == PING:
-            sent_ns = packet.ns
-        elif packet.target == client and opcode == PONG and sent_ns:
-            found.append((packet.ns - sent_ns) / 1e6)
-            sent_ns = 0
+        if packet.source == client:
+            for payload in payloads(packet.data, PING):
+                sent[payload] = packet.ns
+        elif packet.target == client:
+            for payload in payloads(packet.data, PONG):
+                if payload in sent:
+                    digits = payload.isdigit()  # wsdiag's begin with four bytes
+                    number = int(payload) if digits else int.from_bytes(payload[:4])
+                    found[number] = (packet.ns - sent.pop(payload)) / 1e6
     return found
+
+
+def payloads(segment: bytes, opcode: int) -> Iterator[bytes]:
+    """The payloads of the control frames of this kind in a segment that begins with a frame."""
+    at = 0
+    while at + 2 <= len(segment):
+        masked, size = segment[at + 1] & 0x80, segment[at + 1] & 0x7F
+        if size > 125:  # a request, an answer, a message: no Ping shares a segment with these
+            return
+        start = at + (6 if masked else 2)
+        key = segment[at + 2 : start] if masked else bytes(4)
+        payload = bytes(b ^ key[n & 3] for n, b in enumerate(segment[start : start + size]))
+        if segment[at] == 0x80 | opcode:
+            yield payload
+        at = start + size
 
 
 @contextmanager
@@ -269,6 +291,7 @@ class Measured:
     median_error: float
     p99_error: float
     true_median: float
+    missing: str
 
 
 def measure(tool: str, command: list[str], surrounding: str, port: int) -> Measured | None:
@@ -285,9 +308,18 @@ def measure(tool: str, command: list[str], surrounding: str, port: int) -> Measu
     return compare(tool, surrounding, reported, true_ms(packets, port))
 
 
-def compare(tool: str, surrounding: str, reported: list[float], truth: list[float]) -> Measured:
+def compare(tool: str, surrounding: str, reported: Numbered, truth: Numbered) -> Measured:
     """Errors of a run, without the warm-up."""
-    pairs = list(zip(reported, truth, strict=False))[WARM_UP:]
+    both = sorted(reported.keys() & truth.keys())[WARM_UP:]
+    pairs = [(reported[number], truth[number]) for number in both]
+    missing = [
+        f"{len(numbers)} not {what}"
+        for numbers, what in (
+            (truth.keys() - reported.keys(), "reported"),
+            (reported.keys() - truth.keys(), "captured"),
+        )
+        if numbers
+    ]
     errors = sorted(abs(said - true) * 1e3 for said, true in pairs)
     return Measured(
         tool,
@@ -296,6 +328,7 @@ def compare(tool: str, surrounding: str, reported: list[float], truth: list[floa
         statistics.median(errors),
         errors[min(len(errors) - 1, int(len(errors) * 0.99))],
         statistics.median(true for _, true in pairs) * 1e3,
+        ", ".join(missing),
     )
 
 
@@ -368,14 +401,15 @@ def rows(*, quick: bool = False) -> list[Row]:
 
 
 def _errors(one: Measured) -> str:
-    return f"{one.median_error:.1f} us (p99 {one.p99_error:.0f})"
+    missing = f"; {one.missing}" if one.missing else ""
+    return f"{one.median_error:.1f} us (p99 {one.p99_error:.0f}){missing}"
 
 
 def print_row(row: Measured) -> None:
     """One line of the table."""
     print(
         f"| {row.tool:<15} | {row.surrounding:<9} | {row.samples:>7} | {row.true_median:>9.0f} "
-        f"| {row.median_error:>12.1f} | {row.p99_error:>9.1f} |",
+        f"| {row.median_error:>12.1f} | {row.p99_error:>9.1f} | {row.missing or 'nothing'} |",
         flush=True,
     )
 
@@ -390,11 +424,15 @@ def main() -> None:
     options = parser.parse_args()
     if options.client:
         name, url, count, interval = options.client
-        client: Callable[..., object] = CLIENTS[name]
-        print(*asyncio.run(client(url, int(count), float(interval))), sep="\n")  # type: ignore[arg-type]
+        found = asyncio.run(CLIENTS[name](url, int(count), float(interval)))
+        print(*(f"{number} {ms}" for number, ms in found.items()), sep="\n")
         return
-    print("| tool            | beside it | samples | true p50  | p50 error us | p99 error |")
-    print("|-----------------|-----------|--------:|----------:|-------------:|----------:|")
+    print(
+        "| tool            | beside it | samples | true p50  | p50 error us | p99 error | missing |"
+    )
+    print(
+        "|-----------------|-----------|--------:|----------:|-------------:|----------:|---------|"
+    )
     for row in run_all(options.count, options.interval, options.only):
         print_row(row)
 

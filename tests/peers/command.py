@@ -8,6 +8,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -16,9 +17,11 @@ from pathlib import Path
 
 from tests.peers.process import end, popen
 from tests.peers.records import Record, judge_lines, parse_record
+from tests.peers.watched import FILE
 
 ROOT = Path(__file__).resolve().parents[2]
 WSDIAG = [sys.executable, "-m", "wsdiag"]
+WATCHED = [sys.executable, "-m", "tests.peers.watched"]
 
 
 class Run:
@@ -57,9 +60,13 @@ class Running:
     ) -> None:
         self.args = list(args)
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-        self._process = popen(
-            [*WSDIAG, *args], env={"PYTHONPATH": path, **(env or {})}, netns=netns
-        )
+        handle, slow = tempfile.mkstemp(prefix="wsdiag-slow-")
+        os.close(handle)
+        self._slow = Path(slow)
+        own = {"PYTHONPATH": path, FILE: slow, **(env or {})}
+        if "PYTHONPATH" in (env or {}):
+            own["PYTHONPATH"] = os.pathsep.join([own["PYTHONPATH"], path])
+        self._process = popen([*WATCHED, *args], env=own, netns=netns)
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._out: list[str] = []
         self._err: list[bytes] = []
@@ -127,7 +134,10 @@ class Running:
         return self._run(code)
 
     def _judge_records(self) -> None:
-        """All that it printed and traced, looked at by the test or not."""
+        """All that it printed and traced, looked at by the test or not; and no slow callback."""
+        slow = self._slow.read_text(encoding="utf-8") if self._slow.exists() else ""
+        self._slow.unlink(missing_ok=True)
+        assert not slow, f"{self.args} kept its event loop busy:\n{slow}"
         judge_lines(self._out)
         for option, name in pairwise(self.args):
             if option == "--trace" and (file := Path(name)).is_file():

@@ -11,6 +11,7 @@ from tests.peers.certs import Authority, Cert
 from tests.peers.command import WSDIAG, Run, Running
 from tests.peers.nat import Nat, OnUnknown
 from tests.peers.peer import Address, Peer
+from tests.peers.rabbitmq import RabbitMq, start_rabbitmq
 from tests.peers.terminal import Terminal
 from tests.peers.wan import Wan
 
@@ -150,6 +151,12 @@ class Peers:
     def mosquitto(self) -> Peer:
         """Eclipse Mosquitto with a listener for WebSockets."""
         return self._keep(proxies.start_mosquitto(self._place("mosquitto"), host=LOOPBACK))
+
+    def rabbitmq(self) -> RabbitMq:
+        """RabbitMQ, speaking STOMP and MQTT over WebSocket; it takes some ten seconds to start."""
+        node = start_rabbitmq(self._place("rabbitmq"), host=LOOPBACK)
+        self._stack.callback(node.stop)
+        return node
 
     def http(
         self,

@@ -100,6 +100,15 @@ class Terminal:
             assert self._process.poll() is None, f"ended before {what}:\n{self.text()}"
             self.pump(0.1)
 
+    def wait_for_modes(self, wanted: list[object], within_s: float = 30) -> float:
+        """Let it run until the terminal has these modes; the monotonic time then."""
+        deadline = time.monotonic() + within_s
+        while self.modes() != wanted:
+            assert time.monotonic() < deadline, f"the terminal is not given back:\n{self.text()}"
+            self.pump(0.1)
+        self.pump(0.1)
+        return time.monotonic()
+
     def wait(self, within_s: float = 30) -> int:
         """The exit code, once the program has ended by itself."""
         deadline = time.monotonic() + within_s

@@ -12,8 +12,17 @@ from typing import NoReturn
 
 import pytest
 
-# Debian keeps daemons where an ordinary user's PATH does not look.
-SEARCH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+# Debian keeps daemons where an ordinary user's PATH does not look; packages of Python's have theirs
+# beside the interpreter.
+SEARCH = os.pathsep.join(
+    [
+        os.environ.get("PATH", ""),
+        "/usr/local/sbin",
+        "/usr/sbin",
+        "/sbin",
+        str(Path(sys.executable).parent),
+    ]
+)
 INSTALL = {
     "ip": "iproute2",
     "nft": "nftables",

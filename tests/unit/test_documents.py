@@ -24,7 +24,17 @@ FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 COMMAND = re.compile(
     r"""(?<![\w/.-])wsdiag ((?:[a-z-]+)(?: (?![&|>;#])(?:'[^']*'|"[^"]*"|\$\(\w+\)|[^\s'"`)]+))*)"""
 )
-COMMANDS = ("connect", "ping", "idle-probe", "explain", "check", "serve", "demo", "completion")
+COMMANDS = (
+    "connect",
+    "ping",
+    "idle-probe",
+    "explain",
+    "check",
+    "exporter",
+    "serve",
+    "demo",
+    "completion",
+)
 URL = "ws://localhost:1"
 PLACEHOLDERS = {"URL": URL, "$(WS_URL)": URL, "$NEW_URL": URL, "SHELL": "bash"}
 

@@ -97,3 +97,13 @@ def test_a_sample_costs_little_more_than_its_eight_bytes() -> None:
     # 20 bytes for each second of a week are 12 MB.
     assert held / figures.count < 20
     assert figures.percentile(50) == pytest.approx(48, abs=0.2)
+
+
+def test_only_the_latest_are_kept() -> None:
+    figures = RunningStatistics(most=100)
+    for number in range(10_000):
+        figures.add(float(number % 1000))
+    assert len(figures.samples) == 100
+    assert (figures.minimum, figures.maximum) == (900.0, 999.0)
+    assert figures.count == 10_000
+    assert figures.mean == pytest.approx(499.5)

@@ -11,13 +11,11 @@ packet) becomes client or server as soon as the bytes tell.
 from __future__ import annotations
 
 from collections import deque
-from datetime import UTC, datetime
 from enum import Enum
-from functools import partial
 from typing import NamedTuple
 
 from wsdiag.capture.flows import Flow
-from wsdiag.capture.frames import CapturedFrame, FrameReader, plausible
+from wsdiag.capture.frames import plausible
 from wsdiag.capture.http import (
     Head,
     HeadReader,
@@ -25,10 +23,13 @@ from wsdiag.capture.http import (
     begins_response,
     deflate_parameters,
 )
+from wsdiag.capture.http2 import NEEDS_HPACK, PREFACE, Http2Flow, begins_settings
+from wsdiag.capture.messages import MOST_ACTIVITY, Direction, Messages, sized, violated, words_of
 from wsdiag.capture.tls.flow import TlsFlow, is_tls
 from wsdiag.capture.tls.key_log import KeyLog
+from wsdiag.capture.tracing import Tracing, address_of
+from wsdiag.capture.tunnels import proxy_header, socks_answer
 from wsdiag.judgement.recorded.facts import (
-    CloseSeen,
     ConnectionFacts,
     DirectionFacts,
     PingSeen,
@@ -36,33 +37,17 @@ from wsdiag.judgement.recorded.facts import (
     TcpEnd,
     TlsAlert,
 )
-from wsdiag.judgement.recorded.report import recorded_url
-from wsdiag.packets.ip import address_text
-from wsdiag.protocol.closing import decode_close
-from wsdiag.protocol.codes import Opcode, Role
-from wsdiag.protocol.deflate import MAX_WINDOW_BITS, PerMessageDeflate
-from wsdiag.protocol.errors import ProtocolViolation
-from wsdiag.transport.trace import EXCERPT, Direction, FrameTraced, HeadersTraced, Tracer
+from wsdiag.transport.trace import Tracer
 
-MOST_ACTIVITY = 512
-MOST_RTTS = 4096
-_MOST_PINGS = 1024
 _MOST_UNKNOWN = 1 << 16
-_MOST_VIOLATIONS = 8
-_LAST_WORDS = 400
-_MOST_INFLATED = 4 << 20
-_NAMES = ["reserved"] * 16
-_NAMES[:3], _NAMES[8:11] = ("continuation", "text", "binary"), ("close", "ping", "pong")
 
 
-_MOST_SHOWN = 200
 _BURST_NS = 200_000_000
 _LAST_WORD = 160
 """Bytes of TLS records: a Close frame or a close_notify and its answer are no more."""
 _LEAST_WORD = 31
 """Bytes of one record that says no more than that the end comes."""
 _AT_ONCE_NS = 1_000_000_000
-_LATEST_NS = 250_000_000_000 * 10**9  # a capture's clock may say anything; datetime ends in 9999
 _WAKE_NS = 1_000_000_000
 """Idleness after which a connection may be dead without anybody knowing."""
 
@@ -73,31 +58,10 @@ class Stage(Enum):
     UNKNOWN = "nothing is known of it yet"
     SOCKS = "a SOCKS greeting"
     HTTP = "HTTP requests and responses"
+    HTTP2 = "HTTP/2, whose streams are conversations of their own"
     WEBSOCKET = "frames"
     TLS = "TLS"
     OTHER = "no WebSocket"
-
-
-class _Direction:
-    """What reading one direction takes."""
-
-    def __init__(self, facts: DirectionFacts) -> None:
-        self.facts = facts
-        self.heads: HeadReader | None = None
-        self.frames: FrameReader | None = None
-        self.inflate: PerMessageDeflate | None = None
-        self.pings: deque[tuple[bytes | None, float]] = deque()
-        """Pings that may still be answered: payload, moment."""
-        self.unanswered = 0
-        self.unknown = b""
-        self.last_ns: int | None = None
-        self.compressed = False
-        self.before_ns: int | None = None
-        """`last_ns` before the bytes that are being read."""
-        self.longest_ns = 0
-        """The longest time between two bytes."""
-        self.last_text = b""
-        """The beginning of its last text message."""
 
 
 class _Burst:
@@ -151,24 +115,42 @@ class Conversation:
         show: bool = False,
         key_log: KeyLog | None = None,
         tracer: Tracer | None = None,
+        began_ns: int | None = None,
+        most_activity: int = MOST_ACTIVITY,
     ) -> None:
         self.flow = flow
+        self._most_activity = most_activity
         self.stage = Stage.UNKNOWN
+        self._began_ns = flow.began_ns if began_ns is None else began_ns
         self.facts = ConnectionFacts(source)
-        self.facts.began = flow.began_ns / 1e9
+        self.facts.began = self._began_ns / 1e9
+        self.streams: list[Conversation] = []
+        """Of HTTP/2: its WebSockets."""
         self.refused: Head | None = None
-        """The answer to a request for the upgrade that was not 101."""
+        """The answer to a request for the upgrade that was not 101 (in HTTP/2: 200)."""
+        self.unread: str | None = None
+        """Why it was not read, although it may hold WebSockets."""
+        self._http2: Http2Flow | None = None
         self._client: int | None = None
-        self._sides = (_Direction(DirectionFacts()), _Direction(DirectionFacts()))
+        self._sides = (Direction(DirectionFacts()), Direction(DirectionFacts()))
         self._requests: deque[Head] = deque()
-        self._last_ns = flow.began_ns
+        self._last_ns = self._began_ns
         self._idle_before_ns = 0
         self._longest_ns = -1
         self._wake: _Wake | None = None
         self._alerted: int | None = None
         """Whose TLS alert seems to have ended it."""
         self._show, self._key_log, self._tracer = show, key_log, tracer
-        self._traced_as = ""
+        self._tracing = None if tracer is None else Tracing(tracer, flow, self.facts, show=show)
+        self._messages = Messages(
+            self.facts,
+            self._sides,
+            self._began_ns,
+            self._close_seen,
+            show=show,
+            tracing=self._tracing,
+            most_activity=most_activity,
+        )
         self._layers: list[TlsFlow] = []
         """TLS, and TLS within it (a tunnel through a proxy that is spoken to in TLS)."""
         self._burst: _Burst | None = None
@@ -192,6 +174,7 @@ class Conversation:
         self._idle_before_ns = idle_ns = time_ns - self._last_ns
         if facts.ended_s is None:
             self._last_ns = side.last_ns = time_ns
+        self._messages.spoke = False
         if self._layers:
             self._encrypted(number, time_ns, data, idle_ns)
         elif self.stage is Stage.WEBSOCKET and side.frames is not None:
@@ -217,6 +200,9 @@ class Conversation:
             frames.data(time_ns, data)
         elif stage is Stage.HTTP:
             self._http(number, time_ns, data)
+        elif stage is Stage.HTTP2:
+            assert self._http2 is not None
+            self._http2.data(number, time_ns, data)
         elif stage is not Stage.OTHER:
             self._unknown(number, time_ns, data)
 
@@ -225,11 +211,13 @@ class Conversation:
         if self._layers:
             self._layers[0].gap(number, time_ns, size)
         else:
-            self._missed(number, size)
+            self._missed(number, time_ns, size)
 
-    def _missed(self, number: int, size: int) -> None:
+    def _missed(self, number: int, time_ns: int, size: int) -> None:
         side = self._sides[number]
-        if self.stage is Stage.WEBSOCKET and side.frames is not None:
+        if self._http2 is not None:
+            self._http2.gap(number, time_ns, size)
+        elif self.stage is Stage.WEBSOCKET and side.frames is not None:
             side.frames.gap(size)
             if side.inflate is not None:
                 side.inflate = None
@@ -259,6 +247,8 @@ class Conversation:
             self.facts.joined = not _begins_tls(start)
             self._layers.append(TlsFlow(self._key_log, _Plaintext(self, len(self._layers) + 1)))
             self._encrypted(number, time_ns, start, self._idle_before_ns)
+        elif start.startswith(PREFACE[: max(len(start), 3)]) and start[:1] == b"P":
+            self._begin_http2(number, time_ns, start)
         elif begins_request(start) or begins_response(start):
             self._set_client(number if begins_request(start) else 1 - number)
             self._begin_http()
@@ -268,6 +258,8 @@ class Conversation:
         elif start[:1] in (b"\x05", b"\x04") and self.flow.states[number].syn and number == 0:
             self.stage = Stage.SOCKS
             self._socks_reply(number, time_ns, start)
+        elif begins_settings(start):
+            side.unknown = start[:_MOST_UNKNOWN]
         elif not self._joins(number, time_ns, data):
             side.unknown = start[:24]
             if self.flow.states[0].syn and len(start) >= 24:
@@ -275,12 +267,7 @@ class Conversation:
 
     def _proxy_header(self, number: int, time_ns: int, start: bytes) -> None:
         """The PROXY protocol's header, in front of whatever the connection carries."""
-        if start[:6] == b"PROXY ":
-            line, end, rest = start.partition(b"\r\n")
-            complete = bool(end) or len(line) > 107
-        else:
-            length = int.from_bytes(start[14:16], "big")
-            complete, rest = len(start) >= 16 + length, start[16 + length :]
+        complete, rest = proxy_header(start)
         side = self._sides[number]
         side.unknown = b"" if complete else start[:_MOST_UNKNOWN]
         if complete:
@@ -306,21 +293,8 @@ class Conversation:
     def _socks_reply(self, number: int, time_ns: int, data: bytes) -> None:
         """SOCKS 4 and 5 (RFC 1928): passed over until the proxy says that it is connected."""
         self._socks[number] = (self._socks[number] + data)[:2048]
-        answer = self._socks[1]
-        request = self._socks[0]
-        if request[:1] == b"\x04":
-            done = len(answer) >= 8
-            granted, rest = answer[1:2] == b"\x5a", answer[8:]
-        else:
-            at = 2 + (2 if answer[1:2] == b"\x02" else 0)
-            kind = answer[at + 3 : at + 4]
-            if kind == b"\x03":
-                size = 7 + (answer[at + 4] if len(answer) > at + 4 else 255)
-            else:
-                size = 22 if kind == b"\x04" else 10
-            done = len(answer) >= at + size
-            granted, rest = answer[at : at + 2] == b"\x05\x00", answer[at + size :]
-        if not done:
+        granted, rest = socks_answer(*self._socks)
+        if granted is None:
             return
         if not granted:
             self.stage = Stage.OTHER
@@ -329,6 +303,53 @@ class Conversation:
         self.stage = Stage.UNKNOWN
         if rest:
             self._unknown(1, time_ns, rest)
+
+    def _begin_http2(self, number: int, time_ns: int, start: bytes) -> None:
+        """HTTP/2 by its client's preface; what the server sent before it waits in `unknown`."""
+        self._set_client(number)
+        early, self._sides[1 - number].unknown = self._sides[1 - number].unknown, b""
+        try:
+            self._http2 = Http2Flow(number, self._open_stream)
+        except ImportError:
+            self.stage, self.unread = Stage.OTHER, NEEDS_HPACK
+            return
+        self.stage = Stage.HTTP2
+        if early:
+            self._http2.data(1 - number, time_ns, early)
+        self._http2.data(number, time_ns, start)
+
+    def _open_stream(self, request: Head, time_ns: int) -> Conversation:
+        stream = Conversation(
+            self.flow, self.facts.source, show=self._show, tracer=self._tracer, began_ns=time_ns
+        )
+        stream.ask(request, self._client or 0, encrypted=bool(self._layers))
+        self.streams.append(stream)
+        return stream
+
+    def ask(self, request: Head, client: int, *, encrypted: bool) -> None:
+        """A stream of HTTP/2: its request, an extended CONNECT (RFC 8441)."""
+        self.stage = Stage.HTTP
+        self._set_client(client)
+        self.facts.scheme = "wss" if encrypted else "ws"
+        self._read_request(request)
+        self._requests.append(request)
+
+    def answered(self, head: Head, time_ns: int) -> None:
+        """A stream of HTTP/2: its response."""
+        if self.stage is Stage.HTTP and self._requests:
+            request = self._requests.popleft()
+            if head.status == 200:
+                self._upgraded(request, head, time_ns)
+            else:
+                self.refused = head
+
+    def ended(self, number: int, time_ns: int, how: str, code: str | None) -> None:
+        """A stream of HTTP/2: END_STREAM, or an error code that ends it."""
+        if code is not None:
+            who = self._side(number)
+            name = "RST_STREAM" if how == "rst-stream" else "GOAWAY"
+            self._note(f"HTTP/2: {name} with {code} from the {who}")
+        self._tcp_end("fin" if how == "fin" else "rst", number, time_ns, None)
 
     def _begin_http(self) -> None:
         self.stage = Stage.HTTP
@@ -406,14 +427,16 @@ class Conversation:
         facts = self.facts
         if request is not None:
             self._read_request(request)
-            self._judge_accept(request, head)
+            if head.status == 101:
+                self._judge_accept(request, head)
         facts.scheme = facts.scheme or "ws"
         facts.version = head.first[0].removeprefix("HTTP/")
-        facts.status, facts.reason, facts.response_headers = 101, head.first[2], head.headers
+        facts.status, facts.reason = head.status, head.first[2]
+        facts.response_headers = head.headers
         facts.subprotocol, facts.extensions = head.subprotocol(), head.extensions()
         facts.opened_s = self._since(time_ns)
-        if self._tracer is not None:
-            self._trace_heads(request, head, time_ns)
+        if self._tracing is not None:
+            self._tracing.heads(request, head, time_ns)
         rests = [side.heads.held if side.heads is not None else b"" for side in self._sides]
         self._begin_frames(deflate_parameters(head), synchronized=True)
         self._last_ns = time_ns
@@ -422,45 +445,6 @@ class Conversation:
             if rest:
                 self.data(number, time_ns, rest)
 
-    def _trace_heads(self, request: Head | None, head: Head, time_ns: int) -> None:
-        assert self._tracer is not None
-        heads: tuple[tuple[Direction, Head | None], ...] = (("sent", request), ("received", head))
-        for direction, each in heads:
-            if each is not None:
-                event = HeadersTraced(
-                    self._trace_url(),
-                    _moment(time_ns),
-                    direction,
-                    " ".join(each.first).strip(),
-                    tuple(each.headers),
-                )
-                self._tracer(event)
-
-    def _trace_url(self) -> str:
-        """The endpoint, and the client's address as a fragment: connections are told apart."""
-        if not self._traced_as:
-            client = self._client or 0
-            self.facts.server_address = _address(self.flow.ends[1 - client])
-            self._traced_as = f"{recorded_url(self.facts)}#{_address(self.flow.ends[client])}"
-        return self._traced_as
-
-    def _trace_frame(self, who: Side, frame: CapturedFrame) -> None:
-        assert self._tracer is not None
-        bits, payload = frame.rsv, frame.payload or b""
-        shown = self._show or frame.opcode == Opcode.CLOSE
-        event = FrameTraced(
-            self._trace_url(),
-            _moment(frame.time_ns),
-            "sent" if who == "client" else "received",
-            frame.opcode,
-            frame.fin,
-            (bits & 4 > 0, bits & 2 > 0, bits & 1 > 0),
-            frame.masked,
-            frame.length,
-            payload[:EXCERPT] if shown else b"",
-        )
-        self._tracer(event)
-
     def _judge_accept(self, request: Head, head: Head) -> None:
         from wsdiag.protocol.headers import get_all
         from wsdiag.protocol.http import accept_key
@@ -468,121 +452,11 @@ class Conversation:
         key = next(iter(get_all(request.headers, "sec-websocket-key")), "")
         accept = next(iter(get_all(head.headers, "sec-websocket-accept")), "")
         if accept != accept_key(key):
-            self._violated("server", "wrong Sec-WebSocket-Accept", "RFC 6455, 4.2.2")
+            violated(self.facts, "server", "wrong Sec-WebSocket-Accept", "RFC 6455, 4.2.2")
 
     def _begin_frames(self, deflate: dict[str, str | None] | None, *, synchronized: bool) -> None:
         self.stage = Stage.WEBSOCKET
-        rsv1 = deflate is not None if self.facts.status == 101 else None
-        for number, side in enumerate(self._sides):
-            client = number == self._client
-            who: Side = "client" if client else "server"
-            side.heads = None
-            facts = side.facts
-            facts.bytes = facts.messages = facts.pings = facts.pongs = 0
-            side.inflate = None if deflate is None else _inflater(client, deflate)
-
-            def on_violation(at: int, broken: ProtocolViolation, who: Side = who) -> None:
-                self._violated(who, broken.message, broken.section, at)
-
-            side.frames = FrameReader(
-                client,
-                rsv1,
-                partial(self._frame, side, who),
-                on_violation,
-                synchronized=synchronized,
-            )
-
-    # -- frames ------------------------------------------------------------------------------
-
-    def _frame(self, side: _Direction, who: Side, frame: CapturedFrame) -> None:
-        facts, opcode = side.facts, frame.opcode
-        at_s = (frame.time_ns - self.flow.began_ns) / 1e9
-        if self._tracer is not None:
-            self._trace_frame(who, frame)
-        activity = self.facts.activity
-        if len(activity) >= MOST_ACTIVITY:
-            del activity[MOST_ACTIVITY // 2 :: 2]  # it stays a sample of the whole
-        activity.append((at_s, who, _NAMES[opcode]))
-        if opcode < 8:
-            length = frame.length
-            _sized(facts, length)
-            facts.bytes = (facts.bytes or 0) + length
-            if opcode:
-                facts.messages = (facts.messages or 0) + 1
-            self._message(side, who, frame, at_s)
-        elif opcode == Opcode.PING:
-            self._pinged(side, frame, at_s)
-        elif opcode == Opcode.PONG:
-            self._ponged(side, frame, at_s)
-        elif opcode == Opcode.CLOSE:
-            self._said_goodbye(0 if side is self._sides[0] else 1)
-            self._closed(who, frame, at_s)
-        if opcode != 8:
-            self._idle_before_ns = 0  # a Close in the same segment came after no idleness
-
-    def _message(self, side: _Direction, who: Side, frame: CapturedFrame, at_s: float) -> None:
-        payload = frame.payload
-        if frame.opcode:
-            side.compressed = frame.rsv > 3
-        if side.compressed:
-            payload = self._inflated(side, who, frame)
-        if payload is None:
-            return
-        if frame.opcode == 1:
-            side.last_text = payload[: 4 * _LAST_WORDS]
-            if side.facts.first_message is None:
-                side.facts.first_message = _words(side.last_text)
-            if frame.fin and not side.compressed and not _is_utf8(payload):
-                self._violated(who, "text that is not UTF-8", "RFC 6455, 8.1", frame.time_ns)
-        if self._show and len(self.facts.shown) < _MOST_SHOWN:
-            text = payload[: 4 * _LAST_WORDS].decode("utf-8", "backslashreplace")[:_LAST_WORDS]
-            self.facts.shown.append((at_s, who, text))
-
-    def _inflated(self, side: _Direction, who: Side, frame: CapturedFrame) -> bytes | None:
-        if side.inflate is None or frame.payload is None:
-            side.inflate = None
-            return None
-        try:
-            return side.inflate.decode(frame.payload, fin=frame.fin, limit=_MOST_INFLATED)
-        except ProtocolViolation as broken:
-            side.inflate = None
-            if broken.section != "RFC 6455, 10.4":  # too much for us is no offence
-                self._violated(who, broken.message, broken.section, frame.time_ns)
-            return None
-
-    def _pinged(self, side: _Direction, frame: CapturedFrame, at_s: float) -> None:
-        assert side.facts.pings is not None
-        side.facts.pings += 1
-        if len(side.pings) >= _MOST_PINGS:
-            side.pings.popleft()
-            side.unanswered += 1
-        side.pings.append((frame.payload, at_s))
-
-    def _ponged(self, side: _Direction, frame: CapturedFrame, at_s: float) -> None:
-        """A Pong answers its Ping, and those before it need no answer any more (5.5.3)."""
-        assert side.facts.pongs is not None
-        side.facts.pongs += 1
-        pings = self._sides[1 if side is self._sides[0] else 0].pings
-        if not any(payload == frame.payload for payload, _ in pings):
-            return
-        while pings:
-            payload, sent_s = pings.popleft()
-            if payload == frame.payload:
-                if len(self.facts.rtts_ms) < MOST_RTTS:
-                    self.facts.rtts_ms.append(round((at_s - sent_s) * 1000, 3))
-                return
-
-    def _closed(self, who: Side, frame: CapturedFrame, at_s: float) -> None:
-        code, reason = None, ""
-        try:
-            code, reason = decode_close(frame.payload or b"")
-        except ProtocolViolation as broken:
-            self._violated(who, broken.message, broken.section, frame.time_ns)
-            payload = frame.payload or b""
-            code = int.from_bytes(payload[:2], "big") if len(payload) > 1 else None
-            reason = payload[2:].decode("utf-8", "replace")
-        self.facts.closes.append(CloseSeen(who, at_s, code, reason))
-        self._ended(frame.time_ns)
+        self._messages.begin(self._client, deflate, synchronized=synchronized)
 
     # -- TLS ---------------------------------------------------------------------------------
 
@@ -623,7 +497,7 @@ class Conversation:
         if layer < len(self._layers):
             self._layers[layer].gap(number, time_ns, size)
         else:
-            self._missed(number, size)
+            self._missed(number, time_ns, size)
 
     def _finish_tls(self) -> None:
         facts = self.facts
@@ -639,11 +513,14 @@ class Conversation:
 
     # -- ends --------------------------------------------------------------------------------
 
-    def _tcp_end(self, kind: str, number: int, time_ns: int, hop_limit: int) -> None:
+    def _tcp_end(self, kind: str, number: int, time_ns: int, hop_limit: int | None) -> None:
+        for stream in self.streams:
+            stream._tcp_end(kind, number, time_ns, hop_limit)
         if self.facts.ended_s is None:
             self._idle_before_ns = time_ns - self._last_ns
             self._last_word(number, time_ns)
-            if kind == "rst" and self._side(number) == "server":
+            bare = kind == "rst" and not self.flow.reset_acks  # RFC 9293, 3.5.2: no socket there
+            if bare and self._side(number) == "server":
                 self._found_dead()
         self._ended(time_ns)
         if len(self.facts.ends) < 8:
@@ -685,6 +562,12 @@ class Conversation:
             "a TLS alert"
         )
 
+    def _close_seen(self, number: int, time_ns: int) -> None:
+        if self._messages.spoke:  # in the same segment: it came after no idleness
+            self._idle_before_ns = 0
+        self._said_goodbye(number)
+        self._ended(time_ns)
+
     def _said_goodbye(self, number: int) -> None:
         """The bytes that are being read say that the end comes: they are no traffic."""
         side = self._sides[number]
@@ -704,18 +587,15 @@ class Conversation:
 
     def _set_client(self, number: int) -> None:
         self._client = number
+        if self._tracing is not None:
+            self._tracing.client = number
 
     def _since(self, time_ns: int) -> float:
-        return (time_ns - self.flow.began_ns) / 1e9
+        return (time_ns - self._began_ns) / 1e9
 
     def _note(self, text: str) -> None:
         if text not in self.facts.notes and len(self.facts.notes) < 16:
             self.facts.notes.append(text)
-
-    def _violated(self, who: Side, what: str, section: str, time_ns: int | None = None) -> None:
-        if len(self.facts.violations) < _MOST_VIOLATIONS:
-            when = "" if time_ns is None else f" at {self._since(time_ns):.3f} s"
-            self.facts.violations.append(f"{who}: {what}{when} ({section})")
 
     # -- the facts ---------------------------------------------------------------------------
 
@@ -724,8 +604,8 @@ class Conversation:
         facts, client = self.facts, self._client or 0
         flow = self.flow
         facts.client_address, facts.server_address = (
-            _address(flow.ends[client]),
-            _address(flow.ends[1 - client]),
+            address_of(flow.ends[client]),
+            address_of(flow.ends[1 - client]),
         )
         facts.sent, facts.received = self._sides[client].facts, self._sides[1 - client].facts
         for number, side in enumerate(self._sides):
@@ -735,19 +615,22 @@ class Conversation:
             facts.joined = True
             self._note("it began before the recording, and its bytes are neither HTTP nor frames")
         facts.recorded_s = self._since(until_ns)
+        for layer in self._layers:
+            for stream in self.streams:
+                stream.facts.tls.update(layer.facts)
         if facts.ended_s is None:
             facts.idle_s = (until_ns - self._last_ns) / 1e9
         if facts.sent.unacknowledged_s is not None and facts.dead_after_s is None:
             self._found_dead()
         return facts
 
-    def _finish_direction(self, number: int, side: _Direction, until_ns: int) -> None:
+    def _finish_direction(self, number: int, side: Direction, until_ns: int) -> None:
         state, facts = self.flow.states[number], side.facts
         who = self._side(number)
         facts.tcp_bytes, facts.segments = state.bytes, state.segments
         facts.longest_idle_s = side.longest_ns / 1e9
         if side.last_text:
-            facts.last_message = _words(side.last_text)
+            facts.last_message = words_of(side.last_text)
         facts.retransmits, facts.lost_bytes = state.retransmits, state.lost_bytes
         facts.zero_windows, facts.keepalive_probes = state.zero_windows, state.keepalive_probes
         facts.hop_limits = state.hop_limits
@@ -765,58 +648,11 @@ class Conversation:
         if state.resent_since_ns is not None:
             facts.unacknowledged_s = self._since(state.resent_since_ns)
         if side.frames is not None and side.frames.unfinished:
-            _sized(facts, side.frames.unfinished)
+            sized(facts, side.frames.unfinished)
         self.facts.unanswered[who] = side.unanswered + len(side.pings)
         self.facts.open_pings += [PingSeen(who, at_s) for _, at_s in list(side.pings)[:4]]
-
-
-def _moment(time_ns: int) -> datetime:
-    return datetime.fromtimestamp(min(time_ns, _LATEST_NS) / 1e9, UTC)
 
 
 def _begins_tls(data: bytes) -> bool:
     """A TLS record that carries a handshake message (RFC 8446, 5.1)."""
     return len(data) >= 3 and data[0] == 22 and data[1] == 3 and data[2] < 5
-
-
-def _inflater(client: bool, parameters: dict[str, str | None]) -> PerMessageDeflate:
-    """The reader of one direction's compressed messages, seen from the end that receives them."""
-
-    def bits(name: str) -> int:
-        value = parameters.get(name) or ""
-        return int(value) if value.isdecimal() and 8 <= int(value) <= 15 else MAX_WINDOW_BITS
-
-    return PerMessageDeflate(
-        Role.SERVER if client else Role.CLIENT,
-        "server_no_context_takeover" in parameters,
-        "client_no_context_takeover" in parameters,
-        bits("server_max_window_bits"),
-        bits("client_max_window_bits"),
-    )
-
-
-def _sized(facts: DirectionFacts, length: int) -> None:
-    """One more data frame of that many bytes."""
-    facts.earlier_largest_frame, facts.last_frame = facts.largest_frame, length
-    if length > facts.largest_frame:
-        facts.largest_frame = length
-
-
-def _words(text: bytes) -> str:
-    """The beginning of a text message, for those who look for words in it."""
-    return text.decode("utf-8", "replace")[:_LAST_WORDS]
-
-
-def _is_utf8(data: bytes) -> bool:
-    if data.isascii():
-        return True
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _address(end: tuple[bytes, int]) -> str:
-    address, port = address_text(end[0]), end[1]
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -21,13 +21,18 @@ from wsdiag.judgement.recorded.connection import Ending
 from wsdiag.judgement.recorded.facts import ConnectionFacts
 from wsdiag.judgement.recorded.pairs import judge_pair, pair_up
 from wsdiag.judgement.recorded.report import connection_record, endpoint_of
-from wsdiag.judgement.recorded.together import Change, Together
+from wsdiag.judgement.recorded.together import Together
+from wsdiag.judgement.recorded.trials import Change
 from wsdiag.records import Error
 from wsdiag.records.explain import ExplainConnection, ExplainEvent, ExplainSource
 from wsdiag.transport.trace import Tracer
 
 MOST_HELD = 10_000
 """Connections that are held back for the judgement over all."""
+_MOST_PAIRED = 1000
+"""Connections among which those are looked for that were captured twice."""
+_MOST_DRAWN, _FEW_MARKS = 500, 24
+"""Connections behind so many keep no more than a few marks for their timelines."""
 
 Open = Callable[[str], io.RawIOBase]
 
@@ -88,7 +93,7 @@ class ExplainRun:
                 continue
             for facts in source:
                 pairs = source.kind == "capture" and not self._options.live
-                if pairs and len(waiting) < MOST_HELD:
+                if pairs and len(waiting) < _MOST_PAIRED:
                     waiting.append(facts)
                     continue
                 connection = self._judged(facts)
@@ -110,6 +115,9 @@ class ExplainRun:
         self._number += 1
         ending, _ = self._together.add(facts, self._number, endpoint_of(facts), ending)
         secrets = self._options.show_secrets
+        if self._number > _MOST_DRAWN:
+            step = max(len(facts.activity) // _FEW_MARKS, 1)
+            facts.activity = facts.activity[::step]
         return connection_record(facts, self._number, ending, show_secrets=secrets)
 
     def _paired(self, waiting: Sequence[ConnectionFacts]) -> Iterator[ExplainConnection]:

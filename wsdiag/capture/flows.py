@@ -30,13 +30,12 @@ from wsdiag.packets.tcp import ACK, FIN, RST, SYN
 MOST_STORED = 1 << 20
 """Bytes out of order that are kept for one direction before a hole is given up."""
 MOST_MARKS = 24
-_MOST_RECENT = 64
+_MOST_RECENT = 16
 _TWICE_NS = 50_000_000
 """Within this time the same packet again is the same packet, where nothing in it tells."""
 MOST_FLOWS = 10_000
 """Flows that are followed at once; beyond that, those that have been still the longest are given
 up, and that is counted: a scan leaves half-open flows without end."""
-Identity = bytes
 _UNUSUAL = SYN | RST
 _HALF = 1 << 31
 _WRAP = 1 << 32
@@ -81,8 +80,8 @@ class DirectionState:
     retransmits: int = 0
     doubles: int = 0
     """Packets that were captured more than once."""
-    recent: deque[tuple[Identity, int]] = field(default_factory=lambda: deque(maxlen=_MOST_RECENT))
-    """(identity, time) of the last packets with payload."""
+    recent: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=_MOST_RECENT))
+    """(identity's hash, time) of the last packets with payload."""
     lost_bytes: int = 0
     keepalive_probes: int = 0
     probes_open: int = 0
@@ -115,13 +114,15 @@ class DirectionState:
 class Flow:
     """One TCP connection. `ends`: its two addresses, the one that sent the first packet first."""
 
-    __slots__ = ("began_ns", "ends", "last_ns", "listener", "over", "states")
+    __slots__ = ("began_ns", "ends", "last_ns", "listener", "over", "reset_acks", "states")
 
     def __init__(self, ends: tuple[tuple[bytes, int], tuple[bytes, int]], time_ns: int) -> None:
         self.ends = ends
         self.began_ns = self.last_ns = time_ns
         self.states = (DirectionState(), DirectionState())
         self.listener: FlowListener | None = None
+        self.reset_acks = False
+        """Whether the RST acknowledged something: then it came from a socket that was there."""
         self.over = False
         """A RST, or a FIN from each end: a new SYN on the same ports begins another flow."""
 
@@ -143,6 +144,7 @@ class Flow:
         self.last_ns = time_ns
         if flags & _UNUSUAL or not window or state.position is None:
             if flags & RST:
+                self.reset_acks = bool(flags & ACK)
                 self._reset(number, time_ns, hop_limit)
                 return
             self._unusual(state, time_ns, seq, flags, size, window)
@@ -162,7 +164,7 @@ class Flow:
                     self._deliver_stored(number, time_ns)
             else:
                 self._payload(number, time_ns, seq, data, size, identity)
-            state.recent.append((identity, time_ns))
+            state.recent.append((hash(identity), time_ns))
         elif seq != state.position and flags == ACK:
             self._bare(number, time_ns, seq)
         if flags & FIN:
@@ -235,8 +237,9 @@ class Flow:
         state.probes_open += 1
 
     def _sent_again(self, state: DirectionState, time_ns: int, identity: bytes) -> None:
+        sought = hash(identity)
         for known, at_ns in state.recent if identity else ():
-            if known == identity and (time_ns - at_ns < _TWICE_NS or is_unique(identity)):
+            if known == sought and (time_ns - at_ns < _TWICE_NS or is_unique(identity)):
                 state.doubles += 1
                 return
         state.retransmits += 1

@@ -123,8 +123,9 @@ class FrameReader:
             payload = apply_mask(payload, data[body - 4 : body])
         if not first & 8:
             self._in_message = first < 128
-        fields = (time_ns, time_ns, first > 127, first & 15, first >> 4 & 7)
-        self._on_frame(_new(CapturedFrame, (*fields, from_client, length, payload)))
+        opcode, rsv = first & 15, first >> 4 & 7
+        fields = (time_ns, time_ns, first > 127, opcode, rsv, from_client, length, payload)
+        self._on_frame(_new(CapturedFrame, fields))
         return stop
 
     def gap(self, size: int) -> None:
@@ -236,6 +237,8 @@ def plausible(data: bytes, from_client: bool) -> bool:
         if first & 0x30 or opcode not in _OPCODES or bool(second & 128) is not from_client:
             return False
         if opcode & 8 and (first < 128 or first & 0x40 or length > 125):
+            return False
+        if not opcode and first & 0x40:  # RSV1 stands on a message's first frame (RFC 7692, 6.1)
             return False
         if length > 125:
             size = 2 if length == 126 else 8

@@ -27,6 +27,7 @@ from wsdiag.capture.log_formats import (
 from wsdiag.capture.reader import CaptureTotals
 from wsdiag.judgement.recorded.facts import ConnectionFacts
 
+LONGEST_FORMAT = 4096
 LONGEST_LINE = 1 << 16
 """Bytes; a longer line is passed over."""
 _WORD = re.compile(r'\[[^\]]{0,64}+\]|"[^"\\]*+(?:\\.[^"\\]*+)*+"|\S++')
@@ -133,7 +134,7 @@ def _facts(source: str, line: LogLine, lasted_s: float) -> ConnectionFacts:
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*+)'|\"((?:[^\"\\]|\\.)*+)\"", re.DOTALL)
-_DIRECTIVE = re.compile(r"\s*log_format\s+\S+\s+(?:escape=\w+\s+)?")
+_DIRECTIVE = re.compile(r"log_format\s++\S++\s++(?:escape=\w++\s++)?")
 _FREE = re.compile(r"request|remote_user|http_\w+|args|query_string|cookie_\w+")
 _DURATIONS = ("request_time", "session_time", "upstream_response_time", "upstream_session_time")
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
@@ -150,7 +151,11 @@ def compile_format(text: str) -> Callable[[str], LogLine | None]:
 
     `text`: as it stands in `log_format`, with or without the directive and its quotes.
     """
-    text = _DIRECTIVE.sub("", text, count=1).strip().removesuffix(";").rstrip()
+    if len(text) > LONGEST_FORMAT:
+        raise LogFormatError(f"it has more than {LONGEST_FORMAT} characters")
+    text = text.strip().removesuffix(";").rstrip()
+    if (directive := _DIRECTIVE.match(text)) is not None:
+        text = text[directive.end() :]
     quoted = list(_QUOTED.finditer(text))
     if quoted and not _QUOTED.sub("", text).strip():
         parts = [match[1] if match[2] is None else match[2] for match in quoted]

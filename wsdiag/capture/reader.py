@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from wsdiag.capture.conversation import Conversation, Stage
 from wsdiag.capture.flows import Flow, FlowTable
+from wsdiag.capture.messages import MOST_ACTIVITY
 from wsdiag.capture.packet_files import CaptureError, PacketFile
 from wsdiag.capture.tls.key_log import KeyLog
 from wsdiag.judgement.recorded.facts import ConnectionFacts
@@ -19,6 +20,8 @@ from wsdiag.transport.trace import Tracer
 _LINGER_NS = 2_000_000_000
 """A flow that is over stays this long, for the RST that answers its last bytes."""
 _EXPIRE_EVERY = 4096
+_MANY = 500
+"""Connections open at once from which on less is kept of each for its timeline."""
 
 
 @dataclass(slots=True)
@@ -120,8 +123,14 @@ class CaptureReader:
 
     def _began(self, flow: Flow) -> None:
         self.totals.flows += 1
+        few = len(self._conversations) < _MANY
         conversation = Conversation(
-            flow, self._source, show=self._show, key_log=self._key_log, tracer=self._tracer
+            flow,
+            self._source,
+            show=self._show,
+            key_log=self._key_log,
+            tracer=self._tracer,
+            most_activity=MOST_ACTIVITY if few else MOST_ACTIVITY // 8,
         )
         flow.listener = conversation
         self._conversations[id(flow)] = conversation
@@ -129,12 +138,18 @@ class CaptureReader:
     def _over(self, flow: Flow) -> None:
         conversation = self._conversations.pop(id(flow))
         totals = self.totals
+        until_ns = flow.last_ns if flow.over else max(self._last_ns, flow.last_ns)
+        for stream in conversation.streams:
+            if stream.listed:
+                self._done.append(stream.finish(until_ns))
+            totals.refused += stream.refused is not None
+        if conversation.unread is not None and conversation.unread not in totals.notes:
+            totals.notes.append(conversation.unread)
         if conversation.listed:
-            until_ns = flow.last_ns if flow.over else max(self._last_ns, flow.last_ns)
             self._done.append(conversation.finish(until_ns))
         elif conversation.refused is not None:
             totals.refused += 1
-        elif conversation.stage is Stage.HTTP:
-            totals.plain_http += 1
+        elif conversation.stage is Stage.HTTP or conversation.stage is Stage.HTTP2:
+            totals.plain_http += not conversation.streams
         else:
             totals.other += 1

@@ -11,6 +11,7 @@ COMMANDS = {
     "path": "Which machines are on the way, by the connection's own flow?",
     "explain": "What was recorded: what happened, who ended it, how sure is that?",
     "check": "Is this endpoint healthy? Pass or fail, for a pipeline.",
+    "exporter": "Are all endpoints well, day and night? Metrics for Prometheus.",
     "serve": "Serve an endpoint that behaves, or misbehaves exactly as asked.",
     "demo": "Take the tour: under 30 s, a built-in endpoint, nothing to set up.",
     "completion": "Print a shell's completion script.",

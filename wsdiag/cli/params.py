@@ -241,11 +241,9 @@ def read_message(text: str | None, option: str) -> str | bytes | None:
 
 def parse_regex(text: str) -> str:
     """A regular expression of Python's syntax; ValueError says where it is wrong."""
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"{text!r} is not a regular expression: {error}") from None
-    return text
+    from wsdiag.patterns import compile_regex
+
+    return compile_regex(text).pattern
 
 
 def parse_jsonpath(text: str) -> str:

@@ -28,10 +28,12 @@ def run_async(
     on_quit: Handler | None = None,
     on_suspend: Handler | None = None,
     on_continue: Handler | None = None,
+    on_hangup: Handler | None = None,
     hires: bool = True,
     max_time_s: float | None = None,
 ) -> int:
-    """Run `main` to its exit code. SIGINT and SIGTERM call `on_stop`, SIGQUIT calls `on_quit`.
+    """Run `main` to its exit code. SIGINT and SIGTERM call `on_stop`, SIGQUIT calls `on_quit`,
+    SIGHUP `on_hangup`.
 
     After `max_time_s` it is as if SIGINT had come, and a second later the run is cancelled, but
     the code is 1 where nothing was measured.
@@ -55,6 +57,8 @@ def run_async(
             loop.call_later(max_time_s, expire, task)
         if on_suspend is not None:
             _add_named_handler(loop, "SIGTSTP", partial(_suspend, on_suspend))
+        if on_hangup is not None:
+            _add_named_handler(loop, "SIGHUP", on_hangup)
         if on_continue is not None:
             _add_named_handler(loop, "SIGCONT", on_continue)
         return await main()

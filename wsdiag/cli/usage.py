@@ -18,7 +18,14 @@ _FOREIGN_OPTIONS = {
     "--data": "--send",
     "--message": "--send",
 }
-_FOREIGN_COMMANDS = {"mtr": "path", "traceroute": "path", "tracepath": "path", "test": "check"}
+_FOREIGN_COMMANDS = {
+    "mtr": "path",
+    "traceroute": "path",
+    "tracepath": "path",
+    "test": "check",
+    "probe": "idle-probe",
+    "monitor": "ping",
+}
 _ADDRESS = re.compile(r"\w+://|localhost\b|\[[0-9a-f:.]+\]|[^\s/:]+(?:\.\w|:\d)", re.IGNORECASE)
 _CHOICES = re.compile(r"'([^']*)' is not one of ('.*')")
 _TYPES = (("int range", "integer"), ("float range", "number"))

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 
 from wsdiag.judgement.advice import advice
 from wsdiag.judgement.totals import PingTotals
-from wsdiag.records import Attribution, Cause, Load, PingSummary, SlowReader, Threshold
+from wsdiag.records import (
+    Attribution,
+    Cause,
+    Http2RoundTrips,
+    Load,
+    PingSummary,
+    SlowReader,
+    Threshold,
+)
 from wsdiag.statistics import RunningStatistics
 from wsdiag.units import counted, format_rough_ms, format_size, times
 
@@ -79,6 +87,7 @@ def summarise(
         late=totals.late,
         attribution=attribution,
         load=load,
+        http2=_http2(totals),
         thresholds=thresholds(limits, measured),
         drops=totals.drops,
         unmatched=totals.unmatched,
@@ -118,6 +127,8 @@ def thresholds(
 def attribute(totals: PingTotals, figures: RunningStatistics, stalled: str = "") -> Attribution:
     """The median's two shares in ms, the causes counted, and the sentences that say it."""
     network, endpoint, split = _split_median(totals.floor_ms, figures)
+    edge, behind, at_edge = _split_at_edge(totals.http2, figures)
+    split = at_edge or split
     inbound = None
     if network is not None and totals.behind_data > totals.free.count:
         endpoint, inbound, split = _split_behind_data(totals, network, figures)
@@ -129,7 +140,31 @@ def attribute(totals: PingTotals, figures: RunningStatistics, stalled: str = "")
         )
     sentences.append(stalled)
     causes = dict(totals.attributor.causes)
-    return Attribution(network, endpoint, causes, [s for s in sentences if s], inbound)
+    explanation = [sentence for sentence in sentences if sentence]
+    return Attribution(network, endpoint, causes, explanation, edge, behind, inbound)
+
+
+def _http2(totals: PingTotals) -> Http2RoundTrips | None:
+    figures = totals.http2
+    if figures is None:
+        return None
+    return Http2RoundTrips(figures.percentile(50), figures.percentile(95), figures.count)
+
+
+def _split_at_edge(
+    http2: RunningStatistics | None, figures: RunningStatistics
+) -> tuple[float | None, float | None, str]:
+    """(edge, behind it) shares of the median in ms, and the sentence; None without HTTP/2 PINGs.
+
+    HTTP/2's PING is answered by the first hop that speaks it, the WebSocket's by the endpoint.
+    """
+    median = figures.percentile(50)
+    at_edge = None if http2 is None else http2.percentile(50)
+    if median is None or at_edge is None:
+        return None, None, ""
+    edge = min(at_edge, median)
+    whole, near, rest = (format_rough_ms(part) for part in (median, edge, median - edge))
+    return edge, median - edge, f"{whole} ms at the median: {near} ms edge, {rest} ms behind it."
 
 
 def _split_median(

@@ -60,6 +60,8 @@ class PingTotals:
     """With --reconnect."""
     statistics: RunningStatistics = field(default_factory=RunningStatistics)
     """Of the answers in time."""
+    http2: RunningStatistics | None = None
+    """Round trips of HTTP/2's own PING, where there were any."""
     attributor: Attributor = field(default_factory=Attributor)
     slowest_ms: float | None = None
     """The longest answer, late ones included."""
@@ -99,6 +101,11 @@ class PingTotals:
             self.ahead.add(trip.inbound.size)
         else:
             self.free.add(trip.rtt_ms)
+
+    def edge_answered(self, rtt_ms: float) -> None:
+        """Count an answer to HTTP/2's own PING."""
+        self.http2 = self.http2 or RunningStatistics()
+        self.http2.add(rtt_ms)
 
     def saw_floor(self, min_rtt_ms: float | None) -> None:
         """Note TCP's own shortest round trip; the kernel forgets it after five minutes."""

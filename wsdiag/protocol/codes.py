@@ -71,3 +71,8 @@ def close_code_name(code: int) -> str:
     if 3000 <= code <= 3999:
         return "registered by a library or framework"
     return "private use" if 4000 <= code <= 4999 else "reserved"
+
+
+def is_known(code: int) -> bool:
+    """Whether a close code is one of RFC 6455 or of IANA's registry."""
+    return code in _NAMES

@@ -17,7 +17,7 @@ class CheckResult:
 
     type: ClassVar[str] = "check.result"
     id: Annotated[str, "The check's name, as `--only` takes it"]
-    url: Annotated[str, "The endpoint that was checked, its password masked"]
+    url: Annotated[str, "The endpoint that was checked, its credentials masked"]
     group: Annotated[str, "`fitness`, `conformance` or `adversarial`"]
     status: Annotated[Status, "The result"]
     measured: Annotated[str | float | None, "What was measured or seen; null if nothing was"] = None

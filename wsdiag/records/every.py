@@ -8,6 +8,7 @@ from wsdiag.records.base import Error
 from wsdiag.records.check import CheckResult, CheckSummary
 from wsdiag.records.connect import ConnectResult
 from wsdiag.records.explain import ExplainConnection, ExplainVerdict
+from wsdiag.records.exporter import ExporterEvent, ExporterListening
 from wsdiag.records.idle import IdleTrial, IdleVerdict
 from wsdiag.records.path import PathHop, PathSummary
 from wsdiag.records.ping import (
@@ -55,6 +56,8 @@ RECORDS: tuple[type, ...] = (
     ExplainVerdict,
     ServeListening,
     ServeEvent,
+    ExporterListening,
+    ExporterEvent,
     Error,
     *get_args(TraceEvent),
 )

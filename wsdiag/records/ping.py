@@ -41,7 +41,7 @@ class PingStart:
     reconnect: Annotated[int | None, "With `--reconnect`: the number of earlier connections"] = (
         optional()
     )
-    proxy: Annotated[str | None, "The proxy's URL, its password masked; null without one"] = (
+    proxy: Annotated[str | None, "The proxy's URL, its credentials masked; null without one"] = (
         optional()
     )
     proxy_why: Annotated[
@@ -82,6 +82,11 @@ class PingReply:
     clock: Annotated[
         Clock, "Where round trips are timestamped: by the kernel, or by wsdiag when it reads"
     ] = "user"
+    http2_rtt_ms: Annotated[
+        float | None,
+        "With `--http2`: the round trip of the HTTP/2 PING that left with it, which the first hop "
+        "that speaks HTTP/2 answers, in milliseconds",
+    ] = optional()
     inbound_bytes: Annotated[
         int | None, "Bytes that arrived between the Ping and its Pong, the Pong's included"
     ] = optional()
@@ -175,6 +180,10 @@ class PingClosed:
     url: Url
     time: Time
     drop: Annotated[Drop, "How the connection ended"]
+    idle_s: Annotated[
+        float | None,
+        "How long before its end the last Ping was sent or anything was received, in seconds",
+    ] = optional()
     target: Target = optional()
 
 
@@ -206,11 +215,28 @@ class Attribution:
     endpoint_ms: Annotated[float | None, "The endpoint's part of the median, in milliseconds"]
     causes: Annotated[dict[Cause, int], "Outliers counted by cause"] = field(default_factory=dict)
     explanation: Annotated[Sequence[str], "Sentences for people, the most important first"] = ()
+    edge_ms: Annotated[
+        float | None,
+        "With `--http2`: the part of the median that ends at the first hop that speaks HTTP/2, in "
+        "milliseconds",
+    ] = optional()
+    behind_edge_ms: Annotated[
+        float | None, "With `--http2`: the part of the median behind that hop, in milliseconds"
+    ] = optional()
     inbound_queue_ms: Annotated[
         float | None,
         "Where Pongs waited behind data that the endpoint was sending: that part of the median, in "
         "milliseconds",
     ] = optional()
+
+
+@dataclass(frozen=True, slots=True)
+class Http2RoundTrips:
+    """Round trips of HTTP/2's own PING (`--http2`): to the first hop that speaks HTTP/2."""
+
+    p50_ms: Annotated[float | None, "Median, in milliseconds; null without an answer"]
+    p95_ms: Annotated[float | None, "95th percentile, in milliseconds; null without an answer"]
+    answered: Annotated[int, "PINGs that were answered"] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +329,9 @@ class PingSummary:
         "Network and endpoint, and the causes of outliers; null without evidence",
     ] = None
     load: Annotated[Load | None, "With --load: latency idle and under load"] = optional()
+    http2: Annotated[
+        Http2RoundTrips | None, "With `--http2`: the round trips of HTTP/2's own PING"
+    ] = optional()
     thresholds: Annotated[Sequence[Threshold], "The limits that were asked for"] = ()
     drops: Annotated[int, "Connections that ended by themselves"] = 0
     unmatched: Annotated[int, "Pongs and messages that answered none of our Pings"] = 0

@@ -13,6 +13,8 @@ from wsdiag.server.params import params_of
 
 BY_NAME: dict[str, type[Fault]] = {fault.name: fault for fault in FAULTS}
 
+_MOST_FAULTS, _MOST_PARAMETERS = 32, 256
+
 
 class RouteError(ValueError):
     """An unknown path (404) or a bad parameter (400)."""
@@ -32,6 +34,8 @@ def resolve(target: str) -> list[Fault]:
     segments = [unquote(part) for part in path.split("/") if part]
     chosen: list[tuple[type[Fault], dict[str, Any]]] = []
     while segments:
+        if len(chosen) == _MOST_FAULTS:
+            raise RouteError(400, f"more than {_MOST_FAULTS} faults in one path")
         fault = _take_name(segments)
         values: dict[str, Any] = {}
         if segments:
@@ -74,6 +78,8 @@ def _take_first_param(fault: type[Fault], segments: list[str], values: dict[str,
 
 def _read_query(chosen: list[tuple[type[Fault], dict[str, Any]]], query: str) -> None:
     faults = [fault for fault, _ in chosen]
+    if query.count("&") >= _MOST_PARAMETERS:
+        raise RouteError(400, f"more than {_MOST_PARAMETERS} parameters")
     for name, text in parse_qsl(query, keep_blank_values=True):
         takers = [
             (param, values)

@@ -16,7 +16,7 @@ from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stream import Stream
 from wsdiag.transport.stream.tcp import format_address
 from wsdiag.transport.tls.layer import TlsLayer
-from wsdiag.transport.tls.trust import load_chain
+from wsdiag.transport.tls.trust import TrustError, error_text, load_chain
 
 _PER_WAKE = 128
 _BACKLOG = 4096
@@ -30,12 +30,22 @@ class ServerTls:
     cert: Path
     key: Path | None = None
     handshake_timeout: float = 10.0
+    alpn: tuple[str, ...] = ("http/1.1",)
+    client_ca: Path | None = None
+    """Whoever has no certificate of this CA is turned away."""
 
     def context(self) -> ssl.SSLContext:
         """The context for all connections. Raises TrustError for unusable files."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         load_chain(context, self.cert, self.key, None, "a server's key must not be")
-        context.set_alpn_protocols(["http/1.1"])
+        context.set_alpn_protocols(list(self.alpn))
+        if self.client_ca is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            try:
+                context.load_verify_locations(cafile=self.client_ca)
+            except (OSError, ssl.SSLError) as error:
+                message = f"{self.client_ca}: {error_text(error)}"
+                raise TrustError("--client-ca", message) from error
         return context
 
 
@@ -99,6 +109,11 @@ class Listener:
                 stream.close()
 
         stream.start_tls(TlsLayer(context, server_side=True), done)
+
+    @property
+    def handshakes(self) -> int:
+        """How many clients are at their TLS handshakes."""
+        return len(self._in_handshake)
 
     def set_blackhole(self, blackholed: bool) -> bool:
         """Leave every SYN unanswered, or answer again; False where the kernel cannot."""

@@ -57,6 +57,31 @@ def test_fin_on_a_clienthello_is_told_as_fin() -> None:
     assert "(fin)" in told(connect_to(to_a_clienthello(b""), "wss"))
 
 
+async def only_interim(reader: Reader, writer: Writer) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    while True:
+        writer.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.1)
+
+
+async def byte_by_byte(reader: Reader, writer: Writer) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    for byte in b"HTTP/1.1 401 Unauthorized\r\nX:":
+        writer.write(bytes((byte,)))
+        await writer.drain()
+        await asyncio.sleep(0.005)
+    await reader.read()
+
+
+@pytest.mark.parametrize(
+    ("serve", "said"),
+    [(only_interim, "only interim answers"), (byte_by_byte, "HTTP/1.1 401 Unauthorized")],
+)
+def test_what_came_before_the_deadline_is_told(serve: Handler, said: str) -> None:
+    assert said in told(connect_to(serve, connect_timeout=2.0))
+
+
 async def _begin(reader: Reader, writer: Writer) -> None:
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 403 Forbidden\r\nServer: edge\r\nSet-Coo")

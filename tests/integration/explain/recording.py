@@ -18,7 +18,11 @@ KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 @contextlib.contextmanager
 def recorded(
-    path: Path, *, port: int | None = None, device: str = "lo", netns: str | None = None
+    path: Path,
+    *,
+    port: int | tuple[int, int] | None = None,
+    device: str = "lo",
+    netns: str | None = None,
 ) -> Iterator[Path]:
     """tcpdump writes what crosses `device` to `path`; the file is complete behind the block."""
     tcpdump = require_tool("tcpdump")
@@ -39,7 +43,9 @@ def recorded(
         "-w",
         str(path),
     ]
-    process = popen([*argv, *(["port", str(port)] if port else ["tcp"])], netns=netns)
+    ports = port if isinstance(port, tuple) else (port,) if port else ()
+    wanted = " or ".join(f"port {each}" for each in ports) or "tcp"
+    process = popen([*argv, wanted], netns=netns)
     assert process.stderr is not None
     try:
         for line in process.stderr:

@@ -62,6 +62,43 @@ def test_nginx_read_timeout(peers: Peers, tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.nginx
+def test_both_sides_of_nginx(peers: Peers, tmp_path: Path) -> None:
+    upstream = peers.websockets()
+    nginx = peers.nginx(upstream, read_timeout_s=2)
+    with recorded(tmp_path / "c.pcap", port=(nginx.port, upstream.port)) as capture:
+        reader = threading.Thread(target=idle_clients, args=(nginx.host, nginx.port, 3))
+        reader.start()
+        client = opened(nginx.host, nginx.port)
+        text(client, "hello")
+        client.close()
+        reader.join(40)
+    run = explained(peers, capture)
+    found = sorted(run.of("explain.connection"), key=lambda one: one["age_s"])
+    assert [(one["outcome"], one["ended_by"]) for one in found] == [
+        ("client-gone", "client"),
+        *[("idle-timeout", "middlebox")] * 3,
+    ]
+    assert "the proxy passed that on" in " ".join(found[0]["evidence"])
+    assert "The proxy ended it on both sides by itself" in found[1]["evidence"][0]
+    assert run.record("explain.verdict")["verdict"] == "idle-timeout"
+
+
+@pytest.mark.nginx
+def test_a_server_that_dies_behind_nginx(peers: Peers, tmp_path: Path) -> None:
+    upstream = peers.websockets()
+    nginx = peers.nginx(upstream)
+    with recorded(tmp_path / "c.pcap", port=(nginx.port, upstream.port)) as capture:
+        client = opened(nginx.host, nginx.port)
+        text(client, "hello")
+        time.sleep(0.5)
+        os.kill(upstream.pid, signal.SIGKILL)
+        drained(client)
+    one = explained(peers, capture).record("explain.connection")
+    assert (one["outcome"], one["ended_by"]) == ("unknown", "server"), one
+    assert "and the proxy passed that on" in one["evidence"][0]
+
+
 @pytest.mark.haproxy
 def test_haproxy_tunnel_timeout(peers: Peers, tmp_path: Path) -> None:
     haproxy = peers.haproxy(peers.websockets(), tunnel_s=2)

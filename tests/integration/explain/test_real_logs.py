@@ -73,6 +73,78 @@ def test_haproxys_log_says_which_timeout(peers: Peers, tmp_path: Path) -> None:
             assert one["age_s"] == pytest.approx(1.5, abs=0.5)
 
 
+MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+ENVOY = """
+static_resources:
+  listeners:
+  - address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": type.googleapis.com/{manager}
+          stat_prefix: in
+          stream_idle_timeout: 1.5s
+          upgrade_configs: [{{upgrade_type: websocket}}]
+          access_log:
+          - name: envoy.access_loggers.file
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+              path: {log}
+          http_filters:
+          - name: envoy.filters.http.router
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
+          route_config:
+            virtual_hosts:
+            - name: all
+              domains: ["*"]
+              routes: [{{match: {{prefix: "/"}}, route: {{cluster: out, timeout: 0s}}}}]
+  clusters:
+  - name: out
+    load_assignment:
+      cluster_name: out
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {upstream}}}}}}}
+"""
+
+
+def test_envoys_log_as_it_comes(peers: Peers, tmp_path: Path) -> None:
+    envoy, upstream = require_tool("envoy"), peers.websockets()
+    log, config = tmp_path / "access.log", tmp_path / "envoy.yaml"
+
+    def make(port: int) -> list[str]:
+        config.write_text(ENVOY.format(port=port, upstream=upstream.port, log=log, manager=MANAGER))
+        return [envoy, "-c", str(config), "--use-dynamic-base-id", "--concurrency", "1"]
+
+    peer = launch(make, tmp_path / "out", host="127.0.0.1", tls=False, netns=None)
+    try:
+        clients = [opened(peer.host, peer.port) for _ in range(5)]
+        threads = [threading.Thread(target=drained, args=(one,)) for one in clients[:4]]
+        for thread in threads:
+            thread.start()
+        clients[4].close()
+        for thread in threads:
+            thread.join(20)
+        until = time.monotonic() + 20  # it writes what it has every ten seconds
+        while time.monotonic() < until and (not log.exists() or log.read_text().count("\n") < 5):
+            time.sleep(0.2)
+    finally:
+        peer.stop()
+    run = peers.wsdiag("explain", "-o", "json", str(log), ok=0)
+    found = run.record("explain.verdict")
+    assert (found["verdict"], found["outcomes"]) == (
+        "idle-timeout",
+        {"idle-timeout": 4, "client-gone": 1},
+    )
+    assert "4 of 5 were ended by an idle timeout of the proxy" in found["explanation"][0]
+    for one in run.of("explain.connection"):
+        assert (one["http"]["status"], one["client"]) == (101, None)
+        by = {"idle-timeout": "middlebox", "client-gone": "client"}
+        assert one["ended_by"] == by[one["outcome"]]
+
+
 def test_six_hundred_lines() -> None:
     import random
 

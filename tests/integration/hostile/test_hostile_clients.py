@@ -27,7 +27,7 @@ def endpoint(session_peers: Peers) -> tuple[str, int, int]:
 
 
 def _serve(peers: Peers, most: str) -> tuple[str, int, int]:
-    url, running = peers.serve("--max-connections", most)
+    url, running = peers.serve("--max-connections", most, "--max-message-size", "8M")
     parts = urlsplit(url)
     assert parts.hostname is not None
     assert parts.port is not None

@@ -14,6 +14,7 @@ import pytest
 
 from tests.integration.idle.endpoint import Endpoint, endpoint
 from tests.integration.idle.running import Probed, probe, scaled
+from tests.integration.lag import in_time
 from wsdiag.records import IdleVerdict
 
 # Far enough apart that no two neighbours within one timer's tolerance hold most of them.
@@ -91,7 +92,9 @@ def scenarios() -> dict[str, Played]:
         room = asyncio.Semaphore(12)
         return await asyncio.gather(*(play(scenario, room) for scenario in SCENARIOS.values()))
 
-    return dict(zip(SCENARIOS, asyncio.run(everything()), strict=True))
+    # the endpoints run in this loop too: one that is late is an endpoint that drops late
+    played = asyncio.run(in_time(everything, good_s=0.25, most_s=0.6))
+    return dict(zip(SCENARIOS, played, strict=True))
 
 
 Scenarios = dict[str, Played]
@@ -354,6 +357,15 @@ def test_nothing_listens() -> None:
     assert error.kind == "refused"
     assert probed.verdict.verdict == "unreachable"
     assert error.message in probed.verdict.explanation[0]
+
+
+def test_an_error_of_one_url_of_several_has_its_number() -> None:
+    async def both() -> Probed:
+        async with endpoint() as running:
+            return await probe([running.url, "ws://127.0.0.1:9/"], scaled(to_s=1.0, from_s=0.5))
+
+    (error,) = asyncio.run(both()).errors
+    assert error.target == 2
 
 
 def test_repetition_agrees() -> None:

@@ -10,10 +10,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.integration.lag import LagMeter
 from tests.integration.ping.running import PingRecords, run_pings
 from tests.peers.peers import Peers
 from wsdiag.records import Cause, PingReply
@@ -24,10 +27,24 @@ TELLING_MS = 80.0
 WARM_UP = 3
 
 
-def telling(pinged: PingRecords) -> Counter[Cause | None]:
-    """Causes of the replies that the flaw delayed, once there is something to compare with."""
+def telling(
+    pinged: PingRecords, bears: Callable[[float, float], bool] | None = None
+) -> Counter[Cause | None]:
+    """Causes of the replies that the flaw delayed, once there is something to compare with.
+
+    `bears`: whether what happened from here to there (Unix time) shows the flaw and nothing else.
+    """
     late = [r for r in pinged.replies if r.rtt_ms > TELLING_MS and r.seq > WARM_UP]
+    if bears is not None:
+        ends = [(reply, reply.time.timestamp()) for reply in late]
+        late = [reply for reply, end in ends if bears(end - reply.rtt_ms / 1e3, end)]
     return Counter(reply.cause for reply in late)
+
+
+async def run_and_watch(url: str, **options: Any) -> tuple[PingRecords, LagMeter]:
+    """A run, and when this process could not look after it."""
+    async with LagMeter() as lag:
+        return await run_pings(url, **options), lag
 
 
 def assert_named(causes: Counter[Cause | None], cause: Cause, at_least: int) -> None:
@@ -53,17 +70,27 @@ def test_a_quiet_connection_gets_no_cause(peers: Peers) -> None:
 
 
 def test_a_blocked_event_loop_is_the_endpoints(peers: Peers) -> None:
-    url = peers.websockets(block_every_s=0.7).url
-    pinged = asyncio.run(run_pings(url, count=160, interval_s=0.05))
-    assert_named(telling(pinged), "endpoint", at_least=10)
+    server = peers.websockets(block_every_s=0.7)
+    pinged, lag = asyncio.run(run_and_watch(server.url, count=160, interval_s=0.05))
+    blocked = [json.loads(line)["blocked"] for line in server.log.splitlines() if "blocked" in line]
+
+    def bears(sent: float, end: float) -> bool:
+        """By the server's own clock it stood still for most of the wait, and we did not."""
+        stood = sum(max(0.0, min(end, until) - max(sent, since)) for since, until in blocked)
+        return stood > 0.6 * (end - sent) and not lag.touches(sent, end)
+
+    assert_named(telling(pinged, bears), "endpoint", at_least=10)
     sentences = pinged.summary.attribution.explanation if pinged.summary.attribution else []
     assert any("caused by the endpoint" in sentence for sentence in sentences)
 
 
 def test_a_stalling_serve_is_the_endpoints(peers: Peers) -> None:
     url, _ = peers.serve()
-    pinged = asyncio.run(run_pings(f"{url}/stall?every=0.7&for=0.3", count=120, interval_s=0.05))
-    assert_named(telling(pinged), "endpoint", at_least=8)
+    pinged, lag = asyncio.run(
+        run_and_watch(f"{url}/stall?every=0.7&for=0.3", count=120, interval_s=0.05)
+    )
+    causes = telling(pinged, lambda sent, end: not lag.touches(sent, end))
+    assert_named(causes, "endpoint", at_least=8)
 
 
 def test_what_a_path_cannot_take_is_the_inbound_queue(peers: Peers) -> None:

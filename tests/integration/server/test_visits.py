@@ -16,9 +16,22 @@ from tests.peers.tools import require_node_ws, require_tool
 from wsdiag.server.faults import FAULTS
 from wsdiag.server.routes import resolve
 
+GOOD_MS, MOST_MS = 250, 1000
+
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Saw]:
+    tries: list[tuple[float, dict[str, Saw]]] = []
+    while len(tries) < 3 and (not tries or tries[-1][0] > GOOD_MS):
+        tries.append(visit_all(tmp_path_factory))
+    late_ms, best = min(tries, key=lambda one: one[0])
+    if late_ms > MOST_MS:
+        pytest.skip(f"short of CPU: the client was late by {late_ms:.0f} ms, of {MOST_MS} at most")
+    return best
+
+
+def visit_all(tmp_path_factory: pytest.TempPathFactory) -> tuple[float, dict[str, Saw]]:
+    """By how much the client's timers were late at worst, and what it saw."""
     node, env = require_tool("node"), {**os.environ, **require_node_ws()}
     with serving() as server:
         jobs = [{"name": v.path, "url": server.url + v.path, **v.does} for v in VISITS]
@@ -29,10 +42,11 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Saw]:
             env=env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
         )
     assert run.returncode == 0, run.stderr
-    return dict(json.loads(run.stdout))
+    found = json.loads(run.stdout)
+    return float(found["lag_ms"]), dict(found["seen"])
 
 
 def test_every_declared_fault_is_visited() -> None:

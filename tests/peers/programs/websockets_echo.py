@@ -62,7 +62,9 @@ async def flood(connection: ServerConnection, query: dict[str, float]) -> None:
 async def block(every_s: float) -> None:
     while True:
         await asyncio.sleep(every_s)
+        began = time.time()
         time.sleep(0.3)  # noqa: ASYNC251
+        print(json.dumps({"blocked": [began, time.time()]}), flush=True)
 
 
 async def main() -> None:

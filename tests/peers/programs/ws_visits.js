@@ -1,10 +1,13 @@
 // Visits many URLs at once with Node's `ws`, and tells what it saw. argv: FILE of JSON, a list of
 // visits {name, url, offer, options, start_ms, send, binary, pings, pings_every, close_at, for_ms};
-// prints one JSON object by name. Times are milliseconds since the visit's start, which was before
+// prints {lag_ms, seen}: the loop's worst delay, and one object by name. Times are milliseconds since the visit's start, which was before
 // any timer of the server's; a Pong's are its round trip and its arrival.
 "use strict";
 const fs = require("fs");
+const { monitorEventLoopDelay } = require("perf_hooks");
 const WebSocket = require("ws");
+const lag = monitorEventLoopDelay({ resolution: 10 });
+lag.enable();
 
 function visit(job, done) {
   const saw = { open: null, status: null, headers: {}, error: null, code: null, reason: null,
@@ -67,7 +70,7 @@ const seen = {};
 const begin = (job) => visit(job, (saw) => {
   seen[job.name] = saw;
   if (Object.keys(seen).length === jobs.length) {
-    process.stdout.write(JSON.stringify(seen), () => process.exit(0));
+    process.stdout.write(JSON.stringify({ lag_ms: lag.max / 1e6, seen }), () => process.exit(0));
   }
 });
 for (const job of jobs) setTimeout(begin, job.start_ms || 0, job);

@@ -113,6 +113,11 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
         STRIPPED,
         "missing parameter",
     ),
+    "server-sent events": (
+        told("200 OK", "data: tick\n\n", "Content-Type: text/event-stream; charset=utf-8"),
+        "server-sent events",
+        "web page",
+    ),
     "two challenges": (
         told("401 Unauthorized", "", "WWW-Authenticate: Basic", "WWW-Authenticate: Bearer"),
         "asks for Basic, Bearer",

@@ -5,6 +5,9 @@ max-p95 = "250ms"
 [[endpoint]]
 name = "chat"
 url = "wss://${HOST}/chat"      # ${NAME} from the environment, $${ for a plain ${
+
+`exporter` reads the same file, with two kinds of tables that `check` leaves alone: [exporter], and
+[module.NAME], which has an endpoint's options for /probe.
 """
 
 from __future__ import annotations
@@ -13,9 +16,9 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand
@@ -24,14 +27,36 @@ from wsdiag.cli.check.options import CheckFlags, RetryFlags, RunFlags, refuse_em
 from wsdiag.cli.check.toml_lines import Lines, find_lines
 from wsdiag.cli.declare import command
 from wsdiag.cli.options import OutputOptions, RequestOptions
+from wsdiag.cli.params import DURATION, JSONPATH
 from wsdiag.probes.check.options import Endpoint
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH", re.IGNORECASE)
 _LONG = re.compile(r"--([a-z0-9-]+)")
+_MOST_DOTS = 1000
 _ANY_URL = "wss://localhost"
 Table = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchFlags:
+    """How `exporter` watches an endpoint; in [exporter], how it watches those that do not say."""
+
+    interval_s: Annotated[float | None, typer.Option("--interval", **DURATION)] = None
+    idle_probe_s: Annotated[float | None, typer.Option("--idle-probe", **DURATION)] = None
+    seq: Annotated[str | None, typer.Option("--seq", **JSONPATH)] = None
+    time: Annotated[str | None, typer.Option("--time", **JSONPATH)] = None
+
+
+@dataclass(frozen=True)
+class ExporterTable:
+    """The table [exporter]."""
+
+    allow: tuple[str, ...] = ()
+    """Globs of what /probe may be pointed at."""
+    buckets_s: tuple[float, ...] | None = None
+    watch: WatchFlags = field(default_factory=WatchFlags)
 
 
 @command()
@@ -40,20 +65,33 @@ def endpoint(
     flags: CheckFlags,
     retry: RetryFlags,
     request: RequestOptions,
+    watch: WatchFlags,
     ctx: typer.Context,
     name: Annotated[str | None, typer.Option("--name")] = None,
 ) -> None:
     """A table of the file, read with the very options of the command line, into `ctx.obj`."""
     check = flags.options()
     refuse_empty(check)
-    ctx.obj = Endpoint(
+    read = Endpoint(
         url=url,
         name=name,
-        dial=request.dial(compression=True),
+        dial=request.dial(compression=ctx.obj == "check"),
         check=check,
         retry=retry.retry,
         retry_delay_s=retry.retry_delay_s,
     )
+    ctx.obj = read, watch
+
+
+@command(runs_bare=True)
+def exporter_table(
+    watch: WatchFlags,
+    ctx: typer.Context,
+    allow: Annotated[list[str] | None, typer.Option("--allow")] = None,
+    buckets: Annotated[list[float] | None, typer.Option("--buckets", **DURATION)] = None,
+) -> None:
+    """The table [exporter], into `ctx.obj`."""
+    ctx.obj = ExporterTable(tuple(allow or ()), tuple(buckets or ()) or None, watch)
 
 
 @command()
@@ -61,7 +99,10 @@ def of_the_run(output: OutputOptions, run: RunFlags) -> None:
     """What is about the run and not about an endpoint: for the command line only."""
 
 
-def _by_key(made: TyperCommand) -> dict[str, Any]:
+Options = dict[str, Any]
+
+
+def _by_key(made: TyperCommand) -> Options:
     return {
         name[2:]: parameter
         for parameter in made.params
@@ -73,6 +114,9 @@ def _by_key(made: TyperCommand) -> dict[str, Any]:
 ENDPOINT_OPTIONS = _by_key(endpoint)
 """The options that a table may have, by their keys."""
 _RUN_OPTIONS = _by_key(of_the_run)
+EXPORTER_OPTIONS = _by_key(exporter_table)
+WATCH_OPTIONS = ("interval", "idle-probe", "seq", "time")
+_TABLES = frozenset({"defaults", "endpoint", "exporter", "module"})
 
 
 class CheckFileError(Exception):
@@ -97,12 +141,24 @@ class CheckFile:
 
     endpoints: list[Endpoint]
     secrets: list[str] = field(default_factory=list)
+    watch: list[WatchFlags] = field(default_factory=list)
+    """How `exporter` watches each of the endpoints."""
+    exporter: ExporterTable | None = None
+    """For `exporter` only."""
+    modules: dict[str, Endpoint] = field(default_factory=dict)
+    """For `exporter` only; their urls mean nothing."""
 
 
-def read_check_file(path: Path, environ: Mapping[str, str]) -> CheckFile:
+Reading = Literal["check", "exporter"]
+
+
+def read_check_file(
+    path: Path, environ: Mapping[str, str], reading: Reading = "check"
+) -> CheckFile:
     """Read and check a file; CheckFileError with all problems."""
     try:
         text = path.read_text(encoding="utf-8")
+        _refuse_dots(path, text)
         document = tomllib.loads(text)
     except OSError as error:
         raise CheckFileError(path, [(None, error.strerror or str(error))]) from None
@@ -110,11 +166,19 @@ def read_check_file(path: Path, environ: Mapping[str, str]) -> CheckFile:
         raise CheckFileError(path, [(None, "is not UTF-8")]) from None
     except tomllib.TOMLDecodeError as error:
         raise CheckFileError(path, [_syntax_error(error, text)]) from None
-    reader = _Reader(find_lines(text), environ)
-    endpoints = reader.read(document)
+    reader = _Reader(find_lines(text), environ, reading)
+    read = reader.read(document)
     if reader.problems:
         raise CheckFileError(path, reader.problems)
-    return CheckFile(endpoints, reader.secrets)
+    return read
+
+
+def _refuse_dots(path: Path, text: str) -> None:
+    # tomllib takes quadratic time over a dotted key
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > _MOST_DOTS:
+            problem = f"more than {_MOST_DOTS} dots in a line; a long message may be @FILE"
+            raise CheckFileError(path, [(number, problem)])
 
 
 def _syntax_error(error: tomllib.TOMLDecodeError, text: str) -> tuple[int, str]:
@@ -128,25 +192,70 @@ def _syntax_error(error: tomllib.TOMLDecodeError, text: str) -> tuple[int, str]:
 class _Reader:
     """Walks a document; problems are collected, so that one run shows them all."""
 
-    def __init__(self, lines: Lines, environ: Mapping[str, str]) -> None:
-        self._lines, self._environ = lines, environ
+    def __init__(self, lines: Lines, environ: Mapping[str, str], reading: Reading) -> None:
+        self._lines, self._environ, self._reading = lines, environ, reading
         self.problems: list[tuple[int | None, str]] = []
         self.secrets: list[str] = []
+        self._parsed: dict[str, tuple[Endpoint, WatchFlags]] = {}
 
-    def read(self, document: Table) -> list[Endpoint]:
-        """All endpoints that are well-formed."""
-        for key in document.keys() - {"defaults", "endpoint"}:
-            self._problem((key,), f"unknown {key!r}{_nearest(key, ['defaults', 'endpoint'])}")
+    def read(self, document: Table) -> CheckFile:
+        """All that is well-formed."""
+        for key in document.keys() - _TABLES:
+            self._problem((key,), f"unknown {key!r}{_nearest(key, sorted(_TABLES))}")
+        read = CheckFile([], self.secrets)
+        if self._reading == "exporter":
+            read.exporter = self._exporter(document.get("exporter", {}))
+            read.modules = self._modules(document.get("module", {}))
         defaults = self._defaults(document.get("defaults", {}))
         tables = document.get("endpoint", [])
         if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
             self._problem(("endpoint",), "write [[endpoint]], with two brackets")
-            return []
-        if not tables:
+            return read
+        if not tables and not read.modules:
             self._problem((), "has no [[endpoint]]")
-        read = [self._endpoint(index, table, defaults) for index, table in enumerate(tables)]
-        self._refuse_same_names(read)
-        return [endpoint for endpoint in read if endpoint is not None]
+        found = [self._endpoint(index, table, defaults) for index, table in enumerate(tables)]
+        self._refuse_same_names([each and each[0] for each in found])
+        for each in found:
+            if each is not None:
+                read.endpoints.append(each[0])
+                read.watch.append(each[1])
+        return read
+
+    def _exporter(self, table: Any) -> ExporterTable | None:
+        """[exporter]: the options of `exporter_table`, as lists where they may be repeated."""
+        if not isinstance(table, dict):
+            self._problem(("exporter",), "[exporter] must be a table")
+            return None
+        values = self._table(("exporter",), table, EXPORTER_OPTIONS)
+        try:
+            read = _invoke(exporter_table, EXPORTER_OPTIONS, values, self._reading)
+        except typer.BadParameter as error:
+            key, message = _complaint(error)
+            self._problem(("exporter", key), message)
+            return None
+        return read if isinstance(read, ExporterTable) else None
+
+    def _modules(self, tables: Any) -> dict[str, Endpoint]:
+        """[module.NAME]: an endpoint without a url; redirects could lead past `allow`."""
+        if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
+            self._problem(("module",), "write [module.NAME]")
+            return {}
+        read: dict[str, Endpoint] = {}
+        for name, table in tables.items():
+            place = ("module", name)
+            for key in ("url", "name", "location", *WATCH_OPTIONS):
+                if key in table:
+                    self._problem((*place, key), f"{key!r} has no meaning in a module")
+            before = len(self.problems)
+            values = self._table(place, table)
+            if len(self.problems) > before:
+                continue
+            try:
+                read[name], _ = _parse({"url": _ANY_URL, **values}, "check")
+            except typer.BadParameter as error:
+                key, message = _complaint(error)
+                self._problem((*place, key), message)
+        return read
 
     def _defaults(self, table: Any) -> Table:
         if not isinstance(table, dict):
@@ -157,13 +266,15 @@ class _Reader:
                 self._problem(("defaults", key), f"{key} must be in an [[endpoint]]")
         return self._table(("defaults",), table)
 
-    def _table(self, place: tuple[str | int, ...], table: Table) -> Table:
+    def _table(
+        self, place: tuple[str | int, ...], table: Table, options: Options | None = None
+    ) -> Table:
         """The table's known options with ${NAME} filled in."""
         good: Table = {}
         for key, value in table.items():
             if place == ("defaults",) and key in ("name", "url"):
                 continue  # refused already
-            problem = _refusal(key, value)
+            problem = _refusal(key, value, ENDPOINT_OPTIONS if options is None else options)
             if problem is not None:
                 self._problem((*place, key), problem)
                 continue
@@ -173,7 +284,9 @@ class _Reader:
                 self._problem((*place, key), str(error))
         return good
 
-    def _endpoint(self, index: int, table: Table, defaults: Table) -> Endpoint | None:
+    def _endpoint(
+        self, index: int, table: Table, defaults: Table
+    ) -> tuple[Endpoint, WatchFlags] | None:
         place = ("endpoint", index)
         before = len(self.problems)
         own = self._table(place, table)
@@ -184,7 +297,7 @@ class _Reader:
         values = {**_fitting(defaults, own), **own}
         while True:  # an option's complaint hides those of the others
             try:
-                endpoint = _parse(values)
+                endpoint = self._parse_once(values)
                 return endpoint if len(self.problems) == before else None
             except typer.BadParameter as error:
                 key, message = _complaint(error)
@@ -193,6 +306,16 @@ class _Reader:
             if values.pop(key, None) is None:
                 return None
             values.setdefault("url", _ANY_URL)
+
+    def _parse_once(self, values: Table) -> tuple[Endpoint, WatchFlags]:
+        """`_parse`; a thousand tables that differ in their urls and names only are one to it."""
+        own = {key: values[key] for key in ("url", "name") if key in values}
+        rest = repr(sorted((key, value) for key, value in values.items() if key not in own))
+        if (known := self._parsed.get(rest)) is None:
+            self._parsed[rest] = found = _parse(values, self._reading)
+            return found
+        _refuse_bad_url(values)
+        return replace(known[0], url=own["url"], name=own.get("name")), known[1]
 
     def _refuse_same_names(self, read: Sequence[Endpoint | None]) -> None:
         seen: set[str] = set()
@@ -258,15 +381,15 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
-def _refusal(key: str, value: Any) -> str | None:
+def _refusal(key: str, value: Any, options: Options) -> str | None:
     """Why a key cannot have this value, before the option itself looks at it."""
     if key in _RUN_OPTIONS:
         return f"{key!r} belongs on the command line: it is about the run"
     if key in ("url", "name") and not isinstance(value, str):
         return f"{key} must be a string"
-    option = ENDPOINT_OPTIONS.get(key)
+    option = options.get(key)
     if option is None:
-        return f"unknown {key!r}{_nearest(key, list(ENDPOINT_OPTIONS))}"
+        return f"unknown {key!r}{_nearest(key, list(options))}"
     if option.is_flag:
         return None if isinstance(value, bool) else f"{key} must be true or false"
     if option.multiple:
@@ -275,24 +398,33 @@ def _refusal(key: str, value: Any) -> str | None:
     return None if _is_plain(value) else f"{key} must be a string or a number"
 
 
-def _parse(values: Table) -> Endpoint:
+def _parse(values: Table, reading: Reading) -> tuple[Endpoint, WatchFlags]:
     """The endpoint of a table; a usage error of typer's."""
+    _refuse_bad_url(values)
+    read: tuple[Endpoint, WatchFlags] = _invoke(endpoint, ENDPOINT_OPTIONS, values, reading)
+    return read
+
+
+def _refuse_bad_url(values: Table) -> None:
     from wsdiag.transport.dial.target import Target, UrlError
 
     try:
         Target.parse(str(values["url"]))
     except UrlError as error:
         raise typer.BadParameter(error.message, param_hint="--url") from None
-    line = [word for key, value in values.items() for word in _words(key, value)]
-    with endpoint.make_context("check", line) as ctx:
-        endpoint.invoke(ctx)
-    read: Endpoint = ctx.obj
-    return read
 
 
-def _words(key: str, value: Any) -> list[str]:
+def _invoke(made: TyperCommand, options: Options, values: Table, reading: Reading) -> Any:
+    """What a command makes of a table's values: it leaves it in `ctx.obj`."""
+    line = [word for key, value in values.items() for word in _words(key, value, options)]
+    with made.make_context("check", line, obj=reading) as ctx:
+        made.invoke(ctx)
+    return ctx.obj
+
+
+def _words(key: str, value: Any, options: Options) -> list[str]:
     """A table's member as words of a command line."""
     if isinstance(value, bool):
-        negated = [name for name in ENDPOINT_OPTIONS[key].secondary_opts if name[:5] == "--no-"]
+        negated = [name for name in options[key].secondary_opts if name[:5] == "--no-"]
         return [f"--{key}"] if value else negated
     return [f"--{key}={each}" for each in (value if isinstance(value, list) else [value])]

@@ -134,6 +134,9 @@ class CheckFlags:
         list[str],
         _expect("--expect-extension", metavar="NAME", help="Extension to be granted (repeatable)."),
     ] = field(default_factory=list)
+    expect_http2: Annotated[
+        bool, _expect("--expect-http2", help="Fail where WebSockets over HTTP/2 do not work.")
+    ] = False
     send: Annotated[
         str | None, _expect("--send", metavar="TEXT|@FILE", help="Message to send.")
     ] = None
@@ -204,13 +207,9 @@ class CheckFlags:
 
     def options(self) -> CheckOptions:
         """The probe's options; a usage error for what cannot be."""
+        from wsdiag.patterns import compile_regex
         from wsdiag.probes.check.jsonpath import JsonExpectation
-        from wsdiag.probes.check.options import (
-            CheckOptions,
-            HeaderExpectation,
-            compile_regex,
-            parse_statuses,
-        )
+        from wsdiag.probes.check.options import CheckOptions, HeaderExpectation, parse_statuses
         from wsdiag.probes.check.registry import options_that_need_an_upgrade
 
         values = values_of(self)

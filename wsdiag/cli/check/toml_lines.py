@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 Place = tuple[str | int, ...]
 
-_HEADER = re.compile(r"(\[\[?)\s*(.*?)\s*\]\]?\s*(?:#.*)?$")
-_KEY = re.compile(
-    r"""((?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]+))*)\s*="""
-)
+_NAME = r"""(?:"(?:[^"\\]|\\.)*+"|'[^']*+'|[A-Za-z0-9_-]++)"""
+_NAMES = rf"{_NAME}(?:\s*+\.\s*+{_NAME})*+"
+_HEADER = re.compile(rf"(\[\[?)\s*+({_NAMES})\s*+\]")
+_KEY = re.compile(rf"({_NAMES})\s*+=")
 # What may hide a bracket, a quote or a line end: strings of all four kinds, and comments.
 _TOKEN = re.compile(
     r'"""(?:[^\\]|\\.)*?"{3,5}|' + r"'''.*?'{3,5}|"

@@ -55,6 +55,9 @@ class PingFlags:
     mode: Annotated[
         Mode, _what("--mode", help="Ping frames, or messages to an echoing endpoint.")
     ] = "ping"
+    no_http2_ping: Annotated[
+        bool, _what("--no-http2-ping", help="With --http2: no PING of HTTP/2 beside each Ping.")
+    ] = False
     flood: Annotated[
         bool, _what("-f", "--flood", help="The next Ping as soon as the Pong is there.")
     ] = False
@@ -123,8 +126,14 @@ class PingFlags:
         if slow == "max":
             raise typer.BadParameter("it takes bytes a second (16k, 4M)", param_hint="--read-rate")
         with usage_errors():
-            values = values_of(self, "load", "download", "read_rate")
-            return PingOptions(**values, load=load, download=download, read_rate=slow)
+            values = values_of(self, "load", "download", "read_rate", "no_http2_ping")
+            return PingOptions(
+                **values,
+                load=load,
+                download=download,
+                read_rate=slow,
+                http2_ping=not self.no_http2_ping,
+            )
 
 
 def _rate(text: str, option: str) -> float | Literal["max"]:

@@ -56,6 +56,9 @@ class ServeFlags:
     port: Annotated[
         int, _where("--port", "-p", help="Port to listen on; 0: any free one.", **PORT)
     ] = 8765
+    http2: Annotated[
+        bool, _where("--http2", help="HTTP/2 as well: by ALPN, or h2c by prior knowledge.")
+    ] = False
     tls: Annotated[bool, _where("--tls", help="TLS with a throw-away certificate.")] = False
     ca_out: Annotated[
         Path | None, _where("--ca-out", help="Write the throw-away CA here, for --cacert.", **FILE)
@@ -127,6 +130,8 @@ class ServeFlags:
             raise typer.BadParameter("--tls and --cert exclude each other", param_hint="--tls")
         if self.ca_out is not None and not self.tls:
             raise typer.BadParameter("--ca-out needs --tls", param_hint="--ca-out")
+        if self.raw and self.http2:
+            raise typer.BadParameter("--raw and --http2 exclude each other", param_hint="--raw")
         if self.raw and (self.insecure or self.cacert is not None):
             raise typer.BadParameter("--raw passes TLS through as it is", param_hint="--raw")
         of_relay = {"--raw": self.raw, "--insecure": self.insecure, "--cacert": self.cacert}
@@ -199,13 +204,14 @@ def serve(
         own = values_of(flags, "tls", "ca_out", "cert", "key", "fault", "list_paths")
         own["subprotocols"] = tuple(flags.subprotocols)
         own["allow_origins"] = tuple(flags.allow_origins)
-        options = ServerOptions(
-            **own,
-            cert=cert,
-            key=key,
-            faults=tuple(chosen),
-            control_token=os.environ.get("WSDIAG_CONTROL_TOKEN"),
-        )
+        with usage_errors():
+            options = ServerOptions(
+                **own,
+                cert=cert,
+                key=key,
+                faults=tuple(chosen),
+                control_token=os.environ.get("WSDIAG_CONTROL_TOKEN"),
+            )
         return _run(options, terminal, output)
 
 
@@ -228,10 +234,15 @@ def _certificate(flags: ServeFlags) -> Iterator[tuple[Path | None, Path | None]]
     if not flags.tls:
         yield flags.cert, flags.key
         return
-    from wsdiag.transport.tls.certs import throwaway_certificate
+    from wsdiag.transport.tls.certs import CertificateToolError, throwaway_certificate
 
     names = dict.fromkeys(("localhost", "127.0.0.1", "::1", flags.host))
-    made = throwaway_certificate([name for name in names if name not in ("0.0.0.0", "::")])
+    try:
+        made = throwaway_certificate([name for name in names if name not in ("0.0.0.0", "::")])
+    except CertificateToolError as error:
+        raise typer.BadParameter(str(error), param_hint="--tls") from None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--host") from None
     if flags.ca_out is not None:
         try:
             flags.ca_out.write_bytes(made.ca)

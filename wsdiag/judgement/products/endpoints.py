@@ -12,6 +12,7 @@ from typing import Literal
 from wsdiag.judgement.products.intermediaries import EvidenceGrade, Resets
 from wsdiag.records import Drop
 
+_MATCHED_CHARS = 2048
 EndpointKind = Literal["idle", "hello", "heartbeat", "pong", "event", "refusal"]
 
 
@@ -49,11 +50,11 @@ class KnownEndpoint:
         """Whether the subprotocol, or the first message, names it."""
         named = self.subprotocol is not None and subprotocol is not None
         if named and self.subprotocol is not None and subprotocol is not None:
-            return bool(self.subprotocol.search(subprotocol))
+            return bool(self.subprotocol.search(subprotocol[:_MATCHED_CHARS]))
         return (
             self.first is not None
             and first_message is not None
-            and bool(self.first.search(first_message))
+            and bool(self.first.search(first_message[:_MATCHED_CHARS]))
         )
 
 

@@ -16,7 +16,7 @@ EvidenceGrade = Literal["measured", "documented", "reported", "unsure"]
 Resets = Literal["any", "from-client", "from-server", "segment", "nothing"]
 
 # A header's value is the peer's claim and may be of any length.
-_EVIDENCE_CHARS = 80
+_EVIDENCE_CHARS, _MATCHED_CHARS = 80, 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class Fingerprint:
         """Whether this header line is such a one."""
         if name.lower() != self.name:
             return False
-        return self.value is None or self.value.search(value) is not None
+        return self.value is None or self.value.search(value[:_MATCHED_CHARS]) is not None
 
 
 @cache

@@ -5,8 +5,8 @@
   evidence in sentences.
 * `pairs.py`: connections that were captured twice, at both ends (`both_ends.py`) or on both sides
   of a proxy (`both_legs.py`), are one.
-* `together.py`: `judge_together`, the connections to one endpoint: they become the trials of an
-  idle probe that nobody planned, and the verdict on them is the live probe's.
+* `together.py`: the connections to one endpoint: they become the trials (`trials.py`) of an idle
+  probe that nobody planned, and the verdict on them is the live probe's; `ages.py`: those of a log.
 
 Pure functions. Nothing here reads a file, knows a packet, or draws.
 """

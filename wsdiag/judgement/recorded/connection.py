@@ -65,8 +65,21 @@ def judge_connection(facts: ConnectionFacts) -> Ending:
     for question in _QUESTIONS:
         ending = question(facts)
         if ending is not None:
-            return ending
+            return _one_way(facts, ending)
     return Ending("unknown", "unknown", ("The recording does not show how it ended.",))
+
+
+def _one_way(facts: ConnectionFacts, ending: Ending) -> Ending:
+    """Where a capture has the packets of one end only, what it shows may be an answer."""
+    sent, received = facts.sent.segments, facts.received.segments
+    if bool(sent) == bool(received) or ending.ended_by not in SIDES:
+        return ending
+    said = f"The recording has only packets from the {'client' if sent else 'server'}"
+    return Ending(
+        ending.outcome,
+        "unknown",
+        (*ending.evidence, f"{said}: what it shows may be the answer to what it does not."),
+    )
 
 
 def first_end(facts: ConnectionFacts) -> tuple[Side, float, str] | None:
@@ -320,7 +333,8 @@ def _closed(facts: ConnectionFacts) -> Ending | None:
     close = facts.closes[0]
     sentences = [f"The {close.by} sent the first Close frame: {_code(close.code, close.reason)}."]
     answer = next((c for c in facts.closes[1:] if c.by != close.by), None)
-    if answer is None:
+    unseen = _of(facts, close.by).segments and not _of(facts, _other(close.by)).segments
+    if answer is None and not unseen:
         sentences.append(f"The {_other(close.by)} did not answer it.")
     return Ending("close", close.by, sentences)
 

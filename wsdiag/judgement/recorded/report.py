@@ -13,19 +13,19 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Literal
 
+from wsdiag.credentials import MASK, mask_subprotocols
 from wsdiag.judgement.recorded.connection import Ending
 from wsdiag.judgement.recorded.facts import ConnectionFacts, Side
-from wsdiag.judgement.recorded.together import drop_of
+from wsdiag.judgement.recorded.trials import drop_of
 from wsdiag.records import HttpInfo
 from wsdiag.records.explain import Counts, ExplainConnection, RoundTrips
 
 Direction = Literal["sent", "received"]
 _DIRECTION: dict[Side, Direction] = {"client": "sent", "server": "received"}
 MOST_ACTIVITY = 200
-_MASK = "***"
 _QUERY_VALUE = re.compile(r"=[^&]*")
-_TOKEN = re.compile(r"(?=[^/]*[0-9])[A-Za-z0-9._~%+=-]{20,}")
-_TOKEN_LIKE = re.compile(r"(?=.*[0-9])[A-Za-z0-9._~+/=-]{24,}")
+_RUN = re.compile(r"[A-Za-z0-9._~%+=-]{20,}+")
+_DIGIT = re.compile(r"[0-9]")
 
 
 def recorded_url(facts: ConnectionFacts, *, show_secrets: bool = False) -> str:
@@ -97,7 +97,7 @@ def _base(facts: ConnectionFacts, show_secrets: bool) -> str:
     host = facts.host or facts.tls.get("sni") or facts.server_address or ""
     path = (facts.path or "").partition("?")[0]
     if not show_secrets:
-        path = _TOKEN.sub(_MASK, path)
+        path = _RUN.sub(lambda run: MASK if _DIGIT.search(run[0]) else run[0], path)
     return f"{facts.scheme or 'ws'}://{host}{path}"
 
 
@@ -107,8 +107,8 @@ def _query(facts: ConnectionFacts, show_secrets: bool) -> str:
         return ""
     if show_secrets:
         return "?" + query
-    named = _QUERY_VALUE.sub("=" + _MASK, query)
-    return "?" + "&".join(part if "=" in part else _MASK for part in named.split("&"))
+    named = _QUERY_VALUE.sub("=" + MASK, query)
+    return "?" + "&".join(part if "=" in part else MASK for part in named.split("&"))
 
 
 def _header(name: str, value: str, show_secrets: bool) -> str:
@@ -118,10 +118,10 @@ def _header(name: str, value: str, show_secrets: bool) -> str:
 
 
 def _subprotocol(name: str | None, show_secrets: bool) -> str | None:
-    """A subprotocol's name; some clients put a token there."""
+    """Subprotocols without those that are tokens."""
     if name is None or show_secrets:
         return name
-    return _TOKEN_LIKE.sub(_MASK, name)
+    return ", ".join(mask_subprotocols([part.strip() for part in name.split(",")]))
 
 
 def _since(

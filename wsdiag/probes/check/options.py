@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from wsdiag.patterns import compile_regex
 from wsdiag.probes.check.jsonpath import JsonExpectation
 from wsdiag.transport.dial.options import DialOptions
 
@@ -26,14 +27,6 @@ class HeaderExpectation:
         if not colon or not name.strip():
             raise ValueError(f"{text!r} is not 'Name: regex'")
         return cls(name.strip(), compile_regex(pattern.strip()))
-
-
-def compile_regex(text: str) -> re.Pattern[str]:
-    """A regular expression of Python's syntax; ValueError says where it is wrong."""
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise ValueError(f"{text!r} is not a regular expression: {error}") from None
 
 
 def parse_statuses(text: str) -> frozenset[int]:
@@ -82,6 +75,8 @@ class CheckOptions:
     min_rate: float | None = None
     timeout_s: float = 5.0
     """How long any one answer (a Pong, a Close, TCP's end) may take."""
+    expect_http2: bool = False
+    """What is wrong over HTTP/2 is a failure, not a warning."""
     conformance: bool = False
     adversarial: bool = False
     only: tuple[str, ...] = ()

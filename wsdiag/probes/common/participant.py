@@ -26,11 +26,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from wsdiag.dialects.catalogue import Dialect, Message, Recognised, dialect_named, recognise
 from wsdiag.dialects.engine import AnnouncedClock, DialectSession, HeardKind
+from wsdiag.patterns import PatternTooSlow, matches
 from wsdiag.probes.common.await_pong import describe_close
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, TextMessage
 from wsdiag.records import DialectInfo, HelloInfo
-from wsdiag.transport.dial.dialer import OnTcp, dial
+from wsdiag.transport.dial.dialer import OnTcp, SharedHttp2, dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.target import Target
 from wsdiag.transport.report import DialError
@@ -47,6 +48,9 @@ Part = Literal["client", "answerer", "listener"]
 ANSWER_CHARS = 256
 BEAT_S = 20.0
 _CLOSE_S = 1.0
+# A greeting follows the 101 at once; a client that waited for longer would start later for nothing.
+_GREETING_S = 0.005
+_QUIET_KINDS = {"ping", "beat-answer", "hello-answer", "hello-refused"}
 
 
 class HelloError(DialError):
@@ -75,7 +79,9 @@ class Participant:
         # a redirect led to another origin, where credentials are not sent
         self._withheld = report is not None and report.credentials_dropped
         self._spoken: DialectSession | None = None
+        self._reader: DialectSession | None = None
         self._seen_first = False
+        self._greeted = asyncio.Event()
         self._answers = part != "listener"
         self._waiting = False
         self._answered = asyncio.Event()
@@ -120,6 +126,25 @@ class Participant:
         if close is None or self.dialect is None:
             return None
         return self.dialect.meaning_of(*close)
+
+    async def settle(self) -> None:
+        """Give an endpoint that greets at once time to say what it speaks."""
+        if self.recognised is None and self._options.dialect == "auto" and not self._seen_first:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GREETING_S):
+                    await self._greeted.wait()
+
+    def carries_data(self, message: Message) -> bool:
+        """Whether a message is more than its protocol's own: a heartbeat, an opening."""
+        if self.recognised is None:
+            return True
+        dialect = self.recognised.dialect
+        if self._reader is None:
+            self._reader = DialectSession(dialect)
+        return any(
+            heard.kind not in _QUIET_KINDS and not dialect.opens(heard.record)
+            for heard in self._reader.hear(message)
+        )
 
     # -- the hello -----------------------------------------------------------------------------
 
@@ -218,6 +243,7 @@ class Participant:
         message: Message = event.text if isinstance(event, TextMessage) else event.data
         if not self._seen_first:
             self._seen_first = True
+            self._greeted.set()
             self._choose(None, message)
         kinds: set[HeardKind] = set()
         said = message
@@ -252,7 +278,10 @@ class Participant:
         said, refused = excerpt(message, self._secrets()), "hello-refused" in kinds
         expect = self._options.hello_expect
         if expect is not None:
-            accepted = re.search(expect, as_text(message)) is not None
+            try:
+                accepted = matches(re.compile(expect), as_text(message))
+            except PatternTooSlow as slow:
+                accepted, refused, said = False, True, str(slow)
         else:
             dialect = self.dialect
             knows = dialect is not None and dialect.hello_answer is not None
@@ -315,6 +344,7 @@ async def open_session(
     part: Part = "client",
     on_phase: Callable[[str], None] | None = None,
     on_tcp: OnTcp | None = None,
+    shared: SharedHttp2 | None = None,
 ) -> Participant:
     """Dial, and say the hello. Raises DialError; HelloError where the hello was refused.
 
@@ -324,7 +354,13 @@ async def open_session(
     if named is not None and not options.subprotocols:
         options = replace(options, subprotocols=tuple(named.subprotocols[:1]))
     session = await dial(
-        url, options, tracer=tracer, timestamps=timestamps, on_phase=on_phase, on_tcp=on_tcp
+        url,
+        options,
+        tracer=tracer,
+        timestamps=timestamps,
+        on_phase=on_phase,
+        on_tcp=on_tcp,
+        shared=shared,
     )
     participant = Participant(session, options, part)
     try:

@@ -23,6 +23,8 @@ class Stalls:
         self.count = 0
         """Those long enough to be reported."""
         self.longest_s = 0.0
+        self.lost_s = 0.0
+        """All of them together, the short ones included."""
         self._before_last = (0, 0.0)
         """`count` and `longest_s` as they were before the last stall that was reported."""
 
@@ -31,12 +33,18 @@ class Stalls:
         late_s = now - self._due
         if late_s > STALL_S:
             self._past.append((self._due, now))
+            self.lost_s += late_s
         if late_s > REPORTED_S:
             self._before_last = (self.count, self.longest_s)
             self.count += 1
             self.longest_s = max(self.longest_s, late_s)
         self._due = now + BEAT_S
         self._timer = self._loop.call_at(self._due, self._beat)
+
+    def worst_since(self, start: float) -> float:
+        """The longest time in s, of those that ended after `start` (loop time)."""
+        ended = ((since, until) for since, until in self._past if until >= start)
+        return max((until - since for since, until in ended), default=0.0)
 
     def within(self, start: float, end: float) -> float:
         """Seconds of [start, end] (loop time) during which the event loop did not run."""

@@ -1,11 +1,14 @@
-"""The probe's clock, and what can make its evidence doubtful: a suspend, or a stalled process."""
+"""The probe's clock, and what can make its evidence doubtful: this machine and its links."""
 
 from __future__ import annotations
 
 from time import monotonic_ns
 
 from wsdiag.probes.common.stalls import Stalls
+from wsdiag.transport.links import LinkChange, LinkWatch, interface_of
 from wsdiag.transport.machine import SuspendWatch
+
+_MOST_CHANGES = 1000
 
 
 class ProbeClock:
@@ -15,6 +18,9 @@ class ProbeClock:
         self._start_ns = monotonic_ns()
         self._suspend = SuspendWatch()
         self._stalls = Stalls()
+        self._links = LinkWatch(self._link_changed)
+        self._changes: list[LinkChange] = []
+        self._sources: dict[str, str | None] = {}
         self.suspends: list[tuple[float, float]] = []
         """When one was noticed, and how many seconds the monotonic clock left out."""
 
@@ -42,6 +48,26 @@ class ProbeClock:
         if lost_s:
             self.suspends.append((self.now_s(), lost_s))
 
+    def _link_changed(self, change: LinkChange) -> None:
+        if len(self._changes) < _MOST_CHANGES:
+            self._changes.append(change)
+
+    def note_source(self, address: str) -> None:
+        """A connection has this address of the machine's."""
+        if address not in self._sources:
+            self._sources[address] = interface_of(address)
+
+    def lost_links(self) -> list[tuple[float, str]]:
+        """When a link or an address that connections need was lost, and in words which."""
+        needed = {interface for interface in self._sources.values() if interface is not None}
+        return [
+            (self.since_start_s(change.at_ns), str(change))
+            for change in self._changes
+            if change.address in self._sources
+            or (change.address is None and change.interface in needed)
+        ]
+
     def stop(self) -> None:
         """End the heartbeat."""
         self._stalls.stop()
+        self._links.close()

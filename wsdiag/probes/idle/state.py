@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from wsdiag.patterns import PatternTooSlow, matches
 from wsdiag.probes.idle.activity import ActivityLog, IdleTimes
 from wsdiag.probes.idle.context import EndpointFacts
 from wsdiag.probes.idle.keepalives import KeepaliveSchedule
@@ -58,7 +59,12 @@ class LivenessCheck:
             text = event.data.decode("utf-8", "replace")
         else:
             return False
-        return not self.payload and (self.expect is None or bool(re.search(self.expect, text)))
+        try:
+            return not self.payload and (
+                self.expect is None or matches(re.compile(self.expect), text)
+            )
+        except PatternTooSlow:
+            return True  # what cannot be read must not make a connection silent that speaks
 
     def answered(self, event: Event, at_s: float) -> None:
         """Note an event that matches; the first one counts."""
@@ -100,6 +106,8 @@ class TrialState:
     """Pings without a Pong on a connection that answered later ones."""
     retried_s: float | None = None
     """When unanswered Pings of the keepalive were followed by a retry."""
+    touched_s: float = 0.0
+    """When its hops were asked last: its idle period counts from there, for whoever saw that."""
     check: LivenessCheck | None = None
     finish: Finish | None = None
     drop: Drop | None = None
@@ -139,7 +147,9 @@ class TrialState:
         """The idle times that count: before it began to wait for an answer, or until now."""
         waits_since_s = self.waits_since_s
         if waits_since_s is not None:
-            return self.activity.before(waits_since_s)
+            times = self.activity.before(waits_since_s)
+            untouched_s = max(0.0, waits_since_s - self.touched_s)
+            return replace(times, idle_s=min(times.idle_s, untouched_s))
         return self.activity.at(now_s) if self.drop is None else self.activity.at_end(now_s)
 
     # -- what happens --------------------------------------------------------------------------

@@ -33,6 +33,8 @@ class PingOptions:
     size: int | None = None
     """None: 16 bytes."""
     mode: Mode = "ping"
+    http2_ping: bool = True
+    """Over HTTP/2: send its own PING beside."""
     flood: bool = False
     adaptive: bool = False
     reconnect: bool = False

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wsdiag.judgement.attribution import QUEUED_BYTES
 from wsdiag.judgement.summary import summarise
-from wsdiag.judgement.totals import PingTotals
+from wsdiag.judgement.totals import Outages, PingTotals
 from wsdiag.probes.common.drops import drop_of, silent_drop
+from wsdiag.probes.common.end_origin import EndOrigin
 from wsdiag.probes.common.participant import Participant, open_session
 from wsdiag.probes.common.phases import phases_of
 from wsdiag.probes.common.stalls import Stalls
 from wsdiag.probes.ping.options import PingOptions
 from wsdiag.probes.ping.outage import OutageLog
 from wsdiag.probes.ping.schedule import retry_wait
-from wsdiag.probes.ping.sender import PingSender, Why
+from wsdiag.probes.ping.sender import EventSink, PingSender, Why
 from wsdiag.probes.ping.tcp_observer import TcpObserver
-from wsdiag.records import PingClosed, PingEvent, PingStart, PingSummary, PingSuspended, utc_now
+from wsdiag.records import PingClosed, PingStart, PingSummary, PingSuspended, utc_now
 from wsdiag.records.drops import short_drop
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
-from wsdiag.transport.session import Session
+from wsdiag.transport.session import Received, Session
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.inbound import InboundProfile
 from wsdiag.transport.stream.stamps import now
@@ -39,6 +42,8 @@ CLOSE_TIMEOUT_S = 2.0
 # Under --load the Close stands behind what was sent before it: no longer than this.
 CLOSE_TIMEOUT_UNDER_LOAD_S = 0.7
 
+OnMessage = Callable[[Participant, Received], None]
+
 
 class Pinger:
     """Pings one URL; `run()` returns after the summary, `stop()` ends it early."""
@@ -49,20 +54,24 @@ class Pinger:
         options: PingOptions,
         dial_options: DialOptions,
         *,
-        queue: asyncio.Queue[PingEvent | None],
+        queue: EventSink,
         stalls: Stalls,
         dial_slots: asyncio.Semaphore,
         tracer: Tracer | None = None,
         target: int | None = None,
+        totals: PingTotals | None = None,
+        on_message: OnMessage = lambda _participant, _received: None,
     ) -> None:
         """All URLs of a run share `queue` (for their events), `stalls` and `dial_slots`.
 
-        `target`: the URL's number in a run of several.
+        `target`: the URL's number in a run of several. `totals`: what to count in.
+        `on_message` hears of every message that is no answer.
         """
         self.target = target
         self.url, self._options, self._dial_options = url, options, dial_options
         self._queue, self._stalls, self._dial_slots = queue, stalls, dial_slots
-        self._tracer = tracer
+        self._tracer, self._on_message = tracer, on_message
+        self._origin = EndOrigin()
         self._load: LoadMeter | None = None
         if (plan := options.load_plan()) is not None:
             from wsdiag.probes.ping.load import LoadMeter
@@ -75,7 +84,7 @@ class Pinger:
 
             self._slow = SlowReaderMeter(options.read_rate)
         self._loop = asyncio.get_running_loop()
-        self._totals = PingTotals()
+        self._totals = PingTotals() if totals is None else totals
         self._began_s = self._loop.time()
         """Loop time at which the first Ping could have left."""
         self._outages: OutageLog | None = None
@@ -104,6 +113,7 @@ class Pinger:
             if self._session is not None and self._session.ended is None:
                 await self._session.close(timeout=timeout_s) if timeout_s else self._session.abort()
         finally:
+            self._origin.close()
             if self._session is not None:
                 self._session.stream.close()
 
@@ -124,6 +134,20 @@ class Pinger:
     def suspended(self) -> None:
         """This process was stopped until now."""
         self._queue.put_nowait(PingSuspended(self.url, utc_now(), self.target))
+
+    @property
+    def session(self) -> Session | None:
+        """The latest connection; None before the first."""
+        return self._session
+
+    @property
+    def totals(self) -> PingTotals:
+        """Everything counted so far."""
+        return self._totals
+
+    def outages(self) -> Outages:
+        """With --reconnect: times without answers so far, the one that goes on included."""
+        return Outages() if self._outages is None else self._outages.totals(self._loop.time())
 
     def _close_timeout_s(self) -> float:
         """How long the closing handshake may take; 0: there is too much data before our Close."""
@@ -175,6 +199,7 @@ class Pinger:
             participant = await self._dial()
             if participant is not None:
                 self._session = participant.session
+                await participant.settle()
                 self._announce(participant)
                 outcome, answers = await self._ping(participant)
                 if outcome in ("done", "stopped") or not self._reconnects():
@@ -205,7 +230,9 @@ class Pinger:
         async with self._dial_slots:
             if self._stopping.is_set():
                 return None
-            opening = open_session(self.url, self._dial_options, tracer=self._tracer)
+            opening = open_session(
+                self.url, self._dial_options, tracer=self._tracer, on_tcp=self._origin.watch
+            )
             dialing = asyncio.create_task(opening)
             self._dialing = dialing
             try:
@@ -256,7 +283,8 @@ class Pinger:
         """Ping on this connection to its end: why it ended, and how many answers came."""
         session = participant.session
         inbound = session.inbound = InboundProfile()
-        session.stream.set_read_rate(self._options.read_rate)
+        if (tcp := session.stream.tcp) is not None:
+            tcp.set_read_rate(self._options.read_rate)
         observer = TcpObserver(session.stream, self._stalls, inbound)
         sender = PingSender(
             self.url,
@@ -269,6 +297,7 @@ class Pinger:
             self.target,
             slow=self._slow,
             on_answer=self._answered,
+            on_message=partial(self._on_message, participant),
         )
         self._sender = sender
         try:
@@ -297,7 +326,8 @@ class Pinger:
             drop, ended_ns = silent_drop(session, moment.mono_ns), moment.mono_ns
         else:
             end = sender.end or StreamEnd("timeout", "TCP stayed open", moment)
-            drop, ended_ns = drop_of(session, end), (session.close_arrived or end.at).mono_ns
+            drop = self._origin.explain(drop_of(session, end))
+            ended_ns = (session.close_arrived or end.at).mono_ns
         meaning = participant.meaning_of(session.connection.close_received)
         drop = replace(drop, last_message=sender.last_message(), detail=meaning or drop.detail)
         ago_s = (moment.mono_ns - ended_ns) / 1e9
@@ -309,7 +339,8 @@ class Pinger:
             silent_s = sender.silent_since_s if why == "silent" else None
             self._outages.down(silent_s or loop_s - ago_s, loop_s, drop)
         at = utc_now() - timedelta(seconds=ago_s)
-        self._queue.put_nowait(PingClosed(self.url, at, drop, self.target))
+        idle_s = max(0.0, (ended_ns - sender.active_ns) / 1e9)
+        self._queue.put_nowait(PingClosed(self.url, at, drop, idle_s, self.target))
         session.abort() if why == "silent" else session.stream.close()
 
     async def _pause(self, seconds: float) -> None:

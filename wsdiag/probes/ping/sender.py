@@ -27,9 +27,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from wsdiag.judgement.totals import PingTotals
+from wsdiag.probes.ping.http2_ping import Http2Pings
 from wsdiag.probes.ping.options import DEFAULT_SIZE, PingOptions
 from wsdiag.probes.ping.outstanding import Fate, InFlight, Outstanding
 from wsdiag.probes.ping.payloads import Payloads, is_load
@@ -71,6 +72,16 @@ LAST_MESSAGE_CHARS, LAST_MESSAGE_S = 200, 10.0
 Why = Literal["done", "stopped", "ended", "silent"]
 
 
+class EventSink(Protocol):
+    """Where events go: an asyncio.Queue, or what takes each at once."""
+
+    def put_nowait(self, event: PingEvent, /) -> None:
+        """Take an event."""
+
+    def qsize(self) -> int:
+        """How many nobody has read yet."""
+
+
 class PingSender:
     """Sends on `session` as `options` say, counts in `totals`; `over` says why it ended."""
 
@@ -81,15 +92,16 @@ class PingSender:
         options: PingOptions,
         totals: PingTotals,
         observer: TcpObserver,
-        queue: asyncio.Queue[PingEvent | None],
+        queue: EventSink,
         load: LoadMeter | None = None,
         target: int | None = None,
         *,
         slow: SlowReaderMeter | None = None,
         on_answer: Callable[[], None] = lambda: None,
+        on_message: Callable[[Received], None] = lambda _: None,
     ) -> None:
         self._url, self._session, self._options, self._totals = url, session, options, totals
-        self._target, self._on_answer = target, on_answer
+        self._target, self._on_answer, self._on_message = target, on_answer, on_message
         self._observer, self._queue = observer, queue
         self._load, self._slow = load, slow
         self._pump = None if load is None else load.pump(session)
@@ -104,8 +116,13 @@ class PingSender:
             skips=options.mode == "ping",
             p99_ms=lambda: totals.statistics.percentile(99),
         )
+        self._http2: Http2Pings | None = None
+        if session.http2 is not None and options.http2_ping:
+            self._http2 = Http2Pings(session.http2, totals.edge_answered)
         self.answers = 0
         """On this connection, late ones included."""
+        self.active_ns = session.opened.mono_ns
+        """When we last sent a Ping or heard from the peer, its end not counted; monotonic ns."""
         self._told_sent_s = 0.0
         self._last_text: tuple[str, float] | None = None
         """The last text message that was no answer, and its loop time."""
@@ -189,6 +206,7 @@ class PingSender:
         tcp = self._observer.snapshot()
         phase: LoadPhase = "idle" if pump is None else pump.phase
         load_before = 0 if pump is None else pump.sent_bytes
+        http2 = None if self._http2 is None else self._http2.send(now)
         try:
             if options.mode == "ping":
                 sent = self._session.ping(payload)
@@ -198,8 +216,9 @@ class PingSender:
                 sent = self._session.send_binary(payload)
         except LocalProtocolError:
             return  # the connection is closing: its end is on its way
+        self.active_ns = sent.mono_ns
         backlog = load_before - self._answered_load
-        ping = InFlight(seq, sent, now, tcp, phase, load_before, backlog)
+        ping = InFlight(seq, sent, now, tcp, phase, load_before, backlog, http2)
         self._outstanding.add(key, ping)
         self._totals.sent = seq
         if self._outstanding.silent or now - self._told_sent_s >= TOLD_SENT_S:
@@ -222,6 +241,7 @@ class PingSender:
             # The peer should end TCP now; where it does not, we do not wait for ever.
             self._loop.call_later(CLOSE_GRACE_S, self._finish, "ended")
             return
+        self.active_ns = received.at.mono_ns
         for key in self._payloads.keys(event):
             if (found := self._outstanding.take(key)) is not None:
                 self._answered(*found, received.at)
@@ -230,6 +250,8 @@ class PingSender:
             self._totals.unmatched += 1
         if self._slow is not None and isinstance(event, TextMessage):
             self._slow.messages.add(event.text)
+        if isinstance(event, TextMessage | BinaryMessage):
+            self._on_message(received)
         if isinstance(event, TextMessage):
             self._last_text = (event.text[:LAST_MESSAGE_CHARS], self._loop.time())
 
@@ -272,6 +294,7 @@ class PingSender:
                 ping.tcp.unsent_bytes,
                 cause,
                 clock,
+                None if ping.http2 is None else ping.http2.rtt_ms,
                 trip.inbound.size,
                 self._target,
             )

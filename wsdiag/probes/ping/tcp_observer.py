@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from wsdiag.judgement.attribution import RoundTrip
 from wsdiag.probes.common.stalls import Stalls
+from wsdiag.transport.stream.byte_stream import ByteStream
 from wsdiag.transport.stream.inbound import Inbound, InboundProfile
 from wsdiag.transport.stream.stamps import Arrival, SendRecord
-from wsdiag.transport.stream.stream import Stream
 
 
 class TcpSnapshot(NamedTuple):
@@ -27,8 +27,9 @@ class TcpObserver:
     """Asks one connection's kernel about the Pings on it."""
 
     def __init__(
-        self, stream: Stream, stalls: Stalls, inbound: InboundProfile | None = None
+        self, stream: ByteStream, stalls: Stalls, inbound: InboundProfile | None = None
     ) -> None:
+        stream = stream.tcp or stream
         self._stream, self._stalls, self._inbound = stream, stalls, inbound
         # TCP_INFO's bytes_acked counts the SYN too, and what was written before the stream existed:
         # by so much it is ahead of the stream's own count. Known once nothing is unacknowledged.

@@ -399,7 +399,7 @@ class StreamAnalysis:
         causes = Counter(self.causes)
         if self.silence is not None and self.silence.told and self.silence.cause is not None:
             causes[self.silence.cause] += 1
-        counts = self._counts()
+        counts = self.sequence_counts()
         timed = options.time is not None
         summary = StreamSummary(
             self.url,
@@ -434,7 +434,8 @@ class StreamAnalysis:
             explanation=explanation(summary, self.silence, now_s),
         )
 
-    def _counts(self) -> SequenceCounts:
+    def sequence_counts(self) -> SequenceCounts:
+        """What became of the sequence numbers, all keys together."""
         counts = SequenceCounts()
         for _, sequence in self._sequences():
             counts.add(sequence.counts)

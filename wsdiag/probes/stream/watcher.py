@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from wsdiag.dialects.engine import DialectSession
 from wsdiag.probes.common.participant import Participant
 from wsdiag.probes.common.stalls import Stalls
 from wsdiag.probes.stream.analysis import StreamAnalysis, moment
@@ -31,7 +30,6 @@ from wsdiag.transport.stream.stamps import SendRecord, round_trip_ns
 TICK_S = 0.1
 CLOSE_GRACE_S = 2.0
 MOST_UNREAD = 10_000
-_QUIET_KINDS = {"ping", "beat-answer", "hello-answer", "hello-refused"}
 
 Why = Literal["done", "stopped", "ended", "silent"]
 
@@ -58,7 +56,6 @@ class StreamWatcher:
         self.first_message_s: float | None = None
         """When the first message of this connection came."""
         self._opened_s = self.session.opened.mono_ns / 1e9
-        self._spoken: DialectSession | None = None
         self._sent: dict[bytes, SendRecord] = {}
         self._wall_offset_s = time.time() - self._loop.time()
         self._ping_due_s = self._opened_s
@@ -95,7 +92,7 @@ class StreamWatcher:
 
     def _message(self, message: str | bytes, at_s: float) -> None:
         analysis = self._analysis
-        if self._participant.recognised is not None and not self._carries_data(message):
+        if not self._participant.carries_data(message):
             analysis.control += 1
             return
         wall_s = at_s + self._wall_offset_s
@@ -108,17 +105,6 @@ class StreamWatcher:
             self._tell_events()
         if analysis.arrivals.messages == self._options.count:
             self._finish("done")
-
-    def _carries_data(self, message: str | bytes) -> bool:
-        """Whether a message is more than its protocol's own: a heartbeat, an opening."""
-        recognised = self._participant.recognised
-        assert recognised is not None
-        if self._spoken is None:
-            self._spoken = DialectSession(recognised.dialect)
-        return any(
-            heard.kind not in _QUIET_KINDS and not recognised.dialect.opens(heard.record)
-            for heard in self._spoken.hear(message)
-        )
 
     def _show(self, message: str | bytes, wall_s: float) -> None:
         analysis, options = self._analysis, self._options
@@ -167,7 +153,9 @@ class StreamWatcher:
         if self._paused and self._queue.qsize() < MOST_UNREAD / 2:
             self._paused = False
             stream.resume_reading()
-        analysis.looked_at_queue(stream.unread_bytes, stream.receive_room_bytes)
+        tcp = stream.tcp
+        if tcp is not None:
+            analysis.looked_at_queue(tcp.unread_bytes, tcp.receive_room_bytes)
         analysis.pings.acknowledged = stream.acknowledged()
         last_s = analysis.arrivals.last_s
         stalled_s = 0.0 if last_s is None else self._stalls.within(last_s, now_s)

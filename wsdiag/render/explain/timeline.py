@@ -61,7 +61,7 @@ class ConnectionTimeline:
         one = self.connection
         if one.outcome == "open" or one.drop is None:
             return
-        how = {"fin": "F", "rst": "R"}.get(one.drop.how)
+        how = {"fin": "F", "rst": "R", "rst-on-write": "R"}.get(one.drop.how)
         if how is not None and name == ("client" if one.ended_by == "client" else "server"):
             cells[-1] = (how, "bold red")
 

@@ -59,6 +59,7 @@ LOST, LATE = Style(color="red", bold=True), Style(color="#c08000")
 _WALL, _FAINT, _PLAIN = Style(color="red"), Style(dim=True), Style()
 _ROWS_PER_TICK = 4
 _COLUMNS_PER_LABEL = 14
+_BESIDE = ((0, 0), (1, 0), (2, 0), (0, -1), (0, 1), (1, -1), (1, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class LatencyChart:
     glyphs: Glyphs = UNICODE
     dots: Dots = "braille"
     status: str | None = None
-    """What is said instead of `now`, where answers are missing."""
+    """What is said instead of `now`, or at the end of the run, where answers are missing."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         # in a picture Braille may come from another font than blanks: each run is its own segment
@@ -204,9 +205,12 @@ class _Drawing:
             x = max(measured)
             column = x // self.canvas.style.across + 1
             row = self._dot(columns[x].last) // self.canvas.style.down
-            column = min(column, self.canvas.columns - 1)
             style = SERIES_STYLES[(series.number - 1) % len(SERIES_STYLES)]
-            self.marks[row].setdefault(column, (series_mark(series.number), style))
+            for right, down in _BESIDE:  # lines that end at one place are all named
+                place = min(column + right, self.canvas.columns - 1)
+                if 0 <= row + down < self.rows and place not in self.marks[row + down]:
+                    self.marks[row + down][place] = (series_mark(series.number), style)
+                    return
 
     def _connect(self, before: tuple[int, int] | None, to: tuple[int, int], color: int) -> None:
         if before is None:
@@ -295,7 +299,7 @@ class _Drawing:
                 min(round(k * step / span * plot), plot - 1): format_moment(k * step)
                 for k in range(count + 1)
             }
-            if chart.window_s is None:
+            if chart.window_s is None and chart.status is None:
                 return places, None
             now = min(int(chart.end_s / span * plot), plot - 1)
             return {**places, now: said}, now

@@ -38,6 +38,7 @@ from wsdiag.render.ping.panel import labels, marks_legend, table
 from wsdiag.render.ping.series import MANY, WORST, Sample, Series, SeriesGroup
 from wsdiag.render.ping.status import MonitorStatus, together
 from wsdiag.render.ping.summary import rest_lines, short_summary, summary_table, summary_view
+from wsdiag.units import format_duration
 
 _LABEL = 24
 FINAL_ROWS = 16
@@ -219,10 +220,21 @@ class PingHistory:
         end_s = max(longest or self.now_s, self._last_s)
         shown = self.series.final()
         charted = shown[:WORST] if len(shown) > MANY else shown
-        parts: list[RenderableType] = [*self._openings(), self.chart(charted, end_s, rows, None)]
+        chart = self.chart(charted, end_s, rows, None, self._silent_end())
+        parts: list[RenderableType] = [*self._openings(), chart]
         if len(shown) > MANY or not self.summaries:
             parts += [self.table(shown, 100)] if len(shown) > 1 else []
         return Group(*parts, marks_legend(self._terminal.glyphs), self._summary_views())
+
+    def _silent_end(self) -> str | None:
+        """What is said at the end of the run's axis where the last answers never came."""
+        silent = [summary for summary in self.summaries if summary.overdue]
+        if not silent:
+            return None
+        if len(self.series) > 1:
+            return f"of {len(self.series)} endpoints: {len(silent)} silent"
+        age, dot = (silent[0].oldest_unanswered_ms or 0.0) / 1e3, self._terminal.glyphs.dot
+        return f"silent for {format_duration(age)} {dot} {silent[0].unanswered} unanswered"
 
     def _openings(self) -> list[Text]:
         if len(self.series) > 1:

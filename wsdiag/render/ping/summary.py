@@ -34,6 +34,9 @@ def summary_view(summary: PingSummary, glyphs: Glyphs = UNICODE, *, columns: boo
     ]
     if summary.received:
         parts.append(_round_trips(summary, columns))
+    if (http2 := summary.http2) is not None:
+        said = f"p50 {format_ms(http2.p50_ms)} ms, p95 {format_ms(http2.p95_ms)} ms"
+        parts.append(Text.assemble(("HTTP/2 PING ", "dim"), said))
     if summary.attribution:
         parts += map(Text, summary.attribution.explanation)
     if (load := summary.load) is not None and load.received_bytes is not None:

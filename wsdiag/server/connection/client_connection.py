@@ -24,8 +24,8 @@ from wsdiag.protocol.frames import encode_frame
 from wsdiag.server.connection.channel import ConnectionOwner, ServerChannel
 from wsdiag.server.fault import Fault
 from wsdiag.server.faults.pushes import DOWNLOAD_MARK, Flood
+from wsdiag.transport.stream.byte_stream import ByteStream
 from wsdiag.transport.stream.ends import StreamEnd
-from wsdiag.transport.stream.stream import Stream
 
 CLOSE_TIMEOUT_S = 5.0
 LINGER_S = 2.0
@@ -70,7 +70,11 @@ class ClientConnection(ServerChannel):
     auto_pong = True
 
     def __init__(
-        self, owner: ConnectionOwner, number: int, stream: Stream, deflate: PerMessageDeflate | None
+        self,
+        owner: ConnectionOwner,
+        number: int,
+        stream: ByteStream,
+        deflate: PerMessageDeflate | None,
     ) -> None:
         super().__init__(owner, number, stream)
         self._mutable = _MutableConnection(

@@ -15,6 +15,7 @@ _SLIPS = (
     (re.compile(r"(wss?|https?)(?=//)", re.IGNORECASE), "a colon and two slashes follow {}"),
     (re.compile(r"(wss?|https?)(?=[;,.]//?)", re.IGNORECASE), "a colon and two slashes follow {}"),
     (re.compile(r"(wss?|https?):(?![/\\\d])(?=.)", re.IGNORECASE), "two slashes follow {}:"),
+    (re.compile(r"(wss?|https?):(?=/?\\)", re.IGNORECASE), "slashes follow {}:, not backslashes"),
     (re.compile(r"[A-Za-z]+://(?=(wss?|https?):?//)", re.IGNORECASE), "the scheme is given twice"),
 )
 _QUOTES = "'\"`<\u2018\u2019\u201c\u201d\u00ab"

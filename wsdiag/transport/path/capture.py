@@ -14,11 +14,11 @@ import struct
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from wsdiag.packets.copies import Segment, segment_of
 from wsdiag.packets.filters import Endpoint, connection_filter
-from wsdiag.packets.tcp import ACK, RST, SYN, TcpHeader, options
+from wsdiag.packets.tcp import ACK, FIN, RST, SYN, TcpHeader, options
 from wsdiag.transport.path.raw import SO_TIMESTAMPNS, stamp_ns
 
 _SO_ATTACH_FILTER = 26
@@ -101,6 +101,26 @@ class PacketSocket:
             self._sock.close()
 
 
+class HopLimits:
+    """Hop limits of the peer's packets, and that of the first which ended the connection."""
+
+    def __init__(self) -> None:
+        self.usual: Counter[int] = Counter()
+        self.end: Literal["fin", "rst"] | None = None
+        self.end_hop_limit: int | None = None
+
+    def note(self, flags: int, hop_limit: int) -> None:
+        """A packet came from the peer, or says that it did."""
+        if flags & RST:
+            if self.end != "rst":
+                self.end, self.end_hop_limit = "rst", hop_limit
+        elif flags & FIN:
+            if self.end is None:
+                self.end, self.end_hop_limit = "fin", hop_limit
+        else:
+            self.usual[hop_limit] += 1
+
+
 class FlowCapture:
     """What a connection's packets tell: our segments, and how far the peer acknowledged them."""
 
@@ -111,11 +131,7 @@ class FlowCapture:
         self.first_acknowledged = asyncio.Event()
         self.interface = ""
         """The name of that by which our packets leave."""
-        self.hop_limits: Counter[int] = Counter()
-        """Of the peer's packets, those of a reset left out."""
-        self.end: TcpHeader | None = None
-        self.end_hop_limit: int | None = None
-        """Hop limit of the peer's first RST."""
+        self.limits = HopLimits()
         self.acked: int | None = None
         self.on_copy: Callable[[Segment, int, int | None], bool] = lambda *_: False
         """Told of each packet of ours with its hop limit: whether it was made by us."""
@@ -159,13 +175,9 @@ class FlowCapture:
             packed = options(segment.tcp, 20, len(segment.tcp)).get(_SACK, b"")
             words = struct.unpack_from(f"!{len(packed) // 8 * 2}I", packed)
             blocks = tuple(zip(words[::2], words[1::2], strict=True))
-        if tcp.flags & RST:
-            if self.end is None:
-                self.end, self.end_hop_limit = tcp, hop_limit
-        else:
-            self.hop_limits[hop_limit] += 1
-            if self._peer_end is None or later(segment.end, self._peer_end):
-                self._peer_end = segment.end
+        self.limits.note(tcp.flags, hop_limit)
+        if not tcp.flags & RST and (self._peer_end is None or later(segment.end, self._peer_end)):
+            self._peer_end = segment.end
         if tcp.flags & ACK and not tcp.flags & RST:
             self._acknowledge(tcp.ack)
         size = len(segment.payload)

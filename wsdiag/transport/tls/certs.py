@@ -1,40 +1,32 @@
-"""A throw-away certificate authority and server certificate, made with nothing but the stdlib.
+"""A throw-away certificate authority and server certificate, for `serve --tls`.
 
-For `serve --tls`, on loopback, for days: ECDSA on P-256 (FIPS 186-5) over a certificate written in
-DER (RFC 5280). Not for anything else: the arithmetic is not constant-time, so whoever can time
-this process while it makes its one signature might learn the key.
+Keys and signatures are a library's business: the package cryptography makes them where it is
+installed, else the openssl command where it is on PATH. Both are asked for the same: ECDSA on
+P-256, and the extensions that strict verifiers want (RFC 5280, 4.2).
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import ipaddress
-import os
 import secrets
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-# SEC 2, 2.4.2: secp256r1. The curve is y^2 = x^3 - 3x + b over the integers modulo P.
-_P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
-_N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-_G = (
-    0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
-    0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
+_DAYS = 30
+_OPENSSL_TIMEOUT_S = 30
+_HOW_TO_GET = (
+    "a certificate is made by the package cryptography (pip install 'wsdiag[tls]') or by the "
+    "openssl command, and neither is here; or give a certificate of your own: --cert and --key"
 )
 
-_SEQUENCE, _SET, _INTEGER, _BITS, _OCTETS, _UTF8, _TIME = 0x30, 0x31, 0x02, 0x03, 0x04, 0x0C, 0x18
-_COMMON_NAME = "550403"
-_ECDSA_SHA256 = "2a8648ce3d040302"
-_EC_PUBLIC_KEY, _P256 = "2a8648ce3d0201", "2a8648ce3d030107"
-_BASIC_CONSTRAINTS, _KEY_USAGE, _SANS, _EXTENDED_USAGE = "551d13", "551d0f", "551d11", "551d25"
-_SUBJECT_KEY, _AUTHORITY_KEY = "551d0e", "551d23"
-_SERVER_AUTH = "2b06010505070301"
-_TRUE = b"\x01\x01\xff"
 
-Point = tuple[int, int]
+class CertificateToolError(RuntimeError):
+    """Nothing here can make a certificate; the message says how to get what can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,179 +41,171 @@ class ThrowawayCertificate:
         """Put chain and key into `folder`, the key readable by its owner only; both paths."""
         chain, key = folder / "server.pem", folder / "server.key"
         chain.write_bytes(self.chain)
-        with open(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(self.key)
+        key.touch(mode=0o600)
+        key.write_bytes(self.key)
         return chain, key
 
 
-def throwaway_certificate(names: Sequence[str], *, days: int = 30) -> ThrowawayCertificate:
-    """A CA and a certificate for these host names and addresses; the CA's key is forgotten."""
-    ca_key, key = _new_key(), _new_key()
+def throwaway_certificate(names: Sequence[str]) -> ThrowawayCertificate:
+    """A CA and a certificate for these host names and addresses; the CA's key is forgotten.
+
+    Raises CertificateToolError, and ValueError for what is no host name.
+    """
     label = f"wsdiag throw-away CA {secrets.token_hex(4)}"
-    ca = _certificate(label, label, ca_key, ca_key, _ca_extensions(ca_key), days)
-    leaf = _certificate(label, names[0], ca_key, key, _server_extensions(ca_key, key, names), days)
-    ca_pem = _pem("CERTIFICATE", ca)
-    return ThrowawayCertificate(
-        ca_pem, _pem("CERTIFICATE", leaf) + ca_pem, _pem("EC PRIVATE KEY", _sec1(key))
-    )
-
-
-# -- the curve ---------------------------------------------------------------------------------
-
-
-def _add(one: Point | None, other: Point | None) -> Point | None:
-    """The sum of two points; None is the point at infinity."""
-    if one is None or other is None:
-        return one or other
-    (x1, y1), (x2, y2) = one, other
-    if x1 == x2 and (y1 + y2) % _P == 0:
-        return None
-    rise, run = (3 * x1 * x1 - 3, 2 * y1) if one == other else (y2 - y1, x2 - x1)
-    slope = rise * pow(run, -1, _P)
-    x = (slope * slope - x1 - x2) % _P
-    return x, (slope * (x1 - x) - y1) % _P
-
-
-def _multiply(scalar: int, point: Point) -> Point:
-    total: Point | None = None
-    doubled: Point | None = point
-    while scalar:
-        if scalar & 1:
-            total = _add(total, doubled)
-        doubled = _add(doubled, doubled)
-        scalar >>= 1
-    assert total is not None
-    return total
-
-
-def _new_key() -> int:
-    return secrets.randbelow(_N - 1) + 1
-
-
-def _sign(key: int, message: bytes) -> bytes:
-    """ECDSA with SHA-256; the signature as RFC 3279, 2.2.3 has it."""
-    digest = int.from_bytes(hashlib.sha256(message).digest(), "big")
-    while True:
-        nonce = _new_key()
-        r = _multiply(nonce, _G)[0] % _N
-        s = pow(nonce, -1, _N) * (digest + r * key) % _N
-        if r and s:
-            return _der(_SEQUENCE, _integer(r), _integer(s))
-
-
-# -- DER ---------------------------------------------------------------------------------------
-
-
-def _der(tag: int, *parts: bytes) -> bytes:
-    """One element with its contents (X.690, 8.1)."""
-    body = b"".join(parts)
-    size = len(body)
-    if size < 0x80:
-        return bytes((tag, size)) + body
-    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(length))) + length + body
-
-
-def _integer(value: int) -> bytes:
-    return _der(_INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big"))
-
-
-def _oid(encoded: str) -> bytes:
-    return _der(0x06, bytes.fromhex(encoded))
-
-
-def _name(common_name: str) -> bytes:
-    attribute = _der(_SEQUENCE, _oid(_COMMON_NAME), _der(_UTF8, common_name.encode()))
-    return _der(_SEQUENCE, _der(_SET, attribute))
-
-
-def _moment(when: datetime) -> bytes:
-    # RFC 5280, 4.1.2.5: UTCTime until 2049, GeneralizedTime from 2050 on.
-    if when.year < 2050:
-        return _der(0x17, when.strftime("%y%m%d%H%M%SZ").encode())
-    return _der(_TIME, when.strftime("%Y%m%d%H%M%SZ").encode())
-
-
-def _point(key: int) -> bytes:
-    """The public key, uncompressed (SEC 1, 2.3.3)."""
-    x, y = _multiply(key, _G)
-    return b"\x04" + x.to_bytes(32, "big") + y.to_bytes(32, "big")
-
-
-def _public(key: int) -> bytes:
-    algorithm = _der(_SEQUENCE, _oid(_EC_PUBLIC_KEY), _oid(_P256))
-    return _der(_SEQUENCE, algorithm, _der(_BITS, b"\0", _point(key)))
-
-
-def _sec1(key: int) -> bytes:
-    """The private key (RFC 5915, 3)."""
-    return _der(
-        _SEQUENCE,
-        _integer(1),
-        _der(_OCTETS, key.to_bytes(32, "big")),
-        _der(0xA0, _oid(_P256)),
-        _der(0xA1, _der(_BITS, b"\0", _point(key))),
-    )
-
-
-def _extension(oid: str, value: bytes, *, critical: bool = False) -> bytes:
-    return _der(_SEQUENCE, _oid(oid), _TRUE if critical else b"", _der(_OCTETS, value))
-
-
-def _key_id(key: int) -> bytes:
-    return hashlib.sha1(_point(key), usedforsecurity=False).digest()
-
-
-def _ca_extensions(key: int) -> list[bytes]:
-    return [
-        _extension(_BASIC_CONSTRAINTS, _der(_SEQUENCE, _TRUE), critical=True),
-        _extension(_KEY_USAGE, _der(_BITS, b"\x01\x06"), critical=True),  # keyCertSign, cRLSign
-        _extension(_SUBJECT_KEY, _der(_OCTETS, _key_id(key))),
-    ]
-
-
-def _server_extensions(ca_key: int, key: int, names: Sequence[str]) -> list[bytes]:
-    return [
-        _extension(_BASIC_CONSTRAINTS, _der(_SEQUENCE), critical=True),
-        _extension(_KEY_USAGE, _der(_BITS, b"\x07\x80"), critical=True),  # digitalSignature
-        _extension(_EXTENDED_USAGE, _der(_SEQUENCE, _oid(_SERVER_AUTH))),
-        _extension(_SUBJECT_KEY, _der(_OCTETS, _key_id(key))),
-        _extension(_AUTHORITY_KEY, _der(_SEQUENCE, _der(0x80, _key_id(ca_key)))),
-        _extension(_SANS, _der(_SEQUENCE, *map(_general_name, names))),
-    ]
-
-
-def _general_name(name: str) -> bytes:
+    addresses, hosts = _addresses_and_hosts(names)
     try:
-        return _der(0x87, ipaddress.ip_address(name).packed)
-    except ValueError:
-        return _der(0x82, name.encode("idna"))
+        return _by_cryptography(label, addresses, hosts)
+    except ImportError:
+        pass
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        raise CertificateToolError(_HOW_TO_GET)
+    return _by_openssl(openssl, label, addresses, hosts)
 
 
-def _certificate(
-    issuer: str, subject: str, issuer_key: int, key: int, extensions: list[bytes], days: int
-) -> bytes:
-    """A version 3 certificate (RFC 5280, 4.1), valid from an hour ago."""
+def _addresses_and_hosts(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Addresses (without zones) and host names (as DNS has them)."""
+    addresses, hosts = [], []
+    for name in names:
+        try:
+            addresses.append(str(ipaddress.ip_address(name.partition("%")[0])))
+        except ValueError:
+            try:
+                host = name.encode("idna").decode()
+            except UnicodeError:
+                host = ""
+            if not host or not host.replace("-", "").replace(".", "").replace("*", "").isalnum():
+                raise ValueError(f"{name!r} is not a host name or an address") from None
+            hosts.append(host)
+    return addresses, hosts
+
+
+def _by_cryptography(label: str, addresses: list[str], hosts: list[str]) -> ThrowawayCertificate:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
     now = datetime.now(UTC)
-    algorithm = _der(_SEQUENCE, _oid(_ECDSA_SHA256))
-    validity = _der(
-        _SEQUENCE, _moment(now - timedelta(hours=1)), _moment(now + timedelta(days=days))
+
+    def named(common_name: str) -> x509.Name:
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+    def usage(*, ca: bool) -> x509.KeyUsage:
+        return x509.KeyUsage(
+            digital_signature=not ca,
+            content_commitment=False,
+            key_encipherment=False,
+            data_encipherment=False,
+            key_agreement=False,
+            key_cert_sign=ca,
+            crl_sign=ca,
+            encipher_only=False,
+            decipher_only=False,
+        )
+
+    def builder(
+        subject: str, key: ec.EllipticCurvePrivateKey, *, ca: bool
+    ) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .issuer_name(named(label))
+            .subject_name(named(subject))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(days=_DAYS))
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .add_extension(usage(ca=ca), critical=True)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+            )
+        )
+
+    ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    ca = builder(label, ca_key, ca=True).sign(ca_key, SHA256())
+    general_names = [
+        *(x509.DNSName(host) for host in hosts),
+        *(x509.IPAddress(ipaddress.ip_address(address)) for address in addresses),
+    ]
+    leaf = (
+        builder((hosts + addresses)[0], key, ca=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
+        )
+        .add_extension(x509.SubjectAlternativeName(general_names), critical=False)
+        .sign(ca_key, SHA256())
     )
-    body = _der(
-        _SEQUENCE,
-        _der(0xA0, _integer(2)),
-        _integer(secrets.randbits(120) | 1 << 120),
-        algorithm,
-        _name(issuer),
-        validity,
-        _name(subject),
-        _public(key),
-        _der(0xA3, _der(_SEQUENCE, *extensions)),
+    ca_pem = ca.public_bytes(Encoding.PEM)
+    return ThrowawayCertificate(
+        ca_pem,
+        leaf.public_bytes(Encoding.PEM) + ca_pem,
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
     )
-    return _der(_SEQUENCE, body, algorithm, _der(_BITS, b"\0", _sign(issuer_key, body)))
 
 
-def _pem(label: str, der: bytes) -> bytes:
-    text = base64.encodebytes(der).decode().replace("\n", "")
-    lines = [text[i : i + 64] for i in range(0, len(text), 64)]
-    return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""]).encode()
+_CONFIGURATION = """\
+[req]
+distinguished_name = subject
+prompt = no
+string_mask = utf8only
+[subject]
+CN = {subject}
+[ca]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign, cRLSign
+subjectKeyIdentifier = hash
+[server]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = serverAuth
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+subjectAltName = {general_names}
+"""
+
+
+def _by_openssl(
+    openssl: str, label: str, addresses: list[str], hosts: list[str]
+) -> ThrowawayCertificate:
+    """The same by commands that OpenSSL 1.1 and LibreSSL have, too."""
+    general_names = [f"DNS:{host}" for host in hosts] + [f"IP:{each}" for each in addresses]
+    with tempfile.TemporaryDirectory(prefix="wsdiag-") as folder:
+
+        def run(*args: str) -> None:
+            done = subprocess.run(
+                [openssl, *args],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_OPENSSL_TIMEOUT_S,
+                check=False,
+            )
+            if done.returncode:
+                said = done.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
+                raise CertificateToolError(f"{openssl} {args[0]} failed: {said[-1]}")
+
+        def read(name: str) -> bytes:
+            return Path(folder, name).read_bytes()
+
+        try:
+            for name, subject in (("ca", label), ("server", (hosts + addresses)[0])):
+                Path(folder, f"{name}.cnf").write_text(
+                    _CONFIGURATION.format(subject=subject, general_names=", ".join(general_names))
+                )
+                run("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", f"{name}.key")
+            signed = ("-days", str(_DAYS), "-sha256")
+            ours = ("-new", "-key", "ca.key", "-config", "ca.cnf", "-extensions", "ca")
+            run("req", "-x509", *ours, *signed, "-out", "ca.pem")
+            run("req", "-new", "-key", "server.key", "-config", "server.cnf", "-out", "server.csr")
+            issuer = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial")
+            extensions = ("-extfile", "server.cnf", "-extensions", "server")
+            made = ("-in", "server.csr", "-out", "server.pem")
+            run("x509", "-req", *issuer, *extensions, *signed, *made)
+            return ThrowawayCertificate(
+                read("ca.pem"), read("server.pem") + read("ca.pem"), read("server.key")
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise CertificateToolError(f"{openssl} failed: {error}") from None

@@ -139,6 +139,12 @@ def dead_when_written_to(flow: Flow) -> None:
     flow.rst(403.02, "server")
 
 
+def aborted_at_once(flow: Flow) -> None:
+    flow.text(1.0, "client", "hello")
+    flow.packet(403.0, "client", b"\x81\x80\0\0\0\0", ACK | PSH)
+    flow.packet(403.02, "server", flags=RST | ACK)
+
+
 def probed_in_vain(flow: Flow) -> None:
     flow.text(1.0, "server", "hello")
     for n in range(4):
@@ -165,6 +171,7 @@ def one_reset_at_two_places(flow: Flow) -> None:
 
 STORIES = [
     (dead_when_written_to, "unknown", "unknown", "dead when the client sent bytes after 402.0 s"),
+    (aborted_at_once, "unknown", "server", "TCP was ended (RST) from the server's side"),
     (probed_in_vain, "client-gone", "unknown", "4 keepalive probes of TCP for 4.0 s"),
     (wrote_in_vain, "silent", "unknown", "after 59.0 s of idleness"),
     (one_reset_at_two_places, "unknown", "server", "(RST)"),
@@ -207,6 +214,20 @@ def test_a_pong_timeout_is_told_from_the_first_ping_that_waits() -> None:
 
     ending = judge_connection(story(tell))
     assert "Ping at 20.0 s was unanswered for 50.0 s" in ending.evidence[0]
+
+
+def test_one_direction_alone_does_not_tell_who_was_first() -> None:
+    flow = Flow(Capture())
+    flow.open()
+    flow.text(1.0, "server", "hello")
+    flow.close(2.0, "client")
+    flow.close(2.1, "server")
+    server = b"\x0a\0\0\x02"
+    flow.capture.packets = [(at, ip) for at, ip in flow.capture.packets if ip[26:30] == server]
+    (facts,) = read(flow.capture)
+    ending = judge_connection(facts)
+    assert (ending.outcome, ending.ended_by) == ("close", "unknown")
+    assert "only packets from the server" in ending.evidence[-1]
 
 
 def test_data_after_the_ping_is_no_pong_timeout() -> None:
@@ -258,6 +279,17 @@ def test_what_joins_in_the_middle_is_read() -> None:
             ],
             "through a SOCKS proxy",
         ),
+        (
+            [
+                ("client", b"CONNECT feed.test:80 HTTP/1.1\r\nHost: feed.test:80\r\n\r\n"),
+                ("server", b"HTTP/1.1 407 Who are you\r\nContent-Length: 2\r\n\r\nno"),
+                ("client", b"CONNECT feed.test:80 HTTP/1.1\r\nHost: feed.test:80\r\n\r\n"),
+                ("server", b"HTTP/1.1 200 Connection established\r\n\r\n"),
+                ("client", REQUEST),
+                ("server", b"HTTP/1.1 401 Who are you\r\nContent-Length: 2\r\n\r\nno"),
+            ],
+            "through a proxy's tunnel to feed.test:80",
+        ),
         ([("client", b"PROXY TCP4 10.0.0.9 10.0.0.2 5000 8080\r\n")], "a PROXY protocol header"),
         (
             [
@@ -274,7 +306,7 @@ def test_what_joins_in_the_middle_is_read() -> None:
             "",
         ),
     ],
-    ids=["CONNECT", "SOCKS 5", "PROXY", "plain requests first"],
+    ids=["CONNECT", "SOCKS 5", "asked who it is, twice", "PROXY", "plain requests first"],
 )
 def test_what_stands_in_front_of_the_upgrade_is_seen_through(
     prefix: list[tuple[str, bytes]], note: str

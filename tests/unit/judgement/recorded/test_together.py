@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import random
 
-from tests.capture.builder import Capture, Flow
+import pytest
+
+from tests.capture.builder import ACK, PSH, Capture, Flow
 from wsdiag.capture.reader import CaptureReader
-from wsdiag.judgement.recorded.together import Together, ages
+from wsdiag.judgement.recorded.ages import ages
+from wsdiag.judgement.recorded.together import Together
 from wsdiag.records.explain import ExplainVerdict
 
 
@@ -41,6 +44,37 @@ def test_three_idle_ends_are_an_idle_timeout() -> None:
     assert found.idle_timeout_s is not None
     assert found.idle_timeout_s.low <= 60.0 <= (found.idle_timeout_s.high or 0)
     assert any("nginx" in each.product for each in found.candidates)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_three_that_were_found_dead_are_an_idle_timeout(answered: bool) -> None:
+    capture = Capture()
+    for n, (flow, at_s) in enumerate(connections(3, capture)):
+        flow.text(at_s + 5, "client", "hello")
+        flow.text(at_s + 335 + 5 * n, "client", "still here")
+        wrote_s = at_s + 335 + 5 * n + (402, 377, 360.5)[n]
+        for again_s in (0,) if answered else (0, 1, 3, 7):
+            flow.packet(wrote_s + again_s, "client", b"\x81\x80\0\0\0\0", ACK | PSH)
+        if answered:
+            flow.rst(wrote_s + 0.02, "server")
+    found = verdict(capture)
+    assert found.verdict == "idle-timeout"
+    assert found.drop is not None
+    assert found.drop.how == ("rst-on-write" if answered else "silent")
+    assert found.idle_timeout_s is not None
+    assert (found.idle_timeout_s.low, found.idle_timeout_s.high) == (340.0, 360.5)
+    assert found.outcomes == {"idle-timeout": 3}
+    assert "AWS Network Load Balancer" in {each.product for each in found.candidates}
+
+
+def test_very_many_are_judged_in_no_time() -> None:
+    capture = Capture()
+    for n in range(2500):
+        flow = Flow(capture, port=10000 + n)
+        flow.open(7.3 * n)
+        flow.fin(7.3 * n + 60, "server")
+    found = verdict(capture)
+    assert (found.verdict, found.outcomes) == ("idle-timeout", {"idle-timeout": 2500})
 
 
 def test_one_or_two_are_a_hint() -> None:

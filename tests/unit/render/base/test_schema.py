@@ -60,11 +60,14 @@ CONTRACT = {
     "candidates explanation",
     "serve.listening": "url host port tls",
     "serve.event": "time connection event",
+    "exporter.listening": "url host port tls targets",
+    "exporter.event": "time event name url peer message hint kept new gone",
     "error": "url phase kind message hint",
     "trace.phase": "url time phase took_ms ok detail",
     "trace.headers": "url time direction first_line headers",
     "trace.frame": "url time direction opcode fin rsv masked length excerpt",
-    "Phases": "dns_ms tcp_ms proxy_ms tls_ms upgrade_ms ping_ms close_ms total_ms",
+    "Phases": "dns_ms tcp_ms proxy_ms tls_ms quic_ms settings_ms upgrade_ms ping_ms close_ms "
+    "total_ms",
     "HttpInfo": "status reason headers",
     "TlsInfo": "version cipher alpn subject issuer sans not_after expires_in_days verified",
     "TcpFacts": "rtt_ms min_rtt_ms retransmits mss",
@@ -78,10 +81,10 @@ CONTRACT = {
 CHOICES = {
     ("stream.event", "event"): "silence mute burst resumed gap outage",
     ("stream.event", "cause"): "network endpoint feed local",
+    ("Drop", "how"): "close fin rst tls-eof rst-stream goaway silent rst-on-write timeout",
     ("path.hop", "kind"): "router tcp-end http2-end endpoint",
-    ("Drop", "how"): "close fin rst tls-eof silent rst-on-write timeout",
     ("ping.start", "clock"): "kernel user",
-    ("idle.trial", "trial"): "idle ping pong tcp-keepalive push data heartbeat",
+    ("idle.trial", "trial"): "idle ping pong tcp-keepalive push data heartbeat h2-ping",
     ("idle.trial", "outcome"): "alive dropped silent refused kept-busy aborted",
     ("idle.verdict", "verdict"): "no-drop idle-timeout lifetime "
     "application-timeout kept-busy event inconsistent local-fault unreachable",

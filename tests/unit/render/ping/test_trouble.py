@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -259,6 +260,25 @@ def test_the_mark_of_the_end_is_in_the_final_chart() -> None:
     printed = out(stage.terminal).splitlines()
     assert any("▼" in line and "└" in line for line in printed)
     assert printed[-1].startswith("The server ended the connection after 4 s: Close frame 1001")
+
+
+def test_a_silent_end_is_marked_in_the_final_chart() -> None:
+    stage = Stage()
+    ended = PingSummary(URL, 12, 4, 0, 50.0, *([1.0] * 9), duration_s=12.0)
+    ended = replace(ended, unanswered=8, overdue=6, oldest_unanswered_ms=7900.0)
+    stage.play(PingStart(URL, None, Phases(), "kernel"), *replies(), WAITING, ended)
+    stage.view.finish()
+    printed = out(stage.terminal).splitlines()
+    axis = next(line for line in printed if line.lstrip().startswith("└"))
+    assert axis.endswith("?")
+    assert any(line.endswith("silent for 7.9 s · 8 unanswered") for line in printed)
+
+
+def test_lines_that_end_at_one_place_are_all_named() -> None:
+    urls = ["ws://one/", "ws://two/", "ws://three/"]
+    shown = Stage(*urls).play(*(event for url in urls for event in replies(url))).at(6)
+    chart = "".join(line[8:] for line in shown.splitlines() if line[:7].endswith(("│", "┤")))
+    assert {char for char in chart if char.isdigit()} >= {"1", "2", "3"}
 
 
 def test_keys_change_the_view_and_nothing_else() -> None:

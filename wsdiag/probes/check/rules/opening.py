@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wsdiag.judgement.diagnosis.hints import diagnose
+from wsdiag.patterns import PatternTooSlow, matches
 from wsdiag.probes.check.findings import (
     Finding,
     failed,
@@ -257,9 +258,12 @@ async def header(target: CheckTarget) -> Sequence[Finding]:
 def _header(expected: HeaderExpectation, headers: list[tuple[str, str]]) -> Finding:
     values = get_all(headers, expected.name)
     name, limit = expected.name.lower(), expected.pattern.pattern
-    for value in values:
-        if expected.pattern.search(value):
-            return Finding("pass", f"{expected.name}: {value}", value, limit, name)
+    try:
+        for value in values:
+            if matches(expected.pattern, value):
+                return Finding("pass", f"{expected.name}: {value}", value, limit, name)
+    except PatternTooSlow as slow:
+        return Finding("fail", f"{expected.name}: {slow}", ", ".join(values), limit, name)
     if not values:
         return Finding("fail", f"no {expected.name} header", None, limit, name)
     seen = ", ".join(values)

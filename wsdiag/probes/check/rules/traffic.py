@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from wsdiag.patterns import PatternTooSlow, matches
 from wsdiag.probes.check.findings import (
     Finding,
     describe_end,
@@ -100,8 +101,11 @@ def judge_message(options: CheckOptions, event: Event) -> str | None:
     if not isinstance(event, TextMessage | BinaryMessage):
         return ""
     text = event.text if isinstance(event, TextMessage) else event.data.decode("utf-8", "replace")
-    if options.expect is not None and not options.expect.search(text):
-        return _excerpt(text)
+    try:
+        if options.expect is not None and not matches(options.expect, text):
+            return _excerpt(text)
+    except PatternTooSlow as slow:
+        return str(slow)
     return _judge_json(options, text) if options.expect_json else None
 
 

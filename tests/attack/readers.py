@@ -1,0 +1,354 @@
+"""Everything that reads what somebody else wrote, as functions of one text, and texts that hurt.
+
+    python -m tests.attack.readers          every reader with every text, doubled from 4 kB to 1 MB
+
+`tests/unit/test_linear.py` runs the part of it that takes seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import h11
+import typer
+
+from wsdiag.capture.har import HarReader
+from wsdiag.capture.log_formats import FORMATS
+from wsdiag.capture.logs import LogReader, compile_format
+from wsdiag.capture.own_records import read_objects
+from wsdiag.capture.reader import CaptureTotals
+from wsdiag.capture.tls.key_log import KeyLog
+from wsdiag.capture.traces import TraceReader
+from wsdiag.cli import params
+from wsdiag.cli.check.file import CheckFileError, read_check_file
+from wsdiag.cli.command_setup import secrets_of_urls
+from wsdiag.credentials import find_jwts, secrets_in, secrets_of_headers
+from wsdiag.dialects.catalogue import dialects, recognise
+from wsdiag.dialects.engine import DialectSession
+from wsdiag.judgement.diagnosis import hints
+from wsdiag.judgement.diagnosis.facts import facts_of
+from wsdiag.judgement.diagnosis.page_text import excerpt
+from wsdiag.judgement.products.endpoints import endpoints
+from wsdiag.judgement.products.intermediaries import hops_from_headers
+from wsdiag.judgement.recorded.facts import ConnectionFacts
+from wsdiag.judgement.recorded.report import endpoint_of, recorded_url
+from wsdiag.probes.check.jsonpath import JsonExpectation
+from wsdiag.probes.check.options import HeaderExpectation, parse_statuses
+from wsdiag.probes.common.participant import says_error
+from wsdiag.protocol.client_handshake import ClientHandshake
+from wsdiag.protocol.codes import Role
+from wsdiag.protocol.connection import Connection
+from wsdiag.protocol.content import body_text
+from wsdiag.protocol.errors import HandshakeError
+from wsdiag.protocol.frames import encode_frame
+from wsdiag.protocol.headers import parse_extensions, parse_tokens
+from wsdiag.protocol.server_handshake import ServerHandshake
+from wsdiag.records import ConnectResult, HttpInfo
+from wsdiag.render.base.csv_rows import cell
+from wsdiag.render.base.escape import defuse, escape, escape_bytes, fold
+from wsdiag.render.base.redact import Redactor
+from wsdiag.render.base.terminal import Terminal
+from wsdiag.render.connect.view import print_connect
+from wsdiag.server.routes import from_spec, resolve
+from wsdiag.transport.dial import netrc, proxy, redirects, tunnel
+from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.dial.target import Target
+from wsdiag.transport.report import DialError, DialReport
+from wsdiag.transport.tls import x509
+from wsdiag.units import parse_duration, parse_size
+
+Reader = Callable[[str], object]
+REFUSALS = (
+    *(ValueError, LookupError, typer.BadParameter, CheckFileError, DialError, HandshakeError),
+    *(x509.CertificateError, h11.RemoteProtocolError, tunnel.HeadError, OSError),
+)
+"""What a reader says no with; anything else is a defect."""
+REDACTOR = Redactor(["correct-horse", "a" * 5000, '{"type":"connection_init"}' * 9])
+FORMAT = '$remote_addr [$time_local] "$request" $status "$http_user_agent" $request_time'
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _answer(text: str, head: bytes, end: bytes = b"\r\n\r\n", piece: int = 1000) -> object:
+    """An answer to the opening handshake, as it comes from a socket."""
+    handshake = ClientHandshake("localhost", "/")
+    handshake.request()
+    data = head + _bytes(text) + end
+    for at in range(0, len(data), piece):
+        handshake.receive(data[at : at + piece])
+    return handshake.receive_eof()
+
+
+def _request(text: str, head: bytes) -> None:
+    handshake, data = ServerHandshake(), head + _bytes(text) + b"\r\n\r\n"
+    for at in range(0, len(data), 1000):
+        handshake.receive(data[at : at + 1000])
+
+
+def _of_a_proxy(text: str, head: bytes) -> object:
+    data = [head + _bytes(text) + b"\r\n\r\n"]
+    http = h11.Connection(h11.CLIENT)
+    http.send(h11.Request(method="CONNECT", target="a:1", headers=[("Host", "a:1")]))
+
+    async def read() -> tuple[bytes, int]:
+        if not data:
+            raise ValueError("ended")
+        piece, rest = data[0][:1000], data[0][1000:]
+        data[:] = [rest] if rest else []
+        return piece, 0
+
+    reader: Any = SimpleNamespace(read=read)
+    return asyncio.run(tunnel._answer(reader, http))
+
+
+def _refusal(text: str) -> DialError:
+    headers = [(name, text) for name in ("Server", "Via", "Set-Cookie", "Location", "X-Error")]
+    report = DialReport(
+        f"ws://localhost/{text[:100]}", status=400, reason=text, headers=tuple(headers),
+        body=_bytes(text),
+    )  # fmt: skip
+    return DialError("upgrade", "upgrade", "http-status", text, report, host=text)
+
+
+def _diagnosed(text: str) -> None:
+    error = _refusal(text)
+    facts = facts_of("ws://localhost/", error)
+    facts = dict.fromkeys(("host", "peer_message", "reason"), text[:4096]) | facts
+    for hint in hints.hints():
+        hint.fits(hint.codes[0].rstrip("*"), facts)
+    hints.diagnose("ws://localhost/", error)
+
+
+def _heard(text: str) -> None:
+    recognise(f"ws://localhost/?a={text}", text, text)
+    for dialect in dialects():
+        session = DialectSession(dialect)
+        for message in (text, _bytes(text)):
+            session.hear(message)
+    for endpoint in endpoints():
+        endpoint.recognised(text, text)
+        endpoint.recognised(None, text)
+
+
+def _drawn(text: str) -> None:
+    http = HttpInfo(403, text, [("Via", text), ("Location", text)], body=text)
+    result = ConnectResult(f"ws://localhost/?q={text}", False, http=http, notes=(text,))
+    out = io.StringIO()
+    print_connect(Terminal(stdout=out, stderr=out, width=20, redactor=REDACTOR), result)
+
+
+def _file(text: str) -> object:
+    with tempfile.NamedTemporaryFile(suffix=".toml") as file:
+        file.write(_bytes(text))
+        file.flush()
+        return read_check_file(Path(file.name), {})
+
+
+def _logged(text: str) -> None:
+    data = _bytes(text)
+    list(LogReader(io.BytesIO(data), "log"))
+    list(LogReader(io.BytesIO(data), "log", compile_format(FORMAT)))
+    for parse in FORMATS.values():
+        parse(text.split(" "))
+
+
+def _har(text: str) -> None:
+    list(HarReader(io.BytesIO(_bytes(text)), "har"))
+    entry = f'{{"log":{{"entries":[{{"request":{{"url":"ws://a/"}},"x":"{text}"}}]}}}}'
+    list(HarReader(io.BytesIO(_bytes(entry)), "har"))
+
+
+def _recorded(text: str) -> None:
+    facts = ConnectionFacts("capture")
+    facts.host, facts.path, facts.subprotocol = text, f"/{text}?{text}", text
+    recorded_url(facts)
+    endpoint_of(facts)
+
+
+def _frames(text: str) -> None:
+    connection, data = Connection(Role.CLIENT), _bytes(text)
+    wire = encode_frame(2, data[:1000], fin=False)
+    wire += b"".join(
+        encode_frame(0, data[at : at + 10], fin=False) for at in range(1000, len(data), 10)
+    )
+    wire += encode_frame(0, b"", fin=True)
+    for at in range(0, len(wire), 100):
+        connection.receive_data(wire[at : at + 100])
+
+
+def _garbage(text: str) -> None:
+    connection, data = Connection(Role.CLIENT), encode_frame(1, _bytes(text)) + _bytes(text)
+    for at in range(0, len(data), 100):
+        connection.receive_data(data[at : at + 100])
+
+
+def _certificate(text: str) -> object:
+    body = _bytes(text)
+    return x509.parse(b"\x30\x84" + len(body).to_bytes(4, "big") + body)
+
+
+READERS: dict[str, Reader] = {
+    "redaction: text": REDACTOR.text,
+    "redaction: header": lambda text: REDACTOR.header("X-Other", text),
+    "redaction: cookies": lambda text: REDACTOR.header("Set-Cookie", text),
+    "redaction: subprotocols": lambda text: REDACTOR.header("Sec-WebSocket-Protocol", text),
+    "redaction: record": lambda text: REDACTOR.clean({"body": text, "headers": [(text, text)]}),
+    "redaction: what a user gave": secrets_in,
+    "redaction: headers given": lambda text: secrets_of_headers(
+        [("Cookie", text), ("Authorization", text), ("X-Key", text), ("X", text)]
+    ),
+    "redaction: tokens": lambda text: list(find_jwts(text)),
+    "redaction: a URL's secrets": lambda text: Redactor(
+        secrets_of_urls([f"ws://localhost/?{text}"])
+    ).text(text),
+    "escaping": escape,
+    "escaping: bytes": lambda text: escape_bytes(_bytes(text), 1 << 21),
+    "escaping: commands": defuse,
+    "escaping: ASCII": fold,
+    "escaping: CSV": cell,
+    "grammar: extensions": parse_extensions,
+    "grammar: list": parse_tokens,
+    "answer: status line": partial(_answer, head=b"HTTP/1.1 200 "),
+    "answer: header": partial(_answer, head=b"HTTP/1.1 200 OK\r\nA: "),
+    "answer: blanks": lambda t: _answer(t, b"HTTP/1.1 200 OK\r\nA: b", b"\x01\r\n\r\n"),
+    "answer: extensions": partial(
+        _answer, head=b"HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nSec-WebSocket-Extensions: "
+    ),
+    "answer: body": partial(_answer, head=b"HTTP/1.1 403 OK\r\n\r\n"),
+    "answer: body in chunks": partial(
+        _answer, head=b"HTTP/1.1 403 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ),
+    "request: target": partial(_request, head=b"GET /"),
+    "request: header": partial(_request, head=b"GET / HTTP/1.1\r\nHost: a\r\nA: "),
+    "proxy: status line": partial(_of_a_proxy, head=b"HTTP/1.1 200 "),
+    "proxy: header": partial(_of_a_proxy, head=b"HTTP/1.1 200 OK\r\nA: b"),
+    "body: text": lambda t: body_text([("Content-Type", f"text/html;{t}")], _bytes(t)),
+    "body: excerpt": excerpt,
+    "hints": _diagnosed,
+    "products": lambda t: hops_from_headers([(n, t) for n in ("Server", "Via", "X-Cache", t)]),
+    "dialects and endpoints": _heard,
+    "hello: an error?": says_error,
+    "view: connect": _drawn,
+    "frames: fragments": _frames,
+    "frames: text and garbage": _garbage,
+    "certificate": _certificate,
+    "capture: logs": _logged,
+    "capture: HAR": _har,
+    "capture: own records": lambda t: list(read_objects(io.BytesIO(_bytes(t)), CaptureTotals())),
+    "capture: trace": lambda t: list(TraceReader(io.BytesIO(_bytes(t)), "trace")),
+    "capture: key log": lambda t: KeyLog().add(_bytes(t)),
+    "capture: URL": _recorded,
+    "capture: log format": lambda t: compile_format(f"{t} $status $request_time"),
+    "URL": Target.parse,
+    "URL: host": lambda t: Target.parse(f"ws://{t}/"),
+    "URL: userinfo": lambda t: Target.parse(f"ws://{t}@localhost/"),
+    "URL: port": lambda t: Target.parse(f"ws://localhost:{t}/"),
+    "URL: path": lambda t: Target.parse(f"ws://localhost/{t}?{t}"),
+    "redirect": lambda t: redirects.follow(Target.parse("ws://localhost/"), DialOptions(), t),
+    "option: proxy": lambda t: proxy.parse(t, "-x"),
+    "option: noproxy": lambda t: proxy.bypassed("192.0.2.1", 1, t),
+    "option: resolve": lambda t: params.parse_resolve(f"a:1:{t}"),
+    "option: header": params.parse_header,
+    "option: cookie": lambda t: params.read_cookies([t]),
+    "option: sni": params.read_server_name,
+    "option: duration": parse_duration,
+    "option: size": parse_size,
+    "option: regex": params.parse_regex,
+    "option: JSON path": JsonExpectation.parse,
+    "option: JSON expectation": lambda t: JsonExpectation.parse("$.a.b[0]").judge({"a": t}),
+    "option: header expected": lambda t: HeaderExpectation.parse(f"A: {re.escape(t)}"),
+    "option: statuses": parse_statuses,
+    "file: netrc": netrc.parse,
+    "file: TOML": _file,
+    "file: TOML key": lambda t: _file(f'[defaults]\n"{t}" = 1\n'),
+    "file: TOML value": lambda t: _file(f'[[endpoint]]\nurl = "{t}"\n'),
+    "serve: path": lambda t: resolve(f"/{t}"),
+    "serve: path and query": lambda t: resolve(f"/{t[: len(t) // 2]}?{t[len(t) // 2 :]}"),
+    "serve: fault": from_spec,
+}
+UNITS = (
+    *("a", "a:", "a.", "a,", "a;", 'a;b="', "-", ", ", " ", "\t", "\n", "é", "…", "\x1b", "\\"),
+    *("://", "://a@", "@", "://USER:PASSWORD@HOST", "?token=", "&a=", "=", "?", "%41", "[", "]"),
+    *("eyJ", "eyJa.", "eyJ-", "-eyJ", "eyJhbGciOi.", '"', '"a":', '"token":"', '\\"token\\":\\"'),
+    *("cookie:", "cookie ", "authorization", "x-token: a\n", "Bearer ", "correct", '{"type'),
+    *("<!--", "<script", "<style>", "<title ", "<a ", "&amp;", "{", "(", "(a", "a|", "a{1,9}"),
+    *("::", "::error ", "##[", "1", "1.", "1/", "[a]\n", "a=1\n", "machine a ", "\r\n", "\r\n "),
+    *("echo/", "latency/", "jitter=1&", '{"a":1}\n', "101 ", " \\\n", "$", "$a", "${a}", "'", "#"),
+    *("\x30\x82", "0\x80", "[[a]]\n", "version ", "client version", "*", "~1", "\u202e"),
+)
+SIZES = tuple(1 << power for power in range(12, 21))
+DOUBLING = 2.5
+_TOO_SMALL_S = 0.002
+"""What takes less is not compared: a clock's tick and a cold cache are as long."""
+
+
+def made_of(unit: str, size: int) -> str:
+    return (unit * (size // len(unit) + 1))[:size]
+
+
+def cpu_s(read: Reader, text: str, times: int = 1) -> float:
+    """Processor time of this thread, the best of some."""
+    best = float("inf")
+    for _ in range(times):
+        began = time.thread_time()
+        with suppress(*REFUSALS):
+            read(text)
+        best = min(best, time.thread_time() - began)
+    return best
+
+
+def growth(
+    read: Reader, unit: str, sizes: Iterable[int], limit_s: float = 60.0
+) -> tuple[float, float, int]:
+    """The worst factor for a doubling; seconds for the largest text that was read; its size."""
+    worst, before, last = 0.0, 0.0, 0
+    for size in sizes:
+        text = made_of(unit, size)
+        took = cpu_s(read, text)
+        if last and took > _TOO_SMALL_S:
+            doublings = (size // last).bit_length() - 1
+            factor = (took / max(before, _TOO_SMALL_S / 2)) ** (1 / doublings)
+            if factor > DOUBLING:  # a collection, a neighbour on this core: measured with more care
+                took = min(took, cpu_s(read, text, 3))
+                before = min(before, cpu_s(read, made_of(unit, last), 5))
+                factor = (took / max(before, _TOO_SMALL_S / 2)) ** (1 / doublings)
+            worst = max(worst, factor)
+        before, last = took, size
+        if took > limit_s or worst > DOUBLING:
+            break
+    return worst, before, last
+
+
+def main(names: list[str]) -> int:
+    failed = 0
+    for name, read in READERS.items():
+        if names and not any(part in name for part in names):
+            continue
+        rows = [(*growth(read, unit, SIZES), unit) for unit in UNITS]
+        factor, _, _, unit = max(rows)
+        slowest_s, size, slow = max(row[1:] for row in rows)
+        bad = factor > DOUBLING or size < SIZES[-1]
+        failed += bad
+        print(
+            f"{'FAIL' if bad else 'ok  '} {name:28} worst doubling x{factor:.2f} ({unit!r}), "
+            f"slowest {slowest_s * 1e3:7.1f} ms for {size >> 10} kB of {slow!r}",
+            flush=True,
+        )
+    return min(failed, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,268 @@
+"""Whoever reaches the port: bounded, told, harmless. A scrape works all the while."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+
+from tests.peers.certs import Authority
+from wsdiag.exporter.http import HttpAnswer, HttpRequest, HttpServer, server_tls
+
+BIG = b"x" * (4 * 2**20)
+
+
+class Served:
+    """A server in this loop; `told` is what it said of its clients."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.asked: list[HttpRequest] = []
+        self.server: HttpServer
+
+    async def handle(self, request: HttpRequest) -> HttpAnswer:
+        self.asked.append(request)
+        if request.path == "/big":
+            return HttpAnswer(200, BIG)
+        if request.path == "/bug":
+            raise RuntimeError("a bug of ours")
+        return HttpAnswer(200, request.path.encode())
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(*self.server.address)
+
+    async def ask(self, data: bytes) -> bytes:
+        """All that is answered to these bytes, to the end of the connection."""
+        reader, writer = await self.connect()
+        writer.write(data)
+        try:
+            async with asyncio.timeout(20):
+                return await reader.read()
+        except ConnectionResetError:
+            return b"reset"
+        finally:
+            writer.close()
+
+    async def still_serves(self) -> bool:
+        return (await self.ask(GET)).endswith(b"/metrics")
+
+
+GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for something that other tasks bring about."""
+    while not holds():  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def serving(**limits: Any) -> AsyncIterator[Served]:
+    served = Served()
+    served.server = HttpServer(served.handle, lambda peer, why: served.told.append(why), **limits)
+    await served.server.start("127.0.0.1", 0, None, lambda _: None)
+    try:
+        yield served
+    finally:
+        await served.server.stop()
+
+
+def run(test: Callable[[Served], Awaitable[None]], **limits: Any) -> Served:
+    async def inside() -> Served:
+        async with serving(**limits) as served:
+            await test(served)
+            assert await served.still_serves()
+        return served
+
+    return asyncio.run(inside())
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 100_000, b"431"),
+        (b"GET /" + b"a" * 100_000, b"431"),
+        (b"A: b\r\n" * 20_000, b"4"),
+        (b"GET / HTTP/1.1\r\n\r\n", b"400"),  # no Host
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 50 + b"\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999999\r\n\r\n", b"413"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", b"413"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", b"400"),
+    ],
+)
+def test_what_is_no_scrape(data: bytes, status: bytes) -> None:
+    async def ask(served: Served) -> None:
+        answer = await served.ask(data)
+        assert answer.startswith(b"HTTP/1.1 " + status), answer[:200]
+        assert served.told
+        assert all(len(line) < 300 for line in served.told)
+        assert not [each for each in served.asked if each.path != "/metrics"]
+
+    run(ask)
+
+
+def test_an_endless_body_is_not_read() -> None:
+    async def ask(served: Served) -> None:
+        reader, writer = await served.connect()
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        sent = 0
+        try:
+            async with asyncio.timeout(20):
+                while sent < 200 * 2**20:
+                    writer.write(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+                    await writer.drain()
+                    sent += 65536
+        except ConnectionError:
+            pass
+        assert sent < 50 * 2**20
+        writer.close()
+        del reader
+
+    run(ask)
+
+
+def test_slow_heads_are_cut_off() -> None:
+    async def ask(served: Served) -> None:
+        connections = [await served.connect() for _ in range(20)]
+        for _, writer in connections:
+            writer.write(b"GET / HTTP/1.1\r\nHost")
+        for reader, writer in connections:
+            async with asyncio.timeout(20):
+                with pytest.raises(ConnectionError):
+                    await reader.readexactly(1)
+            writer.close()
+        assert served.told.count("sends too slowly") == 20
+
+    run(ask, head_s=0.3)
+
+
+def test_slow_readers_hold_no_copies_and_are_cut_off() -> None:
+    async def ask(served: Served) -> None:
+        connections = []
+        for _ in range(20):
+            sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.connect(served.server.address)
+            sock.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+            connections.append(sock)
+        async with asyncio.timeout(20):
+            await until(lambda: len(served.asked) == 20)
+            await asyncio.sleep(0.1)
+            queued = [each._stream.unsent for each in served.server._connections]
+            assert max(queued) <= 128 * 1024
+            await until(lambda: served.told.count("reads its answer too slowly") == 20)
+        for sock in connections:
+            sock.close()
+
+    run(ask, answer_s=1.0)
+
+
+def test_a_slow_reader_that_reads_gets_it_all() -> None:
+    async def ask(served: Served) -> None:
+        reader, writer = await served.connect()
+        writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        got = bytearray()
+        while part := await reader.read(50_000):
+            got += part
+            await asyncio.sleep(0)
+        writer.close()
+        assert bytes(got).partition(b"\r\n\r\n")[2] == BIG
+
+    run(ask)
+
+
+def test_more_connections_than_there_is_room_for() -> None:
+    async def ask(served: Served) -> None:
+        connections = [await served.connect() for _ in range(60)]
+        await asyncio.sleep(0.1)
+        assert served.server.open <= 10
+        assert await served.still_serves()  # the oldest idle one made room
+        for _, writer in connections:
+            writer.close()
+
+    assert "more than 10 connections" in run(ask, max_connections=10).told
+
+
+def test_one_request_after_another_on_a_connection() -> None:
+    async def ask(served: Served) -> None:
+        many = b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % n for n in range(300))
+        answer = await served.ask(many + GET)
+        bodies = [part.partition(b"\r\n\r\n")[2] for part in answer.split(b"HTTP/1.1 200 OK")[1:]]
+        assert bodies == [*(b"/%d" % number for number in range(300)), b"/metrics"]
+
+    run(ask)
+
+
+def test_a_client_that_ends_its_side_gets_its_answer() -> None:
+    async def ask(served: Served) -> None:
+        reader, writer = await served.connect()
+        writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write_eof()
+        async with asyncio.timeout(20):
+            answer = await reader.read()
+        assert answer.endswith(BIG)
+        writer.close()
+
+    run(ask)
+
+
+@pytest.mark.parametrize(
+    "target", [b"http://other.test/metrics", b"/metrics?a=b", b"/metrics?" + b"a" * 5000]
+)
+def test_other_spellings_of_a_path(target: bytes) -> None:
+    async def ask(served: Served) -> None:
+        answer = await served.ask(GET.replace(b"/metrics", target))
+        assert answer.endswith(b"\r\n\r\n/metrics")
+
+    run(ask)
+
+
+def test_a_bug_in_a_page_is_an_error_and_no_end() -> None:
+    async def ask(served: Served) -> None:
+        answer = await served.ask(b"GET /bug HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 500 ")
+        assert b"of ours" not in answer
+        assert served.told == ["a bug: RuntimeError: a bug of ours"]
+
+    run(ask)
+
+
+def test_tls_handshakes_that_never_end(ca: Authority) -> None:
+    own = ca.cert("127.0.0.1")
+
+    async def inside() -> None:
+        served = Served()
+        served.server = HttpServer(
+            served.handle, lambda peer, why: served.told.append(why), max_connections=5
+        )
+        await served.server.start("127.0.0.1", 0, server_tls(own.cert, own.key, None), print)
+        idle = [socket.socket() for _ in range(30)]
+        for sock in idle:
+            with suppress(ConnectionResetError):
+                sock.connect(served.server.address)
+        async with asyncio.timeout(20):
+            await until(lambda: any("TLS handshakes" in line for line in served.told))
+        for sock in idle:
+            sock.close()
+        context = ssl.create_default_context(cafile=str(ca.pem))
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    reader, writer = await asyncio.open_connection(
+                        *served.server.address, ssl=context
+                    )
+                    break
+                except (ConnectionError, ssl.SSLError):  # those before it are leaving
+                    await asyncio.sleep(0.05)
+            writer.write(GET)
+            assert (await reader.read()).endswith(b"/metrics")
+            writer.close()
+        await served.server.stop()
+
+    asyncio.run(inside())

@@ -1,0 +1,67 @@
+"""How late this process's event loop is: the premise of tests whose truth is a matter of time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
+
+import pytest
+
+T = TypeVar("T")
+_EVERY_S, _NOTED_S = 0.01, 0.02
+
+
+class LagMeter:
+    """While entered, notes when the loop did not run: `gaps` as (begin, end) in Unix time."""
+
+    def __init__(self) -> None:
+        self.gaps: list[tuple[float, float]] = []
+
+    async def __aenter__(self) -> LagMeter:
+        self._task = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _watch(self) -> None:
+        while True:
+            due = time.time() + _EVERY_S
+            await asyncio.sleep(_EVERY_S)
+            if (now := time.time()) - due > _NOTED_S:
+                self.gaps.append((due, now))
+
+    @property
+    def worst_s(self) -> float:
+        """The longest gap."""
+        return max((end - begin for begin, end in self.gaps), default=0.0)
+
+    @property
+    def total_s(self) -> float:
+        """All gaps together."""
+        return sum(end - begin for begin, end in self.gaps)
+
+    def touches(self, begin: float, end: float) -> bool:
+        """Whether a gap lies in this time, in whole or in part."""
+        return any(since < end and until > begin for since, until in self.gaps)
+
+
+async def in_time(work: Callable[[], Awaitable[T]], good_s: float, most_s: float) -> T:
+    """What `work` found in the best of three tries; one whose loop was late by `good_s` is enough.
+
+    Where the loop was later than `most_s` in all of them, the machine does not bear the test.
+    """
+    tries: list[tuple[float, T]] = []
+    while len(tries) < 3 and (not tries or tries[-1][0] > good_s):
+        async with LagMeter() as lag:
+            result = await work()
+        tries.append((lag.worst_s, result))
+    late_s, best = min(tries, key=lambda one: one[0])
+    if late_s > most_s:
+        pytest.skip(f"short of CPU: late by {late_s:.1f} s, and this holds up to {most_s:g} s")
+    return best

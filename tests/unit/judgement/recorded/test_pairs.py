@@ -1,0 +1,186 @@
+"""Connections that were captured twice: at both ends, or on both sides of a proxy."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from tests.capture.builder import ACK, ANSWER, KEY, PSH, REQUEST, Capture, Flow
+from wsdiag.capture.explain import ExplainOptions, ExplainRun
+from wsdiag.records.explain import ExplainConnection
+
+DELAY_S = 0.020
+
+
+class _Raw(io.BytesIO, io.RawIOBase):  # type: ignore[misc]
+    """Bytes as a raw stream."""
+
+
+def explained(**captures: Capture) -> list[ExplainConnection]:
+    """The connections of captures by their names."""
+    for capture in captures.values():
+        capture.packets.sort(key=lambda packet: packet[0])
+    run = ExplainRun(
+        list(captures), ExplainOptions(), lambda name: _Raw(captures[name].pcap(nanoseconds=True))
+    )
+    return [event for event in run.events() if isinstance(event, ExplainConnection)]
+
+
+class BothEnds:
+    """One connection, captured at the client and at the server, whose clock is `ahead_s` ahead."""
+
+    def __init__(self, ahead_s: float) -> None:
+        self.near, self.far = Capture(), Capture()
+        self.ahead_s = ahead_s
+        self.flow = Flow(self.near)
+        self.flow.hop_limit["server"] = 60
+        self.heard = {"client": 0, "server": 0}
+
+    def packet(
+        self, at_s: float, who: str, payload: bytes = b"", flags: int = ACK, *, lost: bool = False
+    ) -> None:
+        """A segment, sent at a moment of the client's clock; `lost`: it never arrives."""
+        here, there = (self.near, self.far) if who == "client" else (self.far, self.near)
+        for capture, after_s in ((here, 0.0), (there, DELAY_S))[: 1 if lost else 2]:
+            self.flow.capture = capture
+            shift = self.ahead_s if capture is self.far else 0.0
+            self.flow.packet(at_s + after_s + shift, who, payload, flags, ack=self.heard[who])
+        self.flow.seq[who] += len(payload) + bool(flags & 3)
+        if not lost:
+            self.heard["server" if who == "client" else "client"] = self.flow.seq[who]
+
+    def open(self) -> None:
+        """TCP's handshake, and WebSocket's."""
+        self.packet(0.0, "client", flags=2)
+        self.packet(DELAY_S, "server", flags=2 | ACK)
+        self.packet(2 * DELAY_S, "client")
+        self.packet(0.05, "client", REQUEST, PSH | ACK)
+        self.packet(0.08, "server", ANSWER, PSH | ACK)
+        self.packet(0.11, "client")
+
+
+@pytest.mark.parametrize("ahead_s", [0.0, 3.5, -7200.25, 0.0004])
+def test_the_offset_of_clocks_and_what_was_lost(ahead_s: float) -> None:
+    both = BothEnds(ahead_s)
+    both.open()
+    frame = both.flow.frame
+    from wsdiag.protocol.codes import Opcode
+
+    both.packet(1.0, "server", frame("server", Opcode.TEXT, b"hello"), PSH | ACK)
+    both.packet(1.05, "client")
+    both.packet(2.0, "client", frame("client", Opcode.TEXT, b"lost"), PSH | ACK, lost=True)
+    both.packet(30.0, "server", frame("server", Opcode.CLOSE, b"\x03\xf3"), PSH | ACK)
+    both.packet(30.1, "server", flags=1 | ACK)
+    (one,) = explained(near=both.near, far=both.far)
+    assert (one.outcome, one.ended_by) == ("close", "server")
+    (note,) = [note for note in one.notes if "recorded at both ends" in note]
+    assert "near is nearer to the client" in note
+    expected = {
+        0.0: "0.00 ms ahead of",
+        3.5: "3.5 s ahead of",
+        -7200.25: "7200.2 s behind",
+        0.0004: "0.40 ms ahead of",
+    }[ahead_s]
+    assert f"the clock of far is {expected}" in note
+    assert "wrong by 20.00 ms at most" in note
+    (lost,) = [said for said in one.evidence if "never reached" in said]
+    assert "10 bytes that the client sent never reached the server (1 message)" in lost
+    assert "between near and far" in lost
+
+
+def test_a_reset_that_the_server_never_sent() -> None:
+    both = BothEnds(-3.0)
+    both.open()
+    both.flow.capture = both.near
+    both.flow.rst(10.0, "server")
+    both.flow.capture = both.far
+    both.flow.rst(9.0, "client")
+    (one,) = explained(far=both.far, near=both.near)
+    assert (one.outcome, one.ended_by) == ("injected-reset", "middlebox")
+    assert "The RST that reached the client was never sent by the server" in one.evidence[0]
+    assert "The RST that reached the server was never sent by the client" in one.evidence[1]
+
+
+def legs(ends: Sequence[tuple[float, str, str]], capture: Capture, number: int = 0) -> None:
+    """A connection through a proxy, on both sides of it; `ends`: its FINs,
+    as (seconds, leg, sender)."""
+    at_s, key = 7.3 * number, b"%024d" % number
+    request = REQUEST.replace(KEY.encode(), key)
+    front, back = Flow(capture, port=40000 + number), Flow(capture, port=50000 + number)
+    back.ports["server"], back.seq = 9000, {"client": 5000 + number, "server": 777}
+    front.shake(at_s)
+    front.send(at_s + 0.001, "client", request)
+    back.shake(at_s + 0.002)
+    back.send(at_s + 0.003, "client", request.replace(b"feed.test", b"backend"))
+    back.send(at_s + 0.004, "server", ANSWER)
+    front.send(at_s + 0.005, "server", ANSWER)
+    front.text(at_s + 1 + 11 * number, "client", "hello")
+    back.text(at_s + 1.001 + 11 * number, "client", "hello")
+    for end_s, side, who in ends:
+        (front if side == "front" else back).fin(at_s + 61 + 11 * number + end_s, who)
+
+
+@pytest.mark.parametrize(
+    ("ends", "by", "says"),
+    [
+        (
+            [(0.0, "back", "server"), (0.0004, "front", "server"), (0.001, "back", "client")],
+            "server",
+            "The server ended it (FIN), and the proxy passed that on 0.4 ms later",
+        ),
+        (
+            [(0.0, "front", "client"), (0.0004, "back", "client"), (0.001, "front", "server")],
+            "client",
+            "The client ended it (FIN), and the proxy passed that on 0.4 ms later",
+        ),
+        (
+            [(0.0, "front", "server"), (0.0001, "back", "client")],
+            "middlebox",
+            "The proxy ended it on both sides by itself, after 60.0 s without a byte",
+        ),
+        ([(0.0, "back", "client")], "middlebox", "FIN to the server, nothing yet to the client"),
+        ([(0.0, "back", "server")], "server", "the client was not told by the proxy"),
+    ],
+)
+def test_both_sides_of_a_proxy(ends: Sequence[tuple[float, str, str]], by: str, says: str) -> None:
+    capture = Capture()
+    legs(ends, capture)
+    (one,) = explained(proxy=capture)
+    assert one.ended_by == by
+    assert says in " ".join(one.evidence)
+    assert any("recorded on both sides of a proxy" in note for note in one.notes)
+
+
+def test_a_proxys_idle_timeout() -> None:
+    capture = Capture()
+    for number in range(3):
+        legs([(0.0, "front", "server"), (0.0001, "back", "client")], capture, number)
+    found = explained(proxy=capture)
+    assert {(one.outcome, one.ended_by) for one in found} == {("idle-timeout", "middlebox")}
+
+
+def test_clients_that_use_one_key_for_all_are_not_one() -> None:
+    capture = Capture()
+    for number in range(2):
+        flow = Flow(capture, port=40000 + number)
+        flow.seq["client"] += number
+        flow.seq["server"] += number
+        flow.open(0.001 * number)
+        flow.close(9.0, "client")
+    assert len(explained(one=capture)) == 2
+
+
+def test_a_capture_of_every_interface_has_packets_twice() -> None:
+    capture = Capture()
+    flow = Flow(capture)
+    flow.open()
+    for number in range(5):
+        flow.text(1.0 + number, "client", "hello")
+    flow.fin(70.0, "server")
+    once = explained(c=capture)[0]
+    twice = Capture(packets=[(at + n * 3000, data) for at, data in capture.packets for n in (0, 1)])
+    (one,) = explained(c=twice)
+    assert replace(one, evidence=(), age_s=0) == replace(once, evidence=(), age_s=0)

@@ -1,0 +1,361 @@
+"""A snapshot as metric families: names and units as Prometheus's conventions want them.
+
+Samples are made while they are rendered, in the rendering thread: a thousand targets have seventy
+thousand of them. Where a figure does not apply (no TLS, no drop yet), its series is absent.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, get_args
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.samples import Sample
+from prometheus_client.utils import floatToGoString
+
+from wsdiag.exporter.feed import FeedFigures
+from wsdiag.exporter.snapshot import OwnFigures, Snapshot
+from wsdiag.exporter.watched import TargetFigures
+from wsdiag.records import Verdict
+from wsdiag.version import __version__
+
+Labels = dict[str, str]
+Row = tuple[Labels, float]
+Rows = Callable[[TargetFigures], Iterable[Row]]
+Kind = str
+
+_PHASES = ("dns", "tcp", "proxy", "tls", "upgrade")
+_VERDICTS: tuple[str, ...] = get_args(Verdict)
+
+
+def _one(figure: Callable[[TargetFigures], float | None]) -> Rows:
+    """A family with one series for each target that has the figure."""
+
+    def rows(figures: TargetFigures) -> Iterable[Row]:
+        value = figure(figures)
+        return () if value is None else (({}, value),)
+
+    return rows
+
+
+def _phases(figures: TargetFigures) -> Iterator[Row]:
+    for phase in _PHASES:
+        took_ms = None if figures.phases is None else getattr(figures.phases, f"{phase}_ms")
+        if took_ms is not None:
+            yield {"phase": phase}, took_ms / 1e3
+
+
+def _drops(figures: TargetFigures) -> Iterator[Row]:
+    for (how, code, cause), count in sorted(figures.drops.items()):
+        yield {"how": how, "code": code, "cause": cause}, count
+
+
+def _idle_verdict(figures: TargetFigures) -> Iterator[Row]:
+    if figures.idle_verdict is not None:
+        for verdict in _VERDICTS:
+            yield {"verdict": verdict}, float(figures.idle_verdict.verdict == verdict)
+
+
+def _idle_timeout(figures: TargetFigures) -> Iterator[Row]:
+    found = None if figures.idle_verdict is None else figures.idle_verdict.idle_timeout_s
+    if found is not None:
+        yield {"bound": "low"}, found.low
+        if found.high is not None:
+            yield {"bound": "high"}, found.high
+
+
+def _of_feed(figure: Callable[[FeedFigures], float | None]) -> Rows:
+    """The same for a target that pushes."""
+    return _one(lambda figures: None if figures.feed is None else figure(figures.feed))
+
+
+def _irregular(figures: TargetFigures) -> Iterator[Row]:
+    if figures.feed is not None:
+        for kind, count in figures.feed.irregular.items():
+            yield {"kind": kind}, count
+
+
+_FAMILIES: tuple[tuple[str, Kind, str, Rows], ...] = (
+    (
+        "wsdiag_up",
+        "gauge",
+        "1 while the target's connection is open and no Ping is overdue, else 0.",
+        _one(lambda f: float(f.connected and not f.waiting)),
+    ),
+    (
+        "wsdiag_connect_phase_seconds",
+        "gauge",
+        "How long each phase of the latest successful connection took.",
+        _phases,
+    ),
+    (
+        "wsdiag_connections",
+        "counter",
+        "Connections that were opened.",
+        _one(lambda f: f.connections),
+    ),
+    (
+        "wsdiag_reconnects",
+        "counter",
+        "Connections that were opened after an earlier one had ended.",
+        _one(lambda f: max(0, f.connections - 1)),
+    ),
+    (
+        "wsdiag_connect_failures",
+        "counter",
+        "Attempts to connect that failed, by the kind of error.",
+        lambda f: [({"kind": kind}, count) for kind, count in sorted(f.failures.items())],
+    ),
+    (
+        "wsdiag_connection_opened_timestamp_seconds",
+        "gauge",
+        "When the latest connection was opened.",
+        _one(lambda f: f.opened),
+    ),
+    (
+        "wsdiag_ping_last_rtt_seconds",
+        "gauge",
+        "The latest round trip of a Ping, by the kernel's timestamps where it has them.",
+        _one(lambda f: f.rtt.last_s),
+    ),
+    ("wsdiag_pings_sent", "counter", "Pings sent.", _one(lambda f: f.sent)),
+    (
+        "wsdiag_pings_lost",
+        "counter",
+        "Pings not answered within the timeout, or before the connection ended.",
+        _one(lambda f: f.lost),
+    ),
+    (
+        "wsdiag_pings_late",
+        "counter",
+        "Pings answered after the timeout; they count as lost, too.",
+        _one(lambda f: f.late),
+    ),
+    (
+        "wsdiag_ping_outliers",
+        "counter",
+        "Round trips far above the usual, by whose time it was.",
+        lambda f: [({"cause": cause}, count) for cause, count in sorted(f.outliers.items())],
+    ),
+    (
+        "wsdiag_drops",
+        "counter",
+        "Connections that ended by themselves: how, with which Close code, and why.",
+        _drops,
+    ),
+    (
+        "wsdiag_last_drop_connection_age_seconds",
+        "gauge",
+        "Age of the connection that was dropped last, at its end.",
+        _one(lambda f: f.last_drop_age_s),
+    ),
+    (
+        "wsdiag_last_drop_idle_seconds",
+        "gauge",
+        "For how long the connection that was dropped last had been idle at its end.",
+        _one(lambda f: f.last_drop_idle_s),
+    ),
+    (
+        "wsdiag_last_drop_timestamp_seconds",
+        "gauge",
+        "When a connection was dropped last.",
+        _one(lambda f: f.last_drop),
+    ),
+    (
+        "wsdiag_down_seconds",
+        "counter",
+        "Time without answers: from the end of a connection to the next answered Ping.",
+        _one(lambda f: f.down_s),
+    ),
+    (
+        "wsdiag_tcp_rtt_seconds",
+        "gauge",
+        "TCP's smoothed round trip (TCP_INFO), to the first hop where there is a proxy.",
+        _one(lambda f: f.tcp_rtt_s),
+    ),
+    (
+        "wsdiag_tcp_retransmissions",
+        "counter",
+        "TCP segments that were sent again (TCP_INFO).",
+        _one(lambda f: f.retransmissions),
+    ),
+    (
+        "wsdiag_tls_certificate_expiry_timestamp_seconds",
+        "gauge",
+        "When the server's certificate expires.",
+        _one(lambda f: f.certificate_expiry),
+    ),
+    (
+        "wsdiag_idle_probe_verdict",
+        "gauge",
+        "1 for the verdict of the last idle probe, 0 for the others.",
+        _idle_verdict,
+    ),
+    (
+        "wsdiag_idle_probe_timeout_seconds",
+        "gauge",
+        "The idle timeout that the last idle probe found, its lower and its upper bound.",
+        _idle_timeout,
+    ),
+    (
+        "wsdiag_idle_probe_timestamp_seconds",
+        "gauge",
+        "When the last idle probe ended.",
+        _one(lambda f: f.idle_verdict_at),
+    ),
+    (
+        "wsdiag_stream_messages",
+        "counter",
+        "Messages that a feed pushed, without its protocol's own.",
+        _of_feed(lambda f: f.messages),
+    ),
+    ("wsdiag_stream_bytes", "counter", "Their bytes.", _of_feed(lambda f: f.bytes)),
+    (
+        "wsdiag_stream_last_message_timestamp_seconds",
+        "gauge",
+        "When a feed's last message came, or when waiting for the first began.",
+        _of_feed(lambda f: f.last),
+    ),
+    (
+        "wsdiag_stream_silences",
+        "counter",
+        "Times without a message that were longer than is usual for the feed.",
+        _of_feed(lambda f: f.silences),
+    ),
+    (
+        "wsdiag_stream_mutes",
+        "counter",
+        "Silences while Pings were answered.",
+        _of_feed(lambda f: f.mutes),
+    ),
+    (
+        "wsdiag_stream_gaps",
+        "counter",
+        "How often a sequence number did not follow (seq), by how.",
+        _irregular,
+    ),
+    (
+        "wsdiag_stream_missing_messages",
+        "gauge",
+        "Sequence numbers that have not come so far (seq).",
+        _of_feed(lambda f: f.missing),
+    ),
+    (
+        "wsdiag_stream_lag_seconds",
+        "gauge",
+        "Age of the last message by its own time (time); the clocks' difference is part of it.",
+        _of_feed(lambda f: f.lag_s),
+    ),
+)
+_RTT = "wsdiag_ping_rtt_seconds"
+
+
+class _Lazy:
+    """Samples that are made when they are asked for."""
+
+    def __init__(self, samples: Callable[[], Iterator[Sample]]) -> None:
+        self._samples = samples
+
+    def __iter__(self) -> Iterator[Sample]:
+        return self._samples()
+
+
+class SnapshotCollector:
+    """What prometheus-client renders: one snapshot's families."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterator[Metric]:
+        """All families, each with all of its samples."""
+        for name, kind, help_, rows in _FAMILIES:
+            yield self._family(name, kind, help_, rows)
+        histogram: Any = Metric(_RTT, "Round trips of Pings, late ones included.", "histogram")
+        histogram.samples = _Lazy(self._histogram)
+        yield histogram
+        yield from _own(self._snapshot.own, len(self._snapshot.targets))
+        yield from ProcessCollector(registry=None).collect()
+
+    def _family(self, name: str, kind: Kind, help_: str, rows: Rows) -> Metric:
+        sample = f"{name}_total" if kind == "counter" else name
+
+        def samples() -> Iterator[Sample]:
+            for labels, figures in self._snapshot.targets:
+                for own, value in rows(figures):
+                    yield Sample(sample, labels | own if own else labels, value)
+
+        family: Any = Metric(name, help_, kind)
+        family.samples = _Lazy(samples)
+        return family  # type: ignore[no-any-return]
+
+    def _histogram(self) -> Iterator[Sample]:
+        bucket, texts = f"{_RTT}_bucket", list[str]()
+        for labels, figures in self._snapshot.targets:
+            rtt, count = figures.rtt, 0
+            if len(texts) != len(rtt.counts):
+                texts = [*map(floatToGoString, rtt.bounds_s), "+Inf"]
+            for text, own in zip(texts, rtt.counts, strict=True):
+                count += own
+                yield Sample(bucket, {**labels, "le": text}, count)
+            yield Sample(f"{_RTT}_count", labels, count)
+            yield Sample(f"{_RTT}_sum", labels, rtt.sum_s)
+
+
+def _own(own: OwnFigures, targets: int) -> Iterator[Metric]:
+    def family(name: str, kind: Kind, help_: str, *rows: Row) -> Metric:
+        made = Metric(name, help_, kind)
+        suffix = "_total" if kind == "counter" else ""
+        for labels, value in rows:
+            made.add_sample(name + suffix, labels, value)
+        return made
+
+    built = {"version": __version__, "python": platform.python_version()}
+    yield family("wsdiag_build_info", "gauge", "The version that runs; always 1.", (built, 1))
+    yield family("wsdiag_exporter_targets", "gauge", "Targets that are watched.", ({}, targets))
+    yield family(
+        "wsdiag_exporter_config_last_reload_successful",
+        "gauge",
+        "0 while the file is broken and the one before it is in force, else 1.",
+        ({}, float(own.reload.successful)),
+    )
+    yield family(
+        "wsdiag_exporter_config_last_reload_success_timestamp_seconds",
+        "gauge",
+        "When the file that is in force was read.",
+        ({}, own.reload.at),
+    )
+    yield family(
+        "wsdiag_exporter_lag_seconds",
+        "gauge",
+        "The longest that the exporter itself did not run, in the last minute.",
+        ({}, own.lag_s),
+    )
+    yield family(
+        "wsdiag_exporter_stalled_seconds",
+        "counter",
+        "Time in which the exporter itself should have run and did not (from 10 ms on).",
+        ({}, own.stalled_s),
+    )
+    yield family(
+        "wsdiag_exporter_stalls",
+        "counter",
+        "Times when the exporter itself did not run for more than 100 ms.",
+        ({}, own.stalls),
+    )
+    yield family(
+        "wsdiag_exporter_http_connections",
+        "gauge",
+        "Connections to the exporter's own port that are open.",
+        ({}, own.connections),
+    )
+    yield family(
+        "wsdiag_exporter_http_requests",
+        "counter",
+        "Requests that were answered, by path and status.",
+        *(
+            ({"path": path, "code": str(code)}, count)
+            for (path, code), count in sorted((own.requests or {}).items())
+        ),
+    )

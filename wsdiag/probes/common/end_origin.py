@@ -1,0 +1,105 @@
+"""Whose packet ended a connection: the peer's, or another machine's that speaks in its name.
+
+Known only with CAP_NET_RAW, and not asked on this machine itself. Where it is not known nothing is
+said, and nothing is imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from wsdiag.judgement.hops import other_sender
+from wsdiag.records import Drop, Error
+from wsdiag.records.base import OtherSender
+from wsdiag.units import counted
+
+if TYPE_CHECKING:
+    from wsdiag.transport.path.capture import HopLimits
+    from wsdiag.transport.path.hop_distance import EndWatch
+
+_CAP_NET_RAW = 13
+_ENDS = {"rst": "rst", "rst-on-write": "rst", "fin": "fin", "tls-eof": "fin"}
+
+
+class EndOrigin:
+    """Watches one connection after the other; `watch` is for a dial's `on_tcp`."""
+
+    def __init__(self) -> None:
+        self._watch: EndWatch | None = None
+        self._allowed = may_see_packets()
+        if self._allowed:  # before a clock runs
+            from wsdiag.transport.path import hop_distance  # noqa: F401
+
+    def watch(self, local: tuple[str, int], peer: tuple[Any, ...]) -> None:
+        """TCP is connected, and nothing was sent yet."""
+        self.close()
+        address = str(peer[0]).partition("%")[0]
+        if not self._allowed or address == local[0] or ip_address(address).is_loopback:
+            return
+        from wsdiag.transport.path.hop_distance import EndWatch
+
+        with suppress(OSError):
+            self._watch = EndWatch(local, (address, int(peer[1])))
+
+    def explain(self, drop: Drop) -> Drop:
+        """The drop, with where its packet came from if that was not the peer."""
+        if self._watch is None:
+            return drop
+        self._watch.read()
+        return with_origin(drop, self._watch.limits)
+
+    def explain_error(self, error: Error) -> Error:
+        """The failure of a dial that a RST ended, with where that came from if not the peer."""
+        if self._watch is None:
+            return error
+        self._watch.read()
+        limits = self._watch.limits
+        found = other_sender(limits.end_hop_limit, limits.usual) if limits.end == "rst" else None
+        if found is None:
+            return error
+        words = origin_words("rst", OtherSender(found.hops, found.usual_hops))
+        return replace(error, message=f"{error.message}; {words}")
+
+    def close(self) -> None:
+        """Stop watching. Harmless when repeated."""
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+
+
+def with_origin(drop: Drop, limits: HopLimits) -> Drop:
+    """The drop, with where the packet came from that ended the connection, if it was injected."""
+    if limits.end is None or _ENDS.get(drop.how) != limits.end:
+        return drop
+    found = other_sender(limits.end_hop_limit, limits.usual)
+    if found is None:
+        return drop
+    sender = OtherSender(found.hops, found.usual_hops)
+    detail = "; ".join(filter(None, (drop.detail, origin_words(limits.end, sender))))
+    return replace(drop, sent_from=sender, detail=detail)
+
+
+def origin_words(kind: str, sender: OtherSender) -> str:
+    """`the RST passed 1 router, the endpoint's packets pass 4: injected on the way`."""
+    passed, pass_ = counted(sender.hops, "router"), sender.usual_hops
+    return (
+        f"the {kind.upper()} passed {passed}, the endpoint's packets {pass_}: injected on the way"
+    )
+
+
+def may_see_packets() -> bool:
+    """Whether this process has CAP_NET_RAW (Linux, capabilities(7)); costs no socket."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        with open("/proc/self/status", encoding="ascii") as status:
+            for line in status:
+                if line.startswith("CapEff:"):
+                    return bool(int(line.split()[1], 16) >> _CAP_NET_RAW & 1)
+    except (OSError, ValueError):
+        pass
+    return False
