@@ -272,7 +272,7 @@ class SlowReader:
     """What the endpoint did with a client that reads slowly (`--read-rate`)."""
 
     read_rate: Annotated[float, "How fast was read, in bytes a second"]
-    read_bytes: Annotated[int, "How much was read"]
+    read_bytes: Annotated[int, "How much was read, in bytes"]
     outcome: Annotated[
         Literal["waited", "dropped-messages", "closed", "not-slow"],
         "`waited`: it kept the connection, and nothing was seen to be left out; "

@@ -24,16 +24,14 @@ from wsdiag.cli.params import (
 if TYPE_CHECKING:
     from wsdiag.probes.check.options import CheckOptions
 
-LIMITS, EXPECT, STREAM, RULES, RUN = (
+LIMITS, EXPECT, RULES, RUN = (
     "Limits (exit code 3 where one does not hold)",
     "Expect",
-    "Stream",
     "Rules",
     "Run",
 )
 _limit = partial(typer.Option, rich_help_panel=LIMITS)
 _expect = partial(typer.Option, rich_help_panel=EXPECT)
-_stream = partial(typer.Option, rich_help_panel=STREAM)
 _rules = partial(typer.Option, rich_help_panel=RULES)
 _run = partial(typer.Option, rich_help_panel=RUN)
 _output = partial(typer.Option, rich_help_panel=OUTPUT)
@@ -167,24 +165,24 @@ class CheckFlags:
         ),
     ] = None
     stream_s: Annotated[
-        float | None, _stream("--stream", help="Watch what it pushes for this long.", **DURATION)
+        float | None, _expect("--stream", help="Watch what it pushes for this long.", **DURATION)
     ] = None
-    by: Annotated[str | None, _stream("--by", help="Key of a message.", **JSONPATH)] = None
-    seq: Annotated[str | None, _stream("--seq", help="Its sequence number.", **JSONPATH)] = None
-    time: Annotated[str | None, _stream("--time", help="Its own time.", **JSONPATH)] = None
+    by: Annotated[str | None, _expect("--by", help="Key of a message.", **JSONPATH)] = None
+    seq: Annotated[str | None, _expect("--seq", help="Its sequence number.", **JSONPATH)] = None
+    time: Annotated[str | None, _expect("--time", help="Its own time.", **JSONPATH)] = None
     max_silence_s: Annotated[
         float | None,
-        _stream("--max-silence", help="Limit of the time without a message.", **DURATION),
+        _limit("--max-silence", help="Limit of the time without a message.", **DURATION),
     ] = None
     max_gap: Annotated[
         int | None,
-        _stream("--max-gap", min=0, metavar="N", help="Limit of missing numbers (--seq)."),
+        _limit("--max-gap", min=0, metavar="N", help="Limit of missing numbers (--seq)."),
     ] = None
     max_lag_s: Annotated[
-        float | None, _stream("--max-lag", help="Limit of the largest lag (--time).", **DURATION)
+        float | None, _limit("--max-lag", help="Limit of the largest lag (--time).", **DURATION)
     ] = None
     min_rate: Annotated[
-        float | None, _stream("--min-rate", min=0, metavar="N", help="Least messages a second.")
+        float | None, _limit("--min-rate", min=0, metavar="N", help="Least messages a second.")
     ] = None
     conformance: Annotated[
         bool, _rules("--conformance", help="Judge protocol conformance by observation.")
