@@ -18,7 +18,7 @@ from prometheus_client.utils import floatToGoString
 from wsdiag.exporter.feed import FeedFigures
 from wsdiag.exporter.snapshot import OwnFigures, Snapshot
 from wsdiag.exporter.watched import TargetFigures
-from wsdiag.records import Verdict
+from wsdiag.records import Cause, Verdict
 from wsdiag.version import __version__
 
 Labels = dict[str, str]
@@ -27,6 +27,7 @@ Rows = Callable[[TargetFigures], Iterable[Row]]
 Kind = str
 
 _PHASES = ("dns", "tcp", "proxy", "tls", "upgrade")
+_CAUSES: tuple[Cause, ...] = get_args(Cause)
 _VERDICTS: tuple[str, ...] = get_args(Verdict)
 
 
@@ -137,7 +138,7 @@ _FAMILIES: tuple[tuple[str, Kind, str, Rows], ...] = (
         "wsdiag_ping_outliers",
         "counter",
         "Round trips far above the usual, by whose time it was.",
-        lambda f: [({"cause": cause}, count) for cause, count in sorted(f.outliers.items())],
+        lambda f: [({"cause": cause}, f.outliers[cause]) for cause in _CAUSES],
     ),
     (
         "wsdiag_drops",

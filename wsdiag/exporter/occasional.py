@@ -13,7 +13,7 @@ from random import random
 
 from wsdiag.exporter.watched import WatchedTarget
 from wsdiag.probes.idle.options import IdleOptions
-from wsdiag.records import IdleVerdict
+from wsdiag.records import Error, IdleVerdict
 
 
 class OccasionalProbe:
@@ -31,15 +31,25 @@ class OccasionalProbe:
 
     async def run(self) -> None:
         """Probe until cancelled."""
-        from wsdiag.probes.idle.run import IdleRun
-
-        target, wait_s = self._watched.target, self._period_s * random()
+        wait_s = self._period_s * random()
         while True:
             await asyncio.sleep(wait_s)
             async with self._slots:
-                run = IdleRun([target.url], self._options, target.dial)
-                async with aclosing(run.events()) as events:
-                    async for event in events:
-                        if isinstance(event, IdleVerdict):
-                            self._watched.judged_idle(event)
+                try:
+                    await self._probe()
+                except Exception as error:
+                    seen = f"{type(error).__name__}: {error}"
+                    hint = "this is a bug in wsdiag; please report it"
+                    bug = Error(self._watched.target.url, "idle-probe", "protocol", seen, hint)
+                    self._watched.on_change(self._watched, bug)
             wait_s = self._period_s * (0.9 + 0.2 * random())
+
+    async def _probe(self) -> None:
+        from wsdiag.probes.idle.run import IdleRun
+
+        target = self._watched.target
+        run = IdleRun([target.url], self._options, target.dial)
+        async with aclosing(run.events()) as events:
+            async for event in events:
+                if isinstance(event, IdleVerdict):
+                    self._watched.judged_idle(event)

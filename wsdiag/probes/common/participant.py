@@ -31,7 +31,7 @@ from wsdiag.probes.common.await_pong import describe_close
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, TextMessage
 from wsdiag.records import DialectInfo, HelloInfo
-from wsdiag.transport.dial.dialer import OnTcp, SharedHttp2, dial
+from wsdiag.transport.dial.dialer import SharedHttp2, TcpWatcher, dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.target import Target
 from wsdiag.transport.report import DialError
@@ -343,12 +343,12 @@ async def open_session(
     timestamps: bool = True,
     part: Part = "client",
     on_phase: Callable[[str], None] | None = None,
-    on_tcp: OnTcp | None = None,
+    watcher: TcpWatcher | None = None,
     shared: SharedHttp2 | None = None,
 ) -> Participant:
     """Dial, and say the hello. Raises DialError; HelloError where the hello was refused.
 
-    `on_phase`, `on_tcp`: as `dial` calls them.
+    `on_phase`, `watcher`: as `dial` calls them.
     """
     named = dialect_named(options.dialect)
     if named is not None and not options.subprotocols:
@@ -359,7 +359,7 @@ async def open_session(
         tracer=tracer,
         timestamps=timestamps,
         on_phase=on_phase,
-        on_tcp=on_tcp,
+        watcher=watcher,
         shared=shared,
     )
     participant = Participant(session, options, part)

@@ -109,7 +109,7 @@ async def _connect(
     origin = EndOrigin()
     try:
         participant = await open_session(
-            url, options, tracer=tracer, on_phase=on_wait, on_tcp=origin.watch
+            url, options, tracer=tracer, on_phase=on_wait, watcher=origin
         )
     except HelloError as error:
         origin.close()

@@ -105,7 +105,7 @@ class Locator:
 
 
 class TrialFlow:
-    """One connection's hops: `watch` when TCP is connected, `learn`, `trace` when it is dead."""
+    """One connection's hops: told of by a dial; `learn`, and `trace` when it is dead."""
 
     def __init__(self, locator: Locator, idle_for_s: float) -> None:
         self._locator, self._idle_for_s = locator, idle_for_s
@@ -115,7 +115,10 @@ class TrialFlow:
         self._asked: list[HopQuestion] = []
         """On the dead flow."""
 
-    def watch(self, local: tuple[str, int], peer: tuple[Any, ...]) -> None:
+    def connecting(self, peer: tuple[Any, ...]) -> None:
+        """A SYN is about to be sent: nothing of the flow yet."""
+
+    def connected(self, local: tuple[str, int], peer: tuple[Any, ...]) -> None:
         """TCP is connected, and nothing was sent yet."""
         self.close()
         address = str(peer[0]).partition("%")[0]

@@ -80,7 +80,7 @@ class Trial:
                 refusals,
                 state.index,
                 "answerer" if self.plan.trial == "heartbeat" else "listener",
-                None if self._flow is None else self._flow.watch,
+                self._flow,
                 context.shared if self.plan.trial == "idle" else None,
             )
         except DialError as error:

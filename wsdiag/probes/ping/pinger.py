@@ -231,7 +231,7 @@ class Pinger:
             if self._stopping.is_set():
                 return None
             opening = open_session(
-                self.url, self._dial_options, tracer=self._tracer, on_tcp=self._origin.watch
+                self.url, self._dial_options, tracer=self._tracer, watcher=self._origin
             )
             dialing = asyncio.create_task(opening)
             self._dialing = dialing

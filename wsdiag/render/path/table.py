@@ -16,7 +16,7 @@ _WIDTH, _NUMBER = 8, 4
 _LEAST_ROOM = 24
 _NAMED = {
     "tcp-end": "where TCP ends",
-    "http2-end": "where HTTP/2 ends",
+    "http2-end": "where HTTP/2 ends (its PING)",
     "endpoint": "endpoint (WebSocket Pong)",
 }
 
@@ -68,8 +68,8 @@ def _who(row: PathHop) -> list[str]:
             return ["(answers, address unknown)" if row.received else "(no answer)"]
         name = f"{row.name} ({row.address})" if row.name else row.address
         return [name + marks, *(each for each in row.addresses if each != row.address)]
-    if row.kind == "endpoint":
-        return [_NAMED["endpoint"]]
+    if row.kind in ("http2-end", "endpoint"):
+        return [_NAMED[row.kind]]
     address = f"{row.name} ({row.address})" if row.name else row.address or ""
     said = row.product or _NAMED[row.kind]
     headers = (("Server", row.server), ("Via", row.via))

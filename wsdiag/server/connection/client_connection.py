@@ -118,6 +118,10 @@ class ClientConnection(ServerChannel):
             message = "unfinished messages of all clients have used up the memory for them"
             self.emit("over-budget", message=message, held_bytes=size)
             self.close(1013, "too much unfinished at once, try again later")
+            self.connection.discard_unfinished()
+            self.owner.hold(-size)
+            self._held = 0
+            self.finish()
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, _MESSAGES):
