@@ -45,6 +45,7 @@ class WatchFlags:
 
     interval_s: Annotated[float | None, typer.Option("--interval", **DURATION)] = None
     idle_probe_s: Annotated[float | None, typer.Option("--idle-probe", **DURATION)] = None
+    no_http2_look: Annotated[bool, typer.Option("--no-http2-look")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +122,7 @@ ENDPOINT_OPTIONS = _by_key(endpoint)
 """The options that a table may have, by their keys."""
 _RUN_OPTIONS = _by_key(of_the_run)
 EXPORTER_OPTIONS = _by_key(exporter_table)
-WATCH_OPTIONS = ("interval", "idle-probe")
+WATCH_OPTIONS = ("interval", "idle-probe", "no-http2-look")
 _TABLES = frozenset({"defaults", "endpoint", "exporter", "module"})
 
 
