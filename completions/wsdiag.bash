@@ -18,7 +18,7 @@ _wsdiag() {
         if [[ $cur != -* ]]; then options="connect ping idle-probe stream path explain check exporter serve demo completion help"; fi
         ;;
     connect)
-        options="-H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time --send --listen -o --output -h --help"
+        options="-H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time --send --listen --no-http2-look -o --output -h --help"
         case $prev in
         -H|--header) return ;;
         --header-env) return ;;
@@ -58,7 +58,7 @@ _wsdiag() {
         esac
         ;;
     ping)
-        options="-c --count -i --interval -W --timeout -w --deadline -s --size --mode -f --flood --adaptive --reconnect --retry-max-wait --load --max-p50 --max-p95 --max-p99 --max-loss --max-drops --min-availability -D --timestamps --window --y-max --log-scale --no-chart -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
+        options="-c --count -i --interval -W --timeout -w --deadline -s --size --mode --no-http2-ping -f --flood --adaptive --reconnect --retry-max-wait --load --download --read-rate --max-p50 --max-p95 --max-p99 --max-loss --max-drops --min-availability -D --timestamps --window --y-max --log-scale --no-chart -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         -c|--count) return ;;
         -i|--interval) return ;;
@@ -68,6 +68,8 @@ _wsdiag() {
         --mode) choices="ping text binary" ;;
         --retry-max-wait) return ;;
         --load) return ;;
+        --download) return ;;
+        --read-rate) return ;;
         --max-p50) return ;;
         --max-p95) return ;;
         --max-p99) return ;;
@@ -112,7 +114,7 @@ _wsdiag() {
         esac
         ;;
     idle-probe)
-        options="--from --to --step --keepalive --trials --push --send --expect --pong-timeout --repeat --refine --max-connections --require --lifetime -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
+        options="--from --to --step --keepalive --trials --push --send --expect --pong-timeout --repeat --refine --max-connections --one-connection --require --lifetime --locate --no-locate -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         --from) return ;;
         --to) return ;;
@@ -163,7 +165,7 @@ _wsdiag() {
         esac
         ;;
     stream)
-        options="--by --seq --time --show --field -c --count -w --deadline -i --interval --silence --ping-interval --reconnect --retry-max-wait -W --timeout --max-silence --max-gap --max-lag --min-rate --window -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
+        options="--by --seq --time --show --field -c --count -w --deadline -i --interval --silence --ping-interval --reconnect --retry-max-wait -W --timeout --max-silence --max-gap --max-lag --min-rate --window -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         --by) return ;;
         --seq) return ;;
@@ -218,7 +220,7 @@ _wsdiag() {
         esac
         ;;
     path)
-        options="-c --count -i --interval --names -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
+        options="-c --count -i --interval --names -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         -c|--count) return ;;
         -i|--interval) return ;;
@@ -273,7 +275,7 @@ _wsdiag() {
         esac
         ;;
     check)
-        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --send --expect --expect-json --within --require-idle --require-keepalive --conformance --adversarial --only --skip --retry --retry-delay -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -f --file --list-checks -j --jobs -o --output --junit -h --help"
+        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --expect-http2 --send --expect --expect-json --within --require-idle --require-keepalive --stream --by --seq --time --max-silence --max-gap --max-lag --min-rate --conformance --adversarial --only --skip --retry --retry-delay -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -f --file --list-checks -j --jobs -o --output --junit -h --help"
         case $prev in
         --max-connect) return ;;
         --max-upgrade) return ;;
@@ -292,6 +294,14 @@ _wsdiag() {
         --within) return ;;
         --require-idle) return ;;
         --require-keepalive) return ;;
+        --stream) return ;;
+        --by) return ;;
+        --seq) return ;;
+        --time) return ;;
+        --max-silence) return ;;
+        --max-gap) return ;;
+        --max-lag) return ;;
+        --min-rate) return ;;
         --only) return ;;
         --skip) return ;;
         --retry) return ;;
@@ -349,7 +359,7 @@ _wsdiag() {
         esac
         ;;
     serve)
-        options="--host -p --port --tls --ca-out --cert --key --upstream --raw -k --insecure --cacert --control-port --fault --list --subprotocol --allow-origin --max-connections --max-message-size --compression --no-compression --sink --headers --stats --idle-timeout --lifetime --close --cut --cut-after --hang --rate-limit --latency --stall --bandwidth --trickle --slow-reader --ping-interval --no-pong --lose-pongs --late-pong --wrong-pong --mute --push --push-on-request --flood --fragment --status --redirect --auth-basic --require-subprotocol --deflate --bad-accept --bad-upgrade --bad-connection --bad-subprotocol --bad-extension --bad-http --bad-frame --bad-utf8 --bad-deflate --counts --drop --code --reason -o --output -q --quiet --color -h --help"
+        options="--host -p --port --http2 --tls --ca-out --cert --key --upstream --raw -k --insecure --cacert --control-port --fault --list --subprotocol --allow-origin --max-connections --max-message-size --compression --no-compression --sink --headers --stats --idle-timeout --lifetime --close --cut --cut-after --hang --rate-limit --latency --stall --bandwidth --trickle --slow-reader --ping-interval --no-pong --lose-pongs --late-pong --wrong-pong --mute --push --push-on-request --flood --fragment --status --redirect --auth-basic --require-subprotocol --deflate --bad-accept --bad-upgrade --bad-connection --bad-subprotocol --bad-extension --bad-http --bad-frame --bad-utf8 --bad-deflate --http2-refuse --http2-unadvertised --http2-goaway --http2-rst-stream --http2-zero-window --counts --drop --code --reason -o --output -q --quiet --color -h --help"
         case $prev in
         --host) return ;;
         -p|--port) return ;;
@@ -393,6 +403,9 @@ _wsdiag() {
         --bad-frame) choices="masked rsv1 rsv2 rsv3 rsv-control opcode-3 opcode-4 opcode-5 opcode-6 opcode-7 opcode-11 opcode-12 opcode-13 opcode-14 opcode-15 length-16 length-64 length-top-bit length-huge orphan-continuation interleaved control-fragmented control-long close-long close-one-byte close-reason-utf8 close-code-0 close-code-999 close-code-1004 close-code-1005 close-code-1006 close-code-1015 close-code-1016 close-code-2999 close-code-5000 data-after-close" ;;
         --bad-utf8) choices="byte overlong surrogate beyond truncated fragment" ;;
         --bad-deflate) choices="garbage bomb" ;;
+        --http2-refuse) return ;;
+        --http2-goaway) return ;;
+        --http2-rst-stream) return ;;
         --counts) choices="any client server" ;;
         --drop) choices="close fin rst silent hang rst-on-write tls-eof" ;;
         --code) return ;;

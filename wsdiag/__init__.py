@@ -55,12 +55,16 @@ if TYPE_CHECKING:
     from wsdiag.records import ExporterEvent as ExporterEvent
     from wsdiag.records import HelloInfo as HelloInfo
     from wsdiag.records import Hop as Hop
+    from wsdiag.records import Http2Info as Http2Info
+    from wsdiag.records import Http2RoundTrips as Http2RoundTrips
     from wsdiag.records import HttpInfo as HttpInfo
     from wsdiag.records import IdleEvent as IdleEvent
     from wsdiag.records import IdleTrial as IdleTrial
     from wsdiag.records import IdleVerdict as IdleVerdict
     from wsdiag.records import Load as Load
+    from wsdiag.records import Location as Location
     from wsdiag.records import Message as Message
+    from wsdiag.records import OtherSender as OtherSender
     from wsdiag.records import PathEvent as PathEvent
     from wsdiag.records import PathHop as PathHop
     from wsdiag.records import PathStart as PathStart
@@ -79,9 +83,11 @@ if TYPE_CHECKING:
     from wsdiag.records import PingSuspended as PingSuspended
     from wsdiag.records import PingWaiting as PingWaiting
     from wsdiag.records import Range as Range
+    from wsdiag.records import SlowReader as SlowReader
     from wsdiag.records import TcpFacts as TcpFacts
     from wsdiag.records import Threshold as Threshold
     from wsdiag.records import TlsInfo as TlsInfo
+    from wsdiag.records import TracedHop as TracedHop
     from wsdiag.records import TrialActivity as TrialActivity
     from wsdiag.records import TrialStarted as TrialStarted
     from wsdiag.records.stream import Gaps as Gaps
@@ -116,11 +122,12 @@ else:
             "records": "Attribution Candidate ChainLink CloseInfo ConnectResult DialectInfo "
             "Drop Error "
             "ExplainConnection ExplainVerdict ExporterEvent HelloInfo Hop "
-            "HttpInfo IdleEvent IdleTrial IdleVerdict Load Message PathEvent "
+            "Http2Info Http2RoundTrips HttpInfo IdleEvent IdleTrial IdleVerdict Load "
+            "Location Message OtherSender PathEvent "
             "PathHop PathStart PathSummary Phases PingClosed PingDialling "
             "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart "
-            "PingSummary PingSuspended PingWaiting Range TcpFacts Threshold TlsInfo "
-            "TrialActivity TrialStarted",
+            "PingSummary PingSuspended PingWaiting Range SlowReader TcpFacts Threshold TlsInfo "
+            "TracedHop TrialActivity TrialStarted",
             "records.stream": "Gaps Interarrival KeyFigures Lag Sizes StreamClosed "
             "StreamDialling StreamEvent StreamInterval StreamMessage StreamPings StreamProgress "
             "StreamStart StreamSummary",

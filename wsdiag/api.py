@@ -56,12 +56,14 @@ async def connect(
     send: Sequence[str] = (),
     listen_s: float | None = None,
     max_time_s: float | None = None,
+    look_at_http2: bool = True,
 ) -> ConnectResult:
     """Connect once, Ping once, close; a failure is in the result's `error`, not raised.
 
     Offers permessage-deflate unless `dial` says otherwise. ValueError for a URL that cannot be one.
     `send` texts and take what comes for `listen_s` (None: until the first answer to them, 5 s at
     most) into the result's `messages`; `max_time_s` bounds all that is waited for.
+    For wss:// a look at HTTP/2 follows (`result.http2`), unless `look_at_http2` is false.
 
     >>> import asyncio, wsdiag
     >>> async def refused():
@@ -74,7 +76,14 @@ async def connect(
     options = dial or DialOptions()
     if options.compression is None:
         options = replace(options, compression=True)
-    return await _connect(url, options, send=send, listen_s=listen_s, max_time_s=max_time_s)
+    return await _connect(
+        url,
+        options,
+        send=send,
+        listen_s=listen_s,
+        max_time_s=max_time_s,
+        look_at_http2=look_at_http2,
+    )
 
 
 async def ping(

@@ -25,6 +25,7 @@ class PingKeywords(TypedDict, total=False):
     deadline_s: float | None
     size: int | None
     mode: Mode
+    http2_ping: bool
     flood: bool
     adaptive: bool
     reconnect: bool
@@ -33,6 +34,8 @@ class PingKeywords(TypedDict, total=False):
     load_idle_s: float
     load_time_s: float
     load_bytes: int
+    download: float | Literal["max"] | None
+    read_rate: float | None
     max_p50_ms: float | None
     max_p95_ms: float | None
     max_p99_ms: float | None
@@ -57,7 +60,9 @@ class IdleKeywords(TypedDict, total=False):
     refine: bool
     max_connections: int
     require_s: float | None
+    one_connection: bool
     lifetime_s: float | None
+    locate: bool | None
 
 
 class StreamKeywords(TypedDict, total=False):
@@ -110,3 +115,4 @@ class ServeKeywords(TypedDict, total=False):
     cacert: Path | None
     control_port: int | None
     control_token: str | None
+    http2: bool

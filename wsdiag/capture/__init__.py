@@ -2,7 +2,7 @@
 
 Bytes become packets (`packet_files.py`), packets become flows (`flows.py`: TCP reassembly, with
 what TCP itself shows), a flow's bytes become an upgrade and frames (`conversation.py`, `http.py`,
-`frames.py`), and all of that ends as one `ConnectionFacts` for each connection (see
+`messages.py`), and all of that ends as one `ConnectionFacts` for each connection (see
 `judgement.recorded`). The other sources (HAR files, own records, access logs) end there as well.
 Nothing is concluded here: `judgement` reads the facts, live or recorded.
 

@@ -11,13 +11,11 @@ packet) becomes client or server as soon as the bytes tell.
 from __future__ import annotations
 
 from collections import deque
-from datetime import UTC, datetime
 from enum import Enum
-from functools import partial
 from typing import NamedTuple
 
 from wsdiag.capture.flows import Flow
-from wsdiag.capture.frames import CapturedFrame, FrameReader, plausible
+from wsdiag.capture.frames import plausible
 from wsdiag.capture.http import (
     Head,
     HeadReader,
@@ -26,10 +24,12 @@ from wsdiag.capture.http import (
     deflate_parameters,
 )
 from wsdiag.capture.http2 import NEEDS_HPACK, PREFACE, Http2Flow, begins_settings
+from wsdiag.capture.messages import MOST_ACTIVITY, Direction, Messages, sized, violated, words_of
 from wsdiag.capture.tls.flow import TlsFlow, is_tls
 from wsdiag.capture.tls.key_log import KeyLog
+from wsdiag.capture.tracing import Tracing, address_of
+from wsdiag.capture.tunnels import proxy_header, socks_answer
 from wsdiag.judgement.recorded.facts import (
-    CloseSeen,
     ConnectionFacts,
     DirectionFacts,
     PingSeen,
@@ -37,33 +37,17 @@ from wsdiag.judgement.recorded.facts import (
     TcpEnd,
     TlsAlert,
 )
-from wsdiag.judgement.recorded.report import recorded_url
-from wsdiag.packets.ip import address_text
-from wsdiag.protocol.closing import decode_close
-from wsdiag.protocol.codes import Opcode, Role
-from wsdiag.protocol.deflate import MAX_WINDOW_BITS, PerMessageDeflate
-from wsdiag.protocol.errors import ProtocolViolation
-from wsdiag.transport.trace import EXCERPT, Direction, FrameTraced, HeadersTraced, Tracer
+from wsdiag.transport.trace import Tracer
 
-MOST_ACTIVITY = 512
-MOST_RTTS = 4096
-_MOST_PINGS = 1024
 _MOST_UNKNOWN = 1 << 16
-_MOST_VIOLATIONS = 8
-_LAST_WORDS = 400
-_MOST_INFLATED = 4 << 20
-_NAMES = ["reserved"] * 16
-_NAMES[:3], _NAMES[8:11] = ("continuation", "text", "binary"), ("close", "ping", "pong")
 
 
-_MOST_SHOWN = 200
 _BURST_NS = 200_000_000
 _LAST_WORD = 160
 """Bytes of TLS records: a Close frame or a close_notify and its answer are no more."""
 _LEAST_WORD = 31
 """Bytes of one record that says no more than that the end comes."""
 _AT_ONCE_NS = 1_000_000_000
-_LATEST_NS = 250_000_000_000 * 10**9  # a capture's clock may say anything; datetime ends in 9999
 _WAKE_NS = 1_000_000_000
 """Idleness after which a connection may be dead without anybody knowing."""
 
@@ -78,28 +62,6 @@ class Stage(Enum):
     WEBSOCKET = "frames"
     TLS = "TLS"
     OTHER = "no WebSocket"
-
-
-class _Direction:
-    """What reading one direction takes."""
-
-    def __init__(self, facts: DirectionFacts) -> None:
-        self.facts = facts
-        self.heads: HeadReader | None = None
-        self.frames: FrameReader | None = None
-        self.inflate: PerMessageDeflate | None = None
-        self.pings: deque[tuple[bytes | None, float]] = deque()
-        """Pings that may still be answered: payload, moment."""
-        self.unanswered = 0
-        self.unknown = b""
-        self.last_ns: int | None = None
-        self.compressed = False
-        self.before_ns: int | None = None
-        """`last_ns` before the bytes that are being read."""
-        self.longest_ns = 0
-        """The longest time between two bytes."""
-        self.last_text = b""
-        """The beginning of its last text message."""
 
 
 class _Burst:
@@ -170,7 +132,7 @@ class Conversation:
         """Why it was not read, although it may hold WebSockets."""
         self._http2: Http2Flow | None = None
         self._client: int | None = None
-        self._sides = (_Direction(DirectionFacts()), _Direction(DirectionFacts()))
+        self._sides = (Direction(DirectionFacts()), Direction(DirectionFacts()))
         self._requests: deque[Head] = deque()
         self._last_ns = self._began_ns
         self._idle_before_ns = 0
@@ -179,7 +141,16 @@ class Conversation:
         self._alerted: int | None = None
         """Whose TLS alert seems to have ended it."""
         self._show, self._key_log, self._tracer = show, key_log, tracer
-        self._traced_as = ""
+        self._tracing = None if tracer is None else Tracing(tracer, flow, self.facts, show=show)
+        self._messages = Messages(
+            self.facts,
+            self._sides,
+            self._began_ns,
+            self._close_seen,
+            show=show,
+            tracing=self._tracing,
+            most_activity=most_activity,
+        )
         self._layers: list[TlsFlow] = []
         """TLS, and TLS within it (a tunnel through a proxy that is spoken to in TLS)."""
         self._burst: _Burst | None = None
@@ -203,6 +174,7 @@ class Conversation:
         self._idle_before_ns = idle_ns = time_ns - self._last_ns
         if facts.ended_s is None:
             self._last_ns = side.last_ns = time_ns
+        self._messages.spoke = False
         if self._layers:
             self._encrypted(number, time_ns, data, idle_ns)
         elif self.stage is Stage.WEBSOCKET and side.frames is not None:
@@ -295,12 +267,7 @@ class Conversation:
 
     def _proxy_header(self, number: int, time_ns: int, start: bytes) -> None:
         """The PROXY protocol's header, in front of whatever the connection carries."""
-        if start[:6] == b"PROXY ":
-            line, end, rest = start.partition(b"\r\n")
-            complete = bool(end) or len(line) > 107
-        else:
-            length = int.from_bytes(start[14:16], "big")
-            complete, rest = len(start) >= 16 + length, start[16 + length :]
+        complete, rest = proxy_header(start)
         side = self._sides[number]
         side.unknown = b"" if complete else start[:_MOST_UNKNOWN]
         if complete:
@@ -326,21 +293,8 @@ class Conversation:
     def _socks_reply(self, number: int, time_ns: int, data: bytes) -> None:
         """SOCKS 4 and 5 (RFC 1928): passed over until the proxy says that it is connected."""
         self._socks[number] = (self._socks[number] + data)[:2048]
-        answer = self._socks[1]
-        request = self._socks[0]
-        if request[:1] == b"\x04":
-            done = len(answer) >= 8
-            granted, rest = answer[1:2] == b"\x5a", answer[8:]
-        else:
-            at = 2 + (2 if answer[1:2] == b"\x02" else 0)
-            kind = answer[at + 3 : at + 4]
-            if kind == b"\x03":
-                size = 7 + (answer[at + 4] if len(answer) > at + 4 else 255)
-            else:
-                size = 22 if kind == b"\x04" else 10
-            done = len(answer) >= at + size
-            granted, rest = answer[at : at + 2] == b"\x05\x00", answer[at + size :]
-        if not done:
+        granted, rest = socks_answer(*self._socks)
+        if granted is None:
             return
         if not granted:
             self.stage = Stage.OTHER
@@ -374,7 +328,8 @@ class Conversation:
 
     def ask(self, request: Head, client: int, *, encrypted: bool) -> None:
         """A stream of HTTP/2: its request, an extended CONNECT (RFC 8441)."""
-        self.stage, self._client = Stage.HTTP, client
+        self.stage = Stage.HTTP
+        self._set_client(client)
         self.facts.scheme = "wss" if encrypted else "ws"
         self._read_request(request)
         self._requests.append(request)
@@ -480,8 +435,8 @@ class Conversation:
         facts.response_headers = head.headers
         facts.subprotocol, facts.extensions = head.subprotocol(), head.extensions()
         facts.opened_s = self._since(time_ns)
-        if self._tracer is not None:
-            self._trace_heads(request, head, time_ns)
+        if self._tracing is not None:
+            self._tracing.heads(request, head, time_ns)
         rests = [side.heads.held if side.heads is not None else b"" for side in self._sides]
         self._begin_frames(deflate_parameters(head), synchronized=True)
         self._last_ns = time_ns
@@ -490,45 +445,6 @@ class Conversation:
             if rest:
                 self.data(number, time_ns, rest)
 
-    def _trace_heads(self, request: Head | None, head: Head, time_ns: int) -> None:
-        assert self._tracer is not None
-        heads: tuple[tuple[Direction, Head | None], ...] = (("sent", request), ("received", head))
-        for direction, each in heads:
-            if each is not None:
-                event = HeadersTraced(
-                    self._trace_url(),
-                    _moment(time_ns),
-                    direction,
-                    " ".join(each.first).strip(),
-                    tuple(each.headers),
-                )
-                self._tracer(event)
-
-    def _trace_url(self) -> str:
-        """The endpoint, and the client's address as a fragment: connections are told apart."""
-        if not self._traced_as:
-            client = self._client or 0
-            self.facts.server_address = _address(self.flow.ends[1 - client])
-            self._traced_as = f"{recorded_url(self.facts)}#{_address(self.flow.ends[client])}"
-        return self._traced_as
-
-    def _trace_frame(self, who: Side, frame: CapturedFrame) -> None:
-        assert self._tracer is not None
-        bits, payload = frame.rsv, frame.payload or b""
-        shown = self._show or frame.opcode == Opcode.CLOSE
-        event = FrameTraced(
-            self._trace_url(),
-            _moment(frame.time_ns),
-            "sent" if who == "client" else "received",
-            frame.opcode,
-            frame.fin,
-            (bits & 4 > 0, bits & 2 > 0, bits & 1 > 0),
-            frame.masked,
-            frame.length,
-            payload[:EXCERPT] if shown else b"",
-        )
-        self._tracer(event)
-
     def _judge_accept(self, request: Head, head: Head) -> None:
         from wsdiag.protocol.headers import get_all
         from wsdiag.protocol.http import accept_key
@@ -536,121 +452,11 @@ class Conversation:
         key = next(iter(get_all(request.headers, "sec-websocket-key")), "")
         accept = next(iter(get_all(head.headers, "sec-websocket-accept")), "")
         if accept != accept_key(key):
-            self._violated("server", "wrong Sec-WebSocket-Accept", "RFC 6455, 4.2.2")
+            violated(self.facts, "server", "wrong Sec-WebSocket-Accept", "RFC 6455, 4.2.2")
 
     def _begin_frames(self, deflate: dict[str, str | None] | None, *, synchronized: bool) -> None:
         self.stage = Stage.WEBSOCKET
-        rsv1 = deflate is not None if self.facts.status is not None else None
-        for number, side in enumerate(self._sides):
-            client = number == self._client
-            who: Side = "client" if client else "server"
-            side.heads = None
-            facts = side.facts
-            facts.bytes = facts.messages = facts.pings = facts.pongs = 0
-            side.inflate = None if deflate is None else _inflater(client, deflate)
-
-            def on_violation(at: int, broken: ProtocolViolation, who: Side = who) -> None:
-                self._violated(who, broken.message, broken.section, at)
-
-            side.frames = FrameReader(
-                client,
-                rsv1,
-                partial(self._frame, side, who),
-                on_violation,
-                synchronized=synchronized,
-            )
-
-    # -- frames ------------------------------------------------------------------------------
-
-    def _frame(self, side: _Direction, who: Side, frame: CapturedFrame) -> None:
-        facts, opcode = side.facts, frame.opcode
-        at_s = (frame.time_ns - self._began_ns) / 1e9
-        if self._tracer is not None:
-            self._trace_frame(who, frame)
-        activity = self.facts.activity
-        if len(activity) >= self._most_activity:
-            del activity[self._most_activity // 2 :: 2]  # it stays a sample of the whole
-        activity.append((at_s, who, _NAMES[opcode]))
-        if opcode < 8:
-            length = frame.length
-            _sized(facts, length)
-            facts.bytes = (facts.bytes or 0) + length
-            if opcode:
-                facts.messages = (facts.messages or 0) + 1
-            self._message(side, who, frame, at_s)
-        elif opcode == Opcode.PING:
-            self._pinged(side, frame, at_s)
-        elif opcode == Opcode.PONG:
-            self._ponged(side, frame, at_s)
-        elif opcode == Opcode.CLOSE:
-            self._said_goodbye(0 if side is self._sides[0] else 1)
-            self._closed(who, frame, at_s)
-        if opcode != 8:
-            self._idle_before_ns = 0  # a Close in the same segment came after no idleness
-
-    def _message(self, side: _Direction, who: Side, frame: CapturedFrame, at_s: float) -> None:
-        payload = frame.payload
-        if frame.opcode:
-            side.compressed = frame.rsv > 3
-        if side.compressed:
-            payload = self._inflated(side, who, frame)
-        if payload is None:
-            return
-        if frame.opcode == 1:
-            side.last_text = payload[: 4 * _LAST_WORDS]
-            if side.facts.first_message is None:
-                side.facts.first_message = _words(side.last_text)
-            if frame.fin and not side.compressed and not _is_utf8(payload):
-                self._violated(who, "text that is not UTF-8", "RFC 6455, 8.1", frame.time_ns)
-        if self._show and len(self.facts.shown) < _MOST_SHOWN:
-            text = payload[: 4 * _LAST_WORDS].decode("utf-8", "backslashreplace")[:_LAST_WORDS]
-            self.facts.shown.append((at_s, who, text))
-
-    def _inflated(self, side: _Direction, who: Side, frame: CapturedFrame) -> bytes | None:
-        if side.inflate is None or frame.payload is None:
-            side.inflate = None
-            return None
-        try:
-            return side.inflate.decode(frame.payload, fin=frame.fin, limit=_MOST_INFLATED)
-        except ProtocolViolation as broken:
-            side.inflate = None
-            if broken.section != "RFC 6455, 10.4":  # too much for us is no offence
-                self._violated(who, broken.message, broken.section, frame.time_ns)
-            return None
-
-    def _pinged(self, side: _Direction, frame: CapturedFrame, at_s: float) -> None:
-        assert side.facts.pings is not None
-        side.facts.pings += 1
-        if len(side.pings) >= _MOST_PINGS:
-            side.pings.popleft()
-            side.unanswered += 1
-        side.pings.append((frame.payload, at_s))
-
-    def _ponged(self, side: _Direction, frame: CapturedFrame, at_s: float) -> None:
-        """A Pong answers its Ping, and those before it need no answer any more (5.5.3)."""
-        assert side.facts.pongs is not None
-        side.facts.pongs += 1
-        pings = self._sides[1 if side is self._sides[0] else 0].pings
-        if not any(payload == frame.payload for payload, _ in pings):
-            return
-        while pings:
-            payload, sent_s = pings.popleft()
-            if payload == frame.payload:
-                if len(self.facts.rtts_ms) < MOST_RTTS:
-                    self.facts.rtts_ms.append(round((at_s - sent_s) * 1000, 3))
-                return
-
-    def _closed(self, who: Side, frame: CapturedFrame, at_s: float) -> None:
-        code, reason = None, ""
-        try:
-            code, reason = decode_close(frame.payload or b"")
-        except ProtocolViolation as broken:
-            self._violated(who, broken.message, broken.section, frame.time_ns)
-            payload = frame.payload or b""
-            code = int.from_bytes(payload[:2], "big") if len(payload) > 1 else None
-            reason = payload[2:].decode("utf-8", "replace")
-        self.facts.closes.append(CloseSeen(who, at_s, code, reason))
-        self._ended(frame.time_ns)
+        self._messages.begin(self._client, deflate, synchronized=synchronized)
 
     # -- TLS ---------------------------------------------------------------------------------
 
@@ -713,7 +519,8 @@ class Conversation:
         if self.facts.ended_s is None:
             self._idle_before_ns = time_ns - self._last_ns
             self._last_word(number, time_ns)
-            if kind == "rst" and self._side(number) == "server":
+            bare = kind == "rst" and not self.flow.reset_acks  # RFC 9293, 3.5.2: no socket there
+            if bare and self._side(number) == "server":
                 self._found_dead()
         self._ended(time_ns)
         if len(self.facts.ends) < 8:
@@ -755,6 +562,12 @@ class Conversation:
             "a TLS alert"
         )
 
+    def _close_seen(self, number: int, time_ns: int) -> None:
+        if self._messages.spoke:  # in the same segment: it came after no idleness
+            self._idle_before_ns = 0
+        self._said_goodbye(number)
+        self._ended(time_ns)
+
     def _said_goodbye(self, number: int) -> None:
         """The bytes that are being read say that the end comes: they are no traffic."""
         side = self._sides[number]
@@ -774,6 +587,8 @@ class Conversation:
 
     def _set_client(self, number: int) -> None:
         self._client = number
+        if self._tracing is not None:
+            self._tracing.client = number
 
     def _since(self, time_ns: int) -> float:
         return (time_ns - self._began_ns) / 1e9
@@ -782,11 +597,6 @@ class Conversation:
         if text not in self.facts.notes and len(self.facts.notes) < 16:
             self.facts.notes.append(text)
 
-    def _violated(self, who: Side, what: str, section: str, time_ns: int | None = None) -> None:
-        if len(self.facts.violations) < _MOST_VIOLATIONS:
-            when = "" if time_ns is None else f" at {self._since(time_ns):.3f} s"
-            self.facts.violations.append(f"{who}: {what}{when} ({section})")
-
     # -- the facts ---------------------------------------------------------------------------
 
     def finish(self, until_ns: int) -> ConnectionFacts:
@@ -794,8 +604,8 @@ class Conversation:
         facts, client = self.facts, self._client or 0
         flow = self.flow
         facts.client_address, facts.server_address = (
-            _address(flow.ends[client]),
-            _address(flow.ends[1 - client]),
+            address_of(flow.ends[client]),
+            address_of(flow.ends[1 - client]),
         )
         facts.sent, facts.received = self._sides[client].facts, self._sides[1 - client].facts
         for number, side in enumerate(self._sides):
@@ -814,13 +624,13 @@ class Conversation:
             self._found_dead()
         return facts
 
-    def _finish_direction(self, number: int, side: _Direction, until_ns: int) -> None:
+    def _finish_direction(self, number: int, side: Direction, until_ns: int) -> None:
         state, facts = self.flow.states[number], side.facts
         who = self._side(number)
         facts.tcp_bytes, facts.segments = state.bytes, state.segments
         facts.longest_idle_s = side.longest_ns / 1e9
         if side.last_text:
-            facts.last_message = _words(side.last_text)
+            facts.last_message = words_of(side.last_text)
         facts.retransmits, facts.lost_bytes = state.retransmits, state.lost_bytes
         facts.zero_windows, facts.keepalive_probes = state.zero_windows, state.keepalive_probes
         facts.hop_limits = state.hop_limits
@@ -838,58 +648,11 @@ class Conversation:
         if state.resent_since_ns is not None:
             facts.unacknowledged_s = self._since(state.resent_since_ns)
         if side.frames is not None and side.frames.unfinished:
-            _sized(facts, side.frames.unfinished)
+            sized(facts, side.frames.unfinished)
         self.facts.unanswered[who] = side.unanswered + len(side.pings)
         self.facts.open_pings += [PingSeen(who, at_s) for _, at_s in list(side.pings)[:4]]
-
-
-def _moment(time_ns: int) -> datetime:
-    return datetime.fromtimestamp(min(time_ns, _LATEST_NS) / 1e9, UTC)
 
 
 def _begins_tls(data: bytes) -> bool:
     """A TLS record that carries a handshake message (RFC 8446, 5.1)."""
     return len(data) >= 3 and data[0] == 22 and data[1] == 3 and data[2] < 5
-
-
-def _inflater(client: bool, parameters: dict[str, str | None]) -> PerMessageDeflate:
-    """The reader of one direction's compressed messages, seen from the end that receives them."""
-
-    def bits(name: str) -> int:
-        value = parameters.get(name) or ""
-        return int(value) if value.isdecimal() and 8 <= int(value) <= 15 else MAX_WINDOW_BITS
-
-    return PerMessageDeflate(
-        Role.SERVER if client else Role.CLIENT,
-        "server_no_context_takeover" in parameters,
-        "client_no_context_takeover" in parameters,
-        bits("server_max_window_bits"),
-        bits("client_max_window_bits"),
-    )
-
-
-def _sized(facts: DirectionFacts, length: int) -> None:
-    """One more data frame of that many bytes."""
-    facts.earlier_largest_frame, facts.last_frame = facts.largest_frame, length
-    if length > facts.largest_frame:
-        facts.largest_frame = length
-
-
-def _words(text: bytes) -> str:
-    """The beginning of a text message, for those who look for words in it."""
-    return text.decode("utf-8", "replace")[:_LAST_WORDS]
-
-
-def _is_utf8(data: bytes) -> bool:
-    if data.isascii():
-        return True
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _address(end: tuple[bytes, int]) -> str:
-    address, port = address_text(end[0]), end[1]
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -114,13 +114,15 @@ class DirectionState:
 class Flow:
     """One TCP connection. `ends`: its two addresses, the one that sent the first packet first."""
 
-    __slots__ = ("began_ns", "ends", "last_ns", "listener", "over", "states")
+    __slots__ = ("began_ns", "ends", "last_ns", "listener", "over", "reset_acks", "states")
 
     def __init__(self, ends: tuple[tuple[bytes, int], tuple[bytes, int]], time_ns: int) -> None:
         self.ends = ends
         self.began_ns = self.last_ns = time_ns
         self.states = (DirectionState(), DirectionState())
         self.listener: FlowListener | None = None
+        self.reset_acks = False
+        """Whether the RST acknowledged something: then it came from a socket that was there."""
         self.over = False
         """A RST, or a FIN from each end: a new SYN on the same ports begins another flow."""
 
@@ -142,6 +144,7 @@ class Flow:
         self.last_ns = time_ns
         if flags & _UNUSUAL or not window or state.position is None:
             if flags & RST:
+                self.reset_acks = bool(flags & ACK)
                 self._reset(number, time_ns, hop_limit)
                 return
             self._unusual(state, time_ns, seq, flags, size, window)

@@ -123,8 +123,9 @@ class FrameReader:
             payload = apply_mask(payload, data[body - 4 : body])
         if not first & 8:
             self._in_message = first < 128
-        fields = (time_ns, time_ns, first > 127, first & 15, first >> 4 & 7)
-        self._on_frame(_new(CapturedFrame, (*fields, from_client, length, payload)))
+        opcode, rsv = first & 15, first >> 4 & 7
+        fields = (time_ns, time_ns, first > 127, opcode, rsv, from_client, length, payload)
+        self._on_frame(_new(CapturedFrame, fields))
         return stop
 
     def gap(self, size: int) -> None:

@@ -20,8 +20,8 @@ from datetime import datetime
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from wsdiag.capture.conversation import MOST_ACTIVITY
 from wsdiag.capture.http import Head
+from wsdiag.capture.messages import MOST_ACTIVITY
 from wsdiag.capture.packet_files import CaptureError
 from wsdiag.capture.reader import CaptureTotals
 from wsdiag.judgement.recorded.facts import CloseSeen, ConnectionFacts, Side

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from wsdiag.capture.conversation import MOST_ACTIVITY, Conversation, Stage
+from wsdiag.capture.conversation import Conversation, Stage
 from wsdiag.capture.flows import Flow, FlowTable
+from wsdiag.capture.messages import MOST_ACTIVITY
 from wsdiag.capture.packet_files import CaptureError, PacketFile
 from wsdiag.capture.tls.key_log import KeyLog
 from wsdiag.judgement.recorded.facts import ConnectionFacts

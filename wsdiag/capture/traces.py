@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from wsdiag.capture.conversation import MOST_ACTIVITY, MOST_RTTS
 from wsdiag.capture.http import Head
+from wsdiag.capture.messages import MOST_ACTIVITY, MOST_RTTS
 from wsdiag.capture.own_records import parse_record, read_objects
 from wsdiag.capture.reader import CaptureTotals
 from wsdiag.judgement.recorded.facts import CloseSeen, ConnectionFacts, PingSeen, Side

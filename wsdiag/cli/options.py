@@ -154,6 +154,13 @@ class RequestOptions:
     user_agent: Annotated[
         str | None, _request("-A", "--user-agent", metavar="TEXT", help="User-Agent.")
     ] = None
+    http1_1: Annotated[bool, _request("--http1.1", help="Upgrade over HTTP/1.1 (default).")] = False
+    http2: Annotated[bool, _request("--http2", help="Extended CONNECT over HTTP/2 (RFC 8441).")] = (
+        False
+    )
+    http3: Annotated[bool, _request("--http3", help="Extended CONNECT over HTTP/3 (RFC 9220).")] = (
+        False
+    )
     compression: Annotated[
         bool | None,
         _request(
@@ -254,10 +261,18 @@ class RequestOptions:
             raise typer.BadParameter(message, param_hint="--tls-min")
         with usage_errors("--resolve"):
             resolve = tuple(triple for text in self.resolve for triple in parse_resolve(text))
+        versions = {"--http1.1": self.http1_1, "--http2": self.http2, "--http3": self.http3}
+        wanted = [name for name, given in versions.items() if given]
+        if len(wanted) > 1:
+            message = f"{wanted[0]} and {wanted[1]} exclude each other"
+            raise typer.BadParameter(message, param_hint=wanted[0])
         values = values_of(
-            self, "header_env", "user_env", "bearer_env", "key_password_env", "ipv4", "ipv6"
+            self,
+            *("header_env", "user_env", "bearer_env", "key_password_env", "ipv4", "ipv6"),
+            *("http1_1", "http2", "http3"),
         )
         values |= {
+            "http_version": "3" if self.http3 else "2" if self.http2 else "1.1",
             "headers": (*read_headers(self.headers), *read_header_variables(self.header_env)),
             "user": self.user or read_environment(self.user_env, "--user-env"),
             "subprotocols": tuple(self.subprotocols),

@@ -17,7 +17,7 @@ def hops_away(hop_limit: int) -> int:
     return min(start - hop_limit for start in _STARTS if start >= hop_limit)
 
 
-class OtherSender(NamedTuple):
+class HopDistances(NamedTuple):
     """A packet that another machine sent than the one it claims to be from."""
 
     hops: int
@@ -27,7 +27,7 @@ class OtherSender(NamedTuple):
     usual_limit: int
 
 
-def other_sender(hop_limit: int | None, usual: Mapping[int, int]) -> OtherSender | None:
+def other_sender(hop_limit: int | None, usual: Mapping[int, int]) -> HopDistances | None:
     """Who sent a packet, beside the hop limits of its supposed sender's others, and their numbers.
 
     None where the distances differ by less than two, or one of them is not known. A different start
@@ -39,4 +39,4 @@ def other_sender(hop_limit: int | None, usual: Mapping[int, int]) -> OtherSender
     here = hops_away(hop_limit)
     nearest = min(usual, key=lambda limit: (abs(hops_away(limit) - here), -usual[limit]))
     there = hops_away(nearest)
-    return OtherSender(here, there, nearest) if abs(here - there) >= 2 else None
+    return HopDistances(here, there, nearest) if abs(here - there) >= 2 else None

@@ -33,7 +33,7 @@ _PPPOE = 0x8864
 def ip_offset(link_type: int, data: bytes) -> int | None:
     """Where the IP header begins in a packet; None: there is no IP in it, or not enough of it."""
     if link_type == ETHERNET:
-        return _ethernet(data, 12)
+        return 14 if data[12:14] == b"\x08\x00" else _ethernet(data, 12)  # nearly always IPv4
     if link_type == LINUX_SLL:
         return _ethernet(data, 14)
     if link_type == LINUX_SLL2:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from wsdiag.packets.ip import TCP, parse_ip
 from wsdiag.packets.tcp import parse_tcp
 
-_IPV4 = Struct(">HHHBB2x12sIIBBH")  # from IPv4's total length to TCP's window
+_IPV4 = Struct(">H2xHBB2x12sIIBBH")  # from IPv4's total length to TCP's window
 _IPV6 = Struct(">H2x36sIIBBH")  # from IPv6's payload length to TCP's window
 _PLAIN_4 = 0x45
 _IDENTITY = 28
@@ -23,7 +23,8 @@ _new = tuple.__new__  # of a named tuple: half the time that calling the class t
 class Segment(NamedTuple):
     """A TCP segment's headers. `ends`: source and destination address, then their ports, as they
     cross; `start` and `stop` bound the payload on the wire, so `stop` may lie behind what was
-    captured. `identity`: equal for two captures of one packet (`is_unique`: and for nothing else).
+    captured. `identity`: equal for two captures of one packet (`is_unique`: and for nothing else);
+    empty where there is no payload.
     """
 
     ends: bytes
@@ -44,16 +45,18 @@ def parse_segment(data: bytes, at: int) -> Segment | int | None:
         return None
     first = data[at]
     if first == _PLAIN_4:
-        total, number, fragment, hop_limit, protocol, ends, seq, ack, size, flags, window = (
+        total, fragment, hop_limit, protocol, ends, seq, ack, size, flags, window = (
             _IPV4.unpack_from(data, at + 2)
         )
         if protocol != TCP:
             return int(protocol)
         if not fragment & 0x3FFF and size >= 0x50 and total:
             tcp = at + 20
-            identity = number.to_bytes(2, "big") + data[tcp + 4 : tcp + 4 + _IDENTITY]
-            start = tcp + (size >> 4) * 4
-            fields = (ends, seq, ack, flags, window, hop_limit, start, at + total, identity)
+            start, stop = tcp + (size >> 4) * 4, at + total
+            identity = b""
+            if start < stop:
+                identity = data[at + 4 : at + 6] + data[tcp + 4 : tcp + 4 + _IDENTITY]
+            fields = (ends, seq, ack, flags, window, hop_limit, start, stop, identity)
             return _new(Segment, fields)
     elif first >> 4 == 6 and data[at + 6] == TCP and at + 60 <= len(data):
         length, ends, seq, ack, size, flags, window = _IPV6.unpack_from(data, at + 4)

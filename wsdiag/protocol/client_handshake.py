@@ -246,7 +246,9 @@ class ClientHandshake:
         for name in ("Upgrade", "Sec-WebSocket-Accept", "Sec-WebSocket-Protocol"):
             values = get_all(response.headers, name)
             if len(values) > 1:
-                message = f"the 101 has {len(values)} {name} headers: {', '.join(values)}"
+                message = (
+                    f"the {response.status} has {len(values)} {name} headers: {', '.join(values)}"
+                )
                 raise self._bad("header-twice", message)
 
     def _check_upgrade(self, response: Response) -> None:

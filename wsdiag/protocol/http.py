@@ -57,6 +57,8 @@ class Request:
     is_upgrade: bool = False
     key: str | None = None
     offered_subprotocols: list[str] = field(default_factory=list)
+    version: str = "1.1"
+    """Of HTTP; over HTTP/2 an extended CONNECT is what an upgrade is (RFC 8441)."""
 
     @property
     def path(self) -> str:

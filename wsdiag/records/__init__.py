@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from wsdiag.records.base import ErrorKind as ErrorKind
     from wsdiag.records.base import HelloInfo as HelloInfo
     from wsdiag.records.base import Hop as Hop
+    from wsdiag.records.base import OtherSender as OtherSender
     from wsdiag.records.base import Phases as Phases
     from wsdiag.records.base import optional as optional
     from wsdiag.records.base import utc_now as utc_now
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from wsdiag.records.connect import ChainLink as ChainLink
     from wsdiag.records.connect import CloseInfo as CloseInfo
     from wsdiag.records.connect import ConnectResult as ConnectResult
+    from wsdiag.records.connect import Http2Info as Http2Info
     from wsdiag.records.connect import HttpInfo as HttpInfo
     from wsdiag.records.connect import Message as Message
     from wsdiag.records.connect import TcpFacts as TcpFacts
@@ -55,8 +57,10 @@ if TYPE_CHECKING:
     from wsdiag.records.idle import IdleTrial as IdleTrial
     from wsdiag.records.idle import IdleVerdict as IdleVerdict
     from wsdiag.records.idle import KeepaliveOutcome as KeepaliveOutcome
+    from wsdiag.records.idle import Location as Location
     from wsdiag.records.idle import Outcome as Outcome
     from wsdiag.records.idle import Range as Range
+    from wsdiag.records.idle import TracedHop as TracedHop
     from wsdiag.records.idle import TrialActivity as TrialActivity
     from wsdiag.records.idle import TrialKind as TrialKind
     from wsdiag.records.idle import TrialStarted as TrialStarted
@@ -70,6 +74,7 @@ if TYPE_CHECKING:
     from wsdiag.records.ping import Attribution as Attribution
     from wsdiag.records.ping import Cause as Cause
     from wsdiag.records.ping import Clock as Clock
+    from wsdiag.records.ping import Http2RoundTrips as Http2RoundTrips
     from wsdiag.records.ping import Load as Load
     from wsdiag.records.ping import PingClosed as PingClosed
     from wsdiag.records.ping import PingDialling as PingDialling
@@ -83,6 +88,7 @@ if TYPE_CHECKING:
     from wsdiag.records.ping import PingSummary as PingSummary
     from wsdiag.records.ping import PingSuspended as PingSuspended
     from wsdiag.records.ping import PingWaiting as PingWaiting
+    from wsdiag.records.ping import SlowReader as SlowReader
     from wsdiag.records.ping import Threshold as Threshold
     from wsdiag.records.serve import ServeEvent as ServeEvent
     from wsdiag.records.serve import ServeListening as ServeListening
@@ -101,14 +107,15 @@ else:
     __getattr__, __dir__, __all__ = lazy_exports(
         __name__,
         {
-            "base": "SCHEMA_VERSION DialectInfo Drop DropHow Error ErrorKind HelloInfo Hop Phases "
-            "optional utc_now",
-            "connect": "ChainLink CloseInfo ConnectResult HttpInfo Message TcpFacts TlsInfo",
-            "ping": "Attribution Cause Clock Load PingClosed PingDialling PingEvent PingLost "
-            "PingOutage PingReply PingResumed PingSent PingStart PingSummary PingSuspended "
-            "PingWaiting Threshold",
-            "idle": "Candidate IdleEvent IdleTrial IdleVerdict KeepaliveOutcome Outcome Range "
-            "TrialActivity TrialKind TrialStarted Verdict",
+            "base": "SCHEMA_VERSION DialectInfo Drop DropHow Error ErrorKind HelloInfo Hop "
+            "OtherSender Phases optional utc_now",
+            "connect": "ChainLink CloseInfo ConnectResult Http2Info HttpInfo Message TcpFacts "
+            "TlsInfo",
+            "ping": "Attribution Cause Clock Http2RoundTrips Load PingClosed PingDialling "
+            "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart PingSummary "
+            "PingSuspended PingWaiting SlowReader Threshold",
+            "idle": "Candidate IdleEvent IdleTrial IdleVerdict KeepaliveOutcome Location Outcome "
+            "Range TracedHop TrialActivity TrialKind TrialStarted Verdict",
             "path": "HopKind PathEvent PathHop PathMethod PathStart PathSummary",
             "check": "CheckResult CheckSummary Status",
             "serve": "ServeEvent ServeListening",

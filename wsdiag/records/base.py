@@ -16,7 +16,9 @@ Target = Annotated[
     int | None, "In a run of several URLs: the URL's number on the command line, from 1"
 ]
 
-DropHow = Literal["close", "fin", "rst", "tls-eof", "silent", "rst-on-write", "timeout"]
+DropHow = Literal[
+    "close", "fin", "rst", "tls-eof", "rst-stream", "goaway", "silent", "rst-on-write", "timeout"
+]
 
 
 def optional() -> Any:
@@ -41,12 +43,19 @@ class Phases:
         optional()
     )
     tls_ms: Annotated[float | None, "The TLS handshake, in milliseconds"] = optional()
-    upgrade_ms: Annotated[float | None, "From the upgrade request to the 101, in milliseconds"] = (
-        optional()
-    )
+    upgrade_ms: Annotated[
+        float | None,
+        "From the upgrade request to the 101, or from the CONNECT to its answer, in milliseconds",
+    ] = optional()
     ping_ms: Annotated[float | None, "The first Ping's round trip, in milliseconds"] = optional()
     close_ms: Annotated[float | None, "The closing handshake, in milliseconds"] = optional()
     total_ms: Annotated[float | None, "All phases together, in milliseconds"] = optional()
+    quic_ms: Annotated[float | None, "With HTTP/3: the QUIC handshake, in milliseconds"] = (
+        optional()
+    )
+    settings_ms: Annotated[
+        float | None, "With HTTP/2 and 3: from our SETTINGS to the server's, in milliseconds"
+    ] = optional()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +87,40 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherSender:
+    """A packet that another machine sent than the one it claims to be from, by its hop limit."""
+
+    hops: Annotated[int, "How many routers it passed"]
+    usual_hops: Annotated[int, "How many the others pass that claim to be from the same machine"]
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """How and when a connection ended."""
 
     how: Annotated[
         DropHow,
-        "`close`: a Close frame; `fin`: the end of TCP without one; `rst`: a reset; `tls-eof`: the "
-        "end of TCP without TLS close_notify; `silent`: nothing came, and a Ping got no Pong; "
+        "`close`: a Close frame; `fin`: the end of TCP without one (or END_STREAM of HTTP/2); "
+        "`rst`: a reset; `tls-eof`: the end of TCP without TLS close_notify; `rst-stream`, "
+        "`goaway`: those frames of HTTP/2; `silent`: nothing came, and a Ping got no Pong; "
         "`rst-on-write`: silent until written to, then a reset; `timeout`: TCP gave up",
     ]
     at_s: Annotated[float, "Time since the upgrade, in seconds"]
     tcp_acknowledged: Annotated[
         bool | None, "Whether TCP still acknowledged what we wrote; null if unknown"
     ] = None
-    code: Annotated[int | None, "For `close`: the code (RFC 6455, 7.4)"] = optional()
-    reason: Annotated[str | None, "For `close`: the reason"] = optional()
+    code: Annotated[
+        int | None, "For `close`: the code (RFC 6455, 7.4); of HTTP/2: the error code (RFC 9113, 7)"
+    ] = optional()
+    reason: Annotated[str | None, "For `close`: the reason; of HTTP/2: the error code's name"] = (
+        optional()
+    )
     detail: Annotated[str | None, "Details for people"] = optional()
+    sent_from: Annotated[
+        OtherSender | None,
+        "Where the packet came from that ended the connection, if not from where the peer's others "
+        "do (CAP_NET_RAW)",
+    ] = optional()
     last_message: Annotated[
         str | None, "The text message that came last before the end: its beginning"
     ] = optional()

@@ -92,6 +92,28 @@ class CloseInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Http2Info:
+    """Whether WebSockets work over HTTP/2 (RFC 8441), as a browser would find."""
+
+    alpn: Annotated[
+        str | None, "What ALPN chose (RFC 7301) when HTTP/2 was offered; null if nothing"
+    ] = None
+    enable_connect_protocol: Annotated[
+        bool | None,
+        "Whether the server's SETTINGS allow extended CONNECT: where they do, browsers use it; "
+        "null if none came",
+    ] = None
+    opens: Annotated[
+        bool | None, "Whether an extended CONNECT opened; null if it was not tried"
+    ] = None
+    status: Annotated[int | None, "HTTP status of its answer; null if there was none"] = None
+    ping_ms: Annotated[
+        float | None, "The round trip of a Ping over HTTP/2, in milliseconds; null without a Pong"
+    ] = None
+    error: Annotated[str | None, "Why it fails; null if it does not"] = None
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectResult:
     """Record `connect.result`: one connection, to a clean close, or to where it stopped."""
 
@@ -115,6 +137,14 @@ class ConnectResult:
         HttpInfo | None, "The response to the upgrade request; null if there was none"
     ] = None
     tls: Annotated[TlsInfo | None, "What TLS negotiated"] = optional()
+    http2: Annotated[
+        Http2Info | None,
+        "WebSockets over HTTP/2: for wss:// one look after the connection under test has closed; "
+        "with `--http2` that connection itself",
+    ] = optional()
+    alt_svc: Annotated[
+        str | None, "The alternatives that the server announced (Alt-Svc, RFC 7838)"
+    ] = optional()
     subprotocol: Annotated[
         str | None, "The subprotocol that the server chose; null if it chose none"
     ] = None

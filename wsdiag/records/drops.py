@@ -15,6 +15,8 @@ _SHORT: dict[DropHow, str] = {
     "fin": "FIN",
     "rst": "RST",
     "tls-eof": "TLS EOF",
+    "rst-stream": "RST_STREAM",
+    "goaway": "GOAWAY",
     "silent": "silent",
     "rst-on-write": "RST on write",
     "timeout": "timeout",
@@ -24,6 +26,8 @@ _PHRASE: dict[DropHow, str] = {
     "fin": "FIN, no Close frame",
     "rst": "RST, no Close frame",
     "tls-eof": "FIN without TLS close_notify, no Close frame",
+    "rst-stream": "RST_STREAM, no Close frame",
+    "goaway": "GOAWAY, no Close frame",
     "silent": "silent: nothing came, a Ping got no Pong",
     "rst-on-write": "silent until written to, then RST",
     "timeout": "TCP gave up waiting",
@@ -33,20 +37,37 @@ _PREDICATE: dict[DropHow, str] = {
     "fin": "ended TCP (FIN) without a Close frame",
     "rst": "reset the connection (RST)",
     "tls-eof": "ended TCP without TLS close_notify or Close frame",
+    "rst-stream": "reset the HTTP/2 stream (RST_STREAM)",
+    "goaway": "ended the HTTP/2 connection (GOAWAY)",
     "silent": "fell silent",
     "rst-on-write": "fell silent, and reset the connection (RST) when written to",
     "timeout": "no longer acknowledged anything, so TCP gave up",
 }
 
 
+def ends_connection(drop: Drop) -> bool:
+    """Whether a stream of HTTP/2 ended with its connection, and not by itself."""
+    if drop.how == "fin":
+        return drop.detail != "END_STREAM"
+    return drop.how in ("goaway", "rst", "tls-eof", "timeout")
+
+
 def short_drop(drop: Drop) -> str:
     """An end in a word or two, for a table: `FIN`, `Close 1001`."""
+    if drop.how in ("rst-stream", "goaway"):
+        return f"{_SHORT[drop.how]} {drop.reason or drop.code}"
     code = f" {drop.code}" if drop.how == "close" and drop.code is not None else ""
     return _SHORT[drop.how] + code
 
 
+ZERO_WINDOW = "TCP answered with a zero window: the endpoint does not read"
+"""In the detail of a silent end: the peer's machine is alive, and takes nothing more."""
+
+
 def drop_phrase(drop: Drop) -> str:
     """An end for brackets: `FIN, no Close frame`, `Close frame 1001 (going away)`."""
+    if drop.how in ("rst-stream", "goaway"):
+        return f"{short_drop(drop)}, no Close frame"
     if drop.how != "close":
         return _PHRASE[drop.how]
     code = " without a code" if drop.code is None else f" {drop.code}"
@@ -79,6 +100,11 @@ def end_sentence(drop: Drop) -> str:
         case "timeout":
             detail = f" ({drop.detail})" if drop.detail else ""
             said = f"TCP gave the connection up after {after}: no acknowledgement came{detail}."
+        case "rst-stream":
+            said = f"{peer} reset the HTTP/2 stream after {after}: {drop_phrase(drop)}."
+        case "goaway":
+            detail = f"; {drop.detail}" if drop.detail else ""
+            said = f"{peer} ended the HTTP/2 connection after {after}: {drop_phrase(drop)}{detail}."
         case "rst" | "rst-on-write":
             said = f"{peer} reset the connection after {after}: {drop_phrase(drop)}."
         case _:
@@ -92,5 +118,7 @@ def drop_predicate(drop: Drop) -> str:
     said = _PREDICATE[drop.how]
     if drop.how == "close":
         return f"{said} {'without a code' if drop.code is None else drop.code}"
+    if drop.how in ("rst-stream", "goaway"):
+        return f"{said} with {drop.reason or drop.code}"
     unclear = drop.how in ("tls-eof", "timeout")  # of FIN and RST there is no more to say
     return f"{said}: {drop.detail}" if unclear and drop.detail else said

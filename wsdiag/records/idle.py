@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from wsdiag.records.base import DialectInfo, Drop, Error, HelloInfo, Hop, Url, optional
 
-TrialKind = Literal["idle", "ping", "pong", "tcp-keepalive", "push", "data", "heartbeat"]
+TrialKind = Literal["idle", "ping", "pong", "tcp-keepalive", "push", "data", "heartbeat", "h2-ping"]
 Outcome = Literal["alive", "dropped", "silent", "refused", "kept-busy", "aborted"]
 Verdict = Literal[
     "no-drop",
@@ -47,6 +47,23 @@ class TrialActivity:
     direction: Literal["sent", "received"]
     what: Annotated[str, "In a word: `ping`, `pong`, `text`, `keepalive`…"]
     target: Annotated[int | None, "In a run of several URLs: the URL's number, from 1"] = None
+
+
+@dataclass(frozen=True, slots=True)
+class TracedHop:
+    """A hop of one trial's flow: who answered while it lived, and whether it did when it was dead.
+
+    Copies of the connection's own segments asked, with small hop limits (CAP_NET_RAW).
+    """
+
+    hop: Annotated[int, "The number of the hop, 1 for the first router"]
+    kind: Annotated[Literal["router", "tcp-end"], "What it is"]
+    live: Annotated[Sequence[str], "Who answered right after the opening; empty if nobody did"] = ()
+    asked: Annotated[int, "How often it was asked on the dead flow"] = 0
+    answered: Annotated[int, "How often it answered then"] = 0
+    reset: Annotated[
+        bool, "Whether what asked it was answered by a RST instead, from somebody before it"
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +110,11 @@ class IdleTrial:
         int | None, "Pings without a Pong, although later ones on this connection were answered"
     ] = optional()
     detail: Annotated[str | None, "Details for people"] = optional()
+    shared: Annotated[
+        bool | None,
+        "With `--one-connection`: whether it was a stream of the HTTP/2 connection that idle "
+        "trials share",
+    ] = optional()
     round: Annotated[
         int, "Which repetition (`--repeat`) or pass (`--refine`) it belongs to, from 1"
     ] = 1
@@ -146,9 +168,35 @@ class IdleTrial:
     last_message: Annotated[
         str | None, "The beginning of the endpoint's last message, whenever it came"
     ] = optional()
+    hops: Annotated[
+        Sequence[TracedHop] | None,
+        "With `--locate`: the hops of its flow; absent if they were not learnt",
+    ] = optional()
     target: Annotated[
         int | None, "In a run of several URLs: the URL's number on the command line, from 1"
     ] = optional()
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Between which hops something happened to a flow, both included."""
+
+    after_hop: Annotated[
+        int, "The last hop that still answered on the dead flow, 0 for this machine"
+    ]
+    before_hop: Annotated[
+        int, "The first hop that answers on a live flow, and no longer did on the dead one"
+    ]
+    addresses: Annotated[
+        Sequence[str | None],
+        "Addresses of the hops from the one to the other; null where a hop never answers",
+    ]
+    method: Annotated[
+        Literal["segment", "hop-limit"],
+        "`segment`: copies of the lost segment with small hop limits; `hop-limit`: how many "
+        "routers the packet passed that ended the connection, beside the others",
+    ]
+    evidence: Annotated[Sequence[str], "What it rests on, in sentences"] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +258,9 @@ class IdleVerdict:
     recommended_ping_interval_s: Annotated[
         float | None, "A safe interval for Pings, in seconds; null if none is needed or none helps"
     ] = None
+    location: Annotated[
+        Location | None, "Where on the way idle connections died; absent if that is not known"
+    ] = optional()
     candidates: Annotated[
         Sequence[Candidate], "Products whose known default fits, at most eight"
     ] = ()

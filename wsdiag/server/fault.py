@@ -35,7 +35,7 @@ from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Flag, auto
-from typing import Any, ClassVar, Literal, Protocol, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar, dataclass_transform
 
 from wsdiag.protocol.connection import Connection
 from wsdiag.protocol.events import Event
@@ -43,11 +43,14 @@ from wsdiag.protocol.http import Request
 from wsdiag.server.filters import OutputFilter
 from wsdiag.server.reply import HandshakeResponse, Hang, Reply
 
+if TYPE_CHECKING:
+    from wsdiag.transport.http2.stream import Http2Stream
+
 DropMode = Literal["close", "fin", "tls-eof", "rst", "silent", "hang", "rst-on-write"]
 Sender = Literal["client", "server"]
 SilentPhase = Literal["tcp", "tls"]
 FaultGroup = Literal[
-    "behaves", "drops", "delays", "keepalive", "sends", "handshake", "breaks rules"
+    "behaves", "drops", "delays", "keepalive", "sends", "handshake", "HTTP/2", "breaks rules"
 ]
 AnyFault = TypeVar("AnyFault", bound="Fault")
 
@@ -71,6 +74,8 @@ class Channel(Protocol):
     """The loop's time when the connection began."""
     out: OutputFilter
     """The first filter that outgoing bytes pass."""
+    http2: Http2Stream | None
+    """The stream of HTTP/2 that carries it; None over HTTP/1.1."""
 
     def send(self, data: bytes) -> None:
         """Send bytes through the filters."""
@@ -142,6 +147,10 @@ class Fault:
     def silent_phase(self) -> SilentPhase | None:
         """On every path: what is not answered any more, before a request can name a path."""
         return None
+
+    def advertises_connect(self) -> bool:
+        """On every path: whether SETTINGS of HTTP/2 allow extended CONNECT."""
+        return True
 
     def answer(self, request: Request) -> Reply | Hang | None:
         """What to do instead of the upgrade; None: go on."""

@@ -41,6 +41,17 @@ class ServerOptions:
     allow_origins: tuple[str, ...] = ()
     """Origins of web pages that may connect, besides loopback's; `*`: any."""
     control_token: str | None = None
+    http2: bool = False
+    """HTTP/2 as well: by ALPN, and without TLS by prior knowledge (h2c)."""
+
+    def __post_init__(self) -> None:
+        if self.http2 and self.raw:
+            raise ValueError("raw relays TCP bytes, whatever they are: it excludes http2")
+        if self.http2:
+            try:
+                import h2  # noqa: F401
+            except ImportError:
+                raise ValueError("HTTP/2 needs an extra: pip install 'wsdiag[http2]'") from None
 
     def allows_origin(self, origin: str | None, host: str | None) -> bool:
         """Whether a page of this origin may connect (RFC 6455, 10.2); no browser sends none.

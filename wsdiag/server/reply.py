@@ -23,6 +23,8 @@ class Reply:
     status: int | None
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
+    reset_code: int | None = None
+    """Over HTTP/2: RST_STREAM with this code instead of all that."""
 
     @classmethod
     def json(cls, status: int, value: Any) -> Reply:
@@ -39,6 +41,17 @@ class Reply:
         self.headers = [each for each in self.headers if each[0].lower() != name.lower()]
         if value is not None:
             self.headers.append((name, value))
+
+    def complete_headers(self) -> list[tuple[str, str]]:
+        """What is rendered, as pairs: for a header block of HTTP/2."""
+        if self.status == 101:
+            return self.headers
+        given = {name.lower() for name, _ in self.headers}
+        own = [
+            ("content-type", "text/plain; charset=utf-8"),
+            ("content-length", str(len(self.body))),
+        ]
+        return [pair for pair in own if pair[0] not in given] + self.headers
 
     def render(self) -> bytes:
         """The bytes to send."""
@@ -65,3 +78,5 @@ class HandshakeResponse:
     subprotocol: str | None
     deflate: DeflateOffer | None
     """What to ask for when taking permessage-deflate; None: it is declined."""
+    window: int | None = None
+    """Over HTTP/2: bytes that the client may send before it is granted more; None: as usual."""

@@ -7,18 +7,23 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wsdiag.server.connection.channel import ServedConnection, ServerChannel
 from wsdiag.server.connection.pending_upgrade import PendingUpgrade
 from wsdiag.server.connection.raw_channel import RawChannel
-from wsdiag.server.connection.upstream import raw_address
+from wsdiag.server.connection.upstream import check_upstream
 from wsdiag.server.control import ControlRequest
 from wsdiag.server.fault import Fault, SilentPhase
 from wsdiag.server.options import ServerOptions
-from wsdiag.transport.dial.target import Target
 from wsdiag.transport.listen import Listener, ServerTls, listen
+from wsdiag.transport.stream.byte_stream import ByteStream
 from wsdiag.transport.stream.stream import Stream
+
+if TYPE_CHECKING:
+    from wsdiag.protocol.http import Headers
+    from wsdiag.transport.http2.connection import Http2Connection
+    from wsdiag.transport.http2.stream import Http2Stream
 
 OnEvent = Callable[[int, str, dict[str, Any]], None]
 _STOP_TIMEOUT_S = 2.0
@@ -45,7 +50,7 @@ class Server:
         self._listener: Listener | None = None
         self._connections: set[ServedConnection] = set()
         self._frozen: list[Stream] = []
-        self._closing_upstreams: set[Stream] = set()
+        self._closing_upstreams: set[ByteStream] = set()
         self._fd_warning_due = 0.0
         self._changed = asyncio.Event()
         self._accepted = self._held_bytes = 0
@@ -66,10 +71,15 @@ class Server:
         options = self.options
         self._check(options.faults)
         if options.upstream is not None:
-            raw_address(options.upstream) if options.raw else Target.parse(options.upstream)
-        tls = ServerTls(options.cert, options.key) if options.cert else None
+            check_upstream(options.upstream, raw=options.raw)
+        alpn = ("h2", "http/1.1") if options.http2 else ("http/1.1",)
+        tls = ServerTls(options.cert, options.key, alpn=alpn) if options.cert else None
+        if options.http2:  # here: the first client is not to wait for it
+            import wsdiag.server.connection.http2_front  # noqa: F401
         self._started_at = asyncio.get_running_loop().time()
         accept = self._accept_raw if options.raw else self._accept
+        if options.http2:
+            accept = self._accept_any
         self._listener = await listen(
             options.host,
             options.port,
@@ -139,8 +149,9 @@ class Server:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            for stream in (*(each.stream for each in self._connections), *self._closing_upstreams):
-                stream.reset()
+            streams = [*(each.stream for each in self._connections), *self._closing_upstreams]
+            for unfinished in streams:
+                unfinished.reset()
         await asyncio.sleep(0)  # streams report their end in the loop's next round
 
     async def __aenter__(self) -> Server:
@@ -173,15 +184,53 @@ class Server:
         return True
 
     def _accept(self, stream: Stream) -> None:
+        full = self._admit(stream)
+        if full is not None:
+            pending = PendingUpgrade(self, self._accepted, stream, full=full)
+            self.on_opened(pending)
+            stream.start(pending)
+
+    def _admit(self, stream: ByteStream) -> bool | None:
+        """Count a connection; whether there are too many; None: far too many, and it is reset."""
         self._accepted += 1
         limit, now = self.options.max_connections, len(self._connections)
         if limit is not None and now >= 2 * limit + _MAX_REFUSING:
             stream.reset()  # even those that are answered 503 must be bounded
+            return None
+        return limit is not None and now >= limit
+
+    def _accept_any(self, stream: Stream) -> None:
+        """HTTP/2 or HTTP/1.1: by ALPN, or without TLS by what the client says first."""
+        from wsdiag.server.connection.http2_front import Sniffer
+
+        if stream.tls is None:
+            stream.start(Sniffer(stream, self._accept_http2, self._accept))
+        elif stream.tls.object.selected_alpn_protocol() == "h2":
+            self._accept_http2(stream)
+        else:
+            self._accept(stream)
+
+    def _accept_http2(self, stream: Stream) -> None:
+        from wsdiag.server.connection.http2_front import Http2Front
+
+        if self._admit(stream) is None:
             return
-        full = limit is not None and now >= limit
-        pending = PendingUpgrade(self, self._accepted, stream, full=full)
-        self.on_opened(pending)
-        stream.start(pending)
+        advertise = all(fault.advertises_connect() for fault in self.faults)
+        front = Http2Front(self, self._accepted, stream, self._accept_stream, advertise=advertise)
+        self.on_opened(front)
+        front.start()
+
+    def _accept_stream(
+        self, connection: Http2Connection, stream: Http2Stream, headers: Headers
+    ) -> None:
+        from wsdiag.server.connection.http2_front import PendingStream
+
+        full = self._admit(stream)
+        if full is not None:
+            pending = PendingStream(self, self._accepted, connection, stream, full=full)
+            self.on_opened(pending)
+            stream.start(pending)
+            pending.begin(headers)
 
     def _accept_raw(self, stream: Stream) -> None:
         self._accepted += 1
@@ -228,11 +277,11 @@ class Server:
         self._held_bytes += change
         return self._held_bytes <= max(_MAX_HELD_BYTES, 2 * self.options.max_message_size)
 
-    def upstream_closing(self, stream: Stream) -> None:
+    def upstream_closing(self, stream: ByteStream) -> None:
         """A relay's upstream outlives its client for the rest of its closing handshake."""
         self._closing_upstreams.add(stream)
 
-    def upstream_closed(self, stream: Stream) -> None:
+    def upstream_closed(self, stream: ByteStream) -> None:
         """Such an upstream's closing handshake has ended."""
         self._closing_upstreams.discard(stream)
         self._changed.set()

@@ -30,6 +30,7 @@ class ServerTls:
     cert: Path
     key: Path | None = None
     handshake_timeout: float = 10.0
+    alpn: tuple[str, ...] = ("http/1.1",)
     client_ca: Path | None = None
     """Whoever has no certificate of this CA is turned away."""
 
@@ -37,7 +38,7 @@ class ServerTls:
         """The context for all connections. Raises TrustError for unusable files."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         load_chain(context, self.cert, self.key, None, "a server's key must not be")
-        context.set_alpn_protocols(["http/1.1"])
+        context.set_alpn_protocols(list(self.alpn))
         if self.client_ca is not None:
             context.verify_mode = ssl.CERT_REQUIRED
             try:

@@ -26,8 +26,24 @@ ErrorKind = Literal[
 
 
 @dataclass(slots=True)
+class Http2Facts:
+    """What a dial over HTTP/2 or 3 found out about extended CONNECT (RFC 8441, RFC 9220)."""
+
+    settings: tuple[tuple[str, int], ...] | None = None
+    """The server's SETTINGS by name; None: none came."""
+    enable_connect_protocol: bool | None = None
+    """Whether they allow extended CONNECT; None: none came."""
+    status: int | None = None
+    """Of the answer to the first CONNECT, the one a browser would send."""
+    opens_with_key: bool | None = None
+    """Whether it opens with a Sec-WebSocket-Key; None: not tried."""
+    alternative_service: str | None = None
+
+
+@dataclass(slots=True)
 class DialReport:
-    """One dial so far; `phases_ms` has the phases that happened: dns, tcp, proxy, tls, upgrade.
+    """One dial so far; `phases_ms` has the phases that happened: dns, tcp, proxy, tls, upgrade;
+    over HTTP/2 settings as well, over HTTP/3 quic for tcp and tls.
 
     Of tcp, tls and upgrade it is the time on the wire, where the kernel tells it.
     """
@@ -54,6 +70,8 @@ class DialReport:
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     tls: TlsFacts | None = None
+    http2: Http2Facts | None = None
+    """With HTTP/2 or 3."""
     subprotocol: str | None = None
     extensions: tuple[str, ...] = ()
     redirects: tuple[str, ...] = ()

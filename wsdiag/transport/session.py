@@ -24,6 +24,7 @@ back, except that `close` takes over and drops what still comes. A queue that gr
   keeps such a Close pending; `conclude` sends it.
 - Whoever sends while events are queued does not conclude either, for the same reason.
 - TCP is ended by the server (RFC 6455, 7.1.1): as a client we wait for that, for a bounded time.
+  A stream of HTTP/2 has no TIME_WAIT: there both sides end theirs (END_STREAM) at once.
 
 *Observers.* `observe` lets one listener see every event beside whoever receives it: it keeps up an
 application protocol, whichever way events are handed out.
@@ -39,17 +40,21 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from wsdiag.protocol.codes import Role, State
 from wsdiag.protocol.connection import Connection
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import Close, Event, Violation
 from wsdiag.transport.report import DialReport
+from wsdiag.transport.stream.byte_stream import ByteStream
 from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.inbound import InboundProfile
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
-from wsdiag.transport.stream.stream import Stream
 from wsdiag.transport.stream.tcp import TcpInfo
+
+if TYPE_CHECKING:
+    from wsdiag.transport.http2.connection import Http2Connection
 
 _QUEUE_HIGH, _QUEUE_LOW = 64, 16
 _UNSENT_HIGH = 1 << 20
@@ -74,13 +79,14 @@ class SessionEnded(Exception):
 class CloseOutcome(NamedTuple):
     """How closing went (RFC 6455, 7.1): the peer's code and reason, and who ended TCP first.
 
-    `clean`: Close frames crossed in both directions.
+    `clean`: Close frames crossed in both directions. Of a stream of HTTP/2 both sides end their
+    half; `client`: ours had to be cancelled, because the server never ended its own; None: it did.
     """
 
     code: int | None
     reason: str
     clean: bool
-    tcp_ended_by: Literal["server", "client"]
+    tcp_ended_by: Literal["server", "client"] | None
 
 
 class Session:
@@ -96,6 +102,8 @@ class Session:
         "close_arrived",
         "connection",
         "ended",
+        "http2",
+        "inbound",
         "opened",
         "report",
         "stream",
@@ -103,19 +111,24 @@ class Session:
 
     def __init__(
         self,
-        stream: Stream,
+        stream: ByteStream,
         connection: Connection,
         *,
         report: DialReport | None = None,
         trailing: bytes = b"",
         opened: Arrival | None = None,
+        http2: Http2Connection | None = None,
         on_data: Callable[[Arrival], None] | None = None,
     ) -> None:
         """`opened`: when the handshake's last byte came, in one segment with `trailing`.
 
         `on_data` hears when bytes came before their frames are parsed.
         """
+        self.http2 = http2
+        """The connection whose stream carries it; None over HTTP/1.1."""
         self._on_data = on_data
+        self.inbound: InboundProfile | None = None
+        """Notes what arrives when, for whoever sets it."""
         self.stream, self.connection, self.report = stream, connection, report
         self._on_event: Callable[[Received], None] | None = None  # None: queue them
         self._on_end: Callable[[StreamEnd], None] | None = None
@@ -178,6 +191,9 @@ class Session:
         if self._on_data is not None:
             self._on_data(at)
         events = self.connection.receive_data(data)
+        if self.inbound is not None:
+            inside_frame = self.connection.inside_frame
+            self.inbound.add(len(data), at.mono_ns, inside_frame=inside_frame)
         self._answer(conclude=False)
         for event in events:
             if isinstance(event, Close | Violation):
@@ -284,13 +300,18 @@ class Session:
             async with asyncio.timeout(timeout):
                 await self._close(code, reason)
         peer_first = self.ended is not None and self.ended.how != "local"
-        peer_first = peer_first and not self.stream.half_closed
-        server_first = peer_first is (self.connection.role is Role.CLIENT)
+        tcp_ended_by: Literal["server", "client"] | None
+        if self.stream.multiplexed:
+            tcp_ended_by = None if peer_first or self.http2 is None else "client"
+        else:
+            peer_first = peer_first and not self.stream.half_closed
+            server_first = peer_first is (self.connection.role is Role.CLIENT)
+            tcp_ended_by = "server" if server_first else "client"
         self.stream.close()
         received = self.connection.close_received
         code, reason = received if received is not None else (None, "")
         clean = received is not None and self.connection.close_sent is not None
-        return CloseOutcome(code, reason, clean, "server" if server_first else "client")
+        return CloseOutcome(code, reason, clean, tcp_ended_by)
 
     async def _close(self, code: int | None, reason: str) -> None:
         connection = self.connection
@@ -301,7 +322,7 @@ class Session:
                 connection.close(code, reason)
             self._flush(stamp=False)
         await self._until(lambda: self.ended is not None or connection.state is State.CLOSED)
-        if connection.role is Role.SERVER:
+        if connection.role is Role.SERVER or self.stream.multiplexed:
             self.stream.half_close()
         await self._until(lambda: self.ended is not None)
 

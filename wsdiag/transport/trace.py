@@ -19,7 +19,7 @@ from wsdiag.transport.stream.stamps import Arrival
 
 EXCERPT = 128
 
-Phase = Literal["dns", "tcp", "proxy", "tls", "upgrade"]
+Phase = Literal["dns", "tcp", "proxy", "tls", "quic", "settings", "upgrade"]
 Url = Annotated[str, "The endpoint as it was given, its credentials masked"]
 Time = Annotated[datetime, "When it happened: RFC 3339 in UTC with microseconds"]
 Direction = Annotated[Literal["sent", "received"], "`sent` by wsdiag, or `received`"]

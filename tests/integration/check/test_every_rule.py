@@ -16,6 +16,7 @@ from wsdiag.probes.check.rules.adversarial import ATTACKS
 
 RULES = {rule.id: rule for rule in ALL}
 # Only its owner knows what is right: this rule tells what it saw, and never that it is wrong.
+OVER_HTTP2 = {"h2-advertised", "h2-opens", "h2-no-key-needed", "h1-and-h2-agree"}
 NEVER_WRONG = {rule.id for rule in ALL if rule.worst == "pass"}
 
 
@@ -41,6 +42,18 @@ def lenient(behaviour: str) -> Where:
 
 def over_tls(servers: Servers) -> tuple[str, list[str]]:
     return servers.peers.websockets(tls=True).url, ["--cacert", str(servers.ca.pem)]
+
+
+def over_http2(*faults: str) -> Where:
+    """`serve --http2` with TLS."""
+
+    def start(servers: Servers) -> tuple[str, list[str]]:
+        cert = servers.ca.cert()
+        options = ["--http2", "--cert", str(cert.cert), "--key", str(cert.key)]
+        url, _ = servers.peers.serve(*options, *(f"--fault={fault}" for fault in faults))
+        return url, ["--cacert", str(servers.ca.pem), "--expect-http2"]
+
+    return start
 
 
 def two_families(servers: Servers) -> tuple[str, list[str]]:
@@ -97,14 +110,20 @@ KEPT = [
         "60s",
         "--max-upgrade",
         "60s",
-        rules=" ".join(RULES.keys() - {"certificate", "address-families", "subprotocol"}),
+        rules=" ".join(
+            RULES.keys() - {"certificate", "address-families", "subprotocol", "stream"} - OVER_HTTP2
+        ),
     ),
+    case(over_http2(), rules=" ".join(OVER_HTTP2)),
     case(served("/subprotocol?pick=chat"), "--expect-subprotocol", "chat", rules="subprotocol"),
     case(over_tls, "--cert-days", "0", rules="certificate"),
+    case(served("/push/0.1"), "--stream", "1", "--max-silence", "60", rules="stream"),
     case(one_family, rules="address-families"),
 ]
 
 BROKEN = [
+    case(over_http2("http2/unadvertised"), rules="h2-advertised h2-opens h1-and-h2-agree"),
+    case(over_http2("http2/refuse/400?key=accepted"), rules="h2-no-key-needed h2-opens"),
     case(served("/echo"), "--max-connect", "0.001ms", rules="connect"),
     case(served("/echo"), "--max-upgrade", "0.001ms", rules="upgrade"),
     case(served("/status/404"), "--expect-status", "403", rules="status"),
@@ -126,6 +145,7 @@ BROKEN = [
     ),
     case(served("/hang/close"), rules="close close-echo close-empty close-private"),
     case(served("/idle/1?drop=silent"), "--require-idle", "2", rules="idle"),
+    case(served("/echo"), "--stream", "0.5", rules="stream"),
     case(served("/lifetime/1"), "--require-keepalive", "0.5", rules="keepalive"),
     case(served("/bad/accept"), rules="accept-key"),
     case(served("/bad/upgrade"), rules="upgrade-headers"),

@@ -93,6 +93,27 @@ def test_payloads_are_hidden_and_escaped(peers: Peers, tmp_path: Path) -> None:
     assert "?token=secret" in run.out
 
 
+def test_frames_are_traced(peers: Peers, tmp_path: Path) -> None:
+    place, trace = three_idle_ends(1001).write(tmp_path / "c.pcap"), tmp_path / "t.ndjson"
+    run = peers.wsdiag("explain", "-v", "--trace", str(trace), str(place), ok=0)
+    assert "#10.0.0.1:40001 > GET /feed?token=*** HTTP/1.1" in run.err
+    assert run.err.count("< CLOSE") == 3
+    assert "secret" not in run.err + trace.read_text()
+    again = peers.wsdiag("explain", "-o", "json", str(trace), ok=0)
+    found = again.of("explain.connection")
+    assert [(one["outcome"], one["messages"]["sent"]) for one in found] == [("close", 1)] * 3
+
+
+def test_an_end_that_is_not_known_is_not_unclean(peers: Peers, tmp_path: Path) -> None:
+    flow = Flow(Capture())
+    flow.shake()
+    flow.send(0.1, "client", b"\x16\x03\x01\x00\x05hello")
+    flow.fin(9.0, "server")
+    place = flow.capture.write(tmp_path / "dark.pcap")
+    run = peers.wsdiag("explain", "--require-clean", str(place), ok=0)
+    assert "how 1 connection ended is not known" in run.err
+
+
 def test_rows_and_pictures(peers: Peers, tmp_path: Path) -> None:
     place = three_idle_ends().write(tmp_path / "c.pcap")
     picture = tmp_path / "c.svg"

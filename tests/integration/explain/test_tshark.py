@@ -6,6 +6,7 @@ import subprocess
 import threading
 from pathlib import Path
 
+from tests.capture.builder import Capture, Flow
 from tests.integration.explain.recording import drained, opened, recorded, text
 from tests.peers.peers import Peers
 from tests.peers.tools import require_tool
@@ -58,3 +59,20 @@ def test_real_traffic(peers: Peers, tmp_path: Path) -> None:
     ours, theirs = by_us(capture), by_tshark(capture, server.port)
     assert len(theirs) >= 90
     assert ours == theirs
+
+
+def test_a_capture_that_joins_in_the_middle(tmp_path: Path) -> None:
+    capture = Capture()
+    flow = Flow(capture)
+    flow.open()
+    handshake = len(capture.packets)
+    flow.text(1.0, "client", "hello there")
+    flow.ping(2.0, "server", b"abcd")
+    flow.pong(2.1, "client", b"abcd")
+    flow.text(3.0, "server", "x" * 5000)
+    flow.close(4.0, "server", 1001)
+    whole = [what for _, what in by_tshark(capture.write(tmp_path / "whole.pcap"), 8080)]
+    del capture.packets[:handshake]
+    joined = capture.write(tmp_path / "joined.pcap")
+    assert [what for _, what in by_us(joined)] == whole == [1, 9, 10, 1, 8]
+    assert len(by_tshark(joined, 8080)) < len(whole)

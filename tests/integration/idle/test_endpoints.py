@@ -359,6 +359,15 @@ def test_nothing_listens() -> None:
     assert error.message in probed.verdict.explanation[0]
 
 
+def test_an_error_of_one_url_of_several_has_its_number() -> None:
+    async def both() -> Probed:
+        async with endpoint() as running:
+            return await probe([running.url, "ws://127.0.0.1:9/"], scaled(to_s=1.0, from_s=0.5))
+
+    (error,) = asyncio.run(both()).errors
+    assert error.target == 2
+
+
 def test_repetition_agrees() -> None:
     async def repeated() -> Probed:
         async with endpoint(idle_s=1.2) as running:

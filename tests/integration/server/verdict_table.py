@@ -102,6 +102,12 @@ def idles(how: DropHow, seen: DropHow, lost: str = "none") -> Row:
 
 TABLE: tuple[Row, ...] = (
     Row("/echo"),
+    # over HTTP/1.1 these do nothing; tests/integration/http2 has what they do
+    Row("/http2/refuse"),
+    Row("/http2/unadvertised"),
+    Row("/http2/goaway"),
+    Row("/http2/rst-stream"),
+    Row("/http2/zero-window"),
     Row("/sink"),
     Row("/headers"),
     Row("/stats"),

@@ -63,6 +63,10 @@ DEFLATE = {"options": {"perMessageDeflate": True}}
 
 VISITS: tuple[Visit, ...] = (
     Visit("/echo", echoes, HELLO),
+    *(
+        Visit(f"/http2/{name}", echoes, HELLO)
+        for name in ("refuse", "unadvertised", "goaway", "rst-stream", "zero-window")
+    ),
     Visit(
         "/sink", lambda saw: not saw["messages"] and len(saw["pongs"]) == 1, {**HELLO, "pings": 1}
     ),

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.judgement.recorded_trials import case, idle, kept, record
 from wsdiag.judgement.verdict.judge import judge
 from wsdiag.records import Drop, Hop, IdleTrial, TrialKind, Verdict
+from wsdiag.records.drops import ZERO_WINDOW
 
 
 def dropped(at_s: float, count: int = 8, how: Any = "fin", **facts: Any) -> list[IdleTrial]:
@@ -416,6 +417,47 @@ TABLE |= {
         says="between 48 and 82 s, most likely at random",
         first=("nginx (http proxy)",),
         interval_s=16,
+    ),
+    "an endpoint that stopped reading": Row(
+        [*PERIODS, idle(60.0, "silent", drop=Drop("silent", 60.0, None, detail=ZERO_WINDOW)), PING],
+        "idle-timeout",
+        says="TCP acknowledged the Ping with a zero window",
+        interval_s=20,
+    ),
+    "one drop alone": Row(
+        [idle(60.0, "fin"), PING],
+        "idle-timeout",
+        says="One drop alone may be chance",
+        interval_s=20,
+        first=("nginx (http proxy)",),
+    ),
+    "a restart after a timer": Row(
+        [
+            *dropped(60.0, 6),
+            *(kept("ping", 75.0 - start, "fin", gap_s=10, started_s=start) for start in (0.1, 3.0)),
+        ],
+        "idle-timeout",
+        says="ended at one moment, 75 s after the probe's start: an event",
+        first=("nginx (http proxy)",),
+        interval_s=20,
+    ),
+    "a limit in each of two rounds": Row(
+        [
+            *(
+                idle(at, how, started_s=200.0 * n + 0.03 * i, round=n + 1, age_s=at)
+                for n in range(2)
+                for i, (at, how) in enumerate([(110.0, None), (120.0, None), (0.01, "fin")])
+            )
+        ],
+        "no-drop",
+        says="most likely a limit on connections",
+        interval_s=20,
+    ),
+    "what RabbitMQ says at the end": Row(
+        [*dropped(30.0, drop=Drop("close", 30.0, None, 1000, "STOMP died")), PING],
+        "idle-timeout",
+        first=("RabbitMQ (web STOMP)",),
+        interval_s=14,
     ),
     "only messages count": Row(
         [*dropped(30.0), kept("ping", 30.0, "fin", gap_s=10), kept("data", 40.0, gap_s=10)],

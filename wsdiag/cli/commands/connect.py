@@ -11,7 +11,7 @@ import typer
 from wsdiag.cli.command_setup import open_terminal, refuse_bad_urls, tracing
 from wsdiag.cli.declare import command
 from wsdiag.cli.exit import ExitCode
-from wsdiag.cli.options import FORMAT, Format, OutputOptions, RequestOptions
+from wsdiag.cli.options import FORMAT, REQUEST, Format, OutputOptions, RequestOptions
 from wsdiag.cli.params import DURATION
 from wsdiag.cli.run_async import run_async
 
@@ -42,6 +42,14 @@ def connect(
     request: RequestOptions,
     output: OutputOptions,
     messages: MessageFlags,
+    no_http2_look: Annotated[
+        bool,
+        typer.Option(
+            "--no-http2-look",
+            rich_help_panel=REQUEST,
+            help="Do not look what browsers find over HTTP/2 (wss).",
+        ),
+    ] = False,
     format: Annotated[Format, FORMAT] = "text",
 ) -> int:
     """Connects once, from name to clean close, and shows a waterfall of the phases, what was
@@ -59,7 +67,14 @@ def connect(
     with tracing(output, terminal) as tracer:
         return run_async(
             lambda: connect_and_show(
-                url, dial, terminal, format, tracer, messages=messages, max_time_s=output.max_time
+                url,
+                dial,
+                terminal,
+                format,
+                tracer,
+                messages=messages,
+                max_time_s=output.max_time,
+                look_at_http2=not (no_http2_look or request.http1_1),
             )
         )
 
@@ -73,6 +88,7 @@ async def connect_and_show(
     *,
     messages: MessageFlags | None = None,
     max_time_s: float | None = None,
+    look_at_http2: bool = True,
 ) -> int:
     """Connect once, print the result, and return the exit code."""
     from wsdiag.probes.connect.run import connect
@@ -93,6 +109,7 @@ async def connect_and_show(
             listen_s=messages.listen,
             max_time_s=max_time_s,
             on_wait=line,
+            look_at_http2=look_at_http2,
         )
     finally:
         if line is not None:

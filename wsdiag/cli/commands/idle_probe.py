@@ -87,12 +87,23 @@ class IdleFlags:
             help="Connections at once, for each URL.",
         ),
     ] = 32
+    one_connection: Annotated[
+        bool, _what("--one-connection", help="With --http2: idle streams on one connection.")
+    ] = False
     require_s: Annotated[
         float | None, _when("--require", help="Exit with 3 unless this is survived.", **DURATION)
     ] = None
 
     lifetime_s: Annotated[
         float | None, _when("--lifetime", help="Watch those kept alive until this age.", **DURATION)
+    ] = None
+
+    locate: Annotated[
+        bool | None,
+        _what(
+            "--locate/--no-locate",
+            help="Where on the way idle flows die (CAP_NET_RAW; by default where it is there).",
+        ),
     ] = None
 
     def options(self) -> IdleOptions:
@@ -148,7 +159,15 @@ def idle_probe(
     dial = request.dial(compression=False)
     terminal = open_terminal(output, dial, urls=urls, texts=(trials.push, trials.send))
     refuse_bad_urls(urls, terminal, json=format == "json")
-    each = 1 + len(plan_round(options).trials)  # one more watches over them
+    http2 = dial.http_version == "2"
+    if dial.http_version == "3":
+        message = "idle-probe does not measure over HTTP/3"
+        raise typer.BadParameter(message, param_hint="--http3")
+    if options.one_connection and not http2:
+        raise typer.BadParameter("it takes --http2", param_hint="--one-connection")
+    if "h2-ping" in options.trials and not http2:
+        raise typer.BadParameter("h2-ping takes --http2", param_hint="--trials")
+    each = 1 + len(plan_round(options, http2=http2).trials)  # one more watches over them
     ensure_fd_limit(len(urls) * each, terminal, json=format == "json")
     with tracing(output, terminal, urls=len(urls)) as tracer:
         shown = idle_output(terminal, urls, format)

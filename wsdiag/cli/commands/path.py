@@ -75,6 +75,8 @@ def path(
     from wsdiag.render.path.output import path_output
 
     dial = request.dial(compression=False)
+    if dial.http_version == "3":
+        raise typer.BadParameter("a path is TCP's: HTTP/3 has none", param_hint="--http3")
     terminal = open_terminal(output, dial, urls=[url])
     refuse_bad_urls([url], terminal, json=format == "json")
     if not sys.platform.startswith("linux"):

@@ -29,7 +29,7 @@ from wsdiag.cli.params import (
     values_of,
 )
 from wsdiag.cli.run_async import run_async
-from wsdiag.server.fault_options import fault_options, fault_specs
+from wsdiag.server.fault_options import fault_options, specs_by_option
 from wsdiag.server.routes import build_faults
 
 if TYPE_CHECKING:
@@ -56,6 +56,9 @@ class ServeFlags:
     port: Annotated[
         int, _where("--port", "-p", help="Port to listen on; 0: any free one.", **PORT)
     ] = 8765
+    http2: Annotated[
+        bool, _where("--http2", help="HTTP/2 as well: by ALPN, or h2c by prior knowledge.")
+    ] = False
     tls: Annotated[bool, _where("--tls", help="TLS with a throw-away certificate.")] = False
     ca_out: Annotated[
         Path | None, _where("--ca-out", help="Write the throw-away CA here, for --cacert.", **FILE)
@@ -127,6 +130,8 @@ class ServeFlags:
             raise typer.BadParameter("--tls and --cert exclude each other", param_hint="--tls")
         if self.ca_out is not None and not self.tls:
             raise typer.BadParameter("--ca-out needs --tls", param_hint="--ca-out")
+        if self.raw and self.http2:
+            raise typer.BadParameter("--raw and --http2 exclude each other", param_hint="--raw")
         if self.raw and (self.insecure or self.cacert is not None):
             raise typer.BadParameter("--raw passes TLS through as it is", param_hint="--raw")
         of_relay = {"--raw": self.raw, "--insecure": self.insecure, "--cacert": self.cacert}
@@ -185,6 +190,7 @@ def serve(
     wsdiag serve --upstream wss://example.org/ws --latency 200
     """
     from wsdiag.server import ServerOptions
+    from wsdiag.server.connection.upstream import check_upstream
 
     flags.refuse_contradictions()
     upstream = [flags.upstream] if flags.upstream else []
@@ -193,19 +199,29 @@ def serve(
         _print_paths(output)
         return ExitCode.OK
     given = {option.name: getattr(faults, option.attribute) for option in fault_options()}
+    with usage_errors("--fault"):
+        build_faults(flags.fault)
     with usage_errors():
-        chosen = build_faults([*flags.fault, *fault_specs(given)])
+        specs = specs_by_option(given)
+        for name, spec in specs.items():
+            with usage_errors(f"--{name}"):
+                build_faults([spec])
+        chosen = build_faults([*flags.fault, *specs.values()])
+    if flags.upstream is not None:
+        with usage_errors("--upstream"):
+            check_upstream(flags.upstream, raw=flags.raw)
     with _certificate(flags) as (cert, key):
         own = values_of(flags, "tls", "ca_out", "cert", "key", "fault", "list_paths")
         own["subprotocols"] = tuple(flags.subprotocols)
         own["allow_origins"] = tuple(flags.allow_origins)
-        options = ServerOptions(
-            **own,
-            cert=cert,
-            key=key,
-            faults=tuple(chosen),
-            control_token=os.environ.get("WSDIAG_CONTROL_TOKEN"),
-        )
+        with usage_errors():
+            options = ServerOptions(
+                **own,
+                cert=cert,
+                key=key,
+                faults=tuple(chosen),
+                control_token=os.environ.get("WSDIAG_CONTROL_TOKEN"),
+            )
         return _run(options, terminal, output)
 
 

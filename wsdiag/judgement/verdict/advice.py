@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from wsdiag.judgement.verdict.candidates import product_of
-from wsdiag.judgement.verdict.classify import Classification
+from wsdiag.judgement.verdict.classification import Classification
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
 from wsdiag.judgement.verdict.headline import is_certain_lifetime
 from wsdiag.judgement.verdict.keepalives import LONGEST_INTERVAL_S, rounded_down

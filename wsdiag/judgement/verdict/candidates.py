@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from wsdiag.judgement.products.endpoints import KnownEndpoint, endpoints
 from wsdiag.judgement.products.intermediaries import Product, keys_of, products
-from wsdiag.judgement.verdict.classify import Classification
+from wsdiag.judgement.verdict.classification import Classification
 from wsdiag.judgement.verdict.clocks import ClockName
 from wsdiag.records import Candidate, Drop, Hop, KeepaliveOutcome, TrialKind
 
@@ -80,7 +80,9 @@ def _endpoint_fits(row: KnownEndpoint, found: Classification) -> bool:
         return False
     if found.reason == "sweep":
         return row.tick_s >= _SLOW_TICK_S
-    if row.default_s is None or found.drop.how in ("silent", "rst-on-write"):
+    if row.default_s is None:
+        return row.reason is not None and found.drop.how == "close"  # the reason names it
+    if found.drop.how in ("silent", "rst-on-write"):
         return False
     high = found.range.high
     late = found.range.low <= row.default_s + LATE_S

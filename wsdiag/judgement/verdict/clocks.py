@@ -106,7 +106,7 @@ def maybe_late(cluster: Cluster) -> bool:
     rounds = [[s for n, s in begins if n == number] for number in {n for n, _ in begins}]
     apart_s = max(max(own) - min(own) for own in rounds)
     values = cluster.values
-    return apart_s < _APART_S or values[-1] - values[0] > 0.06
+    return len(values) < 3 or apart_s < _APART_S or values[-1] - values[0] > 0.06
 
 
 def _start_doubt_s(trial: IdleTrial) -> float:

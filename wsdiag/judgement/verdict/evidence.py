@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from wsdiag.dialects.catalogue import Dialect
 from wsdiag.dialects.engine import AnnouncedClock
@@ -13,6 +13,9 @@ AT_ONCE_S = 0.5
 """A connection that ended this soon after its upgrade was ended at once."""
 TOUCH_S = 0.25
 """An end this soon after a Ping of ours, plus two round trips, may be its consequence."""
+_MOMENT_S = 0.05
+# Starts that lie further apart tell a common moment from a common age.
+_APART_S = 0.18
 # Connections dialled together are not accepted in the order in which they were dialled.
 _REORDERED_S = 0.15
 
@@ -27,6 +30,8 @@ class ProbeContext:
     keepalive_s: float = 20.0
     answers_pings: bool | None = True
     """None: nobody knows, because no Ping was sent or the answer was still awaited."""
+    ended_by_pings: int = 0
+    """Connections that ended as soon as they were pinged, the control connection among them."""
     echoes: bool = False
     other_pongs: int = 0
     """Pongs that came for our first Ping with another payload than its own."""
@@ -58,6 +63,8 @@ class ProbeContext:
     """The application protocol that the endpoint speaks."""
     recognised: DialectInfo | None = None
     """The same for a record: what it was recognised by."""
+    live_again: Mapping[int, Sequence[str]] | None = None
+    """Who answered at each hop on connections opened afterwards; None: nobody was asked."""
     announced: AnnouncedClock | None = None
     """The times that the endpoint announced in it."""
 
@@ -81,14 +88,20 @@ class Evidence:
     """Connections that we had to end because the endpoint broke the protocol."""
     turned_away: tuple[IdleTrial, ...] = ()
     """Connections that the endpoint accepted and ended at once, while others were open."""
+    cut_short: tuple[IdleTrial, ...] = ()
+    """Keepalive trials that an event ended, after a timer had ended the idle ones. Among `kept`
+    they are alive: nothing had ended them until then."""
 
     @classmethod
     def sort(cls, trials: Iterable[IdleTrial]) -> Evidence:
         """Sort the records; those aborted say nothing."""
         trials = tuple(trials)
         ran = tuple(t for t in trials if t.outcome not in ("refused", "aborted"))
-        turned_away = beyond_a_limit(ran)
+        rounds = [tuple(t for t in ran if t.round == n) for n in sorted({t.round for t in ran})]
+        turned_away = tuple(t for own in rounds for t in beyond_a_limit(own))
         ran = tuple(t for t in ran if t not in turned_away)
+        cut_short = tuple(t for own in rounds for t in ended_with_all_that_was_left(own))
+        ran = tuple(replace(t, outcome="alive", drop=None) if t in cut_short else t for t in ran)
         idle = tuple(t for t in ran if t.trial == "idle")
         return cls(
             idle=idle,
@@ -103,6 +116,7 @@ class Evidence:
             refused=tuple(t for t in trials if t.outcome == "refused"),
             broken=tuple(t for t in trials if t.violation is not None),
             turned_away=turned_away,
+            cut_short=cut_short,
         )
 
     @property
@@ -173,6 +187,33 @@ def beyond_a_limit(ran: Sequence[IdleTrial]) -> tuple[IdleTrial, ...]:
     before = [s for s in opened_s if s <= first_away_s + _REORDERED_S]
     # Where most of those that lived came later, no limit explains the early ends.
     return tuple(at_once) if 2 * len(before) > len(lived) else ()
+
+
+def ended_with_all_that_was_left(ran: Sequence[IdleTrial]) -> tuple[IdleTrial, ...]:
+    """Keepalive trials of one round that ended at one moment, after a timer had ended idle ones.
+
+    Two at least, and begun apart: a lifetime would have ended them apart, and what drops idle
+    connections and ignores keepalives would have ended them at the idle ones' age. Nothing lived
+    on; those that were idle until then belong to it as well.
+    """
+    ended = [t for t in ran if t.outcome == "dropped" and not t.after_write]
+    last_s = max((ended_s(t) for t in ended), default=0.0)
+    together = [t for t in ended if ended_s(t) >= last_s - _MOMENT_S]
+    before = [t for t in ended if t not in together and t.trial == "idle"]
+    if any(ended_s(t) > last_s for t in ran) or len(before) < 3:
+        return ()
+    used = [t for t in together if t.trial != "idle"]
+    if len(used) < 2:
+        return ()
+    ages = [t.age_s or 0.0 for t in before]
+    starts_s = [t.started_s for t in used]
+    timed = max(ages) - min(ages) < 0.5 * _span(ended_s(t) for t in before)
+    return tuple(together) if timed and max(starts_s) - min(starts_s) >= _APART_S else ()
+
+
+def _span(values: Iterable[float]) -> float:
+    ordered = sorted(values)
+    return ordered[-1] - ordered[0]
 
 
 def two_way(trial: IdleTrial, context: ProbeContext) -> bool:

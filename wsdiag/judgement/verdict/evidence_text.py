@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from wsdiag.judgement.verdict.classify import Classification
+from wsdiag.judgement.verdict.classification import Classification
 from wsdiag.judgement.verdict.clocks import CLOCKS, groups
-from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext, ended_by_our_ping, two_way
+from wsdiag.judgement.verdict.evidence import (
+    Evidence,
+    ProbeContext,
+    ended_by_our_ping,
+    ended_s,
+    two_way,
+)
 from wsdiag.judgement.verdict.keepalives import carried, died_in_use, held_interval_s, holds
 from wsdiag.judgement.verdict.participation import participation
 from wsdiag.judgement.verdict.spread import separate_groups
 from wsdiag.records import KeepaliveOutcome, TrialKind
-from wsdiag.records.drops import drop_phrase
+from wsdiag.records.drops import drop_phrase, ends_connection
 from wsdiag.units import counted, format_seconds
 
 _NAMES: dict[TrialKind, str] = {
@@ -22,9 +28,37 @@ _NAMES: dict[TrialKind, str] = {
     "push": "messages from the endpoint",
     "data": "messages from the client",
     "heartbeat": "heartbeats in the endpoint's own protocol",
+    "h2-ping": "HTTP/2 PINGs",
 }
 _KINDS = {"ping": "Pings", "pong": "Pongs", "text": "text messages", "binary": "binary messages"}
+# A moment may lie on the border of two tenths of a second.
+_MOMENTS = 2
 _GOING = {1001: "going away", 1012: "service restart"}
+
+
+def _one_connection(evidence: Evidence) -> list[str]:
+    """Whether streams that share an HTTP/2 connection ended with it, or by themselves."""
+    ended = [t for t in evidence.idle if t.shared and t.drop is not None]
+    if not ended:
+        return []
+    with_it = [t for t in ended if t.drop is not None and ends_connection(t.drop)]
+    moments = {round(t.started_s + (t.drop.at_s if t.drop else 0.0), 1) for t in with_it}
+    if len(with_it) == len(ended) and len(moments) <= _MOMENTS:
+        assert ended[0].drop is not None
+        return [
+            f"{_streams(len(ended))} shared one HTTP/2 connection and ended at one moment, with "
+            f"it ({drop_phrase(ended[0].drop)}): what was dropped is the connection."
+        ]
+    if not with_it:
+        return [
+            f"{_streams(len(ended))} shared one HTTP/2 connection and ended one by one, while it "
+            "lived on: what is dropped are streams."
+        ]
+    return []
+
+
+def _streams(count: int) -> str:
+    return "The stream" if count == 1 else f"All {count} streams that ended"
 
 
 def evidence_sentences(
@@ -36,6 +70,7 @@ def evidence_sentences(
     """Evidence first, caveats last."""
     return [
         *_counts(found, evidence),
+        *_one_connection(evidence),
         *_disagreement(found, evidence),
         *_keepalives(found, evidence, context, kept),
         *_later_ends(found, evidence),
@@ -59,10 +94,13 @@ def _counts(found: Classification, evidence: Evidence) -> list[str]:
         earlier = counted(survivors, "that was", "that were")
         rest = f"; {earlier} probed earlier still answered" if survivors else ""
         counts = f"{dropped} dropped, {times} after the {whose}last byte{rest}."
+        alone = len(values) == 1 and not evidence.found_dead
+        chance = ["One drop alone may be chance: --repeat 3 tells."] if alone else []
         if not found.maybe_late:
-            return [counts]
+            return [counts, *chance]
         return [
             counts,
+            *chance,
             "These connections do not show whether the timer is looked at now and then only: if it "
             "is, the timeout is shorter than this, by less than the time between two looks.",
         ]
@@ -227,6 +265,13 @@ def _later_ends(found: Classification, evidence: Evidence) -> list[str]:
                 f"they ended after {format_seconds(round(ages[0], 1))} ({how}): something else "
                 "ends them then."
             )
+    if evidence.cut_short:
+        count = counted(len(evidence.cut_short), "connection that was", "connections that were")
+        after = format_seconds(round(ended_s(evidence.cut_short[0]), 1))
+        sentences.append(
+            f"{count} kept alive ended at one moment, {after} after the probe's start: an event, "
+            "such as a restart, and no timeout."
+        )
     kept_s = [t.age_s or 0.0 for t in evidence.kept if holds(t, evidence, found.range)]
     if kept_s:
         sentences.append(
@@ -331,6 +376,13 @@ def _caveats(found: Classification, evidence: Evidence, context: ProbeContext) -
             f"{counted(len(evidence.broken), 'connection')} ended because the endpoint broke the "
             f"protocol ({evidence.broken[0].violation})."
         )
+    wanted = found.application
+    if wanted is not None and wanted.endpoint is None and context.dialect is None:
+        ages = sorted(t.age_s or 0.0 for t in found.members)
+        if ages and ages[-1] - ages[0] <= 0.25:
+            sentences.append(
+                f"A maximum lifetime of {format_seconds(round(ages[-1], 1))} would look the same."
+            )
     sentences += _limits(evidence)
     if context.partial:
         sentences.append("The probe was interrupted: this is the verdict so far.")
@@ -359,6 +411,8 @@ def _limits(evidence: Evidence) -> list[str]:
 
 def _lifetime_caveats(found: Classification, evidence: Evidence) -> list[str]:
     sentences = []
+    if 0 < len(found.members) < 3:
+        sentences.append("So few drops may agree by chance: --repeat 3 tells.")
     if found.unproven:
         sentences.append(
             "Nothing came back from the endpoint meanwhile, so a maximum lifetime and a timer that "

@@ -6,14 +6,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from wsdiag.dialects.catalogue import Dialect
-from wsdiag.judgement.verdict.classify import Classification, Reason
+from wsdiag.judgement.verdict.classification import Classification, Reason
 from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, MARGIN_BELOW_S
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
 from wsdiag.judgement.verdict.keepalives import died_in_use
 from wsdiag.records import Candidate, Drop, KeepaliveOutcome, Range, TrialKind
-from wsdiag.records.drops import drop_phrase
+from wsdiag.records.drops import ZERO_WINDOW, drop_phrase
 from wsdiag.units import format_seconds
 
+# Times that differ by more than this share are told as a span.
+_SPREAD = 0.1
 _OTHERWISE: dict[Reason, str] = {
     "backends": "Idle connections are dropped after times that fall into separate groups: most "
     "likely there is more than one backend or path, each with a timeout of its own.",
@@ -60,7 +62,7 @@ def headline(
         case "moment":
             return _at_one_moment(found, evidence)
         case "contradiction":
-            return _contradiction(found)
+            return _contradiction(found, evidence)
         case "silent":
             return _dropped_silently(found)
         case "age":
@@ -103,6 +105,9 @@ def _dropped_after(found: Classification) -> str:
     assert found.cluster is not None
     values = found.cluster.values
     typical = format_seconds(values[len(values) // 2])
+    if found.clock == "either" and values[-1] - values[0] > _SPREAD * values[-1]:
+        first = format_seconds(round(values[0], 1)).removesuffix(" s")
+        typical = f"between {first} and {format_seconds(round(values[-1], 1))}"
     what = {
         "either": f"Idle connections are dropped after {typical}",
         "sent": f"Connections are dropped {typical} after the client last sent something",
@@ -252,11 +257,12 @@ def _at_one_moment(found: Classification, evidence: Evidence) -> str:
     )
 
 
-def _contradiction(found: Classification) -> str:
+def _contradiction(found: Classification, evidence: Evidence) -> str:
     said = "Some connections were dropped after an idle time that others survived: "
     members = found.cluster.values if found.cluster is not None else []
-    # Drops this close together come from one timer, which the others did not meet.
-    if len(members) > 2 and members[-1] - members[0] <= 1.0:
+    # Drops this close together come from one timer, which others of the same round did not meet.
+    rounds = {t.round for t in evidence.events} & {t.round for t in evidence.survivors}
+    if len(members) > 2 and members[-1] - members[0] <= 1.0 and rounds:
         return said + "most likely there is more than one backend or path."
     return said + "no single timeout explains that."
 
@@ -313,6 +319,17 @@ def _by_drop_phrase(drop: Drop) -> str:
                 "between (a proxy or load balancer), or by an endpoint that crashed or closes "
                 "without a Close frame."
             )
+        case "rst-stream":
+            return (
+                "RST_STREAM ends one stream, and its HTTP/2 connection lives on: it comes from "
+                "the program that ends HTTP/2, most often a proxy or load balancer whose timer is "
+                "for streams."
+            )
+        case "goaway":
+            return (
+                "GOAWAY ends the whole HTTP/2 connection: it comes from the program that ends "
+                "HTTP/2, for an age or idle time of connections, a limit, or a shutdown."
+            )
         case "rst":
             return (
                 "A RST without a Close frame comes most likely from something in between, or from "
@@ -323,6 +340,12 @@ def _by_drop_phrase(drop: Drop) -> str:
                 "The client was not notified; only its next write was answered, with RST: most "
                 "likely a device in between had forgotten the connection."
             )
+    if drop.detail == ZERO_WINDOW:
+        return (
+            "The client was not notified. TCP acknowledged the Ping with a zero window: the "
+            "endpoint's machine is alive, but the endpoint no longer reads. Only a Pong timeout "
+            "detects this."
+        )
     if drop.tcp_acknowledged is None:
         return "The client was not notified: only a Pong timeout detects this."
     still = "still" if drop.tcp_acknowledged else "no longer"

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 from wsdiag.judgement.verdict.advice import advice, library_settings
 from wsdiag.judgement.verdict.candidates import LATE_S, candidates
-from wsdiag.judgement.verdict.classify import Classification, classify
+from wsdiag.judgement.verdict.classification import Classification
+from wsdiag.judgement.verdict.classify import classify
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
 from wsdiag.judgement.verdict.evidence_text import evidence_sentences
 from wsdiag.judgement.verdict.headline import headline, likely_cause
-from wsdiag.judgement.verdict.keepalives import KEEPALIVES, keepalives, recommended_s
+from wsdiag.judgement.verdict.keepalives import KEEPALIVES, died_in_use, keepalives, recommended_s
+from wsdiag.judgement.verdict.location import locate, location_sentences
+from wsdiag.judgement.verdict.spread import beyond_chance
 from wsdiag.records import IdleTrial, IdleVerdict
 
 _TIMER_SLACK_S = 0.05
@@ -21,7 +24,18 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
     evidence = Evidence.sort(trials)
     found = classify(evidence, context)
     verdict, range_ = found.verdict, found.range
-    kept = keepalives(evidence, range_ if verdict in ("idle-timeout", "lifetime") else None)
+    ends = range_ if verdict in ("idle-timeout", "lifetime") else None
+    if ends is not None and found.reason == "spread":
+        ends = beyond_chance(ends)
+    kept = keepalives(evidence, ends)
+    if found.reason == "spread":
+        # By chance one of a kind may outlive a random timer; two hardly.
+        for kind in kept:
+            trials = evidence.of(kind)
+            if any(died_in_use(t, evidence, range_) for t in trials):
+                kept[kind] = "drops"
+            elif kept[kind] == "holds" and len(trials) < 2:
+                kept[kind] = "untested"
     if verdict in ("unreachable", "local-fault", "event") or found.reason == "displaced":
         kept = dict.fromkeys(kept, "untested")
     if found.reason == "touch":
@@ -31,6 +45,7 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
         interval_s = recommended_s(evidence, None, None)
     elif verdict == "idle-timeout":
         interval_s = recommended_s(evidence, range_, kept.get("ping"))
+    location = locate(trials, context.live_again)
     chosen = candidates(found, kept, context.hops)
     return IdleVerdict(
         url=context.url,
@@ -44,10 +59,12 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
         dialect=context.recognised,
         keepalives={kind: kept.get(kind, "untested") for kind in KEEPALIVES},
         recommended_ping_interval_s=interval_s,
+        location=location,
         candidates=chosen,
         explanation=(
             headline(found, evidence, context, chosen),
             *likely_cause(found, kept),
+            *location_sentences(location),
             *evidence_sentences(found, evidence, context, kept),
         ),
         advice=advice(found, evidence, context, kept, interval_s, chosen),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from wsdiag.judgement.verdict.clocks import proof_margin_s
-from wsdiag.judgement.verdict.evidence import Evidence
+from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext, ended_by_our_ping, two_way
 from wsdiag.records import IdleTrial, KeepaliveOutcome, Range, TrialKind
 
 KEEPALIVES: tuple[TrialKind, ...] = tuple(kind for kind in get_args(TrialKind) if kind != "idle")
@@ -80,6 +80,34 @@ def died_in_use(trial: IdleTrial, evidence: Evidence, drop: Range | None) -> boo
     return drop is None or _gap_s(trial) < _SAFE_SHARE * drop.low
 
 
+class InUse(NamedTuple):
+    """What the keepalive trials say about idle connections being dropped within a range."""
+
+    dead: list[IdleTrial]
+    """With traffic in both directions, and dropped all the same."""
+    proof: list[IdleTrial]
+    """With traffic in both directions, and alive beyond the range."""
+    any_held: bool
+    """Whether any keepalive did, one-way ones included."""
+
+    @property
+    def conflict(self) -> bool:
+        """Whether the same keepalive both held and did not."""
+        return not {t.trial for t in self.dead}.isdisjoint(t.trial for t in self.proof)
+
+
+def in_use(evidence: Evidence, context: ProbeContext, range_: Range | None) -> InUse:
+    """The keepalive trials, judged against a range."""
+    both_ways = [t for t in evidence.kept if two_way(t, context)]
+    return InUse(
+        dead=[
+            t for t in both_ways if died_in_use(t, evidence, range_) and not ended_by_our_ping(t)
+        ],
+        proof=[t for t in both_ways if outlived(t, evidence, range_)],
+        any_held=any(outlived(t, evidence, range_) for t in evidence.kept),
+    )
+
+
 def held_interval_s(kind: TrialKind, evidence: Evidence, drop: Range | None) -> float | None:
     """The longest interval that was proven to hold; None when none was."""
     held = (t for t in evidence.of(kind) if outlived(t, evidence, drop))
@@ -98,7 +126,9 @@ def recommended_s(
     if drop is None:
         return LONGEST_INTERVAL_S
     proven_s = held_interval_s("ping", evidence, drop)
-    limit_s = drop.low / 2 if drop.low > 0 else proven_s
+    limit_s: float | None = drop.low / 2
+    if drop.low <= 0:
+        limit_s = None if proven_s is None else min(proven_s, (drop.high or 2 * proven_s) / 2)
     return None if limit_s is None else rounded_down(min(LONGEST_INTERVAL_S, limit_s))
 
 

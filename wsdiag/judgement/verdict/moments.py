@@ -30,6 +30,7 @@ _SHARE = 0.35
 _LEAST = 3
 # A connection ends this soon after the next one was opened where only one is allowed.
 _DISPLACED_S = 0.25
+_TO_THE_MOMENT_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,28 +92,46 @@ def find_sweep(events: Sequence[IdleTrial]) -> Sweep | None:
 
 
 def displaced(trials: Sequence[IdleTrial]) -> bool:
-    """Whether each connection ended when the next one was opened (or the kth next), so that only
-    the last ones lived."""
-    opened = sorted((t for t in trials if t.age_s is not None), key=lambda t: t.started_s)
-    lived = [t for t in opened if t.outcome != "dropped"]
-    ended = [t for t in opened if t.outcome == "dropped"]
-    if len(ended) < 2:
+    """Whether each connection ended when the next one of its round was opened (or the kth next), so
+    that only the last ones lived."""
+    rounds = [[t for t in trials if t.round == n] for n in sorted({t.round for t in trials})]
+    opened = [sorted((t for t in own if t.age_s is not None), key=_started) for own in rounds]
+    if not any(t.outcome == "dropped" for own in opened for t in own):
         return False
-    if lived and min(t.started_s for t in lived) < max(t.started_s for t in ended) - _ONE_MOMENT_S:
-        return False
-    # A limit lets the first ones live, not the last.
-    if lived and 2 * sum(t.started_s > lived[0].started_s for t in ended) > len(ended):
-        return False
-    return any(_ended_by_the_kth_next(opened, k) for k in ([len(lived)] if lived else [1, 2, 3]))
+    for own in opened:
+        lived = [t for t in own if t.outcome != "dropped"]
+        ended = [t for t in own if t.outcome == "dropped"]
+        if lived and ended and min(map(_started, lived)) < _started(ended[-1]) - _ONE_MOMENT_S:
+            return False
+        # A limit lets the first ones live, not the last.
+        if lived and 2 * sum(_started(t) > _started(lived[0]) for t in ended) > len(ended):
+            return False
+    lived_each = {sum(t.outcome != "dropped" for t in own) for own in opened} - {0}
+    return any(_ended_by_the_kth_next(opened, k) for k in sorted({1, 2, 3} | lived_each))
 
 
-def _ended_by_the_kth_next(opened: Sequence[IdleTrial], k: int) -> bool:
-    fits = []
-    for trial, later in zip(opened, opened[k:], strict=False):
-        if trial.outcome == "dropped":
-            lag_s = ended_s(trial) - later.started_s
-            fits.append(-later.upgrade_s - 0.1 <= lag_s <= _DISPLACED_S)
-    return len(fits) > 1 and sum(fits) >= 0.9 * len(fits)
+def _started(trial: IdleTrial) -> float:
+    return trial.started_s
+
+
+def _ended_by_the_kth_next(rounds: Sequence[Sequence[IdleTrial]], k: int) -> bool:
+    fits: list[bool] = []
+    lags_s: list[float] = []
+    ends_s: list[float] = []
+    for opened in rounds:
+        for trial, later in zip(opened, opened[k:], strict=False):
+            if trial.outcome == "dropped":
+                lag_s = ended_s(trial) - later.started_s
+                lags_s.append(lag_s)
+                ends_s.append(ended_s(trial))
+                fits.append(-later.upgrade_s - 0.1 <= lag_s <= _DISPLACED_S)
+    if len(fits) == 1:
+        # One of two: only where it was to the moment, and nothing else can be compared.
+        total = sum(map(len, rounds))
+        return fits[0] and total == 1 + k and abs(lags_s[0]) <= _TO_THE_MOMENT_S
+    if len(fits) > 2 and max(ends_s) - min(ends_s) < max(lags_s) - min(lags_s):
+        return False  # an event ended them all, while others were still being opened
+    return sum(fits) > 1 and sum(fits) >= 0.9 * len(fits)
 
 
 def _moments(trials: Sequence[IdleTrial]) -> list[list[IdleTrial]]:

@@ -15,11 +15,18 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from wsdiag.judgement.verdict.clocks import tolerance_s
+from wsdiag.records import Range
 
 _BY_CHANCE = 0.001
 _MOST_GROUPS = 4
 # Beyond this ratio of the longest to the shortest, not even a random part explains a spread.
 MOST_SPREAD = 2.5
+
+
+def beyond_chance(range_: Range) -> Range:
+    """A spread's range, raised by as much as another connection may outlive it by chance."""
+    high = range_.low if range_.high is None else range_.high
+    return Range(range_.low, high + 0.2 * (high - range_.low))
 
 
 def separate_groups(values: Sequence[float]) -> list[list[float]] | None:

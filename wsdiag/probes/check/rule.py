@@ -47,6 +47,10 @@ class Rule:
     explains: Callable[[DialError], bool] = lambda _error: False
     conclusive: bool = False
     worst: Status = "fail"
+    over_tls: bool = False
+    """Whether it is about wss:// only, unless it was asked for: it is left out of ws://."""
+    of_upgrade: bool = False
+    """Whether it is about HTTP/1.1's upgrade or TCP's end: it is left out over HTTP/2."""
     judge: Judge = field(default=_undeclared, repr=False)
 
     def __call__(self, judge: Judge) -> Rule:

@@ -48,6 +48,7 @@ from wsdiag.probes.check.target import CheckTarget
 from wsdiag.probes.common.await_pong import PeerClosedError, PeerViolationError
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.records import CheckResult, Error
+from wsdiag.transport.dial.target import Target, UrlError
 from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.session import SessionEnded
 from wsdiag.transport.trace import Tracer
@@ -85,7 +86,7 @@ class EndpointRun:
         tracer: Tracer | None,
     ) -> None:
         self.endpoint, self._on_progress = endpoint, on_progress
-        self.rules = chosen(endpoint.check)
+        self.rules = [rule for rule in chosen(endpoint.check) if _is_for(endpoint, rule)]
         self._target = CheckTarget(endpoint, tracer)
         self._found: dict[str, tuple[Sequence[Finding], float]] = {}
         self._error: Error | None = None
@@ -233,6 +234,19 @@ class EndpointRun:
         if left and seconds >= 1 and self._error is None:
             text = f"waiting for {', '.join(left)} (about {seconds:.0f} s)"
             self._on_progress(CheckProgress(self.endpoint, text))
+
+
+def _is_for(endpoint: Endpoint, rule: Rule) -> bool:
+    """Whether a rule is about this endpoint's scheme and version of HTTP."""
+    options, version = endpoint.check, endpoint.dial.http_version
+    if rule.of_upgrade and version != "1.1":
+        return False
+    if not rule.over_tls or options.only or options.expect_http2 or version == "2":
+        return True
+    try:
+        return Target.parse(endpoint.url).secure
+    except UrlError:
+        return True
 
 
 class CheckRun:

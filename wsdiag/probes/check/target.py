@@ -5,18 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from wsdiag.probes.check.options import CheckOptions, Endpoint
+from wsdiag.probes.common.await_pong import PeerClosedError, PeerViolationError, await_pong
 from wsdiag.probes.common.participant import open_session
 from wsdiag.transport.dial.target import Target
 from wsdiag.transport.report import DialError, DialReport
-from wsdiag.transport.session import Session
+from wsdiag.transport.session import Session, SessionEnded
 from wsdiag.transport.trace import Tracer
 
 # Few enough for a small server, and yet forty rules need not wait for one another's round trips.
 CONNECTIONS_AT_ONCE = 4
+
+
+@dataclass(slots=True)
+class Http2Look:
+    """What one connection as a browser makes it found; `session_report`: of a dial that opened."""
+
+    advertised: bool | None
+    """Whether SETTINGS allow extended CONNECT; None: none came."""
+    session_report: DialReport | None = None
+    error: DialError | None = None
+    ping_ms: float | None = None
+    problem: str = ""
+    """Why there is no `ping_ms`."""
 
 
 class CheckTarget:
@@ -32,6 +46,7 @@ class CheckTarget:
         self.error: DialError | None = None
         self.attempts = 0
         self._session: Session | None = None
+        self._http2: asyncio.Future[Http2Look] | None = None
         self._slots = asyncio.Semaphore(CONNECTIONS_AT_ONCE)
 
     @property
@@ -104,6 +119,38 @@ class CheckTarget:
             options = replace(options, compression=True)
         options = replace(options, **changes)
         return (await open_session(self.endpoint.url, options, tracer=self._tracer)).session
+
+    async def http2(self) -> Http2Look:
+        """What a browser finds over HTTP/2; looked at once, for all rules."""
+        if self._http2 is None:
+            self._http2 = asyncio.ensure_future(self._look_at_http2())
+        return await asyncio.shield(self._http2)
+
+    async def _look_at_http2(self) -> Http2Look:
+        try:
+            async with self.connection(http_version="2") as session:
+                look = Http2Look(advertised=True, session_report=session.report)
+                try:
+                    look.ping_ms = await await_pong(session, self.options.timeout_s)
+                    look.problem = "a Ping got no Pong"
+                except (PeerClosedError, PeerViolationError, SessionEnded) as problem:
+                    look.problem = f"then {problem}"
+                return look
+        except DialError as error:
+            facts = error.report.http2
+            advertised = None if facts is None else facts.enable_connect_protocol
+            return Http2Look(advertised=advertised, error=error)
+
+    async def report_over_http1(self) -> DialReport | DialError:
+        """What a dial over HTTP/1.1 finds: the first one's report, where that was one."""
+        if self.endpoint.dial.http_version == "1.1":
+            return self.report if self.error is None else self.error
+        try:
+            async with self.connection(http_version="1.1") as session:
+                assert session.report is not None
+                return session.report
+        except DialError as error:
+            return error
 
     @asynccontextmanager
     async def connection(self, **changes: Any) -> AsyncIterator[Session]:

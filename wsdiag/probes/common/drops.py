@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from wsdiag.records import Drop, DropHow
 from wsdiag.transport.session import Session
-from wsdiag.transport.stream.ends import EndKind, StreamEnd
+from wsdiag.transport.stream.ends import EndKind, StreamEnd, error_name
 
 _HOW: dict[EndKind, DropHow] = {
     "fin": "fin",
@@ -22,6 +22,9 @@ _HOW: dict[EndKind, DropHow] = {
     "rst": "rst",
     "tls-eof": "tls-eof",
     "tls-error": "tls-eof",
+    "rst-stream": "rst-stream",
+    "goaway": "goaway",
+    "http2-error": "goaway",
     "timeout": "timeout",
     "error": "timeout",
     "local": "timeout",
@@ -35,7 +38,20 @@ TRUNCATED = "a frame was cut off in the middle"
 def drop_of_end(end: StreamEnd, at_s: float, *, truncated: bool = False) -> Drop:
     """The drop that a stream's end was; `truncated`: it ended inside a frame."""
     cut = TRUNCATED if truncated else None
+    if end.code is not None:
+        return _http2_drop(end, at_s, cut)
     return Drop(_HOW[end.how], at_s, detail="; ".join(filter(None, (end.detail, cut))) or None)
+
+
+def _http2_drop(end: StreamEnd, at_s: float, cut: str | None) -> Drop:
+    """A drop by HTTP/2: RST_STREAM, GOAWAY, or our GOAWAY to a peer that broke its rules."""
+    name, code = error_name(end.code or 0), end.code
+    if end.how == "rst-stream":
+        return Drop("rst-stream", at_s, code=code, reason=name, detail=cut)
+    detail = end.detail or None
+    if end.how == "http2-error":
+        detail = f"the peer broke HTTP/2: {end.detail}; we closed"
+    return Drop("goaway", at_s, code=code, reason=name, detail=detail or cut)
 
 
 def drop_of(session: Session, end: StreamEnd) -> Drop:

@@ -61,9 +61,9 @@ def _address_notes(report: DialReport) -> list[str]:
 def _answer_notes(report: DialReport) -> list[str]:
     """About a 101 that this client took, and others do not."""
     notes: list[str] = []
-    if report.status != 101:
+    if report.status != 101 and not (report.http2 is not None and report.status == 200):
         return notes
-    if report.http_version != "1.1":
+    if report.http_version != "1.1" and report.http2 is None:
         notes.append(
             f"The 101 came as HTTP/{report.http_version}: an upgrade is one of HTTP/1.1 (RFC 6455, "
             "4.1), and strict libraries refuse this answer. Have the server, or the proxy that "
@@ -81,8 +81,8 @@ def _answer_notes(report: DialReport) -> list[str]:
     if any(offered) and not any(get_all(report.headers, "sec-websocket-protocol")):
         notes.append(
             f"Offered {', '.join(offered)}, and the server chose no subprotocol: browsers end such "
-            "a connection (Sec-WebSocket-Protocol is missing in the 101). Have the server name one "
-            "of those offered, or offer none."
+            f"a connection (Sec-WebSocket-Protocol is missing in the {report.status}). Have the "
+            "server name one of those offered, or offer none."
         )
     return notes
 
@@ -117,8 +117,16 @@ def _chain_notes(links: Sequence[ChainLink]) -> list[str]:
     ]
 
 
-def pong_note(timeout_s: float, *, others: bool) -> str:
-    """About a first Ping that got no Pong; `others`: Pongs came, with another payload."""
+def pong_note(timeout_s: float, *, others: bool, unsent: int = 0) -> str:
+    """About a first Ping that got no Pong; `others`: Pongs came, with another payload.
+
+    `unsent`: bytes that have not left, because the peer takes none.
+    """
+    if unsent:
+        return (
+            f"The Ping did not even leave within {timeout_s:g} s: the peer takes no bytes (over "
+            "HTTP/2 its flow-control window is closed, RFC 9113, 5.2; otherwise TCP's is)."
+        )
     if others:
         return (
             "A Pong came, but not with the payload of our Ping: RFC 6455, 5.5.3 requires it "
@@ -130,10 +138,17 @@ def pong_note(timeout_s: float, *, others: bool) -> str:
     )
 
 
-def close_notes(outcome: CloseOutcome, timeout_s: float) -> list[str]:
-    """About a closing handshake that was not completed."""
+def close_notes(outcome: CloseOutcome, timeout_s: float, *, multiplexed: bool = False) -> list[str]:
+    """About a closing handshake that was not completed; `multiplexed`: on a stream of HTTP/2."""
     if not outcome.clean and outcome.code is None:
         return [f"The server did not answer our Close within {timeout_s:g} s (RFC 6455, 5.5.1)."]
+    if multiplexed and outcome.tcp_ended_by is None:
+        return []
+    if multiplexed:
+        return [
+            f"The server answered our Close but left the stream open for {timeout_s:g} s: it "
+            "should end it (END_STREAM; RFC 8441, 5)."
+        ]
     if outcome.tcp_ended_by != "server":
         return [
             f"The closing handshake was done, and the server left TCP open for {timeout_s:g} s: it "

@@ -12,6 +12,7 @@ from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.judgement.diagnosis.page_text import readable
 from wsdiag.judgement.products.intermediaries import hops_from_headers
 from wsdiag.probes.common.drops import drop_of
+from wsdiag.probes.common.end_origin import EndOrigin
 from wsdiag.probes.common.participant import HelloError, Participant, open_session
 from wsdiag.probes.common.phases import phases_of
 from wsdiag.probes.connect.notes import (
@@ -51,13 +52,54 @@ async def connect(
     listen_s: float | None = None,
     max_time_s: float | None = None,
     on_wait: Callable[[str], None] | None = None,
+    look_at_http2: bool = True,
 ) -> ConnectResult:
     """What a connection to `url` finds, step by step; a failure is in the result's `error`.
 
     `send`: texts to send once the first Ping is answered. `listen_s`: how long to take messages
     then; None: until the first one after `send`, 5 s at most. `max_time_s` bounds it all, in what
-    it waits for. `on_wait` hears what is awaited.
+    it waits for. `on_wait` hears what is awaited. `look_at_http2`: for wss://, see afterwards
+    what a browser would find over HTTP/2.
     """
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    result, report = await _connect(
+        url, options, tracer, ping_timeout_s, close_timeout_s, send, listen_s, max_time_s, on_wait
+    )
+    if options.http_version == "2":
+        error = result.error
+        opened = error is None or error.phase in ("hello", "ping")
+        opens = opened and report.http2 is not None and report.http2.status == 200
+        if report.http2 is not None or result.ok:
+            from wsdiag.probes.connect.http2_look import info_of
+
+            ping_ms, said = result.phases.ping_ms, None if error is None else error.message
+            return replace(result, http2=info_of(report, opens=opens, ping_ms=ping_ms, error=said))
+        return result
+    if not look_at_http2 or options.http_version != "1.1":
+        return result
+    phase = None if result.error is None else result.error.phase
+    from wsdiag.probes.connect.http2_look import LOOK_S, http2_look, worth_a_look
+
+    left_s = LOOK_S if max_time_s is None else began_s + max_time_s - loop.time()
+    if left_s <= 0 or not worth_a_look(url, report, phase):
+        return result
+    if on_wait is not None:
+        on_wait("http2")
+    return replace(result, http2=await http2_look(url, options, report, min(LOOK_S, left_s)))
+
+
+async def _connect(
+    url: str,
+    options: DialOptions,
+    tracer: Tracer | None,
+    ping_timeout_s: float,
+    close_timeout_s: float,
+    send: Sequence[str],
+    listen_s: float | None,
+    max_time_s: float | None,
+    on_wait: Callable[[str], None] | None,
+) -> tuple[ConnectResult, DialReport]:
     until_s = None if max_time_s is None else asyncio.get_running_loop().time() + max_time_s
     if max_time_s is not None:
         options = replace(
@@ -65,19 +107,28 @@ async def connect(
             connect_timeout=min(options.connect_timeout, max_time_s),
             hello_wait=min(options.hello_wait, max_time_s),
         )
+    origin = EndOrigin(url)
     try:
-        participant = await open_session(url, options, tracer=tracer, on_phase=on_wait)
+        participant = await open_session(
+            url, options, tracer=tracer, on_phase=on_wait, watcher=origin
+        )
     except HelloError as error:
+        origin.close()
         failed = _result(url, error.report, error=diagnose(url, error))
-        return replace(failed, hello=error.hello, dialect=error.dialect)
+        return replace(failed, hello=error.hello, dialect=error.dialect), error.report
     except DialError as error:
-        return _result(url, error.report, error=diagnose(url, error))
-    use = _Use(url, participant, on_wait or (lambda _: None), until_s)
+        seen = origin.explain_error(diagnose(url, error))
+        origin.close()
+        return _result(url, error.report, error=seen), error.report
+    use = _Use(url, participant, on_wait or (lambda _: None), until_s, origin)
     try:
         result = await use.run(ping_timeout_s, close_timeout_s, send, listen_s)
     finally:
         participant.session.stream.close()
-    return replace(result, hello=participant.hello, dialect=participant.info)
+        origin.close()
+    report = participant.session.report
+    assert report is not None  # a dialled session has one
+    return replace(result, hello=participant.hello, dialect=participant.info), report
 
 
 class _Use:
@@ -88,9 +139,11 @@ class _Use:
         url: str,
         participant: Participant,
         on_wait: Callable[[str], None],
-        until_s: float | None = None,
+        until_s: float | None,
+        origin: EndOrigin,
     ) -> None:
         """`until_s`: when all of it must be over, in loop time."""
+        self._origin = origin
         self._url, self._on_wait, self._until_s = url, on_wait, until_s
         self._participant, self._session = participant, participant.session
         self._messages: list[Message] = []
@@ -114,12 +167,12 @@ class _Use:
             ping_timeout_s = self._bounded(ping_timeout_s)
             ping_ms, others = await self._first_ping(ping_timeout_s)
             if ping_ms is None and connection.violation is None:
-                notes.append(pong_note(ping_timeout_s, others=others))
+                notes.append(pong_note(ping_timeout_s, others=others, unsent=session.stream.unsent))
             if asked:
                 self._on_wait("messages")
                 await self._listen(send, listen_s)
         except SessionEnded as ended:
-            drop = drop_of(session, ended.end)
+            drop = self._origin.explain(drop_of(session, ended.end))
             meaning = self._participant.meaning_of(connection.close_received)
             drop = replace(drop, detail=meaning or drop.detail)
             error = ended_error(self._url, drop, self._messages)
@@ -136,7 +189,7 @@ class _Use:
         # From our Close to TCP's end; of a peer that was gone before, there is nothing to time.
         close_ms = None if gone else (asyncio.get_running_loop().time() - began_s) * 1e3
         if error is None or outcome.clean:
-            notes += close_notes(outcome, close_timeout_s)
+            notes += close_notes(outcome, close_timeout_s, multiplexed=session.stream.multiplexed)
         return _result(
             self._url,
             report,
@@ -234,6 +287,7 @@ def _result(
         tls=_tls(report.tls),
         subprotocol=report.subprotocol,
         extensions=report.extensions,
+        alt_svc=_alt_svc(report),
         tcp=tcp,
         hops=hops_from_headers(report.headers),
         messages=None if messages is None else tuple(messages),
@@ -244,6 +298,12 @@ def _result(
         request=report.request_headers or None,
         notes=dial_notes(report, certificate_refused=refused) + (notes or []),
     )
+
+
+def _alt_svc(report: DialReport) -> str | None:
+    values = [value for name, value in report.headers if name.lower() == "alt-svc"]
+    announced = None if report.http2 is None else report.http2.alternative_service
+    return ", ".join(values) or announced
 
 
 def _http(report: DialReport, *, failed: bool) -> HttpInfo | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import suppress
+from functools import partial
 from time import monotonic_ns
 
 from wsdiag.probes.common.participant import HelloError, Part, Participant, open_session
+from wsdiag.transport.dial.dialer import SharedHttp2, TcpWatcher
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
 from wsdiag.transport.trace import Tracer
@@ -59,6 +61,11 @@ class TrialConnection:
         info = self.session.tcp_info()
         return None if info is None else info.total_retrans
 
+    def window_is_zero(self) -> bool:
+        """Whether the peer's TCP said last that it takes nothing more."""
+        info = self.session.tcp_info()
+        return info is not None and info.snd_wnd == 0
+
     def set_tcp_keepalive(self, gap_s: float) -> None:
         """Let the kernel probe this often; where it cannot, there are no probes."""
         with suppress(OSError):
@@ -72,16 +79,28 @@ async def dial_patiently(
     refusals: list[str],
     index: int,
     part: Part,
+    watcher: TcpWatcher | None = None,
+    shared: SharedHttp2 | None = None,
 ) -> Participant:
     """A new connection after up to three attempts, with growing pauses. Raises the last DialError.
 
     Why earlier attempts failed goes to `refusals`. `index` keeps connections that were refused
     together from coming back together. Who asks for a pause longer than a probe can wait is not
-    asked again.
+    asked again. `shared`: the HTTP/2 connection whose stream it is to be.
     """
+    open_once = partial(
+        open_session,
+        url,
+        options,
+        tracer=tracer,
+        timestamps=False,
+        part=part,
+        watcher=watcher,
+        shared=shared,
+    )
     for attempt in range(_ATTEMPTS - 1):
         try:
-            return await open_session(url, options, tracer=tracer, timestamps=False, part=part)
+            return await open_once()
         except HelloError:
             raise  # asked again, it would say the same
         except DialError as error:
@@ -93,7 +112,7 @@ async def dial_patiently(
                 raise
             refusals.append(refusal_text(error))
             await asyncio.sleep(pause_s + _SPREAD_S * (index % 8))
-    return await open_session(url, options, tracer=tracer, timestamps=False, part=part)
+    return await open_once()
 
 
 def _pause_s(error: DialError, attempt: int) -> float:

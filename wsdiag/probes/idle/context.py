@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from wsdiag.probes.idle.clock import ProbeClock
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.records import IdleEvent
+from wsdiag.transport.dial.dialer import SharedHttp2
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.trace import Tracer
+
+if TYPE_CHECKING:  # imported where flows are looked for at all
+    from wsdiag.probes.idle.locate import Locator
 
 # One connection may have ended by chance when it was pinged.
 _ENOUGH_ENDED = 2
@@ -70,5 +75,9 @@ class RoundContext:
     clock: ProbeClock
     emit: Callable[[IdleEvent], None]
     round: int = 1
+    shared: SharedHttp2 | None = None
+    """The HTTP/2 connection of the idle trials; None: each has its own."""
+    locator: Locator | None = None
+    """None: flows that die are not looked for."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a trial's phase, or a fact, may matter to the round."""

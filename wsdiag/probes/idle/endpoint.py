@@ -10,6 +10,7 @@ from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.judgement.products.intermediaries import hops_from_headers
 from wsdiag.judgement.verdict.evidence import TOUCH_S, ProbeContext
 from wsdiag.judgement.verdict.judge import judge
+from wsdiag.judgement.verdict.location import hops_to_confirm
 from wsdiag.probes.common.await_pong import (
     PeerClosedError,
     PeerViolationError,
@@ -24,12 +25,20 @@ from wsdiag.probes.idle.state import LivenessCheck
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import Event, Pong
 from wsdiag.records import IdleTrial
+from wsdiag.transport.dial.dialer import SharedHttp2
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session, SessionEnded
 
 _CLOSE_S = 1.0
 _FIRST_MESSAGE_S = 1.0
+# Several paths of equal cost take several connections to see.
+_AGAIN = 4
+
+NOT_LOCATED = (
+    "Where idle flows die was not looked for: that takes CAP_NET_RAW (sudo, --cap-add NET_RAW in a "
+    "container, AmbientCapabilities=CAP_NET_RAW in a systemd service)."
+)
 
 
 class EndpointProbe:
@@ -44,6 +53,7 @@ class EndpointProbe:
         self._error: str | None = None
         self._back: bool | None = None
         self._notes: Sequence[str] = ()
+        self._again: dict[int, list[str]] | None = None
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -77,6 +87,8 @@ class EndpointProbe:
             if not done:
                 control.cancel()
                 await asyncio.gather(control, return_exceptions=True)
+            if context.locator is not None:
+                context.locator.close()
         if done:
             control.result()
 
@@ -90,6 +102,7 @@ class EndpointProbe:
             longest_s=facts.options.longest_s,
             keepalive_s=facts.options.gap_s,
             answers_pings=facts.answers_pings,
+            ended_by_pings=facts.ended_by_pings,
             echoes=facts.echoes,
             rtt_s=facts.rtt_s,
             other_pongs=facts.other_pongs,
@@ -104,6 +117,7 @@ class EndpointProbe:
             error=self._error,
             partial=self._stopping.is_set(),
             required_s=facts.options.require_s,
+            live_again=self._again,
             notes=tuple(self._notes),
             greeted=control is not None and control.hello_sent_ns is not None,
             hello=None if control is None else control.hello,
@@ -114,8 +128,11 @@ class EndpointProbe:
 
     async def _rounds(self) -> None:
         options = self._context.facts.options
-        plan = plan_round(options, self._heartbeat())
+        http2 = self._context.dial.http_version == "2"
+        plan = plan_round(options, self._heartbeat(), http2=http2)
         self._notes = plan.notes
+        if options.locate and self._context.locator is None:
+            self._notes += (NOT_LOCATED,)
         for _ in range(options.repeat):
             await self._run_round(plan.trials)
             if options.max_connections == 1:
@@ -168,16 +185,55 @@ class EndpointProbe:
         timeout_s = timeout_so_far(self.trials)
         if timeout_s is not None and "ping" in self._context.facts.options.trials:
             gap_s = min(self._context.facts.options.gap_s, timeout_s / 2)
-            await self._run_round([TrialPlan(trial="ping", gap_s=gap_s)], timeout_s)
+            # What the endpoint sent may have made an idle connection older than it was idle.
+            ages_s = [t.age_s or 0.0 for t in self.trials if t.trial == "idle" and t.drop]
+            known_s = max([timeout_s, *ages_s])
+            await self._run_round([TrialPlan(trial="ping", gap_s=gap_s)], known_s)
 
     async def _run_round(self, trials: Sequence[TrialPlan], timeout_s: float | None = None) -> None:
         if self._stopping.is_set():
             return
-        self._round = Round(trials, self._context, len(self.trials), timeout_s)
-        self.trials += await self._round.run()
+        context = self._context
+        if context.locator is not None:
+            context.locator.plan([t.idle_for_s for t in trials if t.idle_for_s is not None])
+        if context.facts.options.one_connection and context.dial.http_version == "2":
+            context.shared = SharedHttp2()
+        self._round = Round(trials, context, len(self.trials), timeout_s)
+        try:
+            self.trials += await self._round.run()
+            await self._trace_again()
+        finally:
+            if context.shared is not None:
+                context.shared.close()
         if self._round.all_gone and not self._stopping.is_set():
             self._back = await _reachable(self.url, self._context.dial)
         self._context.round += 1
+
+    async def _trace_again(self) -> None:
+        """Ask the hops where flows died once more, on connections that live."""
+        locator, wanted = self._context.locator, hops_to_confirm(self.trials)
+        if locator is None or not wanted or self._stopping.is_set():
+            return
+        self._again = self._again or {}
+        for _ in range(_AGAIN):
+            flow = locator.fresh_flow()
+            try:
+                opening = open_session(self.url, self._context.dial, timestamps=False, watcher=flow)
+                participant = await self._unless_stopped(opening)
+                if participant is None:
+                    return
+                await flow.learn()
+                seen = flow.hops() or ()
+                await participant.session.close(1000, timeout=_CLOSE_S)
+            except DialError:
+                return
+            finally:
+                flow.close()
+            for hop in seen:
+                known = self._again.setdefault(hop.hop, [])
+                known += [address for address in hop.live if address not in known]
+            if all(addresses & set(self._again.get(hop, ())) for hop, addresses in wanted.items()):
+                return
 
     async def _until_stopped(self, task: asyncio.Task[None]) -> None:
         """Until the task is done, or the probe is stopped; the task goes on then."""

@@ -15,7 +15,7 @@ from typing import Literal
 
 from wsdiag.records import TrialKind
 
-Sending = Literal["ping", "pong", "text", "tcp-keepalive", "heartbeat"]
+Sending = Literal["ping", "pong", "text", "tcp-keepalive", "heartbeat", "h2-ping"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ BEHAVIOURS: dict[TrialKind, TrialBehaviour] = {
         TrialBehaviour("push", first="text", text_from="push"),
         TrialBehaviour("data", keepalive="text", text_from="send"),
         TrialBehaviour("heartbeat", keepalive="heartbeat"),
+        TrialBehaviour("h2-ping", keepalive="h2-ping"),
     )
 }
 

@@ -37,8 +37,12 @@ class IdleOptions:
     max_connections: int = 32
     """At once, for each URL."""
     require_s: float | None = None
+    one_connection: bool = False
+    """Over HTTP/2: the idle trials are streams of one connection."""
     lifetime_s: float | None = None
     """Watch the connections that are kept alive until this age."""
+    locate: bool | None = None
+    """Find out where on the way idle flows die; None: where this process may (CAP_NET_RAW)."""
 
     def __post_init__(self) -> None:
         positive = {

@@ -53,11 +53,14 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def plan_round(options: IdleOptions, heartbeat: Heartbeat = None) -> Plan:
-    """The first pass: a trial for each idle period, and two for each kind of keepalive."""
+def plan_round(options: IdleOptions, heartbeat: Heartbeat = None, *, http2: bool = False) -> Plan:
+    """The first pass: a trial for each idle period, and two for each kind of keepalive.
+
+    `http2`: its PINGs are tried as well.
+    """
     alone = options.max_connections <= ALONE
     budget = options.max_connections - (0 if alone else 1)  # the control connection
-    essential, optional = _companions(options, heartbeat)
+    essential, optional = _companions(options, heartbeat, http2=http2)
     periods = idle_periods(options)
     room = budget - len(essential) - len(periods)
     chosen = [*essential, *optional[: max(0, room)]]
@@ -81,7 +84,7 @@ def plan_round(options: IdleOptions, heartbeat: Heartbeat = None) -> Plan:
         if options.max_connections == 1:
             fewer = (
                 "With 1 connection, one was left idle, and one pinged after it: a silent drop is "
-                "found less exactly, and a single end may be chance (--repeat 3 tells)."
+                "found less exactly."
             )
         notes += (fewer,)
     idle = [TrialPlan(trial="idle", idle_for_s=period_s) for period_s in periods]
@@ -124,7 +127,7 @@ def thin(periods: list[float], count: int) -> list[float]:
 
 
 def _companions(
-    options: IdleOptions, heartbeat: Heartbeat
+    options: IdleOptions, heartbeat: Heartbeat, *, http2: bool
 ) -> tuple[list[TrialPlan], list[TrialPlan]]:
     """Trials beside those of the idle periods: never left out, and as far as there is room.
 
@@ -135,6 +138,7 @@ def _companions(
     # A text that was given adds the kind that sends it.
     tried = {*options.trials, *(kind for kind in BEHAVIOURS if options.text_of(kind) is not None)}
     tried = tried - {"heartbeat"} if heartbeat is None else tried | {"heartbeat"}
+    tried = tried | {"h2-ping"} if http2 else tried - {"h2-ping"}
     kinds = [kind for kind in BEHAVIOURS if kind != "idle" and kind in tried]
     periodic = [kind for kind in kinds if BEHAVIOURS[kind].keepalive is not None]
     if heartbeat == "answers":  # the endpoint sets their pace

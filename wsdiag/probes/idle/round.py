@@ -156,6 +156,8 @@ class Round:
         starts_s = [trial.plan.start_s for trial in self._idle if not trial.plan.late]
         longest_s = max((trial.state.idle_for_s for trial in self._idle), default=0.0)
         limit_s = self._began_s + max(starts_s, default=0.0) + overall_limit_s(longest_s)
+        if self._context.locator is not None:
+            limit_s += self._context.locator.longest_wait_s
         while not self._stopping and any(trial.record is None for trial in self._idle):
             if settled_by_silence(self._idle_periods()):
                 break
@@ -225,8 +227,11 @@ class Round:
         """Until when the keepalive trials that live have outlived the timeout by a margin."""
         # Where the endpoint sent something, idle connections were older than they were idle.
         ended = [t for t in self.records if t.trial == "idle" and t.outcome == "dropped"]
-        oldest_s = max([timeout_s, *(t.age_s or 0.0 for t in ended if not t.after_write)])
-        least_s = proof_margin_s(oldest_s)
+        ages_s = sorted(t.age_s or 0.0 for t in ended if not t.after_write)
+        oldest_s = max([timeout_s, *ages_s])
+        # Where the drops are spread, a connection may outlive them by chance.
+        chance_s = 0.25 * (ages_s[-1] - ages_s[0]) if len(ages_s) > 2 else 0.0
+        least_s = max(proof_margin_s(oldest_s), chance_s)
         margin_s = max(least_s + 0.4, 0.1 * timeout_s)
         now_s = self._context.clock.now_s()
         alive = [trial for trial in self._in_use if _is_alive(trial)]

@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 
 from wsdiag.judgement.verdict.compare import compare, shared_end_s
 from wsdiag.judgement.verdict.judge import judge
+from wsdiag.probes.common.end_origin import may_see_packets
 from wsdiag.probes.idle.clock import ProbeClock
 from wsdiag.probes.idle.context import EndpointFacts, RoundContext
 from wsdiag.probes.idle.endpoint import EndpointProbe
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.probes.idle.outcome import idle_exit_code
-from wsdiag.records import Error, IdleEvent, IdleVerdict
+from wsdiag.records import IdleEvent, IdleVerdict
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.trace import Tracer
 
@@ -83,11 +84,16 @@ class IdleRun:
             self._events.put_nowait(self._numbered(event, number))
 
         facts = EndpointFacts(self._options)
-        return RoundContext(url, facts, self._dial, self._tracer, clock, emit)
+        locator = None
+        if self._options.locate is not False and may_see_packets():
+            from wsdiag.probes.idle.locate import Locator
+
+            locator = Locator()
+        return RoundContext(url, facts, self._dial, self._tracer, clock, emit, locator=locator)
 
     def _numbered(self, event: IdleEvent, number: int) -> IdleEvent:
         """The event, of several URLs with its URL's number, as masked URLs may be equal."""
-        if len(self._urls) < 2 or isinstance(event, Error):
+        if len(self._urls) < 2:
             return event
         return replace(event, target=number)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from wsdiag.judgement.verdict.evidence import TOUCH_S
 from wsdiag.patterns import PatternTooSlow, matches
@@ -109,6 +109,8 @@ class TrialState:
     """Pings without a Pong on a connection that answered later ones."""
     retried_s: float | None = None
     """When unanswered Pings of the keepalive were followed by a retry."""
+    touched_s: float = 0.0
+    """When its hops were asked last: its idle period counts from there, for whoever saw that."""
     check: LivenessCheck | None = None
     finish: Finish | None = None
     drop: Drop | None = None
@@ -161,7 +163,9 @@ class TrialState:
         """The idle times that count: before it began to wait for an answer, or until now."""
         waits_since_s = self.waits_since_s
         if waits_since_s is not None and not (self.plan.trial == "idle" and self.outlived_check):
-            return self.activity.before(waits_since_s)
+            times = self.activity.before(waits_since_s)
+            untouched_s = max(0.0, waits_since_s - self.touched_s)
+            return replace(times, idle_s=min(times.idle_s, untouched_s))
         return self.activity.at(now_s) if self.drop is None else self.activity.at_end(now_s)
 
     # -- what happens --------------------------------------------------------------------------

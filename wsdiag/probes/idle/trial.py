@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from wsdiag.judgement.verdict.evidence import TOUCH_S
 from wsdiag.probes.common.drops import drop_of_end
+from wsdiag.probes.common.end_origin import with_origin
 from wsdiag.probes.idle.activity import Direction
 from wsdiag.probes.idle.connection import TrialConnection, dial_patiently, refusal_text
 from wsdiag.probes.idle.context import RoundContext
@@ -18,9 +20,13 @@ from wsdiag.probes.idle.record import late_text, trial_record
 from wsdiag.probes.idle.state import RETRY_PINGS, Finish, LivenessCheck, TrialState
 from wsdiag.protocol.events import Close, Violation
 from wsdiag.records import Drop, IdleTrial, Outcome, TrialActivity, TrialStarted
+from wsdiag.records.drops import ZERO_WINDOW
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Received
 from wsdiag.transport.stream.ends import StreamEnd
+
+if TYPE_CHECKING:
+    from wsdiag.probes.idle.locate import TrialFlow
 
 # A server that sends without pause must not flood the timeline: one entry in so many seconds.
 _SHOWN_EVERY_S = 0.05
@@ -40,6 +46,12 @@ class Trial:
         self._wake = asyncio.Event()
         self._shown_s = -1.0
         self._pings = 0
+        self._flow: TrialFlow | None = None
+        alone = context.shared is None  # what is traced is a flow of its own
+        if context.locator is not None and plan.idle_for_s is not None and alone:
+            self._flow = context.locator.flow(plan.idle_for_s)
+        self._learning: asyncio.Task[None] | None = None
+        self._tracing: asyncio.Task[None] | None = None
 
     # -- for the round -------------------------------------------------------------------------
 
@@ -71,6 +83,8 @@ class Trial:
                 refusals,
                 state.index,
                 "answerer" if self.plan.trial == "heartbeat" else "listener",
+                self._flow,
+                context.shared if self.plan.trial == "idle" else None,
             )
         except DialError as error:
             self._handle(TrialEvent.REFUSED, refusal_text(error))
@@ -82,14 +96,20 @@ class Trial:
                 self._handle(TrialEvent.STOPPED, "not connected yet")
             raise
         self._connection = connection = TrialConnection(participant)
-        if (endpoints := connection.session.stream.endpoints()) is not None:
+        tcp = connection.session.stream.tcp
+        if tcp is not None and (endpoints := tcp.endpoints()) is not None:
             self._context.clock.note_source(endpoints[0][0])
         self._handle(TrialEvent.OPENED)
+        if self._flow is not None:
+            self._learning = asyncio.create_task(self._learn_hops(self._flow))
         while state.phase is not TrialPhase.DONE:
             self._wake.clear()
-            last_byte_s = self._last_byte_s()
+            last_byte_s = max(self._last_byte_s(), state.touched_s)
             event = state.event(connection.now_s(), last_byte_s, connection.acknowledged)
             if event is not None:
+                if (tracing := self._look_for_death(event)) is not None:
+                    await tracing
+                    continue
                 self._handle(event)
                 await asyncio.sleep(0)  # whatever is due, and however often: others have their turn
                 continue
@@ -101,8 +121,33 @@ class Trial:
 
     async def close(self, timeout_s: float) -> None:
         """Leave with a Close frame, within bounds."""
+        for task in (self._learning, self._tracing):
+            if task is not None:
+                task.cancel()
+        if self._flow is not None:
+            self._flow.close()
         if self._connection is not None:
             await self._connection.session.close(1000, timeout=timeout_s)
+
+    # -- its hops ------------------------------------------------------------------------------
+
+    async def _learn_hops(self, flow: TrialFlow) -> None:
+        if await flow.learn():
+            self.state.touched_s = self._open.now_s()
+            self._wake.set()
+
+    def _look_for_death(self, event: TrialEvent) -> asyncio.Task[None] | None:
+        """Ask the hops of a flow that died; what is to be waited for before it is recorded."""
+        flow, state = self._flow, self.state
+        if flow is None or state.check is None:
+            return None
+        ended = event is TrialEvent.ENDED and state.drop is not None
+        reset = ended and state.drop is not None and state.drop.how in ("rst-on-write", "timeout")
+        silent = event in (TrialEvent.UNANSWERED, TrialEvent.SILENT)
+        if self._tracing is None and (reset or (silent and self._open.acknowledged() is False)):
+            self._tracing = asyncio.create_task(flow.trace(reset=reset))
+        task = self._tracing if event is TrialEvent.SILENT or reset else None
+        return None if task is None or task.done() else task
 
     # -- acting --------------------------------------------------------------------------------
 
@@ -172,6 +217,9 @@ class Trial:
                 self._sent("text")
             case "heartbeat":
                 self._open.participant.beat()
+            case "h2-ping" if session.http2 is not None:
+                session.http2.ping(lambda _sent, _answered: None)
+                self._show(self._open.now_s(), "sent", "keepalive")
             case "tcp-keepalive":
                 self._set_tcp_keepalive()
                 self._show(self._open.now_s(), "sent", "keepalive")
@@ -186,9 +234,8 @@ class Trial:
         context, connection, now_s = self._context, self._open, self._open.now_s()
         text, expect = context.facts.check_text, context.facts.options.expect
         payload = b"wsdiag %d" % self.state.index if text is None else b""
-        self.state.check = LivenessCheck(
-            now_s, now_s - self._last_byte_s(), payload, expect, connection.retransmits()
-        )
+        idle_s = now_s - max(self._last_byte_s(), self.state.touched_s)
+        self.state.check = LivenessCheck(now_s, idle_s, payload, expect, connection.retransmits())
         if text is None:
             self._ping([payload])
         else:
@@ -244,7 +291,11 @@ class Trial:
     def _ended(self, end: StreamEnd) -> None:
         if end.how != "local":
             at_s = round(self._open.since_upgrade_s(end.at.mono_ns), 3)
-            self._dropped(drop_of_end(end, at_s, truncated=self._open.truncated))
+            drop = drop_of_end(end, at_s, truncated=self._open.truncated)
+            if self._flow is not None and self._flow.tracer is not None:
+                self._flow.tracer.capture.read()
+                drop = with_origin(drop, self._flow.tracer.capture.limits)
+            self._dropped(drop)
 
     def _dropped(self, drop: Drop) -> None:
         state, clock = self.state, self._context.clock
@@ -289,7 +340,9 @@ class Trial:
         """Silent since the first of the Pings that are without an answer."""
         check = self.state.check
         at_s = min([*([] if check is None else [check.at_s]), *self.state.unanswered.values()])
-        return Drop("silent", round(at_s, 3), tcp_acknowledged=self._open.acknowledged())
+        detail = ZERO_WINDOW if self._open.window_is_zero() else None
+        acknowledged = self._open.acknowledged()
+        return Drop("silent", round(at_s, 3), tcp_acknowledged=acknowledged, detail=detail)
 
     def _record(
         self, outcome: Outcome, *, drop: Drop | None = None, detail: str | None = None
@@ -311,5 +364,10 @@ class Trial:
         self.record = trial_record(
             state, context.url, outcome, age_s, drop=drop, detail=detail, retransmits=retransmits
         )
+        if context.shared is not None and self.plan.trial == "idle":
+            self.record = replace(self.record, shared=True)
+        if self._flow is not None:
+            self.record = replace(self.record, hops=self._flow.hops())
+            self._flow.close()
         context.emit(self.record)
         context.changed.set()

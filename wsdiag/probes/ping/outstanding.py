@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from wsdiag.probes.ping.http2_ping import Http2Ping
 from wsdiag.probes.ping.schedule import overdue_after_s
 from wsdiag.probes.ping.tcp_observer import TcpSnapshot
 from wsdiag.transport.stream.stamps import SendRecord
@@ -45,6 +46,8 @@ class InFlight:
     """Bytes of load that were sent before it."""
     backlog: int
     """Those of them that the endpoint may not have read yet."""
+    http2: Http2Ping | None = None
+    """The PING of HTTP/2 that left with it."""
 
 
 Pings = OrderedDict[bytes, InFlight]

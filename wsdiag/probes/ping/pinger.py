@@ -14,6 +14,7 @@ from wsdiag.judgement.attribution import QUEUED_BYTES
 from wsdiag.judgement.summary import summarise
 from wsdiag.judgement.totals import Outages, PingTotals
 from wsdiag.probes.common.drops import drop_of, silent_drop
+from wsdiag.probes.common.end_origin import EndOrigin
 from wsdiag.probes.common.participant import Participant, open_session
 from wsdiag.probes.common.phases import phases_of
 from wsdiag.probes.common.stalls import Stalls
@@ -28,10 +29,13 @@ from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Received, Session
 from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.inbound import InboundProfile
 from wsdiag.transport.stream.stamps import now
 
 if TYPE_CHECKING:
     from wsdiag.probes.ping.load import LoadMeter
+    from wsdiag.probes.ping.slow_reader import SlowReaderMeter
+    from wsdiag.records import SlowReader
     from wsdiag.transport.trace import Tracer
 
 CLOSE_TIMEOUT_S = 2.0
@@ -67,11 +71,18 @@ class Pinger:
         self.url, self._options, self._dial_options = url, options, dial_options
         self._queue, self._stalls, self._dial_slots = queue, stalls, dial_slots
         self._tracer, self._on_message = tracer, on_message
+        self._origin = EndOrigin(url)
         self._load: LoadMeter | None = None
         if (plan := options.load_plan()) is not None:
             from wsdiag.probes.ping.load import LoadMeter
 
-            self._load = LoadMeter(plan)
+            asked = bool(dial_options.hello) and plan.download is not None
+            self._load = LoadMeter(replace(plan, asked=asked))
+        self._slow: SlowReaderMeter | None = None
+        if options.read_rate is not None:
+            from wsdiag.probes.ping.slow_reader import SlowReaderMeter
+
+            self._slow = SlowReaderMeter(options.read_rate)
         self._loop = asyncio.get_running_loop()
         self._totals = PingTotals() if totals is None else totals
         self._began_s = self._loop.time()
@@ -102,6 +113,7 @@ class Pinger:
             if self._session is not None and self._session.ended is None:
                 await self._session.close(timeout=timeout_s) if timeout_s else self._session.abort()
         finally:
+            self._origin.close()
             if self._session is not None:
                 self._session.stream.close()
 
@@ -152,6 +164,7 @@ class Pinger:
         load = self._load
         if self._sender is not None:
             self._sender.count_unanswered()
+            self._sender.note_inbound()
         if self._outages is not None:
             self._totals.outages = self._outages.totals(self._loop.time())
         return summarise(
@@ -165,7 +178,15 @@ class Pinger:
             unloaded=None if load is None else load.idle,
             partial=partial,
             target=self.target,
+            slow_reader=self._slow_reader(),
         )
+
+    def _slow_reader(self) -> SlowReader | None:
+        if self._slow is None:
+            return None
+        self._slow.received = self._totals.inbound_bytes
+        duration_s = max(0.0, self._loop.time() - self._began_s)
+        return self._slow.result(self._totals.last_drop, duration_s)
 
     # -- connections ---------------------------------------------------------------------------
 
@@ -178,6 +199,7 @@ class Pinger:
             participant = await self._dial()
             if participant is not None:
                 self._session = participant.session
+                await participant.settle()
                 self._announce(participant)
                 outcome, answers = await self._ping(participant)
                 if outcome in ("done", "stopped") or not self._reconnects():
@@ -208,7 +230,9 @@ class Pinger:
         async with self._dial_slots:
             if self._stopping.is_set():
                 return None
-            opening = open_session(self.url, self._dial_options, tracer=self._tracer)
+            opening = open_session(
+                self.url, self._dial_options, tracer=self._tracer, watcher=self._origin
+            )
             dialing = asyncio.create_task(opening)
             self._dialing = dialing
             try:
@@ -258,7 +282,10 @@ class Pinger:
     async def _ping(self, participant: Participant) -> tuple[Why, int]:
         """Ping on this connection to its end: why it ended, and how many answers came."""
         session = participant.session
-        observer = TcpObserver(session.stream, self._stalls)
+        inbound = session.inbound = InboundProfile()
+        if (tcp := session.stream.tcp) is not None:
+            tcp.set_read_rate(self._options.read_rate)
+        observer = TcpObserver(session.stream, self._stalls, inbound)
         sender = PingSender(
             self.url,
             session,
@@ -268,6 +295,7 @@ class Pinger:
             self._queue,
             self._load,
             self.target,
+            slow=self._slow,
             on_answer=self._answered,
             on_message=partial(self._on_message, participant),
         )
@@ -298,7 +326,8 @@ class Pinger:
             drop, ended_ns = silent_drop(session, moment.mono_ns), moment.mono_ns
         else:
             end = sender.end or StreamEnd("timeout", "TCP stayed open", moment)
-            drop, ended_ns = drop_of(session, end), (session.close_arrived or end.at).mono_ns
+            drop = self._origin.explain(drop_of(session, end))
+            ended_ns = (session.close_arrived or end.at).mono_ns
         meaning = participant.meaning_of(session.connection.close_received)
         drop = replace(drop, last_message=sender.last_message(), detail=meaning or drop.detail)
         ago_s = (moment.mono_ns - ended_ns) / 1e9

@@ -153,7 +153,9 @@ class StreamWatcher:
         if self._paused and self._queue.qsize() < MOST_UNREAD / 2:
             self._paused = False
             stream.resume_reading()
-        analysis.looked_at_queue(stream.unread_bytes, stream.receive_room_bytes)
+        tcp = stream.tcp
+        if tcp is not None:
+            analysis.looked_at_queue(tcp.unread_bytes, tcp.receive_room_bytes)
         analysis.pings.acknowledged = stream.acknowledged()
         last_s = analysis.arrivals.last_s
         stalled_s = 0.0 if last_s is None else self._stalls.within(last_s, now_s)

@@ -79,7 +79,11 @@ def connect_view(
     parts += [Text(), facts]
     if verbose and headers:
         parts += [Text(), *_headers(result)]
-    elif result.error and result.http and result.http.status != 101:
+    elif (
+        result.error
+        and result.http
+        and result.http.status not in (101, 200 if _over_http2(result) else 101)
+    ):
         parts += [*_refusal(result.http)]
     for note in result.notes:
         table = Table.grid(padding=(0, 1, 0, 0))
@@ -109,6 +113,8 @@ _STAGE = {
     "tcp": "TCP connection",
     "proxy": "proxy",
     "tls": "TLS handshake",
+    "quic": "QUIC handshake",
+    "settings": "HTTP/2 SETTINGS",
     "upgrade": "WebSocket upgrade",
     "hello": "hello",
     "ping": "first Ping",
@@ -135,7 +141,10 @@ def hello_text(hello: HelloInfo) -> str:
 
 def connected_ms(phases: Phases) -> float | None:
     """Time from the name to an open WebSocket: DNS to upgrade, in ms; None when unknown."""
-    parts = (phases.dns_ms, phases.tcp_ms, phases.proxy_ms, phases.tls_ms, phases.upgrade_ms)
+    parts = (
+        *(phases.dns_ms, phases.tcp_ms, phases.proxy_ms, phases.tls_ms),
+        *(phases.quic_ms, phases.settings_ms, phases.upgrade_ms),
+    )
     known = [part for part in parts if part is not None]
     return sum(known) if known else None
 
@@ -151,7 +160,8 @@ def _facts(
     elif result.proxy_why and verbose:
         yield "proxy", f"none: {result.proxy_why}"
     if result.http:
-        good = "green" if result.http.status == 101 else "bold red"
+        opened = 200 if _over_http2(result) else 101
+        good = "green" if result.http.status == opened else "bold red"
         old = "" if result.http.version == "1.1" else f"HTTP/{result.http.version} "
         status = f"{old}{result.http.status} {result.http.reason}".rstrip()
         yield "http", Text(shorten(status), style=good)
@@ -173,6 +183,7 @@ def _facts(
         yield "first ping", no_pong if took is None else f"{format_ms(took)} ms"
     if result.close:
         yield "close", _close(result, glyphs)
+    yield from _other_versions(result)
     yield from _messages(result.messages or (), glyphs)
 
 
@@ -188,6 +199,46 @@ def _messages(messages: Sequence[Message], glyphs: Glyphs) -> Iterator[tuple[str
         yield "" if number else "messages", Text.assemble((at, "dim"), said, (size, "dim"))
     if len(messages) > _MESSAGES_SHOWN:
         yield "", Text(f"{len(messages) - _MESSAGES_SHOWN} more (-o json has them)", style="dim")
+
+
+def _other_versions(result: ConnectResult) -> Iterator[tuple[str, Text | str]]:
+    """HTTP/3 where it is announced, and what a browser finds over HTTP/2."""
+    if result.alt_svc:
+        yield "alt-svc", shorten(result.alt_svc)
+    if result.http2 and not _over_http2(result):
+        yield "http/2", http2_text(result)
+
+
+def _over_http2(result: ConnectResult) -> bool:
+    """Whether the connection under test was itself made over HTTP/2 or 3."""
+    return result.http is not None and result.http.version in ("2", "3")
+
+
+def http2_text(result: ConnectResult) -> Text:
+    """What a browser finds over HTTP/2, in a sentence."""
+    look = result.http2
+    assert look is not None
+    first = "works" if result.ok else "fails"
+    if look.error is not None and look.alpn is None:
+        return Text(f"not known: {look.error}", style="dim")
+    if look.alpn != "h2":
+        chosen = f"ALPN chose {look.alpn}" if look.alpn else "ALPN chose nothing"
+        return Text(f"not offered ({chosen}): browsers use HTTP/1.1 here", style="dim")
+    if look.enable_connect_protocol is False:
+        return Text("offered, but not for WebSockets: browsers use HTTP/1.1 for them", style="dim")
+    if look.enable_connect_protocol is None and look.error is None:
+        return Text("offered by ALPN (more by: pip install 'wsdiag[http2]')", style="dim")
+    browser = "a browser that already has an HTTP/2 connection to this host"
+    uses = f"{browser} uses it for WebSockets, and that"
+    if look.error is None:
+        took = "" if look.ping_ms is None else f" (Ping {format_ms(look.ping_ms)} ms)"
+        than = "" if result.ok else ", while HTTP/1.1 fails"
+        return Text.assemble(f"{uses} ", ("works", "green"), f"{took}{than}")
+    if look.enable_connect_protocol is None:  # it has no HTTP/2 connection to use
+        return Text.assemble(("fails", "bold yellow"), f": {look.error}, while HTTP/1.1 {first}")
+    return Text.assemble(
+        f"{uses} ", ("fails", "bold yellow"), f": {look.error}, while HTTP/1.1 {first}"
+    )
 
 
 def _tls_rows(tls: TlsInfo, glyphs: Glyphs) -> Iterator[tuple[str, Text | str]]:
@@ -280,7 +331,10 @@ def _headers(result: ConnectResult) -> Iterator[RenderableType]:
         # RFC 6455, 3: the resource name is the path and the query; a fragment is never sent
         url = urlsplit(result.reached or result.url)
         target = encode((url.path or "/") + (f"?{url.query}" if url.query else ""))
-        yield _Marked(">", "cyan", Text(f"GET {shorten(target)} HTTP/1.1"))
+        line = f"GET {shorten(target)} HTTP/1.1"
+        if _over_http2(result) and result.http is not None:
+            line = f"CONNECT {shorten(target)} HTTP/{result.http.version}"
+        yield _Marked(">", "cyan", Text(line))
         yield from _header_lines(">", result.request, "cyan")
     if result.http:
         http = result.http

@@ -12,10 +12,13 @@ _NAMES = {
     "tcp": "TCP to connect",
     "proxy": "the proxy",
     "tls": "the TLS handshake",
+    "quic": "the QUIC handshake",
+    "settings": "the server's SETTINGS",
     "upgrade": "the answer to the upgrade",
     "ping": "the first Pong",
     "messages": "messages",
     "close": "the closing handshake",
+    "http2": "a look at HTTP/2",
 }
 
 

@@ -56,7 +56,7 @@ def _trial(trial: IdleTrial) -> dict[str, Any]:
 
 
 def _verdict(verdict: IdleVerdict) -> dict[str, Any]:
-    found = verdict.idle_timeout_s or verdict.lifetime_s
+    found = verdict.idle_timeout_s or verdict.lifetime_s or verdict.application_timeout_s
     keeps = verdict.keepalives
     return {
         "event": "verdict",

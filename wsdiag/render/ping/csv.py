@@ -29,6 +29,7 @@ COLUMNS = (
     "unsent_bytes",
     "cause",
     "clock",
+    "http2_rtt_ms",
     "target",
 )
 
@@ -70,4 +71,5 @@ def _row(event: PingEvent) -> dict[str, Any] | None:
         "unsent_bytes": event.unsent_bytes,
         "cause": event.cause,
         "clock": event.clock,
+        "http2_rtt_ms": decimals(event.http2_rtt_ms),
     }

@@ -137,14 +137,7 @@ def event_line(event: Shown) -> Text:
         case PingStart():
             return _start_line(event)
         case PingReply():
-            line = Text(f"seq={event.seq} time={format_ms(event.rtt_ms)} ms")
-            if event.late:
-                line.append(" late", style="bold yellow")
-            if event.retransmits:
-                line.append(f" retransmits={event.retransmits}", style="yellow")
-            if event.cause:
-                line.append(f" cause={event.cause}", style="yellow")
-            return line
+            return _reply_line(event)
         case PingLost():
             return Text.assemble(f"seq={event.seq} ", ("lost", "bold red"), f" ({_why(event)})")
         case PingWaiting():
@@ -165,6 +158,19 @@ def event_line(event: Shown) -> Text:
             said = f" for {format_duration(event.down_s)}, {tried}{f' ({failed})' * bool(failed)}"
             words = ("answers again, was down", "green") if event.over else ("down", "bold red")
             return Text.assemble(words, said)
+
+
+def _reply_line(event: PingReply) -> Text:
+    line = Text(f"seq={event.seq} time={format_ms(event.rtt_ms)} ms")
+    if event.http2_rtt_ms is not None:
+        line.append(f" http2={format_ms(event.http2_rtt_ms)} ms", style="dim")
+    if event.late:
+        line.append(" late", style="bold yellow")
+    if event.retransmits:
+        line.append(f" retransmits={event.retransmits}", style="yellow")
+    if event.cause:
+        line.append(f" cause={event.cause}", style="yellow")
+    return line
 
 
 def _why(lost: PingLost) -> str:

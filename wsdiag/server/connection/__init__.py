@@ -6,6 +6,7 @@
   endings go. Its subclasses say what flows: `client_connection`: WebSocket messages, echoed;
   `relay_connection`: WebSocket messages, to an upstream and back; `raw_channel`: plain bytes, to
   an upstream and back.
+* `http2_front`: an HTTP/2 connection, each of whose requests is a pending upgrade of its own.
 * `upstream`: how a relay reaches the other side.
 
 Imports `fault`, `filters` and `reply`, and for requests `routes` and `page`; never the server:

@@ -40,14 +40,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from wsdiag.server.fault import DropMode, Fault, Pause, Sender
 from wsdiag.server.filters import Item, OutputFilter, QueueFilter
 from wsdiag.server.options import ServerOptions
+from wsdiag.transport.stream.byte_stream import ByteStream
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import Arrival
-from wsdiag.transport.stream.stream import Stream
+
+if TYPE_CHECKING:
+    from wsdiag.transport.http2.stream import Http2Stream
 
 HIGH_WATER = 1 << 20
 LOW_WATER = 1 << 18
@@ -56,7 +59,9 @@ LOW_WATER = 1 << 18
 class ServedConnection(Protocol):
     """A connection as its server sees it."""
 
-    stream: Stream
+    @property
+    def stream(self) -> ByteStream:
+        """What carries it."""
 
     def stop(self) -> None:
         """The server stops."""
@@ -85,10 +90,10 @@ class ConnectionOwner(Protocol):
     def hold(self, change: int) -> bool:
         """Account for bytes of unfinished messages; False: there are too many."""
 
-    def upstream_closing(self, stream: Stream) -> None:
+    def upstream_closing(self, stream: ByteStream) -> None:
         """A relay's upstream outlives its client for the rest of its closing handshake."""
 
-    def upstream_closed(self, stream: Stream) -> None:
+    def upstream_closed(self, stream: ByteStream) -> None:
         """Such an upstream's closing handshake has ended."""
 
 
@@ -100,15 +105,17 @@ class ServerChannel:
 
     __slots__ = (
         *("dropped", "faults", "finished", "loop", "number", "out", "owner", "started_at"),
-        *("stream", "_filters", "_pauses", "_reset_on_input", "_transferred"),
+        *("http2", "stream", "_filters", "_pauses", "_reset_on_input", "_transferred"),
     )
 
-    def __init__(self, owner: ConnectionOwner, number: int, stream: Stream) -> None:
+    def __init__(self, owner: ConnectionOwner, number: int, stream: ByteStream) -> None:
         self.owner, self.number, self.stream = owner, number, stream
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.started_at = self.loop.time()
         self.finished = self._reset_on_input = False
         self.dropped: DropMode | None = None
+        self.http2: Http2Stream | None = None
+        """The stream of HTTP/2 that carries it."""
         self.faults: tuple[Fault, ...] = ()
         self._transferred: tuple[Callable[[ServerChannel, Sender, int], None], ...] = ()
         self._filters: tuple[QueueFilter, ...] = ()
@@ -228,7 +235,7 @@ class ServerChannel:
         else:
             self.stream.close()
 
-    def release(self, stream: Stream) -> None:
+    def release(self, stream: ByteStream) -> None:
         """Let go of a stream that was kept silent: without a word if the kernel allows that."""
         if self.dropped == "silent":
             stream.close_silently()
@@ -247,7 +254,7 @@ class ServerChannel:
         raise NotImplementedError
 
 
-def drop_stream(stream: Stream, how: DropMode) -> DropMode:
+def drop_stream(stream: ByteStream, how: DropMode) -> DropMode:
     """End a stream without a word: by FIN, FIN without close_notify, RST, or nothing at all.
 
     `hang`: this endpoint does nothing any more, but its kernel still acknowledges; returned for

@@ -19,9 +19,9 @@ from wsdiag.server.fault import Fault
 from wsdiag.server.reply import HandshakeResponse, Hang, Reply
 from wsdiag.server.routes import RouteError, resolve
 from wsdiag.transport.report import DialError, DialReport
+from wsdiag.transport.stream.byte_stream import ByteStream
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import Arrival
-from wsdiag.transport.stream.stream import Stream
 
 _LINGER_S = 2.0
 _MAX_EARLY_BYTES = 65536
@@ -39,7 +39,9 @@ class _Phase(Enum):
 class PendingUpgrade:
     """One opening handshake, bounded in time and size; hands the stream on, or ends it."""
 
-    def __init__(self, owner: ConnectionOwner, number: int, stream: Stream, *, full: bool) -> None:
+    def __init__(
+        self, owner: ConnectionOwner, number: int, stream: ByteStream, *, full: bool
+    ) -> None:
         self.owner, self.number, self.stream = owner, number, stream
         self.loop = asyncio.get_running_loop()
         self._handshake = ServerHandshake(subprotocols=owner.options.subprotocols)
@@ -69,11 +71,15 @@ class PendingUpgrade:
             self._answer(Reply(None, body=error.reply))
             return
         if request is not None:
-            self._timer.cancel()
-            if self._full:
-                self._refuse(503, "busy", "all of this server's --max-connections are in use")
-            else:
-                self._serve(request)
+            self.take(request)
+
+    def take(self, request: Request) -> None:
+        """The request is whole: answer it."""
+        self._timer.cancel()
+        if self._full:
+            self._refuse(503, "busy", "all of this server's --max-connections are in use")
+        else:
+            self._serve(request)
 
     def stream_ended(self, end: StreamEnd) -> None:
         """The client left before the handshake was over."""
@@ -105,9 +111,16 @@ class PendingUpgrade:
         """Answer with HTTP, then end; what still comes is read: a RST could lose the answer."""
         self._phase = _Phase.DONE
         self._timer.cancel()
-        self.stream.write(reply.render(), stamp=False)
+        self.send_reply(reply)
         self.stream.half_close()
         self._timer = self.loop.call_later(_LINGER_S, self.stream.close)
+
+    def send_reply(self, reply: Reply) -> None:
+        """Write a reply as this version of HTTP has it."""
+        self.stream.write(reply.render(), stamp=False)
+
+    def channel_of(self, channel: ServerChannel, response: HandshakeResponse) -> None:
+        """What a channel gets from the connection that carries it: over HTTP/1.1 nothing."""
 
     def _refuse(self, status: int, code: str, message: str) -> None:
         """Answer before the request is known."""
@@ -144,8 +157,9 @@ class PendingUpgrade:
             self._phase = _Phase.WAITING
             self._task = self.loop.create_task(self._relay(request, faults))
         else:
-            reply, deflate = self._accept(request, faults)
+            reply, deflate, response = self._accept(request, faults)
             channel = ClientConnection(self.owner, self.number, self.stream, deflate)
+            self.channel_of(channel, response)
             self._hand_over(request, faults, reply, channel)
 
     def _refusal(self, request: Request) -> tuple[str, str] | None:
@@ -190,15 +204,17 @@ class PendingUpgrade:
         if self._phase is _Phase.DONE or self.stream.ended is not None:
             session.stream.close()
             return
-        reply, deflate = self._accept(request, faults, session.report)
+        reply, deflate, response = self._accept(request, faults, session.report)
         channel = RelayConnection(self.owner, self.number, self.stream, deflate, session)
+        self.channel_of(channel, response)
         self._hand_over(request, faults, reply, channel)
         channel.start()
 
     def _accept(
         self, request: Request, faults: list[Fault], upstream: DialReport | None = None
-    ) -> tuple[Reply, PerMessageDeflate | None]:
-        """The 101, in which faults and the upstream had their say, and the codec it promises."""
+    ) -> tuple[Reply, PerMessageDeflate | None, HandshakeResponse]:
+        """The 101, in which faults and the upstream had their say, the codec it promises, and what
+        was agreed."""
         deflate = DeflateOffer() if self.owner.options.compression else None
         response = HandshakeResponse(self._handshake.choose_subprotocol(request), deflate)
         for fault in faults:
@@ -211,14 +227,14 @@ class PendingUpgrade:
         reply = Reply(101, headers + (forwarded(upstream.headers) if upstream is not None else []))
         for fault in faults:
             fault.rewrite(reply)
-        return reply, codec
+        return reply, codec, response
 
     def _hand_over(
         self, request: Request, faults: list[Fault], reply: Reply, channel: ServerChannel
     ) -> None:
         """Send the 101, and let the channel have the stream and what came early."""
         self._phase = _Phase.DONE
-        self.stream.write(reply.render(), stamp=False)
+        self.send_reply(reply)
         self.owner.on_opened(channel)
         self.owner.on_closed(self)
         channel.emit(

@@ -17,8 +17,8 @@ from wsdiag.server.connection.channel import HIGH_WATER, ConnectionOwner, drop_s
 from wsdiag.server.connection.client_connection import ClientConnection
 from wsdiag.server.fault import DropMode, Pause
 from wsdiag.transport.session import Received, Session
+from wsdiag.transport.stream.byte_stream import ByteStream
 from wsdiag.transport.stream.ends import StreamEnd
-from wsdiag.transport.stream.stream import Stream
 
 _CLOSE_TIMEOUT_S = 2.0
 _POLL_S = 0.01
@@ -35,7 +35,7 @@ class RelayConnection(ClientConnection):
         self,
         owner: ConnectionOwner,
         number: int,
-        stream: Stream,
+        stream: ByteStream,
         deflate: PerMessageDeflate | None,
         session: Session,
     ) -> None:

@@ -2,11 +2,21 @@
 
 `sends`: what the server says instead of an echo. `pushes`: what it says of its own accord. `drops`:
 how connections end. `delays`: slow answers, slow readers. `keepalive`: Pings and Pongs.
-`handshakes`: refusals, redirects and wrong replies. `bad_frames`: frames that break a rule each.
+`handshakes`: refusals, redirects and wrong replies. `http2`: of HTTP/2 alone. `bad_frames`: frames
+that break a rule each.
 """
 
 from wsdiag.server.fault import Fault
-from wsdiag.server.faults import bad_frames, delays, drops, handshakes, keepalive, pushes, sends
+from wsdiag.server.faults import (
+    bad_frames,
+    delays,
+    drops,
+    handshakes,
+    http2,
+    keepalive,
+    pushes,
+    sends,
+)
 
 FAULTS: tuple[type[Fault], ...] = (
     *(sends.Echo, sends.Sink, sends.Headers, sends.Stats),
@@ -21,4 +31,5 @@ FAULTS: tuple[type[Fault], ...] = (
     *(handshakes.BadAccept, handshakes.BadUpgrade, handshakes.BadConnection),
     *(handshakes.BadSubprotocol, handshakes.BadExtension, handshakes.BadHttp),
     *(bad_frames.BadFrame, bad_frames.BadUtf8, bad_frames.BadDeflate),
+    *(http2.Refuse, http2.Unadvertised, http2.GoAway, http2.RstStream, http2.ZeroWindow),
 )

@@ -21,8 +21,9 @@ import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from wsdiag.protocol.codes import Role
 from wsdiag.protocol.connection import Connection
@@ -31,8 +32,9 @@ from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.proxy import Proxy, choose
 from wsdiag.transport.dial.target import Target, UrlError
 from wsdiag.transport.dial.upgrade import prepare, upgrade
-from wsdiag.transport.report import DialError, DialReport, Progress
+from wsdiag.transport.report import DialError, DialReport, Http2Facts, Progress
 from wsdiag.transport.session import Session
+from wsdiag.transport.stream.byte_stream import ByteStream
 from wsdiag.transport.stream.stamps import Arrival
 from wsdiag.transport.stream.stream import Stream
 from wsdiag.transport.stream.tcp import Address, endpoints_of, format_address
@@ -41,11 +43,20 @@ if TYPE_CHECKING:
     from wsdiag.protocol.client_handshake import Accepted
     from wsdiag.protocol.http import Response
     from wsdiag.transport.dial.fallback_probes import FallbackProbes
+    from wsdiag.transport.http2.connection import Http2Connection
     from wsdiag.transport.trace import Phase, Tracer
 
 T = TypeVar("T")
-OnTcp = Callable[[tuple[str, int], tuple[Any, ...]], None]
-"""Called with our (address, port) and the peer's address as the socket has it."""
+
+
+class TcpWatcher(Protocol):
+    """Who is told of the TCP connections of a dial, those to proxies included."""
+
+    def connecting(self, peer: tuple[Any, ...]) -> None:
+        """A SYN is about to be sent to an address; several may be tried at a time."""
+
+    def connected(self, local: tuple[str, int], peer: tuple[Any, ...]) -> None:
+        """TCP is connected between our (address, port) and an address; nothing was sent yet."""
 
 
 async def dial(
@@ -56,35 +67,87 @@ async def dial(
     auto_pong: bool = True,
     timestamps: bool = True,
     on_phase: Callable[[Phase], None] | None = None,
-    on_tcp: OnTcp | None = None,
+    watcher: TcpWatcher | None = None,
+    one_connection: bool = False,
+    report: DialReport | None = None,
+    shared: SharedHttp2 | None = None,
 ) -> Session:
     """An open session. Raises DialError with all that was found out (`usage` for a bad URL).
 
-    `on_phase` is called as each phase begins; `on_tcp` with the addresses of both ends as soon as
-    TCP is connected, before anything is sent.
+    `on_phase` is called as each phase begins; `watcher` is told of TCP's connections.
+    `one_connection`: a failure is not looked into by
+    another one. `report`: where to write what is found out, for callers that cut it off.
+    `shared`: over HTTP/2, the connection of which it is to be a stream.
     """
-    report = DialReport(url if isinstance(url, str) else url.url, given=options.given)
+    report = report or DialReport(url if isinstance(url, str) else url.url)
+    report.given = options.given
     try:
         target = Target.parse(url) if isinstance(url, str) else url
     except UrlError as error:
         raise DialError(
             "usage", "url", "bad-url", error.message, report, position=error.position
         ) from None
-    _load_modules(target, options)
-    way = _Dial(target, options, report, tracer, timestamps, on_phase, on_tcp)
-    return await way.run(auto_pong)
+    try:
+        _load_modules(target, options)
+    except DialError as error:
+        error.report = report
+        raise
+    dialling = _Dial(target, options, report, tracer, timestamps, on_phase, watcher)
+    dialling.one_connection, dialling.shared = one_connection, shared
+    return await dialling.run(auto_pong)
+
+
+async def negotiated_protocol(target: Target, options: DialOptions) -> str | None:
+    """What ALPN chooses of what `options` offer; None: nothing. Raises DialError."""
+    _load_modules(target, replace(options, http_version="1.1"))
+    dialling = _Dial(target, options, DialReport(target.url))
+    dialling.one_connection = True
+    async with asyncio.timeout(options.connect_timeout):
+        stream = await dialling._connect()
+        try:
+            await dialling._start_tls(stream)
+        finally:
+            stream.close()
+    tls = dialling._report.tls
+    return None if tls is None else tls.alpn
 
 
 def _load_modules(target: Target, options: DialOptions) -> None:
     """Import what not every dial needs before a clock runs: its time is not the network's."""
     if target.secure:
         from wsdiag.transport.dial import fallback_probes, secure  # noqa: F401
+    if options.http_version == "2":
+        from wsdiag.transport.dial import http2
+
+        http2.require_http2()
+    if options.http_version == "3":
+        from wsdiag.transport.dial import http3
+
+        http3.require_http3(target, options)
     if options.compression:
         from wsdiag.protocol import deflate  # noqa: F401
     if options.proxy or any(name.lower().endswith("_proxy") for name in os.environ):
         import urllib.parse  # noqa: F401
 
         from wsdiag.transport.dial import tunnel  # noqa: F401
+
+
+class SharedHttp2:
+    """One HTTP/2 connection for the streams of several dials; the first of them makes it."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.connection: Http2Connection | None = None
+        self.report: DialReport | None = None
+
+    def close(self) -> None:
+        """End it, once its streams are over."""
+        if self.connection is not None:
+            self.connection.close()
+
+
+async def _find_nothing() -> DialError | None:
+    return None
 
 
 class _Dial:
@@ -98,15 +161,18 @@ class _Dial:
         tracer: Tracer | None = None,
         timestamps: bool = False,
         on_phase: Callable[[Phase], None] | None = None,
-        on_tcp: OnTcp | None = None,
+        watcher: TcpWatcher | None = None,
     ) -> None:
-        self._on_phase, self._on_tcp = on_phase, on_tcp
+        self._on_phase, self._watcher = on_phase, watcher
         self._target, self._options, self._report = target, options, report
         self._tracer, self._timestamps = tracer, timestamps
         self._phase: Phase = "dns"
         self._phase_began: int | None = None  # None: between two phases
         self._progress = Progress()
         self._tls_facts: dict[str, Any] = {}
+        self._http2: Http2Connection | None = None
+        self.one_connection = False
+        self.shared: SharedHttp2 | None = None
         self._deadline = asyncio.get_running_loop().time() + options.connect_timeout
 
     async def run(self, auto_pong: bool) -> Session:
@@ -160,26 +226,21 @@ class _Dial:
             report.url, report.phases_ms = self._target.url, {}
             report.status, report.reason, report.headers, report.body = None, "", (), b""
             report.address = report.proxy = report.proxy_why = report.tls = None
-            report.unanswered, self._tls_facts = (), {}
+            report.http2, report.unanswered, self._tls_facts = None, (), {}
             _load_modules(self._target, self._options)
 
     async def _open(self, auto_pong: bool) -> Session:
         try:
-            stream = await self._connect()
-            try:
-                if self._target.secure:
-                    await self._start_tls(stream)
-                accepted, at = await self._timed(
-                    "upgrade",
-                    self._upgrade(stream),
-                    lambda found: f"{found[0].response.status} {found[0].response.reason}".strip(),
-                )
-            except BaseException:
-                stream.close()
-                raise
+            if self._options.http_version == "3":
+                carrier, accepted, at = await self._open_http3()
+            elif self.shared is not None:
+                carrier, accepted, at = await self._open_shared(self.shared)
+            else:
+                carrier, accepted, at = await self._open_alone()
         except DialError as error:
             error.facts = {**self._tls_facts, **error.facts}
-            if error.kind != "cert" and error.code not in ("closed-in-tls", "closed-in-handshake"):
+            unclear = error.kind == "cert" or error.code in ("closed-in-tls", "closed-in-handshake")
+            if self.one_connection or not unclear:
                 raise
             explained = await self._probes().explain(error)
             self._report.tls = explained.tls or self._report.tls
@@ -197,13 +258,145 @@ class _Dial:
             frames = FrameTracer(self._report.url, self._tracer)
             connection.on_frame, on_data = frames, frames.arrived
         return Session(
-            stream,
+            carrier,
             connection,
             report=self._report,
             trailing=accepted.trailing,
             opened=at,
+            http2=self._http2,
             on_data=on_data,
         )
+
+    async def _open_alone(self) -> tuple[ByteStream, Accepted, Arrival]:
+        stream = await self._connect()
+        try:
+            if self._target.secure:
+                await self._start_tls(stream)
+            return await self._open_carrier(stream)
+        except BaseException:
+            stream.close()
+            raise
+
+    async def _open_carrier(self, stream: Stream) -> tuple[ByteStream, Accepted, Arrival]:
+        """What the WebSocket's bytes flow through: the connection, or one of its streams."""
+        if self._options.http_version == "2":
+            return await self._open_http2(stream)
+        accepted, at = await self._timed(
+            "upgrade",
+            self._upgrade(stream),
+            lambda found: f"{found[0].response.status} {found[0].response.reason}".strip(),
+        )
+        return stream, accepted, at
+
+    async def _open_http2(self, stream: Stream) -> tuple[ByteStream, Accepted, Arrival]:
+        connection = await self._begin_http2(stream)
+        try:
+            opened = await self._extended_connect(connection)
+        except BaseException:
+            connection.close()
+            raise
+        connection.keep_open = False
+        return opened
+
+    async def _open_http3(self) -> tuple[ByteStream, Accepted, Arrival]:
+        from wsdiag.transport.dial import http2, http3
+
+        target, options, report = self._target, self._options, self._report
+        proxy, report.proxy_why = choose(target, options, os.environ)
+        if proxy is not None:
+            raise http3.refuse_proxy(proxy.url, proxy.why)
+        addresses = await self._addresses(target.host, target.port)
+        report.address = format_address(addresses[0][1])
+        facts, progress = Http2Facts(), Progress()
+        stream = await self._timed(
+            "quic",
+            http3.handshake(addresses, target, options, progress),
+            lambda found: f"{found.peer} {found.cipher}",
+            progress,
+        )
+        try:
+            report.address, report.http2 = stream.peer, facts
+            report.tls = http3.tls_facts(stream, options)
+            progress = Progress()
+            await self._timed(
+                "settings",
+                http3.settings(stream, facts, progress),
+                lambda _: ", ".join(f"{name} {value}" for name, value in facts.settings or ()),
+                progress,
+            )
+            request, progress = http2.handshake_for(target, options), Progress()
+            report.request_line = f"CONNECT {target.path_and_query} HTTP/3"
+            report.request_headers = tuple(request.request_headers)
+            self._trace_head("sent", report.request_line, report.request_headers)
+            accepted, at = await self._timed(
+                "upgrade",
+                http3.extended_connect(stream, request, facts, progress),
+                lambda found: f"{found[0].response.status} {found[0].response.reason}".strip(),
+                progress,
+            )
+        except BaseException:
+            stream.close()
+            raise
+        self._note(accepted.response)
+        report.subprotocol, report.extensions = accepted.subprotocol, tuple(accepted.extensions)
+        return stream, accepted, at
+
+    async def _open_shared(self, shared: SharedHttp2) -> tuple[ByteStream, Accepted, Arrival]:
+        """A stream on the connection that the first of these dials makes."""
+        report = self._report
+        async with shared.lock:
+            connection = shared.connection
+            if connection is None or connection.ended is not None:
+                stream = await self._connect()
+                try:
+                    if self._target.secure:
+                        await self._start_tls(stream)
+                    connection = await self._begin_http2(stream)
+                except BaseException:
+                    stream.close()
+                    raise
+                shared.connection, shared.report = connection, report
+            elif (first := shared.report) is not None:
+                report.address, report.tls = first.address, first.tls
+                report.http2 = None if first.http2 is None else replace(first.http2)
+        return await self._extended_connect(connection)
+
+    async def _begin_http2(self, stream: Stream) -> Http2Connection:
+        from wsdiag.transport.dial import http2
+
+        facts, progress = Http2Facts(), Progress()
+        self._report.http2 = facts
+        return await self._timed(
+            "settings",
+            http2.begin(stream, facts, progress),
+            lambda _: ", ".join(f"{name} {value}" for name, value in facts.settings or ()),
+            progress,
+        )
+
+    async def _extended_connect(
+        self, connection: Http2Connection
+    ) -> tuple[ByteStream, Accepted, Arrival]:
+        from wsdiag.transport.dial import http2
+
+        report = self._report
+        facts = report.http2
+        assert facts is not None  # its SETTINGS have come
+        handshake, progress = http2.handshake_for(self._target, self._options), Progress()
+        report.request_line = f"CONNECT {self._target.path_and_query} HTTP/2"
+        report.request_headers = tuple(handshake.request_headers)
+        self._trace_head("sent", report.request_line, report.request_headers)
+        carrier, accepted, at = await self._timed(
+            "upgrade",
+            http2.extended_connect(
+                connection, handshake, self._target, self._options, facts, progress
+            ),
+            lambda found: f"{found[1].response.status} {found[1].response.reason}".strip(),
+            progress,
+        )
+        self._http2 = connection
+        self._note(accepted.response)
+        report.subprotocol, report.extensions = accepted.subprotocol, tuple(accepted.extensions)
+        return carrier, accepted, at
 
     def _probes(self) -> FallbackProbes:
         from wsdiag.transport.dial.fallback_probes import FallbackProbes
@@ -258,7 +451,9 @@ class _Dial:
         try:
             sock, (_, address) = await self._timed(
                 "tcp",
-                race.connect(addresses, progress),
+                race.connect(
+                    addresses, progress, None if self._watcher is None else self._watcher.connecting
+                ),
                 lambda found: format_address(found[1][1]) + self._silent() + bypass,
                 progress,
             )
@@ -267,8 +462,8 @@ class _Dial:
             raise
         report.address = format_address(address)
         report.unanswered = progress.facts.get("unanswered", ())
-        if self._on_tcp is not None:
-            self._on_tcp(*endpoints_of(sock))
+        if self._watcher is not None:
+            self._watcher.connected(*endpoints_of(sock))
         return sock
 
     def _silent(self) -> str:
@@ -301,7 +496,7 @@ class _Dial:
         from wsdiag.transport.dial import secure
 
         context, progress = secure.client_context(self._options), Progress()
-        look = self._probes().second_look
+        look = _find_nothing if self.one_connection else self._probes().second_look
         try:
             self._report.tls = await self._timed(
                 "tls",

@@ -50,6 +50,8 @@ _TIMEOUT_CODES: dict[Phase, str] = {
     "tcp": "connect-timeout",
     "proxy": "proxy-timeout",
     "tls": "tls-timeout",
+    "quic": "quic-timeout",
+    "settings": "settings-timeout",
     "upgrade": "upgrade-timeout",
 }
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from wsdiag.transport.dial.netrc import NetrcEntry
 from wsdiag.transport.tls.values import TlsOptions
+
+HttpVersion = Literal["1.1", "2", "3"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,8 @@ class DialOptions(TlsOptions):
     max_redirs: int = 5
     connect_timeout: float = 10.0
     """The whole dial: names, TCP, proxy, TLS, upgrade, redirects."""
+    http_version: HttpVersion = "1.1"
+    """Of HTTP under the WebSocket: an upgrade (RFC 6455), or extended CONNECT (8441, 9220)."""
     compression: bool | None = None
     """Offer permessage-deflate (RFC 7692); None counts as no."""
     max_message_size: int = 16 * 2**20
@@ -46,6 +51,11 @@ class DialOptions(TlsOptions):
     """How long to wait for that answer."""
     dialect: str = "auto"
     """The application protocol spoken: a name of `wsdiag.dialects`, `auto` or `none`."""
+
+    @property
+    def alpn(self) -> tuple[str, ...]:
+        """What to offer by ALPN: as browsers do, HTTP/1.1 beside HTTP/2."""
+        return ("h2", "http/1.1") if self.http_version == "2" else ("http/1.1",)
 
     @property
     def given(self) -> frozenset[str]:
@@ -71,6 +81,8 @@ class DialOptions(TlsOptions):
             "-4": self.family == 4,
             "-6": self.family == 6,
             "-L": self.location,
+            "--http2": self.http_version == "2",
+            "--http3": self.http_version == "3",
             "--compression": self.compression,
             "--no-compression": not self.compression,
         }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from wsdiag.protocol.client_handshake import Accepted, ClientHandshake
 from wsdiag.protocol.errors import HandshakeError, LocalProtocolError
 from wsdiag.transport.dial import failures, netrc
@@ -19,27 +21,36 @@ _BEGINNING = 64
 
 def prepare(target: Target, options: DialOptions) -> tuple[ClientHandshake, bytes]:
     """The handshake and its request. Raises DialError for a header that HTTP cannot carry."""
-    offer = None
-    if options.compression:
-        from wsdiag.protocol.deflate import DeflateOffer
-
-        offer = DeflateOffer()
-    hosts = [value for name, value in options.headers if name.lower() == "host"]
     handshake = ClientHandshake(
-        hosts[-1] if hosts else target.host_header,
-        target.path_and_query,
-        headers=_request_headers(target, options),
-        subprotocols=options.subprotocols,
-        origin=options.origin,
-        deflate_offer=offer,
-        user_agent=f"wsdiag/{__version__}"
-        if options.user_agent is None
-        else options.user_agent or None,
+        authority(target, options), target.path_and_query, **handshake_arguments(target, options)
     )
     try:
         return handshake, handshake.request()
     except LocalProtocolError as error:
         raise DialError("usage", "upgrade", "bad-header", str(error)) from None
+
+
+def authority(target: Target, options: DialOptions) -> str:
+    """The host that the request is for: the target's, or the user's own Host header."""
+    hosts = [value for name, value in options.headers if name.lower() == "host"]
+    return hosts[-1] if hosts else target.host_header
+
+
+def handshake_arguments(target: Target, options: DialOptions) -> dict[str, Any]:
+    """What the opening handshake says whichever version of HTTP carries it."""
+    offer = None
+    if options.compression:
+        from wsdiag.protocol.deflate import DeflateOffer
+
+        offer = DeflateOffer()
+    own_agent = f"wsdiag/{__version__}"
+    return {
+        "headers": _request_headers(target, options),
+        "subprotocols": options.subprotocols,
+        "origin": options.origin,
+        "deflate_offer": offer,
+        "user_agent": own_agent if options.user_agent is None else options.user_agent or None,
+    }
 
 
 def _request_headers(target: Target, options: DialOptions) -> list[tuple[str, str]]:

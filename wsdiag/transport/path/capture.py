@@ -7,22 +7,21 @@ data is seen. The kernel filters: no other connection's packets are copied to th
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import os
 import socket
 import struct
+from array import array
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from wsdiag.packets.copies import Segment, segment_of
 from wsdiag.packets.filters import Endpoint, connection_filter
-from wsdiag.packets.tcp import ACK, RST, SYN, TcpHeader, options
+from wsdiag.packets.tcp import ACK, FIN, RST, SYN, TcpHeader, options
 from wsdiag.transport.path.raw import SO_TIMESTAMPNS, stamp_ns
 
 _SO_ATTACH_FILTER = 26
-_ETH_P_ALL = b"\0\x03"  # in network byte order
+_ETH_P_ALL = 0x0003
 _OUTGOING = 4  # linux/if_packet.h: PACKET_OUTGOING
 _CMSG_SPACE = 128
 _KEPT = 64
@@ -57,32 +56,29 @@ class PacketSocket:
     ) -> None:
         """`program`: classic BPF. PermissionError without CAP_NET_RAW."""
         self._loop, self._on_packet = asyncio.get_running_loop(), on_packet
-        # bound to no protocol until the filter is there: nothing else gets in
-        self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+        self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
         try:
             self._sock.setblocking(False)
             self.refilter(program)
             self._sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             with suppress(OSError):
                 self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-            self._receive_all()
+            self._drop_early()
         except OSError:
             self._sock.close()
             raise
         self._loop.add_reader(self._sock, self.read)
 
-    def _receive_all(self) -> None:
-        """Bind to every protocol on every interface; Python's bind wants the name of one."""
-        where = struct.pack("=H2siHBB8s", socket.AF_PACKET, _ETH_P_ALL, 0, 0, 0, 0, b"")
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.bind(self._sock.fileno(), where, len(where)):
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+    def _drop_early(self) -> None:
+        """Drop what came before the filter was there: it is anybody's."""
+        with suppress(OSError):
+            while True:
+                self._sock.recv(1)
 
     def refilter(self, program: bytes) -> None:
         """Put another filter in the place of this one."""
-        code = ctypes.create_string_buffer(program)
-        attached = struct.pack("HP", len(program) // 8, ctypes.addressof(code))
+        code = array("B", program)  # the kernel wants its address; ctypes takes long to import
+        attached = struct.pack("HP", len(program) // 8, code.buffer_info()[0])
         self._sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, attached)
 
     def read(self) -> None:
@@ -101,6 +97,26 @@ class PacketSocket:
             self._sock.close()
 
 
+class HopLimits:
+    """Hop limits of the peer's packets, and that of the first which ended the connection."""
+
+    def __init__(self) -> None:
+        self.usual: Counter[int] = Counter()
+        self.end: Literal["fin", "rst"] | None = None
+        self.end_hop_limit: int | None = None
+
+    def note(self, flags: int, hop_limit: int) -> None:
+        """A packet came from the peer, or says that it did."""
+        if flags & RST:
+            if self.end != "rst":
+                self.end, self.end_hop_limit = "rst", hop_limit
+        elif flags & FIN:
+            if self.end is None:
+                self.end, self.end_hop_limit = "fin", hop_limit
+        else:
+            self.usual[hop_limit] += 1
+
+
 class FlowCapture:
     """What a connection's packets tell: our segments, and how far the peer acknowledged them."""
 
@@ -111,11 +127,7 @@ class FlowCapture:
         self.first_acknowledged = asyncio.Event()
         self.interface = ""
         """The name of that by which our packets leave."""
-        self.hop_limits: Counter[int] = Counter()
-        """Of the peer's packets, those of a reset left out."""
-        self.end: TcpHeader | None = None
-        self.end_hop_limit: int | None = None
-        """Hop limit of the peer's first RST."""
+        self.limits = HopLimits()
         self.acked: int | None = None
         self.on_copy: Callable[[Segment, int, int | None], bool] = lambda *_: False
         """Told of each packet of ours with its hop limit: whether it was made by us."""
@@ -159,13 +171,9 @@ class FlowCapture:
             packed = options(segment.tcp, 20, len(segment.tcp)).get(_SACK, b"")
             words = struct.unpack_from(f"!{len(packed) // 8 * 2}I", packed)
             blocks = tuple(zip(words[::2], words[1::2], strict=True))
-        if tcp.flags & RST:
-            if self.end is None:
-                self.end, self.end_hop_limit = tcp, hop_limit
-        else:
-            self.hop_limits[hop_limit] += 1
-            if self._peer_end is None or later(segment.end, self._peer_end):
-                self._peer_end = segment.end
+        self.limits.note(tcp.flags, hop_limit)
+        if not tcp.flags & RST and (self._peer_end is None or later(segment.end, self._peer_end)):
+            self._peer_end = segment.end
         if tcp.flags & ACK and not tcp.flags & RST:
             self._acknowledge(tcp.ack)
         size = len(segment.payload)

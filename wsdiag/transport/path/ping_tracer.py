@@ -49,11 +49,13 @@ class PingTracer:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        assert session.stream.tcp is not None  # there is no path of TCP over anything else
+        self._stream = session.stream.tcp
         self._number = 0
 
     async def ask(self, hop_limit: int) -> PingTrace:
         """Send one, and wait until it is delivered. LocalProtocolError when closing."""
-        stream, errors_ns = self._session.stream, list[int]()
+        stream, errors_ns = self._stream, list[int]()
         before = self._retransmits()
         self._number += 1
         stream.expect_icmp_errors(lambda: errors_ns.append(monotonic_ns()))
@@ -78,9 +80,9 @@ class PingTracer:
         """Whether TCP's far end acknowledged all that we sent, in time; notes ICMP's errors."""
         until_ns = monotonic_ns() + _DELIVERY_NS
         while self._session.ended is None and monotonic_ns() < until_ns:
-            if self._session.stream.take_icmp_error():
+            if self._stream.take_icmp_error():
                 errors_ns.append(monotonic_ns())
-            if self._session.stream.acknowledged():
+            if self._stream.acknowledged():
                 return True
             await asyncio.sleep(_POLL_S)  # the kernel tells nobody that a queue is empty
         return False

@@ -9,7 +9,43 @@ from typing import Literal, NamedTuple, Protocol
 
 from wsdiag.transport.stream.stamps import Arrival, now
 
-EndKind = Literal["fin", "rst", "tls-eof", "tls-close", "tls-error", "timeout", "error", "local"]
+EndKind = Literal[
+    "fin",
+    "rst",
+    "tls-eof",
+    "tls-close",
+    "tls-error",
+    "rst-stream",
+    "goaway",
+    "http2-error",
+    "timeout",
+    "error",
+    "local",
+]
+
+
+# RFC 9113, 7, in the order of their numbers
+HTTP2_ERRORS = (
+    "NO_ERROR",
+    "PROTOCOL_ERROR",
+    "INTERNAL_ERROR",
+    "FLOW_CONTROL_ERROR",
+    "SETTINGS_TIMEOUT",
+    "STREAM_CLOSED",
+    "FRAME_SIZE_ERROR",
+    "REFUSED_STREAM",
+    "CANCEL",
+    "COMPRESSION_ERROR",
+    "CONNECT_ERROR",
+    "ENHANCE_YOUR_CALM",
+    "INADEQUATE_SECURITY",
+    "HTTP_1_1_REQUIRED",
+)
+
+
+def error_name(code: int) -> str:
+    """The name of an HTTP/2 error code (RFC 9113, 7)."""
+    return HTTP2_ERRORS[code] if 0 <= code < len(HTTP2_ERRORS) else f"code 0x{code:x}"
 
 
 class StreamState(Enum):
@@ -50,11 +86,15 @@ _UNANSWERED = (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH)
 
 
 class StreamEnd(NamedTuple):
-    """How a stream ended: `tls-eof` is TCP's end without close_notify, `local` our own doing."""
+    """How a stream ended: `tls-eof` is TCP's end without close_notify, `local` our own doing.
+
+    Of HTTP/2 are `rst-stream`, `goaway` and `http2-error` (the peer broke its rules), with `code`.
+    """
 
     how: EndKind
     detail: str
     at: Arrival
+    code: int | None = None
 
 
 class StreamHandler(Protocol):

@@ -13,9 +13,8 @@ _SIOCOUTQ, _SIOCINQ = 0x5411, 0x541B  # linux/sockios.h
 # linux/tcp.h, struct tcp_info: eight bytes of states, 24 u32, then u64s from tcpi_pacing_rate on.
 _HEAD = struct.Struct("=8B24I")
 _TAIL = struct.Struct("=QQQQIIIIII")
-_REORDERED = struct.Struct("=I")  # tcpi_rcv_ooopack, since Linux 5.4
-_REORDERED_AT = 224
-
+_LATER = struct.Struct("=II")  # tcpi_rcv_ooopack and tcpi_snd_wnd, since Linux 5.4
+_LATER_AT = 224
 
 # Unanswered keepalive probes after which the kernel ends the connection: as many as it allows, or
 # it would decide before the measurement does.
@@ -68,6 +67,8 @@ class TcpInfo(NamedTuple):
     bytes_acked: int | None
     reordered: int | None
     """Segments that arrived out of order: some of the peer's before them were lost or overtaken."""
+    snd_wnd: int | None = None
+    """The window that the peer announced last, in bytes; 0: its application does not read."""
 
 
 def tcp_info(sock: socket.socket) -> TcpInfo | None:
@@ -83,8 +84,9 @@ def tcp_info(sock: socket.socket) -> TcpInfo | None:
 
 def _decode(raw: bytes) -> TcpInfo:
     words = _HEAD.unpack_from(raw)[8:]
-    has_reordered = len(raw) >= _REORDERED_AT + _REORDERED.size
+    has_later = len(raw) >= _LATER_AT + _LATER.size
     has_tail = len(raw) >= _HEAD.size + _TAIL.size
+    later = _LATER.unpack_from(raw, _LATER_AT) if has_later else (None, None)
     tail = _TAIL.unpack_from(raw, _HEAD.size) if has_tail else (None,) * 10
     return TcpInfo(
         snd_mss=words[2],
@@ -94,7 +96,8 @@ def _decode(raw: bytes) -> TcpInfo:
         bytes_acked=tail[2],
         notsent_bytes=tail[6],
         min_rtt_us=None if tail[7] in (None, 0xFFFFFFFF) else tail[7],
-        reordered=_REORDERED.unpack_from(raw, _REORDERED_AT)[0] if has_reordered else None,
+        reordered=later[0],
+        snd_wnd=later[1],
     )
 
 

@@ -58,7 +58,7 @@ def client_context(options: TlsOptions, *, verify: bool | None = None) -> ssl.SS
     `verify` False accepts any certificate, to read it.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(list(options.alpn))
     if keylog := os.environ.get("SSLKEYLOGFILE"):
         with suppress(OSError):  # as in curl: a file that cannot be written is no reason to fail
             context.keylog_filename = keylog
@@ -205,15 +205,25 @@ def error_text(error: Exception) -> str:
 def facts(tls: ssl.SSLObject, *, verified: bool) -> TlsFacts:
     """What was negotiated, and the certificate's names and dates, also when it is not trusted."""
     cipher = tls.cipher()
-    der = tls.getpeercert(binary_form=True)
+    shown = facts_of_certificate(tls.getpeercert(binary_form=True), verified=verified)
+    return shown._replace(
+        version=tls.version(),
+        cipher=cipher[0] if cipher else None,
+        alpn=tls.selected_alpn_protocol(),
+        chain=chain.presented(tls),
+    )
+
+
+def facts_of_certificate(der: bytes | None, *, verified: bool) -> TlsFacts:
+    """A certificate's names and dates; of what was negotiated there is nothing yet."""
     try:
         certificate = None if der is None else x509.parse(der)
     except x509.CertificateError:
         certificate = None
     return TlsFacts(
-        version=tls.version(),
-        cipher=cipher[0] if cipher else None,
-        alpn=tls.selected_alpn_protocol(),
+        version=None,
+        cipher=None,
+        alpn=None,
         subject=certificate.subject if certificate else None,
         issuer=certificate.issuer if certificate else None,
         sans=certificate.sans if certificate else (),
@@ -223,7 +233,6 @@ def facts(tls: ssl.SSLObject, *, verified: bool) -> TlsFacts:
         verified=verified,
         purposes=certificate.purposes if certificate else (),
         issuer_url=certificate.issuer_url if certificate else None,
-        chain=chain.presented(tls),
     )
 
 

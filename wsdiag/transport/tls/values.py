@@ -23,6 +23,11 @@ class TlsOptions:
     tls_max: str | None = None
     sni: str | None = None
 
+    @property
+    def alpn(self) -> tuple[str, ...]:
+        """What to offer by ALPN (RFC 7301), most wanted first."""
+        return ("http/1.1",)
+
 
 @dataclass(frozen=True, slots=True)
 class ChainLink:

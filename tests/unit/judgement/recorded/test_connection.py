@@ -139,6 +139,12 @@ def dead_when_written_to(flow: Flow) -> None:
     flow.rst(403.02, "server")
 
 
+def aborted_at_once(flow: Flow) -> None:
+    flow.text(1.0, "client", "hello")
+    flow.packet(403.0, "client", b"\x81\x80\0\0\0\0", ACK | PSH)
+    flow.packet(403.02, "server", flags=RST | ACK)
+
+
 def probed_in_vain(flow: Flow) -> None:
     flow.text(1.0, "server", "hello")
     for n in range(4):
@@ -165,6 +171,7 @@ def one_reset_at_two_places(flow: Flow) -> None:
 
 STORIES = [
     (dead_when_written_to, "unknown", "unknown", "dead when the client sent bytes after 402.0 s"),
+    (aborted_at_once, "unknown", "server", "TCP was ended (RST) from the server's side"),
     (probed_in_vain, "client-gone", "unknown", "4 keepalive probes of TCP for 4.0 s"),
     (wrote_in_vain, "silent", "unknown", "after 59.0 s of idleness"),
     (one_reset_at_two_places, "unknown", "server", "(RST)"),

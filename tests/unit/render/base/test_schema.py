@@ -51,6 +51,11 @@ CONTRACT = {
     "path.hop": "url hop address name sent received loss_pct last_ms avg_ms best_ms worst_ms "
     "jitter_ms nat kind",
     "path.summary": "url hops rounds method network_ms endpoint_ms",
+    "stream.start": "url address phases clock",
+    "stream.message": "url number time kind bytes text data",
+    "stream.interval": "url time messages bytes rate",
+    "stream.event": "url time event silent_s cause gap missing down_s missed drop",
+    "stream.summary": "url messages bytes rate interarrival longest_silence_s gaps lag thresholds",
     "explain.verdict": "url verdict idle_timeout_s lifetime_s drop recommended_ping_interval_s "
     "candidates explanation",
     "serve.listening": "url host port tls",
@@ -61,7 +66,8 @@ CONTRACT = {
     "trace.phase": "url time phase took_ms ok detail",
     "trace.headers": "url time direction first_line headers",
     "trace.frame": "url time direction opcode fin rsv masked length excerpt",
-    "Phases": "dns_ms tcp_ms proxy_ms tls_ms upgrade_ms ping_ms close_ms total_ms",
+    "Phases": "dns_ms tcp_ms proxy_ms tls_ms quic_ms settings_ms upgrade_ms ping_ms close_ms "
+    "total_ms",
     "HttpInfo": "status reason headers",
     "TlsInfo": "version cipher alpn subject issuer sans not_after expires_in_days verified",
     "TcpFacts": "rtt_ms min_rtt_ms retransmits mss",
@@ -73,10 +79,12 @@ CONTRACT = {
     "Candidate": "product directive default_s",
 }
 CHOICES = {
+    ("stream.event", "event"): "silence mute burst resumed gap outage",
+    ("stream.event", "cause"): "network endpoint feed local",
+    ("Drop", "how"): "close fin rst tls-eof rst-stream goaway silent rst-on-write timeout",
     ("path.hop", "kind"): "router tcp-end http2-end endpoint",
-    ("Drop", "how"): "close fin rst tls-eof silent rst-on-write timeout",
     ("ping.start", "clock"): "kernel user",
-    ("idle.trial", "trial"): "idle ping pong tcp-keepalive push data heartbeat",
+    ("idle.trial", "trial"): "idle ping pong tcp-keepalive push data heartbeat h2-ping",
     ("idle.trial", "outcome"): "alive dropped silent refused kept-busy aborted",
     ("idle.verdict", "verdict"): "no-drop idle-timeout lifetime "
     "application-timeout kept-busy event inconsistent local-fault unreachable",

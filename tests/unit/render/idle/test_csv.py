@@ -95,3 +95,11 @@ def test_errors_go_to_stderr_and_cells_are_no_formulas() -> None:
     assert "nothing listens" in err(t)
     (cells,) = csv.reader(io.StringIO(out(t)))
     assert (cells[0], cells[-1]) == ("'=1+1", "'@SUM(A1)")
+
+
+def test_the_range_of_an_application_timeout_has_its_columns() -> None:
+    verdict = IdleVerdict(
+        URL, "application-timeout", application_timeout_s=Range(2.9, 3.1), drop=DROP
+    )
+    (row,) = rows_of(verdict)
+    assert (row["low_s"], row["high_s"]) == ("2.900", "3.100")

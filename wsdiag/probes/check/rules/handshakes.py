@@ -66,6 +66,7 @@ async def _refused(target: CheckTarget, error: DialError, finding: Finding) -> F
     "accept-key",
     "conformance",
     "The accept key proves that the server, and no cache, answered this very request.",
+    of_upgrade=True,
     section="RFC 6455, 4.2.2",
     schedule="last",
     needs="upgrade",
@@ -84,6 +85,7 @@ async def accept_key(target: CheckTarget) -> Finding:
     "upgrade-headers",
     "conformance",
     "Clients must refuse a 101 without Upgrade: websocket and Connection: Upgrade.",
+    of_upgrade=True,
     section="RFC 6455, 4.2.2",
     schedule="last",
     needs="upgrade",
@@ -102,6 +104,7 @@ async def upgrade_headers(target: CheckTarget) -> Finding:
     "connection-tokens",
     "conformance",
     "Firefox sends Connection: keep-alive, Upgrade; names and tokens compare without case.",
+    of_upgrade=True,
     section="RFC 6455, 4.2.1",
     schedule="last",
 )
@@ -118,6 +121,7 @@ async def connection_tokens(target: CheckTarget) -> Finding:
     "version",
     "conformance",
     "A client of another version must learn which one to speak, not get frames it misreads.",
+    of_upgrade=True,
     section="RFC 6455, 4.2.1",
     schedule="last",
 )
@@ -148,6 +152,7 @@ def _key_rule(id: str, key: str, what: str, worst: Status, excuse: str = "") -> 
         section="RFC 6455, 4.2.1",
         schedule="last",
         worst=worst,
+        of_upgrade=True,
     )
     async def judge(target: CheckTarget) -> Finding:
         error = await _ask(target, ("Sec-WebSocket-Key", key))

@@ -1,0 +1,228 @@
+"""Drops that announced themselves: what do they agree on, and what do connections in use say?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wsdiag.judgement.verdict.classification import Classification
+from wsdiag.judgement.verdict.clocks import (
+    MARGIN_ABOVE_S,
+    MARGIN_BELOW_S,
+    ClockName,
+    Cluster,
+    cluster_on,
+    drop_range,
+    maybe_late,
+    same_age,
+    same_moment,
+)
+from wsdiag.judgement.verdict.evidence import (
+    Evidence,
+    ProbeContext,
+    ended_by_our_ping,
+    ended_s,
+    two_way,
+)
+from wsdiag.judgement.verdict.keepalives import died_in_use, in_use, outlived
+from wsdiag.judgement.verdict.moments import find_sweep
+from wsdiag.judgement.verdict.spread import MOST_SPREAD, beyond_chance, separate_groups
+from wsdiag.records import IdleTrial, Range
+
+# Ends that lie further apart tell a common moment from a common age.
+_APART_S = 0.1
+_TICK_S, _EXACT_S = 1.1, 0.15
+_FEW = 5
+
+
+def from_events(evidence: Evidence, context: ProbeContext) -> Classification:
+    """The verdict on idle connections that ended with a Close frame, FIN or RST."""
+    if _all_of_one_age(evidence, context):
+        return _lifetime(evidence.dropped())
+    sweep = find_sweep(evidence.events)
+    if sweep is not None:
+        used = in_use(evidence, context, sweep.range)
+        first_s = min(ended_s(t) for t in evidence.events)
+        if any(t.started_s < first_s for t in used.proof) and not used.conflict:
+            return Classification(
+                "idle-timeout", "sweep", sweep.range, evidence.events[0].drop, sweep=sweep
+            )
+    cluster = _best_cluster(evidence)
+    if cluster is None:
+        dead = in_use(evidence, context, None).dead
+        return _not_by_idleness(evidence, dead, context)
+    range_ = drop_range(cluster, context.rtt_s)
+    drop = cluster.members[0].drop
+    used = in_use(evidence, context, range_)
+    if used.dead and not used.any_held:
+        return _not_by_idleness(evidence, used.dead, context)
+    if used.conflict:
+        return Classification("inconsistent", "conflict", range_, drop, cluster=cluster)
+    if _at_one_moment(evidence, cluster) and not _witnessed(evidence, cluster, range_):
+        return Classification("inconsistent", "moment", drop=drop)
+    range_ = _above_survivors(evidence, cluster, range_)
+    if _contradicted(evidence, cluster, range_):
+        return Classification("inconsistent", "contradiction", range_, drop, cluster=cluster)
+    range_ = _below_the_dead(evidence, cluster, range_, context)
+    unproven = not used.proof and not used.any_held
+    # TCP keepalive is no sending: that it does not help says nothing about a lifetime.
+    sent = [t for t in evidence.kept if t.trial != "tcp-keepalive" and not ended_by_our_ping(t)]
+    if unproven and any(died_in_use(t, evidence, range_) for t in sent):
+        return Classification("lifetime", "age", range_, drop, cluster=cluster, unproven=True)
+    late = maybe_late(cluster)
+    return Classification(
+        "idle-timeout",
+        "event",
+        range_,
+        drop,
+        cluster.clock,
+        cluster,
+        unproven=unproven,
+        maybe_late=late,
+    )
+
+
+def _at_one_moment(evidence: Evidence, cluster: Cluster) -> bool:
+    """Whether a common moment explains these drops, rather than a common idle time.
+
+    Drops that ended too close together tell neither; then everything that ended decides, as some
+    may have started further apart. With nothing in use to compare, idleness is believed.
+    """
+    every = evidence.dropped()
+    if not evidence.kept or _ended_apart(cluster.members):
+        return same_moment(cluster.members)
+    return not (same_age(every) and _ended_apart(every))
+
+
+def _ended_apart(trials: Sequence[IdleTrial]) -> bool:
+    ends = [ended_s(t) for t in trials]
+    return len({t.round for t in trials}) > 1 or max(ends) - min(ends) > _APART_S
+
+
+def _witnessed(evidence: Evidence, cluster: Cluster, range_: Range) -> bool:
+    """Whether a connection in use outlived one of these drops, be it in a round of its own."""
+    held = [t for t in evidence.kept if outlived(t, evidence, range_)]
+    other = any(t.round not in {m.round for m in cluster.members} for t in held)
+    return other or any(t.started_s < ended_s(m) for t in held for m in cluster.members)
+
+
+def _all_of_one_age(evidence: Evidence, context: ProbeContext) -> bool:
+    """Everything ended at one age although the peer's traffic had restarted every idle clock."""
+    dropped = evidence.dropped()
+    used = [t for t in dropped if two_way(t, context) and t.keepalives_sent]
+    alive = [t for t in (*evidence.survivors, *evidence.kept) if t not in dropped]
+    spoke = all(t.received for t in evidence.events)
+    return bool(used) and not alive and spoke and same_age(dropped)
+
+
+def _not_by_idleness(
+    evidence: Evidence, dead_in_use: Sequence[IdleTrial], context: ProbeContext
+) -> Classification:
+    """Connections in use died too, all at one age? Or idle ones did, at times that do not agree."""
+    every = (*evidence.events, *dead_in_use)
+    if dead_in_use and same_moment(every):
+        return Classification("inconsistent", "moment", drop=every[0].drop)
+    if dead_in_use and same_age(every) and _mixed(evidence.events, dead_in_use):
+        return _lifetime(every)
+    idle_s = sorted(t.idle_s or 0.0 for t in evidence.events)
+    if _several_timers(evidence.events):
+        return Classification("inconsistent", "backends", drop=every[0].drop)
+    # The earliest of n evenly spread drops is not the earliest that can be.
+    unseen_s = 3 * (idle_s[-1] - idle_s[0]) / len(idle_s)
+    low = max(0.0, idle_s[0] - unseen_s - MARGIN_BELOW_S)
+    range_ = Range(round(low, 2), round(idle_s[-1] + MARGIN_ABOVE_S, 2))
+    used = in_use(evidence, context, beyond_chance(range_))
+    held = bool(used.proof) and not in_use(evidence, context, Range(idle_s[0], None)).dead
+    if held and len(idle_s) > 2 and idle_s[-1] <= MOST_SPREAD * idle_s[0]:
+        members = tuple(evidence.events)
+        return Classification("idle-timeout", "spread", range_, every[0].drop, members=members)
+    return Classification("inconsistent", "random", drop=every[0].drop)
+
+
+def _mixed(idle: Sequence[IdleTrial], in_use: Sequence[IdleTrial]) -> bool:
+    """Whether connections in use ended no later and no earlier than idle ones, but for the second
+    by which products differ that look at their timers once a second; few must agree exactly."""
+    if len(in_use) > 1 and same_moment(in_use):
+        return False
+    slack_s = _TICK_S if len(idle) + len(in_use) >= _FEW else _EXACT_S
+    idle_s, used_s = ([t.age_s or 0.0 for t in own] for own in (idle, in_use))
+    return min(used_s) <= max(idle_s) + slack_s and min(idle_s) <= max(used_s) + slack_s
+
+
+def _several_timers(events: Sequence[IdleTrial]) -> bool:
+    """Whether these fall into groups, and each follows its connections' starts: what ended at one
+    moment, idle for different times, met no timer."""
+    groups = separate_groups([t.idle_s or 0.0 for t in events]) or []
+    members = [[t for t in events if own[0] <= (t.idle_s or 0.0) <= own[-1]] for own in groups]
+    return bool(members) and not any(map(same_moment, members))
+
+
+def _lifetime(trials: Sequence[IdleTrial]) -> Classification:
+    ages = sorted(t.age_s or 0.0 for t in trials)
+    low, high = max(0.0, ages[0] - MARGIN_BELOW_S), ages[-1] + MARGIN_ABOVE_S
+    range_ = Range(round(low, 2), round(high, 2))
+    return Classification("lifetime", "age", range_, trials[0].drop, members=tuple(trials))
+
+
+def _best_cluster(evidence: Evidence) -> Cluster | None:
+    """Agreement on idleness as such; else on the silence of one direction, if the peer spoke."""
+    spoke = any(t.received for t in evidence.events)
+    names: tuple[ClockName, ...] = ("either", "sent", "received") if spoke else ("either",)
+    found = [c for name in names if (c := cluster_on(name, evidence.events)) and not _outlived(c)]
+    # More members agree; then less spread; then the simplest explanation, which comes first.
+    return min(
+        found, key=lambda c: (len(c.outliers), round(c.values[-1] - c.values[0], 1)), default=None
+    )
+
+
+def _outlived(cluster: Cluster) -> bool:
+    """Whether the same connections had been idle for about as long before, and lived.
+
+    Nothing in either direction is nothing in each: that speaks against every clock.
+    """
+    limit = 0.9 * cluster.values[-1]
+    longer = [t for t in cluster.members if (t.longest_idle_s or 0.0) > limit]
+    return len(longer) > len(cluster.members) // 2
+
+
+def _above_survivors(evidence: Evidence, cluster: Cluster, range_: Range) -> Range:
+    """Raise the lower end to what was survived, as far as that is consistent."""
+    if cluster.clock != "either" or range_.high is None:
+        return range_
+    first = cluster.values[0]
+    survived = [s for t in evidence.idle if (s := t.longest_idle_s or 0.0) <= first]
+    return Range(max([range_.low, *(round(s - MARGIN_BELOW_S, 2) for s in survived)]), range_.high)
+
+
+def _below_the_dead(
+    evidence: Evidence, cluster: Cluster, range_: Range, context: ProbeContext
+) -> Range:
+    """Lower the ends to where a connection that was asked gave no answer, although it ended later.
+
+    A proxy may stop forwarding when its timer fires, and end TCP only a second later.
+    """
+    if cluster.clock != "either" or range_.high is None or context.answers_pings is not True:
+        return range_
+    doubt_s = max(0.1, 2 * (context.rtt_s or 0.0))
+    dead = [
+        t.idle_s or 0.0
+        for t in evidence.found_dead
+        if t.outcome == "silent" or (t.unanswered_s or 0.0) > doubt_s
+    ]
+    high_s = min(dead, default=range_.high)
+    if high_s >= range_.high:
+        return range_
+    survived = [t.longest_idle_s or 0.0 for t in (*evidence.survivors, *evidence.of("ping"))]
+    low_s = max((s for s in survived if s < high_s), default=0.0)
+    return Range(round(max(0.0, low_s - MARGIN_BELOW_S), 2), round(high_s, 2))
+
+
+def _contradicted(evidence: Evidence, cluster: Cluster, range_: Range) -> bool:
+    """Idle connections that lived on where others were dropped."""
+    if cluster.clock != "either" or range_.high is None:
+        return False
+    beyond_s = 1.0 + 1.05 * range_.high
+    against = [t for t in evidence.idle if (t.longest_idle_s or 0.0) > beyond_s]
+    over_s = max(ended_s(t) for t in evidence.events)
+    if any(t.started_s >= over_s for t in against):
+        return True  # what ended the others had gone by when these were opened
+    return len(against) > len(evidence.events) // 10

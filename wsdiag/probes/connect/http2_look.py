@@ -1,0 +1,124 @@
+"""One cheap look at HTTP/2 beside a connection over HTTP/1.1: would a browser use it, does it work?
+
+A browser that has an HTTP/2 connection to a host opens its WebSockets on that, if the server's
+SETTINGS allow it (RFC 8441), and never falls back when it then fails. So an endpoint may work with
+every tool and fail in every browser. The look does what the browser would do: one connection, ALPN,
+SETTINGS, an extended CONNECT, one Ping. It comes after the connection under test has closed, sends
+no hello, and says what it saw: it fails nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+
+from wsdiag.judgement.diagnosis.hints import diagnose
+from wsdiag.probes.common.await_pong import await_pong
+from wsdiag.records import Http2Info
+from wsdiag.transport.dial import redirects
+from wsdiag.transport.dial.dialer import dial, negotiated_protocol
+from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.dial.target import Target
+from wsdiag.transport.report import DialError, DialReport
+
+LOOK_S = 2.0
+_CLOSE_S, _LEAST_S = 0.25, 0.05
+# Answers by which an endpoint says whom it serves, or how often: the same over any HTTP.
+_SAME_AGAIN = (401, 403, 407, 429, 503)
+
+
+def worth_a_look(url: str, report: DialReport, error_phase: str | None) -> bool:
+    """Whether HTTP/2 is to be looked at: over TLS, which worked, and not to be refused again."""
+    if report.tls is None or not Target.parse(report.url or url).secure:
+        return False
+    if error_phase is None:
+        return True
+    return error_phase == "upgrade" and report.status not in (None, *_SAME_AGAIN)
+
+
+async def http2_look(
+    url: str, options: DialOptions, report: DialReport, within_s: float = LOOK_S
+) -> Http2Info:
+    """What a browser would find, after the connection that `report` is about."""
+    target = Target.parse(report.url or url)
+    if report.redirects:
+        original = Target.parse(url)
+        target, options, _ = redirects.follow(original, options, target.url)
+    host, _, _ = (report.address or "").rpartition(":")
+    pinned = ((target.host, target.port, host.strip("[]")),)
+    direct = report.proxy is None and options.unix_socket is None and bool(host)
+    options = replace(
+        options,
+        http_version="2",
+        resolve=pinned if direct else options.resolve,
+        connect_timeout=LOOK_S,
+        location=False,
+    )
+    seen = DialReport(target.url)
+    try:
+        async with asyncio.timeout(within_s):
+            until_s = asyncio.get_running_loop().time() + within_s
+            return await _look(target, options, seen, until_s)
+    except TimeoutError:
+        opened = True if seen.http2 is not None and seen.http2.status == 200 else None
+        return _info(seen, opens=opened, error=f"no answer within {within_s:.2g} s")
+    except (OSError, ValueError) as error:
+        return _info(seen, error=str(error))
+
+
+async def _look(
+    target: Target, options: DialOptions, seen: DialReport, until_s: float
+) -> Http2Info:
+    try:
+        session = await dial(target, options, one_connection=True, report=seen)
+    except DialError as error:
+        if error.code == "http2-extra-missing":
+            with suppress(DialError):
+                return Http2Info(alpn=await negotiated_protocol(target, options))
+            return Http2Info(error="the TLS handshake that offered HTTP/2 failed")
+        told = diagnose(target.url, error)
+        if error.code in ("http2-not-offered", "http2-not-advertised"):
+            return _info(seen)
+        return _info(seen, opens=False, error=told.message)
+    try:
+        ping_ms = None
+        problem = "it opened, and a Ping got no Pong"
+        try:
+            left_s = until_s - asyncio.get_running_loop().time() - _CLOSE_S
+            ping_ms = await await_pong(session, max(left_s, _LEAST_S))
+        except Exception as error:
+            problem = f"it opened, and then: {error}"
+        info = _info(seen, opens=True, ping_ms=ping_ms)
+        if ping_ms is None:
+            info = replace(info, error=problem)
+        with suppress(TimeoutError):
+            await session.close(timeout=_CLOSE_S)
+        return info
+    finally:
+        session.stream.close()
+
+
+def info_of(
+    report: DialReport, *, opens: bool, ping_ms: float | None, error: str | None
+) -> Http2Info:
+    """The same member for a connection that was itself made over HTTP/2."""
+    return _info(report, opens=opens, ping_ms=ping_ms, error=error)
+
+
+def _info(
+    report: DialReport,
+    *,
+    opens: bool | None = None,
+    ping_ms: float | None = None,
+    error: str | None = None,
+) -> Http2Info:
+    facts = report.http2
+    return Http2Info(
+        alpn=None if report.tls is None else report.tls.alpn,
+        enable_connect_protocol=None if facts is None else facts.enable_connect_protocol,
+        opens=opens,
+        status=None if facts is None else facts.status,
+        ping_ms=ping_ms,
+        error=error,
+    )

@@ -1,0 +1,356 @@
+"""One stream of an HTTP/2 connection as a byte stream: DATA frames, windows, END_STREAM.
+
+Theory of operation
+-------------------
+
+A WebSocket connection over HTTP/2 is one stream (RFC 8441, 5): what would be bytes on TCP are the
+payloads of DATA frames, what would be FIN is END_STREAM, what would be RST is RST_STREAM with
+CANCEL. The stream has the methods of `stream.Stream`, and the same two independent ends; where the
+connection below ends, it ends with it and in the same way.
+
+*Out.* Bytes wait in `_queue` while the peer's windows, the stream's or the connection's, are too
+small; each with the record of its departure, which is filled in when its last byte leaves. So a
+Ping that had to wait counts from when it was asked for, as it does in a full socket.
+
+*In.* The peer's window is granted again as the handler takes what came. A stream that is paused
+holds what comes, which the window bounds, and grants nothing: so back-pressure reaches the peer on
+this stream, while the others of its connection go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Protocol
+
+from h2.exceptions import H2Error
+
+from wsdiag.transport.stream.ends import StreamEnd, StreamHandler
+from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
+
+if TYPE_CHECKING:
+    from wsdiag.transport.http2.protocol import Http2Protocol
+    from wsdiag.transport.stream.stream import Stream
+    from wsdiag.transport.stream.tcp import TcpInfo
+    from wsdiag.transport.tls.layer import TlsLayer
+
+CANCEL = 0x8
+_LINGER_S = 5.0
+
+
+class _Carrier(Protocol):
+    """What a stream needs of its connection."""
+
+    stream: Stream
+    protocol: Http2Protocol
+    streams: dict[int, Http2Stream]
+    ended: StreamEnd | None
+    keep_open: bool
+
+    def flush(self, *, stamp: bool, record: SendRecord | None = None) -> SendRecord: ...
+    def acknowledge(self, stream_id: int, size: int) -> None: ...
+    def forget(self, stream: Http2Stream) -> None: ...
+    def changed(self) -> None: ...
+    def abort(self) -> None: ...
+    def go_away(self, code: int = 0, debug: bytes = b"") -> None: ...
+
+
+class Http2Stream:
+    """A stream that is open in both directions; `answer` is the head of its response."""
+
+    multiplexed = True
+
+    def __init__(self, carrier: _Carrier, stream_id: int) -> None:
+        self.connection = carrier
+        self.stream_id = stream_id
+        self.answer: list[tuple[str, str]] | None = None
+        """The header block of the answer, pseudo-headers included; None before it."""
+        self.answered_at: Arrival | None = None
+        self._handler: StreamHandler | None = None
+        self._held: deque[tuple[bytes, Arrival, int]] = deque()
+        self.held_bytes = 0
+        """Bytes that came and that no handler has taken."""
+        self._paused = False
+        self._queue: deque[tuple[memoryview, SendRecord | None]] = deque()
+        self._frozen = False
+        self._half_closed = self._end_sent = self._closed = False
+        self._loop = asyncio.get_running_loop()
+        self._linger: asyncio.TimerHandle | None = None
+        self._pending_end: StreamEnd | None = None
+        self.ended: StreamEnd | None = None
+        self.peer = carrier.stream.peer
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.last_received = self._last_sent = monotonic_ns()
+
+    def start(self, handler: StreamHandler) -> None:
+        """Report to `handler` from now on; called again, the new handler takes over."""
+        self._handler = handler
+        self._deliver()
+
+    def unread(self, data: bytes, at: Arrival) -> None:
+        """Give back what belongs to the next handler."""
+        self._held.appendleft((data, at, 0))
+        self.held_bytes += len(data)
+
+    # -- in ------------------------------------------------------------------------------------
+
+    def pause_reading(self) -> None:
+        """Hold what comes, and grant the peer no more."""
+        self._paused = True
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        if self._paused:
+            self._paused = False
+            if self._held or self._pending_end is not None:
+                self._loop.call_soon(self._deliver)
+
+    def data_received(self, data: bytes, at: Arrival, flow_bytes: int) -> None:
+        """A DATA frame's payload; `flow_bytes`: with its padding."""
+        self.last_received = at.mono_ns
+        self.bytes_in += len(data)
+        if self._closed or self._frozen:
+            self.connection.acknowledge(self.stream_id, 0 if self._frozen else flow_bytes)
+            return
+        self._held.append((data, at, flow_bytes))
+        self.held_bytes += len(data)
+        self._deliver()
+
+    def take_held(self) -> bytes:
+        """What came while nobody was there to take it: a refusal's body."""
+        held = b"".join(data for data, _, _ in self._held)
+        self._drop_held()
+        return held
+
+    def _deliver(self) -> None:
+        while self._held and self._handler is not None and not (self._paused or self._closed):
+            data, at, flow_bytes = self._held.popleft()
+            self.held_bytes -= len(data)
+            self.connection.acknowledge(self.stream_id, flow_bytes)
+            if data:
+                self._handler.data_received(data, at)
+        if self._pending_end is not None and not self._held and not self._paused:
+            end, self._pending_end = self._pending_end, None
+            if self._handler is not None:
+                self._handler.stream_ended(end)
+
+    def peer_ended(self, end: StreamEnd) -> None:
+        """The peer's side is over: END_STREAM, or what ended all of the stream."""
+        if self.ended is not None:
+            return
+        self.ended = end
+        self.connection.changed()
+        if self._frozen:
+            return
+        if self._handler is not None and not self._held:
+            self._handler.stream_ended(end)
+        elif not self._closed:
+            self._pending_end = end
+        if self._end_sent:
+            self._over()
+
+    def finished(self, end: StreamEnd, *, with_connection: bool = False) -> None:
+        """Both sides are over: RST_STREAM, GOAWAY, or the end of the connection."""
+        self._queue.clear()
+        self._half_closed = self._end_sent = True
+        self.peer_ended(end)
+        if with_connection:
+            self._shut()
+        else:
+            self._over()
+
+    # -- out -----------------------------------------------------------------------------------
+
+    def write(self, data: bytes, *, stamp: bool = True) -> SendRecord:
+        """Send `data` in DATA frames as far as the windows allow; the rest waits for them."""
+        record = SendRecord(monotonic_ns())
+        if data and not (self._half_closed or self._frozen or self._closed):
+            self.bytes_out += len(data)
+            self._queue.append((memoryview(data), record if stamp else None))
+            self.flush()
+        return record
+
+    @property
+    def queued(self) -> int:
+        """Bytes that wait for the peer's windows."""
+        return sum(len(view) for view, _ in self._queue)
+
+    @property
+    def window_closed(self) -> bool:
+        """Whether bytes wait because the peer grants none."""
+        return bool(self._queue)
+
+    def flush(self) -> None:
+        """Send what the windows allow by now."""
+        protocol = self.connection.protocol
+        had = bool(self._queue)
+        try:
+            while self._queue and not self._frozen:
+                window = protocol.local_flow_control_window(self.stream_id)
+                if window <= 0:
+                    return
+                view, record = self._queue.popleft()
+                size = min(window, len(view), protocol.max_outbound_frame_size)
+                protocol.send_data(self.stream_id, bytes(view[:size]))
+                if size < len(view):
+                    self._queue.appendleft((view[size:], record))
+                    record = None
+                self._last_sent = monotonic_ns()
+                protocol.budget.credit()
+                self.connection.flush(stamp=record is not None, record=record)
+        except H2Error:
+            self._queue.clear()  # the stream is over: its end says why
+            return
+        if not self._queue and self._half_closed and not self._end_sent:
+            self._send_end()
+        elif had and not self._queue and not self.connection.stream.unsent:
+            self._loop.call_soon(self.writable)
+
+    def _send_end(self) -> None:
+        self._end_sent = True
+        try:
+            self.connection.protocol.end_stream(self.stream_id)
+        except H2Error:
+            pass
+        self.connection.flush(stamp=False)
+        if self._closed or self.ended is not None:
+            self._over()
+
+    def writable(self) -> None:
+        """All that was written has left."""
+        if not self._queue and (writable := getattr(self._handler, "writable", None)) is not None:
+            writable()
+
+    # -- endings -------------------------------------------------------------------------------
+
+    def half_close(self) -> None:
+        """Send what is queued, then END_STREAM; reading goes on."""
+        if not self._half_closed:
+            self._half_closed = True
+            if not self._queue:
+                self._send_end()
+
+    def close(self, *, close_notify: bool = True) -> None:
+        """Send what is queued (for at most five seconds), then END_STREAM, and be done."""
+        if self._closed:
+            return
+        self._closed = True
+        self._end_locally()
+        self._drop_held()
+        if self._end_sent:
+            self._over()
+        elif self._queue:
+            self._half_closed = True
+            self._linger = self._loop.call_later(_LINGER_S, self.reset)
+        else:
+            self._half_closed = True
+            self._send_end()
+
+    def reset(self, code: int = CANCEL) -> None:
+        """RST_STREAM; a connection without other streams is reset with it."""
+        if self.stream_id not in self.connection.streams:
+            return
+        self._end_locally()
+        self._queue.clear()
+        self._closed = self._half_closed = self._end_sent = True
+        self._drop_held()
+        if self.connection.protocol.config.client_side and self._alone:
+            self._shut()
+            self.connection.abort()
+        else:
+            self._over(code)
+
+    @property
+    def _alone(self) -> bool:
+        return len(self.connection.streams) == 1 and not self.connection.keep_open
+
+    def close_silently(self) -> None:
+        """Close so that the peer does not notice; alone on its connection, with that."""
+        if self._alone:
+            self._end_locally()
+            self.connection.stream.close_silently()
+        else:
+            self.freeze()
+
+    def freeze(self, *, blackholed: bool = False) -> bool:
+        """Become a black hole: this stream only, so that TCP goes on."""
+        self._frozen = self._paused = True
+        self._queue.clear()
+        return False
+
+    def _end_locally(self) -> None:
+        """Tell the handler, but later: it may be iterating over what it received."""
+        if self.ended is None:
+            self.ended = end = StreamEnd("local", "closed by us", now())
+            if self._handler is not None:
+                self._loop.call_soon(self._handler.stream_ended, end)
+
+    def _drop_held(self) -> None:
+        for _, _, flow_bytes in self._held:
+            self.connection.acknowledge(self.stream_id, flow_bytes)
+        self._held.clear()
+        self.held_bytes = 0
+        self._pending_end = None
+
+    def _over(self, code: int = CANCEL) -> None:
+        """Both sides are done with it; what the peer still has open is cancelled."""
+        if self.stream_id in self.connection.streams:
+            if self.connection.ended is None:
+                try:
+                    if self.ended is None or self.ended.how == "local":
+                        self.connection.protocol.reset_stream(self.stream_id, code)
+                except H2Error:
+                    pass  # it is closed already
+                self.connection.flush(stamp=False)
+            self._shut()
+
+    def _shut(self) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+        self.connection.forget(self)
+
+    # -- facts ---------------------------------------------------------------------------------
+
+    @property
+    def tcp(self) -> Stream:
+        """The connection that carries it."""
+        return self.connection.stream
+
+    @property
+    def tls(self) -> TlsLayer | None:
+        """The connection's TLS layer."""
+        return self.connection.stream.tls
+
+    @property
+    def half_closed(self) -> bool:
+        """Whether we have ended our side, or will once the queue is empty."""
+        return self._half_closed
+
+    @property
+    def kernel_stamps(self) -> bool:
+        """Whether the kernel was asked for timestamps, and agreed."""
+        return self.connection.stream.kernel_stamps
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait: for the peer's windows, and for the connection."""
+        return self.queued + self.connection.stream.unsent
+
+    @property
+    def last_activity(self) -> int:
+        """When DATA last crossed, either way, in monotonic ns."""
+        return max(self.last_received, self._last_sent)
+
+    def tcp_info(self) -> TcpInfo | None:
+        """TCP_INFO of the connection."""
+        return self.connection.stream.tcp_info()
+
+    def acknowledged(self) -> bool | None:
+        """Whether TCP has acknowledged all that was written; None when that cannot be known."""
+        return False if self._queue else self.connection.stream.acknowledged()
+
+    def set_keepalive(self, interval_s: float | None) -> None:
+        """TCP keepalive on the connection. Raises OSError."""
+        self.connection.stream.set_keepalive(interval_s)
