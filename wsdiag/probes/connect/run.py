@@ -107,7 +107,7 @@ async def _connect(
             connect_timeout=min(options.connect_timeout, max_time_s),
             hello_wait=min(options.hello_wait, max_time_s),
         )
-    origin = EndOrigin()
+    origin = EndOrigin(url)
     try:
         participant = await open_session(
             url, options, tracer=tracer, on_phase=on_wait, watcher=origin
