@@ -71,7 +71,7 @@ class Pinger:
         self.url, self._options, self._dial_options = url, options, dial_options
         self._queue, self._stalls, self._dial_slots = queue, stalls, dial_slots
         self._tracer, self._on_message = tracer, on_message
-        self._origin = EndOrigin()
+        self._origin = EndOrigin(url)
         self._load: LoadMeter | None = None
         if (plan := options.load_plan()) is not None:
             from wsdiag.probes.ping.load import LoadMeter
