@@ -165,6 +165,30 @@ def test_streams_live_on_after_a_goaway_that_spares_them() -> None:
     assert (summary.received, summary.drops) == (6, 0)
 
 
+@pytest.mark.parametrize("said", [b"", b"PRI * HT"])
+def test_a_client_that_says_too_little_is_let_go(said: bytes) -> None:
+    async def go() -> bytes:
+        async with wsdiag.serve(http2=True, handshake_timeout=0.3) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(said)
+            async with asyncio.timeout(20):
+                left = await reader.read()
+            writer.close()
+            return left
+
+    assert asyncio.run(go()) == b""
+
+
+def test_http11_is_served_on_the_same_port() -> None:
+    async def go(url: str) -> wsdiag.ConnectResult:
+        return await wsdiag.connect(url + "/echo")
+
+    result = over_http2(go)
+    assert result.ok
+    assert result.http is not None
+    assert result.http.status == 101
+
+
 # -- over TLS, where a look follows HTTP/1.1 -------------------------------------------------------
 
 
