@@ -86,7 +86,7 @@ async def _look(
         ping_ms, left_s = None, 0.0
         problem = "it opened, and a Ping got no Pong"
         try:
-            left_s = until_s - asyncio.get_running_loop().time() - _CLOSE_S
+            left_s = until_s - asyncio.get_running_loop().time() - 2 * _CLOSE_S
             ping_ms = await await_pong(session, max(left_s, _LEAST_S))
         except Exception as error:
             problem = f"it opened, and then: {error}"
