@@ -28,6 +28,7 @@ INSTALL = {
     "nft": "nftables",
     "node": "nodejs",
     "danted": "dante-server",
+    "promtool": "prometheus",
     "openssl": "openssl",
 }
 

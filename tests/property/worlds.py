@@ -148,6 +148,9 @@ class _Path:
     def note_suspend(self) -> None:
         pass
 
+    def lost_links(self) -> list[tuple[float, str]]:
+        return []
+
     # -- connections -----------------------------------------------------------------------------
 
     def _restart(self) -> None:
@@ -178,6 +181,7 @@ class _Connection:
         self.opened = Arrival(self.loop.monotonic_ns())
         self.report = DialReport(URL, phases_ms={"upgrade": RTT_S * 1e3})
         self.hello_sent_ns = self.unanswered_ns = self.ended = None
+        self.tcp = self.http2 = None  # what the kernel and HTTP/2 would know
         self.truncated = False
         self.last_activity = self.opened.mono_ns
         self._began_s = self.loop.time()

@@ -18,14 +18,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.exposition import generate_latest as plain_text
-from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPENMETRICS_1
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_text
 
 from wsdiag.exporter.families import SnapshotCollector
 from wsdiag.exporter.snapshot import Snapshot
 
+CLASSIC = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 SWITCH_S = 0.0002
 _GZIP_LEVEL = 1  # the way to a scraper is short; the size is a tenth all the same
 
@@ -39,7 +39,7 @@ class Format(NamedTuple):
     @property
     def content_type(self) -> str:
         """The header's value."""
-        return OPENMETRICS_1 if self.openmetrics else CONTENT_TYPE_PLAIN_0_0_4
+        return OPENMETRICS if self.openmetrics else CLASSIC
 
 
 def negotiate(accept: str, accept_encoding: str) -> Format:

@@ -45,10 +45,16 @@ def end_filter(local: Endpoint, peer: Endpoint) -> bytes:
     return _assemble([(_tests(peer, local), some)])
 
 
-def _tests(source: Endpoint, destination: Endpoint) -> list[_Test]:
-    first, second = ip_address(source[0]).packed, ip_address(destination[0]).packed
-    if len(first) != len(second):
-        raise ValueError(f"{source[0]} and {destination[0]} are of two families")
+def peer_filter(peer: Endpoint) -> bytes:
+    """What comes from an address and port, to whomever; headers only."""
+    return _assemble([(_tests(peer, None), [_return(_HEADERS)])])
+
+
+def _tests(source: Endpoint, destination: Endpoint | None) -> list[_Test]:
+    first = ip_address(source[0]).packed
+    second = b"" if destination is None else ip_address(destination[0]).packed
+    if second and len(first) != len(second):
+        raise ValueError(f"the address of {destination} is of another family than {source[0]}")
     if len(first) == 4:
         head: list[_Test] = [(_LDH, _PROTOCOL, 0x0800), (_LDB, 9, TCP), (_LDX_MSH, 0, None)]
         addresses, at = first + second, 12
@@ -57,7 +63,8 @@ def _tests(source: Endpoint, destination: Endpoint) -> list[_Test]:
         addresses, at = first + second, 8
     words = struct.unpack(f"!{len(addresses) // 4}I", addresses)
     tests = head + [(_LD, at + 4 * i, word) for i, word in enumerate(words)]
-    return [*tests, (_LDH_X, 0, source[1]), (_LDH_X, 2, destination[1])]
+    tests.append((_LDH_X, 0, source[1]))
+    return tests if destination is None else [*tests, (_LDH_X, 2, destination[1])]
 
 
 def _assemble(alternatives: Sequence[tuple[list[_Test], list[bytes]]]) -> bytes:

@@ -130,7 +130,7 @@ def test_without_allow_nothing_is_probed(tmp_path: Path, peers: Peers) -> None:
         ('[exporter]\nallow = ["ftp://x"]', "ftp"),
         ('[exporter]\nbuckets = ["1s", "0.5s"]', "ascending"),
         ('[exporter]\nalow = ["a"]', "did you mean 'allow'"),
-        ('[exporter]\nidle-probe = "1s"', "idle-probe"),
+        ('[exporter]\nidle-probe = "0s"', "idle-probe"),
         ("[module.a]\nlocation = true", "'location' has no meaning in a module"),
         ('[module.a]\nurl = "ws://x"', "'url' has no meaning in a module"),
         ('[module.a]\nmax-p95 = "soon"', "soon"),

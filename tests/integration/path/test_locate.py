@@ -118,6 +118,10 @@ def test_a_reset_that_is_injected_is_told_in_ping_and_connect(way: Way) -> None:
     assert "injected on the way" in drop["detail"]
     connected = way.peers.wsdiag("connect", way.url, netns=way.chain.client_ns, ok=1)
     assert "injected" in connected.out
+    way.chain.flush(2)
+    way.chain.rules(2, INJECT.format(link=2, when="meta length > 150"))  # the request
+    refused = way.peers.wsdiag("connect", "-o", "json", way.url, netns=way.chain.client_ns, ok=1)
+    assert "the RST passed 1 router" in refused.record("connect.result")["error"]["message"]
 
 
 def test_the_endpoints_own_reset_is_not_called_injected(way: Way) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from tests.integration.path.conftest import Way
 from tests.peers.chain import far
 from tests.peers.records import Record
+from tests.peers.tools import require_tool
 
 pytestmark = pytest.mark.netns
 
@@ -105,7 +107,7 @@ def test_a_silent_router(way: Way) -> None:
     way.chain.silence(3)
     found, summary = trace(way)
     assert_whole(found, silent=(3,))
-    assert any("Hop 3 answers nothing" in note for note in summary["notes"])
+    assert any("Hop 3 did not answer" in note for note in summary["notes"])
 
 
 def test_a_router_that_answers_every_other_time(way: Way) -> None:
@@ -184,3 +186,68 @@ def test_a_connection_that_ends_ends_the_run(way: Way) -> None:
     summary = run.record("path.summary")
     assert summary["drop"]["how"] == "fin"
     assert summary["hops"] == 6
+
+
+def hops_of(text: str, pattern: str) -> dict[int, str]:
+    return {int(found[1]): found[2] for found in re.finditer(pattern, text, re.MULTILINE)}
+
+
+def test_mtr_and_traceroute_see_the_same_hops_of_a_live_path(way: Way) -> None:
+    mtr, traceroute = require_tool("mtr"), require_tool("traceroute")
+    found, _ = trace(way)
+    ours = {hop: row["address"] for hop, row in found.items() if hop is not None}
+    port, client = str(way.server.port), way.chain.hosts
+    server = way.chain.server_address
+    said = client.exec(
+        "c", mtr, "--tcp", "-P", port, "-n", "-c", "1", "-Z", "1", "--report", server
+    )
+    assert hops_of(said, r"^ *(\d+)\.\|-- (\S+)") == ours
+    said = client.exec("c", traceroute, "-T", "-n", "-q", "1", "-p", port, server)
+    assert hops_of(said, r"^ *(\d+) +(\S+)") == ours
+
+
+def test_equal_paths_are_not_mixed(way: Way) -> None:
+    """Two links between hop 1 and hop 2, chosen by ports: one connection stays on one of them."""
+    hosts, chain = way.chain.hosts, way.chain
+    hosts.link(("r1", "10.8.2.1/24"), ("r2", "10.8.2.2/24"), "x2")
+    try:
+        hosts.ip(
+            "r1",
+            "route",
+            "replace",
+            "default",
+            "nexthop",
+            "via",
+            far(2),
+            "nexthop",
+            "via",
+            "10.8.2.2",
+        )
+        chain.sysctl(1, "net.ipv4.fib_multipath_hash_policy=1")
+        chain.sysctl(2, "net.ipv4.icmp_errors_use_inbound_ifaddr=1")
+        seen = set()
+        for _ in range(12):
+            found, _ = trace(way, "-c", "3")
+            assert list(found) == [1, 2, 3, 4, 5, 6, None]
+            (address,) = found[2]["addresses"]
+            assert address in (far(2), "10.8.2.2")
+            seen.add(address)
+            if len(seen) == 2:
+                break
+        assert len(seen) == 2
+    finally:
+        hosts.ip("r1", "route", "replace", "default", "via", far(2))
+        hosts.ip("r1", "link", "del", "x2")
+
+
+def test_over_http2_the_edge_has_a_row_of_its_own(way: Way) -> None:
+    serve, _ = way.peers.serve(
+        "--tls", "--http2", host=way.chain.server_address, netns=way.chain.server_ns
+    )
+    argv = ["path", "-k", "--http2", "-c", "2", "-i", "20ms", "-o", "json", f"{serve}/latency/30"]
+    run = way.peers.wsdiag(*argv, netns=way.chain.client_ns, ok=0)
+    last = [record for record in run.of("path.hop") if record["round"] == 2]
+    assert [row["kind"] for row in last] == [*["router"] * 5, "tcp-end", "http2-end", "endpoint"]
+    edge, endpoint = last[-2:]
+    assert (edge["sent"], edge["received"]) == (2, 2)
+    assert edge["avg_ms"] < 30 <= endpoint["avg_ms"]

@@ -186,8 +186,9 @@ class FileSource:
                     interval_s=watch.interval_s or usual.interval_s or 1.0,
                     timeout_s=endpoint.check.timeout_s,
                     idle_probe_s=watch.idle_probe_s or usual.idle_probe_s,
-                    seq=watch.seq or usual.seq,
-                    time=watch.time or usual.time,
+                    http2_look=not (watch.no_http2_look or usual.no_http2_look),
+                    seq=endpoint.check.seq or usual.seq,
+                    time=endpoint.check.time or usual.time,
                 )
             )
         return tuple(targets)
@@ -223,8 +224,8 @@ class _Report:
         """One event."""
         now = asyncio.get_running_loop().time()
         if now - self._second > _TOLD_PER_S:
-            if self._left_out:
-                left_out, self._left_out = self._left_out, 0
+            left_out, self._left_out = self._left_out, 0
+            if left_out and not self._terminal.quiet:
                 self._terminal.log(f"{left_out} more events within {_TOLD_PER_S:g} s")
             self._second, self._told = now, 0
         self._told += 1

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wsdiag.judgement.hops import other_sender
 from wsdiag.records import Drop, Error
 from wsdiag.records.base import OtherSender
+from wsdiag.transport.dial.target import Target, UrlError, is_loopback
 from wsdiag.units import counted
 
 if TYPE_CHECKING:
@@ -26,24 +27,33 @@ _ENDS = {"rst": "rst", "rst-on-write": "rst", "fin": "fin", "tls-eof": "fin"}
 
 
 class EndOrigin:
-    """Watches one connection after the other; `watch` is for a dial's `on_tcp`."""
+    """Watches one connection after the other; a dial tells of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
         self._watch: EndWatch | None = None
-        self._allowed = may_see_packets()
+        self._tried: dict[str, EndWatch] = {}
+        """Before it is known which address answers."""
+        self._allowed = may_see_packets() and not is_loopback_url(url)
         if self._allowed:  # before a clock runs
             from wsdiag.transport.path import hop_distance  # noqa: F401
 
-    def watch(self, local: tuple[str, int], peer: tuple[Any, ...]) -> None:
-        """TCP is connected, and nothing was sent yet."""
-        self.close()
+    def connecting(self, peer: tuple[Any, ...]) -> None:
+        """A SYN is about to be sent."""
         address = str(peer[0]).partition("%")[0]
-        if not self._allowed or address == local[0] or ip_address(address).is_loopback:
+        if not self._allowed or address in self._tried or ip_address(address).is_loopback:
             return
         from wsdiag.transport.path.hop_distance import EndWatch
 
         with suppress(OSError):
-            self._watch = EndWatch(local, (address, int(peer[1])))
+            self._tried[address] = EndWatch((address, int(peer[1])))
+
+    def connected(self, local: tuple[str, int], peer: tuple[Any, ...]) -> None:
+        """TCP is connected, and nothing was sent yet."""
+        watch = self._tried.pop(str(peer[0]).partition("%")[0], None)
+        self.close()
+        if watch is not None:
+            watch.connected(local)
+            self._watch = watch
 
     def explain(self, drop: Drop) -> Drop:
         """The drop, with where its packet came from if that was not the peer."""
@@ -58,29 +68,41 @@ class EndOrigin:
             return error
         self._watch.read()
         limits = self._watch.limits
-        found = other_sender(limits.end_hop_limit, limits.usual) if limits.end == "rst" else None
-        if found is None:
+        sender = _injector(limits) if limits.end == "rst" else None
+        if sender is None:
             return error
-        words = origin_words("rst", OtherSender(found.hops, found.usual_hops))
-        return replace(error, message=f"{error.message}; {words}")
+        return replace(error, message=f"{error.message}; {origin_words('rst', sender)}")
 
     def close(self) -> None:
         """Stop watching. Harmless when repeated."""
-        if self._watch is not None:
-            self._watch.close()
-            self._watch = None
+        for watch in (self._watch, *self._tried.values()):
+            if watch is not None:
+                watch.close()
+        self._watch = None
+        self._tried.clear()
 
 
 def with_origin(drop: Drop, limits: HopLimits) -> Drop:
     """The drop, with where the packet came from that ended the connection, if it was injected."""
     if limits.end is None or _ENDS.get(drop.how) != limits.end:
         return drop
-    found = other_sender(limits.end_hop_limit, limits.usual)
-    if found is None:
+    sender = _injector(limits)
+    if sender is None:
         return drop
-    sender = OtherSender(found.hops, found.usual_hops)
     detail = "; ".join(filter(None, (drop.detail, origin_words(limits.end, sender))))
     return replace(drop, sent_from=sender, detail=detail)
+
+
+def _injector(limits: HopLimits) -> OtherSender | None:
+    """Who ended the connection, if that is nearer than the peer.
+
+    From farther away proves nothing: a load balancer or a SYN proxy may have answered at first, and
+    the machine behind it ends what it does not know.
+    """
+    found = other_sender(limits.end_hop_limit, limits.usual)
+    if found is None or found.hops > found.usual_hops:
+        return None
+    return OtherSender(found.hops, found.usual_hops)
 
 
 def origin_words(kind: str, sender: OtherSender) -> str:
@@ -89,6 +111,14 @@ def origin_words(kind: str, sender: OtherSender) -> str:
     return (
         f"the {kind.upper()} passed {passed}, the endpoint's packets {pass_}: injected on the way"
     )
+
+
+def is_loopback_url(url: str) -> bool:
+    """Whether a URL names this machine."""
+    try:
+        return is_loopback(Target.parse(url).host)
+    except UrlError:
+        return False
 
 
 def may_see_packets() -> bool:

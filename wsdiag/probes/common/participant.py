@@ -31,7 +31,7 @@ from wsdiag.probes.common.await_pong import describe_close
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, TextMessage
 from wsdiag.records import DialectInfo, HelloInfo
-from wsdiag.transport.dial.dialer import OnTcp, SharedHttp2, dial
+from wsdiag.transport.dial.dialer import SharedHttp2, TcpWatcher, dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.target import Target
 from wsdiag.transport.report import DialError
@@ -85,6 +85,8 @@ class Participant:
         self._answers = part != "listener"
         self._waiting = False
         self._answered = asyncio.Event()
+        self._accepted = asyncio.Event()
+        """The dialect's own answer to a hello came, or none can come any more."""
         self._answer: str | None = None
         self._refusal: str | None = None
         self._answered_ns: int | None = None
@@ -157,7 +159,9 @@ class Participant:
             self._start_beating()
             return
         self._waiting = True
-        for message in messages:
+        for number, message in enumerate(messages):
+            if number == 1:
+                await self._acceptance()
             self._send_hello(message, secret=not own)
         began_ns = self.hello_sent_ns or now().mono_ns
         with suppress(TimeoutError):
@@ -171,6 +175,13 @@ class Participant:
             await self.session.close(1000, timeout=_CLOSE_S)
             raise error
         self._start_beating()
+
+    async def _acceptance(self) -> None:
+        """Let a known protocol accept the first message before the next: a subscription, say."""
+        if self.dialect is not None and self.dialect.hello_answer is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._options.hello_wait):
+                    await self._accepted.wait()
 
     def _send_hello(self, message: Message, *, secret: bool) -> None:
         if isinstance(message, str) and self.dialect is not None and self.dialect.encoding == "hex":
@@ -226,6 +237,7 @@ class Participant:
         if isinstance(event, StreamEnd | Close):
             self._end = self._end or event
             self._answered.set()
+            self._accepted.set()
         if isinstance(seen, StreamEnd) or not isinstance(event, TextMessage | BinaryMessage):
             return
         message: Message = event.text if isinstance(event, TextMessage) else event.data
@@ -240,6 +252,7 @@ class Participant:
                 kinds.add(heard.kind)
                 if heard.kind in ("hello-answer", "hello-refused"):
                     said = heard.record
+                    self._accepted.set()
                 if heard.answer is not None and not (self._answers and self._send(heard.answer)):
                     self.unanswered_ns = self.unanswered_ns or seen.at.mono_ns
         if self._waiting and not self._answered.is_set():
@@ -330,12 +343,12 @@ async def open_session(
     timestamps: bool = True,
     part: Part = "client",
     on_phase: Callable[[str], None] | None = None,
-    on_tcp: OnTcp | None = None,
+    watcher: TcpWatcher | None = None,
     shared: SharedHttp2 | None = None,
 ) -> Participant:
     """Dial, and say the hello. Raises DialError; HelloError where the hello was refused.
 
-    `on_phase`, `on_tcp`: as `dial` calls them.
+    `on_phase`, `watcher`: as `dial` calls them.
     """
     named = dialect_named(options.dialect)
     if named is not None and not options.subprotocols:
@@ -346,7 +359,7 @@ async def open_session(
         tracer=tracer,
         timestamps=timestamps,
         on_phase=on_phase,
-        on_tcp=on_tcp,
+        watcher=watcher,
         shared=shared,
     )
     participant = Participant(session, options, part)

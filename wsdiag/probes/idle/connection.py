@@ -9,7 +9,7 @@ from functools import partial
 from time import monotonic_ns
 
 from wsdiag.probes.common.participant import HelloError, Part, Participant, open_session
-from wsdiag.transport.dial.dialer import OnTcp, SharedHttp2
+from wsdiag.transport.dial.dialer import SharedHttp2, TcpWatcher
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
 from wsdiag.transport.trace import Tracer
@@ -79,7 +79,7 @@ async def dial_patiently(
     refusals: list[str],
     index: int,
     part: Part,
-    on_tcp: OnTcp | None = None,
+    watcher: TcpWatcher | None = None,
     shared: SharedHttp2 | None = None,
 ) -> Participant:
     """A new connection after up to three attempts, with growing pauses. Raises the last DialError.
@@ -95,7 +95,7 @@ async def dial_patiently(
         tracer=tracer,
         timestamps=False,
         part=part,
-        on_tcp=on_tcp,
+        watcher=watcher,
         shared=shared,
     )
     for attempt in range(_ATTEMPTS - 1):

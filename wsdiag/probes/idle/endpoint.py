@@ -218,9 +218,7 @@ class EndpointProbe:
         for _ in range(_AGAIN):
             flow = locator.fresh_flow()
             try:
-                opening = open_session(
-                    self.url, self._context.dial, timestamps=False, on_tcp=flow.watch
-                )
+                opening = open_session(self.url, self._context.dial, timestamps=False, watcher=flow)
                 participant = await self._unless_stopped(opening)
                 if participant is None:
                     return

@@ -76,6 +76,8 @@ class PathRun:
         self._pings: dict[bytes, SendRecord] = {}
         self._ponged = asyncio.Event()
         self._endpoint = HopRow("endpoint", None)
+        self._edge: HopRow | None = None
+        """Where HTTP/2 ends, on a connection over it."""
 
     def stop(self) -> None:
         """End cleanly: the summary so far, then a Close."""
@@ -116,9 +118,7 @@ class PathRun:
 
     async def _dial(self) -> Participant | None:
         """The open connection; None when `stop()` came first. Raises DialError."""
-        opening = open_session(
-            self._url, self._dial_options, tracer=self._tracer, on_tcp=self._watch_flow
-        )
+        opening = open_session(self._url, self._dial_options, tracer=self._tracer, watcher=self)
         self._dialing = asyncio.create_task(opening)
         if self._stopping.is_set():
             self._dialing.cancel()
@@ -130,8 +130,11 @@ class PathRun:
                 await asyncio.wait({self._dialing})
         return None if self._dialing.cancelled() else self._dialing.result()
 
-    def _watch_flow(self, local: tuple[str, int], peer: tuple[Any, ...]) -> None:
-        """TCP is connected, and nothing has been sent yet."""
+    def connecting(self, peer: tuple[Any, ...]) -> None:
+        """A SYN is about to be sent: nothing of the flow yet."""
+
+    def connected(self, local: tuple[str, int], peer: tuple[Any, ...]) -> None:
+        """TCP is connected, and nothing has been sent: watch its packets from here on."""
         self._close_flow()  # of a connection that redirected
         self._local, self._peer = local[0], peer
         if self._on_this_machine:
@@ -163,6 +166,15 @@ class PathRun:
     async def _trace(self, session: Session) -> AsyncGenerator[PathEvent, None]:
         report = session.report
         assert report is not None  # a dialled session has one
+        if session.stream.tcp is None:
+            yield Error(
+                self._url,
+                "path",
+                "usage",
+                "path asks the hops of a TCP connection, and HTTP/3 has none",
+                "leave --http3 away",
+            )
+            return
         session.push(self._received, self._ended)
         summary = PathSummary(
             url=self._url,
@@ -256,6 +268,10 @@ class PathRun:
         """Ask the endpoint."""
         payload = b"wsdiag %d" % self._rounds
         self._ponged.clear()
+        if session.http2 is not None:
+            edge = self._edge = self._edge or HopRow("http2-end", None)
+            edge.sent += 1  # before the Ping: where one process answers both, it is not held up
+            session.http2.ping(lambda sent, at: edge.answered(round_trip_ns(sent, at)[0] / 1e6))
         self._endpoint.sent += 1
         self._pings[payload] = session.ping(payload)
         wait_s = max(_PONG_WAIT_S, 3 * (self._endpoint.figures.maximum or 0.0) / 1e3)
@@ -285,7 +301,8 @@ class PathRun:
             for row, name in zip(rows, names, strict=False)
         ]
         end = replace(asker.end_row.record(self._url, self._rounds, names[-1]), **said)
-        return [*made, end, self._endpoint.record(self._url, self._rounds, None)]
+        last = [row for row in (self._edge, self._endpoint) if row is not None]
+        return [*made, end, *(row.record(self._url, self._rounds, None) for row in last)]
 
     async def _name(self, address: str | None) -> str | None:
         """An address's name, asked for once; None until it is known."""

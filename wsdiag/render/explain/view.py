@@ -171,7 +171,10 @@ def connection_view(
     one: ExplainConnection, glyphs: Glyphs, *, several: bool = False
 ) -> Iterator[RenderableType]:
     """The view of one cleaned connection; `several`: sources, so say which."""
-    yield Text.assemble((f"#{one.number} ", "bold"), (one.url, "bold"), overflow="fold")
+    number = Text(
+        f"#{one.number}", style="bold"
+    )  # a recorded URL is a client's: no line is its own
+    yield hanging(number, Text(one.url, style="bold", overflow="fold"))
     where = f" {glyphs.dot} ".join(_facts(one, several))
     if where:
         yield hanging(Text(" "), Text(where, style="dim"))

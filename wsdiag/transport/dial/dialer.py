@@ -23,7 +23,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from wsdiag.protocol.codes import Role
 from wsdiag.protocol.connection import Connection
@@ -47,8 +47,16 @@ if TYPE_CHECKING:
     from wsdiag.transport.trace import Phase, Tracer
 
 T = TypeVar("T")
-OnTcp = Callable[[tuple[str, int], tuple[Any, ...]], None]
-"""Called with our (address, port) and the peer's address as the socket has it."""
+
+
+class TcpWatcher(Protocol):
+    """Who is told of the TCP connections of a dial, those to proxies included."""
+
+    def connecting(self, peer: tuple[Any, ...]) -> None:
+        """A SYN is about to be sent to an address; several may be tried at a time."""
+
+    def connected(self, local: tuple[str, int], peer: tuple[Any, ...]) -> None:
+        """TCP is connected between our (address, port) and an address; nothing was sent yet."""
 
 
 async def dial(
@@ -59,15 +67,15 @@ async def dial(
     auto_pong: bool = True,
     timestamps: bool = True,
     on_phase: Callable[[Phase], None] | None = None,
-    on_tcp: OnTcp | None = None,
+    watcher: TcpWatcher | None = None,
     one_connection: bool = False,
     report: DialReport | None = None,
     shared: SharedHttp2 | None = None,
 ) -> Session:
     """An open session. Raises DialError with all that was found out (`usage` for a bad URL).
 
-    `on_phase` is called as each phase begins; `on_tcp` with the addresses of both ends as soon as
-    TCP is connected, before anything is sent. `one_connection`: a failure is not looked into by
+    `on_phase` is called as each phase begins; `watcher` is told of TCP's connections.
+    `one_connection`: a failure is not looked into by
     another one. `report`: where to write what is found out, for callers that cut it off.
     `shared`: over HTTP/2, the connection of which it is to be a stream.
     """
@@ -84,7 +92,7 @@ async def dial(
     except DialError as error:
         error.report = report
         raise
-    dialling = _Dial(target, options, report, tracer, timestamps, on_phase, on_tcp)
+    dialling = _Dial(target, options, report, tracer, timestamps, on_phase, watcher)
     dialling.one_connection, dialling.shared = one_connection, shared
     return await dialling.run(auto_pong)
 
@@ -153,9 +161,9 @@ class _Dial:
         tracer: Tracer | None = None,
         timestamps: bool = False,
         on_phase: Callable[[Phase], None] | None = None,
-        on_tcp: OnTcp | None = None,
+        watcher: TcpWatcher | None = None,
     ) -> None:
-        self._on_phase, self._on_tcp = on_phase, on_tcp
+        self._on_phase, self._watcher = on_phase, watcher
         self._target, self._options, self._report = target, options, report
         self._tracer, self._timestamps = tracer, timestamps
         self._phase: Phase = "dns"
@@ -319,7 +327,8 @@ class _Dial:
             request, progress = http2.handshake_for(target, options), Progress()
             report.request_line = f"CONNECT {target.path_and_query} HTTP/3"
             report.request_headers = tuple(request.request_headers)
-            self._trace_head("sent", report.request_line, report.request_headers)
+            whole = [*request.pseudo_headers, *request.request_headers]
+            self._trace_head("sent", report.request_line, whole)
             accepted, at = await self._timed(
                 "upgrade",
                 http3.extended_connect(stream, request, facts, progress),
@@ -376,7 +385,8 @@ class _Dial:
         handshake, progress = http2.handshake_for(self._target, self._options), Progress()
         report.request_line = f"CONNECT {self._target.path_and_query} HTTP/2"
         report.request_headers = tuple(handshake.request_headers)
-        self._trace_head("sent", report.request_line, report.request_headers)
+        whole = [*handshake.pseudo_headers, *handshake.request_headers]
+        self._trace_head("sent", report.request_line, whole)
         carrier, accepted, at = await self._timed(
             "upgrade",
             http2.extended_connect(
@@ -443,7 +453,9 @@ class _Dial:
         try:
             sock, (_, address) = await self._timed(
                 "tcp",
-                race.connect(addresses, progress),
+                race.connect(
+                    addresses, progress, None if self._watcher is None else self._watcher.connecting
+                ),
                 lambda found: format_address(found[1][1]) + self._silent() + bypass,
                 progress,
             )
@@ -452,8 +464,8 @@ class _Dial:
             raise
         report.address = format_address(address)
         report.unanswered = progress.facts.get("unanswered", ())
-        if self._on_tcp is not None:
-            self._on_tcp(*endpoints_of(sock))
+        if self._watcher is not None:
+            self._watcher.connected(*endpoints_of(sock))
         return sock
 
     def _silent(self) -> str:

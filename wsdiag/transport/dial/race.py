@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic_ns
+from typing import Any
 
 from wsdiag.transport.dial import failures
 from wsdiag.transport.report import Progress
 from wsdiag.transport.stream.tcp import Address, format_address, tcp_info
 
+OnConnecting = Callable[[Any], None]
+"""Called with an address, as a socket takes it, before a SYN is sent there."""
 Unanswered = tuple[tuple[str, float], ...]
 
 ATTEMPT_DELAY_S = 0.25  # RFC 8305, 5: "recommended value … 250 milliseconds"
@@ -40,7 +44,9 @@ async def connect_one(address: Address) -> socket.socket:
 
 
 async def connect_first(
-    addresses: list[Address], silent: list[tuple[Address, int]] | None = None
+    addresses: list[Address],
+    silent: list[tuple[Address, int]] | None = None,
+    on_connecting: OnConnecting | None = None,
 ) -> tuple[socket.socket, Address]:
     """Start an attempt every 250 ms, or as soon as one fails; the first to connect wins.
 
@@ -55,6 +61,8 @@ async def connect_first(
         while waiting or running:
             if waiting:
                 address = waiting.pop(0)
+                if on_connecting is not None:
+                    on_connecting(address[1])
                 began[address] = monotonic_ns()
                 running[asyncio.create_task(connect_one(address))] = address
             delay = ATTEMPT_DELAY_S if waiting else None
@@ -83,7 +91,9 @@ async def connect_first(
 
 
 async def connect(
-    addresses: list[Address], progress: Progress | None = None
+    addresses: list[Address],
+    progress: Progress | None = None,
+    on_connecting: OnConnecting | None = None,
 ) -> tuple[socket.socket, Address]:
     """The `tcp` phase: a socket connected to one of these addresses. Raises DialError.
 
@@ -92,7 +102,7 @@ async def connect(
     """
     silent: list[tuple[Address, int]] = []
     try:
-        sock, address = await connect_first(addresses, silent)
+        sock, address = await connect_first(addresses, silent, on_connecting)
     except RaceLost as lost:
         raise failures.connecting(lost.failures) from lost
     if progress is not None:
