@@ -43,7 +43,8 @@ def advice(totals: PingTotals) -> list[str]:
     sentences = [_slow(totals), _skipped(totals), _overtaken(totals), _lost(totals)]
     sentences.append(_behind_data(totals))
     sentences.append(_closed_over_pings(totals))
-    sentences.append(_no_echo(totals) if totals.no_echo else _no_pong(totals))
+    echoless = totals.no_echo and totals.unfinished is None
+    sentences.append(_no_echo(totals) if echoless else _no_pong(totals))
     return [sentence for sentence in sentences if sentence]
 
 
@@ -135,6 +136,10 @@ def _closed_over_pings(totals: PingTotals) -> str:
 
 def _no_pong(totals: PingTotals) -> str:
     lost = totals.lost - totals.cut_off
+    # while data flows, a frame on its way is nothing special
+    silent = totals.overdue or not totals.received
+    if totals.unfinished is not None and (lost or totals.unanswered) and silent:
+        return f"The last Pings got no answer: {unfinished_text(*totals.unfinished)}"
     if totals.received or not lost:
         return ""
     if totals.late:
@@ -147,6 +152,15 @@ def _no_pong(totals: PingTotals) -> str:
     return (
         "No Ping was answered: RFC 6455, 5.5.2 says an endpoint must, and clients that keep alive "
         "by Ping drop one that does not. --mode text measures with messages, if they are echoed."
+    )
+
+
+def unfinished_text(announced: int, came: int) -> str:
+    """About a frame whose header announced more bytes than came: nothing can follow it."""
+    return (
+        f"a frame of {announced} bytes was announced, and {came} came. Until the rest is there, no "
+        "Pong can follow it (RFC 6455, 5.4: frames are not interleaved): the server, or a proxy "
+        "that holds bytes back, stopped in the middle of it."
     )
 
 

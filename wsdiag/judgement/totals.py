@@ -50,6 +50,8 @@ class PingTotals:
     """Lost ones that were in flight when their connection ended."""
     unmatched: int = 0
     """Pongs and messages that answered none of our Pings."""
+    unfinished: tuple[int, int] | None = None
+    """(announced length, bytes so far) of a frame that had not come whole at the end."""
     no_echo: bool = False
     """In a message mode: losses, and never an answer."""
     drops: int = 0

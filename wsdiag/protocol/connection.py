@@ -89,6 +89,11 @@ class Connection:
         """Whether the bytes so far end inside a frame."""
         return self._parser.pending > 0
 
+    @property
+    def unfinished_frame(self) -> tuple[int, int] | None:
+        """(announced length, bytes so far) of a frame whose payload has not come whole."""
+        return self._parser.announced
+
     def discard_unfinished(self) -> None:
         """Forget a message whose end has not come, for a connection that is given up."""
         self._assembler.discard()

@@ -121,6 +121,11 @@ class FrameParser:
         """FIN, opcode and RSV1 of the frame whose header is here but whose payload is not."""
         return None if self._open is None else self._open[0]
 
+    @property
+    def announced(self) -> tuple[int, int] | None:
+        """Of the unfinished frame: the length that its header announces, the bytes so far."""
+        return None if self._open is None else (self._open[1], len(self._body))
+
     def peek(self) -> bytes:
         """Payload bytes, unmasked, of the unfinished frame that no peek has shown yet."""
         if self._open is None:

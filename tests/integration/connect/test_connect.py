@@ -153,3 +153,12 @@ def test_a_peer_that_breaks_the_protocol_is_named() -> None:
     assert result.error is not None
     assert result.error.kind == "protocol"
     assert "RFC 6455" in result.error.message
+
+
+def test_a_frame_that_never_comes_whole_is_told() -> None:
+    async def stop_in_the_middle(client: ScriptedClient) -> None:
+        client.writer.write(b"\x81\x7e\x10\x00abc")
+        await asyncio.sleep(1.0)
+
+    result = connect_scripted(stop_in_the_middle, ping_timeout_s=0.3, close_timeout_s=0.2)
+    assert any("4096 bytes was announced, and 3 came" in note for note in result.notes)

@@ -112,3 +112,12 @@ def test_endpoints_that_do_not_answer_are_told_apart() -> None:
     no_echo = PingTotals(lost=5, no_echo=True, unmatched=2)
     (sentence,) = advice(no_echo)
     assert "does not echo (it sent 2 other messages)" in sentence
+
+
+def test_a_frame_that_never_came_whole_is_why_pings_have_no_answer() -> None:
+    (sentence,) = advice(PingTotals(sent=3, lost=3, unfinished=(4096, 3)))
+    assert "4096 bytes was announced, and 3 came" in sentence
+
+
+def test_a_frame_on_its_way_is_nothing_special_while_pings_are_answered() -> None:
+    assert advice(usual(100, slowest_ms=900.0, unanswered=1, unfinished=(4096, 3))) == []

@@ -590,3 +590,44 @@ def test_json_is_one_line_with_what_says_why_first() -> None:
     assert excerpt('{\n "status": 403,\n "detail": "é"\n}') == '{"detail":"é","status":403}'
     assert readable("[1,\n2]", 3) == ["[1,2]"]
     assert readable("{ not json", 3) == ["{ not json"]
+
+
+def test_what_a_refusal_says_itself_counts_before_a_guess_about_the_origin() -> None:
+    said = told("403 Forbidden", '{"error":"Your plan does not include realtime"}', JSON)
+    assert "its own reason" in said
+    assert "Often because" not in said
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Forbidden",
+        '{"message":"Forbidden"}',
+        "<h1>Forbidden</h1><p>You don't have permission to access this resource.</p>",
+        "403 Forbidden\nAccess denied",
+    ],
+)
+def test_words_that_only_repeat_the_status_are_no_reason(body: str) -> None:
+    assert "Origin header is missing" in told("403 Forbidden", body)
+
+
+def test_a_subprotocol_that_was_offered_is_not_asked_for_again() -> None:
+    answer = ("400 Bad Request", "unsupported subprotocol: OCPP1.6")
+    assert "none was offered" in told(*answer)
+    again = told(*answer, given=("--subprotocol",))
+    assert "none was offered" not in again
+    assert "case included" in again
+
+
+def test_a_redirect_to_the_same_url_is_a_loop() -> None:
+    assert "A loop" in told("302 Found", "", "Location: /ws")
+    assert "A loop" not in told("302 Found", "", "Location: /ws/")
+
+
+@pytest.mark.parametrize("body", ['{"error":"Not Found"}', "Not Found"])
+def test_a_404_without_an_id_is_the_paths(body: str) -> None:
+    assert "nothing at /ws" in told("404 Not Found", body, JSON)
+
+
+def test_a_404_that_names_what_is_missing_is_not_the_paths() -> None:
+    assert "what was not found" in told("404 Not Found", '{"error":"Room 42 does not exist"}', JSON)

@@ -158,7 +158,9 @@ def _redirect_facts(url: str, facts: dict[str, str]) -> dict[str, str]:
     except ValueError:
         return {"target": facts["location"]}
     elsewhere = "yes" if host and host != facts.get("host") else ""
-    return {"target": re.sub(r"^http", "ws", target), "target-host": host, "elsewhere": elsewhere}
+    target = re.sub(r"^http", "ws", target)
+    same = "yes" if target in (facts.get("url"), base) else ""
+    return {"target": target, "target-host": host, "elsewhere": elsewhere, "target-same": same}
 
 
 # -- certificates ----------------------------------------------------------------------------------

@@ -240,6 +240,15 @@ def _keepalives(
         sentences.append(
             "Pings and Pongs did not restart the timer: it counts messages from the client."
         )
+    elif (
+        kept.get("pong") == "drops"
+        and kept.get("ping") == "holds"
+        and context.answers_pings is False
+    ):
+        sentences.append(
+            "Pings restarted the timer without being answered, and Pongs did not: it counts the "
+            "client's Pings, not every frame."
+        )
     elif kept.get("pong") == "drops" and both and kept.get(both[0].trial) == "holds":
         sentences.append(
             "Bytes from the client alone did not count: most likely only what the endpoint sends "

@@ -182,9 +182,9 @@ class EndpointRun:
             self._ended_in = rule.id if told else None
 
     def _ended_before(self, told_by: str) -> Finding:
-        closed = self._target.session.connection.close_received is not None
-        make = unmeasured if closed else skipped
-        return replace(make(f"the connection had ended before: see {told_by}"), breaks_rule=False)
+        # A lost connection is one, however the server ended it: by a Close, a FIN or an RST.
+        seen = f"the connection had ended before: see {told_by}"
+        return replace(unmeasured(seen), breaks_rule=False)
 
     # -- a first dial that failed --------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from wsdiag.judgement.advice import unfinished_text
 from wsdiag.probes.common.drops import TRUNCATED
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.errors import ProtocolViolation
@@ -77,6 +78,18 @@ def _answer_notes(report: DialReport) -> list[str]:
             f"{'are no headers' if count > 1 else 'is no header'} (RFC 9112, 5): {shown}. Browsers "
             "pass over them; strict parsers (Node.js) refuse the answer."
         )
+    framing = [
+        f"{name}: {value}"
+        for name in ("Transfer-Encoding", "Content-Length")
+        for value in get_all(report.headers, name)
+        if report.status == 101
+    ]
+    if framing:
+        notes.append(
+            f"The 101 has {' and '.join(framing)[:_WORDS_CHARS]}, which it must not have (RFC "
+            "9110, 8.6; RFC 9112, 6.1): it has no body. Proxies and strict libraries may take the "
+            "first frames for one. Have the server, or the middleware that adds it, leave it out."
+        )
     offered = get_all(report.request_headers, "sec-websocket-protocol")
     if any(offered) and not any(get_all(report.headers, "sec-websocket-protocol")):
         notes.append(
@@ -117,16 +130,21 @@ def _chain_notes(links: Sequence[ChainLink]) -> list[str]:
     ]
 
 
-def pong_note(timeout_s: float, *, others: bool, unsent: int = 0) -> str:
+def pong_note(
+    timeout_s: float, *, others: bool, unsent: int = 0, unfinished: tuple[int, int] | None = None
+) -> str:
     """About a first Ping that got no Pong; `others`: Pongs came, with another payload.
 
-    `unsent`: bytes that have not left, because the peer takes none.
+    `unsent`: bytes that have not left, because the peer takes none. `unfinished`: the length that
+    a frame announced, and how much of it came.
     """
     if unsent:
         return (
             f"The Ping did not even leave within {timeout_s:g} s: the peer takes no bytes (over "
             "HTTP/2 its flow-control window is closed, RFC 9113, 5.2; otherwise TCP's is)."
         )
+    if unfinished is not None:
+        return f"No Pong within {timeout_s:g} s: {unfinished_text(*unfinished)}"
     if others:
         return (
             "A Pong came, but not with the payload of our Ping: RFC 6455, 5.5.3 requires it "

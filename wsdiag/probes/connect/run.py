@@ -167,7 +167,14 @@ class _Use:
             ping_timeout_s = self._bounded(ping_timeout_s)
             ping_ms, others = await self._first_ping(ping_timeout_s)
             if ping_ms is None and connection.violation is None:
-                notes.append(pong_note(ping_timeout_s, others=others, unsent=session.stream.unsent))
+                notes.append(
+                    pong_note(
+                        ping_timeout_s,
+                        others=others,
+                        unsent=session.stream.unsent,
+                        unfinished=connection.unfinished_frame,
+                    )
+                )
             if asked:
                 self._on_wait("messages")
                 await self._listen(send, listen_s)

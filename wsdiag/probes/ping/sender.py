@@ -408,5 +408,6 @@ class PingSender:
         if self._pump is not None:
             self._pump.stop()
         self.count_unanswered()
+        self._totals.unfinished = self._session.connection.unfinished_frame
         self.note_inbound()
         self.over.set_result(why)
