@@ -5,7 +5,9 @@ The decision tree. The first branch that fits is taken:
     most idle connections broke the protocol                        unreachable    broken
     no idle trial ran: interrupted                                  no-drop        alive
                        otherwise                                    unreachable    nothing
-    everything ended within 0.5 s of its upgrade                    unreachable    closed-at-once
+    everything ended within 0.5 s of its upgrade
+      at one moment, though not at one age                          event          moment
+      otherwise                                                     unreachable    closed-at-once
     each connection ended when the next one was opened              inconsistent   displaced
     a connection ended around a suspend of this machine             local-fault    suspend
     an interface or address of theirs was lost, and they with it    local-fault    link
@@ -38,6 +40,7 @@ The decision tree. The first branch that fits is taken:
       the same keepalive held on one connection, not on another     inconsistent   conflict
       otherwise                                                     idle-timeout   silent
     no idle connection was dropped
+      everything that sent something was, sooner                    no-drop        sent
       several keepalive trials were                                 inconsistent   random
       the endpoint's own traffic kept them from being idle          kept-busy      kept-busy
       otherwise                                                     no-drop        alive
@@ -71,7 +74,7 @@ from collections.abc import Sequence
 from wsdiag.judgement.verdict.announced import from_events
 from wsdiag.judgement.verdict.application import ApplicationTimeout, application_timeout
 from wsdiag.judgement.verdict.classification import Classification
-from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S
+from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, same_moment
 from wsdiag.judgement.verdict.evidence import (
     AT_ONCE_S,
     Evidence,
@@ -124,9 +127,16 @@ def classify(evidence: Evidence, context: ProbeContext) -> Classification:
             return Classification("no-drop", "alive")
         return Classification("unreachable", "nothing")
     if len(dropped) == len(ran) > 1 and all((t.age_s or 0.0) <= AT_ONCE_S for t in dropped):
+        if same_moment(dropped):
+            return Classification("event", "moment", drop=dropped[0].drop, members=dropped)
         return Classification("unreachable", "closed-at-once", drop=dropped[0].drop)
-    if displaced((*evidence.turned_away, *ran)):
-        return Classification("inconsistent", "displaced", drop=dropped[0].drop)
+    if (allowed := displaced((*evidence.turned_away, *ran))) is not None:
+        return Classification(
+            "inconsistent",
+            "displaced",
+            drop=(*dropped, *evidence.turned_away)[0].drop,
+            allowed=allowed,
+        )
     if (local := _local_fault(dropped, context)) is not None:
         return local
     if _only_our_pings_ended_them(evidence, context):
@@ -239,6 +249,8 @@ def _from_silence(evidence: Evidence, context: ProbeContext) -> Classification:
 def _from_survival(evidence: Evidence, context: ProbeContext) -> Classification:
     """No idle connection was dropped; were others?"""
     dead = [t for t in evidence.kept if t.outcome in ("dropped", "silent")]
+    if _ended_for_what_they_sent(evidence, dead):
+        return Classification("no-drop", "sent", drop=dead[0].drop, members=tuple(dead))
     kinds = {t.trial for t in dead}
     both = any(t.trial in kinds for t in evidence.kept if t.outcome == "alive") and len(dead) > 1
     if len(dead) > 2 or both:
@@ -247,3 +259,12 @@ def _from_survival(evidence: Evidence, context: ProbeContext) -> Classification:
     if busy and evidence.longest_survived_s < 0.95 * context.longest_s:
         return Classification("kept-busy", "kept-busy")
     return Classification("no-drop", "alive")
+
+
+def _ended_for_what_they_sent(evidence: Evidence, dead: Sequence[IdleTrial]) -> bool:
+    """All that sent bytes ended before idle ones had even been asked, and nothing else did."""
+    sent = [t for t in evidence.kept if t.keepalives_sent and t.trial != "tcp-keepalive"]
+    oldest_s = max((t.age_s or 0.0 for t in dead), default=0.0)
+    longer = [t for t in evidence.idle if (t.longest_idle_s or 0.0) > oldest_s]
+    ended = all(t.outcome == "dropped" and t.keepalives_sent for t in dead)
+    return len(dead) > 1 and set(map(id, dead)) == set(map(id, sent)) and ended and len(longer) > 2
