@@ -15,6 +15,7 @@ The decision tree. The first branch that fits is taken:
     every end followed a Ping of ours, and no Ping was answered     no-drop        touch
     connections in use and idle ones ended at one moment
       in each of several rounds, at one age                         lifetime       age
+      in each of several rounds, at other ages                      inconsistent   moment
       otherwise                                                     event          moment
     all ended the same time after an unanswered heartbeat of the endpoint's protocol, or at one age
     without the hello that it wants                                 application-timeout
@@ -91,6 +92,7 @@ from wsdiag.records import IdleTrial, Range
 # What happened this shortly before a suspend was noticed may have been its work as well.
 _AROUND_SUSPEND_S = 2.0
 _AROUND_LOSS_S = 1.0
+_ENDED = ("dropped", "silent")
 
 
 def _local_fault(dropped: Sequence[IdleTrial], context: ProbeContext) -> Classification | None:
@@ -184,7 +186,9 @@ def _from_moments(evidence: Evidence, context: ProbeContext) -> Classification |
         return Classification(
             "lifetime", "age", Range(0.0, round(high_s, 2)), ended[0].drop, members=tuple(ended)
         )
-    if any(t.outcome in ("dropped", "silent") for t in others):
+    if len(rounds) > 1:
+        return Classification("inconsistent", "moment", drop=ended[0].drop, members=tuple(ended))
+    if any(t.outcome in _ENDED and (t.age_s or 0.0) > AT_ONCE_S for t in others):
         # Another round knows of a timer, which the event cut short in this one.
         return classify(Evidence.sort(others), context)
     return Classification("event", "moment", drop=ended[0].drop, members=tuple(ended))

@@ -199,13 +199,16 @@ class EndpointProbe:
         """So few drops may be chance, or an event: leave another connection idle for longer."""
         verdict = judge(self.trials, self.case()).verdict
         evidence, options = Evidence.sort(self.trials), self._context.facts.options
-        if len(evidence.events) != 1 or verdict not in ("idle-timeout", "lifetime", "event"):
+        alone = len(evidence.events) == 1 and verdict in ("idle-timeout", "lifetime")
+        if not alone and (verdict != "event" or self._back is False or not evidence.events):
             return
-        (drop,) = evidence.events
+        drop = max(evidence.events, key=lambda trial: trial.age_s or 0.0)
         timeout_s, age_s = drop.idle_s or 0.0, drop.age_s or 0.0
         again = [TrialPlan(trial="idle", idle_for_s=round(_LONGER * age_s + _LATER_S, 3))]
         if verdict != "idle-timeout" and options.max_connections > 1 and "ping" in options.trials:
-            again.append(TrialPlan(trial="ping", gap_s=min(options.gap_s, 0.4 * timeout_s)))
+            # Started apart, so that a moment is told from an age.
+            gap_s, later_s = min(options.gap_s, 0.4 * timeout_s), min(3.0, 0.2 + 0.05 * age_s)
+            again.append(TrialPlan(trial="ping", gap_s=gap_s, start_s=later_s, late=True))
         await self._run_round(again, max(timeout_s, age_s))
         if not evidence.of("ping"):
             await self._ping_alone()
