@@ -166,7 +166,9 @@ def _only_our_pings_ended_them(evidence: Evidence, context: ProbeContext) -> boo
 def _from_moments(evidence: Evidence, context: ProbeContext) -> Classification | None:
     """Idle connections and those in use that ended together: an event, if no timer did it."""
     dropped = evidence.dropped()
-    idle_s = [t.idle_s or 0.0 for t in evidence.events]
+    # While it shuts down, an endpoint may accept connections and end each at once.
+    longer = [t for t in evidence.events if (t.age_s or 0.0) > AT_ONCE_S]
+    idle_s = [t.idle_s or 0.0 for t in longer or evidence.events]
     if not idle_s:
         return None
     in_use = [
