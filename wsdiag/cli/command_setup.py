@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from wsdiag.cli.exit import ExitCode
@@ -205,12 +205,22 @@ def tracing(output: OutputOptions, terminal: Terminal, *, urls: int = 1) -> Iter
     if file is not None:
         listeners.append(TraceWriter(file, terminal.redactor))
 
+    failures: list[OSError] = []
+
     def tracer(event: TraceEvent) -> None:
-        for listener in listeners:
-            listener(event)
+        for listener in tuple(listeners):
+            try:
+                listener(event)
+            except OSError as error:  # a full disk: told at the end, what is measured counts
+                name = output.trace if isinstance(listener, TraceWriter) else None
+                failures.append(OSError(error.errno, error.strerror, name))
+                listeners.remove(listener)
 
     try:
         yield tracer
     finally:
         if file is not None:
-            file.close()
+            with suppress(OSError):  # what it could not write is known
+                file.close()
+    if failures:
+        raise failures[0]

@@ -13,7 +13,7 @@ from typing import NoReturn
 from wsdiag.cli.exit import ExitCode, leave_quietly, print_answer
 from wsdiag.version import __version__
 
-_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG, errno.EIO)
 
 
 def run() -> None:

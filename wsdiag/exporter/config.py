@@ -35,6 +35,8 @@ class ExporterTarget:
     """After which a Ping is lost."""
     idle_probe_s: float | None = None
     """How often an idle probe runs; None: never."""
+    http2_look: bool = True
+    """Whether to look at HTTP/2 beside a wss:// target, once an hour."""
     seq: str | None = None
     """JSONPath of the sequence number in its messages."""
     time: str | None = None

@@ -18,7 +18,7 @@ from prometheus_client.utils import floatToGoString
 from wsdiag.exporter.feed import FeedFigures
 from wsdiag.exporter.snapshot import OwnFigures, Snapshot
 from wsdiag.exporter.watched import TargetFigures
-from wsdiag.records import Cause, Verdict
+from wsdiag.records import Cause, Http2Info, Verdict
 from wsdiag.version import __version__
 
 Labels = dict[str, str]
@@ -70,6 +70,16 @@ def _idle_timeout(figures: TargetFigures) -> Iterator[Row]:
 def _of_feed(figure: Callable[[FeedFigures], float | None]) -> Rows:
     """The same for a target that pushes."""
     return _one(lambda figures: None if figures.feed is None else figure(figures.feed))
+
+
+def _of_http2(figure: Callable[[Http2Info], bool | None]) -> Rows:
+    """The same for what a look at HTTP/2 found, where it was looked at."""
+
+    def of(figures: TargetFigures) -> float | None:
+        seen = None if figures.http2 is None else figure(figures.http2)
+        return None if seen is None else float(seen)
+
+    return _one(of)
 
 
 def _irregular(figures: TargetFigures) -> Iterator[Row]:
@@ -205,6 +215,24 @@ _FAMILIES: tuple[tuple[str, Kind, str, Rows], ...] = (
         "gauge",
         "When the last idle probe ended.",
         _one(lambda f: f.idle_verdict_at),
+    ),
+    (
+        "wsdiag_http2_offered",
+        "gauge",
+        "1 where ALPN chose HTTP/2 when it was offered.",
+        _of_http2(lambda seen: seen.alpn == "h2"),
+    ),
+    (
+        "wsdiag_http2_enable_connect_protocol",
+        "gauge",
+        "1 where the server's SETTINGS allow WebSockets over HTTP/2 (RFC 8441): browsers use it.",
+        _of_http2(lambda seen: seen.enable_connect_protocol),
+    ),
+    (
+        "wsdiag_http2_opens",
+        "gauge",
+        "1 where a WebSocket over HTTP/2 opened, 0 where it was tried in vain.",
+        _of_http2(lambda seen: seen.opens),
     ),
     (
         "wsdiag_stream_messages",

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from wsdiag.exporter.config import ExporterConfig, ExporterTarget
-from wsdiag.exporter.occasional import OccasionalProbe
+from wsdiag.exporter.occasional import Occasional
 from wsdiag.exporter.watched import Change, WatchedTarget
 from wsdiag.judgement.diagnosis.hints import hints
 from wsdiag.judgement.totals import PingTotals
@@ -31,7 +31,6 @@ STOP_S = 5.0
 FEED_TICK_S = 1.0
 # Exact percentiles over a run without end would take memory without end.
 LATEST_ROUND_TRIPS = 200
-IDLE_PROBES_AT_ONCE = 4
 
 
 class Fleet:
@@ -43,7 +42,7 @@ class Fleet:
         self.watched: Sequence[WatchedTarget] = ()
         self.stalls = Stalls()
         self._dial_slots = asyncio.Semaphore(DIALS_AT_ONCE)
-        self._idle_slots = asyncio.Semaphore(IDLE_PROBES_AT_ONCE)
+        self._occasional = Occasional()
         self._tasks: dict[WatchedTarget, list[asyncio.Task[None]]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._ticking = asyncio.get_running_loop().call_later(FEED_TICK_S, self._tick)
@@ -92,11 +91,8 @@ class Fleet:
         self._ticking = loop.call_later(FEED_TICK_S, self._tick)
 
     def _start(self, watched: WatchedTarget, delay_s: float) -> None:
-        tasks = [asyncio.create_task(self._keep(watched, delay_s))]
-        if watched.target.idle_probe_s is not None:
-            occasional = OccasionalProbe(watched, watched.target.idle_probe_s, self._idle_slots)
-            tasks.append(asyncio.create_task(occasional.run()))
-        self._tasks[watched] = tasks
+        pinging = asyncio.create_task(self._keep(watched, delay_s))
+        self._tasks[watched] = [pinging, *self._occasional.tasks_for(watched)]
 
     async def _keep(self, watched: WatchedTarget, delay_s: float) -> None:
         """Ping one target until it is stopped; a bug of ours is told, and costs half a minute."""

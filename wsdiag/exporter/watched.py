@@ -26,6 +26,7 @@ from wsdiag.records import (
     Cause,
     Drop,
     Error,
+    Http2Info,
     IdleVerdict,
     Phases,
     PingClosed,
@@ -41,6 +42,8 @@ from wsdiag.records.explain import RecordedOutcome
 from wsdiag.transport.session import Session
 
 KEPT_ENDS = 5
+HIGHEST_HTTP2_ERROR = 0xD
+"""Of RFC 9113, 7."""
 Change = PingClosed | Error
 """What is worth a line in a log: a drop, and the first failure to connect after one."""
 
@@ -98,6 +101,7 @@ class TargetFigures:
     late: int = 0
     down_s: float = 0.0
     feed: FeedFigures | None = None
+    http2: Http2Info | None = None
 
     def copy(self) -> TargetFigures:
         """As they are now, to be read from another thread."""
@@ -188,6 +192,10 @@ class WatchedTarget:
         """Take what an idle probe of this target found."""
         self._now.idle_verdict, self._now.idle_verdict_at = verdict, utc_now().timestamp()
 
+    def looked_at_http2(self, seen: Http2Info) -> None:
+        """Take what a browser would find over HTTP/2."""
+        self._now.http2 = seen
+
     # -- what is asked ---------------------------------------------------------------------------
 
     def figures(self) -> TargetFigures:
@@ -213,8 +221,12 @@ class WatchedTarget:
 
 
 def _code(drop: Drop) -> str:
-    """The label of a Close code: bounded, as a peer may send any number."""
-    if drop.how != "close":
+    """The label of a Close code, or of HTTP/2's error code: bounded, as a peer may send any."""
+    if drop.how in ("rst-stream", "goaway"):
+        known = drop.code is not None and 0 <= drop.code <= HIGHEST_HTTP2_ERROR
+    elif drop.how == "close":
+        known = drop.code is None or is_known(drop.code)
+    else:
         return ""
     code = NO_STATUS if drop.code is None else drop.code
-    return str(code) if is_known(code) else "other"
+    return str(code) if known else "other"

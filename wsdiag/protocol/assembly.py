@@ -50,6 +50,10 @@ class Assembler:
         """Bytes of a message whose end has not come, decompressed."""
         return len(self._buffer)
 
+    def discard(self) -> None:
+        """Forget the unfinished message; what follows of it is a protocol error."""
+        self._opcode, self._validator, self._buffer = None, None, bytearray()
+
     def preview(self, parser: FrameParser) -> None:
         """Judge text in a frame that is still arriving: it must fail at its first bad byte."""
         if parser.unfinished is None:

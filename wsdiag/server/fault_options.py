@@ -91,6 +91,14 @@ def fault_specs(values: Mapping[str, str | bool | None]) -> list[str]:
 
     ValueError when what only some faults share is given without one of them.
     """
+    return list(specs_by_option(values).values())
+
+
+def specs_by_option(values: Mapping[str, str | bool | None]) -> dict[str, str]:
+    """Paths of the faults that options ask for, by their names; values: a text or True.
+
+    ValueError when what only some faults share is given without one of them.
+    """
     given = {name: value for name, value in values.items() if value not in (None, False)}
     shared = {
         option.name: str(given.pop(option.name))
@@ -101,8 +109,11 @@ def fault_specs(values: Mapping[str, str | bool | None]) -> list[str]:
         takers = _takers(name)
         if not set(takers) & set(given):
             raise ValueError(f"--{name} needs {' or '.join('--' + taker for taker in takers)}")
-    asked = [(fault, given[fault.option]) for fault in FAULTS if fault.option in given]
-    return [_spec(fault, value, shared) for fault, value in asked]
+    return {
+        fault.option: _spec(fault, given[fault.option], shared)
+        for fault in FAULTS
+        if fault.option in given
+    }
 
 
 def _spec(fault: type[Fault], value: str | bool | None, shared: Mapping[str, str]) -> str:

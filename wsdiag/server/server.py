@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 from wsdiag.server.connection.channel import ServedConnection, ServerChannel
 from wsdiag.server.connection.pending_upgrade import PendingUpgrade
 from wsdiag.server.connection.raw_channel import RawChannel
-from wsdiag.server.connection.upstream import raw_address
+from wsdiag.server.connection.upstream import check_upstream
 from wsdiag.server.control import ControlRequest
 from wsdiag.server.fault import Fault, SilentPhase
 from wsdiag.server.options import ServerOptions
-from wsdiag.transport.dial.target import Target
 from wsdiag.transport.listen import Listener, ServerTls, listen
 from wsdiag.transport.stream.byte_stream import ByteStream
 from wsdiag.transport.stream.stream import Stream
@@ -72,7 +71,7 @@ class Server:
         options = self.options
         self._check(options.faults)
         if options.upstream is not None:
-            raw_address(options.upstream) if options.raw else Target.parse(options.upstream)
+            check_upstream(options.upstream, raw=options.raw)
         alpn = ("h2", "http/1.1") if options.http2 else ("http/1.1",)
         tls = ServerTls(options.cert, options.key, alpn=alpn) if options.cert else None
         if options.http2:  # here: the first client is not to wait for it
@@ -205,7 +204,7 @@ class Server:
         from wsdiag.server.connection.http2_front import Sniffer
 
         if stream.tls is None:
-            stream.start(Sniffer(stream, self._accept_http2, self._accept))
+            stream.start(Sniffer(self, stream, self._accept_http2, self._accept))
         elif stream.tls.object.selected_alpn_protocol() == "h2":
             self._accept_http2(stream)
         else:

@@ -16,6 +16,7 @@ from tests.integration.exporter.prometheus import exporting, start_prometheus
 from tests.peers.certs import Authority
 from tests.peers.peers import Peers
 from tests.peers.tools import require_tool
+from wsdiag.exporter import occasional
 from wsdiag.exporter.config import ExporterConfig, ExporterTarget
 from wsdiag.exporter.exporter import Exporter
 from wsdiag.records import IdleVerdict, PingReply, Range, utc_now
@@ -139,8 +140,10 @@ def rare(exporter: Exporter) -> None:
 
 @pytest.mark.slow
 def test_every_expression_of_the_dashboard_yields_data(
-    tmp_path: Path, peers: Peers, ca: Authority
+    tmp_path: Path, peers: Peers, ca: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(occasional, "HTTP2_FIRST_S", 0.1)
+    monkeypatch.setattr(occasional, "_NO_CONNECTION_S", 0.1)
     secure = peers.websockets(tls=True)
     served, _ = peers.serve()
     targets = (

@@ -86,10 +86,15 @@ def test_close_codes_beyond_the_known_are_one() -> None:
             watched.put_nowait(closed("close", code))
         watched.put_nowait(closed("fin"))
 
+        for code in (0, 8, 13, 14, 2**32 - 1):
+            watched.put_nowait(closed("rst-stream", code))
+
     figures = counted(feed)
-    codes = {code for _, code, _ in figures.drops}
+    http2 = {code for how, code, _ in figures.drops if how == "rst-stream"}
+    assert http2 == {"0", "8", "13", "other"}
+    codes = {code for how, code, _ in figures.drops if how != "rst-stream"}
     assert codes == {"1005", "1000", "1015", "other", ""}
-    assert sum(figures.drops.values()) == 2006
+    assert sum(figures.drops.values()) == 2011
 
 
 def test_a_hostile_peer_makes_no_more_series() -> None:

@@ -186,8 +186,9 @@ class FileSource:
                     interval_s=watch.interval_s or usual.interval_s or 1.0,
                     timeout_s=endpoint.check.timeout_s,
                     idle_probe_s=watch.idle_probe_s or usual.idle_probe_s,
-                    seq=watch.seq or usual.seq,
-                    time=watch.time or usual.time,
+                    http2_look=not (watch.no_http2_look or usual.no_http2_look),
+                    seq=endpoint.check.seq or usual.seq,
+                    time=endpoint.check.time or usual.time,
                 )
             )
         return tuple(targets)

@@ -29,7 +29,7 @@ from wsdiag.cli.params import (
     values_of,
 )
 from wsdiag.cli.run_async import run_async
-from wsdiag.server.fault_options import fault_options, fault_specs
+from wsdiag.server.fault_options import fault_options, specs_by_option
 from wsdiag.server.routes import build_faults
 
 if TYPE_CHECKING:
@@ -190,6 +190,7 @@ def serve(
     wsdiag serve --upstream wss://example.org/ws --latency 200
     """
     from wsdiag.server import ServerOptions
+    from wsdiag.server.connection.upstream import check_upstream
 
     flags.refuse_contradictions()
     upstream = [flags.upstream] if flags.upstream else []
@@ -198,8 +199,17 @@ def serve(
         _print_paths(output)
         return ExitCode.OK
     given = {option.name: getattr(faults, option.attribute) for option in fault_options()}
+    with usage_errors("--fault"):
+        build_faults(flags.fault)
     with usage_errors():
-        chosen = build_faults([*flags.fault, *fault_specs(given)])
+        specs = specs_by_option(given)
+        for name, spec in specs.items():
+            with usage_errors(f"--{name}"):
+                build_faults([spec])
+        chosen = build_faults([*flags.fault, *specs.values()])
+    if flags.upstream is not None:
+        with usage_errors("--upstream"):
+            check_upstream(flags.upstream, raw=flags.raw)
     with _certificate(flags) as (cert, key):
         own = values_of(flags, "tls", "ca_out", "cert", "key", "fault", "list_paths")
         own["subprotocols"] = tuple(flags.subprotocols)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from wsdiag.judgement.verdict.evidence import TOUCH_S
 from wsdiag.probes.common.drops import drop_of_end
@@ -13,7 +14,6 @@ from wsdiag.probes.idle.activity import Direction
 from wsdiag.probes.idle.connection import TrialConnection, dial_patiently, refusal_text
 from wsdiag.probes.idle.context import RoundContext
 from wsdiag.probes.idle.keepalives import BEHAVIOURS, Sending
-from wsdiag.probes.idle.locate import TrialFlow
 from wsdiag.probes.idle.phases import TRANSITIONS, TrialEvent, TrialPhase
 from wsdiag.probes.idle.plan import TrialPlan
 from wsdiag.probes.idle.record import late_text, trial_record
@@ -24,6 +24,9 @@ from wsdiag.records.drops import ZERO_WINDOW
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Received
 from wsdiag.transport.stream.ends import StreamEnd
+
+if TYPE_CHECKING:
+    from wsdiag.probes.idle.locate import TrialFlow
 
 # A server that sends without pause must not flood the timeline: one entry in so many seconds.
 _SHOWN_EVERY_S = 0.05
@@ -166,6 +169,8 @@ class Trial:
                 self._record("refused", detail=detail)
             case TrialEvent.ANSWERED | TrialEvent.NO_PONG_EXPECTED | TrialEvent.NOT_ASKED:
                 self._record("alive", detail=self._alive_detail(event))
+            case TrialEvent.ENDED if self.plan.trial != "idle" and self.state.outlived_check:
+                self._record("alive", detail="ended only after its keepalive was stopped")
             case TrialEvent.ENDED:
                 self._record("dropped", drop=self.state.drop)
             case TrialEvent.SILENT | TrialEvent.LATE_PONG:
@@ -351,6 +356,8 @@ class Trial:
             state.started_s = context.clock.now_s()
         else:
             age_s = connection.now_s() if drop is None else drop.at_s
+            if outcome == "alive" and state.drop is not None and state.check is not None:
+                age_s = state.check.at_s
             if state.check is not None and state.check.retransmits_before is not None:
                 now = connection.retransmits()
                 retransmits = None if now is None else now - state.check.retransmits_before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import TextIO
@@ -21,16 +22,38 @@ _MARKS = {"sent": (">", "cyan"), "received": ("<", "magenta")}
 _EXCERPT_SHOWN = 64
 
 
+# A read of the smallest frames has thousands: more lines than this takes would hold up the loop.
+_WINDOW_S, _PRINTING_S = 0.06, 0.03
+
+
 class TracePrinter:
-    """A tracer for `-v`: lines on stderr, timed from the first event."""
+    """A tracer for `-v`: lines on stderr, timed from the first event.
+
+    Of a flood of frames it shows as many as it can print without holding up the measurement.
+    """
 
     def __init__(self, terminal: Terminal, *, urls: int = 1) -> None:
         self._terminal = terminal
         self._several = urls > 1
         self._begin: datetime | None = None
+        self._window_s = self._spent_s = 0.0
+        self._left_out = 0
 
     def __call__(self, event: TraceEvent) -> None:
         """Print one event."""
+        began_s = time.monotonic()
+        if began_s - self._window_s > _WINDOW_S:
+            self._window_s, self._spent_s = began_s, 0.0
+            if self._left_out:
+                self._terminal.log(f"… {self._left_out:,} frames more (--trace has all)")
+                self._left_out = 0
+        if isinstance(event, FrameTraced) and self._spent_s > _PRINTING_S:
+            self._left_out += 1
+            return
+        self._print(event)
+        self._spent_s += time.monotonic() - began_s
+
+    def _print(self, event: TraceEvent) -> None:
         self._begin = self._begin or event.time
         at = Text(f"{(event.time - self._begin).total_seconds():+.6f} ", style="dim")
         if self._several:

@@ -113,9 +113,9 @@ class ExplainHistory:
         total = self._counts.total()
         if not total:
             return
-        beside = _beside(self._sources)
+        held = beside(self._sources)
         line = Text(counted(total, "connection"), style="bold")
-        yield line.append(f"   {beside}" if beside else "", style="not bold dim")
+        yield line.append(f"   {held}" if held else "", style="not bold dim")
         table = Table.grid(padding=(0, 2))
         table.add_column(justify="right")
         outcomes: Counter[str] = Counter()
@@ -171,7 +171,10 @@ def connection_view(
     one: ExplainConnection, glyphs: Glyphs, *, several: bool = False
 ) -> Iterator[RenderableType]:
     """The view of one cleaned connection; `several`: sources, so say which."""
-    yield Text.assemble((f"#{one.number} ", "bold"), (one.url, "bold"), overflow="fold")
+    number = Text(
+        f"#{one.number}", style="bold"
+    )  # a recorded URL is a client's: no line is its own
+    yield hanging(number, Text(one.url, style="bold", overflow="fold"))
     where = f" {glyphs.dot} ".join(_facts(one, several))
     if where:
         yield hanging(Text(" "), Text(where, style="dim"))
@@ -237,7 +240,8 @@ def log_source(terminal: Terminal, event: Error | ExplainSource) -> None:
         terminal.log(Text.assemble(("note: ", "bold yellow"), f"{event.source}: {said} unreadable"))
 
 
-def _beside(sources: Sequence[ExplainSource]) -> str:
+def beside(sources: Sequence[ExplainSource]) -> str:
+    """What else sources held, in words."""
     packets = sum(source.packets for source in sources)
     plain = sum(source.plain_http for source in sources)
     refused = sum(source.refused for source in sources)

@@ -38,6 +38,14 @@ def raw_address(upstream: str) -> tuple[str, int]:
     return parts.hostname, port
 
 
+def check_upstream(upstream: str, *, raw: bool) -> None:
+    """Raises ValueError for what cannot be one."""
+    if raw:
+        raw_address(upstream)
+    else:
+        Target.parse(upstream)
+
+
 async def connect_tcp(host: str, port: int) -> Stream:
     """A stream to the first address that answers. Raises OSError or TimeoutError."""
     async with asyncio.timeout(_CONNECT_TIMEOUT_S):
