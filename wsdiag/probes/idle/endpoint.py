@@ -141,8 +141,7 @@ class EndpointProbe:
                 await self._ping_alone()
             if self._stopping.is_set():
                 return
-        if options.repeat == 1:
-            await self._idle_again()
+        await self._idle_again()
         if options.refine:
             await self._refine()
 
@@ -200,7 +199,8 @@ class EndpointProbe:
         verdict = judge(self.trials, self.case()).verdict
         evidence, options = Evidence.sort(self.trials), self._context.facts.options
         alone = len(evidence.events) == 1 and verdict in ("idle-timeout", "lifetime")
-        if not alone and (verdict != "event" or self._back is False or not evidence.events):
+        once = verdict == "event" and options.repeat == 1 and self._back is not False
+        if not (alone or (once and evidence.events)):
             return
         drop = max(evidence.events, key=lambda trial: trial.age_s or 0.0)
         timeout_s, age_s = drop.idle_s or 0.0, drop.age_s or 0.0
