@@ -192,7 +192,12 @@ def _overlap(one: Location, other: Location) -> bool:
 
 
 def _injected(trials: Sequence[IdleTrial]) -> Location | None:
-    """Who ended idle connections in the endpoint's name: where, by the packets' hop limits."""
+    """Who ended idle connections in the endpoint's name: where, by the packets' hop limits.
+
+    These count routers on the way back. They number hops of the way out only where the endpoint is
+    as far away by its own packets as by its hop: else the ways differ, or a device on them rewrites
+    hop limits.
+    """
     senders = [
         (trial.drop.sent_from, trial.drop.how)
         for trial in trials
@@ -201,7 +206,9 @@ def _injected(trials: Sequence[IdleTrial]) -> Location | None:
     if not senders or len({sender.hops for sender, _ in senders}) > 1:
         return None
     sender, how = senders[0]
-    hops = next((t.hops for t in trials if t.hops), None) or ()
+    hops = next((t.hops for t in trials if t.hops and t.hops[-1].kind == "tcp-end"), ())
+    if not hops or hops[-1].hop != sender.usual_hops + 1:
+        return None
     addresses = {hop.hop: hop.live[0] for hop in hops if hop.live}
     kind = "FIN" if how in ("fin", "tls-eof") else "RST"
     span = (sender.hops, sender.hops + 1)
