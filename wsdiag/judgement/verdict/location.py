@@ -141,10 +141,17 @@ def _bracket(hops: Sequence[TracedHop], again: Mapping[int, Sequence[str]]) -> L
     return Location(
         after,
         before.hop,
-        (*addresses, *(hop.live[0] if hop.live else None for hop in span)),
+        (*addresses, *(_address(hop, hops[-1]) for hop in span)),
         "segment",
         (_asked(before, after), *_unasked(between, again)),
     )
+
+
+def _address(hop: TracedHop, last: TracedHop) -> str | None:
+    """Who is at a hop; a NAT may put the address where TCP ends in the place of a router's."""
+    if hop.kind == "router" and last.kind == "tcp-end" and hop.live[:1] == last.live[:1]:
+        return None
+    return hop.live[0] if hop.live else None
 
 
 def _fell_silent(hop: TracedHop, again: Mapping[int, Sequence[str]]) -> bool:

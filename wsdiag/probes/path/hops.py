@@ -74,7 +74,7 @@ class _Rows:
     def row(self, hop: int) -> HopRow:
         """The row of a router."""
         if hop not in self.rows:
-            self.rows[hop] = HopRow("router", hop)
+            self.rows[hop] = HopRow("router", hop, self.end_row.address)
         return self.rows[hop]
 
     def end_at(self, hop: int) -> None:
@@ -208,8 +208,8 @@ class PingHops(_Rows):
             if row.address is None or number % _RELEARN_ROUNDS == 0:
                 address = await syn_trace(self._peer, hop, _LONGEST_WAIT_S)
                 if address is not None:
-                    row.other_flow = True
                     row.seen(address)
+                    row.other_flow = row.address is not None
             await asyncio.sleep(0)
 
     async def ask_silent_again(self) -> None:
