@@ -58,7 +58,7 @@ _wsdiag() {
         esac
         ;;
     ping)
-        options="-c --count -i --interval -W --timeout -w --deadline -s --size --mode --no-http2-ping -f --flood --adaptive --reconnect --retry-max-wait --load --max-p50 --max-p95 --max-p99 --max-loss --max-drops --min-availability -D --timestamps --window --y-max --log-scale --no-chart -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
+        options="-c --count -i --interval -W --timeout -w --deadline -s --size --mode --no-http2-ping -f --flood --adaptive --reconnect --retry-max-wait --load --download --read-rate --max-p50 --max-p95 --max-p99 --max-loss --max-drops --min-availability -D --timestamps --window --y-max --log-scale --no-chart -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         -c|--count) return ;;
         -i|--interval) return ;;
@@ -68,6 +68,8 @@ _wsdiag() {
         --mode) choices="ping text binary" ;;
         --retry-max-wait) return ;;
         --load) return ;;
+        --download) return ;;
+        --read-rate) return ;;
         --max-p50) return ;;
         --max-p95) return ;;
         --max-p99) return ;;
@@ -273,7 +275,7 @@ _wsdiag() {
         esac
         ;;
     check)
-        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --expect-http2 --send --expect --expect-json --within --require-idle --require-keepalive --conformance --adversarial --only --skip --retry --retry-delay -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -f --file --list-checks -j --jobs -o --output --junit -h --help"
+        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --expect-http2 --send --expect --expect-json --within --require-idle --require-keepalive --stream --by --seq --time --max-silence --max-gap --max-lag --min-rate --conformance --adversarial --only --skip --retry --retry-delay -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -f --file --list-checks -j --jobs -o --output --junit -h --help"
         case $prev in
         --max-connect) return ;;
         --max-upgrade) return ;;
@@ -292,6 +294,14 @@ _wsdiag() {
         --within) return ;;
         --require-idle) return ;;
         --require-keepalive) return ;;
+        --stream) return ;;
+        --by) return ;;
+        --seq) return ;;
+        --time) return ;;
+        --max-silence) return ;;
+        --max-gap) return ;;
+        --max-lag) return ;;
+        --min-rate) return ;;
         --only) return ;;
         --skip) return ;;
         --retry) return ;;

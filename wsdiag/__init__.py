@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from wsdiag.records import PingSuspended as PingSuspended
     from wsdiag.records import PingWaiting as PingWaiting
     from wsdiag.records import Range as Range
+    from wsdiag.records import SlowReader as SlowReader
     from wsdiag.records import TcpFacts as TcpFacts
     from wsdiag.records import Threshold as Threshold
     from wsdiag.records import TlsInfo as TlsInfo
@@ -125,7 +126,7 @@ else:
             "Location Message OtherSender PathEvent "
             "PathHop PathStart PathSummary Phases PingClosed PingDialling "
             "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart "
-            "PingSummary PingSuspended PingWaiting Range TcpFacts Threshold TlsInfo "
+            "PingSummary PingSuspended PingWaiting Range SlowReader TcpFacts Threshold TlsInfo "
             "TracedHop TrialActivity TrialStarted",
             "records.stream": "Gaps Interarrival KeyFigures Lag Sizes StreamClosed "
             "StreamDialling StreamEvent StreamInterval StreamMessage StreamPings StreamProgress "

@@ -34,6 +34,8 @@ class PingKeywords(TypedDict, total=False):
     load_idle_s: float
     load_time_s: float
     load_bytes: int
+    download: float | Literal["max"] | None
+    read_rate: float | None
     max_p50_ms: float | None
     max_p95_ms: float | None
     max_p99_ms: float | None

@@ -24,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.bench.bench_rtt import PING, can_capture, capture, read_capture
+from tests.bench.bench_rtt import PING, PONG, can_capture, capture, read_capture
 from tests.bench.programs import WEBSOCKETS, WSDIAG, cpu_s, raise_files, rss_kib, serving
 from tests.bench.table import Row, show
 
@@ -86,6 +86,7 @@ def busy(*, quick: bool) -> list[Row]:
         write_config(config, server.url, targets)
         with running(config) as (pid, url), ExitStack() as stack:
             time.sleep(CONNECTING_S)
+            _, before = scrape(url)
             if wire:
                 stack.enter_context(capture(server.port, packets))
             began_s, began_cpu_s = time.monotonic(), cpu_s(pid)
@@ -99,6 +100,7 @@ def busy(*, quick: bool) -> list[Row]:
             memory = rss_kib(pid) / 1024
             _, text = scrape(url)
         delays = delays_s(packets) if wire else []
+        error_us = abs(mean_s(before, text) - mean_wire_s(packets)) * 1e6 if wire else None
     up, lag = figure(text, "wsdiag_up"), figure(text, "wsdiag_exporter_lag_seconds")
     samples = text.count(b"\n") - text.count(b"\n#")
     late = max(delays) if delays else None
@@ -120,6 +122,13 @@ def busy(*, quick: bool) -> list[Row]:
             "skipped: root and tcpdump" if late is None else f"{late * 1e3:.0f} ms",
             "under 50 ms",
             None if late is None else late < DELAY_S,
+        ),
+        row(
+            targets,
+            "mean round trip, error against the wire's",
+            "skipped: root and tcpdump" if error_us is None else f"{error_us:.1f} us",
+            "under 10 us, as ping",
+            None if error_us is None else error_us < 10,
         ),
     ]
 
@@ -177,6 +186,28 @@ def delays_s(packets: Path) -> list[float]:
                 late[packet.source].append((packet.ns - last[packet.source]) / 1e9 - 1)
             last[packet.source] = packet.ns
     return [delay for each in late.values() for delay in each]
+
+
+def mean_s(before: bytes, after: bytes) -> float:
+    """The mean of the round trips between two scrapes."""
+    name = "wsdiag_ping_rtt_seconds"
+    total, count = (
+        figure(after, f"{name}_{part}") - figure(before, f"{name}_{part}")
+        for part in ("sum", "count")
+    )
+    return total / count
+
+
+def mean_wire_s(packets: Path) -> float:
+    """The mean time from a Ping's packet to its Pong's."""
+    sent: dict[int, int] = {}
+    took: list[int] = []
+    for packet in read_capture(packets):
+        if packet.data[:1] == bytes([0x80 | PING]):
+            sent[packet.source] = packet.ns
+        elif packet.data[:1] == bytes([0x80 | PONG]) and packet.target in sent:
+            took.append(packet.ns - sent.pop(packet.target))
+    return sum(took) / len(took) / 1e9
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ def main(argv: list[str]) -> int:
     except ImportError:
         print("fuzzing needs atheris, which is not installed: pip install atheris", file=sys.stderr)
         return 2
-    with atheris.instrument_imports(include=["wsdiag.protocol"]):
+    with atheris.instrument_imports(
+        include=["wsdiag.protocol", "wsdiag.transport.http2", "h2", "hpack", "hyperframe"]
+    ):
         from tests.fuzz.targets import TARGETS
     if len(argv) < 2 or argv[1] not in TARGETS:
         print(f"usage: {argv[0]} {'|'.join(TARGETS)} [libFuzzer options]", file=sys.stderr)

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from hpack import Encoder
+from hyperframe.frame import (
+    DataFrame,
+    GoAwayFrame,
+    HeadersFrame,
+    PingFrame,
+    RstStreamFrame,
+    SettingsFrame,
+    WindowUpdateFrame,
+)
+
 from wsdiag.protocol.client_handshake import ClientHandshake
 from wsdiag.protocol.codes import Role
 from wsdiag.protocol.deflate import DeflateOffer, PerMessageDeflate
@@ -54,9 +65,33 @@ def requests() -> list[bytes]:
     return [b"\x01\x00" + client.request(), b"\x00\x03GET / HTTP/1.1\r\nHost: x\r\n\r\n"]
 
 
+def http2_servers() -> list[bytes]:
+    """SETTINGS, an answer to the CONNECT, frames in DATA, and each way in which it ends."""
+    settings = SettingsFrame(0, settings={SettingsFrame.ENABLE_CONNECT_PROTOCOL: 1}).serialize()
+    block = Encoder().encode([(":status", "200"), ("sec-websocket-protocol", "a")])
+    opened = settings + HeadersFrame(1, block, flags=["END_HEADERS"]).serialize()
+    echo = DataFrame(1, encode_frame(1, b"hello")).serialize()
+    ends = [
+        DataFrame(1, b"", flags=["END_STREAM"]),
+        RstStreamFrame(1, error_code=8),
+        GoAwayFrame(0, 0, 11, additional_data=b"calm down"),
+        GoAwayFrame(0, 1, 0),
+        WindowUpdateFrame(1, window_increment=2**31 - 1),
+        SettingsFrame(0, settings={SettingsFrame.INITIAL_WINDOW_SIZE: 0}),
+        PingFrame(0, b"12345678"),
+    ]
+    refused = HeadersFrame(1, Encoder().encode([(":status", "400")]), flags=["END_HEADERS"])
+    return [
+        *(bytes((n & 3, n)) + opened + echo + end.serialize() for n, end in enumerate(ends)),
+        b"\x00\x00" + settings + refused.serialize() + DataFrame(1, b"no").serialize(),
+        b"\x00\x00HTTP/1.1 400 Bad Request\r\n\r\n",
+    ]
+
+
 SEEDS = {
     "parser": frames,
     "connection": frames,
     "client_handshake": answers,
     "server_handshake": requests,
+    "http2": http2_servers,
 }

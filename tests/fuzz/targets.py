@@ -6,7 +6,9 @@ reaches every role and every cut from one corpus.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from typing import cast
 
 from wsdiag.protocol.client_handshake import ClientHandshake
 from wsdiag.protocol.codes import Role, State
@@ -17,6 +19,11 @@ from wsdiag.protocol.events import BinaryMessage, Event, TextMessage, Violation
 from wsdiag.protocol.frames import Frame
 from wsdiag.protocol.parser import FrameParser
 from wsdiag.protocol.server_handshake import ServerHandshake
+from wsdiag.transport.http2.connection import Http2Connection
+from wsdiag.transport.http2.protocol import client_protocol
+from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.stamps import Arrival, SendRecord
+from wsdiag.transport.stream.stream import Stream
 
 LIMIT = 1 << 16
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -111,9 +118,77 @@ def server_handshake(data: bytes) -> None:
     assert answer.startswith((b"HTTP/1.1 1", b"HTTP/1.1 4", b"HTTP/1.1 505"))
 
 
+class Wire:
+    """What an HTTP/2 connection needs of the stream below it: nothing arrives, nothing leaves."""
+
+    def __init__(self) -> None:
+        self.peer, self.ended, self.tls, self.written = "", None, None, 0
+        self.closed = False
+
+    unsent = 0
+    kernel_stamps = False
+
+    def start(self, handler: object) -> None: ...
+    def resume_reading(self) -> None: ...
+
+    def write(self, data: bytes, *, stamp: bool = True, record: object = None) -> SendRecord:
+        self.written += len(data)
+        return SendRecord(0)
+
+    def close(self) -> None:
+        self.closed = True
+
+    reset = close
+
+
+class Reader:
+    """Takes what a stream brings."""
+
+    def __init__(self) -> None:
+        self.taken, self.ends = 0, 0
+
+    def data_received(self, data: bytes, at: Arrival) -> None:
+        self.taken += len(data)
+
+    def stream_ended(self, end: StreamEnd) -> None:
+        self.ends += 1
+
+
+def http2(data: bytes) -> None:
+    """Whatever a server sends: one end, a named violation, bounded answers and memory."""
+    variant, reads = split(data)
+    asyncio.run(_over_http2(variant, reads))
+
+
+async def _over_http2(variant: int, reads: list[bytes]) -> None:
+    wire, reader = Wire(), Reader()
+    machine = Http2Connection(cast(Stream, wire), client_protocol(), keep_open=bool(variant & 1))
+    came = 0
+    stream = None
+    for read in reads:
+        came += len(read)
+        machine.data_received(read, Arrival(0))
+        if stream is None and machine.ended is None and machine.peer_settings is not None:
+            stream, _ = machine.request([(":method", "CONNECT"), (":path", "/")])
+            if variant & 2:
+                stream.pause_reading()
+            stream.start(reader)
+            stream.write(b"hello")
+    assert (machine.violation is None) or (machine.ended is not None and wire.closed)
+    assert machine.violation != ""
+    assert reader.ends <= 1
+    assert wire.written <= 2000 + 8 * came
+    if stream is not None:
+        assert reader.taken + stream.held_bytes <= came
+    machine.stream_ended(StreamEnd("fin", "", Arrival(0)))
+    assert machine.ended is not None
+    assert not machine.streams
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "parser": parser,
     "connection": connection,
     "client_handshake": client_handshake,
     "server_handshake": server_handshake,
+    "http2": http2,
 }

@@ -127,6 +127,18 @@ class Peers:
         needs = ["graphql-ws", "graphql"]
         return self._node_program("graphql_ws_server.js", *args, needs=needs)
 
+    def feed(self, library: str, *, pause_s: float = 1.5, lasts_s: float = 0.0) -> Peer:
+        """A feed with every mishap on purpose, on one of five libraries (see `programs/feed.py`).
+
+        `lasts_s`: after that a connection is cut; with `websockets` and `aiohttp` only.
+        """
+        if library in ("websockets", "aiohttp"):
+            args = ["--library", library, "--pause", str(pause_s), "--lasts", str(lasts_s)]
+            return self._python("feed.py", args, LOOPBACK, False, None)
+        needs = {"ws": ["ws"], "socket.io": ["socket.io"], "graphql-ws": ["graphql-ws", "graphql"]}
+        pause_ms = str(int(pause_s * 1000))
+        return self._node_program("feed.js", library, pause_ms, needs=needs[library])
+
     def aedes(self, connect_timeout_ms: int) -> Peer:
         """The MQTT broker `aedes`, which cuts its packets over several messages."""
         return self._node_program("aedes_broker.js", str(connect_timeout_ms), needs=["aedes"])

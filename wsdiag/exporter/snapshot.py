@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from wsdiag.exporter.fleet import Fleet
 from wsdiag.exporter.watched import TargetFigures
 
-_AT_ONCE = 250
+_AT_ONCE = 50
 _LAG_WINDOW_S = 60.0
 
 
@@ -44,7 +44,7 @@ class Snapshot:
 
 
 async def take(fleet: Fleet, own: OwnFigures) -> Snapshot:
-    """A snapshot; between a few hundred targets the loop's other work has its turn."""
+    """A snapshot; between a few dozen targets the loop's other work has its turn."""
     targets = []
     for number, watched in enumerate(list(fleet.watched), 1):
         targets.append((watched.labels, watched.figures()))

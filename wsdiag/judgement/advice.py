@@ -6,7 +6,7 @@ import math
 import re
 
 from wsdiag.judgement.totals import PingTotals
-from wsdiag.units import counted, format_duration
+from wsdiag.units import counted, format_duration, format_size
 
 # The usual defaults of servers and clients: a Ping every 20 s, 20 s for its Pong.
 DEFAULT_TIMEOUT_S = 20.0
@@ -41,6 +41,7 @@ def safe_timeout_s(slowest_ms: float) -> float:
 def advice(totals: PingTotals) -> list[str]:
     """Sentences with a setting and its reason; empty when the usual defaults are fine."""
     sentences = [_slow(totals), _skipped(totals), _overtaken(totals), _lost(totals)]
+    sentences.append(_behind_data(totals))
     sentences.append(_closed_over_pings(totals))
     sentences.append(_no_echo(totals) if totals.no_echo else _no_pong(totals))
     return [sentence for sentence in sentences if sentence]
@@ -57,6 +58,20 @@ def _slow(totals: PingTotals) -> str:
         f"ping_timeout={exceeded_s:g} s would have been dropped. Set ping_timeout to "
         f"{format_duration(timeout_s)} or more (three times what was seen), and ping_interval to "
         f"{format_duration(max(DEFAULT_INTERVAL_S, timeout_s / 2))}."
+    )
+
+
+def _behind_data(totals: PingTotals) -> str:
+    """What data ahead of a Pong does to a deadline for it."""
+    outliers = totals.attributor.causes["inbound-queue"]
+    if not outliers and totals.behind_data <= totals.free.count:
+        return ""
+    slowest_s = (totals.slowest_ms or 0.0) / 1e3
+    return (
+        f"The endpoint sends more than is taken at once ({format_size(totals.inbound_bytes)} in "
+        f"all), and its Pongs wait behind that: the slowest took {format_duration(slowest_s)} of a "
+        "deadline for a Pong. Read faster or ask for less; a deadline must allow for what is "
+        "queued, or it drops connections that are merely busy."
     )
 
 
@@ -84,7 +99,8 @@ def _overtaken(totals: PingTotals) -> str:
 def _lost(totals: PingTotals) -> str:
     # What a drop cut off, or a later Pong made up for, is no loss to explain.
     lost = totals.lost - totals.cut_off - totals.overtaken
-    if lost <= 0 or not totals.received:
+    behind_data = totals.behind_data > totals.free.count
+    if lost <= 0 or not totals.received or behind_data:
         return ""
     usual_s = (totals.statistics.percentile(50) or 0.0) / 1e3
     return (

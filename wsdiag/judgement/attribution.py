@@ -1,4 +1,4 @@
-"""Whose latency is it: the network's, the endpoint's, our own queue's, or this machine's?
+"""Whose latency is it: the network's, the endpoint's, a queue's (ours, theirs), or this machine's?
 
 Why the kernel's timestamps and TCP_INFO can tell them apart. A Ping's time line, us to peer:
 
@@ -21,11 +21,16 @@ What decides, in this order, and why. Only an outlier has a cause at all:
 2. queue: data of our own was ahead of the Ping, unsent, unacknowledged, or not processed by the
    endpoint yet. A WebSocket is one byte stream, nothing overtakes. A full queue also shows as late
    ACKs and retransmissions, hence before the network.
-3. network: loss, or most of the excess had passed before the ACK. A peer may delay an ACK by 40 ms,
+3. inbound-queue: data of the endpoint's was ahead of its Pong, the same the other way round. It
+   counts where it arrived without a pause of most of the wait, and cut as a queue is rather than at
+   the ends of messages (transport/stream/inbound.py): so an endpoint that sends a trickle, or that
+   stands still and then sends what is due, is still the endpoint. It comes before the network for
+   the queue's reason: what fills the path also makes it lose.
+4. network: loss, or most of the excess had passed before the ACK. A peer may delay an ACK by 40 ms,
    which is not the path's doing. Where no ACK was timed, TCP's smoothed round trip must have risen
    enough. An answer that came in one burst with a repaired loss shares its cause, as TCP delivers
    in order.
-4. endpoint: none of the above, although the kernel was asked. Not claimed within a few answers of a
+5. endpoint: none of the above, although the kernel was asked. Not claimed within a few answers of a
    loss, when the peer's kernel acknowledges at once: an answer that is lost looks the same then.
 
 On loopback there is no path to be slow. Between the kernel's two stamps only the endpoint's
@@ -42,6 +47,7 @@ from collections import Counter, deque
 from typing import NamedTuple
 
 from wsdiag.records import Cause, Clock
+from wsdiag.transport.stream.inbound import Inbound
 
 # An outlier is far out by the run's own measure and long enough to matter to anyone.
 SPREADS = 10.0
@@ -52,6 +58,8 @@ WARM_UP = 3
 
 QUEUED_BYTES = 8 * 1024
 BACKLOG_BYTES = 64 * 1024
+QUEUED_SHARE = 0.5
+LONGEST_PAUSE = 0.75
 # The peer may hold an ACK back, hoping for data to carry it (RFC 1122, 4.2.3.2; Linux: 40 ms).
 DELAYED_ACK_MS = 40.0
 # Linux stays in that mode for up to 16 segments (TCP_MAX_QUICKACKS); answers here are one each.
@@ -76,6 +84,8 @@ class RoundTrip(NamedTuple):
     """TCP retransmissions between the Ping and its answer."""
     queued_bytes: int | None = None
     """Our bytes not acknowledged yet when the Ping was written, its own not counted."""
+    inbound: Inbound = Inbound()
+    """What arrived meanwhile."""
     backlog_bytes: int = 0
     """Message bytes written since the last answered Ping: the endpoint may still be at them."""
     reordered: int | None = None
@@ -88,6 +98,16 @@ class RoundTrip(NamedTuple):
     """A loss was repaired within the last few answers."""
     stalled_ms: float = 0.0
     """How long our own process did not run between the Ping and its answer being read."""
+
+    @property
+    def behind_data(self) -> bool:
+        """Whether the Pong waited behind data that the endpoint was sending."""
+        inbound = self.inbound
+        return (
+            inbound.size >= QUEUED_BYTES
+            and inbound.pause_ms - self.stalled_ms < self.rtt_ms * LONGEST_PAUSE
+            and inbound.queued_share >= QUEUED_SHARE
+        )
 
     @property
     def shows_loss(self) -> bool:
@@ -152,6 +172,8 @@ class Attributor:
         self.baseline = Baseline() if baseline is None else baseline
         self.causes: Counter[Cause] = Counter()
         self.unexplained = 0
+        self.inbound_ahead_max = 0
+        """The most bytes that an outlier's Pong waited behind."""
         self.retransmitted = 0
         """Outliers of the network during which a segment was lost."""
         self._repaired_ns: int | None = None
@@ -176,6 +198,8 @@ class Attributor:
                 self.unexplained += 1
             else:
                 self.causes[cause] += 1
+            if cause == "inbound-queue":
+                self.inbound_ahead_max = max(self.inbound_ahead_max, trip.inbound.size)
             if cause == "network" and lossy:
                 self.retransmitted += 1
                 self._repaired_ns = arrived_ns
@@ -191,6 +215,8 @@ def _cause_of_outlier(trip: RoundTrip, normal: Normal) -> Cause | None:
         return "local"
     if (trip.queued_bytes or 0) >= QUEUED_BYTES or trip.backlog_bytes >= BACKLOG_BYTES:
         return "queue"
+    if trip.behind_data:
+        return "inbound-queue"
     if not trip.tcp:
         return "endpoint"
     if trip.retransmits is None:

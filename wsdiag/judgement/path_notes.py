@@ -49,11 +49,12 @@ def _silent(routers: Sequence[PathHop]) -> list[str]:
         return []
     if len(silent) == 1:
         return [
-            f"Hop {silent[0]} answers nothing: it sends no ICMP errors, or they do not come back."
+            f"Hop {silent[0]} did not answer: it sends no ICMP errors, or few of them, or they do "
+            "not come back."
         ]
     return [
-        f"Hops {', '.join(silent)} answer nothing: they send no ICMP errors, or these do not come "
-        "back."
+        f"Hops {', '.join(silent)} did not answer: they send no ICMP errors, or few of them, or "
+        "these do not come back."
     ]
 
 

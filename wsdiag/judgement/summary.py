@@ -6,9 +6,17 @@ from collections.abc import Mapping
 
 from wsdiag.judgement.advice import advice
 from wsdiag.judgement.totals import PingTotals
-from wsdiag.records import Attribution, Cause, Http2RoundTrips, Load, PingSummary, Threshold
+from wsdiag.records import (
+    Attribution,
+    Cause,
+    Http2RoundTrips,
+    Load,
+    PingSummary,
+    SlowReader,
+    Threshold,
+)
 from wsdiag.statistics import RunningStatistics
-from wsdiag.units import counted, format_rough_ms, times
+from wsdiag.units import counted, format_rough_ms, format_size, times
 
 # Up to this much, the difference between the quickest and the usual Pong is not worth a caveat.
 _CERTAIN_MS = 1.0
@@ -18,8 +26,11 @@ _CAUSES: dict[Cause, str] = {
     "network": "a slow path (network)",
     "endpoint": "the endpoint",
     "queue": "our own queued data (queue)",
+    "inbound-queue": "data that the endpoint was sending (inbound-queue)",
     "local": "wsdiag not being scheduled (local)",
 }
+
+_OTHERS: tuple[Cause, ...] = ("endpoint", "queue", "inbound-queue", "local")
 
 
 def summarise(
@@ -34,6 +45,7 @@ def summarise(
     unloaded: RunningStatistics | None = None,
     partial: bool = False,
     target: int | None = None,
+    slow_reader: SlowReader | None = None,
 ) -> PingSummary:
     """The record of everything so far.
 
@@ -86,6 +98,8 @@ def summarise(
         overdue=totals.overdue,
         oldest_unanswered_ms=totals.oldest_unanswered_ms,
         drop=totals.ended,
+        inbound_bytes=totals.inbound_bytes or None,
+        slow_reader=slow_reader,
         outages=None if outages is None else outages.count,
         down_s=None if outages is None else outages.down_s,
         longest_outage_s=None if outages is None else outages.longest_s,
@@ -115,7 +129,10 @@ def attribute(totals: PingTotals, figures: RunningStatistics, stalled: str = "")
     network, endpoint, split = _split_median(totals.floor_ms, figures)
     edge, behind, at_edge = _split_at_edge(totals.http2, figures)
     split = at_edge or split
-    sentences = [split, _outlier_sentence(totals)]
+    inbound = None
+    if network is not None and totals.behind_data > totals.free.count:
+        endpoint, inbound, split = _split_behind_data(totals, network, figures)
+    sentences = [split, _outlier_sentence(totals), _inbound_sentence(totals)]
     if totals.proxy is not None:
         sentences.append(
             "TCP's figures describe the first hop only, to the proxy: everything after it counts "
@@ -124,7 +141,7 @@ def attribute(totals: PingTotals, figures: RunningStatistics, stalled: str = "")
     sentences.append(stalled)
     causes = dict(totals.attributor.causes)
     explanation = [sentence for sentence in sentences if sentence]
-    return Attribution(network, endpoint, causes, explanation, edge, behind)
+    return Attribution(network, endpoint, causes, explanation, edge, behind, inbound)
 
 
 def _http2(totals: PingTotals) -> Http2RoundTrips | None:
@@ -170,12 +187,49 @@ def _split_median(
     return network, endpoint, f"{whole} ms at the median: {split}."
 
 
+def _split_behind_data(
+    totals: PingTotals, network: float, figures: RunningStatistics
+) -> tuple[float, float, str]:
+    """(endpoint, inbound queue) shares of the median in ms, and the sentence.
+
+    Where most Pongs wait behind data, that is what is usual: no Ping is an outlier. The endpoint's
+    share is what it takes without data; where there was always some, nothing can be told of it.
+    """
+    median = figures.percentile(50) or 0.0
+    free = totals.free.percentile(50)
+    endpoint = 0.0 if free is None else min(max(free - network, 0.0), median - network)
+    inbound = median - network - endpoint
+    whole, path, own, rest = (
+        format_rough_ms(part) for part in (median, network, endpoint, inbound)
+    )
+    split = f"{path} ms network, {own} ms endpoint, {rest} ms inbound queue"
+    if free is None:
+        split = f"{path} ms network, up to {rest} ms inbound queue (the endpoint's own is in it)"
+    ahead = format_size(int(totals.ahead.percentile(50) or 0))
+    return (
+        endpoint,
+        inbound,
+        f"{whole} ms at the median: {split}; Pongs waited behind {ahead} that the endpoint was "
+        "sending.",
+    )
+
+
+def _inbound_sentence(totals: PingTotals) -> str:
+    """What an outlier's Pong waited behind."""
+    most = totals.attributor.inbound_ahead_max
+    if not most:
+        return ""
+    many = totals.attributor.causes["inbound-queue"] > 1
+    whose = "Their Pongs waited behind up to" if many else "Its Pong waited behind"
+    return f"{whose} {format_size(most)} that the endpoint was sending."
+
+
 def _outlier_sentence(totals: PingTotals) -> str:
     found = totals.attributor
     counts = {
         "TCP retransmissions (network)": found.retransmitted,
         _CAUSES["network"]: found.causes["network"] - found.retransmitted,
-        **{_CAUSES[cause]: found.causes[cause] for cause in ("endpoint", "queue", "local")},
+        **{_CAUSES[cause]: found.causes[cause] for cause in _OTHERS},
     }
     causes = {words: count for words, count in counts.items() if count}
     total = sum(causes.values()) + found.unexplained

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from wsdiag.judgement.attribution import Attributor
+from wsdiag.judgement.attribution import Attributor, RoundTrip
 from wsdiag.records import Clock, Drop
-from wsdiag.statistics import RunningStatistics
+from wsdiag.statistics import Histogram, RunningStatistics
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,6 +70,14 @@ class PingTotals:
     clock: Clock = "user"
     """What the latest round trip rests on."""
     proxy: str | None = None
+    inbound_bytes: int = 0
+    """Received on all connections."""
+    behind_data: int = 0
+    """Answers in time that had waited behind data which the endpoint was sending."""
+    ahead: Histogram = field(default_factory=Histogram)
+    """How many bytes those waited behind."""
+    free: Histogram = field(default_factory=Histogram)
+    """Round trips of the other ones, in ms."""
 
     @property
     def loss_pct(self) -> float | None:
@@ -85,6 +93,14 @@ class PingTotals:
         else:
             self.received += 1
             self.statistics.add(rtt_ms)
+
+    def saw_inbound(self, trip: RoundTrip) -> None:
+        """Note whether a Pong waited behind data."""
+        if trip.behind_data:
+            self.behind_data += 1
+            self.ahead.add(trip.inbound.size)
+        else:
+            self.free.add(trip.rtt_ms)
 
     def edge_answered(self, rtt_ms: float) -> None:
         """Count an answer to HTTP/2's own PING."""

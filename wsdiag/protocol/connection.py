@@ -84,6 +84,11 @@ class Connection:
         """Bytes of a message whose end has not come, decompressed."""
         return self._assembler.held_bytes
 
+    @property
+    def inside_frame(self) -> bool:
+        """Whether the bytes so far end inside a frame."""
+        return self._parser.pending > 0
+
     def discard_unfinished(self) -> None:
         """Forget a message whose end has not come, for a connection that is given up."""
         self._assembler.discard()

@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from wsdiag.records.ping import PingSummary as PingSummary
     from wsdiag.records.ping import PingSuspended as PingSuspended
     from wsdiag.records.ping import PingWaiting as PingWaiting
+    from wsdiag.records.ping import SlowReader as SlowReader
     from wsdiag.records.ping import Threshold as Threshold
     from wsdiag.records.serve import ServeEvent as ServeEvent
     from wsdiag.records.serve import ServeListening as ServeListening
@@ -112,7 +113,7 @@ else:
             "TlsInfo",
             "ping": "Attribution Cause Clock Http2RoundTrips Load PingClosed PingDialling "
             "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart PingSummary "
-            "PingSuspended PingWaiting Threshold",
+            "PingSuspended PingWaiting SlowReader Threshold",
             "idle": "Candidate IdleEvent IdleTrial IdleVerdict KeepaliveOutcome Location Outcome "
             "Range TracedHop TrialActivity TrialKind TrialStarted Verdict",
             "path": "HopKind PathEvent PathHop PathMethod PathStart PathSummary",

@@ -20,7 +20,7 @@ from wsdiag.records.base import (
 )
 from wsdiag.transport.stream.stamps import Clock as Clock
 
-Cause = Literal["network", "endpoint", "queue", "local"]
+Cause = Literal["network", "endpoint", "queue", "inbound-queue", "local"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,9 @@ class PingReply:
         float | None,
         "With `--http2`: the round trip of the HTTP/2 PING that left with it, which the first hop "
         "that speaks HTTP/2 answers, in milliseconds",
+    ] = optional()
+    inbound_bytes: Annotated[
+        int | None, "Bytes that arrived between the Ping and its Pong, the Pong's included"
     ] = optional()
     target: Target = optional()
 
@@ -220,6 +223,11 @@ class Attribution:
     behind_edge_ms: Annotated[
         float | None, "With `--http2`: the part of the median behind that hop, in milliseconds"
     ] = optional()
+    inbound_queue_ms: Annotated[
+        float | None,
+        "Where Pongs waited behind data that the endpoint was sending: that part of the median, in "
+        "milliseconds",
+    ] = optional()
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +250,42 @@ class Load:
         optional()
     )
     explanation: Annotated[Sequence[str], "Sentences for people, the most important first"] = ()
+    download_p50_ms: Annotated[
+        float | None, "With `--download`: median round trip meanwhile, in milliseconds"
+    ] = optional()
+    received_bytes: Annotated[int | None, "With `--download`: bytes received meanwhile"] = (
+        optional()
+    )
+    idle_p95_ms: Annotated[float | None, "95th percentile without load, in milliseconds"] = (
+        optional()
+    )
+    loaded_p95_ms: Annotated[float | None, "95th percentile under load, in milliseconds"] = (
+        optional()
+    )
+    download_p95_ms: Annotated[
+        float | None, "95th percentile during the download, in milliseconds"
+    ] = optional()
+
+
+@dataclass(frozen=True, slots=True)
+class SlowReader:
+    """What the endpoint did with a client that reads slowly (`--read-rate`)."""
+
+    read_rate: Annotated[float, "How fast was read, in bytes a second"]
+    read_bytes: Annotated[int, "How much was read, in bytes"]
+    outcome: Annotated[
+        Literal["waited", "dropped-messages", "closed", "not-slow"],
+        "`waited`: it kept the connection, and nothing was seen to be left out; "
+        "`dropped-messages`: numbers in its messages skip some; `closed`: it ended the connection; "
+        "`not-slow`: it sent less than was read",
+    ]
+    after_s: Annotated[float, "When it closed; else how long it was watched, in seconds"]
+    missing: Annotated[
+        int | None, "Messages left out, by the numbers in them; null if they have none"
+    ]
+    queued_bytes_max: Annotated[int, "The most that stood before a Pong, in bytes"]
+    drop: Annotated[Drop | None, "How the connection ended"] = optional()
+    explanation: Annotated[str, "The same in words"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +350,12 @@ class PingSummary:
     ] = 0
     oldest_unanswered_ms: Annotated[
         float | None, "Age of the oldest unanswered Ping, in milliseconds"
+    ] = optional()
+    inbound_bytes: Annotated[
+        int | None, "Bytes that arrived while Pings were sent, Pongs included"
+    ] = optional()
+    slow_reader: Annotated[
+        SlowReader | None, "With `--read-rate`: what the endpoint did with a slow reader"
     ] = optional()
     drop: Annotated[Drop | None, "How the last connection ended, unless wsdiag closed it"] = (
         optional()

@@ -123,7 +123,8 @@ class StreamEvent:
     event: Annotated[StreamEventKind, "What happened"]
     message: Annotated[str, "The same in words"]
     silent_s: Annotated[
-        float | None, "For `silence`, `mute`, `resumed`, `burst`: time without a message, in s"
+        float | None,
+        "For `silence`, `mute`, `resumed`, `burst`: time without a message, in seconds",
     ] = optional()
     usual_s: Annotated[
         float | None, "For `silence`, `mute`: the usual time between two messages (p99), in seconds"
@@ -137,7 +138,9 @@ class StreamEvent:
     pings_answered: Annotated[
         int | None, "For `mute`: Pings that left since the last message and were answered"
     ] = optional()
-    rtt_ms: Annotated[float | None, "For `mute`: the latest Ping's round trip, in ms"] = optional()
+    rtt_ms: Annotated[float | None, "For `mute`: the latest Ping's round trip, in milliseconds"] = (
+        optional()
+    )
     messages: Annotated[int | None, "For `burst`: how many came at once"] = optional()
     span_s: Annotated[float | None, "For `burst`: within which time, in seconds"] = optional()
     gap: Annotated[
@@ -172,12 +175,12 @@ class StreamEvent:
 class Interarrival:
     """Times between two messages, in milliseconds to 1 %; null with fewer than two messages."""
 
-    min_ms: Annotated[float | None, "The shortest"]
-    p50_ms: Annotated[float | None, "The median"]
-    p90_ms: Annotated[float | None, "90th percentile"]
-    p95_ms: Annotated[float | None, "95th percentile"]
-    p99_ms: Annotated[float | None, "99th percentile"]
-    max_ms: Annotated[float | None, "The longest"]
+    min_ms: Annotated[float | None, "The shortest, in milliseconds"]
+    p50_ms: Annotated[float | None, "The median, in milliseconds"]
+    p90_ms: Annotated[float | None, "90th percentile, in milliseconds"]
+    p95_ms: Annotated[float | None, "95th percentile, in milliseconds"]
+    p99_ms: Annotated[float | None, "99th percentile, in milliseconds"]
+    max_ms: Annotated[float | None, "The longest, in milliseconds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +211,13 @@ class Lag:
     """Age of messages by their own time (`--time`), in milliseconds; the two clocks' difference
     is part of it."""
 
-    min_ms: Annotated[float | None, "The smallest; negative where the endpoint's clock is ahead"]
-    p50_ms: Annotated[float | None, "The median"]
-    p95_ms: Annotated[float | None, "95th percentile"]
-    p99_ms: Annotated[float | None, "99th percentile"]
-    max_ms: Annotated[float | None, "The largest"]
+    min_ms: Annotated[
+        float | None, "The smallest, in milliseconds; negative where their clock is ahead"
+    ]
+    p50_ms: Annotated[float | None, "The median, in milliseconds"]
+    p95_ms: Annotated[float | None, "95th percentile, in milliseconds"]
+    p99_ms: Annotated[float | None, "99th percentile, in milliseconds"]
+    max_ms: Annotated[float | None, "The largest, in milliseconds"]
     unit: Annotated[str | None, "What the message's time was taken for: `s`, `ms`, `us`, `ns`, …"]
     untimed: Annotated[int, "Messages without a time that can be read"] = 0
 
@@ -268,7 +273,8 @@ class StreamSummary:
     ] = optional()
     interarrival: Annotated[Interarrival | None, "Times between messages"] = None
     longest_silence_s: Annotated[
-        float | None, "Longest time without a message, outages and both ends of the run included"
+        float | None,
+        "Longest time without a message, in seconds; outages and both ends of the run included",
     ] = None
     silences: Annotated[int, "Times without messages longer than is usual (`silence`)"] = 0
     mutes: Annotated[int, "Those with an open connection and answered Pings (`mute`)"] = 0
@@ -295,7 +301,9 @@ class StreamSummary:
     drops: Annotated[int, "Connections that ended by themselves"] = 0
     drop: Annotated[Drop | None, "How the last connection ended by itself"] = optional()
     outages: Annotated[int | None, "With `--reconnect`: outages"] = optional()
-    down_s: Annotated[float | None, "With `--reconnect`: their length together, in s"] = optional()
+    down_s: Annotated[float | None, "With `--reconnect`: their length together, in seconds"] = (
+        optional()
+    )
     thresholds: Annotated[Sequence[Threshold], "The limits that were asked for"] = ()
     explanation: Annotated[Sequence[str], "Sentences for people, the most important first"] = ()
     partial: Annotated[bool, "True for statistics requested while the run goes on (SIGQUIT)"] = (

@@ -148,6 +148,13 @@ class RateFilter(TimedFilter):
         """Remove a piece of the oldest item, whose time passes from now on."""
         item = super().pop()
         if isinstance(item, bytes):
+            # a line knows no frames: it cuts where its capacity ends
+            while len(item) < self._piece and self._waiting:
+                following = self._waiting[0][1]
+                if not isinstance(following, bytes):
+                    break
+                item += following
+                super().pop()
             item, rest = item[: self._piece], item[self._piece :]
             if rest:
                 self._waiting.appendleft((0.0, rest))

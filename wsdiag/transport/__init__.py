@@ -10,6 +10,7 @@ stream whose reads and writes carry times, plain or over `tls/`.
     listen     a listening socket; each connection becomes a Stream
     trace      what a dial and a session report to -v and --trace
     report     what a dial found out; DialError
+    http2/     one HTTP/2 connection and its streams (extra `http2`); http3/ the same over QUIC
     stream/    reads, writes and ends of one socket; kernel timestamps; TCP's options
     tls/       TLS over memory, whom to trust, what a certificate says
     hires_loop, machine    timers to the microsecond; suspended time, open files

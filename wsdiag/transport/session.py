@@ -49,6 +49,7 @@ from wsdiag.protocol.events import Close, Event, Violation
 from wsdiag.transport.report import DialReport
 from wsdiag.transport.stream.byte_stream import ByteStream
 from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.inbound import InboundProfile
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
 from wsdiag.transport.stream.tcp import TcpInfo
 
@@ -102,6 +103,7 @@ class Session:
         "connection",
         "ended",
         "http2",
+        "inbound",
         "opened",
         "report",
         "stream",
@@ -125,6 +127,8 @@ class Session:
         self.http2 = http2
         """The connection whose stream carries it; None over HTTP/1.1."""
         self._on_data = on_data
+        self.inbound: InboundProfile | None = None
+        """Notes what arrives when, for whoever sets it."""
         self.stream, self.connection, self.report = stream, connection, report
         self._on_event: Callable[[Received], None] | None = None  # None: queue them
         self._on_end: Callable[[StreamEnd], None] | None = None
@@ -187,6 +191,9 @@ class Session:
         if self._on_data is not None:
             self._on_data(at)
         events = self.connection.receive_data(data)
+        if self.inbound is not None:
+            inside_frame = self.connection.inside_frame
+            self.inbound.add(len(data), at.mono_ns, inside_frame=inside_frame)
         self._answer(conclude=False)
         for event in events:
             if isinstance(event, Close | Violation):

@@ -111,12 +111,13 @@ KEPT = [
         "--max-upgrade",
         "60s",
         rules=" ".join(
-            RULES.keys() - {"certificate", "address-families", "subprotocol"} - OVER_HTTP2
+            RULES.keys() - {"certificate", "address-families", "subprotocol", "stream"} - OVER_HTTP2
         ),
     ),
     case(over_http2(), rules=" ".join(OVER_HTTP2)),
     case(served("/subprotocol?pick=chat"), "--expect-subprotocol", "chat", rules="subprotocol"),
     case(over_tls, "--cert-days", "0", rules="certificate"),
+    case(served("/push/0.1"), "--stream", "1", "--max-silence", "60", rules="stream"),
     case(one_family, rules="address-families"),
 ]
 
@@ -144,6 +145,7 @@ BROKEN = [
     ),
     case(served("/hang/close"), rules="close close-echo close-empty close-private"),
     case(served("/idle/1?drop=silent"), "--require-idle", "2", rules="idle"),
+    case(served("/echo"), "--stream", "0.5", rules="stream"),
     case(served("/lifetime/1"), "--require-keepalive", "0.5", rules="keepalive"),
     case(served("/bad/accept"), rules="accept-key"),
     case(served("/bad/upgrade"), rules="upgrade-headers"),

@@ -124,7 +124,7 @@ def test_a_zero_window_is_named() -> None:
 
 
 def test_both_pings_are_shown() -> None:
-    *_, summary = events = pinged("/latency/60", count=4, interval_s=0.21)
+    *_, summary = events = pinged("/latency/60", count=4, interval_s=0.4)
     replies = [event for event in events if isinstance(event, wsdiag.PingReply)]
     assert all(reply.http2_rtt_ms is not None for reply in replies)
     assert isinstance(summary, wsdiag.PingSummary)

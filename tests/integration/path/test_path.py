@@ -107,7 +107,7 @@ def test_a_silent_router(way: Way) -> None:
     way.chain.silence(3)
     found, summary = trace(way)
     assert_whole(found, silent=(3,))
-    assert any("Hop 3 answers nothing" in note for note in summary["notes"])
+    assert any("Hop 3 did not answer" in note for note in summary["notes"])
 
 
 def test_a_router_that_answers_every_other_time(way: Way) -> None:

@@ -93,6 +93,72 @@ def test_a_stalling_serve_is_the_endpoints(peers: Peers) -> None:
     assert_named(causes, "endpoint", at_least=8)
 
 
+def test_what_a_path_cannot_take_is_the_inbound_queue(peers: Peers) -> None:
+    url, _ = peers.serve()
+    flood = f"{url}/bandwidth/200k/flood?for=0.2&pause=3&after=1&queue=64k"
+    pinged = asyncio.run(run_pings(flood, count=200, interval_s=0.04))
+    assert_named(telling(pinged), "inbound-queue", at_least=10)
+    assert pinged.summary.attribution is not None
+    sentences = pinged.summary.attribution.explanation
+    assert any("that the endpoint was sending" in sentence for sentence in sentences)
+    assert any("deadline" in sentence for sentence in pinged.summary.advice)
+
+
+def test_a_slow_reader_of_a_flood_waits_in_the_inbound_queue(peers: Peers) -> None:
+    url = peers.websockets(compression=False).url
+    flood = f"{url}/flood?for=0.1&pause=3"
+    pinged = asyncio.run(run_pings(flood, count=200, interval_s=0.04, read_rate=16_000_000.0))
+    # the flood comes first here: what is usual has to be learned after it
+    later = [r for r in pinged.replies if r.cause is not None]
+    named = Counter(reply.cause for reply in later)
+    assert_named(named, "inbound-queue", at_least=4)
+
+
+def test_a_flood_without_a_pause_has_no_outliers_but_a_share(peers: Peers) -> None:
+    url = peers.websockets(compression=False).url
+    pinged = asyncio.run(run_pings(f"{url}/flood", count=12, interval_s=0.2, read_rate=2_000_000.0))
+    attribution, slow = pinged.summary.attribution, pinged.summary.slow_reader
+    assert attribution is not None
+    assert attribution.inbound_queue_ms is not None
+    assert attribution.inbound_queue_ms > 0.9 * (pinged.summary.p50_ms or 0)
+    assert slow is not None
+    assert (slow.outcome, slow.drop) == ("waited", None)
+
+
+def test_a_trickle_changes_nothing(peers: Peers) -> None:
+    url, _ = peers.serve()
+    trickle = f"{url}/late-pong/0.15/push/0.01?size=2000"
+    pinged = asyncio.run(run_pings(trickle, count=30, interval_s=0.05))
+    attribution = pinged.summary.attribution
+    assert attribution is not None
+    assert attribution.inbound_queue_ms is None
+    assert attribution.endpoint_ms == pytest.approx(150, rel=0.3)
+
+
+def test_idle_upload_and_download_in_one_run(peers: Peers) -> None:
+    url, _ = peers.serve()
+    pinged = asyncio.run(
+        run_pings(
+            f"{url}/echo", load=200_000.0, download=2_000_000.0, load_idle_s=0.5, load_time_s=1.0
+        )
+    )
+    load = pinged.summary.load
+    assert load is not None
+    assert None not in (load.idle_p50_ms, load.loaded_p50_ms, load.download_p50_ms)
+    assert load.sent_bytes == pytest.approx(200_000, rel=0.4)
+    assert load.received_bytes == pytest.approx(2_000_000, rel=0.5)
+
+
+def test_what_a_slow_reader_misses_is_counted(peers: Peers) -> None:
+    url, _ = peers.serve()
+    push = f"{url}/push/0.001?size=4000&count=20"
+    pinged = asyncio.run(run_pings(push, deadline_s=6, interval_s=0.2, read_rate=8_000_000.0))
+    slow = pinged.summary.slow_reader
+    assert slow is not None
+    assert slow.outcome == "dropped-messages"
+    assert slow.missing
+
+
 @pytest.mark.netns
 def test_lost_packets_are_the_networks(peers: Peers) -> None:
     nat = peers.nat(established_s=600)

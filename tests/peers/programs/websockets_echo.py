@@ -1,8 +1,9 @@
 """An echo server on the `websockets` library; prints {"port": N} once it listens.
 
 Paths: `/` echoes, `/delay?seconds=S` after a while, `/push?every=SECONDS` sends a text again and
-again, `/close?code=N&reason=R` closes, `/slow` reads slowly. `--block-every` makes the flaw of many
-applications: a synchronous call that holds the event loop up.
+again, `/flood?for=S&pause=S&size=BYTES` sends as fast as it can for a while at a time (`for=0`:
+without end), `/close?code=N&reason=R` closes, `/slow` reads slowly. `--block-every` makes the flaw
+of many applications: a synchronous call that holds the event loop up.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ async def handle(connection: ServerConnection) -> None:
             while True:
                 await connection.send("push")
                 await asyncio.sleep(float(query.get("every", 1)))
+        if url.path == "/flood":
+            await flood(connection, {name: float(value) for name, value in query.items()})
         async for message in connection:
             if url.path == "/slow":
                 await asyncio.sleep(0.02)
@@ -44,6 +47,16 @@ async def handle(connection: ServerConnection) -> None:
         await connection.wait_closed()
         # 1005: a Close frame without a code; 1006: none at all (RFC 6455, 7.1.5)
         print(json.dumps({"closed": connection.close_code}), flush=True)
+
+
+async def flood(connection: ServerConnection, query: dict[str, float]) -> None:
+    message = bytes(int(query.get("size", 65536)))
+    while True:
+        until_s = time.monotonic() + query.get("for", 0.0)
+        while not query.get("for") or time.monotonic() < until_s:
+            await connection.send(message)
+            await asyncio.sleep(0)
+        await asyncio.sleep(query.get("pause", 1.0))
 
 
 async def block(every_s: float) -> None:

@@ -26,8 +26,8 @@ def test_a_path_without_anything_odd_has_no_notes() -> None:
 
 
 def test_silent_routers_are_named() -> None:
-    assert "Hop 2 answers nothing" in notes(row(1), row(2, received=0), row(3))
-    assert "Hops 1, 3 answer nothing" in notes(row(1, received=0), row(2), row(3, received=0))
+    assert "Hop 2 did not answer" in notes(row(1), row(2, received=0), row(3))
+    assert "Hops 1, 3 did not answer" in notes(row(1, received=0), row(2), row(3, received=0))
 
 
 def test_a_router_that_limits_its_answers_loses_nothing() -> None:

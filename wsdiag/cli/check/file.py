@@ -41,11 +41,17 @@ Table = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class WatchFlags:
-    """How `exporter` watches an endpoint; in [exporter], how it watches those that do not say."""
+    """How `exporter` watches an endpoint, besides what is an option of `check` as well."""
 
     interval_s: Annotated[float | None, typer.Option("--interval", **DURATION)] = None
     idle_probe_s: Annotated[float | None, typer.Option("--idle-probe", **DURATION)] = None
     no_http2_look: Annotated[bool, typer.Option("--no-http2-look")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchDefaults(WatchFlags):
+    """In [exporter]: how it watches the endpoints that do not say."""
+
     seq: Annotated[str | None, typer.Option("--seq", **JSONPATH)] = None
     time: Annotated[str | None, typer.Option("--time", **JSONPATH)] = None
 
@@ -57,7 +63,7 @@ class ExporterTable:
     allow: tuple[str, ...] = ()
     """Globs of what /probe may be pointed at."""
     buckets_s: tuple[float, ...] | None = None
-    watch: WatchFlags = field(default_factory=WatchFlags)
+    watch: WatchDefaults = field(default_factory=WatchDefaults)
 
 
 @command()
@@ -86,7 +92,7 @@ def endpoint(
 
 @command(runs_bare=True)
 def exporter_table(
-    watch: WatchFlags,
+    watch: WatchDefaults,
     ctx: typer.Context,
     allow: Annotated[list[str] | None, typer.Option("--allow")] = None,
     buckets: Annotated[list[float] | None, typer.Option("--buckets", **DURATION)] = None,
@@ -116,7 +122,7 @@ ENDPOINT_OPTIONS = _by_key(endpoint)
 """The options that a table may have, by their keys."""
 _RUN_OPTIONS = _by_key(of_the_run)
 EXPORTER_OPTIONS = _by_key(exporter_table)
-WATCH_OPTIONS = ("interval", "idle-probe", "no-http2-look", "seq", "time")
+WATCH_OPTIONS = ("interval", "idle-probe", "no-http2-look")
 _TABLES = frozenset({"defaults", "endpoint", "exporter", "module"})
 
 

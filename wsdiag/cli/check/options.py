@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from wsdiag.cli.options import FORMAT, OUTPUT
-from wsdiag.cli.params import DURATION, FILE, PERCENT, read_message, usage_errors, values_of
+from wsdiag.cli.params import (
+    DURATION,
+    FILE,
+    JSONPATH,
+    PERCENT,
+    read_message,
+    usage_errors,
+    values_of,
+)
 
 if TYPE_CHECKING:
     from wsdiag.probes.check.options import CheckOptions
@@ -156,6 +164,26 @@ class CheckFlags:
             **DURATION,
         ),
     ] = None
+    stream_s: Annotated[
+        float | None, _expect("--stream", help="Watch what it pushes for this long.", **DURATION)
+    ] = None
+    by: Annotated[str | None, _expect("--by", help="Key of a message.", **JSONPATH)] = None
+    seq: Annotated[str | None, _expect("--seq", help="Its sequence number.", **JSONPATH)] = None
+    time: Annotated[str | None, _expect("--time", help="Its own time.", **JSONPATH)] = None
+    max_silence_s: Annotated[
+        float | None,
+        _limit("--max-silence", help="Limit of the time without a message.", **DURATION),
+    ] = None
+    max_gap: Annotated[
+        int | None,
+        _limit("--max-gap", min=0, metavar="N", help="Limit of missing numbers (--seq)."),
+    ] = None
+    max_lag_s: Annotated[
+        float | None, _limit("--max-lag", help="Limit of the largest lag (--time).", **DURATION)
+    ] = None
+    min_rate: Annotated[
+        float | None, _limit("--min-rate", min=0, metavar="N", help="Least messages a second.")
+    ] = None
     conformance: Annotated[
         bool, _rules("--conformance", help="Judge protocol conformance by observation.")
     ] = False
@@ -199,12 +227,27 @@ class CheckFlags:
             "skip": _patterns(self.skip, "--skip"),
         }
         options = CheckOptions(**values)
+        self._refuse_idle_limits()
         if options.must_refuse:
             for flag, name in options_that_need_an_upgrade().items():
                 if options.sets(name):
                     message = f"{flag} needs a connection, which --expect-status says is refused"
                     raise typer.BadParameter(message, param_hint=flag)
         return options
+
+    def _refuse_idle_limits(self) -> None:
+        """A usage error for a limit of the stream without what it is measured by."""
+        needs = (
+            ("--max-silence", self.max_silence_s, self.stream_s, "--stream"),
+            ("--min-rate", self.min_rate, self.stream_s, "--stream"),
+            ("--max-gap", self.max_gap, self.stream_s, "--stream"),
+            ("--max-gap", self.max_gap, self.seq, "--seq"),
+            ("--max-lag", self.max_lag_s, self.stream_s, "--stream"),
+            ("--max-lag", self.max_lag_s, self.time, "--time"),
+        )
+        for option, given, needed, what in needs:
+            if given is not None and needed is None:
+                raise typer.BadParameter(f"it needs {what}", param_hint=option)
 
 
 def _patterns(values: Sequence[str], option: str) -> tuple[str, ...]:

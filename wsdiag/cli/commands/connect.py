@@ -74,7 +74,7 @@ def connect(
                 tracer,
                 messages=messages,
                 max_time_s=output.max_time,
-                look_at_http2=not no_http2_look,
+                look_at_http2=not (no_http2_look or request.http1_1),
             )
         )
 

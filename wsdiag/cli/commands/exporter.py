@@ -187,8 +187,8 @@ class FileSource:
                     timeout_s=endpoint.check.timeout_s,
                     idle_probe_s=watch.idle_probe_s or usual.idle_probe_s,
                     http2_look=not (watch.no_http2_look or usual.no_http2_look),
-                    seq=watch.seq or usual.seq,
-                    time=watch.time or usual.time,
+                    seq=endpoint.check.seq or usual.seq,
+                    time=endpoint.check.time or usual.time,
                 )
             )
         return tuple(targets)

@@ -72,6 +72,18 @@ class PingFlags:
         str | None,
         _what("--load", metavar="RATE|max", help="Send data at RATE bytes/s while measuring."),
     ] = None
+    download: Annotated[
+        str | None,
+        _what(
+            "--download",
+            metavar="RATE|max",
+            help="Ask wsdiag serve for data at RATE bytes/s while measuring; another endpoint is "
+            "asked by --hello.",
+        ),
+    ] = None
+    read_rate: Annotated[
+        str | None, _what("--read-rate", metavar="RATE", help="Read no faster than RATE bytes/s.")
+    ] = None
     max_p50_ms: Annotated[
         float | None, _limit("--max-p50", help="Limit of the median.", **MILLISECONDS)
     ] = None
@@ -108,16 +120,23 @@ class PingFlags:
             raise typer.BadParameter(
                 "without --reconnect the first outage ends the run", param_hint="--min-availability"
             )
-        load = None if self.load is None else _load_rate(self.load)
+        load = None if self.load is None else _rate(self.load, "--load")
+        download = None if self.download is None else _rate(self.download, "--download")
+        slow = None if self.read_rate is None else _rate(self.read_rate, "--read-rate")
+        if slow == "max":
+            raise typer.BadParameter("it takes bytes a second (16k, 4M)", param_hint="--read-rate")
         with usage_errors():
+            values = values_of(self, "load", "download", "read_rate", "no_http2_ping")
             return PingOptions(
-                **values_of(self, "load", "no_http2_ping"),
+                **values,
                 load=load,
+                download=download,
+                read_rate=slow,
                 http2_ping=not self.no_http2_ping,
             )
 
 
-def _load_rate(text: str) -> float | Literal["max"]:
+def _rate(text: str, option: str) -> float | Literal["max"]:
     if text == "max":
         return "max"
     try:
@@ -126,7 +145,7 @@ def _load_rate(text: str) -> float | Literal["max"]:
         rate = 0
     if rate <= 0:
         message = f"{text!r} is neither 'max' nor bytes a second (16k, 4M)"
-        raise typer.BadParameter(message, param_hint="--load")
+        raise typer.BadParameter(message, param_hint=option)
     return rate
 
 

@@ -64,6 +64,15 @@ class CheckOptions:
     within_s: float = 2.0
     require_idle_s: float | None = None
     require_keepalive_s: float | None = None
+    stream_s: float | None = None
+    """How long to watch what the endpoint pushes; the next seven are `stream`'s."""
+    by: str | None = None
+    seq: str | None = None
+    time: str | None = None
+    max_silence_s: float | None = None
+    max_gap: int | None = None
+    max_lag_s: float | None = None
+    min_rate: float | None = None
     timeout_s: float = 5.0
     """How long any one answer (a Pong, a Close, TCP's end) may take."""
     expect_http2: bool = False

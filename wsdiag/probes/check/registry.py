@@ -12,6 +12,7 @@ from wsdiag.probes.check.rule import Rule
 from wsdiag.probes.check.rules import (
     adversarial,
     conformance,
+    feed,
     handshakes,
     http2,
     opening,
@@ -30,7 +31,9 @@ def _declared(*modules: ModuleType) -> Iterator[Rule]:
 
 
 # The order of results: that of these modules, and in each that of its declarations.
-ALL = tuple(_declared(opening, traffic, survival, http2, handshakes, conformance, adversarial))
+ALL = tuple(
+    _declared(opening, traffic, survival, feed, http2, handshakes, conformance, adversarial)
+)
 
 
 def chosen(options: CheckOptions) -> list[Rule]:

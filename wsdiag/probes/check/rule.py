@@ -50,7 +50,7 @@ class Rule:
     over_tls: bool = False
     """Whether it is about wss:// only, unless it was asked for: it is left out of ws://."""
     of_upgrade: bool = False
-    """Whether it is about HTTP/1.1's upgrade: it is left out over HTTP/2."""
+    """Whether it is about HTTP/1.1's upgrade or TCP's end: it is left out over HTTP/2."""
     judge: Judge = field(default=_undeclared, repr=False)
 
     def __call__(self, judge: Judge) -> Rule:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wsdiag.judgement.hops import other_sender
 from wsdiag.records import Drop, Error
 from wsdiag.records.base import OtherSender
+from wsdiag.transport.dial.target import Target, UrlError, is_loopback
 from wsdiag.units import counted
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ _ENDS = {"rst": "rst", "rst-on-write": "rst", "fin": "fin", "tls-eof": "fin"}
 class EndOrigin:
     """Watches one connection after the other; a dial tells of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
         self._watch: EndWatch | None = None
         self._tried: dict[str, EndWatch] = {}
         """Before it is known which address answers."""
-        self._allowed = may_see_packets()
+        self._allowed = may_see_packets() and not is_loopback_url(url)
         if self._allowed:  # before a clock runs
             from wsdiag.transport.path import hop_distance  # noqa: F401
 
@@ -110,6 +111,14 @@ def origin_words(kind: str, sender: OtherSender) -> str:
     return (
         f"the {kind.upper()} passed {passed}, the endpoint's packets {pass_}: injected on the way"
     )
+
+
+def is_loopback_url(url: str) -> bool:
+    """Whether a URL names this machine."""
+    try:
+        return is_loopback(Target.parse(url).host)
+    except UrlError:
+        return False
 
 
 def may_see_packets() -> bool:

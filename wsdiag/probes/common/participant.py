@@ -85,6 +85,8 @@ class Participant:
         self._answers = part != "listener"
         self._waiting = False
         self._answered = asyncio.Event()
+        self._accepted = asyncio.Event()
+        """The dialect's own answer to a hello came, or none can come any more."""
         self._answer: str | None = None
         self._refusal: str | None = None
         self._answered_ns: int | None = None
@@ -157,7 +159,9 @@ class Participant:
             self._start_beating()
             return
         self._waiting = True
-        for message in messages:
+        for number, message in enumerate(messages):
+            if number == 1:
+                await self._acceptance()
             self._send_hello(message, secret=not own)
         began_ns = self.hello_sent_ns or now().mono_ns
         with suppress(TimeoutError):
@@ -171,6 +175,13 @@ class Participant:
             await self.session.close(1000, timeout=_CLOSE_S)
             raise error
         self._start_beating()
+
+    async def _acceptance(self) -> None:
+        """Let a known protocol accept the first message before the next: a subscription, say."""
+        if self.dialect is not None and self.dialect.hello_answer is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._options.hello_wait):
+                    await self._accepted.wait()
 
     def _send_hello(self, message: Message, *, secret: bool) -> None:
         if isinstance(message, str) and self.dialect is not None and self.dialect.encoding == "hex":
@@ -226,6 +237,7 @@ class Participant:
         if isinstance(event, StreamEnd | Close):
             self._end = self._end or event
             self._answered.set()
+            self._accepted.set()
         if isinstance(seen, StreamEnd) or not isinstance(event, TextMessage | BinaryMessage):
             return
         message: Message = event.text if isinstance(event, TextMessage) else event.data
@@ -240,6 +252,7 @@ class Participant:
                 kinds.add(heard.kind)
                 if heard.kind in ("hello-answer", "hello-refused"):
                     said = heard.record
+                    self._accepted.set()
                 if heard.answer is not None and not (self._answers and self._send(heard.answer)):
                     self.unanswered_ns = self.unanswered_ns or seen.at.mono_ns
         if self._waiting and not self._answered.is_set():

@@ -66,9 +66,10 @@ async def connect(
     result, report = await _connect(
         url, options, tracer, ping_timeout_s, close_timeout_s, send, listen_s, max_time_s, on_wait
     )
-    if options.http_version != "1.1":
+    if options.http_version == "2":
         error = result.error
-        opens = report.http2 is not None and report.http2.status == 200
+        opened = error is None or error.phase in ("hello", "ping")
+        opens = opened and report.http2 is not None and report.http2.status == 200
         if report.http2 is not None or result.ok:
             from wsdiag.probes.connect.http2_look import info_of
 
@@ -106,7 +107,7 @@ async def _connect(
             connect_timeout=min(options.connect_timeout, max_time_s),
             hello_wait=min(options.hello_wait, max_time_s),
         )
-    origin = EndOrigin()
+    origin = EndOrigin(url)
     try:
         participant = await open_session(
             url, options, tracer=tracer, on_phase=on_wait, watcher=origin

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from wsdiag.probes.idle.clock import ProbeClock
-from wsdiag.probes.idle.locate import Locator
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.records import IdleEvent
 from wsdiag.transport.dial.dialer import SharedHttp2
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.trace import Tracer
+
+if TYPE_CHECKING:  # imported where flows are looked for at all
+    from wsdiag.probes.idle.locate import Locator
 
 # One connection may have ended by chance when it was pinged.
 _ENOUGH_ENDED = 2

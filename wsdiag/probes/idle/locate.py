@@ -23,14 +23,14 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from wsdiag.probes.common.end_origin import may_see_packets
 from wsdiag.probes.path.hops import MOST_HOPS, Asked, search_end
 from wsdiag.records import TracedHop
 from wsdiag.transport.path.flow_tracer import FlowTracer, HopQuestion
 from wsdiag.transport.path.raw import RawSockets
 
 _READY_S = 0.5
-_LEARN_SHARE = 0.1
+LEARN_SHARE = 0.1
+"""Of its idle period, until when a connection's hops must be learnt."""
 _FRESH_S = 20.0
 _AT_ONCE, _APART_S = 4, 1.05
 _LEARN_WAIT_S, _LEARN_TRIES = 0.25, 3
@@ -59,6 +59,11 @@ class Locator:
         """The flow of a trial that is about to dial."""
         return TrialFlow(self, idle_for_s)
 
+    @property
+    def longest_wait_s(self) -> float:
+        """By how much the idle periods of this round may begin later."""
+        return LEARN_SHARE * max(self._turns, default=0.0)
+
     def fresh_flow(self) -> TrialFlow:
         """The flow of a connection opened afterwards, to see who answers on a live one."""
         self.plan(())
@@ -69,7 +74,7 @@ class Locator:
         turn = self._turns.get(idle_for_s, len(self._turns))
         due_s = self._began_s + max(0, turn - _AT_ONCE) * _APART_S
         left_s = max(0.0, due_s - self._loop.time())
-        return left_s if left_s <= _LEARN_SHARE * idle_for_s else None
+        return left_s if left_s <= LEARN_SHARE * idle_for_s else None
 
     async def find_end(self, tracer: FlowTracer) -> int | None:
         """How many hops there are, found once."""
@@ -135,7 +140,7 @@ class TrialFlow:
         end = await self._locator.find_end(tracer)
         last = end or MOST_HOPS // 4
         loop = asyncio.get_running_loop()
-        until_s = loop.time() + max(_LEARN_WAIT_S, _LEARN_SHARE * self._idle_for_s - wait_s)
+        until_s = loop.time() + max(_LEARN_WAIT_S, LEARN_SHARE * self._idle_for_s - wait_s)
         open_ = list(range(1, last + 1))
         for attempt in range(_LEARN_TRIES):
             left_s = until_s - loop.time()
@@ -197,8 +202,3 @@ class TrialFlow:
         if self.tracer is not None:
             self.tracer.close()
             self.tracer = None
-
-
-def may_locate(wanted: bool | None) -> bool:
-    """Whether flows are to be traced: as asked, and as far as this process may."""
-    return wanted is not False and may_see_packets()

@@ -156,6 +156,8 @@ class Round:
         starts_s = [trial.plan.start_s for trial in self._idle if not trial.plan.late]
         longest_s = max((trial.state.idle_for_s for trial in self._idle), default=0.0)
         limit_s = self._began_s + max(starts_s, default=0.0) + overall_limit_s(longest_s)
+        if self._context.locator is not None:
+            limit_s += self._context.locator.longest_wait_s
         while not self._stopping and any(trial.record is None for trial in self._idle):
             if settled_by_silence(self._idle_periods()):
                 break

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from wsdiag.judgement.verdict.compare import compare, shared_end_s
 from wsdiag.judgement.verdict.judge import judge
+from wsdiag.probes.common.end_origin import may_see_packets
 from wsdiag.probes.idle.clock import ProbeClock
 from wsdiag.probes.idle.context import EndpointFacts, RoundContext
 from wsdiag.probes.idle.endpoint import EndpointProbe
-from wsdiag.probes.idle.locate import Locator, may_locate
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.probes.idle.outcome import idle_exit_code
 from wsdiag.records import IdleEvent, IdleVerdict
@@ -84,7 +84,11 @@ class IdleRun:
             self._events.put_nowait(self._numbered(event, number))
 
         facts = EndpointFacts(self._options)
-        locator = Locator() if may_locate(self._options.locate) else None
+        locator = None
+        if self._options.locate is not False and may_see_packets():
+            from wsdiag.probes.idle.locate import Locator
+
+            locator = Locator()
         return RoundContext(url, facts, self._dial, self._tracer, clock, emit, locator=locator)
 
     def _numbered(self, event: IdleEvent, number: int) -> IdleEvent:

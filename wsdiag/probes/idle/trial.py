@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from wsdiag.judgement.verdict.evidence import TOUCH_S
 from wsdiag.probes.common.drops import drop_of_end
@@ -13,7 +14,6 @@ from wsdiag.probes.idle.activity import Direction
 from wsdiag.probes.idle.connection import TrialConnection, dial_patiently, refusal_text
 from wsdiag.probes.idle.context import RoundContext
 from wsdiag.probes.idle.keepalives import BEHAVIOURS, Sending
-from wsdiag.probes.idle.locate import TrialFlow
 from wsdiag.probes.idle.phases import TRANSITIONS, TrialEvent, TrialPhase
 from wsdiag.probes.idle.plan import TrialPlan
 from wsdiag.probes.idle.record import late_text, trial_record
@@ -24,6 +24,9 @@ from wsdiag.records.drops import ZERO_WINDOW
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Received
 from wsdiag.transport.stream.ends import StreamEnd
+
+if TYPE_CHECKING:
+    from wsdiag.probes.idle.locate import TrialFlow
 
 # A server that sends without pause must not flood the timeline: one entry in so many seconds.
 _SHOWN_EVERY_S = 0.05

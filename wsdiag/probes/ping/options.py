@@ -21,7 +21,8 @@ LONGEST_MESSAGE = 16 * 2**20
 class PingOptions:
     """The options of `wsdiag ping`, named as there. ValueError when impossible.
 
-    `_s` are seconds, `_ms` milliseconds, `size` and `load_bytes` bytes, `load` bytes a second.
+    `_s` are seconds, `_ms` milliseconds, `size` and `load_bytes` bytes; `load`, `download` and
+    `read_rate` bytes a second.
     """
 
     count: int | None = None
@@ -42,6 +43,9 @@ class PingOptions:
     load_idle_s: float = 5.0
     load_time_s: float = 10.0
     load_bytes: int = 64 * 2**20
+    download: float | Literal["max"] | None = None
+    """Asked for after `load_idle_s` (and after the load), for `load_time_s`; bytes a second."""
+    read_rate: float | None = None
     max_p50_ms: float | None = None
     max_p95_ms: float | None = None
     max_p99_ms: float | None = None
@@ -59,6 +63,8 @@ class PingOptions:
             raise ValueError("timeout and deadline must be positive")
         if self.flood and self.adaptive:
             raise ValueError("flood and adaptive exclude each other")
+        if self.read_rate is not None and self.read_rate <= 0:
+            raise ValueError("read_rate must be positive")
         if self.retry_max_wait_s <= 0:
             raise ValueError("retry_max_wait must be positive")
         if self.min_availability_pct is not None and not self.reconnect:
@@ -69,7 +75,8 @@ class PingOptions:
         """Between two Pings, unless answers set the pace."""
         if self.interval_s is not None:
             return self.interval_s
-        return INTERVAL_S if self.load is None else INTERVAL_UNDER_LOAD_S
+        loaded = not (self.load is self.download is self.read_rate is None)
+        return INTERVAL_UNDER_LOAD_S if loaded else INTERVAL_S
 
     @property
     def overdue_interval_s(self) -> float:
@@ -100,12 +107,13 @@ class PingOptions:
 
     def load_plan(self) -> LoadPlan | None:
         """What `--load` sends, and when; its `announcement()` is to be shown before."""
-        if self.load is None:
+        if self.load is None and self.download is None:
             return None
         from wsdiag.probes.ping.load import LoadPlan
 
         return LoadPlan(
             rate=self.load,
+            download=self.download,
             idle_s=self.load_idle_s,
             time_s=self.load_time_s,
             most_bytes=self.load_bytes,

@@ -29,10 +29,13 @@ from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Received, Session
 from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.inbound import InboundProfile
 from wsdiag.transport.stream.stamps import now
 
 if TYPE_CHECKING:
     from wsdiag.probes.ping.load import LoadMeter
+    from wsdiag.probes.ping.slow_reader import SlowReaderMeter
+    from wsdiag.records import SlowReader
     from wsdiag.transport.trace import Tracer
 
 CLOSE_TIMEOUT_S = 2.0
@@ -68,12 +71,18 @@ class Pinger:
         self.url, self._options, self._dial_options = url, options, dial_options
         self._queue, self._stalls, self._dial_slots = queue, stalls, dial_slots
         self._tracer, self._on_message = tracer, on_message
-        self._origin = EndOrigin()
+        self._origin = EndOrigin(url)
         self._load: LoadMeter | None = None
         if (plan := options.load_plan()) is not None:
             from wsdiag.probes.ping.load import LoadMeter
 
-            self._load = LoadMeter(plan)
+            asked = bool(dial_options.hello) and plan.download is not None
+            self._load = LoadMeter(replace(plan, asked=asked))
+        self._slow: SlowReaderMeter | None = None
+        if options.read_rate is not None:
+            from wsdiag.probes.ping.slow_reader import SlowReaderMeter
+
+            self._slow = SlowReaderMeter(options.read_rate)
         self._loop = asyncio.get_running_loop()
         self._totals = PingTotals() if totals is None else totals
         self._began_s = self._loop.time()
@@ -155,6 +164,7 @@ class Pinger:
         load = self._load
         if self._sender is not None:
             self._sender.count_unanswered()
+            self._sender.note_inbound()
         if self._outages is not None:
             self._totals.outages = self._outages.totals(self._loop.time())
         return summarise(
@@ -168,7 +178,15 @@ class Pinger:
             unloaded=None if load is None else load.idle,
             partial=partial,
             target=self.target,
+            slow_reader=self._slow_reader(),
         )
+
+    def _slow_reader(self) -> SlowReader | None:
+        if self._slow is None:
+            return None
+        self._slow.received = self._totals.inbound_bytes
+        duration_s = max(0.0, self._loop.time() - self._began_s)
+        return self._slow.result(self._totals.last_drop, duration_s)
 
     # -- connections ---------------------------------------------------------------------------
 
@@ -264,7 +282,10 @@ class Pinger:
     async def _ping(self, participant: Participant) -> tuple[Why, int]:
         """Ping on this connection to its end: why it ended, and how many answers came."""
         session = participant.session
-        observer = TcpObserver(session.stream, self._stalls)
+        inbound = session.inbound = InboundProfile()
+        if (tcp := session.stream.tcp) is not None:
+            tcp.set_read_rate(self._options.read_rate)
+        observer = TcpObserver(session.stream, self._stalls, inbound)
         sender = PingSender(
             self.url,
             session,
@@ -274,6 +295,7 @@ class Pinger:
             self._queue,
             self._load,
             self.target,
+            slow=self._slow,
             on_answer=self._answered,
             on_message=partial(self._on_message, participant),
         )

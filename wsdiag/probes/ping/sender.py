@@ -55,6 +55,7 @@ from wsdiag.transport.stream.stamps import Arrival, round_trip_ns
 
 if TYPE_CHECKING:
     from wsdiag.probes.ping.load import LoadMeter, LoadPhase
+    from wsdiag.probes.ping.slow_reader import SlowReaderMeter
 
 FLOOD_PAUSE_S = 0.01
 ADAPTIVE_PAUSE_S = 0.001
@@ -95,13 +96,14 @@ class PingSender:
         load: LoadMeter | None = None,
         target: int | None = None,
         *,
+        slow: SlowReaderMeter | None = None,
         on_answer: Callable[[], None] = lambda: None,
         on_message: Callable[[Received], None] = lambda _: None,
     ) -> None:
         self._url, self._session, self._options, self._totals = url, session, options, totals
         self._target, self._on_answer, self._on_message = target, on_answer, on_message
         self._observer, self._queue = observer, queue
-        self._load = load
+        self._load, self._slow = load, slow
         self._pump = None if load is None else load.pump(session)
         self._loop = asyncio.get_running_loop()
         self.over: asyncio.Future[Why] = self._loop.create_future()
@@ -129,11 +131,19 @@ class PingSender:
         self._sent_before = totals.sent
         self._answered_load = self._lost_in_a_row = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._inbound_noted = 0
 
     def start(self) -> None:
         """Begin: the first Ping leaves now."""
         self._session.push(self._received, self._ended)
         self._tick()
+
+    def note_inbound(self) -> None:
+        """Add what has arrived since the last call to the totals."""
+        if self._session.inbound is not None:
+            total = self._session.inbound.total
+            self._totals.inbound_bytes += total - self._inbound_noted
+            self._inbound_noted = total
 
     def stop(self) -> None:
         """End now; Pings in flight are unanswered, neither answered nor lost."""
@@ -238,6 +248,8 @@ class PingSender:
                 return
         if self._could_answer(event):
             self._totals.unmatched += 1
+        if self._slow is not None and isinstance(event, TextMessage):
+            self._slow.messages.add(event.text)
         if isinstance(event, TextMessage | BinaryMessage):
             self._on_message(received)
         if isinstance(event, TextMessage):
@@ -256,16 +268,20 @@ class PingSender:
         if late and not lost:  # it came after its timeout, but we slept through both
             self._lose(ping, self._options.timeout_s)
         trip = self._observer.round_trip(rtt_ns, ping.sent, at, ping.tcp, ping.backlog)
-        usual = ping.phase != "loaded"
+        usual = ping.phase not in ("loaded", "download")
         arrived_ns = at.kernel_ns or at.mono_ns
         cause = self._totals.attributor.add(trip, arrived_ns, usual=usual)
         self._totals.answered(trip.rtt_ms, clock, late=late)
+        if usual and not late:
+            self._totals.saw_inbound(trip)
         self.answers += 1
         self._on_answer()
         self._totals.skipped += self._outstanding.overtake(ping)
         self._answered_load = max(self._answered_load, ping.load_before)
         if self._load is not None:
             self._load.enter(ping.phase, trip.rtt_ms)
+        if self._slow is not None:
+            self._slow.queued_max = max(self._slow.queued_max, trip.inbound.size)
         self._queue.put_nowait(
             PingReply(
                 self._url,
@@ -279,6 +295,7 @@ class PingSender:
                 cause,
                 clock,
                 None if ping.http2 is None else ping.http2.rtt_ms,
+                trip.inbound.size,
                 self._target,
             )
         )
@@ -371,6 +388,9 @@ class PingSender:
         """Begin the load after `idle_s`, or after a third of `count`."""
         if self._load is None or self._pump is None or self._pump.started or self.over.done():
             return
+        if self._load.plan.asked:
+            self._pump.start()
+            return
         count, sent = self._options.count, self._totals.sent - self._sent_before
         enough = count is not None and sent >= max(1, count // 3)
         if enough or now - self._began_s >= self._load.plan.idle_s:
@@ -388,4 +408,5 @@ class PingSender:
         if self._pump is not None:
             self._pump.stop()
         self.count_unanswered()
+        self.note_inbound()
         self.over.set_result(why)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from wsdiag.judgement.attribution import RoundTrip
 from wsdiag.probes.common.stalls import Stalls
 from wsdiag.transport.stream.byte_stream import ByteStream
+from wsdiag.transport.stream.inbound import Inbound, InboundProfile
 from wsdiag.transport.stream.stamps import Arrival, SendRecord
 
 
@@ -25,9 +26,11 @@ class TcpSnapshot(NamedTuple):
 class TcpObserver:
     """Asks one connection's kernel about the Pings on it."""
 
-    def __init__(self, stream: ByteStream, stalls: Stalls) -> None:
+    def __init__(
+        self, stream: ByteStream, stalls: Stalls, inbound: InboundProfile | None = None
+    ) -> None:
         stream = stream.tcp or stream
-        self._stream, self._stalls = stream, stalls
+        self._stream, self._stalls, self._inbound = stream, stalls, inbound
         # TCP_INFO's bytes_acked counts the SYN too, and what was written before the stream existed:
         # by so much it is ahead of the stream's own count. Known once nothing is unacknowledged.
         self._acked_ahead: int | None = None
@@ -73,12 +76,19 @@ class TcpObserver:
             retransmits=_grown(before.retransmits, after.total_retrans if after else None),
             reordered=_grown(before.reordered, after.reordered if after else None),
             queued_bytes=before.queued_bytes,
+            inbound=self._arrived(sent, received),
             backlog_bytes=backlog_bytes,
             acked_ms=None
             if acked_ns is None
             else (acked_ns - (sent.tx_kernel_ns or sent.mono_ns)) / 1e6,
             stalled_ms=self._stalls.within(sent.mono_ns / 1e9, received.mono_ns / 1e9) * 1e3,
         )
+
+    def _arrived(self, sent: SendRecord, received: Arrival) -> Inbound:
+        """What arrived between a Ping and its Pong, as we read it: a queue may be our own."""
+        if self._inbound is None:
+            return Inbound()
+        return self._inbound.between(sent.mono_ns, received.mono_ns)
 
 
 def is_loopback(peer: str) -> bool:

@@ -36,8 +36,8 @@ class Glyphs:
     spark: str = "▁▂▃▄▅▆▇█"
     """Heights of a column in a strip, from low to high."""
     micro: str = "µ"
-    causes: tuple[str, str, str, str] = ("▲", "◆", "■", "●")
-    """Marks of an outlier's cause: network, endpoint, queue, local."""
+    causes: tuple[str, str, str, str, str] = ("▲", "◆", "■", "●", "▶")
+    """Marks of an outlier's cause: network, endpoint, queue, local, inbound-queue."""
     end: str = "┃"
     closed: str = "▼"
     legend: str = "■"
@@ -69,7 +69,7 @@ ASCII = Glyphs(
     late="o",
     spark="_.-~=+*#",
     micro="u",
-    causes=("N", "E", "Q", "L"),
+    causes=("N", "E", "Q", "L", "I"),
     end="|",
     closed="V",
     legend="#",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # `-o json` draws nothing, so it does not wait for rich eithe
 T = TypeVar("T")
 
 _MULTILINE = frozenset({"body", "hint"})
-_DRAWN = " ▏▎▍▌▋▊▉█─│┤└┬┈✓✗╳⣿▲◆■●µ…"
+_DRAWN = " ▏▎▍▌▋▊▉█─│┤└┬┈✓✗╳⣿▲◆■●▶µ…"
 
 
 class Terminal:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, TextIO
 
+from wsdiag.records import PathEvent
 from wsdiag.render.base.output import EventOutput, JsonRecords, Tee
 from wsdiag.render.base.record_log import with_log
 from wsdiag.render.base.terminal import Terminal
@@ -25,6 +26,19 @@ def path_output(
     return with_log(_shown(terminal, url, format), terminal, rows)
 
 
+class WhatIsMissing(EventOutput):
+    """Says on stderr what an output of data cannot: which capability is missing, what grants it."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+
+    def handle(self, event: PathEvent) -> None:
+        """Say it once, with the summary."""
+        needs = getattr(event, "needs", None)
+        if needs and not self._terminal.quiet:
+            self._terminal.log(f"note: {needs}")
+
+
 def _shown(terminal: Terminal, url: str, format: str) -> EventOutput:
     if format == "text":
         from wsdiag.render.path.view import PathLines, PathScreen
@@ -32,11 +46,11 @@ def _shown(terminal: Terminal, url: str, format: str) -> EventOutput:
         live = terminal.live and not terminal.verbose
         return PathScreen(terminal, url) if live else PathLines(terminal, url)
     if format == "json":
-        data: EventOutput = JsonRecords(terminal)
+        data: EventOutput = Tee(JsonRecords(terminal), WhatIsMissing(terminal))
     else:
         from wsdiag.render.path.csv import PathCsv
 
-        data = PathCsv(terminal)
+        data = Tee(PathCsv(terminal), WhatIsMissing(terminal))
     if not terminal.save_paths:
         return data
     from wsdiag.render.path.view import PathPicture

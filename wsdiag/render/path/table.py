@@ -31,13 +31,15 @@ def table_lines(rows: Sequence[PathHop], width: int, glyphs: Glyphs) -> list[Tex
     head.append("".join(name.rjust(_WIDTH) for name in columns))
     lines = [head]
     for row in rows:
-        lines += _lines(row, room, columns, glyphs)
+        lines += _lines(row, room, width, columns, glyphs)
     for line in lines:
         line.no_wrap, line.overflow = True, "crop"
     return lines
 
 
-def _lines(row: PathHop, room: int, columns: Sequence[str], glyphs: Glyphs) -> Iterator[Text]:
+def _lines(
+    row: PathHop, room: int, width: int, columns: Sequence[str], glyphs: Glyphs
+) -> Iterator[Text]:
     number = "" if row.hop is None else str(row.hop)
     if row.hop is None and row.kind == "tcp-end":
         number = "?"
@@ -57,7 +59,7 @@ def _lines(row: PathHop, room: int, columns: Sequence[str], glyphs: Glyphs) -> I
         line.append(shown.rjust(_WIDTH), style="yellow" if name == "Loss" and row.loss_pct else "")
     yield line
     for other in others:
-        yield Text(" " * _NUMBER + _fit(other, room - 1, glyphs), style="dim")
+        yield Text(" " * _NUMBER + _fit(other, width - _NUMBER, glyphs), style="dim")
 
 
 def _who(row: PathHop) -> list[str]:
@@ -66,14 +68,19 @@ def _who(row: PathHop) -> list[str]:
     if row.kind == "router":
         if row.address is None:
             return ["(answers, address unknown)" if row.received else "(no answer)"]
-        name = f"{row.name} ({row.address})" if row.name else row.address
-        return [name + marks, *(each for each in row.addresses if each != row.address)]
+        first, *rest = _address(row)
+        return [first + marks, *rest, *(each for each in row.addresses if each != row.address)]
     if row.kind in ("http2-end", "endpoint"):
         return [_NAMED[row.kind]]
-    address = f"{row.name} ({row.address})" if row.name else row.address or ""
-    said = row.product or _NAMED[row.kind]
-    headers = (("Server", row.server), ("Via", row.via))
-    return [f"{address}  {said}".strip(), *(f"{name}: {text}" for name, text in headers if text)]
+    said = [row.product or _NAMED[row.kind]]
+    said += [f"{name}: {text}" for name, text in (("Server", row.server), ("Via", row.via)) if text]
+    return [*_address(row), ", ".join(said)]
+
+
+def _address(row: PathHop) -> list[str]:
+    """The address; with a name, the name, and the address on a line of its own."""
+    address = row.address or ""
+    return [address] if row.name is None else [row.name, address]
 
 
 def _style(row: PathHop) -> str:

@@ -40,7 +40,7 @@ from wsdiag.render.ping.canvas import STYLES, Canvas
 from wsdiag.render.ping.series import Bucket, Buckets, Series
 from wsdiag.units import format_latency, format_moment
 
-CAUSES: tuple[Cause, ...] = ("network", "endpoint", "queue", "local")
+CAUSES: tuple[Cause, ...] = ("network", "endpoint", "queue", "local", "inbound-queue")
 # Told apart with any colour vision (Okabe and Ito's palette), and of middling lightness, to be seen
 # on dark and on light backgrounds. Red is for trouble. Without colour, each line ends in a number.
 SERIES_STYLES = tuple(
@@ -52,6 +52,7 @@ CAUSE_STYLES: dict[Cause, Style] = {
     "endpoint": Style(color="#c03080", bold=True),
     "queue": Style(color="#4878e0", bold=True),
     "local": Style(bold=True),
+    "inbound-queue": Style(color="#1b9ad6", bold=True),
 }
 WAITING = Style(color="#c08000", bold=True)
 LOST, LATE = Style(color="red", bold=True), Style(color="#c08000")

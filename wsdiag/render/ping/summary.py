@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from wsdiag.records import PingSummary, Threshold
+from wsdiag.records import Load, PingSummary, Threshold
 from wsdiag.records.drops import end_sentence
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
 from wsdiag.render.ping.chart import SERIES_STYLES, series_mark
@@ -39,11 +39,15 @@ def summary_view(summary: PingSummary, glyphs: Glyphs = UNICODE, *, columns: boo
         parts.append(Text.assemble(("HTTP/2 PING ", "dim"), said))
     if summary.attribution:
         parts += map(Text, summary.attribution.explanation)
-    if (load := summary.load) is not None:
+    if (load := summary.load) is not None and load.received_bytes is not None:
+        parts += [_load_table(load), *map(Text, load.explanation)]
+    elif load is not None:
         idle, loaded = format_ms(load.idle_p50_ms), format_ms(load.loaded_p50_ms)
         sent = format_size(load.sent_bytes)
         said = f"p50 {idle} ms idle, {loaded} ms while sending ({sent} sent)"
         parts += [Text.assemble(("under load ", "dim"), said), *map(Text, load.explanation)]
+    if summary.slow_reader is not None:
+        parts.append(Text(summary.slow_reader.explanation))
     parts += [_limit(threshold, glyphs) for threshold in summary.thresholds]
     if summary.availability_pct is not None:
         parts.append(_availability(summary))
@@ -140,6 +144,24 @@ def _counts(summary: PingSummary) -> Text:
     if summary.drops:
         text.append(f", {counted(summary.drops, 'drop')}", style="bold red")
     return text.append(f", time {format_duration(summary.duration_s)}")
+
+
+def _load_table(load: Load) -> Table:
+    """Latency idle, while sending, and while receiving, side by side."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for _ in range(4):
+        grid.add_column(justify="right", no_wrap=True)
+    grid.add_row(*(Text(head, "dim") for head in ("rtt ms", "idle", "upload", "download")))
+    rows = {
+        "p50": (load.idle_p50_ms, load.loaded_p50_ms, load.download_p50_ms),
+        "p95": (load.idle_p95_ms, load.loaded_p95_ms, load.download_p95_ms),
+    }
+    for name, values in rows.items():
+        grid.add_row(Text(name, "dim"), *(Text(format_ms(each)) for each in values))
+    sent = format_size(load.sent_bytes) if load.sent_bytes else "-"
+    received = format_size(load.received_bytes or 0)
+    grid.add_row(Text("data", "dim"), Text("-"), Text(sent), Text(received))
+    return grid
 
 
 def _unanswered(summary: PingSummary) -> str:

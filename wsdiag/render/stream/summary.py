@@ -59,7 +59,7 @@ def _counts(summary: StreamSummary) -> Text:
     if summary.binary and not summary.text:
         kinds = ["binary"]
     kinds += [f"{summary.not_json} not JSON"] if summary.not_json else []
-    kinds += [f"{summary.control} heartbeats and other control beside"] if summary.control else []
+    kinds += [f"{counted(summary.control, 'control message')} beside"] if summary.control else []
     text = Text(
         f"{counted(summary.messages, 'message')}, ", style="" if summary.messages else "red"
     )

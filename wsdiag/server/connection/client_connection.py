@@ -23,6 +23,7 @@ from wsdiag.protocol.events import BinaryMessage, Close, Event, TextMessage, Vio
 from wsdiag.protocol.frames import encode_frame
 from wsdiag.server.connection.channel import ConnectionOwner, ServerChannel
 from wsdiag.server.fault import Fault
+from wsdiag.server.faults.pushes import DOWNLOAD_MARK, Flood
 from wsdiag.transport.stream.byte_stream import ByteStream
 from wsdiag.transport.stream.ends import StreamEnd
 
@@ -55,6 +56,7 @@ class ClientConnection(ServerChannel):
     """A client after its opening handshake. `deliver` answers messages: here, with an echo."""
 
     __slots__ = (
+        "_flood",
         "_held",
         "_mutable",
         "_received",
@@ -81,6 +83,7 @@ class ClientConnection(ServerChannel):
         self.connection: Connection = self._mutable
         self.messages_in = self.messages_out = self._held = 0
         self.closed_by = ""
+        self._flood: Flood | None = None
         self._timer: TimerHandle | None = None
         self._received: tuple[Callable[[ClientConnection, Event], bool], ...] = ()
 
@@ -142,12 +145,24 @@ class ClientConnection(ServerChannel):
             self.control_received(event)
 
     def deliver(self, message: TextMessage | BinaryMessage) -> None:
-        """Answer a message."""
+        """Answer a message; the one by which `ping --download` asks for data begins or ends it."""
+        if isinstance(message, TextMessage) and message.text.startswith(DOWNLOAD_MARK):
+            self._download(message.text.removeprefix(DOWNLOAD_MARK))
+            return
         if isinstance(message, TextMessage):
             self.connection.send_text(message.text)
         else:
             self.connection.send_binary(message.data)
         self.messages_out += 1
+
+    def _download(self, rate: str) -> None:
+        """Send data at this rate (bytes a second, or `max`) until 0 is asked for."""
+        if self._flood is not None:
+            self._flood.ended()
+            self._flood = None
+        if rate == "max" or (rate.isascii() and rate.isdigit() and int(rate[:15]) > 0):
+            self._flood = Flood(rate=None if rate == "max" else int(rate[:15]))
+            self._flood.opened(self)
 
     def control_received(self, event: Event) -> None:
         """A Ping (answered already) or a Pong came."""
@@ -228,6 +243,7 @@ class ClientConnection(ServerChannel):
         """Take the connection down, and report it with its figures."""
         self.finished = True
         self.end_faults()
+        self._download("0")
         self._hold(0)
         if self._timer is not None:
             self._timer.cancel()

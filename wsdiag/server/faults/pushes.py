@@ -15,6 +15,8 @@ _FLOOD_SLICE_S = 0.01
 _FLOOD_PIECE = 16384
 _QUEUE = 1 << 18
 _MOST = 1_000_000
+DOWNLOAD_MARK = "wsdiag-download: "
+"""How a message begins by which a client asks for a flood: a rate follows, `max`, or 0."""
 
 
 @fault("push", "sends")
@@ -55,18 +57,18 @@ class Push(Fault):
     def _push(self, channel: WebSocketChannel) -> None:
         if not channel.is_open:
             return
-        if channel.out.buffered_bytes < _QUEUE:
-            for _ in range(self.count):
-                self._push_one(channel)
-            channel.flush()
-        else:
-            self.sent += self.count
+        room = channel.out.buffered_bytes < _QUEUE
+        for _ in range(self.count):
+            self._push_one(channel, room=room)
+        channel.flush()
         self._schedule(channel)
 
-    def _push_one(self, channel: WebSocketChannel) -> None:
+    def _push_one(self, channel: WebSocketChannel, *, room: bool) -> None:
         key = self.sent % (self.keys or 1)
         self.sent += 1
         number = self.numbers[key] = self.numbers.get(key, 0) + 1
+        if not room:  # a client that does not read: what it is too slow for is left out
+            return
         if self.skip and number % self.skip == 0:
             return
         messages = [self._message(key, number).ljust(self.size)]

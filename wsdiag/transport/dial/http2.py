@@ -10,7 +10,7 @@ from wsdiag.protocol.extended_connect import ExtendedConnect, response_of
 from wsdiag.transport.dial import failures
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.target import Target
-from wsdiag.transport.dial.upgrade import authority, handshake_arguments
+from wsdiag.transport.dial.upgrade import authority, handshake_arguments, prepare
 from wsdiag.transport.report import DialError, Http2Facts, Progress
 from wsdiag.transport.stream.ends import error_name
 from wsdiag.transport.stream.stamps import Arrival, round_trip_ns
@@ -158,7 +158,8 @@ async def _with_body(
 def handshake_for(
     target: Target, options: DialOptions, *, with_key: bool = False
 ) -> ExtendedConnect:
-    """The request that a browser would send, or one with a Sec-WebSocket-Key."""
+    """The request that a browser would send, or one with a Sec-WebSocket-Key. Raises DialError."""
+    prepare(target, options)  # refuses what no header can carry
     arguments = handshake_arguments(target, options)
     return ExtendedConnect(
         authority(target, options),

@@ -57,7 +57,7 @@ class Target(NamedTuple):
         scheme, start = _scheme(text)
         end = min((i for c in "/?#\\" if (i := text.find(c, start)) >= 0), default=len(text))
         userinfo, host, port = _authority(text, start, end)
-        secure = not _is_loopback(host) if scheme is None else _SECURE[scheme]
+        secure = not is_loopback(host) if scheme is None else _SECURE[scheme]
         path = text[end:] if text[end : end + 1] in ("/", "\\") else "/" + text[end:]
         return cls(
             f"{'wss' if secure else 'ws'}://{text[start:end]}{path}",
@@ -214,7 +214,8 @@ def _port(text: str, start: int, end: int) -> int | None:
     return port
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host, a name or an address, is this machine by its name (RFC 6761, 6.3)."""
     name = host.lower().removesuffix(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True

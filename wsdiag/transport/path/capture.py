@@ -7,10 +7,9 @@ data is seen. The kernel filters: no other connection's packets are copied to th
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import os
 import socket
 import struct
+from array import array
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,7 +21,7 @@ from wsdiag.packets.tcp import ACK, FIN, RST, SYN, TcpHeader, options
 from wsdiag.transport.path.raw import SO_TIMESTAMPNS, stamp_ns
 
 _SO_ATTACH_FILTER = 26
-_ETH_P_ALL = b"\0\x03"  # in network byte order
+_ETH_P_ALL = 0x0003
 _OUTGOING = 4  # linux/if_packet.h: PACKET_OUTGOING
 _CMSG_SPACE = 128
 _KEPT = 64
@@ -57,32 +56,29 @@ class PacketSocket:
     ) -> None:
         """`program`: classic BPF. PermissionError without CAP_NET_RAW."""
         self._loop, self._on_packet = asyncio.get_running_loop(), on_packet
-        # bound to no protocol until the filter is there: nothing else gets in
-        self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+        self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
         try:
             self._sock.setblocking(False)
             self.refilter(program)
             self._sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             with suppress(OSError):
                 self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-            self._receive_all()
+            self._drop_early()
         except OSError:
             self._sock.close()
             raise
         self._loop.add_reader(self._sock, self.read)
 
-    def _receive_all(self) -> None:
-        """Bind to every protocol on every interface; Python's bind wants the name of one."""
-        where = struct.pack("=H2siHBB8s", socket.AF_PACKET, _ETH_P_ALL, 0, 0, 0, 0, b"")
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.bind(self._sock.fileno(), where, len(where)):
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+    def _drop_early(self) -> None:
+        """Drop what came before the filter was there: it is anybody's."""
+        with suppress(OSError):
+            while True:
+                self._sock.recv(1)
 
     def refilter(self, program: bytes) -> None:
         """Put another filter in the place of this one."""
-        code = ctypes.create_string_buffer(program)
-        attached = struct.pack("HP", len(program) // 8, ctypes.addressof(code))
+        code = array("B", program)  # the kernel wants its address; ctypes takes long to import
+        attached = struct.pack("HP", len(program) // 8, code.buffer_info()[0])
         self._sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, attached)
 
     def read(self) -> None:

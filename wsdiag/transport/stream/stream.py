@@ -77,6 +77,7 @@ from wsdiag.transport.stream.tcp import (
     unacknowledged_bytes,
     unread_bytes,
 )
+from wsdiag.transport.stream.throttle import ReadThrottle
 from wsdiag.transport.stream.timestamping import TxTimestamps, enable
 from wsdiag.transport.stream.tls_stream import HandshakeCallback, TlsStream
 from wsdiag.transport.tls.layer import TlsLayer
@@ -101,6 +102,7 @@ class Stream:
         "_send_buffer",
         "_sock",
         "_state",
+        "_throttle",
         "_tls",
         "_tx_timestamps",
         "_unclaimed",
@@ -126,6 +128,7 @@ class Stream:
         self._linger: asyncio.TimerHandle | None = None
         self._state = StreamState.OPEN
         self._paused = False
+        self._throttle: ReadThrottle | None = None
         self.ended: StreamEnd | None = None
         """How the incoming side ended; None while it is open."""
         self.peer = peer
@@ -178,6 +181,12 @@ class Stream:
             self._paused = False
             self._watch_input()
 
+    def set_read_rate(self, rate: float | None) -> None:
+        """Read no faster than so many bytes a second from here on; None: as fast as they come."""
+        self._throttle = None
+        if rate is not None:
+            self._throttle = ReadThrottle(rate, self._loop, self.pause_reading, self.resume_reading)
+
     def _watch_input(self) -> None:
         if self._state is StreamState.CLOSED:
             return
@@ -188,10 +197,11 @@ class Stream:
 
     def _on_readable(self) -> None:
         try:
+            most = CHUNK if self._throttle is None else self._throttle.size
             if self._tx_timestamps is None:
-                data, at = self._sock.recv(CHUNK), now()
+                data, at = self._sock.recv(most), now()
             else:
-                data, at = self._tx_timestamps.receive(CHUNK)
+                data, at = self._tx_timestamps.receive(most)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
@@ -203,6 +213,8 @@ class Stream:
             return
         self.bytes_in += len(data)
         self.last_received = at.mono_ns
+        if self._throttle is not None:
+            self._throttle.took(len(data))
         if self._tls is not None:
             self._receive_tls(self._tls, data, at)
         elif self._handler is not None:

@@ -105,6 +105,7 @@ def test_rules_name_options_that_exist() -> None:
         "--require-idle",
         "--require-keepalive",
         "--send",
+        "--stream",
     }
 
 

@@ -51,6 +51,11 @@ CONTRACT = {
     "path.hop": "url hop address name sent received loss_pct last_ms avg_ms best_ms worst_ms "
     "jitter_ms nat kind",
     "path.summary": "url hops rounds method network_ms endpoint_ms",
+    "stream.start": "url address phases clock",
+    "stream.message": "url number time kind bytes text data",
+    "stream.interval": "url time messages bytes rate",
+    "stream.event": "url time event silent_s cause gap missing down_s missed drop",
+    "stream.summary": "url messages bytes rate interarrival longest_silence_s gaps lag thresholds",
     "explain.verdict": "url verdict idle_timeout_s lifetime_s drop recommended_ping_interval_s "
     "candidates explanation",
     "serve.listening": "url host port tls",
@@ -74,6 +79,8 @@ CONTRACT = {
     "Candidate": "product directive default_s",
 }
 CHOICES = {
+    ("stream.event", "event"): "silence mute burst resumed gap outage",
+    ("stream.event", "cause"): "network endpoint feed local",
     ("Drop", "how"): "close fin rst tls-eof rst-stream goaway silent rst-on-write timeout",
     ("path.hop", "kind"): "router tcp-end http2-end endpoint",
     ("ping.start", "clock"): "kernel user",

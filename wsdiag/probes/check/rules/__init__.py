@@ -1,7 +1,7 @@
 """The rules of `check`: each a function that gets a `CheckTarget` and returns a `Finding`.
 
 Fitness (always): `opening` (the dial and what was agreed), `traffic` (messages, Pings, a clean
-close), `survival` (idleness and keepalives), `http2` (what browsers
+close), `survival` (idleness and keepalives), `feed` (messages for a while), `http2` (what browsers
 may use). --conformance: `handshakes` (requests that servers must accept or refuse), `conformance`
 (legal frames). --adversarial: `adversarial` (forbidden bytes) with `response` (what servers do
 about them).

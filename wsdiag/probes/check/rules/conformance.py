@@ -209,6 +209,7 @@ close_private = _close_rule(
     "close-tcp",
     "conformance",
     "A server that leaves TCP to the client keeps sockets, and clients keep TIME_WAIT.",
+    of_upgrade=True,
     section="RFC 6455, 7.1.1",
     schedule="last",
     worst="warn",

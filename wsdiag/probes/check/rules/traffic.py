@@ -228,10 +228,15 @@ async def close(target: CheckTarget) -> Finding:
         theirs = f": the server {describe_end(end)}" if end and end.how != "local" else ""
         return failed(f"no Close frame came back{theirs}")
     by = f"the {outcome.tcp_ended_by} closed TCP" if outcome.tcp_ended_by else "TCP still open"
+    if session.stream.multiplexed:
+        ended = outcome.tcp_ended_by is None
+        by = "both sides ended the stream" if ended else "the server left the stream open"
     if outcome.code != 1000:
         name = "an empty Close" if outcome.code is None else close_code_name(outcome.code)
         return warned(f"answered {outcome.code or ''} {name} to our 1000; {by}", outcome.code)
-    if outcome.tcp_ended_by != "server":
+    if session.stream.multiplexed and outcome.tcp_ended_by is not None:
+        return warned(f"Close 1000 echoed, but {by}", 1000.0)
+    if not session.stream.multiplexed and outcome.tcp_ended_by != "server":
         detail = f"Close 1000 echoed, but the server did not close TCP first (7.1.1): {by}"
         return warned(detail, 1000.0)
     return passed(f"Close 1000 echoed; {by}", 1000.0)

@@ -1,0 +1,65 @@
+"""`idle-probe --http2`: which end was it, and what keeps a stream alive. Times are scaled down."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import pytest
+
+import wsdiag
+from wsdiag.transport.dial.options import DialOptions
+
+
+def probed(path: str, **options: object) -> tuple[wsdiag.IdleVerdict, list[wsdiag.IdleTrial]]:
+    async def go() -> list[wsdiag.IdleEvent]:
+        async with wsdiag.serve(http2=True) as server:
+            probe = partial(
+                wsdiag.idle_probe, server.url + path, dial=DialOptions(http_version="2")
+            )
+            events = probe(
+                from_s=0.5,
+                to_s=2.5,
+                step_s=0.5,
+                keepalive_s=0.4,
+                pong_timeout_s=3.0,
+                **options,  # type: ignore[arg-type]
+            )
+            return [event async for event in events]
+
+    events = asyncio.run(go())
+    trials = [event for event in events if isinstance(event, wsdiag.IdleTrial)]
+    (verdict,) = [event for event in events if isinstance(event, wsdiag.IdleVerdict)]
+    return verdict, trials
+
+
+def test_a_timer_for_streams_does_not_count_http2_pings() -> None:
+    verdict, trials = probed("/idle/1.2?drop=rst")
+    assert verdict.verdict == "idle-timeout"
+    assert verdict.drop is not None
+    assert (verdict.drop.how, verdict.drop.code, verdict.drop.reason) == ("rst-stream", 8, "CANCEL")
+    assert verdict.keepalives["h2-ping"] == "drops"
+    assert verdict.keepalives["ping"] == "holds"
+    assert any(trial.trial == "h2-ping" for trial in trials)
+    assert not any(trial.shared for trial in trials)
+
+
+@pytest.mark.parametrize(
+    ("path", "how", "words"),
+    [
+        ("/http2/goaway/1.2?code=11&debug=calm", "goaway", "what was dropped is the connection"),
+        ("/idle/1.2?drop=rst", "rst-stream", "what is dropped are streams"),
+    ],
+)
+def test_streams_of_one_connection_end_with_it_or_alone(path: str, how: str, words: str) -> None:
+    verdict, trials = probed(path, one_connection=True)
+    assert verdict.drop is not None
+    assert verdict.drop.how == how
+    assert any(words in sentence for sentence in verdict.explanation), verdict.explanation
+    assert {trial.trial for trial in trials if trial.shared} == {"idle"}
+
+
+def test_what_is_not_dropped_is_alive_on_one_connection_too() -> None:
+    verdict, trials = probed("/echo", one_connection=True)
+    assert verdict.verdict == "no-drop"
+    assert all(trial.outcome == "alive" for trial in trials), trials
