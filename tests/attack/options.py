@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -67,11 +68,15 @@ BASE = {
     "stream": [URL, "-w", "1s"],
     "path": [URL, "-c", "1", "-m", "2s"],
     "check": [URL],
-    "explain": ["/dev/null"],
+    "explain": ["access.log"],
     "serve": ["--host", "192.0.2.1"],  # which is not an address of this machine
-    "exporter": ["-f", "/nowhere.toml"],
+    "exporter": ["-f", "one.toml", "--listen", "192.0.2.1:1"],
 }
 """A command that is not here is run with what it is given alone: `help`, `completion`."""
+FILES = {
+    "access.log": '192.0.2.7 - - [28/Nov/2026:03:00:07 +0000] "GET /a HTTP/1.1" 101 5 "-" "a" 1\n',
+    "one.toml": f'[[endpoint]]\nname = "a"\nurl = "{URL}"\n',
+}
 SKIPPED = {("demo", None), ("serve", "--host")}
 CODES = {0, 1, 2, 3, 130}
 LIMIT_S = 20
@@ -161,6 +166,8 @@ def attack(share: float, seed: int = 0) -> tuple[int, list[str]]:
     home = os.getcwd()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
+        for name, text in FILES.items():
+            Path(name).write_text(text)
         try:
             for command, flag, args, env in cases():
                 if chosen.random() >= share:

@@ -27,9 +27,9 @@ back, except that `close` takes over and drops what still comes. A queue that gr
   A stream of HTTP/2 has no TIME_WAIT: there both sides end theirs (END_STREAM) at once.
 
 *Whose turn it is.* A read of a few kB may hold thousands of empty frames, and a probe may hold
-dozens of connections to a peer that sends nothing else: a turn of the event loop would take seconds,
-and no deadline would be seen in time. The next read is as large as what came last lets expect
-`_TURN_EVENTS` events; frames of ordinary size are read in whole chunks.
+dozens of connections to a peer that sends nothing else: a turn of the event loop would take
+seconds, and no deadline would be seen in time. A read is as large as the last one lets expect
+`_TURN_EVENTS` events of it; frames of ordinary size are read in whole chunks.
 
 *Observers.* `observe` lets one listener see every event beside whoever receives it: it keeps up an
 application protocol, whichever way events are handed out.
