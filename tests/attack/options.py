@@ -78,6 +78,7 @@ FILES = {
     "one.toml": f'[[endpoint]]\nname = "a"\nurl = "{URL}"\n',
 }
 SKIPPED = {("demo", None), ("serve", "--host")}
+OF_A_FILE = ("No such file or directory", "Is a directory", "File name too long")
 CODES = {0, 1, 2, 3, 130}
 LIMIT_S = 20
 
@@ -156,6 +157,8 @@ def problem(flag: Flag | None, code: int | str, output: str) -> str | None:
     if "bug in wsdiag" in output or "Traceback" in output:
         return "a defect"
     if code == 2 and flag is not None and not any(name in output for name in flag.names):
+        if any(words in output for words in OF_A_FILE):
+            return None  # the file is named, which says more
         return f"a usage error that does not name {flag.names[-1]}"
     return None
 

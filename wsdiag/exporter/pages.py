@@ -13,6 +13,7 @@ from wsdiag.exporter.http import HttpAnswer, HttpRequest
 from wsdiag.version import __version__
 
 _SHOWN_TARGETS = 1000
+_SHOWN_METHOD, _SHOWN_PATH = 16, 200
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>wsdiag exporter</title>
@@ -64,7 +65,8 @@ class Pages:
         else:
             answer = await page(request)
         if answer.status in (403, 404, 405):
-            self._on_refused(request.peer, f"{request.method} {request.path}: {answer.status}")
+            asked = f"{request.method[:_SHOWN_METHOD]} {request.path[:_SHOWN_PATH]}"
+            self._on_refused(request.peer, f"{asked}: {answer.status}")
         self.requests["other" if page is None else request.path, answer.status] += 1
         return answer
 

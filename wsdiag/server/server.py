@@ -204,7 +204,7 @@ class Server:
         from wsdiag.server.connection.http2_front import Sniffer
 
         if stream.tls is None:
-            stream.start(Sniffer(stream, self._accept_http2, self._accept))
+            stream.start(Sniffer(self, stream, self._accept_http2, self._accept))
         elif stream.tls.object.selected_alpn_protocol() == "h2":
             self._accept_http2(stream)
         else:

@@ -163,5 +163,10 @@ def test_its_pages(tmp_path: Path, peers: Peers) -> None:
     assert "&lt;script&gt;" in page.text
     for odd in ("/metrics/", "//metrics", "/../metrics", "/%2e%2e/etc/passwd", "/metrics%00", "*"):
         assert exporting.get(odd).status == 404, odd
+    assert exporting.get("/" + "a" * 8000).status == 404
+    told = exporting.running.wait_record("exporter.event")
+    while told["event"] != "refused" or "aaa" not in told["message"]:
+        told = exporting.running.wait_record("exporter.event")
+    assert len(told["message"]) < 300
     posted = exporting.get("/metrics", method="POST")
     assert (posted.status, posted.headers["Allow"]) == (405, "GET, HEAD")

@@ -12,6 +12,8 @@ import pytest
 
 import wsdiag
 from tests.peers.certs import Authority
+from tests.peers.peer import Address
+from tests.peers.peers import Peers
 from wsdiag.transport.dial.options import DialOptions
 
 T = TypeVar("T")
@@ -165,6 +167,30 @@ def test_streams_live_on_after_a_goaway_that_spares_them() -> None:
     assert (summary.received, summary.drops) == (6, 0)
 
 
+@pytest.mark.parametrize("said", [b"", b"PRI * HT"])
+def test_a_client_that_says_too_little_is_let_go(said: bytes) -> None:
+    async def go() -> bytes:
+        async with wsdiag.serve(http2=True, handshake_timeout=0.3) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(said)
+            async with asyncio.timeout(20):
+                left = await reader.read()
+            writer.close()
+            return left
+
+    assert asyncio.run(go()) == b""
+
+
+def test_http11_is_served_on_the_same_port() -> None:
+    async def go(url: str) -> wsdiag.ConnectResult:
+        return await wsdiag.connect(url + "/echo")
+
+    result = over_http2(go)
+    assert result.ok
+    assert result.http is not None
+    assert result.http.status == 101
+
+
 # -- over TLS, where a look follows HTTP/1.1 -------------------------------------------------------
 
 
@@ -239,3 +265,21 @@ def test_the_look_costs_one_connection(ca: Authority) -> None:
 
     asyncio.run(go())
     assert [event for event, _ in opened] == ["open", "close", "open", "close"]
+
+
+def test_the_look_blames_nobody_for_a_long_way(peers: Peers, ca: Authority) -> None:
+    cert = ca.cert()
+    url, _ = peers.serve("--http2", "--cert", str(cert.cert), "--key", str(cert.key))
+    far = peers.relay(Address.of(url), delay_ms=300)
+    result = asyncio.run(wsdiag.connect(far.url, DialOptions(cacert=Path(ca.pem))))
+    assert result.ok
+    assert result.http2 is not None
+    assert result.http2.opens is not False
+    assert result.http2.error is None or "not finished" in result.http2.error
+
+
+def test_a_connect_without_an_answer_is_a_failure(ca: Authority) -> None:
+    result = looked_at(ca, "/echo", "http2/hang")
+    assert result.http2 is not None
+    assert result.http2.opens is False
+    assert "no answer to the CONNECT" in (result.http2.error or "")

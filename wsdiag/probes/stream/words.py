@@ -50,6 +50,8 @@ def gap_words(kind: GapKind, expected: int, got: int, missing: int) -> str:
 
 def missed_words(missed: Mapping[str, int | None]) -> str:
     """`317 messages missed on btc, 0 on eth`: the most first, and not all of very many."""
+    if all(count is None for count in missed.values()):
+        return "what was missed is unknown: numbers began anew"
     told = sorted(missed.items(), key=lambda item: -(item[1] or 0))[:6]
     parts = []
     for number, (key, count) in enumerate(told):

@@ -11,6 +11,7 @@ HTTP/2's preface or a request line.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -40,10 +41,18 @@ class Sniffer:
     """Reads a plain connection's first bytes, and hands it on: `http2` or `http1`."""
 
     def __init__(
-        self, stream: Stream, http2: Callable[[Stream], None], http1: Callable[[Stream], None]
+        self,
+        owner: ConnectionOwner,
+        stream: Stream,
+        http2: Callable[[Stream], None],
+        http1: Callable[[Stream], None],
     ) -> None:
-        self.stream, self._http2, self._http1 = stream, http2, http1
+        self._owner, self.stream, self._http2, self._http1 = owner, stream, http2, http1
         self._first = b""
+        self._timer = asyncio.get_running_loop().call_later(
+            owner.options.handshake_timeout, self.stop
+        )
+        owner.on_opened(self)
 
     def data_received(self, data: bytes, at: Arrival) -> None:
         """Decide as soon as the bytes tell."""
@@ -54,12 +63,22 @@ class Sniffer:
             self._hand_on(self._http1, at)
 
     def _hand_on(self, to: Callable[[Stream], None], at: Arrival) -> None:
+        self._done()
         self.stream.unread(self._first, at)
         to(self.stream)
 
     def stream_ended(self, end: StreamEnd) -> None:
         """The client left before it said anything."""
+        self._done()
         self.stream.close()
+
+    def stop(self) -> None:
+        """The server stops, or the client took too long to say anything."""
+        self.stream.close()
+
+    def _done(self) -> None:
+        self._timer.cancel()
+        self._owner.on_closed(self)
 
 
 class Http2Front:

@@ -327,7 +327,8 @@ class _Dial:
             request, progress = http2.handshake_for(target, options), Progress()
             report.request_line = f"CONNECT {target.path_and_query} HTTP/3"
             report.request_headers = tuple(request.request_headers)
-            self._trace_head("sent", report.request_line, report.request_headers)
+            whole = [*request.pseudo_headers, *request.request_headers]
+            self._trace_head("sent", report.request_line, whole)
             accepted, at = await self._timed(
                 "upgrade",
                 http3.extended_connect(stream, request, facts, progress),
@@ -384,7 +385,8 @@ class _Dial:
         handshake, progress = http2.handshake_for(self._target, self._options), Progress()
         report.request_line = f"CONNECT {self._target.path_and_query} HTTP/2"
         report.request_headers = tuple(handshake.request_headers)
-        self._trace_head("sent", report.request_line, report.request_headers)
+        whole = [*handshake.pseudo_headers, *handshake.request_headers]
+        self._trace_head("sent", report.request_line, whole)
         carrier, accepted, at = await self._timed(
             "upgrade",
             http2.extended_connect(

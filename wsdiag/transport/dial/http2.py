@@ -183,7 +183,7 @@ def _ended(connection: Http2Connection, phase: str, alpn: str) -> DialError:
     assert end is not None
     if connection.not_http2:
         first = connection.not_http2
-        line = first.partition(b"\r\n")[0]
+        line = first.partition(b"\r\n")[0].decode("latin-1")
         message = f"ALPN chose h2, but HTTP/2 is not spoken: the answer begins {line!r}"
         if not alpn:
             message = f"the server does not speak HTTP/2 on this port: its answer begins {line!r}"

@@ -26,7 +26,7 @@ from wsdiag.protocol.http import join_values
 from wsdiag.transport.report import DialError
 from wsdiag.units import format_ms
 
-_BEFORE_UPGRADE = ("dns", "tcp", "proxy", "tls")
+_BEFORE_UPGRADE = ("dns", "tcp", "proxy", "tls", "quic", "settings")
 _AFTERWARDS = ("upgrade", "hello")
 _NOT_OPEN = "there was no connection"
 _NO_ANSWER = "there was no answer"
