@@ -9,6 +9,7 @@ import pytest
 
 from tests.integration.path.conftest import Way
 from tests.peers.chain import far
+from tests.peers.injector import FIN, RST, injecting
 from tests.peers.records import Record, parse_record
 
 pytestmark = pytest.mark.netns
@@ -122,6 +123,30 @@ def test_a_reset_that_is_injected_is_told_in_ping_and_connect(way: Way) -> None:
     way.chain.rules(2, INJECT.format(link=2, when="meta length > 150"))  # the request
     refused = way.peers.wsdiag("connect", "-o", "json", way.url, netns=way.chain.client_ns, ok=1)
     assert "the RST passed 1 router" in refused.record("connect.result")["error"]["message"]
+
+
+@pytest.mark.parametrize(("flags", "how"), [(RST, "rst"), (FIN, "fin")])
+def test_a_router_that_ends_idle_connections_is_named(way: Way, flags: int, how: str) -> None:
+    chain = way.chain
+    with injecting(chain.hosts.names["r2"], chain.server_address, 0.8, flags=flags):
+        verdict = probe(way)
+    drop, kind = verdict["drop"], how.upper()
+    assert (verdict["verdict"], drop["how"]) == ("idle-timeout", how)
+    assert drop["sent_from"] == {"hops": 1, "usual_hops": 5}
+    assert verdict["idle_timeout_s"]["low"] == pytest.approx(0.8, abs=0.3)
+    assert place(verdict) == (1, 2, [far(1), far(2)], "hop-limit")
+    said = f"The {kind} came from hop 2, or from the way there: not from the endpoint."
+    assert said in verdict["explanation"]
+    assert any("injected on the way" in each for each in verdict["explanation"])
+
+
+def test_a_reset_that_pretends_to_be_as_far_away_is_not_called_injected(way: Way) -> None:
+    chain = way.chain
+    with injecting(chain.hosts.names["r2"], chain.server_address, 0.8, hop_limit=60):
+        verdict = probe(way)
+    assert verdict["drop"]["how"] == "rst"
+    assert "sent_from" not in verdict["drop"]
+    assert "location" not in verdict
 
 
 def test_the_endpoints_own_reset_is_not_called_injected(way: Way) -> None:

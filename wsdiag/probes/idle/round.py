@@ -159,7 +159,7 @@ class Round:
         if self._context.locator is not None:
             limit_s += self._context.locator.longest_wait_s
         while not self._stopping and any(trial.record is None for trial in self._idle):
-            if settled_by_silence(self._idle_periods()):
+            if settled_by_silence(self._idle_periods()) and self._place_is_known():
                 break
             if self._context.clock.now_s() >= limit_s:
                 self._finish(self._idle, _FULL)
@@ -215,6 +215,17 @@ class Round:
             elif record.outcome in ("alive", "silent") or record.after_write:
                 periods.append(IdlePeriod(record.idle_s or 0.0, record.outcome == "alive"))
         return periods
+
+    def _place_is_known(self) -> bool:
+        """Whether one of the silent can tell where it died, or no other will."""
+        silent = [
+            trial
+            for trial in self._idle
+            if trial.state.phase is TrialPhase.WAITING_FOR_LATE_PONG
+            or (trial.record and (trial.record.outcome == "silent" or trial.record.after_write))
+        ]
+        open_ = [t for t in self._idle if _is_alive(t) and t not in silent]
+        return any(t.has_hops for t in silent) or not any(t.has_hops for t in open_)
 
     def _late_ones_have_nothing_to_tell(self) -> bool:
         """Whether all the others are through and some outlived their period, none was dropped."""
