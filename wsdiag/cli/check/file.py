@@ -27,7 +27,7 @@ from wsdiag.cli.check.options import CheckFlags, RetryFlags, RunFlags, refuse_em
 from wsdiag.cli.check.toml_lines import Lines, find_lines
 from wsdiag.cli.declare import command
 from wsdiag.cli.options import OutputOptions, RequestOptions
-from wsdiag.cli.params import DURATION, JSONPATH
+from wsdiag.cli.params import DURATION, JSONPATH, usage_errors
 from wsdiag.probes.check.options import Endpoint
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
@@ -98,6 +98,14 @@ def exporter_table(
     buckets: Annotated[list[float] | None, typer.Option("--buckets", **DURATION)] = None,
 ) -> None:
     """The table [exporter], into `ctx.obj`."""
+    # imported when there is such a table
+    from wsdiag.exporter.allow import Allowed
+    from wsdiag.exporter.config import check_buckets
+
+    with usage_errors("--allow"):
+        Allowed(tuple(allow or ()))
+    with usage_errors("--buckets"):
+        check_buckets(buckets or (1.0,))
     ctx.obj = ExporterTable(tuple(allow or ()), tuple(buckets or ()) or None, watch)
 
 
@@ -234,13 +242,15 @@ class _Reader:
             self._problem(("exporter",), "[exporter] must be a table")
             return None
         values = self._table(("exporter",), table, EXPORTER_OPTIONS)
-        try:
-            read = _invoke(exporter_table, EXPORTER_OPTIONS, values, self._reading)
-        except typer.BadParameter as error:
-            key, message = _complaint(error)
+        while True:  # an option's complaint hides those of the others
+            try:
+                read = _invoke(exporter_table, EXPORTER_OPTIONS, values, self._reading)
+                return read if isinstance(read, ExporterTable) else None
+            except typer.BadParameter as error:
+                key, message = _complaint(error)
             self._problem(("exporter", key), message)
-            return None
-        return read if isinstance(read, ExporterTable) else None
+            if values.pop(key, None) is None:
+                return None
 
     def _modules(self, tables: Any) -> dict[str, Endpoint]:
         """[module.NAME]: an endpoint without a url; redirects could lead past `allow`."""
