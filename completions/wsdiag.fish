@@ -488,6 +488,7 @@ complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l bad-frame -x -a "ma
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l bad-utf8 -x -a "byte overlong surrogate beyond truncated fragment" -d 'A text message that is not UTF-8 (RFC 6455, 8.1).'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l bad-deflate -x -a "garbage bomb" -d 'Garbage or a bomb as a compressed message (RFC 7692).'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l http2-refuse -x -d 'Over HTTP/2: advertises extended CONNECT and answers it with this status.'
+complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l http2-hang -d 'Over HTTP/2: advertises extended CONNECT and never answers one.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l http2-unadvertised -d 'Over HTTP/2: accepts extended CONNECT, and does not advertise it (as an option only).'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l http2-goaway -x -d 'Over HTTP/2: sends GOAWAY after this long, and ends the connection.'
 complete -c wsdiag -n "__fish_seen_subcommand_from serve" -l http2-rst-stream -x -d 'Over HTTP/2: ends the stream by RST_STREAM with this error code.'

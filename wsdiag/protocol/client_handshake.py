@@ -46,6 +46,7 @@ _UPGRADE_MISSED = re.compile(
     |\bupgrade\W{1,3}(only\ )?to\W{1,3}websocket|connection\W{1,3}must\ be\W{1,3}upgrade
     |\btoken\ not\ found\ in\W{1,3}(connection|upgrade)\b
     |\bconnection\ header\b[^.<\n]{0,60}\bupgrade\b
+    |\bupgrade\ request\ required\b
     |\b(websocket|connection)\ upgrade\ (is\ |was\ |must\ be\ )?(expected|required|requested)
     |\b(expected|requires?|expects|not)\ (an?\ )?(upgrade:?\ )?web\ ?socket
         (\ (upgrade|connection|request|handshake|protocol))?\s{0,3}[.!"]?\s{0,3}$
@@ -54,7 +55,7 @@ _UPGRADE_MISSED = re.compile(
 )
 _UPGRADE_REQUIRED = re.compile(r"\W*(426\W+)?upgrade required\W*", re.IGNORECASE)
 _OLD_CLIENT = re.compile(
-    r"\b(client|app|application|sdk|api|plugin|minimum|min)[ _-]?version"
+    r"\b(client|app|application|sdk|api|plugin|minimum|min)[ _-]?version(?!\"\s?:\s?\"v\d)"
     r"|\bout-?dated|\btoo old|\bversion[^.<\n]{0,40}\b(not|un|no longer )supported"
     r"|\bplease (update|upgrade)",
     re.IGNORECASE,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 
 import pytest
 
@@ -55,6 +57,31 @@ def test_what_answers_a_clienthello_says_what_listens_there(name: str) -> None:
 
 def test_fin_on_a_clienthello_is_told_as_fin() -> None:
     assert "(fin)" in told(connect_to(to_a_clienthello(b""), "wss"))
+
+
+PLAIN_404 = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+# name: (whether the ClientHello is answered by a reset, how that is told)
+CUT = {"fin": (False, "(fin) on our ClientHello"), "rst": (True, "(rst) on our ClientHello")}
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_plain_http_beside_tls_that_was_cut_leaves_open_what_the_port_speaks(name: str) -> None:
+    by_reset, said = CUT[name]
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        if (await reader.read(3))[:1] != b"\x16":
+            writer.write(PLAIN_404)
+            await writer.drain()
+        elif by_reset:
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+    words = told(connect_to(serve, "wss"))
+    assert said in words
+    assert "answers plain HTTP (404 Not Found)" in words
+    assert "Either the port serves plain WebSockets, or it has TLS too" in words
+    assert "likely" not in words
+    assert "does not speak TLS" not in words
 
 
 async def only_interim(reader: Reader, writer: Writer) -> None:

@@ -12,6 +12,8 @@ import pytest
 
 import wsdiag
 from tests.peers.certs import Authority
+from tests.peers.peer import Address
+from tests.peers.peers import Peers
 from wsdiag.transport.dial.options import DialOptions
 
 T = TypeVar("T")
@@ -263,3 +265,21 @@ def test_the_look_costs_one_connection(ca: Authority) -> None:
 
     asyncio.run(go())
     assert [event for event, _ in opened] == ["open", "close", "open", "close"]
+
+
+def test_the_look_blames_nobody_for_a_long_way(peers: Peers, ca: Authority) -> None:
+    cert = ca.cert()
+    url, _ = peers.serve("--http2", "--cert", str(cert.cert), "--key", str(cert.key))
+    far = peers.relay(Address.of(url), delay_ms=300)
+    result = asyncio.run(wsdiag.connect(far.url, DialOptions(cacert=Path(ca.pem))))
+    assert result.ok
+    assert result.http2 is not None
+    assert result.http2.opens is not False
+    assert result.http2.error is None or "not finished" in result.http2.error
+
+
+def test_a_connect_without_an_answer_is_a_failure(ca: Authority) -> None:
+    result = looked_at(ca, "/echo", "http2/hang")
+    assert result.http2 is not None
+    assert result.http2.opens is False
+    assert "no answer to the CONNECT" in (result.http2.error or "")

@@ -104,6 +104,7 @@ TABLE: tuple[Row, ...] = (
     Row("/echo"),
     # over HTTP/1.1 these do nothing; tests/integration/http2 has what they do
     Row("/http2/refuse"),
+    Row("/http2/hang"),
     Row("/http2/unadvertised"),
     Row("/http2/goaway"),
     Row("/http2/rst-stream"),

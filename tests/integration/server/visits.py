@@ -65,7 +65,7 @@ VISITS: tuple[Visit, ...] = (
     Visit("/echo", echoes, HELLO),
     *(
         Visit(f"/http2/{name}", echoes, HELLO)
-        for name in ("refuse", "unadvertised", "goaway", "rst-stream", "zero-window")
+        for name in ("refuse", "hang", "unadvertised", "goaway", "rst-stream", "zero-window")
     ),
     Visit(
         "/sink", lambda saw: not saw["messages"] and len(saw["pongs"]) == 1, {**HELLO, "pings": 1}

@@ -113,6 +113,114 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
         STRIPPED,
         "missing parameter",
     ),
+    "Upgrade stripped, as the Kubernetes API says it": (
+        told(
+            "400 Bad Request",
+            '{"kind":"Status","apiVersion":"v1","message":"Upgrade request required"}',
+            JSON,
+        ),
+        STRIPPED,
+        "missing parameter",
+    ),
+    "an old API, by its version": (
+        told("426 Upgrade Required", '{"message":"API version v1 needs an upgrade request"}', JSON),
+        "newer version",
+        STRIPPED,
+    ),
+    "a TLS port, as Tomcat says it": (
+        told("400 ", "Bad Request\nThis combination of host and port requires TLS.\n"),
+        "expects TLS",
+        "missing parameter",
+    ),
+    "a TLS port, as CherryPy says it": (
+        told(
+            "400 Bad Request",
+            "The client sent a plain HTTP request, but this server only speaks HTTPS on this port.",
+        ),
+        "expects TLS",
+        "missing parameter",
+    ),
+    "a Host that is not in the list": (
+        told("403 Forbidden", 'Blocked request. This host ("a.test") is not allowed.'),
+        "Host header",
+        "Origin header is missing",
+    ),
+    "a page about a host": (
+        told("403 Forbidden", "<p>You are not allowed to host files here.</p>"),
+        "the server refuses",
+        "allowedHosts",
+    ),
+    "a key that was removed on the way": (
+        told("400 Bad Request", "Missing or invalid Sec-WebSocket-Key header"),
+        "forward Sec-WebSocket-*",
+        "missing parameter",
+    ),
+    "an origin, as coder/websocket says it": (
+        told(
+            "403 Forbidden", 'request Origin "https://b.test" is not authorized for Host "a.test"'
+        ),
+        "refuses the origin",
+        "firewall",
+    ),
+    "an origin, as Engine.IO for Python says it": (
+        told("400 Bad Request", '"https://b.test is not an accepted origin."'),
+        "refuses the origin",
+        "missing parameter",
+    ),
+    "API Gateway's rate": (
+        told("429 Too Many Requests", "", "x-amzn-ErrorType: LimitExceededException"),
+        "jitter",
+        "STAGE",
+    ),
+    "CloudFront's own page": (
+        told(
+            "403 Forbidden",
+            "<H1>403 ERROR</H1><H2>The request could not be satisfied.</H2>",
+            "Via: 1.1 a.cloudfront.net (CloudFront)",
+        ),
+        "alternate domain names",
+        "--origin",
+    ),
+    "a web filter's page": (
+        told("403 Forbidden", "<title>Web Filter Violation</title>FortiGuard"),
+        "web filter answered",
+        "--origin",
+    ),
+    "a site about firewalls": (
+        told("403 Forbidden", "<p>Log in to read our kaspersky reviews.</p>"),
+        "the server refuses",
+        "web filter",
+    ),
+    "a session of another process": (
+        told(
+            "400 Bad Request",
+            '{"code":1,"message":"Session ID unknown"}',
+            JSON,
+            url="ws://a.test/socket.io/?EIO=4&transport=websocket&sid=b",
+        ),
+        "sticky",
+        "Connect to /socket.io/",
+    ),
+    "nginx's own 500": (
+        told("500 Internal Server Error", "<hr><center>nginx/1.24.0</center>", "Server: nginx"),
+        "auth_request",
+        "its code raised",
+    ),
+    "an application's 500 behind nginx": (
+        told("500 Internal Server Error", "Oops", "Server: nginx"),
+        "its code raised",
+        "auth_request",
+    ),
+    "Envoy and HTTP/1.0": (
+        told("426 Upgrade Required", "", "server: envoy"),
+        "HTTP/1.0",
+        "newer version",
+    ),
+    "a tunnel that is not connected": (
+        told("530 ", "error code: 1033", "Server: cloudflare"),
+        "cloudflared",
+        "521: it refuses",
+    ),
     "server-sent events": (
         told("200 OK", "data: tick\n\n", "Content-Type: text/event-stream; charset=utf-8"),
         "server-sent events",

@@ -568,3 +568,20 @@ def test_every_keepalive_is_in_the_verdict_and_in_its_sentences(kind: TrialKind)
     verdict = judge([*PERIODS, *dropped(60.0), kept(kind, 80.0)], case())
     assert list(verdict.keepalives) == KEEPALIVES
     assert any("the connection open" in sentence for sentence in verdict.explanation)
+
+
+@pytest.mark.parametrize("apart_s", [0.005, 0.05, 0.3])
+def test_connections_over_a_limit_are_not_displaced_by_the_next(apart_s: float) -> None:
+    lived = [idle(6.0, started_s=0.0), kept("ping", 6.0, gap_s=1.0, started_s=apart_s)]
+    away = [
+        idle(0.0, "close", started_s=(2 + number) * apart_s, age_s=0.001) for number in range(10)
+    ]
+    verdict = judge([*lived, *away], case())
+    assert verdict.verdict == "no-drop"
+    assert any("a limit on connections" in sentence for sentence in verdict.explanation)
+
+
+def test_where_only_the_last_one_lives_the_next_displaces_each() -> None:
+    ended = [idle(0.0, "close", started_s=number * 0.01, age_s=0.01) for number in range(10)]
+    verdict = judge([*ended, idle(6.0, started_s=0.1)], case())
+    assert verdict.verdict == "inconsistent"

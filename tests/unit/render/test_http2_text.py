@@ -26,7 +26,7 @@ FAILED = Error("wss://a.test/", "upgrade", "upgrade", "refused")
             f"{BROWSER}, and that fails: 400, while HTTP/1.1 works",
         ),
         (
-            Http2Info("h2", None, False, None, None, "no HTTP/2"),
+            Http2Info("h2", None, None, None, None, "no HTTP/2"),
             True,
             "fails: no HTTP/2, while HTTP/1.1 works",
         ),
@@ -42,7 +42,13 @@ FAILED = Error("wss://a.test/", "upgrade", "upgrade", "refused")
             "offered, but not for WebSockets: browsers use HTTP/1.1 for them",
         ),
         (Http2Info("h2"), True, "offered by ALPN (more by: pip install 'wsdiag[http2]')"),
-        (Http2Info(error="no answer within 2 s"), True, "not known: no answer within 2 s"),
+        (Http2Info(error="TLS failed"), True, "not known: TLS failed"),
+        (
+            Http2Info("h2", True, error="not finished within 2 s"),
+            True,
+            "not known: not finished within 2 s",
+        ),
+        (Http2Info("h2", True, True, 200), True, f"{BROWSER}, and that works (no time for a Ping)"),
     ],
 )
 def test_the_sentence(look: Http2Info, ok: bool, said: str) -> None:

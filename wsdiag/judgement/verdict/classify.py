@@ -126,7 +126,8 @@ def classify(evidence: Evidence, context: ProbeContext) -> Classification:
     if len(dropped) == len(ran) > 1 and all((t.age_s or 0.0) <= AT_ONCE_S for t in dropped):
         return Classification("unreachable", "closed-at-once", drop=dropped[0].drop)
     if displaced((*evidence.turned_away, *ran)):
-        return Classification("inconsistent", "displaced", drop=dropped[0].drop)
+        ended = (*dropped, *evidence.turned_away)
+        return Classification("inconsistent", "displaced", drop=ended[0].drop)
     if (local := _local_fault(dropped, context)) is not None:
         return local
     if _only_our_pings_ended_them(evidence, context):

@@ -103,6 +103,9 @@ def displaced(trials: Sequence[IdleTrial]) -> bool:
         ended = [t for t in own if t.outcome == "dropped"]
         if lived and ended and min(map(_started, lived)) < _started(ended[-1]) - _ONE_MOMENT_S:
             return False
+        # A limit lets the first ones live, not the last.
+        if lived and 2 * sum(_started(t) > _started(lived[0]) for t in ended) > len(ended):
+            return False
     lived_each = {sum(t.outcome != "dropped" for t in own) for own in opened} - {0}
     return any(_ended_by_the_kth_next(opened, k) for k in sorted({1, 2, 3} | lived_each))
 

@@ -24,6 +24,7 @@ from wsdiag.transport.report import DialError, DialReport
 
 LOOK_S = 2.0
 _CLOSE_S, _LEAST_S = 0.25, 0.05
+_PATIENT_S, _PATIENT_TIMES = 0.8, 4
 # Answers by which an endpoint says whom it serves, or how often: the same over any HTTP.
 _SAME_AGAIN = (401, 403, 407, 429, 503)
 
@@ -52,7 +53,7 @@ async def http2_look(
         options,
         http_version="2",
         resolve=pinned if direct else options.resolve,
-        connect_timeout=LOOK_S,
+        connect_timeout=2 * LOOK_S,  # ours strikes first
         location=False,
     )
     seen = DialReport(target.url)
@@ -61,8 +62,7 @@ async def http2_look(
             until_s = asyncio.get_running_loop().time() + within_s
             return await _look(target, options, seen, until_s)
     except TimeoutError:
-        opened = True if seen.http2 is not None and seen.http2.status == 200 else None
-        return _info(seen, opens=opened, error=f"no answer within {within_s:.2g} s")
+        return _cut_off(seen, within_s)
     except (OSError, ValueError) as error:
         return _info(seen, error=str(error))
 
@@ -80,23 +80,43 @@ async def _look(
         told = diagnose(target.url, error)
         if error.code in ("http2-not-offered", "http2-not-advertised"):
             return _info(seen)
-        return _info(seen, opens=False, error=told.message)
+        advertised = seen.http2 is not None and seen.http2.enable_connect_protocol
+        return _info(seen, opens=False if advertised else None, error=told.message)
     try:
-        ping_ms = None
+        ping_ms, left_s = None, 0.0
         problem = "it opened, and a Ping got no Pong"
         try:
-            left_s = until_s - asyncio.get_running_loop().time() - _CLOSE_S
+            left_s = until_s - asyncio.get_running_loop().time() - 2 * _CLOSE_S
             ping_ms = await await_pong(session, max(left_s, _LEAST_S))
         except Exception as error:
             problem = f"it opened, and then: {error}"
         info = _info(seen, opens=True, ping_ms=ping_ms)
-        if ping_ms is None:
+        if ping_ms is None and session.stream.unsent:
+            info = replace(info, error="it opened, and its flow-control window lets no byte out")
+        elif ping_ms is None and (session.ended or _is_patient(left_s, seen)):
             info = replace(info, error=problem)
         with suppress(TimeoutError):
             await session.close(timeout=_CLOSE_S)
         return info
     finally:
         session.stream.close()
+
+
+def _is_patient(waited_s: float, seen: DialReport) -> bool:
+    """Whether it was waited for long enough to blame the peer, and not our own two seconds."""
+    slowest_ms = max(seen.phases_ms.values(), default=0.0)
+    return waited_s >= max(_PATIENT_S, _PATIENT_TIMES * slowest_ms / 1e3)
+
+
+def _cut_off(seen: DialReport, within_s: float) -> Http2Info:
+    """Our time was up: that says something of the endpoint only where it had enough of it."""
+    facts, waited_s = seen.http2, within_s - sum(seen.phases_ms.values()) / 1e3
+    asked = facts is not None and facts.enable_connect_protocol and facts.status is None
+    if asked and _is_patient(waited_s, seen):
+        return _info(seen, opens=False, error=f"no answer to the CONNECT within {waited_s:.1f} s")
+    if facts is not None and facts.status == 200:
+        return _info(seen, opens=True)
+    return _info(seen, error=f"not finished within {within_s:.2g} s")
 
 
 def info_of(

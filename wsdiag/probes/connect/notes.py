@@ -151,8 +151,8 @@ def close_notes(outcome: CloseOutcome, timeout_s: float, *, multiplexed: bool = 
         ]
     if outcome.tcp_ended_by != "server":
         return [
-            f"The server answered our Close but left TCP open for {timeout_s:g} s: it should end "
-            "it first (RFC 6455, 7.1.1)."
+            f"The closing handshake was done, and the server left TCP open for {timeout_s:g} s: it "
+            "should end it first (RFC 6455, 7.1.1)."
         ]
     return []
 

@@ -78,7 +78,10 @@ def trial_record(
         blind_s=round(state.stalled_s, 3),
         violation=state.violation,
         unanswered_heartbeat_s=state.unanswered_heartbeat_s,
-        after_write=outcome == "dropped" and check is not None and answered_s is None,
+        after_write=outcome == "dropped"
+        and check is not None
+        and answered_s is None
+        and not state.outlived_check,
         unanswered_s=_unanswered_s(state, outcome, age_s),
         last_message=state.last_message,
     )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from wsdiag.judgement.verdict.evidence import TOUCH_S
 from wsdiag.patterns import PatternTooSlow, matches
 from wsdiag.probes.idle.activity import ActivityLog, IdleTimes
 from wsdiag.probes.idle.context import EndpointFacts
@@ -24,6 +25,8 @@ _GRAIN_S = 1e-4
 _RETRY_WAIT_S = 5.0
 # Of a message, as evidence: enough to recognise it.
 _SHOWN_CHARS = 120
+# Ends that only a peer which lives can make; a reset may be a device's answer to our bytes.
+_PEERS_ENDS = ("close", "fin", "tls-eof")
 _WORDS: dict[type, str] = {Ping: "ping", Pong: "pong", TextMessage: "text", BinaryMessage: "binary"}
 
 
@@ -143,10 +146,23 @@ class TrialState:
             return self.check.at_s
         return min(self.unanswered.values(), default=None)
 
+    @property
+    def outlived_check(self) -> bool:
+        """Whether the peer ended this some time after a check, at an endpoint not known to answer.
+
+        Then the missing answer says nothing, and the end shows that the connection was alive.
+        """
+        check, drop = self.check, self.drop
+        if check is None or check.answered_s is not None or self.facts.answers_pings is True:
+            return False
+        if drop is None or not check.payload or drop.how not in _PEERS_ENDS:
+            return False
+        return drop.at_s - check.at_s > TOUCH_S + 2 * self.upgrade_s
+
     def idle_times(self, now_s: float) -> IdleTimes:
         """The idle times that count: before it began to wait for an answer, or until now."""
         waits_since_s = self.waits_since_s
-        if waits_since_s is not None:
+        if waits_since_s is not None and not (self.plan.trial == "idle" and self.outlived_check):
             times = self.activity.before(waits_since_s)
             untouched_s = max(0.0, waits_since_s - self.touched_s)
             return replace(times, idle_s=min(times.idle_s, untouched_s))

@@ -70,6 +70,11 @@ class Trial:
             self._set_tcp_keepalive()
             self._wake.set()
 
+    @property
+    def has_hops(self) -> bool:
+        """Whether its hops were learnt, so that its death has a place."""
+        return self._flow is not None and bool(self._flow.live)
+
     async def run(self) -> None:
         """Dial at the planned time, live, and leave a record."""
         context, state = self._context, self.state
@@ -169,6 +174,8 @@ class Trial:
                 self._record("refused", detail=detail)
             case TrialEvent.ANSWERED | TrialEvent.NO_PONG_EXPECTED | TrialEvent.NOT_ASKED:
                 self._record("alive", detail=self._alive_detail(event))
+            case TrialEvent.ENDED if self.plan.trial != "idle" and self.state.outlived_check:
+                self._record("alive", detail="ended only after its keepalive was stopped")
             case TrialEvent.ENDED:
                 self._record("dropped", drop=self.state.drop)
             case TrialEvent.SILENT | TrialEvent.LATE_PONG:
@@ -354,6 +361,8 @@ class Trial:
             state.started_s = context.clock.now_s()
         else:
             age_s = connection.now_s() if drop is None else drop.at_s
+            if outcome == "alive" and state.drop is not None and state.check is not None:
+                age_s = state.check.at_s
             if state.check is not None and state.check.retransmits_before is not None:
                 now = connection.retransmits()
                 retransmits = None if now is None else now - state.check.retransmits_before

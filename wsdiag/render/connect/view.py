@@ -219,7 +219,7 @@ def http2_text(result: ConnectResult) -> Text:
     look = result.http2
     assert look is not None
     first = "works" if result.ok else "fails"
-    if look.error is not None and look.alpn is None:
+    if look.error is not None and (look.alpn is None or look.error.startswith("not finished")):
         return Text(f"not known: {look.error}", style="dim")
     if look.alpn != "h2":
         chosen = f"ALPN chose {look.alpn}" if look.alpn else "ALPN chose nothing"
@@ -231,7 +231,9 @@ def http2_text(result: ConnectResult) -> Text:
     browser = "a browser that already has an HTTP/2 connection to this host"
     uses = f"{browser} uses it for WebSockets, and that"
     if look.error is None:
-        took = "" if look.ping_ms is None else f" (Ping {format_ms(look.ping_ms)} ms)"
+        took = " (no time for a Ping)"
+        if look.ping_ms is not None:
+            took = f" (Ping {format_ms(look.ping_ms)} ms)"
         than = "" if result.ok else ", while HTTP/1.1 fails"
         return Text.assemble(f"{uses} ", ("works", "green"), f"{took}{than}")
     if look.enable_connect_protocol is None:  # it has no HTTP/2 connection to use

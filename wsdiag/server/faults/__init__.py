@@ -31,5 +31,6 @@ FAULTS: tuple[type[Fault], ...] = (
     *(handshakes.BadAccept, handshakes.BadUpgrade, handshakes.BadConnection),
     *(handshakes.BadSubprotocol, handshakes.BadExtension, handshakes.BadHttp),
     *(bad_frames.BadFrame, bad_frames.BadUtf8, bad_frames.BadDeflate),
-    *(http2.Refuse, http2.Unadvertised, http2.GoAway, http2.RstStream, http2.ZeroWindow),
+    *(http2.Refuse, http2.HangOverHttp2, http2.Unadvertised),
+    *(http2.GoAway, http2.RstStream, http2.ZeroWindow),
 )

@@ -7,7 +7,7 @@ from functools import partial
 from wsdiag.protocol.http import Request
 from wsdiag.server.fault import Channel, Fault, fault
 from wsdiag.server.params import SECONDS, TEXT, ParamType, between, choice, param, whole
-from wsdiag.server.reply import HandshakeResponse, Reply
+from wsdiag.server.reply import HandshakeResponse, Hang, Reply
 from wsdiag.transport.stream.ends import HTTP2_ERRORS
 
 _CLOSE_AFTER_S = 0.05
@@ -41,6 +41,15 @@ class Refuse(Fault):
         if self.key == "accepted" and request.header("Sec-WebSocket-Key") is not None:
             return None
         return Reply(self.status, body=b"no WebSockets over HTTP/2 here\n")
+
+
+@fault("http2/hang", "HTTP/2")
+class HangOverHttp2(Fault):
+    """Over HTTP/2: advertises extended CONNECT and never answers one."""
+
+    def answer(self, request: Request) -> Hang | None:
+        """Not over HTTP/2."""
+        return Hang.ACKNOWLEDGED if request.version != "1.1" and request.is_upgrade else None
 
 
 @fault("http2/unadvertised", "HTTP/2")

@@ -55,11 +55,14 @@ _TIMEOUT_CODES: dict[Phase, str] = {
     "upgrade": "upgrade-timeout",
 }
 
-# Servers that answer plain HTTP on their TLS port say so in the body: nginx, Apache, Go.
+# Servers that answer plain HTTP on their TLS port say so in the body: nginx, Apache, Go, Tomcat,
+# Cheroot (CherryPy).
 _PLAIN_ON_TLS = (
     b"plain HTTP request was sent to HTTPS port",
     b"speaking plain HTTP to an SSL-enabled server port",
     b"sent an HTTP request to an HTTPS server",
+    b"combination of host and port requires TLS",
+    b"sent a plain HTTP request, but this server only speaks HTTPS",
 )
 _LINK_LOCAL = ("fe8", "fe9", "fea", "feb")
 _TLS_RECORD_TYPES = (0x14, 0x15, 0x16, 0x17)
@@ -180,12 +183,11 @@ def tls_on_plain_port(first_bytes: bytes) -> DialError:
     )
 
 
-def silent_on_tls(plain_answer: str) -> DialError:
-    """A ClientHello got no answer, but a plain request gets one; `plain_answer`: its status."""
+def silent_on_tls(plain_answer: str, how: str | None = None) -> DialError:
+    """A ClientHello got no answer but an end (`how`) or silence, a plain request a status."""
     message = f"the port gave no answer to TLS, and answers plain HTTP: {plain_answer}"
-    return DialError(
-        "tls", "tls", "tls-on-plain-port", message, plain_answer=plain_answer, certain=""
-    )
+    code = "tls-on-plain-port"
+    return DialError("tls", "tls", code, message, plain_answer=plain_answer, how=how, certain="")
 
 
 def plain_status(answer: bytes) -> str | None:

@@ -39,7 +39,7 @@ class FallbackProbes:
         if error.kind == "cert":
             error.tls = await self.certificate()
         elif error.code == "closed-in-tls" and not error.facts["received"]:
-            return await self.second_look() or error
+            return await self.second_look(error.facts["how"]) or error
         elif error.code == "closed-in-handshake" and not (
             self.target.secure or error.facts.get("first_bytes")
         ):
@@ -64,12 +64,14 @@ class FallbackProbes:
 
         return await self._probe(probe)
 
-    async def second_look(self) -> DialError | None:
+    async def second_look(self, how: str | None = None) -> DialError | None:
         """Whether a port that did not answer a ClientHello is one without TLS; None: unknown.
+
+        `how`: the way in which it ended the connection, None where it kept silent.
 
         A plain server takes the ClientHello for a line, and waits for its end: with one it answers,
         and what answers a ClientHello without TLS does not speak TLS. Others end the connection.
-        That such a one answers plain HTTP makes it likely only, as servers with TLS do that too.
+        That such a one answers plain HTTP leaves both open, as servers with TLS may do that too.
         """
 
         async def hello(stream: Stream) -> bytes:
@@ -85,7 +87,7 @@ class FallbackProbes:
             return None
         request = f"GET / HTTP/1.1\r\nHost: {self.target.host_header}\r\n\r\n"
         status = failures.plain_status(await self._answer(request.encode("latin-1")))
-        return None if status is None else failures.silent_on_tls(status)
+        return None if status is None else failures.silent_on_tls(status, how)
 
     async def speaks_http2(self) -> bool:
         """Whether a port that ended our HTTP/1.1 answers HTTP/2's preface with its SETTINGS."""

@@ -255,3 +255,34 @@ def test_whatever_happens_a_trial_ends_or_knows_what_it_waits_for(
             if not trial.done and trial.due_s is not None:
                 trial.step(max(now_s, trial.due_s))
     assert trial.done
+
+
+def ended_after_its_check(drop: Drop, answers_pings: bool | None) -> TrialState:
+    """An idle trial that asked at 1.5 s and got no answer, and whose connection ended so."""
+    driven = Driven("idle", answers_pings=answers_pings, idle_for_s=1.5)
+    driven.now_s = 1.5
+    driven.go(E.CHECK_DUE)
+    driven.state.drop = drop
+    return driven.state
+
+
+@pytest.mark.parametrize("answers_pings", [None, False])
+def test_an_end_long_after_a_check_at_a_mute_endpoint_counts_from_the_check(
+    answers_pings: bool | None,
+) -> None:
+    state = ended_after_its_check(Drop("fin", 4.0), answers_pings)
+    assert state.outlived_check
+    made = trial_record(state, "ws://a.test/", "dropped", 4.0, drop=state.drop)
+    assert (made.idle_s, made.after_write) == (2.5, False)
+
+
+@pytest.mark.parametrize(
+    ("drop", "answers_pings"),
+    [(Drop("fin", 4.0), True), (Drop("fin", 1.6), None), (Drop("rst", 4.0), None)],
+    ids=["an endpoint that answers others", "at once", "a reset"],
+)
+def test_otherwise_such_a_connection_was_found_dead(drop: Drop, answers_pings: bool | None) -> None:
+    state = ended_after_its_check(drop, answers_pings)
+    assert not state.outlived_check
+    made = trial_record(state, "ws://a.test/", "dropped", drop.at_s, drop=drop)
+    assert (made.idle_s, made.after_write) == (1.5, True)
