@@ -23,15 +23,17 @@ from wsdiag.capture.http import (
     begins_response,
     deflate_parameters,
 )
-from wsdiag.capture.http2 import NEEDS_HPACK, PREFACE, Http2Flow, begins_settings
+from wsdiag.capture.http2 import NEEDS_HPACK, PREFACE, Http2Flow, begins_settings, error_name
 from wsdiag.capture.messages import MOST_ACTIVITY, Direction, Messages, sized, violated, words_of
 from wsdiag.capture.tls.flow import TlsFlow, is_tls
 from wsdiag.capture.tls.key_log import KeyLog
 from wsdiag.capture.tracing import Tracing, address_of
 from wsdiag.capture.tunnels import proxy_header, socks_answer
 from wsdiag.judgement.recorded.facts import (
+    END_WORDS,
     ConnectionFacts,
     DirectionFacts,
+    EndKind,
     PingSeen,
     Side,
     TcpEnd,
@@ -169,10 +171,10 @@ class Conversation:
 
     def data(self, number: int, time_ns: int, data: bytes) -> None:
         """Bytes, in order, from an end."""
-        side, facts = self._sides[number], self.facts
+        side = self._sides[number]
         before_ns = side.before_ns = side.last_ns
         self._idle_before_ns = idle_ns = time_ns - self._last_ns
-        if facts.ended_s is None:
+        if self.facts.ended_s is None:
             self._last_ns = side.last_ns = time_ns
         self._messages.spoke = False
         if self._layers:
@@ -181,6 +183,16 @@ class Conversation:
             side.frames.data(time_ns, data)
         else:
             self._read(number, time_ns, data)
+        if (  # nearly no byte comes after the longest pause so far
+            idle_ns > self._longest_ns
+            or idle_ns > _WAKE_NS
+            or (before_ns is not None and time_ns - before_ns > side.longest_ns)
+        ):
+            self._idled(number, time_ns, before_ns, idle_ns)
+
+    def _idled(self, number: int, time_ns: int, before_ns: int | None, idle_ns: int) -> None:
+        """An end sent something: how long it, and both, had sent nothing."""
+        side, facts = self._sides[number], self.facts
         if facts.ended_s is None and (self.stage is Stage.WEBSOCKET or self._layers):
             if before_ns is not None and time_ns - before_ns > side.longest_ns:
                 side.longest_ns = time_ns - before_ns
@@ -208,6 +220,11 @@ class Conversation:
 
     def gap(self, number: int, time_ns: int, size: int) -> None:
         """Bytes that an end sent and the capture lacks."""
+        side = self._sides[number]
+        before_ns, idle_ns = side.last_ns, time_ns - self._last_ns
+        if self.facts.ended_s is None:
+            self._last_ns = side.last_ns = time_ns
+        self._idled(number, time_ns, before_ns, idle_ns)
         if self._layers:
             self._layers[0].gap(number, time_ns, size)
         else:
@@ -223,10 +240,13 @@ class Conversation:
                 side.inflate = None
                 self._note("compressed messages after a gap in the capture cannot be read")
         elif self.stage is Stage.HTTP and side.heads is not None and not side.heads.gap(size):
-            self.stage = Stage.OTHER
+            self._cut_head(number, side.heads, time_ns)
 
-    def fin(self, number: int, time_ns: int, hop_limit: int) -> None:
+    def fin(self, number: int, time_ns: int, hop_limit: int | None) -> None:
         """An end has sent everything."""
+        if hop_limit is None:
+            who = self._side(number)
+            self._note(f"the {who}'s FIN was acknowledged before it was recorded, if it was")
         self._tcp_end("fin", number, time_ns, hop_limit)
 
     def rst(self, number: int, time_ns: int, hop_limit: int) -> None:
@@ -343,13 +363,12 @@ class Conversation:
             else:
                 self.refused = head
 
-    def ended(self, number: int, time_ns: int, how: str, code: str | None) -> None:
+    def ended(self, number: int, time_ns: int, how: EndKind, code: int | None) -> None:
         """A stream of HTTP/2: END_STREAM, or an error code that ends it."""
         if code is not None:
-            who = self._side(number)
-            name = "RST_STREAM" if how == "rst-stream" else "GOAWAY"
-            self._note(f"HTTP/2: {name} with {code} from the {who}")
-        self._tcp_end("fin" if how == "fin" else "rst", number, time_ns, None)
+            who, name = self._side(number), END_WORDS[how]
+            self._note(f"HTTP/2: {name} with {error_name(code)} from the {who}")
+        self._tcp_end(how, number, time_ns, None, code)
 
     def _begin_http(self) -> None:
         self.stage = Stage.HTTP
@@ -359,6 +378,11 @@ class Conversation:
     def _http(self, number: int, time_ns: int, data: bytes) -> None:
         side = self._sides[number]
         assert side.heads is not None
+        if number == self._client and self._unanswered(side.heads, data):
+            self._read_request(self._requests.popleft())
+            self._join(time_ns)
+            self._read(number, time_ns, data)
+            return
         head = side.heads.feed(data)
         while head is not None:
             if number == self._client:
@@ -404,6 +428,33 @@ class Conversation:
         requests = self._sides[1 - self._number(reader)].heads
         if requests is not None and requests.stopped and request is not None:
             requests.go_on(has_body=request.has("content-length", ""), head=request)
+
+    def _cut_head(self, number: int, reader: HeadReader, time_ns: int) -> None:
+        """A head of which the capture has only the beginning: it keeps so much of each packet."""
+        head = reader.cut()
+        if number == self._client and head is not None:
+            self._requests.append(head)
+        elif number != self._client and head is not None and head.status == 101:
+            if self._requests:
+                self._read_request(self._requests.popleft())
+            self._join(time_ns)
+            self._note("the opening handshake was cut off in the capture")
+        elif self.flow.states[number].segments:
+            self.stage = Stage.OTHER
+
+    def _unanswered(self, reader: HeadReader, data: bytes) -> bool:
+        """Whether a client's frames follow its request, and the capture has nothing of the server's
+        packets."""
+        asked = bool(self._requests) and self._requests[-1].wants_websocket()
+        heard = self.flow.states[1 - self._number(reader)].segments
+        return reader.stopped and asked and not heard and plausible(data, True)
+
+    def _join(self, time_ns: int) -> None:
+        """Frames begin somewhere here, by an upgrade that was not recorded."""
+        facts = self.facts
+        facts.joined, facts.scheme = True, facts.scheme or "ws"
+        facts.opened_s = self._since(time_ns)
+        self._begin_frames(None, synchronized=False)
 
     def _restart(self, time_ns: int) -> None:
         """Behind a tunnel's opening: anything may follow, in both directions."""
@@ -451,7 +502,7 @@ class Conversation:
 
         key = next(iter(get_all(request.headers, "sec-websocket-key")), "")
         accept = next(iter(get_all(head.headers, "sec-websocket-accept")), "")
-        if accept != accept_key(key):
+        if key and accept != accept_key(key):
             violated(self.facts, "server", "wrong Sec-WebSocket-Accept", "RFC 6455, 4.2.2")
 
     def _begin_frames(self, deflate: dict[str, str | None] | None, *, synchronized: bool) -> None:
@@ -513,9 +564,21 @@ class Conversation:
 
     # -- ends --------------------------------------------------------------------------------
 
-    def _tcp_end(self, kind: str, number: int, time_ns: int, hop_limit: int | None) -> None:
-        for stream in self.streams:
-            stream._tcp_end(kind, number, time_ns, hop_limit)
+    def _tcp_end(
+        self,
+        kind: EndKind,
+        number: int,
+        time_ns: int,
+        hop_limit: int | None,
+        code: int | None = None,
+    ) -> None:
+        if self._http2 is not None:
+            goaway = self._http2.goaways.get(number)
+            for stream in self.streams:  # GOAWAY lets streams go on, up to the end of TCP
+                if goaway is None:
+                    stream._tcp_end(kind, number, time_ns, hop_limit)
+                elif stream.facts.ended_s is None:
+                    stream.ended(number, time_ns, "goaway", goaway)
         if self.facts.ended_s is None:
             self._idle_before_ns = time_ns - self._last_ns
             self._last_word(number, time_ns)
@@ -526,9 +589,8 @@ class Conversation:
         if len(self.facts.ends) < 8:
             at_s = self._since(time_ns)
             # Stored with the number until it is known which one the client is.
-            self.facts.ends.append(
-                TcpEnd("fin" if kind == "fin" else "rst", self._side(number), at_s, hop_limit)
-            )
+            name = None if code is None else error_name(code)
+            self.facts.ends.append(TcpEnd(kind, self._side(number), at_s, hop_limit, code, name))
 
     def _found_dead(self) -> None:
         """The client's last bytes after some idleness got no answer: it was dead before them."""
@@ -581,6 +643,8 @@ class Conversation:
             return
         facts.ended_s = self._since(time_ns)
         facts.idle_s = self._idle_before_ns / 1e9
+        for side in self._sides:
+            side.facts.missed_at_end = side.frames is not None and side.frames.missed
 
     def _side(self, number: int) -> Side:
         return "client" if number == (self._client or 0) else "server"
@@ -633,7 +697,9 @@ class Conversation:
             facts.last_message = words_of(side.last_text)
         facts.retransmits, facts.lost_bytes = state.retransmits, state.lost_bytes
         facts.zero_windows, facts.keepalive_probes = state.zero_windows, state.keepalive_probes
-        facts.hop_limits = state.hop_limits
+        facts.hop_limits, facts.window_closed = state.hop_limits, state.window_closed
+        if state.heard_ns is not None:
+            facts.heard_s = self._since(state.heard_ns)
         if state.probed_at == self.flow.states[1 - number].segments:
             facts.probes_unanswered = state.probes_open
             facts.probing_since_s = self._since(state.probing_since_ns or 0)
@@ -647,8 +713,10 @@ class Conversation:
         facts.marks = [(offset, time_ns / 1e9) for offset, time_ns in state.marks]
         if state.resent_since_ns is not None:
             facts.unacknowledged_s = self._since(state.resent_since_ns)
-        if side.frames is not None and side.frames.unfinished:
-            sized(facts, side.frames.unfinished)
+        if side.frames is not None:
+            facts.missed = side.frames.missed
+            if side.frames.unfinished:
+                sized(facts, side.frames.unfinished)
         self.facts.unanswered[who] = side.unanswered + len(side.pings)
         self.facts.open_pings += [PingSeen(who, at_s) for _, at_s in list(side.pings)[:4]]
 

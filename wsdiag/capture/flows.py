@@ -55,8 +55,9 @@ class FlowListener(Protocol):
     def gap(self, number: int, time_ns: int, size: int) -> None:
         """Bytes that an end sent and the capture lacks; 0: nobody knows how many."""
 
-    def fin(self, number: int, time_ns: int, hop_limit: int) -> None:
-        """An end has sent everything."""
+    def fin(self, number: int, time_ns: int, hop_limit: int | None) -> None:
+        """An end has sent everything. `hop_limit` None: its FIN was not captured, or not yet, but
+        the other end had acknowledged it."""
 
     def rst(self, number: int, time_ns: int, hop_limit: int) -> None:
         """A reset, with an end's address as its source."""
@@ -73,6 +74,8 @@ class DirectionState:
     stored_bytes: int = 0
     fin_at: int | None = None
     finished: bool = False
+    fin_acknowledged: bool = False
+    """The other end acknowledged one byte more than was captured: a FIN."""
     acknowledged: int | None = None
     """The highest acknowledgement that this end sent."""
     segments: int = 0
@@ -94,6 +97,8 @@ class DirectionState:
     first_ns: int | None = None
     last_ns: int | None = None
     """When it last sent bytes that were new."""
+    heard_ns: int | None = None
+    """When its last packet came."""
     resent_since_ns: int | None = None
     """When the bytes that are being sent again without an answer were first sent again."""
     syn: bool = False
@@ -151,6 +156,7 @@ class Flow:
         else:
             state.window_closed = False
         state.segments += 1
+        state.heard_ns = time_ns
         try:
             state.hop_limits[hop_limit] += 1
         except KeyError:
@@ -186,6 +192,8 @@ class Flow:
         if not window and not flags & SYN:
             state.zero_windows += not state.window_closed
             state.window_closed = True
+            one, other = self.states  # who answers so is there, and takes nothing
+            (other if state is one else one).resent_since_ns = None
 
     def close(self, time_ns: int) -> None:
         """No more packets will come: what waits behind holes is delivered with gaps."""
@@ -320,6 +328,7 @@ class Flow:
             self._give_up_hole(1 - number, time_ns)
             behind = _after(ack, peer.position)
         if behind == 1 and (peer.fin_at is None or peer.finished):
+            peer.fin_acknowledged = not peer.finished
             return  # a FIN counts as one, and its packet may be the one that is missing
         if behind > 0 and previous is not None:
             self._gap(1 - number, time_ns, behind)
@@ -331,16 +340,26 @@ class Flow:
         assert state.fin_at is not None
         if _after(state.fin_at, state.position) > 0:
             return
+        self._finish_missed(1 - number, time_ns)
         state.finished = True
         state.position = (state.fin_at + 1) % _WRAP
         if self.listener is not None:
             self.listener.fin(number, time_ns, hop_limit)
         self.over = self.over or all(each.finished for each in self.states)
 
+    def _finish_missed(self, number: int, time_ns: int) -> None:
+        """A FIN that the other end had acknowledged came before what that end sends now."""
+        state = self.states[number]
+        if state.fin_acknowledged and not state.finished:
+            state.finished = True
+            if self.listener is not None:
+                self.listener.fin(number, time_ns, None)
+
     def _reset(self, number: int, time_ns: int, hop_limit: int) -> None:
         for each in (0, 1):
             while self.states[each].stored:
                 self._give_up_hole(each, time_ns)
+        self._finish_missed(1 - number, time_ns)
         if self.listener is not None:
             self.listener.rst(number, time_ns, hop_limit)
         self.over = True

@@ -58,6 +58,11 @@ class FrameReader:
         """Whether it is known where frames begin."""
         self.unread = 0
         """Bytes that were passed over because it was not."""
+        self.missed = False
+        """Whether bytes are missing behind the last frame that was read."""
+        self._passed: tuple[int, bytes] | None = None
+        """The last bytes that were passed over, and when: with the gap behind them, perhaps a
+        frame."""
         self._from_client, self._rsv1 = from_client, rsv1
         allowed = rsv1 is not False
         self._leads = tuple(
@@ -86,8 +91,9 @@ class FrameReader:
         if not self.synchronized:
             if not plausible(data, self._from_client):
                 self.unread += len(data)
+                self._passed = time_ns, data
                 return
-            self.synchronized = True
+            self.synchronized, self.missed, self._passed = True, False, None
         at, end = 0, len(data)
         if self._frame is not None:
             at = self._fill(time_ns, data)
@@ -130,12 +136,18 @@ class FrameReader:
 
     def gap(self, size: int) -> None:
         """Bytes are missing; 0: nobody knows how many."""
+        if self._passed is not None:
+            passed, self._passed = self._passed, None
+            if size and plausible(passed[1], self._from_client, size):
+                self.unread -= len(passed[1])
+                self.synchronized, self.missed = True, False
+                self.data(*passed)
         if self._frame is not None and 0 < size <= self._missing:
             self._missing -= size
             self._payload = None
             return
         self._frame, self._head, self._in_message = None, b"", False
-        self.synchronized = False
+        self.synchronized, self.missed = False, True
 
     def _fill(self, time_ns: int, data: bytes) -> int:
         """Give the unfinished frame its bytes; how many of `data` that took."""
@@ -224,8 +236,9 @@ class FrameReader:
 _OPCODES = frozenset(Opcode)
 
 
-def plausible(data: bytes, from_client: bool) -> bool:
-    """Whether bytes look like whole frames from their first byte on, the last perhaps cut.
+def plausible(data: bytes, from_client: bool, missing: int = 0) -> bool:
+    """Whether bytes look like whole frames from their first byte on, the last perhaps cut, or
+    ending with `missing` bytes more.
 
     Random bytes pass with a chance of about 1 in 200 for a server's first frame, and a client's
     need a mask bit more; so a chain of several, or one that ends with the data, is asked for.
@@ -248,4 +261,4 @@ def plausible(data: bytes, from_client: bool) -> bool:
             at += size
         at += 2 + (4 if from_client else 0) + length
         frames += 1
-    return frames > 1 or at == len(data)
+    return frames > 1 or at == len(data) + missing

@@ -84,7 +84,7 @@ class HarReader:
                 totals.refused += asked
                 totals.plain_http += not asked
                 return None
-            messages = []
+            messages = None
         return _facts(self._source, entry, request, response, messages)
 
 
@@ -93,7 +93,7 @@ def _facts(
     entry: dict[str, Any],
     request: dict[str, Any],
     response: dict[str, Any],
-    messages: list[Any],
+    messages: list[Any] | None,
 ) -> ConnectionFacts:
     facts = ConnectionFacts(source)
     facts.began = _date(entry.get("startedDateTime"))
@@ -121,7 +121,11 @@ def _facts(
     # mitmproxy's `connect` and `ssl` lie before `startedDateTime`, Chrome's behind it; and Chrome
     # lets `wait` grow with each message. The first message bounds both.
     answered_s = sum(max(_number(timings.get(name)), 0.0) for name in ("send", "wait")) / 1e3
-    last_s = _read_messages(facts, messages)
+    last_s = 0.0
+    if messages is None:
+        facts.notes.append("it has no messages (_webSocketMessages): Firefox and Safari save none")
+    else:
+        last_s = _read_messages(facts, messages)
     first_s = min(
         (d.first_byte_s for d in (facts.sent, facts.received) if d.first_byte_s is not None),
         default=answered_s,
@@ -148,14 +152,14 @@ def _read_messages(facts: ConnectionFacts, messages: list[Any]) -> float:
             continue
         who: Side = "client" if message.get("type") == "send" else "server"
         side = sides[who == "server"]
-        opcode = _integer(message.get("opcode")) or 1
+        opcode = message.get("opcode", 1)
         at_s = _moment(message.get("time"), facts.began)
         last_s = max(last_s, at_s)
         side.last_byte_s = at_s
         if side.first_byte_s is None:
             side.first_byte_s = at_s
         if len(facts.activity) < MOST_ACTIVITY:
-            facts.activity.append((at_s, who, _NAMES.get(opcode, "reserved")))
+            facts.activity.append((at_s, who, _name(opcode)))
         if opcode == 8:
             facts.closes.append(CloseSeen(who, at_s, _integer(message.get("code")), ""))
         if opcode not in (1, 2):
@@ -171,6 +175,10 @@ def _read_messages(facts: ConnectionFacts, messages: list[Any]) -> float:
             if side.first_message is None:
                 side.first_message = side.last_message
     return last_s
+
+
+def _name(opcode: object) -> str:
+    return _NAMES.get(opcode, "reserved") if isinstance(opcode, int) else "reserved"
 
 
 def _read_url(facts: ConnectionFacts, url: object) -> None:
@@ -299,6 +307,8 @@ def _moment(value: object, began: float | None) -> float:
     at = _number(value)
     if at > 1e11:
         at /= 1e3
+    if at > 1e11:
+        return 0.0
     return max(at - began, 0.0) if began is not None and at > 1e8 else at
 
 

@@ -94,6 +94,12 @@ class HeadReader:
         self.failed = True
         return False
 
+    def cut(self) -> Head | None:
+        """The head of which the rest is missing, as far as it came; nothing behind it is read."""
+        block, self.held, self.failed = self.held.rpartition(b"\r\n")[0], b"", False
+        self.stop()
+        return parse_head(block, requests=self._requests)
+
     def stop(self) -> None:
         """What follows the last head may not be HTTP: keep it, and read no further."""
         self.stopped = True

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from wsdiag.capture.http import Head
+from wsdiag.judgement.recorded.facts import EndKind
 
 if TYPE_CHECKING:
     from hpack import Decoder
@@ -55,8 +56,8 @@ class Http2Stream(Protocol):
     def gap(self, number: int, time_ns: int, size: int) -> None:
         """Bytes that the capture lacks; 0: nobody knows how many, nor what follows."""
 
-    def ended(self, number: int, time_ns: int, how: str, code: str | None) -> None:
-        """`fin` (END_STREAM), `rst-stream` or `goaway`, and their error code's name."""
+    def ended(self, number: int, time_ns: int, how: EndKind, code: int | None) -> None:
+        """`end-stream`, `rst-stream` or `goaway`, and their error code."""
 
 
 class _Direction:
@@ -86,6 +87,8 @@ class Http2Flow:
             direction.decoder.max_allowed_table_size = _MOST_TABLE
         self._streams: dict[int, Http2Stream] = {}
         self._prefaced = False
+        self.goaways: dict[int, int] = {}
+        """By end: the error code of its GOAWAY."""
         self.failed = False
         """It cannot be read to its end: bytes are missing, or it is no HTTP/2."""
 
@@ -158,7 +161,7 @@ class Http2Flow:
             if payload:
                 found.data(number, time_ns, payload)
             if flags & _END_STREAM:
-                found.ended(number, time_ns, "fin", None)
+                found.ended(number, time_ns, "end-stream", None)
         elif kind == _HEADERS:
             payload = payload[5:] if flags & _PRIORITY else payload
             self._headers(number, time_ns, stream, flags, payload)
@@ -170,13 +173,14 @@ class Http2Flow:
             flags = first_flags | (flags & _END_HEADERS)
             self._headers(number, time_ns, stream, flags, block + payload)
         elif kind == _RST_STREAM and found is not None and len(payload) == 4:
-            found.ended(number, time_ns, "rst-stream", _code(payload))
+            found.ended(number, time_ns, "rst-stream", int.from_bytes(payload, "big"))
             del self._streams[stream]
         elif kind == _GOAWAY and len(payload) >= 8:
             last = int.from_bytes(payload[:4], "big") & 0x7FFFFFFF
+            code = self.goaways[number] = int.from_bytes(payload[4:8], "big")
             for each, opened in list(self._streams.items()):
                 if each > last:
-                    opened.ended(number, time_ns, "goaway", _code(payload[4:8]))
+                    opened.ended(number, time_ns, "goaway", code)
                     del self._streams[each]
 
     def _headers(self, number: int, time_ns: int, stream: int, flags: int, block: bytes) -> None:
@@ -208,7 +212,7 @@ class Http2Flow:
             head = Head(("CONNECT", pseudo.get(":path", "/"), "HTTP/2"), headers)
             self._streams[stream] = self._open_stream(head, time_ns)
         if found is not None and flags & _END_STREAM:
-            found.ended(number, time_ns, "fin", None)
+            found.ended(number, time_ns, "end-stream", None)
 
 
 def begins_settings(data: bytes) -> bool:
@@ -221,6 +225,6 @@ def _text(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.decode("latin-1")
 
 
-def _code(payload: bytes) -> str:
-    number = int.from_bytes(payload, "big")
-    return CODES[number] if number < len(CODES) else f"0x{number:x}"
+def error_name(code: int) -> str:
+    """An error code's name (RFC 9113, 7)."""
+    return CODES[code] if code < len(CODES) else f"0x{code:x}"

@@ -59,6 +59,7 @@ ENVOY_FLAGS = {
     "NC": "the upstream cluster is unknown",
     "DT": "the longest duration of a request or connection was reached",
     "DC": "the client ended the connection",
+    "DR": "the client reset it",
     "LH": "the local service failed its health check",
     "UT": "the upstream did not answer in time",
     "LR": "Envoy reset it",

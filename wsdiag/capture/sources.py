@@ -103,7 +103,7 @@ class Source:
             if not head and self._gzip.broken is not None:
                 raise UnknownSource(*self._gzip.broken)
         self.stream: BinaryIO = stream
-        self.kind = _kind(head, forced=options.parse_log is not None)
+        self.kind = _kind(head, options.parse_log)
         self.reader: Reader | None = self._reader(options)
         """None for own records, which are not connections: `own_records` reads them."""
 
@@ -144,14 +144,14 @@ class Source:
         return iter(self.reader or ())
 
 
-def _kind(head: bytes, *, forced: bool) -> Kind:
+def _kind(head: bytes, parse_log: Callable[[str], LogLine | None] | None) -> Kind:
     if head[:4] in MAGIC_NUMBERS:
         return "capture"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if is_own(text):
         return "trace" if b'"type":"trace.' in text[:64] else "records"
     if text.startswith(b"{"):
-        return "HAR file"
+        return "HAR file" if parse_log is None or b'"log"' in text[:4096] else "access log"
     if not head:
         raise UnknownSource("the file is empty")
     for magic, name in _OTHERS:
@@ -160,7 +160,7 @@ def _kind(head: bytes, *, forced: bool) -> Kind:
     binary = next((at for at, byte in enumerate(head) if byte < 9 or 13 < byte < 27), None)
     if binary is not None:
         raise UnknownSource("binary data of no known format", binary)
-    if forced or recognise(text) is not None:
+    if parse_log is not None or recognise(text) is not None:
         return "access log"
     raise UnknownSource("text of no known format")
 

@@ -47,8 +47,8 @@ def test_exit_codes(peers: Peers, tmp_path: Path) -> None:
     picture = tmp_path / "night.pcap"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
     peers.wsdiag("explain", str(idle), ok=0)
-    peers.wsdiag("explain", str(empty), ok=1)
-    peers.wsdiag("explain", "--only", "17", str(idle), ok=1)
+    assert "no WebSocket connection" in peers.wsdiag("explain", str(empty), ok=1).err
+    assert "--only" in peers.wsdiag("explain", "--only", "17", str(idle), ok=1).err
     peers.wsdiag("explain", "--require-clean", str(idle), ok=3)
     peers.wsdiag("explain", "--require-clean", str(clean), ok=0)
     run = peers.wsdiag("explain", str(picture), ok=2)
@@ -56,6 +56,13 @@ def test_exit_codes(peers: Peers, tmp_path: Path) -> None:
     run = peers.wsdiag("explain", "-o", "json", str(tmp_path / "none"), str(idle), ok=2)
     assert run.record("error")["kind"] == "usage"
     assert len(run.of("explain.connection")) == 3
+
+
+def test_a_log_of_json_lines(peers: Peers, tmp_path: Path) -> None:
+    log, given = tmp_path / "access.log", '{"status":"$status","time":"$request_time"}'
+    log.write_text('{"status":"101","time":"60.001"}\n' * 3)
+    run = peers.wsdiag("explain", "-o", "json", "--log-format", given, str(log), ok=0)
+    assert [one["age_s"] for one in run.of("explain.connection")] == [60.001] * 3
 
 
 def test_inputs_are_told_by_content(peers: Peers, tmp_path: Path) -> None:
@@ -169,6 +176,16 @@ def test_own_records_are_drawn_again(peers: Peers, tmp_path: Path) -> None:
     assert (tmp_path / "p.svg").read_text().startswith("<svg")
     again = peers.wsdiag("explain", "-o", "json", str(pings), ok=0)
     assert again.record("ping.summary")["received"] == 3
+
+
+def test_a_stream_and_a_path_are_drawn_again(peers: Peers, tmp_path: Path) -> None:
+    server, file = peers.websockets(), tmp_path / "records"
+    argv = ("-o", "json", "--max-time", "1s", server.url)
+    file.write_text(peers.wsdiag("stream", *argv).out + peers.wsdiag("path", "-c", "1", *argv).out)
+    run = peers.wsdiag("explain", str(file), ok=0)
+    assert "stream statistics" in run.out
+    assert f"PATH {server.url}" in run.out
+    assert "not drawn" not in run.out
 
 
 def test_for_python(tmp_path: Path) -> None:

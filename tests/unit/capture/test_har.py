@@ -127,7 +127,14 @@ def test_an_upgrade_that_was_refused_or_had_no_messages() -> None:
     refused = entry(None, response={"status": 403, "headers": []})
     found, reader = read(archive(refused, entry(None)))
     assert len(found) == 1
+    assert found[0].sent.messages is None
     assert reader.totals.refused == 1
+
+
+def test_what_is_no_time_and_no_opcode() -> None:
+    (facts,), _ = read(archive(entry([{"type": "send", "time": 1e300, "opcode": -1, "data": ""}])))
+    assert facts.sent.messages == 0
+    assert facts.recorded_s == pytest.approx(5.0)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 4096])

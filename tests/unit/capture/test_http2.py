@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import io
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from h2.config import H2Configuration
@@ -16,7 +17,11 @@ from tests.capture.builder import Capture, Flow
 from wsdiag.capture.reader import CaptureReader, CaptureTotals
 from wsdiag.judgement.recorded.connection import judge_connection
 from wsdiag.judgement.recorded.facts import ConnectionFacts
+from wsdiag.judgement.recorded.report import connection_record
+from wsdiag.judgement.recorded.trials import drop_of
 from wsdiag.protocol.codes import Opcode
+from wsdiag.records import Drop
+from wsdiag.records.connect import HttpInfo
 
 REQUEST = [
     (":method", "CONNECT"),
@@ -111,6 +116,31 @@ def test_what_ends_a_stream() -> None:
     (one,) = found
     assert one.ended_s == pytest.approx(4.0, abs=0.1)
     assert "HTTP/2: RST_STREAM with INTERNAL_ERROR from the server" in one.notes
+    assert drop_of(one) == Drop("rst-stream", ANY, code=2, reason="INTERNAL_ERROR")
+    assert "reset (RST_STREAM)" in judge_connection(one).evidence[0]
+
+
+def test_goaway_and_the_end_of_the_connection() -> None:
+    made = Connection()
+    stream = made.open(1.0)
+    made.ends["server"].close_connection(ErrorCodes.NO_ERROR, last_stream_id=stream)
+    made.cross(5.0, "server")
+    made.flow.fin(6.0, "server")
+    (one,), _ = made.read()
+    assert drop_of(one) == Drop("goaway", ANY, code=0, reason="NO_ERROR")
+    assert judge_connection(one).ended_by == "server"
+    assert connection_record(one, 1, judge_connection(one)).http == HttpInfo(
+        200, "", [("server", "test")], version="2"
+    )
+
+
+def test_an_orderly_end_of_a_stream() -> None:
+    made = Connection()
+    stream = made.open(1.0)
+    made.ends["server"].end_stream(stream)
+    made.cross(5.0, "server")
+    (one,), _ = made.read()
+    assert drop_of(one) == Drop("fin", ANY, detail="END_STREAM")
 
 
 def test_bytes_that_are_missing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from wsdiag.capture.explain import ExplainRun
     from wsdiag.capture.tls.key_log import KeyLog
     from wsdiag.records import ExplainConnection
+    from wsdiag.records.explain import ExplainSource
     from wsdiag.render.base.output import EventOutput
 
 WHAT = "What to read and show"
@@ -119,6 +121,7 @@ def show_run(
     from wsdiag.units import counted
 
     judged = 0
+    sources: list[ExplainSource] = []
     clean: Counter[bool | None] = Counter()
     output.start()
     try:
@@ -128,8 +131,9 @@ def show_run(
                 continue
             if inputs.stopped and isinstance(event, Error):
                 continue  # there is less than it takes because we stopped reading
-            if inputs.stopped and isinstance(event, ExplainSource):
-                event = replace(event, broken=None)
+            if isinstance(event, ExplainSource):
+                event = replace(event, broken=None if inputs.stopped else event.broken)
+                sources.append(event)
             if isinstance(event, ExplainConnection):
                 if not selects(event):
                     continue
@@ -147,6 +151,7 @@ def show_run(
     if run.unreadable and not inputs.stopped:
         return ExitCode.USAGE
     if not judged and not run.replayed:
+        _say_nothing_judged(sources, selects.narrow)
         return ExitCode.INTERRUPTED if inputs.stopped else ExitCode.NO_ANSWER
     if flags.require_clean and clean[None]:
         print(
@@ -154,6 +159,14 @@ def show_run(
             file=sys.stderr,
         )
     return ExitCode.LIMIT_BROKEN if flags.require_clean and clean[False] else ExitCode.OK
+
+
+def _say_nothing_judged(sources: Sequence[ExplainSource], narrow: bool) -> None:
+    from wsdiag.render.explain.view import beside
+
+    held = beside(sources)
+    what = "no connection matches --only" if narrow else "no WebSocket connection"
+    print(f"note: {what}" + (f": {held}" if held else ""), file=sys.stderr)
 
 
 def is_clean(one: ExplainConnection) -> bool | None:

@@ -19,7 +19,7 @@ from wsdiag.cli.exit import ExitCode
 from wsdiag.cli.options import COLOR, FORMAT, OUTPUT, Color, Format, OutputOptions
 from wsdiag.cli.params import EXISTING_FILE, FILE, usage_errors
 from wsdiag.cli.run_async import run_async
-from wsdiag.units import parse_port
+from wsdiag.units import counted, parse_port
 
 if TYPE_CHECKING:
     from wsdiag.cli.check.file import CheckFile
@@ -218,7 +218,7 @@ class _Report:
         if self._json:
             self._terminal.json(record)
         else:
-            self._terminal.line(f"listening on {running.url}/metrics, {targets} targets")
+            self._terminal.line(f"listening on {running.url}/metrics, {counted(targets, 'target')}")
 
     def event(self, event: ExporterEvent) -> None:
         """One event."""

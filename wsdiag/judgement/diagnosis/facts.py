@@ -79,14 +79,16 @@ def _url_facts(url: str) -> dict[str, str]:
     except UrlError as error:
         return {"marked": f"{error.url[: error.position]}»{error.url[error.position :]}"}
     rest = target.url.split("://", 1)[1]
+    origin = f"http{'s' if target.secure else ''}://{target.host_header}"
     return {
         "url_quoted": shlex.quote(url),
+        "page_quoted": shlex.quote(origin + target.path_and_query),
         "host": target.host,
         "port": str(target.port),
         "path": target.path_and_query,
         "wss_url": f"wss://{rest}",
         "ws_url": f"ws://{rest}",
-        "origin": f"http{'s' if target.secure else ''}://{target.host_header}",
+        "origin": origin,
     }
 
 

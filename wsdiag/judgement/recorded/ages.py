@@ -22,6 +22,7 @@ from wsdiag.judgement.recorded.trials import (
     spread,
 )
 from wsdiag.judgement.verdict.candidates import EARLY_S, LATE_S
+from wsdiag.judgement.verdict.evidence import AT_ONCE_S
 from wsdiag.records import Candidate
 from wsdiag.records.explain import ExplainVerdict, RecordedVerdict
 
@@ -34,13 +35,14 @@ def of_ages(
     base: ExplainVerdict, entries: Sequence[Recorded], changes: dict[int, Change]
 ) -> ExplainVerdict:
     """What the ages and moments of a log's connections say, and the log's own flags."""
-    # what the proxy itself calls a timeout is neither an event nor a person who left
-    rest = [e for e in entries if e.outcome not in ("idle-timeout", "lifetime")]
     sentences: list[str] = []
+    lived = _lived(entries, sentences)
+    # what the proxy itself calls a timeout is neither an event nor a person who left
+    rest = [e for e in lived if e.outcome not in ("idle-timeout", "lifetime")]
     chosen: list[Candidate] = []
     timers = events = 0
-    for low, high, count in ages(e.age_s for e in entries):
-        members = [e for e in entries if low <= e.age_s <= high]
+    for low, high, count in ages(e.age_s for e in lived):
+        members = [e for e in lived if low <= e.age_s <= high]
         moments = [e.began + e.age_s for e in members]
         named = sum(e.outcome in ("idle-timeout", "lifetime") for e in members)
         if spread(moments) < 2 * ONE_MOMENT_S and named * 2 < len(members):
@@ -89,6 +91,18 @@ def of_ages(
         explanation=tuple(sentences),
         advice=advice,
     )
+
+
+def _lived(entries: Sequence[Recorded], sentences: list[str]) -> Sequence[Recorded]:
+    """Those that did not end at once: where many did, no timer did that, and it is said."""
+    lived = [e for e in entries if e.age_s > AT_ONCE_S]
+    at_once = len(entries) - len(lived)
+    if at_once < LEAST_TRIALS:
+        return entries
+    sentences.append(
+        f"{at_once} of {len(entries)} ended as soon as they were open: refused, or left at once."
+    )
+    return lived
 
 
 def _age_span(low: float, high: float) -> str:

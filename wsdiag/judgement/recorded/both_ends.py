@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wsdiag.judgement.recorded.connection import Ending, judge_connection
-from wsdiag.judgement.recorded.facts import ConnectionFacts, DirectionFacts, TcpEnd
+from wsdiag.judgement.recorded.facts import END_WORDS, ConnectionFacts, DirectionFacts, TcpEnd
 from wsdiag.units import format_seconds
 
 _SLACK_S = 1.0
@@ -97,7 +97,7 @@ def _made_between(both: BothEnds) -> list[str]:
         forged = _forged(seen.ends, sent.ends, by)
         if forged is not None:
             sentences.append(
-                f"The {forged.kind.upper()} that reached the {to} was never sent by the {by}: "
+                f"The {END_WORDS[forged.kind]} that reached the {to} was never sent by the {by}: "
                 f"something between {both.client.source} and {both.server.source} made it."
             )
     return sentences
@@ -158,7 +158,7 @@ def _ends_lost(both: BothEnds) -> list[str]:
         left = _forged(sent.ends, seen.ends, by)
         if left is not None and _was_recording(both, sent, seen, left.at_s):
             sentences.append(
-                f"The {by}'s {left.kind.upper()} never reached the {to}, which was not told of "
+                f"The {by}'s {END_WORDS[left.kind]} never reached the {to}, which was not told of "
                 "the end."
             )
     return sentences

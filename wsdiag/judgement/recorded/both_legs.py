@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wsdiag.judgement.recorded.connection import Ending, first_end, judge_connection
-from wsdiag.judgement.recorded.facts import ConnectionFacts, Side
+from wsdiag.judgement.recorded.facts import END_WORDS, ConnectionFacts, Side
 from wsdiag.units import format_seconds
 
 
@@ -83,8 +83,7 @@ def _by_proxy(front: ConnectionFacts, how: str) -> Ending:
 
 
 def _kind(end: tuple[Side, float, str] | None) -> str:
-    kind = end[2] if end is not None else ""
-    return "Close frame" if kind == "close" else kind.upper()
+    return "" if end is None else END_WORDS[end[2]]
 
 
 def _hence(seconds: float) -> str:

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 from wsdiag.dialects.catalogue import Dialect, recognise
 from wsdiag.judgement.hops import other_sender
-from wsdiag.judgement.recorded.facts import SIDES, ConnectionFacts, DirectionFacts, Side
+from wsdiag.judgement.recorded.facts import END_WORDS, SIDES, ConnectionFacts, DirectionFacts, Side
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.records.explain import EndedBy, RecordedOutcome
 
@@ -65,7 +65,7 @@ def judge_connection(facts: ConnectionFacts) -> Ending:
     for question in _QUESTIONS:
         ending = question(facts)
         if ending is not None:
-            return _one_way(facts, ending)
+            return _missed(facts, _one_way(facts, ending))
     return Ending("unknown", "unknown", ("The recording does not show how it ended.",))
 
 
@@ -80,6 +80,19 @@ def _one_way(facts: ConnectionFacts, ending: Ending) -> Ending:
         "unknown",
         (*ending.evidence, f"{said}: what it shows may be the answer to what it does not."),
     )
+
+
+def _missed(facts: ConnectionFacts, ending: Ending) -> Ending:
+    """Where the capture lacks bytes of the other end right before it, the end may be an answer."""
+    end = first_end(facts)
+    if end is None or end[0] != ending.ended_by or not _of(facts, _other(end[0])).missed_at_end:
+        return ending
+    said = (
+        f"The recording lacks bytes that the {_other(end[0])} sent before that: its Close frame, "
+        "or what else this may be the answer to, is perhaps among them."
+    )
+    outcome: RecordedOutcome = "close" if ending.outcome == "close" else "unknown"
+    return Ending(outcome, "unknown", (*ending.evidence, said))
 
 
 def first_end(facts: ConnectionFacts) -> tuple[Side, float, str] | None:
@@ -111,6 +124,9 @@ _HAPROXY: dict[str, tuple[RecordedOutcome, EndedBy]] = {
 }
 _ENVOY: dict[str, tuple[RecordedOutcome, EndedBy]] = {
     "DC": ("client-gone", "client"),
+    "DR": ("client-gone", "client"),
+    "DPE": ("protocol-error", "middlebox"),
+    "UPE": ("protocol-error", "middlebox"),
     "SI": ("idle-timeout", "middlebox"),
     "DT": ("lifetime", "middlebox"),
     "UMSDR": ("lifetime", "middlebox"),
@@ -140,6 +156,8 @@ def _open(facts: ConnectionFacts) -> Ending | None:
         return None
     for who in SIDES:
         said = _unheard(facts, who, facts.recorded_s or 0.0)
+        if said is not None and _heard_on(facts, who):
+            return Ending("open", "unknown", (f"{said}.", _one_way_loss(who)))
         if said is not None:
             return Ending(_SILENT[who], "unknown", (f"{said}.", _WHY_SILENT[who]))
     idle = f", idle for the last {facts.idle_s:.1f} s" if (facts.idle_s or 0) >= 0.05 else ""
@@ -161,8 +179,7 @@ def _protocol_error(facts: ConnectionFacts) -> Ending | None:
     offender = "client" if facts.violations[0].startswith("client") else "server"
     at_s = _violation_at(facts.violations[-1])
     if end[0] != offender and at_s is not None and 0 <= end[1] - at_s <= _AT_ONCE_S:
-        how = end[2].upper()
-        said = f"The {end[0]} ended TCP ({how}) {_ms(end[1] - at_s)} after the offence."
+        said = f"The {end[0]} {_ended(end[2])} {_ms(end[1] - at_s)} after the offence."
         return Ending("protocol-error", end[0], (_sentence(facts.violations[-1]), said))
     return None
 
@@ -196,7 +213,7 @@ def _size_limit(facts: ConnectionFacts) -> Ending | None:
             "size-limit",
             side,
             (
-                f"The {side} ended TCP ({kind.upper()}) {_ms(at_s - last_s)} after the "
+                f"The {side} {_ended(kind)} {_ms(at_s - last_s)} after the "
                 f"{_other(side)}'s frame of {sender.largest_frame:,} bytes, by far its largest.",
             ),
         )
@@ -232,8 +249,13 @@ def _gave_up(facts: ConnectionFacts) -> Ending | None:
     said = _unheard(facts, side, at_s)
     if said is None or any(ping.by == side for ping in facts.open_pings):
         return None
+    if _heard_on(facts, side):
+        said = f"{said}; then it gave up ({END_WORDS[kind]})."
+        return Ending("unknown", "unknown", (said, _one_way_loss(side)))
     return Ending(
-        _SILENT[side], "unknown", (f"{said}; then it gave up ({kind.upper()}).", _WHY_SILENT[side])
+        _SILENT[side],
+        "unknown",
+        (f"{said}; then it gave up ({END_WORDS[kind]}).", _WHY_SILENT[side]),
     )
 
 
@@ -247,7 +269,7 @@ def _pong_timeout(facts: ConnectionFacts) -> Ending | None:
     waiting = [p for p in facts.open_pings if p.by == side]
     if close is not None and close.code in (1000, 1001) and not named:
         return None  # it left in order; that its Pings were never answered did not matter to it
-    how = f"ended TCP ({kind.upper()})"
+    how = _ended(kind)
     if close is not None:
         how = f"closed with {_code(close.code, close.reason)}"
     if waiting:
@@ -272,6 +294,8 @@ def _pong_timeout(facts: ConnectionFacts) -> Ending | None:
 def _why_no_pong(facts: ConnectionFacts, side: Side) -> Sequence[str]:
     """Whether the other end was there at all."""
     if _of(facts, side).unacknowledged_s is not None:
+        if _heard_on(facts, side):
+            return (f"TCP did not acknowledge its last bytes either. {_one_way_loss(side)}",)
         return (
             "TCP did not acknowledge its last bytes either: the other end, or the way to it, was "
             "gone.",
@@ -290,7 +314,7 @@ def _application_timeout(facts: ConnectionFacts) -> Ending | None:
     dialect = _dialect(facts)
     since_s = at_s - (facts.opened_s or 0.0)
     meaning = dialect.meaning_of(close.code, close.reason) if dialect and close else None
-    words = f"with {_code(close.code, close.reason)}" if close else f"({kind.upper()})"
+    words = f"with {_code(close.code, close.reason)}" if close else f"({END_WORDS[kind]})"
     said_nothing = facts.sent.messages == 0
     if meaning is not None and close is not None and dialect is not None:
         said = f"The server closed {words} after {since_s:.1f} s: in {dialect.title}, {meaning}."
@@ -333,8 +357,10 @@ def _closed(facts: ConnectionFacts) -> Ending | None:
     close = facts.closes[0]
     sentences = [f"The {close.by} sent the first Close frame: {_code(close.code, close.reason)}."]
     answer = next((c for c in facts.closes[1:] if c.by != close.by), None)
-    unseen = _of(facts, close.by).segments and not _of(facts, _other(close.by)).segments
-    if answer is None and not unseen:
+    other = _of(facts, _other(close.by))
+    unseen = other.missed or (_of(facts, close.by).segments and not other.segments)
+    waited = facts.ends or (facts.recorded_s or 0.0) - close.at_s >= _AT_ONCE_S
+    if answer is None and not unseen and waited:
         sentences.append(f"The {_other(close.by)} did not answer it.")
     return Ending("close", close.by, sentences)
 
@@ -344,14 +370,16 @@ def _tcp_ended(facts: ConnectionFacts) -> Ending | None:
     if end is None:
         return None
     side, _, kind = end
-    words = "FIN" if kind == "fin" else "RST"
     idle = f", after {facts.idle_s:.1f} s without a byte" if (facts.idle_s or 0) >= 0.05 else ""
-    dark = facts.sent.messages is None
+    dark = facts.sent.messages is None or _of(facts, side).missed_at_end
     without = "" if dark else " without a Close frame"
     more = ("Whether a Close frame came first is not known, as it was not readable.",) * dark
+    if _of(facts, _other(side)).window_closed:
+        said = f"The {_other(side)} had closed its receive window: it no longer read."
+        more = (said, *more)
     if side == "client":
         gone = "." if dark else ": it went away."
-        said = f"The client ended TCP ({words}){without}{idle}{gone}"
+        said = f"The client {_ended(kind)}{without}{idle}{gone}"
         return Ending("unknown" if dark else "client-gone", "client", (said, *more))
     if facts.dead_after_s is not None and facts.asked_s is not None:
         took = _ms(facts.ends[0].at_s - facts.asked_s)
@@ -361,8 +389,9 @@ def _tcp_ended(facts: ConnectionFacts) -> Ending | None:
             "had forgotten the connection without a word."
         )
         return Ending("unknown", "unknown", (said,))
-    said = f"TCP was ended ({words}) from the server's side{without}{idle}"
-    said = f"{said}: by the server, or by what stands before it."
+    verb, what = _ENDED.get(kind, _ENDED["fin"])
+    said = f"{_sentence(what)[:-1]} was {verb} ({END_WORDS[kind]}) from the server's side"
+    said = f"{said}{without}{idle}: by the server, or by what stands before it."
     return Ending("unknown", "server", (said, *more))
 
 
@@ -413,11 +442,38 @@ def _unheard(facts: ConnectionFacts, who: Side, until_s: float) -> str | None:
     return None
 
 
+def _heard_on(facts: ConnectionFacts, who: Side) -> bool:
+    """Whether packets of the other end came while one's bytes were not acknowledged."""
+    since_s, heard_s = _of(facts, who).unacknowledged_s, _of(facts, _other(who)).heard_s
+    return since_s is not None and heard_s is not None and heard_s - since_s >= _SILENT_S
+
+
+def _one_way_loss(who: Side) -> str:
+    other = _other(who)
+    return (
+        f"Packets of the {other} still came, so it was there: what was lost is only what the {who} "
+        "sent, or only large packets (path MTU)."
+    )
+
+
 def _dialect(facts: ConnectionFacts) -> Dialect | None:
     found = recognise(
         f"ws://host{facts.path or '/'}", facts.subprotocol, facts.received.first_message
     )
     return None if found is None else found.dialect
+
+
+_ENDED = {
+    "fin": ("ended", "TCP"),
+    "end-stream": ("ended", "the HTTP/2 stream"),
+    "rst-stream": ("reset", "the HTTP/2 stream"),
+    "goaway": ("ended", "the HTTP/2 connection"),
+}
+
+
+def _ended(kind: str) -> str:
+    verb, what = _ENDED.get(kind, _ENDED["fin"])
+    return f"{verb} {what} ({END_WORDS[kind]})"
 
 
 def _code(code: int | None, reason: str) -> str:

@@ -12,6 +12,16 @@ from typing import Literal
 
 Side = Literal["client", "server"]
 SIDES: tuple[Side, Side] = ("client", "server")
+EndKind = Literal["fin", "rst", "end-stream", "rst-stream", "goaway"]
+"""TCP's, and those of a stream of HTTP/2."""
+END_WORDS: dict[str, str] = {
+    "close": "Close frame",
+    "fin": "FIN",
+    "rst": "RST",
+    "end-stream": "END_STREAM",
+    "rst-stream": "RST_STREAM",
+    "goaway": "GOAWAY",
+}
 
 
 @dataclass(slots=True)
@@ -35,12 +45,16 @@ class PingSeen:
 
 @dataclass(slots=True)
 class TcpEnd:
-    """A FIN or a RST: from which side it seemed to come, when, and with which hop limit."""
+    """A FIN or a RST, or what ends a stream of HTTP/2: from which side it seemed to come, when, and
+    with which hop limit."""
 
-    kind: Literal["fin", "rst"]
+    kind: EndKind
     by: Side
     at_s: float
     hop_limit: int | None = None
+    code: int | None = None
+    """HTTP/2's error code."""
+    code_name: str | None = None
 
 
 @dataclass(slots=True)
@@ -79,8 +93,14 @@ class DirectionFacts:
     retransmits: int = 0
     lost_bytes: int = 0
     """Bytes that the capture lacks although the other end acknowledged them."""
+    missed: bool = False
+    """The recording lacks bytes behind this direction's last frame that could be read."""
+    missed_at_end: bool = False
+    """The same when the connection ended: a Close frame may have been among them."""
     zero_windows: int = 0
     """How often this end closed its receive window: it did not read."""
+    window_closed: bool = False
+    """Whether it was closed at the end."""
     keepalive_probes: int = 0
     probes_unanswered: int = 0
     """Keepalive probes behind the last packet of the other end."""
@@ -88,6 +108,8 @@ class DirectionFacts:
     """When the first of these was sent."""
     hop_limits: dict[int, int] = field(default_factory=dict)
     """Hop limits (TTL) of its segments, and how often each was seen; RSTs not counted."""
+    heard_s: float | None = None
+    """When its last packet came."""
     unacknowledged_s: float | None = None
     """Since when its last bytes had been sent again without an acknowledgement, at the end."""
     syn_s: float | None = None

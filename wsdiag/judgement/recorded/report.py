@@ -48,7 +48,8 @@ def connection_record(
     headers = [(name, _header(name, value, show_secrets)) for name, value in facts.response_headers]
     http = None
     if facts.status is not None:
-        http = HttpInfo(facts.status, facts.reason or "", headers)
+        version = facts.version or "1.1"
+        http = HttpInfo(facts.status, facts.reason or "", headers, version=version)
     readable = facts.sent.messages is not None
     return ExplainConnection(
         url=recorded_url(facts, show_secrets=show_secrets),

@@ -119,6 +119,11 @@ def drop_of(facts: ConnectionFacts) -> Drop | None:
         return None
     _, at_s, kind = end
     at_s = round(at_s - (facts.opened_s or 0.0), 3)
+    first = facts.ends[0] if facts.ends else None
+    if kind == "end-stream":
+        return Drop("fin", at_s, detail="END_STREAM")
+    if first is not None and first.kind in ("rst-stream", "goaway"):
+        return Drop(first.kind, at_s, code=first.code, reason=first.code_name)
     if kind == "close":
         close = facts.closes[0]
         return Drop("close", at_s, code=close.code, reason=close.reason or None)

@@ -289,6 +289,11 @@ def likely_cause(found: Classification, kept: Mapping[TrialKind, KeepaliveOutcom
             "TCP keepalive held: what drops the connections counts packets, so it is most likely a "
             "layer 3 or 4 device (NAT, firewall, network load balancer)."
         )
+    elif found.verdict == "idle-timeout" and tcp == "drops" and found.drop.sent_from is not None:
+        sentences.append(
+            "TCP keepalive did not help: what drops the connections counts data, not TCP keepalive "
+            "probes."
+        )
     elif found.verdict == "idle-timeout" and tcp == "drops":
         sentences.append(
             "TCP keepalive did not help: what drops the connections counts data, not TCP keepalive "
@@ -307,6 +312,11 @@ def _of_an_event(drop: Drop) -> list[str]:
 
 
 def _by_drop_phrase(drop: Drop) -> str:
+    if drop.sent_from is not None:
+        return (
+            "It was cut by something in between that speaks in the endpoint's name: a firewall, an "
+            "intrusion prevention system, a load balancer that passes TCP on."
+        )
     match drop.how:
         case "close":
             return (

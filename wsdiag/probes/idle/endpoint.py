@@ -77,13 +77,18 @@ class EndpointProbe:
         if self._control is None:
             return
         control = asyncio.create_task(learn_how_to_check(self._control.session, context))
+        close_s = _CLOSE_S
         try:
             await self._learn_the_dialect(self._control)
             if context.facts.options.max_connections <= ALONE:
                 await self._until_stopped(control)
             await self._rounds()
+        except asyncio.CancelledError:
+            close_s = 0.0  # whoever cancels has waited long enough
+            await self._control.session.close(1000, timeout=0)
+            raise
         finally:
-            done, _ = await asyncio.wait({control}, timeout=_CLOSE_S)
+            done, _ = await asyncio.wait({control}, timeout=close_s)
             if not done:
                 control.cancel()
                 await asyncio.gather(control, return_exceptions=True)

@@ -229,6 +229,9 @@ class PingSender:
         self._totals.saw_floor(tcp.min_rtt_ms)
         if self._load is not None:
             self._load.queued_bytes_max = max(self._load.queued_bytes_max, tcp.queued_bytes or 0)
+        if self._slow is not None:
+            unread = None if (own := self._session.stream.tcp) is None else own.unread_bytes
+            self._slow.queued_max = max(self._slow.queued_max, unread or 0)
 
     # -- in ------------------------------------------------------------------------------------
 

@@ -113,9 +113,9 @@ class ExplainHistory:
         total = self._counts.total()
         if not total:
             return
-        beside = _beside(self._sources)
+        held = beside(self._sources)
         line = Text(counted(total, "connection"), style="bold")
-        yield line.append(f"   {beside}" if beside else "", style="not bold dim")
+        yield line.append(f"   {held}" if held else "", style="not bold dim")
         table = Table.grid(padding=(0, 2))
         table.add_column(justify="right")
         outcomes: Counter[str] = Counter()
@@ -240,7 +240,8 @@ def log_source(terminal: Terminal, event: Error | ExplainSource) -> None:
         terminal.log(Text.assemble(("note: ", "bold yellow"), f"{event.source}: {said} unreadable"))
 
 
-def _beside(sources: Sequence[ExplainSource]) -> str:
+def beside(sources: Sequence[ExplainSource]) -> str:
+    """What else sources held, in words."""
     packets = sum(source.packets for source in sources)
     plain = sum(source.plain_http for source in sources)
     refused = sum(source.refused for source in sources)

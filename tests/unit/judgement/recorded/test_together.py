@@ -9,8 +9,9 @@ import pytest
 
 from tests.capture.builder import ACK, PSH, Capture, Flow
 from wsdiag.capture.reader import CaptureReader
-from wsdiag.judgement.recorded.ages import ages
+from wsdiag.judgement.recorded.ages import ages, of_ages
 from wsdiag.judgement.recorded.together import Together
+from wsdiag.judgement.recorded.trials import Recorded
 from wsdiag.records.explain import ExplainVerdict
 
 
@@ -116,6 +117,19 @@ def test_ages_of_a_log_show_their_clock() -> None:
     assert 59.5 < low <= 60.01
     assert 60.1 < high < 61
     assert 400 <= count < 405
+
+
+def test_what_ends_at_once_has_no_clock() -> None:
+    entries = [
+        Recorded("u", number, "unknown", 1000.0 * number, 0.01, None, logged=True)
+        for number in range(30)
+    ]
+    base = ExplainVerdict(url="u", source="x", connections=30, outcomes={})
+    found = of_ages(base, entries, {})
+    assert found.explanation == (
+        "30 of 30 ended as soon as they were open: refused, or left at once.",
+    )
+    assert found.advice == ()
 
 
 def test_people_have_no_clock() -> None:
