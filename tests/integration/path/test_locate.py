@@ -14,7 +14,18 @@ from tests.peers.records import Record, parse_record
 
 pytestmark = pytest.mark.netns
 
-ARGS = ("--from", "1s", "--to", "4s", "--step", "1s", "--keepalive", "1s", "--pong-timeout", "1s")
+ARGS = [
+    "--from",
+    "600ms",
+    "--to",
+    "2400ms",
+    "--step",
+    "600ms",
+    "--keepalive",
+    "400ms",
+    "--pong-timeout",
+    "600ms",
+]
 INJECT = """
 table ip inject {{
   chain pass {{
@@ -40,7 +51,7 @@ def place(verdict: Record) -> tuple[int, int, Any, str]:
 @pytest.mark.parametrize("router", [1, 3])
 def test_a_nat_that_forgets_is_bracketed(way: Way, router: int) -> None:
     way.chain.translate(router)
-    way.chain.forget(router, 2)
+    way.chain.forget(router, 1)
     verdict = probe(way)
     assert verdict["verdict"] == "idle-timeout"
     assert place(verdict) == (router, router + 1, [far(router), far(router + 1)], "segment")
@@ -52,7 +63,7 @@ def test_a_nat_that_forgets_is_bracketed(way: Way, router: int) -> None:
 
 
 def test_a_silent_router_widens_the_bracket(way: Way) -> None:
-    way.chain.forget(2, 2)
+    way.chain.forget(2, 1)
     way.chain.silence(3)
     verdict = probe(way)
     assert place(verdict) == (2, 4, [far(2), None, far(4)], "segment")
@@ -61,12 +72,12 @@ def test_a_silent_router_widens_the_bracket(way: Way) -> None:
 
 def test_a_router_that_answers_every_other_time_is_no_place(way: Way) -> None:
     way.chain.every_other(2)
-    way.chain.forget(4, 2)
+    way.chain.forget(4, 1)
     assert place(probe(way))[:2] == (4, 5)
 
 
 def test_a_firewall_that_resets_when_written_to(way: Way) -> None:
-    way.chain.forget(3, 2, reset=True)
+    way.chain.forget(3, 1, reset=True)
     verdict = probe(way)
     assert verdict["drop"]["how"] == "rst-on-write"
     assert place(verdict)[:2] == (3, 4)
@@ -74,19 +85,19 @@ def test_a_firewall_that_resets_when_written_to(way: Way) -> None:
 
 def test_over_ipv6(way6: Way) -> None:
     try:
-        way6.chain.forget(2, 2)
+        way6.chain.forget(2, 1)
         assert place(probe(way6)) == (2, 3, [far(2, 6), far(3, 6)], "segment")
     finally:
         way6.chain.flush(2)
 
 
 def test_it_can_be_turned_off(way: Way) -> None:
-    way.chain.forget(2, 2)
+    way.chain.forget(2, 1)
     assert "location" not in probe(way, "--no-locate")
 
 
 def test_asked_for_without_the_capability_it_says_what_is_missing(way: Way) -> None:
-    way.chain.forget(2, 2)
+    way.chain.forget(2, 1)
     argv = ("setpriv", "--bounding-set=-net_raw", sys.executable, "-m", "wsdiag", "idle-probe")
     out = way.chain.hosts.exec("c", *argv, "--locate", "-o", "json", *ARGS, way.url)
     verdict = parse_record(out.splitlines()[-1])

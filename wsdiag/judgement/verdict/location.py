@@ -168,7 +168,9 @@ def _asked(before: TracedHop, after: int) -> str:
     if before.reset:
         return f"{said}; to {what} they do not come: a RST answers them instead."
     often = counted(before.asked, "time")
-    back = " or on the way back from it" if before.kind == "tcp-end" else ""
+    back = (
+        ", in a firewall of its own, or on the way back from it" if before.kind == "tcp-end" else ""
+    )
     return (
         f"{said}; {what} did not answer any more, asked {often}, and answers on a new "
         f"connection{', so they are lost before it' + back if back else ''}."
@@ -181,7 +183,12 @@ def _unasked(between: Sequence[TracedHop], again: Mapping[int, Sequence[str]]) -
     gone = [str(hop.hop) for hop in between if hop.live and not _confirmed(hop, again)]
     said = []
     if never:
-        said.append(f"Hop {', '.join(never)} never answers, so the place is no narrower than that.")
+        who = (
+            f"Hop {never[0]} never answers"
+            if len(never) == 1
+            else f"Hops {', '.join(never)} never answer"
+        )
+        said.append(f"{who}, so the place is no narrower than that.")
     if gone:
         said.append(
             f"Hop {', '.join(gone)} does not answer on a new connection either: the path changed, "
