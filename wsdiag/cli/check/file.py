@@ -77,12 +77,13 @@ def endpoint(
     name: Annotated[str | None, typer.Option("--name")] = None,
 ) -> None:
     """A table of the file, read with the very options of the command line, into `ctx.obj`."""
-    check = flags.options()
+    dial = request.dial(compression=ctx.obj == "check")
+    check = flags.options(dial.http_version)
     refuse_empty(check)
     read = Endpoint(
         url=url,
         name=name,
-        dial=request.dial(compression=ctx.obj == "check"),
+        dial=dial,
         check=check,
         retry=retry.retry,
         retry_delay_s=retry.retry_delay_s,
@@ -374,11 +375,22 @@ def _fitting(defaults: Table, own: Table) -> Table:
     from wsdiag.probes.check.registry import options_that_need_an_upgrade
 
     out: set[str] = set()
-    if "expect-status" in own:
+    if "expect-status" in own and not _opens(str(own["expect-status"]), {**defaults, **own}):
         out |= {flag.removeprefix("--") for flag in options_that_need_an_upgrade()}
     if str(own["url"]).lower().startswith(("ws://", "http://")):
         out.add("cert-days")
     return {key: value for key, value in defaults.items() if key not in out}
+
+
+def _opens(statuses: str, table: Table) -> bool:
+    """Whether the status that opens is among those an endpoint expects."""
+    from wsdiag.probes.check.options import opening_status, parse_statuses
+
+    version = "2" if table.get("http2") or table.get("http3") else "1.1"
+    try:
+        return opening_status(version) in parse_statuses(statuses)
+    except ValueError:
+        return False  # told with the key itself
 
 
 def _complaint(error: typer.BadParameter) -> tuple[str, str]:
