@@ -146,7 +146,7 @@ def _request_facts(report: DialReport) -> dict[str, str]:
         "authorization-sent": "yes" if "authorization" in sent else "",
         "authorization-shown": "yes" if "authorization" in sent else "no",
         "authorization-scheme": scheme if secret else "",
-        "upgrade-sent": "yes" if upgrades or not sent else "no",
+        "upgrade-sent": "yes" if upgrades or not sent or report.http2 is not None else "no",
         "head-size": f"{total} bytes" + (f": {', '.join(parts)}" if parts else ""),
         "head-large": "yes" if total > _LARGE_HEAD_BYTES else "",
     }
