@@ -1,7 +1,7 @@
 """wsdiag: ping, mtr and curl -v for WebSockets.
 
 Public are the names imported here: `connect()`, `ping()`, `idle_probe()`, `stream()`, `path()`,
-`explain()`, `serve()`, `Exporter`, the classes of their options and results, and
+`check()`, `explain()`, `serve()`, `Exporter`, the classes of their options and results, and
 `wsdiag.protocol`, a sans-I/O codec. All else may change.
 
 The packages, each importing only from those below it:
@@ -28,6 +28,7 @@ from wsdiag.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from wsdiag import protocol as protocol
+    from wsdiag.api import check as check
     from wsdiag.api import connect as connect
     from wsdiag.api import explain as explain
     from wsdiag.api import idle_probe as idle_probe
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from wsdiag.exporter.config import ExporterConfig as ExporterConfig
     from wsdiag.exporter.config import ExporterTarget as ExporterTarget
     from wsdiag.exporter.exporter import Exporter as Exporter
+    from wsdiag.probes.check.jsonpath import JsonExpectation as JsonExpectation
+    from wsdiag.probes.check.options import CheckOptions as CheckOptions
+    from wsdiag.probes.check.options import HeaderExpectation as HeaderExpectation
     from wsdiag.probes.idle.options import IdleOptions as IdleOptions
     from wsdiag.probes.path.options import PathOptions as PathOptions
     from wsdiag.probes.ping.options import PingOptions as PingOptions
@@ -45,6 +49,8 @@ if TYPE_CHECKING:
     from wsdiag.records import Attribution as Attribution
     from wsdiag.records import Candidate as Candidate
     from wsdiag.records import ChainLink as ChainLink
+    from wsdiag.records import CheckResult as CheckResult
+    from wsdiag.records import CheckSummary as CheckSummary
     from wsdiag.records import CloseInfo as CloseInfo
     from wsdiag.records import ConnectResult as ConnectResult
     from wsdiag.records import DialectInfo as DialectInfo
@@ -112,14 +118,17 @@ else:
         __name__,
         {
             "protocol": "protocol",
-            "api": "connect explain idle_probe path ping serve stream",
+            "api": "check connect explain idle_probe path ping serve stream",
             "exporter.config": "ExporterConfig ExporterTarget",
             "exporter.exporter": "Exporter",
+            "probes.check.jsonpath": "JsonExpectation",
+            "probes.check.options": "CheckOptions HeaderExpectation",
             "probes.idle.options": "IdleOptions",
             "probes.path.options": "PathOptions",
             "probes.ping.options": "PingOptions",
             "probes.stream.options": "StreamOptions",
-            "records": "Attribution Candidate ChainLink CloseInfo ConnectResult DialectInfo "
+            "records": "Attribution Candidate ChainLink CheckResult CheckSummary CloseInfo "
+            "ConnectResult DialectInfo "
             "Drop Error "
             "ExplainConnection ExplainVerdict ExporterEvent HelloInfo Hop "
             "Http2Info Http2RoundTrips HttpInfo IdleEvent IdleTrial IdleVerdict Load "

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -23,7 +24,18 @@ from typing import Unpack
 
 from wsdiag.capture.explain import ExplainOptions, ExplainRun
 from wsdiag.capture.tls.key_log import KeyLog
-from wsdiag.keywords import IdleKeywords, PathKeywords, PingKeywords, ServeKeywords, StreamKeywords
+from wsdiag.keywords import (
+    CheckKeywords,
+    IdleKeywords,
+    PathKeywords,
+    PingKeywords,
+    ServeKeywords,
+    StreamKeywords,
+)
+from wsdiag.probes.check.options import CheckOptions, Endpoint
+from wsdiag.probes.check.registry import refuse_unknown
+from wsdiag.probes.check.runner import CheckRun
+from wsdiag.probes.check.summary import summarize
 from wsdiag.probes.connect.run import connect as _connect
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.probes.idle.run import IdleRun
@@ -34,6 +46,8 @@ from wsdiag.probes.ping.run import PingRun
 from wsdiag.probes.stream.options import StreamOptions
 from wsdiag.probes.stream.run import StreamRun
 from wsdiag.records import (
+    CheckResult,
+    CheckSummary,
     ConnectResult,
     Error,
     ExplainConnection,
@@ -184,6 +198,43 @@ async def path(
     async with aclosing(run.events()) as events:
         async for event in events:
             yield event
+
+
+async def check(
+    *urls: str, dial: DialOptions | None = None, **options: Unpack[CheckKeywords]
+) -> AsyncIterator[CheckResult | Error | CheckSummary]:
+    """Every check of every URL, then one CheckSummary; `options` as CheckOptions.
+
+    Offers permessage-deflate unless `dial` says otherwise. An endpoint that gives no usable answer
+    is an Error among the results. ValueError for names of checks that do not exist.
+
+    >>> import asyncio, wsdiag
+    >>> async def failed():
+    ...     async with wsdiag.serve() as server:
+    ...         events = wsdiag.check(server.url + "/latency/30", max_p95_s=0.02)
+    ...         return [each.id async for each in events
+    ...                 if isinstance(each, wsdiag.CheckResult) and each.status == "fail"]
+    >>> asyncio.run(failed())
+    ['ping.p95']
+    """
+    dial = dial or DialOptions()
+    if dial.compression is None:
+        dial = replace(dial, compression=True)
+    chosen = CheckOptions(**options)
+    refuse_unknown((*chosen.only, *chosen.skip))
+    endpoints = [Endpoint(url=url, dial=dial, check=chosen) for url in urls]
+    run = CheckRun(endpoints)
+    results: list[CheckResult] = []
+    unreachable, began = 0, time.monotonic()
+    async with aclosing(run.reports()) as reports:
+        async for report in reports:
+            results += report.results
+            for result in report.results:
+                yield result
+            if report.error is not None:
+                unreachable += 1
+                yield report.error
+    yield summarize(results, time.monotonic() - began, unreachable=unreachable)
 
 
 def explain(

@@ -1,15 +1,18 @@
 """The keywords of `wsdiag.ping()`, `stream()` and the others, so that a typo is a type error.
 
-One member a field of PingOptions, IdleOptions, StreamOptions, PathOptions and ServerOptions,
-which hold the defaults, refuse what is impossible and explain each; a test holds names and types to
-them.
+One member a field of PingOptions, IdleOptions, StreamOptions, PathOptions, CheckOptions and
+ServerOptions, which hold the defaults, refuse what is impossible and explain each; a test holds
+names and types to them.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal, TypedDict
 
+from wsdiag.probes.check.jsonpath import JsonExpectation
+from wsdiag.probes.check.options import HeaderExpectation
 from wsdiag.probes.common.jsonpath import JsonPath
 from wsdiag.probes.ping.payloads import Mode
 from wsdiag.probes.stream.options import Show
@@ -94,6 +97,41 @@ class PathKeywords(TypedDict, total=False):
     count: int | None
     interval_s: float
     names: bool
+
+
+class CheckKeywords(TypedDict, total=False):
+    """What `check()` takes beside URLs; see CheckOptions."""
+
+    max_connect_s: float | None
+    max_upgrade_s: float | None
+    cert_days: int | None
+    expect_subprotocol: str | None
+    expect_extensions: tuple[str, ...]
+    expect_status: frozenset[int]
+    expect_headers: tuple[HeaderExpectation, ...]
+    count: int
+    max_p95_s: float | None
+    max_loss_pct: float
+    send: str | bytes | None
+    expect: re.Pattern[str] | None
+    expect_json: tuple[JsonExpectation, ...]
+    within_s: float
+    require_idle_s: float | None
+    require_keepalive_s: float | None
+    stream_s: float | None
+    by: str | None
+    seq: str | None
+    time: str | None
+    max_silence_s: float | None
+    max_gap: int | None
+    max_lag_s: float | None
+    min_rate: float | None
+    timeout_s: float
+    expect_http2: bool
+    conformance: bool
+    adversarial: bool
+    only: tuple[str, ...]
+    skip: tuple[str, ...]
 
 
 class ServeKeywords(TypedDict, total=False):

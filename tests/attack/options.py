@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -67,12 +68,17 @@ BASE = {
     "stream": [URL, "-w", "1s"],
     "path": [URL, "-c", "1", "-m", "2s"],
     "check": [URL],
-    "explain": ["/dev/null"],
+    "explain": ["access.log"],
     "serve": ["--host", "192.0.2.1"],  # which is not an address of this machine
-    "exporter": ["-f", "/nowhere.toml"],
+    "exporter": ["-f", "one.toml", "--listen", "192.0.2.1:1"],
 }
 """A command that is not here is run with what it is given alone: `help`, `completion`."""
+FILES = {
+    "access.log": '192.0.2.7 - - [28/Nov/2026:03:00:07 +0000] "GET /a HTTP/1.1" 101 5 "-" "a" 1\n',
+    "one.toml": f'[[endpoint]]\nname = "a"\nurl = "{URL}"\n',
+}
 SKIPPED = {("demo", None), ("serve", "--host")}
+OF_A_FILE = ("No such file or directory", "Is a directory", "File name too long")
 CODES = {0, 1, 2, 3, 130}
 LIMIT_S = 20
 
@@ -151,6 +157,8 @@ def problem(flag: Flag | None, code: int | str, output: str) -> str | None:
     if "bug in wsdiag" in output or "Traceback" in output:
         return "a defect"
     if code == 2 and flag is not None and not any(name in output for name in flag.names):
+        if any(words in output for words in OF_A_FILE):
+            return None  # the file is named, which says more
         return f"a usage error that does not name {flag.names[-1]}"
     return None
 
@@ -161,6 +169,8 @@ def attack(share: float, seed: int = 0) -> tuple[int, list[str]]:
     home = os.getcwd()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
+        for name, text in FILES.items():
+            Path(name).write_text(text)
         try:
             for command, flag, args, env in cases():
                 if chosen.random() >= share:

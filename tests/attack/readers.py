@@ -36,6 +36,8 @@ from wsdiag.cli.command_setup import secrets_of_urls
 from wsdiag.credentials import find_jwts, secrets_in, secrets_of_headers
 from wsdiag.dialects.catalogue import dialects, recognise
 from wsdiag.dialects.engine import DialectSession
+from wsdiag.exporter.allow import Allowed
+from wsdiag.exporter.http import MAX_HEAD
 from wsdiag.judgement.diagnosis import hints
 from wsdiag.judgement.diagnosis.facts import facts_of
 from wsdiag.judgement.diagnosis.page_text import excerpt
@@ -45,14 +47,19 @@ from wsdiag.judgement.recorded.facts import ConnectionFacts
 from wsdiag.judgement.recorded.report import endpoint_of, recorded_url
 from wsdiag.probes.check.jsonpath import JsonExpectation
 from wsdiag.probes.check.options import HeaderExpectation, parse_statuses
+from wsdiag.probes.common.jsonpath import JsonPath
 from wsdiag.probes.common.participant import says_error
+from wsdiag.probes.stream.content import ContentReader
+from wsdiag.probes.stream.options import StreamOptions
 from wsdiag.protocol.client_handshake import ClientHandshake
 from wsdiag.protocol.codes import Role
 from wsdiag.protocol.connection import Connection
 from wsdiag.protocol.content import body_text
 from wsdiag.protocol.errors import HandshakeError
+from wsdiag.protocol.extended_connect import ExtendedConnect
 from wsdiag.protocol.frames import encode_frame
 from wsdiag.protocol.headers import parse_extensions, parse_tokens
+from wsdiag.protocol.http import Response
 from wsdiag.protocol.server_handshake import ServerHandshake
 from wsdiag.records import ConnectResult, HttpInfo
 from wsdiag.render.base.csv_rows import cell
@@ -75,6 +82,7 @@ REFUSALS = (
 )
 """What a reader says no with; anything else is a defect."""
 REDACTOR = Redactor(["correct-horse", "a" * 5000, '{"type":"connection_init"}' * 9])
+STREAMED = StreamOptions(by="$.k", seq="$.seq")
 FORMAT = '$remote_addr [$time_local] "$request" $status "$http_user_agent" $request_time'
 
 
@@ -195,6 +203,28 @@ def _garbage(text: str) -> None:
         connection.receive_data(data[at : at + 100])
 
 
+def _scraped(text: str) -> None:
+    http, data = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD), _bytes(text)
+    for at in range(0, len(data), 1000):
+        http.receive_data(b"GET /probe?target=" * (at == 0) + data[at : at + 1000])
+        http.next_event()
+
+
+def _headers_of_http2(text: str) -> None:
+    """Decoded header blocks of 64 kB, which is what h2 takes, as an answer to extended CONNECT."""
+    for at in range(0, len(text), 65536):
+        part = text[at : at + 65536]
+        headers = [
+            ("sec-websocket-protocol", part),
+            ("sec-websocket-extensions", part),
+            ("x", part),
+        ]
+        hops_from_headers([("server", part), ("via", part)])
+        handshake = ExtendedConnect("localhost", "/", scheme="https")
+        with suppress(HandshakeError):
+            handshake.judge(Response(200, "", headers, b"", "2"))
+
+
 def _certificate(text: str) -> object:
     body = _bytes(text)
     return x509.parse(b"\x30\x84" + len(body).to_bytes(4, "big") + body)
@@ -278,6 +308,15 @@ READERS: dict[str, Reader] = {
     "serve: path": lambda t: resolve(f"/{t}"),
     "serve: path and query": lambda t: resolve(f"/{t[: len(t) // 2]}?{t[len(t) // 2 :]}"),
     "serve: fault": from_spec,
+    "exporter: request": _scraped,
+    "exporter: glob": lambda t: Allowed((f"ws://{t}", f"ws://a{t}:*/{t}")),
+    "exporter: URL asked for": lambda t: Allowed(("ws://*a*b*.test/*c*d",)).allows(
+        Target.parse(f"ws://a{t[:4000]}/{t}")
+    ),
+    "stream: JSON path": lambda t: JsonPath.parse(f"$.{t}"),
+    "stream: message": lambda t: ContentReader(STREAMED).read(f'{{"seq":"{t}","k":"{t}"}}'),
+    "stream: bare message": ContentReader(STREAMED).read,
+    "HTTP/2: headers": _headers_of_http2,
 }
 UNITS = (
     *("a", "a:", "a.", "a,", "a;", 'a;b="', "-", ", ", " ", "\t", "\n", "é", "…", "\x1b", "\\"),

@@ -55,7 +55,8 @@ def _made_of(kind: object, seen: set[str]) -> set[str]:
 
 
 def test_result_classes_are_public_with_all_they_are_made_of() -> None:
-    whole = wsdiag.ConnectResult | wsdiag.PingEvent | wsdiag.IdleEvent
+    whole = wsdiag.ConnectResult | wsdiag.PingEvent | wsdiag.IdleEvent | wsdiag.StreamEvent
+    whole |= wsdiag.PathEvent | wsdiag.CheckResult | wsdiag.CheckSummary | wsdiag.ExplainVerdict
     classes = _made_of(whole, set())
     assert {"TcpFacts", "Threshold", "Candidate", "TrialActivity"} <= classes
     assert classes <= set(wsdiag.__all__)
@@ -90,6 +91,9 @@ def test_examples_of_the_manual_run() -> None:
     [
         (wsdiag.PingOptions, keywords.PingKeywords, set()),
         (wsdiag.IdleOptions, keywords.IdleKeywords, set()),
+        (wsdiag.StreamOptions, keywords.StreamKeywords, set()),
+        (wsdiag.PathOptions, keywords.PathKeywords, set()),
+        (wsdiag.CheckOptions, keywords.CheckKeywords, set()),
         (wsdiag.ServerOptions, keywords.ServeKeywords, {"faults"}),
     ],
 )

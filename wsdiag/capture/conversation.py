@@ -183,7 +183,12 @@ class Conversation:
             side.frames.data(time_ns, data)
         else:
             self._read(number, time_ns, data)
-        self._idled(number, time_ns, before_ns, idle_ns)
+        if (  # nearly no byte comes after the longest pause so far
+            idle_ns > self._longest_ns
+            or idle_ns > _WAKE_NS
+            or (before_ns is not None and time_ns - before_ns > side.longest_ns)
+        ):
+            self._idled(number, time_ns, before_ns, idle_ns)
 
     def _idled(self, number: int, time_ns: int, before_ns: int | None, idle_ns: int) -> None:
         """An end sent something: how long it, and both, had sent nothing."""

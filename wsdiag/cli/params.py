@@ -182,12 +182,18 @@ def parse_resolve(text: str) -> tuple[tuple[str, int, str], ...]:
     """
     import ipaddress
 
+    from wsdiag.transport.dial.target import Target
+
     host, _, rest = text.partition(":")
     port, _, listed = rest.partition(":")
     addresses = [part.strip().removeprefix("[").removesuffix("]") for part in listed.split(",")]
     number = parse_port(port)
     if not (host and number and listed):
         raise ValueError(f"{text!r} is not HOST:PORT:ADDRESS, as in example.org:443:127.0.0.1")
+    try:
+        named = "*" if host == "*" else Target.parse(f"ws://{host}/").host
+    except ValueError:
+        raise ValueError(f"{host!a} is not the name of a host") from None
     for address in addresses:
         try:
             ipaddress.ip_address(address)
@@ -196,7 +202,7 @@ def parse_resolve(text: str) -> tuple[tuple[str, int, str], ...]:
                 f"{address!r} is not an IP address: HOST:PORT:ADDRESS is wanted, as in "
                 "example.org:443:127.0.0.1"
             ) from None
-    return tuple((host.lower(), number, address) for address in addresses)
+    return tuple((named.lower(), number, address) for address in addresses)
 
 
 def read_server_name(name: str | None) -> str | None:

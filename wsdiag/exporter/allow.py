@@ -59,7 +59,10 @@ class Allowed:
     def __init__(self, globs: tuple[str, ...] = ()) -> None:
         """ValueError for a glob that cannot match any URL."""
         self.globs = globs
-        self._parsed = tuple(_parse(glob) for glob in globs)
+        read = [_parse(glob) for glob in globs]
+        if bad := [repr(glob) for glob, parsed in zip(globs, read, strict=True) if parsed is None]:
+            raise ValueError(f"not a glob of URLs, as wss://*.example.org/* is: {', '.join(bad)}")
+        self._parsed = tuple(parsed for parsed in read if parsed is not None)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Allowed) and other.globs == self.globs
@@ -72,10 +75,10 @@ class Allowed:
         return target.userinfo is None and any(glob.matches(target) for glob in self._parsed)
 
 
-def _parse(text: str) -> _Glob:
+def _parse(text: str) -> _Glob | None:
     found = _GLOB.fullmatch(text.strip())
     scheme = "*" if found is None or found["scheme"] is None else found["scheme"].lower()
     if found is None or scheme not in _SCHEMES:
-        raise ValueError(f"{text!r} is not a glob of URLs: write wss://*.example.org/*")
+        return None
     host = found["host"].lower().removeprefix("[").removesuffix("]").removesuffix(".")
     return _Glob(_SCHEMES[scheme], host, found["port"], found["path"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -61,8 +61,13 @@ class ExporterConfig:
     buckets_s: tuple[float, ...] = BUCKETS_S
 
     def __post_init__(self) -> None:
-        ascending = all(low < high for low, high in pairwise(self.buckets_s))
-        if not self.buckets_s or not ascending or self.buckets_s[0] <= 0:
-            raise ValueError("buckets must be positive and ascending")
-        if len(self.buckets_s) > MOST_BUCKETS:
-            raise ValueError(f"buckets: {MOST_BUCKETS} at most")
+        check_buckets(self.buckets_s)
+
+
+def check_buckets(buckets_s: Sequence[float]) -> None:
+    """ValueError for bounds that make no histogram."""
+    ascending = all(low < high for low, high in pairwise(buckets_s))
+    if not buckets_s or not ascending or buckets_s[0] <= 0:
+        raise ValueError("must be positive and ascending")
+    if len(buckets_s) > MOST_BUCKETS:
+        raise ValueError(f"{MOST_BUCKETS} at most")

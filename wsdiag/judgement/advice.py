@@ -31,6 +31,8 @@ _NO_PINGS_REASON = re.compile(
     r"|(unsupported|unexpected|unknown|invalid)( opcode:?)? (ping|0x0?9|9)( frame)?\.?",
     re.IGNORECASE,
 )
+# Bytes received without a Pong among them, from which on one may wait behind the rest.
+_MUCH_DATA = 64 * 1024
 
 
 def safe_timeout_s(slowest_ms: float) -> float:
@@ -148,6 +150,12 @@ def _no_pong(totals: PingTotals) -> str:
         return (
             f"{totals.unmatched} Pongs came, but none with the payload of a Ping: RFC 6455, 5.5.3 "
             "requires it unchanged, and clients that check drop such a server."
+        )
+    if totals.inbound_bytes >= _MUCH_DATA:
+        return (
+            f"No Ping was answered in time, while {format_size(totals.inbound_bytes)} came: either "
+            "the Pongs wait behind data that the endpoint sends and that is not taken as fast, or "
+            "it answers none, as RFC 6455, 5.5.2 says it must. A longer -W tells the two apart."
         )
     return (
         "No Ping was answered: RFC 6455, 5.5.2 says an endpoint must, and clients that keep alive "

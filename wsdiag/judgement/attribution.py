@@ -30,6 +30,9 @@ What decides, in this order, and why. Only an outlier has a cause at all:
    which is not the path's doing. Where no ACK was timed, TCP's smoothed round trip must have risen
    enough. An answer that came in one burst with a repaired loss shares its cause, as TCP delivers
    in order.
+   Over HTTP/2 a PING of its own left with the Ping, and is answered where HTTP/2 ends. Came that
+   in time, and nothing was lost, the way was clear: neither a late ACK nor TCP's round trip is
+   held against it. Came it late, it tells nothing new: that was the way, or the process there.
 5. endpoint: none of the above, although the kernel was asked. Not claimed within a few answers of a
    loss, when the peer's kernel acknowledges at once: an answer that is lost looks the same then.
 
@@ -94,6 +97,8 @@ class RoundTrip(NamedTuple):
     """When TCP's acknowledgement of the Ping's last byte arrived, after the Ping."""
     behind_loss: bool = False
     """Answered in one burst with a Ping that loss had delayed: TCP delivers in order."""
+    http2_ms: float | None = None
+    """HTTP/2's PING that left just before, where it was answered by then."""
     after_loss: bool = False
     """A loss was repaired within the last few answers."""
     stalled_ms: float = 0.0
@@ -121,6 +126,7 @@ class Normal(NamedTuple):
     median_ms: float
     limit_ms: float
     tcp_rtt_ms: float | None = None
+    http2_ms: float | None = None
 
 
 class _Window:
@@ -145,11 +151,18 @@ class Baseline:
     """
 
     def __init__(self) -> None:
-        self._rtts, self._tcp_rtts = _Window(), _Window()
+        self._rtts, self._tcp_rtts, self._http2 = _Window(), _Window(), _Window()
 
-    def add(self, rtt_ms: float, tcp_rtt_ms: float | None = None) -> None:
-        """Take a round trip and TCP's own, in ms; outliers too, for a new normal must be found."""
+    def add(
+        self, rtt_ms: float, tcp_rtt_ms: float | None = None, http2_ms: float | None = None
+    ) -> None:
+        """Take a round trip, TCP's own and that of HTTP/2's PING, in ms.
+
+        Outliers too, for a new normal must be found.
+        """
         self._rtts.add(rtt_ms)
+        if http2_ms is not None:
+            self._http2.add(http2_ms)
         if tcp_rtt_ms is not None:
             self._tcp_rtts.add(tcp_rtt_ms)
 
@@ -162,7 +175,11 @@ class Baseline:
         spread = median - rtts[len(rtts) // 4]
         margin = max(SPREADS * spread, SHARE_OF_MEDIAN * median, FLOOR_MS)
         # The window's minimum would remember one lucky moment; its median follows the path.
-        return Normal(median, median + margin, tcp_rtts[len(tcp_rtts) // 2] if tcp_rtts else None)
+        return Normal(median, median + margin, _median(tcp_rtts), _median(self._http2.ordered))
+
+
+def _median(ordered: list[float]) -> float | None:
+    return ordered[len(ordered) // 2] if ordered else None
 
 
 class Attributor:
@@ -204,7 +221,7 @@ class Attributor:
                 self.retransmitted += 1
                 self._repaired_ns = arrived_ns
         if usual:
-            self.baseline.add(trip.rtt_ms, trip.tcp_rtt_ms)
+            self.baseline.add(trip.rtt_ms, trip.tcp_rtt_ms, trip.http2_ms)
         return cause
 
 
@@ -236,6 +253,12 @@ def _path_was_slow(trip: RoundTrip, normal: Normal, excess: float) -> bool:
         return False
     if trip.retransmits:
         return True
+    if (
+        trip.http2_ms is not None
+        and normal.http2_ms is not None
+        and trip.http2_ms - normal.http2_ms < excess / 2
+    ):
+        return False
     if trip.acked_ms is not None:
         return trip.acked_ms - normal.median_ms - DELAYED_ACK_MS >= excess / 2
     if trip.tcp_rtt_ms is None or normal.tcp_rtt_ms is None:

@@ -10,6 +10,7 @@ from wsdiag.units import format_percent
 _LOSING_PCT = 20.0
 _FEWEST = 5
 _DETOUR = 2
+_SHOWN = 4
 
 
 def path_notes(
@@ -28,8 +29,15 @@ def path_notes(
             "may take another path."
         )
     routers = [row for row in rows if row.kind == "router"]
-    notes += [*_silent(routers), *_limited(rows), *_several(routers), *_detours(routers)]
-    nats = [row.hop for row in routers if row.nat]
+    notes += [*_silent(routers), *_limited(rows), *_several(routers), *_detours(rows)]
+    renamed = [str(row.hop) for row in routers if row.nat and row.received and not row.address]
+    if renamed:
+        notes.append(
+            f"Answers from hop {', '.join(renamed)} come in the name of the address where TCP "
+            "ends: a NAT on the way, or this machine's own, translates them, and hides who they "
+            "are from."
+        )
+    nats = [row.hop for row in routers if row.nat and row.address]
     if nats:
         notes.append(
             f"Hop {nats[0]} quotes other addresses, or another checksum, than were sent: something "
@@ -84,13 +92,22 @@ def _several(routers: Sequence[PathHop]) -> list[str]:
     ]
 
 
-def _detours(routers: Sequence[PathHop]) -> list[str]:
-    notes = []
-    for row in routers:
-        back = row.return_hops
-        if row.hop is not None and back is not None and abs(back - row.hop) >= _DETOUR:
-            notes.append(
-                f"Hop {row.hop} seems to answer over {back} hops, by what is left of its hop "
-                "limit: another way back."
-            )
-    return notes[:3]
+def _detours(rows: Sequence[PathHop]) -> list[str]:
+    """Answers that passed more or fewer routers than lie between, the end of TCP's too."""
+    found = [
+        f"hop {row.hop} over {row.return_hops}"
+        for row in rows
+        if row.kind in ("router", "tcp-end")
+        and row.hop is not None
+        and row.return_hops is not None
+        and abs(row.return_hops - row.hop) >= _DETOUR
+    ]
+    if not found:
+        return []
+    more = ["…"] if len(found) > _SHOWN else []
+    said = ", ".join([*found[:_SHOWN], *more])
+    return [
+        "By what is left of their hop limits, answers seem to come over other numbers of hops than "
+        f"lie between ({said}): another way back, or a device on the way rewrites hop limits, and "
+        "then hops may be hidden."
+    ]

@@ -21,7 +21,7 @@ _OF_HTTP1 = frozenset(
     )
 )
 # Their refusals say more of the way through proxies than of the endpoint.
-_OF_THE_WAY = (400, 405, 426, 501, 505)
+_OF_THE_WAY = (101, 400, 405, 426, 501, 505)
 
 
 class ExtendedConnect(ClientHandshake):

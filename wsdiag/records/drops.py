@@ -45,10 +45,15 @@ _PREDICATE: dict[DropHow, str] = {
 }
 
 
+def _is_end_stream(drop: Drop) -> bool:
+    """Whether what HTTP/1.1 ends by FIN was ended by HTTP/2's END_STREAM: TCP may go on."""
+    return drop.how == "fin" and (drop.detail or "").startswith("END_STREAM")
+
+
 def ends_connection(drop: Drop) -> bool:
     """Whether a stream of HTTP/2 ended with its connection, and not by itself."""
     if drop.how == "fin":
-        return drop.detail != "END_STREAM"
+        return not _is_end_stream(drop)
     return drop.how in ("goaway", "rst", "tls-eof", "timeout")
 
 
@@ -56,6 +61,8 @@ def short_drop(drop: Drop) -> str:
     """An end in a word or two, for a table: `FIN`, `Close 1001`."""
     if drop.how in ("rst-stream", "goaway"):
         return f"{_SHORT[drop.how]} {drop.reason or drop.code}"
+    if _is_end_stream(drop):
+        return "END_STREAM"
     code = f" {drop.code}" if drop.how == "close" and drop.code is not None else ""
     return _SHORT[drop.how] + code
 
@@ -68,10 +75,18 @@ def drop_phrase(drop: Drop) -> str:
     """An end for brackets: `FIN, no Close frame`, `Close frame 1001 (going away)`."""
     if drop.how in ("rst-stream", "goaway"):
         return f"{short_drop(drop)}, no Close frame"
+    if _is_end_stream(drop):
+        return "END_STREAM, no Close frame"
     if drop.how != "close":
         return _PHRASE[drop.how]
     code = " without a code" if drop.code is None else f" {drop.code}"
     return _PHRASE["close"] + code + (f" ({drop.reason})" if drop.reason else "")
+
+
+def _detail(drop: Drop) -> str:
+    """The detail without what the phrase says already."""
+    said = drop.detail or ""
+    return said.removeprefix("END_STREAM").removeprefix("; ") if _is_end_stream(drop) else said
 
 
 def describe_drop(drop: Drop) -> str:
@@ -81,7 +96,8 @@ def describe_drop(drop: Drop) -> str:
         words += (
             "; TCP still acknowledged" if drop.tcp_acknowledged else "; nor did TCP acknowledge"
         )
-    return words + (f"; {drop.detail}" if drop.detail else "")
+    detail = _detail(drop)
+    return words + (f"; {detail}" if detail else "")
 
 
 def end_sentence(drop: Drop) -> str:
@@ -108,7 +124,7 @@ def end_sentence(drop: Drop) -> str:
         case "rst" | "rst-on-write":
             said = f"{peer} reset the connection after {after}: {drop_phrase(drop)}."
         case _:
-            detail = f"; {drop.detail}" if drop.detail else ""
+            detail = f"; {_detail(drop)}" if _detail(drop) else ""
             said = f"{peer} ended the connection after {after}: {drop_phrase(drop)}{detail}."
     return f"{said} Its last message: {drop.last_message}" if drop.last_message else said
 
@@ -116,6 +132,8 @@ def end_sentence(drop: Drop) -> str:
 def drop_predicate(drop: Drop) -> str:
     """An end as what the peer did: `the server` + `ended TCP (FIN) without a Close frame`."""
     said = _PREDICATE[drop.how]
+    if _is_end_stream(drop):
+        return "ended the stream (END_STREAM) without a Close frame"
     if drop.how == "close":
         return f"{said} {'without a code' if drop.code is None else drop.code}"
     if drop.how in ("rst-stream", "goaway"):

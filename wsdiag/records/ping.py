@@ -283,7 +283,11 @@ class SlowReader:
     missing: Annotated[
         int | None, "Messages left out, by the numbers in them; null if they have none"
     ]
-    queued_bytes_max: Annotated[int, "The most that stood before a Pong, in bytes"]
+    queued_bytes_max: Annotated[
+        int,
+        "The most that stood before a Pong, in bytes: what was read meanwhile, or lay unread in "
+        "our own receive queue when its Ping left",
+    ]
     drop: Annotated[Drop | None, "How the connection ended"] = optional()
     explanation: Annotated[str, "The same in words"] = ""
 

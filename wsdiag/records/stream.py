@@ -231,7 +231,7 @@ class KeyFigures:
     bytes: Annotated[int, "Their bytes"]
     rate: Annotated[float, "Messages a second over the whole run"]
     longest_silence_s: Annotated[float | None, "Longest time without one, in seconds"] = None
-    gaps: Annotated[Gaps | None, "With `--seq`: its sequence numbers"] = optional()
+    gaps: Annotated[Gaps | None, "With `--seq`: its sequence numbers, if any"] = optional()
     lag_p50_ms: Annotated[float | None, "With `--time`: median lag, in milliseconds"] = optional()
     lag_max_ms: Annotated[float | None, "With `--time`: largest lag, in milliseconds"] = optional()
 
@@ -310,6 +310,11 @@ class StreamSummary:
         False
     )
     target: Target = optional()
+
+    @property
+    def numbered(self) -> int:
+        """Messages with a sequence number that was checked."""
+        return 0 if self.gaps is None else self.messages - self.gaps.unnumbered
 
 
 @dataclass(frozen=True, slots=True)

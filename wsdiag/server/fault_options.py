@@ -120,7 +120,12 @@ def _spec(fault: type[Fault], value: str | bool | None, shared: Mapping[str, str
     first, _, query = ("" if value is True else str(value)).partition("?")
     own = {name for name, _ in parse_qsl(query, keep_blank_values=True)}
     takes = _shares(fault) - own
-    more = [f"{name}={quote(text)}" for name, text in shared.items() if name in takes]
+    more = [f"{name}={_quoted(text, '/')}" for name, text in shared.items() if name in takes]
     query = "&".join([query, *more] if query else more)
-    path = fault.name + (f"/{quote(first, safe='')}" if first else "")
+    path = fault.name + (f"/{_quoted(first)}" if first else "")
     return path + (f"?{query}" if query else "")
+
+
+def _quoted(text: str, safe: str = "") -> str:
+    # bytes of the command line that are not UTF-8 are for the fault's own parameter to refuse
+    return quote(text, safe=safe, errors="surrogateescape")

@@ -26,6 +26,11 @@ back, except that `close` takes over and drops what still comes. A queue that gr
 - TCP is ended by the server (RFC 6455, 7.1.1): as a client we wait for that, for a bounded time.
   A stream of HTTP/2 has no TIME_WAIT: there both sides end theirs (END_STREAM) at once.
 
+*Whose turn it is.* A read of a few kB may hold thousands of empty frames, and a probe may hold
+dozens of connections to a peer that sends nothing else: a turn of the event loop would take
+seconds, and no deadline would be seen in time. A read is as large as the last one lets expect
+`_TURN_EVENTS` events of it; frames of ordinary size are read in whole chunks.
+
 *Observers.* `observe` lets one listener see every event beside whoever receives it: it keeps up an
 application protocol, whichever way events are handed out.
 
@@ -51,6 +56,7 @@ from wsdiag.transport.stream.byte_stream import ByteStream
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.inbound import InboundProfile
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
+from wsdiag.transport.stream.stream import CHUNK, READ_LEAST
 from wsdiag.transport.stream.tcp import TcpInfo
 
 if TYPE_CHECKING:
@@ -58,6 +64,7 @@ if TYPE_CHECKING:
 
 _QUEUE_HIGH, _QUEUE_LOW = 64, 16
 _UNSENT_HIGH = 1 << 20
+_TURN_EVENTS = 256
 
 
 @dataclass(slots=True)
@@ -201,6 +208,9 @@ class Session:
             self._deliver(Received(event, at))
         if events:
             self._wake.set()
+        if (tcp := self.stream.tcp) is not None:
+            share = len(data) * _TURN_EVENTS // max(1, len(events))
+            tcp.read_size = min(CHUNK, max(READ_LEAST, share))
 
     def stream_ended(self, end: StreamEnd) -> None:
         """The stream has ended: events that are still queued can be read."""
@@ -292,13 +302,17 @@ class Session:
     ) -> CloseOutcome:
         """Send a Close, wait for the peer's, then for TCP's end: `timeout` seconds at most.
 
-        The server ends TCP first (RFC 6455, 7.1.1). Events that still come are dropped.
+        The server ends TCP first (RFC 6455, 7.1.1). Events that still come are dropped. With a
+        `timeout` of 0 the Close is sent, and nothing is waited for.
         """
         self._on_event = lambda _: None
         self._events.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                await self._close(code, reason)
+        if timeout > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._close(code, reason)
+        else:
+            self._send_close(code, reason)
         peer_first = self.ended is not None and self.ended.how != "local"
         tcp_ended_by: Literal["server", "client"] | None
         if self.stream.multiplexed:
@@ -316,15 +330,18 @@ class Session:
     async def _close(self, code: int | None, reason: str) -> None:
         connection = self.connection
         self.stream.resume_reading()
-        self._answer()
-        if connection.close_sent is None and self.ended is None:
-            with suppress(LocalProtocolError):
-                connection.close(code, reason)
-            self._flush(stamp=False)
+        self._send_close(code, reason)
         await self._until(lambda: self.ended is not None or connection.state is State.CLOSED)
         if connection.role is Role.SERVER or self.stream.multiplexed:
             self.stream.half_close()
         await self._until(lambda: self.ended is not None)
+
+    def _send_close(self, code: int | None, reason: str) -> None:
+        self._answer()
+        if self.connection.close_sent is None and self.ended is None:
+            with suppress(LocalProtocolError):
+                self.connection.close(code, reason)
+            self._flush(stamp=False)
 
     def abort(self) -> None:
         """Leave at once, with RST."""

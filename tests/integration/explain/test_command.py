@@ -178,6 +178,16 @@ def test_own_records_are_drawn_again(peers: Peers, tmp_path: Path) -> None:
     assert again.record("ping.summary")["received"] == 3
 
 
+def test_a_stream_and_a_path_are_drawn_again(peers: Peers, tmp_path: Path) -> None:
+    server, file = peers.websockets(), tmp_path / "records"
+    argv = ("-o", "json", "--max-time", "1s", server.url)
+    file.write_text(peers.wsdiag("stream", *argv).out + peers.wsdiag("path", "-c", "1", *argv).out)
+    run = peers.wsdiag("explain", str(file), ok=0)
+    assert "stream statistics" in run.out
+    assert f"PATH {server.url}" in run.out
+    assert "not drawn" not in run.out
+
+
 def test_for_python(tmp_path: Path) -> None:
     import wsdiag
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import ssl
 import time
@@ -60,6 +61,21 @@ def test_a_broken_file_changes_nothing_but_a_metric(tmp_path: Path, peers: Peers
     write(path, *good)
     mended = exporting.until(lambda m: m.one(reload_state) == 1)
     assert mended.one("wsdiag_connections_total", name="one") == 1
+
+
+def test_a_pipe_in_the_files_place_is_not_waited_for(tmp_path: Path, peers: Peers) -> None:
+    path = tmp_path / "t.toml"
+    good = (QUICK, endpoint("ws://127.0.0.1:1/", name="one"))
+    exporting = start(peers, write(path, *good))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    pipe.replace(path)
+    reload_state = "wsdiag_exporter_config_last_reload_successful"
+    exporting.until(lambda m: m.one(reload_state) == 0)
+    write(tmp_path / "again", *good).replace(path)
+    exporting.until(lambda m: m.one(reload_state) == 1)
+    exporting.running.signal(signal.SIGTERM)
+    assert exporting.running.wait(10).code == 0
 
 
 def test_sigterm_closes_with_close_frames(tmp_path: Path, peers: Peers) -> None:
@@ -137,6 +153,15 @@ def test_a_textfile_is_whole_at_any_moment(tmp_path: Path, peers: Peers) -> None
         time.sleep(0.05)
     assert "wsdiag_build_info" in file.read_text()
     assert [each.name for each in place.iterdir()] == ["wsdiag.prom"]
+
+
+def test_a_textfile_replaces_no_pipe_and_no_device(tmp_path: Path, peers: Peers) -> None:
+    path = write(tmp_path / "t.toml", endpoint("ws://127.0.0.1:1/"))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    run = peers.wsdiag("exporter", "-f", str(path), "--textfile", str(pipe), ok=2)
+    assert f"not a regular file: {pipe}" in run.err
+    assert pipe.is_fifo()
 
 
 def test_check_leaves_the_tables_alone(tmp_path: Path, peers: Peers) -> None:

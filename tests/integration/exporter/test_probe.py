@@ -141,3 +141,15 @@ def test_mistakes_in_its_tables(tmp_path: Path, peers: Peers, table: str, line: 
     path = write(tmp_path / "t.toml", endpoint("ws://127.0.0.1:1/"), table)
     run = peers.wsdiag("exporter", "-f", str(path), "--listen", "127.0.0.1:0", ok=2)
     assert line in run.err
+
+
+def test_every_mistake_is_told_with_its_line(tmp_path: Path, peers: Peers) -> None:
+    path = tmp_path / "t.toml"
+    path.write_text(
+        '[exporter]\nallow = ["wss://*", "http:", "[::1"]\nbuckets = ["1s", "1ms"]\n'
+        'interval = "soon"\n[[endpoint]]\nurl = "ws://127.0.0.1:1/"\ntimeout = "late"\n'
+    )
+    run = peers.wsdiag("exporter", "-f", str(path), "--listen", "127.0.0.1:0", ok=2)
+    where = [line.removeprefix(f"error: {path}:").split(":")[0] for line in run.err.splitlines()]
+    assert where == ["2", "3", "4", "7"]
+    assert "'http:', '[::1'" in run.err

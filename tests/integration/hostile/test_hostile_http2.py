@@ -211,3 +211,105 @@ def test_what_is_no_http2_is_named(preface: bytes, words: str) -> None:
     result = asyncio.run(go())
     assert result.error is not None
     assert words in result.error.message, result.error.message
+
+
+OPEN_ANSWERS = {
+    "Content-Length, which a CONNECT's success does not have": [
+        headers((":status", "200"), ("content-length", "0"))
+    ],
+    "interim answers": [headers((":status", "103")), headers((":status", "100")), OPENED],
+    "the setting in SETTINGS of their own": [SettingsFrame(0, settings=CONNECT_PROTOCOL), OPENED],
+}
+
+
+@pytest.mark.parametrize("name", OPEN_ANSWERS)
+def test_what_is_legal_opens(name: str) -> None:
+    close = DataFrame(1, b"\x88\x02\x03\xe8")
+
+    def answer() -> Iterator[bytes]:
+        yield frames(*OPEN_ANSWERS[name], close)
+
+    preface = frames(SettingsFrame(0)) if "SETTINGS" in name else None
+    result = asyncio.run(visit(answer, preface=preface))
+    assert result.error is not None
+    assert "the server closed with 1000" in result.error.message, result.error
+
+
+REFUSALS: dict[str, tuple[list[Frame], str]] = {
+    "101": ([headers((":status", "101"))], "as an HTTP/1.1 upgrade: 101"),
+    "425": ([headers((":status", "425"), end=True)], "425 Too Early instead of 200"),
+    "END_STREAM": ([headers((":status", "200"), end=True)], "without a Close frame (END_STREAM)"),
+    "a GOAWAY that leaves it out": ([GoAwayFrame(0, last_stream_id=0)], "GOAWAY NO_ERROR"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_refusals_are_told_in_the_words_of_http2(name: str) -> None:
+    answer, words = REFUSALS[name]
+    result = asyncio.run(visit(lambda: iter([frames(*answer)])))
+    assert result.error is not None
+    assert words in result.error.message
+
+
+@pytest.mark.parametrize(
+    ("first", "words"),
+    [
+        (
+            [
+                SettingsFrame(
+                    0, settings={**CONNECT_PROTOCOL, SettingsFrame.MAX_CONCURRENT_STREAMS: 0}
+                )
+            ],
+            "allow 0 streams at once",
+        ),
+        (
+            [SettingsFrame(0, settings=CONNECT_PROTOCOL), GoAwayFrame(0, additional_data=b"bye")],
+            "GOAWAY NO_ERROR ('bye')",
+        ),
+    ],
+)
+def test_what_may_not_be_asked_is_not(first: list[Frame], words: str) -> None:
+    result = asyncio.run(visit(lambda: iter(()), preface=frames(*first)))
+    assert result.error is not None
+    assert words in result.error.message
+
+
+def test_a_goaway_in_the_closing_handshake_is_no_silence() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(frames(SettingsFrame(0, settings=CONNECT_PROTOCOL)))
+        await reader.readuntil(b"SM\r\n\r\n")
+        try:
+            while True:
+                head = await reader.readexactly(9)
+                body = await reader.readexactly(int.from_bytes(head[:3], "big"))
+                if head[3] == HeadersFrame.type:
+                    writer.write(frames(OPENED))
+                elif head[3] == DataFrame.type and body[0] == 0x89:
+                    mask, masked = body[2:6], body[6:]
+                    payload = bytes(c ^ mask[n % 4] for n, c in enumerate(masked))
+                    pong = bytes([0x8A, len(payload)]) + payload
+                    writer.write(frames(DataFrame(1, pong)))
+                elif head[3] == DataFrame.type:
+                    writer.write(frames(GoAwayFrame(0, last_stream_id=1, error_code=2)))
+                    break
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def go() -> ConnectResult:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            return await connect(f"ws://127.0.0.1:{port}/", DialOptions(http_version="2"))
+
+    result = asyncio.run(go())
+    assert any("(GOAWAY) with INTERNAL_ERROR" in note for note in result.notes), result.notes
+    assert not any("within" in note for note in result.notes)
+
+
+def test_a_refusal_blames_no_header_of_ours() -> None:
+    refusal = frames(headers((":status", "404"), end=True))
+    result = asyncio.run(visit(lambda: iter([refusal])))
+    assert result.error is not None
+    assert "-H replaced" not in (result.error.hint or "")

@@ -19,6 +19,7 @@ KEPT_BY_BYTES = {
     "push": "untested",
     "data": "untested",
     "heartbeat": "untested",
+    "h2-ping": "untested",
 }
 
 

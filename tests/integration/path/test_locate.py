@@ -9,11 +9,23 @@ import pytest
 
 from tests.integration.path.conftest import Way
 from tests.peers.chain import far
+from tests.peers.injector import FIN, RST, injecting
 from tests.peers.records import Record, parse_record
 
 pytestmark = pytest.mark.netns
 
-ARGS = ("--from", "1s", "--to", "4s", "--step", "1s", "--keepalive", "1s", "--pong-timeout", "1s")
+ARGS = [
+    "--from",
+    "600ms",
+    "--to",
+    "2400ms",
+    "--step",
+    "600ms",
+    "--keepalive",
+    "400ms",
+    "--pong-timeout",
+    "600ms",
+]
 INJECT = """
 table ip inject {{
   chain pass {{
@@ -39,7 +51,7 @@ def place(verdict: Record) -> tuple[int, int, Any, str]:
 @pytest.mark.parametrize("router", [1, 3])
 def test_a_nat_that_forgets_is_bracketed(way: Way, router: int) -> None:
     way.chain.translate(router)
-    way.chain.forget(router, 2)
+    way.chain.forget(router, 1)
     verdict = probe(way)
     assert verdict["verdict"] == "idle-timeout"
     assert place(verdict) == (router, router + 1, [far(router), far(router + 1)], "segment")
@@ -51,7 +63,7 @@ def test_a_nat_that_forgets_is_bracketed(way: Way, router: int) -> None:
 
 
 def test_a_silent_router_widens_the_bracket(way: Way) -> None:
-    way.chain.forget(2, 2)
+    way.chain.forget(2, 1)
     way.chain.silence(3)
     verdict = probe(way)
     assert place(verdict) == (2, 4, [far(2), None, far(4)], "segment")
@@ -60,12 +72,12 @@ def test_a_silent_router_widens_the_bracket(way: Way) -> None:
 
 def test_a_router_that_answers_every_other_time_is_no_place(way: Way) -> None:
     way.chain.every_other(2)
-    way.chain.forget(4, 2)
+    way.chain.forget(4, 1)
     assert place(probe(way))[:2] == (4, 5)
 
 
 def test_a_firewall_that_resets_when_written_to(way: Way) -> None:
-    way.chain.forget(3, 2, reset=True)
+    way.chain.forget(3, 1, reset=True)
     verdict = probe(way)
     assert verdict["drop"]["how"] == "rst-on-write"
     assert place(verdict)[:2] == (3, 4)
@@ -73,19 +85,19 @@ def test_a_firewall_that_resets_when_written_to(way: Way) -> None:
 
 def test_over_ipv6(way6: Way) -> None:
     try:
-        way6.chain.forget(2, 2)
+        way6.chain.forget(2, 1)
         assert place(probe(way6)) == (2, 3, [far(2, 6), far(3, 6)], "segment")
     finally:
         way6.chain.flush(2)
 
 
 def test_it_can_be_turned_off(way: Way) -> None:
-    way.chain.forget(2, 2)
+    way.chain.forget(2, 1)
     assert "location" not in probe(way, "--no-locate")
 
 
 def test_asked_for_without_the_capability_it_says_what_is_missing(way: Way) -> None:
-    way.chain.forget(2, 2)
+    way.chain.forget(2, 1)
     argv = ("setpriv", "--bounding-set=-net_raw", sys.executable, "-m", "wsdiag", "idle-probe")
     out = way.chain.hosts.exec("c", *argv, "--locate", "-o", "json", *ARGS, way.url)
     verdict = parse_record(out.splitlines()[-1])
@@ -122,6 +134,30 @@ def test_a_reset_that_is_injected_is_told_in_ping_and_connect(way: Way) -> None:
     way.chain.rules(2, INJECT.format(link=2, when="meta length > 150"))  # the request
     refused = way.peers.wsdiag("connect", "-o", "json", way.url, netns=way.chain.client_ns, ok=1)
     assert "the RST passed 1 router" in refused.record("connect.result")["error"]["message"]
+
+
+@pytest.mark.parametrize(("flags", "how"), [(RST, "rst"), (FIN, "fin")])
+def test_a_router_that_ends_idle_connections_is_named(way: Way, flags: int, how: str) -> None:
+    chain = way.chain
+    with injecting(chain.hosts.names["r2"], chain.server_address, 0.8, flags=flags):
+        verdict = probe(way)
+    drop, kind = verdict["drop"], how.upper()
+    assert (verdict["verdict"], drop["how"]) == ("idle-timeout", how)
+    assert drop["sent_from"] == {"hops": 1, "usual_hops": 5}
+    assert verdict["idle_timeout_s"]["low"] == pytest.approx(0.8, abs=0.3)
+    assert place(verdict) == (1, 2, [far(1), far(2)], "hop-limit")
+    said = f"The {kind} came from hop 2, or from the way there: not from the endpoint."
+    assert said in verdict["explanation"]
+    assert any("injected on the way" in each for each in verdict["explanation"])
+
+
+def test_a_reset_that_pretends_to_be_as_far_away_is_not_called_injected(way: Way) -> None:
+    chain = way.chain
+    with injecting(chain.hosts.names["r2"], chain.server_address, 0.8, hop_limit=60):
+        verdict = probe(way)
+    assert verdict["drop"]["how"] == "rst"
+    assert "sent_from" not in verdict["drop"]
+    assert "location" not in verdict
 
 
 def test_the_endpoints_own_reset_is_not_called_injected(way: Way) -> None:

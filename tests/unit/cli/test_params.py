@@ -113,3 +113,14 @@ def test_secret_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
     assert read_environment(None, "--bearer-env") is None
     with pytest.raises(typer.BadParameter, match="NO_SUCH_VARIABLE is not set"):
         read_environment("NO_SUCH_VARIABLE", "--bearer-env")
+
+
+@pytest.mark.parametrize("host", ["a$(id)", "a b", "a;b", "%24(id)", "a%00", "x'y", "a|b", "`id`"])
+def test_resolve_refuses_what_no_host_is_called(host: str) -> None:
+    with pytest.raises(ValueError, match="is not the name of a host"):
+        parse_resolve(f"{host}:80:127.0.0.1")
+
+
+def test_resolve_takes_any_host_and_international_names() -> None:
+    assert parse_resolve("*:80:127.0.0.1") == (("*", 80, "127.0.0.1"),)
+    assert parse_resolve("bücher.example:80:127.0.0.1")[0][0] == "xn--bcher-kva.example"

@@ -10,7 +10,7 @@ from tests.unit.judgement.totals import MS, Fixed, totals_with
 from wsdiag.judgement.attribution import Attributor, Baseline, Normal, RoundTrip
 from wsdiag.records import Cause
 
-NORMAL = Normal(median_ms=48.0, limit_ms=80.0, tcp_rtt_ms=47.0)
+NORMAL = Normal(median_ms=48.0, limit_ms=80.0, tcp_rtt_ms=47.0, http2_ms=1.0)
 KNOWN = RoundTrip(
     rtt_ms=348.0,
     clock="kernel",
@@ -37,6 +37,22 @@ CASES: dict[str, tuple[RoundTrip, Cause | None]] = {
     "in line behind a lost answer": (KNOWN._replace(behind_loss=True), "network"),
     "acknowledged late without retransmission: the path is slow": (
         KNOWN._replace(acked_ms=340.0),
+        "network",
+    ),
+    "acknowledged late, and HTTP/2's PING was answered late as well": (
+        KNOWN._replace(acked_ms=340.0, http2_ms=330.0),
+        "network",
+    ),
+    "acknowledged late, while HTTP/2's PING came back in time": (
+        KNOWN._replace(acked_ms=340.0, http2_ms=2.0),
+        "endpoint",
+    ),
+    "no ACK was timed, TCP's round trip rose, and HTTP/2's PING came back in time": (
+        BLIND._replace(tcp_rtt_ms=97.0, http2_ms=2.0),
+        "endpoint",
+    ),
+    "retransmitted, while HTTP/2's PING, a segment of its own, came back in time": (
+        KNOWN._replace(retransmits=1, acked_ms=347.0, http2_ms=2.0),
         "network",
     ),
     "half of the excess before the ACK is not enough beside its delay": (

@@ -134,7 +134,8 @@ def test_what_is_to_be_asked_again_is_what_fell_silent() -> None:
 
 def test_who_reset_in_the_endpoints_name() -> None:
     drop = Drop("rst", 60.0, sent_from=OtherSender(1, 4))
-    hops = tuple(TracedHop(hop, "router", (address(hop),)) for hop in range(1, END))
+    routers = tuple(TracedHop(hop, "router", (address(hop),)) for hop in range(1, END))
+    hops = (*routers, TracedHop(END, "tcp-end", (address(END),)))
     found = locate([trial(hops, outcome="dropped", drop=drop)], None)
     assert found is not None
     assert (found.after_hop, found.before_hop, found.method) == (1, 2, "hop-limit")
@@ -143,3 +144,12 @@ def test_who_reset_in_the_endpoints_name() -> None:
     elsewhere = Drop("rst", 60.0, sent_from=OtherSender(2, 4))
     several = [trial(hops, outcome="dropped", drop=each) for each in (drop, elsewhere)]
     assert locate(several, None) is None
+
+
+def test_routers_on_the_way_back_are_no_hops_where_it_is_another_way() -> None:
+    drop = Drop("rst", 60.0, sent_from=OtherSender(1, 3))  # the endpoint is hop 5
+    routers = tuple(TracedHop(hop, "router", (address(hop),)) for hop in range(1, END))
+    whole = (*routers, TracedHop(END, "tcp-end", (address(END),)))
+    assert locate([trial(whole, outcome="dropped", drop=drop)], None) is None
+    assert locate([trial(routers, outcome="dropped", drop=drop)], None) is None
+    assert locate([trial(None, outcome="dropped", drop=drop)], None) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wsdiag.judgement.hops import other_sender
 from wsdiag.judgement.path_notes import path_notes
+from wsdiag.probes.path.rows import HopRow
 from wsdiag.records import PathHop
 
 
@@ -43,7 +44,10 @@ def test_two_addresses_a_translation_and_another_way_back() -> None:
     both = notes(row(2, addresses=("10.9.2.2", "10.8.2.2")))
     assert "Hop 2 answered as 10.9.2.2 and 10.8.2.2" in both
     assert "Hop 3 quotes other addresses" in notes(row(2), row(3, nat=True))
-    assert "Hop 3 seems to answer over 6 hops" in notes(row(3, return_hops=6))
+    assert "(hop 3 over 6): another way back" in notes(row(3, return_hops=6))
+    end = row(4, kind="tcp-end", return_hops=7)
+    said = path_notes([row(3), end], proxy=None, method="segment")
+    assert any("(hop 4 over 7)" in each and "hops may be hidden" in each for each in said)
     assert notes(row(3, return_hops=4)) == ""
 
 
@@ -59,3 +63,18 @@ def test_a_reset_from_elsewhere_is_told_by_two_hops_or_more() -> None:
     assert other_sender(251, {60: 9}) is None  # another start, the same distance
     assert other_sender(None, {60: 9}) is None
     assert other_sender(63, {}) is None
+
+
+def test_routers_in_the_name_of_the_end_are_unknown() -> None:
+    hidden = {"nat": True, "address": None, "addresses": ()}
+    said = notes(row(1), row(2, **hidden), row(3, **hidden))
+    assert "Answers from hop 2, 3 come in the name of the address where TCP ends" in said
+    assert "quotes other addresses" not in said
+
+
+def test_a_router_that_answers_as_the_end_is_not_named_so() -> None:
+    hop = HopRow("router", 2, "10.9.4.2")
+    hop.sent = 1
+    hop.answered(0.1, "10.9.4.2")
+    record = hop.record("ws://x", 1, None)
+    assert (record.address, record.addresses, record.nat, record.received) == (None, (), True, 1)

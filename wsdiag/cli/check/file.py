@@ -27,7 +27,7 @@ from wsdiag.cli.check.options import CheckFlags, RetryFlags, RunFlags, refuse_em
 from wsdiag.cli.check.toml_lines import Lines, find_lines
 from wsdiag.cli.declare import command
 from wsdiag.cli.options import OutputOptions, RequestOptions
-from wsdiag.cli.params import DURATION, JSONPATH
+from wsdiag.cli.params import DURATION, JSONPATH, usage_errors
 from wsdiag.probes.check.options import Endpoint
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
@@ -77,12 +77,13 @@ def endpoint(
     name: Annotated[str | None, typer.Option("--name")] = None,
 ) -> None:
     """A table of the file, read with the very options of the command line, into `ctx.obj`."""
-    check = flags.options()
+    dial = request.dial(compression=ctx.obj == "check")
+    check = flags.options(dial.http_version)
     refuse_empty(check)
     read = Endpoint(
         url=url,
         name=name,
-        dial=request.dial(compression=ctx.obj == "check"),
+        dial=dial,
         check=check,
         retry=retry.retry,
         retry_delay_s=retry.retry_delay_s,
@@ -98,6 +99,14 @@ def exporter_table(
     buckets: Annotated[list[float] | None, typer.Option("--buckets", **DURATION)] = None,
 ) -> None:
     """The table [exporter], into `ctx.obj`."""
+    # imported when there is such a table
+    from wsdiag.exporter.allow import Allowed
+    from wsdiag.exporter.config import check_buckets
+
+    with usage_errors("--allow"):
+        Allowed(tuple(allow or ()))
+    with usage_errors("--buckets"):
+        check_buckets(buckets or (1.0,))
     ctx.obj = ExporterTable(tuple(allow or ()), tuple(buckets or ()) or None, watch)
 
 
@@ -234,13 +243,15 @@ class _Reader:
             self._problem(("exporter",), "[exporter] must be a table")
             return None
         values = self._table(("exporter",), table, EXPORTER_OPTIONS)
-        try:
-            read = _invoke(exporter_table, EXPORTER_OPTIONS, values, self._reading)
-        except typer.BadParameter as error:
-            key, message = _complaint(error)
+        while True:  # an option's complaint hides those of the others
+            try:
+                read = _invoke(exporter_table, EXPORTER_OPTIONS, values, self._reading)
+                return read if isinstance(read, ExporterTable) else None
+            except typer.BadParameter as error:
+                key, message = _complaint(error)
             self._problem(("exporter", key), message)
-            return None
-        return read if isinstance(read, ExporterTable) else None
+            if values.pop(key, None) is None:
+                return None
 
     def _modules(self, tables: Any) -> dict[str, Endpoint]:
         """[module.NAME]: an endpoint without a url; redirects could lead past `allow`."""
@@ -364,11 +375,22 @@ def _fitting(defaults: Table, own: Table) -> Table:
     from wsdiag.probes.check.registry import options_that_need_an_upgrade
 
     out: set[str] = set()
-    if "expect-status" in own:
+    if "expect-status" in own and not _opens(str(own["expect-status"]), {**defaults, **own}):
         out |= {flag.removeprefix("--") for flag in options_that_need_an_upgrade()}
     if str(own["url"]).lower().startswith(("ws://", "http://")):
         out.add("cert-days")
     return {key: value for key, value in defaults.items() if key not in out}
+
+
+def _opens(statuses: str, table: Table) -> bool:
+    """Whether the status that opens is among those an endpoint expects."""
+    from wsdiag.probes.check.options import opening_status, parse_statuses
+
+    version = "2" if table.get("http2") or table.get("http3") else "1.1"
+    try:
+        return opening_status(version) in parse_statuses(statuses)
+    except ValueError:
+        return False  # told with the key itself
 
 
 def _complaint(error: typer.BadParameter) -> tuple[str, str]:

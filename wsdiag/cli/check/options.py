@@ -203,11 +203,16 @@ class CheckFlags:
         _rules("--skip", metavar="GLOB", help="Leave these checks out (repeatable, or a,b)."),
     ] = field(default_factory=list)
 
-    def options(self) -> CheckOptions:
+    def options(self, http_version: str) -> CheckOptions:
         """The probe's options; a usage error for what cannot be."""
         from wsdiag.patterns import compile_regex
         from wsdiag.probes.check.jsonpath import JsonExpectation
-        from wsdiag.probes.check.options import CheckOptions, HeaderExpectation, parse_statuses
+        from wsdiag.probes.check.options import (
+            CheckOptions,
+            HeaderExpectation,
+            opening_status,
+            parse_statuses,
+        )
         from wsdiag.probes.check.registry import options_that_need_an_upgrade
 
         values = values_of(self)
@@ -222,6 +227,7 @@ class CheckFlags:
             values["expect_json"] = tuple(map(JsonExpectation.parse, self.expect_json))
         values |= {
             "expect_extensions": tuple(self.expect_extensions),
+            "opens_with": opening_status(http_version),
             "send": read_message(self.send, "--send"),
             "only": _patterns(self.only, "--only"),
             "skip": _patterns(self.skip, "--skip"),

@@ -53,7 +53,8 @@ def check(
         _print_rules()
         return ExitCode.OK
     output.refuse_csv_log()
-    options, dial = flags.options(), request.dial(compression=True)
+    dial = request.dial(compression=True)
+    options = flags.options(dial.http_version)
     secrets: list[str] = []
     if (run.file is None) == (not urls):
         raise typer.BadParameter("name either URLs or a file (-f FILE)", param_hint="URL")

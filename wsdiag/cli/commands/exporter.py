@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
+import stat
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +19,7 @@ from wsdiag.cli.exit import ExitCode
 from wsdiag.cli.options import COLOR, FORMAT, OUTPUT, Color, Format, OutputOptions
 from wsdiag.cli.params import EXISTING_FILE, FILE, usage_errors
 from wsdiag.cli.run_async import run_async
-from wsdiag.units import parse_port
+from wsdiag.units import counted, parse_port
 
 if TYPE_CHECKING:
     from wsdiag.cli.check.file import CheckFile
@@ -87,9 +87,14 @@ def exporter(
     for option, given in (("--key", flags.key), ("--client-ca", flags.client_ca)):
         if given is not None and flags.cert is None:
             raise typer.BadParameter(f"{option} needs --cert", param_hint=option)
-    if flags.textfile is not None and not flags.textfile.parent.is_dir():
-        message = f"no such folder: {flags.textfile.parent}"
-        raise typer.BadParameter(message, param_hint="--textfile")
+    if flags.textfile is not None:
+        message = ""
+        if not flags.textfile.parent.is_dir():
+            message = f"no such folder: {flags.textfile.parent}"
+        elif flags.textfile.exists() and not flags.textfile.is_file():  # it would be replaced
+            message = f"not a regular file: {flags.textfile}"
+        if message:
+            raise typer.BadParameter(message, param_hint="--textfile")
     with usage_errors("--listen"):
         host, port = parse_listen(flags.listen)
     try:
@@ -129,6 +134,7 @@ class FileSource:
 
     def __init__(self, path: Path, masked: frozenset[str], terminal: Terminal) -> None:
         self._path, self._masked, self._terminal = path, masked, terminal
+        self._was_read = False
 
     def signature(self) -> Hashable:
         """What changes when the file is written or replaced."""
@@ -136,6 +142,8 @@ class FileSource:
             seen = self._path.stat()
         except OSError as error:
             return error.errno
+        if stat.S_ISFIFO(seen.st_mode):  # `-f <(...)`: its times change when it is read
+            return seen.st_dev, seen.st_ino
         return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns
 
     def read(self) -> ExporterConfig:
@@ -144,6 +152,9 @@ class FileSource:
         from wsdiag.exporter.allow import Allowed
         from wsdiag.exporter.config import BUCKETS_S, ConfigError, ExporterConfig
 
+        if self._was_read and self._path.is_fifo():  # to open it waits for a writer, for ever
+            raise ConfigError(f"{self._path}: a pipe is read once, at the start")
+        self._was_read = True
         try:
             read = read_check_file(self._path, os.environ, "exporter")
         except CheckFileError as error:
@@ -218,7 +229,7 @@ class _Report:
         if self._json:
             self._terminal.json(record)
         else:
-            self._terminal.line(f"listening on {running.url}/metrics, {targets} targets")
+            self._terminal.line(f"listening on {running.url}/metrics, {counted(targets, 'target')}")
 
     def event(self, event: ExporterEvent) -> None:
         """One event."""
@@ -265,7 +276,8 @@ def _run(
     from wsdiag.exporter.http import server_tls
     from wsdiag.transport.tls.trust import TrustError
 
-    running: list[tuple[Exporter, asyncio.Event]] = []
+    running: list[Exporter] = []
+    stopping = asyncio.Event()
 
     async def export() -> int:
         made = Exporter(
@@ -282,23 +294,17 @@ def _run(
         except (OSError, TrustError) as error:
             report.failed(flags.listen, error)
             return ExitCode.NO_ANSWER if isinstance(error, OSError) else ExitCode.USAGE
-        running.append((made, asyncio.Event()))
+        running.append(made)
         report.listening(made)
         try:
-            await running[0][1].wait()
+            await stopping.wait()
         finally:
             await made.stop()
         return ExitCode.OK
 
-    def stop() -> None:
-        if running:
-            running[0][1].set()
-        else:
-            sys.exit(ExitCode.OK)
-
     def reload() -> None:
         if running:
-            running[0][0].reload()
+            running[0].reload()
 
     # the coarse timer costs half the system calls; round trips rest on the kernel's timestamps
-    return run_async(export, on_stop=stop, on_hangup=reload, hires=False)
+    return run_async(export, on_stop=stopping.set, on_hangup=reload, hires=False)

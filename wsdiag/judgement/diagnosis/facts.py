@@ -79,14 +79,16 @@ def _url_facts(url: str) -> dict[str, str]:
     except UrlError as error:
         return {"marked": f"{error.url[: error.position]}»{error.url[error.position :]}"}
     rest = target.url.split("://", 1)[1]
+    origin = f"http{'s' if target.secure else ''}://{target.host_header}"
     return {
         "url_quoted": shlex.quote(url),
+        "page_quoted": shlex.quote(origin + target.path_and_query),
         "host": target.host,
         "port": str(target.port),
         "path": target.path_and_query,
         "wss_url": f"wss://{rest}",
         "ws_url": f"ws://{rest}",
-        "origin": f"http{'s' if target.secure else ''}://{target.host_header}",
+        "origin": origin,
     }
 
 
@@ -144,7 +146,7 @@ def _request_facts(report: DialReport) -> dict[str, str]:
         "authorization-sent": "yes" if "authorization" in sent else "",
         "authorization-shown": "yes" if "authorization" in sent else "no",
         "authorization-scheme": scheme if secret else "",
-        "upgrade-sent": "yes" if upgrades or not sent else "no",
+        "upgrade-sent": "yes" if upgrades or not sent or report.http2 is not None else "no",
         "head-size": f"{total} bytes" + (f": {', '.join(parts)}" if parts else ""),
         "head-large": "yes" if total > _LARGE_HEAD_BYTES else "",
     }

@@ -72,6 +72,7 @@ def explain(
     code: str, facts: Mapping[str, str], given: Collection[str] = ()
 ) -> tuple[str, str | None]:
     """(message, hint) for a failure's stable id and its facts; no option of `given` is proposed."""
+    facts = {"opening": "200" if facts.get("http") in ("2", "3") else "101", **facts}
     for hint in hints():
         if hint.fits(code, facts):
             offers = [text for flag, text in hint.offers.items() if flag not in given]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from wsdiag.judgement.verdict.advice import advice, library_settings
 from wsdiag.judgement.verdict.candidates import LATE_S, candidates
@@ -22,7 +23,7 @@ _TIMER_SLACK_S = 0.05
 def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
     """What these trials mean. Nothing is measured here, and equal trials get equal verdicts."""
     evidence = Evidence.sort(trials)
-    found = classify(evidence, context)
+    found = _with_sender(classify(evidence, context), trials)
     verdict, range_ = found.verdict, found.range
     ends = range_ if verdict in ("idle-timeout", "lifetime") else None
     if ends is not None and found.reason == "spread":
@@ -41,7 +42,11 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
     if found.reason == "touch":
         kept = {**kept, "ping": "drops"}
     interval_s = None
-    if found.reason != "touch" and verdict in ("no-drop", "kept-busy") and evidence.idle:
+    if (
+        found.reason not in ("touch", "sent")
+        and verdict in ("no-drop", "kept-busy")
+        and evidence.idle
+    ):
         interval_s = recommended_s(evidence, None, None)
     elif verdict == "idle-timeout":
         interval_s = recommended_s(evidence, range_, kept.get("ping"))
@@ -74,6 +79,14 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
         required_s=context.required_s,
         require_ok=_requirement(found, evidence, context),
     )
+
+
+def _with_sender(found: Classification, trials: Sequence[IdleTrial]) -> Classification:
+    """The same with a drop that tells who sent it, if one like it does: not all are watched."""
+    if found.drop is None:
+        return found
+    told = [t.drop for t in trials if t.drop and t.drop.sent_from and t.drop.how == found.drop.how]
+    return replace(found, drop=told[0]) if told and not found.drop.sent_from else found
 
 
 def _requirement(found: Classification, evidence: Evidence, context: ProbeContext) -> bool | None:

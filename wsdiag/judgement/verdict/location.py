@@ -141,10 +141,17 @@ def _bracket(hops: Sequence[TracedHop], again: Mapping[int, Sequence[str]]) -> L
     return Location(
         after,
         before.hop,
-        (*addresses, *(hop.live[0] if hop.live else None for hop in span)),
+        (*addresses, *(_address(hop, hops[-1]) for hop in span)),
         "segment",
         (_asked(before, after), *_unasked(between, again)),
     )
+
+
+def _address(hop: TracedHop, last: TracedHop) -> str | None:
+    """Who is at a hop; a NAT may put the address where TCP ends in the place of a router's."""
+    if hop.kind == "router" and last.kind == "tcp-end" and hop.live[:1] == last.live[:1]:
+        return None
+    return hop.live[0] if hop.live else None
 
 
 def _fell_silent(hop: TracedHop, again: Mapping[int, Sequence[str]]) -> bool:
@@ -161,7 +168,9 @@ def _asked(before: TracedHop, after: int) -> str:
     if before.reset:
         return f"{said}; to {what} they do not come: a RST answers them instead."
     often = counted(before.asked, "time")
-    back = " or on the way back from it" if before.kind == "tcp-end" else ""
+    back = (
+        ", in a firewall of its own, or on the way back from it" if before.kind == "tcp-end" else ""
+    )
     return (
         f"{said}; {what} did not answer any more, asked {often}, and answers on a new "
         f"connection{', so they are lost before it' + back if back else ''}."
@@ -174,7 +183,12 @@ def _unasked(between: Sequence[TracedHop], again: Mapping[int, Sequence[str]]) -
     gone = [str(hop.hop) for hop in between if hop.live and not _confirmed(hop, again)]
     said = []
     if never:
-        said.append(f"Hop {', '.join(never)} never answers, so the place is no narrower than that.")
+        who = (
+            f"Hop {never[0]} never answers"
+            if len(never) == 1
+            else f"Hops {', '.join(never)} never answer"
+        )
+        said.append(f"{who}, so the place is no narrower than that.")
     if gone:
         said.append(
             f"Hop {', '.join(gone)} does not answer on a new connection either: the path changed, "
@@ -192,7 +206,12 @@ def _overlap(one: Location, other: Location) -> bool:
 
 
 def _injected(trials: Sequence[IdleTrial]) -> Location | None:
-    """Who ended idle connections in the endpoint's name: where, by the packets' hop limits."""
+    """Who ended idle connections in the endpoint's name: where, by the packets' hop limits.
+
+    These count routers on the way back. They number hops of the way out only where the endpoint is
+    as far away by its own packets as by its hop: else the ways differ, or a device on them rewrites
+    hop limits.
+    """
     senders = [
         (trial.drop.sent_from, trial.drop.how)
         for trial in trials
@@ -201,7 +220,9 @@ def _injected(trials: Sequence[IdleTrial]) -> Location | None:
     if not senders or len({sender.hops for sender, _ in senders}) > 1:
         return None
     sender, how = senders[0]
-    hops = next((t.hops for t in trials if t.hops), None) or ()
+    hops = next((t.hops for t in trials if t.hops and t.hops[-1].kind == "tcp-end"), ())
+    if not hops or hops[-1].hop != sender.usual_hops + 1:
+        return None
     addresses = {hop.hop: hop.live[0] for hop in hops if hop.live}
     kind = "FIN" if how in ("fin", "tls-eof") else "RST"
     span = (sender.hops, sender.hops + 1)

@@ -10,7 +10,11 @@ from wsdiag.probes.check.jsonpath import JsonExpectation
 from wsdiag.transport.dial.options import DialOptions
 
 DEFAULT_CERT_DAYS = 14
-SWITCHING = 101
+
+
+def opening_status(http_version: str) -> int:
+    """The HTTP status that opens a WebSocket: 101, over HTTP/2 and HTTP/3 200 (RFC 8441, 4)."""
+    return 101 if http_version == "1.1" else 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,8 @@ class CheckOptions:
     """How long any one answer (a Pong, a Close, TCP's end) may take."""
     expect_http2: bool = False
     """What is wrong over HTTP/2 is a failure, not a warning."""
+    opens_with: int = 101
+    """The status that opens: see `opening_status`."""
     conformance: bool = False
     adversarial: bool = False
     only: tuple[str, ...] = ()
@@ -85,7 +91,7 @@ class CheckOptions:
     @property
     def must_refuse(self) -> bool:
         """Whether the endpoint must refuse the upgrade: rules that need one then do not apply."""
-        return bool(self.expect_status) and SWITCHING not in self.expect_status
+        return bool(self.expect_status) and self.opens_with not in self.expect_status
 
     def sets(self, name: str) -> bool:
         """Whether the option of this name is given, with another value than its default."""

@@ -35,7 +35,7 @@ yet count as not measured, never as passed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic_ns
 
@@ -256,8 +256,8 @@ class CheckRun:
         self,
         endpoints: Sequence[Endpoint],
         *,
-        jobs: int,
-        on_progress: Callable[[CheckProgress], None],
+        jobs: int = 8,
+        on_progress: Callable[[CheckProgress], None] = lambda progress: None,
         tracer: Tracer | None = None,
     ) -> None:
         self._runs = [EndpointRun(endpoint, on_progress, tracer) for endpoint in endpoints]
@@ -265,7 +265,7 @@ class CheckRun:
         self._tasks: list[asyncio.Task[None]] = []
         self.interrupted = False
 
-    async def reports(self) -> AsyncIterator[EndpointReport]:
+    async def reports(self) -> AsyncGenerator[EndpointReport, None]:
         """Each endpoint's report as soon as it and all before it are done."""
         slots = asyncio.Semaphore(self._jobs)
 

@@ -33,6 +33,8 @@ _HOW: dict[EndKind, DropHow] = {
 
 TRUNCATED = "a frame was cut off in the middle"
 """In the detail of an end inside a frame."""
+BROKE_HTTP2 = "the peer broke HTTP/2"
+"""How the detail of our own GOAWAY begins."""
 
 
 def drop_of_end(end: StreamEnd, at_s: float, *, truncated: bool = False) -> Drop:
@@ -50,7 +52,7 @@ def _http2_drop(end: StreamEnd, at_s: float, cut: str | None) -> Drop:
         return Drop("rst-stream", at_s, code=code, reason=name, detail=cut)
     detail = end.detail or None
     if end.how == "http2-error":
-        detail = f"the peer broke HTTP/2: {end.detail}; we closed"
+        detail = f"{BROKE_HTTP2}: {end.detail}; we closed"
     return Drop("goaway", at_s, code=code, reason=name, detail=detail or cut)
 
 

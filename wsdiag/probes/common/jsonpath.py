@@ -35,6 +35,10 @@ class JsonPath:
     text: str
     steps: tuple[str | int, ...]
 
+    def __str__(self) -> str:
+        """The path as it was written."""
+        return self.text
+
     @classmethod
     def parse(cls, text: str) -> JsonPath:
         """Read `$.a['b'][0]`, its `$.` may be left out; ValueError says what is not supported."""

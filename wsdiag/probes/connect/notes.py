@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from wsdiag.judgement.advice import unfinished_text
-from wsdiag.probes.common.drops import TRUNCATED
+from wsdiag.probes.common.drops import BROKE_HTTP2, TRUNCATED, drop_of_end
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.headers import get_all
 from wsdiag.records import Drop, Error, Message
-from wsdiag.records.drops import short_drop
+from wsdiag.records.drops import drop_predicate, short_drop
 from wsdiag.transport.report import DialReport
 from wsdiag.transport.session import CloseOutcome
+from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.tls import chain
 from wsdiag.transport.tls.values import ChainLink, TlsFacts
 
@@ -156,9 +157,21 @@ def pong_note(
     )
 
 
-def close_notes(outcome: CloseOutcome, timeout_s: float, *, multiplexed: bool = False) -> list[str]:
-    """About a closing handshake that was not completed; `multiplexed`: on a stream of HTTP/2."""
+def close_notes(
+    outcome: CloseOutcome,
+    timeout_s: float,
+    *,
+    multiplexed: bool = False,
+    end: StreamEnd | None = None,
+) -> list[str]:
+    """About a closing handshake that was not completed; `multiplexed`: on a stream of HTTP/2.
+
+    `end`: how the stream ended, where it did.
+    """
     if not outcome.clean and outcome.code is None:
+        if end is not None and end.how != "local":
+            seen = drop_predicate(drop_of_end(end, 0.0))
+            return [f"The server did not answer our Close (RFC 6455, 5.5.1): it {seen}."]
         return [f"The server did not answer our Close within {timeout_s:g} s (RFC 6455, 5.5.1)."]
     if multiplexed and outcome.tcp_ended_by is None:
         return []
@@ -241,7 +254,9 @@ def ended_error(url: str, drop: Drop, messages: Sequence[Message] = ()) -> Error
     hint = (
         "The server crashed after the upgrade, or a proxy lost its backend: their logs say which."
     )
-    if messages:
+    if drop.how == "goaway" and said.startswith(BROKE_HTTP2):
+        hint = "Browsers end such a connection as well (RFC 9113, 5.4.1): look at its HTTP/2."
+    elif messages:
         hint = (
             "Its last message may say why. Otherwise it crashed, or a proxy lost its backend: "
             "their logs say which."

@@ -196,7 +196,9 @@ class _Use:
         # From our Close to TCP's end; of a peer that was gone before, there is nothing to time.
         close_ms = None if gone else (asyncio.get_running_loop().time() - began_s) * 1e3
         if error is None or outcome.clean:
-            notes += close_notes(outcome, close_timeout_s, multiplexed=session.stream.multiplexed)
+            notes += close_notes(
+                outcome, close_timeout_s, multiplexed=session.stream.multiplexed, end=session.ended
+            )
         return _result(
             self._url,
             report,

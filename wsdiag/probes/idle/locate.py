@@ -12,9 +12,12 @@ period counts from there. But it is nothing to who ends TCP: for an end that ann
 last byte of the stream counts.
 
 *Routers limit how often they say that a packet died*: Linux says so six times at once to one
-address, and once a second from then on. So the connections take turns, those with the shortest idle
-period first, and one that would have to wait for longer than a tenth of its idle period goes
-without: its death has no place. A hop that does not answer is asked again, live or dead.
+address, and once a second from then on. So the connections take turns, those with the longest idle
+period first: they decide how long the run lasts, and a short one that begins later ends before them
+all the same. But the first to be found silent are the short ones, and a flow must not die before
+its turn. So some of all lengths, every second say, take their turns before the others, as many as
+leave the shortest a short wait. What is still left waits for at most half of its idle period, or
+goes without: its death has no place. A hop that does not answer is asked again, live or dead.
 """
 
 from __future__ import annotations
@@ -29,12 +32,34 @@ from wsdiag.transport.path.flow_tracer import FlowTracer, HopQuestion
 from wsdiag.transport.path.raw import RawSockets
 
 _READY_S = 0.5
-LEARN_SHARE = 0.1
-"""Of its idle period, until when a connection's hops must be learnt."""
+_LEARN_SHARE = 0.1
+# Of its idle period, how long a connection may wait for its turn: the first, and the others.
+_FIRST_SHARE, _WAIT_SHARE = 0.25, 0.5
 _FRESH_S = 20.0
 _AT_ONCE, _APART_S = 4, 1.05
 _LEARN_WAIT_S, _LEARN_TRIES = 0.25, 3
 _DEAD_WAITS_S = (0.25, 0.25, 0.5, 0.5, 0.75, 0.75)
+
+
+def waits_for_turns(periods_s: Sequence[float]) -> dict[float, float]:
+    """How long connections with these idle periods wait for their turn, those that have one."""
+    ordered = sorted(set(periods_s), reverse=True)
+    for apart in range(1, len(ordered) + 1):
+        first = ordered[::apart]
+        if all(_wait_s(turn) <= _FIRST_SHARE * period for turn, period in enumerate(first)):
+            break
+    else:
+        first = ordered[:1]
+    others = [period for period in ordered if period not in first]
+    waits: dict[float, float] = {}
+    for period in (*first, *others):
+        if (wait_s := _wait_s(len(waits))) <= _WAIT_SHARE * period:
+            waits[period] = wait_s
+    return waits
+
+
+def _wait_s(turn: int) -> float:
+    return max(0, turn + 1 - _AT_ONCE) * _APART_S
 
 
 class Locator:
@@ -44,7 +69,7 @@ class Locator:
         self._loop = asyncio.get_running_loop()
         self._sockets: RawSockets | None = None
         self._began_s = self._loop.time()
-        self._turns: dict[float, int] = {}
+        self._waits: dict[float, float] = {}
         self._searching = asyncio.Lock()
         self.end: int | None = None
         """Where TCP ends, on the connection that found out."""
@@ -53,7 +78,7 @@ class Locator:
     def plan(self, periods_s: Sequence[float]) -> None:
         """A round begins that will ask for turns for these idle periods."""
         self._began_s = self._loop.time()
-        self._turns = {period_s: turn for turn, period_s in enumerate(sorted(periods_s))}
+        self._waits = waits_for_turns(periods_s)
 
     def flow(self, idle_for_s: float) -> TrialFlow:
         """The flow of a trial that is about to dial."""
@@ -62,19 +87,22 @@ class Locator:
     @property
     def longest_wait_s(self) -> float:
         """By how much the idle periods of this round may begin later."""
-        return LEARN_SHARE * max(self._turns, default=0.0)
+        longest_s = max(self._waits, default=0.0)
+        late_s = max((period + wait for period, wait in self._waits.items()), default=0.0)
+        return late_s - longest_s + _LEARN_SHARE * longest_s
 
     def fresh_flow(self) -> TrialFlow:
         """The flow of a connection opened afterwards, to see who answers on a live one."""
-        self.plan(())
+        self.plan([_FRESH_S])
         return TrialFlow(self, _FRESH_S)
 
     def wait_s(self, idle_for_s: float) -> float | None:
         """How long until this trial's turn; None: it would be too late."""
-        turn = self._turns.get(idle_for_s, len(self._turns))
-        due_s = self._began_s + max(0, turn - _AT_ONCE) * _APART_S
-        left_s = max(0.0, due_s - self._loop.time())
-        return left_s if left_s <= LEARN_SHARE * idle_for_s else None
+        wait_s = self._waits.get(idle_for_s)
+        if wait_s is None:
+            return None
+        left_s = max(0.0, self._began_s + wait_s - self._loop.time())
+        return left_s if left_s <= _WAIT_SHARE * idle_for_s else None
 
     async def find_end(self, tracer: FlowTracer) -> int | None:
         """How many hops there are, found once."""
@@ -140,7 +168,7 @@ class TrialFlow:
         end = await self._locator.find_end(tracer)
         last = end or MOST_HOPS // 4
         loop = asyncio.get_running_loop()
-        until_s = loop.time() + max(_LEARN_WAIT_S, LEARN_SHARE * self._idle_for_s - wait_s)
+        until_s = loop.time() + max(_LEARN_WAIT_S, _LEARN_SHARE * self._idle_for_s)
         open_ = list(range(1, last + 1))
         for attempt in range(_LEARN_TRIES):
             left_s = until_s - loop.time()

@@ -134,15 +134,19 @@ class Round:
     async def run(self) -> list[IdleTrial]:
         """The records of all trials; every connection is closed when this returns."""
         tasks = [asyncio.create_task(trial.run()) for trial in self._trials]
+        close_s = _CLOSE_S
         try:
             await self._watch_idle()
             await self._watch_keepalives()
             await self._check_the_rest()
+        except asyncio.CancelledError:
+            close_s = 0.0  # whoever cancels has waited long enough
+            raise
         finally:
             for task in tasks:
                 task.cancel()
             ends = await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.gather(*(trial.close(_CLOSE_S) for trial in self._trials))
+            await asyncio.gather(*(trial.close(close_s) for trial in self._trials))
         for end in ends:
             # A trial's own failures are records; anything else is a bug, and must not go unseen.
             if isinstance(end, Exception):
@@ -159,7 +163,8 @@ class Round:
         if self._context.locator is not None:
             limit_s += self._context.locator.longest_wait_s
         while not self._stopping and any(trial.record is None for trial in self._idle):
-            if settled_by_silence(self._idle_periods()):
+            periods = self._idle_periods()
+            if settled_by_silence(periods) and self._turns_are_over(periods):
                 break
             if self._context.clock.now_s() >= limit_s:
                 self._finish(self._idle, _FULL)
@@ -215,6 +220,26 @@ class Round:
             elif record.outcome in ("alive", "silent") or record.after_write:
                 periods.append(IdlePeriod(record.idle_s or 0.0, record.outcome == "alive"))
         return periods
+
+    def _turns_are_over(self, periods: Sequence[IdlePeriod]) -> bool:
+        """Whether those that waited to learn their hops have nothing to add.
+
+        One that began later may be idle for less than those found silent, and narrow the range; and
+        one of the silent should tell where it died.
+        """
+        if self._context.locator is None:
+            return True
+        silent = [
+            trial
+            for trial in self._idle
+            if trial.state.phase is TrialPhase.WAITING_FOR_LATE_PONG
+            or (trial.record and (trial.record.outcome == "silent" or trial.record.after_write))
+        ]
+        open_ = [t for t in self._idle if _is_alive(t) and t.record is None and t not in silent]
+        shortest_s = min(period.idle_s for period in periods if not period.answered)
+        if any(t.has_hops and (t.plan.idle_for_s or 0.0) < shortest_s for t in open_):
+            return False
+        return any(t.has_hops for t in silent) or not any(t.has_hops for t in open_)
 
     def _late_ones_have_nothing_to_tell(self) -> bool:
         """Whether all the others are through and some outlived their period, none was dropped."""

@@ -70,6 +70,11 @@ class Trial:
             self._set_tcp_keepalive()
             self._wake.set()
 
+    @property
+    def has_hops(self) -> bool:
+        """Whether its hops were learnt, so that its death has a place."""
+        return self._flow is not None and bool(self._flow.live)
+
     async def run(self) -> None:
         """Dial at the planned time, live, and leave a record."""
         context, state = self._context, self.state

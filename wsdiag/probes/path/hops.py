@@ -21,6 +21,8 @@ _TRIES = 2
 _FIRST_WAIT_S, _LEAST_WAIT_S, _LONGEST_WAIT_S = 0.5, 0.1, 1.0
 # Beyond the last hop that answered, where the end of TCP does not.
 _BEYOND = 2
+# A router that is asked often, by this run or others, answers once a second, as Linux does.
+_AGAIN_S = 1.1
 # Where the address of a hop is learnt beside the flow, it is learnt again now and then.
 _RELEARN_ROUNDS = 10
 
@@ -40,6 +42,9 @@ class HopAsker(Protocol):
 
     async def round(self, number: int) -> None:
         """Ask every hop once."""
+
+    async def ask_silent_again(self) -> None:
+        """Ask once more, later, who has not answered at all."""
 
 
 async def search_end(ask: Callable[[int], Awaitable[Asked]]) -> int | None:
@@ -69,7 +74,7 @@ class _Rows:
     def row(self, hop: int) -> HopRow:
         """The row of a router."""
         if hop not in self.rows:
-            self.rows[hop] = HopRow("router", hop)
+            self.rows[hop] = HopRow("router", hop, self.end_row.address)
         return self.rows[hop]
 
     def end_at(self, hop: int) -> None:
@@ -114,6 +119,17 @@ class SegmentHops(_Rows):
             (self.end_row if ending else self.row(hop)).sent += 1
             await self._tracer.ask([hop], self._wait_s)
             hop += 1
+
+    async def ask_silent_again(self) -> None:
+        """Ask once more, later, who has not answered at all."""
+        if not any(not row.received for row in self.rows.values()):
+            return
+        await asyncio.sleep(_AGAIN_S)
+        for hop in sorted(self.rows):
+            row = self.rows.get(hop)
+            if row is not None and not row.received:
+                row.sent += 1
+                await self._tracer.ask([hop], self._wait_s)
 
     @property
     def _last(self) -> int:
@@ -192,9 +208,12 @@ class PingHops(_Rows):
             if row.address is None or number % _RELEARN_ROUNDS == 0:
                 address = await syn_trace(self._peer, hop, _LONGEST_WAIT_S)
                 if address is not None:
-                    row.other_flow = True
                     row.seen(address)
+                    row.other_flow = row.address is not None
             await asyncio.sleep(0)
+
+    async def ask_silent_again(self) -> None:
+        """Nobody: each question costs a retransmission."""
 
     def _delayed(self, delivered_ms: float | None) -> None:
         self.delay_ms = max(self.delay_ms, delivered_ms or 0.0)

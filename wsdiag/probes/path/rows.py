@@ -10,8 +10,10 @@ from wsdiag.statistics import RunningStatistics
 class HopRow:
     """One row of the table: probes sent, answers, round trips, addresses."""
 
-    def __init__(self, kind: HopKind, hop: int | None) -> None:
+    def __init__(self, kind: HopKind, hop: int | None, end: str | None = None) -> None:
+        """`end`: where TCP ends. A router that answers by that address was renamed by a NAT."""
         self.kind: HopKind = kind
+        self._end = end
         self.hop = hop
         self.sent = 0
         self.received = 0
@@ -43,6 +45,9 @@ class HopRow:
 
     def seen(self, address: str) -> None:
         """Note who is at this hop."""
+        if self.kind == "router" and address == self._end:
+            self.nat = True
+            return
         self.address = address
         if address not in self.addresses:
             self.addresses.append(address)

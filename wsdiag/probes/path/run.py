@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 _READY_S = 2.0
 _PONG_WAIT_S = 1.0
 _CLOSE_S = 2.0
+# In so few rounds, who did not answer may have been asked by others just before.
+_FEW_ROUNDS = 3
 
 GRANTS = (
     "CAP_NET_RAW is needed to ask the hops without delaying a Ping, and to see who they are in "
@@ -261,6 +263,8 @@ class PathRun:
 
     async def _round(self, session: Session, asker: HopAsker) -> None:
         await asker.round(self._rounds + 1)
+        if self._rounds + 1 == self._options.count and self._rounds < _FEW_ROUNDS:
+            await asker.ask_silent_again()
         await self._ping(session)
         self._rounds += 1
 

@@ -89,7 +89,7 @@ class Pinger:
         """Loop time at which the first Ping could have left."""
         self._outages: OutageLog | None = None
         self._stopping = asyncio.Event()
-        self._dialing: asyncio.Task[Participant] | None = None
+        self._dialing: asyncio.Timeout | None = None
         self._sender: PingSender | None = None
         self._session: Session | None = None
         self._connections = 0
@@ -121,7 +121,7 @@ class Pinger:
         """End cleanly: the summary so far, then a Close."""
         self._stopping.set()
         if self._dialing is not None:
-            self._dialing.cancel()
+            self._dialing.reschedule(asyncio.get_running_loop().time())
         if self._sender is not None:
             self._sender.stop()
 
@@ -230,30 +230,24 @@ class Pinger:
         async with self._dial_slots:
             if self._stopping.is_set():
                 return None
-            opening = open_session(
-                self.url, self._dial_options, tracer=self._tracer, watcher=self._origin
-            )
-            dialing = asyncio.create_task(opening)
-            self._dialing = dialing
+            scope = self._dialing = asyncio.timeout(None)  # `stop()` ends it, and no task is needed
             try:
-                await asyncio.wait({dialing})
+                async with scope:
+                    return await open_session(
+                        self.url, self._dial_options, tracer=self._tracer, watcher=self._origin
+                    )
+            except TimeoutError:
+                return None
+            except DialError as error:
+                # Imported when it is needed: it reads a TOML file of hints.
+                from wsdiag.judgement.diagnosis.hints import diagnose
+
+                seen = diagnose(self.url, error)
+                self._failed_kind = seen.kind
+                self._queue.put_nowait(replace(seen, target=self.target))
+                return None
             finally:
                 self._dialing = None
-                if not dialing.done():  # cancelled ourselves: the socket must not outlive us
-                    dialing.cancel()
-                    await asyncio.wait({dialing})
-        if dialing.cancelled():
-            return None
-        try:
-            return dialing.result()
-        except DialError as error:
-            # Imported when it is needed: it reads a TOML file of hints.
-            from wsdiag.judgement.diagnosis.hints import diagnose
-
-            seen = diagnose(self.url, error)
-            self._failed_kind = seen.kind
-            self._queue.put_nowait(replace(seen, target=self.target))
-            return None
 
     def _announce(self, participant: Participant) -> None:
         session = participant.session

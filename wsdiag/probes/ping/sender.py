@@ -229,6 +229,9 @@ class PingSender:
         self._totals.saw_floor(tcp.min_rtt_ms)
         if self._load is not None:
             self._load.queued_bytes_max = max(self._load.queued_bytes_max, tcp.queued_bytes or 0)
+        if self._slow is not None:
+            unread = None if (own := self._session.stream.tcp) is None else own.unread_bytes
+            self._slow.queued_max = max(self._slow.queued_max, unread or 0)
 
     # -- in ------------------------------------------------------------------------------------
 
@@ -267,7 +270,9 @@ class PingSender:
         late = lost or rtt_ns > self._options.timeout_s * 1e9
         if late and not lost:  # it came after its timeout, but we slept through both
             self._lose(ping, self._options.timeout_s)
+        http2_ms = None if ping.http2 is None else ping.http2.rtt_ms
         trip = self._observer.round_trip(rtt_ns, ping.sent, at, ping.tcp, ping.backlog)
+        trip = trip._replace(http2_ms=http2_ms)
         usual = ping.phase not in ("loaded", "download")
         arrived_ns = at.kernel_ns or at.mono_ns
         cause = self._totals.attributor.add(trip, arrived_ns, usual=usual)
@@ -294,7 +299,7 @@ class PingSender:
                 ping.tcp.unsent_bytes,
                 cause,
                 clock,
-                None if ping.http2 is None else ping.http2.rtt_ms,
+                http2_ms,
                 trip.inbound.size,
                 self._target,
             )

@@ -59,7 +59,7 @@ class SlowReaderMeter:
         self.messages = NumberedMessages()
         self.received = 0
         self.queued_max = 0
-        """The most that a Pong waited behind, in bytes."""
+        """The most that a Pong waited behind, or that lay unread when a Ping left, in bytes."""
 
     def result(self, drop: Drop | None, duration_s: float) -> SlowReader:
         """The record of it."""
@@ -71,17 +71,17 @@ class SlowReaderMeter:
         if drop is not None:
             said = f"{pace}, the endpoint {drop_predicate(drop)} after {format_duration(drop.at_s)}"
             said += f" ({drop.reason})" if drop.reason else ""
-            end = f"{said}; up to {queued} had waited to be read."
+            end = f"{said}; up to {queued} stood before a Pong."
             outcome, after_s = "closed", drop.at_s
         elif missing:
             noun = counted(missing, "message")
             end = f"{pace}, the endpoint left out {noun} and kept the connection."
             outcome, after_s = "dropped-messages", duration_s
         elif self.queued_max >= _QUEUED or self.received >= self.rate * duration_s / 2:
-            numbers = ", and left out none" if messages.numbered else ""
+            numbers = ", and left out none of what was read" if messages.numbered else ""
             end = (
-                f"{pace} for {format_duration(duration_s)}, the endpoint waited{numbers}: "
-                f"up to {queued} stood before a Pong."
+                f"{pace} for {format_duration(duration_s)}, the endpoint waited{numbers} "
+                f"({format_size(self.received)}): up to {queued} stood before a Pong."
             )
             outcome, after_s = "waited", duration_s
         else:

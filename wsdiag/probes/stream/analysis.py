@@ -29,6 +29,7 @@ from wsdiag.probes.stream.words import (
     explanation,
     gap_words,
     missed_words,
+    paths_without_values,
     thresholds,
 )
 from wsdiag.records import Drop
@@ -44,6 +45,8 @@ from wsdiag.units import counted, format_duration, format_rough_ms
 
 # Events of numbers that do not follow: so many are told one by one in each interval.
 MOST_GAP_EVENTS = 10
+# Looks at our own receive queue, ten a second, before anything is said of it.
+FEWEST_LOOKS = 5
 
 
 class _Key:
@@ -85,6 +88,8 @@ class StreamAnalysis:
         self._others: _Key | None = None
         self._whole = SequenceCheck()
         self._reader = ContentReader(options) if options.reads_json else None
+        self._fields = 0
+        """Messages in which `field` found something."""
         self._looked = self._too_slow = 0
         self._interval_began_s = 0.0
         self._interval_messages = self._interval_bytes = 0
@@ -138,8 +143,8 @@ class StreamAnalysis:
         assert self._reader is not None
         options = self.options
         content = self.last_content = self._reader.read(message)
-        if not content.json:
-            self.not_json += 1
+        self.not_json += not content.json
+        self._fields += content.field is not None
         self.last_seq = self.last_lag_ms = None
         key = None if options.by is None or content.key is None else self._key_of(content.key)
         if key is not None:
@@ -222,7 +227,9 @@ class StreamAnalysis:
     def _tell_silence(self, silence: Silence, step: str, now_s: float, wall_s: float) -> None:
         silent_s = now_s - silence.since_s
         usual_ms = self.arrivals.gaps.percentile(99)
-        usual = "" if usual_ms is None else f" (usual: up to {format_duration(usual_ms / 1e3)})"
+        usual = " (what is usual is not known yet)" if self.arrivals.messages else ""
+        if usual_ms is not None:
+            usual = f" (usual: up to {format_duration(usual_ms / 1e3)})"
         said = format_duration(silent_s)
         facts: dict[str, Any] = {
             "silent_s": silent_s,
@@ -424,14 +431,17 @@ class StreamAnalysis:
             keys=None if options.by is None else self._key_figures(now_s, duration_s),
             pings=self.pings.record(),
             unread_bytes_max=self.unread_max,
-            too_slow_pct=100.0 * self._too_slow / self._looked if self._looked else None,
+            too_slow_pct=(
+                100.0 * self._too_slow / self._looked if self._looked >= FEWEST_LOOKS else None
+            ),
             target=self.target,
         )
         summary = replace(summary, **facts)
+        unfound = paths_without_values(summary, options, self._fields)
         return replace(
             summary,
             thresholds=thresholds(summary, options.limits()),
-            explanation=explanation(summary, self.silence, now_s),
+            explanation=explanation(summary, self.silence, now_s, unfound),
         )
 
     def sequence_counts(self) -> SequenceCounts:
@@ -448,14 +458,14 @@ class StreamAnalysis:
 
     def _figures_of(self, name: str, key: _Key, now_s: float, duration_s: float) -> KeyFigures:
         silent_s = 0.0 if key.last_s is None else max(now_s - key.last_s, 0.0)
-        lag = None if key.lag is None else key.lag.figures
+        lag, sequence = None if key.lag is None else key.lag.figures, key.sequence
         return KeyFigures(
             name,
             key.messages,
             key.bytes,
             key.messages / duration_s if duration_s > 0 else 0.0,
             max(key.longest_s or 0.0, silent_s),
-            None if key.sequence is None else key.sequence.counts.record(),
+            None if sequence is None or sequence.highest is None else sequence.counts.record(),
             None if lag is None else lag.percentile(50),
             None if lag is None else lag.maximum,
         )

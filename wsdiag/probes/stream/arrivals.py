@@ -4,7 +4,7 @@ What is a silence? Whoever knows says so (`--silence`, `--max-silence`). Otherwi
 unusual for this feed: longer than a second, and than four times the 99th percentile of the times
 between its messages. That percentile takes silences in as well, so a feed that becomes slower has
 a few of them and then a new normal. With few messages the percentile says little, so more of it is
-wanted; before the third, ten seconds are.
+wanted; before the third, ten seconds are, and four times the longest so far.
 
 What is a burst? After a pause that is long for this feed, at least a third of what its rate would
 have brought meanwhile comes at once: above that rate, and within a quarter of the pause. So a feed
@@ -142,8 +142,10 @@ class Arrivals:
     def silence_limit_s(self) -> float:
         """A time without messages that is unusual, in seconds."""
         count, p99_ms = self.gaps.count, self.gaps.percentile(99)
-        if p99_ms is None or count < FEWEST_GAPS:
+        if p99_ms is None:
             return UNKNOWN_SILENCE_S
+        if count < FEWEST_GAPS:
+            return max(UNKNOWN_SILENCE_S, SILENCE_P99 * p99_ms / 1e3)
         factor = SILENCE_P99 + MORE_WITH_FEW / count
         return max(SHORTEST_SILENCE_S, factor * p99_ms / 1e3)
 

@@ -47,9 +47,11 @@ def _read_text(text: str) -> tuple[float, str] | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
+    unit = "RFC 3339"
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return moment.timestamp(), "RFC 3339"
+        moment, unit = moment.replace(tzinfo=UTC), "ISO 8601 without a zone, taken for UTC"
+    seconds = moment.timestamp()
+    return (seconds, unit) if _EARLIEST_S <= seconds <= _LATEST_S else None
 
 
 class LagMeter:

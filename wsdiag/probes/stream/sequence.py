@@ -134,13 +134,14 @@ class SequenceCheck:
 
 
 def as_number(value: object) -> int | None:
-    """A sequence number of a JSON value: a whole number, or a string of digits; else None."""
+    """A sequence number of a JSON value: a whole number, or a string of digits; else None.
+
+    Numbers of more than 64 bits are none: their sums would be of any length.
+    """
     if isinstance(value, bool):
         return None
-    if isinstance(value, int):
-        return value
     if isinstance(value, float) and value.is_integer():
-        return int(value)
+        value = int(value)
     if isinstance(value, str) and len(value) <= 20 and value.isascii() and value.isdigit():
-        return int(value)
-    return None
+        value = int(value)
+    return value if isinstance(value, int) and -(2**63) <= value < 2**64 else None

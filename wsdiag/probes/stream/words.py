@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from wsdiag.probes.stream.options import StreamOptions
 from wsdiag.probes.stream.silence import Silence
 from wsdiag.records import Threshold
 from wsdiag.records.stream import GapKind, SilenceCause, StreamSummary
@@ -70,7 +71,7 @@ def thresholds(summary: StreamSummary, limits: Mapping[str, float]) -> tuple[Thr
     lag_ms = None if summary.lag is None else summary.lag.max_ms
     measured = {
         "max-silence": summary.longest_silence_s,
-        "max-gap": None if summary.gaps is None else float(summary.gaps.missing),
+        "max-gap": float(summary.gaps.missing) if summary.gaps and summary.numbered else None,
         "max-lag": None if lag_ms is None else lag_ms / 1e3,
         "min-rate": summary.rate,
     }
@@ -82,10 +83,34 @@ def thresholds(summary: StreamSummary, limits: Mapping[str, float]) -> tuple[Thr
     return tuple(found)
 
 
-def explanation(summary: StreamSummary, silence: Silence | None, now_s: float) -> list[str]:
+def paths_without_values(
+    summary: StreamSummary, options: StreamOptions, fields: int
+) -> Iterator[str]:
+    """A sentence for each path that led nowhere; `fields`: the messages where `field` did not."""
+    if not summary.messages:
+        return
+    where = f"in any of {counted(summary.messages, 'message')}"
+    if summary.not_json:
+        all_of_them = summary.not_json == summary.messages
+        where += " (none is JSON)" if all_of_them else f" ({summary.not_json} are not JSON)"
+    keyless = options.by is not None and not summary.keys
+    if keyless:
+        yield f"No key at {options.by} {where}: there are no figures by key."
+    if options.seq is not None and not summary.numbered:
+        kind = "number with a key" if keyless else "number"
+        yield f"No {kind} at {options.seq} {where}: nothing is known of gaps."
+    if summary.lag is not None and summary.lag.max_ms is None:
+        yield f"No time at {options.time} that can be read {where}: lag was not measured."
+    if options.field is not None and not fields:
+        yield f"Nothing at {options.field} {where}: null was shown for each."
+
+
+def explanation(
+    summary: StreamSummary, silence: Silence | None, now_s: float, unfound: Iterable[str] = ()
+) -> list[str]:
     """What the figures mean, in sentences; `silence`: the one that goes on."""
     sentences = []
-    if not summary.messages and summary.duration_s > 0:
+    if not summary.messages and summary.duration_s > 0 and summary.drop is None:
         answered = summary.pings.answered
         alive = f", although {counted(answered, 'Ping was', 'Pings were')} answered"
         sentences.append(
@@ -100,6 +125,7 @@ def explanation(summary: StreamSummary, silence: Silence | None, now_s: float) -
     for cause, count in summary.causes.items():
         if summary.silences > 1 or silence is None:
             sentences.append(f"{counted(count, 'silence')} {_COUNTED[cause]}.")
+    sentences += unfound
     if (summary.too_slow_pct or 0.0) >= TOO_SLOW_PCT:
         sentences.append(
             f"For {summary.too_slow_pct:.0f}% of the time our own receive queue was full (up to "

@@ -6,6 +6,7 @@ Data goes to stdout, logs and progress to stderr. Everything from a peer passes 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # `-o json` draws nothing, so it does not wait for rich eithe
 
 T = TypeVar("T")
 
+_SIZE = re.compile(r"[0-9]{1,4}")  # of COLUMNS and LINES, which rich would read otherwise
 _MULTILINE = frozenset({"body", "hint"})
 _DRAWN = " ▏▎▍▌▋▊▉█─│┤└┬┈✓✗╳⣿▲◆■●▶µ…"
 
@@ -56,8 +58,11 @@ class Terminal:
         self.quiet, self.verbose = quiet, verbose
         self.save_paths, self.log_path = save, log
         self.redactor = redactor or Redactor()
-        if not environ.get("COLUMNS", "1").isdigit() or len(environ.get("COLUMNS", "")) > 4:
-            environ = {name: value for name, value in environ.items() if name != "COLUMNS"}
+        environ = {
+            name: value
+            for name, value in environ.items()
+            if name not in ("COLUMNS", "LINES") or _SIZE.fullmatch(value)
+        }
         self._color, self._environ, self._width = color, environ, width
         self.stdout = SafeStream(stdout or sys.stdout, environ)
         self.stderr = SafeStream(stderr or sys.stderr, environ, ignore_closed=True)

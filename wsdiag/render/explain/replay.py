@@ -20,11 +20,22 @@ from wsdiag.records import (
     PingSummary,
     TrialStarted,
 )
+from wsdiag.records.path import PathHop, PathStart, PathSummary
+from wsdiag.records.stream import (
+    StreamClosed,
+    StreamEvent,
+    StreamInterval,
+    StreamMessage,
+    StreamStart,
+    StreamSummary,
+)
 from wsdiag.render.base.csv_rows import CsvRows
 from wsdiag.render.base.terminal import Terminal
 
 _PING = (PingStart, PingReply, PingLost, PingClosed, PingSummary)
 _IDLE = (IdleTrial, IdleVerdict)
+_PATH = (PathStart, PathHop, PathSummary)
+_STREAM = (StreamStart, StreamMessage, StreamInterval, StreamEvent, StreamClosed, StreamSummary)
 _ROWS = 40
 
 
@@ -46,8 +57,11 @@ def replay(
 
     views = [*(_ping_views(terminal, pings) if pings else ())]
     views += [*(_idle_views(terminal, trials) if trials else ())]
+    views += _path_views(terminal, [one for one in records if isinstance(one, _PATH)])
+    views += _stream_views(terminal, [one for one in records if isinstance(one, _STREAM)])
     errors = [one for one in records if isinstance(one, Error)]
-    rest = Counter(one.type for one in records if not isinstance(one, (*_PING, *_IDLE, Error)))
+    drawn = (*_PING, *_IDLE, *_PATH, *_STREAM, Error)
+    rest = Counter(one.type for one in records if not isinstance(one, drawn))
     if rest:
         counted = ", ".join(f"{count} {name}" for name, count in rest.most_common())
         views.append(Text(f"not drawn: {counted}", style="dim"))
@@ -109,3 +123,26 @@ def _idle_views(terminal: Terminal, records: Sequence[Any]) -> Iterator[Any]:
             history.rows.start(started, record.started_s)
         history.take(record)
     yield history.whole(_ROWS)
+
+
+def _path_views(terminal: Terminal, records: Sequence[Any]) -> Iterator[Any]:
+    from wsdiag.render.path.view import PathHistory
+
+    for url in dict.fromkeys(one.url for one in records):
+        history = PathHistory(terminal, url)
+        for record in records:
+            if record.url == url:
+                history.take(record)
+        yield history.whole(terminal.width)
+
+
+def _stream_views(terminal: Terminal, records: Sequence[Any]) -> Iterator[Any]:
+    from wsdiag.render.stream.history import StreamHistory
+    from wsdiag.render.stream.screen import final_view
+
+    for url in dict.fromkeys(one.url for one in records):
+        history = StreamHistory(terminal, url)
+        for record in records:
+            if record.url == url:
+                history.take(record)
+        yield final_view(history, terminal)

@@ -18,7 +18,7 @@ from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.stream.bars import bars, legend
 from wsdiag.render.stream.history import SLOT_S, StreamHistory
-from wsdiag.render.stream.summary import gap_words, key_table, summary_view
+from wsdiag.render.stream.summary import key_table, sequence_words, summary_view
 from wsdiag.units import format_duration, format_ms, format_number, format_size
 
 _BACKLOG = 100_000
@@ -199,7 +199,7 @@ def figure_lines(history: StreamHistory) -> Group:
     lines = [now, times]
     more = Text(no_wrap=True, overflow="ellipsis")
     if summary.gaps is not None:
-        more.append("sequence ", "dim").append(gap_words(summary.gaps))
+        more.append("sequence ", "dim").append(sequence_words(summary))
     if summary.lag is not None and summary.lag.p50_ms is not None:
         figures = "/".join(map(format_ms, (summary.lag.p50_ms, summary.lag.p95_ms)))
         more.append("  lag p50/p95/max ", "dim")

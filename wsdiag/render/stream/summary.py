@@ -27,7 +27,7 @@ def summary_view(summary: StreamSummary, glyphs: Glyphs = UNICODE) -> Group:
     if summary.messages:
         parts += [*_sizes(summary), *_times(summary)]
     if summary.gaps is not None:
-        parts.append(_named("sequence", gap_words(summary.gaps)))
+        parts.append(_named("sequence", sequence_words(summary)))
     if summary.lag is not None and summary.lag.p50_ms is not None:
         lag = summary.lag
         figures = f"p50/p95/p99/max = {_figures(lag.p50_ms, lag.p95_ms, lag.p99_ms, lag.max_ms)} ms"
@@ -106,8 +106,12 @@ def _times(summary: StreamSummary) -> list[Text]:
     return [*lines, text]
 
 
-def gap_words(gaps: Gaps) -> Text:
+def sequence_words(summary: StreamSummary) -> Text:
     """What became of sequence numbers, in a line."""
+    gaps = summary.gaps or Gaps()
+    if not summary.numbered:
+        without = f" in any of {counted(summary.messages, 'message')}" if summary.messages else ""
+        return Text(f"not checked: no number{without}", style="yellow")
     parts = [
         (gaps.missing, f"{gaps.missing} missing in {counted(gaps.gaps, 'gap')}"),
         (gaps.repeated, f"{gaps.repeated} repeated"),
@@ -117,7 +121,7 @@ def gap_words(gaps: Gaps) -> Text:
     found = ", ".join(words for count, words in parts if count)
     text = Text(found, style="bold red") if found else Text("complete and in order", style="green")
     if gaps.unnumbered:
-        text = Text.assemble(text, f", {gaps.unnumbered} messages without a number")
+        text.append(f", {counted(gaps.unnumbered, 'message')} without a number", style="not bold")
     return text
 
 
@@ -132,8 +136,9 @@ def _pings(summary: StreamSummary) -> Text:
 def key_table(keys: Sequence[KeyFigures], rows: int) -> Table:
     """Figures by key, as many as fit into so many rows; the rest is one row."""
     grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True, overflow="ellipsis", max_width=28)
-    numbered, timed = keys[0].gaps is not None, keys[0].lag_p50_ms is not None
+    grid.add_column(max_width=28)  # the one to shrink
+    numbered = any(one.gaps is not None for one in keys)
+    timed = any(one.lag_p50_ms is not None for one in keys)
     heads = ["messages", "rate", "silence"]
     heads += ["missing", "repeated", "late"] if numbered else []
     heads += ["lag p50", "lag max"] if timed else []
@@ -145,13 +150,14 @@ def key_table(keys: Sequence[KeyFigures], rows: int) -> Table:
         silence = one.longest_silence_s
         cells = [Text(str(one.messages)), Text(f"{format_number(one.rate)}/s")]
         cells.append(Text("-" if silence is None else format_duration(silence)))
-        if numbered:
-            gaps = one.gaps or Gaps()
+        if numbered and (gaps := one.gaps) is not None:
             counts = (gaps.missing, gaps.repeated, gaps.reordered)
             cells += [Text(str(count), "bold red" if count else "") for count in counts]
+        elif numbered:
+            cells += [Text("-")] * 3
         if timed:
             cells += [Text(format_ms(each)) for each in (one.lag_p50_ms, one.lag_max_ms)]
-        grid.add_row(Text(one.key), *cells)
+        grid.add_row(Text(one.key, no_wrap=True, overflow="ellipsis"), *cells)
     if len(shown) < len(keys):
         rest = keys[len(shown) :]
         messages = sum(one.messages for one in rest)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wsdiag.transport.http2.stream import Http2Stream
 
 MAX_BODY = 4096
+MAX_CONCURRENT_STREAMS = 3
 
 
 def require_http2() -> None:
@@ -73,13 +74,14 @@ async def extended_connect(
     A server that does not advertise extended CONNECT is asked all the same, for what that tells; it
     has failed whatever it answers, because a browser would not ask.
     """
-    advertised = bool(facts.enable_connect_protocol)
     try:
         stream, response, at = await _ask(connection, handshake, progress)
     except DialError:
-        if not advertised:
+        if not connection.enable_connect_protocol:
             raise _not_advertised("no") from None
         raise
+    # a browser's connection is older than its WebSockets: it has seen later SETTINGS too
+    advertised = facts.enable_connect_protocol = connection.enable_connect_protocol
     facts.alternative_service = connection.alternative_service or response.header("alt-svc")
     if not advertised:
         stream.reset()
@@ -214,6 +216,12 @@ def _stream_ended(connection: Http2Connection, stream: Http2Stream) -> DialError
         message = f"the server reset the stream of the CONNECT: RST_STREAM {end.detail}"
         code = "http2-rst-stream"
         return _error(code, message, error_code=end.detail)
+    if end.how == "error":  # it never left: our own HTTP/2 refused to send it
+        most = (connection.peer_settings or {}).get(MAX_CONCURRENT_STREAMS)
+        if most is None:
+            return _error("http2-closed", f"the CONNECT cannot be sent: {end.detail}", how=end.how)
+        message = f"the server's SETTINGS allow {most} streams at once (MAX_CONCURRENT_STREAMS)"
+        return _error("http2-max-streams", f"{message}: the CONNECT was not sent", most=str(most))
     if end.how == "goaway":
         name = error_name(end.code or 0)
         debug = f" ({end.detail!r})" if end.detail else ""

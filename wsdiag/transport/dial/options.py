@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
 from wsdiag.transport.dial.netrc import NetrcEntry
 from wsdiag.transport.tls.values import TlsOptions
@@ -52,6 +54,30 @@ class DialOptions(TlsOptions):
     dialect: str = "auto"
     """The application protocol spoken: a name of `wsdiag.dialects`, `auto` or `none`."""
 
+    @classmethod
+    def from_environment(
+        cls,
+        *,
+        user_env: str | None = None,
+        bearer_env: str | None = None,
+        key_password_env: str | None = None,
+        header_env: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Self:
+        """Options whose credentials are in environment variables, named by these parameters.
+
+        `header_env`: variables by the names of headers. ValueError for a variable that is not set,
+        and for a credential that `options` have, too.
+        """
+        named = {"user": user_env, "bearer": bearer_env, "key_password": key_password_env}
+        for option, variable in named.items():
+            if variable is not None:
+                if options.get(option) is not None:
+                    raise ValueError(f"{option} and {option}_env exclude each other")
+                options[option] = _variable(variable)
+        headers = [(name, _variable(at)) for name, at in (header_env or {}).items()]
+        return cls(**options | {"headers": (*options.get("headers", ()), *headers)})
+
     @property
     def alpn(self) -> tuple[str, ...]:
         """What to offer by ALPN: as browsers do, HTTP/1.1 beside HTTP/2."""
@@ -87,3 +113,9 @@ class DialOptions(TlsOptions):
             "--no-compression": not self.compression,
         }
         return frozenset(flag for flag, value in flags.items() if value)
+
+
+def _variable(name: str) -> str:
+    if not (value := os.environ.get(name)):
+        raise ValueError(f"environment variable {name} is not set")
+    return value

@@ -73,7 +73,7 @@ def _variable(environ: Mapping[str, str], *names: str) -> tuple[str, str]:
     return "", ""
 
 
-_NOT_IN_HOST = " #/<>?@[\\]^|\"`{};$&()'"
+_NOT_IN_HOST = " #/<>?@[\\]^|\"`{};$&()'*!"
 
 
 def parse(url: str, why: str) -> Proxy:

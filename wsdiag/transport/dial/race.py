@@ -64,6 +64,11 @@ async def connect_first(
                 if on_connecting is not None:
                     on_connecting(address[1])
                 began[address] = monotonic_ns()
+                if not waiting and not running and not failed:  # the only one: nothing to race
+                    try:
+                        return await connect_one(address), address
+                    except OSError as refusal:
+                        raise RaceLost([(address, refusal)]) from refusal
                 running[asyncio.create_task(connect_one(address))] = address
             delay = ATTEMPT_DELAY_S if waiting else None
             done, _ = await asyncio.wait(

@@ -115,6 +115,9 @@ class Http2Connection:
         """Open a stream with this header block, pseudo-headers included, and leave it open."""
         stream_id = self.protocol.get_next_available_stream_id()
         stream = self.streams[stream_id] = Http2Stream(self, stream_id)
+        if self._goaway is not None:  # it would not be served (RFC 9113, 6.8)
+            stream.finished(self._goaway)
+            return stream, SendRecord(monotonic_ns())
         try:
             self.protocol.send_headers(stream_id, _encoded(headers))
         except H2Error as error:
@@ -229,6 +232,10 @@ class Http2Connection:
         match event:
             case h2.events.ResponseReceived() if stream is not None:
                 stream.answer, stream.answered_at = _decoded(event.headers), at
+            case h2.events.InformationalResponseReceived() if stream is not None:
+                answer = _decoded(event.headers)
+                if (":status", "101") in answer:  # HTTP/2 has none (RFC 9113, 8.6): no more comes
+                    stream.answer, stream.answered_at = answer, at
             case h2.events.StreamEnded() if stream is not None:
                 stream.peer_ended(StreamEnd("fin", "END_STREAM", at))
             case h2.events.StreamReset():

@@ -9,7 +9,7 @@ from typing import Any
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
-from h2.events import ConnectionTerminated, Event
+from h2.events import ConnectionTerminated, Event, ResponseReceived
 from h2.exceptions import (
     DenialOfServiceError,
     FlowControlError,
@@ -88,6 +88,18 @@ class Http2Protocol(H2Connection):  # type: ignore[misc, unused-ignore]
         event.error_code, event.last_stream_id = frame.error_code, frame.last_stream_id
         event.additional_data = frame.additional_data or None
         return [], [event]
+
+    def _receive_headers_frame(self, frame: Any) -> tuple[list[Any], list[Event]]:
+        frames, events = super()._receive_headers_frame(frame)
+        for event in events:
+            if (
+                isinstance(event, ResponseReceived)
+                and dict(event.headers).get(b":status") == b"200"
+            ):
+                # all requests are CONNECTs: their success has no Content-Length, and one that it
+                # has all the same is to be ignored (RFC 9110, 9.3.6)
+                self._get_stream_by_id(event.stream_id)._expected_content_length = None
+        return frames, events
 
 
 def client_protocol() -> Http2Protocol:

@@ -84,6 +84,7 @@ from wsdiag.transport.tls.layer import TlsLayer
 
 CHUNK = 8192
 """A callback's share: as the smallest frames, or inflated a thousandfold, it takes 20 to 40 ms."""
+READ_LEAST = 512
 LINGER_S = 5.0
 _UNREAD_READS = 16  # of what nobody will read: bounded, or a flood would hold the loop
 
@@ -110,6 +111,7 @@ class Stream:
         "ended",
         "last_received",
         "peer",
+        "read_size",
     )
 
     def __init__(self, sock: socket.socket, *, peer: str = "", timestamps: bool = False) -> None:
@@ -129,6 +131,8 @@ class Stream:
         self._state = StreamState.OPEN
         self._paused = False
         self._throttle: ReadThrottle | None = None
+        self.read_size = CHUNK
+        """What one read takes at most, in bytes; who reads tiny frames takes fewer."""
         self.ended: StreamEnd | None = None
         """How the incoming side ended; None while it is open."""
         self.peer = peer
@@ -197,7 +201,9 @@ class Stream:
 
     def _on_readable(self) -> None:
         try:
-            most = CHUNK if self._throttle is None else self._throttle.size
+            most = self.read_size
+            if self._throttle is not None:
+                most = min(most, self._throttle.size)
             if self._tx_timestamps is None:
                 data, at = self._sock.recv(most), now()
             else:

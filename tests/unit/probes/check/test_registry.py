@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import pytest
 
-from wsdiag.probes.check.options import CheckOptions
+from wsdiag.probes.check.options import CheckOptions, opening_status
 from wsdiag.probes.check.registry import (
     ALL,
     chosen,
@@ -46,6 +46,25 @@ def test_only_and_skip() -> None:
         "ping-empty",
         "ping-burst",
     ]
+
+
+@pytest.mark.parametrize(
+    ("http_version", "statuses", "must_refuse"),
+    [
+        ("1.1", {101}, False),
+        ("1.1", {200}, True),
+        ("2", {200}, False),
+        ("3", {200, 403}, False),
+        ("2", {403}, True),
+    ],
+)
+def test_the_status_that_opens_depends_on_the_version_of_http(
+    http_version: str, statuses: set[int], must_refuse: bool
+) -> None:
+    options = CheckOptions(
+        expect_status=frozenset(statuses), opens_with=opening_status(http_version)
+    )
+    assert options.must_refuse is must_refuse
 
 
 def test_an_endpoint_that_must_refuse_is_asked_nothing_of_a_connection() -> None:

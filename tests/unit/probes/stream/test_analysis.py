@@ -12,6 +12,7 @@ import pytest
 
 from wsdiag.probes.stream.analysis import StreamAnalysis
 from wsdiag.probes.stream.options import StreamOptions
+from wsdiag.records import Drop
 from wsdiag.records.stream import StreamEvent
 
 WALL_S = 1_767_225_600.0
@@ -215,3 +216,41 @@ def test_memory_does_not_grow_with_messages_or_keys() -> None:
     assert len(summary.keys) == 21
     assert summary.keys[-1].key == "others"
     assert sum(one.messages for one in summary.keys) == 10_000
+
+
+def test_paths_that_lead_nowhere_are_no_comfort() -> None:
+    feed = Feed(by="$.k", seq="$.n", time="$.t", field="$.f", show="text", max_gap=0, max_lag_s=1.0)
+    feed.until(3, [(at_s / 10, '{"x": 1}') for at_s in range(20)])
+    summary = feed.analysis.summary(feed.now_s)
+    assert summary.numbered == 0
+    assert [(one.measured, one.ok) for one in summary.thresholds] == [(None, False)] * 2
+    said = " ".join(summary.explanation)
+    assert "No key at $.k in any of 20 messages" in said
+    assert "No number with a key at $.n in any of 20 messages" in said
+    assert "No time at $.t that can be read in any of 20 messages" in said
+    assert "Nothing at $.f in any of 20 messages" in said
+
+
+def test_one_number_is_enough_to_look_for_gaps() -> None:
+    feed = Feed(seq="$.n", max_gap=0)
+    feed.until(1, [(0.1, '{"n": 1}'), (0.2, "x"), (0.3, '{"n": 2}')])
+    summary = feed.analysis.summary(feed.now_s)
+    assert summary.numbered == 2
+    assert [(one.measured, one.ok) for one in summary.thresholds] == [(0.0, True)]
+    assert "No number" not in " ".join(summary.explanation)
+
+
+def test_a_slow_pace_is_no_silence_once_it_is_known() -> None:
+    feed = Feed()
+    feed.until(150, [(30.0 * number, "x") for number in range(5)])
+    assert feed.kinds() == ["silence", "mute", "resumed"]
+    assert "not known yet" in feed.events[0].message
+
+
+def test_a_connection_that_ended_before_a_message_asks_for_no_subscription() -> None:
+    feed = Feed()
+    feed.until(0.5)
+    drop = Drop("fin", at_s=0.5)
+    summary = feed.analysis.summary(feed.now_s, drops=1, drop=drop)
+    assert "--hello" not in " ".join(summary.explanation)
+    assert summary.too_slow_pct is None

@@ -68,6 +68,7 @@ def test_odd_messages_do_no_harm(message: str | bytes) -> None:
         (1767225600123456789, "ns"),
         ("2026-01-01T00:00:00Z", "RFC 3339"),
         ("2026-01-01T01:00:00+01:00", "RFC 3339"),
+        ("2026-01-01T00:00:00", "ISO 8601 without a zone, taken for UTC"),
     ],
 )
 def test_the_unit_of_a_time_is_guessed_from_its_size(value: object, unit: str) -> None:
@@ -77,7 +78,9 @@ def test_the_unit_of_a_time_is_guessed_from_its_size(value: object, unit: str) -
     assert read[0] == pytest.approx(1767225600, abs=1)
 
 
-@pytest.mark.parametrize("value", [None, True, 12, "soon", {}, float("nan"), 10**400, "9" * 200])
+@pytest.mark.parametrize(
+    "value", [None, True, 12, "soon", {}, float("nan"), 10**400, "9" * 200, "0001-01-01T00:00:00Z"]
+)
 def test_what_is_no_time(value: object) -> None:
     assert read_time(value) is None
 

@@ -65,6 +65,12 @@ def test_what_was_missed_between_two_connections(numbers: list[int], missed: int
         (None, None),
         ("x", None),
         ([], None),
+        (-5, -5),
+        (2**64 - 1, 2**64 - 1),
+        (2**64, None),
+        ("9" * 20, None),
+        (1.7e308, None),
+        (float("inf"), None),
     ],
 )
 def test_what_counts_as_a_number(value: object, number: int | None) -> None:

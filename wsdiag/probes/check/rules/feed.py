@@ -89,7 +89,8 @@ def _limit(threshold: Threshold) -> Finding:
             return format_duration(figure)
         return f"{format_number(figure)} {'a second' if what == 'rate' else 'missing'}"
 
-    measured = "not measured" if value is None else said(value)
+    why = {"gap": " (no message has a number)", "lag": " (no message has a time)"}.get(what, "")
+    measured = f"not measured{why}" if value is None else said(value)
     limit = f"at least {said(threshold.limit)}" if bound == "min" else said(threshold.limit)
     rounded = None if value is None else round(value, 3)
     found = judge(f"{what} {measured}, the limit is {limit}", rounded, threshold.limit)

@@ -25,8 +25,8 @@ _UNKNOWN_VERSION = "99"
 _NO_101 = "no 101 response received"
 _GRANTED = ("extension-not-offered", "extension-invalid")
 
-# No refusal: no answer at all, an upgrade after all, too many connections, a gateway in trouble.
-_NOT_REFUSED = frozenset({None, 101, 429, 502, 503, 504})
+# No refusal: no answer at all, too many connections, a gateway in trouble.
+_NOT_REFUSED = frozenset({None, 429, 502, 503, 504})
 # What a server says about the handshake itself (RFC 6455, 4.2.1 and 4.4); 403 may be about us.
 _ABOUT_THE_REQUEST = frozenset({400, 426})
 
@@ -53,7 +53,7 @@ async def _refused(target: CheckTarget, error: DialError, finding: Finding) -> F
 
     A server that counts connections, or bans after odd ones, answers whatever comes next with 403.
     """
-    if error.report.status in _NOT_REFUSED:
+    if error.report.status in _NOT_REFUSED | {target.options.opens_with}:
         return interrupted_by(error)
     if error.report.status in _ABOUT_THE_REQUEST and finding.status == "pass":
         return finding
