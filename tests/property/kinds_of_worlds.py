@@ -165,8 +165,6 @@ KINDS: tuple[Make, ...] = (
 def wrong(verdict: IdleVerdict, world: World) -> str | None:
     """What it claims that is not so; to claim nothing is never wrong."""
     words = " ".join(verdict.explanation)
-    if "One drop alone may be chance" in words or "drops may agree by chance" in words:
-        return None
     keepalive = _wrong_keepalive(verdict, world)
     match verdict.verdict:
         case "idle-timeout":

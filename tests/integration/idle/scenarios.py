@@ -426,7 +426,7 @@ SHARED: dict[str, Scenario] = {
         seconds=1.8,
         options={"max_connections": 1},
         keepalives={"ping": "holds"},
-        says="One drop alone may be chance",
+        says="2 idle connections were dropped",
     ),
     "two connections only": Scenario(
         _idle(1.8),

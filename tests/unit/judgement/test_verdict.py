@@ -459,6 +459,74 @@ TABLE |= {
         first=("RabbitMQ (web STOMP)",),
         interval_s=14,
     ),
+    "some oldest ones give way to new ones": Row(
+        [
+            *(idle(0.12, "close", started_s=0.03 * n, age_s=0.12) for n in range(6)),
+            *(idle(30.0, started_s=0.18 + 0.03 * n) for n in range(4)),
+        ],
+        "inconsistent",
+        says="allows 4 connections at a time",
+    ),
+    "a restart while connections were being opened": Row(
+        [
+            *(
+                idle(0.4 - 0.03 * n, "fin", started_s=0.03 * n, age_s=0.4 - 0.03 * n)
+                for n in range(9)
+            ),
+            kept("ping", 0.1, "fin", started_s=0.3),
+        ],
+        "event",
+        says="ended at one moment",
+    ),
+    "too many Pings": Row(
+        [
+            *PERIODS,
+            *(kept("ping", 30.0, "close", gap_s=10) for _ in range(2)),
+            kept("pong", 30.0, "close", gap_s=10),
+            kept("tcp-keepalive", 66.0),
+        ],
+        "no-drop",
+        says="those that sent Pings or unsolicited Pongs (one way) were",
+    ),
+    "a broker that counts its own heartbeats": Row(
+        [
+            *dropped(30.0),
+            kept("ping", 30.0, "fin", gap_s=10),
+            kept("heartbeat", 40.0, gap_s=10, received=((10.0, "binary"),)),
+        ],
+        "idle-timeout",
+        says="most likely the endpoint itself ended the connections",
+    ),
+    "an endpoint that hangs": Row(
+        [
+            *PERIODS[:3],
+            *(
+                idle(at, "silent", drop=Drop("silent", at, tcp_acknowledged=True))
+                for at in (60.0, 65.0)
+            ),
+            *(
+                replace(kept("ping", 60.0, "silent", gap_s=5), drop=Drop("silent", 60.0, True))
+                for _ in range(2)
+            ),
+        ],
+        "inconsistent",
+        says="while TCP still answered",
+    ),
+    "a login that never came": Row(
+        [
+            replace(t, drop=Drop("close", 3.0, code=4401, reason="not authenticated"))
+            for t in HELLO_WANTED
+        ],
+        "application-timeout",
+        says="has not sent what it wants to hear",
+    ),
+    "a login that ran out": Row(
+        [
+            replace(t, drop=Drop("close", 3.0, code=4401, reason="session expired"))
+            for t in HELLO_WANTED
+        ],
+        "lifetime",
+    ),
     "only messages count": Row(
         [*dropped(30.0), kept("ping", 30.0, "fin", gap_s=10), kept("data", 40.0, gap_s=10)],
         "idle-timeout",

@@ -27,11 +27,18 @@ def advice(
     """What helps against this verdict; `interval_s`: the Ping interval recommended, if any."""
     lines: tuple[str, ...] = ()
     if found.reason == "displaced":
-        lines = ("Probe with one connection at a time: --max-connections 1.",)
+        most = found.allowed or 1
+        fewer = "one connection" if most == 1 else f"{most} connections"
+        lines = (f"Probe with {fewer} at a time: --max-connections {most}.",)
     elif found.reason == "touch":
         lines = (
             "Use messages as keepalive, not Pings: --send TEXT --expect REGEX shows whether they "
             "help.",
+        )
+    elif found.reason == "sent":
+        lines = (
+            "Send less often, or other messages as keepalive: --keepalive DURATION and --send TEXT "
+            "show what the endpoint takes.",
         )
     elif found.verdict == "event":
         lines = (
@@ -57,7 +64,7 @@ def advice(
     elif found.verdict == "idle-timeout" and kept.get("ping") == "drops":
         low_s = found.range.low if found.range is not None else 0.0
         message_s = rounded_down(min(LONGEST_INTERVAL_S, low_s / 2))
-        lines = message_advice(message_s) if low_s else ()
+        lines = _messages(message_s, context, kept) if low_s else ()
     return (*lines, *_room(evidence), *directive_advice(chosen))
 
 
@@ -143,6 +150,20 @@ def pongless_advice(interval_s: float) -> tuple[str, ...]:
 def message_advice(interval_s: float) -> tuple[str, ...]:
     """What helps where only messages count."""
     return (f"Send an application message every {interval_s:g} s, or let the endpoint send one.",)
+
+
+def _messages(
+    interval_s: float, context: ProbeContext, kept: Mapping[TrialKind, KeepaliveOutcome]
+) -> tuple[str, ...]:
+    """What helps where Pings do not: the client's messages, as far as they are known to count."""
+    if kept.get("heartbeat") == "holds" and context.dialect is not None:
+        return (
+            f"Send a heartbeat of {context.dialect.title} every {interval_s:g} s, as its client "
+            "libraries do.",
+        )
+    if kept.get("data") == "holds":
+        return (f"Send an application message from the client every {interval_s:g} s.",)
+    return message_advice(interval_s)
 
 
 def directive_advice(candidates: Sequence[Candidate]) -> tuple[str, ...]:

@@ -121,7 +121,11 @@ def _not_by_idleness(
     every = (*evidence.events, *dead_in_use)
     if dead_in_use and same_moment(every):
         return Classification("inconsistent", "moment", drop=every[0].drop)
-    if dead_in_use and same_age(every) and _mixed(evidence.events, dead_in_use):
+    oldest_s = max(t.age_s or 0.0 for t in every)
+    limit_s = oldest_s + max(_TICK_S, 0.05 * oldest_s)
+    outlived_by = [t for t in evidence.survivors if (t.age_s or 0.0) > limit_s]
+    of_one_age = dead_in_use and same_age(every) and not outlived_by
+    if of_one_age and _mixed(evidence.events, dead_in_use):
         return _lifetime(every)
     idle_s = sorted(t.idle_s or 0.0 for t in evidence.events)
     if _several_timers(evidence.events):

@@ -17,6 +17,7 @@ Reason = Literal[
     "silent",
     "alive",
     "touch",
+    "sent",
     "wanted",
     "kept-busy",
     "age",
@@ -54,5 +55,7 @@ class Classification:
     fires late, would look the same."""
     members: tuple[IdleTrial, ...] = ()
     """The drops that this rests on, where they are no cluster."""
+    allowed: int | None = None
+    """How many connections at once the endpoint allows, where it ends the oldest for the next."""
     unproven: bool = False
     """No keepalive trial with traffic in both directions tells idle timeout and lifetime apart."""

@@ -5,7 +5,9 @@ The decision tree. The first branch that fits is taken:
     most idle connections broke the protocol                        unreachable    broken
     no idle trial ran: interrupted                                  no-drop        alive
                        otherwise                                    unreachable    nothing
-    everything ended within 0.5 s of its upgrade                    unreachable    closed-at-once
+    everything ended within 0.5 s of its upgrade
+      at one moment, though not at one age                          event          moment
+      otherwise                                                     unreachable    closed-at-once
     each connection ended when the next one was opened              inconsistent   displaced
     a connection ended around a suspend of this machine             local-fault    suspend
     an interface or address of theirs was lost, and they with it    local-fault    link
@@ -13,6 +15,7 @@ The decision tree. The first branch that fits is taken:
     every end followed a Ping of ours, and no Ping was answered     no-drop        touch
     connections in use and idle ones ended at one moment
       in each of several rounds, at one age                         lifetime       age
+      in each of several rounds, at other ages                      inconsistent   moment
       otherwise                                                     event          moment
     all ended the same time after an unanswered heartbeat of the endpoint's protocol, or at one age
     without the hello that it wants                                 application-timeout
@@ -38,6 +41,7 @@ The decision tree. The first branch that fits is taken:
       the same keepalive held on one connection, not on another     inconsistent   conflict
       otherwise                                                     idle-timeout   silent
     no idle connection was dropped
+      everything that sent something was, sooner                    no-drop        sent
       several keepalive trials were                                 inconsistent   random
       the endpoint's own traffic kept them from being idle          kept-busy      kept-busy
       otherwise                                                     no-drop        alive
@@ -71,7 +75,7 @@ from collections.abc import Sequence
 from wsdiag.judgement.verdict.announced import from_events
 from wsdiag.judgement.verdict.application import ApplicationTimeout, application_timeout
 from wsdiag.judgement.verdict.classification import Classification
-from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S
+from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, same_moment
 from wsdiag.judgement.verdict.evidence import (
     AT_ONCE_S,
     Evidence,
@@ -88,6 +92,7 @@ from wsdiag.records import IdleTrial, Range
 # What happened this shortly before a suspend was noticed may have been its work as well.
 _AROUND_SUSPEND_S = 2.0
 _AROUND_LOSS_S = 1.0
+_ENDED = ("dropped", "silent")
 
 
 def _local_fault(dropped: Sequence[IdleTrial], context: ProbeContext) -> Classification | None:
@@ -124,10 +129,16 @@ def classify(evidence: Evidence, context: ProbeContext) -> Classification:
             return Classification("no-drop", "alive")
         return Classification("unreachable", "nothing")
     if len(dropped) == len(ran) > 1 and all((t.age_s or 0.0) <= AT_ONCE_S for t in dropped):
+        if same_moment(dropped):
+            return Classification("event", "moment", drop=dropped[0].drop, members=dropped)
         return Classification("unreachable", "closed-at-once", drop=dropped[0].drop)
-    if displaced((*evidence.turned_away, *ran)):
-        ended = (*dropped, *evidence.turned_away)
-        return Classification("inconsistent", "displaced", drop=ended[0].drop)
+    if (allowed := displaced((*evidence.turned_away, *ran))) is not None:
+        return Classification(
+            "inconsistent",
+            "displaced",
+            drop=(*dropped, *evidence.turned_away)[0].drop,
+            allowed=allowed,
+        )
     if (local := _local_fault(dropped, context)) is not None:
         return local
     if _only_our_pings_ended_them(evidence, context):
@@ -155,7 +166,9 @@ def _only_our_pings_ended_them(evidence: Evidence, context: ProbeContext) -> boo
 def _from_moments(evidence: Evidence, context: ProbeContext) -> Classification | None:
     """Idle connections and those in use that ended together: an event, if no timer did it."""
     dropped = evidence.dropped()
-    idle_s = [t.idle_s or 0.0 for t in evidence.events]
+    # While it shuts down, an endpoint may accept connections and end each at once.
+    longer = [t for t in evidence.events if (t.age_s or 0.0) > AT_ONCE_S]
+    idle_s = [t.idle_s or 0.0 for t in longer or evidence.events]
     if not idle_s:
         return None
     in_use = [
@@ -175,7 +188,9 @@ def _from_moments(evidence: Evidence, context: ProbeContext) -> Classification |
         return Classification(
             "lifetime", "age", Range(0.0, round(high_s, 2)), ended[0].drop, members=tuple(ended)
         )
-    if any(t.outcome in ("dropped", "silent") for t in others):
+    if len(rounds) > 1:
+        return Classification("inconsistent", "moment", drop=ended[0].drop, members=tuple(ended))
+    if any(t.outcome in _ENDED and (t.age_s or 0.0) > AT_ONCE_S for t in others):
         # Another round knows of a timer, which the event cut short in this one.
         return classify(Evidence.sort(others), context)
     return Classification("event", "moment", drop=ended[0].drop, members=tuple(ended))
@@ -240,6 +255,8 @@ def _from_silence(evidence: Evidence, context: ProbeContext) -> Classification:
 def _from_survival(evidence: Evidence, context: ProbeContext) -> Classification:
     """No idle connection was dropped; were others?"""
     dead = [t for t in evidence.kept if t.outcome in ("dropped", "silent")]
+    if _ended_for_what_they_sent(evidence, dead):
+        return Classification("no-drop", "sent", drop=dead[0].drop, members=tuple(dead))
     kinds = {t.trial for t in dead}
     both = any(t.trial in kinds for t in evidence.kept if t.outcome == "alive") and len(dead) > 1
     if len(dead) > 2 or both:
@@ -248,3 +265,12 @@ def _from_survival(evidence: Evidence, context: ProbeContext) -> Classification:
     if busy and evidence.longest_survived_s < 0.95 * context.longest_s:
         return Classification("kept-busy", "kept-busy")
     return Classification("no-drop", "alive")
+
+
+def _ended_for_what_they_sent(evidence: Evidence, dead: Sequence[IdleTrial]) -> bool:
+    """All that sent bytes ended before idle ones had even been asked, and nothing else did."""
+    sent = [t for t in evidence.kept if t.keepalives_sent and t.trial != "tcp-keepalive"]
+    oldest_s = max((t.age_s or 0.0 for t in dead), default=0.0)
+    longer = [t for t in evidence.idle if (t.longest_idle_s or 0.0) > oldest_s]
+    ended = all(t.outcome == "dropped" and t.keepalives_sent for t in dead)
+    return len(dead) > 1 and set(map(id, dead)) == set(map(id, sent)) and ended and len(longer) > 2

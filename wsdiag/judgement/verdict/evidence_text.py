@@ -14,22 +14,14 @@ from wsdiag.judgement.verdict.evidence import (
     ended_s,
     two_way,
 )
+from wsdiag.judgement.verdict.headline import NAMES
 from wsdiag.judgement.verdict.keepalives import carried, died_in_use, held_interval_s, holds
 from wsdiag.judgement.verdict.participation import participation
 from wsdiag.judgement.verdict.spread import separate_groups
 from wsdiag.records import KeepaliveOutcome, TrialKind
-from wsdiag.records.drops import drop_phrase, ends_connection
+from wsdiag.records.drops import ZERO_WINDOW, drop_phrase, ends_connection
 from wsdiag.units import counted, format_seconds
 
-_NAMES: dict[TrialKind, str] = {
-    "ping": "Pings",
-    "pong": "unsolicited Pongs (one way)",
-    "tcp-keepalive": "TCP keepalive",
-    "push": "messages from the endpoint",
-    "data": "messages from the client",
-    "heartbeat": "heartbeats in the endpoint's own protocol",
-    "h2-ping": "HTTP/2 PINGs",
-}
 _KINDS = {"ping": "Pings", "pong": "Pongs", "text": "text messages", "binary": "binary messages"}
 # A moment may lie on the border of two tenths of a second.
 _MOMENTS = 2
@@ -184,6 +176,11 @@ def _disagreement(found: Classification, evidence: Evidence) -> list[str]:
     if drops:
         ends = Counter(drop_phrase(drop) for drop in drops).most_common(4)
         sentences.append(f"Seen: {', '.join(f'{how} ({n}x)' for how, n in ends)}.")
+    if any(drop.detail == ZERO_WINDOW for drop in drops):
+        sentences.append(
+            "TCP answered with a zero window: the endpoint's machine is alive, but the endpoint no "
+            "longer reads."
+        )
     codes = {drop.code for drop in drops}
     sentences += [
         f"Close code {code} means {words}." for code, words in _GOING.items() if code in codes
@@ -207,7 +204,7 @@ def _keepalives(
         return []
     sentences = []
     for kind, outcome in kept.items():
-        name = _NAMES[kind]
+        name = NAMES[kind]
         if (
             kind == "ping"
             and all(map(ended_by_our_ping, evidence.of("ping")))
@@ -236,7 +233,7 @@ def _keepalives(
         sentences.append(
             "What the client sent did not restart the timer: it counts the endpoint's bytes."
         )
-    elif kept.get("ping") == "drops" and kept.get("data") == "holds":
+    elif kept.get("ping") == "drops" and "holds" in (kept.get("data"), kept.get("heartbeat")):
         sentences.append(
             "Pings and Pongs did not restart the timer: it counts messages from the client."
         )
@@ -261,7 +258,7 @@ def _later_ends(found: Classification, evidence: Evidence) -> list[str]:
             drop = later[0].drop
             how = "unknown" if drop is None else drop_phrase(drop)
             sentences.append(
-                f"{_NAMES[kind][0].upper()}{_NAMES[kind][1:]} carried connections past that, until "
+                f"{NAMES[kind][0].upper()}{NAMES[kind][1:]} carried connections past that, until "
                 f"they ended after {format_seconds(round(ages[0], 1))} ({how}): something else "
                 "ends them then."
             )
@@ -326,12 +323,12 @@ def _oddities(found: Classification, evidence: Evidence, context: ProbeContext) 
             "the idle time before it was answered: most likely a device had forgotten the "
             "connection and re-created its state."
         )
-    if found.verdict in ("no-drop", "kept-busy") and found.reason != "touch":
+    if found.verdict in ("no-drop", "kept-busy") and found.reason not in ("touch", "sent"):
         for trial in evidence.kept:
             if trial.outcome in ("dropped", "silent"):
                 how = drop_phrase(trial.drop) if trial.drop is not None else "unknown"
                 sentences.append(
-                    f"One connection with {_NAMES[trial.trial]} was dropped after "
+                    f"One connection with {NAMES[trial.trial]} was dropped after "
                     f"{format_seconds(trial.age_s or 0.0)} ({how}), although idle ones were not."
                 )
     if context.back is not None and evidence.dropped():

@@ -16,16 +16,21 @@ from wsdiag.units import format_seconds
 
 # Times that differ by more than this share are told as a span.
 _SPREAD = 0.1
+NAMES: dict[TrialKind, str] = {
+    "ping": "Pings",
+    "pong": "unsolicited Pongs (one way)",
+    "tcp-keepalive": "TCP keepalive",
+    "push": "messages from the endpoint",
+    "data": "messages from the client",
+    "heartbeat": "heartbeats in the endpoint's own protocol",
+    "h2-ping": "HTTP/2 PINGs",
+}
 _OTHERWISE: dict[Reason, str] = {
     "backends": "Idle connections are dropped after times that fall into separate groups: most "
     "likely there is more than one backend or path, each with a timeout of its own.",
-    "displaced": "Each connection ended when the next one was opened: most likely the endpoint "
-    "allows one connection at a time, so the probe disturbed itself.",
     "random": "Connections were dropped at times that do not agree: no idle timeout explains them.",
     "conflict": "The same keepalive held on one connection and not on another: no single timeout "
     "explains that.",
-    "blackout": "All connections went silent, those in use too: most likely the network or the "
-    "endpoint went away, or a device forgets connections whatever they carry.",
     "suspend": "This machine was suspended while probing: that caused the drops, which say nothing "
     "about the path.",
     "shared": "Connections to unrelated endpoints ended at the same moment: most likely the cause "
@@ -86,6 +91,18 @@ def _without_a_drop(found: Classification, evidence: Evidence, context: ProbeCon
                 f"({_ends(found, evidence)}): Pings cannot tell whether it lives, and until they "
                 f"were sent, connections lived for {longest} without traffic."
             )
+        case "sent":
+            kinds = dict.fromkeys(t.trial for t in found.members)
+            what = " or ".join(NAMES[kind] for kind in kinds)
+            return (
+                f"Idle connections are not dropped within "
+                f"{format_seconds(evidence.longest_survived_s)}, but those that sent {what} were "
+                f"({_ends(found, evidence)}): most likely for what they sent."
+            )
+        case "blackout":
+            return _blackout(evidence)
+        case "displaced":
+            return _displaced(found.allowed or 1)
         case "broken":
             rule = next((t.violation for t in evidence.broken), None)
             return f"The endpoint breaks the WebSocket protocol ({rule}), which ends connections."
@@ -98,6 +115,32 @@ def _without_a_drop(found: Classification, evidence: Evidence, context: ProbeCon
         case "nothing":
             return f"Nothing could be measured: {context.error or 'no connection was opened'}"
     return _OTHERWISE[found.reason]
+
+
+def _blackout(evidence: Evidence) -> str:
+    drops = [t.drop for t in evidence.dropped() if t.drop is not None]
+    silent = [drop for drop in drops if drop.how == "silent"]
+    if silent and all(d.tcp_acknowledged or d.detail == ZERO_WINDOW for d in silent):
+        return (
+            "All connections went silent, those in use too, while TCP still answered: most likely "
+            "the endpoint, or what is behind the nearest hop, stopped working."
+        )
+    return (
+        "All connections went silent, those in use too: most likely the network or the endpoint "
+        "went away, or a device forgets connections whatever they carry."
+    )
+
+
+def _displaced(allowed: int) -> str:
+    if allowed == 1:
+        return (
+            "Each connection ended when the next one was opened: most likely the endpoint allows "
+            "one connection at a time, so the probe disturbed itself."
+        )
+    return (
+        f"Connections ended when another was opened, the oldest first: most likely the endpoint "
+        f"allows {allowed} connections at a time, so the probe disturbed itself."
+    )
 
 
 def _dropped_after(found: Classification) -> str:
@@ -283,6 +326,13 @@ def likely_cause(found: Classification, kept: Mapping[TrialKind, KeepaliveOutcom
     if found.verdict not in ("idle-timeout", "lifetime"):
         return []
     sentences = [_by_drop_phrase(found.drop)]
+    if kept.get("ping") == "drops" and "holds" in (kept.get("data"), kept.get("heartbeat")):
+        if found.drop.how in ("fin", "tls-eof", "rst"):
+            sentences = [
+                "Pings did not help and messages did: most likely the endpoint itself ended the "
+                "connections, without a Close frame; what is in between counts bytes."
+            ]
+        return sentences
     tcp = kept.get("tcp-keepalive")
     if found.verdict == "idle-timeout" and tcp == "holds":
         sentences.append(

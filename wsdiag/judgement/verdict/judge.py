@@ -42,7 +42,11 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
     if found.reason == "touch":
         kept = {**kept, "ping": "drops"}
     interval_s = None
-    if found.reason != "touch" and verdict in ("no-drop", "kept-busy") and evidence.idle:
+    if (
+        found.reason not in ("touch", "sent")
+        and verdict in ("no-drop", "kept-busy")
+        and evidence.idle
+    ):
         interval_s = recommended_s(evidence, None, None)
     elif verdict == "idle-timeout":
         interval_s = recommended_s(evidence, range_, kept.get("ping"))

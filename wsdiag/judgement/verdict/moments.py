@@ -91,23 +91,26 @@ def find_sweep(events: Sequence[IdleTrial]) -> Sweep | None:
     return Sweep(range_, period_s, tuple(events))
 
 
-def displaced(trials: Sequence[IdleTrial]) -> bool:
-    """Whether each connection ended when the next one of its round was opened (or the kth next), so
-    that only the last ones lived."""
+def displaced(trials: Sequence[IdleTrial]) -> int | None:
+    """How many connections at once an endpoint allows that ends the oldest when one more is opened:
+    k, where each ended when the kth next of its round was opened, and only the last ones lived."""
     rounds = [[t for t in trials if t.round == n] for n in sorted({t.round for t in trials})]
     opened = [sorted((t for t in own if t.age_s is not None), key=_started) for own in rounds]
     if not any(t.outcome == "dropped" for own in opened for t in own):
-        return False
+        return None
     for own in opened:
         lived = [t for t in own if t.outcome != "dropped"]
         ended = [t for t in own if t.outcome == "dropped"]
         if lived and ended and min(map(_started, lived)) < _started(ended[-1]) - _ONE_MOMENT_S:
-            return False
+            return None
         # A limit lets the first ones live, not the last.
         if lived and 2 * sum(_started(t) > _started(lived[0]) for t in ended) > len(ended):
-            return False
+            return None
     lived_each = {sum(t.outcome != "dropped" for t in own) for own in opened} - {0}
-    return any(_ended_by_the_kth_next(opened, k) for k in sorted({1, 2, 3} | lived_each))
+    if not any(_ended_by_the_kth_next(opened, k) for k in sorted({1, 2, 3} | lived_each)):
+        return None
+    # Connections are opened in quick succession: several k fit roughly, what lived on tells.
+    return max(lived_each, default=1)
 
 
 def _started(trial: IdleTrial) -> float:

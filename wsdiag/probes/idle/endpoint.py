@@ -8,7 +8,7 @@ from typing import Any
 
 from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.judgement.products.intermediaries import hops_from_headers
-from wsdiag.judgement.verdict.evidence import TOUCH_S, ProbeContext
+from wsdiag.judgement.verdict.evidence import TOUCH_S, Evidence, ProbeContext
 from wsdiag.judgement.verdict.judge import judge
 from wsdiag.judgement.verdict.location import hops_to_confirm
 from wsdiag.probes.common.await_pong import (
@@ -32,6 +32,8 @@ from wsdiag.transport.session import Session, SessionEnded
 
 _CLOSE_S = 1.0
 _FIRST_MESSAGE_S = 1.0
+# What one timer explains differs by less: 20 percent, and the second of those that look that often.
+_LONGER, _LATER_S = 1.25, 1.2
 # Several paths of equal cost take several connections to see.
 _AGAIN = 4
 
@@ -144,6 +146,7 @@ class EndpointProbe:
                 await self._ping_alone()
             if self._stopping.is_set():
                 return
+        await self._idle_again()
         if options.refine:
             await self._refine()
 
@@ -189,11 +192,31 @@ class EndpointProbe:
         """With one connection at a time, what Pings do against a drop is tried after it."""
         timeout_s = timeout_so_far(self.trials)
         if timeout_s is not None and "ping" in self._context.facts.options.trials:
-            gap_s = min(self._context.facts.options.gap_s, timeout_s / 2)
+            # Not half of it: the second Ping would coincide with the end.
+            gap_s = min(self._context.facts.options.gap_s, 0.4 * timeout_s)
             # What the endpoint sent may have made an idle connection older than it was idle.
             ages_s = [t.age_s or 0.0 for t in self.trials if t.trial == "idle" and t.drop]
             known_s = max([timeout_s, *ages_s])
             await self._run_round([TrialPlan(trial="ping", gap_s=gap_s)], known_s)
+
+    async def _idle_again(self) -> None:
+        """So few drops may be chance, or an event: leave another connection idle for longer."""
+        verdict = judge(self.trials, self.case()).verdict
+        evidence, options = Evidence.sort(self.trials), self._context.facts.options
+        alone = len(evidence.events) == 1 and verdict in ("idle-timeout", "lifetime")
+        once = verdict == "event" and options.repeat == 1 and self._back is not False
+        if not (alone or (once and evidence.events)):
+            return
+        drop = max(evidence.events, key=lambda trial: trial.age_s or 0.0)
+        timeout_s, age_s = drop.idle_s or 0.0, drop.age_s or 0.0
+        again = [TrialPlan(trial="idle", idle_for_s=round(_LONGER * age_s + _LATER_S, 3))]
+        if verdict != "idle-timeout" and options.max_connections > 1 and "ping" in options.trials:
+            # Started apart, so that a moment is told from an age.
+            gap_s, later_s = min(options.gap_s, 0.4 * timeout_s), min(3.0, 0.2 + 0.05 * age_s)
+            again.append(TrialPlan(trial="ping", gap_s=gap_s, start_s=later_s, late=True))
+        await self._run_round(again, max(timeout_s, age_s))
+        if not evidence.of("ping"):
+            await self._ping_alone()
 
     async def _run_round(self, trials: Sequence[TrialPlan], timeout_s: float | None = None) -> None:
         if self._stopping.is_set():

@@ -83,7 +83,8 @@ def plan_round(options: IdleOptions, heartbeat: Heartbeat = None, *, http2: bool
         fewer = f"With {few}, {tried}: a silent drop is found less exactly."
         if options.max_connections == 1:
             fewer = (
-                "With 1 connection, one was left idle, and one pinged after it: a silent drop is "
+                "With 1 connection, one was left idle (twice, if it was dropped), and one pinged "
+                "after it: a silent drop is "
                 "found less exactly."
             )
         notes += (fewer,)
