@@ -22,7 +22,7 @@ venv-locked:
 lock:
     test -x build/uv/bin/uv || (python3 -m venv build/uv && build/uv/bin/pip install -q uv)
     build/uv/bin/uv pip compile -q --upgrade --universal --python-version 3.11 --all-extras \
-      --generate-hashes --no-emit-index-url --no-header -o requirements-dev.lock pyproject.toml
+      --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-dev.lock pyproject.toml
 
 # lint and formatting, as CI checks them
 lint:

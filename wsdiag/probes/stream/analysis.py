@@ -264,7 +264,7 @@ class StreamAnalysis:
         if burst is not None:
             words = (
                 f"{burst.messages} messages within {format_duration(burst.span_s)}, after "
-                f"{format_duration(burst.pause_s)} without any: held back, not lost"
+                f"{format_duration(burst.pause_s)} without any, as many as usual"
             )
             self._tell(
                 "burst",
