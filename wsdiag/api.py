@@ -32,7 +32,7 @@ from wsdiag.keywords import (
     ServeKeywords,
     StreamKeywords,
 )
-from wsdiag.probes.check.options import CheckOptions, Endpoint
+from wsdiag.probes.check.options import CheckOptions, Endpoint, opening_status
 from wsdiag.probes.check.registry import refuse_unknown
 from wsdiag.probes.check.runner import CheckRun
 from wsdiag.probes.check.summary import summarize
@@ -220,7 +220,8 @@ async def check(
     dial = dial or DialOptions()
     if dial.compression is None:
         dial = replace(dial, compression=True)
-    chosen = CheckOptions(**options)
+    opens_with = opening_status(dial.http_version)
+    chosen = CheckOptions(**options, opens_with=opens_with)
     refuse_unknown((*chosen.only, *chosen.skip))
     endpoints = [Endpoint(url=url, dial=dial, check=chosen) for url in urls]
     run = CheckRun(endpoints)

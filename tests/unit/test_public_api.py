@@ -93,7 +93,7 @@ def test_examples_of_the_manual_run() -> None:
         (wsdiag.IdleOptions, keywords.IdleKeywords, set()),
         (wsdiag.StreamOptions, keywords.StreamKeywords, set()),
         (wsdiag.PathOptions, keywords.PathKeywords, set()),
-        (wsdiag.CheckOptions, keywords.CheckKeywords, set()),
+        (wsdiag.CheckOptions, keywords.CheckKeywords, {"opens_with"}),
         (wsdiag.ServerOptions, keywords.ServeKeywords, {"faults"}),
     ],
 )

@@ -21,6 +21,7 @@ from tests.peers.command import ROOT
 from tests.peers.peers import Peers
 from tests.peers.ports import free_port
 from tests.peers.tools import require_tool
+from wsdiag.cli.check.file import read_check_file
 
 pytestmark = pytest.mark.minutes
 
@@ -46,6 +47,7 @@ def replaced(text: str, *pairs: tuple[str, str]) -> str:
 def test_every_snippet_is_run_here() -> None:
     assert {heading: language for heading, (language, _) in SNIPPETS.items()} == {
         "The file": "toml",
+        "An endpoint that wants a first message": "toml",
         "GitHub Actions": "yaml",
         "GitLab CI": "yaml",
         "Makefile": "make",
@@ -53,6 +55,16 @@ def test_every_snippet_is_run_here() -> None:
         "Before a deploy, in a shell": "sh",
     }
     assert DOCS.count("```") == 2 * len(SNIPPETS)
+
+
+def test_the_hello_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "wsdiag.toml"
+    path.write_text(snippet("An endpoint that wants a first message", "toml"))
+    environment = {"WS_HOST": "chat.example", "GRAPH_TOKEN": "t0ken"}
+    (endpoint,) = read_check_file(path, environment).endpoints
+    assert endpoint.url == "wss://chat.example/graphql"
+    assert endpoint.dial.dialect == "graphql-transport-ws"
+    assert endpoint.dial.hello == ('{"type":"connection_init","payload":{"token":"t0ken"}}',)
 
 
 class Shell:

@@ -106,7 +106,7 @@ ANSWERS: dict[str, tuple[bytes, str, str]] = {
         "does not match our key",
         "caches",
     ),
-    "no accept key": (switching(*UPGRADED), "Sec-WebSocket-Accept", "caches"),
+    "no accept key": (switching(*UPGRADED), "Sec-WebSocket-Accept", "a draft before RFC 6455"),
     "an upgrade to something else": (
         switching("Upgrade: h2c", "Connection: Upgrade"),
         "not to WebSocket",

@@ -115,8 +115,10 @@ def test_the_timeout_is_found_however_it_shows(name: str, scenarios: Scenarios) 
     played = scenarios[name]
     within(played.verdict, 2.2)
     assert played.verdict.keepalives["ping"] == "holds"
-    # at most half of it; a busy machine sees less of the 2.2 s, never more
-    assert 0.85 <= (played.verdict.recommended_ping_interval_s or 0.0) <= 1.1
+    # half of what was survived for certain: a busy machine sees less of the 2.2 s, never more
+    found, recommended_s = played.verdict.idle_timeout_s, played.verdict.recommended_ping_interval_s
+    assert found is not None
+    assert 0.45 * found.low <= (recommended_s or 0.0) <= 1.1
     assert played.probed.wall_s < 2.2 + 5 + 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from wsdiag.judgement.verdict.classification import Classification
 from wsdiag.judgement.verdict.clocks import (
@@ -49,6 +50,8 @@ def from_events(evidence: Evidence, context: ProbeContext) -> Classification:
     cluster = _best_cluster(evidence)
     if cluster is None:
         dead = in_use(evidence, context, None).dead
+        if not dead and _all_of_one_age_unanswered(evidence):
+            return replace(_lifetime(evidence.dropped()), unproven=True)
         return _not_by_idleness(evidence, dead, context)
     range_ = drop_range(cluster, context.rtt_s)
     drop = cluster.members[0].drop
@@ -112,6 +115,18 @@ def _all_of_one_age(evidence: Evidence, context: ProbeContext) -> bool:
     alive = [t for t in (*evidence.survivors, *evidence.kept) if t not in dropped]
     spoke = all(t.received for t in evidence.events)
     return bool(used) and not alive and spoke and same_age(dropped)
+
+
+def _all_of_one_age_unanswered(evidence: Evidence) -> bool:
+    """Everything ended at one age, whatever we sent, and nothing was ever answered.
+
+    A timer that only the peer's own bytes restart looks the same.
+    """
+    dropped = evidence.dropped()
+    sent = [t for t in dropped if t.keepalives_sent and t.trial != "tcp-keepalive"]
+    alive = [t for t in (*evidence.survivors, *evidence.kept) if t not in dropped]
+    silent = not any(t.received for t in dropped)
+    return bool(sent) and not alive and silent and same_age(dropped)
 
 
 def _not_by_idleness(

@@ -9,7 +9,7 @@ from typing import Any
 
 import h11
 
-from wsdiag.protocol.http import HeaderLimiter, HeadError, Response, decode_headers
+from wsdiag.protocol.http import MAX_HEAD_BYTES, HeaderLimiter, HeadError, Response, decode_headers
 from wsdiag.transport.dial import failures
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.proxy import Proxy, basic_auth
@@ -68,7 +68,8 @@ async def connect(stream: Stream, request: ConnectRequest) -> Response:
 
     Raises DialError, with the answer and the first bytes of its body where it was a refusal.
     """
-    reader, http = StreamReader(stream), h11.Connection(h11.CLIENT)
+    reader = StreamReader(stream)
+    http = h11.Connection(h11.CLIENT, max_incomplete_event_size=2 * MAX_HEAD_BYTES)
     head = h11.Request(method="CONNECT", target=request.authority, headers=request.headers)
     stream.write((http.send(head) or b"") + (http.send(h11.EndOfMessage()) or b""))
     try:
