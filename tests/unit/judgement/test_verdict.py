@@ -495,7 +495,7 @@ TABLE |= {
             kept("heartbeat", 40.0, gap_s=10, received=((10.0, "binary"),)),
         ],
         "idle-timeout",
-        says="most likely the endpoint itself ended the connections",
+        says="most likely the endpoint itself, or a load balancer that counts messages only",
     ),
     "an endpoint that hangs": Row(
         [

@@ -329,8 +329,9 @@ def likely_cause(found: Classification, kept: Mapping[TrialKind, KeepaliveOutcom
     if kept.get("ping") == "drops" and "holds" in (kept.get("data"), kept.get("heartbeat")):
         if found.drop.how in ("fin", "tls-eof", "rst"):
             sentences = [
-                "Pings did not help and messages did: most likely the endpoint itself ended the "
-                "connections, without a Close frame; what is in between counts bytes."
+                "Pings did not help and messages did: what ended the connections, without a Close "
+                "frame, tells WebSocket's frames apart: most likely the endpoint itself, or a load "
+                "balancer that counts messages only."
             ]
         return sentences
     tcp = kept.get("tcp-keepalive")
