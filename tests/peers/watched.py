@@ -3,7 +3,8 @@
 A callback or a task's step that keeps the loop's thread busy holds up every timer, every other
 connection and Ctrl-C. Those of more than `LIMIT_S` are written to the file that the environment
 names, and the test fails. Processor time is what counts, and by the speed that the machine has:
-nobody is late for its other work. What is read once is left out: modules and tables of our own.
+nobody is late for its other work. What is read once is left out: modules, tables of our own, and
+the system's certificates.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import builtins
 import os
 import re
+import ssl
 import time
 import tomllib
 from collections.abc import Callable
@@ -43,6 +45,8 @@ class Watchdog:
         builtins.__import__ = self._once(builtins.__import__)
         tomllib.loads = self._once(tomllib.loads)
         re.compile = self._once(re.compile)
+        for name in ("load_default_certs", "set_default_verify_paths"):
+            setattr(ssl.SSLContext, name, self._once(getattr(ssl.SSLContext, name)))
         run = asyncio.Handle._run
 
         def timed(handle: asyncio.Handle) -> None:

@@ -237,7 +237,7 @@ def test_what_is_legal_opens(name: str) -> None:
 
 REFUSALS: dict[str, tuple[list[Frame], str]] = {
     "101": ([headers((":status", "101"))], "as an HTTP/1.1 upgrade: 101"),
-    "425": ([headers((":status", "425"), end=True)], "425 Too Early instead of 200"),
+    "425": ([headers((":status", "425"), end=True)], "did not accept the request: 425 Too Early"),
     "END_STREAM": ([headers((":status", "200"), end=True)], "without a Close frame (END_STREAM)"),
     "a GOAWAY that leaves it out": ([GoAwayFrame(0, last_stream_id=0)], "GOAWAY NO_ERROR"),
 }
