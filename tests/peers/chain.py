@@ -39,7 +39,7 @@ table {family} forget {{
   }}
   chain local {{
     type filter hook input priority 0
-    iifname "l{out}" meta l4proto tcp drop
+    iifname "{link}" meta l4proto tcp drop
   }}
 }}
 """
@@ -109,7 +109,7 @@ class Chain:
         """A router that drops, or resets, what has been idle for so long."""
         drop = "reject with tcp reset" if reset else "drop"
         family = "ip" if self.version == 4 else "ip6"
-        self.rules(router, FORGETFUL.format(family=family, out=router + 1, drop=drop))
+        self.rules(router, FORGETFUL.format(family=family, link=f"l{router + 1}", drop=drop))
         self.sysctl(
             router,
             "net.netfilter.nf_conntrack_tcp_loose=0",

@@ -34,8 +34,9 @@ def path_notes(
     if renamed:
         notes.append(
             f"Answers from hop {', '.join(renamed)} come in the name of the address where TCP "
-            "ends: a NAT on the way, or this machine's own, translates them, and hides who they "
-            "are from."
+            "ends: the machine with that address hands the connection on (a container's published "
+            "port, a load balancer), or a NAT on the way, or this machine's own, translates them, "
+            "and hides who they are from."
         )
     nats = [row.hop for row in routers if row.nat and row.address]
     if nats:

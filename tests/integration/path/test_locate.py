@@ -36,11 +36,11 @@ table ip inject {{
 """
 
 
-def probe(way: Way, *args: str) -> Record:
-    run = way.peers.wsdiag(
-        "idle-probe", "-o", "json", *ARGS, *args, way.url, netns=way.chain.client_ns, timeout=60
-    )
-    return run.record("idle.verdict")
+def probe(way: Way, *args: str, url: str | None = None, client_ns: str | None = None) -> Record:
+    """An idle probe's verdict, by the chain's client unless told otherwise."""
+    netns = client_ns or way.chain.client_ns
+    line = ("idle-probe", "-o", "json", *ARGS, *args, url or way.url)
+    return way.peers.wsdiag(*line, netns=netns, timeout=60).record("idle.verdict")
 
 
 def place(verdict: Record) -> tuple[int, int, Any, str]:

@@ -25,7 +25,9 @@ def rows(records: list[Record]) -> dict[Any, Record]:
     return {record["hop"]: record for record in records if record["type"] == "path.hop"}
 
 
-def trace(way: Way, *args: str, url: str | None = None) -> tuple[dict[Any, Record], Record]:
+def trace(
+    way: Way, *args: str, url: str | None = None, client_ns: str | None = None
+) -> tuple[dict[Any, Record], Record]:
     run = way.peers.wsdiag(
         "path",
         "-c",
@@ -36,7 +38,7 @@ def trace(way: Way, *args: str, url: str | None = None) -> tuple[dict[Any, Recor
         "json",
         *args,
         url or way.url,
-        netns=way.chain.client_ns,
+        netns=client_ns or way.chain.client_ns,
         ok=0,
     )
     return rows(run.records), run.record("path.summary")

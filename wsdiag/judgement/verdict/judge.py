@@ -68,7 +68,7 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
         candidates=chosen,
         explanation=(
             headline(found, evidence, context, chosen),
-            *likely_cause(found, kept),
+            *likely_cause(found, kept, location),
             *location_sentences(location),
             *evidence_sentences(found, evidence, context, kept),
         ),

@@ -1,0 +1,105 @@
+"""Who reads what `serve` and `exporter` print: slowly, no longer, or quietly."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from tests.peers.command import ROOT, WSDIAG
+from tests.peers.peers import Peers
+from tests.peers.process import clean_environment
+
+COMMANDS = ("serve", "exporter")
+LEAST_PIPE = 4096
+
+
+def line_of(command: str, place: Path) -> list[str]:
+    """Its command line, on a free port."""
+    if command == "serve":
+        return [*WSDIAG, "serve", "--port", "0", "-o", "json"]
+    config = place / "t.toml"
+    config.write_text('[[endpoint]]\nurl = "ws://127.0.0.1:1/"\n')
+    return [*WSDIAG, "exporter", "-f", str(config), "--listen", "127.0.0.1:0", "-o", "json"]
+
+
+@contextmanager
+def started(line: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], str, BinaryIO]]:
+    """The process, its http:// URL, and the reading end of a pipe that holds little."""
+    reading, writing = os.pipe()
+    if sys.platform == "linux":
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, LEAST_PIPE)
+    env = clean_environment({"PYTHONPATH": str(ROOT)})
+    process = subprocess.Popen(line, stdout=writing, stderr=subprocess.PIPE, env=env)
+    os.close(writing)
+    with open(reading, "rb", buffering=0) as reader:
+        try:
+            url = json.loads(reader.readline())["url"]
+            yield process, url.replace("ws://", "http://"), reader
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def ask(url: str) -> int:
+    """The status of an answer; each leaves an event."""
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_pipe_that_nobody_reads_holds_up_nothing(command: str, tmp_path: Path) -> None:
+    with started(line_of(command, tmp_path)) as (_, url, _):
+        for number in range(60):
+            assert ask(f"{url}/nothing-here/{number}/{'x' * 200}") == 404
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_reader_that_leaves_ends_it_quietly(command: str, tmp_path: Path) -> None:
+    with started(line_of(command, tmp_path)) as (process, url, reader):
+        reader.close()
+        with suppress(OSError):  # it may be gone before it answers
+            ask(f"{url}/nothing-here")
+        _, said = process.communicate(timeout=30)
+        assert (process.returncode, said) == (0, b"")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_quiet_prints_where_it_listens_and_no_event(command: str, tmp_path: Path) -> None:
+    with started([*line_of(command, tmp_path), "-q"]) as (process, url, reader):
+        assert ask(f"{url}/nothing-here") == 404
+        process.terminate()
+        _, said = process.communicate(timeout=30)
+        assert reader.read() == said == b""
+
+
+def test_quiet_prints_what_a_run_comes_to(peers: Peers) -> None:
+    url = peers.websockets().url
+    run = peers.wsdiag("ping", "-q", "-c", "2", "-i", "20ms", "-o", "json", url, ok=0)
+    assert [record["type"] for record in run.records] == ["ping.summary"]
+    run = peers.wsdiag("check", "-q", "-o", "json", "--max-p95", "1us", url, ok=3)
+    *failed, summary = run.records
+    assert {record["status"] for record in failed} == {"fail"}
+    assert (summary["type"], summary["failed"]) == ("check.summary", len(failed))
+    assert peers.wsdiag("connect", "-q", "-o", "json", url, ok=0).record("connect.result")
+
+
+def test_quiet_leaves_the_log_whole(peers: Peers, tmp_path: Path) -> None:
+    log = tmp_path / "all.ndjson"
+    args = ("ping", "-q", "-c", "2", "-i", "20ms", "--log", str(log), peers.websockets().url)
+    peers.wsdiag(*args, ok=0)
+    kinds = [json.loads(line)["type"] for line in log.read_text().splitlines()]
+    assert kinds.count("ping.reply") == 2
