@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
 from wsdiag.records.base import (
+    AskedAgain,
     DialectInfo,
     Drop,
     Error,
@@ -55,6 +56,7 @@ class PingStart:
         DialectInfo | None, "The application protocol that was recognised, or asked for"
     ] = optional()
     target: Target = optional()
+    asked_again: AskedAgain = optional()
 
 
 @dataclass(frozen=True, slots=True)

@@ -269,6 +269,7 @@ class Pinger:
             participant.hello,
             participant.info,
             self.target,
+            report.asked_again,
         )
         self._connections += 1
         self._queue.put_nowait(start)

@@ -117,7 +117,9 @@ async def _ask(
     stream.pause_reading()
     await connection.answered(stream)
     if stream.answer is None or stream.answered_at is None:
-        raise _stream_ended(connection, stream)
+        failure = _stream_ended(connection, stream)
+        failure.unprocessed = stream.unprocessed
+        raise failure
     at = stream.answered_at
     if progress.took_ns is None:
         progress.took_ns = round_trip_ns(sent, at)[0]
