@@ -397,7 +397,7 @@ class _Dial:
     async def _begin_http2(self, stream: Stream) -> Http2Connection:
         from wsdiag.transport.dial import http2
 
-        facts, progress = Http2Facts(), Progress()
+        facts, progress = Http2Facts(), Progress(facts=dict(self._tls_facts))
         self._report.http2 = facts
         return await self._timed(
             "settings",
@@ -414,7 +414,8 @@ class _Dial:
         report = self._report
         facts = report.http2
         assert facts is not None  # its SETTINGS have come
-        handshake, progress = http2.handshake_for(self._target, self._options), Progress()
+        handshake = http2.handshake_for(self._target, self._options)
+        progress = Progress(facts=dict(self._tls_facts))
         report.request_line = f"CONNECT {self._target.path_and_query} HTTP/2"
         report.request_headers = tuple(handshake.request_headers)
         whole = [*handshake.pseudo_headers, *handshake.request_headers]
