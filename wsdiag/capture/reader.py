@@ -4,45 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from wsdiag.capture.conversation import Conversation, Stage
-from wsdiag.capture.flows import Flow, FlowTable
+from wsdiag.capture.conversation import Conversation
+from wsdiag.capture.exchange import Stage
+from wsdiag.capture.flow import Flow
+from wsdiag.capture.flows import FlowTable
 from wsdiag.capture.messages import MOST_ACTIVITY
 from wsdiag.capture.packet_files import CaptureError, PacketFile
-from wsdiag.capture.tls.key_log import KeyLog
+from wsdiag.capture.totals import CaptureTotals
 from wsdiag.judgement.recorded.facts import ConnectionFacts
 from wsdiag.packets.link import NAMES, ip_offset
 from wsdiag.packets.segment import Segment, parse_segment
-from wsdiag.transport.trace import Tracer
+
+if TYPE_CHECKING:
+    from wsdiag.capture.tls.key_log import KeyLog
+    from wsdiag.transport.trace import Tracer
 
 _LINGER_NS = 2_000_000_000
 """A flow that is over stays this long, for the RST that answers its last bytes."""
 _EXPIRE_EVERY = 4096
 _MANY = 500
 """Connections open at once from which on less is kept of each for its timeline."""
-
-
-@dataclass(slots=True)
-class CaptureTotals:
-    """What a recording of any kind held beside WebSocket connections."""
-
-    packets: int = 0
-    flows: int = 0
-    plain_http: int = 0
-    """Flows of HTTP that never upgraded."""
-    refused: int = 0
-    """Requests for the upgrade that were answered, but not with 101."""
-    other: int = 0
-    fragments: int = 0
-    """Fragments of IP packets: not reassembled."""
-    unreadable: int = 0
-    """Lines or entries of a text format that are not what they should be."""
-    notes: list[str] = field(default_factory=list)
-    """What was passed over, and why."""
-    broken: CaptureError | None = None
-    """Where the file could not be read any further."""
 
 
 class CaptureReader:
@@ -115,6 +98,8 @@ class CaptureReader:
         return done
 
     def _take_secrets(self, secrets: list[bytes]) -> None:
+        from wsdiag.capture.tls.key_log import KeyLog
+
         if self._key_log is None:
             self._key_log = KeyLog()
         for text in secrets:

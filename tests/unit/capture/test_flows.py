@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsdiag.capture.flows import Flow
+from wsdiag.capture.flow import Flow
 from wsdiag.packets.tcp import ACK, FIN, RST, SYN
 
 ENDS = ((b"\x0a\0\0\x01", 1), (b"\x0a\0\0\x02", 2))

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wsdiag.judgement.recorded.connection import Ending, judge_connection
+from wsdiag.judgement.recorded.connection import judge_connection
+from wsdiag.judgement.recorded.endings import Ending
 from wsdiag.judgement.recorded.facts import END_WORDS, ConnectionFacts, DirectionFacts, TcpEnd
 from wsdiag.units import format_seconds
 

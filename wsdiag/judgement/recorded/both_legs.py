@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wsdiag.judgement.recorded.connection import Ending, first_end, judge_connection
+from wsdiag.judgement.recorded.connection import judge_connection
+from wsdiag.judgement.recorded.endings import Ending, first_end
 from wsdiag.judgement.recorded.facts import END_WORDS, ConnectionFacts, Side
 from wsdiag.units import format_seconds
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from wsdiag.judgement.recorded.both_ends import BothEnds, both_ends, judge_both
 from wsdiag.judgement.recorded.both_legs import BothLegs, judge_legs
-from wsdiag.judgement.recorded.connection import Ending
+from wsdiag.judgement.recorded.endings import Ending
 from wsdiag.judgement.recorded.facts import ConnectionFacts
 
 

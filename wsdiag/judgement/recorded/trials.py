@@ -15,8 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from wsdiag.judgement.products.intermediaries import hops_from_headers
-from wsdiag.judgement.recorded.connection import Ending, first_end
+from wsdiag.judgement.recorded.endings import Ending, first_end
 from wsdiag.judgement.recorded.facts import ConnectionFacts
 from wsdiag.records import Drop, Hop, IdleTrial
 from wsdiag.records.explain import RecordedOutcome
@@ -62,7 +61,13 @@ def recorded(facts: ConnectionFacts, number: int, ending: Ending, url: str) -> R
     age_s = max(0.0, end_s - opened_s)
     began = (facts.began or 0.0) + opened_s
     trial = _trial(facts, ending, url, began, age_s)
-    hops = tuple(hops_from_headers(facts.response_headers))
+    # only what was dropped is asked for whose products it passed
+    dropped = trial is not None and trial.outcome != "alive"
+    hops: tuple[Hop, ...] = ()
+    if dropped:
+        from wsdiag.judgement.products.intermediaries import hops_from_headers
+
+        hops = tuple(hops_from_headers(facts.response_headers))
     logged = facts.ended_s is not None and facts.ends_shown and first_end(facts) is None
     flags = f"{facts.log_flags}: {facts.log_words}" if facts.log_words else None
     dark = facts.sent.messages is None and not logged
