@@ -18,8 +18,8 @@ class CaptureTotals:
     refused: int = 0
     """Requests for the upgrade that were answered, but not with 101."""
     other: int = 0
-    fragments: int = 0
-    """Fragments of IP packets: not reassembled."""
+    tunnelled: int = 0
+    """Segments that were found in IP tunnels."""
     unreadable: int = 0
     """Lines or entries of a text format that are not what they should be."""
     notes: list[str] = field(default_factory=list)
