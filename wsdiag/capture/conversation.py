@@ -86,6 +86,12 @@ class Conversation(Exchange):
         """A reset, with an end's address as its source."""
         self._closed("rst", number, time_ns, hop_limit)
 
+    def survived(self, time_ns: int) -> None:
+        """Bytes were sent and acknowledged behind a reset: whoever got it ignored it."""
+        for stream in self.streams:
+            stream.survived(time_ns)
+        super().survived(time_ns)
+
     def _closed(self, kind: EndKind, number: int, time_ns: int, hop_limit: int | None) -> None:
         if self._http2 is not None:
             goaway = self._http2.goaways.get(number)

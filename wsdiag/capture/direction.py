@@ -9,6 +9,8 @@ from collections import deque
 from dataclasses import dataclass, field
 
 _MOST_RECENT = 16
+_TWICE_NS = 50_000_000
+"""Within this time the same packet again is the same packet, where nothing in it tells."""
 _HALF = 1 << 31
 WRAP = 1 << 32
 
@@ -69,3 +71,23 @@ class DirectionState:
         if self.position is None or self.first_seq is None:
             return None
         return (self.position - self.first_seq - self.finished) % WRAP
+
+    def probed(self, heard: int, time_ns: int) -> None:
+        """A keepalive probe (RFC 9293, 3.8.4): a segment from before the window. `heard`: packets
+        of the other end so far."""
+        self.keepalive_probes += 1
+        if self.probed_at != heard:
+            self.probed_at, self.probes_open = heard, 0
+            self.probing_since_ns = time_ns
+        self.probes_open += 1
+
+    def sent_again(self, time_ns: int, identity: int | None, *, unique: bool) -> None:
+        """Bytes from before the position: a retransmission, or one packet captured twice.
+        `identity`: the packet's, as in `recent`, if any; `unique`: no other packet has it."""
+        for known, at_ns in self.recent if identity is not None else ():
+            if known == identity and (unique or time_ns - at_ns < _TWICE_NS):
+                self.doubles += 1
+                return
+        self.retransmits += 1
+        if self.resent_since_ns is None:
+            self.resent_since_ns = time_ns

@@ -121,6 +121,24 @@ class Ends:
             at_s = book.since(time_ns)
             facts.ends.append(TcpEnd(kind, book.side(number), at_s, hop_limit, *(code or ())))
 
+    def survived(self, time_ns: int) -> None:
+        """What a RST seemed to end went on."""
+        book, facts = self._book, self._book.facts
+        resets = [end for end in facts.ends if end.kind == "rst"]
+        facts.ends = [end for end in facts.ends if end.kind != "rst"]
+        for reset in resets:
+            limit = f" (hop limit {reset.hop_limit})" if reset.hop_limit is not None else ""
+            book.note(
+                f"a RST from the {reset.by}'s side at {reset.at_s:.3f} s{limit} was ignored: bytes "
+                "were sent and acknowledged after it"
+            )
+        if not resets or facts.ends or facts.closes or facts.alerts:
+            return
+        facts.ended_s = facts.idle_s = facts.dead_after_s = facts.asked_s = None
+        self.last_ns = time_ns
+        for side in book.sides:
+            side.last_ns = time_ns if side.last_ns is not None else None
+
     def found_dead(self) -> None:
         """The client's last bytes after some idleness got no answer: it was dead before them."""
         wake, book, facts = self._wake, self._book, self._book.facts

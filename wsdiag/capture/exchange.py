@@ -101,6 +101,10 @@ class Exchange:
         self._idled(number, time_ns, before_ns, idle_ns)
         self._miss(number, time_ns, size)
 
+    def survived(self, time_ns: int) -> None:
+        """Bytes were sent and acknowledged behind a reset: whoever got it ignored it."""
+        self.ends.survived(time_ns)
+
     def _idled(self, number: int, time_ns: int, before_ns: int | None, idle_ns: int) -> None:
         if self.stage is Stage.WEBSOCKET or self._sealed:
             self.ends.idled(number, time_ns, before_ns, idle_ns)

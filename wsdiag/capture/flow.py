@@ -17,19 +17,16 @@ is written out in one place, and what is rare is called.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any
 
 from wsdiag.capture.direction import WRAP, DirectionState, after
+from wsdiag.capture.early import Early
+from wsdiag.capture.reassembly import Reassembly
 from wsdiag.packets.ip import address_text
-from wsdiag.packets.segment import is_unique
 from wsdiag.packets.tcp import ACK, FIN, RST, SYN
 
-MOST_STORED = 1 << 20
-"""Bytes out of order that are kept for one direction before a hole is given up."""
-_MOST_SEGMENTS = 4096
-MOST_MARKS = 24
-_TWICE_NS = 50_000_000
-"""Within this time the same packet again is the same packet, where nothing in it tells."""
+_LATE_NS = 50_000_000
+"""Packets of one moment may be captured in any order."""
 _UNUSUAL = SYN | RST
 
 
@@ -39,35 +36,30 @@ def address_of(end: tuple[bytes, int]) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-class FlowListener(Protocol):
-    """What is told of a flow. `number` 0 is the end that sent the flow's first packet."""
-
-    def data(self, number: int, time_ns: int, data: bytes) -> None:
-        """Bytes, in order, from an end."""
-
-    def gap(self, number: int, time_ns: int, size: int) -> None:
-        """Bytes that an end sent and the capture lacks; 0: nobody knows how many."""
-
-    def fin(self, number: int, time_ns: int, hop_limit: int | None) -> None:
-        """An end has sent everything. `hop_limit` None: its FIN was not captured, or not yet, but
-        the other end had acknowledged it."""
-
-    def rst(self, number: int, time_ns: int, hop_limit: int) -> None:
-        """A reset, with an end's address as its source."""
-
-
-class Flow:
+class Flow(Reassembly):
     """One TCP connection. `ends`: its two addresses, the one that sent the first packet first."""
 
-    __slots__ = ("began_ns", "ends", "last_ns", "listener", "over", "reset_acks", "states")
+    __slots__ = (
+        "began_ns",
+        "early",
+        "ends",
+        "last_ns",
+        "listener",
+        "over",
+        "reset_acks",
+        "reset_ns",
+        "states",
+    )
 
     def __init__(self, ends: tuple[tuple[bytes, int], tuple[bytes, int]], time_ns: int) -> None:
+        super().__init__()
         self.ends = ends
         self.began_ns = self.last_ns = time_ns
-        self.states = (DirectionState(), DirectionState())
-        self.listener: FlowListener | None = None
         self.reset_acks = False
         """Whether the RST acknowledged something: then it came from a socket that was there."""
+        self.reset_ns: int | None = None
+        """When a RST was seen, as long as nothing shows that it was ignored."""
+        self.early = Early(self.states, self._late)
         self.over = False
         """A RST, or a FIN from each end: a new SYN on the same ports begins another flow."""
 
@@ -90,7 +82,7 @@ class Flow:
         if flags & _UNUSUAL or not window or state.position is None:
             if flags & RST:
                 self.reset_acks = bool(flags & ACK)
-                self._reset(number, time_ns, hop_limit)
+                self._reset(number, time_ns, seq, hop_limit)
                 return
             self._unusual(state, time_ns, seq, flags, size, window)
         else:
@@ -101,8 +93,32 @@ class Flow:
             state.hop_limits[hop_limit] += 1
         except KeyError:
             state.hop_limits[hop_limit] = 1
+        early = self.early
+        if early.held:
+            early.release(time_ns)
         if flags & ACK and ack != state.acknowledged:
+            if ack != self.states[1 - number].position:
+                rest = (seq, flags, hop_limit, data, size, identity)
+                if early.holds(number, time_ns, ack, rest):
+                    return
             self._acknowledge(number, time_ns, ack)
+        self._take(number, time_ns, seq, flags, hop_limit, data, size, identity)
+        if early.held:
+            early.release(time_ns)
+
+    def _take(
+        self,
+        number: int,
+        time_ns: int,
+        seq: int,
+        flags: int,
+        hop_limit: int,
+        data: bytes,
+        size: int,
+        identity: bytes,
+    ) -> None:
+        """What a segment carries, behind what it acknowledges."""
+        state = self.states[number]
         if size:
             if seq == state.position:
                 self._deliver(number, time_ns, data, size)
@@ -117,6 +133,10 @@ class Flow:
             state.fin_at = (seq + size) % WRAP
         if state.fin_at is not None and not state.finished:
             self._maybe_finish(state, number, time_ns, hop_limit)
+
+    def _late(self, number: int, time_ns: int, ack: int, rest: tuple[Any, ...]) -> None:
+        self._acknowledge(number, time_ns, ack)
+        self._take(number, time_ns, *rest)
 
     def _unusual(
         self, state: DirectionState, time_ns: int, seq: int, flags: int, size: int, window: int
@@ -137,114 +157,17 @@ class Flow:
 
     def close(self, time_ns: int) -> None:
         """No more packets will come: what waits behind holes is delivered with gaps."""
+        self.early.release(None)
         for number in (0, 1):
             while self.states[number].stored:
                 self._give_up_hole(number, time_ns)
-
-    # -- one segment -------------------------------------------------------------------------
-
-    def _payload(
-        self, number: int, time_ns: int, seq: int, data: bytes, size: int, identity: bytes
-    ) -> None:
-        """Bytes that are not the next ones."""
-        state, peer = self.states[number], self.states[1 - number]
-        assert state.position is not None
-        ahead = after(seq, state.position)
-        if ahead < 0:
-            if size == 1 and ahead == -1 and peer.acknowledged == state.position:
-                self._probe(state, peer, time_ns)
-                return
-            self._sent_again(state, time_ns, identity)
-            if ahead + size > 0:  # only the new part of an overlap
-                self._deliver(number, time_ns, data[-ahead:], size + ahead)
-                if state.stored:
-                    self._deliver_stored(number, time_ns)
-            return
-        known = state.stored.get(seq)
-        if known is None or len(known[1]) < len(data):
-            state.stored_bytes += len(data) - (0 if known is None else len(known[1]))
-            state.stored[seq] = (time_ns, data)
-        else:
-            self._sent_again(state, time_ns, identity)
-        if state.stored_bytes > MOST_STORED or len(state.stored) > _MOST_SEGMENTS:
-            self._give_up_hole(number, time_ns)
 
     def _bare(self, number: int, time_ns: int, seq: int) -> None:
         """An acknowledgement that does not stand at the next byte: a probe, where right before."""
         state, peer = self.states[number], self.states[1 - number]
         behind = state.position is not None and after(seq, state.position) == -1
         if behind and not state.finished and peer.acknowledged == state.position:
-            self._probe(state, peer, time_ns)
-
-    def _probe(self, state: DirectionState, peer: DirectionState, time_ns: int) -> None:
-        """A keepalive probe (RFC 9293, 3.8.4): a segment from before the window."""
-        state.keepalive_probes += 1
-        if state.probed_at != peer.segments:
-            state.probed_at, state.probes_open = peer.segments, 0
-            state.probing_since_ns = time_ns
-        state.probes_open += 1
-
-    def _sent_again(self, state: DirectionState, time_ns: int, identity: bytes) -> None:
-        sought = hash(identity)
-        for known, at_ns in state.recent if identity else ():
-            if known == sought and (time_ns - at_ns < _TWICE_NS or is_unique(identity)):
-                state.doubles += 1
-                return
-        state.retransmits += 1
-        if state.resent_since_ns is None:
-            state.resent_since_ns = time_ns
-
-    def _deliver(self, number: int, time_ns: int, data: bytes, size: int) -> None:
-        state = self.states[number]
-        assert state.position is not None
-        state.position = (state.position + size) % WRAP
-        state.bytes += size
-        if state.first_ns is None:
-            state.first_ns = time_ns
-        state.last_ns = time_ns
-        if len(state.marks) < MOST_MARKS and state.first_seq is not None:
-            state.marks.append(((state.position - state.first_seq) % WRAP, time_ns))
-        listener = self.listener
-        if listener is None:
-            return
-        if data:
-            listener.data(number, time_ns, data)
-        if len(data) < size:  # the capture keeps only the first bytes of each packet
-            state.lost_bytes += size - len(data)
-            listener.gap(number, time_ns, size - len(data))
-
-    def _deliver_stored(self, number: int, time_ns: int) -> None:
-        state = self.states[number]
-        while state.stored:
-            assert state.position is not None
-            position = state.position
-            seq = min(state.stored, key=lambda each: after(each, position))
-            ahead = after(seq, position)
-            if ahead > 0:
-                return
-            _, data = state.stored.pop(seq)
-            state.stored_bytes -= len(data)
-            if ahead + len(data) > 0:
-                self._deliver(number, time_ns, data[-ahead:] if ahead else data, len(data) + ahead)
-
-    def _give_up_hole(self, number: int, time_ns: int) -> None:
-        """The bytes before the first stored segment were not captured, and will not be."""
-        state = self.states[number]
-        assert state.position is not None
-        position = state.position
-        seq = min(state.stored, key=lambda each: after(each, position))
-        self._gap(number, time_ns, after(seq, position))
-        self._deliver_stored(number, time_ns)
-
-    def _gap(self, number: int, time_ns: int, size: int) -> None:
-        state = self.states[number]
-        assert state.position is not None
-        if size <= 0:
-            return
-        state.position = (state.position + size) % WRAP
-        state.lost_bytes += size
-        if self.listener is not None:
-            self.listener.gap(number, time_ns, size)
+            state.probed(peer.segments, time_ns)
 
     def _acknowledge(self, number: int, time_ns: int, ack: int) -> None:
         """This end acknowledges what the other one sent: bytes, and holes in the capture."""
@@ -254,6 +177,8 @@ class Flow:
             return
         state.acknowledged = ack
         peer.resent_since_ns = None
+        if self.reset_ns is not None:
+            self._maybe_survived(peer, time_ns, ack)
         if ack == peer.position:
             return
         if peer.position is None:
@@ -272,6 +197,16 @@ class Flow:
             return  # a FIN counts as one, and its packet may be the one that is missing
         if behind > 0 and previous is not None:
             self._gap(1 - number, time_ns, behind)
+
+    def _maybe_survived(self, sender: DirectionState, time_ns: int, ack: int) -> None:
+        """Whether an acknowledgement is of bytes that were sent when the RST was long there."""
+        assert self.reset_ns is not None
+        since_ns = self.reset_ns + _LATE_NS
+        if (sender.last_ns or 0) < since_ns or sender.position is None or ack != sender.position:
+            return
+        self.reset_ns, self.over = None, False
+        if self.listener is not None:
+            self.listener.survived(time_ns)
 
     def _maybe_finish(
         self, state: DirectionState, number: int, time_ns: int, hop_limit: int
@@ -295,11 +230,16 @@ class Flow:
             if self.listener is not None:
                 self.listener.fin(number, time_ns, None)
 
-    def _reset(self, number: int, time_ns: int, hop_limit: int) -> None:
+    def _reset(self, number: int, time_ns: int, seq: int, hop_limit: int) -> None:
+        self.early.release(None)
         for each in (0, 1):
             while self.states[each].stored:
                 self._give_up_hole(each, time_ns)
         self._finish_missed(1 - number, time_ns)
         if self.listener is not None:
             self.listener.rst(number, time_ns, hop_limit)
-        self.over = True
+        self.reset_ns = time_ns
+        # one that is not in the window is ignored (RFC 9293, 3.10.7.4), if no packets are missing
+        state, expected = self.states[number], self.states[1 - number].acknowledged
+        if expected is None or 0 <= after(seq, expected) <= after(state.position or seq, expected):
+            self.over = True
