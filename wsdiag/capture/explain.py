@@ -145,17 +145,12 @@ class ExplainRun:
         ended: dict[int, tuple[ConnectionFacts, Ending]],
         hidden: set[int],
     ) -> None:
-        from wsdiag.judgement.recorded.both_ends import BothEnds
         from wsdiag.judgement.recorded.pairs import judge_pair, pair_up
 
         for pair in pair_up(waiting):
-            one, other = (
-                (pair.client, pair.server)
-                if isinstance(pair, BothEnds)
-                else (pair.front, pair.back)
-            )
-            ended[id(one)] = judge_pair(pair)
-            hidden.add(id(other))
+            shown, *others = pair.members
+            ended[id(shown)] = judge_pair(pair)
+            hidden |= {id(other) for other in others}
 
     def _unreadable(self, name: str, why: str, hint: str | None = READABLE) -> Error:
         self.unreadable += 1
@@ -171,7 +166,8 @@ def _changed(
             yield record
         else:
             said = (*record.evidence, change.evidence)
-            yield replace(record, outcome=change.outcome, evidence=said)
+            by = change.ended_by or record.ended_by
+            yield replace(record, outcome=change.outcome, ended_by=by, evidence=said)
 
 
 def _summary(source: Source) -> ExplainSource:

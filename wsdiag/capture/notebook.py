@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from wsdiag.protocol.deflate import PerMessageDeflate
 
 _MOST_NOTES = 16
+_BY_PROXIES = frozenset(
+    ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+)
 _MOST_OPEN_PINGS = 4
 _MOST_WORDS = 400
 
@@ -87,6 +90,7 @@ class Notebook:
         facts = self.facts
         facts.path, facts.request_headers = path, headers
         facts.host = next((v for n, v in headers if n.lower() == "host"), None)
+        facts.forwarded = next((n for n, _ in headers if n.lower() in _BY_PROXIES), None)
 
     def finish(self) -> None:
         """Everything that was counted of the flow and its directions, into the facts."""
@@ -121,6 +125,7 @@ class Notebook:
             facts.missed = side.frames.missed
             if side.frames.unfinished:
                 side.sized(side.frames.unfinished)
+                facts.unfinished = True
         self.facts.unanswered[who] = side.unanswered + len(side.pings)
         still_open = list(side.pings)[:_MOST_OPEN_PINGS]
         self.facts.open_pings += [PingSeen(who, at_s) for _, at_s in still_open]

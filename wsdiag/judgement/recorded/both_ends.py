@@ -32,6 +32,11 @@ class BothEnds:
     delay_s: float | None
     """The shortest way from one capture to the other, taken as equal in both directions."""
 
+    @property
+    def members(self) -> tuple[ConnectionFacts, ...]:
+        """Both; the first one stands for the connection."""
+        return self.client, self.server
+
 
 def judge_both(both: BothEnds) -> tuple[ConnectionFacts, Ending]:
     """One connection's facts, as the client's end has them, and the ending that both ends show."""

@@ -130,9 +130,17 @@ def _tcp_ended(facts: ConnectionFacts) -> Ending | None:
     dark = facts.sent.messages is None or direction_of(facts, side).missed_at_end
     without = "" if dark else " without a Close frame"
     more = ("Whether a Close frame came first is not known, as it was not readable.",) * dark
+    verb, what = ENDED.get(kind, ENDED["fin"])
     if direction_of(facts, other_side(side)).window_closed:
         said = f"The {other_side(side)} had closed its receive window: it no longer read."
         more = (said, *more)
+    if side == "client" and facts.forwarded is not None:
+        said = (
+            f"{sentence(what)[:-1]} was {verb} ({END_WORDS[kind]}) from the client's side{without}"
+            f"{idle}: by the client, or by the proxy that passed its request on "
+            f"({facts.forwarded})."
+        )
+        return Ending("unknown", "client", (said, *more))
     if side == "client":
         gone = "." if dark else ": it went away."
         said = f"The client {ended_words(kind)}{without}{idle}{gone}"
@@ -145,7 +153,6 @@ def _tcp_ended(facts: ConnectionFacts) -> Ending | None:
             "had forgotten the connection without a word."
         )
         return Ending("unknown", "unknown", (said,))
-    verb, what = ENDED.get(kind, ENDED["fin"])
     said = f"{sentence(what)[:-1]} was {verb} ({END_WORDS[kind]}) from the server's side"
     said = f"{said}{without}{idle}: by the server, or by what stands before it."
     return Ending("unknown", "server", (said, *more))

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from wsdiag.judgement.recorded.trials import ONE_MOMENT_S, Recorded, clock, found_dead, spread
+from wsdiag.judgement.recorded.trials import (
+    LEAST_TRIALS,
+    ONE_MOMENT_S,
+    Recorded,
+    clock,
+    found_dead,
+    spread,
+)
 
 CLOCKS = ("idle_s", "since_sent_s", "since_received_s")
 _LEAST_EVENT = 3
@@ -48,6 +55,26 @@ def event_sentences(event: Sequence[Recorded]) -> list[str]:
         f"{len(event)} connections of different ages ended within one second at {moment}: "
         "one event, such as a reload, a deploy or a restart."
     ]
+
+
+def of_one_clock(entries: Sequence[Recorded]) -> list[Recorded]:
+    """Those that ended after the same idleness, of one direction or both: three or more, most of
+    them all, and not at one moment."""
+    best: list[Recorded] = []
+    for clock_name in CLOCKS:
+
+        def idle(entry: Recorded, name: str = clock_name) -> float:
+            return getattr(entry.trial, name) or 0.0
+
+        ordered = sorted(entries, key=idle)
+        for first, entry in enumerate(ordered):
+            high_s = idle(entry) + max(ONE_MOMENT_S / 2, 0.01 * idle(entry))
+            some = [each for each in ordered[first:] if idle(each) <= high_s]
+            if len(some) > len(best) and idle(entry) >= ONE_MOMENT_S:
+                best = some
+    if len(best) < LEAST_TRIALS or 2 * len(best) <= len(entries):
+        return []
+    return best if spread([e.began + e.age_s for e in best]) > ONE_MOMENT_S else []
 
 
 def at_once(ended: Sequence[Recorded]) -> Literal["event", "either"] | None:

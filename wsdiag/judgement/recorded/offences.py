@@ -59,9 +59,13 @@ def size_limit(facts: ConnectionFacts) -> Ending | None:
         return None
     side, at_s, kind = end
     sender = direction_of(facts, other_side(side))
-    last_s = sender.last_byte_s
+    last_s, answered_s = sender.last_byte_s, direction_of(facts, side).last_byte_s
+    # a client that leaves with what it came for has read it all: its kernel sends a FIN
+    left = side == "client" and kind != "rst" and not sender.unfinished
     if (
-        sender.largest_frame >= _LARGE
+        not left
+        and (answered_s is None or last_s is None or answered_s <= last_s)
+        and sender.largest_frame >= _LARGE
         and last_s is not None
         and sender.last_frame == sender.largest_frame
         and sender.earlier_largest_frame * 2 <= sender.largest_frame

@@ -29,6 +29,7 @@ from wsdiag.judgement.recorded.moments import (
     at_once_words,
     event_sentences,
     of_event,
+    of_one_clock,
 )
 from wsdiag.judgement.recorded.trials import (
     LEAST_TRIALS,
@@ -107,13 +108,14 @@ def _verdict(
         from wsdiag.judgement.recorded.ages import of_ages
 
         return of_ages(base, logged, changes)
+    entries, timed = _client_side(entries)
     event = of_event(entries)
     for entry in event:
         said = f"{len(event)} connections of different ages ended within the same second."
         changes[entry.number] = Change("event", said)
     trials = [e.trial for e in entries if e.trial is not None and e.number not in changes]
     dropped = [t for t in trials if _tells(t)]
-    sentences = event_sentences(event)
+    sentences = [*event_sentences(event), *timed]
     if len(dropped) < LEAST_TRIALS:
         verdict: RecordedVerdict | None = "event" if event else None
         return replace(base, verdict=verdict, explanation=(*sentences, *_hints(dropped)))
@@ -170,7 +172,33 @@ def _change(verdict: IdleVerdict, entries: Sequence[Recorded], changes: dict[int
             f"{range_.low:g} s of idleness."
         )
     for entry in best if len(best) > 1 else ():
-        changes[entry.number] = Change("lifetime" if what == "age" else "idle-timeout", said)
+        changes[entry.number] = Change(
+            "lifetime" if what == "age" else "idle-timeout",
+            said,
+            "middlebox" if entry.left is not None else None,
+        )
+
+
+def _client_side(entries: Sequence[Recorded]) -> tuple[Sequence[Recorded], list[str]]:
+    """Ends by the client's side after one idleness: a proxy's timer, where a proxy stands there,
+    so that each is a trial that was dropped; else somebody's timer, and that is said."""
+    left = [e for e in entries if e.left is not None and e.trial is not None][:_MOST_JUDGED]
+    timed = of_one_clock(left)
+    if not timed:
+        return entries, []
+    if not all(e.forwarded for e in timed):
+        idle_s = min(e.left.idle_s or 0.0 for e in timed if e.left is not None)
+        return entries, [
+            f"{len(timed)} connections were ended from the client's side after the same idleness, "
+            f"about {idle_s:.1f} s: a timer of the client, or of a proxy before the server that "
+            "does not show in the recording."
+        ]
+    numbers = {e.number for e in timed}
+    dropped = [replace(e, trial=e.left) if e.number in numbers else e for e in entries]
+    said = (
+        "They were ended from the client's side, by a proxy there that had passed on the request."
+    )
+    return dropped, [said]
 
 
 def _speaking(trials: Sequence[IdleTrial]) -> list[IdleTrial]:
