@@ -27,8 +27,8 @@ from wsdiag.capture.har import HarReader
 from wsdiag.capture.log_formats import FORMATS
 from wsdiag.capture.logs import LogReader, compile_format
 from wsdiag.capture.own_records import read_objects
-from wsdiag.capture.reader import CaptureTotals
 from wsdiag.capture.tls.key_log import KeyLog
+from wsdiag.capture.totals import CaptureTotals
 from wsdiag.capture.traces import TraceReader
 from wsdiag.cli import params
 from wsdiag.cli.check.file import CheckFileError, read_check_file

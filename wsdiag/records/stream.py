@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
 from wsdiag.records.base import (
+    AskedAgain,
     DialectInfo,
     Drop,
     Error,
@@ -52,6 +53,7 @@ class StreamStart:
         DialectInfo | None, "The application protocol that was recognised, or asked for"
     ] = optional()
     target: Target = optional()
+    asked_again: AskedAgain = optional()
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,6 +257,7 @@ class StreamRun:
                 participant.hello,
                 participant.info,
                 self.target,
+                report.asked_again,
             )
         )
         self._connections += 1
