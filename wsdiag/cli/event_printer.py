@@ -47,7 +47,9 @@ class EventPrinter:
         self._watched: int | None = None
 
     def print(self, record: Any) -> None:
-        """Print one record as soon as there is room for it."""
+        """Print one record as soon as there is room for it; `-q`: none."""
+        if self._terminal.quiet:
+            return
         if len(self._waiting) >= _MOST_WAITING:
             self._left_out += 1
             return

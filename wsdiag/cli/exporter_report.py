@@ -70,8 +70,7 @@ class ExporterReport:
 
 
 def _show(terminal: Terminal, event: ExporterEvent) -> None:
-    if not terminal.quiet:
-        terminal.log(_line(terminal.clean(event)))
+    terminal.log(_line(terminal.clean(event)))
 
 
 def _left_out(why: str) -> ExporterEvent:

@@ -45,7 +45,7 @@ class Reporter:
             self.event(0, "control", {"url": server.control_url, "token": server.control_token})
 
     def event(self, connection: int, event: str, data: dict[str, Any]) -> None:
-        """Print one event of one connection as soon as there is room for it."""
+        """Print one event of one connection as soon as there is room for it; `-q`: none."""
         from wsdiag.records import ServeEvent, utc_now
 
         self.printer.print(ServeEvent(utc_now(), connection, event, data))

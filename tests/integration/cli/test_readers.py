@@ -17,7 +17,6 @@ from typing import BinaryIO
 import pytest
 
 from tests.peers.command import ROOT, WSDIAG
-from tests.peers.peers import Peers
 from tests.peers.process import clean_environment
 
 COMMANDS = ("serve", "exporter")
@@ -84,22 +83,3 @@ def test_quiet_prints_where_it_listens_and_no_event(command: str, tmp_path: Path
         process.terminate()
         _, said = process.communicate(timeout=30)
         assert reader.read() == said == b""
-
-
-def test_quiet_prints_what_a_run_comes_to(peers: Peers) -> None:
-    url = peers.websockets().url
-    run = peers.wsdiag("ping", "-q", "-c", "2", "-i", "20ms", "-o", "json", url, ok=0)
-    assert [record["type"] for record in run.records] == ["ping.summary"]
-    run = peers.wsdiag("check", "-q", "-o", "json", "--max-p95", "1us", url, ok=3)
-    *failed, summary = run.records
-    assert {record["status"] for record in failed} == {"fail"}
-    assert (summary["type"], summary["failed"]) == ("check.summary", len(failed))
-    assert peers.wsdiag("connect", "-q", "-o", "json", url, ok=0).record("connect.result")
-
-
-def test_quiet_leaves_the_log_whole(peers: Peers, tmp_path: Path) -> None:
-    log = tmp_path / "all.ndjson"
-    args = ("ping", "-q", "-c", "2", "-i", "20ms", "--log", str(log), peers.websockets().url)
-    peers.wsdiag(*args, ok=0)
-    kinds = [json.loads(line)["type"] for line in log.read_text().splitlines()]
-    assert kinds.count("ping.reply") == 2

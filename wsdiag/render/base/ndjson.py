@@ -63,11 +63,3 @@ def timestamp(moment: datetime) -> str:
 def to_line(record: Mapping[str, Any]) -> str:
     """One NDJSON line. ASCII only: safe on any terminal and in any locale, lone surrogates too."""
     return json.dumps(record, ensure_ascii=True, allow_nan=False, separators=(",", ":")) + "\n"
-
-
-def is_answer(record: Any) -> bool:
-    """Whether `-q` prints it: what a run comes to, a check that does not hold, where it listens."""
-    kind: str = record.type
-    if kind == "check.result":
-        return bool(record.status == "fail" or record.unmeasured)
-    return kind == "error" or kind.endswith((".summary", ".verdict", ".result", ".listening"))

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from wsdiag.render.base.escape import defuse, escape, fold
-from wsdiag.render.base.ndjson import is_answer, to_line, to_record
+from wsdiag.render.base.ndjson import to_line, to_record
 from wsdiag.render.base.redact import Redactor, map_text
 from wsdiag.render.base.streams import SafeStream
 
@@ -127,9 +127,7 @@ class Terminal:
         self.err.file.flush()
 
     def json(self, result: Any) -> None:
-        """Write one result to stdout as an NDJSON record, flushed at once; `-q`: answers only."""
-        if self.quiet and not is_answer(result):
-            return
+        """Write one result to stdout as an NDJSON record, flushed at once."""
         self.stdout.write(to_line(to_record(result, self.redactor)))
         self.stdout.flush()
 
