@@ -83,6 +83,14 @@ def test_a_firewall_that_resets_when_written_to(way: Way) -> None:
     assert place(verdict)[:2] == (3, 4)
 
 
+def test_a_firewall_that_refuses_by_icmp(way: Way) -> None:
+    """Its Destination Unreachable is no answer of the hops behind it."""
+    way.chain.forget(3, 1, refuse=True)
+    verdict = probe(way)
+    assert verdict["verdict"] == "idle-timeout"
+    assert place(verdict)[:2] == (3, 4)
+
+
 def test_over_ipv6(way6: Way) -> None:
     try:
         way6.chain.forget(2, 1)
