@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 import trustme
+from rich.console import Console
 
 from tests.integration.scripted import ScriptedClient, scripted
 from wsdiag.probes.connect.run import connect
 from wsdiag.protocol.codes import Opcode
 from wsdiag.protocol.http import accept_key
 from wsdiag.records import ConnectResult
+from wsdiag.render.connect.view import connect_view
 from wsdiag.transport.dial import race, secure
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.stream.tcp import Address
@@ -296,6 +298,39 @@ def test_an_old_version_and_odd_lines_of_a_101_are_noted() -> None:
     notes = " ".join(result.notes)
     assert "HTTP/1.0" in notes
     assert "'this is no header'" in notes
+
+
+@pytest.mark.parametrize("line", ["Transfer-Encoding: chunked", "Content-Length: 0"])
+def test_a_body_that_a_101_announces_is_noted(line: str) -> None:
+    async def framed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await take_upgrade(reader, writer, "1.1", line)
+        await reader.read(100)
+
+    result = connect_to(framed, use_ping_timeout_s=0.1, use_close_timeout_s=0.1)
+    (note,) = (each for each in result.notes if "The 101 has" in each)
+    assert f"The 101 has {line}, which it must not have" in note
+
+
+async def ends_later(client: ScriptedClient) -> None:
+    async for frame in client.frames():
+        client.send(Opcode.PONG, frame.payload)
+        client.send(Opcode.TEXT, b"bye")
+        await client.writer.drain()
+        return
+
+
+def test_a_connection_that_ends_while_we_listen_is_no_failed_ping() -> None:
+    async def main() -> ConnectResult:
+        async with scripted(ends_later) as (url, _):
+            return await connect(url, DialOptions(), listen_s=20.0)
+
+    result = asyncio.run(main())
+    assert result.phases.ping_ms is not None
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(connect_view(result))
+    assert "connection lost for ws://" in capture.get()
+    assert "first Ping failed" not in capture.get()
 
 
 def test_no_subprotocol_of_those_offered_is_noted() -> None:

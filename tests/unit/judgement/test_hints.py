@@ -9,6 +9,7 @@ import pytest
 
 from wsdiag.judgement.diagnosis.hints import Hint, diagnose, explain, fill, hints
 from wsdiag.judgement.diagnosis.page_text import excerpt
+from wsdiag.render.base.redact import Redactor
 from wsdiag.transport.dial import failures
 from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.tls import trust
@@ -29,6 +30,14 @@ def test_an_example_finds_its_hint_and_says_what_it_promises(hint: Hint) -> None
     message, advice = explain(example_code(hint), facts)
     assert hint.example["tells"] in f"{message} {advice}"
     assert "?" not in re.sub(r"\?(QUERY|EIO|next)", "", f"{message} {advice}"), "a fact is missing"
+
+
+def test_what_a_hint_tells_to_type_is_not_masked() -> None:
+    redactor = Redactor()
+    for hint in hints():
+        for text in (hint.usually, hint.change, *hint.offers.values()):
+            said = fill(text, dict(hint.example))
+            assert redactor.text(said) == said
 
 
 def test_every_hint_says_what_was_seen_and_ends_its_advice_as_a_sentence_or_a_command() -> None:

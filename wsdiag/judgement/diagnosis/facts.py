@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from wsdiag.judgement.diagnosis.page_text import excerpt
 from wsdiag.judgement.products.intermediaries import hops_from_headers
@@ -33,6 +33,14 @@ _TELLING_HEADER = re.compile(
 )
 _TELLING_SHOWN = 3
 _HEADER_CHARS = 120
+# What portals of networks tell their login page: the client's addresses, the access point, the page
+# that was wanted (CoovaChilli, UniFi, Cisco, Aruba, Meraki, FortiGate, MikroTik, nodogsplash).
+_FOR_A_GATEWAY = re.compile(
+    r"[?&](client_?mac|clientip|client_ip|ap_?mac|ap_?name|uamip|uamport|nasid|nas_?ip|gw_?(id|address|mac)"
+    r"|switch_url|switchip|wlanuserip|wlanacname|user_?url|userurl|base_grant_url|user_continue_url"
+    r"|link-login|ssid|essid|mac)=|[?&](cmd=login|res=notyet)\b|/fgtauth\b|/guest/s/",
+    re.IGNORECASE,
+)
 _QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -154,15 +162,34 @@ def _request_facts(report: DialReport) -> dict[str, str]:
 
 def _redirect_facts(url: str, facts: dict[str, str]) -> dict[str, str]:
     base = facts.get("wss_url" if facts.get("port") == "443" else "ws_url", url)
+    own = facts.get("host", "").lower()
     try:
         target = urljoin(re.sub(r"^ws", "http", base), facts["location"])
-        host = urlsplit(target).hostname or ""
+        parts = urlsplit(target)
+        host = parts.hostname or ""
     except ValueError:
         return {"target": facts["location"]}
-    elsewhere = "yes" if host and host != facts.get("host") else ""
-    target = re.sub(r"^http", "ws", target)
-    same = "yes" if target in (facts.get("url"), base) else ""
-    return {"target": target, "target-host": host, "elsewhere": elsewhere, "target-same": same}
+    elsewhere = "yes" if host and host != own else ""
+    shown = re.sub(r"^http", "ws", target)
+    same = "yes" if shown in (facts.get("url"), base) else ""
+    named = "." in own and not _is_address(own)
+    back = parts.scheme == "http" and own in unquote(parts.query).lower()
+    gateway = _FOR_A_GATEWAY.search(f"{parts.path}?{parts.query}"[:_MATCHED_CHARS])
+    unrelated = named and elsewhere and host.split(".")[-2:] != own.split(".")[-2:]
+    return {
+        # a page is no endpoint: one that is elsewhere keeps the scheme that a browser needs
+        "target": target if unrelated else shown,
+        "target-host": host,
+        "elsewhere": elsewhere,
+        "target-same": same,
+        "unrelated": "yes" if unrelated else "",
+        "to-address": "yes" if unrelated and _is_address(host) else "",
+        "names-client": "yes" if unrelated and (gateway or back) else "",
+    }
+
+
+def _is_address(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
 
 
 # -- certificates ----------------------------------------------------------------------------------

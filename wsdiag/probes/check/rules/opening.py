@@ -21,6 +21,7 @@ from wsdiag.probes.check.findings import (
 from wsdiag.probes.check.options import DEFAULT_CERT_DAYS, HeaderExpectation
 from wsdiag.probes.check.rule import Rule
 from wsdiag.probes.check.target import CheckTarget
+from wsdiag.probes.common.answers import answer_faults
 from wsdiag.protocol.headers import get_all
 from wsdiag.protocol.http import join_values
 from wsdiag.transport.report import DialError
@@ -85,11 +86,13 @@ async def upgrade(target: CheckTarget) -> Finding | Sequence[Finding]:
     detail = f"{format_ms(took)} ms, {report.status} {report.reason}".rstrip()
     opened = within(took, target.options.max_upgrade_s, detail)
     offered = join_values(list(report.request_headers), "Sec-WebSocket-Protocol")
+    said = " ".join(answer_faults(report))
+    faults = [replace(warned(said), name="answer")] if said else []
     if not offered or report.subprotocol or target.options.expect_subprotocol is not None:
-        return opened
+        return [opened, *faults]
     seen = warned(f"{offered} offered, and no subprotocol chosen: browsers end such a connection")
     none = replace(seen, name="subprotocol", hint=_NONE_CHOSEN, breaks_rule=False)
-    return [opened, none]
+    return [opened, *faults, none]
 
 
 @Rule(
