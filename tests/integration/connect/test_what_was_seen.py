@@ -428,6 +428,45 @@ def test_the_whole_of_it_is_bounded() -> None:
 # -- addresses ---------------------------------------------------------------------------------
 
 
+def test_a_first_address_that_refuses_is_named() -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await take_upgrade(reader, writer)
+        await reader.read(100)
+
+    async def main() -> ConnectResult:
+        async with await asyncio.start_server(echo, "127.0.0.2", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            resolve = (("h.test", port, "127.0.0.1"), ("h.test", port, "127.0.0.2"))
+            options = DialOptions(resolve=resolve, proxy="")
+            return await connect(
+                f"ws://h.test:{port}/", options, ping_timeout_s=0.1, close_timeout_s=0.1
+            )
+
+    result = asyncio.run(main())
+    assert result.notes[0].startswith("127.0.0.1:")
+    assert "failed (Connection refused)" in result.notes[0]
+    assert f"connected to {result.address}" in result.notes[0]
+
+
+def test_addresses_that_do_not_answer_in_time_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = race.connect_one
+
+    async def silent(address: Address) -> socket.socket:
+        if address[1][0] == "127.0.0.1":
+            await asyncio.sleep(60)
+        return await real(address)
+
+    monkeypatch.setattr(race, "connect_one", silent)
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.2", 0))
+        port = taken.getsockname()[1]
+        resolve = (("h.test", port, "127.0.0.1"), ("h.test", port, "127.0.0.2"))
+        options = DialOptions(resolve=resolve, proxy="", connect_timeout=1.0)
+        said = told(asyncio.run(connect(f"ws://h.test:{port}/", options)))
+    assert f"no answer from 127.0.0.1:{port} to the TCP connection" in said
+    assert f"(tried as well: 127.0.0.2:{port}: Connection refused)" in said
+
+
 def test_a_silent_first_address_is_named_and_its_wait_is_not_the_winners_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

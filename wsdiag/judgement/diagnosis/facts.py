@@ -52,16 +52,22 @@ def facts_of(url: str, error: DialError) -> dict[str, str]:
     facts["origin-same"] = "yes" if facts.get("origin-sent") == facts.get("origin", "?") else ""
     facts["address"] = error.report.address or ""
     facts["proxy"] = error.report.proxy or ""
+    if report_address := error.report.address:
+        facts["ip"] = report_address.rpartition(":")[0].strip("[]")
     facts["given"] = " ".join(sorted(error.report.given))
     if error.code.startswith("dns-"):
         facts["looked-up"] = _whose_name(facts, error)
     for name, value in error.facts.items():
-        if value is None or name in ("status", "attempts", "trusted"):
+        if value is None or name in ("status", "trusted"):
             continue
         if isinstance(value, bytes):
             facts[name] = value[:16].hex(" ")
         else:
             facts[name] = f"{value:g}" if isinstance(value, float) else str(value)[:_MATCHED_CHARS]
+    if facts["proxy"] and error.phase in ("tls", "upgrade"):  # the proxy's is no news here
+        facts["address"] = f"{facts.get('host')}:{facts.get('port')} (through the proxy)"
+    if error.code == "cert-wrong-name":
+        facts |= _name_facts(facts.get("wanted", ""), error.report.tls)
     if facts.get("location"):
         facts |= _redirect_facts(url, facts)
     if chosen := facts.get("header-sec-websocket-protocol"):
@@ -216,6 +222,20 @@ def _tls_facts(error: DialError) -> dict[str, str]:
         "issuer_url": tls.issuer_url or "",
         **_chain_facts(tls, error.facts.get("trusted", ())),
     }
+
+
+def _name_facts(wanted: str, tls: TlsFacts | None) -> dict[str, str]:
+    """Why a name that the certificate seems to have is not one of its names."""
+    sans = () if tls is None else tls.sans
+    deep = [
+        name
+        for name in sans
+        if name.startswith("*.")
+        and wanted.endswith(name[1:])
+        and wanted.count(".") > name.count(".")
+    ]
+    listed = "yes" if _is_address(wanted) and wanted in sans else ""
+    return {"wildcard": deep[0] if deep else "", "listed-as-name": listed}
 
 
 def _chain_facts(tls: TlsFacts, trusted: Sequence[str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from wsdiag.transport.tls import chain
 from wsdiag.transport.tls.values import ChainLink, TlsFacts
 
 CERTIFICATE_WARNING_DAYS = 14
+_SLOW_DNS_MS = 1000.0
 _SHOWN_CHARS, _WORDS_CHARS = 60, 200
 _OLD_TLS = ("TLSv1", "TLSv1.1", "SSLv3")
 
@@ -54,7 +55,20 @@ def dial_notes(report: DialReport, *, certificate_refused: bool) -> list[str]:
 
 
 def _address_notes(report: DialReport) -> list[str]:
-    return [
+    notes = []
+    dns_ms = report.phases_ms.get("dns", 0.0)
+    if dns_ms >= _SLOW_DNS_MS and "tcp" in report.phases_ms:
+        notes.append(
+            f"The lookup took {dns_ms / 1e3:.1f} s: resolvers ask again after seconds where no "
+            "answer comes, so most likely the first server of /etc/resolv.conf is dead, or one of "
+            "the questions for A and AAAA goes unanswered (-4 and -6 ask one of them only)."
+        )
+    notes += [
+        f"{address} failed ({why}); connected to {report.address}. Clients that try this one only, "
+        "or first, fail or wait: have the server listen there, or take the address out of DNS."
+        for address, why in report.refused
+    ]
+    return notes + [
         f"{address} did not answer for {waited_ms:.0f} ms; connected to {report.address}. Clients "
         "that try one address after the other hang there: mend that route, or its record in DNS."
         for address, waited_ms in report.unanswered
