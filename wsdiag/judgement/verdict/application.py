@@ -32,6 +32,8 @@ class ApplicationTimeout:
     after_message: bool
     """Counted from a message of the endpoint; else from the opening."""
     endpoint: KnownEndpoint | None = None
+    asked: str | None = None
+    """The endpoint's own heartbeat, where its protocol is not known."""
 
 
 def application_timeout(

@@ -210,9 +210,14 @@ def _unsaid(evidence: Evidence, context: ProbeContext) -> Classification | None:
         "wanted",
         waited,
         evidence.events[0].drop,
-        application=ApplicationTimeout(waited, after_message),
+        application=ApplicationTimeout(waited, after_message, asked=_asked(evidence, context)),
         members=evidence.dropped(),
     )
+
+
+def _asked(evidence: Evidence, context: ProbeContext) -> str | None:
+    said = [t.last_message for t in evidence.dropped() if t.unanswered_heartbeats]
+    return next((text for text in said if text), None) if context.dialect is None else None
 
 
 def _wanted(found: Classification, evidence: Evidence, context: ProbeContext) -> Classification:
