@@ -272,6 +272,7 @@ class Pinger:
             participant.hello,
             participant.info,
             self.target,
+            report.asked_again,
         )
         self._connections += 1
         self._queue.put_nowait(start)
@@ -282,7 +283,9 @@ class Pinger:
         inbound = session.inbound = InboundProfile()
         if (tcp := session.stream.tcp) is not None:
             tcp.set_read_rate(self._options.read_rate)
-        observer = TcpObserver(session.stream, self._stalls, inbound)
+        observer = TcpObserver(
+            session.stream, self._stalls, inbound, proxied=self._totals.proxy is not None
+        )
         sender = PingSender(
             self.url,
             session,
