@@ -16,7 +16,7 @@ from typing import BinaryIO
 from wsdiag.capture.http import Head
 from wsdiag.capture.messages import MOST_ACTIVITY, MOST_RTTS
 from wsdiag.capture.own_records import parse_record, read_objects
-from wsdiag.capture.reader import CaptureTotals
+from wsdiag.capture.totals import CaptureTotals
 from wsdiag.judgement.recorded.facts import CloseSeen, ConnectionFacts, PingSeen, Side
 from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced, TraceEvent
 

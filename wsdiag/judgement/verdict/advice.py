@@ -6,7 +6,7 @@ import math
 import shlex
 from collections.abc import Mapping, Sequence
 
-from wsdiag.dialects.unknown import likely_answer
+from wsdiag.dialects.heartbeat import likely_answer
 from wsdiag.judgement.verdict.candidates import product_of
 from wsdiag.judgement.verdict.classification import Classification
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext

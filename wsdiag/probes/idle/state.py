@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from wsdiag.dialects.unknown import asks_back
+from wsdiag.dialects.heartbeat import asks_back
 from wsdiag.judgement.verdict.evidence import TOUCH_S
 from wsdiag.patterns import PatternTooSlow, matches
 from wsdiag.probes.idle.activity import ActivityLog, IdleTimes

@@ -119,6 +119,8 @@ def sequence_words(summary: StreamSummary) -> Text:
         (gaps.restarts, counted(gaps.restarts, "restart")),
     ]
     found = ", ".join(words for count, words in parts if count)
+    if not summary.compared:
+        return Text("not checked: no number had one of its key to follow", style="yellow")
     text = Text(found, style="bold red") if found else Text("complete and in order", style="green")
     if gaps.unnumbered:
         text.append(f", {counted(gaps.unnumbered, 'message')} without a number", style="not bold")
