@@ -53,6 +53,13 @@ TABLE: dict[str, Row] = {
         first=("Varnish (pipe)",),
         interval_s=20,
     ),
+    "Pings count, although nobody answers them": Row(
+        [*PERIODS, *dropped(60.0), PING, kept("pong", 60.0, "fin")],
+        "idle-timeout",
+        {"answers_pings": False},
+        says="it counts the client's Pings, not every frame",
+        interval_s=20,
+    ),
     "a Close frame has no proxy behind it": Row(
         [*PERIODS, *dropped(60.0, how="close"), PING],
         "idle-timeout",

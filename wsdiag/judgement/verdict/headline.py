@@ -259,6 +259,11 @@ def _wanted(found: Classification, context: ProbeContext) -> str:
     row, dialect = wanted.endpoint, context.dialect
     if row is None and dialect is not None:
         return _wanted_in(dialect, found.drop, after, after_message=wanted.after_message)
+    if wanted.asked is not None:
+        return (
+            f"Every connection ended {after} after the endpoint's heartbeat `{wanted.asked}` had "
+            f"gone without an answer ({end}), whatever else was sent: most likely it wants one."
+        )
     if wanted.after_message:
         ages = "Every connection ended" if row is None else f"{row.name}: every connection ended"
         answer = "an answer" if row is None or row.wants is None else row.wants

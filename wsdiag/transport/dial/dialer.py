@@ -233,7 +233,8 @@ class _Dial:
         report.phases_ms = {}
         report.status, report.reason, report.headers, report.body = None, "", (), b""
         report.address = report.proxy = report.proxy_why = report.tls = None
-        report.http2, report.unanswered, self._tls_facts = None, (), {}
+        report.http2, report.unanswered, report.refused = None, (), ()
+        self._tls_facts = {}
 
     async def _open(self, auto_pong: bool) -> Session:
         try:
@@ -497,14 +498,18 @@ class _Dial:
             raise
         report.address = format_address(address)
         report.unanswered = progress.facts.get("unanswered", ())
+        report.refused = progress.facts.get("refused", ())
         if self._watcher is not None:
             self._watcher.connected(*endpoints_of(sock))
         return sock
 
     def _silent(self) -> str:
         """The addresses that were tried before the one that answered."""
-        silent = self._progress.facts.get("unanswered", ())
-        said = [f"{address} did not answer for {ms:.0f} ms" for address, ms in silent]
+        facts = self._progress.facts
+        said = [
+            f"{each} did not answer for {ms:.0f} ms" for each, ms in facts.get("unanswered", ())
+        ]
+        said += [f"{each}: {why}" for each, why in facts.get("refused", ())]
         return f" ({', '.join(said)})" if said else ""
 
     async def _tunnel(
