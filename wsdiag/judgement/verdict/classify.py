@@ -36,7 +36,8 @@ The decision tree. The first branch that fits is taken:
         only one-way keepalives were tried, and they died           lifetime       age  (1)
         otherwise                                                   idle-timeout   event
     idle connections no longer answered when they were probed
-      connections in use went silent too, and no keepalive held     inconsistent   blackout
+      no keepalive held, and connections in use went silent too, idle for no longer than others
+      survived, or no new connection could be opened                inconsistent   blackout
       others survived as long an idleness                           inconsistent   contradiction
       the same keepalive held on one connection, not on another     inconsistent   conflict
       otherwise                                                     idle-timeout   silent
@@ -82,6 +83,7 @@ from wsdiag.judgement.verdict.evidence import (
     ProbeContext,
     ended_by_our_ping,
     ended_s,
+    idle_when_asked_s,
     two_way,
 )
 from wsdiag.judgement.verdict.keepalives import died_in_use, in_use
@@ -242,7 +244,9 @@ def _from_silence(evidence: Evidence, context: ProbeContext) -> Classification:
     low = max(t.longest_idle_s or 0.0 for t in answered)
     range_ = Range(round(min(low, high), 2), round(high, 2))
     used = in_use(evidence, context, range_)
-    if used.dead and not used.any_held:
+    # What others survived, be it the same connection before, is no reason to go silent.
+    dead = used.dead or any(idle_when_asked_s(t) <= low for t in both_ways if t.drop is not None)
+    if (dead or context.back is False) and not used.any_held:
         return Classification("inconsistent", "blackout", range_, first.drop)
     if low >= high:
         return Classification("inconsistent", "contradiction", range_, first.drop)

@@ -125,6 +125,11 @@ def _blackout(evidence: Evidence) -> str:
             "All connections went silent, those in use too, while TCP still answered: most likely "
             "the endpoint, or what is behind the nearest hop, stopped working."
         )
+    if not any(t.outcome in ("dropped", "silent") for t in evidence.kept):
+        return (
+            "All connections went silent, and no new one could be opened: most likely the network "
+            "or the endpoint went away."
+        )
     return (
         "All connections went silent, those in use too: most likely the network or the endpoint "
         "went away, or a device forgets connections whatever they carry."

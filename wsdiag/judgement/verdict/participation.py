@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wsdiag.dialects.catalogue import Dialect
+from wsdiag.judgement.verdict.clocks import agreeing
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
 from wsdiag.records import IdleTrial, Range
 from wsdiag.records.drops import drop_phrase
@@ -24,8 +25,8 @@ def heartbeat_timeout(evidence: Evidence, context: ProbeContext) -> Range | None
     """
     ran = (*evidence.idle, *evidence.kept)
     ended = [t for t in ran if t.outcome in _ENDED and t.trial != "heartbeat"]
-    waits = sorted(s for t in ended if (s := _waited_s(t)) is not None)
-    if len(waits) < _LEAST or len(waits) < len(ended) or waits[-1] - waits[0] > _spread_s(waits):
+    waits = _agreeing([(t, _waited_s(t)) for t in ended])
+    if not waits:
         return None
     if any((_waited_s(t) or 0.0) > waits[-1] + _AGREE_S for t in ran if t not in ended):
         return None
@@ -46,12 +47,20 @@ def hello_timeout(evidence: Evidence, context: ProbeContext) -> Range | None:
         return None
     ran = (*evidence.idle, *evidence.kept)
     ended = [t for t in ran if t.outcome in _ENDED]
-    ages = sorted(t.age_s or 0.0 for t in ended)
-    if len(ages) < _LEAST or ages[-1] - ages[0] > _spread_s(ages):
+    ages = _agreeing([(t, t.age_s) for t in ended])
+    if not ages:
         return None
     outlived = any((t.age_s or 0.0) > ages[-1] + _AGREE_S for t in ran if t not in ended)
     used = any(t.trial == "ping" and t.keepalives_sent for t in ended)
     return _around(ages) if used and not outlived else None
+
+
+def _agreeing(read: Sequence[tuple[IdleTrial, float | None]]) -> list[float]:
+    """The values that agree, sorted, if they are nearly all; else none."""
+    known = sorted(s for _, s in read if s is not None)
+    if len(known) < _LEAST:
+        return []
+    return [s for _, s in agreeing(read, _spread_s(known))]
 
 
 def _around(values: Sequence[float]) -> Range:

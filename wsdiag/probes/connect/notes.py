@@ -26,6 +26,11 @@ _OLD_TLS = ("TLSv1", "TLSv1.1", "SSLv3")
 def dial_notes(report: DialReport, *, certificate_refused: bool) -> list[str]:
     """About the way to the endpoint: redirects, the proxy, the certificate."""
     notes = _address_notes(report) + _answer_notes(report)
+    if report.asked_again is not None:
+        notes.append(
+            f"Sent again on a new connection, as browsers do: {report.asked_again}, and so it did "
+            "nothing with the first CONNECT (RFC 9113, 8.7)."
+        )
     if report.redirects:
         notes.append("Redirected: " + " -> ".join((*report.redirects, report.url)))
     if report.credentials_dropped:

@@ -211,6 +211,8 @@ def _other_versions(result: ConnectResult) -> Iterator[tuple[str, Text | str]]:
 
 def _over_http2(result: ConnectResult) -> bool:
     """Whether the connection under test was itself made over HTTP/2 or 3."""
+    if result.phases.settings_ms is not None:
+        return True
     return result.http is not None and result.http.version in ("2", "3")
 
 

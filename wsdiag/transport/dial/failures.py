@@ -10,7 +10,7 @@ import errno
 import os
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wsdiag.protocol.errors import HandshakeError
@@ -252,15 +252,16 @@ def tls_ended(ended: StreamReaderEnded, messages: Sequence[str] = ()) -> DialErr
     )
 
 
-def tls_alert(
-    end: StreamEnd, *, certificate_request: bool = False, own_certificate: bool = False
-) -> DialError | None:
-    """TLS's refusal that came only after the handshake: TLS 1.3 judges our certificate late."""
+def tls_alert(end: StreamEnd, facts: Mapping[str, Any]) -> DialError | None:
+    """TLS's refusal that came only after the handshake: TLS 1.3 judges our certificate late.
+
+    `facts`: what the handshake found out.
+    """
     prefix, _, reason = end.detail.partition("TLS: ")
     if end.how != "tls-error" or prefix or not reason:
         return None
-    messages = ("CERTIFICATE_REQUEST",) if certificate_request else ()
-    return _tls_refused(reason, messages, own_certificate=own_certificate)
+    messages = ("CERTIFICATE_REQUEST",) if facts.get("certificate_request") == "yes" else ()
+    return _tls_refused(reason, messages, own_certificate=facts.get("own_certificate") == "yes")
 
 
 def _tls_refused(

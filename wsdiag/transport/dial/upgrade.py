@@ -123,11 +123,7 @@ def _ended(
     handshake: ClientHandshake, ended: StreamReaderEnded, first_bytes: bytes, progress: Progress
 ) -> DialError:
     """An end may complete an answer whose body has no length, or cut it short."""
-    alert = failures.tls_alert(
-        ended.end,
-        certificate_request=progress.facts.get("certificate_request") == "yes",
-        own_certificate=progress.facts.get("own_certificate") == "yes",
-    )
+    alert = failures.tls_alert(ended.end, progress.facts)
     if alert is not None:
         return alert
     try:
