@@ -11,6 +11,7 @@ packet) becomes client or server as soon as the bytes tell.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
 
@@ -42,8 +43,10 @@ from wsdiag.judgement.recorded.facts import (
 from wsdiag.transport.trace import Tracer
 
 _MOST_UNKNOWN = 1 << 16
-
-
+_MANY_STREAMS = 2048
+"""Streams of HTTP/2 from which on those that are over are judged before their connection ends."""
+_A_HEADER, _AN_EVENT, _A_STREAM = 200, 150, 6144
+"""About how many bytes they take beside their text."""
 _BURST_NS = 200_000_000
 _LAST_WORD = 160
 """Bytes of TLS records: a Close frame or a close_notify and its answer are no more."""
@@ -52,6 +55,9 @@ _LEAST_WORD = 31
 _AT_ONCE_NS = 1_000_000_000
 _WAKE_NS = 1_000_000_000
 """Idleness after which a connection may be dead without anybody knowing."""
+
+OnStreamOver = Callable[["Conversation", int], None]
+"""Called with a stream of HTTP/2 that has ended, and until when the recording knows of it."""
 
 
 class Stage(Enum):
@@ -106,7 +112,8 @@ class Conversation:
     """One flow, listened to. `facts` is complete once `finish` was called.
 
     `show`: keep the first messages' payloads. `key_log`: opens TLS; None: TLS stays dark.
-    `tracer` is told of the handshake and of every frame.
+    `tracer` is told of the handshake and of every frame. `stopped`: whether what was read is
+    enough; a megabyte may wait behind a hole, and be half a million frames.
     """
 
     def __init__(
@@ -119,15 +126,20 @@ class Conversation:
         tracer: Tracer | None = None,
         began_ns: int | None = None,
         most_activity: int = MOST_ACTIVITY,
+        on_stream_over: OnStreamOver | None = None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self.flow = flow
+        self._stopped = stopped
+        self._on_stream_over = on_stream_over
         self._most_activity = most_activity
         self.stage = Stage.UNKNOWN
         self._began_ns = flow.began_ns if began_ns is None else began_ns
         self.facts = ConnectionFacts(source)
         self.facts.began = self._began_ns / 1e9
         self.streams: list[Conversation] = []
-        """Of HTTP/2: its WebSockets."""
+        """Of HTTP/2: its WebSockets, but for those that were over when very many had come."""
+        self.had_streams = False
         self.refused: Head | None = None
         """The answer to a request for the upgrade that was not 101 (in HTTP/2: 200)."""
         self.unread: str | None = None
@@ -167,10 +179,25 @@ class Conversation:
             return not states[0].syn and not states[1].syn and any(s.bytes for s in states)
         return self.stage in (Stage.WEBSOCKET, Stage.TLS)
 
+    def held(self) -> int:
+        """About how many bytes of memory it holds, its streams included."""
+        facts = self.facts
+        heads = [*facts.request_headers, *facts.response_headers]
+        heads += [pair for request in self._requests for pair in request.headers]
+        total = sum(len(name) + len(value) + _A_HEADER for name, value in heads)
+        total += len(facts.activity) * _AN_EVENT + sum(len(text) for _, _, text in facts.shown)
+        total += sum(side.held() for side in self._sides)
+        total += sum(layer.held() for layer in self._layers)
+        if self._http2 is not None:
+            total += self._http2.held()
+        return total + sum(_A_STREAM + stream.held() for stream in self.streams)
+
     # -- what the flow tells -----------------------------------------------------------------
 
     def data(self, number: int, time_ns: int, data: bytes) -> None:
         """Bytes, in order, from an end."""
+        if self._stopped():
+            return
         side = self._sides[number]
         before_ns = side.before_ns = side.last_ns
         self._idle_before_ns = idle_ns = time_ns - self._last_ns
@@ -343,6 +370,14 @@ class Conversation:
             self.flow, self.facts.source, show=self._show, tracer=self._tracer, began_ns=time_ns
         )
         stream.ask(request, self._client or 0, encrypted=bool(self._layers))
+        self.had_streams = True
+        if len(self.streams) >= _MANY_STREAMS and self._on_stream_over is not None:
+            assert self._http2 is not None
+            opened = {id(each) for each in self._http2.open()}
+            for each in self.streams:
+                if id(each) not in opened:
+                    self._on_stream_over(each, time_ns)
+            self.streams = [each for each in self.streams if id(each) in opened]
         self.streams.append(stream)
         return stream
 
@@ -377,7 +412,9 @@ class Conversation:
 
     def _http(self, number: int, time_ns: int, data: bytes) -> None:
         side = self._sides[number]
-        assert side.heads is not None
+        if side.heads is None:  # a stream of HTTP/2 that nobody has answered yet
+            side.unknown = (side.unknown + data)[:_MOST_UNKNOWN]
+            return
         if number == self._client and self._unanswered(side.heads, data):
             self._read_request(self._requests.popleft())
             self._join(time_ns)
@@ -488,7 +525,9 @@ class Conversation:
         facts.opened_s = self._since(time_ns)
         if self._tracing is not None:
             self._tracing.heads(request, head, time_ns)
-        rests = [side.heads.held if side.heads is not None else b"" for side in self._sides]
+        rests = [
+            side.heads.held if side.heads is not None else side.unknown for side in self._sides
+        ]
         self._begin_frames(deflate_parameters(head), synchronized=True)
         self._last_ns = time_ns
         for number, rest in enumerate(rests):

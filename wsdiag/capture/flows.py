@@ -19,9 +19,12 @@ is written out in one place, and what is rare is called.
 
 from __future__ import annotations
 
+import builtins
+import gc
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import Protocol
 
 from wsdiag.packets.segment import is_unique
@@ -36,6 +39,8 @@ _TWICE_NS = 50_000_000
 MOST_FLOWS = 10_000
 """Flows that are followed at once; beyond that, those that have been still the longest are given
 up, and that is counted: a scan leaves half-open flows without end."""
+_A_FLOW, _EACH_STORED = 8192, 256
+"""About what a flow, and a segment that is kept, take beside their bytes."""
 _UNUSUAL = SYN | RST
 _HALF = 1 << 31
 _WRAP = 1 << 32
@@ -62,6 +67,9 @@ class FlowListener(Protocol):
     def rst(self, number: int, time_ns: int, hop_limit: int) -> None:
         """A reset, with an end's address as its source."""
 
+    def held(self) -> int:
+        """About how many bytes of memory it holds."""
+
 
 @dataclass(slots=True)
 class DirectionState:
@@ -71,6 +79,11 @@ class DirectionState:
     """The sequence number of the next byte; None: no segment was seen."""
     stored: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     """By sequence number: (time, bytes) of segments beyond the position."""
+    order: list[tuple[int, int]] = field(default_factory=list)
+    """A heap of (distance from `origin`, sequence number) of what is stored, so that finding the
+    first segment takes no look at the others."""
+    origin: int = 0
+    """The position when the first segment was stored."""
     stored_bytes: int = 0
     fin_at: int | None = None
     finished: bool = False
@@ -107,6 +120,24 @@ class DirectionState:
     """The sequence number of its first byte."""
     marks: list[tuple[int, int]] = field(default_factory=list)
     """(how far its bytes reached, time) of the first segments."""
+
+    def store(self, seq: int, ahead: int, segment: tuple[int, builtins.bytes]) -> None:
+        """Keep a segment, (time, bytes), that lies `ahead` of the position."""
+        known = self.stored.get(seq)
+        if known is None:
+            assert self.position is not None
+            if not self.stored:
+                self.order.clear()
+                self.origin = self.position
+            heappush(self.order, ((self.position - self.origin) % _WRAP + ahead, seq))
+        self.stored_bytes += len(segment[1]) - (0 if known is None else len(known[1]))
+        self.stored[seq] = segment
+
+    def first_stored(self) -> int:
+        """The sequence number of the first stored segment; there must be one."""
+        while self.order[0][1] not in self.stored:
+            heappop(self.order)
+        return self.order[0][1]
 
     @property
     def reached(self) -> int | None:
@@ -201,6 +232,11 @@ class Flow:
             while self.states[number].stored:
                 self._give_up_hole(number, time_ns)
 
+    def held(self) -> int:
+        """About how many bytes of memory it and its listener hold."""
+        stored = sum(state.stored_bytes + len(state.stored) * _EACH_STORED for state in self.states)
+        return _A_FLOW + stored + (0 if self.listener is None else self.listener.held())
+
     # -- one segment -------------------------------------------------------------------------
 
     def _payload(
@@ -222,8 +258,7 @@ class Flow:
             return
         known = state.stored.get(seq)
         if known is None or len(known[1]) < len(data):
-            state.stored_bytes += len(data) - (0 if known is None else len(known[1]))
-            state.stored[seq] = (time_ns, data)
+            state.store(seq, ahead, (time_ns, data))
         else:
             self._sent_again(state, time_ns, identity)
         if state.stored_bytes > MOST_STORED or len(state.stored) > 4096:
@@ -277,9 +312,8 @@ class Flow:
         state = self.states[number]
         while state.stored:
             assert state.position is not None
-            position = state.position
-            seq = min(state.stored, key=lambda each: _after(each, position))
-            ahead = _after(seq, position)
+            seq = state.first_stored()
+            ahead = _after(seq, state.position)
             if ahead > 0:
                 return
             _, data = state.stored.pop(seq)
@@ -291,9 +325,7 @@ class Flow:
         """The bytes before the first stored segment were not captured, and will not be."""
         state = self.states[number]
         assert state.position is not None
-        position = state.position
-        seq = min(state.stored, key=lambda each: _after(each, position))
-        self._gap(number, time_ns, _after(seq, position))
+        self._gap(number, time_ns, _after(state.first_stored(), state.position))
         self._deliver_stored(number, time_ns)
 
     def _gap(self, number: int, time_ns: int, size: int) -> None:
@@ -321,9 +353,7 @@ class Flow:
             return
         behind = _after(ack, peer.position)
         while behind > 0 and peer.stored:
-            position = peer.position
-            seq = min(peer.stored, key=lambda each: _after(each, position))
-            if _after(ack, seq) <= 0:
+            if _after(ack, peer.first_stored()) <= 0:
                 break
             self._give_up_hole(1 - number, time_ns)
             behind = _after(ack, peer.position)
@@ -441,6 +471,20 @@ class FlowTable:
         for flow in sorted(self, key=worth)[: MOST_FLOWS // 10]:
             self.given_up += not flow.over
             self._remove(flow)
+
+    def lighten(self, most: int) -> None:
+        """End the flows that hold the most, where all together hold more than `most` bytes."""
+        weighed = [(flow.held(), number, flow) for number, flow in enumerate(self)]
+        total = sum(held for held, _, _ in weighed)
+        if total <= most:
+            return
+        weighed.sort()
+        while total > most // 2:
+            held, _, flow = weighed.pop()
+            total -= held
+            self.given_up += not flow.over
+            self._remove(flow)
+        gc.collect()  # a flow and its listener know each other
 
     def finish(self) -> None:
         """The capture has ended: so does every flow in it."""

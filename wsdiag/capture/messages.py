@@ -27,6 +27,8 @@ _MOST_VIOLATIONS = 8
 _MOST_SHOWN = 200
 _LAST_WORDS = 400
 _MOST_INFLATED = 4 << 20
+_A_PING, _INFLATING = 256, 48 << 10
+"""About what they take: a Ping that waits for its Pong, and zlib's window and state."""
 _NAMES = ["reserved"] * 16
 _NAMES[:3], _NAMES[8:11] = ("continuation", "text", "binary"), ("close", "ping", "pong")
 
@@ -51,6 +53,13 @@ class Direction:
         """The longest time between two bytes."""
         self.last_text = b""
         """The beginning of its last text message."""
+
+    def held(self) -> int:
+        """About how many bytes of memory reading it takes."""
+        total = len(self.unknown) + len(self.pings) * _A_PING
+        total += 0 if self.heads is None else len(self.heads.held)
+        total += 0 if self.frames is None else self.frames.held()
+        return total + (0 if self.inflate is None else _INFLATING)
 
 
 class Messages:
