@@ -43,16 +43,15 @@ class TracePrinter:
 
     def __call__(self, event: TraceEvent) -> None:
         """Print one event."""
-        at_s = time.monotonic()
-        if at_s - self._window_s > _WINDOW_S:
-            self._window_s, self._spent_s = at_s, 0.0
+        began_s = time.monotonic()
+        if began_s - self._window_s > _WINDOW_S:
+            self._window_s, self._spent_s = began_s, 0.0
             self.finish()
         if isinstance(event, FrameTraced) and self._spent_s > self._printing_s:
             self._left_out += 1
             return
-        began_s = time.thread_time()  # what other programs take is no reason to show less
         self._print(event)
-        self._spent_s += time.thread_time() - began_s
+        self._spent_s += time.monotonic() - began_s
 
     def finish(self) -> None:
         """Say how many frames were left out since this was said."""
