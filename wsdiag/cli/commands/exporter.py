@@ -191,7 +191,7 @@ class FileSource:
             targets.append(
                 ExporterTarget(
                     url=endpoint.url,
-                    name=endpoint.name or "",
+                    name=redactor.text(endpoint.name or ""),
                     shown_url=redactor.text(_without_userinfo(endpoint.url)),
                     dial=endpoint.dial,
                     interval_s=watch.interval_s or usual.interval_s or 1.0,
