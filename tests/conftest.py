@@ -12,6 +12,7 @@ import pytest
 from tests.peers.certs import Authority
 from tests.peers.peers import Peers
 from tests.peers.records import every_record_judged
+from tests.stalls import Stalls
 
 # A property holds or it does not; how long a busy machine takes over an example says nothing.
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -25,6 +26,10 @@ WITHOUT = "WSDIAG_TESTS_WITHOUT"
 def _without() -> dict[str, str]:
     entries = (entry.partition(":") for entry in os.environ.get(WITHOUT, "").split(";"))
     return {marker.strip(): reason.strip() for marker, _, reason in entries if marker.strip()}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Stalls(Path(__file__).parent / "integration"), "stalls")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -30,8 +30,8 @@ from wsdiag.capture.har import HarReader
 from wsdiag.capture.log_formats import FORMATS
 from wsdiag.capture.logs import LogReader, compile_format
 from wsdiag.capture.own_records import read_objects
-from wsdiag.capture.reader import CaptureTotals
 from wsdiag.capture.tls.key_log import KeyLog
+from wsdiag.capture.totals import CaptureTotals
 from wsdiag.capture.traces import TraceReader
 from wsdiag.cli import params
 from wsdiag.cli.check.file import CheckFileError, read_check_file
@@ -48,9 +48,8 @@ from wsdiag.judgement.products.endpoints import endpoints
 from wsdiag.judgement.products.intermediaries import hops_from_headers
 from wsdiag.judgement.recorded.facts import ConnectionFacts
 from wsdiag.judgement.recorded.report import endpoint_of, recorded_url
-from wsdiag.probes.check.jsonpath import JsonExpectation
 from wsdiag.probes.check.options import HeaderExpectation, parse_statuses
-from wsdiag.probes.common.jsonpath import JsonPath
+from wsdiag.probes.common.jsonpath import JsonExpectation, JsonPath
 from wsdiag.probes.common.participant import says_error
 from wsdiag.probes.stream.content import ContentReader
 from wsdiag.probes.stream.options import StreamOptions

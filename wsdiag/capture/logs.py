@@ -24,7 +24,7 @@ from wsdiag.capture.log_formats import (
     iso_time,
     request_line,
 )
-from wsdiag.capture.reader import CaptureTotals
+from wsdiag.capture.totals import CaptureTotals
 from wsdiag.judgement.recorded.facts import ConnectionFacts
 
 LONGEST_FORMAT = 4096

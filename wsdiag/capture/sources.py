@@ -2,28 +2,32 @@
 
 A source may be a pipe that goes on for hours, so no more is read ahead than it takes to tell: four
 bytes for the binary formats, a line or two for text. gzip is seen through. What is none of the
-formats is named where its first bytes name it, as "not readable" alone helps nobody.
+formats is named where its first bytes name it, as "not readable" alone helps nobody. Only the
+reader that is needed is imported.
 """
 
 from __future__ import annotations
 
-import gzip
 import io
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from wsdiag.capture.har import HarReader
-from wsdiag.capture.log_formats import LogLine
-from wsdiag.capture.logs import LogReader, recognise
-from wsdiag.capture.own_records import is_own
 from wsdiag.capture.packet_files import MAGIC_NUMBERS
-from wsdiag.capture.reader import CaptureReader, CaptureTotals
-from wsdiag.capture.tls.key_log import KeyLog
-from wsdiag.capture.traces import TraceReader
-from wsdiag.judgement.recorded.facts import ConnectionFacts
-from wsdiag.transport.trace import Tracer
+from wsdiag.capture.totals import CaptureTotals
+
+if TYPE_CHECKING:
+    from wsdiag.capture.gunzip import Gunzipped
+    from wsdiag.capture.har import HarReader
+    from wsdiag.capture.log_formats import LogLine
+    from wsdiag.capture.logs import LogReader
+    from wsdiag.capture.reader import CaptureReader
+    from wsdiag.capture.tls.key_log import KeyLog
+    from wsdiag.capture.traces import TraceReader
+    from wsdiag.judgement.recorded.facts import ConnectionFacts
+    from wsdiag.transport.trace import Tracer
+
+    Reader = CaptureReader | HarReader | TraceReader | LogReader
 
 _HEAD = 1 << 16
 _BUFFER = 1 << 18
@@ -63,7 +67,6 @@ READABLE = (
 )
 
 Kind = Literal["capture", "HAR file", "records", "trace", "access log"]
-Reader = CaptureReader | HarReader | TraceReader | LogReader
 
 
 class UnknownSource(Exception):
@@ -97,10 +100,12 @@ class Source:
 
     def __init__(self, raw: io.RawIOBase, name: str, options: ReadOptions) -> None:
         self.name = name
-        self._gzip: _Gunzipped | None = None
+        self._gzip: Gunzipped | None = None
         stream, head = _peeked(raw, options.stopped)
         if head.startswith(_GZIP):
-            self._gzip = _Gunzipped(stream)
+            from wsdiag.capture import gunzip
+
+            self._gzip = gunzip.Gunzipped(stream)
             stream, head = _peeked(self._gzip, options.stopped)
             if not head and self._gzip.broken is not None:
                 raise UnknownSource(*self._gzip.broken)
@@ -112,6 +117,8 @@ class Source:
     def _reader(self, options: ReadOptions) -> Reader | None:
         match self.kind:
             case "capture":
+                from wsdiag.capture.reader import CaptureReader
+
                 return CaptureReader(
                     self.stream,
                     self.name,
@@ -122,10 +129,16 @@ class Source:
                     stopped=options.stopped,
                 )
             case "HAR file":
+                from wsdiag.capture.har import HarReader
+
                 return HarReader(self.stream, self.name)
             case "trace":
+                from wsdiag.capture.traces import TraceReader
+
                 return TraceReader(self.stream, self.name)
             case "access log":
+                from wsdiag.capture.logs import LogReader
+
                 return LogReader(self.stream, self.name, options.parse_log)
         return None
 
@@ -150,6 +163,9 @@ class Source:
 def _kind(head: bytes, parse_log: Callable[[str], LogLine | None] | None) -> Kind:
     if head[:4] in MAGIC_NUMBERS:
         return "capture"
+    from wsdiag.capture.logs import recognise
+    from wsdiag.capture.own_records import is_own
+
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if is_own(text):
         return "trace" if b'"type":"trace.' in text[:64] else "records"
@@ -202,46 +218,3 @@ class _Prefixed(io.RawIOBase):
             self._head = self._head[took:]
             return took
         return self._rest.readinto(buffer) or 0
-
-
-class _Gunzipped(io.RawIOBase):
-    """A gzip stream that ends where it breaks; `broken` says where and why."""
-
-    def __init__(self, stream: io.BufferedReader) -> None:
-        self._counted = _Counted(stream)
-        self._file = gzip.GzipFile(fileobj=self._counted, mode="rb")
-        self.broken: tuple[str, int] | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        if self.broken is not None:
-            return 0
-        try:
-            data = self._file.read1(len(buffer))
-        except EOFError:
-            self.broken = ("the gzip stream was cut off", self._counted.offset)
-            return 0
-        except (gzip.BadGzipFile, zlib.error) as error:
-            self.broken = (f"the gzip stream is broken ({error})", self._counted.offset)
-            return 0
-        buffer[: len(data)] = data
-        return len(data)
-
-
-class _Counted(io.RawIOBase):
-    """A stream that counts what was read of it; bytes as they come, as a pipe is not waited for."""
-
-    def __init__(self, stream: io.BufferedReader) -> None:
-        self._stream = stream
-        self.offset = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        data = self._stream.read1(len(buffer))
-        buffer[: len(data)] = data
-        self.offset += len(data)
-        return len(data)

@@ -54,7 +54,9 @@ class Reporter:
             self.event(0, "control", {"url": server.control_url, "token": server.control_token})
 
     def event(self, connection: int, event: str, data: dict[str, Any]) -> None:
-        """Print one event of one connection as soon as there is room for it."""
+        """Print one event of one connection as soon as there is room for it; `-q`: none."""
+        if self._terminal.quiet:
+            return
         if len(self._waiting) >= _MOST_WAITING:
             self._left_out += 1
             return

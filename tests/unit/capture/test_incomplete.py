@@ -9,7 +9,8 @@ import pytest
 
 from tests.capture.builder import Capture, Flow
 from wsdiag.capture.reader import CaptureReader
-from wsdiag.judgement.recorded.connection import Ending, judge_connection
+from wsdiag.judgement.recorded.connection import judge_connection
+from wsdiag.judgement.recorded.endings import Ending
 from wsdiag.judgement.recorded.facts import ConnectionFacts
 from wsdiag.protocol.codes import Opcode
 

@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from wsdiag.cli.check.options import CheckFlags, RetryFlags, RunFlags, refuse_empty
+from wsdiag.cli.check.options import CheckFlags, FeedFlags, RetryFlags, RunFlags, refuse_empty
 from wsdiag.cli.check.toml_lines import Lines, find_lines
 from wsdiag.cli.declare import command
 from wsdiag.cli.options import OutputOptions, RequestOptions
@@ -70,6 +70,7 @@ class ExporterTable:
 def endpoint(
     url: Annotated[str, typer.Option("--url")],
     flags: CheckFlags,
+    feed: FeedFlags,
     retry: RetryFlags,
     request: RequestOptions,
     watch: WatchFlags,
@@ -78,7 +79,7 @@ def endpoint(
 ) -> None:
     """A table of the file, read with the very options of the command line, into `ctx.obj`."""
     dial = request.dial(compression=ctx.obj == "check")
-    check = flags.options(dial.http_version)
+    check = flags.options(dial.http_version, feed)
     refuse_empty(check)
     read = Endpoint(
         url=url,

@@ -232,11 +232,13 @@ class _Report:
             self._terminal.line(f"listening on {running.url}/metrics, {counted(targets, 'target')}")
 
     def event(self, event: ExporterEvent) -> None:
-        """One event."""
+        """One event; `-q`: none."""
+        if self._terminal.quiet:
+            return
         now = asyncio.get_running_loop().time()
         if now - self._second > _TOLD_PER_S:
             left_out, self._left_out = self._left_out, 0
-            if left_out and not self._terminal.quiet:
+            if left_out:
                 self._terminal.log(f"{left_out} more events within {_TOLD_PER_S:g} s")
             self._second, self._told = now, 0
         self._told += 1
@@ -245,7 +247,7 @@ class _Report:
             return
         if self._json:
             self._terminal.json(event)
-        elif not self._terminal.quiet:
+        else:
             self._terminal.log(_line(self._terminal.clean(event)))
 
     def failed(self, listen: str, problem: Exception) -> None:

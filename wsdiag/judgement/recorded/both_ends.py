@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wsdiag.judgement.recorded.connection import Ending, judge_connection
+from wsdiag.judgement.recorded.connection import judge_connection
+from wsdiag.judgement.recorded.endings import Ending
 from wsdiag.judgement.recorded.facts import END_WORDS, ConnectionFacts, DirectionFacts, TcpEnd
 from wsdiag.units import format_seconds
 
@@ -30,6 +31,11 @@ class BothEnds:
     """How far the server's capture's clock is ahead; None: nothing tells."""
     delay_s: float | None
     """The shortest way from one capture to the other, taken as equal in both directions."""
+
+    @property
+    def members(self) -> tuple[ConnectionFacts, ...]:
+        """Both; the first one stands for the connection."""
+        return self.client, self.server
 
 
 def judge_both(both: BothEnds) -> tuple[ConnectionFacts, Ending]:

@@ -11,27 +11,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wsdiag.judgement.recorded.both_ends import BothEnds, both_ends, judge_both
-from wsdiag.judgement.recorded.both_legs import BothLegs, judge_legs
-from wsdiag.judgement.recorded.connection import Ending
+from wsdiag.judgement.recorded.endings import Ending
 from wsdiag.judgement.recorded.facts import ConnectionFacts
+from wsdiag.judgement.recorded.legs import Legs, judge_legs
+
+_MOST_LEGS = 16
 
 
-def pair_up(connections: Sequence[ConnectionFacts]) -> list[BothEnds | BothLegs]:
+def pair_up(connections: Sequence[ConnectionFacts]) -> list[BothEnds | Legs]:
     """The connections that were captured twice."""
     by_key: dict[object, list[ConnectionFacts]] = {}
     for facts in connections:
         key = _key(facts)
         if key is not None:
             by_key.setdefault(key, []).append(facts)
-    pairs = [_pair(*found) for found in by_key.values() if len(found) == 2]
+    pairs = [_pair(found) for found in by_key.values() if 2 <= len(found) <= _MOST_LEGS]
     return [pair for pair in pairs if pair is not None]
 
 
-def _pair(one: ConnectionFacts, other: ConnectionFacts) -> BothEnds | BothLegs | None:
-    if _same_tcp(one, other):
-        return both_ends(one, other)
-    front, back = sorted((one, other), key=lambda facts: facts.began or 0.0)
-    return BothLegs(front, back) if _within(front, back) else None
+def _pair(found: Sequence[ConnectionFacts]) -> BothEnds | Legs | None:
+    if len(found) == 2 and _same_tcp(*found):
+        return both_ends(*found)
+    legs: list[ConnectionFacts] = []
+    again: list[ConnectionFacts] = []
+    for facts in sorted(found, key=lambda facts: facts.began or 0.0):
+        if any(_same_tcp(facts, leg) for leg in legs):
+            again.append(facts)
+        elif not legs or _within(legs[-1], facts):
+            legs.append(facts)
+        else:  # the same key, and no chain: a client that uses one for all
+            return None
+    return Legs(tuple(legs), tuple(again)) if len(legs) > 1 else None
 
 
 def _same_tcp(one: ConnectionFacts, other: ConnectionFacts) -> bool:
@@ -53,7 +63,7 @@ def _within(front: ConnectionFacts, back: ConnectionFacts) -> bool:
     return back.began + back.opened_s <= front.began + front.opened_s
 
 
-def judge_pair(pair: BothEnds | BothLegs) -> tuple[ConnectionFacts, Ending]:
+def judge_pair(pair: BothEnds | Legs) -> tuple[ConnectionFacts, Ending]:
     """One connection's facts, as the client's end has them, and the ending that both show."""
     return judge_both(pair) if isinstance(pair, BothEnds) else judge_legs(pair)
 

@@ -125,6 +125,11 @@ def _blackout(evidence: Evidence) -> str:
             "All connections went silent, those in use too, while TCP still answered: most likely "
             "the endpoint, or what is behind the nearest hop, stopped working."
         )
+    if not any(t.outcome in ("dropped", "silent") for t in evidence.kept):
+        return (
+            "All connections went silent, and no new one could be opened: most likely the network "
+            "or the endpoint went away."
+        )
     return (
         "All connections went silent, those in use too: most likely the network or the endpoint "
         "went away, or a device forgets connections whatever they carry."
@@ -254,6 +259,11 @@ def _wanted(found: Classification, context: ProbeContext) -> str:
     row, dialect = wanted.endpoint, context.dialect
     if row is None and dialect is not None:
         return _wanted_in(dialect, found.drop, after, after_message=wanted.after_message)
+    if wanted.asked is not None:
+        return (
+            f"Every connection ended {after} after the endpoint's heartbeat `{wanted.asked}` had "
+            f"gone without an answer ({end}), whatever else was sent: most likely it wants one."
+        )
     if wanted.after_message:
         ages = "Every connection ended" if row is None else f"{row.name}: every connection ended"
         answer = "an answer" if row is None or row.wants is None else row.wants

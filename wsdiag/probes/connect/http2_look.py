@@ -25,6 +25,8 @@ from wsdiag.transport.report import DialError, DialReport
 LOOK_S = 2.0
 _CLOSE_S, _LEAST_S = 0.25, 0.05
 _PATIENT_S, _PATIENT_TIMES = 0.8, 4
+# How the view knows that nothing was found out.
+_NOT_FINISHED = "not finished"
 # Answers by which an endpoint says whom it serves, or how often: the same over any HTTP.
 _SAME_AGAIN = (401, 403, 407, 429, 503)
 
@@ -80,6 +82,8 @@ async def _look(
         told = diagnose(target.url, error)
         if error.code in ("http2-not-offered", "http2-not-advertised"):
             return _info(seen)
+        if error.unprocessed:
+            return _info(seen, error=f"{_NOT_FINISHED}: {error.message}, and a browser asks again")
         advertised = seen.http2 is not None and seen.http2.enable_connect_protocol
         return _info(seen, opens=False if advertised else None, error=told.message)
     try:
@@ -116,7 +120,7 @@ def _cut_off(seen: DialReport, within_s: float) -> Http2Info:
         return _info(seen, opens=False, error=f"no answer to the CONNECT within {waited_s:.1f} s")
     if facts is not None and facts.status == 200:
         return _info(seen, opens=True)
-    return _info(seen, error=f"not finished within {within_s:.2g} s")
+    return _info(seen, error=f"{_NOT_FINISHED} within {within_s:.2g} s")
 
 
 def info_of(
@@ -141,4 +145,5 @@ def _info(
         status=None if facts is None else facts.status,
         ping_ms=ping_ms,
         error=error,
+        asked_again=report.asked_again,
     )

@@ -15,7 +15,10 @@ _REMEMBERED = 256
 class PingLog:
     """Pings on one URL's connections, in order: sent, answered, late; times in s of one clock."""
 
-    __slots__ = ("_answered", "_waiting", "acknowledged", "answered", "figures", "last_ms", "sent")
+    __slots__ = (
+        *("_answered", "_waiting", "acknowledged", "answered", "figures", "last_ms"),
+        *("proxied", "sent"),
+    )
 
     def __init__(self) -> None:
         self.sent = self.answered = 0
@@ -23,6 +26,8 @@ class PingLog:
         self.last_ms: float | None = None
         self.acknowledged: bool | None = None
         """Whether TCP had acknowledged all that was sent when this was last looked at."""
+        self.proxied = False
+        """Whether the TCP that acknowledges is a proxy's: it says nothing of the way on."""
         self._waiting: dict[bytes, float] = {}
         self._answered: deque[float] = deque(maxlen=_REMEMBERED)
 
@@ -76,7 +81,9 @@ class PingLog:
         late_s = self.late_s()
         waits_s = self.waits_s(now_s)
         if waits_s is not None and waits_s > late_s:
-            return "network" if self.acknowledged is False else "endpoint"
+            if self.acknowledged is False:
+                return "network"
+            return None if self.proxied else "endpoint"
         return "feed" if self.answered_since(since_s) else None
 
     def record(self) -> StreamPings:

@@ -109,6 +109,37 @@ def end_behind_large_frame(flow: Flow) -> None:
     flow.rst(2.05, "server", hop_limit=57)
 
 
+def leaves_with_what_it_came_for(flow: Flow) -> None:
+    flow.text(1.0, "client", "get")
+    flow.text(2.0, "server", "x" * 200_000)
+    flow.fin(2.3, "client")
+
+
+def cannot_take_so_much(flow: Flow) -> None:
+    flow.text(1.0, "client", "get")
+    flow.send(2.0, "server", b"\x82\x7f" + (2**20).to_bytes(8, "big") + b"x" * 4000)
+    flow.fin(2.01, "client")
+
+
+def answers_a_large_message_and_leaves(flow: Flow) -> None:
+    flow.text(1.0, "client", "x" * 200_000)
+    flow.text(1.2, "server", "stored")
+    flow.fin(1.5, "server")
+
+
+def behind_a_proxy(flow: Flow) -> None:
+    flow.capture.packets.clear()
+    flow.seq = {"client": 9000, "server": 9000}
+    flow.open(request=REQUEST.replace(b"Upgrade", b"X-Forwarded-For: 192.0.2.1\r\nUpgrade", 1))
+    flow.fin(60.0, "client")
+
+
+def reset_that_was_ignored(flow: Flow) -> None:
+    flow.rst(3.0, "server", hop_limit=40)
+    flow.text(5.0, "client", "still here")
+    flow.close(9.0, "client", 1000)
+
+
 def unmasked(flow: Flow) -> None:
     flow.send(1.0, "client", b"\x81\x02hi")
     flow.close(1.01, "server", 1002, "masked frames only")
@@ -189,6 +220,11 @@ STORIES = [
     (client_pong_timeout, "pong-timeout", "client", "unanswered for 10.0 s"),
     (too_big, "size-limit", "server", "70,000 bytes"),
     (end_behind_large_frame, "size-limit", "server", "1,048,576 bytes"),
+    (leaves_with_what_it_came_for, "client-gone", "client", "(FIN)"),
+    (cannot_take_so_much, "size-limit", "client", "1,048,576 bytes"),
+    (answers_a_large_message_and_leaves, "unknown", "server", "(FIN)"),
+    (behind_a_proxy, "unknown", "client", "the proxy that passed its request on (X-Forwarded-For)"),
+    (reset_that_was_ignored, "close", "client", "1000"),
     (unmasked, "protocol-error", "server", "closed with 1002"),
     (unmasked_and_cut, "protocol-error", "server", "unmasked frame from a client"),
     (no_login, "application-timeout", "server", "no message"),

@@ -162,6 +162,51 @@ def test_a_proxys_idle_timeout() -> None:
     assert {(one.outcome, one.ended_by) for one in found} == {("idle-timeout", "middlebox")}
 
 
+@pytest.mark.parametrize(
+    ("by", "ends", "says"),
+    [
+        (
+            "server",
+            [(2, "server"), (1, "server"), (0, "server"), (0, "client")],
+            "The server ended",
+        ),
+        (
+            "client",
+            [(0, "client"), (1, "client"), (2, "client"), (2, "server")],
+            "The client ended",
+        ),
+        (
+            "middlebox",
+            [(1, "server"), (0, "server"), (2, "client"), (2, "server")],
+            "The proxy at 10.0.0.2:8081 ended it on both sides by itself, after 59.8 s",
+        ),
+        (
+            "middlebox",
+            [(0, "server"), (1, "client"), (2, "client")],
+            "The proxy at 10.0.0.2:8080 ended it on both sides by itself",
+        ),
+    ],
+    ids=["server", "client", "inner proxy", "outer proxy"],
+)
+def test_proxies_in_a_row(by: str, ends: Sequence[tuple[int, str]], says: str) -> None:
+    """One connection, whose three legs are no three connections that agree."""
+    capture = Capture()
+    flows = [Flow(capture, port=40000 + n) for n in range(3)]
+    for n, flow in enumerate(flows):
+        flow.ports["server"], flow.seq = 8080 + n, {"client": 999 * n + 1, "server": 70 * n + 7}
+        flow.shake(0.001 * n)
+        flow.send(0.1 + 0.001 * n, "client", REQUEST)
+    for n, flow in enumerate(reversed(flows)):
+        flow.send(0.2 + 0.001 * n, "server", ANSWER)
+    for n, (leg, who) in enumerate(ends):
+        flows[leg].fin(60 + 0.0004 * n, who)
+    capture.packets.sort(key=lambda packet: packet[0])
+    (one,) = explained(proxies=capture)
+    assert (one.outcome, one.ended_by) == ("client-gone" if by == "client" else "unknown", by)
+    assert says in " ".join(one.evidence)
+    assert any("recorded on all sides of 2 proxies in a row" in note for note in one.notes)
+
+
 def test_clients_that_use_one_key_for_all_are_not_one() -> None:
     capture = Capture()
     for number in range(2):

@@ -99,6 +99,17 @@ def test_unanswered_pings_are_no_mute_feed(acknowledges: bool, cause: str) -> No
     assert feed.events[0].cause == cause
 
 
+def test_behind_a_proxy_an_acknowledgement_says_nothing_of_the_endpoint() -> None:
+    feed = Feed()
+    feed.analysis.pings.proxied = True
+    feed.until(10, regular(0, 10))
+    feed.answers = False
+    feed.until(30)
+    assert feed.kinds() == ["silence"]
+    assert feed.events[0].cause is None
+    assert "TCP ends at the proxy" in feed.events[0].message
+
+
 def test_a_process_that_did_not_run_blames_itself() -> None:
     feed = Feed()
     feed.until(10, regular(0, 10))
@@ -254,3 +265,28 @@ def test_a_connection_that_ended_before_a_message_asks_for_no_subscription() -> 
     summary = feed.analysis.summary(feed.now_s, drops=1, drop=drop)
     assert "--hello" not in " ".join(summary.explanation)
     assert summary.too_slow_pct is None
+
+
+def test_heartbeats_that_say_so_are_no_data_and_are_told() -> None:
+    feed = Feed()
+    feed.until(5, regular(0, 5))
+    for _ in range(3):
+        feed.analysis.no_data('{"type":"heartbeat"}', dialect=False)
+    feed.until(20)
+    assert feed.kinds() == ["silence", "mute"]
+    summary = feed.analysis.summary(feed.now_s)
+    assert summary.control == 3
+    assert (
+        '3 messages said to be a heartbeat ({"type":"heartbeat"}) and counted as no data: '
+        "--dialect none counts all of them."
+    ) in summary.explanation
+
+
+def test_one_message_again_and_again_is_told_as_what_it_may_be() -> None:
+    feed = Feed()
+    feed.until(90, [*regular(0, 10), *((10.0 + 10 * n, "still here") for n in range(8))])
+    said = " ".join(feed.analysis.summary(feed.now_s).explanation)
+    assert "one message came 8 times within 1 m 10 s and no other: still here." in said
+    other = Feed()
+    other.until(10, regular(0, 10))  # alike as well, but at a pace of data
+    assert "no other" not in " ".join(other.analysis.summary(other.now_s).explanation)

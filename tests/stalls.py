@@ -1,0 +1,92 @@
+"""Integration tests whose machine stood still are run again.
+
+These tests watch clocks of real peers: what ends after 1.5 s, what is late by 100 ms. On a machine
+that gives this process no CPU for as long, what they saw says nothing. So a thread notes when it
+was woken late, and a test that failed where that happened, in it or in the fixtures that it
+shares, runs again, with fixtures made anew; the third failure counts. A test that fails without a
+stall fails at once. The report names what ran again, and why.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+TRIES = 3
+NOTED_S = 0.05
+"""The stall from which on a failure is not believed: the narrowest margin in these tests."""
+_EVERY_S = 0.01
+_PROPERTY = "short of CPU"
+
+
+class Stalls:
+    """A pytest plugin: notes stalls of this process, and runs a test again that failed in one.
+
+    `place`: the directory whose tests these are.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._stalls: list[tuple[float, float]] = []
+        self._over = threading.Event()
+        self._module: Path | None = None
+        self._since_s = 0.0
+
+    def pytest_sessionstart(self) -> None:
+        threading.Thread(target=self._watch, name="stalls", daemon=True).start()
+
+    def pytest_sessionfinish(self) -> None:
+        self._over.set()
+
+    def _watch(self) -> None:
+        while not self._over.is_set():
+            due_s = time.monotonic() + _EVERY_S
+            time.sleep(_EVERY_S)
+            if (late_s := time.monotonic() - due_s) > NOTED_S:
+                self._stalls.append((due_s, late_s))
+
+    def worst_s(self, since_s: float) -> float:
+        """The longest stall since then, in seconds; 0 if none."""
+        recent = (late_s for due_s, late_s in self._stalls if due_s + late_s > since_s)
+        return max(recent, default=0.0)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> bool | None:
+        if self._place not in item.path.parents:
+            return None
+        if item.path != self._module:  # what its fixtures saw counts from here
+            self._module, self._since_s = item.path, time.monotonic()
+        hook = item.ihook
+        hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for tried in range(1, TRIES + 1):
+            reports = runtestprotocol(item, log=False, nextitem=nextitem)
+            late_s = self.worst_s(self._since_s)
+            if tried == TRIES or not late_s or not any(each.failed for each in reports):
+                break
+            item.user_properties.append((_PROPERTY, f"late by {late_s:.2f} s"))
+            item.session._setupstate.teardown_exact(None)
+            item._initrequest()
+            self._since_s = time.monotonic()
+        for report in reports:
+            hook.pytest_runtest_logreport(report=report)
+        hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        lines = [
+            f"{report.nodeid}: {why}"
+            for reports in terminalreporter.stats.values()
+            for report in reports
+            if isinstance(report, pytest.TestReport) and report.when == "teardown"
+            for name, why in report.user_properties
+            if name == _PROPERTY
+        ]
+        if lines:
+            terminalreporter.section("run again, for the machine stood still")
+            terminalreporter.write_line("\n".join(lines))

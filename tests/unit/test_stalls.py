@@ -1,0 +1,86 @@
+"""What failed while the machine stood still runs again; what failed without that does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.stalls import Stalls
+
+pytest_plugins = ["pytester"]
+
+FAILS_TWICE = """
+    import pytest
+
+    tries, made = [], []
+
+    @pytest.fixture(scope="module")
+    def shared():
+        made.append(1)
+        yield len(made)
+
+    def test_it(shared):
+        tries.append(shared)
+        assert len(tries) == 3, tries
+
+    def test_fixtures_were_made_anew():
+        assert tries == [1, 2, 3]
+"""
+
+
+class Still(Stalls):
+    """The machine stood still for `late_s`, whenever one asks."""
+
+    late_s = 0.3
+
+    def worst_s(self, since_s: float) -> float:
+        return self.late_s
+
+
+class Awake(Still):
+    late_s = 0.0
+
+
+@pytest.mark.parametrize(
+    ("machine", "passed", "failed"), [(Still, 2, 0), (Awake, 0, 2)], ids=["stood still", "awake"]
+)
+def test_only_where_the_machine_stood_still_a_test_runs_again(
+    pytester: pytest.Pytester, machine: type[Still], passed: int, failed: int
+) -> None:
+    pytester.makepyfile(FAILS_TWICE)
+    result = pytester.runpytest_inprocess(
+        "-p", "no:cacheprovider", plugins=[machine(pytester.path)]
+    )
+    result.assert_outcomes(passed=passed, failed=failed)
+    told = result.stdout.str().count("::test_it: late by 0.30 s")
+    assert told == (2 if passed else 0)
+
+
+def test_the_third_failure_counts(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("tries = []\ndef test_it():\n    tries.append(1)\n    assert not tries")
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", plugins=[Still(pytester.path)])
+    result.assert_outcomes(failed=1)
+
+
+def test_other_places_are_left_alone(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(FAILS_TWICE)
+    elsewhere = Still(pytester.path / "elsewhere")
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", plugins=[elsewhere])
+    result.assert_outcomes(failed=2)
+
+
+def test_a_stall_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, stalls = [100.0], Stalls(Path())
+    naps = iter([0.01, 0.26, 0.01])
+
+    def sleep(_: float) -> None:
+        now[0] += next(naps, 0.01)
+        if now[0] > 100.25:
+            stalls.pytest_sessionfinish()
+
+    monkeypatch.setattr("tests.stalls.time.sleep", sleep)
+    monkeypatch.setattr("tests.stalls.time.monotonic", lambda: now[0])
+    stalls._watch()
+    assert stalls.worst_s(100.0) == pytest.approx(0.25)
+    assert stalls.worst_s(100.3) == 0.0
