@@ -191,6 +191,20 @@ def test_more_connections_than_there_is_room_for() -> None:
     assert "more than 10 connections" in run(ask, max_connections=10).told
 
 
+def test_heads_that_never_end_make_room_as_well() -> None:
+    async def ask(served: Served) -> None:
+        connections = [await served.connect() for _ in range(10)]
+        for _, writer in connections:
+            writer.write(b"G")
+        async with asyncio.timeout(20):
+            await until(lambda: not any(each.idle for each in served.server._connections))
+        assert await served.still_serves()
+        for _, writer in connections:
+            writer.close()
+
+    run(ask, max_connections=10)
+
+
 def test_one_request_after_another_on_a_connection() -> None:
     async def ask(served: Served) -> None:
         many = b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % n for n in range(300))
