@@ -1,4 +1,4 @@
-"""One timer with a random part is not taken for several, and what outlives it by chance for no help.
+"""One timer with a random part is not taken for several, nor what it spared by chance for help.
 
 Simulated are idle times alone: thousands in a second, with seeds that are always the same.
 """
