@@ -54,8 +54,13 @@ Answer = Callable[[Connection, str], None]
 
 
 @asynccontextmanager
-async def played(life: Life, answer: Answer | None, *, pongs: bool = True) -> AsyncIterator[str]:
-    """The URL of an endpoint that lives so, and answers texts so."""
+async def played(
+    life: Life, answer: Answer | None, *, pongs: bool | None = True, receives: int | None = None
+) -> AsyncIterator[str]:
+    """The URL of an endpoint that lives so, and answers texts so.
+
+    `pongs`: False: a Ping ends the connection; None: it is ignored.
+    """
 
     async def script(client: ScriptedClient) -> None:
         connection = Connection(client)
@@ -65,7 +70,7 @@ async def played(life: Life, answer: Answer | None, *, pongs: bool = True) -> As
                 connection.byte_s = connection.loop.time()
                 if frame.opcode == PING and pongs and not connection.mute:
                     client.send(PONG, frame.payload)
-                elif frame.opcode == PING and not pongs:
+                elif frame.opcode == PING and pongs is False:
                     await connection.close(None)
                 elif frame.opcode == TEXT:
                     connection.text_s = connection.loop.time()
@@ -88,7 +93,7 @@ async def played(life: Life, answer: Answer | None, *, pongs: bool = True) -> As
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    server = ScriptedServer(script)
+    server = ScriptedServer(script, receives=receives)
     await server.start()
     try:
         yield server.url
@@ -110,12 +115,14 @@ class Scenario:
     pinged_end_s: float | None = None
     seconds: float | None = None
     answer: Answer | None = None
-    pongs: bool = True
+    pongs: bool | None = True
+    receives: int | None = None
     query: str = ""
     dial: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     keepalives: dict[str, str] = field(default_factory=dict)
     says: str = ""
+    never: str = ""
 
 
 async def _forever(connection: Connection) -> None:
@@ -305,6 +312,7 @@ SCENARIOS: dict[str, Scenario] = {
         answer=_signalr,
         dial={"dialect": "signalr"},
         keepalives={"ping": "drops", "heartbeat": "holds"},
+        never="on its own",
     ),
     "Phoenix on Cowboy": Scenario(
         _idle(1.8, 1000),
@@ -346,6 +354,7 @@ SCENARIOS: dict[str, Scenario] = {
         answer=_wamp,
         dial={"dialect": "wamp"},
         keepalives={"ping": "holds"},
+        never="on its own",
     ),
     "a sweep": Scenario(
         _swept(1.5, 0.8),
@@ -441,7 +450,39 @@ def _two_timers() -> Life:
     return life
 
 
+def _reads_no_more(seconds: float) -> Life:
+    """After so long an idleness it no longer reads; nothing ends."""
+
+    async def life(connection: Connection) -> None:
+        await connection.idle(seconds)
+        connection.mute = True
+        connection.client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.sleep(60)
+
+    return life
+
+
+def _echo(connection: Connection, text: str) -> None:
+    connection.say("yes")
+
+
 SHARED: dict[str, Scenario] = {
+    "an endpoint that stops reading": Scenario(
+        _reads_no_more(1.9),
+        "idle-timeout",
+        seconds=1.9,
+        answer=_echo,
+        pongs=None,
+        receives=1,
+        options={
+            "send": "x" * 20_000,
+            "expect": "yes",
+            "trials": ("idle", "data"),
+            "pong_timeout_s": 0.8,
+        },
+        keepalives={"data": "holds"},
+        says="TCP acknowledged the Ping with a zero window",
+    ),
     "a deploy that says so": Scenario(
         _restarting(1.9, 1012),
         "event",

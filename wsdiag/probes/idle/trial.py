@@ -288,7 +288,8 @@ class Trial:
             drop = Drop("close", round(at_s, 3), None, event.code, event.reason, meaning)
             self._dropped(drop)
         elif not isinstance(event, Violation):
-            self._show(at_s, "received", self.state.received(event, at_s))
+            to_hello = item.at.mono_ns in self._open.participant.hello_answers_ns
+            self._show(at_s, "received", self.state.received(event, at_s, to_hello=to_hello))
         elif not self._open.truncated:  # else the stream's end follows
             self.state.violation = event.error.message
         self._wake.set()
