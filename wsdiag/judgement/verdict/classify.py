@@ -178,7 +178,7 @@ def _from_moments(evidence: Evidence, context: ProbeContext) -> Classification |
         for t in evidence.kept
         if two_way(t, context) and died_in_use(t, evidence, Range(min(idle_s), None))
     ]
-    rounds = event_rounds(dropped, in_use)
+    rounds = event_rounds((*evidence.idle, *evidence.kept), dropped, in_use)
     if not rounds:
         return None
     ended = [t for t in dropped if t.round in rounds]
