@@ -398,6 +398,19 @@ def _restarting(at_s: float, code: int | None) -> Life:
     return life
 
 
+def _restarts_once(at_s: float) -> Life:
+    """All that are open end at one moment; those that come afterwards live on."""
+    began: list[float] = []
+
+    async def life(connection: Connection) -> None:
+        began[:] = began or [connection.loop.time()]
+        left_s = began[0] + at_s - connection.loop.time()
+        await asyncio.sleep(left_s if left_s > 0 else 60)
+        await connection.close(None)
+
+    return life
+
+
 def _one_at_a_time() -> Life:
     open_: list[Connection] = []
 
@@ -488,6 +501,12 @@ SHARED: dict[str, Scenario] = {
         "event",
         keepalives={"ping": "untested", "pong": "untested"},
         says="service restart",
+    ),
+    "a restart that happens once": Scenario(
+        _restarts_once(1.9),
+        "event",
+        keepalives={"ping": "untested", "pong": "untested"},
+        says="opened afterwards lived longer",
     ),
     "one connection at a time": Scenario(
         _one_at_a_time(), "inconsistent", says="one connection at a time"

@@ -440,7 +440,35 @@ TABLE |= {
             kept("ping", 120.0, round=2, started_s=50.0),
         ],
         "event",
-        says="and no timeout",
+        says="opened afterwards lived longer: idle 120 s, and with Pings 120 s.",
+    ),
+    "an event among the openings, and connections opened after it": Row(
+        [
+            *(idle(0.43 - 0.03 * n, "fin", started_s=0.03 * n) for n in range(12)),
+            kept("ping", 0.4, "fin", started_s=0.03, keepalives_sent=0),
+            idle(1.74, round=2, started_s=0.44),
+            kept("ping", 1.52, round=2, started_s=0.66, gap_s=0.17),
+        ],
+        "event",
+        says="So no timer ended these.",
+    ),
+    "a limit on connections, and an event soon after": Row(
+        [
+            idle(1.04, "fin"),
+            kept("ping", 1.01, "fin", started_s=0.03, keepalives_sent=0),
+            *(idle(0.001, "fin", started_s=0.12 + 0.03 * n) for n in range(24)),
+        ],
+        "inconsistent",
+        says="most likely a limit on connections",
+    ),
+    "an event among the openings, and a timer for those opened after it": Row(
+        [
+            *(idle(0.358 - 0.03 * n, "fin", started_s=0.03 * n) for n in range(11)),
+            *(idle(9.987, "fin", started_s=0.36 + 0.03 * n) for n in range(3)),
+            kept("ping", 15.0, started_s=0.36, gap_s=0.125),
+        ],
+        "inconsistent",
+        says="at times that do not agree",
     ),
     "the same moment in every round is a timer": Row(
         [
