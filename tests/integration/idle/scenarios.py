@@ -398,15 +398,22 @@ def _restarting(at_s: float, code: int | None) -> Life:
     return life
 
 
-def _restarts_once(at_s: float) -> Life:
-    """All that are open end at one moment; those that come afterwards live on."""
+def _restarts_once(
+    at_s: float, code: int | None = None, *, over_s: float = 0.0, idle_s: float = 60.0
+) -> Life:
+    """All that are open end at one moment, or one after the other; those that come afterwards live
+    on, but for an idle timeout."""
     began: list[float] = []
+    chance = random.Random(5)
 
     async def life(connection: Connection) -> None:
         began[:] = began or [connection.loop.time()]
-        left_s = began[0] + at_s - connection.loop.time()
-        await asyncio.sleep(left_s if left_s > 0 else 60)
-        await connection.close(None)
+        left_s = began[0] + at_s + chance.uniform(0.0, over_s) - connection.loop.time()
+        if left_s > 0:
+            await asyncio.sleep(left_s)
+        else:
+            await connection.idle(idle_s)
+        await connection.close(code)
 
     return life
 
@@ -507,6 +514,19 @@ SHARED: dict[str, Scenario] = {
         "event",
         keepalives={"ping": "untested", "pong": "untested"},
         says="opened afterwards lived longer",
+    ),
+    "a drain, one after the other": Scenario(
+        _restarts_once(1.9, 1001, over_s=0.4),
+        "event",
+        keepalives={"ping": "untested", "pong": "untested"},
+        says="Close code 1001 means going away",
+    ),
+    "a restart, and a timer behind it": Scenario(
+        _restarts_once(1.9, idle_s=2.6),
+        "idle-timeout",
+        seconds=2.6,
+        keepalives={"ping": "holds", "pong": "untested"},
+        says="an event, such as a restart",
     ),
     "one connection at a time": Scenario(
         _one_at_a_time(), "inconsistent", says="one connection at a time"

@@ -452,6 +452,34 @@ TABLE |= {
         "event",
         says="So no timer ended these.",
     ),
+    "an event in one round, a timer in the other": Row(
+        [
+            *(idle(1.9 + 0.03 * n, "fin", started_s=0.4 - 0.03 * n) for n in range(8)),
+            *(
+                kept(kind, 1.8, "fin", gap_s=0.5, started_s=0.5)
+                for kind in ("ping", "pong", "tcp-keepalive")
+            ),
+            idle(2.6, "fin", round=2, started_s=2.4),
+            kept("ping", 3.9, round=2, started_s=2.7, gap_s=0.5),
+        ],
+        "idle-timeout",
+        says="11 connections ended at one moment, 2.3 s after the probe's start: an event",
+        interval_s=1.0,
+    ),
+    "a drain that says so, over a second": Row(
+        [
+            *(
+                idle(1.9 + at, "close", started_s=0.05 * n, drop=Drop("close", 1.9, code=1001))
+                for n, at in enumerate((0.1, 0.3, 0.0, 0.2, 0.35))
+            ),
+            replace(
+                kept("ping", 2.0, "close", gap_s=0.5, started_s=0.1),
+                drop=Drop("close", 2.0, code=1001),
+            ),
+        ],
+        "event",
+        says="going away",
+    ),
     "a limit on connections, and an event soon after": Row(
         [
             idle(1.04, "fin"),

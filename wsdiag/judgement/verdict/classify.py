@@ -72,6 +72,7 @@ Why the order matters:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from wsdiag.judgement.verdict.announced import from_events
 from wsdiag.judgement.verdict.application import ApplicationTimeout, application_timeout
@@ -194,7 +195,7 @@ def _from_moments(evidence: Evidence, context: ProbeContext) -> Classification |
         return Classification("inconsistent", "moment", drop=ended[0].drop, members=tuple(ended))
     if any(t.outcome in _ENDED and (t.age_s or 0.0) > AT_ONCE_S for t in others):
         # Another round knows of a timer, which the event cut short in this one.
-        return classify(Evidence.sort(others), context)
+        return replace(classify(Evidence.sort(others), context), beside=tuple(ended))
     return Classification("event", "moment", drop=ended[0].drop, members=tuple(ended))
 
 

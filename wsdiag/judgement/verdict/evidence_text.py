@@ -290,10 +290,12 @@ def _later_ends(found: Classification, evidence: Evidence) -> list[str]:
                 "ends them then."
             )
     if evidence.cut_short:
-        count = counted(len(evidence.cut_short), "connection that was", "connections that were")
+        count = counted(len(evidence.cut_short), "connection")
+        if not any(t.trial == "idle" for t in evidence.cut_short):
+            count += " that were kept alive"
         after = format_seconds(round(ended_s(evidence.cut_short[0]), 1))
         sentences.append(
-            f"{count} kept alive ended at one moment, {after} after the probe's start: an event, "
+            f"{count} ended at one moment, {after} after the probe's start: an event, "
             "such as a restart, and no timeout."
         )
     kept_s = [t.age_s or 0.0 for t in evidence.kept if holds(t, evidence, found.range)]

@@ -30,6 +30,11 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
     """What these trials mean. Nothing is measured here, and equal trials get equal verdicts."""
     evidence = Evidence.sort(trials)
     found = _with_sender(classify(evidence, context), trials)
+    if found.beside:
+        rounds = {t.round for t in found.beside}
+        evidence = replace(
+            Evidence.sort(t for t in trials if t.round not in rounds), cut_short=found.beside
+        )
     verdict, range_ = found.verdict, found.range
     ends = range_ if verdict in ("idle-timeout", "lifetime") else None
     if ends is not None and found.reason == "spread":

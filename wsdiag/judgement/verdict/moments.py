@@ -33,6 +33,8 @@ _DISPLACED_S = 0.25
 _TO_THE_MOMENT_S = 0.02
 # At once, where none of them lived to the end.
 _MOST_ALLOWED = 3
+_LEAVING = {1001, 1012}
+_DRAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,18 @@ def event_rounds(
         young = all((t.age_s or 0.0) <= AT_ONCE_S for t in ended)
         if not used and young:
             used = len(ended) == sum(t.round == number for t in ran)
-        if used and len(ended) > 1 and same_moment(ended):
+        if used and len(ended) > 1 and (same_moment(ended) or _going_away(ended)):
             found.append(number)
     return found
+
+
+def _going_away(ended: Sequence[IdleTrial]) -> bool:
+    """Whether these ended within a second, at ages that differ, and said that the endpoint leaves:
+    connections that are drained end one after the other."""
+    ends, ages = [ended_s(t) for t in ended], [t.age_s or 0.0 for t in ended]
+    codes = {None if t.drop is None else t.drop.code for t in ended}
+    together = max(ends) - min(ends) <= _DRAIN_S and max(ages) - min(ages) > _LEAST_SPREAD_S
+    return together and len(ended) > _LEAST and codes <= _LEAVING
 
 
 def find_sweep(events: Sequence[IdleTrial]) -> Sweep | None:
