@@ -388,10 +388,11 @@ SCENARIOS: dict[str, Scenario] = {
 
 
 def _restarting(at_s: float, code: int | None) -> Life:
-    began: list[float] = []
+    began: list[float] = [0.0]
 
     async def life(connection: Connection) -> None:
-        began[:] = began or [connection.loop.time()]
+        if connection.client.number == 0:
+            began[:] = [connection.loop.time()]
         await asyncio.sleep(began[0] + at_s - connection.loop.time())
         await connection.close(code)
 
@@ -403,11 +404,12 @@ def _restarts_once(
 ) -> Life:
     """All that are open end at one moment, or one after the other; those that come afterwards live
     on, but for an idle timeout."""
-    began: list[float] = []
+    began: list[float] = [0.0]
     chance = random.Random(5)
 
     async def life(connection: Connection) -> None:
-        began[:] = began or [connection.loop.time()]
+        if connection.client.number == 0:
+            began[:] = [connection.loop.time()]
         left_s = began[0] + at_s + chance.uniform(0.0, over_s) - connection.loop.time()
         if left_s > 0:
             await asyncio.sleep(left_s)
@@ -422,6 +424,8 @@ def _one_at_a_time() -> Life:
     open_: list[Connection] = []
 
     async def life(connection: Connection) -> None:
+        if connection.client.number == 0:
+            open_.clear()
         before, open_[:] = tuple(open_), [connection]
         await asyncio.gather(*(other.close(4000, "signed in elsewhere") for other in before))
         await asyncio.sleep(60)

@@ -20,7 +20,7 @@ WATCHED_S = 4.0
 # A busy machine is late, and never early.
 LATE_S = 0.6
 IN_TIME_S = 0.15
-_ATTEMPTS = 6
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
