@@ -266,6 +266,17 @@ def test_one_direction_alone_does_not_tell_who_was_first() -> None:
     assert "only packets from the server" in ending.evidence[-1]
 
 
+def test_a_pong_that_comes_after_the_end_is_too_late() -> None:
+    def tell(flow: Flow) -> None:
+        flow.ping(20.0, "client", b"1")
+        flow.close(40.0, "client", 1011)
+        flow.pong(41.0, "server", b"1")
+
+    ending = judge_connection(story(tell))
+    assert (ending.outcome, ending.ended_by) == ("pong-timeout", "client")
+    assert "Ping at 20.0 s was unanswered for 20.0 s" in ending.evidence[0]
+
+
 def test_data_after_the_ping_is_no_pong_timeout() -> None:
     def tell(flow: Flow) -> None:
         flow.ping(20.0, "server", b"1")
