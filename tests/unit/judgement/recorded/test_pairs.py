@@ -104,6 +104,16 @@ def test_a_reset_that_the_server_never_sent() -> None:
     assert "The RST that reached the server was never sent by the client" in one.evidence[1]
 
 
+def test_a_recording_that_had_ended_proves_no_forgery() -> None:
+    both = BothEnds(0.0)
+    both.open()
+    both.flow.capture = both.near
+    both.flow.rst(10.0, "server", hop_limit=both.flow.hop_limit["server"])
+    (one,) = explained(far=both.far, near=both.near)
+    assert (one.outcome, one.ended_by) == ("unknown", "server")
+    assert "made it, or the recording there had ended" in one.evidence[-1]
+
+
 def legs(ends: Sequence[tuple[float, str, str]], capture: Capture, number: int = 0) -> None:
     """A connection through a proxy, on both sides of it; `ends`: its FINs,
     as (seconds, leg, sender)."""
