@@ -28,6 +28,10 @@ _LINGER_NS = 2_000_000_000
 _EXPIRE_EVERY = 4096
 _MOST_TUNNELS = 4
 _FRAGMENTS = "IP fragment was not put together", "IP fragments were not put together"
+_BYTELESS = (
+    "connection was not read: the capture lacks its bytes (snapshot length, or lost packets)",
+    "connections were not read: the capture lacks their bytes (snapshot length, or lost packets)",
+)
 _ESP = "packet of IPsec (ESP) was not read", "packets of IPsec (ESP) were not read"
 _QUIC = (
     "packet of UDP on port 443 was not read: QUIC, and so HTTP/3",
@@ -165,3 +169,5 @@ class CaptureReader:
             totals.plain_http += not conversation.streams
         else:
             totals.other += 1
+            if conversation.stage is Stage.UNKNOWN and any(s.lost_bytes for s in flow.states):
+                self._passed[_BYTELESS] += 1

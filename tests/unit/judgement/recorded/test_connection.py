@@ -154,6 +154,10 @@ def no_login(flow: Flow) -> None:
     flow.close(3.0, "server", 4408, "Connection initialisation timeout")
 
 
+def wrong_token(flow: Flow) -> None:
+    flow.close(0.2, "server", 4401, "Unauthorized")
+
+
 def unanswered_heartbeat(flow: Flow) -> None:
     flow.text(0.1, "server", '0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":20000}')
     flow.text(25.0, "server", "2")
@@ -228,6 +232,7 @@ STORIES = [
     (unmasked, "protocol-error", "server", "closed with 1002"),
     (unmasked_and_cut, "protocol-error", "server", "unmasked frame from a client"),
     (no_login, "application-timeout", "server", "no message"),
+    (wrong_token, "close", "server", "4401"),
     (unanswered_heartbeat, "application-timeout", "server", "Socket.IO"),
     (still_open, "open", "unknown", "when the recording ended"),
 ]
