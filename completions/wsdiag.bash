@@ -275,7 +275,7 @@ _wsdiag() {
         esac
         ;;
     check)
-        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --expect-http2 --send --expect --expect-json --within --require-idle --require-keepalive --stream --by --seq --time --max-silence --max-gap --max-lag --min-rate --conformance --adversarial --only --skip --retry --retry-delay -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -f --file --list-checks -j --jobs -o --output --junit -h --help"
+        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --expect-http2 --send --expect --expect-json --within --require-idle --require-keepalive --conformance --adversarial --only --skip --max-silence --max-gap --max-lag --min-rate --stream --by --seq --time --retry --retry-delay -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -f --file --list-checks -j --jobs -o --output --junit -h --help"
         case $prev in
         --max-connect) return ;;
         --max-upgrade) return ;;
@@ -294,16 +294,16 @@ _wsdiag() {
         --within) return ;;
         --require-idle) return ;;
         --require-keepalive) return ;;
-        --stream) return ;;
-        --by) return ;;
-        --seq) return ;;
-        --time) return ;;
+        --only) return ;;
+        --skip) return ;;
         --max-silence) return ;;
         --max-gap) return ;;
         --max-lag) return ;;
         --min-rate) return ;;
-        --only) return ;;
-        --skip) return ;;
+        --stream) return ;;
+        --by) return ;;
+        --seq) return ;;
+        --time) return ;;
         --retry) return ;;
         --retry-delay) return ;;
         -H|--header) return ;;

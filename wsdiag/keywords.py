@@ -11,9 +11,8 @@ import re
 from pathlib import Path
 from typing import Literal, TypedDict
 
-from wsdiag.probes.check.jsonpath import JsonExpectation
 from wsdiag.probes.check.options import HeaderExpectation
-from wsdiag.probes.common.jsonpath import JsonPath
+from wsdiag.probes.common.jsonpath import JsonExpectation, JsonPath
 from wsdiag.probes.ping.payloads import Mode
 from wsdiag.probes.stream.options import Show
 from wsdiag.records import TrialKind

@@ -45,9 +45,8 @@ from wsdiag.judgement.products.endpoints import endpoints
 from wsdiag.judgement.products.intermediaries import hops_from_headers
 from wsdiag.judgement.recorded.facts import ConnectionFacts
 from wsdiag.judgement.recorded.report import endpoint_of, recorded_url
-from wsdiag.probes.check.jsonpath import JsonExpectation
 from wsdiag.probes.check.options import HeaderExpectation, parse_statuses
-from wsdiag.probes.common.jsonpath import JsonPath
+from wsdiag.probes.common.jsonpath import JsonExpectation, JsonPath
 from wsdiag.probes.common.participant import says_error
 from wsdiag.probes.stream.content import ContentReader
 from wsdiag.probes.stream.options import StreamOptions

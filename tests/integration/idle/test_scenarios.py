@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -18,6 +19,8 @@ from wsdiag.transport.dial.options import DialOptions
 WATCHED_S = 4.0
 # A busy machine is late, and never early.
 LATE_S = 0.6
+IN_TIME_S = 0.15
+_ATTEMPTS = 6
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,28 @@ async def raw_end_s(url: str, ping_every_s: float | None) -> float | None:
 
 
 async def measure(scenario: Scenario, *, raw: bool) -> Measured:
+    """Once more where this process did not run for a while: nothing scripted is in time then."""
+    for _ in range(_ATTEMPTS):
+        watching = asyncio.create_task(latest_s())
+        found = await measure_once(scenario, raw=raw)
+        watching.cancel()
+        if await watching < IN_TIME_S:
+            break
+    return found
+
+
+async def latest_s() -> float:
+    """How late this process's own timers were at most, until it is cancelled."""
+    loop, worst_s = asyncio.get_running_loop(), 0.0
+    with suppress(asyncio.CancelledError):
+        while True:
+            due_s = loop.time() + 0.02
+            await asyncio.sleep(0.02)
+            worst_s = max(worst_s, loop.time() - due_s)
+    return worst_s
+
+
+async def measure_once(scenario: Scenario, *, raw: bool) -> Measured:
     async with played(scenario.life, scenario.answer, pongs=scenario.pongs) as url:
         options = scaled(**{"to_s": 3.5, "step_s": 0.25, "keepalive_s": 0.5, **scenario.options})
         if not raw:
@@ -75,7 +100,7 @@ async def measure(scenario: Scenario, *, raw: bool) -> Measured:
 @pytest.fixture(scope="module")
 def measured() -> dict[str, Measured]:
     async def every() -> dict[str, Measured]:
-        room = asyncio.Semaphore(6)
+        room = asyncio.Semaphore(4)
 
         raws = list(SCENARIOS.values())
 
@@ -117,7 +142,10 @@ def holds(scenario: Scenario, found: Measured) -> None:
     if scenario.seconds is not None:
         range_ = verdict.idle_timeout_s or verdict.lifetime_s or verdict.application_timeout_s
         assert range_ is not None
-        assert range_.low - 0.02 <= scenario.seconds <= (range_.high or 0.0) + 0.02, found.probed
+        # The endpoint is a script on this machine, and as late as raw sockets saw it.
+        late_s = max(0.0, (found.idle_end_s or 0.0) - (scenario.idle_end_s or 4.0))
+        assert range_.low - 0.02 - late_s <= scenario.seconds, found.probed
+        assert scenario.seconds <= (range_.high or 0.0) + 0.02, found.probed
     for kind, word in scenario.keepalives.items():
         assert verdict.keepalives[kind] == word, found.probed  # type: ignore[index]
     assert scenario.says in found.probed.words()

@@ -56,7 +56,7 @@ require-idle = 60
     assert first.dial.insecure
     assert first.dial.family == 4
     assert first.dial.compression is False
-    assert [e.text for e in first.check.expect_json] == ["$.a=1", "$.b"]
+    assert [str(each) for each in first.check.expect_json] == ["$.a=1", "$.b"]
     assert (second.label, second.check.max_p95_s) == ("wss://b.example", 0.25)
     assert not second.dial.insecure
     assert second.check.require_idle_s == 60

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.judgement.recorded_trials import case, idle, kept, record
 from wsdiag.judgement.verdict.judge import judge
-from wsdiag.records import Drop, Hop, IdleTrial, TrialKind, Verdict
+from wsdiag.records import Drop, Hop, IdleTrial, TracedHop, TrialKind, Verdict
 from wsdiag.records.drops import ZERO_WINDOW
 
 
@@ -51,6 +51,13 @@ TABLE: dict[str, Row] = {
         "idle-timeout",
         {"hops": [Hop("Varnish (pipe)", "X-Varnish: 1")]},
         first=("Varnish (pipe)",),
+        interval_s=20,
+    ),
+    "Pings count, although nobody answers them": Row(
+        [*PERIODS, *dropped(60.0), PING, kept("pong", 60.0, "fin")],
+        "idle-timeout",
+        {"answers_pings": False},
+        says="it counts the client's Pings, not every frame",
         interval_s=20,
     ),
     "a Close frame has no proxy behind it": Row(
@@ -141,6 +148,38 @@ TABLE: dict[str, Row] = {
         ],
         "inconsistent",
         says="went silent",
+    ),
+    "everything silent, and little time between periods and keepalives": Row(
+        [
+            idle(0.5),
+            idle(1.02, "silent"),
+            idle(1.51, "silent"),
+            replace(kept("ping", 1.2, "silent", gap_s=0.45), idle_s=0.42, longest_idle_s=0.43),
+            replace(kept("pong", 1.3, "silent", gap_s=0.45), idle_s=0.41),
+        ],
+        "inconsistent",
+        says="went silent, those in use too",
+    ),
+    "everything reset when written to, those in use too": Row(
+        [
+            idle(0.5),
+            idle(1.02, "rst-on-write"),
+            idle(1.51, "rst-on-write"),
+            replace(
+                kept("ping", 1.25, "rst", gap_s=0.45),
+                since_received_s=0.43,
+                unanswered_s=0.01,
+                longest_idle_s=0.4,
+            ),
+        ],
+        "inconsistent",
+        says="went silent, those in use too",
+    ),
+    "silent from the first period on, and a network that is gone": Row(
+        [idle(40.0, "silent"), idle(45.0, "silent")],
+        "inconsistent",
+        {"back": False},
+        says="no new one could be opened",
     ),
     "a silent period below one that answered": Row(
         [idle(30.0), idle(35.0, "silent"), idle(40.0), kept("ping", 60.0)], "inconsistent"
@@ -304,6 +343,21 @@ ANSWER_WANTED = [
     ),
     kept("ping", 46.0, "close", gap_s=5.0, received=((0.01, "text"), (26.0, "text"))),
 ]
+ANSWER_WANTED_OFTEN = [
+    record(
+        "ping" if n > 4 else "idle",
+        outcome="dropped",
+        drop=Drop("fin", 3.5 + 0.02 * n),
+        idle_s=0.5,
+        age_s=3.5 + 0.02 * n,
+        started_s=0.3 * n,
+        received=((0.01, "text"), (1.0, "text"), (2.0, "text"), (3.0, "text")),
+        last_message='{"type":"ping"}',
+        keepalives_sent=3 if n > 4 else 0,
+        gap_s=1.0 if n > 4 else None,
+    )
+    for n in range(7)
+]
 SWEPT = [
     *(idle(68.0 - 0.3 * n, "close", started_s=0.3 * n) for n in range(8)),
     idle(73.0, "close", started_s=5.0),
@@ -341,6 +395,41 @@ TABLE |= {
     ),
     "an answer that never came": Row(
         ANSWER_WANTED, "application-timeout", says='Its last message before the end: "2".'
+    ),
+    "an answer that never came, and a trial that was late": Row(
+        [
+            *ANSWER_WANTED,
+            replace(
+                ANSWER_WANTED[0],
+                age_s=52.5,
+                drop=Drop("close", 52.5),
+                received=((0.01, "text"), (31.0, "text")),
+                blind_s=1.5,
+            ),
+        ],
+        "application-timeout",
+        says='Its last message before the end: "2".',
+    ),
+    "two of three heartbeats without an answer": Row(
+        ANSWER_WANTED_OFTEN,
+        "application-timeout",
+        says="A maximum lifetime of 3.6 s would look the same",
+    ),
+    "a feed at the same times": Row(
+        [replace(t, last_message='{"price":3}') for t in ANSWER_WANTED_OFTEN], "lifetime"
+    ),
+    "many heartbeats that want no answer": Row(
+        [
+            replace(
+                t,
+                age_s=31.5,
+                drop=Drop("fin", 31.5),
+                received=tuple((float(s), "text") for s in range(1, 32)),
+                keepalives_sent=31 if t.keepalives_sent else 0,
+            )
+            for t in ANSWER_WANTED_OFTEN
+        ],
+        "lifetime",
     ),
     "a feed is no question": Row(
         [
@@ -653,3 +742,44 @@ def test_where_only_the_last_one_lives_the_next_displaces_each() -> None:
     ended = [idle(0.0, "close", started_s=number * 0.01, age_s=0.01) for number in range(10)]
     verdict = judge([*ended, idle(6.0, started_s=0.1)], case())
     assert verdict.verdict == "inconsistent"
+
+
+def silent_nat(tcp_gap_s: float = 20.0) -> list[IdleTrial]:
+    """A NAT forgets flows between 30 and 60 s; the hops of those it forgot answer up to the 2nd."""
+    hops = tuple(
+        TracedHop(hop, "router", (f"10.9.{hop}.2",), 6, int(hop <= 2)) for hop in range(1, 5)
+    )
+    dead = [idle(s, "silent", hops=hops) for s in (60.0, 90.0, 120.0)]
+    tcp = kept("tcp-keepalive", 60.0, "silent", gap_s=tcp_gap_s)
+    return [idle(30.0), *dead, PING, LATE_PING, tcp]
+
+
+NAMES_NGINX = [Hop("nginx (http proxy)", "Server: nginx")]
+
+
+def test_what_died_on_the_way_was_not_dropped_by_what_terminates_tcp() -> None:
+    again = {hop: [f"10.9.{hop}.2"] for hop in range(1, 5)}
+    located, unlocated = judge(silent_nat(), case(live_again=again)), judge(silent_nat(), case())
+    assert located.location is not None
+    assert "TCP keepalive did not help" in " ".join(located.explanation)
+    assert "terminates TCP" not in " ".join(located.explanation)
+    assert "terminates TCP" in " ".join(unlocated.explanation)
+
+
+def test_what_ends_connections_by_fin_is_no_candidate_for_silence() -> None:
+    named = judge(silent_nat(), case(hops=NAMES_NGINX))
+    assert "nginx (http proxy)" not in [each.product for each in named.candidates]
+    fin = judge([*PERIODS, *dropped(75.0), PING, LATE_PING], case(hops=NAMES_NGINX))
+    assert fin.candidates[0].product == "nginx (http proxy)"
+
+
+def test_tcp_keepalive_every_whole_second_cannot_hold_less() -> None:
+    trials = [
+        idle(0.5),
+        *(idle(s, "silent") for s in (1.0, 1.5, 2.0)),
+        kept("ping", 2.5, gap_s=0.3),
+        kept("tcp-keepalive", 1.2, "silent", gap_s=0.3),
+    ]
+    found = judge(trials, case(longest_s=2.0))
+    assert found.keepalives["ping"] == "holds"
+    assert found.keepalives["tcp-keepalive"] == "untested"

@@ -23,11 +23,11 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from wsdiag.cli.check.options import CheckFlags, RetryFlags, RunFlags, refuse_empty
+from wsdiag.cli.check.options import CheckFlags, FeedFlags, RetryFlags, RunFlags, refuse_empty
 from wsdiag.cli.check.toml_lines import Lines, find_lines
 from wsdiag.cli.declare import command
 from wsdiag.cli.options import OutputOptions, RequestOptions
-from wsdiag.cli.params import DURATION, JSONPATH, usage_errors
+from wsdiag.cli.params import DURATION, JSONPATH, PING_INTERVAL, usage_errors
 from wsdiag.probes.check.options import Endpoint
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
@@ -43,7 +43,7 @@ Table = dict[str, Any]
 class WatchFlags:
     """How `exporter` watches an endpoint, besides what is an option of `check` as well."""
 
-    interval_s: Annotated[float | None, typer.Option("--interval", **DURATION)] = None
+    interval_s: Annotated[float | None, typer.Option("--interval", **PING_INTERVAL)] = None
     idle_probe_s: Annotated[float | None, typer.Option("--idle-probe", **DURATION)] = None
     no_http2_look: Annotated[bool, typer.Option("--no-http2-look")] = False
 
@@ -70,6 +70,7 @@ class ExporterTable:
 def endpoint(
     url: Annotated[str, typer.Option("--url")],
     flags: CheckFlags,
+    feed: FeedFlags,
     retry: RetryFlags,
     request: RequestOptions,
     watch: WatchFlags,
@@ -78,7 +79,7 @@ def endpoint(
 ) -> None:
     """A table of the file, read with the very options of the command line, into `ctx.obj`."""
     dial = request.dial(compression=ctx.obj == "check")
-    check = flags.options(dial.http_version)
+    check = flags.options(dial.http_version, feed)
     refuse_empty(check)
     read = Endpoint(
         url=url,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wsdiag.cli.check.options import CheckFlags, RetryFlags, RunFlags, refuse_empty
+from wsdiag.cli.check.options import CheckFlags, FeedFlags, RetryFlags, RunFlags, refuse_empty
 from wsdiag.cli.check.output import Printer, refuse_unwritable
 from wsdiag.cli.command_setup import open_terminal, refuse_bad_urls, secrets_of, tracing
 from wsdiag.cli.declare import command
@@ -34,6 +34,7 @@ _BESIDE_FILE = frozenset({"only", "skip", "retry", "retry-delay"})
 def check(
     ctx: typer.Context,
     flags: CheckFlags,
+    feed: FeedFlags,
     retry: RetryFlags,
     request: RequestOptions,
     output: OutputOptions,
@@ -54,7 +55,7 @@ def check(
         return ExitCode.OK
     output.refuse_csv_log()
     dial = request.dial(compression=True)
-    options = flags.options(dial.http_version)
+    options = flags.options(dial.http_version, feed)
     secrets: list[str] = []
     if (run.file is None) == (not urls):
         raise typer.BadParameter("name either URLs or a file (-f FILE)", param_hint="URL")

@@ -24,7 +24,8 @@ from wsdiag.judgement.recorded.trials import (
 from wsdiag.judgement.verdict.candidates import EARLY_S, LATE_S
 from wsdiag.judgement.verdict.evidence import AT_ONCE_S
 from wsdiag.records import Candidate
-from wsdiag.records.explain import ExplainVerdict, RecordedVerdict
+from wsdiag.records.explain import ExplainVerdict
+from wsdiag.records.idle import Verdict
 
 _LEAST_CROWD = 20
 _LEAST_CLUSTER, _MOST_CLUSTERS, _BY_CHANCE = 5, 8, 1e-6
@@ -124,7 +125,7 @@ def _of_few(entries: Sequence[Recorded]) -> str:
     return "They ended as people leave: at no common age or moment."
 
 
-def _told(entries: Sequence[Recorded]) -> RecordedVerdict | None:
+def _told(entries: Sequence[Recorded]) -> Verdict | None:
     """What the log's own flags say of enough of its connections."""
     told = Counter(e.outcome for e in entries)
     if told["idle-timeout"] >= max(LEAST_TRIALS, told["lifetime"]):
@@ -133,7 +134,7 @@ def _told(entries: Sequence[Recorded]) -> RecordedVerdict | None:
 
 
 def _with_told(
-    told: RecordedVerdict, entries: Sequence[Recorded], sentences: list[str], *, alone: bool
+    told: Verdict, entries: Sequence[Recorded], sentences: list[str], *, alone: bool
 ) -> list[str]:
     """What the log itself says comes first; `alone`: neither ages nor moments say anything."""
     ages_s = [e.age_s for e in entries if e.outcome == told]

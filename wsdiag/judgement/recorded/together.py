@@ -41,11 +41,12 @@ from wsdiag.judgement.recorded.trials import (
     recorded,
     spread,
 )
-from wsdiag.records.explain import ExplainVerdict, RecordedVerdict
+from wsdiag.records.explain import ExplainVerdict
 
 if TYPE_CHECKING:
     from wsdiag.judgement.verdict.evidence import ProbeContext
     from wsdiag.records import IdleTrial, IdleVerdict
+    from wsdiag.records.idle import Verdict
 
 _LEAST_IDLE_S = 1.0
 """An end after less idleness than this says nothing of idle timeouts."""
@@ -121,7 +122,7 @@ def _verdict(
     if aged:
         return _lifetime(base, aged, changes)
     if len(dropped) < LEAST_TRIALS:
-        verdict: RecordedVerdict | None = "event" if event else None
+        verdict: Verdict | None = "event" if event else None
         return replace(base, verdict=verdict, explanation=(*sentences, *_hints(dropped)))
     began = min(t.started_s for t in trials)
     shifted = [
@@ -291,6 +292,7 @@ def _with(
         verdict=verdict.verdict,
         idle_timeout_s=verdict.idle_timeout_s,
         lifetime_s=verdict.lifetime_s,
+        application_timeout_s=verdict.application_timeout_s,
         drop=verdict.drop,
         recommended_ping_interval_s=verdict.recommended_ping_interval_s,
         candidates=verdict.candidates,

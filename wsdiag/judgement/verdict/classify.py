@@ -36,7 +36,8 @@ The decision tree. The first branch that fits is taken:
         only one-way keepalives were tried, and they died           lifetime       age  (1)
         otherwise                                                   idle-timeout   event
     idle connections no longer answered when they were probed
-      connections in use went silent too, and no keepalive held     inconsistent   blackout
+      no keepalive held, and connections in use went silent too, idle for no longer than others
+      survived, or no new connection could be opened                inconsistent   blackout
       others survived as long an idleness                           inconsistent   contradiction
       the same keepalive held on one connection, not on another     inconsistent   conflict
       otherwise                                                     idle-timeout   silent
@@ -71,7 +72,9 @@ Why the order matters:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from wsdiag.dialects.heartbeat import asks_back
 from wsdiag.judgement.verdict.announced import from_events
 from wsdiag.judgement.verdict.application import ApplicationTimeout, application_timeout
 from wsdiag.judgement.verdict.classification import Classification
@@ -82,6 +85,7 @@ from wsdiag.judgement.verdict.evidence import (
     ProbeContext,
     ended_by_our_ping,
     ended_s,
+    idle_when_asked_s,
     two_way,
 )
 from wsdiag.judgement.verdict.keepalives import died_in_use, in_use
@@ -210,9 +214,29 @@ def _unsaid(evidence: Evidence, context: ProbeContext) -> Classification | None:
         "wanted",
         waited,
         evidence.events[0].drop,
-        application=ApplicationTimeout(waited, after_message),
+        application=ApplicationTimeout(
+            waited,
+            after_message,
+            like_a_lifetime=context.dialect is None and _like_a_lifetime(evidence),
+            asked=_asked(evidence, context),
+        ),
         members=evidence.dropped(),
     )
+
+
+def _asked(evidence: Evidence, context: ProbeContext) -> str | None:
+    """The endpoint's own heartbeat, where its protocol is not known and its last words were one."""
+    said = [t.last_message for t in evidence.dropped() if t.last_message is not None]
+    asks = bool(said) and all(map(asks_back, said))
+    return said[0] if asks and context.dialect is None else None
+
+
+def _like_a_lifetime(evidence: Evidence) -> bool:
+    """Whether everything ended at one age, and no client that sent messages outlived it."""
+    ages = [t.age_s or 0.0 for t in evidence.dropped()]
+    held = [t for t in evidence.of("data") if t.outcome == "alive" and t.keepalives_sent]
+    outlived = any((t.age_s or 0.0) > max(ages) + 0.5 for t in held)
+    return max(ages) - min(ages) <= 0.25 and not outlived
 
 
 def _wanted(found: Classification, evidence: Evidence, context: ProbeContext) -> Classification:
@@ -224,12 +248,13 @@ def _wanted(found: Classification, evidence: Evidence, context: ProbeContext) ->
     wanted = application_timeout(every, context)
     if wanted is None or (wanted.endpoint is None and found.unproven):
         return found
+    asked = _asked(evidence, context) if wanted.after_message else None
     return Classification(
         "application-timeout",
         "wanted",
         wanted.range,
         every[0].drop,
-        application=wanted,
+        application=replace(wanted, asked=asked if wanted.endpoint is None else None),
         members=tuple(every),
     )
 
@@ -242,7 +267,9 @@ def _from_silence(evidence: Evidence, context: ProbeContext) -> Classification:
     low = max(t.longest_idle_s or 0.0 for t in answered)
     range_ = Range(round(min(low, high), 2), round(high, 2))
     used = in_use(evidence, context, range_)
-    if used.dead and not used.any_held:
+    # What others survived, be it the same connection before, is no reason to go silent.
+    dead = used.dead or any(idle_when_asked_s(t) <= low for t in both_ways if t.drop is not None)
+    if (dead or context.back is False) and not used.any_held:
         return Classification("inconsistent", "blackout", range_, first.drop)
     if low >= high:
         return Classification("inconsistent", "contradiction", range_, first.drop)

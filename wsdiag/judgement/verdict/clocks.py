@@ -79,6 +79,26 @@ def densest(values: Sequence[float]) -> tuple[int, int]:
     return best
 
 
+def agreeing(
+    read: Sequence[tuple[IdleTrial, float | None]], within_s: float
+) -> list[tuple[IdleTrial, float]]:
+    """Those whose values lie that close together, if (nearly) all do; else none.
+
+    A busy machine is late now and then, so of four or five one may disagree, and so on: of the idle
+    ones, and of those in use, as these would be the ones to outlive the others.
+    """
+    known = sorted(((t, s) for t, s in read if s is not None), key=lambda each: each[1])
+    best: list[tuple[IdleTrial, float]] = []
+    for first, (_, low) in enumerate(known):
+        best = max(best, [each for each in known[first:] if each[1] <= low + within_s], key=len)
+    for idle in (True, False):
+        own = [t for t, _ in read if (t.trial == "idle") is idle]
+        fit = [t for t, _ in best if (t.trial == "idle") is idle]
+        if len(own) - len(fit) > (len(own) + 1) // 5:
+            return []
+    return best
+
+
 def drop_range(cluster: Cluster, rtt_s: float | None) -> Range:
     """The range of the timeout: what was observed, widened by all that delays the observation.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -160,6 +161,16 @@ def ended_by_our_ping(trial: IdleTrial) -> bool:
     if trial.outcome != "dropped" or trial.unanswered_s is None:
         return False
     return trial.unanswered_s <= TOUCH_S + 2 * trial.upgrade_s
+
+
+def idle_when_asked_s(trial: IdleTrial) -> float:
+    """For how long it had been idle when we sent the first of what got no answer; infinite where
+    everything was answered."""
+    if trial.outcome == "silent":
+        return trial.idle_s or 0.0
+    if trial.unanswered_s is None:
+        return math.inf
+    return max(0.0, (trial.since_received_s or 0.0) - trial.unanswered_s)
 
 
 def beyond_a_limit(ran: Sequence[IdleTrial]) -> tuple[IdleTrial, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from statistics import median
 
 from wsdiag.judgement.verdict.classification import Classification
 from wsdiag.judgement.verdict.clocks import CLOCKS, groups
@@ -385,10 +386,9 @@ def _caveats(found: Classification, evidence: Evidence, context: ProbeContext) -
     wanted = found.application
     if wanted is not None and wanted.endpoint is None and context.dialect is None:
         ages = sorted(t.age_s or 0.0 for t in found.members)
-        if ages and ages[-1] - ages[0] <= 0.25:
-            sentences.append(
-                f"A maximum lifetime of {format_seconds(round(ages[-1], 1))} would look the same."
-            )
+        if wanted.like_a_lifetime:
+            age = format_seconds(round(median(ages), 1))
+            sentences.append(f"A maximum lifetime of {age} would look the same.")
     sentences += _limits(evidence)
     if context.partial:
         sentences.append("The probe was interrupted: this is the verdict so far.")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from wsdiag.patterns import compile_regex
-from wsdiag.probes.check.jsonpath import JsonExpectation
+from wsdiag.probes.common.jsonpath import JsonExpectation
 from wsdiag.transport.dial.options import DialOptions
 
 DEFAULT_CERT_DAYS = 14

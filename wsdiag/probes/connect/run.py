@@ -57,8 +57,8 @@ async def connect(
     """What a connection to `url` finds, step by step; a failure is in the result's `error`.
 
     `send`: texts to send once the first Ping is answered. `listen_s`: how long to take messages
-    then; None: until the first one after `send`, 5 s at most. `max_time_s` bounds it all, in what
-    it waits for. `on_wait` hears what is awaited. `look_at_http2`: for wss://, see afterwards
+    then; None: until one has come for each of `send`, 5 s at most. `max_time_s` bounds it all, in
+    what it waits for. `on_wait` hears what is awaited. `look_at_http2`: for wss://, see afterwards
     what a browser would find over HTTP/2.
     """
     loop = asyncio.get_running_loop()
@@ -235,15 +235,15 @@ class _Use:
         return None, others
 
     async def _listen(self, send: Sequence[str], listen_s: float | None) -> None:
-        """Send, and take messages for `listen_s` seconds, or until the first that answers."""
+        """Send, and take messages for `listen_s` seconds, or until one came for each text."""
         with suppress(LocalProtocolError):
             for text in send:
                 self._session.send_text(text)
         with suppress(TimeoutError):
             async with asyncio.timeout(self._bounded(_ANSWER_S if listen_s is None else listen_s)):
-                before = len(self._messages)
+                due = len(self._messages) + len(send)
                 async for _ in self._received():
-                    if listen_s is None and len(self._messages) > before:
+                    if listen_s is None and len(self._messages) >= due:
                         return
 
     async def _received(self) -> AsyncIterator[Received]:

@@ -57,7 +57,8 @@ class TracePrinter:
         self._begin = self._begin or event.time
         at = Text(f"{(event.time - self._begin).total_seconds():+.6f} ", style="dim")
         if self._several:
-            at.append(self._terminal.text(event.url) + " ")
+            number = "" if event.target is None else f"{event.target} "
+            at.append(f"{number}{self._terminal.text(event.url)} ")
         for line in _lines(self._terminal, event):
             self._terminal.log(Text.assemble(at, line))
 
