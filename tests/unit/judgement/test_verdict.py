@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.judgement.recorded_trials import case, idle, kept, record
 from wsdiag.judgement.verdict.judge import judge
-from wsdiag.records import Drop, Hop, IdleTrial, TracedHop, TrialKind, Verdict
+from wsdiag.records import DeadKind, Drop, Hop, IdleTrial, TracedHop, TrialKind, Verdict
 from wsdiag.records.drops import ZERO_WINDOW
 
 
@@ -22,7 +22,7 @@ def dropped(at_s: float, count: int = 8, how: Any = "fin", **facts: Any) -> list
 
 
 PING = kept("ping", 66.0)
-KEEPALIVES = [kind for kind in get_args(TrialKind) if kind != "idle"]
+KEEPALIVES = [k for k in get_args(TrialKind) if k not in ("idle", *get_args(DeadKind))]
 LATE_PING = kept("ping", 63.0, started_s=3.0)
 PERIODS = [idle(float(s)) for s in range(30, 60, 5)]
 
