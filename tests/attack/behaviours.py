@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import struct
@@ -158,6 +159,7 @@ OVER_HTTP2: list[Behaviour] = [
 
 def served(behaviour: Behaviour) -> tuple[int, Callable[[], None]]:
     """The port of a server that behaves so, and what ends it."""
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # of who writes on to nobody
     loop, port = asyncio.new_event_loop(), threading.Event()
     found: list[int] = []
 

@@ -393,10 +393,11 @@ def timed(read: Reader, unit: str, limit_s: float = 60.0) -> tuple[float, float,
         took.append(cpu_s(read, made_of(unit, size)))
         if took[-1] > _TOO_SMALL_S:
             factor = _root(took[-3], took[-1])
-            if factor > DOUBLING:
-                for _ in range(5):
-                    took[-3] = min(took[-3], cpu_s(read, made_of(unit, before)))
-                    took[-1] = min(took[-1], cpu_s(read, made_of(unit, size)))
+            for _ in range(20):
+                if factor <= DOUBLING:
+                    break
+                took[-3] = min(took[-3], cpu_s(read, made_of(unit, before)))
+                took[-1] = min(took[-1], cpu_s(read, made_of(unit, size)))
                 factor = _root(took[-3], took[-1])
             worst = max(worst, factor)
         if took[-1] > limit_s or worst > DOUBLING:

@@ -116,6 +116,17 @@ def test_an_anchor_names_one_heading(document: Path) -> None:
         assert len(anchors(document.read_text())) == len(headings)
 
 
+def test_every_promise_of_the_security_policy_names_tests_that_are_there() -> None:
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    table = text.partition("## How it is tested")[2].partition("\n## ")[0]
+    named = re.findall(r"`(tests/[^`]+)`", table)
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    promised = re.findall(r"^\* \*\*`?([\w -]+?)`?(?: is local[^*]*|\.)?\*\*", text, re.MULTILINE)
+    assert len(promised) >= 8
+    for promise in promised:
+        assert promise.lower() in table.lower(), promise
+
+
 def test_every_command_has_a_page_and_the_index_names_every_page() -> None:
     listed = {target.partition("#")[0] for target in links(DOCS / "README.md")}
     every = typer.main.get_command(app).commands  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 _PATIENCE_S = 0.5
@@ -37,7 +37,8 @@ class InterruptibleInput:
     def stop(self) -> None:
         """From here on nothing more is read."""
         self.stopped, self._stopped_s = True, time.monotonic()
-        os.write(self._signal, b"\0")
+        with suppress(OSError):  # the timer may come when all is over
+            os.write(self._signal, b"\0")
 
     @property
     def late(self) -> bool:
@@ -47,8 +48,19 @@ class InterruptibleInput:
     def wait(self, file: io.FileIO) -> bool:
         """Wait for input; False: reading was stopped."""
         if not self.stopped and sys.platform != "win32":
-            select.select([file.fileno(), self._wake], [], [])
+            if hasattr(select, "poll"):  # select() knows no descriptor beyond 1023
+                poll = select.poll()
+                for each in (file.fileno(), self._wake):
+                    poll.register(each, select.POLLIN)
+                poll.poll()
+            else:
+                select.select([file.fileno(), self._wake], [], [])
         return not self.stopped
+
+    def close(self) -> None:
+        """Give the pipe back; nothing can be stopped any more."""
+        os.close(self._wake)
+        os.close(self._signal)
 
 
 class _Input(io.RawIOBase):
@@ -85,3 +97,4 @@ def interruptible(inputs: InterruptibleInput, max_time_s: float | None = None) -
             timer.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
+        inputs.close()

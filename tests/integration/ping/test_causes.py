@@ -132,7 +132,10 @@ def test_a_trickle_changes_nothing(peers: Peers) -> None:
     attribution = pinged.summary.attribution
     assert attribution is not None
     assert attribution.inbound_queue_ms is None
-    assert attribution.endpoint_ms == pytest.approx(150, rel=0.3)
+    # a busy machine adds to it, and takes nothing away
+    assert attribution.endpoint_ms is not None
+    assert 0.8 * (pinged.summary.p50_ms or 0) < attribution.endpoint_ms
+    assert attribution.endpoint_ms > 0.9 * 150
 
 
 def test_idle_upload_and_download_in_one_run(peers: Peers) -> None:

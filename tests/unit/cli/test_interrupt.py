@@ -1,0 +1,54 @@
+"""Reading that can be stopped gives back what it took, and takes any descriptor."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+
+from wsdiag.cli.interrupt import InterruptibleInput, interruptible
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_a_run_leaves_no_descriptors(tmp_path: Path) -> None:
+    place = tmp_path / "file"
+    place.write_bytes(b"abc")
+
+    def run() -> None:
+        inputs = InterruptibleInput()
+        with interruptible(inputs, 60.0):
+            source = inputs.open(str(place))
+            assert source.read(10) == b"abc"
+            source.close()
+
+    run()
+    before = descriptors()
+    run()
+    assert descriptors() == before
+
+
+def test_descriptors_beyond_1023_are_waited_for(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1200:
+        pytest.skip(f"only {hard} open files are allowed here")
+    place = tmp_path / "file"
+    place.write_bytes(b"abc")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1200), hard))
+    held = [os.open(place, os.O_RDONLY) for _ in range(1050)]
+    try:
+        inputs = InterruptibleInput()
+        with interruptible(inputs):
+            assert inputs.open(str(place)).read(10) == b"abc"
+            os.kill(os.getpid(), signal.SIGINT)
+            assert inputs.open(str(place)).read(10) == b""
+    finally:
+        for each in held:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
