@@ -452,6 +452,19 @@ TABLE |= {
         "event",
         says="So no timer ended these.",
     ),
+    "a lifetime, dead a second before its FIN": Row(
+        [
+            *(idle(5.0, "fin", started_s=0.1 * n) for n in range(4)),
+            idle(3.5, started_s=0.2),
+            *(
+                idle(at, "rst-on-write", age_s=5.0, started_s=0.2, unanswered_s=5.0 - at)
+                for at in (4.0, 4.5)
+            ),
+            kept("ping", 5.0, "rst", gap_s=0.5, since_received_s=1.2, unanswered_s=0.9),
+        ],
+        "lifetime",
+        says="a maximum lifetime",
+    ),
     "an event in one round, a timer in the other": Row(
         [
             *(idle(1.9 + 0.03 * n, "fin", started_s=0.4 - 0.03 * n) for n in range(8)),
@@ -791,3 +804,22 @@ def test_where_only_the_last_one_lives_the_next_displaces_each() -> None:
     ended = [idle(0.0, "close", started_s=number * 0.01, age_s=0.01) for number in range(10)]
     verdict = judge([*ended, idle(6.0, started_s=0.1)], case())
     assert verdict.verdict == "inconsistent"
+
+
+def test_what_is_dead_before_its_fin_has_the_shorter_lifetime() -> None:
+    row = TABLE["a lifetime, dead a second before its FIN"]
+    range_ = judge(row.trials, case()).lifetime_s
+    assert range_ is not None
+    assert (range_.low, range_.high) == (3.7, 4.0)
+
+
+def test_a_keepalive_that_a_late_timer_may_have_spared_is_untested() -> None:
+    trials = [
+        *(idle(at, "fin", started_s=at / 10) for at in (46.46, 48.83, 48.94)),
+        *(kept("ping", at, gap_s=5.0, started_s=at / 10) for at in (60.0, 61.0)),
+        kept("tcp-keepalive", 54.3, started_s=0.1),
+    ]
+    verdict = judge(trials, case())
+    assert verdict.verdict == "idle-timeout"
+    assert verdict.keepalives["ping"] == "holds"
+    assert verdict.keepalives["tcp-keepalive"] == "untested"
