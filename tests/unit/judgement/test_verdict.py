@@ -465,6 +465,27 @@ TABLE |= {
         "lifetime",
         says="a maximum lifetime",
     ),
+    "a broker that counts only messages, and looks now and then": Row(
+        [
+            *(idle(7.1 - 0.03 * n, "fin", started_s=0.03 * n) for n in range(8)),
+            kept("ping", 7.0, "fin", gap_s=1.0, started_s=0.1),
+            kept("pong", 6.95, "fin", gap_s=1.0, started_s=0.15),
+            kept("heartbeat", 9.0, gap_s=1.0, started_s=0.1, received=((1.0, "binary"),)),
+        ],
+        "idle-timeout",
+        says="all that are due at one moment",
+    ),
+    "an event before anything was in use": Row(
+        [
+            *(idle(2.55 - 0.03 * n, "fin", started_s=0.03 * n) for n in range(20)),
+            kept("ping", 2.5, "fin", started_s=0.05, keepalives_sent=0),
+            kept("pong", 2.4, "fin", gap_s=1.25, started_s=0.15),
+            kept("ping", 120.0, gap_s=1.25, started_s=3.06),
+            idle(120.0, started_s=3.09),
+        ],
+        "event",
+        says="opened afterwards lived longer",
+    ),
     "an event in one round, a timer in the other": Row(
         [
             *(idle(1.9 + 0.03 * n, "fin", started_s=0.4 - 0.03 * n) for n in range(8)),
