@@ -155,3 +155,21 @@ def test_an_endpoint_that_wants_a_hello_has_no_lifetime(peers: Peers) -> None:
     assert probed.verdict.verdict == "no-drop", probed
     assert probed.verdict.hello is not None
     assert probed.verdict.hello.sent
+
+
+def test_a_broker_that_counts_only_its_own_packets_has_an_idle_timeout(
+    peers: Peers, tmp_path: Path
+) -> None:
+    url = peers.mosquitto().url + "/mqtt"
+    # Keep Alive 2 s, so 3 s; mosquitto looks at its clients every few seconds, and at all at once.
+    hello = bytes.fromhex("100c00044d515454040200020000")
+    dial = DialOptions(dialect="mqtt", hello=(hello,))
+    options = scaled(to_s=9.0, step_s=1.0)
+    probed = asyncio.run(probe(url, options, dial=dial))
+    verdict = probed.verdict
+    assert verdict.verdict == "idle-timeout", probed
+    assert verdict.idle_timeout_s is not None
+    assert (verdict.idle_timeout_s.high or 0.0) >= 3.0
+    assert verdict.keepalives["ping"] == "drops"
+    assert verdict.keepalives["heartbeat"] == "holds"
+    assert "on its own" not in probed.words()

@@ -459,6 +459,40 @@ TABLE |= {
         "event",
         says="So no timer ended these.",
     ),
+    "a lifetime, dead a second before its FIN": Row(
+        [
+            *(idle(5.0, "fin", started_s=0.1 * n) for n in range(4)),
+            idle(3.5, started_s=0.2),
+            *(
+                idle(at, "rst-on-write", age_s=5.0, started_s=0.2, unanswered_s=5.0 - at)
+                for at in (4.0, 4.5)
+            ),
+            kept("ping", 5.0, "rst", gap_s=0.5, since_received_s=1.2, unanswered_s=0.9),
+        ],
+        "lifetime",
+        says="a maximum lifetime",
+    ),
+    "a broker that counts only messages, and looks now and then": Row(
+        [
+            *(idle(7.1 - 0.03 * n, "fin", started_s=0.03 * n) for n in range(8)),
+            kept("ping", 7.0, "fin", gap_s=1.0, started_s=0.1),
+            kept("pong", 6.95, "fin", gap_s=1.0, started_s=0.15),
+            kept("heartbeat", 9.0, gap_s=1.0, started_s=0.1, received=((1.0, "binary"),)),
+        ],
+        "idle-timeout",
+        says="all that are due at one moment",
+    ),
+    "an event before anything was in use": Row(
+        [
+            *(idle(2.55 - 0.03 * n, "fin", started_s=0.03 * n) for n in range(20)),
+            kept("ping", 2.5, "fin", started_s=0.05, keepalives_sent=0),
+            kept("pong", 2.4, "fin", gap_s=1.25, started_s=0.15),
+            kept("ping", 120.0, gap_s=1.25, started_s=3.06),
+            idle(120.0, started_s=3.09),
+        ],
+        "event",
+        says="opened afterwards lived longer",
+    ),
     "an event in one round, a timer in the other": Row(
         [
             *(idle(1.9 + 0.03 * n, "fin", started_s=0.4 - 0.03 * n) for n in range(8)),
@@ -839,3 +873,22 @@ def test_tcp_keepalive_every_whole_second_cannot_hold_less() -> None:
     found = judge(trials, case(longest_s=2.0))
     assert found.keepalives["ping"] == "holds"
     assert found.keepalives["tcp-keepalive"] == "untested"
+
+
+def test_what_is_dead_before_its_fin_has_the_shorter_lifetime() -> None:
+    row = TABLE["a lifetime, dead a second before its FIN"]
+    range_ = judge(row.trials, case()).lifetime_s
+    assert range_ is not None
+    assert (range_.low, range_.high) == (3.7, 4.0)
+
+
+def test_a_keepalive_that_a_late_timer_may_have_spared_is_untested() -> None:
+    trials = [
+        *(idle(at, "fin", started_s=at / 10) for at in (46.46, 48.83, 48.94)),
+        *(kept("ping", at, gap_s=5.0, started_s=at / 10) for at in (60.0, 61.0)),
+        kept("tcp-keepalive", 54.3, started_s=0.1),
+    ]
+    verdict = judge(trials, case())
+    assert verdict.verdict == "idle-timeout"
+    assert verdict.keepalives["ping"] == "holds"
+    assert verdict.keepalives["tcp-keepalive"] == "untested"

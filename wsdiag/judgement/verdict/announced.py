@@ -38,7 +38,7 @@ _FEW = 5
 def from_events(evidence: Evidence, context: ProbeContext) -> Classification:
     """The verdict on idle connections that ended with a Close frame, FIN or RST."""
     if _all_of_one_age(evidence, context):
-        return _lifetime(evidence.dropped())
+        return _lifetime(evidence.dropped(), evidence, context)
     sweep = find_sweep(evidence.events)
     if sweep is not None:
         used = in_use(evidence, context, sweep.range)
@@ -51,7 +51,7 @@ def from_events(evidence: Evidence, context: ProbeContext) -> Classification:
     if cluster is None:
         dead = in_use(evidence, context, None).dead
         if not dead and _all_of_one_age_unanswered(evidence):
-            return replace(_lifetime(evidence.dropped()), unproven=True)
+            return replace(_lifetime(evidence.dropped(), evidence, context), unproven=True)
         return _not_by_idleness(evidence, dead, context)
     range_ = drop_range(cluster, context.rtt_s)
     drop = cluster.members[0].drop
@@ -72,6 +72,11 @@ def from_events(evidence: Evidence, context: ProbeContext) -> Classification:
     if unproven and any(died_in_use(t, evidence, range_) for t in sent):
         return Classification("lifetime", "age", range_, drop, cluster=cluster, unproven=True)
     late = maybe_late(cluster)
+    if late and range_.high is not None and _to_one_moment(cluster):
+        # Connections that began apart: a look at them ended these, and they had been due before.
+        survived = [t.longest_idle_s or 0.0 for t in evidence.idle]
+        known_s = max((s for s in survived if s < range_.low), default=0.0)
+        range_ = Range(round(max(0.0, known_s - MARGIN_BELOW_S), 2), range_.high)
     return Classification(
         "idle-timeout",
         "event",
@@ -94,6 +99,13 @@ def _at_one_moment(evidence: Evidence, cluster: Cluster) -> bool:
     if not evidence.kept or _ended_apart(cluster.members):
         return same_moment(cluster.members)
     return not (same_age(every) and _ended_apart(every))
+
+
+def _to_one_moment(cluster: Cluster) -> bool:
+    ends, values = [ended_s(t) for t in cluster.members], cluster.values
+    one_round = len({t.round for t in cluster.members}) == 1
+    together_s, apart_s = max(ends) - min(ends), values[-1] - values[0]
+    return one_round and len(ends) > 2 and together_s < 0.2 * apart_s
 
 
 def _ended_apart(trials: Sequence[IdleTrial]) -> bool:
@@ -141,7 +153,7 @@ def _not_by_idleness(
     outlived_by = [t for t in evidence.survivors if (t.age_s or 0.0) > limit_s]
     of_one_age = dead_in_use and same_age(every) and not outlived_by
     if of_one_age and _mixed(evidence.events, dead_in_use):
-        return _lifetime(every)
+        return _lifetime(every, evidence, context)
     idle_s = sorted(t.idle_s or 0.0 for t in evidence.events)
     if _several_timers(evidence.events):
         return Classification("inconsistent", "backends", drop=every[0].drop)
@@ -175,9 +187,24 @@ def _several_timers(events: Sequence[IdleTrial]) -> bool:
     return bool(members) and not any(map(same_moment, members))
 
 
-def _lifetime(trials: Sequence[IdleTrial]) -> Classification:
+def _lifetime(
+    trials: Sequence[IdleTrial], evidence: Evidence, context: ProbeContext
+) -> Classification:
     ages = sorted(t.age_s or 0.0 for t in trials)
     low, high = max(0.0, ages[0] - MARGIN_BELOW_S), ages[-1] + MARGIN_ABOVE_S
+    # A proxy may stop forwarding at that age, and end TCP only a second later.
+    doubt_s = max(0.1, 2 * (context.rtt_s or 0.0))
+    dead = [
+        asked_s
+        for t in evidence.dropped()
+        if (t.unanswered_s or 0.0) > doubt_s
+        if (asked_s := (t.age_s or 0.0) - (t.unanswered_s or 0.0)) < low
+    ]
+    if len(dead) > 1 and context.answers_pings is True:
+        high = min(dead)
+        answered = [t.age_s or 0.0 for t in evidence.survivors]
+        answered += [(t.age_s or 0.0) - (t.since_received_s or 0.0) for t in evidence.of("ping")]
+        low = max(0.0, max((s for s in answered if s < high), default=0.0) - MARGIN_BELOW_S)
     range_ = Range(round(low, 2), round(high, 2))
     return Classification("lifetime", "age", range_, trials[0].drop, members=tuple(trials))
 

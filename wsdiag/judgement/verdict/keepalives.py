@@ -31,8 +31,19 @@ def keepalives(evidence: Evidence, drop: Range | None) -> dict[TrialKind, Keepal
             outcomes[kind] = "holds"
         else:
             died = any(died_in_use(t, evidence, drop) for t in trials)
+            died = died or any(_as_often_as_what_held(t, evidence, drop) for t in trials)
             outcomes[kind] = "drops" if died else "untested"
     return outcomes
+
+
+def _as_often_as_what_held(trial: IdleTrial, evidence: Evidence, drop: Range | None) -> bool:
+    """Whether it was dropped although another kind, no more often, held for longer: where the range
+    begins at nothing, this shows that it was not too seldom."""
+    if drop is None or trial.outcome not in ("dropped", "silent") or not _effective(trial):
+        return False
+    others = [t for t in evidence.kept if t.trial != trial.trial and holds(t, evidence, drop)]
+    age_s, gap_s = trial.age_s or 0.0, _gap_s(trial)
+    return any(gap_s <= 1.1 * _gap_s(t) and age_s < (t.age_s or 0.0) for t in others)
 
 
 def outlived(trial: IdleTrial, evidence: Evidence, drop: Range | None) -> bool:

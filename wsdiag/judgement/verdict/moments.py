@@ -57,11 +57,35 @@ def event_rounds(
         ended = [t for t in ended if not t.after_write]
         used = any(t in in_use for t in ended)
         young = all((t.age_s or 0.0) <= AT_ONCE_S for t in ended)
+        if used and _messages_outlived(ended, ran):
+            continue  # those were due, for what counts only messages
         if not used and young:
             used = len(ended) == sum(t.round == number for t in ran)
+        used = used or _all_that_were_open(ended, ran)
         if used and len(ended) > 1 and (same_moment(ended) or _going_away(ended)):
             found.append(number)
     return found
+
+
+def _all_that_were_open(ended: Sequence[IdleTrial], ran: Sequence[IdleTrial]) -> bool:
+    """Whether nothing that was open lived on, and what was opened later survived far longer: no
+    timer did it, even where nothing had been in use yet."""
+    if len(ended) < _LEAST:
+        return False
+    over_s, oldest_s = max(map(ended_s, ended)), max(t.age_s or 0.0 for t in ended)
+    open_ = [t for t in ran if t.round == ended[0].round and t.started_s < over_s]
+    later = [t for t in ran if t.trial == "idle" and t.started_s >= over_s]
+    longer = [t for t in later if (t.longest_idle_s or 0.0) > 1.25 * oldest_s + 1.0]
+    return len(open_) == len(ended) and bool(longer)
+
+
+def _messages_outlived(ended: Sequence[IdleTrial], ran: Sequence[IdleTrial]) -> bool:
+    """Whether connections that sent messages lived on beyond the moment at which these ended, all
+    that were open."""
+    over_s = max(ended_s(t) for t in ended)
+    spoke = [t for t in ran if t.trial in ("data", "heartbeat") and t.round == ended[0].round]
+    open_ = [t for t in spoke if t.keepalives_sent and t.started_s < over_s - _ONE_MOMENT_S]
+    return bool(open_) and all(ended_s(t) > over_s + _ONE_MOMENT_S for t in open_)
 
 
 def _going_away(ended: Sequence[IdleTrial]) -> bool:

@@ -156,6 +156,17 @@ def test_a_keepalive_without_its_pong_is_retried_then_silent() -> None:
     assert trial.done
 
 
+def test_an_unanswered_ping_counts_though_a_check_came_after_it() -> None:
+    trial = Driven("ping", gap_s=20.0)
+    trial.step(20.0)
+    trial.state.finish = Finish(check=True, wait_s=1.0)
+    trial.step(22.2)
+    trial.step(23.3)
+    assert trial.done
+    record = trial_record(trial.state, "ws://x", "silent", 20.0, drop=Drop("silent", 20.0))
+    assert record.idle_s == pytest.approx(20.0)
+
+
 def test_a_retry_that_is_answered_goes_on_though_a_newer_ping_is_on_its_way() -> None:
     trial = Driven("ping", gap_s=20.0, acknowledged=True)
     trial.step(20.0)
