@@ -71,6 +71,10 @@ class TlsLayers:
         to = self._layers[layer] if layer < len(self._layers) else self._listener
         to.gap(number, time_ns, size)
 
+    def held(self) -> int:
+        """How many bytes of unfinished records and messages they keep."""
+        return sum(layer.held() for layer in self._layers)
+
     def finish(self) -> None:
         """What TLS said of itself, into the facts."""
         book, facts = self._book, self._book.facts
