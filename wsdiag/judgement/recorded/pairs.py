@@ -86,10 +86,12 @@ def _pair(found: Sequence[ConnectionFacts]) -> BothEnds | Legs | None:
 
 
 def _same_tcp(one: ConnectionFacts, other: ConnectionFacts) -> bool:
-    if one.source == other.source and one.client_address == other.client_address:
-        return False  # ports that were used again
     numbers = ((one.sent, other.sent), (one.received, other.received))
     known = [(a.first_seq, b.first_seq) for a, b in numbers if a.first_seq and b.first_seq]
+    if one.source == other.source and one.client_address == other.client_address:
+        # ports that were used again, or another address of the server behind a translation
+        same = len(known) == 2 and all(a == b for a, b in known)
+        return same and one.server_address != other.server_address
     if not known:  # a capture that began in the middle
         return one.source != other.source and one.server_address == other.server_address
     return any(a == b for a, b in known)

@@ -187,13 +187,17 @@ def connection_view(
     if one.activity and one.age_s:
         yield ConnectionTimeline(one, glyphs)
     end = "" if one.drop is None else f" ({short_drop(one.drop)})"
-    style = _style(one.outcome)
+    # other codes than 1000 and 1001 say that something went wrong
+    bad = one.drop is not None and one.drop.how == "close" and one.drop.code not in (1000, 1001)
+    unclean = one.outcome == "close" and bad
+    style = _style("unknown" if unclean else one.outcome)
     said = Text.assemble((f"{one.outcome}{end}", style))
     if one.ended_by != "unknown":
         said.append(f", {_who(one.ended_by)}")
     if one.age_s is not None:
         said.append(f", after {format_seconds(one.age_s)}")
-    yield hanging(Text("  " + _mark(one.outcome, glyphs), style=style), said)
+    mark = glyphs.warn if unclean else _mark(one.outcome, glyphs)
+    yield hanging(Text("  " + mark, style=style), said)
     for sentence in one.evidence:
         yield hanging(Text("    " + glyphs.bullet, style="dim"), Text(sentence))
     for violation in one.violations:

@@ -320,3 +320,17 @@ def test_several_that_may_be_the_front_of_one_are_none() -> None:
         back.fin(70.001, "client")
     found = explained(proxy=capture)
     assert len(found) == 4
+
+
+def test_a_server_behind_address_translation_is_recorded_twice() -> None:
+    """Packets to a published port, before and after: only the server's address differs."""
+    capture = Capture()
+    for last, at_s in ((b"\x02", 0.0), (b"\x09", 0.00001)):
+        flow = Flow(capture)
+        flow.addresses["server"] = b"\xac\x11\0" + last
+        flow.open(at_s)
+        flow.text(at_s + 1, "client", "hello")
+        flow.fin(at_s + 30, "server")
+    (one,) = explained(any=capture)
+    assert (one.outcome, one.ended_by) == ("unknown", "server")
+    assert any("before and after address translation" in note for note in one.notes)
