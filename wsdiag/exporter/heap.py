@@ -1,10 +1,11 @@
 """Garbage collection that holds up no Ping.
 
-A full collection looks at every object: a tenth of a second for a thousand targets, in which nothing
-else runs. What is rendered for scrapers brings one about every few minutes, and it finds next to
-nothing. So once new targets are connected, what there is by then is frozen (gc.freeze): collections
-pass over it, and cost what is younger. Frozen connections that have ended since are found once an
-hour, when all of it is looked at; so what is kept in vain is never more than was frozen once.
+A full collection looks at every object: a tenth of a second for a thousand targets, in which
+nothing else runs. What is rendered for scrapers brings one about every few minutes, and it finds
+next to nothing. So once new targets are connected, what there is by then is frozen (gc.freeze):
+collections pass over it, and cost what is younger. Frozen connections that have ended since are
+found once an hour, when all of it is looked at; so what is kept in vain is never more than was
+frozen once.
 """
 
 from __future__ import annotations
