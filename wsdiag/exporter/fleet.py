@@ -130,6 +130,7 @@ class Fleet:
             dial_slots=self._dial_slots,
             totals=PingTotals(statistics=RunningStatistics(LATEST_ROUND_TRIPS)),
             on_message=_ignore if watched.feed is None else watched.feed.received,
+            watch_ends=False,  # every packet of the machine would pass a filter for each target
         )
 
     def _end(self, watched: WatchedTarget) -> None:
