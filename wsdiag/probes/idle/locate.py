@@ -26,6 +26,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from wsdiag.probes.path.flow import is_on_this_machine
 from wsdiag.probes.path.hops import MOST_HOPS, find_end
 from wsdiag.records import TracedHop
 from wsdiag.transport.path.flow_tracer import FlowTracer, HopQuestion
@@ -145,8 +146,7 @@ class TrialFlow:
     def connected(self, local: tuple[str, int], peer: tuple[Any, ...]) -> None:
         """TCP is connected, and nothing was sent yet."""
         self.close()
-        address = str(peer[0]).partition("%")[0]
-        if address != local[0] and not address.startswith("127.") and address != "::1":
+        if not is_on_this_machine(local, peer):
             self.tracer = self._locator.tracer(local, peer)
 
     async def learn(self) -> bool:
