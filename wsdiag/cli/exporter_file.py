@@ -62,11 +62,12 @@ class FileSource:
         from wsdiag.exporter.config import ExporterTarget
         from wsdiag.render.base.redact import Redactor
 
+        masked = self._masked.union(name.lower() for name in read.run.mask)
         secrets = list(read.secrets)
         for endpoint in (*read.endpoints, *read.modules.values()):
-            secrets += secrets_of(endpoint.dial, self._masked)
-        secrets += secrets_of_urls([each.url for each in read.endpoints], self._masked)
-        redactor = Redactor(dict.fromkeys(secrets), names=self._masked)
+            secrets += secrets_of(endpoint.dial, masked)
+        secrets += secrets_of_urls([each.url for each in read.endpoints], masked)
+        redactor = Redactor(dict.fromkeys(secrets), names=masked)
         self._terminal.redactor = redactor
         assert read.exporter is not None
         usual = read.exporter.watch
@@ -83,7 +84,7 @@ class FileSource:
                     interval_s=watch.interval_s or usual.interval_s or 1.0,
                     timeout_s=endpoint.check.timeout_s,
                     idle_probe_s=watch.idle_probe_s or usual.idle_probe_s,
-                    http2_look=not (watch.no_http2_look or usual.no_http2_look),
+                    http2_look=endpoint.check.http2_look and not usual.no_http2_look,
                     seq=endpoint.check.seq or usual.seq,
                     time=endpoint.check.time or usual.time,
                 )

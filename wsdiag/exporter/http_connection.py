@@ -83,6 +83,11 @@ class HttpConnection:
         """Whether nothing of a request has come since the last answer."""
         self._timer = self._loop.call_later(server.head_s, self._too_slow)
 
+    @property
+    def answering(self) -> bool:
+        """Whether a request is complete and its answer is not."""
+        return self._task is not None
+
     # -- in ------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes, at: Arrival) -> None:
