@@ -40,7 +40,7 @@ from wsdiag.credentials import find_jwts, secrets_in, secrets_of_headers
 from wsdiag.dialects.catalogue import dialects, recognise
 from wsdiag.dialects.engine import DialectSession
 from wsdiag.exporter.allow import Allowed
-from wsdiag.exporter.http import MAX_HEAD
+from wsdiag.exporter.http_connection import MAX_HEAD
 from wsdiag.judgement.diagnosis import hints
 from wsdiag.judgement.diagnosis.facts import facts_of
 from wsdiag.judgement.diagnosis.page_text import excerpt

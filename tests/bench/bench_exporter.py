@@ -6,7 +6,7 @@ All targets are one echo server in a process of its own. What is counted after a
 the processor's share, memory, how long scrapes take (several at once among them), how late the
 event loop ran; and, where tcpdump may capture, how far the time between two Pings of a connection
 is from a second while scrapes are rendered. Delays are this machine's as well: on a busy one run it
-under `chrt -r 2`. A day of Pings in minutes: tests/bench/exporter_day.py.
+under `chrt -f 2`. A day of Pings in minutes: tests/bench/exporter_day.py.
 """
 
 from __future__ import annotations

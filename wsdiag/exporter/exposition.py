@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from prometheus_client.exposition import generate_latest as plain_text
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_text
 
-from wsdiag.exporter.families import SnapshotCollector
+from wsdiag.exporter.collector import SnapshotCollector
 from wsdiag.exporter.snapshot import Snapshot
 
 CLASSIC = "text/plain; version=0.0.4; charset=utf-8"

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from wsdiag.exporter.config import ExporterConfig, ExporterTarget
+from wsdiag.exporter.heap import Heap
 from wsdiag.exporter.occasional import Occasional
 from wsdiag.exporter.watched import Change, WatchedTarget
 from wsdiag.judgement.diagnosis.hints import hints
@@ -43,6 +44,7 @@ class Fleet:
         self.stalls = Stalls()
         self._dial_slots = asyncio.Semaphore(DIALS_AT_ONCE)
         self._occasional = Occasional()
+        self._heap = Heap()
         self._tasks: dict[WatchedTarget, list[asyncio.Task[None]]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._ticking = asyncio.get_running_loop().call_later(FEED_TICK_S, self._tick)
@@ -63,12 +65,15 @@ class Fleet:
             watched.append(known)
         for gone in before.values():
             self._end(gone)
+        if new:
+            self._heap.grew()
         self.watched = watched
         return new, len(before)
 
     async def stop(self) -> None:
         """Close every connection with a Close frame; what takes too long is reset."""
         self._ticking.cancel()
+        self._heap.stop()
         pingers = [each.pinger for each in self.watched if each.pinger is not None]
         for each in self.watched:
             self._end(each)
@@ -125,6 +130,7 @@ class Fleet:
             dial_slots=self._dial_slots,
             totals=PingTotals(statistics=RunningStatistics(LATEST_ROUND_TRIPS)),
             on_message=_ignore if watched.feed is None else watched.feed.received,
+            watch_ends=False,  # every packet of the machine would pass a filter for each target
         )
 
     def _end(self, watched: WatchedTarget) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from wsdiag.exporter import probe
 from wsdiag.exporter.config import ExporterConfig
 from wsdiag.exporter.exposition import Exposition, negotiate
-from wsdiag.exporter.http import HttpAnswer, HttpRequest
+from wsdiag.exporter.http_connection import HttpAnswer, HttpRequest
 from wsdiag.version import __version__
 
 _SHOWN_TARGETS = 1000

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from wsdiag.exporter.config import ExporterConfig
-from wsdiag.exporter.http import HttpAnswer, HttpRequest
+from wsdiag.exporter.http_connection import HttpAnswer, HttpRequest
 from wsdiag.probes.check.options import Endpoint
 from wsdiag.probes.check.runner import EndpointReport, EndpointRun
 from wsdiag.transport.dial.target import Target, UrlError

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.peers.certs import Authority
-from wsdiag.exporter.http import HttpAnswer, HttpRequest, HttpServer, server_tls
+from wsdiag.exporter.http import HttpServer, server_tls
+from wsdiag.exporter.http_connection import HttpAnswer, HttpRequest
 
 BIG = b"x" * (4 * 2**20)
 

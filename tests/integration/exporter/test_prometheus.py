@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -185,12 +186,27 @@ def test_the_dashboard_is_one() -> None:
     assert DASHBOARD["schemaVersion"] >= 39
     ids = [panel["id"] for panel in DASHBOARD["panels"]]
     assert len(ids) == len(set(ids))
+    covered: set[tuple[int, int]] = set()
     for panel in DASHBOARD["panels"]:
         place = panel["gridPos"]
         assert place["x"] + place["w"] <= 24
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not covered & cells, panel["title"]
+        covered |= cells
         if panel["type"] != "row":
             assert panel["targets"]
             assert panel["datasource"]["uid"] == "${datasource}"
+            letters = [target["refId"] for target in panel["targets"]]
+            assert len(letters) == len(set(letters))
+        for target in panel.get("targets", ()):
+            grouped = re.search(r"\b(?:sum|avg|min|max) by \(([^)]*)\)", target["expr"])
+            if grouped is not None:  # a legend names what is left
+                named = set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
+                assert named <= set(re.split(", *", grouped[1])), panel["title"]
     variables = {each["name"] for each in DASHBOARD["templating"]["list"]}
     assert variables == {"datasource", "job", "name"}
 
@@ -199,9 +215,32 @@ def test_the_manifest_is_one() -> None:
     documents = list(yaml.safe_load_all((MONITORING / "kubernetes.yaml").read_text()))
     kinds = {document["kind"] for document in documents}
     assert kinds == {"ConfigMap", "Secret", "Deployment", "Service"}
-    container = documents[2]["spec"]["template"]["spec"]["containers"][0]
+    of = {document["kind"]: document for document in documents}
+    pod = of["Deployment"]["spec"]["template"]
+    container = pod["spec"]["containers"][0]
     assert container["args"][0] == "exporter"
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    labels = pod["metadata"]["labels"]
+    for selector in (
+        of["Deployment"]["spec"]["selector"]["matchLabels"],
+        of["Service"]["spec"]["selector"],
+    ):
+        assert selector.items() <= labels.items()
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert container["args"][-1] == f":{ports['metrics']}"
+    for probe in ("readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"]["port"] in ports
+        assert container[probe]["httpGet"]["path"] in ("/-/ready", "/-/healthy")
+    (mount,) = container["volumeMounts"]
+    (volume,) = pod["spec"]["volumes"]
+    assert (mount["name"], volume["configMap"]["name"]) == (
+        volume["name"],
+        of["ConfigMap"]["metadata"]["name"],
+    )
+    file = Path(container["args"][2])
+    assert (str(file.parent), file.name in of["ConfigMap"]["data"]) == (mount["mountPath"], True)
+    named = set(re.findall(r"\${(\w+)}", of["ConfigMap"]["data"][file.name]))
+    assert named <= of["Secret"]["stringData"].keys()
 
 
 def test_the_manifests_file_of_targets_is_one(tmp_path: Path, peers: Peers) -> None:

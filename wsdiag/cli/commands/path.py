@@ -70,7 +70,8 @@ def path(
     sudo wsdiag path -c 20 --names -o json wss://example.org/ws
     """
     from wsdiag.probes.path.outcome import path_exit_code
-    from wsdiag.probes.path.run import PathRun, unsupported
+    from wsdiag.probes.path.refusals import unsupported
+    from wsdiag.probes.path.run import PathRun
     from wsdiag.records import PathSummary
     from wsdiag.render.path.output import path_output
 

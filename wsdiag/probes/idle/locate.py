@@ -26,7 +26,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from wsdiag.probes.path.hops import MOST_HOPS, Asked, search_end
+from wsdiag.probes.path.flow import is_on_this_machine
+from wsdiag.probes.path.hops import MOST_HOPS, find_end
 from wsdiag.records import TracedHop
 from wsdiag.transport.path.flow_tracer import FlowTracer, HopQuestion
 from wsdiag.transport.path.raw import RawSockets
@@ -109,21 +110,7 @@ class Locator:
         async with self._searching:
             if not self.searched:
                 self.searched = True
-                refused: set[int] = set()  # somebody lets no such small hop limit pass
-
-                async def ask(hop: int) -> Asked:
-                    for _ in range(2):
-                        for question in await tracer.ask([hop], _LEARN_WAIT_S):
-                            if question.answer is not None:
-                                if question.answer.kind == "unreachable":
-                                    refused.add(hop)
-                                elif question.answer.kind != "tcp-end":
-                                    return "router"
-                                return "end"
-                    return None
-
-                end = await search_end(ask)
-                self.end = None if end in refused else end
+                self.end = await find_end(tracer, lambda: _LEARN_WAIT_S)
         return self.end
 
     def tracer(self, local: tuple[str, int], peer: tuple[Any, ...]) -> FlowTracer | None:
@@ -159,8 +146,7 @@ class TrialFlow:
     def connected(self, local: tuple[str, int], peer: tuple[Any, ...]) -> None:
         """TCP is connected, and nothing was sent yet."""
         self.close()
-        address = str(peer[0]).partition("%")[0]
-        if address != local[0] and not address.startswith("127.") and address != "::1":
+        if not is_on_this_machine(local, peer):
             self.tracer = self._locator.tracer(local, peer)
 
     async def learn(self) -> bool:

@@ -63,6 +63,29 @@ async def search_end(ask: Callable[[int], Awaitable[Asked]]) -> int | None:
     return high
 
 
+async def find_end(tracer: FlowTracer, wait_s: Callable[[], float]) -> int | None:
+    """The number of the hop where a flow's TCP ends; None where that is not found out.
+
+    Nothing can be asked beyond who refuses packets with small hop limits. `wait_s`: how long to
+    wait for an answer now.
+    """
+    refused: set[int] = set()
+
+    async def ask(hop: int) -> Asked:
+        for _ in range(_TRIES):
+            for question in await tracer.ask([hop], wait_s()):
+                if question.answer is None:
+                    continue
+                if question.answer.kind == "unreachable":
+                    refused.add(hop)
+                beyond = question.answer.kind in ("tcp-end", "unreachable")
+                return "end" if beyond else "router"
+        return None
+
+    end = await search_end(ask)
+    return None if end in refused else end
+
+
 class _Rows:
     """The rows that both ways fill."""
 
@@ -102,17 +125,9 @@ class SegmentHops(_Rows):
     async def find_end(self) -> None:
         """Find how many hops there are."""
 
-        async def ask(hop: int) -> Asked:
-            for _ in range(_TRIES):
-                for question in await self._tracer.ask([hop], self._wait_s):
-                    if question.answer is not None:
-                        beyond = question.answer.kind in ("tcp-end", "unreachable")
-                        return "end" if beyond else "router"
-            return None
-
-        found = await search_end(ask)  # beyond who refuses nothing can be asked
+        found = await find_end(self._tracer, lambda: self._wait_s)
         self._searching = False
-        if found is not None and found not in self.refused:
+        if found is not None:
             self.end_at(found)
 
     async def round(self, number: int) -> None:

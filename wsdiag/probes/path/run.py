@@ -12,23 +12,22 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import replace
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from wsdiag.judgement.path_notes import path_notes
 from wsdiag.judgement.products.intermediaries import hops_from_headers
 from wsdiag.probes.common.drops import drop_of
 from wsdiag.probes.common.participant import Participant, open_session
+from wsdiag.probes.path.flow import WatchedFlow
 from wsdiag.probes.path.hops import HopAsker, PingHops, SegmentHops
 from wsdiag.probes.path.options import PathOptions
+from wsdiag.probes.path.refusals import GRANTS, no_hops_note, unsupported
 from wsdiag.probes.path.rows import HopRow
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import Pong
 from wsdiag.records import Error, PathEvent, PathHop, PathMethod, PathStart, PathSummary
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.path.flow_tracer import FlowTracer
 from wsdiag.transport.path.ping_tracer import PingTracer
-from wsdiag.transport.path.raw import RawSockets
 from wsdiag.transport.path.reverse_dns import name_of
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Received, Session
@@ -43,13 +42,6 @@ _PONG_WAIT_S = 1.0
 _CLOSE_S = 2.0
 # In so few rounds, who did not answer may have been asked by others just before.
 _FEW_ROUNDS = 3
-
-GRANTS = (
-    "CAP_NET_RAW is needed to ask the hops without delaying a Ping, and to see who they are in "
-    "the connection's own flow: run it with sudo, in a container with --cap-add NET_RAW, as a "
-    "systemd service with AmbientCapabilities=CAP_NET_RAW. Not by setcap on a Python "
-    "interpreter: every script would have it."
-)
 
 
 class PathRun:
@@ -66,12 +58,7 @@ class PathRun:
         self._tracer = tracer
         self._stopping = asyncio.Event()
         self._dialing: asyncio.Task[Participant] | None = None
-        self._sockets: RawSockets | None = None
-        self._flow: FlowTracer | None = None
-        self._refused = False
-        """Whether raw sockets were refused: there is no CAP_NET_RAW."""
-        self._peer: tuple[Any, ...] | None = None
-        self._local: str | None = None
+        self._flow = WatchedFlow()
         self._names: dict[str, asyncio.Task[str | None]] = {}
         self._rounds = 0
         self._drop_end: StreamEnd | None = None
@@ -107,12 +94,12 @@ class PathRun:
             async for event in self._trace(session):
                 yield event
             if session.ended is None:
-                self._close_flow()
+                self._flow.close()
                 await session.close(timeout=_CLOSE_S)
         finally:
             for task in self._names.values():
                 task.cancel()
-            self._close_flow()
+            self._flow.close()
             if session is not None:
                 session.stream.close()
 
@@ -120,7 +107,9 @@ class PathRun:
 
     async def _dial(self) -> Participant | None:
         """The open connection; None when `stop()` came first. Raises DialError."""
-        opening = open_session(self._url, self._dial_options, tracer=self._tracer, watcher=self)
+        opening = open_session(
+            self._url, self._dial_options, tracer=self._tracer, watcher=self._flow
+        )
         self._dialing = asyncio.create_task(opening)
         if self._stopping.is_set():
             self._dialing.cancel()
@@ -131,37 +120,6 @@ class PathRun:
                 self._dialing.cancel()
                 await asyncio.wait({self._dialing})
         return None if self._dialing.cancelled() else self._dialing.result()
-
-    def connecting(self, peer: tuple[Any, ...]) -> None:
-        """A SYN is about to be sent: nothing of the flow yet."""
-
-    def connected(self, local: tuple[str, int], peer: tuple[Any, ...]) -> None:
-        """TCP is connected, and nothing has been sent: watch its packets from here on."""
-        self._close_flow()  # of a connection that redirected
-        self._local, self._peer = local[0], peer
-        if self._on_this_machine:
-            return
-        try:
-            self._sockets = RawSockets(local[0])
-            self._flow = FlowTracer(self._sockets, local, peer)
-        except OSError:
-            self._refused = True
-            self._close_flow()
-
-    def _close_flow(self) -> None:
-        if self._flow is not None:
-            self._flow.close()
-        if self._sockets is not None:
-            self._sockets.close()
-        self._flow = self._sockets = None
-
-    @property
-    def _on_this_machine(self) -> bool:
-        """Whether nothing is between: a Unix socket, loopback, an address of this machine."""
-        if self._peer is None:
-            return True
-        address = str(self._peer[0]).partition("%")[0]
-        return address == self._local or ip_address(address).is_loopback
 
     # -- rounds --------------------------------------------------------------------------------
 
@@ -185,8 +143,8 @@ class PathRun:
             products=tuple(hops_from_headers(report.headers)),
         )
         start = PathStart(self._url, report.address, report.proxy, None)
-        if self._on_this_machine:
-            why = no_hops_note(report.address, unix=self._peer is None)
+        if self._flow.on_this_machine:
+            why = no_hops_note(report.address, unix=self._flow.peer is None)
             yield replace(start, note=why)
             yield replace(summary, hops=0, notes=(why,))
             return
@@ -233,7 +191,7 @@ class PathRun:
             network_ms=asker.end_row.figures.mean,
             endpoint_ms=self._endpoint.figures.mean,
             delay_ms=asker.delay_ms if isinstance(asker, PingHops) else None,
-            needs=GRANTS if self._refused else None,
+            needs=GRANTS if self._flow.refused else None,
             notes=tuple(notes),
             drop=drop,
             partial=self._stopping.is_set() and self._options.count is not None,
@@ -241,9 +199,9 @@ class PathRun:
 
     async def _choose(self, session: Session) -> tuple[HopAsker, PathMethod, str | None]:
         """Who asks the hops, and what is to be said of it."""
-        if self._flow is not None:
-            if await self._flow.wait_ready(_READY_S):
-                return SegmentHops(self._flow), "segment", None
+        if self._flow.tracer is not None:
+            if await self._flow.tracer.wait_ready(_READY_S):
+                return SegmentHops(self._flow.tracer), "segment", None
             note = (
                 "The connection's own packets could not be seen: this machine translates them, or "
                 "a network driver keeps them. Hops are asked by Pings with a small TTL."
@@ -253,8 +211,8 @@ class PathRun:
                 "Without CAP_NET_RAW each hop delays a Ping by a retransmission, and routers' "
                 "addresses are learnt by SYNs beside the connection's flow."
             )
-        assert self._peer is not None
-        return PingHops(PingTracer(session), self._peer), "ping", note
+        assert self._flow.peer is not None
+        return PingHops(PingTracer(session), self._flow.peer), "ping", note
 
     def _goes_on(self, session: Session) -> bool:
         count = self._options.count
@@ -340,21 +298,3 @@ class PathRun:
         if left_s > 0:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), left_s)
-
-
-def unsupported(url: str) -> Error:
-    """The failure on a system that is not Linux."""
-    return Error(
-        url,
-        "path",
-        "usage",
-        "path needs Linux: no other system tells a program what became of its own flow's packets",
-        "mtr --tcp traces a flow beside the connection; wsdiag ping measures the connection itself",
-    )
-
-
-def no_hops_note(address: str | None, *, unix: bool) -> str:
-    """Why there is nothing to trace."""
-    if unix:
-        return f"no hops: {address} is a Unix socket of this machine"
-    return f"no hops: {address} is this machine"

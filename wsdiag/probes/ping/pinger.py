@@ -62,17 +62,19 @@ class Pinger:
         target: int | None = None,
         totals: PingTotals | None = None,
         on_message: OnMessage = lambda _participant, _received: None,
+        watch_ends: bool = True,
     ) -> None:
         """All URLs of a run share `queue` (for their events), `stalls` and `dial_slots`.
 
         `target`: the URL's number in a run of several. `totals`: what to count in.
-        `on_message` hears of every message that is no answer.
+        `on_message` hears of every message that is no answer. `watch_ends`: whether to look at
+        packets, where that is allowed, for whose RST or FIN it was that ended a connection.
         """
         self.target = target
         self.url, self._options, self._dial_options = url, options, dial_options
         self._queue, self._stalls, self._dial_slots = queue, stalls, dial_slots
         self._tracer, self._on_message = numbered(tracer, target), on_message
-        self._origin = EndOrigin(url)
+        self._origin = EndOrigin(url, look=watch_ends)
         self._load: LoadMeter | None = None
         if (plan := options.load_plan()) is not None:
             from wsdiag.probes.ping.load import LoadMeter

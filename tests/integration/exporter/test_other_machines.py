@@ -1,4 +1,4 @@
-"""Targets whose packets are dropped: SYNs that nobody answers, connections that fall silent."""
+"""Targets on other machines: SYNs that nobody answers, connections that fall silent; no capture."""
 
 from __future__ import annotations
 
@@ -23,6 +23,15 @@ table ip hole {{ chain in {{
 }}
 """
 QUICK = '[defaults]\ninterval = "200ms"\ntimeout = "1s"\nconnect-timeout = "1s"\n'
+
+
+@pytest.fixture
+def two() -> Iterator[Hosts]:
+    """Two hosts and a link: `h` at 10.97.1.1, `s` at 10.97.1.2."""
+    made = Hosts(("h", "s"))
+    made.link(("h", "10.97.1.1/24"), ("s", "10.97.1.2/24"), "wire")
+    yield made
+    made.remove()
 
 
 @pytest.fixture
@@ -77,3 +86,13 @@ def test_a_connection_that_falls_silent(tmp_path: Path, peers: Peers, host: Host
         assert seen.one("wsdiag_down_seconds_total") >= 1
         host.exec("h", "nft", "flush", "ruleset")
         exporting.until(lambda m: m.total("wsdiag_up") == 1, 90)
+
+
+def test_no_packet_is_looked_at(tmp_path: Path, peers: Peers, two: Hosts) -> None:
+    """With CAP_NET_RAW a socket for each target would filter every packet of the machine."""
+    url, _ = peers.serve(host="10.97.1.2", netns=two.names["s"])
+    config = write(tmp_path / "t.toml", QUICK, endpoint(f"{url}/echo", name="one"))
+    exporting = start_inside(two, peers, config)
+    with entered(two.names["h"]):
+        exporting.until(lambda m: m.total("wsdiag_pings_sent_total") >= 2)
+    assert len(two.exec("h", "cat", "/proc/net/packet").splitlines()) == 1  # its heading
