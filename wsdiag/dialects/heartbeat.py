@@ -16,6 +16,9 @@ _WORDS = frozenset(
 )
 # The members that say what kind of message it is; not those that carry what people wrote.
 _KINDS = ("type", "event", "op", "channel", "method", "action", "cmd", "kind", "e", "t")
+# PING :host (IRC), ping 17, primus::ping::1492
+_LINE = re.compile(r"(?:\w{1,20}::)?ping(?:::\d{1,20}| :?[\w.:-]{1,60})?\s{0,4}", re.IGNORECASE)
+_PING = re.compile("ping", re.IGNORECASE)
 _MAY_BE = re.compile(r"heartbeat|hb|p[io]ng|keep[-_]?alive|ka", re.IGNORECASE)
 
 
@@ -26,7 +29,7 @@ def says_heartbeat(message: str | bytes) -> bool:
     text = message if isinstance(message, str) else message.decode("utf-8", "replace")
     if _MAY_BE.search(text) is None:
         return False
-    if _is_word(text):
+    if _is_word(text) or _LINE.fullmatch(text):
         return True
     try:
         document = json.loads(text)
@@ -43,3 +46,19 @@ def says_heartbeat(message: str | bytes) -> bool:
 def _is_word(value: object) -> bool:
     """`heartbeat`, and `public/heartbeat` as well."""
     return isinstance(value, str) and re.split("[/.:]", value.strip().lower())[-1] in _WORDS
+
+
+def asks_back(message: str | bytes) -> bool:
+    """Whether it names itself a heartbeat, and no answer to one. Some of those want no answer."""
+    text = message if isinstance(message, str) else message.decode("utf-8", "replace")
+    return says_heartbeat(message) and "pong" not in text.lower()
+
+
+def likely_answer(text: str) -> str | None:
+    """What may be the answer: the same, with pong for ping; None: not to be guessed."""
+    text = text.strip()
+    found = _PING.findall(text)
+    calls = '"id"' in text  # JSON-RPC answers by a result
+    if len(found) != 1 or calls or not asks_back(text):
+        return None
+    return _PING.sub("PONG" if found[0].isupper() else "pong", text)

@@ -160,7 +160,12 @@ class IdleTrial:
     unanswered_heartbeat_s: Annotated[
         float | None,
         "When the endpoint's first heartbeat came, in its application protocol, that was left "
-        "without the answer it wants: seconds since the upgrade; absent if there was none",
+        "without an answer that it may want: seconds since the upgrade; absent if there was none",
+    ] = optional()
+    unanswered_heartbeats: Annotated[
+        int | None,
+        "How many of the endpoint's messages since then call themselves a heartbeat, and got no "
+        "message for an answer, where its application protocol is not known",
     ] = optional()
     violation: Annotated[
         str | None, "The rule that the endpoint broke, so that we had to end the connection"

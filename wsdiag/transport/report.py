@@ -52,6 +52,8 @@ class DialReport:
     address: str | None = None
     unanswered: tuple[tuple[str, float], ...] = ()
     """Addresses (`ip:port`) that were tried first and were silent, and for how many ms."""
+    refused: tuple[tuple[str, str], ...] = ()
+    """Addresses that were tried first and failed, and why."""
     proxy: str | None = None
     """The proxy's URL as given, password included: mask it before showing it."""
     proxy_why: str | None = None

@@ -100,6 +100,8 @@ def test_what_is_no_scrape(data: bytes, status: bytes) -> None:
     async def ask(served: Served) -> None:
         answer = await served.ask(data)
         assert answer.startswith(b"HTTP/1.1 " + status), answer[:200]
+        assert b"\r\nDate: " in answer
+        assert b"bytearray" not in answer
         assert served.told
         assert all(len(line) < 300 for line in served.told)
         assert not [each for each in served.asked if each.path != "/metrics"]

@@ -496,6 +496,41 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
         "limit_req",
         "no backend is available",
     ),
+    "a portal that asks which client it is": (
+        told("302 Found", "", "Location: http://wifi.example/?res=notyet&uamip=10.1.0.1&mac=AA"),
+        "a captive portal's redirect",
+        "requires a session first",
+    ),
+    "a portal that will lead back": (
+        told("302 Found", "", "Location: http://welcome.example/login?url=http%3A%2F%2Fa.test%2F"),
+        "a captive portal's redirect",
+        "requires a session first",
+    ),
+    "FortiGate's login page": (
+        told("303 See Other", "", "Location: http://10.10.0.1:1000/fgtauth?0a1b2c"),
+        "a captive portal's redirect",
+        "requires a session first",
+    ),
+    "an address without a name": (
+        told("302 Found", "", "Location: http://192.0.2.1/login.html"),
+        "to a bare address: http://192.0.2.1/login.html",
+        "requires a session first",
+    ),
+    "an unrelated host": (
+        told("302 Found", "", "Location: http://start.example/"),
+        "nothing shows who gave it",
+        "That looks like this network's captive portal",
+    ),
+    "another host of the same domain": (
+        told("302 Found", "", "Location: https://www.a.test/login?next=/ws"),
+        "to a login page: wss://www.a.test/login",
+        "captive",
+    ),
+    "single sign-on elsewhere": (
+        told("302 Found", "", "Location: https://sso.example/oauth2/authorize?client_id=7"),
+        "requires a session first",
+        "captive",
+    ),
     "a hotspot is no bar's news": (
         told("200 OK", "<title>News</title>The new hotspot in town. Accept the terms of our shop."),
         "News",

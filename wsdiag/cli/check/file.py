@@ -27,7 +27,7 @@ from wsdiag.cli.check.options import CheckFlags, FeedFlags, RetryFlags, RunFlags
 from wsdiag.cli.check.toml_lines import Lines, find_lines
 from wsdiag.cli.declare import command
 from wsdiag.cli.options import OutputOptions, RequestOptions
-from wsdiag.cli.params import DURATION, JSONPATH, usage_errors
+from wsdiag.cli.params import DURATION, JSONPATH, PING_INTERVAL, usage_errors
 from wsdiag.probes.check.options import Endpoint
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
@@ -43,7 +43,7 @@ Table = dict[str, Any]
 class WatchFlags:
     """How `exporter` watches an endpoint, besides what is an option of `check` as well."""
 
-    interval_s: Annotated[float | None, typer.Option("--interval", **DURATION)] = None
+    interval_s: Annotated[float | None, typer.Option("--interval", **PING_INTERVAL)] = None
     idle_probe_s: Annotated[float | None, typer.Option("--idle-probe", **DURATION)] = None
 
 

@@ -151,4 +151,6 @@ def _gap_s(trial: IdleTrial) -> float:
     if trial.trial == "push":
         moments = [0.0, *(at for at, _ in trial.received), trial.age_s or 0.0]
         return max(later - earlier for earlier, later in pairwise(moments))
+    if trial.trial == "tcp-keepalive" and trial.gap_s is not None:
+        return max(1.0, round(trial.gap_s))  # the kernel's intervals are whole seconds
     return trial.gap_s or math.inf

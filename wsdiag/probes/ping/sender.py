@@ -335,6 +335,11 @@ class PingSender:
         oldest = self._outstanding.oldest
         return None if oldest is None else oldest.sent_s
 
+    @property
+    def overdue_since_s(self) -> float | None:
+        """The same where its answer is overdue; else None."""
+        return self.silent_since_s if self._outstanding.silent else None
+
     def last_message(self) -> str | None:
         """The beginning of a text message that came shortly before now, and was no answer."""
         if self._last_text is None or self._loop.time() - self._last_text[1] > LAST_MESSAGE_S:

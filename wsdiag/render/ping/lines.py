@@ -155,10 +155,24 @@ def event_line(event: Shown) -> Text:
             return Text.assemble(("closed", "bold red"), said)
         case PingOutage():
             tried = counted(event.attempts, "attempt")
-            failed = ", ".join(f"{count} {kind}" for kind, count in event.errors.items())
+            failed = ", ".join(f"{n} {_FAILED.get(kind, kind)}" for kind, n in event.errors.items())
             said = f" for {format_duration(event.down_s)}, {tried}{f' ({failed})' * bool(failed)}"
             words = ("answers again, was down", "green") if event.over else ("down", "bold red")
             return Text.assemble(words, said)
+
+
+# What an attempt came to, by `error.kind`.
+_FAILED = {
+    "dns": "without an address",
+    "connect": "not connected",
+    "proxy": "stopped by the proxy",
+    "tls": "failed in TLS",
+    "cert": "with a certificate that is not accepted",
+    "upgrade": "with the upgrade refused",
+    "redirect": "redirected",
+    "timeout": "timed out",
+    "closed": "ended before the upgrade",
+}
 
 
 def _reply_line(event: PingReply) -> Text:

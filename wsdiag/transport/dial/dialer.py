@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from wsdiag.protocol.http import Response
     from wsdiag.transport.dial.fallback_probes import FallbackProbes
     from wsdiag.transport.http2.connection import Http2Connection
+    from wsdiag.transport.tls.values import TlsFacts
     from wsdiag.transport.trace import Phase, Tracer
 
 T = TypeVar("T")
@@ -97,8 +98,8 @@ async def dial(
     return await dialling.run(auto_pong)
 
 
-async def negotiated_protocol(target: Target, options: DialOptions) -> str | None:
-    """What ALPN chooses of what `options` offer; None: nothing. Raises DialError."""
+async def look_at_tls(target: Target, options: DialOptions) -> TlsFacts | None:
+    """What a TLS handshake alone finds: certificate, ALPN of what `options` offer. DialError."""
     _load_modules(target, replace(options, http_version="1.1"))
     dialling = _Dial(target, options, DialReport(target.url))
     dialling.one_connection = True
@@ -108,8 +109,7 @@ async def negotiated_protocol(target: Target, options: DialOptions) -> str | Non
             await dialling._start_tls(stream)
         finally:
             stream.close()
-    tls = dialling._report.tls
-    return None if tls is None else tls.alpn
+    return dialling._report.tls
 
 
 def _load_modules(target: Target, options: DialOptions) -> None:
@@ -233,7 +233,8 @@ class _Dial:
         report.phases_ms = {}
         report.status, report.reason, report.headers, report.body = None, "", (), b""
         report.address = report.proxy = report.proxy_why = report.tls = None
-        report.http2, report.unanswered, self._tls_facts = None, (), {}
+        report.http2, report.unanswered, report.refused = None, (), ()
+        self._tls_facts = {}
 
     async def _open(self, auto_pong: bool) -> Session:
         try:
@@ -497,14 +498,18 @@ class _Dial:
             raise
         report.address = format_address(address)
         report.unanswered = progress.facts.get("unanswered", ())
+        report.refused = progress.facts.get("refused", ())
         if self._watcher is not None:
             self._watcher.connected(*endpoints_of(sock))
         return sock
 
     def _silent(self) -> str:
         """The addresses that were tried before the one that answered."""
-        silent = self._progress.facts.get("unanswered", ())
-        said = [f"{address} did not answer for {ms:.0f} ms" for address, ms in silent]
+        facts = self._progress.facts
+        said = [
+            f"{each} did not answer for {ms:.0f} ms" for each, ms in facts.get("unanswered", ())
+        ]
+        said += [f"{each}: {why}" for each, why in facts.get("refused", ())]
         return f" ({', '.join(said)})" if said else ""
 
     async def _tunnel(

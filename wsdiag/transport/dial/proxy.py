@@ -16,6 +16,10 @@ _PORTS = {"http": 1080, "https": 443, "socks5": 1080, "socks5h": 1080}
 _VARIABLES = {True: ("wss_proxy", "https_proxy"), False: ("ws_proxy", "http_proxy")}
 
 
+_HTTP = {True: "https_proxy", False: "http_proxy"}
+_SCHEMES = {True: "wss://", False: "ws://"}
+
+
 class Proxy(NamedTuple):
     """A proxy; `url` as given, `why` names the option or variable that gave it."""
 
@@ -50,7 +54,8 @@ def choose(
     else:
         url, why = _variable(environ, *_VARIABLES[target.secure], "all_proxy")
     if not url:
-        return None, None
+        other = "" if options.proxy is not None else _variable(environ, _HTTP[not target.secure])[1]
+        return None, f"{other} is for {_SCHEMES[not target.secure]} only" if other else None
     if options.noproxy is not None:
         exceptions, whose = options.noproxy, "--noproxy"
     else:

@@ -45,9 +45,14 @@ Address = tuple[socket.AddressFamily, tuple[object, ...] | str]
 
 
 def format_address(address: object) -> str:
-    """`ip:port` of a socket's address, IPv6 in brackets; a path stays a path."""
+    """`ip:port` of a socket's address, IPv6 in brackets; a path stays a path.
+
+    An IPv4 client of a socket of both families is shown as what it is.
+    """
     if isinstance(address, tuple):
         host, port = address[:2]
+        if "." in host:
+            host = host.removeprefix("::ffff:")
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return str(address)
 
