@@ -2,7 +2,8 @@
 
 head          16 KiB, and 10 s from the first byte (or from connecting) to its end
 body          none is wanted: a request that has one is answered 413, and the connection ended
-connections   so many at once; beyond, the one that has been idle longest makes room
+connections   so many at once; beyond, the one that has been idle longest makes room, or else the
+              oldest one whose request is not complete
 requests      one at a time on a connection: nothing more is read until it is answered
 answers       handed to the stream in pieces, so that a slow reader holds a reference to bytes
               that all readers share, no copy; a minute for all of it, then the connection goes
@@ -119,15 +120,26 @@ class HttpServer:
 
     def _accept(self, stream: Stream) -> None:
         if len(self._connections) >= self._max_connections:
-            idle = next((each for each in self._connections if each.idle), None)
             self.on_refused(stream.peer, f"more than {self._max_connections} connections")
-            if idle is None:
+            if not self._make_room():
                 stream.reset()
                 return
-            idle.close()
         connection = HttpConnection(self, stream)
         self._connections[connection] = None
         stream.start(connection)
+
+    def _make_room(self) -> bool:
+        """End the connection that has been idle longest; where none is, the oldest that has not
+        sent a whole request: a scraper sends its own at once."""
+        for connection in self._connections:
+            if connection.idle:
+                connection.close()
+                return True
+        for connection in self._connections:
+            if not connection.answering:
+                connection.abort()
+                return True
+        return False
 
     def touched(self, connection: HttpConnection) -> None:
         """It became idle: the last to make room."""
@@ -171,6 +183,11 @@ class HttpConnection:
         self.idle = True
         """Whether nothing of a request has come since the last answer."""
         self._timer = self._loop.call_later(server.head_s, self._too_slow)
+
+    @property
+    def answering(self) -> bool:
+        """Whether a request is complete and its answer is not."""
+        return self._task is not None
 
     # -- in ------------------------------------------------------------------------------------
 

@@ -447,7 +447,63 @@ TABLE |= {
             kept("ping", 120.0, round=2, started_s=50.0),
         ],
         "event",
-        says="and no timeout",
+        says="opened afterwards lived longer: idle 120 s, and with Pings 120 s.",
+    ),
+    "an event among the openings, and connections opened after it": Row(
+        [
+            *(idle(0.43 - 0.03 * n, "fin", started_s=0.03 * n) for n in range(12)),
+            kept("ping", 0.4, "fin", started_s=0.03, keepalives_sent=0),
+            idle(1.74, round=2, started_s=0.44),
+            kept("ping", 1.52, round=2, started_s=0.66, gap_s=0.17),
+        ],
+        "event",
+        says="So no timer ended these.",
+    ),
+    "an event in one round, a timer in the other": Row(
+        [
+            *(idle(1.9 + 0.03 * n, "fin", started_s=0.4 - 0.03 * n) for n in range(8)),
+            *(
+                kept(kind, 1.8, "fin", gap_s=0.5, started_s=0.5)
+                for kind in ("ping", "pong", "tcp-keepalive")
+            ),
+            idle(2.6, "fin", round=2, started_s=2.4),
+            kept("ping", 3.9, round=2, started_s=2.7, gap_s=0.5),
+        ],
+        "idle-timeout",
+        says="11 connections ended at one moment, 2.3 s after the probe's start: an event",
+        interval_s=1.0,
+    ),
+    "a drain that says so, over a second": Row(
+        [
+            *(
+                idle(1.9 + at, "close", started_s=0.05 * n, drop=Drop("close", 1.9, code=1001))
+                for n, at in enumerate((0.1, 0.3, 0.0, 0.2, 0.35))
+            ),
+            replace(
+                kept("ping", 2.0, "close", gap_s=0.5, started_s=0.1),
+                drop=Drop("close", 2.0, code=1001),
+            ),
+        ],
+        "event",
+        says="going away",
+    ),
+    "a limit on connections, and an event soon after": Row(
+        [
+            idle(1.04, "fin"),
+            kept("ping", 1.01, "fin", started_s=0.03, keepalives_sent=0),
+            *(idle(0.001, "fin", started_s=0.12 + 0.03 * n) for n in range(24)),
+        ],
+        "inconsistent",
+        says="most likely a limit on connections",
+    ),
+    "an event among the openings, and a timer for those opened after it": Row(
+        [
+            *(idle(0.358 - 0.03 * n, "fin", started_s=0.03 * n) for n in range(11)),
+            *(idle(9.987, "fin", started_s=0.36 + 0.03 * n) for n in range(3)),
+            kept("ping", 15.0, started_s=0.36, gap_s=0.125),
+        ],
+        "inconsistent",
+        says="at times that do not agree",
     ),
     "the same moment in every round is a timer": Row(
         [

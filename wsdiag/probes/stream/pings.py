@@ -2,7 +2,8 @@
 
 Whose silence it is, is told by a Ping that left after the last message: an older one may have been
 acknowledged, and its Pong lost, when the path died. And by that Ping's own acknowledgement: a newer
-one may just be on its way.
+one may just be on its way. An acknowledgement that was late itself clears no path: the Ping was
+lost and sent again.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ class _Waiting:
     """A Ping without its Pong so far."""
 
     left_s: float
-    acknowledged: bool = False
-    """Whether TCP has acknowledged it."""
+    acknowledged_s: float | None = None
+    """When TCP had acknowledged it; None: not yet."""
 
 
 class PingLog:
@@ -67,17 +68,18 @@ class PingLog:
         self._answered.append(sent_s)
         return True
 
-    def acknowledged(self, everything: bool | None) -> None:
+    def acknowledged(self, everything: bool | None, now_s: float) -> None:
         """Note whether TCP has acknowledged all that was sent so far; None: nobody knows."""
         self._acknowledged = everything
         if everything:
-            for waiting in self._waiting.values():
-                waiting.acknowledged = True
+            for payload in self._waiting:
+                self.was_acknowledged(payload, now_s)
 
-    def was_acknowledged(self, payload: bytes) -> None:
+    def was_acknowledged(self, payload: bytes, at_s: float) -> None:
         """Note that TCP has acknowledged this Ping."""
-        if payload in self._waiting:
-            self._waiting[payload].acknowledged = True
+        waiting = self._waiting.get(payload)
+        if waiting is not None and waiting.acknowledged_s is None:
+            waiting.acknowledged_s = at_s
 
     def forget(self) -> None:
         """The connection is lost: what waits is not answered any more."""
@@ -99,8 +101,10 @@ class PingLog:
     def cause(self, since_s: float, now_s: float) -> SilenceCause | None:
         """Why nothing has come since `since_s`, as far as Pings can tell; None: not known yet."""
         left = [waiting for waiting in self._waiting.values() if waiting.left_s > since_s]
-        if left and now_s - left[0].left_s > self.late_s():
-            if not left[0].acknowledged:
+        late_s = self.late_s()
+        if left and now_s - left[0].left_s > late_s:
+            acknowledged_s = left[0].acknowledged_s
+            if acknowledged_s is None or acknowledged_s - left[0].left_s > late_s:
                 return None if self._acknowledged is None else "network"
             return None if self.proxied else "endpoint"
         return "feed" if self.answered_since(since_s) else None

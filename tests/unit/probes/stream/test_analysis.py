@@ -38,7 +38,7 @@ class Feed:
             while due and due[0][0] <= self.now_s:
                 at_s, text = due.pop(0)
                 self.analysis.message(text, at_s, WALL_S + at_s)
-            self.analysis.pings.acknowledged(self.acknowledges)
+            self.analysis.pings.acknowledged(self.acknowledges, self.now_s)
             if self.analysis.tick(self.now_s, WALL_S + self.now_s, self.stalled_s):
                 payload = str(self.now_s).encode()
                 self.analysis.pings.left(payload, self.now_s)
@@ -105,7 +105,7 @@ def test_a_ping_that_left_before_the_last_message_tells_nothing() -> None:
     feed.until(10, regular(0, 10))
     pings = feed.analysis.pings
     pings.left(b"acknowledged, and then the path died", feed.now_s - 0.15)
-    pings.acknowledged(True)
+    pings.acknowledged(True, feed.now_s)
     feed.answers = feed.acknowledges = False
     feed.until(20)
     assert [event.cause for event in feed.events] == ["network"]
@@ -116,10 +116,21 @@ def test_a_ping_that_just_left_is_not_held_against_the_path() -> None:
     feed.until(10, regular(0, 10))
     pings = feed.analysis.pings
     pings.left(b"acknowledged, and not answered", feed.now_s)
-    pings.was_acknowledged(b"acknowledged, and not answered")
+    pings.was_acknowledged(b"acknowledged, and not answered", feed.now_s)
     feed.answers = feed.acknowledges = False
     feed.until(20)
     assert [event.cause for event in feed.events] == ["endpoint"]
+
+
+def test_a_late_acknowledgement_makes_it_no_endpoints_silence() -> None:
+    feed = Feed()
+    feed.until(10, regular(0, 10))
+    feed.answers = feed.acknowledges = False
+    feed.until(15)
+    feed.acknowledges = True  # the path lives again, and the Pong is still on its way
+    feed.until(15.5)
+    feed.until(16, [(15.7, "x")])
+    assert [event.cause for event in feed.events] == ["network", "network"]
 
 
 def test_behind_a_proxy_an_acknowledgement_says_nothing_of_the_endpoint() -> None:
