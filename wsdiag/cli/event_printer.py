@@ -46,9 +46,9 @@ class EventPrinter:
         self._make_left_out, self._left_out = left_out, 0
         self._watched: int | None = None
 
-    def print(self, record: Any) -> None:
-        """Print one record as soon as there is room for it; `-q`: none."""
-        if self._terminal.quiet:
+    def print(self, record: Any, *, quiet_too: bool = False) -> None:
+        """Print one record as soon as there is room for it; `-q`: only those marked `quiet_too`."""
+        if self._terminal.quiet and not quiet_too:
             return
         if len(self._waiting) >= _MOST_WAITING:
             self._left_out += 1

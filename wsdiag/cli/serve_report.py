@@ -45,10 +45,14 @@ class Reporter:
             self.event(0, "control", {"url": server.control_url, "token": server.control_token})
 
     def event(self, connection: int, event: str, data: dict[str, Any]) -> None:
-        """Print one event of one connection as soon as there is room for it; `-q`: none."""
+        """Print one event of one connection as soon as there is room for it.
+
+        `-q`: only where the control port listens.
+        """
         from wsdiag.records import ServeEvent, utc_now
 
-        self.printer.print(ServeEvent(utc_now(), connection, event, data))
+        record = ServeEvent(utc_now(), connection, event, data)
+        self.printer.print(record, quiet_too=event == "control")
 
     def failed(self, options: ServerOptions, problem: Exception) -> None:
         """Say why it cannot listen, and what to change."""

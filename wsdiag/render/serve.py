@@ -34,9 +34,8 @@ def print_listening(terminal: Terminal, listening: ServeListening) -> None:
 
 
 def print_event(terminal: Terminal, event: ServeEvent) -> None:
-    """Print one event of a connection as one line on stderr; nothing under `-q`."""
-    if not terminal.quiet:
-        terminal.log(event_line(terminal.clean(event)))
+    """Print one event of a connection as one line on stderr."""
+    terminal.log(event_line(terminal.clean(event)))
 
 
 def event_line(event: ServeEvent) -> Text:

@@ -75,10 +75,11 @@ def test_quiet_records_of_explain(peers: Peers, recording: Path, tmp_path: Path)
 
 
 def test_quiet_serve_says_where_it_listens_and_no_more(peers: Peers) -> None:
-    url, serving = peers.serve("-q")
+    url, serving = peers.serve("-q", "--control-port", "0")
     peers.wsdiag("ping", "-c", "1", f"{url}/echo", ok=0)
     serving.signal(signal.SIGTERM)
-    assert types(serving.wait().out) == ["serve.listening"]
+    records = serving.wait().records
+    assert [one.get("event", one["type"]) for one in records] == ["serve.listening", "control"]
 
 
 def test_every_record_of_several_urls_has_its_number(peers: Peers, tmp_path: Path) -> None:
