@@ -11,6 +11,7 @@ it was idle and what ended it is counted beside all of that (`ends.py`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wsdiag.capture.exchange import Exchange, Stage, StreamExchange
@@ -32,6 +33,12 @@ _MOST_SOCKS = 2048
 _TOLD = 24
 """Bytes of a conversation that was recorded from its first one on, after which it is no WebSocket
 if they begin nothing that leads to one."""
+_MANY_STREAMS = 2048
+"""Streams of HTTP/2 from which on those that are over are judged before their connection ends."""
+_A_STREAM = 6144
+"""About how many bytes a stream takes beside what it holds."""
+OnStreamOver = Callable[[StreamExchange, int], None]
+"""Called with a stream of HTTP/2 that has ended, and until when the recording knows of it."""
 
 
 class Conversation(Exchange):
@@ -46,6 +53,8 @@ class Conversation(Exchange):
         key_log: KeyLog | None = None,
         tracer: Tracer | None = None,
         most_activity: int = MOST_ACTIVITY,
+        on_stream_over: OnStreamOver | None = None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(
             flow,
@@ -54,9 +63,12 @@ class Conversation(Exchange):
             show=show,
             tracer=tracer,
             most_activity=most_activity,
+            stopped=stopped,
         )
+        self._on_stream_over = on_stream_over
         self.streams: list[StreamExchange] = []
-        """Of HTTP/2: its WebSockets."""
+        """Of HTTP/2: its WebSockets, but for those that were over when very many had come."""
+        self.had_streams = False
         self.unread: str | None = None
         """Why it was not read, although it may hold WebSockets."""
         self._show, self._key_log, self._tracer = show, key_log, tracer
@@ -72,6 +84,12 @@ class Conversation(Exchange):
             states = self.flow.states
             return not states[0].syn and not states[1].syn and any(s.bytes for s in states)
         return self.stage in (Stage.WEBSOCKET, Stage.TLS)
+
+    def held(self) -> int:
+        """About how many bytes of memory it holds, its streams included."""
+        total = super().held() + sum(_A_STREAM + stream.held() for stream in self.streams)
+        total += 0 if self._tls is None else self._tls.held()
+        return total + (0 if self._http2 is None else self._http2.held())
 
     # -- what the flow tells -----------------------------------------------------------------
 
@@ -236,8 +254,21 @@ class Conversation(Exchange):
             self.flow, self.facts.source, began_ns=time_ns, show=self._show, tracer=self._tracer
         )
         stream.ask(request, self.book.client or 0, encrypted=self._sealed)
+        self.had_streams = True
+        if len(self.streams) >= _MANY_STREAMS:
+            self._finish_streams(time_ns)
         self.streams.append(stream)
         return stream
+
+    def _finish_streams(self, time_ns: int) -> None:
+        """Those that are over wait no longer for the end of their connection."""
+        if self._http2 is None or self._on_stream_over is None:
+            return
+        opened = {id(each) for each in self._http2.open()}
+        over = [each for each in self.streams if id(each) not in opened]
+        self.streams = [each for each in self.streams if id(each) in opened]
+        for each in over:
+            self._on_stream_over(each, time_ns)
 
     # -- the facts ---------------------------------------------------------------------------
 

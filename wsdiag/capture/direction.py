@@ -5,8 +5,10 @@ Sequence numbers wrap at 2^32: they are compared by their signed difference to t
 
 from __future__ import annotations
 
+import builtins
 from collections import deque
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 _MOST_RECENT = 16
 _TWICE_NS = 50_000_000
@@ -28,6 +30,11 @@ class DirectionState:
     """The sequence number of the next byte; None: no segment was seen."""
     stored: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     """By sequence number: (time, bytes) of segments beyond the position."""
+    order: list[tuple[int, int]] = field(default_factory=list)
+    """A heap of (distance from `origin`, sequence number) of what is stored, so that finding the
+    first segment takes no look at the others."""
+    origin: int = 0
+    """The position when the first segment was stored."""
     stored_bytes: int = 0
     fin_at: int | None = None
     finished: bool = False
@@ -64,6 +71,24 @@ class DirectionState:
     """The sequence number of its first byte."""
     marks: list[tuple[int, int]] = field(default_factory=list)
     """(how far its bytes reached, time) of the first segments."""
+
+    def store(self, seq: int, ahead: int, segment: tuple[int, builtins.bytes]) -> None:
+        """Keep a segment, (time, bytes), that lies `ahead` of the position."""
+        known = self.stored.get(seq)
+        if known is None:
+            assert self.position is not None
+            if not self.stored:
+                self.order.clear()
+                self.origin = self.position
+            heappush(self.order, ((self.position - self.origin) % WRAP + ahead, seq))
+        self.stored_bytes += len(segment[1]) - (0 if known is None else len(known[1]))
+        self.stored[seq] = segment
+
+    def first_stored(self) -> int:
+        """The sequence number of the first stored segment; there must be one."""
+        while self.order[0][1] not in self.stored:
+            heappop(self.order)
+        return self.order[0][1]
 
     @property
     def reached(self) -> int | None:

@@ -15,6 +15,8 @@ from wsdiag.capture.direction import DirectionState, after
 
 _LATE_NS = 50_000_000
 _MOST_HELD = 64
+_DATA = 3
+"""Where the payload is in what `Flow` gives as the rest."""
 
 
 class _Held(NamedTuple):
@@ -49,6 +51,10 @@ class Early:
         if len(self.held) > _MOST_HELD:
             self.release(None)
         return True
+
+    def held_bytes(self) -> int:
+        """How many bytes of payload wait."""
+        return sum(len(each.rest[_DATA]) for each in self.held)
 
     def release(self, time_ns: int | None) -> None:
         """Give up those that wait no longer; None: all of them."""

@@ -5,6 +5,7 @@ Bytes come in the clear, from a flow (`conversation.py`) or from a stream of HTT
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,8 @@ class Exchange:
     """`facts` is complete once `finish` was called.
 
     `show`: keep the first messages' payloads. `tracer` is told of the handshake and of every frame.
+    `stopped`: whether what was read is enough; a megabyte may wait behind a hole, and be half a
+    million frames.
     """
 
     def __init__(
@@ -47,8 +50,10 @@ class Exchange:
         show: bool = False,
         tracer: Tracer | None = None,
         most_activity: int = MOST_ACTIVITY,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self.flow = flow
+        self._stopped = stopped
         self.stage = Stage.UNKNOWN
         self.book = book = Notebook(flow, source, began_ns)
         self.facts = book.facts
@@ -73,8 +78,14 @@ class Exchange:
         """The answer to a request for the upgrade that was not 101 (in HTTP/2: 200)."""
         return self._opening.refused
 
+    def held(self) -> int:
+        """About how many bytes of memory it holds."""
+        return self.book.held() + self._opening.held()
+
     def data(self, number: int, time_ns: int, data: bytes) -> None:
         """Bytes, in order, from an end."""
+        if self._stopped():
+            return
         side, ends = self._sides[number], self.ends
         before_ns = side.before_ns = side.last_ns
         ends.idle_before_ns = idle_ns = time_ns - ends.last_ns
@@ -147,9 +158,11 @@ class Exchange:
             facts.opened_s = self.book.since(time_ns)
             self._begin_frames(synchronized=False)
         elif outcome is not None:
-            rests = [side.heads.held if side.heads is not None else b"" for side in self._sides]
+            rests = [
+                side.heads.held if side.heads is not None else side.unknown for side in self._sides
+            ]
             for side in self._sides:
-                side.heads = None
+                side.heads, side.unknown = None, b""
             if outcome is Outcome.UPGRADED:
                 self._begin_frames(synchronized=True)
                 self.ends.last_ns = self._sides[0].last_ns = self._sides[1].last_ns = time_ns

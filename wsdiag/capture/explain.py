@@ -62,7 +62,9 @@ class ExplainRun:
         options: ExplainOptions,
         open_source: Open | None = None,
         tracer: Tracer | None = None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`stopped`: whether what was read is enough."""
         self._names, self._options = names, options
         self._open = open_source or _open_file
         parse: Callable[[str], LogLine | None] | None = None
@@ -70,7 +72,9 @@ class ExplainRun:
             from wsdiag.capture.logs import compile_format
 
             parse = compile_format(options.log_format)
-        self._reading = ReadOptions(options.key_log, parse, options.show, options.live, tracer)
+        self._reading = ReadOptions(
+            options.key_log, parse, options.show, options.live, tracer, stopped
+        )
         self._together = Together(names)
         self._number = 0
         self.unreadable = 0

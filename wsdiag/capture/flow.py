@@ -27,6 +27,8 @@ from wsdiag.packets.tcp import ACK, FIN, RST, SYN
 
 _LATE_NS = 50_000_000
 """Packets of one moment may be captured in any order."""
+_A_FLOW, _A_SEGMENT = 8192, 256
+"""About what a flow, and a segment that is kept, take beside their bytes."""
 _UNUSUAL = SYN | RST
 
 
@@ -155,6 +157,13 @@ class Flow(Reassembly):
             one, other = self.states  # who answers so is there, and takes nothing
             (other if state is one else one).resent_since_ns = None
 
+    def held(self) -> int:
+        """About how many bytes of memory it and its listener hold."""
+        total = _A_FLOW + self.early.held_bytes()
+        for state in self.states:
+            total += state.stored_bytes + len(state.stored) * _A_SEGMENT
+        return total + (0 if self.listener is None else self.listener.held())
+
     def close(self, time_ns: int) -> None:
         """No more packets will come: what waits behind holes is delivered with gaps."""
         self.early.release(None)
@@ -186,9 +195,7 @@ class Flow(Reassembly):
             return
         behind = after(ack, peer.position)
         while behind > 0 and peer.stored:
-            position = peer.position
-            seq = min(peer.stored, key=lambda each: after(each, position))
-            if after(ack, seq) <= 0:
+            if after(ack, peer.first_stored()) <= 0:
                 break
             self._give_up_hole(1 - number, time_ns)
             behind = after(ack, peer.position)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 
 from wsdiag.capture.direction import WRAP
@@ -89,6 +90,20 @@ class FlowTable:
         for flow in sorted(self, key=worth)[: MOST_FLOWS // 10]:
             self.given_up += not flow.over
             self._remove(flow)
+
+    def lighten(self, most: int) -> None:
+        """End the flows that hold the most, where all together hold more than `most` bytes."""
+        weighed = [(flow.held(), number, flow) for number, flow in enumerate(self)]
+        total = sum(held for held, _, _ in weighed)
+        if total <= most:
+            return
+        weighed.sort()
+        while total > most // 2:
+            held, _, flow = weighed.pop()
+            total -= held
+            self.given_up += not flow.over
+            self._remove(flow)
+        gc.collect()  # a flow and its listener know each other
 
     def finish(self) -> None:
         """The capture has ended: so does every flow in it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from wsdiag.capture.flow import Flow, address_of
@@ -20,6 +21,9 @@ _BY_PROXIES = frozenset(
 )
 _MOST_OPEN_PINGS = 4
 _MOST_WORDS = 400
+_A_PING, _INFLATING, _A_HEADER, _AN_EVENT = 256, 48 << 10, 200, 150
+"""About how many bytes they take: a Ping that waits for its Pong, zlib's window and state, a header
+and an event beside their text."""
 
 
 class Direction:
@@ -42,6 +46,13 @@ class Direction:
         """The longest time between two bytes."""
         self.last_text = b""
         """The beginning of its last text message."""
+
+    def held(self) -> int:
+        """About how many bytes of memory reading it takes."""
+        total = len(self.unknown) + len(self.pings) * _A_PING
+        total += 0 if self.heads is None else len(self.heads.held)
+        total += 0 if self.frames is None else self.frames.held()
+        return total + (0 if self.inflate is None else _INFLATING)
 
     def sized(self, length: int) -> None:
         """One more data frame of that many bytes."""
@@ -92,6 +103,13 @@ class Notebook:
         facts.host = next((v for n, v in headers if n.lower() == "host"), None)
         facts.forwarded = next((n for n, _ in headers if n.lower() in _BY_PROXIES), None)
 
+    def held(self) -> int:
+        """About how many bytes of memory the facts, and reading on, take."""
+        facts = self.facts
+        total = len(facts.activity) * _AN_EVENT + sum(len(text) for _, _, text in facts.shown)
+        total += header_bytes(facts.request_headers) + header_bytes(facts.response_headers)
+        return total + sum(side.held() for side in self.sides)
+
     def finish(self) -> None:
         """Everything that was counted of the flow and its directions, into the facts."""
         facts, client = self.facts, self.client or 0
@@ -127,11 +145,21 @@ class Notebook:
                 side.sized(side.frames.unfinished)
                 facts.unfinished = True
         self.facts.unanswered[who] = side.unanswered + len(side.pings)
-        still_open = list(side.pings)[:_MOST_OPEN_PINGS]
-        self.facts.open_pings += [PingSeen(who, at_s) for _, at_s in still_open]
+        if self.facts.ended_s is None:
+            self.keep_open_pings(number)
+
+    def keep_open_pings(self, number: int) -> None:
+        """The Pings of an end that had no answer when the connection ended: now."""
+        who, waiting = self.side(number), list(self.sides[number].pings)[:_MOST_OPEN_PINGS]
+        self.facts.open_pings += [PingSeen(who, at_s) for _, at_s in waiting]
 
     def _since(self, time_ns: int | None) -> float | None:
         return None if time_ns is None else self.since(time_ns)
+
+
+def header_bytes(headers: Iterable[tuple[str, str]]) -> int:
+    """About how many bytes of memory headers take."""
+    return sum(len(name) + len(value) + _A_HEADER for name, value in headers)
 
 
 def words_of(text: bytes) -> str:

@@ -13,9 +13,10 @@ from enum import Enum
 from wsdiag.capture.frames import plausible
 from wsdiag.capture.http import Head, HeadReader
 from wsdiag.capture.messages import violated
-from wsdiag.capture.notebook import Notebook
+from wsdiag.capture.notebook import Notebook, header_bytes
 
 _MOST_REQUESTS = 256
+_MOST_EARLY = 1 << 16
 
 
 class Outcome(Enum):
@@ -37,6 +38,10 @@ class Opening:
         self.refused: Head | None = None
         """The answer to a request for the upgrade that was not 101 (in HTTP/2: 200)."""
 
+    def held(self) -> int:
+        """About how many bytes of memory the requests take that were not answered yet."""
+        return sum(header_bytes(request.headers) for request in self._requests)
+
     def begin(self) -> None:
         """HTTP begins; which end asks is known."""
         for number, side in enumerate(self._book.sides):
@@ -44,8 +49,11 @@ class Opening:
 
     def data(self, number: int, time_ns: int, data: bytes) -> Outcome | None:
         """Bytes from an end; None: HTTP goes on. Where it is JOINED, they belong to the frames."""
-        reader = self._book.sides[number].heads
-        assert reader is not None
+        side = self._book.sides[number]
+        reader = side.heads
+        if reader is None:  # a stream of HTTP/2 that nobody has answered yet
+            side.unknown = (side.unknown + data)[:_MOST_EARLY]
+            return None
         if number == self._book.client and self._unanswered(reader, data):
             self._read_request(self._requests.popleft())
             return Outcome.JOINED
@@ -66,9 +74,10 @@ class Opening:
         if reader is None or reader.gap(size):
             return None
         head = reader.cut()
-        if number == self._book.client and head is not None:
-            self._requests.append(head)
-        elif number != self._book.client and head is not None and head.status == 101:
+        if number == self._book.client:
+            if head is not None:
+                self._requests.append(head)
+        elif head is not None and head.status == 101:
             if self._requests:
                 self._read_request(self._requests.popleft())
             self._book.note("the opening handshake was cut off in the capture")

@@ -37,6 +37,9 @@ class FlowListener(Protocol):
     def survived(self, time_ns: int) -> None:
         """Bytes were sent and acknowledged behind the reset: whoever got it ignored it."""
 
+    def held(self) -> int:
+        """About how many bytes of memory it holds."""
+
 
 class Reassembly:
     """Both directions of a flow. `listener` is told; None: nobody listens."""
@@ -66,8 +69,7 @@ class Reassembly:
             return
         known = state.stored.get(seq)
         if known is None or len(known[1]) < len(data):
-            state.stored_bytes += len(data) - (0 if known is None else len(known[1]))
-            state.stored[seq] = (time_ns, data)
+            state.store(seq, ahead, (time_ns, data))
         else:
             self._sent_again(state, time_ns, identity)
         if state.stored_bytes > MOST_STORED or len(state.stored) > _MOST_SEGMENTS:
@@ -96,9 +98,8 @@ class Reassembly:
         state = self.states[number]
         while state.stored:
             assert state.position is not None
-            position = state.position
-            seq = min(state.stored, key=lambda each: after(each, position))
-            ahead = after(seq, position)
+            seq = state.first_stored()
+            ahead = after(seq, state.position)
             if ahead > 0:
                 return
             _, data = state.stored.pop(seq)
@@ -110,9 +111,7 @@ class Reassembly:
         """The bytes before the first stored segment were not captured, and will not be."""
         state = self.states[number]
         assert state.position is not None
-        position = state.position
-        seq = min(state.stored, key=lambda each: after(each, position))
-        self._gap(number, time_ns, after(seq, position))
+        self._gap(number, time_ns, after(state.first_stored(), state.position))
         self._deliver_stored(number, time_ns)
 
     def _gap(self, number: int, time_ns: int, size: int) -> None:

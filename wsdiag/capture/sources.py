@@ -63,7 +63,7 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
 )
 READABLE = (
     "explain reads pcap and pcapng, HAR files, wsdiag's own records and traces, and access logs of "
-    "nginx, HAProxy, Envoy and AWS ALB (--log-format for others), each also gzipped"
+    "nginx, HAProxy, Envoy, AWS ALB, Traefik and Caddy (--log-format for others), each also gzipped"
 )
 
 Kind = Literal["capture", "HAR file", "records", "trace", "access log"]
@@ -91,6 +91,8 @@ class ReadOptions:
     """Connections are given as soon as they are over."""
     tracer: Tracer | None = None
     """Told of every handshake and frame of a capture."""
+    stopped: Callable[[], bool] = lambda: False
+    """Whether reading was stopped: what was read ahead is left alone then."""
 
 
 class Source:
@@ -99,12 +101,12 @@ class Source:
     def __init__(self, raw: io.RawIOBase, name: str, options: ReadOptions) -> None:
         self.name = name
         self._gzip: Gunzipped | None = None
-        stream, head = _peeked(raw)
+        stream, head = _peeked(raw, options.stopped)
         if head.startswith(_GZIP):
             from wsdiag.capture import gunzip
 
             self._gzip = gunzip.Gunzipped(stream)
-            stream, head = _peeked(self._gzip)
+            stream, head = _peeked(self._gzip, options.stopped)
             if not head and self._gzip.broken is not None:
                 raise UnknownSource(*self._gzip.broken)
         self.stream: BinaryIO = stream
@@ -124,6 +126,7 @@ class Source:
                     key_log=options.key_log,
                     live=options.live,
                     tracer=options.tracer,
+                    stopped=options.stopped,
                 )
             case "HAR file":
                 from wsdiag.capture.har import HarReader
@@ -167,7 +170,8 @@ def _kind(head: bytes, parse_log: Callable[[str], LogLine | None] | None) -> Kin
     if is_own(text):
         return "trace" if b'"type":"trace.' in text[:64] else "records"
     if text.startswith(b"{"):
-        return "HAR file" if parse_log is None or b'"log"' in text[:4096] else "access log"
+        lines = parse_log is not None and b'"log"' not in text[:4096]
+        return "access log" if lines or recognise(text.partition(b"\n")[0]) else "HAR file"
     if not head:
         raise UnknownSource("the file is empty")
     for magic, name in _OTHERS:
@@ -181,7 +185,7 @@ def _kind(head: bytes, parse_log: Callable[[str], LogLine | None] | None) -> Kin
     raise UnknownSource("text of no known format")
 
 
-def _peeked(raw: io.RawIOBase) -> tuple[io.BufferedReader, bytes]:
+def _peeked(raw: io.RawIOBase, stopped: Callable[[], bool]) -> tuple[io.BufferedReader, bytes]:
     """A buffered stream that begins at the first byte, and as much of it as tells what it is."""
     head = b""
     while len(head) < 4 or (_is_text(head) and b"\n" not in head and len(head) < _HEAD):
@@ -189,7 +193,7 @@ def _peeked(raw: io.RawIOBase) -> tuple[io.BufferedReader, bytes]:
         if not more:
             break
         head += more
-    return io.BufferedReader(_Prefixed(head, raw), _BUFFER), head
+    return io.BufferedReader(_Prefixed(head, raw, stopped), _BUFFER), head
 
 
 def _is_text(head: bytes) -> bool:
@@ -197,15 +201,18 @@ def _is_text(head: bytes) -> bool:
 
 
 class _Prefixed(io.RawIOBase):
-    """Bytes that were read ahead, then the rest."""
+    """Bytes that were read ahead, then the rest, until it is stopped: gzip has much more in hand
+    than was read."""
 
-    def __init__(self, head: bytes, rest: io.RawIOBase) -> None:
-        self._head, self._rest = head, rest
+    def __init__(self, head: bytes, rest: io.RawIOBase, stopped: Callable[[], bool]) -> None:
+        self._head, self._rest, self._stopped = head, rest, stopped
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        if self._stopped():
+            return 0
         if self._head:
             took = min(len(self._head), len(buffer))
             buffer[:took] = self._head[:took]

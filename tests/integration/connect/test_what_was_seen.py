@@ -407,6 +407,9 @@ def test_messages_are_sent_and_what_comes_is_shown() -> None:
     assert result.ok
     first, *_ = result.messages or ()
     assert (first.kind, first.text, first.bytes) == ("text", "you said one", 12)
+    result = asyncio.run(main(send=["1", "2", "3", "4"]))
+    texts = [message.text for message in result.messages or () if message.kind == "text"]
+    assert texts[:2] == ["you said 1", "you said 2"]
     result = asyncio.run(main(send=["a", "b"], listen_s=0.5))
     kinds = [(message.kind, message.bytes) for message in result.messages or ()]
     assert kinds == [("text", 10), ("binary", 2)] * 2

@@ -153,6 +153,8 @@ class PingSender:
 
     def _tick(self) -> None:
         """Do what is due, then sleep until the next thing is."""
+        if self.over.done():
+            return  # an answer has called for this before the run was stopped: all is counted
         if self._timer is not None:
             self._timer.cancel()
         now = self._loop.time()

@@ -3,7 +3,7 @@
 A feed with several keys may count for each of them by itself. Taken as one sequence its numbers
 look missing, repeated and late, and nothing is wrong but that `--by` was not given. So, of the
 first messages, each short value in a message is tried as the key: a field is told where as a whole
-many numbers do not follow, and by that field hardly any.
+many numbers do not follow, and by that field few.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from wsdiag.probes.stream.sequence import SequenceCheck
 
 _MOST_MESSAGES, _FEWEST = 1000, 20
 _MOST_PATHS, _MOST_VALUES, _DEPTH, _ITEMS = 32, 50, 4, 3
-_MANY, _HARDLY_ANY = 0.2, 0.02
+# Some may be missing by the right key, too: it has to mend most, and to leave few.
+_MANY, _FEW, _MENDED = 0.2, 0.1, 0.75
 _VALUE_CHARS = 64
 _PLAIN = re.compile(r"[A-Za-z_]\w*\Z")
 
@@ -85,7 +86,9 @@ class KeyGuess:
             if field is None or field.seen < self._messages or len(field.by_value) < 2:
                 continue
             left, values = field.unruly(), len(field.by_value)
-            if left > _HARDLY_ANY * (field.seen - values) or field.seen < 3 * values:
+            if field.seen < 3 * values or left > _FEW * (field.seen - values):
+                continue
+            if left > (1 - _MENDED) * unruly:
                 continue
             guess = Guess(path, values, unruly, compared, left)
             if best is None or (left, values) < (best.unruly_by_path, best.values):

@@ -121,8 +121,9 @@ def guess_words(guess: Guess) -> str:
     """That numbers belong to keys, with what speaks for it."""
     return (
         f"{guess.unruly} of {guess.compared} numbers do not follow the one before, but by "
-        f"{guess.path} {'all' if not guess.unruly_by_path else 'nearly all'} do: each of its "
-        f"{guess.values} values seems to be numbered by itself. To check that: --by '{guess.path}'."
+        f"{guess.path} {f'all but {guess.unruly_by_path}' if guess.unruly_by_path else 'all'} do: "
+        f"each of its {guess.values} values seems to be numbered by itself. To check that: "
+        f"--by '{guess.path}'."
     )
 
 

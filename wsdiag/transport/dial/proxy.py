@@ -100,9 +100,20 @@ def parse(url: str, why: str) -> Proxy:
             "its port is not a number up to 65535 (in USER:PASSWORD, percent-encode / ? # @)"
         ) from None
     host = unquote(parts.hostname)  # a zone's % is %25 (RFC 6874)
-    if not host.isprintable() or any(char in _NOT_IN_HOST for char in host):
+    odd = not host.isprintable() or any(char in _NOT_IN_HOST for char in host)
+    if odd or ((":" in host or "%" in host) and not _is_ipv6(host)):
         raise ValueError(f"{host!a} is not the name of a host")
     return Proxy(url, why, parts.scheme, host, port, user)
+
+
+def _is_ipv6(host: str) -> bool:
+    """Whether it is an IPv6 address, perhaps with a zone."""
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).version == 6
+    except ValueError:
+        return False
 
 
 def basic_auth(user: str) -> str:

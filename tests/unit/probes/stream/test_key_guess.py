@@ -56,6 +56,11 @@ def test_a_channel_is_found_by_its_number_too() -> None:
     assert guessed(documents) == "$.channel"
 
 
+def test_a_key_that_has_gaps_of_its_own_is_found_all_the_same() -> None:
+    lossy = [pair for at, pair in enumerate(interleaved(2, 200)) if at % 20]
+    assert guessed([{"n": number, "k": key} for key, number in lossy]) == "$.k"
+
+
 @pytest.mark.parametrize(
     "documents",
     [
