@@ -142,7 +142,10 @@ def _no_pong(totals: PingTotals) -> str:
     silent = totals.overdue or not totals.received
     if totals.unfinished is not None and (lost or totals.unanswered) and silent:
         return f"The last Pings got no answer: {unfinished_text(*totals.unfinished)}"
-    if totals.received or not lost:
+    ended_by_us = totals.last_drop is not None and "the peer broke" in (
+        totals.last_drop.detail or ""
+    )
+    if totals.received or not lost or ended_by_us:
         return ""
     if totals.late:
         return "Answers came, but all of them too late: a longer -W measures them."

@@ -71,6 +71,34 @@ def test_a_close_of_the_servers_own_is_no_matter_of_pongs() -> None:
     assert "no seat" not in found["close"].detail
 
 
+async def break_a_rule(client: ScriptedClient) -> None:
+    client.writer.write(b"\x8a\x81\0\0\0\0x")  # masked, as only clients may
+    await asyncio.sleep(0.5)
+
+
+def test_a_broken_rule_is_told_once_and_by_its_own_section() -> None:
+    found = results(break_a_rule, dial_options())
+    assert [r.id for r in found.values() if r.status == "fail"] == ["ping"]
+    assert "masked frame from a server (RFC 6455, 5.1)" in found["ping"].detail
+    assert "0 of" not in found["ping"].detail
+    assert found["ping"].rule is None
+    assert found["close"].status == "skip"
+    assert "see ping" in found["close"].detail
+
+
+async def answer_otherwise(client: ScriptedClient) -> None:
+    async for frame in client.frames():
+        client.send(10 if frame.opcode == 9 else 8, b"" if frame.opcode == 9 else frame.payload)
+        if frame.opcode == 8:
+            return
+
+
+def test_pongs_of_another_payload_are_no_silence() -> None:
+    found = results(answer_otherwise, dial_options())
+    assert "2 Pongs came with another payload" in found["ping"].detail
+    assert found["close"].status == "pass"
+
+
 def test_an_end_is_told_once_and_with_the_last_message() -> None:
     found = results(leave, dial_options())
     assert [r.id for r in found.values() if r.status == "fail"] == ["ping"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.integration.connect.test_what_was_seen import (
     told,
 )
 from wsdiag.protocol.frames import encode_frame
+from wsdiag.protocol.http import accept_key
 
 Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
 
@@ -201,3 +203,66 @@ def test_last_words_before_a_close_without_a_reason() -> None:
         await writer.drain()
 
     assert "room is full" in told(connect_to(serve))
+
+
+def answered(make: Callable[[str], bytes]) -> Handler:
+    """Answers an upgrade by what `make` makes of the right Sec-WebSocket-Accept."""
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = head.split("Sec-WebSocket-Key: ")[1].split("\r\n")[0]
+        writer.write(make(accept_key(key)))
+        await writer.drain()
+
+    return serve
+
+
+def switching(accept: str, upgrade: str = "websocket") -> bytes:
+    lines = ["HTTP/1.1 101 Switching Protocols", f"Upgrade: {upgrade}", "Connection: Upgrade"]
+    return "\r\n".join([*lines, f"Sec-WebSocket-Accept: {accept}", "", ""]).encode()
+
+
+# name: (the answer for the right Sec-WebSocket-Accept, what is said, what is not)
+ALMOST: dict[str, tuple[Callable[[str], bytes], str, str]] = {
+    "an empty line first": (
+        lambda accept: b"\r\n" + switching(accept),
+        "bytes come before the answer's status line",
+        "SSH",
+    ),
+    "a byte order mark first": (
+        lambda accept: b"\xef\xbb\xbf" + switching(accept),
+        "a byte order mark",
+        "SSH",
+    ),
+    "a page without a head": (
+        lambda _: b"<html><body>Warning: mysqli_connect()</body></html>",
+        "without a status line and headers",
+        "SSH",
+    ),
+    "a value in quotes": (lambda accept: switching(f'"{accept}"'), "in its quotes", "cache"),
+    "a value in lower case": (lambda accept: switching(accept.lower()), "in its case", "cache"),
+    "the value of an empty key": (
+        lambda _: switching(accept_key("")),
+        "the one for an empty key",
+        "cache",
+    ),
+    "the value of the RFC": (
+        lambda _: switching(accept_key("dGhlIHNhbXBsZSBub25jZQ==")),
+        "RFC 6455 has as its example",
+        "cache",
+    ),
+    "another value": (lambda _: switching(accept_key("another")), "A cache replayed", "its case"),
+    "another protocol": (
+        lambda accept: switching(accept, "h2c"),
+        "a protocol that was not asked for",
+        "hop-by-hop",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ALMOST)
+def test_an_answer_that_is_almost_right_is_told_by_what_is_wrong(name: str) -> None:
+    make, said, unsaid = ALMOST[name]
+    words = told(connect_to(answered(make)))
+    assert said in words
+    assert unsaid not in words

@@ -16,6 +16,7 @@ from wsdiag.judgement.diagnosis.page_text import excerpt
 from wsdiag.judgement.products.intermediaries import hops_from_headers
 from wsdiag.protocol.content import body_text
 from wsdiag.protocol.headers import get_all
+from wsdiag.protocol.http import accept_key
 from wsdiag.transport.dial.target import Target, UrlError
 from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.tls import chain
@@ -68,6 +69,8 @@ def facts_of(url: str, error: DialError) -> dict[str, str]:
         facts["address"] = f"{facts.get('host')}:{facts.get('port')} (through the proxy)"
     if error.code == "cert-wrong-name":
         facts |= _name_facts(facts.get("wanted", ""), error.report.tls)
+    if error.code == "bad-accept":
+        facts["accept-alike"] = _accept_alike(facts, error.report)
     if facts.get("location"):
         facts |= _redirect_facts(url, facts)
     if chosen := facts.get("header-sec-websocket-protocol"):
@@ -192,6 +195,16 @@ def _redirect_facts(url: str, facts: dict[str, str]) -> dict[str, str]:
         "to-address": "yes" if unrelated and _is_address(host) else "",
         "names-client": "yes" if unrelated and (gateway or back) else "",
     }
+
+
+def _accept_alike(facts: dict[str, str], report: DialReport) -> str:
+    """In what a Sec-WebSocket-Accept differs that was computed from our key; "" for another."""
+    keys = get_all(report.request_headers, "sec-websocket-key")
+    came = facts.get("header-sec-websocket-accept", "")
+    wanted = accept_key(keys[0]) if keys else ""
+    if came.strip("\"'") == wanted:
+        return "its quotes"
+    return "its case" if came.lower() == wanted.lower() != "" else ""
 
 
 def _is_address(host: str) -> bool:

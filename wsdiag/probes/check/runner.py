@@ -93,6 +93,8 @@ class EndpointRun:
         self._found: dict[str, tuple[Sequence[Finding], float]] = {}
         self._error: Error | None = None
         self._ended_in: str | None = None
+        self._broken_in: str | None = None
+        """The rule that told that the server had broken one, for which we ended the connection."""
 
     @property
     def dialled(self) -> DialReport:
@@ -141,6 +143,8 @@ class EndpointRun:
             findings: Sequence[Finding] = [self._not_open(error)]
         elif rule.schedule == "shared" and rule.needs == "session" and self._ended_in is not None:
             findings = [self._ended_before(self._ended_in)]
+        elif rule.id == "close" and self._broken_in is not None:
+            findings = [skipped(f"the connection had been ended before: see {self._broken_in}")]
         else:
             findings = await self._bounded(rule)
         self._found[rule.id] = (findings, (monotonic_ns() - began) / 1e6)
@@ -179,9 +183,11 @@ class EndpointRun:
         session = self._target.session
         theirs = session.ended is not None and session.ended.how != "local"
         ended = theirs or session.connection.close_received is not None
-        if ended and session.connection.violation is None and self._ended_in is None:
-            told = any(finding.status == "fail" for finding in findings)
-            self._ended_in = rule.id if told else None
+        told = any(finding.status == "fail" for finding in findings)
+        if told and session.connection.violation is not None:
+            self._broken_in = self._broken_in or rule.id
+        elif told and ended and self._ended_in is None:
+            self._ended_in = rule.id
 
     def _ended_before(self, told_by: str) -> Finding:
         # A lost connection is one, however the server ended it: by a Close, a FIN or an RST.

@@ -30,13 +30,18 @@ from wsdiag.probes.common.await_pong import (
     require_open,
 )
 from wsdiag.protocol.codes import close_code_name
-from wsdiag.protocol.events import BinaryMessage, Close, Event, TextMessage, Violation
+from wsdiag.protocol.events import BinaryMessage, Close, Event, Pong, TextMessage, Violation
 from wsdiag.statistics import RunningStatistics
 from wsdiag.transport.session import Session, SessionEnded
+from wsdiag.units import counted
 
 _PAUSE_S = 0.1
 _GIVE_UP_AFTER = 2
 _SHOWN = 3
+_BROKEN = (
+    "Browsers and libraries end such a connection, and so did wsdiag: fix the server, or what "
+    "changes its bytes on the way (a proxy, a middleware that compresses)."
+)
 _ENDED = (
     "It accepted the upgrade, and ended the connection on its own: authentication, a missing "
     "parameter or subprotocol, or a limit, judged only once connected; or it crashed."
@@ -163,10 +168,13 @@ async def ping(target: CheckTarget) -> Sequence[Finding]:
     """Pings are answered (--count, --max-loss), and soon enough (--max-p95)."""
     options = target.options
     messages: deque[str] = deque(maxlen=1)
+    others = 0
 
     def note(event: Event) -> None:
+        nonlocal others
         if isinstance(event, TextMessage):
             messages.append(event.text)
+        others += isinstance(event, Pong)
 
     sent, round_trips, problem = await _send_pings(target.session, options, note)
     if sent == 0:  # it had ended before: what came is still queued
@@ -178,12 +186,16 @@ async def ping(target: CheckTarget) -> Sequence[Finding]:
     if (p50 := round_trips.percentile(50)) is not None:
         detail += f", median {p50:.3g} ms"
     if isinstance(problem, PeerViolationError):
-        loss = failed(f"{detail}; {problem}", loss_pct, options.max_loss_pct)
+        # it is no matter of Pings, and its own section of the RFC is named
+        after = f", after {detail}" if round_trips.count else ""
+        loss = Finding("fail", f"{problem}{after}", hint=_BROKEN, breaks_rule=False)
     elif problem is not None:
         loss = _ended(problem, detail if round_trips.count else "", messages)
     elif loss_pct <= options.max_loss_pct and round_trips.count:
         loss = passed(detail, loss_pct, options.max_loss_pct)
     else:
+        if others and not round_trips.count:
+            detail += f"; {counted(others, 'Pong')} came with another payload (5.5.3)"
         detail += f": {loss_pct:.3g} % lost, the limit is {options.max_loss_pct:g} %"
         loss = failed(detail, loss_pct, options.max_loss_pct)
     if options.max_p95_s is None:
@@ -214,6 +226,9 @@ def _ended(problem: Exception, answered: str, messages: Sequence[str]) -> Findin
 async def close(target: CheckTarget) -> Finding:
     """Close 1000 is answered by a Close, and the server ends TCP."""
     session = target.session
+    if session.connection.violation is not None:
+        problem = PeerViolationError(session.connection.violation)
+        return Finding("fail", str(problem), hint=_BROKEN, breaks_rule=False)
     if session.connection.close_received is not None:
         closed = Close(*session.connection.close_received)
         return unmeasured(f"the server had closed before, with {describe_close(closed)}")
