@@ -45,3 +45,10 @@ def test_any_cut_of_a_broken_stream_gives_the_same_events(
     wire = data.draw(mutated(data.draw(valid_streams(peer, deflate))))
     whole = settle(peer, deflate, [wire])
     assert settle(peer, deflate, data.draw(cut(wire))) == whole
+
+
+def test_which_error_is_told_does_not_depend_on_the_cut() -> None:
+    wire = b"\xc1\x072008\x00\x00\x82\x00"  # no UTF-8 from byte 3 on, no DEFLATE after that
+    whole = settle(Role.SERVER, True, [wire])
+    assert "DEFLATE" in str(whole)
+    assert settle(Role.SERVER, True, [bytes([byte]) for byte in wire]) == whole

@@ -26,7 +26,7 @@ class Assembler:
         self._compressed = False
         self._buffer = bytearray()
         self._validator: Utf8Validator | None = None
-        self._previewed = 0
+        self._previewed = self._validated = 0
 
     def add(self, frame: Frame) -> TextMessage | BinaryMessage | None:
         """Take a data frame; the message when this was its last."""
@@ -40,10 +40,13 @@ class Assembler:
         fresh = payload[self._previewed :] if self._previewed else payload
         self._previewed = 0
         if self._compressed and self._deflate is not None:
-            fresh = payload = self._deflate.decode(fresh, fin=fin, limit=self._max_size)
+            self._buffer += self._deflate.decode(fresh, fin=fin, limit=self._max_size)
+            fresh = bytes(self._buffer[self._validated :]) if self._validator else b""
+            self._validated = len(self._buffer)
+        else:
+            self._buffer += payload
         if self._validator is not None:
             self._validator.feed(fresh)
-        self._buffer += payload
         return self._finish() if fin else None
 
     @property
@@ -54,11 +57,13 @@ class Assembler:
     def discard(self) -> None:
         """Forget the unfinished message; what follows of it is a protocol error."""
         self._opcode, self._validator, self._buffer = None, None, bytearray()
-        self._compressed, self._previewed = False, 0
+        self._compressed, self._previewed, self._validated = False, 0, 0
 
     def preview(self, parser: FrameParser) -> None:
         """Look into a data frame that is still arriving: text must fail at its first bad byte, and
-        what is compressed is inflated as it comes, as all at once would take long."""
+        what is compressed is inflated as it comes, as all at once would take long. Compressed text
+        is validated frame by frame: zlib keeps back what came before an error, so which of two
+        errors is first would depend on how the bytes were cut."""
         if parser.unfinished is None:
             return
         _, opcode, rsv1 = parser.unfinished
@@ -73,15 +78,14 @@ class Assembler:
         fresh = parser.peek()
         self._previewed += len(fresh)
         if self._compressed and self._deflate is not None:
-            fresh = self._deflate.decode(fresh, fin=False, limit=self._max_size)
-            self._buffer += fresh
-        if self._validator is not None:
+            self._buffer += self._deflate.decode(fresh, fin=False, limit=self._max_size)
+        elif self._validator is not None:
             self._validator.feed(fresh)
 
     def _start(self, opcode: Opcode, compressed: bool) -> None:
         self._opcode = opcode
         self._compressed = compressed
-        self._buffer = bytearray()
+        self._buffer, self._validated = bytearray(), 0
         if opcode is Opcode.TEXT and self._validator is None:
             self._validator = Utf8Validator()
 
