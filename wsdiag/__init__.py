@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from wsdiag.exporter.config import ExporterConfig as ExporterConfig
     from wsdiag.exporter.config import ExporterTarget as ExporterTarget
     from wsdiag.exporter.exporter import Exporter as Exporter
-    from wsdiag.probes.check.jsonpath import JsonExpectation as JsonExpectation
     from wsdiag.probes.check.options import CheckOptions as CheckOptions
     from wsdiag.probes.check.options import HeaderExpectation as HeaderExpectation
+    from wsdiag.probes.common.jsonpath import JsonExpectation as JsonExpectation
     from wsdiag.probes.idle.options import IdleOptions as IdleOptions
     from wsdiag.probes.path.options import PathOptions as PathOptions
     from wsdiag.probes.ping.options import PingOptions as PingOptions
@@ -121,7 +121,7 @@ else:
             "api": "check connect explain idle_probe path ping serve stream",
             "exporter.config": "ExporterConfig ExporterTarget",
             "exporter.exporter": "Exporter",
-            "probes.check.jsonpath": "JsonExpectation",
+            "probes.common.jsonpath": "JsonExpectation",
             "probes.check.options": "CheckOptions HeaderExpectation",
             "probes.idle.options": "IdleOptions",
             "probes.path.options": "PathOptions",

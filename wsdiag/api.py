@@ -75,8 +75,8 @@ async def connect(
     """Connect once, Ping once, close; a failure is in the result's `error`, not raised.
 
     Offers permessage-deflate unless `dial` says otherwise. ValueError for a URL that cannot be one.
-    `send` texts and take what comes for `listen_s` (None: until the first answer to them, 5 s at
-    most) into the result's `messages`; `max_time_s` bounds all that is waited for.
+    `send` texts and take what comes for `listen_s` (None: until one has come for each of
+    them, 5 s at most) into the result's `messages`; `max_time_s` bounds all that is waited for.
     For wss:// a look at HTTP/2 follows (`result.http2`), unless `look_at_http2` is false.
 
     >>> import asyncio, wsdiag

@@ -11,9 +11,8 @@ import re
 from pathlib import Path
 from typing import Literal, TypedDict
 
-from wsdiag.probes.check.jsonpath import JsonExpectation
 from wsdiag.probes.check.options import HeaderExpectation
-from wsdiag.probes.common.jsonpath import JsonPath
+from wsdiag.probes.common.jsonpath import JsonExpectation, JsonPath
 from wsdiag.probes.ping.payloads import Mode
 from wsdiag.probes.stream.options import Show
 from wsdiag.records import TrialKind
@@ -128,6 +127,7 @@ class CheckKeywords(TypedDict, total=False):
     min_rate: float | None
     timeout_s: float
     expect_http2: bool
+    http2_look: bool
     conformance: bool
     adversarial: bool
     only: tuple[str, ...]

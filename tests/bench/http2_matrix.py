@@ -85,8 +85,8 @@ def main() -> None:
         folder = Path(name)
         ca = Authority(folder)
         peers = Peers(folder, ca)
-        browser.FLAGS = (*browser.FLAGS, "--ignore-certificate-errors")
-        tab = browser.Browser(require_tool("chromium"), folder / "chromium")
+        program, trusting = require_tool("chromium"), "--ignore-certificate-errors"
+        tab = browser.Browser(program, folder / "chromium", trusting)
         try:
             print(
                 "| server | HTTP/1.1 | HTTP/2 | HTTP/3 | look | Chromium |",

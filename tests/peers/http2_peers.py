@@ -123,10 +123,13 @@ def start_haproxy(place: Path, upstream: Address, cert: Cert) -> Peer:
     return _listening([require_tool("haproxy"), "-db", "-f", str(config)], place, port)
 
 
-def start_nghttpx(place: Path, upstream: Address, cert: Cert) -> Peer:
-    """nghttpx in front of HTTP/1.1."""
+def start_nghttpx(
+    place: Path, upstream: Address, cert: Cert, *, client_ca: Path | None = None
+) -> Peer:
+    """nghttpx in front of HTTP/1.1; `client_ca`: whose certificates clients must show."""
     port = free_port(HOST)
     argv = [require_tool("nghttpx"), "--conf=/dev/null", f"--frontend={HOST},{port}"]
+    argv += ["--verify-client", f"--verify-client-cacert={client_ca}"] if client_ca else []
     argv += [f"--backend={upstream.host},{upstream.port}", str(cert.key), str(cert.cert)]
     return _listening([*argv, "--accesslog-file=/dev/null", "--workers=1"], place, port)
 

@@ -71,7 +71,7 @@ def test_packets_out_of_order_short_and_overlapping(
             packets.insert(at, packets[at])
         elif kind == 3 and len(packets) > 2:
             del packets[at]
-        elif kind == 4:
+        elif kind == 4 and data:
             place = value % len(data)
             packets[at] = time_ns, data[:place] + bytes([value]) + data[place + 1 :]
         elif kind == 5 and len(data) > 42:  # another place in the sequence: overlap, or a hole

@@ -1,8 +1,9 @@
 """Recorded traffic to facts: what `explain` reads, and what it finds out about each connection.
 
-Bytes become packets (`packet_files.py`), packets become flows (`flows.py`: TCP reassembly, with
-what TCP itself shows), a flow's bytes become an upgrade and frames (`conversation.py`, `http.py`,
-`messages.py`), and all of that ends as one `ConnectionFacts` for each connection (see
+Bytes become packets (`packet_files.py`), packets become flows (`flows.py`, and `flow.py` for each:
+TCP reassembly, with what TCP itself shows), a flow's bytes become an upgrade (`conversation.py`,
+`opening.py`) and frames (`exchange.py`, `messages.py`), and then an end (`ends.py`); all of that is
+written down as one `ConnectionFacts` for each connection (`notebook.py`; see
 `judgement.recorded`). The other sources (HAR files, own records, access logs) end there as well.
 Nothing is concluded here: `judgement` reads the facts, live or recorded.
 

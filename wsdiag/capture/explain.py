@@ -11,21 +11,22 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from wsdiag.capture.logs import compile_format
-from wsdiag.capture.own_records import OwnRecord, read_records
 from wsdiag.capture.sources import READABLE, ReadOptions, Source, UnknownSource
-from wsdiag.capture.tls.key_log import KeyLog
-from wsdiag.judgement.recorded.both_ends import BothEnds
-from wsdiag.judgement.recorded.connection import Ending
 from wsdiag.judgement.recorded.facts import ConnectionFacts
-from wsdiag.judgement.recorded.pairs import judge_pair, pair_up
 from wsdiag.judgement.recorded.report import connection_record, endpoint_of
 from wsdiag.judgement.recorded.together import Together
 from wsdiag.judgement.recorded.trials import Change
 from wsdiag.records import Error
 from wsdiag.records.explain import ExplainConnection, ExplainEvent, ExplainSource
-from wsdiag.transport.trace import Tracer
+
+if TYPE_CHECKING:
+    from wsdiag.capture.log_formats import LogLine
+    from wsdiag.capture.own_records import OwnRecord
+    from wsdiag.capture.tls.key_log import KeyLog
+    from wsdiag.judgement.recorded.endings import Ending
+    from wsdiag.transport.trace import Tracer
 
 MOST_HELD = 10_000
 """Connections that are held back for the judgement over all."""
@@ -61,11 +62,19 @@ class ExplainRun:
         options: ExplainOptions,
         open_source: Open | None = None,
         tracer: Tracer | None = None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`stopped`: whether what was read is enough."""
         self._names, self._options = names, options
         self._open = open_source or _open_file
-        parse = None if options.log_format is None else compile_format(options.log_format)
-        self._reading = ReadOptions(options.key_log, parse, options.show, options.live, tracer)
+        parse: Callable[[str], LogLine | None] | None = None
+        if options.log_format is not None:
+            from wsdiag.capture.logs import compile_format
+
+            parse = compile_format(options.log_format)
+        self._reading = ReadOptions(
+            options.key_log, parse, options.show, options.live, tracer, stopped
+        )
         self._together = Together(names)
         self._number = 0
         self.unreadable = 0
@@ -87,6 +96,8 @@ class ExplainRun:
                 yield self._unreadable(name, error.strerror or str(error), None)
                 continue
             if source.kind == "records":
+                from wsdiag.capture.own_records import read_records
+
                 for record in read_records(source.stream, source.totals):
                     self.replayed += 1
                     yield record
@@ -124,19 +135,26 @@ class ExplainRun:
         """Connections of captures; those that were captured twice are one."""
         ended: dict[int, tuple[ConnectionFacts, Ending]] = {}
         hidden: set[int] = set()
-        for pair in pair_up(waiting):
-            one, other = (
-                (pair.client, pair.server)
-                if isinstance(pair, BothEnds)
-                else (pair.front, pair.back)
-            )
-            ended[id(one)] = judge_pair(pair)
-            hidden.add(id(other))
+        if len(waiting) > 1:
+            self._pair_up(waiting, ended, hidden)
         for facts in waiting:
             if id(facts) in ended:
                 yield self._judged(*ended[id(facts)])
             elif id(facts) not in hidden:
                 yield self._judged(facts)
+
+    def _pair_up(
+        self,
+        waiting: Sequence[ConnectionFacts],
+        ended: dict[int, tuple[ConnectionFacts, Ending]],
+        hidden: set[int],
+    ) -> None:
+        from wsdiag.judgement.recorded.pairs import judge_pair, pair_up
+
+        for pair in pair_up(waiting):
+            shown, *others = pair.members
+            ended[id(shown)] = judge_pair(pair)
+            hidden |= {id(other) for other in others}
 
     def _unreadable(self, name: str, why: str, hint: str | None = READABLE) -> Error:
         self.unreadable += 1
@@ -152,7 +170,8 @@ def _changed(
             yield record
         else:
             said = (*record.evidence, change.evidence)
-            yield replace(record, outcome=change.outcome, evidence=said)
+            by = change.ended_by or record.ended_by
+            yield replace(record, outcome=change.outcome, ended_by=by, evidence=said)
 
 
 def _summary(source: Source) -> ExplainSource:

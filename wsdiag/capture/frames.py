@@ -81,6 +81,11 @@ class FrameReader:
         """Whether a frame is unfinished."""
         return self._frame is not None or bool(self._head)
 
+    def held(self) -> int:
+        """How many bytes of an unfinished frame it keeps."""
+        parts = 0 if self._payload is None else sum(map(len, self._payload))
+        return parts + (0 if self._passed is None else len(self._passed[1]))
+
     @property
     def unfinished(self) -> int:
         """Payload bytes that the header of an unfinished data frame announced; 0: there is none."""
@@ -159,7 +164,7 @@ class FrameReader:
             assert self._frame is not None
             began, first, length, key = self._frame
             payload = None if self._payload is None else b"".join(self._payload)
-            self._frame = None
+            self._frame = self._payload = None
             self._emit(began, time_ns, first, length, key, payload)
         return took
 

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from wsdiag.capture.http import Head
 from wsdiag.capture.messages import MOST_ACTIVITY
 from wsdiag.capture.packet_files import CaptureError
-from wsdiag.capture.reader import CaptureTotals
+from wsdiag.capture.totals import CaptureTotals
 from wsdiag.judgement.recorded.facts import CloseSeen, ConnectionFacts, Side
 
 MOST_ENTRY = 64 << 20

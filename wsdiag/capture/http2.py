@@ -9,7 +9,7 @@ unless they lie within one DATA frame. Streams that are no WebSocket are passed 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from wsdiag.capture.http import Head
@@ -91,6 +91,20 @@ class Http2Flow:
         """By end: the error code of its GOAWAY."""
         self.failed = False
         """It cannot be read to its end: bytes are missing, or it is no HTTP/2."""
+        self._half_ended: dict[int, int] = {}
+        """Which end sent END_STREAM, by stream."""
+
+    def open(self) -> Iterable[Http2Stream]:
+        """The streams that have not ended."""
+        return self._streams.values()
+
+    def held(self) -> int:
+        """How many bytes of unfinished frames and header blocks it keeps."""
+        blocks = (each.block[2] for each in self._directions if each.block is not None)
+        tables = (each.decoder.header_table_size for each in self._directions)
+        return (
+            sum(len(each.buffer) for each in self._directions) + sum(map(len, blocks)) + sum(tables)
+        )
 
     def data(self, number: int, time_ns: int, data: bytes) -> None:
         """Bytes of the connection, in order, from an end."""
@@ -161,7 +175,7 @@ class Http2Flow:
             if payload:
                 found.data(number, time_ns, payload)
             if flags & _END_STREAM:
-                found.ended(number, time_ns, "end-stream", None)
+                self._end_stream(stream, found, number, time_ns)
         elif kind == _HEADERS:
             payload = payload[5:] if flags & _PRIORITY else payload
             self._headers(number, time_ns, stream, flags, payload)
@@ -174,14 +188,24 @@ class Http2Flow:
             self._headers(number, time_ns, stream, flags, block + payload)
         elif kind == _RST_STREAM and found is not None and len(payload) == 4:
             found.ended(number, time_ns, "rst-stream", int.from_bytes(payload, "big"))
-            del self._streams[stream]
+            self._forget(stream)
         elif kind == _GOAWAY and len(payload) >= 8:
             last = int.from_bytes(payload[:4], "big") & 0x7FFFFFFF
             code = self.goaways[number] = int.from_bytes(payload[4:8], "big")
             for each, opened in list(self._streams.items()):
                 if each > last:
                     opened.ended(number, time_ns, "goaway", code)
-                    del self._streams[each]
+                    self._forget(each)
+
+    def _end_stream(self, stream: int, found: Http2Stream, number: int, time_ns: int) -> None:
+        """An end has sent everything; the stream is over when both have."""
+        found.ended(number, time_ns, "end-stream", None)
+        if self._half_ended.setdefault(stream, number) != number:
+            self._forget(stream)
+
+    def _forget(self, stream: int) -> None:
+        del self._streams[stream]
+        self._half_ended.pop(stream, None)
 
     def _headers(self, number: int, time_ns: int, stream: int, flags: int, block: bytes) -> None:
         direction = self._directions[number]
@@ -212,7 +236,7 @@ class Http2Flow:
             head = Head(("CONNECT", pseudo.get(":path", "/"), "HTTP/2"), headers)
             self._streams[stream] = self._open_stream(head, time_ns)
         if found is not None and flags & _END_STREAM:
-            found.ended(number, time_ns, "end-stream", None)
+            self._end_stream(stream, found, number, time_ns)
 
 
 def begins_settings(data: bytes) -> bool:

@@ -7,14 +7,12 @@ in the words of our own judge.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 
 from wsdiag.capture.frames import CapturedFrame, FrameReader
-from wsdiag.capture.http import HeadReader
-from wsdiag.capture.tracing import Tracing
-from wsdiag.judgement.recorded.facts import CloseSeen, ConnectionFacts, DirectionFacts, Side
+from wsdiag.capture.notebook import Direction, Notebook, words_of
+from wsdiag.judgement.recorded.facts import CloseSeen, ConnectionFacts, Side
 from wsdiag.protocol.closing import decode_close
 from wsdiag.protocol.codes import Opcode, Role
 from wsdiag.protocol.deflate import MAX_WINDOW_BITS, PerMessageDeflate
@@ -31,28 +29,6 @@ _NAMES = ["reserved"] * 16
 _NAMES[:3], _NAMES[8:11] = ("continuation", "text", "binary"), ("close", "ping", "pong")
 
 
-class Direction:
-    """What reading one direction takes."""
-
-    def __init__(self, facts: DirectionFacts) -> None:
-        self.facts = facts
-        self.heads: HeadReader | None = None
-        self.frames: FrameReader | None = None
-        self.inflate: PerMessageDeflate | None = None
-        self.pings: deque[tuple[bytes | None, float]] = deque()
-        """Pings that may still be answered: payload, moment."""
-        self.unanswered = 0
-        self.unknown = b""
-        self.last_ns: int | None = None
-        self.compressed = False
-        self.before_ns: int | None = None
-        """`last_ns` before the bytes that are being read."""
-        self.longest_ns = 0
-        """The longest time between two bytes."""
-        self.last_text = b""
-        """The beginning of its last text message."""
-
-
 class Messages:
     """What both directions' frames say, into `facts`. `on_close` is told of each Close frame: the
     direction's number, and when. `show`: keep the first messages' payloads.
@@ -60,29 +36,24 @@ class Messages:
 
     def __init__(
         self,
-        facts: ConnectionFacts,
-        sides: tuple[Direction, Direction],
-        began_ns: int,
+        book: Notebook,
         on_close: Callable[[int, int], None],
         *,
         show: bool,
-        tracing: Tracing | None,
         most_activity: int,
     ) -> None:
-        self.facts, self._sides, self._began_ns = facts, sides, began_ns
-        self._on_close, self._show, self._tracing = on_close, show, tracing
+        self.facts, self._sides, self._began_ns = book.facts, book.sides, book.began_ns
+        self._book, self._on_close, self._show = book, on_close, show
         self._most_activity = most_activity
         self.spoke = False
         """A frame other than Close was seen since this was reset."""
 
-    def begin(
-        self, client: int | None, deflate: dict[str, str | None] | None, *, synchronized: bool
-    ) -> None:
+    def begin(self, deflate: dict[str, str | None] | None, *, synchronized: bool) -> None:
         """What follows is frames; `deflate`: the parameters that were agreed on; `synchronized`:
         the next byte is a frame's first."""
         rsv1 = deflate is not None if self.facts.status is not None else None
         for number, side in enumerate(self._sides):
-            from_client = number == client
+            from_client = number == self._book.client
             who: Side = "client" if from_client else "server"
             side.heads = None
             facts = side.facts
@@ -90,7 +61,7 @@ class Messages:
             side.inflate = None if deflate is None else _inflater(from_client, deflate)
 
             def on_violation(at: int, broken: ProtocolViolation, who: Side = who) -> None:
-                violated(self.facts, who, broken.message, broken.section, self._since(at))
+                violated(self.facts, who, broken.message, broken.section, self._book.since(at))
 
             side.frames = FrameReader(
                 from_client,
@@ -103,8 +74,8 @@ class Messages:
     def _frame(self, side: Direction, who: Side, frame: CapturedFrame) -> None:
         _, time_ns, _, opcode, _, _, length, _ = frame
         facts, at_s = side.facts, (time_ns - self._began_ns) / 1e9
-        if self._tracing is not None:
-            self._tracing.frame(who, frame)
+        if self._book.tracing is not None:
+            self._book.tracing.frame(who, frame)
         activity = self.facts.activity
         if len(activity) >= self._most_activity:
             del activity[self._most_activity // 2 :: 2]  # it stays a sample of the whole
@@ -192,9 +163,6 @@ class Messages:
             reason = payload[2:].decode("utf-8", "replace")
         self.facts.closes.append(CloseSeen(who, at_s, code, reason))
 
-    def _since(self, time_ns: int) -> float:
-        return (time_ns - self._began_ns) / 1e9
-
 
 def violated(
     facts: ConnectionFacts, who: Side, what: str, section: str, at_s: float | None = None
@@ -219,18 +187,6 @@ def _inflater(client: bool, parameters: dict[str, str | None]) -> PerMessageDefl
         bits("server_max_window_bits"),
         bits("client_max_window_bits"),
     )
-
-
-def sized(facts: DirectionFacts, length: int) -> None:
-    """One more data frame of that many bytes."""
-    facts.earlier_largest_frame, facts.last_frame = facts.largest_frame, length
-    if length > facts.largest_frame:
-        facts.largest_frame = length
-
-
-def words_of(text: bytes) -> str:
-    """The beginning of a text message, for those who look for words in it."""
-    return text.decode("utf-8", "replace")[:_LAST_WORDS]
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -28,7 +28,7 @@ from typing import (
 )
 
 from wsdiag.capture.packet_files import CaptureError
-from wsdiag.capture.reader import CaptureTotals
+from wsdiag.capture.totals import CaptureTotals
 from wsdiag.records import Drop, IdleTrial, IdleVerdict
 
 _MOST_NOTES = 8

@@ -9,7 +9,7 @@ that was cut off, or is broken in the middle, gives its packets up to there and 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
 _PCAP_MAGIC = {
@@ -26,6 +26,8 @@ _INTERFACE, _PACKET, _SIMPLE_PACKET, _ENHANCED_PACKET, _SECRETS = 1, 2, 3, 6, 10
 _TLS_KEY_LOG = 0x544C534B
 _MOST_PACKET = 16 * 2**20
 """Bytes; a longer packet or block is a sign that the file is broken, not of a jumbo frame."""
+
+_MOST_INTERFACES = 10_000
 
 
 class CaptureError(Exception):
@@ -48,9 +50,11 @@ class CapturedPacket(NamedTuple):
 class PacketFile:
     """The packets of one pcap or pcapng stream; `stream` stands at the file's first byte."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self.key_log: list[bytes] = []
-        """TLS secrets that the file itself carries (pcapng's Decryption Secrets Blocks)."""
+    def __init__(
+        self, stream: BinaryIO, on_secrets: Callable[[bytes], None] = lambda _: None
+    ) -> None:
+        """`on_secrets` gets TLS secrets that the file carries (Decryption Secrets Blocks)."""
+        self._on_secrets = on_secrets
         self.packets = 0
         self._stream = stream
         self._offset = 0
@@ -110,6 +114,9 @@ class PacketFile:
             body = self._body(order)
             try:
                 if kind == _INTERFACE:
+                    if len(interfaces) >= _MOST_INTERFACES:
+                        message = f"more than {_MOST_INTERFACES:,} interfaces"
+                        raise CaptureError(message, self._offset - len(body) - 4)
                     interfaces.append(_interface(order, body))
                 elif kind in (_ENHANCED_PACKET, _PACKET, _SIMPLE_PACKET):
                     packet = _packet(order, kind, body, interfaces, last_ns)
@@ -142,7 +149,7 @@ class PacketFile:
     def _secrets(self, order: str, body: bytes) -> None:
         kind, size = struct.unpack_from(order + "II", body)
         if kind == _TLS_KEY_LOG:
-            self.key_log.append(body[8 : 8 + size])
+            self._on_secrets(body[8 : 8 + size])
 
 
 class _Interface(NamedTuple):

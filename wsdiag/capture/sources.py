@@ -2,28 +2,32 @@
 
 A source may be a pipe that goes on for hours, so no more is read ahead than it takes to tell: four
 bytes for the binary formats, a line or two for text. gzip is seen through. What is none of the
-formats is named where its first bytes name it, as "not readable" alone helps nobody.
+formats is named where its first bytes name it, as "not readable" alone helps nobody. Only the
+reader that is needed is imported.
 """
 
 from __future__ import annotations
 
-import gzip
 import io
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from wsdiag.capture.har import HarReader
-from wsdiag.capture.log_formats import LogLine
-from wsdiag.capture.logs import LogReader, recognise
-from wsdiag.capture.own_records import is_own
 from wsdiag.capture.packet_files import MAGIC_NUMBERS
-from wsdiag.capture.reader import CaptureReader, CaptureTotals
-from wsdiag.capture.tls.key_log import KeyLog
-from wsdiag.capture.traces import TraceReader
-from wsdiag.judgement.recorded.facts import ConnectionFacts
-from wsdiag.transport.trace import Tracer
+from wsdiag.capture.totals import CaptureTotals
+
+if TYPE_CHECKING:
+    from wsdiag.capture.gunzip import Gunzipped
+    from wsdiag.capture.har import HarReader
+    from wsdiag.capture.log_formats import LogLine
+    from wsdiag.capture.logs import LogReader
+    from wsdiag.capture.reader import CaptureReader
+    from wsdiag.capture.tls.key_log import KeyLog
+    from wsdiag.capture.traces import TraceReader
+    from wsdiag.judgement.recorded.facts import ConnectionFacts
+    from wsdiag.transport.trace import Tracer
+
+    Reader = CaptureReader | HarReader | TraceReader | LogReader
 
 _HEAD = 1 << 16
 _BUFFER = 1 << 18
@@ -59,11 +63,10 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
 )
 READABLE = (
     "explain reads pcap and pcapng, HAR files, wsdiag's own records and traces, and access logs of "
-    "nginx, HAProxy, Envoy and AWS ALB (--log-format for others), each also gzipped"
+    "nginx, HAProxy, Envoy, AWS ALB, Traefik and Caddy (--log-format for others), each also gzipped"
 )
 
 Kind = Literal["capture", "HAR file", "records", "trace", "access log"]
-Reader = CaptureReader | HarReader | TraceReader | LogReader
 
 
 class UnknownSource(Exception):
@@ -88,6 +91,8 @@ class ReadOptions:
     """Connections are given as soon as they are over."""
     tracer: Tracer | None = None
     """Told of every handshake and frame of a capture."""
+    stopped: Callable[[], bool] = lambda: False
+    """Whether reading was stopped: what was read ahead is left alone then."""
 
 
 class Source:
@@ -95,11 +100,13 @@ class Source:
 
     def __init__(self, raw: io.RawIOBase, name: str, options: ReadOptions) -> None:
         self.name = name
-        self._gzip: _Gunzipped | None = None
-        stream, head = _peeked(raw)
+        self._gzip: Gunzipped | None = None
+        stream, head = _peeked(raw, options.stopped)
         if head.startswith(_GZIP):
-            self._gzip = _Gunzipped(stream)
-            stream, head = _peeked(self._gzip)
+            from wsdiag.capture import gunzip
+
+            self._gzip = gunzip.Gunzipped(stream)
+            stream, head = _peeked(self._gzip, options.stopped)
             if not head and self._gzip.broken is not None:
                 raise UnknownSource(*self._gzip.broken)
         self.stream: BinaryIO = stream
@@ -110,6 +117,8 @@ class Source:
     def _reader(self, options: ReadOptions) -> Reader | None:
         match self.kind:
             case "capture":
+                from wsdiag.capture.reader import CaptureReader
+
                 return CaptureReader(
                     self.stream,
                     self.name,
@@ -117,12 +126,19 @@ class Source:
                     key_log=options.key_log,
                     live=options.live,
                     tracer=options.tracer,
+                    stopped=options.stopped,
                 )
             case "HAR file":
+                from wsdiag.capture.har import HarReader
+
                 return HarReader(self.stream, self.name)
             case "trace":
+                from wsdiag.capture.traces import TraceReader
+
                 return TraceReader(self.stream, self.name)
             case "access log":
+                from wsdiag.capture.logs import LogReader
+
                 return LogReader(self.stream, self.name, options.parse_log)
         return None
 
@@ -147,11 +163,15 @@ class Source:
 def _kind(head: bytes, parse_log: Callable[[str], LogLine | None] | None) -> Kind:
     if head[:4] in MAGIC_NUMBERS:
         return "capture"
+    from wsdiag.capture.logs import recognise
+    from wsdiag.capture.own_records import is_own
+
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if is_own(text):
         return "trace" if b'"type":"trace.' in text[:64] else "records"
     if text.startswith(b"{"):
-        return "HAR file" if parse_log is None or b'"log"' in text[:4096] else "access log"
+        lines = parse_log is not None and b'"log"' not in text[:4096]
+        return "access log" if lines or recognise(text.partition(b"\n")[0]) else "HAR file"
     if not head:
         raise UnknownSource("the file is empty")
     for magic, name in _OTHERS:
@@ -165,7 +185,7 @@ def _kind(head: bytes, parse_log: Callable[[str], LogLine | None] | None) -> Kin
     raise UnknownSource("text of no known format")
 
 
-def _peeked(raw: io.RawIOBase) -> tuple[io.BufferedReader, bytes]:
+def _peeked(raw: io.RawIOBase, stopped: Callable[[], bool]) -> tuple[io.BufferedReader, bytes]:
     """A buffered stream that begins at the first byte, and as much of it as tells what it is."""
     head = b""
     while len(head) < 4 or (_is_text(head) and b"\n" not in head and len(head) < _HEAD):
@@ -173,7 +193,7 @@ def _peeked(raw: io.RawIOBase) -> tuple[io.BufferedReader, bytes]:
         if not more:
             break
         head += more
-    return io.BufferedReader(_Prefixed(head, raw), _BUFFER), head
+    return io.BufferedReader(_Prefixed(head, raw, stopped), _BUFFER), head
 
 
 def _is_text(head: bytes) -> bool:
@@ -181,61 +201,21 @@ def _is_text(head: bytes) -> bool:
 
 
 class _Prefixed(io.RawIOBase):
-    """Bytes that were read ahead, then the rest."""
+    """Bytes that were read ahead, then the rest, until it is stopped: gzip has much more in hand
+    than was read."""
 
-    def __init__(self, head: bytes, rest: io.RawIOBase) -> None:
-        self._head, self._rest = head, rest
+    def __init__(self, head: bytes, rest: io.RawIOBase, stopped: Callable[[], bool]) -> None:
+        self._head, self._rest, self._stopped = head, rest, stopped
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        if self._stopped():
+            return 0
         if self._head:
             took = min(len(self._head), len(buffer))
             buffer[:took] = self._head[:took]
             self._head = self._head[took:]
             return took
         return self._rest.readinto(buffer) or 0
-
-
-class _Gunzipped(io.RawIOBase):
-    """A gzip stream that ends where it breaks; `broken` says where and why."""
-
-    def __init__(self, stream: io.BufferedReader) -> None:
-        self._counted = _Counted(stream)
-        self._file = gzip.GzipFile(fileobj=self._counted, mode="rb")
-        self.broken: tuple[str, int] | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        if self.broken is not None:
-            return 0
-        try:
-            data = self._file.read1(len(buffer))
-        except EOFError:
-            self.broken = ("the gzip stream was cut off", self._counted.offset)
-            return 0
-        except (gzip.BadGzipFile, zlib.error) as error:
-            self.broken = (f"the gzip stream is broken ({error})", self._counted.offset)
-            return 0
-        buffer[: len(data)] = data
-        return len(data)
-
-
-class _Counted(io.RawIOBase):
-    """A stream that counts what was read of it; bytes as they come, as a pipe is not waited for."""
-
-    def __init__(self, stream: io.BufferedReader) -> None:
-        self._stream = stream
-        self.offset = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        data = self._stream.read1(len(buffer))
-        buffer[: len(data)] = data
-        self.offset += len(data)
-        return len(data)

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from wsdiag.capture.http import Head
 from wsdiag.capture.messages import MOST_ACTIVITY, MOST_RTTS
 from wsdiag.capture.own_records import parse_record, read_objects
-from wsdiag.capture.reader import CaptureTotals
+from wsdiag.capture.totals import CaptureTotals
 from wsdiag.judgement.recorded.facts import CloseSeen, ConnectionFacts, PingSeen, Side
 from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced, TraceEvent
 
@@ -38,13 +38,14 @@ class TraceReader:
     def __iter__(self) -> Iterator[ConnectionFacts]:
         """Facts as connections are followed by another one, then the rest."""
         totals = self.totals
-        connections: dict[str, _Traced] = {}
+        connections: dict[tuple[int | None, str], _Traced] = {}
         for value in read_objects(self._stream, totals):
             event = parse_record(value, totals)
             if not isinstance(event, TraceEvent):
                 totals.other += event is not None
                 continue
-            traced = connections.get(event.url)
+            key = event.target, event.url
+            traced = connections.get(key)
             if traced is not None and traced.is_followed_by(event):
                 yield from traced.finish(totals)
                 traced = None
@@ -53,7 +54,7 @@ class TraceReader:
                     yield from connections.pop(next(iter(connections))).finish(totals)
                 took_s = event.took_ms / 1e3 if isinstance(event, PhaseTraced) else 0.0
                 began = event.time.timestamp() - took_s
-                traced = connections[event.url] = _Traced(self._source, event.url, began)
+                traced = connections[key] = _Traced(self._source, event.url, began)
             traced.take(event)
         for traced in connections.values():
             yield from traced.finish(totals)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from wsdiag.capture.flows import Flow
+from wsdiag.capture.flow import Flow, address_of
 from wsdiag.capture.frames import CapturedFrame
 from wsdiag.capture.http import Head
 from wsdiag.judgement.recorded.facts import ConnectionFacts, Side
 from wsdiag.judgement.recorded.report import recorded_url
-from wsdiag.packets.ip import address_text
 from wsdiag.protocol.codes import Opcode
 from wsdiag.transport.trace import EXCERPT, Direction, FrameTraced, HeadersTraced, Tracer
 
@@ -62,12 +61,6 @@ class Tracing:
             payload[:EXCERPT] if shown else b"",
         )
         self._tracer(event)
-
-
-def address_of(end: tuple[bytes, int]) -> str:
-    """An end of a flow as people write it: `10.0.0.1:80`, `[::1]:80`."""
-    address, port = address_text(end[0]), end[1]
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _moment(time_ns: int) -> datetime:

@@ -191,8 +191,13 @@ def refuse(error: Error, terminal: Terminal, *, json: bool) -> NoReturn:
 
 
 @contextmanager
-def tracing(output: OutputOptions, terminal: Terminal, *, urls: int = 1) -> Iterator[Tracer | None]:
-    """A tracer for `-v` (lines on stderr) and `--trace FILE` (NDJSON), or None for neither."""
+def tracing(
+    output: OutputOptions, terminal: Terminal, *, urls: int = 1, all_frames: bool = False
+) -> Iterator[Tracer | None]:
+    """A tracer for `-v` (lines on stderr) and `--trace FILE` (NDJSON), or None for neither.
+
+    `all_frames`: `-v` shows each, however fast they come.
+    """
     if not output.verbose and output.trace is None:
         yield None
         return
@@ -200,8 +205,9 @@ def tracing(output: OutputOptions, terminal: Terminal, *, urls: int = 1) -> Iter
 
     file = open(output.trace, "w", encoding="utf-8") if output.trace is not None else None  # noqa: SIM115
     listeners: list[Callable[[TraceEvent], None]] = []
-    if output.verbose:
-        listeners.append(TracePrinter(terminal, urls=urls))
+    printer = TracePrinter(terminal, urls=urls, all_frames=all_frames) if output.verbose else None
+    if printer is not None:
+        listeners.append(printer)
     if file is not None:
         listeners.append(TraceWriter(file, terminal.redactor))
 
@@ -219,6 +225,9 @@ def tracing(output: OutputOptions, terminal: Terminal, *, urls: int = 1) -> Iter
     try:
         yield tracer
     finally:
+        if printer is not None:
+            with suppress(OSError):
+                printer.finish()
         if file is not None:
             with suppress(OSError):  # what it could not write is known
                 file.close()

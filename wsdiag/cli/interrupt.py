@@ -12,9 +12,12 @@ import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+_PATIENCE_S = 0.5
 
 
 class InterruptibleInput:
@@ -22,6 +25,7 @@ class InterruptibleInput:
 
     def __init__(self) -> None:
         self.stopped = False
+        self._stopped_s = 0.0
         self._wake, self._signal = os.pipe()
 
     def open(self, name: str) -> io.RawIOBase:
@@ -32,8 +36,13 @@ class InterruptibleInput:
 
     def stop(self) -> None:
         """From here on nothing more is read."""
-        self.stopped = True
+        self.stopped, self._stopped_s = True, time.monotonic()
         os.write(self._signal, b"\0")
+
+    @property
+    def late(self) -> bool:
+        """Whether it was stopped a while ago: what is left to say has to be short."""
+        return self.stopped and time.monotonic() - self._stopped_s > _PATIENCE_S
 
     def wait(self, file: io.FileIO) -> bool:
         """Wait for input; False: reading was stopped."""

@@ -9,7 +9,7 @@ protocol with its evidence; no code knows a protocol by name.
   subprotocol and the first message.
 * `engine.py`: `DialectSession`, one connection's side of such a protocol, without I/O: messages
   in, what they are and what to answer out.
-
+* `heartbeat.py`: messages of protocols without a table that say that they are heartbeats.
 * `listing.py`: the tables for people.
 
 Start with `dialects.toml`. Imports nothing of wsdiag's.

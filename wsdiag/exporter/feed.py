@@ -87,8 +87,8 @@ class Feed:
             messages=analysis.arrivals.messages,
             bytes=analysis.arrivals.bytes,
             last=self._last,
-            silences=analysis.silences,
-            mutes=analysis.mutes,
+            silences=analysis.silences.count,
+            mutes=analysis.silences.mutes,
             lag_s=None if lag_ms is None else lag_ms / 1e3,
             missing=None if counts is None else counts.missing,
             irregular={}

@@ -2,7 +2,8 @@
 
 head          16 KiB, and 10 s from the first byte (or from connecting) to its end
 body          none is wanted: a request that has one is answered 413, and the connection ended
-connections   so many at once; beyond, the one that has been idle longest makes room
+connections   so many at once; beyond, the one that has been idle longest makes room, or else the
+              oldest one whose request is not complete
 requests      one at a time on a connection: nothing more is read until it is answered
 answers       handed to the stream in pieces, so that a slow reader holds a reference to bytes
               that all readers share, no copy; a minute for all of it, then the connection goes
@@ -16,6 +17,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http import HTTPStatus
 from pathlib import Path
 
@@ -118,15 +120,26 @@ class HttpServer:
 
     def _accept(self, stream: Stream) -> None:
         if len(self._connections) >= self._max_connections:
-            idle = next((each for each in self._connections if each.idle), None)
             self.on_refused(stream.peer, f"more than {self._max_connections} connections")
-            if idle is None:
+            if not self._make_room():
                 stream.reset()
                 return
-            idle.close()
         connection = HttpConnection(self, stream)
         self._connections[connection] = None
         stream.start(connection)
+
+    def _make_room(self) -> bool:
+        """End the connection that has been idle longest; where none is, the oldest that has not
+        sent a whole request: a scraper sends its own at once."""
+        for connection in self._connections:
+            if connection.idle:
+                connection.close()
+                return True
+        for connection in self._connections:
+            if not connection.answering:
+                connection.abort()
+                return True
+        return False
 
     def touched(self, connection: HttpConnection) -> None:
         """It became idle: the last to make room."""
@@ -171,6 +184,11 @@ class HttpConnection:
         """Whether nothing of a request has come since the last answer."""
         self._timer = self._loop.call_later(server.head_s, self._too_slow)
 
+    @property
+    def answering(self) -> bool:
+        """Whether a request is complete and its answer is not."""
+        return self._task is not None
+
     # -- in ------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes, at: Arrival) -> None:
@@ -187,7 +205,7 @@ class HttpConnection:
             self._http.receive_data(data)
             self._read()
         except h11.RemoteProtocolError as error:
-            self._refuse(error.error_status_hint, str(error))
+            self._refuse_malformed(error)
 
     def _read(self) -> None:
         while not self._ending and self._task is None:
@@ -266,9 +284,13 @@ class HttpConnection:
         try:
             self._read()
         except h11.RemoteProtocolError as error:
-            self._refuse(error.error_status_hint, str(error))
+            self._refuse_malformed(error)
         if self._task is None:
             self._stream.resume_reading()
+
+    def _refuse_malformed(self, error: h11.RemoteProtocolError) -> None:
+        why, _, _ = str(error).partition(": bytearray(")  # Python's view of what was sent
+        self._refuse(error.error_status_hint, why)
 
     def _refuse(self, status: int, why: str) -> None:
         """Answer what is no request that is served here, and end."""
@@ -319,6 +341,7 @@ class HttpConnection:
 
 def _head(status: int, headers: list[tuple[str, str]]) -> h11.Response:
     reason = HTTPStatus(status).phrase.encode()
+    headers = [("Date", formatdate(usegmt=True)), *headers]  # RFC 9110, 6.6.1
     return h11.Response(status_code=status, headers=headers, reason=reason)
 
 

@@ -35,6 +35,8 @@ What decides, in this order, and why. Only an outlier has a cause at all:
    held against it. Came it late, it tells nothing new: that was the way, or the process there.
 5. endpoint: none of the above, although the kernel was asked. Not claimed within a few answers of a
    loss, when the peer's kernel acknowledges at once: an answer that is lost looks the same then.
+   Nor behind a proxy: the kernel that acknowledges is the proxy's, and the way on from there is as
+   good a suspect, unless HTTP/2's PING came through it in time.
 
 On loopback there is no path to be slow. Between the kernel's two stamps only the endpoint's
 process can have waited, for a processor or for itself; a late ACK is one that its answer would have
@@ -81,6 +83,8 @@ class RoundTrip(NamedTuple):
     """False on a Unix socket: there is no network to blame."""
     loopback: bool = False
     """Both ends are on this machine."""
+    proxied: bool = False
+    """TCP ends at a proxy: nothing is known of the way on from there."""
     tcp_rtt_ms: float | None = None
     """TCP's smoothed round trip when the answer came (TCP_INFO)."""
     retransmits: int | None = None
@@ -238,11 +242,10 @@ def _cause_of_outlier(trip: RoundTrip, normal: Normal) -> Cause | None:
         return "endpoint"
     if trip.retransmits is None:
         return None
-    if not trip.shows_loss and trip.loopback:
-        return None if trip.after_loss else "endpoint"
-    if _path_was_slow(trip, normal, excess):
+    if (trip.shows_loss or not trip.loopback) and _path_was_slow(trip, normal, excess):
         return "network"
-    return None if trip.after_loss else "endpoint"
+    unseen = trip.proxied and not _http2_came_in_time(trip, normal, excess)
+    return None if unseen or trip.after_loss else "endpoint"
 
 
 def _path_was_slow(trip: RoundTrip, normal: Normal, excess: float) -> bool:
@@ -253,11 +256,7 @@ def _path_was_slow(trip: RoundTrip, normal: Normal, excess: float) -> bool:
         return False
     if trip.retransmits:
         return True
-    if (
-        trip.http2_ms is not None
-        and normal.http2_ms is not None
-        and trip.http2_ms - normal.http2_ms < excess / 2
-    ):
+    if _http2_came_in_time(trip, normal, excess):
         return False
     if trip.acked_ms is not None:
         return trip.acked_ms - normal.median_ms - DELAYED_ACK_MS >= excess / 2
@@ -265,3 +264,9 @@ def _path_was_slow(trip: RoundTrip, normal: Normal, excess: float) -> bool:
         return False
     # One sample moves the smoothed round trip by an eighth of its excess (RFC 6298, 2.3).
     return (trip.tcp_rtt_ms - normal.tcp_rtt_ms) * 8 >= excess / 2
+
+
+def _http2_came_in_time(trip: RoundTrip, normal: Normal, excess: float) -> bool:
+    if trip.http2_ms is None or normal.http2_ms is None:
+        return False
+    return trip.http2_ms - normal.http2_ms < excess / 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from wsdiag.judgement.advice import advice
 from wsdiag.judgement.totals import PingTotals
@@ -29,6 +30,18 @@ _CAUSES: dict[Cause, str] = {
     "inbound-queue": "data that the endpoint was sending (inbound-queue)",
     "local": "wsdiag not being scheduled (local)",
 }
+
+
+class _Names(NamedTuple):
+    """What the two shares of a round trip are called."""
+
+    near: str
+    far: str
+    own: str
+
+
+_DIRECT = _Names("network", "endpoint", "the endpoint's own")
+_PROXIED = _Names("to the proxy", "behind it", "what is behind the proxy")
 
 _OTHERS: tuple[Cause, ...] = ("endpoint", "queue", "inbound-queue", "local")
 
@@ -126,22 +139,26 @@ def thresholds(
 
 def attribute(totals: PingTotals, figures: RunningStatistics, stalled: str = "") -> Attribution:
     """The median's two shares in ms, the causes counted, and the sentences that say it."""
-    network, endpoint, split = _split_median(totals.floor_ms, figures)
+    proxied = totals.proxy is not None
+    names = _PROXIED if proxied else _DIRECT
+    near, rest, split = _split_median(totals.floor_ms, figures, names)
     edge, behind, at_edge = _split_at_edge(totals.http2, figures)
     split = at_edge or split
     inbound = None
-    if network is not None and totals.behind_data > totals.free.count:
-        endpoint, inbound, split = _split_behind_data(totals, network, figures)
+    if near is not None and totals.behind_data > totals.free.count:
+        rest, inbound, split = _split_behind_data(totals, near, figures, names)
     sentences = [split, _outlier_sentence(totals), _inbound_sentence(totals)]
-    if totals.proxy is not None:
+    if proxied:
         sentences.append(
-            "TCP's figures describe the first hop only, to the proxy: everything after it counts "
-            "as endpoint."
+            "TCP's figures describe the first hop only, to the proxy: behind it, the way on cannot "
+            "be told from the endpoint" + (" but by HTTP/2's PING." if at_edge else ".")
         )
     sentences.append(stalled)
     causes = dict(totals.attributor.causes)
     explanation = [sentence for sentence in sentences if sentence]
-    return Attribution(network, endpoint, causes, explanation, edge, behind, inbound)
+    if proxied:
+        return Attribution(None, None, causes, explanation, edge, behind, inbound, near, rest)
+    return Attribution(near, rest, causes, explanation, edge, behind, inbound)
 
 
 def _http2(totals: PingTotals) -> Http2RoundTrips | None:
@@ -168,12 +185,13 @@ def _split_at_edge(
 
 
 def _split_median(
-    floor_ms: float | None, figures: RunningStatistics
+    floor_ms: float | None, figures: RunningStatistics, names: _Names
 ) -> tuple[float | None, float | None, str]:
     """(network, endpoint) shares of the median in ms, and the sentence; None where TCP is silent.
 
     The network's share is the shortest round trip TCP saw: its handshake is answered by the peer's
     kernel, whereas later samples may include an application's time (its Pong carries the ACK).
+    Through a proxy the shares are (to it, behind it).
     """
     median, quickest = figures.percentile(50), figures.minimum
     if median is None or quickest is None or floor_ms is None:
@@ -183,12 +201,12 @@ def _split_median(
     sure = median - quickest <= max(_CERTAIN_MS, _CERTAIN_SHARE * median)
     least, most = ("", "") if sure else ("at least ", "at most ")
     whole, path, rest = (format_rough_ms(part) for part in (median, network, endpoint))
-    split = f"{least}{path} ms network, {most}{rest} ms endpoint"
+    split = f"{least}{path} ms {names.near}, {most}{rest} ms {names.far}"
     return network, endpoint, f"{whole} ms at the median: {split}."
 
 
 def _split_behind_data(
-    totals: PingTotals, network: float, figures: RunningStatistics
+    totals: PingTotals, network: float, figures: RunningStatistics, names: _Names
 ) -> tuple[float, float, str]:
     """(endpoint, inbound queue) shares of the median in ms, and the sentence.
 
@@ -202,9 +220,9 @@ def _split_behind_data(
     whole, path, own, rest = (
         format_rough_ms(part) for part in (median, network, endpoint, inbound)
     )
-    split = f"{path} ms network, {own} ms endpoint, {rest} ms inbound queue"
+    split = f"{path} ms {names.near}, {own} ms {names.far}, {rest} ms inbound queue"
     if free is None:
-        split = f"{path} ms network, up to {rest} ms inbound queue (the endpoint's own is in it)"
+        split = f"{path} ms {names.near}, up to {rest} ms inbound queue ({names.own} is in it)"
     ahead = format_size(int(totals.ahead.percentile(50) or 0))
     return (
         endpoint,

@@ -37,11 +37,12 @@ class Assembler:
                     return BinaryMessage(payload)
                 return TextMessage(decode_text(payload))
             self._start(opcode, compressed)
-        if self._compressed and self._deflate is not None:
-            payload = self._deflate.decode(payload, fin=fin, limit=self._max_size)
-        if self._validator is not None:
-            self._validator.feed(payload[self._previewed :])
+        fresh = payload[self._previewed :] if self._previewed else payload
         self._previewed = 0
+        if self._compressed and self._deflate is not None:
+            fresh = payload = self._deflate.decode(fresh, fin=fin, limit=self._max_size)
+        if self._validator is not None:
+            self._validator.feed(fresh)
         self._buffer += payload
         return self._finish() if fin else None
 
@@ -53,19 +54,29 @@ class Assembler:
     def discard(self) -> None:
         """Forget the unfinished message; what follows of it is a protocol error."""
         self._opcode, self._validator, self._buffer = None, None, bytearray()
+        self._compressed, self._previewed = False, 0
 
     def preview(self, parser: FrameParser) -> None:
-        """Judge text in a frame that is still arriving: it must fail at its first bad byte."""
+        """Look into a data frame that is still arriving: text must fail at its first bad byte, and
+        what is compressed is inflated as it comes, as all at once would take long."""
         if parser.unfinished is None:
             return
         _, opcode, rsv1 = parser.unfinished
-        if opcode is Opcode.TEXT and not rsv1 and self._validator is None:
+        if opcode & 8:
+            return
+        if rsv1 and self._opcode is None:
+            self._start(opcode, compressed=True)
+        if opcode is Opcode.TEXT and self._validator is None:
             self._validator = Utf8Validator()
-        if opcode & 8 or rsv1 or self._compressed or self._validator is None:
+        if self._validator is None and not self._compressed:
             return
         fresh = parser.peek()
         self._previewed += len(fresh)
-        self._validator.feed(fresh)
+        if self._compressed and self._deflate is not None:
+            fresh = self._deflate.decode(fresh, fin=False, limit=self._max_size)
+            self._buffer += fresh
+        if self._validator is not None:
+            self._validator.feed(fresh)
 
     def _start(self, opcode: Opcode, compressed: bool) -> None:
         self._opcode = opcode

@@ -98,6 +98,8 @@ class ClientHandshake:
     ) -> None:
         self.target = target
         self.response: Response | None = None
+        self.interim: list[str] = []
+        """Status and reason of the interim answers before it (RFC 9110, 15.2: 1xx but 101)."""
         self._offer = deflate_offer
         own: Headers = [
             ("Host", host_header),
@@ -162,8 +164,14 @@ class ClientHandshake:
                 self._frame_body(response)
                 self._body(rest)
                 return None
-            self._head, searched = bytearray(rest), 0  # an interim answer (RFC 9110, 15.2)
+            self.interim.append(f"{response.status} {response.reason}".strip())
+            self._head, searched = bytearray(rest), 0
         return None
+
+    @property
+    def begun(self) -> bytes:
+        """The final answer's beginning, as far as its head has come without its end."""
+        return bytes(self._head[:_EXCERPT_BYTES])
 
     def receive_eof(self) -> None:
         """The stream ended, or the caller gives up: raises what is known of the answer."""

@@ -15,6 +15,11 @@ Time = Annotated[datetime, "When it happened: RFC 3339 in UTC with microseconds"
 Target = Annotated[
     int | None, "In a run of several URLs: the URL's number on the command line, from 1"
 ]
+AskedAgain = Annotated[
+    str | None,
+    "With `--http2`: why the request was sent once more, on a new connection: the server had done "
+    "nothing with the first one (RFC 9113, 8.7)",
+]
 
 DropHow = Literal[
     "close", "fin", "rst", "tls-eof", "rst-stream", "goaway", "silent", "rst-on-write", "timeout"

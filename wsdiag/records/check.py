@@ -35,6 +35,10 @@ class CheckResult:
         bool | None,
         "True for a skip that was not intended: the check applies, but could not be judged",
     ] = optional()
+    target: Annotated[
+        int | None,
+        "In a run of several endpoints: its number on the command line, or in the file, from 1",
+    ] = optional()
 
     @property
     def endpoint_label(self) -> str:
@@ -61,8 +65,14 @@ class CheckSummary:
 
 
 def by_endpoint(results: Iterable[CheckResult]) -> dict[str, list[CheckResult]]:
-    """The results of each endpoint by its label; both keep the order given."""
-    groups: dict[str, list[CheckResult]] = {}
+    """The results of each endpoint by its label; both keep the order given.
+
+    Where two endpoints have the same label (their tokens are masked), the second's number is in it.
+    """
+    groups: dict[tuple[int | None, str], list[CheckResult]] = {}
     for result in results:
-        groups.setdefault(result.endpoint_label, []).append(result)
-    return groups
+        groups.setdefault((result.target, result.endpoint_label), []).append(result)
+    labelled: dict[str, list[CheckResult]] = {}
+    for (target, label), members in groups.items():
+        labelled[f"{label} ({target})" if label in labelled else label] = members
+    return labelled

@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
-from wsdiag.records.base import DialectInfo, Error, HelloInfo, Hop, Phases, Url, optional
+from wsdiag.records.base import (
+    AskedAgain,
+    DialectInfo,
+    Error,
+    HelloInfo,
+    Hop,
+    Phases,
+    Url,
+    optional,
+)
 from wsdiag.transport.tls.values import ChainLink as ChainLink
 
 
@@ -111,6 +120,7 @@ class Http2Info:
         float | None, "The round trip of a Ping over HTTP/2, in milliseconds; null without a Pong"
     ] = None
     error: Annotated[str | None, "Why it fails; null if it does not"] = None
+    asked_again: AskedAgain = optional()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,6 @@ RecordedOutcome = Literal[
     "unknown",
 ]
 EndedBy = Literal["client", "server", "middlebox", "unknown"]
-RecordedVerdict = Verdict | Literal["event"]
-
 RecordedUrl = Annotated[str, "The endpoint as far as it was recorded, tokens in it masked"]
 
 
@@ -120,14 +118,17 @@ class ExplainVerdict:
     source: Annotated[str, "The files they were read from"]
     connections: Annotated[int, "How many connections were recorded"]
     outcomes: Annotated[Mapping[str, int], "How they ended, counted"]
-    verdict: Annotated[
-        RecordedVerdict | None, "As in `idle.verdict`; null: their ends support none"
-    ] = None
+    verdict: Annotated[Verdict | None, "As in `idle.verdict`; null: their ends support none"] = None
     idle_timeout_s: Annotated[
         Range | None, "Between which idle times connections were dropped, in seconds"
     ] = None
     lifetime_s: Annotated[
         Range | None, "For `lifetime`: the age at which they ended, in seconds"
+    ] = optional()
+    application_timeout_s: Annotated[
+        Range | None,
+        "For `application-timeout`: after what time they ended, in seconds, from the endpoint's "
+        "unanswered message, or from the opening where it wanted a first one",
     ] = optional()
     drop: Annotated[Drop | None, "How those connections ended"] = None
     recommended_ping_interval_s: Annotated[

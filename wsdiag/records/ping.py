@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
 from wsdiag.records.base import (
+    AskedAgain,
     DialectInfo,
     Drop,
     Error,
@@ -55,6 +56,7 @@ class PingStart:
         DialectInfo | None, "The application protocol that was recognised, or asked for"
     ] = optional()
     target: Target = optional()
+    asked_again: AskedAgain = optional()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +213,14 @@ class PingOutage:
 class Attribution:
     """The median round trip split in two, and outliers by cause."""
 
-    network_ms: Annotated[float | None, "The network's part of the median, in milliseconds"]
-    endpoint_ms: Annotated[float | None, "The endpoint's part of the median, in milliseconds"]
+    network_ms: Annotated[
+        float | None,
+        "The network's part of the median, in milliseconds; null through a proxy: the way on from "
+        "there cannot be told from the endpoint",
+    ]
+    endpoint_ms: Annotated[
+        float | None, "The endpoint's part of the median, in milliseconds; null likewise"
+    ]
     causes: Annotated[dict[Cause, int], "Outliers counted by cause"] = field(default_factory=dict)
     explanation: Annotated[Sequence[str], "Sentences for people, the most important first"] = ()
     edge_ms: Annotated[
@@ -227,6 +235,13 @@ class Attribution:
         float | None,
         "Where Pongs waited behind data that the endpoint was sending: that part of the median, in "
         "milliseconds",
+    ] = optional()
+    proxy_ms: Annotated[
+        float | None, "Through a proxy: the part of the median that ends there, in milliseconds"
+    ] = optional()
+    behind_proxy_ms: Annotated[
+        float | None,
+        "Through a proxy: the part behind it, of the way on and the endpoint, in milliseconds",
     ] = optional()
 
 

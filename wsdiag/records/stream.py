@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
 from wsdiag.records.base import (
+    AskedAgain,
     DialectInfo,
     Drop,
     Error,
@@ -52,6 +53,7 @@ class StreamStart:
         DialectInfo | None, "The application protocol that was recognised, or asked for"
     ] = optional()
     target: Target = optional()
+    asked_again: AskedAgain = optional()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,11 @@ class Gaps:
     reordered: Annotated[int, "Messages that came later than a higher number"] = 0
     restarts: Annotated[int, "How often numbers began anew"] = 0
     unnumbered: Annotated[int, "Messages without a sequence number"] = 0
+    compared: Annotated[
+        int | None,
+        "Numbers that had an earlier one of their key to follow; without any, nothing is known of "
+        "gaps. Not for a single key",
+    ] = optional()
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +270,11 @@ class StreamSummary:
     not_json: Annotated[
         int | None, "Messages that are not JSON; where a path into JSON was asked for"
     ] = optional()
-    control: Annotated[int, "Messages of a known dialect that carry no data, not counted above"] = 0
+    control: Annotated[
+        int,
+        "Messages that carry no data, not counted above: heartbeats and openings of a known "
+        "dialect; of an unknown one those that name themselves heartbeats",
+    ] = 0
     sizes: Annotated[Sizes | None, "Sizes of messages; null without any"] = None
     wire_bytes: Annotated[int | None, "Bytes received, with all headers, compressed, encrypted"] = (
         None
@@ -287,6 +298,11 @@ class StreamSummary:
     keys: Annotated[Sequence[KeyFigures] | None, "With `--by`: by key, most messages first"] = (
         optional()
     )
+    suggested_by: Annotated[
+        str | None,
+        "With `--seq`, without `--by`: the path by which numbers follow each other that do not as "
+        "a whole",
+    ] = optional()
     pings: Annotated[StreamPings, "The Pings beside the messages"] = field(
         default_factory=StreamPings
     )
@@ -315,6 +331,12 @@ class StreamSummary:
     def numbered(self) -> int:
         """Messages with a sequence number that was checked."""
         return 0 if self.gaps is None else self.messages - self.gaps.unnumbered
+
+    @property
+    def compared(self) -> int:
+        """Those that had an earlier one of their key to follow."""
+        known = None if self.gaps is None else self.gaps.compared
+        return self.numbered if known is None else known
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,8 @@ class DialReport:
     address: str | None = None
     unanswered: tuple[tuple[str, float], ...] = ()
     """Addresses (`ip:port`) that were tried first and were silent, and for how many ms."""
+    refused: tuple[tuple[str, str], ...] = ()
+    """Addresses that were tried first and failed, and why."""
     proxy: str | None = None
     """The proxy's URL as given, password included: mask it before showing it."""
     proxy_why: str | None = None
@@ -74,6 +76,8 @@ class DialReport:
     """With HTTP/2 or 3."""
     subprotocol: str | None = None
     extensions: tuple[str, ...] = ()
+    asked_again: str | None = None
+    """Over HTTP/2: what became of a first CONNECT, which was sent again on a new connection."""
     redirects: tuple[str, ...] = ()
     """URLs that sent us on, in order (with -L)."""
     credentials_dropped: bool = False
@@ -121,3 +125,5 @@ class DialError(Exception):
         self.report = DialReport("") if report is None else report
         self.response, self.facts = response, facts
         self.tls: TlsFacts | None = None
+        self.unprocessed = False
+        """Whether the server says that it did nothing with the request (RFC 9113, 8.7)."""

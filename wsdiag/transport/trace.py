@@ -8,7 +8,7 @@ the monotonic clock says, whatever happens to the wall clock during a run.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import monotonic_ns, time_ns
 from typing import Annotated, ClassVar, Literal
@@ -23,6 +23,9 @@ Phase = Literal["dns", "tcp", "proxy", "tls", "quic", "settings", "upgrade"]
 Url = Annotated[str, "The endpoint as it was given, its credentials masked"]
 Time = Annotated[datetime, "When it happened: RFC 3339 in UTC with microseconds"]
 Direction = Annotated[Literal["sent", "received"], "`sent` by wsdiag, or `received`"]
+Target = Annotated[
+    int | None, "In a run of several URLs: the URL's number on the command line, from 1"
+]
 
 _OFFSET_NS = time_ns() - monotonic_ns()
 
@@ -43,6 +46,7 @@ class PhaseTraced:
     took_ms: Annotated[float, "How long it took, in milliseconds"]
     ok: Annotated[bool, "Whether the phase succeeded"]
     detail: Annotated[str, "What came of it: an address, a TLS version, an error"] = ""
+    target: Target = field(default=None, metadata={"omit_none": True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class HeadersTraced:
     headers: Annotated[
         tuple[tuple[str, str], ...], "Pairs of name and value in the order sent, credentials masked"
     ]
+    target: Target = field(default=None, metadata={"omit_none": True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +81,18 @@ class FrameTraced:
         bytes,
         "The first bytes of the payload, unmasked; bytes that are not UTF-8 appear as `\\xff`",
     ]
+    target: Target = field(default=None, metadata={"omit_none": True})
 
 
 TraceEvent = PhaseTraced | HeadersTraced | FrameTraced
 Tracer = Callable[[TraceEvent], None]
+
+
+def numbered(tracer: Tracer | None, target: int | None) -> Tracer | None:
+    """`tracer` with this URL's number in each event: masked URLs may be equal. None: one URL."""
+    if tracer is None or target is None:
+        return tracer
+    return lambda event: tracer(replace(event, target=target))
 
 
 class FrameTracer:

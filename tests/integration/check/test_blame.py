@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Sequence
 
 import pytest
 
-from tests.integration.scripted import Script, ScriptedClient, scripted
+from tests.integration.scripted import Script, ScriptedClient, ScriptedServer
 from wsdiag.probes.check.options import CheckOptions, Endpoint
 from wsdiag.probes.check.rules import opening
 from wsdiag.probes.check.runner import EndpointReport, EndpointRun
@@ -27,10 +28,16 @@ async def checked(url: str, dial: DialOptions, **options: object) -> EndpointRep
     return run.report()
 
 
-def results(script: Script, dial: DialOptions, **options: object) -> dict[str, CheckResult]:
+def results(
+    script: Script, dial: DialOptions, headers: Sequence[tuple[str, str]] = (), **options: object
+) -> dict[str, CheckResult]:
     async def run() -> EndpointReport:
-        async with scripted(script) as (url, _):
-            return await checked(url, dial, **options)
+        server = ScriptedServer(script, headers=headers)
+        await server.start()
+        try:
+            return await checked(server.url, dial, **options)
+        finally:
+            await server.stop()
 
     report = asyncio.run(asyncio.wait_for(run(), 30))
     return {result.id: result for result in report.results}
@@ -87,6 +94,17 @@ def test_subprotocols_offered_and_none_chosen_are_a_warning() -> None:
     assert "graphql-ws, chat offered" in warning.detail
     assert "browser" in warning.detail
     assert "upgrade.subprotocol" not in results(behave, dial_options())
+
+
+@pytest.mark.parametrize(
+    "header", [("Transfer-Encoding", "chunked"), ("Content-Length", "0")], ids=lambda h: str(h[0])
+)
+def test_an_answer_that_strict_clients_refuse_is_a_warning(header: tuple[str, str]) -> None:
+    warning = results(behave, dial_options(), [header])["upgrade.answer"]
+    assert warning.status == "warn"
+    assert f"The 101 has {header[0]}: {header[1]}" in warning.detail
+    assert "RFC 9112" in warning.detail
+    assert "upgrade.answer" not in results(behave, dial_options())
 
 
 def test_an_expected_status_that_never_comes_fails_with_the_reason() -> None:

@@ -54,6 +54,8 @@ def test_an_endpoint_that_was_not_reached_is_not_hidden_by_one_that_passes(
         ("/status/403", ["--expect-status", "101,403", "--only", "connect,ping"], 0),
         ("/status/404", ["--expect-status", "101,403", "--only", "connect,ping"], 1),
         ("/close/1001", ["--only", "ping,close"], 1),
+        ("/lifetime/0.05?drop=fin", ["--only", "ping,close"], 1),
+        ("/lifetime/0.05?drop=rst", ["--only", "ping,close"], 1),
         ("/status/403", ["--only", "connect"], 1),
     ],
 )

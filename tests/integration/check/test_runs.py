@@ -231,6 +231,21 @@ def test_a_family_that_leads_nowhere_fails(peers: Peers, serve: str) -> None:
     assert run.code == (3 if has_ipv6_loopback() else 0)
 
 
+def test_one_dead_address_of_three_is_a_warning(peers: Peers, serve: str) -> None:
+    port = serve.rpartition(":")[2]
+    addresses = [f"many.example:{port}:127.0.0.{n}" for n in (1, 7, 8)]
+    named = [part for each in addresses for part in ("--resolve", each)]
+    url = f"ws://many.example:{port}"
+    run = peers.wsdiag("check", url, *named, "--only", "address-families", "-o", "json")
+    (result,) = run.of("check.result")
+    assert result["status"] == "warn"
+    assert "2 of its 3 addresses cannot be reached" in result["detail"]
+    assert f"127.0.0.8:{port}: Connection refused" in result["detail"]
+    assert run.code == 0
+    run = peers.wsdiag("check", url, *named[:2], "--only", "address-families", "-o", "json")
+    assert run.of("check.result")[0]["status"] == "pass"
+
+
 def test_one_family_is_enough_when_the_name_has_no_other(peers: Peers, serve: str) -> None:
     port = serve.rpartition(":")[2]
     run = peers.wsdiag(

@@ -109,6 +109,32 @@ def test_what_came_before_the_deadline_is_told(serve: Handler, said: str) -> Non
     assert said in told(connect_to(serve, connect_timeout=2.0))
 
 
+@pytest.mark.parametrize(
+    ("answer", "said", "unsaid"),
+    [
+        (b"HTTP/1.1 100 Continue\r\n\r\n", "an interim answer (100 Continue)", "its headers"),
+        (
+            b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 2,
+            "an interim answer (103 Early Hints)",
+            "its headers",
+        ),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 40", "HTTP/1.1 40", "100 Continue"),
+    ],
+    ids=["one", "two", "and half an answer"],
+)
+def test_an_end_behind_an_interim_answer_is_told_as_that(
+    answer: bytes, said: str, unsaid: str
+) -> None:
+    async def serve(reader: Reader, writer: Writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+
+    words = told(connect_to(serve))
+    assert said in words
+    assert unsaid not in words
+
+
 async def _begin(reader: Reader, writer: Writer) -> None:
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 403 Forbidden\r\nServer: edge\r\nSet-Coo")

@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 import trustme
+from rich.console import Console
 
 from tests.integration.scripted import ScriptedClient, scripted
 from wsdiag.probes.connect.run import connect
 from wsdiag.protocol.codes import Opcode
 from wsdiag.protocol.http import accept_key
 from wsdiag.records import ConnectResult
+from wsdiag.render.connect.view import connect_view
 from wsdiag.transport.dial import race, secure
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.stream.tcp import Address
@@ -298,6 +300,39 @@ def test_an_old_version_and_odd_lines_of_a_101_are_noted() -> None:
     assert "'this is no header'" in notes
 
 
+@pytest.mark.parametrize("line", ["Transfer-Encoding: chunked", "Content-Length: 0"])
+def test_a_body_that_a_101_announces_is_noted(line: str) -> None:
+    async def framed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await take_upgrade(reader, writer, "1.1", line)
+        await reader.read(100)
+
+    result = connect_to(framed, use_ping_timeout_s=0.1, use_close_timeout_s=0.1)
+    (note,) = (each for each in result.notes if "The 101 has" in each)
+    assert f"The 101 has {line}, which it must not have" in note
+
+
+async def ends_later(client: ScriptedClient) -> None:
+    async for frame in client.frames():
+        client.send(Opcode.PONG, frame.payload)
+        client.send(Opcode.TEXT, b"bye")
+        await client.writer.drain()
+        return
+
+
+def test_a_connection_that_ends_while_we_listen_is_no_failed_ping() -> None:
+    async def main() -> ConnectResult:
+        async with scripted(ends_later) as (url, _):
+            return await connect(url, DialOptions(), listen_s=20.0)
+
+    result = asyncio.run(main())
+    assert result.phases.ping_ms is not None
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(connect_view(result))
+    assert "connection lost for ws://" in capture.get()
+    assert "first Ping failed" not in capture.get()
+
+
 def test_no_subprotocol_of_those_offered_is_noted() -> None:
     async def main() -> ConnectResult:
         async def script(client: ScriptedClient) -> None:
@@ -372,6 +407,9 @@ def test_messages_are_sent_and_what_comes_is_shown() -> None:
     assert result.ok
     first, *_ = result.messages or ()
     assert (first.kind, first.text, first.bytes) == ("text", "you said one", 12)
+    result = asyncio.run(main(send=["1", "2", "3", "4"]))
+    texts = [message.text for message in result.messages or () if message.kind == "text"]
+    assert texts[:2] == ["you said 1", "you said 2"]
     result = asyncio.run(main(send=["a", "b"], listen_s=0.5))
     kinds = [(message.kind, message.bytes) for message in result.messages or ()]
     assert kinds == [("text", 10), ("binary", 2)] * 2
@@ -391,6 +429,45 @@ def test_the_whole_of_it_is_bounded() -> None:
 
 
 # -- addresses ---------------------------------------------------------------------------------
+
+
+def test_a_first_address_that_refuses_is_named() -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await take_upgrade(reader, writer)
+        await reader.read(100)
+
+    async def main() -> ConnectResult:
+        async with await asyncio.start_server(echo, "127.0.0.2", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            resolve = (("h.test", port, "127.0.0.1"), ("h.test", port, "127.0.0.2"))
+            options = DialOptions(resolve=resolve, proxy="")
+            return await connect(
+                f"ws://h.test:{port}/", options, ping_timeout_s=0.1, close_timeout_s=0.1
+            )
+
+    result = asyncio.run(main())
+    assert result.notes[0].startswith("127.0.0.1:")
+    assert "failed (Connection refused)" in result.notes[0]
+    assert f"connected to {result.address}" in result.notes[0]
+
+
+def test_addresses_that_do_not_answer_in_time_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = race.connect_one
+
+    async def silent(address: Address) -> socket.socket:
+        if address[1][0] == "127.0.0.1":
+            await asyncio.sleep(60)
+        return await real(address)
+
+    monkeypatch.setattr(race, "connect_one", silent)
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.2", 0))
+        port = taken.getsockname()[1]
+        resolve = (("h.test", port, "127.0.0.1"), ("h.test", port, "127.0.0.2"))
+        options = DialOptions(resolve=resolve, proxy="", connect_timeout=1.0)
+        said = told(asyncio.run(connect(f"ws://h.test:{port}/", options)))
+    assert f"no answer from 127.0.0.1:{port} to the TCP connection" in said
+    assert f"(tried as well: 127.0.0.2:{port}: Connection refused)" in said
 
 
 def test_a_silent_first_address_is_named_and_its_wait_is_not_the_winners_time(

@@ -138,27 +138,37 @@ FLOODS: dict[str, tuple[Flood, str]] = {
 }
 
 
+async def flooding(
+    data: Iterator[bytes],
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    preface: bytes | None = None,
+) -> None:
+    """A server that sends SETTINGS, or `preface`, and then `data` once it was asked."""
+    try:
+        own = frames(SettingsFrame(0, settings=CONNECT_PROTOCOL))
+        writer.write(own if preface is None else preface)
+        await reader.readuntil(b"SM\r\n\r\n")
+        kind = None
+        while kind != HeadersFrame.type:
+            head = await reader.readexactly(9)
+            kind = head[3]
+            await reader.readexactly(int.from_bytes(head[:3], "big"))
+        for piece in data:
+            writer.write(piece)
+            await writer.drain()
+        await reader.read()
+    except (OSError, asyncio.IncompleteReadError):
+        pass
+    finally:
+        writer.close()
+
+
 async def visit(flood: Flood, *, preface: bytes | None = None) -> ConnectResult:
-    """`connect --http2` to a server that sends SETTINGS, and then `flood` once it was asked."""
+    """`connect --http2` to a server that floods."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            own = frames(SettingsFrame(0, settings=CONNECT_PROTOCOL))
-            writer.write(own if preface is None else preface)
-            await reader.readuntil(b"SM\r\n\r\n")
-            kind = None
-            while kind != HeadersFrame.type:
-                head = await reader.readexactly(9)
-                kind = head[3]
-                await reader.readexactly(int.from_bytes(head[:3], "big"))
-            for data in flood():
-                writer.write(data)
-                await writer.drain()
-            await reader.read()
-        except (OSError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+        await flooding(flood(), reader, writer, preface)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:

@@ -147,6 +147,40 @@ def _heartbeats(ping: str, every_s: float, within_s: float, first: str = "") -> 
     return life
 
 
+def _repeated(ping: str, every_s: float, most: int, code: int | None = None) -> Life:
+    """Its own heartbeat again and again, and an end in place of the one after `most` unanswered."""
+
+    async def life(connection: Connection) -> None:
+        asked_s: list[float] = []
+        while True:
+            await asyncio.sleep(every_s)
+            asked_s = [at for at in asked_s if at > connection.text_s]
+            if len(asked_s) >= most:
+                await connection.close(code)
+                return
+            connection.say(ping)
+            asked_s.append(connection.loop.time())
+
+    return life
+
+
+def _by_the_clock(ping: str, every_s: float, code: int | None) -> Life:
+    """One clock asks all connections at once, and ends those that did not answer the last time."""
+
+    async def life(connection: Connection) -> None:
+        asked_s: float | None = None
+        while True:
+            now_s = connection.loop.time()
+            await asyncio.sleep(every_s - now_s % every_s)
+            if asked_s is not None and connection.text_s < asked_s:
+                await connection.close(code)
+                return
+            connection.say(ping)
+            asked_s = connection.loop.time()
+
+    return life
+
+
 def _idle(seconds: float, code: int | None = None, reason: str = "", **how: Any) -> Life:
     async def life(connection: Connection) -> None:
         await connection.idle(seconds, **how)
@@ -275,6 +309,31 @@ SCENARIOS: dict[str, Scenario] = {
         1.6,
         0.9,
         says='last message before the end: "are you there?"',
+    ),
+    "an unknown protocol that pings again and again": Scenario(
+        _repeated('{"type":"ping"}', 0.6, 2),
+        "application-timeout",
+        1.8,
+        1.8,
+        1.2,
+        keepalives={"ping": "drops", "pong": "drops"},
+        says="would look the same",
+    ),
+    "the same, answered by messages": Scenario(
+        _repeated('{"type":"ping"}', 0.6, 2),
+        "application-timeout",
+        1.8,
+        1.8,
+        1.2,
+        options={"send": '{"type":"pong"}'},
+        keepalives={"ping": "drops", "data": "holds"},
+        says="most likely it wants one",
+    ),
+    "messages that nobody is asked by": Scenario(
+        _repeated("tick", 0.6, 2), "lifetime", 1.8, 1.8, 1.8, says="would look the same"
+    ),
+    "a heartbeat that wants no answer, and a lifetime": Scenario(
+        _repeated('{"channel":"heartbeat"}', 0.25, 7), "lifetime", 2.0, 2.0, 2.0
     ),
     "an unknown protocol that asks twice": Scenario(
         _asks_again('{"type":"ping"}', 0.8, 2),
@@ -491,6 +550,13 @@ def _echo(connection: Connection, text: str) -> None:
 
 
 SHARED: dict[str, Scenario] = {
+    "one clock that pings all, and ends who did not answer": Scenario(
+        _by_the_clock('{"op":"ping"}', 1.0, 4000),
+        "application-timeout",
+        seconds=1.0,
+        keepalives={"ping": "drops"},
+        says="had gone without an answer",
+    ),
     "an endpoint that stops reading": Scenario(
         _reads_no_more(1.9),
         "idle-timeout",

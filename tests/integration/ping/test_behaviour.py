@@ -55,6 +55,21 @@ def test_each_ping_is_answered_and_told() -> None:
     assert all(0 < reply.rtt_ms < 20_000 for reply in pinged.replies)
 
 
+def test_no_ping_leaves_once_the_run_is_stopped() -> None:
+    """In flood mode each answer calls for the next Ping, also the one that the run ends at."""
+
+    def stop_at_five(run: PingRun, event: PingEvent) -> None:
+        if isinstance(event, PingReply) and event.seq == 5:
+            run.stop()
+
+    async def go() -> PingSummary:
+        async with scripted(answer_pings) as (url, _):
+            return (await run_pings(url, flood=True, react=stop_at_five)).summary
+
+    one = asyncio.run(go())
+    assert one.sent == one.received + one.lost + one.skipped + one.unanswered
+
+
 def test_the_connection_is_closed_with_a_close_frame() -> None:
     _, clients = ping_scripted(answer_pings, count=1)
     assert clients[0].seen[-1].opcode == CLOSE

@@ -6,6 +6,8 @@ import asyncio
 import struct
 from collections.abc import Callable
 
+import pytest
+
 from tests.integration.ping.running import PingRecords, run_pings
 from tests.integration.ping.test_behaviour import (
     CLOSE,
@@ -197,6 +199,39 @@ def test_an_outage_lasts_until_a_ping_is_answered() -> None:
     assert summary.availability_pct < 99.9
     assert [limit.ok for limit in summary.thresholds] == [False, False]
     assert summary.drop is None, "the last connection answered, and we closed it"
+    assert ping_exit_code([summary], reconnect=True) == 3
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_silent_connection_is_down_from_its_first_unanswered_ping(reset: bool) -> None:
+    async def falls_silent(client: ScriptedClient) -> None:
+        async for frame in client.frames():
+            pings = [each for each in client.seen if each.opcode == PING]
+            if frame.opcode == PING and (client.number or len(pings) <= 2):
+                client.send(PONG, frame.payload)
+            elif reset and not client.number and len(pings) == 40:
+                client.reset()
+                return
+            elif frame.opcode == CLOSE:
+                client.send(CLOSE, frame.payload)
+                return
+
+    records, _ = ping_scripted(
+        falls_silent,
+        count=45 if reset else None,
+        interval_s=0.05,
+        timeout_s=30.0,
+        deadline_s=None if reset else 2.5,
+        reconnect=True,
+        min_availability_pct=90.0,
+    )
+    summary, (outage,) = records.summary, records.of(PingOutage)
+    assert outage.over is reset
+    assert (outage.drop is None) is not reset
+    assert outage.down_s > 1.0, "the silence counts, from its first Ping on"
+    assert summary.outages == 1
+    assert summary.availability_pct is not None
+    assert summary.availability_pct < 90.0
     assert ping_exit_code([summary], reconnect=True) == 3
 
 

@@ -116,6 +116,29 @@ def test_away_and_what_was_missed(library: str, peers: Peers) -> None:
         assert "0 messages missed on btc, 0 on eth" in outage.message
 
 
+@pytest.mark.parametrize("dialect", ["auto", "none"])
+@in_loop
+async def test_a_feed_that_sends_heartbeats_only_is_mute(dialect: str) -> None:
+    async def push(connection: Any) -> None:
+        for number in range(40):
+            await connection.send(f'{{"type":"trade","n":{number}}}')
+            await asyncio.sleep(0.02)
+        while True:
+            await connection.send('{"type":"heartbeat"}')
+            await asyncio.sleep(0.3)
+
+    async with websockets.serve(push, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        seen = await run_stream(
+            f"ws://127.0.0.1:{port}/",
+            dial=DialOptions(dialect=dialect),
+            react=until("mute"),
+            deadline_s=30 if dialect == "auto" else 6,
+        )
+    assert ("mute" in names(seen)) is (dialect == "auto")
+    assert (seen.summary.control > 0) is (dialect == "auto")
+
+
 @in_loop
 async def test_counts_are_those_of_a_ten_line_script() -> None:
     async def push(connection: Any) -> None:

@@ -14,7 +14,8 @@ from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 
 from tests.capture.builder import Capture, Flow
-from wsdiag.capture.reader import CaptureReader, CaptureTotals
+from wsdiag.capture.reader import CaptureReader
+from wsdiag.capture.totals import CaptureTotals
 from wsdiag.judgement.recorded.connection import judge_connection
 from wsdiag.judgement.recorded.facts import ConnectionFacts
 from wsdiag.judgement.recorded.report import connection_record

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.unit.capture.growth import assert_linear
 from wsdiag.capture.own_records import is_own, read_records
-from wsdiag.capture.reader import CaptureTotals
+from wsdiag.capture.totals import CaptureTotals
 from wsdiag.records import (
     Attribution,
     Candidate,

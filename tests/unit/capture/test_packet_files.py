@@ -62,9 +62,10 @@ def test_vlan_tags_are_passed_over() -> None:
 
 
 def test_a_file_carries_its_own_tls_secrets() -> None:
-    file = PacketFile(io.BytesIO(sample().pcapng(secrets=b"CLIENT_RANDOM aa bb\n")))
+    told: list[bytes] = []
+    file = PacketFile(io.BytesIO(sample().pcapng(secrets=b"CLIENT_RANDOM aa bb\n")), told.append)
     list(file)
-    assert file.key_log == [b"CLIENT_RANDOM aa bb\n"]
+    assert told == [b"CLIENT_RANDOM aa bb\n"]
 
 
 @pytest.mark.parametrize("make", [Capture.pcap, Capture.pcapng], ids=["pcap", "pcapng"])

@@ -108,6 +108,19 @@ CASES: dict[str, tuple[RoundTrip, Cause | None]] = {
         "network",
     ),
     "a Unix socket has no network": (RoundTrip(rtt_ms=348.0, tcp=False), "endpoint"),
+    "behind a proxy the way on may have been slow": (KNOWN._replace(proxied=True), None),
+    "nor is a proxy on this machine an endpoint": (
+        KNOWN._replace(proxied=True, loopback=True),
+        None,
+    ),
+    "but HTTP/2's PING comes through a proxy": (
+        KNOWN._replace(proxied=True, http2_ms=2.0),
+        "endpoint",
+    ),
+    "a slow way to the proxy is the network's": (
+        KNOWN._replace(proxied=True, acked_ms=340.0),
+        "network",
+    ),
     "nothing known, nothing claimed": (RoundTrip(rtt_ms=348.0), None),
     "not an outlier": (KNOWN._replace(rtt_ms=79.0, retransmits=3, queued_bytes=10**6), None),
 }

@@ -9,6 +9,7 @@ import pytest
 
 from wsdiag.judgement.diagnosis.hints import Hint, diagnose, explain, fill, hints
 from wsdiag.judgement.diagnosis.page_text import excerpt
+from wsdiag.render.base.redact import Redactor
 from wsdiag.transport.dial import failures
 from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.tls import trust
@@ -29,6 +30,14 @@ def test_an_example_finds_its_hint_and_says_what_it_promises(hint: Hint) -> None
     message, advice = explain(example_code(hint), facts)
     assert hint.example["tells"] in f"{message} {advice}"
     assert "?" not in re.sub(r"\?(QUERY|EIO|next)", "", f"{message} {advice}"), "a fact is missing"
+
+
+def test_what_a_hint_tells_to_type_is_not_masked() -> None:
+    redactor = Redactor()
+    for hint in hints():
+        for text in (hint.usually, hint.change, *hint.offers.values()):
+            said = fill(text, dict(hint.example))
+            assert redactor.text(said) == said
 
 
 def test_every_hint_says_what_was_seen_and_ends_its_advice_as_a_sentence_or_a_command() -> None:
@@ -221,3 +230,40 @@ def test_every_failure_of_a_dial_has_an_entry() -> None:
     codes = codes_of_the_transport()
     assert {"refused", "cert-expired", "upgrade-timeout", "bad-url", "proxy-closed"} <= codes
     assert not {code for code in codes if not any(each.fits(code, {}) for each in hints())}
+
+
+CERTIFICATE = TlsFacts("TLSv1.3", None, None, None, None, (), None, None, 90, False)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sans", "said"),
+    [
+        ("192.0.2.1", ("192.0.2.1",), "lists 192.0.2.1 as a DNS name, not as an IP address"),
+        ("x.y.a.test", ("*.a.test",), "*.a.test does not cover x.y.a.test"),
+        ("a.test", ("*.a.test",), "missing from the certificate"),
+        ("a.test", ("b.test",), "missing from the certificate"),
+    ],
+)
+def test_why_a_name_is_not_among_those_of_a_certificate(
+    wanted: str, sans: tuple[str, ...], said: str
+) -> None:
+    report = DialReport(f"wss://{wanted}/", tls=CERTIFICATE._replace(sans=sans))
+    error = DialError("cert", "tls", "cert-wrong-name", "mismatch", report, wanted=wanted)
+    record = diagnose(f"wss://{wanted}/", error)
+    assert said in f"{record.message} {record.hint}"
+
+
+def test_what_lies_behind_a_proxy_is_not_told_of_the_proxys_address() -> None:
+    report = DialReport("wss://a.test/", address="192.0.2.1:3128", proxy="http://192.0.2.1:3128")
+    error = DialError("tls", "tls", "closed-in-tls", "ended", report, how="fin", received=0)
+    assert "a.test:443 (through the proxy) ended" in diagnose("wss://a.test/", error).message
+
+
+@pytest.mark.parametrize(
+    ("proxy", "said"),
+    [("http://proxy.test:3128", "is this machine"), ("http://me:x@127.0.0.1:3128", "is down or")],
+)
+def test_a_proxy_that_is_asked_for_this_machine(proxy: str, said: str) -> None:
+    report = DialReport("ws://localhost:8080/", proxy=proxy)
+    error = DialError("proxy", "proxy", "proxy-http-503", "503 Service Unavailable", report)
+    assert said in (diagnose("ws://localhost:8080/", error).hint or "")

@@ -496,6 +496,97 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
         "limit_req",
         "no backend is available",
     ),
+    "a portal that asks which client it is": (
+        told("302 Found", "", "Location: http://wifi.example/?res=notyet&uamip=10.1.0.1&mac=AA"),
+        "a captive portal's redirect",
+        "requires a session first",
+    ),
+    "a portal that will lead back": (
+        told("302 Found", "", "Location: http://welcome.example/login?url=http%3A%2F%2Fa.test%2F"),
+        "a captive portal's redirect",
+        "requires a session first",
+    ),
+    "FortiGate's login page": (
+        told("303 See Other", "", "Location: http://10.10.0.1:1000/fgtauth?0a1b2c"),
+        "a captive portal's redirect",
+        "requires a session first",
+    ),
+    "an address without a name": (
+        told("302 Found", "", "Location: http://192.0.2.1/login.html"),
+        "to a bare address: http://192.0.2.1/login.html",
+        "requires a session first",
+    ),
+    "an unrelated host": (
+        told("302 Found", "", "Location: http://start.example/"),
+        "nothing shows who gave it",
+        "That looks like this network's captive portal",
+    ),
+    "another host of the same domain": (
+        told("302 Found", "", "Location: https://www.a.test/login?next=/ws"),
+        "to a login page: wss://www.a.test/login",
+        "captive",
+    ),
+    "single sign-on elsewhere": (
+        told("302 Found", "", "Location: https://sso.example/oauth2/authorize?client_id=7"),
+        "requires a session first",
+        "captive",
+    ),
+    "a module that is missing": (
+        told("503 Service Unavailable", "<title>Error 503 Unsupported upgrade</title>"),
+        "does not know this upgrade",
+        "no backend",
+    ),
+    "a page about maintenance": (
+        told("503 Service Unavailable", "<title>Down for maintenance</title>"),
+        "in maintenance",
+        "no backend",
+    ),
+    "a 503 that says nothing": (
+        told("503 Service Unavailable", ""),
+        "or a proxy in front of it",
+        "no backend is available",
+    ),
+    "HAProxy's 503": (
+        told(
+            "503 Service Unavailable", "<h1>503</h1>No server is available to handle this request."
+        ),
+        "no backend is available",
+        "maintenance",
+    ),
+    "a pool that stopped": (
+        told("503 Service Unavailable", "", "Server: Microsoft-HTTPAPI/2.0"),
+        "application pool",
+        "health check",
+    ),
+    "a name that IIS does not bind": (
+        told("400 Bad Request", "Bad Request - Invalid Hostname", "Server: Microsoft-HTTPAPI/2.0"),
+        "does not accept the name a.test",
+        "WebSocket Protocol feature",
+    ),
+    "a dyno that crashed": (
+        told(
+            "503 Service Unavailable",
+            '<title>Application Error</title><iframe src="//www.herokucdn.com/error-pages/x.html">',
+            "Server: heroku-router",
+        ),
+        "heroku logs",
+        "health check",
+    ),
+    "an upstream without an address, by Kong": (
+        told("503 Service Temporarily Unavailable", '{"message":"name resolution failed"}'),
+        "cannot look up the name of the server behind it",
+        "no backend",
+    ),
+    "an upstream without an address, by Apache": (
+        told("502 Proxy Error", "Reason: <strong>DNS lookup failure for: backend</strong>"),
+        "cannot look up the name of the server behind it",
+        "speak TLS",
+    ),
+    "a token in the query that expired": (
+        told("401 Unauthorized", '{"error":"jwt expired"}', url="ws://a.test/ws?t=1"),
+        "Fetch a new one",
+        "requires authentication",
+    ),
     "a hotspot is no bar's news": (
         told("200 OK", "<title>News</title>The new hotspot in town. Accept the terms of our shop."),
         "News",

@@ -138,7 +138,13 @@ def test_outliers_are_counted_by_cause(causes: dict[str, int], sentence: str) ->
 
 
 def test_behind_a_proxy_tcps_figures_are_of_the_first_hop() -> None:
-    assert "first hop only" in attributed(proxy="http://proxy.test:3128").explanation[-1]
+    seen = attributed(proxy="http://proxy.test:3128")
+    assert "first hop only" in seen.explanation[-1]
+    assert (seen.network_ms, seen.endpoint_ms) == (None, None)
+    direct = attributed()
+    assert (seen.proxy_ms, seen.behind_proxy_ms) == (direct.network_ms, direct.endpoint_ms)
+    assert "ms to the proxy," in seen.explanation[0]
+    assert "ms behind it." in seen.explanation[0]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.judgement.recorded_trials import case, idle, kept, record
 from wsdiag.judgement.verdict.judge import judge
-from wsdiag.records import Drop, Hop, IdleTrial, TrialKind, Verdict
+from wsdiag.records import DeadKind, Drop, Hop, IdleTrial, TracedHop, TrialKind, Verdict
 from wsdiag.records.drops import ZERO_WINDOW
 
 
@@ -22,7 +22,7 @@ def dropped(at_s: float, count: int = 8, how: Any = "fin", **facts: Any) -> list
 
 
 PING = kept("ping", 66.0)
-KEEPALIVES = [kind for kind in get_args(TrialKind) if kind != "idle"]
+KEEPALIVES = [k for k in get_args(TrialKind) if k not in ("idle", *get_args(DeadKind))]
 LATE_PING = kept("ping", 63.0, started_s=3.0)
 PERIODS = [idle(float(s)) for s in range(30, 60, 5)]
 
@@ -51,6 +51,13 @@ TABLE: dict[str, Row] = {
         "idle-timeout",
         {"hops": [Hop("Varnish (pipe)", "X-Varnish: 1")]},
         first=("Varnish (pipe)",),
+        interval_s=20,
+    ),
+    "Pings count, although nobody answers them": Row(
+        [*PERIODS, *dropped(60.0), PING, kept("pong", 60.0, "fin")],
+        "idle-timeout",
+        {"answers_pings": False},
+        says="it counts the client's Pings, not every frame",
         interval_s=20,
     ),
     "a Close frame has no proxy behind it": Row(
@@ -844,3 +851,44 @@ def test_a_keepalive_that_a_late_timer_may_have_spared_is_untested() -> None:
     assert verdict.verdict == "idle-timeout"
     assert verdict.keepalives["ping"] == "holds"
     assert verdict.keepalives["tcp-keepalive"] == "untested"
+
+
+def silent_nat(tcp_gap_s: float = 20.0) -> list[IdleTrial]:
+    """A NAT forgets flows between 30 and 60 s; the hops of those it forgot answer up to the 2nd."""
+    hops = tuple(
+        TracedHop(hop, "router", (f"10.9.{hop}.2",), 6, int(hop <= 2)) for hop in range(1, 5)
+    )
+    dead = [idle(s, "silent", hops=hops) for s in (60.0, 90.0, 120.0)]
+    tcp = kept("tcp-keepalive", 60.0, "silent", gap_s=tcp_gap_s)
+    return [idle(30.0), *dead, PING, LATE_PING, tcp]
+
+
+NAMES_NGINX = [Hop("nginx (http proxy)", "Server: nginx")]
+
+
+def test_what_died_on_the_way_was_not_dropped_by_what_terminates_tcp() -> None:
+    again = {hop: [f"10.9.{hop}.2"] for hop in range(1, 5)}
+    located, unlocated = judge(silent_nat(), case(live_again=again)), judge(silent_nat(), case())
+    assert located.location is not None
+    assert "TCP keepalive did not help" in " ".join(located.explanation)
+    assert "terminates TCP" not in " ".join(located.explanation)
+    assert "terminates TCP" in " ".join(unlocated.explanation)
+
+
+def test_what_ends_connections_by_fin_is_no_candidate_for_silence() -> None:
+    named = judge(silent_nat(), case(hops=NAMES_NGINX))
+    assert "nginx (http proxy)" not in [each.product for each in named.candidates]
+    fin = judge([*PERIODS, *dropped(75.0), PING, LATE_PING], case(hops=NAMES_NGINX))
+    assert fin.candidates[0].product == "nginx (http proxy)"
+
+
+def test_tcp_keepalive_every_whole_second_cannot_hold_less() -> None:
+    trials = [
+        idle(0.5),
+        *(idle(s, "silent") for s in (1.0, 1.5, 2.0)),
+        kept("ping", 2.5, gap_s=0.3),
+        kept("tcp-keepalive", 1.2, "silent", gap_s=0.3),
+    ]
+    found = judge(trials, case(longest_s=2.0))
+    assert found.keepalives["ping"] == "holds"
+    assert found.keepalives["tcp-keepalive"] == "untested"

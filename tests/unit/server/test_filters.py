@@ -33,7 +33,7 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
 
 def test_a_later_write_with_a_shorter_delay_does_not_overtake() -> None:
     async def test() -> None:
-        end, delays, drained = End(), iter((0.03, 0.0)), asyncio.Event()
+        end, delays, drained = End(), iter((0.5, 0.0)), asyncio.Event()
         delay = DelayFilter(end, drained.set, partial(next, delays))
         for item in (b"first", b"second", end.close):
             delay.write(item)

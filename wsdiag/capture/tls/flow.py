@@ -180,6 +180,11 @@ class TlsFlow:
         if self._suite is None:
             self._go_dark("its handshake is not complete in the capture")
 
+    def held(self) -> int:
+        """How many bytes of unfinished records and messages it keeps."""
+        buffers = sum(len(each.buffer) + len(each.message or b"") for each in self._directions)
+        return self._held_bytes + buffers
+
     def finish(self) -> None:
         """No more bytes will come: what still waits for secrets will not have them."""
         if self._held and self.dark is None:

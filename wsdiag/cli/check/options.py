@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from wsdiag.cli.feed_limits import FeedLimits, limit
 from wsdiag.cli.options import FORMAT, OUTPUT
 from wsdiag.cli.params import (
     DURATION,
@@ -24,13 +25,7 @@ from wsdiag.cli.params import (
 if TYPE_CHECKING:
     from wsdiag.probes.check.options import CheckOptions
 
-LIMITS, EXPECT, RULES, RUN = (
-    "Limits (exit code 3 where one does not hold)",
-    "Expect",
-    "Rules",
-    "Run",
-)
-_limit = partial(typer.Option, rich_help_panel=LIMITS)
+EXPECT, RULES, RUN = "Expect", "Rules", "Run"
 _expect = partial(typer.Option, rich_help_panel=EXPECT)
 _rules = partial(typer.Option, rich_help_panel=RULES)
 _run = partial(typer.Option, rich_help_panel=RUN)
@@ -81,23 +76,23 @@ class CheckFlags:
     """What one endpoint must be; named as the fields of CheckOptions."""
 
     max_connect_s: Annotated[
-        float | None, _limit("--max-connect", help="Limit of name, TCP, proxy and TLS.", **DURATION)
+        float | None, limit("--max-connect", help="Limit of name, TCP, proxy and TLS.", **DURATION)
     ] = None
     max_upgrade_s: Annotated[
-        float | None, _limit("--max-upgrade", help="Limit of the upgrade.", **DURATION)
+        float | None, limit("--max-upgrade", help="Limit of the upgrade.", **DURATION)
     ] = None
     count: Annotated[
-        int, _limit("-c", "--count", min=1, max=1000, metavar="N", help="Pings to send.")
+        int, limit("-c", "--count", min=1, max=1000, metavar="N", help="Pings to send.")
     ] = 5
     max_p95_s: Annotated[
-        float | None, _limit("--max-p95", help="Limit of the 95th percentile.", **DURATION)
+        float | None, limit("--max-p95", help="Limit of the 95th percentile.", **DURATION)
     ] = None
     max_loss_pct: Annotated[
-        float, _limit("--max-loss", help="Limit of Pings without a Pong.", **PERCENT)
+        float, limit("--max-loss", help="Limit of Pings without a Pong.", **PERCENT)
     ] = 0.0
     cert_days: Annotated[
         int | None,
-        _limit(
+        limit(
             "--cert-days",
             min=0,
             metavar="DAYS",
@@ -106,7 +101,7 @@ class CheckFlags:
         ),
     ] = None
     timeout_s: Annotated[
-        float, _limit("--timeout", help="For any one answer: a Pong, a Close.", **DURATION)
+        float, limit("--timeout", help="For any one answer: a Pong, a Close.", **DURATION)
     ] = 5.0
     expect_status: Annotated[
         str | None,
@@ -153,36 +148,15 @@ class CheckFlags:
         float, _expect("--within", help="How soon that message must come.", **DURATION)
     ] = 2.0
     require_idle_s: Annotated[
-        float | None,
-        _limit("--require-idle", help="Survive this long without traffic.", **DURATION),
+        float | None, limit("--require-idle", help="Survive this long without traffic.", **DURATION)
     ] = None
     require_keepalive_s: Annotated[
         float | None,
-        _limit(
+        limit(
             "--require-keepalive",
             help="Survive with a Ping this often, three times or for as long as --require-idle.",
             **DURATION,
         ),
-    ] = None
-    stream_s: Annotated[
-        float | None, _expect("--stream", help="Watch what it pushes for this long.", **DURATION)
-    ] = None
-    by: Annotated[str | None, _expect("--by", help="Key of a message.", **JSONPATH)] = None
-    seq: Annotated[str | None, _expect("--seq", help="Its sequence number.", **JSONPATH)] = None
-    time: Annotated[str | None, _expect("--time", help="Its own time.", **JSONPATH)] = None
-    max_silence_s: Annotated[
-        float | None,
-        _limit("--max-silence", help="Limit of the time without a message.", **DURATION),
-    ] = None
-    max_gap: Annotated[
-        int | None,
-        _limit("--max-gap", min=0, metavar="N", help="Limit of missing numbers (--seq)."),
-    ] = None
-    max_lag_s: Annotated[
-        float | None, _limit("--max-lag", help="Limit of the largest lag (--time).", **DURATION)
-    ] = None
-    min_rate: Annotated[
-        float | None, _limit("--min-rate", min=0, metavar="N", help="Least messages a second.")
     ] = None
     conformance: Annotated[
         bool, _rules("--conformance", help="Judge protocol conformance by observation.")
@@ -203,10 +177,11 @@ class CheckFlags:
         _rules("--skip", metavar="GLOB", help="Leave these checks out (repeatable, or a,b)."),
     ] = field(default_factory=list)
 
-    def options(self, http_version: str) -> CheckOptions:
+    def options(
+        self, http_version: str, feed: FeedFlags, *, no_http2_look: bool = False
+    ) -> CheckOptions:
         """The probe's options; a usage error for what cannot be."""
         from wsdiag.patterns import compile_regex
-        from wsdiag.probes.check.jsonpath import JsonExpectation
         from wsdiag.probes.check.options import (
             CheckOptions,
             HeaderExpectation,
@@ -214,8 +189,9 @@ class CheckFlags:
             parse_statuses,
         )
         from wsdiag.probes.check.registry import options_that_need_an_upgrade
+        from wsdiag.probes.common.jsonpath import JsonExpectation
 
-        values = values_of(self)
+        values = values_of(self) | feed.values()
         with usage_errors("--expect-status"):
             status = self.expect_status
             values["expect_status"] = frozenset() if status is None else parse_statuses(status)
@@ -228,12 +204,15 @@ class CheckFlags:
         values |= {
             "expect_extensions": tuple(self.expect_extensions),
             "opens_with": opening_status(http_version),
+            "http2_look": not no_http2_look,
             "send": read_message(self.send, "--send"),
             "only": _patterns(self.only, "--only"),
             "skip": _patterns(self.skip, "--skip"),
         }
         options = CheckOptions(**values)
-        self._refuse_idle_limits()
+        if no_http2_look and self.expect_http2:
+            message = "it takes the look that --no-http2-look leaves out"
+            raise typer.BadParameter(message, param_hint="--expect-http2")
         if options.must_refuse:
             for flag, name in options_that_need_an_upgrade().items():
                 if options.sets(name):
@@ -241,19 +220,24 @@ class CheckFlags:
                     raise typer.BadParameter(message, param_hint=flag)
         return options
 
-    def _refuse_idle_limits(self) -> None:
-        """A usage error for a limit of the stream without what it is measured by."""
-        needs = (
-            ("--max-silence", self.max_silence_s, self.stream_s, "--stream"),
-            ("--min-rate", self.min_rate, self.stream_s, "--stream"),
-            ("--max-gap", self.max_gap, self.stream_s, "--stream"),
-            ("--max-gap", self.max_gap, self.seq, "--seq"),
-            ("--max-lag", self.max_lag_s, self.stream_s, "--stream"),
-            ("--max-lag", self.max_lag_s, self.time, "--time"),
-        )
-        for option, given, needed, what in needs:
-            if given is not None and needed is None:
-                raise typer.BadParameter(f"it needs {what}", param_hint=option)
+
+@dataclass(frozen=True, kw_only=True)
+class FeedFlags(FeedLimits):
+    """What one endpoint's feed must be; named as the fields of CheckOptions."""
+
+    stream_s: Annotated[
+        float | None, _expect("--stream", help="Watch what it pushes for this long.", **DURATION)
+    ] = None
+    by: Annotated[str | None, _expect("--by", help="Key of a message.", **JSONPATH)] = None
+    seq: Annotated[str | None, _expect("--seq", help="Its sequence number.", **JSONPATH)] = None
+    time: Annotated[str | None, _expect("--time", help="Its own time.", **JSONPATH)] = None
+
+    def values(self) -> dict[str, Any]:
+        """The same for CheckOptions; a usage error for a limit that nothing is measured by."""
+        if self.stream_s is None:
+            self.refuse_unwatched()
+        self.refuse_unmeasured(self.seq, self.time)
+        return values_of(self)
 
 
 def _patterns(values: Sequence[str], option: str) -> tuple[str, ...]:

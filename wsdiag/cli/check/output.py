@@ -64,8 +64,11 @@ class Printer:
         if report.stopped_accepting:
             self._stopped_accepting.append(report.endpoint.url)
         if self.format == "json":
+            from wsdiag.render.base.output import concludes
+
             for record in [*([report.error] if report.error else []), *report.results]:
-                self._out(partial(self.terminal.json, record))
+                if concludes(record) or not self.terminal.quiet:
+                    self._out(partial(self.terminal.json, record))
 
     def finish(self) -> bool:
         """Print what is left; False when a file that was asked for could not be written."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wsdiag.records import ExplainConnection
     from wsdiag.records.explain import ExplainSource
     from wsdiag.render.base.output import EventOutput
+    from wsdiag.transport.trace import TraceEvent, Tracer
 
 WHAT = "What to read and show"
 _what = partial(typer.Option, rich_help_panel=WHAT)
@@ -93,9 +94,14 @@ def explain(
         )
     inputs, terminal = InterruptibleInput(), open_terminal(output)
     collect_garbage_again()
-    with tracing(output, terminal, urls=2) as tracer, interruptible(inputs, output.max_time):
+    with (
+        tracing(output, terminal, urls=2, all_frames=True) as tracer,
+        interruptible(inputs, output.max_time),
+    ):
         with usage_errors("--log-format"):
-            run = ExplainRun(files, options, inputs.open, tracer)
+            run = ExplainRun(
+                files, options, inputs.open, until_stopped(tracer, inputs), lambda: inputs.stopped
+            )
         shown = explain_output(terminal, format, live=live)
         own: list[Any] = []
         code = show_run(run, shown, selects, flags, inputs, own)
@@ -104,6 +110,18 @@ def explain(
 
             replay(terminal, own, format)
         return code
+
+
+def until_stopped(tracer: Tracer | None, inputs: InterruptibleInput) -> Tracer | None:
+    """A tracer that says no more once reading was stopped: what was read ahead is much."""
+    if tracer is None:
+        return None
+
+    def trace(event: TraceEvent) -> None:
+        if not inputs.stopped:
+            tracer(event)
+
+    return trace
 
 
 def show_run(
@@ -115,39 +133,23 @@ def show_run(
     own: list[Any],
 ) -> int:
     """Run to the exit code; wsdiag's own records are added to `own`."""
-    from wsdiag.capture.own_records import OwnRecord
-    from wsdiag.records import Error, ExplainConnection, ExplainVerdict
-    from wsdiag.records.explain import ExplainSource
     from wsdiag.units import counted
 
-    judged = 0
     sources: list[ExplainSource] = []
     clean: Counter[bool | None] = Counter()
     output.start()
     try:
-        for event in run.events():
-            if isinstance(event, OwnRecord):
-                own.append(event.record)
-                continue
-            if inputs.stopped and isinstance(event, Error):
-                continue  # there is less than it takes because we stopped reading
-            if isinstance(event, ExplainSource):
-                event = replace(event, broken=None if inputs.stopped else event.broken)
-                sources.append(event)
-            if isinstance(event, ExplainConnection):
-                if not selects(event):
-                    continue
-                judged += 1
-                clean[is_clean(event)] += 1
-            elif isinstance(event, ExplainVerdict) and selects.narrow:
-                continue
-            output.handle(event)
+        left_out = _show(run, output, selects, inputs, own, sources, clean)
         output.finish()
     except BrokenPipeError:
         leave_quietly()
         return ExitCode.OK
     finally:
         output.stop()
+    if left_out:
+        what = counted(left_out, "more connection")
+        print(f"note: {what} that had not ended: not shown, as it was stopped", file=sys.stderr)
+    judged = clean.total()
     if run.unreadable and not inputs.stopped:
         return ExitCode.USAGE
     if not judged and not run.replayed:
@@ -159,6 +161,43 @@ def show_run(
             file=sys.stderr,
         )
     return ExitCode.LIMIT_BROKEN if flags.require_clean and clean[False] else ExitCode.OK
+
+
+def _show(
+    run: ExplainRun,
+    output: EventOutput,
+    selects: Selector,
+    inputs: InterruptibleInput,
+    own: list[Any],
+    sources: list[ExplainSource],
+    clean: Counter[bool | None],
+) -> int:
+    """Hand on what is found; how many connections were left out because it was stopped."""
+    from wsdiag.capture.own_records import OwnRecord
+    from wsdiag.records import Error, ExplainConnection, ExplainVerdict
+    from wsdiag.records.explain import ExplainSource
+
+    left_out = 0
+    for event in run.events():
+        if isinstance(event, OwnRecord):
+            own.append(event.record)
+            continue
+        if inputs.stopped and isinstance(event, Error):
+            continue  # there is less than it takes because we stopped reading
+        if isinstance(event, ExplainSource):
+            event = replace(event, broken=None if inputs.stopped else event.broken)
+            sources.append(event)
+        if isinstance(event, ExplainConnection):
+            if not selects(event):
+                continue
+            clean[is_clean(event)] += 1
+            if inputs.late:
+                left_out += 1
+                continue
+        elif isinstance(event, ExplainVerdict) and selects.narrow:
+            continue
+        output.handle(event)
+    return left_out
 
 
 def _say_nothing_judged(sources: Sequence[ExplainSource], narrow: bool) -> None:

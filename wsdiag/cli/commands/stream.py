@@ -12,6 +12,7 @@ import typer
 from wsdiag.cli.command_setup import open_terminal, refuse_bad_urls, tracing
 from wsdiag.cli.declare import command
 from wsdiag.cli.drive import drive
+from wsdiag.cli.feed_limits import FeedLimits
 from wsdiag.cli.options import FORMAT, OutputOptions, RequestOptions, TableFormat
 from wsdiag.cli.params import DURATION, JSONPATH, usage_errors, values_of
 
@@ -19,16 +20,14 @@ if TYPE_CHECKING:
     from wsdiag.probes.stream.options import StreamOptions
 
 MESSAGES, TIMES, VIEW = "Messages", "Times", "View"
-LIMITS = "Limits (exit code 3 where one does not hold)"
 _messages = partial(typer.Option, rich_help_panel=MESSAGES)
 _times = partial(typer.Option, rich_help_panel=TIMES)
-_limit = partial(typer.Option, rich_help_panel=LIMITS)
 _view = partial(typer.Option, rich_help_panel=VIEW)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StreamFlags:
-    """What to look at, for how long, and what must hold; named as the fields of StreamOptions."""
+    """What to look at, and for how long; named as the fields of StreamOptions."""
 
     by: Annotated[
         str | None, _messages("--by", help="Figures for each value here.", **JSONPATH)
@@ -78,35 +77,17 @@ class StreamFlags:
             "-W", "--timeout", help="With --reconnect: give up without a Pong for this.", **DURATION
         ),
     ] = 20.0
-    max_silence_s: Annotated[
-        float | None,
-        _limit("--max-silence", help="Limit of the time without a message.", **DURATION),
-    ] = None
-    max_gap: Annotated[
-        int | None,
-        _limit("--max-gap", min=0, metavar="N", help="Limit of missing numbers (--seq)."),
-    ] = None
-    max_lag_s: Annotated[
-        float | None, _limit("--max-lag", help="Limit of the largest lag (--time).", **DURATION)
-    ] = None
-    min_rate: Annotated[
-        float | None, _limit("--min-rate", min=0, metavar="N", help="Least messages a second.")
-    ] = None
 
-    def options(self) -> StreamOptions:
+    def options(self, limits: FeedLimits) -> StreamOptions:
         """The probe's options; a usage error for what cannot be."""
         from wsdiag.probes.stream.options import StreamOptions
 
-        needs = (
-            ("--max-gap", self.max_gap, self.seq, "--seq: which numbers are to follow each other"),
-            ("--max-lag", self.max_lag_s, self.time, "--time: where a message says when it is of"),
-            ("--field", self.field, self.show, "--show: it says what of a message is shown"),
-        )
-        for option, given, needed, what in needs:
-            if given is not None and needed is None:
-                raise typer.BadParameter(f"it needs {what}", param_hint=option)
+        limits.refuse_unmeasured(self.seq, self.time)
+        if self.field is not None and self.show is None:
+            message = "it needs --show: it says what of a message is shown"
+            raise typer.BadParameter(message, param_hint="--field")
         with usage_errors():
-            return StreamOptions(**values_of(self))
+            return StreamOptions(**values_of(self), **values_of(limits))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +103,7 @@ class StreamViewFlags:
 def stream(
     url: Annotated[str, typer.Argument(metavar="URL", help="The endpoint that pushes.")],
     messages: StreamFlags,
+    limits: FeedLimits,
     view: StreamViewFlags,
     request: RequestOptions,
     output: OutputOptions,
@@ -141,7 +123,7 @@ def stream(
     from wsdiag.records.stream import StreamSummary
     from wsdiag.render.stream.output import stream_output
 
-    options = messages.options()
+    options = messages.options(limits)
     dial = request.dial(compression=True)
     terminal = open_terminal(output, dial, urls=[url])
     refuse_bad_urls([url], terminal, json=format == "json")

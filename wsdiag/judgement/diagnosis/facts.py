@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from wsdiag.judgement.diagnosis.page_text import excerpt
 from wsdiag.judgement.products.intermediaries import hops_from_headers
@@ -33,6 +33,14 @@ _TELLING_HEADER = re.compile(
 )
 _TELLING_SHOWN = 3
 _HEADER_CHARS = 120
+# What portals of networks tell their login page: the client's addresses, the access point, the page
+# that was wanted (CoovaChilli, UniFi, Cisco, Aruba, Meraki, FortiGate, MikroTik, nodogsplash).
+_FOR_A_GATEWAY = re.compile(
+    r"[?&](client_?mac|clientip|client_ip|ap_?mac|ap_?name|uamip|uamport|nasid|nas_?ip|gw_?(id|address|mac)"
+    r"|switch_url|switchip|wlanuserip|wlanacname|user_?url|userurl|base_grant_url|user_continue_url"
+    r"|link-login|ssid|essid|mac)=|[?&](cmd=login|res=notyet)\b|/fgtauth\b|/guest/s/",
+    re.IGNORECASE,
+)
 _QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -44,16 +52,22 @@ def facts_of(url: str, error: DialError) -> dict[str, str]:
     facts["origin-same"] = "yes" if facts.get("origin-sent") == facts.get("origin", "?") else ""
     facts["address"] = error.report.address or ""
     facts["proxy"] = error.report.proxy or ""
+    if report_address := error.report.address:
+        facts["ip"] = report_address.rpartition(":")[0].strip("[]")
     facts["given"] = " ".join(sorted(error.report.given))
     if error.code.startswith("dns-"):
         facts["looked-up"] = _whose_name(facts, error)
     for name, value in error.facts.items():
-        if value is None or name in ("status", "attempts", "trusted"):
+        if value is None or name in ("status", "trusted"):
             continue
         if isinstance(value, bytes):
             facts[name] = value[:16].hex(" ")
         else:
             facts[name] = f"{value:g}" if isinstance(value, float) else str(value)[:_MATCHED_CHARS]
+    if facts["proxy"] and error.phase in ("tls", "upgrade"):  # the proxy's is no news here
+        facts["address"] = f"{facts.get('host')}:{facts.get('port')} (through the proxy)"
+    if error.code == "cert-wrong-name":
+        facts |= _name_facts(facts.get("wanted", ""), error.report.tls)
     if facts.get("location"):
         facts |= _redirect_facts(url, facts)
     if chosen := facts.get("header-sec-websocket-protocol"):
@@ -154,15 +168,34 @@ def _request_facts(report: DialReport) -> dict[str, str]:
 
 def _redirect_facts(url: str, facts: dict[str, str]) -> dict[str, str]:
     base = facts.get("wss_url" if facts.get("port") == "443" else "ws_url", url)
+    own = facts.get("host", "").lower()
     try:
         target = urljoin(re.sub(r"^ws", "http", base), facts["location"])
-        host = urlsplit(target).hostname or ""
+        parts = urlsplit(target)
+        host = parts.hostname or ""
     except ValueError:
         return {"target": facts["location"]}
-    elsewhere = "yes" if host and host != facts.get("host") else ""
-    target = re.sub(r"^http", "ws", target)
-    same = "yes" if target in (facts.get("url"), base) else ""
-    return {"target": target, "target-host": host, "elsewhere": elsewhere, "target-same": same}
+    elsewhere = "yes" if host and host != own else ""
+    shown = re.sub(r"^http", "ws", target)
+    same = "yes" if shown in (facts.get("url"), base) else ""
+    named = "." in own and not _is_address(own)
+    back = parts.scheme == "http" and own in unquote(parts.query).lower()
+    gateway = _FOR_A_GATEWAY.search(f"{parts.path}?{parts.query}"[:_MATCHED_CHARS])
+    unrelated = named and elsewhere and host.split(".")[-2:] != own.split(".")[-2:]
+    return {
+        # a page is no endpoint: one that is elsewhere keeps the scheme that a browser needs
+        "target": target if unrelated else shown,
+        "target-host": host,
+        "elsewhere": elsewhere,
+        "target-same": same,
+        "unrelated": "yes" if unrelated else "",
+        "to-address": "yes" if unrelated and _is_address(host) else "",
+        "names-client": "yes" if unrelated and (gateway or back) else "",
+    }
+
+
+def _is_address(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
 
 
 # -- certificates ----------------------------------------------------------------------------------
@@ -189,6 +222,20 @@ def _tls_facts(error: DialError) -> dict[str, str]:
         "issuer_url": tls.issuer_url or "",
         **_chain_facts(tls, error.facts.get("trusted", ())),
     }
+
+
+def _name_facts(wanted: str, tls: TlsFacts | None) -> dict[str, str]:
+    """Why a name that the certificate seems to have is not one of its names."""
+    sans = () if tls is None else tls.sans
+    deep = [
+        name
+        for name in sans
+        if name.startswith("*.")
+        and wanted.endswith(name[1:])
+        and wanted.count(".") > name.count(".")
+    ]
+    listed = "yes" if _is_address(wanted) and wanted in sans else ""
+    return {"wildcard": deep[0] if deep else "", "listed-as-name": listed}
 
 
 def _chain_facts(tls: TlsFacts, trusted: Sequence[str]) -> dict[str, str]:

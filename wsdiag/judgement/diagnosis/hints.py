@@ -65,6 +65,8 @@ def _hint(row: Mapping[str, Any]) -> Hint:
 def diagnose(url: str, error: DialError) -> Error:
     """The record of a failed dial; every DialError has one, known or not."""
     message, hint = explain(error.code, facts_of(url, error), error.report.given)
+    if error.phase in ("dns", "tcp") and error.report.proxy is None and error.report.proxy_why:
+        hint = f"No proxy was used: {error.report.proxy_why}. {hint or ''}".strip()
     return Error(url, error.phase, error.kind, message, hint)
 
 

@@ -78,6 +78,8 @@ class DirectionFacts:
     """Payload bytes of its largest data frame, one that was cut short included."""
     last_frame: int = 0
     """The same of its last data frame."""
+    unfinished: bool = False
+    """Whether the recording ends, or TCP does, within its last data frame."""
     earlier_largest_frame: int = 0
     """The same of the largest one before that."""
     pings: int | None = None
@@ -177,6 +179,11 @@ class ConnectionFacts:
     """(moment, who, what) for a timeline: `text`, `ping`, `close`…; a bounded sample."""
     violations: list[str] = field(default_factory=list)
     """Rules of RFC 6455 or 7692 that an end broke, with the section."""
+    prompted: str | None = None
+    """What the other end had sent right before the first sign of the end, unreadable: a Close frame
+    perhaps, so that the end is an answer."""
+    forwarded: str | None = None
+    """A request header that proxies add: what the server calls its client is then a proxy."""
     notes: list[str] = field(default_factory=list)
     """What was not readable, and why."""
     encrypted: bool = False

@@ -8,30 +8,81 @@ its handshake lies within the first one's.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from wsdiag.judgement.recorded.both_ends import BothEnds, both_ends, judge_both
-from wsdiag.judgement.recorded.both_legs import BothLegs, judge_legs
-from wsdiag.judgement.recorded.connection import Ending
+from wsdiag.judgement.recorded.endings import Ending
 from wsdiag.judgement.recorded.facts import ConnectionFacts
+from wsdiag.judgement.recorded.legs import Legs, judge_legs
+
+_MOST_LEGS = 16
+_MOST_COMPARED = 250_000
+_TOGETHER_S = 0.5
+_ADDED = 4096
+"""Bytes of header lines that a proxy may add to a handshake."""
 
 
-def pair_up(connections: Sequence[ConnectionFacts]) -> list[BothEnds | BothLegs]:
+def pair_up(connections: Sequence[ConnectionFacts]) -> list[BothEnds | Legs]:
     """The connections that were captured twice."""
     by_key: dict[object, list[ConnectionFacts]] = {}
     for facts in connections:
         key = _key(facts)
         if key is not None:
             by_key.setdefault(key, []).append(facts)
-    pairs = [_pair(*found) for found in by_key.values() if len(found) == 2]
-    return [pair for pair in pairs if pair is not None]
+    pairs = [_pair(found) for found in by_key.values() if 2 <= len(found) <= _MOST_LEGS]
+    found = [pair for pair in pairs if pair is not None]
+    known = {id(facts) for pair in found for facts in pair.members}
+    return [*found, *_sealed_fronts([each for each in connections if id(each) not in known])]
 
 
-def _pair(one: ConnectionFacts, other: ConnectionFacts) -> BothEnds | BothLegs | None:
-    if _same_tcp(one, other):
-        return both_ends(one, other)
-    front, back = sorted((one, other), key=lambda facts: facts.began or 0.0)
-    return BothLegs(front, back) if _within(front, back) else None
+def _sealed_fronts(connections: Sequence[ConnectionFacts]) -> list[Legs]:
+    """Proxies that end TLS: the leg in front stays dark, the one behind is readable. They have no
+    key in common, but where the one is the only one that fits the other, they are one."""
+    dark = [each for each in connections if each.encrypted and each.server_address]
+    clear = [each for each in connections if each.opened_s is not None and not each.encrypted]
+    if not dark or not clear or len(dark) * len(clear) > _MOST_COMPARED:
+        return []
+    backs = [(front, [back for back in clear if _encloses(front, back)]) for front in dark]
+    fronts = Counter(id(back) for _, found in backs for back in found)
+    return [
+        Legs((front, found[0]))
+        for front, found in backs
+        if len(found) == 1 and fronts[id(found[0])] == 1
+    ]
+
+
+def _encloses(front: ConnectionFacts, back: ConnectionFacts) -> bool:
+    """Whether a dark connection may be the front of a readable one: it ends at the machine which
+    opened the other, began before it, ended with it, and carried as much."""
+    here, there = (front.server_address or "").rpartition(":")[0], back.client_address or ""
+    if here != there.rpartition(":")[0] or front.began is None or back.began is None:
+        return False
+    ended = [
+        (facts.began or 0.0) + facts.ended_s for facts in (front, back) if facts.ended_s is not None
+    ]
+    return (
+        len(ended) == 2
+        and abs(ended[0] - ended[1]) <= _TOGETHER_S
+        and front.began <= back.began <= front.began + (front.ended_s or 0.0)
+        and (front.sent.tcp_bytes or 0) + _ADDED >= (back.sent.tcp_bytes or 0)
+        and (front.received.tcp_bytes or 0) + _ADDED >= (back.received.tcp_bytes or 0)
+    )
+
+
+def _pair(found: Sequence[ConnectionFacts]) -> BothEnds | Legs | None:
+    if len(found) == 2 and _same_tcp(*found):
+        return both_ends(*found)
+    legs: list[ConnectionFacts] = []
+    again: list[ConnectionFacts] = []
+    for facts in sorted(found, key=lambda facts: facts.began or 0.0):
+        if any(_same_tcp(facts, leg) for leg in legs):
+            again.append(facts)
+        elif not legs or _within(legs[-1], facts):
+            legs.append(facts)
+        else:  # the same key, and no chain: a client that uses one for all
+            return None
+    return Legs(tuple(legs), tuple(again)) if len(legs) > 1 else None
 
 
 def _same_tcp(one: ConnectionFacts, other: ConnectionFacts) -> bool:
@@ -53,7 +104,7 @@ def _within(front: ConnectionFacts, back: ConnectionFacts) -> bool:
     return back.began + back.opened_s <= front.began + front.opened_s
 
 
-def judge_pair(pair: BothEnds | BothLegs) -> tuple[ConnectionFacts, Ending]:
+def judge_pair(pair: BothEnds | Legs) -> tuple[ConnectionFacts, Ending]:
     """One connection's facts, as the client's end has them, and the ending that both show."""
     return judge_both(pair) if isinstance(pair, BothEnds) else judge_legs(pair)
 

@@ -14,7 +14,7 @@ from statistics import median
 from typing import Literal
 
 from wsdiag.credentials import MASK, mask_subprotocols
-from wsdiag.judgement.recorded.connection import Ending
+from wsdiag.judgement.recorded.endings import Ending
 from wsdiag.judgement.recorded.facts import ConnectionFacts, Side
 from wsdiag.judgement.recorded.trials import drop_of
 from wsdiag.records import HttpInfo

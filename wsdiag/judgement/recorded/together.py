@@ -18,37 +18,42 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from wsdiag.judgement.products.intermediaries import products
-from wsdiag.judgement.recorded.ages import of_ages
-from wsdiag.judgement.recorded.connection import Ending, judge_connection
+from wsdiag.judgement.recorded.connection import judge_connection
+from wsdiag.judgement.recorded.endings import Ending
 from wsdiag.judgement.recorded.facts import ConnectionFacts
+from wsdiag.judgement.recorded.moments import (
+    CLOCKS,
+    at_once,
+    at_once_words,
+    event_sentences,
+    of_event,
+    of_one_age,
+    of_one_clock,
+)
 from wsdiag.judgement.recorded.trials import (
     LEAST_TRIALS,
     ONE_MOMENT_S,
     Change,
     Recorded,
-    clock,
     found_dead,
     recorded,
     spread,
 )
-from wsdiag.judgement.verdict.candidates import EARLY_S, LATE_S
-from wsdiag.judgement.verdict.evidence import ProbeContext
-from wsdiag.judgement.verdict.judge import judge
-from wsdiag.records import IdleTrial, IdleVerdict
-from wsdiag.records.explain import ExplainVerdict, RecordedVerdict
+from wsdiag.records.explain import ExplainVerdict
+
+if TYPE_CHECKING:
+    from wsdiag.judgement.verdict.evidence import ProbeContext
+    from wsdiag.records import IdleTrial, IdleVerdict
+    from wsdiag.records.idle import Verdict
 
 _LEAST_IDLE_S = 1.0
 """An end after less idleness than this says nothing of idle timeouts."""
-_LEAST_EVENT = 3
 _MOST_KEPT = 20_000
 _MOST_LOGGED = 100_000
 _MOST_JUDGED = 1000
 """Trials that the live probe's judge gets at most: it compares each with each."""
-_CLOCKS = ("idle_s", "since_sent_s", "since_received_s")
-_NOISE_S, _COINCIDENCE_S, _LEAST_USUAL_S = 0.02, 0.25, 10.0
 _NO_CLOSE, _WITHOUT_CLOSE = ", no Close frame", "without a Close frame"
 _NO_TRIAL, _NO_LIFETIME = "No keepalive trial shows the difference", "so it is no maximum lifetime"
 
@@ -102,77 +107,48 @@ def _verdict(
     )
     logged = [e for e in entries if e.logged]
     if len(logged) > len(entries) / 2:
+        from wsdiag.judgement.recorded.ages import of_ages
+
         return of_ages(base, logged, changes)
-    event = _event(entries)
+    entries, timed = _client_side(entries)
+    event = of_event(entries)
     for entry in event:
         said = f"{len(event)} connections of different ages ended within the same second."
         changes[entry.number] = Change("event", said)
     trials = [e.trial for e in entries if e.trial is not None and e.number not in changes]
     dropped = [t for t in trials if _tells(t)]
-    sentences = _event_sentences(event)
+    sentences = [*event_sentences(event), *timed]
+    aged = [] if event else of_one_age(entries)
+    if aged:
+        return _lifetime(base, aged, changes)
     if len(dropped) < LEAST_TRIALS:
-        verdict: RecordedVerdict | None = "event" if event else None
+        verdict: Verdict | None = "event" if event else None
         return replace(base, verdict=verdict, explanation=(*sentences, *_hints(dropped)))
     began = min(t.started_s for t in trials)
     shifted = [
         replace(t, started_s=round(t.started_s - began, 3), connection=n)
         for n, t in enumerate(_fewer(_speaking(trials)))
     ]
+    from wsdiag.judgement.verdict.judge import judge
+
     judged = judge(shifted, _context(url, entries, shifted))
     ended = [
         e for e in entries if e.number not in changes and e.trial is not None and _tells(e.trial)
     ]
-    at_once = _at_once(ended)
-    if at_once is not None:
-        if at_once == "event":
+    moment = at_once(ended)
+    if moment is not None:
+        if moment == "event":
             for entry in ended:
                 said = f"{len(ended)} connections ended within the same second."
                 changes[entry.number] = Change("event", said)
         return replace(
             base,
-            verdict="event" if at_once == "event" else None,
+            verdict="event" if moment == "event" else None,
             drop=judged.drop,
-            explanation=(_at_once_words(ended, at_once), *sentences),
+            explanation=(at_once_words(ended, moment), *sentences),
         )
     _change(judged, ended, changes)
     return _with(base, judged, (*sentences, *_no_lifetime(judged, ended)), ended)
-
-
-def _at_once(ended: Sequence[Recorded]) -> Literal["event", "either"] | None:
-    """Whether connections that ended within one second ended by an event; None: by a timer.
-
-    Connections that fell idle within one second end within one second by an idle timeout, too. But
-    a timer's ends are as far apart as the last bytes were, and its idle times are equal; an event's
-    ends are equal. Where both are, a known product's default is still too much of a coincidence.
-    """
-    moments = spread([e.began + e.age_s for e in ended])
-    dead = any(e.trial is not None and found_dead(e.trial) for e in ended)
-    if moments > ONE_MOMENT_S or dead:
-        return None
-    times = [[getattr(e.trial, clock) or 0.0 for e in ended] for clock in _CLOCKS]
-    idle = min(spread(values) for values in times)
-    if 3 * idle < moments > _NOISE_S:
-        return None
-    if 3 * moments < idle > _NOISE_S:
-        return "event"
-    idle_s = times[0][0]
-    usual = any(
-        p.kind == "idle" and p.default_s and abs(idle_s - p.default_s) < _COINCIDENCE_S
-        for p in products()
-    )
-    return None if usual and idle_s > _LEAST_USUAL_S else "either"
-
-
-def _at_once_words(ended: Sequence[Recorded], what: Literal["event", "either"]) -> str:
-    first = min(e.began + e.age_s for e in ended)
-    said = f"{len(ended)} connections ended within one second at {clock(first)}"
-    if what == "event":
-        return f"{said}: one event, such as a reload, a deploy or a restart."
-    idle_s = ended[0].trial.idle_s if ended[0].trial is not None else None
-    return (
-        f"{said}, all of them {idle_s or 0.0:.1f} s after their last byte: an event or an idle "
-        "timeout; connections that fall idle at different times would tell which."
-    )
 
 
 def _change(verdict: IdleVerdict, entries: Sequence[Recorded], changes: dict[int, Change]) -> None:
@@ -191,7 +167,7 @@ def _change(verdict: IdleVerdict, entries: Sequence[Recorded], changes: dict[int
             and (value <= high_s or (e.trial is not None and found_dead(e.trial)))
         ]
 
-    clocks = ("age_s",) if outcome == "lifetime" else _CLOCKS
+    clocks = ("age_s",) if outcome == "lifetime" else CLOCKS
     best = max((fitting(clock) for clock in clocks), key=len)
     what = "age" if outcome == "lifetime" else "idle time"
     said = f"{len(best)} connections to this endpoint ended after the same {what}."
@@ -201,7 +177,59 @@ def _change(verdict: IdleVerdict, entries: Sequence[Recorded], changes: dict[int
             f"{range_.low:g} s of idleness."
         )
     for entry in best if len(best) > 1 else ():
-        changes[entry.number] = Change("lifetime" if what == "age" else "idle-timeout", said)
+        changes[entry.number] = Change(
+            "lifetime" if what == "age" else "idle-timeout",
+            said,
+            "middlebox" if entry.left is not None else None,
+        )
+
+
+def _lifetime(
+    base: ExplainVerdict, aged: Sequence[Recorded], changes: dict[int, Change]
+) -> ExplainVerdict:
+    """Connections that ended at one age while they were in use."""
+    from wsdiag.judgement.recorded.ages import age_span, by_age
+    from wsdiag.records import Range
+
+    ages_s = [e.age_s for e in aged]
+    low, high = min(ages_s), max(ages_s)
+    for entry in aged:
+        said = f"{len(aged)} connections to this endpoint ended at the same age, while in use."
+        changes[entry.number] = Change("lifetime", said)
+    return replace(
+        base,
+        verdict="lifetime",
+        lifetime_s=Range(round(low, 2), round(high, 2)),
+        drop=next((e.trial.drop for e in aged if e.trial is not None), None),
+        candidates=tuple(by_age(low, high, "lifetime")),
+        explanation=(
+            f"{len(aged)} connections ended {age_span(low, high)} after their opening while they "
+            "were in use: a maximum lifetime, or a timer that their bytes do not restart.",
+        ),
+        advice=("Reconnect when the connection ends: no keepalive prevents it.",),
+    )
+
+
+def _client_side(entries: Sequence[Recorded]) -> tuple[Sequence[Recorded], list[str]]:
+    """Ends by the client's side after one idleness: a proxy's timer, where a proxy stands there,
+    so that each is a trial that was dropped; else somebody's timer, and that is said."""
+    left = [e for e in entries if e.left is not None and e.trial is not None][:_MOST_JUDGED]
+    timed = of_one_clock(left)
+    if not timed:
+        return entries, []
+    if not all(e.forwarded for e in timed):
+        idle_s = min(e.left.idle_s or 0.0 for e in timed if e.left is not None)
+        return entries, [
+            f"{len(timed)} connections were ended from the client's side after the same idleness, "
+            f"about {idle_s:.1f} s: a timer of the client, or of a proxy before the server that "
+            "does not show in the recording."
+        ]
+    numbers = {e.number for e in timed}
+    dropped = [replace(e, trial=e.left) if e.number in numbers else e for e in entries]
+    said = (
+        "They were ended from the client's side, by a proxy there that had passed on the request."
+    )
+    return dropped, [said]
 
 
 def _speaking(trials: Sequence[IdleTrial]) -> list[IdleTrial]:
@@ -227,6 +255,8 @@ def _tells(trial: IdleTrial) -> bool:
 
 
 def _context(url: str, entries: Sequence[Recorded], trials: Sequence[IdleTrial]) -> ProbeContext:
+    from wsdiag.judgement.verdict.evidence import ProbeContext
+
     longest_s = max([t.idle_s or 0.0 for t in trials] + [t.longest_idle_s or 0.0 for t in trials])
     hops = next((e.hops for e in entries if e.hops), ())
     return ProbeContext(url=url, longest_s=longest_s, answers_pings=None, hops=hops)
@@ -262,6 +292,7 @@ def _with(
         verdict=verdict.verdict,
         idle_timeout_s=verdict.idle_timeout_s,
         lifetime_s=verdict.lifetime_s,
+        application_timeout_s=verdict.application_timeout_s,
         drop=verdict.drop,
         recommended_ping_interval_s=verdict.recommended_ping_interval_s,
         candidates=verdict.candidates,
@@ -270,47 +301,13 @@ def _with(
     )
 
 
-def _event(entries: Sequence[Recorded]) -> list[Recorded]:
-    """Connections of different ages that ended at one moment: more than chance would have it."""
-    ended = sorted(
-        (
-            e
-            for e in entries
-            if e.outcome in ("unknown", "close", "injected-reset")
-            and not (e.trial is not None and e.trial.after_write)
-        ),
-        key=lambda e: e.began + e.age_s,
-    )
-    best: list[Recorded] = []
-    first = 0
-    for last in range(len(ended)):
-        moment = ended[last].began + ended[last].age_s
-        while ended[first].began + ended[first].age_s < moment - ONE_MOMENT_S:
-            first += 1
-        if last + 1 - first > len(best):
-            best = ended[first : last + 1]
-    ages = [e.age_s for e in best]
-    if len(best) < _LEAST_EVENT or max(ages) - min(ages) < 2 * ONE_MOMENT_S:
-        return []
-    idle = [e.trial.idle_s or 0.0 for e in best if e.trial is not None]
-    # Ends of one idle timeout may coincide too, where the connections fell idle together.
-    return best if not idle or max(idle) - min(idle) > 2 * ONE_MOMENT_S else []
-
-
-def _event_sentences(event: Sequence[Recorded]) -> list[str]:
-    if not event:
-        return []
-    moment = clock(event[0].began + event[0].age_s)
-    return [
-        f"{len(event)} connections of different ages ended within one second at {moment}: "
-        "one event, such as a reload, a deploy or a restart."
-    ]
-
-
 def _hints(dropped: Sequence[IdleTrial]) -> list[str]:
     """What one or two ends suggest, said as no more than that."""
     if not dropped:
         return []
+    from wsdiag.judgement.products.intermediaries import products
+    from wsdiag.judgement.verdict.candidates import EARLY_S, LATE_S
+
     idle_s = dropped[0].idle_s or 0.0
     fitting = [
         p.name

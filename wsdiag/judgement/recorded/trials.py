@@ -15,11 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from wsdiag.judgement.products.intermediaries import hops_from_headers
-from wsdiag.judgement.recorded.connection import Ending, first_end
-from wsdiag.judgement.recorded.facts import ConnectionFacts
+from wsdiag.judgement.recorded.endings import Ending, first_end
+from wsdiag.judgement.recorded.facts import ConnectionFacts, Side
 from wsdiag.records import Drop, Hop, IdleTrial
-from wsdiag.records.explain import RecordedOutcome
+from wsdiag.records.explain import EndedBy, RecordedOutcome
 
 LEAST_TRIALS = 3
 ONE_MOMENT_S = 1.0
@@ -44,6 +43,10 @@ class Recorded:
     """Such a log's flags, and what they mean."""
     dark: bool = False
     """Its bytes could not be read: whether a Close frame came is not known."""
+    left: IdleTrial | None = None
+    """Where the client's side ended TCP: the same as a trial that was dropped by that side."""
+    forwarded: bool = False
+    """A proxy had passed on its request, so that the client's side may be that proxy."""
 
 
 class Change(NamedTuple):
@@ -51,6 +54,8 @@ class Change(NamedTuple):
 
     outcome: RecordedOutcome
     evidence: str
+    ended_by: EndedBy | None = None
+    """None: as it was."""
 
 
 def recorded(facts: ConnectionFacts, number: int, ending: Ending, url: str) -> Recorded:
@@ -62,26 +67,59 @@ def recorded(facts: ConnectionFacts, number: int, ending: Ending, url: str) -> R
     age_s = max(0.0, end_s - opened_s)
     began = (facts.began or 0.0) + opened_s
     trial = _trial(facts, ending, url, began, age_s)
-    hops = tuple(hops_from_headers(facts.response_headers))
+    # only what was dropped is asked for whose products it passed
+    dropped = trial is not None and trial.outcome != "alive"
+    hops: tuple[Hop, ...] = ()
+    if dropped:
+        from wsdiag.judgement.products.intermediaries import hops_from_headers
+
+        hops = tuple(hops_from_headers(facts.response_headers))
     logged = facts.ended_s is not None and facts.ends_shown and first_end(facts) is None
     flags = f"{facts.log_flags}: {facts.log_words}" if facts.log_words else None
     dark = facts.sent.messages is None and not logged
+    end = first_end(facts)
+    left: IdleTrial | None = None
+    if end is not None and end[0] == ending.ended_by == "client" and end[2] != "close" and not dark:
+        left = _trial(facts, ending, url, began, age_s, by="client")
     return Recorded(
-        url, number, ending.outcome, began, age_s, trial, hops, logged and began > 0, flags, dark
+        url,
+        number,
+        ending.outcome,
+        began,
+        age_s,
+        trial,
+        hops,
+        logged and began > 0,
+        flags,
+        dark,
+        left,
+        facts.forwarded is not None,
     )
 
 
 def _trial(
-    facts: ConnectionFacts, ending: Ending, url: str, began: float, age_s: float
+    facts: ConnectionFacts,
+    ending: Ending,
+    url: str,
+    began: float,
+    age_s: float,
+    by: Side = "server",
 ) -> IdleTrial | None:
+    """`by`: the side whose ends count as drops."""
     if facts.idle_s is None or facts.log_flags is not None or not facts.ends_shown:
         return None
     end = first_end(facts)
-    dropped = end is not None and end[0] == "server" and ending.outcome in ("unknown", "close")
+    causes = ("unknown", "close") if by == "server" else ("unknown", "client-gone")
+    sides = (by, "client") if ending.ended_by == "middlebox" else (by,)
+    dropped = end is not None and end[0] in sides and ending.outcome in causes
+    dropped = dropped and facts.prompted is None
     reset = ending.outcome == "injected-reset"
     dead_s = facts.dead_after_s
     silent = ending.outcome == "silent" and dead_s is not None
-    if not (dropped or reset or silent) and ending.outcome not in ("open", "client-gone", "close"):
+    left = end is not None and end[0] == "client" and ending.outcome == "unknown"
+    left = left or facts.prompted is not None
+    outlived = left or ending.outcome in ("open", "client-gone", "close")
+    if not (dropped or reset or silent or outlived):
         return None
     alive = not (dropped or reset or silent)
     idle_s = facts.idle_s if dead_s is None else dead_s

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 
+from wsdiag.dialects.heartbeat import likely_answer
 from wsdiag.judgement.verdict.candidates import product_of
 from wsdiag.judgement.verdict.classification import Classification
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
@@ -98,6 +100,10 @@ def _what_it_wants(found: Classification, context: ProbeContext) -> tuple[str, .
             f"Say its hello, to measure idle times: --dialect {dialect.name}, or --hello TEXT "
             "where a token is needed.",
         )
+    if wanted is not None and wanted.asked is not None:
+        text = likely_answer(wanted.asked)
+        example = f" Try --send {shlex.quote(text)}." if text is not None else ""
+        return (f"Answer it in the client, by the message that the endpoint expects.{example}",)
     if wanted is not None and wanted.after_message:
         return (
             "Answer it: --dialect NAME where it speaks an application protocol, or --send TEXT "

@@ -43,6 +43,8 @@ class ApplicationTimeout:
     after_message: bool
     """Counted from a message of the endpoint; else from the opening."""
     endpoint: KnownEndpoint | None = None
+    asked: str | None = None
+    """The endpoint's own heartbeat, where its protocol is not known."""
     like_a_lifetime: bool = False
     """Ages agree about as well as the times since the message."""
 
@@ -96,7 +98,9 @@ def _since_a_message(
     waits_s, ages_s = _most_within_s(known_s), _most_within_s([t.age_s or 0.0 for t in trials])
     if waits_s > ages_s + 0.05:
         return None
-    return ApplicationTimeout(_range(members), True, known, ages_s <= max(0.25, 2 * waits_s))
+    return ApplicationTimeout(
+        _range(members), True, known, like_a_lifetime=ages_s <= max(0.25, 2 * waits_s)
+    )
 
 
 def _most_within_s(values: Sequence[float]) -> float:

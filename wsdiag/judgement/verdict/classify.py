@@ -74,6 +74,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from wsdiag.dialects.heartbeat import asks_back
 from wsdiag.judgement.verdict.announced import from_events
 from wsdiag.judgement.verdict.application import ApplicationTimeout, application_timeout
 from wsdiag.judgement.verdict.classification import Classification
@@ -213,9 +214,29 @@ def _unsaid(evidence: Evidence, context: ProbeContext) -> Classification | None:
         "wanted",
         waited,
         evidence.events[0].drop,
-        application=ApplicationTimeout(waited, after_message),
+        application=ApplicationTimeout(
+            waited,
+            after_message,
+            like_a_lifetime=context.dialect is None and _like_a_lifetime(evidence),
+            asked=_asked(evidence, context),
+        ),
         members=evidence.dropped(),
     )
+
+
+def _asked(evidence: Evidence, context: ProbeContext) -> str | None:
+    """The endpoint's own heartbeat, where its protocol is not known and its last words were one."""
+    said = [t.last_message for t in evidence.dropped() if t.last_message is not None]
+    asks = bool(said) and all(map(asks_back, said))
+    return said[0] if asks and context.dialect is None else None
+
+
+def _like_a_lifetime(evidence: Evidence) -> bool:
+    """Whether everything ended at one age, and no client that sent messages outlived it."""
+    ages = [t.age_s or 0.0 for t in evidence.dropped()]
+    held = [t for t in evidence.of("data") if t.outcome == "alive" and t.keepalives_sent]
+    outlived = any((t.age_s or 0.0) > max(ages) + 0.5 for t in held)
+    return max(ages) - min(ages) <= 0.25 and not outlived
 
 
 def _wanted(found: Classification, evidence: Evidence, context: ProbeContext) -> Classification:
@@ -227,12 +248,13 @@ def _wanted(found: Classification, evidence: Evidence, context: ProbeContext) ->
     wanted = application_timeout(every, context)
     if wanted is None or (wanted.endpoint is None and found.unproven):
         return found
+    asked = _asked(evidence, context) if wanted.after_message else None
     return Classification(
         "application-timeout",
         "wanted",
         wanted.range,
         every[0].drop,
-        application=wanted,
+        application=replace(wanted, asked=asked if wanted.endpoint is None else None),
         members=tuple(every),
     )
 

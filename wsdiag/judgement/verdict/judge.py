@@ -44,6 +44,10 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
         kept = {kind: _beyond_chance(kind, said, found, evidence) for kind, said in kept.items()}
     if verdict in ("unreachable", "local-fault", "event") or found.reason == "displaced":
         kept = dict.fromkeys(kept, "untested")
+    if found.application is not None:
+        # One that was still waiting for its answer at its end had not outlived anything.
+        died = {t.trial for t in evidence.dropped()}
+        kept = {kind: "drops" if kind in died else told for kind, told in kept.items()}
     if found.reason == "touch":
         kept = {**kept, "ping": "drops"}
     interval_s = None
@@ -73,7 +77,7 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
         candidates=chosen,
         explanation=(
             headline(found, evidence, context, chosen),
-            *likely_cause(found, kept),
+            *likely_cause(found, kept, location),
             *location_sentences(location),
             *evidence_sentences(found, evidence, context, kept),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from wsdiag.dialects.catalogue import Dialect
@@ -14,6 +15,12 @@ from wsdiag.units import format_seconds
 _ENDED = ("dropped", "silent")
 _AGREE_S = 0.5
 _LEAST = 3
+_MOST_UNANSWERED = 5
+_NO_ANSWER = re.compile(
+    r"\b(pong|ping|heart-?beat|keep-?alive)\b.{0,40}\b(time-?d?-?out|missed|missing|no|not|expired|lost)\b"
+    r"|\b(time-?d?-?out|missed|missing|no|not|lost)\b.{0,40}\b(pong|ping|heart-?beat|keep-?alive|response|answer)\b",
+    re.IGNORECASE,
+)
 
 
 def heartbeat_timeout(evidence: Evidence, context: ProbeContext) -> Range | None:
@@ -21,7 +28,8 @@ def heartbeat_timeout(evidence: Evidence, context: ProbeContext) -> Range | None
 
     Everything that ended did so the same time after one, in use or not, and nothing outlived it. A
     proxy's idle timeout may do the same to connections that are idle; so one in use must have ended
-    too, or the endpoint must have announced that time.
+    too, or the endpoint must have announced that time. Where the protocol is not known, a message
+    that calls itself a heartbeat may want no answer: then more is asked for.
     """
     ran = (*evidence.idle, *evidence.kept)
     ended = [t for t in ran if t.outcome in _ENDED and t.trial != "heartbeat"]
@@ -31,11 +39,53 @@ def heartbeat_timeout(evidence: Evidence, context: ProbeContext) -> Range | None
     if any((_waited_s(t) or 0.0) > waits[-1] + _AGREE_S for t in ran if t not in ended):
         return None
     announced_s = None if context.announced is None else context.announced.timeout_s
+    if context.dialect is None:
+        held = [t for t in evidence.of("data") if t.outcome == "alive" and t.keepalives_sent]
+        if not _no_coincidence([t for t in ended if _waited_s(t) is not None], held):
+            return None
     near_s = 1.0 + _spread_s(waits)
     as_announced = announced_s is not None and abs(waits[-1] - announced_s) <= near_s
-    if not as_announced and not any(t.trial == "ping" and t.keepalives_sent > 1 for t in ended):
+    if not as_announced and not any(_in_use(t, waits[0]) for t in ended):
         return None
     return _around(waits)
+
+
+def _in_use(trial: IdleTrial, waited_s: float) -> bool:
+    """Whether an idle timeout of that time would have been restarted by its Pings."""
+    if trial.trial != "ping" or not trial.keepalives_sent:
+        return False
+    late = trial.since_sent_s is not None and trial.since_sent_s < 0.8 * waited_s
+    return trial.keepalives_sent > 1 or late
+
+
+def _no_coincidence(ended: Sequence[IdleTrial], held: Sequence[IdleTrial]) -> bool:
+    """Whether these ends have to do with heartbeats of a protocol that is not known.
+
+    Some that are called so want no answer, and a restart or a lifetime ends their connections as
+    well. So few of them must have gone unanswered, and either a reason says it, or it was so in
+    several rounds, or those that sent messages lived on (`held`), or connections ended when the
+    next heartbeat was due: who looks for answers does so before it asks again.
+    """
+    if max(t.unanswered_heartbeats or 0 for t in ended) > _MOST_UNANSWERED:
+        return False
+    reasons = [(t.drop.reason or "") if t.drop is not None else "" for t in ended]
+    if all(map(_NO_ANSWER.search, reasons)):
+        return True
+    ages_s, waits_s = [t.age_s or 0.0 for t in ended], [_waited_s(t) or 0.0 for t in ended]
+    better = max(ages_s) - min(ages_s) > 2 * (max(waits_s) - min(waits_s)) + 0.1
+    again = len({t.round for t in ended}) > 1 or bool(held)
+    return (again and better) or all(map(_on_its_beat, ended))
+
+
+def _on_its_beat(trial: IdleTrial) -> bool:
+    """Whether it ended when the endpoint's next heartbeat was due."""
+    asked_s, count = trial.unanswered_heartbeat_s or 0.0, trial.unanswered_heartbeats or 0
+    beats = [at_s for at_s, what in trial.received if what == "text" and at_s >= asked_s - 0.001]
+    if len(beats) < 2 or count < len(beats):
+        return False
+    interval_s = (beats[-1] - beats[0]) / (len(beats) - 1)
+    due_s = asked_s + count * interval_s
+    return abs((trial.age_s or 0.0) - due_s) <= max(0.2, 0.03 * interval_s)
 
 
 def hello_timeout(evidence: Evidence, context: ProbeContext) -> Range | None:

@@ -4,7 +4,6 @@ Start with `runner`: its docstring says which rule runs when, on which connectio
 read one rule in `rules/`. To add a rule, write one decorated function there: nothing else lists it.
 
 * `options`   what an endpoint must be: limits, expectations, which rules
-* `jsonpath`  --expect-json: a subset of RFC 9535
 * `rule`      `Rule`: what a rule declares about itself
 * `findings`  `Finding`: what judging it yields, also where the conversation broke off
 * `target`    the endpoint under judgement: its first connection, and how rules open more

@@ -51,7 +51,7 @@ from wsdiag.records import CheckResult, Error
 from wsdiag.transport.dial.target import Target, UrlError
 from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.session import SessionEnded
-from wsdiag.transport.trace import Tracer
+from wsdiag.transport.trace import Tracer, numbered
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,12 @@ class EndpointRun:
         endpoint: Endpoint,
         on_progress: Callable[[CheckProgress], None],
         tracer: Tracer | None,
+        number: int | None = None,
     ) -> None:
-        self.endpoint, self._on_progress = endpoint, on_progress
+        """`number`: of several endpoints, which one this is, from 1."""
+        self.endpoint, self._on_progress, self._number = endpoint, on_progress, number
         self.rules = [rule for rule in chosen(endpoint.check) if _is_for(endpoint, rule)]
-        self._target = CheckTarget(endpoint, tracer)
+        self._target = CheckTarget(endpoint, numbered(tracer, number))
         self._found: dict[str, tuple[Sequence[Finding], float]] = {}
         self._error: Error | None = None
         self._ended_in: str | None = None
@@ -193,7 +195,7 @@ class EndpointRun:
         if error is None or self._may_refuse(error):
             return
         if not any(rule.conclusive and rule.explains(error) for rule in self.rules):
-            self._error = diagnose(self.endpoint.url, error)
+            self._error = replace(diagnose(self.endpoint.url, error), target=self._number)
 
     def _not_open(self, error: DialError) -> Finding:
         """Why a rule has no connection to judge: not measured, unless another rule says so."""
@@ -222,6 +224,7 @@ class EndpointRun:
             why=finding.hint or rule.why,
             endpoint=self.endpoint.name,
             unmeasured=finding.unmeasured or None,
+            target=self._number,
         )
 
     def _report_retry(self, seen: str, attempt: int, delay_s: float) -> None:
@@ -240,6 +243,8 @@ def _is_for(endpoint: Endpoint, rule: Rule) -> bool:
     """Whether a rule is about this endpoint's scheme and version of HTTP."""
     options, version = endpoint.check, endpoint.dial.http_version
     if rule.of_upgrade and version != "1.1":
+        return False
+    if rule.over_tls and not options.http2_look and version == "1.1":
         return False
     if not rule.over_tls or options.only or options.expect_http2 or version == "2":
         return True
@@ -260,7 +265,11 @@ class CheckRun:
         on_progress: Callable[[CheckProgress], None] = lambda progress: None,
         tracer: Tracer | None = None,
     ) -> None:
-        self._runs = [EndpointRun(endpoint, on_progress, tracer) for endpoint in endpoints]
+        several = len(endpoints) > 1
+        self._runs = [
+            EndpointRun(endpoint, on_progress, tracer, number if several else None)
+            for number, endpoint in enumerate(endpoints, 1)
+        ]
         self._jobs = jobs
         self._tasks: list[asyncio.Task[None]] = []
         self.interrupted = False

@@ -1,5 +1,6 @@
 """What probes share.
 
+* `answers`     what is wrong with an answer that opened all the same
 * `await_pong`  send a Ping and await its Pong, or await another event; every other end has a name
 * `drops`       how a connection ended, in the records' words
 * `phases`      a dial's phases as a record

@@ -1,4 +1,4 @@
-"""A strict subset of JSONPath (RFC 9535): one place in a JSON document.
+"""A strict subset of JSONPath (RFC 9535): one place in a JSON document, and what stands there.
 
 Supported: `$`, then any number of `.name`, `['name']`, `["name"]`, `[0]`, `[-1]`. A path selects
 at most one value. Everything else of RFC 9535 (wildcards, slices, filters, `..`) is refused.
@@ -6,6 +6,7 @@ at most one value. Everything else of RFC 9535 (wildcards, slices, filters, `..`
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +45,7 @@ class JsonPath:
         """Read `$.a['b'][0]`, its `$.` may be left out; ValueError says what is not supported."""
         bare = not text.startswith("$")
         whole = ("$" if text.startswith("[") else "$.") + text if bare else text
-        steps, end = read_steps(whole)
+        steps, end = _read_steps(whole)
         if end < len(whole):
             raise ValueError(f"{text!r}: a JSONPath ends before {whole[end:]!r}")
         if not steps and bare:
@@ -72,7 +73,35 @@ class JsonPath:
         return document
 
 
-def read_steps(text: str) -> tuple[tuple[str | int, ...], int]:
+@dataclass(frozen=True, slots=True)
+class JsonExpectation:
+    """A value that a JSON message must hold; `value` None: the path must exist."""
+
+    path: JsonPath
+    value: str | None
+
+    def __str__(self) -> str:
+        """As it was written."""
+        return str(self.path) + ("" if self.value is None else f"={self.value}")
+
+    @classmethod
+    def parse(cls, text: str) -> JsonExpectation:
+        """Read `$.a['b'][0]=VALUE`; ValueError names what is not supported, and where."""
+        steps, end = _read_steps(text)
+        return cls(JsonPath(text[:end], steps), text[end + 1 :] if end < len(text) else None)
+
+    def judge(self, document: Any) -> str | None:
+        """What is wrong with a document; None when it holds what it should."""
+        try:
+            found = self.path.find(document)
+        except MissingError as missing:
+            return str(missing)
+        if self.value is None or _equal(found, self.value):
+            return None
+        return f"{self.path} is {_shown(found)}"
+
+
+def _read_steps(text: str) -> tuple[tuple[str | int, ...], int]:
     """The steps of a path that begins with `$`, and where it ends: at a `=`, or with the text.
 
     ValueError names what is not supported, and where.
@@ -105,3 +134,27 @@ def _enter(value: Any, step: str | int) -> Any:
     if not fits:
         raise LookupError(step)
     return value[step]
+
+
+def _equal(found: Any, wanted: str) -> bool:
+    """Whether a value is what the user wrote: as JSON, or, for a string, literally."""
+    if isinstance(found, str) and found == wanted:
+        return True
+    try:
+        value = json.loads(wanted)
+    except ValueError:
+        return False
+    # JSON's true is not 1, but Python's is
+    return json.dumps(found, sort_keys=True) == json.dumps(value, sort_keys=True) or (
+        _is_number(found) and _is_number(value) and bool(found == value)
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _shown(value: Any) -> str:
+    """A JSON value, cut to what fits into a line."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from wsdiag.dialects.catalogue import Dialect, Message, Recognised, dialect_named, recognise
 from wsdiag.dialects.engine import AnnouncedClock, DialectSession, HeardKind
+from wsdiag.dialects.heartbeat import says_heartbeat
 from wsdiag.patterns import PatternTooSlow, matches
 from wsdiag.probes.common.await_pong import describe_close
 from wsdiag.protocol.errors import LocalProtocolError
@@ -137,9 +138,12 @@ class Participant:
                     await self._greeted.wait()
 
     def carries_data(self, message: Message) -> bool:
-        """Whether a message is more than its protocol's own: a heartbeat, an opening."""
+        """Whether a message is more than its protocol's own: a heartbeat, an opening.
+
+        Of a protocol that is not known, a heartbeat is what says so; with `--dialect none` nothing.
+        """
         if self.recognised is None:
-            return True
+            return self._options.dialect == "none" or not says_heartbeat(message)
         dialect = self.recognised.dialect
         if self._reader is None:
             self._reader = DialectSession(dialect)

@@ -17,7 +17,7 @@ from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.probes.common.await_pong import await_pong
 from wsdiag.records import Http2Info
 from wsdiag.transport.dial import redirects
-from wsdiag.transport.dial.dialer import dial, negotiated_protocol
+from wsdiag.transport.dial.dialer import dial, look_at_tls
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.target import Target
 from wsdiag.transport.report import DialError, DialReport
@@ -25,6 +25,8 @@ from wsdiag.transport.report import DialError, DialReport
 LOOK_S = 2.0
 _CLOSE_S, _LEAST_S = 0.25, 0.05
 _PATIENT_S, _PATIENT_TIMES = 0.8, 4
+# How the view knows that nothing was found out.
+_NOT_FINISHED = "not finished"
 # Answers by which an endpoint says whom it serves, or how often: the same over any HTTP.
 _SAME_AGAIN = (401, 403, 407, 429, 503)
 
@@ -38,14 +40,19 @@ def worth_a_look(url: str, report: DialReport, error_phase: str | None) -> bool:
     return error_phase == "upgrade" and report.status not in (None, *_SAME_AGAIN)
 
 
+def where_it_led(url: str, options: DialOptions, report: DialReport) -> tuple[Target, DialOptions]:
+    """What a dial ended up at, and what may be sent there: not all that is for who redirected."""
+    target = Target.parse(report.url or url)
+    if report.redirects:
+        target, options, _ = redirects.follow(Target.parse(url), options, target.url)
+    return target, options
+
+
 async def http2_look(
     url: str, options: DialOptions, report: DialReport, within_s: float = LOOK_S
 ) -> Http2Info:
     """What a browser would find, after the connection that `report` is about."""
-    target = Target.parse(report.url or url)
-    if report.redirects:
-        original = Target.parse(url)
-        target, options, _ = redirects.follow(original, options, target.url)
+    target, options = where_it_led(url, options, report)
     host, _, _ = (report.address or "").rpartition(":")
     pinned = ((target.host, target.port, host.strip("[]")),)
     direct = report.proxy is None and options.unix_socket is None and bool(host)
@@ -75,11 +82,14 @@ async def _look(
     except DialError as error:
         if error.code == "http2-extra-missing":
             with suppress(DialError):
-                return Http2Info(alpn=await negotiated_protocol(target, options))
+                tls = await look_at_tls(target, options)
+                return Http2Info(alpn=None if tls is None else tls.alpn)
             return Http2Info(error="the TLS handshake that offered HTTP/2 failed")
         told = diagnose(target.url, error)
         if error.code in ("http2-not-offered", "http2-not-advertised"):
             return _info(seen)
+        if error.unprocessed:
+            return _info(seen, error=f"{_NOT_FINISHED}: {error.message}, and a browser asks again")
         advertised = seen.http2 is not None and seen.http2.enable_connect_protocol
         return _info(seen, opens=False if advertised else None, error=told.message)
     try:
@@ -116,7 +126,7 @@ def _cut_off(seen: DialReport, within_s: float) -> Http2Info:
         return _info(seen, opens=False, error=f"no answer to the CONNECT within {waited_s:.1f} s")
     if facts is not None and facts.status == 200:
         return _info(seen, opens=True)
-    return _info(seen, error=f"not finished within {within_s:.2g} s")
+    return _info(seen, error=f"{_NOT_FINISHED} within {within_s:.2g} s")
 
 
 def info_of(
@@ -141,4 +151,5 @@ def _info(
         status=None if facts is None else facts.status,
         ping_ms=ping_ms,
         error=error,
+        asked_again=report.asked_again,
     )

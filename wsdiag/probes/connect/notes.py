@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from wsdiag.judgement.advice import unfinished_text
+from wsdiag.probes.common.answers import answer_faults, opened
 from wsdiag.probes.common.drops import BROKE_HTTP2, TRUNCATED, drop_of_end
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.errors import ProtocolViolation
@@ -19,6 +20,7 @@ from wsdiag.transport.tls import chain
 from wsdiag.transport.tls.values import ChainLink, TlsFacts
 
 CERTIFICATE_WARNING_DAYS = 14
+_SLOW_DNS_MS = 1000.0
 _SHOWN_CHARS, _WORDS_CHARS = 60, 200
 _OLD_TLS = ("TLSv1", "TLSv1.1", "SSLv3")
 
@@ -26,6 +28,11 @@ _OLD_TLS = ("TLSv1", "TLSv1.1", "SSLv3")
 def dial_notes(report: DialReport, *, certificate_refused: bool) -> list[str]:
     """About the way to the endpoint: redirects, the proxy, the certificate."""
     notes = _address_notes(report) + _answer_notes(report)
+    if report.asked_again is not None:
+        notes.append(
+            f"Sent again on a new connection, as browsers do: {report.asked_again}, and so it did "
+            "nothing with the first CONNECT (RFC 9113, 8.7)."
+        )
     if report.redirects:
         notes.append("Redirected: " + " -> ".join((*report.redirects, report.url)))
     if report.credentials_dropped:
@@ -53,7 +60,20 @@ def dial_notes(report: DialReport, *, certificate_refused: bool) -> list[str]:
 
 
 def _address_notes(report: DialReport) -> list[str]:
-    return [
+    notes = []
+    dns_ms = report.phases_ms.get("dns", 0.0)
+    if dns_ms >= _SLOW_DNS_MS and "tcp" in report.phases_ms:
+        notes.append(
+            f"The lookup took {dns_ms / 1e3:.1f} s: resolvers ask again after seconds where no "
+            "answer comes, so most likely the first server of /etc/resolv.conf is dead, or one of "
+            "the questions for A and AAAA goes unanswered (-4 and -6 ask one of them only)."
+        )
+    notes += [
+        f"{address} failed ({why}); connected to {report.address}. Clients that try this one only, "
+        "or first, fail or wait: have the server listen there, or take the address out of DNS."
+        for address, why in report.refused
+    ]
+    return notes + [
         f"{address} did not answer for {waited_ms:.0f} ms; connected to {report.address}. Clients "
         "that try one address after the other hang there: mend that route, or its record in DNS."
         for address, waited_ms in report.unanswered
@@ -62,35 +82,9 @@ def _address_notes(report: DialReport) -> list[str]:
 
 def _answer_notes(report: DialReport) -> list[str]:
     """About a 101 that this client took, and others do not."""
-    notes: list[str] = []
-    if report.status != 101 and not (report.http2 is not None and report.status == 200):
+    notes = answer_faults(report)
+    if not opened(report):
         return notes
-    if report.http_version != "1.1" and report.http2 is None:
-        notes.append(
-            f"The 101 came as HTTP/{report.http_version}: an upgrade is one of HTTP/1.1 (RFC 6455, "
-            "4.1), and strict libraries refuse this answer. Have the server, or the proxy that "
-            "writes its status line, answer in HTTP/1.1."
-        )
-    if report.malformed:
-        count = len(report.malformed)
-        shown = ", ".join(repr(line[:_SHOWN_CHARS]) for line in report.malformed[:3])
-        notes.append(
-            f"{count} line{'s' if count > 1 else ''} of the answer's head "
-            f"{'are no headers' if count > 1 else 'is no header'} (RFC 9112, 5): {shown}. Browsers "
-            "pass over them; strict parsers (Node.js) refuse the answer."
-        )
-    framing = [
-        f"{name}: {value}"
-        for name in ("Transfer-Encoding", "Content-Length")
-        for value in get_all(report.headers, name)
-        if report.status == 101
-    ]
-    if framing:
-        notes.append(
-            f"The 101 has {' and '.join(framing)[:_WORDS_CHARS]}, which it must not have (RFC "
-            "9110, 8.6; RFC 9112, 6.1): it has no body. Proxies and strict libraries may take the "
-            "first frames for one. Have the server, or the middleware that adds it, leave it out."
-        )
     offered = get_all(report.request_headers, "sec-websocket-protocol")
     if any(offered) and not any(get_all(report.headers, "sec-websocket-protocol")):
         notes.append(

@@ -57,8 +57,8 @@ async def connect(
     """What a connection to `url` finds, step by step; a failure is in the result's `error`.
 
     `send`: texts to send once the first Ping is answered. `listen_s`: how long to take messages
-    then; None: until the first one after `send`, 5 s at most. `max_time_s` bounds it all, in what
-    it waits for. `on_wait` hears what is awaited. `look_at_http2`: for wss://, see afterwards
+    then; None: until one has come for each of `send`, 5 s at most. `max_time_s` bounds it all, in
+    what it waits for. `on_wait` hears what is awaited. `look_at_http2`: for wss://, see afterwards
     what a browser would find over HTTP/2.
     """
     loop = asyncio.get_running_loop()
@@ -101,6 +101,7 @@ async def _connect(
     on_wait: Callable[[str], None] | None,
 ) -> tuple[ConnectResult, DialReport]:
     until_s = None if max_time_s is None else asyncio.get_running_loop().time() + max_time_s
+    given_s = options.connect_timeout
     if max_time_s is not None:
         options = replace(
             options,
@@ -117,7 +118,7 @@ async def _connect(
         failed = _result(url, error.report, error=diagnose(url, error))
         return replace(failed, hello=error.hello, dialect=error.dialect), error.report
     except DialError as error:
-        seen = origin.explain_error(diagnose(url, error))
+        seen = _within(max_time_s, origin.explain_error(diagnose(url, error)), given_s)
         origin.close()
         return _result(url, error.report, error=seen), error.report
     use = _Use(url, participant, on_wait or (lambda _: None), until_s, origin)
@@ -129,6 +130,13 @@ async def _connect(
     report = participant.session.report
     assert report is not None  # a dialled session has one
     return replace(result, hello=participant.hello, dialect=participant.info), report
+
+
+def _within(max_time_s: float | None, error: Error, given_s: float) -> Error:
+    """The error, its hint naming the option that was the limit."""
+    if max_time_s is None or max_time_s >= given_s or error.hint is None:
+        return error
+    return replace(error, hint=error.hint.replace("--connect-timeout", "-m/--max-time"))
 
 
 class _Use:
@@ -235,15 +243,15 @@ class _Use:
         return None, others
 
     async def _listen(self, send: Sequence[str], listen_s: float | None) -> None:
-        """Send, and take messages for `listen_s` seconds, or until the first that answers."""
+        """Send, and take messages for `listen_s` seconds, or until one came for each text."""
         with suppress(LocalProtocolError):
             for text in send:
                 self._session.send_text(text)
         with suppress(TimeoutError):
             async with asyncio.timeout(self._bounded(_ANSWER_S if listen_s is None else listen_s)):
-                before = len(self._messages)
+                due = len(self._messages) + len(send)
                 async for _ in self._received():
-                    if listen_s is None and len(self._messages) > before:
+                    if listen_s is None and len(self._messages) >= due:
                         return
 
     async def _received(self) -> AsyncIterator[Received]:

@@ -78,6 +78,7 @@ def trial_record(
         blind_s=round(state.stalled_s, 3),
         violation=state.violation,
         unanswered_heartbeat_s=state.unanswered_heartbeat_s,
+        unanswered_heartbeats=state.unanswered_heartbeats or None,
         after_write=outcome == "dropped"
         and check is not None
         and answered_s is None

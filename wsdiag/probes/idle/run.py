@@ -9,6 +9,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from wsdiag.judgement.verdict.compare import compare, shared_end_s
+from wsdiag.judgement.verdict.dead_client import with_dead_clients
 from wsdiag.judgement.verdict.judge import judge
 from wsdiag.probes.common.end_origin import may_see_packets
 from wsdiag.probes.idle.clock import ProbeClock
@@ -18,7 +19,7 @@ from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.probes.idle.outcome import idle_exit_code
 from wsdiag.records import IdleEvent, IdleVerdict
 from wsdiag.transport.dial.options import DialOptions
-from wsdiag.transport.trace import Tracer
+from wsdiag.transport.trace import Tracer, numbered
 
 __all__ = ["IdleOptions", "IdleRun", "idle_exit_code"]
 
@@ -81,7 +82,7 @@ class IdleRun:
 
     def _context(self, number: int, url: str, clock: ProbeClock) -> RoundContext:
         def emit(event: IdleEvent) -> None:
-            self._events.put_nowait(self._numbered(event, number))
+            self._events.put_nowait(replace(event, target=self._target(number)))
 
         facts = EndpointFacts(self._options)
         locator = None
@@ -89,22 +90,26 @@ class IdleRun:
             from wsdiag.probes.idle.locate import Locator
 
             locator = Locator()
-        return RoundContext(url, facts, self._dial, self._tracer, clock, emit, locator=locator)
+        tracer = numbered(self._tracer, self._target(number))
+        return RoundContext(url, facts, self._dial, tracer, clock, emit, locator=locator)
 
-    def _numbered(self, event: IdleEvent, number: int) -> IdleEvent:
-        """The event, of several URLs with its URL's number, as masked URLs may be equal."""
-        if len(self._urls) < 2:
-            return event
-        return replace(event, target=number)
+    def _target(self, number: int) -> int | None:
+        """The URL's number, as masked URLs may be equal; None for a single one."""
+        return number if len(self._urls) > 1 else None
 
     def _verdicts(self) -> list[IdleVerdict]:
         shared = None
         if len({urlsplit(probe.url).hostname for probe in self._probes}) == len(self._probes):
             shared = shared_end_s([probe.trials for probe in self._probes])
         verdicts = compare([judge(probe.trials, probe.case(shared)) for probe in self._probes])
-        if len(verdicts) < 2:
-            return verdicts
-        return [replace(verdict, target=number) for number, verdict in enumerate(verdicts, 1)]
+        verdicts = [
+            with_dead_clients(verdict, probe.dead)
+            for verdict, probe in zip(verdicts, self._probes, strict=True)
+        ]
+        return [
+            replace(verdict, target=self._target(number))
+            for number, verdict in enumerate(verdicts, 1)
+        ]
 
 
 async def _watch_for_suspends(clock: ProbeClock) -> None:

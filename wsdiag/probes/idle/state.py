@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from wsdiag.dialects.heartbeat import asks_back
 from wsdiag.judgement.verdict.evidence import TOUCH_S
 from wsdiag.patterns import PatternTooSlow, matches
 from wsdiag.probes.idle.activity import ActivityLog, IdleTimes
@@ -105,6 +106,8 @@ class TrialState:
     """When heartbeats of the application protocol, or answers to the endpoint's, were sent."""
     unanswered_heartbeat_s: float | None = None
     """When the endpoint's oldest heartbeat came that wanted an answer and got none."""
+    unanswered_heartbeats: int = 0
+    """How many came since then, in a protocol that is not known."""
     lost_pongs: int = 0
     """Pings without a Pong on a connection that answered later ones."""
     retried_s: float | None = None
@@ -204,6 +207,17 @@ class TrialState:
             if isinstance(event, Pong):
                 self.facts.pong_received(at_s - check.at_s)
         return word
+
+    def asked(self, text: str, at_s: float) -> None:
+        """Note a message of an unknown protocol that may want an answer."""
+        if asks_back(text):
+            self.unanswered_heartbeats += 1
+            if self.unanswered_heartbeat_s is None:
+                self.unanswered_heartbeat_s = round(at_s, 3)
+
+    def answered(self) -> None:
+        """Note that a message was sent, which may be the answer to all that was asked."""
+        self.unanswered_heartbeats, self.unanswered_heartbeat_s = 0, None
 
     # -- what is due ---------------------------------------------------------------------------
 

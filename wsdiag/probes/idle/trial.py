@@ -18,7 +18,7 @@ from wsdiag.probes.idle.phases import TRANSITIONS, TrialEvent, TrialPhase
 from wsdiag.probes.idle.plan import TrialPlan
 from wsdiag.probes.idle.record import late_text, trial_record
 from wsdiag.probes.idle.state import RETRY_PINGS, Finish, LivenessCheck, TrialState
-from wsdiag.protocol.events import Close, Violation
+from wsdiag.protocol.events import Close, TextMessage, Violation
 from wsdiag.records import Drop, IdleTrial, Outcome, TrialActivity, TrialStarted
 from wsdiag.records.drops import ZERO_WINDOW
 from wsdiag.transport.report import DialError
@@ -219,6 +219,7 @@ class Trial:
             case "text":
                 text = self._context.facts.options.text_of(self.plan.trial)
                 session.send_text(text or "", stamp=False)
+                self.state.answered()
                 self._sent("text")
             case "heartbeat":
                 self._open.participant.beat()
@@ -245,6 +246,7 @@ class Trial:
             self._ping([payload])
         else:
             connection.session.send_text(text, stamp=False)
+            self.state.answered()
             self._sent("text")
 
     def _retry(self) -> None:
@@ -290,6 +292,8 @@ class Trial:
         elif not isinstance(event, Violation):
             to_hello = item.at.mono_ns in self._open.participant.hello_answers_ns
             self._show(at_s, "received", self.state.received(event, at_s, to_hello=to_hello))
+            if isinstance(event, TextMessage) and self._open.participant.dialect is None:
+                self.state.asked(event.text, at_s)
         elif not self._open.truncated:  # else the stream's end follows
             self.state.violation = event.error.message
         self._wake.set()

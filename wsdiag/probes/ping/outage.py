@@ -1,8 +1,9 @@
 """With --reconnect: times without answers, from what ended them to the first answer after them.
 
-An outage begins when a connection ends; where it fell silent, when the first Ping left that was not
-answered; and with the first attempt to connect, if that fails. It is over when a Ping is answered,
-not when TCP connects or the upgrade succeeds: a proxy in front of a dead endpoint does both.
+An outage begins when a connection ends; where it fell silent before, or is silent when the run
+ends, when the first Ping left that was not answered; and with the first attempt to connect, if that
+fails. It is over when a Ping is answered, not when TCP connects or the upgrade succeeds: a proxy in
+front of a dead endpoint does both.
 """
 
 from __future__ import annotations
@@ -73,14 +74,15 @@ class OutageLog:
         self._down_since_s = self._began = None
         return outage
 
-    def totals(self, now_s: float) -> Outages:
-        """All so far, the one that goes on included."""
+    def totals(self, now_s: float, silent_since_s: float | None = None) -> Outages:
+        """All so far, the one that goes on included; an open connection may be silent as well."""
         past, watched_s = self._past, now_s - self._watched_from_s
-        if self._down_since_s is None:
+        since_s = silent_since_s if self._down_since_s is None else self._down_since_s
+        if since_s is None:
             return Outages(
                 count=past.count, down_s=past.down_s, longest_s=past.longest_s, watched_s=watched_s
             )
-        down_s = now_s - self._down_since_s
+        down_s = now_s - since_s
         return Outages(
             count=past.count + 1,
             down_s=past.down_s + down_s,

@@ -31,6 +31,7 @@ from wsdiag.transport.session import Received, Session
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.inbound import InboundProfile
 from wsdiag.transport.stream.stamps import now
+from wsdiag.transport.trace import numbered
 
 if TYPE_CHECKING:
     from wsdiag.probes.ping.load import LoadMeter
@@ -70,7 +71,7 @@ class Pinger:
         self.target = target
         self.url, self._options, self._dial_options = url, options, dial_options
         self._queue, self._stalls, self._dial_slots = queue, stalls, dial_slots
-        self._tracer, self._on_message = tracer, on_message
+        self._tracer, self._on_message = numbered(tracer, target), on_message
         self._origin = EndOrigin(url)
         self._load: LoadMeter | None = None
         if (plan := options.load_plan()) is not None:
@@ -147,7 +148,10 @@ class Pinger:
 
     def outages(self) -> Outages:
         """With --reconnect: times without answers so far, the one that goes on included."""
-        return Outages() if self._outages is None else self._outages.totals(self._loop.time())
+        if self._outages is None:
+            return Outages()
+        silent_s = None if self._sender is None else self._sender.overdue_since_s
+        return self._outages.totals(self._loop.time(), silent_s)
 
     def _close_timeout_s(self) -> float:
         """How long the closing handshake may take; 0: there is too much data before our Close."""
@@ -166,7 +170,7 @@ class Pinger:
             self._sender.count_unanswered()
             self._sender.note_inbound()
         if self._outages is not None:
-            self._totals.outages = self._outages.totals(self._loop.time())
+            self._totals.outages = self.outages()
         return summarise(
             self.url,
             self._totals,
@@ -269,6 +273,7 @@ class Pinger:
             participant.hello,
             participant.info,
             self.target,
+            report.asked_again,
         )
         self._connections += 1
         self._queue.put_nowait(start)
@@ -279,7 +284,9 @@ class Pinger:
         inbound = session.inbound = InboundProfile()
         if (tcp := session.stream.tcp) is not None:
             tcp.set_read_rate(self._options.read_rate)
-        observer = TcpObserver(session.stream, self._stalls, inbound)
+        observer = TcpObserver(
+            session.stream, self._stalls, inbound, proxied=self._totals.proxy is not None
+        )
         sender = PingSender(
             self.url,
             session,
@@ -301,6 +308,9 @@ class Pinger:
             why = await sender.over
             if why in ("ended", "silent"):
                 self._record_drop(participant, why, sender)
+            elif self._outages is not None and (since_s := sender.overdue_since_s) is not None:
+                # nobody knows whether it would have answered again: until now it did not
+                self._outages.down(since_s, self._loop.time())
             return why, sender.answers
         finally:
             sender.stop()
@@ -325,12 +335,12 @@ class Pinger:
         meaning = participant.meaning_of(session.connection.close_received)
         drop = replace(drop, last_message=sender.last_message(), detail=meaning or drop.detail)
         ago_s = (moment.mono_ns - ended_ns) / 1e9
+        silent_s = sender.silent_since_s if why == "silent" else sender.overdue_since_s
         self._totals.drops += 1
         self._totals.last_drop = self._totals.ended = drop
         sender.cut_off(drop)
         if self._outages is not None:
             loop_s = self._loop.time()
-            silent_s = sender.silent_since_s if why == "silent" else None
             self._outages.down(silent_s or loop_s - ago_s, loop_s, drop)
         at = utc_now() - timedelta(seconds=ago_s)
         idle_s = max(0.0, (ended_ns - sender.active_ns) / 1e9)

@@ -153,6 +153,8 @@ class PingSender:
 
     def _tick(self) -> None:
         """Do what is due, then sleep until the next thing is."""
+        if self.over.done():
+            return  # an answer has called for this before the run was stopped: all is counted
         if self._timer is not None:
             self._timer.cancel()
         now = self._loop.time()
@@ -332,6 +334,11 @@ class PingSender:
         """Loop time of the first Ping after the last answered one; None: all were answered."""
         oldest = self._outstanding.oldest
         return None if oldest is None else oldest.sent_s
+
+    @property
+    def overdue_since_s(self) -> float | None:
+        """The same where its answer is overdue; else None."""
+        return self.silent_since_s if self._outstanding.silent else None
 
     def last_message(self) -> str | None:
         """The beginning of a text message that came shortly before now, and was no answer."""

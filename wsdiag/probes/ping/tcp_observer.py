@@ -27,13 +27,20 @@ class TcpObserver:
     """Asks one connection's kernel about the Pings on it."""
 
     def __init__(
-        self, stream: ByteStream, stalls: Stalls, inbound: InboundProfile | None = None
+        self,
+        stream: ByteStream,
+        stalls: Stalls,
+        inbound: InboundProfile | None = None,
+        *,
+        proxied: bool = False,
     ) -> None:
+        """`proxied`: the kernel at the other end is a proxy's."""
         stream = stream.tcp or stream
         self._stream, self._stalls, self._inbound = stream, stalls, inbound
         # TCP_INFO's bytes_acked counts the SYN too, and what was written before the stream existed:
         # by so much it is ahead of the stream's own count. Known once nothing is unacknowledged.
         self._acked_ahead: int | None = None
+        self._proxied = proxied
         self._loopback = is_loopback(stream.peer)
         self._tcp = self.snapshot().retransmits is not None or not stream.peer.startswith("/")
 
@@ -72,6 +79,7 @@ class TcpObserver:
             clock="user" if received.kernel_ns is None else "kernel",
             tcp=self._tcp,
             loopback=self._loopback,
+            proxied=self._proxied,
             tcp_rtt_ms=None if after is None else after.rtt_us / 1e3,
             retransmits=_grown(before.retransmits, after.total_retrans if after else None),
             reordered=_grown(before.reordered, after.reordered if after else None),

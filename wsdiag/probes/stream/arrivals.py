@@ -96,8 +96,8 @@ class Arrivals:
             self.last_s = now_s
         self._first_s, self.rate_gaps, self._burst = None, 0, None
 
-    def add(self, size: int, at_s: float) -> float:
-        """Take a message of so many bytes: for how long there was none before it, in s."""
+    def add(self, size: int, at_s: float) -> None:
+        """Take a message of so many bytes."""
         self.messages += 1
         self.bytes += size
         self.sizes.add(size)
@@ -110,14 +110,13 @@ class Arrivals:
             self.interval_longest_s = gap_s
         if self._first_s is None:
             self._first_s = self.last_s
-            return gap_s
+            return
         if gap_s >= BURST_PAUSE_S:
             self._look_for_burst(gap_s)
         self.rate_gaps += 1
         self.gaps.add(gap_s * 1e3)
         if self._burst is not None:
             self._burst.add(self.last_s)
-        return gap_s
 
     def _look_for_burst(self, pause_s: float) -> None:
         assert self._first_s is not None

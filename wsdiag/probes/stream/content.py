@@ -23,6 +23,8 @@ class Content(NamedTuple):
     seq: Any = None
     time: Any = None
     field: Any = None
+    document: Any = None
+    """The message's whole JSON value."""
 
 
 NOTHING = Content(json=False)
@@ -42,7 +44,9 @@ class ContentReader:
         by, seq, time, field = self._paths
         assert not isinstance(by, str)  # parsed by the options
         key = None if by is None else _key(by.get(document))
-        return Content(True, key, _at(seq, document), _at(time, document), _at(field, document))
+        return Content(
+            True, key, _at(seq, document), _at(time, document), _at(field, document), document
+        )
 
 
 def read_json(message: str | bytes) -> Any:

@@ -6,8 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from math import inf
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wsdiag.probes.common.drops import drop_of, silent_drop
@@ -15,15 +14,17 @@ from wsdiag.probes.common.participant import Participant, open_session
 from wsdiag.probes.common.phases import phases_of
 from wsdiag.probes.common.stalls import Stalls
 from wsdiag.probes.ping.schedule import retry_wait
-from wsdiag.probes.stream.analysis import StreamAnalysis, moment
+from wsdiag.probes.stream.analysis import StreamAnalysis
+from wsdiag.probes.stream.beat import Beat
+from wsdiag.probes.stream.events import moment
 from wsdiag.probes.stream.options import StreamOptions
+from wsdiag.probes.stream.outages import Outages
 from wsdiag.probes.stream.watcher import StreamWatcher, Why
 from wsdiag.records import Drop, Error
 from wsdiag.records.drops import short_drop
 from wsdiag.records.stream import (
     StreamClosed,
     StreamDialling,
-    StreamProgress,
     StreamRecord,
     StreamStart,
     StreamSummary,
@@ -38,20 +39,6 @@ if TYPE_CHECKING:
     from wsdiag.transport.trace import Tracer
 
 CLOSE_TIMEOUT_S = 2.0
-# After a reconnect: how long to wait for every key's first number before the outage is told.
-NUMBERS_WAIT_S = 2.0
-PROGRESS_S = 0.25
-SUMMARY_BEATS = 4
-
-
-@dataclass(slots=True)
-class _Outage:
-    """The time without a connection that goes on, or whose first message is awaited; loop times."""
-
-    began_s: float
-    drop: Drop | None
-    attempts: int = 0
-    connected_s: float | None = None
 
 
 class StreamRun:
@@ -70,7 +57,6 @@ class StreamRun:
         """`progress`: moments for a live view, too. `target`: the URL's number among several."""
         self.url, self.target = url, target
         self._options, self._dial_options, self._tracer = options, dial_options, tracer
-        self._progress = progress
         self.analysis = StreamAnalysis(url, options, target)
         self._queue: asyncio.Queue[StreamRecord | None] = asyncio.Queue()
         self._stops = 0
@@ -79,14 +65,13 @@ class StreamRun:
         self._watcher: StreamWatcher | None = None
         self._session: Session | None = None
         self._stalls: Stalls | None = None
-        self._connections = self._drops = self._outages = self._wire_bytes = 0
-        self._down_s = 0.0
+        self._connections = self._drops = self._wire_bytes = 0
         self._decoded_from = self._decoded_to = 0
         self._last_drop: Drop | None = None
-        self._outage: _Outage | None = None
-        self._beat: asyncio.TimerHandle | None = None
-        self._interval_due_s = self._progress_due_s = 0.0
-        self._beats = 0
+        self._outages = Outages(self.analysis)
+        self._beat = Beat(
+            self.analysis, self._queue.put_nowait, self.summary_so_far, progress=progress
+        )
 
     async def events(self) -> AsyncGenerator[StreamRecord, None]:
         """Everything that happens, in order; ends with a StreamSummary. To be used once."""
@@ -130,9 +115,9 @@ class StreamRun:
     async def _run(self) -> None:
         try:
             await self._measure()
-            if self._outage is not None:
-                self._tell_outage(over=False)
-            self._end_beat()
+            self._outages.tell()
+            self._queue_events()
+            self._beat.stop()
             summary = self._summary()
             self._queue.put_nowait(summary)
             if self._session is not None and self._session.ended is None:
@@ -143,57 +128,18 @@ class StreamRun:
             self._queue.put_nowait(Error(self.url, "stream", "protocol", seen, hint, self.target))
             self._queue.put_nowait(self._summary())
         finally:
-            self._end_beat()
+            self._beat.stop()
             if self._session is not None:
                 self._session.stream.close()
             self._queue.put_nowait(None)
-
-    def _end_beat(self) -> None:
-        if self._beat is not None:
-            self._beat.cancel()
-
-    def _on_beat(self) -> None:
-        """Intervals and progress, connected or not, at times that do not drift."""
-        loop = asyncio.get_running_loop()
-        now_s = loop.time()
-        if now_s >= self._interval_due_s:
-            self._queue_events()
-            self._queue.put_nowait(self.analysis.interval(now_s, time.time()))
-            self._queue_events()
-            missed = int((now_s - self._interval_due_s) / self._options.interval_s)
-            self._interval_due_s += (missed + 1) * self._options.interval_s
-        if self._progress and now_s >= self._progress_due_s:
-            self._progress_due_s = now_s + PROGRESS_S
-            self._tell_progress(now_s)
-        due_s = min(self._interval_due_s, self._progress_due_s if self._progress else inf)
-        self._beat = loop.call_at(due_s, self._on_beat)
-
-    def _tell_progress(self, now_s: float) -> None:
-        analysis = self.analysis
-        self._beats += 1
-        whole = self._beats % SUMMARY_BEATS == 1
-        self._queue.put_nowait(
-            StreamProgress(
-                self.url,
-                moment(time.time()),
-                analysis.arrivals.messages,
-                analysis.arrivals.bytes,
-                analysis.connected,
-                analysis.silent_s(now_s),
-                analysis.pings.last_ms,
-                analysis.pings.waits_s(now_s),
-                self._summary(partial=True) if whole else None,
-                self.target,
-            )
-        )
 
     async def _measure(self) -> None:
         loop = asyncio.get_running_loop()
         failures, why = 0, ""
         while not self._stopping.is_set():
-            if self._outage is not None:
-                self._outage.attempts += 1
-                progress = StreamDialling(self.url, self._outage.attempts, why, self.target)
+            if (outage := self._outages.current) is not None:
+                outage.attempts += 1
+                progress = StreamDialling(self.url, outage.attempts, why, self.target)
                 self._queue.put_nowait(progress)
             began_s = loop.time()
             participant = await self._dial()
@@ -209,8 +155,7 @@ class StreamRun:
                 return
             else:
                 failures, why = failures + 1, participant or ""
-                if self._outage is None:
-                    self._outage = _Outage(began_s, None, 1)
+                self._outages.begin(began_s, attempts=1)
             from random import random  # of no use to a run that stays connected
 
             wait_s = retry_wait(failures, self._options.retry_max_wait_s, random)
@@ -257,6 +202,7 @@ class StreamRun:
                 participant.hello,
                 participant.info,
                 self.target,
+                report.asked_again,
             )
         )
         self._connections += 1
@@ -268,15 +214,11 @@ class StreamRun:
         self._announce(participant)
         assert self._stalls is not None
         opened_s = session.opened.mono_ns / 1e9
-        if self._beat is None:
-            self._interval_due_s = opened_s + self._options.interval_s
-            self._progress_due_s = opened_s
-            self._on_beat()
+        self._beat.start(opened_s)
         watcher = self._watcher = StreamWatcher(
             participant, self.analysis, self._queue, self._stalls, on_tick=self._look_for_messages
         )
-        if self._outage is not None:
-            self._outage.connected_s = opened_s
+        self._outages.connected(opened_s)
         try:
             watcher.start()
             if self._stopping.is_set():
@@ -285,8 +227,9 @@ class StreamRun:
         finally:
             watcher.stop()
         self._note_transfer(session)
-        if watcher.first_message_s is not None and self._outage is not None:
-            self._tell_outage(first_s=watcher.first_message_s)
+        if watcher.first_message_s is not None:
+            self._outages.tell(watcher.first_message_s)
+            self._queue_events()
         if why in ("ended", "silent"):
             self._record_drop(participant, why, watcher.end)
         elif why in ("done", "stopped"):
@@ -297,25 +240,9 @@ class StreamRun:
 
     def _look_for_messages(self, now_s: float) -> None:
         """Tell of the outage once messages come again, and each key's numbers where they count."""
-        first_s = None if self._watcher is None else self._watcher.first_message_s
-        if self._outage is None or first_s is None:
-            return
-        if not self.analysis.awaits_numbers() or now_s > first_s + NUMBERS_WAIT_S:
-            self._tell_outage(first_s=first_s)
-
-    def _tell_outage(self, *, over: bool = True, first_s: float | None = None) -> None:
-        outage, self._outage = self._outage, None
-        if outage is None:
-            return
-        end_s = asyncio.get_running_loop().time() if first_s is None else first_s
-        down_s = max(end_s - outage.began_s, 0.0)
-        self._outages += 1
-        self._down_s += down_s
-        waited_s = None
-        if first_s is not None and outage.connected_s is not None:
-            waited_s = max(first_s - outage.connected_s, 0.0)
-        self.analysis.outage(time.time(), down_s, outage.attempts, outage.drop, waited_s, over=over)
-        self._queue_events()
+        if self._watcher is not None:
+            self._outages.look(now_s, self._watcher.first_message_s)
+            self._queue_events()
 
     def _queue_events(self) -> None:
         for event in self.analysis.take_events():
@@ -335,8 +262,8 @@ class StreamRun:
         ended_s = ended_ns / 1e9
         self.analysis.closed(asyncio.get_running_loop().time(), time.time())
         self._queue_events()
-        if self._options.reconnect and self._outage is None:
-            self._outage = _Outage(ended_s, drop)
+        if self._options.reconnect:
+            self._outages.begin(ended_s, drop)
         wall_s = time.time() - (at.mono_ns - ended_ns) / 1e9
         self._queue.put_nowait(StreamClosed(self.url, moment(wall_s), drop, self.target))
         session.abort() if why == "silent" else session.stream.close()
@@ -363,7 +290,7 @@ class StreamRun:
             "partial": partial,
         }
         if self._options.reconnect:
-            facts |= {"outages": self._outages, "down_s": self._down_s}
+            facts |= {"outages": self._outages.count, "down_s": self._outages.down_s}
         return self.analysis.summary(asyncio.get_running_loop().time(), **facts)
 
     def _session_is_over(self) -> bool:

@@ -52,11 +52,10 @@ class SequenceCounts:
         self.reordered += other.reordered
         self.restarts += other.restarts
 
-    def record(self, unnumbered: int = 0) -> Gaps:
-        """The same as a record's member."""
-        return Gaps(
-            self.missing, self.gaps, self.repeated, self.reordered, self.restarts, unnumbered
-        )
+    def record(self, unnumbered: int = 0, compared: int | None = None) -> Gaps:
+        """The same as a record's member; `compared`: numbers that had one to follow."""
+        found = self.missing, self.gaps, self.repeated, self.reordered, self.restarts
+        return Gaps(*found, unnumbered, compared)
 
 
 class SequenceCheck:

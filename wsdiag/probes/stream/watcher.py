@@ -18,8 +18,9 @@ from typing import Literal
 
 from wsdiag.probes.common.participant import Participant
 from wsdiag.probes.common.stalls import Stalls
-from wsdiag.probes.stream.analysis import StreamAnalysis, moment
+from wsdiag.probes.stream.analysis import StreamAnalysis
 from wsdiag.probes.stream.content import is_json, read_json
+from wsdiag.probes.stream.events import moment
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, Pong, TextMessage, Violation
 from wsdiag.records.stream import StreamMessage, StreamRecord
@@ -64,6 +65,8 @@ class StreamWatcher:
 
     def start(self) -> None:
         """Begin; what came since the opening is taken in first."""
+        report = self.session.report
+        self._analysis.pings.proxied = report is not None and report.proxy is not None
         self._analysis.opened(self._opened_s)
         self.session.push(self._received, self._ended)
         self._tick()
@@ -93,7 +96,7 @@ class StreamWatcher:
     def _message(self, message: str | bytes, at_s: float) -> None:
         analysis = self._analysis
         if not self._participant.carries_data(message):
-            analysis.control += 1
+            analysis.no_data(message, dialect=self._participant.dialect is not None)
             return
         wall_s = at_s + self._wall_offset_s
         analysis.message(message, at_s, wall_s)
@@ -101,7 +104,7 @@ class StreamWatcher:
             self.first_message_s = at_s
         if self._options.show is not None:
             self._show(message, wall_s)
-        if analysis.events:
+        if analysis.has_events:
             self._tell_events()
         if analysis.arrivals.messages == self._options.count:
             self._finish("done")
@@ -155,8 +158,11 @@ class StreamWatcher:
             stream.resume_reading()
         tcp = stream.tcp
         if tcp is not None:
-            analysis.looked_at_queue(tcp.unread_bytes, tcp.receive_room_bytes)
-        analysis.pings.acknowledged = stream.acknowledged()
+            analysis.receive_queue.looked(tcp.unread_bytes, tcp.receive_room_bytes)
+        for payload, sent in self._sent.items():
+            if sent.ack_kernel_ns is not None:
+                analysis.pings.was_acknowledged(payload, sent.ack_kernel_ns / 1e9)
+        analysis.pings.acknowledged(stream.acknowledged(), now_s)
         last_s = analysis.arrivals.last_s
         stalled_s = 0.0 if last_s is None else self._stalls.within(last_s, now_s)
         if analysis.tick(now_s, self._wall_s(now_s), stalled_s) or now_s >= self._ping_due_s:

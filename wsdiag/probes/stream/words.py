@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from wsdiag.probes.stream.key_guess import Guess
+from wsdiag.probes.stream.keys import OTHERS
 from wsdiag.probes.stream.options import StreamOptions
 from wsdiag.probes.stream.silence import Silence
 from wsdiag.records import Threshold
 from wsdiag.records.stream import GapKind, SilenceCause, StreamSummary
 from wsdiag.units import counted, format_duration, format_size
 
-OTHERS = "others"
-"""The key of all keys beyond the bound."""
 TOO_SLOW_PCT = 20.0
 
-DURING: dict[SilenceCause | None, str] = {
+_DURING: dict[SilenceCause | None, str] = {
     "network": "; Pings are not answered either, nor acknowledged by TCP",
     "endpoint": "; Pings are not answered either, though TCP acknowledges them",
     "feed": "; Pings are answered",
@@ -34,6 +34,13 @@ _COUNTED: dict[SilenceCause, str] = {
     "endpoint": "with unanswered Pings that TCP had acknowledged (endpoint)",
     "local": "of wsdiag's own, which did not run (local)",
 }
+
+
+def silence_words(cause: SilenceCause | None, *, proxied: bool) -> str:
+    """What Pings say of a silence; `proxied`: TCP ends at a proxy."""
+    if cause is None and proxied:
+        return "; Pings are not answered either, and TCP ends at the proxy: its cause is not known"
+    return _DURING[cause]
 
 
 def gap_words(kind: GapKind, expected: int, got: int, missing: int) -> str:
@@ -71,7 +78,7 @@ def thresholds(summary: StreamSummary, limits: Mapping[str, float]) -> tuple[Thr
     lag_ms = None if summary.lag is None else summary.lag.max_ms
     measured = {
         "max-silence": summary.longest_silence_s,
-        "max-gap": float(summary.gaps.missing) if summary.gaps and summary.numbered else None,
+        "max-gap": float(summary.gaps.missing) if summary.gaps and summary.compared else None,
         "max-lag": None if lag_ms is None else lag_ms / 1e3,
         "min-rate": summary.rate,
     }
@@ -99,10 +106,25 @@ def paths_without_values(
     if options.seq is not None and not summary.numbered:
         kind = "number with a key" if keyless else "number"
         yield f"No {kind} at {options.seq} {where}: nothing is known of gaps."
+    elif options.seq is not None and not summary.compared:
+        lone = "Only one message has a number"
+        if summary.numbered > 1:
+            lone = f"No two numbers have the same key at {options.by}"
+        yield f"{lone}: there was none to follow, and nothing is known of gaps."
     if summary.lag is not None and summary.lag.max_ms is None:
         yield f"No time at {options.time} that can be read {where}: lag was not measured."
     if options.field is not None and not fields:
         yield f"Nothing at {options.field} {where}: null was shown for each."
+
+
+def guess_words(guess: Guess) -> str:
+    """That numbers belong to keys, with what speaks for it."""
+    return (
+        f"{guess.unruly} of {guess.compared} numbers do not follow the one before, but by "
+        f"{guess.path} {f'all but {guess.unruly_by_path}' if guess.unruly_by_path else 'all'} do: "
+        f"each of its {guess.values} values seems to be numbered by itself. To check that: "
+        f"--by '{guess.path}'."
+    )
 
 
 def explanation(

@@ -37,15 +37,28 @@ class EventOutput(ABC):
         """Restore the terminal, whatever happened; harmless when repeated."""
 
 
+_CONCLUSIONS = ("summary", "verdict", "result", "error")
+
+
+def concludes(record: Any) -> bool:
+    """Whether `-q` leaves this record: a summary, a verdict, a result, or why there is none.
+
+    Of `check`, whose results are many, those that keep the exit code from being 0.
+    """
+    if getattr(record, "type", "") == "check.result":
+        return record.status == "fail" or bool(record.unmeasured)
+    return getattr(record, "type", "").rpartition(".")[2] in _CONCLUSIONS
+
+
 class JsonRecords(EventOutput):
-    """Every event that is a record as a line of NDJSON on stdout."""
+    """Every event that is a record as a line of NDJSON on stdout; `-q`: what concludes the run."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
 
     def handle(self, event: Any) -> None:
         """Write one record; progress that is not a record (it has no `type`) is left out."""
-        if hasattr(event, "type"):
+        if hasattr(event, "type") and (concludes(event) or not self._terminal.quiet):
             self._terminal.json(event)
 
 

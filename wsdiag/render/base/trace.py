@@ -29,11 +29,13 @@ _WINDOW_S, _PRINTING_S = 0.06, 0.03
 class TracePrinter:
     """A tracer for `-v`: lines on stderr, timed from the first event.
 
-    Of a flood of frames it shows as many as it can print without holding up the measurement.
+    Of a flood of frames it shows as many as it can print without holding up the measurement;
+    `all_frames`: nothing is measured, so that each is shown.
     """
 
-    def __init__(self, terminal: Terminal, *, urls: int = 1) -> None:
+    def __init__(self, terminal: Terminal, *, urls: int = 1, all_frames: bool = False) -> None:
         self._terminal = terminal
+        self._printing_s = float("inf") if all_frames else _PRINTING_S
         self._several = urls > 1
         self._begin: datetime | None = None
         self._window_s = self._spent_s = 0.0
@@ -44,20 +46,25 @@ class TracePrinter:
         began_s = time.monotonic()
         if began_s - self._window_s > _WINDOW_S:
             self._window_s, self._spent_s = began_s, 0.0
-            if self._left_out:
-                self._terminal.log(f"… {self._left_out:,} frames more (--trace has all)")
-                self._left_out = 0
-        if isinstance(event, FrameTraced) and self._spent_s > _PRINTING_S:
+            self.finish()
+        if isinstance(event, FrameTraced) and self._spent_s > self._printing_s:
             self._left_out += 1
             return
         self._print(event)
         self._spent_s += time.monotonic() - began_s
 
+    def finish(self) -> None:
+        """Say how many frames were left out since this was said."""
+        if self._left_out:
+            self._terminal.log(f"… {self._left_out:,} frames more (--trace has all)")
+            self._left_out = 0
+
     def _print(self, event: TraceEvent) -> None:
         self._begin = self._begin or event.time
         at = Text(f"{(event.time - self._begin).total_seconds():+.6f} ", style="dim")
         if self._several:
-            at.append(self._terminal.text(event.url) + " ")
+            number = "" if event.target is None else f"{event.target} "
+            at.append(f"{number}{self._terminal.text(event.url)} ")
         for line in _lines(self._terminal, event):
             self._terminal.log(Text.assemble(at, line))
 

@@ -101,6 +101,8 @@ def _answer(result: ConnectResult, glyphs: Glyphs) -> Iterator[RenderableType]:
         yield Text.assemble(done, f" to {shorten(result.url)}", (said, "bold"))
         return
     stage = f"{_STAGE.get(error.phase, error.phase)} failed"
+    if error.phase == "ping":  # it was open: that is where our first Ping is under way
+        stage = _WHEN_OPEN.get(error.kind, stage)
     if error.kind == "usage":  # it was not even tried
         stage = "an option cannot be used"
     yield Text.assemble((f"{glyphs.bad} {stage}", "bold red"), f" for {shorten(error.url)}")
@@ -108,6 +110,7 @@ def _answer(result: ConnectResult, glyphs: Glyphs) -> Iterator[RenderableType]:
         yield Padding(line, (0, 0, 0, 2))
 
 
+_WHEN_OPEN = {"closed": "connection lost", "protocol": "broken WebSocket protocol"}
 _STAGE = {
     "dns": "name resolution",
     "tcp": "TCP connection",
@@ -211,6 +214,8 @@ def _other_versions(result: ConnectResult) -> Iterator[tuple[str, Text | str]]:
 
 def _over_http2(result: ConnectResult) -> bool:
     """Whether the connection under test was itself made over HTTP/2 or 3."""
+    if result.phases.settings_ms is not None:
+        return True
     return result.http is not None and result.http.version in ("2", "3")
 
 

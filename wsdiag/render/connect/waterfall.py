@@ -36,10 +36,9 @@ class PhaseBar:
 
 
 def phase_bars(phases: Phases, failed: str | None = None) -> list[PhaseBar]:
-    """The phases that happened, in their order, and the one that failed last."""
+    """The phases that happened, in their order, and the one that failed."""
     took = {field.name: getattr(phases, field.name) for field in fields(phases)}
-    names = [name for name in _STYLES if took[f"{name}_ms"] is not None and name != failed]
-    names += [failed] if failed in _STYLES else []
+    names = [name for name in _STYLES if took[f"{name}_ms"] is not None or name == failed]
     return [PhaseBar(name, took[f"{name}_ms"]) for name in names]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TextIO
 
 from wsdiag.records import ExplainConnection, ExplainVerdict
 from wsdiag.records.explain import ExplainSource
@@ -41,9 +41,8 @@ COLUMNS = (
 class ExplainCsv(CsvRows):
     """`connection` rows, and a `verdict` row for each endpoint."""
 
-    def __init__(self, terminal: Terminal) -> None:
-        super().__init__(terminal, COLUMNS, _row)
-
+    def __init__(self, terminal: Terminal, file: TextIO | None = None) -> None:
+        super().__init__(terminal, COLUMNS, _row, file)
         self._begun = False
 
     def start(self) -> None:
@@ -96,7 +95,7 @@ def _connection(one: ExplainConnection) -> dict[str, Any]:
 
 
 def _verdict(verdict: ExplainVerdict) -> dict[str, Any]:
-    found = verdict.idle_timeout_s or verdict.lifetime_s
+    found = verdict.idle_timeout_s or verdict.lifetime_s or verdict.application_timeout_s
     return {
         "url": cell(verdict.url),
         "event": "verdict",

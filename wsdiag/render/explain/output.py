@@ -5,18 +5,32 @@ What is not used is not imported: `-o json` has no use for rich.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from wsdiag.records import Error
 from wsdiag.records.explain import ExplainSource
 from wsdiag.render.base.output import EventOutput, JsonRecords, Tee
+from wsdiag.render.base.record_log import with_log
 from wsdiag.render.base.terminal import Terminal
 
 
 def explain_output(
     terminal: Terminal, format: Literal["text", "json", "csv"] = "text", *, live: bool = False
 ) -> EventOutput:
-    """The output for `-o format`; `live`: connections are printed as they come."""
+    """The output for `-o format`, with the files of `--save` and `--log`.
+
+    `live`: connections are printed as they come.
+    """
+
+    def rows(terminal: Terminal, file: TextIO) -> EventOutput:
+        from wsdiag.render.explain.csv import ExplainCsv
+
+        return ExplainCsv(terminal, file)
+
+    return with_log(_shown(terminal, format, live), terminal, rows)
+
+
+def _shown(terminal: Terminal, format: str, live: bool) -> EventOutput:
     if format == "text":
         from wsdiag.render.explain.view import ExplainText
 

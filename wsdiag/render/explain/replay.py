@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from wsdiag.records import (
     Error,
@@ -30,6 +30,8 @@ from wsdiag.records.stream import (
     StreamSummary,
 )
 from wsdiag.render.base.csv_rows import CsvRows
+from wsdiag.render.base.ndjson import to_line, to_record
+from wsdiag.render.base.output import concludes
 from wsdiag.render.base.terminal import Terminal
 
 _PING = (PingStart, PingReply, PingLost, PingClosed, PingSummary)
@@ -42,14 +44,21 @@ _ROWS = 40
 def replay(
     terminal: Terminal, records: Sequence[Any], format: Literal["text", "json", "csv"]
 ) -> None:
-    """Print one file's records in the format asked for, and save the picture; OSError."""
+    """Print one file's records in the format asked for, save the picture, and log; OSError."""
     pings = [one for one in records if isinstance(one, _PING)]
     trials = [one for one in records if isinstance(one, _IDLE)]
     if format == "json":
         for one in records:
-            terminal.json(one)
+            if concludes(one) or not terminal.quiet:
+                terminal.json(one)
     elif format == "csv":
         _rows(terminal, pings, trials)
+    if terminal.log_path is not None:  # behind what was told of recordings
+        with terminal.log_path.open("a", encoding="utf-8", newline="\n") as file:
+            if terminal.log_path.suffix.lower() == ".csv":
+                _rows(terminal, pings, trials, file)
+            else:
+                file.writelines(to_line(to_record(one, terminal.redactor)) for one in records)
     if format != "text" and not terminal.save_paths:
         return
     from rich.console import Group
@@ -75,14 +84,16 @@ def replay(
     terminal.save(Group(*views), title="wsdiag explain")
 
 
-def _rows(terminal: Terminal, pings: Sequence[Any], trials: Sequence[Any]) -> None:
+def _rows(
+    terminal: Terminal, pings: Sequence[Any], trials: Sequence[Any], file: TextIO | None = None
+) -> None:
     from wsdiag.render.idle.csv import IdleCsv
     from wsdiag.render.ping.csv import PingCsv
 
     both: tuple[tuple[Sequence[Any], type[CsvRows]], ...] = ((pings, PingCsv), (trials, IdleCsv))
     for records, rows in both:
         if records:
-            output = rows(terminal)  # type: ignore[call-arg]
+            output = rows(terminal, file=file)  # type: ignore[call-arg]
             output.start()
             for record in records:
                 output.handle(record)

@@ -163,6 +163,8 @@ class ExplainHistory:
 
     def save(self) -> None:
         """Everything into the file of `--save`, if any; OSError."""
+        if not self._terminal.save_paths:
+            return
         views = (*self.overview(), *self.connections(), *self.verdict_views())
         self._terminal.save(Group(*views), title="wsdiag explain")
 

@@ -47,8 +47,8 @@ def _trial(trial: IdleTrial) -> dict[str, Any]:
     return {
         "event": "trial",
         "trial": trial.trial,
-        "idle_for_s": trial.idle_for_s,
-        "interval_s": trial.interval_s,
+        "idle_for_s": _rounded(trial.idle_for_s),
+        "interval_s": _rounded(trial.interval_s),
         "outcome": trial.outcome,
         "idle_s": decimals(trial.idle_s),
         "age_s": decimals(trial.age_s),
@@ -66,9 +66,14 @@ def _verdict(verdict: IdleVerdict) -> dict[str, Any]:
         "ping": keeps.get("ping"),
         "pong": keeps.get("pong"),
         "tcp_keepalive": keeps.get("tcp-keepalive"),
-        "ping_interval_s": verdict.recommended_ping_interval_s,
+        "ping_interval_s": _rounded(verdict.recommended_ping_interval_s),
         "answer": cell(verdict.explanation[0]) if verdict.explanation else None,
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    """What was asked for, or is recommended: as short as it was given, where it was."""
+    return None if value is None else round(value, 3)
 
 
 def _drop(drop: Drop | None) -> dict[str, Any]:

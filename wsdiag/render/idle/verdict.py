@@ -62,8 +62,9 @@ def _answer(verdict: IdleVerdict, glyphs: Glyphs) -> Iterator[RenderableType]:
     }.get(verdict.verdict, glyphs.warn)
     said = verdict.explanation[0] if verdict.explanation else verdict.verdict
     style = _STYLES.get(verdict.verdict, "bold yellow")
-    if verdict.verdict == "no-drop" and verdict.drop is not None:
-        # Idle connections live, but not everything is well.
+    unknown = verdict.tested_up_to_s is None
+    if verdict.verdict == "no-drop" and (verdict.drop is not None or unknown):
+        # Idle connections live, but not everything is well, or nothing was seen so far.
         mark, style = glyphs.warn, "bold yellow"
     yield hanging(Text(mark, style=style), Text(said, style=style))
     if verdict.required_s is not None:

@@ -27,6 +27,7 @@ from wsdiag.records.drops import describe_drop, short_drop
 from wsdiag.records.ping import PingProgress
 from wsdiag.render.base.error import print_error
 from wsdiag.render.base.output import EventOutput
+from wsdiag.render.base.start_line import start_line
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.ping.summary import summary_table, summary_view
 from wsdiag.units import counted, format_duration, format_ms
@@ -135,7 +136,7 @@ def event_line(event: Shown) -> Text:
     """The line of one cleaned event."""
     match event:
         case PingStart():
-            return _start_line(event)
+            return start_line("PING", event)
         case PingReply():
             return _reply_line(event)
         case PingLost():
@@ -154,10 +155,24 @@ def event_line(event: Shown) -> Text:
             return Text.assemble(("closed", "bold red"), said)
         case PingOutage():
             tried = counted(event.attempts, "attempt")
-            failed = ", ".join(f"{count} {kind}" for kind, count in event.errors.items())
+            failed = ", ".join(f"{n} {_FAILED.get(kind, kind)}" for kind, n in event.errors.items())
             said = f" for {format_duration(event.down_s)}, {tried}{f' ({failed})' * bool(failed)}"
             words = ("answers again, was down", "green") if event.over else ("down", "bold red")
             return Text.assemble(words, said)
+
+
+# What an attempt came to, by `error.kind`.
+_FAILED = {
+    "dns": "without an address",
+    "connect": "not connected",
+    "proxy": "stopped by the proxy",
+    "tls": "failed in TLS",
+    "cert": "with a certificate that is not accepted",
+    "upgrade": "with the upgrade refused",
+    "redirect": "redirected",
+    "timeout": "timed out",
+    "closed": "ended before the upgrade",
+}
 
 
 def _reply_line(event: PingReply) -> Text:
@@ -181,14 +196,3 @@ def _why(lost: PingLost) -> str:
     if lost.drop.how == "silent":
         return f"no {answer} within {waited}, and the connection was given up"
     return f"the connection ended {waited} after it was sent: {short_drop(lost.drop)}"
-
-
-def _start_line(event: PingStart) -> Text:
-    again = f", reconnected ({event.reconnect})" if event.reconnect else ""
-    where = f" ({event.address})" if event.address else ""
-    where += f" through the proxy {event.proxy}" if event.proxy else ""
-    spoken = "" if event.dialect is None else f"; speaks {event.dialect.title}"
-    line = Text(f"PING {event.url}{where}: {event.clock} timestamps{again}{spoken}")
-    if event.hello is not None and event.hello.answer is not None:
-        line.append(f"; the hello was answered: {event.hello.answer}")
-    return line

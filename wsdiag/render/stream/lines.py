@@ -21,6 +21,7 @@ from wsdiag.records.stream import (
 )
 from wsdiag.render.base.error import print_error
 from wsdiag.render.base.output import EventOutput
+from wsdiag.render.base.start_line import start_line
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.stream.summary import summary_view
 from wsdiag.units import counted, format_duration, format_ms, format_number, format_size
@@ -96,7 +97,8 @@ def event_line(event: StreamRecord) -> Text | None:
     """The line of one cleaned event; None for progress."""
     match event:
         case StreamStart():
-            return _start_line(event)
+            packed = any("deflate" in each for each in event.extensions)
+            return start_line("STREAM", event, "; compressed" if packed else "")
         case StreamInterval():
             return _interval_line(event)
         case StreamEvent():
@@ -107,18 +109,6 @@ def event_line(event: StreamRecord) -> Text | None:
             said = f" after {format_duration(event.drop.at_s)}: {describe_drop(event.drop)}"
             return Text.assemble(("closed", "bold red"), said)
     return None
-
-
-def _start_line(event: StreamStart) -> Text:
-    again = f", reconnected ({event.reconnect})" if event.reconnect else ""
-    where = f" ({event.address})" if event.address else ""
-    where += f" through the proxy {event.proxy}" if event.proxy else ""
-    spoken = "" if event.dialect is None else f"; speaks {event.dialect.title}"
-    packed = "; compressed" if any("deflate" in each for each in event.extensions) else ""
-    line = Text(f"STREAM {event.url}{where}: {event.clock} timestamps{again}{spoken}{packed}")
-    if event.hello is not None and event.hello.answer is not None:
-        line.append(f"; the hello was answered: {event.hello.answer}")
-    return line
 
 
 def _interval_line(event: StreamInterval) -> Text:

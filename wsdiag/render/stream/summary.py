@@ -119,7 +119,11 @@ def sequence_words(summary: StreamSummary) -> Text:
         (gaps.restarts, counted(gaps.restarts, "restart")),
     ]
     found = ", ".join(words for count, words in parts if count)
+    if not summary.compared:
+        return Text("not checked: no number had one of its key to follow", style="yellow")
     text = Text(found, style="bold red") if found else Text("complete and in order", style="green")
+    if summary.suggested_by is not None:
+        text.append(f"; by {summary.suggested_by} they follow (--by)", style="not bold yellow")
     if gaps.unnumbered:
         text.append(f", {counted(gaps.unnumbered, 'message')} without a number", style="not bold")
     return text

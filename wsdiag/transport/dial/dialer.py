@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from wsdiag.protocol.http import Response
     from wsdiag.transport.dial.fallback_probes import FallbackProbes
     from wsdiag.transport.http2.connection import Http2Connection
+    from wsdiag.transport.tls.values import TlsFacts
     from wsdiag.transport.trace import Phase, Tracer
 
 T = TypeVar("T")
@@ -97,8 +98,8 @@ async def dial(
     return await dialling.run(auto_pong)
 
 
-async def negotiated_protocol(target: Target, options: DialOptions) -> str | None:
-    """What ALPN chooses of what `options` offer; None: nothing. Raises DialError."""
+async def look_at_tls(target: Target, options: DialOptions) -> TlsFacts | None:
+    """What a TLS handshake alone finds: certificate, ALPN of what `options` offer. DialError."""
     _load_modules(target, replace(options, http_version="1.1"))
     dialling = _Dial(target, options, DialReport(target.url))
     dialling.one_connection = True
@@ -108,8 +109,7 @@ async def negotiated_protocol(target: Target, options: DialOptions) -> str | Non
             await dialling._start_tls(stream)
         finally:
             stream.close()
-    tls = dialling._report.tls
-    return None if tls is None else tls.alpn
+    return dialling._report.tls
 
 
 def _load_modules(target: Target, options: DialOptions) -> None:
@@ -223,20 +223,22 @@ class _Dial:
             )
             report.credentials_dropped |= dropped
             report.redirects += (left,)
-            report.url, report.phases_ms = self._target.url, {}
-            report.status, report.reason, report.headers, report.body = None, "", (), b""
-            report.address = report.proxy = report.proxy_why = report.tls = None
-            report.http2, report.unanswered, self._tls_facts = None, (), {}
+            report.url, report.asked_again = self._target.url, None
+            self._forget()
             _load_modules(self._target, self._options)
+
+    def _forget(self) -> None:
+        """Begin the report of another connection."""
+        report = self._report
+        report.phases_ms = {}
+        report.status, report.reason, report.headers, report.body = None, "", (), b""
+        report.address = report.proxy = report.proxy_why = report.tls = None
+        report.http2, report.unanswered, report.refused = None, (), ()
+        self._tls_facts = {}
 
     async def _open(self, auto_pong: bool) -> Session:
         try:
-            if self._options.http_version == "3":
-                carrier, accepted, at = await self._open_http3()
-            elif self.shared is not None:
-                carrier, accepted, at = await self._open_shared(self.shared)
-            else:
-                carrier, accepted, at = await self._open_alone()
+            carrier, accepted, at = await self._open_or_again()
         except DialError as error:
             error.facts = {**self._tls_facts, **error.facts}
             unclear = error.kind == "cert" or error.code in ("closed-in-tls", "closed-in-handshake")
@@ -267,6 +269,30 @@ class _Dial:
             on_data=on_data,
         )
 
+    async def _open_or_again(self) -> tuple[ByteStream, Accepted, Arrival]:
+        """A CONNECT that the server left unprocessed is sent once more (RFC 9113, 8.7)."""
+        try:
+            return await self._open_once()
+        except DialError as error:
+            if self.one_connection or not error.unprocessed:
+                raise
+            unprocessed = error.message
+        self._forget()
+        self._report.asked_again = unprocessed
+        try:
+            return await self._open_once()
+        except DialError as error:
+            if error.unprocessed:
+                error.message += ", on a new connection too"
+            raise
+
+    async def _open_once(self) -> tuple[ByteStream, Accepted, Arrival]:
+        if self._options.http_version == "3":
+            return await self._open_http3()
+        if self.shared is not None:
+            return await self._open_shared(self.shared)
+        return await self._open_alone()
+
     async def _open_alone(self) -> tuple[ByteStream, Accepted, Arrival]:
         stream = await self._connect()
         try:
@@ -295,7 +321,7 @@ class _Dial:
         except BaseException:
             connection.close()
             raise
-        connection.keep_open = False
+        connection.release()
         return opened
 
     async def _open_http3(self) -> tuple[ByteStream, Accepted, Arrival]:
@@ -347,7 +373,9 @@ class _Dial:
         report = self._report
         async with shared.lock:
             connection = shared.connection
-            if connection is None or connection.ended is not None:
+            if connection is None or not connection.takes_requests:
+                if connection is not None:
+                    connection.release()
                 stream = await self._connect()
                 try:
                     if self._target.secure:
@@ -360,12 +388,17 @@ class _Dial:
             elif (first := shared.report) is not None:
                 report.address, report.tls = first.address, first.tls
                 report.http2 = None if first.http2 is None else replace(first.http2)
-        return await self._extended_connect(connection)
+        try:
+            return await self._extended_connect(connection)
+        except DialError as error:
+            # on a connection of its own it would share nothing
+            error.unprocessed = error.unprocessed and not connection.takes_requests
+            raise
 
     async def _begin_http2(self, stream: Stream) -> Http2Connection:
         from wsdiag.transport.dial import http2
 
-        facts, progress = Http2Facts(), Progress()
+        facts, progress = Http2Facts(), Progress(facts=dict(self._tls_facts))
         self._report.http2 = facts
         return await self._timed(
             "settings",
@@ -382,7 +415,8 @@ class _Dial:
         report = self._report
         facts = report.http2
         assert facts is not None  # its SETTINGS have come
-        handshake, progress = http2.handshake_for(self._target, self._options), Progress()
+        handshake = http2.handshake_for(self._target, self._options)
+        progress = Progress(facts=dict(self._tls_facts))
         report.request_line = f"CONNECT {self._target.path_and_query} HTTP/2"
         report.request_headers = tuple(handshake.request_headers)
         whole = [*handshake.pseudo_headers, *handshake.request_headers]
@@ -464,14 +498,18 @@ class _Dial:
             raise
         report.address = format_address(address)
         report.unanswered = progress.facts.get("unanswered", ())
+        report.refused = progress.facts.get("refused", ())
         if self._watcher is not None:
             self._watcher.connected(*endpoints_of(sock))
         return sock
 
     def _silent(self) -> str:
         """The addresses that were tried before the one that answered."""
-        silent = self._progress.facts.get("unanswered", ())
-        said = [f"{address} did not answer for {ms:.0f} ms" for address, ms in silent]
+        facts = self._progress.facts
+        said = [
+            f"{each} did not answer for {ms:.0f} ms" for each, ms in facts.get("unanswered", ())
+        ]
+        said += [f"{each}: {why}" for each, why in facts.get("refused", ())]
         return f" ({', '.join(said)})" if said else ""
 
     async def _tunnel(

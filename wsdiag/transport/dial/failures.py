@@ -10,7 +10,7 @@ import errno
 import os
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wsdiag.protocol.errors import HandshakeError
@@ -41,6 +41,8 @@ _CONNECT_CODES: dict[int, tuple[ErrorKind, str]] = {
     errno.EMFILE: ("connect", "too-many-files"),
     errno.ENFILE: ("connect", "too-many-files"),
 }
+_NOT_SENT = (errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+_SHOWN_ADDRESSES = 4
 _OTHERWISE: tuple[ErrorKind, str] = ("connect", "connect-failed")
 # When addresses fail in different ways, the one that got furthest is the most telling.
 _MOST_TELLING = ("refused", "reset-on-connect", "connect-timeout", "forbidden", "unreachable")
@@ -64,6 +66,8 @@ _PLAIN_ON_TLS = (
     b"combination of host and port requires TLS",
     b"sent a plain HTTP request, but this server only speaks HTTPS",
 )
+# A resolver that is not answered asks again after a second at the earliest.
+_AT_ONCE_S = 0.8
 _LINK_LOCAL = ("fe8", "fe9", "fea", "feb")
 _TLS_RECORD_TYPES = (0x14, 0x15, 0x16, 0x17)
 
@@ -72,7 +76,12 @@ def timed_out(
     phase: Phase, after_s: float, facts: dict[str, Any] | None = None, phase_s: float | None = None
 ) -> DialError:
     """The deadline struck during `phase`, which had found out `facts` in its `phase_s` seconds."""
-    facts = facts or {}
+    facts = dict(facts or {})
+    tried, failed = facts.pop("tried", ()), facts.pop("failed", ())
+    if phase == "tcp" and tried:
+        given_up = {format_address(where) for (_, where), _ in failed}
+        facts["address"] = ", ".join(each for each in tried if each not in given_up)
+        facts["others"] = _others(failed)
     message = f"no answer within {after_s:g} s ({phase})"
     if phase == "upgrade" and facts.get("received"):
         took = after_s if phase_s is None else round(phase_s, 1)
@@ -80,20 +89,26 @@ def timed_out(
     return DialError("timeout", phase, _TIMEOUT_CODES[phase], message, timeout_s=after_s, **facts)
 
 
-def name_resolution(host: str, error: Exception, options: DialOptions) -> DialError:
-    """The resolver's refusal."""
+def name_resolution(
+    host: str, error: Exception, options: DialOptions, took_s: float = 0.0
+) -> DialError:
+    """The resolver's refusal, after `took_s` seconds."""
     number = getattr(error, "errno", None)
     code = "dns-failed"
     if isinstance(error, UnicodeError):
         code = "dns-bad-name"
-    elif number in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)):
+    elif number == socket.EAI_NONAME:
         code = "dns-not-found"
+    elif number == getattr(socket, "EAI_NODATA", socket.EAI_NONAME):
+        code = "dns-no-address"
     elif number == getattr(socket, "EAI_ADDRFAMILY", -9):
         code = "dns-no-such-family"
     elif number == socket.EAI_AGAIN:
         code = "dns-unavailable"
     words = getattr(error, "strerror", None) or str(error)
-    return DialError("dns", "dns", code, f"{host}: {words}", host=host, family=options.family)
+    facts: dict[str, Any] = {"host": host, "family": options.family, "words": words}
+    facts["at-once"] = "yes" if took_s < _AT_ONCE_S else ""
+    return DialError("dns", "dns", code, f"{host}: {words}", **facts)
 
 
 def no_address_of(family: int | None, host: str) -> DialError:
@@ -120,9 +135,26 @@ def connecting(failures: list[tuple[Address, OSError]]) -> DialError:
     where = format_address(address)
     if error.errno == errno.EINVAL and where[1:4].lower() in _LINK_LOCAL and not address[3]:
         code = "zone-missing"
-    attempts = [(format_address(a), os.strerror(e.errno or 0)) for (_, a), e in failures]
+    others = _others([(a, e) for a, e in failures if format_address(a[1]) != where])
     message = f"{where}: {os.strerror(error.errno or 0)}"
-    return DialError(kind, "tcp", code, message, address=where, attempts=attempts)
+    return DialError(kind, "tcp", code, message, address=where, others=others)
+
+
+def _others(failed: Sequence[tuple[Address, OSError]]) -> str:
+    """The other addresses that were tried, in brackets; "" where there were none."""
+    said = [f"{format_address(a)}: {os.strerror(e.errno or 0)}" for (_, a), e in failed]
+    more = f" and {len(said) - _SHOWN_ADDRESSES} more" if len(said) > _SHOWN_ADDRESSES else ""
+    return f" (tried as well: {'; '.join(said[:_SHOWN_ADDRESSES])}{more})" if said else ""
+
+
+def refused_there(failed: Sequence[tuple[Address, OSError]]) -> tuple[tuple[str, str], ...]:
+    """Addresses that somebody answered for by a refusal, and how; a machine without IPv6 knows
+    before it sends anything that it cannot reach one, which says nothing of the address."""
+    return tuple(
+        (format_address(where), os.strerror(error.errno or 0))
+        for (_, where), error in failed
+        if error.errno not in _NOT_SENT
+    )
 
 
 def unix_socket(path: str, error: Exception) -> DialError:
@@ -252,15 +284,16 @@ def tls_ended(ended: StreamReaderEnded, messages: Sequence[str] = ()) -> DialErr
     )
 
 
-def tls_alert(
-    end: StreamEnd, *, certificate_request: bool = False, own_certificate: bool = False
-) -> DialError | None:
-    """TLS's refusal that came only after the handshake: TLS 1.3 judges our certificate late."""
+def tls_alert(end: StreamEnd, facts: Mapping[str, Any]) -> DialError | None:
+    """TLS's refusal that came only after the handshake: TLS 1.3 judges our certificate late.
+
+    `facts`: what the handshake found out.
+    """
     prefix, _, reason = end.detail.partition("TLS: ")
     if end.how != "tls-error" or prefix or not reason:
         return None
-    messages = ("CERTIFICATE_REQUEST",) if certificate_request else ()
-    return _tls_refused(reason, messages, own_certificate=own_certificate)
+    messages = ("CERTIFICATE_REQUEST",) if facts.get("certificate_request") == "yes" else ()
+    return _tls_refused(reason, messages, own_certificate=facts.get("own_certificate") == "yes")
 
 
 def _tls_refused(

@@ -53,7 +53,7 @@ async def begin(stream: Stream, facts: Http2Facts, progress: Progress) -> Http2C
         connection.abort()
         raise
     if at is None:
-        raise _ended(connection, "settings", alpn or "")
+        raise _ended(connection, "settings", alpn or "", progress)
     progress.took_ns = round_trip_ns(connection.preface, at)[0]
     progress.ended_ns = at.kernel_ns or at.mono_ns
     facts.settings = tuple(setting_names(connection.peer_settings or {}))
@@ -117,7 +117,9 @@ async def _ask(
     stream.pause_reading()
     await connection.answered(stream)
     if stream.answer is None or stream.answered_at is None:
-        raise _stream_ended(connection, stream)
+        failure = _stream_ended(connection, stream, progress)
+        failure.unprocessed = stream.unprocessed
+        raise failure
     at = stream.answered_at
     if progress.took_ns is None:
         progress.took_ns = round_trip_ns(sent, at)[0]
@@ -179,10 +181,12 @@ def _not_advertised(accepts: Literal["yes", "no"], response: Response | None = N
     return _error("http2-not-advertised", message, response=response, accepts=accepts)
 
 
-def _ended(connection: Http2Connection, phase: str, alpn: str) -> DialError:
+def _ended(connection: Http2Connection, phase: str, alpn: str, progress: Progress) -> DialError:
     """The connection ended, or was no HTTP/2, before the server's SETTINGS."""
     end = connection.ended
     assert end is not None
+    if (alert := failures.tls_alert(end, progress.facts)) is not None:
+        return alert
     if connection.not_http2:
         first = connection.not_http2
         line = first.partition(b"\r\n")[0].decode("latin-1")
@@ -206,10 +210,14 @@ def violated(violation: str, phase: str = "upgrade") -> DialError:
     return DialError("protocol", phase, "http2-violation", message, violation=violation)
 
 
-def _stream_ended(connection: Http2Connection, stream: Http2Stream) -> DialError:
+def _stream_ended(
+    connection: Http2Connection, stream: Http2Stream, progress: Progress
+) -> DialError:
     """No answer: RST_STREAM, GOAWAY or the connection's end came instead."""
     end = stream.ended
     assert end is not None
+    if (alert := failures.tls_alert(end, progress.facts)) is not None:
+        return alert
     if connection.violation is not None:
         return violated(connection.violation)
     if end.how == "rst-stream":
@@ -227,8 +235,9 @@ def _stream_ended(connection: Http2Connection, stream: Http2Stream) -> DialError
         debug = f" ({end.detail!r})" if end.detail else ""
         message = f"the server ended the HTTP/2 connection: GOAWAY {name}{debug}"
         return _error("http2-goaway", message, error_code=name)
-    message = f"the connection ended instead of an answer to the CONNECT ({end.how})"
-    return _error("http2-closed", message, how=end.how)
+    how = failures.ended_how(end)
+    message = f"the connection ended instead of an answer to the CONNECT ({how})"
+    return _error("http2-closed", message, how=how)
 
 
 def _error(

@@ -16,6 +16,10 @@ _PORTS = {"http": 1080, "https": 443, "socks5": 1080, "socks5h": 1080}
 _VARIABLES = {True: ("wss_proxy", "https_proxy"), False: ("ws_proxy", "http_proxy")}
 
 
+_HTTP = {True: "https_proxy", False: "http_proxy"}
+_SCHEMES = {True: "wss://", False: "ws://"}
+
+
 class Proxy(NamedTuple):
     """A proxy; `url` as given, `why` names the option or variable that gave it."""
 
@@ -50,7 +54,8 @@ def choose(
     else:
         url, why = _variable(environ, *_VARIABLES[target.secure], "all_proxy")
     if not url:
-        return None, None
+        other = "" if options.proxy is not None else _variable(environ, _HTTP[not target.secure])[1]
+        return None, f"{other} is for {_SCHEMES[not target.secure]} only" if other else None
     if options.noproxy is not None:
         exceptions, whose = options.noproxy, "--noproxy"
     else:
@@ -95,9 +100,20 @@ def parse(url: str, why: str) -> Proxy:
             "its port is not a number up to 65535 (in USER:PASSWORD, percent-encode / ? # @)"
         ) from None
     host = unquote(parts.hostname)  # a zone's % is %25 (RFC 6874)
-    if not host.isprintable() or any(char in _NOT_IN_HOST for char in host):
+    odd = not host.isprintable() or any(char in _NOT_IN_HOST for char in host)
+    if odd or ((":" in host or "%" in host) and not _is_ipv6(host)):
         raise ValueError(f"{host!a} is not the name of a host")
     return Proxy(url, why, parts.scheme, host, port, user)
+
+
+def _is_ipv6(host: str) -> bool:
+    """Whether it is an IPv6 address, perhaps with a zone."""
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).version == 6
+    except ValueError:
+        return False
 
 
 def basic_auth(user: str) -> str:

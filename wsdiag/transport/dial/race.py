@@ -15,7 +15,7 @@ from wsdiag.transport.stream.tcp import Address, format_address, tcp_info
 
 OnConnecting = Callable[[Any], None]
 """Called with an address, as a socket takes it, before a SYN is sent there."""
-Unanswered = tuple[tuple[str, float], ...]
+Failures = list[tuple[Address, OSError]]
 
 ATTEMPT_DELAY_S = 0.25  # RFC 8305, 5: "recommended value … 250 milliseconds"
 
@@ -47,16 +47,17 @@ async def connect_first(
     addresses: list[Address],
     silent: list[tuple[Address, int]] | None = None,
     on_connecting: OnConnecting | None = None,
+    failed: Failures | None = None,
 ) -> tuple[socket.socket, Address]:
     """Start an attempt every 250 ms, or as soon as one fails; the first to connect wins.
 
     `silent` gets the addresses that were tried before the winner and had not answered by then, each
-    with the ns for which that was so. Raises RaceLost.
+    with the ns for which that was so; `failed` those that had failed. Raises RaceLost.
     """
     began: dict[Address, int] = {}
     waiting = list(addresses)
     running: dict[asyncio.Task[socket.socket], Address] = {}
-    failed: list[tuple[Address, OSError]] = []
+    failed = [] if failed is None else failed
     try:
         while waiting or running:
             if waiting:
@@ -102,18 +103,28 @@ async def connect(
 ) -> tuple[socket.socket, Address]:
     """The `tcp` phase: a socket connected to one of these addresses. Raises DialError.
 
-    Its time is the winner's, from SYN to SYN-ACK; the fact `unanswered` has those before it that
-    were silent.
+    Its time is the winner's, from SYN to SYN-ACK; the facts `unanswered` and `refused` have those
+    before it that were silent or failed, `tried` and `failed` what is known when it is cut off.
     """
+    progress = progress or Progress()
     silent: list[tuple[Address, int]] = []
+    failed: Failures = []
+    tried: list[str] = []
+    progress.facts.update(tried=tried, failed=failed)
+
+    def connecting(where: Any) -> None:
+        tried.append(format_address(where))
+        if on_connecting is not None:
+            on_connecting(where)
+
     try:
-        sock, address = await connect_first(addresses, silent, on_connecting)
+        sock, address = await connect_first(addresses, silent, connecting, failed)
     except RaceLost as lost:
         raise failures.connecting(lost.failures) from lost
-    if progress is not None:
-        progress.took_ns = _handshake_ns(sock)
-        named = tuple((format_address(where), ns / 1e6) for (_, where), ns in silent)
-        progress.facts["unanswered"] = named
+    progress.took_ns = _handshake_ns(sock)
+    named = tuple((format_address(where), ns / 1e6) for (_, where), ns in silent)
+    progress.facts["unanswered"] = named
+    progress.facts["refused"] = failures.refused_there(failed)
     return sock, address
 
 

@@ -6,9 +6,11 @@ import asyncio
 import socket
 import threading
 from itertools import chain, zip_longest
+from time import monotonic
 
 from wsdiag.transport.dial import failures
 from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.report import DialError
 from wsdiag.transport.stream.tcp import Address
 
 FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
@@ -64,10 +66,43 @@ def known(host: str, port: int, options: DialOptions) -> list[Address]:
 
 async def resolve_name(host: str, port: int, options: DialOptions) -> list[Address]:
     """The `dns` phase: the addresses of a name, in the order to try them. Raises DialError."""
+    began_s = monotonic()
     try:
         return await lookup(host, port, options.family)
     except (OSError, UnicodeError) as error:
-        raise failures.name_resolution(host, error, options) from error
+        failure = failures.name_resolution(host, error, options, monotonic() - began_s)
+        if failure.code in ("dns-not-found", "dns-no-address"):
+            failure = await _looked_at_again(host, port, options, failure)
+        raise failure from error
+
+
+async def _looked_at_again(
+    host: str, port: int, options: DialOptions, failure: DialError
+) -> DialError:
+    """Whether a name that was not found has addresses of the other family, or exists without any.
+
+    The C library tells of the last search domain that it tried, not of the name itself: asked for
+    with a dot at its end, it is looked up alone.
+    """
+    if options.family is not None and await _exists(host, port) is None:
+        return failures.no_address_of(options.family, host)
+    if failure.code == "dns-not-found" and "." in host and not host.endswith("."):
+        alone = await _exists(f"{host}.", port)
+        if (
+            alone is not None
+            and failures.name_resolution(host, alone, options).code != failure.code
+        ):
+            return failures.name_resolution(host, alone, options)
+    return failure
+
+
+async def _exists(host: str, port: int) -> OSError | UnicodeError | None:
+    """None for a name that has addresses; else what the resolver says."""
+    try:
+        await lookup(host, port, None)
+    except (OSError, UnicodeError) as error:
+        return error
+    return None
 
 
 async def lookup(host: str, port: int, family: int | None) -> list[Address]:

@@ -94,12 +94,13 @@ async def upgrade(
                     raise
             if len(first_bytes) < _BEGINNING:
                 first_bytes = (first_bytes + data)[:_BEGINNING]
-                progress.facts["began"] = failures.first_line(first_bytes)
             progress.facts["received"] = progress.facts.get("received", 0) + len(data)
             if progress.failure is None:
                 progress.took_ns = round_trip_ns(sent, at)[0]
                 progress.ended_ns = at.kernel_ns or at.mono_ns
             accepted = handshake.receive(data)
+            progress.facts["began"] = failures.first_line(handshake.begun)
+            progress.facts["interim"] = ", ".join(dict.fromkeys(handshake.interim))
             if accepted is not None:
                 return accepted, at
             if handshake.response is not None:
@@ -123,11 +124,7 @@ def _ended(
     handshake: ClientHandshake, ended: StreamReaderEnded, first_bytes: bytes, progress: Progress
 ) -> DialError:
     """An end may complete an answer whose body has no length, or cut it short."""
-    alert = failures.tls_alert(
-        ended.end,
-        certificate_request=progress.facts.get("certificate_request") == "yes",
-        own_certificate=progress.facts.get("own_certificate") == "yes",
-    )
+    alert = failures.tls_alert(ended.end, progress.facts)
     if alert is not None:
         return alert
     try:

@@ -15,7 +15,8 @@ leave without a stamp after each read.
 *Ends.* A stream ends by END_STREAM, RST_STREAM, or with its connection. A GOAWAY says which streams
 will still be served (RFC 9113, 6.8): those above its last stream end at once; the others go on, and
 when the connection ends they ended by that GOAWAY. Whatever ends the connection ends all of its
-streams in one moment.
+streams in one moment. What a graceful GOAWAY leaves out, or RST_STREAM refuses, was not processed:
+whoever asked may ask again elsewhere.
 
 *Bounds.* A hostile peer may send frames that cost it nothing and us an answer or a look: SETTINGS,
 PING, RST_STREAM, empty DATA, WINDOW_UPDATE, unknown ones. Each takes from a budget that time and
@@ -48,7 +49,7 @@ PingCallback = Callable[[SendRecord, Arrival], None]
 _PREFACE_BYTES = 9
 _DEBUG_BYTES = 256
 _ANSWERS_HIGH = 1 << 20
-ENHANCE_YOUR_CALM, NO_ERROR = 0xB, 0x0
+NO_ERROR, REFUSED_STREAM, ENHANCE_YOUR_CALM = 0x0, 0x7, 0xB
 
 
 class Http2Connection:
@@ -106,6 +107,11 @@ class Http2Connection:
 
     # -- the client's side ---------------------------------------------------------------------
 
+    @property
+    def takes_requests(self) -> bool:
+        """Whether the peer still serves new streams."""
+        return self.ended is None and self._goaway is None
+
     async def settled(self) -> Arrival | None:
         """Wait for the peer's SETTINGS: when they came; None when the connection ended before."""
         await self._until(lambda: self.peer_settings is not None or self.ended is not None)
@@ -115,8 +121,8 @@ class Http2Connection:
         """Open a stream with this header block, pseudo-headers included, and leave it open."""
         stream_id = self.protocol.get_next_available_stream_id()
         stream = self.streams[stream_id] = Http2Stream(self, stream_id)
-        if self._goaway is not None:  # it would not be served (RFC 9113, 6.8)
-            stream.finished(self._goaway)
+        if self._goaway is not None:
+            self._leave_out(stream, self._goaway)
             return stream, SendRecord(monotonic_ns())
         try:
             self.protocol.send_headers(stream_id, _encoded(headers))
@@ -241,6 +247,7 @@ class Http2Connection:
             case h2.events.StreamReset():
                 if stream is not None:
                     code = int(event.error_code or 0)
+                    stream.unprocessed = code == REFUSED_STREAM
                     stream.finished(StreamEnd("rst-stream", error_name(code), at, code))
 
     def _data_received(self, event: h2.events.DataReceived, at: Arrival) -> None:
@@ -279,7 +286,12 @@ class Http2Connection:
         self._goaway = StreamEnd("goaway", debug, at, code)
         for stream in tuple(self.streams.values()):
             if self._client and stream.stream_id > last:
-                stream.finished(self._goaway)
+                self._leave_out(stream, self._goaway)
+
+    def _leave_out(self, stream: Http2Stream, goaway: StreamEnd) -> None:
+        """End a stream that the peer will not serve (RFC 9113, 6.8)."""
+        stream.unprocessed = goaway.code == NO_ERROR
+        stream.finished(goaway)
 
     def _violated(self, message: str, code: int) -> None:
         """End the connection because the peer broke a rule; the GOAWAY that says so is queued."""
@@ -340,6 +352,12 @@ class Http2Connection:
         self.streams.pop(stream.stream_id, None)
         self._changed.set()
         if not (self.streams or self.keep_open):
+            self.close()
+
+    def release(self) -> None:
+        """End it once it has no streams."""
+        self.keep_open = False
+        if not self.streams:
             self.close()
 
     def changed(self) -> None:

@@ -67,6 +67,8 @@ class Http2Stream:
         self.answer: list[tuple[str, str]] | None = None
         """The header block of the answer, pseudo-headers included; None before it."""
         self.answered_at: Arrival | None = None
+        self.unprocessed = False
+        """Whether the peer says that it did nothing with the request (RFC 9113, 8.7)."""
         self._handler: StreamHandler | None = None
         self._held: deque[tuple[bytes, Arrival, int]] = deque()
         self.held_bytes = 0

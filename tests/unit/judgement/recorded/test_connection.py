@@ -109,6 +109,37 @@ def end_behind_large_frame(flow: Flow) -> None:
     flow.rst(2.05, "server", hop_limit=57)
 
 
+def leaves_with_what_it_came_for(flow: Flow) -> None:
+    flow.text(1.0, "client", "get")
+    flow.text(2.0, "server", "x" * 200_000)
+    flow.fin(2.3, "client")
+
+
+def cannot_take_so_much(flow: Flow) -> None:
+    flow.text(1.0, "client", "get")
+    flow.send(2.0, "server", b"\x82\x7f" + (2**20).to_bytes(8, "big") + b"x" * 4000)
+    flow.fin(2.01, "client")
+
+
+def answers_a_large_message_and_leaves(flow: Flow) -> None:
+    flow.text(1.0, "client", "x" * 200_000)
+    flow.text(1.2, "server", "stored")
+    flow.fin(1.5, "server")
+
+
+def behind_a_proxy(flow: Flow) -> None:
+    flow.capture.packets.clear()
+    flow.seq = {"client": 9000, "server": 9000}
+    flow.open(request=REQUEST.replace(b"Upgrade", b"X-Forwarded-For: 192.0.2.1\r\nUpgrade", 1))
+    flow.fin(60.0, "client")
+
+
+def reset_that_was_ignored(flow: Flow) -> None:
+    flow.rst(3.0, "server", hop_limit=40)
+    flow.text(5.0, "client", "still here")
+    flow.close(9.0, "client", 1000)
+
+
 def unmasked(flow: Flow) -> None:
     flow.send(1.0, "client", b"\x81\x02hi")
     flow.close(1.01, "server", 1002, "masked frames only")
@@ -121,6 +152,10 @@ def unmasked_and_cut(flow: Flow) -> None:
 
 def no_login(flow: Flow) -> None:
     flow.close(3.0, "server", 4408, "Connection initialisation timeout")
+
+
+def wrong_token(flow: Flow) -> None:
+    flow.close(0.2, "server", 4401, "Unauthorized")
 
 
 def unanswered_heartbeat(flow: Flow) -> None:
@@ -189,9 +224,15 @@ STORIES = [
     (client_pong_timeout, "pong-timeout", "client", "unanswered for 10.0 s"),
     (too_big, "size-limit", "server", "70,000 bytes"),
     (end_behind_large_frame, "size-limit", "server", "1,048,576 bytes"),
+    (leaves_with_what_it_came_for, "client-gone", "client", "(FIN)"),
+    (cannot_take_so_much, "size-limit", "client", "1,048,576 bytes"),
+    (answers_a_large_message_and_leaves, "unknown", "server", "(FIN)"),
+    (behind_a_proxy, "unknown", "client", "the proxy that passed its request on (X-Forwarded-For)"),
+    (reset_that_was_ignored, "close", "client", "1000"),
     (unmasked, "protocol-error", "server", "closed with 1002"),
     (unmasked_and_cut, "protocol-error", "server", "unmasked frame from a client"),
     (no_login, "application-timeout", "server", "no message"),
+    (wrong_token, "close", "server", "4401"),
     (unanswered_heartbeat, "application-timeout", "server", "Socket.IO"),
     (still_open, "open", "unknown", "when the recording ended"),
 ]
@@ -228,6 +269,17 @@ def test_one_direction_alone_does_not_tell_who_was_first() -> None:
     ending = judge_connection(facts)
     assert (ending.outcome, ending.ended_by) == ("close", "unknown")
     assert "only packets from the server" in ending.evidence[-1]
+
+
+def test_a_pong_that_comes_after_the_end_is_too_late() -> None:
+    def tell(flow: Flow) -> None:
+        flow.ping(20.0, "client", b"1")
+        flow.close(40.0, "client", 1011)
+        flow.pong(41.0, "server", b"1")
+
+    ending = judge_connection(story(tell))
+    assert (ending.outcome, ending.ended_by) == ("pong-timeout", "client")
+    assert "Ping at 20.0 s was unanswered for 20.0 s" in ending.evidence[0]
 
 
 def test_data_after_the_ping_is_no_pong_timeout() -> None:

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from tests.capture.builder import ACK, PSH, Capture, Flow
+from tests.capture.builder import ACK, PSH, REQUEST, Capture, Flow
 from wsdiag.capture.reader import CaptureReader
 from wsdiag.judgement.recorded.ages import ages, of_ages
 from wsdiag.judgement.recorded.together import Together
@@ -146,3 +146,68 @@ def test_two_clocks_are_told_apart() -> None:
     ended += [300 + chance.gauss(0, 0.5) for _ in range(30)]
     ended += [chance.uniform(1, 600) for _ in range(60)]
     assert [round(low) for low, _, _ in ages(ended)] == [60, 299]
+
+
+PROXIED = REQUEST.replace(b"Upgrade", b"Via: 1.1 edge\r\nUpgrade", 1)
+
+
+def left_by_clients(idle_s: list[float], request: bytes) -> ExplainVerdict:
+    """The verdict over connections that their clients' side ended by FIN."""
+    capture = Capture()
+    for n, after_s in enumerate(idle_s):
+        flow, at_s = Flow(capture, port=40000 + n), 7.3 * n
+        flow.open(at_s, request=request)
+        flow.text(at_s + 5 + 11 * n, "server", "hello")
+        flow.fin(at_s + 5 + 11 * n + after_s, "client")
+        flow.fin(at_s + 5 + 11 * n + after_s + 0.001, "server")
+    return verdict(capture)
+
+
+def test_a_proxy_before_the_server_may_be_the_one_that_ends_them() -> None:
+    found = left_by_clients([60.0] * 4 + [3.0], PROXIED)
+    assert (found.verdict, found.outcomes) == ("idle-timeout", {"idle-timeout": 4, "unknown": 1})
+    assert "from the client's side, by a proxy" in " ".join(found.explanation)
+
+
+def test_a_timer_on_the_clients_side_is_said_where_no_proxy_shows() -> None:
+    found = left_by_clients([60.0] * 4 + [3.0], REQUEST)
+    assert (found.verdict, found.outcomes) == (None, {"client-gone": 5})
+    assert "4 connections were ended from the client's side" in found.explanation[0]
+
+
+@pytest.mark.parametrize("request_", [REQUEST, PROXIED], ids=["direct", "proxied"])
+def test_people_leave_through_a_proxy_too(request_: bytes) -> None:
+    rng = random.Random(3)
+    found = left_by_clients([rng.uniform(1, 200) for _ in range(12)], request_)
+    assert (found.verdict, found.explanation) == (None, ())
+
+
+def busy_until(age_s: float, code: int | None, silent: str = "") -> ExplainVerdict:
+    """The verdict over connections in use that the server ends at an age."""
+    capture = Capture()
+    for n, (flow, at_s) in enumerate(connections(4, capture)):
+        for second in range(1, int(age_s), 3):
+            for who, later_s in (("client", 0.11 * n), ("server", 0.2 + 0.1 * n)):
+                if who != silent:
+                    flow.text(at_s + second + later_s, who, "hello")
+        if code is not None:
+            flow.close(at_s + age_s, "server", code)
+        flow.fin(at_s + age_s + 0.01, "server")
+    return verdict(capture)
+
+
+@pytest.mark.parametrize("code", [None, 1001, 4001])
+def test_ends_at_one_age_while_in_use_are_a_lifetime(code: int | None) -> None:
+    found = busy_until(120.0, code)
+    assert (found.verdict, found.outcomes) == ("lifetime", {"lifetime": 4})
+    assert found.lifetime_s is not None
+    assert found.lifetime_s.low == pytest.approx(120.0, abs=0.1)
+    assert "a maximum lifetime, or a timer" in found.explanation[0]
+
+
+def test_a_server_that_is_done_has_no_lifetime() -> None:
+    assert busy_until(120.0, 1000).verdict != "lifetime"
+
+
+def test_silence_of_one_direction_is_no_use() -> None:
+    assert busy_until(60.0, None, silent="server").verdict != "lifetime"

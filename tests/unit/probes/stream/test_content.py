@@ -42,8 +42,8 @@ def test_what_the_paths_find() -> None:
         by="data.s", seq="$.data.n", time="$.data.t", field="list[1].x", show="text"
     )
     content = ContentReader(options).read(MESSAGE)
-    assert content == (True, "btc", "7", 1767225600123, 2)
-    assert ContentReader(options).read('{"data":[]}') == (True, None, None, None, None)
+    assert content[:5] == (True, "btc", "7", 1767225600123, 2)
+    assert ContentReader(options).read('{"data":[]}')[:5] == (True, None, None, None, None)
     assert not ContentReader(options).read("hello").json
 
 

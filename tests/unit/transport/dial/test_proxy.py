@@ -55,6 +55,7 @@ def test_no_proxy_from_option_or_environment() -> None:
     [
         ({"https_proxy": "http://q:1", "NO_PROXY": ".com"}, {}, "NO_PROXY covers example.com"),
         ({}, {"proxy": "http://q:1", "noproxy": "*"}, "--noproxy covers example.com"),
+        ({"http_proxy": "http://p:1"}, {}, "http_proxy is for ws:// only"),
         ({"NO_PROXY": "*"}, {}, None),
     ],
 )

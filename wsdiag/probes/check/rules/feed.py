@@ -76,10 +76,10 @@ def judge_feed(summary: StreamSummary, error: str | None = None) -> list[Finding
     else:
         mute = f"; mute {times(summary.mutes)}" if summary.mutes else ""
         first = passed(f"{seen}{mute}", rate)
-    return [first, *map(_limit, summary.thresholds)]
+    return [first, *(_limit(threshold, summary) for threshold in summary.thresholds)]
 
 
-def _limit(threshold: Threshold) -> Finding:
+def _limit(threshold: Threshold, summary: StreamSummary) -> Finding:
     bound, _, what = threshold.name.partition("-")
     judge = passed if threshold.ok else failed
     value = threshold.measured
@@ -89,9 +89,15 @@ def _limit(threshold: Threshold) -> Finding:
             return format_duration(figure)
         return f"{format_number(figure)} {'a second' if what == 'rate' else 'missing'}"
 
-    why = {"gap": " (no message has a number)", "lag": " (no message has a time)"}.get(what, "")
+    numberless = "no message has a number"
+    if summary.numbered:
+        numberless = "no number had an earlier one of its key to follow"
+    why = {"gap": f" ({numberless})", "lag": " (no message has a time)"}.get(what, "")
     measured = f"not measured{why}" if value is None else said(value)
     limit = f"at least {said(threshold.limit)}" if bound == "min" else said(threshold.limit)
     rounded = None if value is None else round(value, 3)
     found = judge(f"{what} {measured}, the limit is {limit}", rounded, threshold.limit)
+    if what == "gap" and not threshold.ok and (by := summary.suggested_by) is not None:
+        hint = f"By {by} these numbers follow each other: each of its values has its own"
+        found = replace(found, hint=f"{hint} (--by '{by}').")
     return replace(found, name=what)

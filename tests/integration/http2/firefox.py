@@ -1,0 +1,75 @@
+"""A headless Firefox, driven through WebDriver BiDi."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from websockets.sync.client import connect
+
+_LISTENING = re.compile(rb"WebDriver BiDi listening on (ws://\S+)")
+
+
+class Firefox:
+    """One tab, which takes any certificate."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        folder.mkdir()
+        log = folder / "log"
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [program, "--headless", "--remote-debugging-port=0", "--profile", str(folder)],
+                stdout=output,
+                stderr=output,
+            )
+        try:
+            where = self._where(log)
+            self._socket = connect(f"{where}/session", proxy=None, max_size=None, open_timeout=60)
+            self._numbers = count(1)
+            wanted = {"alwaysMatch": {"acceptInsecureCerts": True}}
+            self._call("session.new", capabilities=wanted)
+            tree = self._call("browsingContext.getTree")
+            self._tab = tree["contexts"][0]["context"]
+        except BaseException:
+            self._end()
+            raise
+
+    def _where(self, log: Path) -> str:
+        end = time.monotonic() + 120
+        while (found := _LISTENING.search(log.read_bytes())) is None:
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.05)
+        return found[1].decode()
+
+    def _call(self, method: str, **params: Any) -> Any:
+        number = next(self._numbers)
+        self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
+        while (answer := json.loads(self._socket.recv(120))).get("id") != number:
+            pass
+        assert answer["type"] == "success", answer
+        return answer["result"]
+
+    def navigate(self, url: str) -> None:
+        """Open a page, until it is complete."""
+        self._call("browsingContext.navigate", context=self._tab, url=url, wait="complete")
+
+    def awaited(self, script: str) -> Any:
+        """What a promise becomes: text."""
+        result = self._call(
+            "script.evaluate", expression=script, target={"context": self._tab}, awaitPromise=True
+        )
+        assert result["type"] == "success", result
+        return result["result"].get("value")
+
+    def close(self) -> None:
+        self._socket.close()
+        self._end()
+
+    def _end(self) -> None:
+        self._process.terminate()
+        self._process.wait(30)

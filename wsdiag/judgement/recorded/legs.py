@@ -1,0 +1,151 @@
+"""One WebSocket connection on both sides of a proxy, or of several in a row: who ended it.
+
+A proxy is the server of the TCP connection in front of it and the client of the one behind: the
+connection's legs, from the client's to the server's. An end that comes from the server in all of
+them began at the server, one that comes from the client in all of them began at the client; and one
+that goes to both sides of a proxy began there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wsdiag.judgement.recorded.connection import judge_connection
+from wsdiag.judgement.recorded.endings import Ending, first_end
+from wsdiag.judgement.recorded.facts import END_WORDS, ConnectionFacts, Side
+from wsdiag.units import format_seconds
+
+_End = tuple[Side, float, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """One WebSocket connection through proxies: its TCP connections, the client's first."""
+
+    legs: tuple[ConnectionFacts, ...]
+    again: tuple[ConnectionFacts, ...] = ()
+    """Some of these, captured once more."""
+
+    @property
+    def members(self) -> tuple[ConnectionFacts, ...]:
+        """All that is one connection; the first one stands for it: one that can be read."""
+        legs = self.legs if not self.legs[0].encrypted else self.legs[::-1]
+        return legs + self.again
+
+
+def judge_legs(found: Legs) -> tuple[ConnectionFacts, Ending]:
+    """Who ended a connection through a proxy: the client, the server, or a proxy itself."""
+    legs, front = found.legs, found.members[0]
+    front.notes.append(_matched(legs))
+    sources = list(dict.fromkeys(leg.source for leg in legs))
+    ends = [first_end(leg) for leg in legs]
+    ending = _ending(legs, ends)
+    front.source = ", ".join(sources)
+    return front, ending
+
+
+def _ending(legs: Sequence[ConnectionFacts], ends: Sequence[_End | None]) -> Ending:
+    seen = [
+        (end, (leg.began or 0.0) + end[1], at)
+        for at, (leg, end) in enumerate(zip(legs, ends, strict=True))
+        if end is not None
+    ]
+    if not seen:
+        return judge_connection(legs[0])
+    here, there = ends[0], ends[-1]
+    if legs[0].encrypted and (there is None or there[2] == "close" or legs[0].prompted):
+        return _of_readable(legs[-1], legs[0])
+    first = min(seen, key=lambda each: each[1])
+    by_server = there is not None and there[0] == "server"
+    by_client = here is not None and here[0] == "client"
+    if by_server and by_client:  # at once, or the one before the other was heard
+        by_server = first[0][0] == "server"
+        by_client = not by_server
+    if by_server:
+        return _by_server(legs, ends)
+    if by_client:
+        return _by_client(legs, ends)
+    return _by_proxy(legs, ends)
+
+
+def _of_readable(back: ConnectionFacts, front: ConnectionFacts) -> Ending:
+    """The leg in front is dark: a Close frame is one on both sides, but nothing else need be."""
+    alone = judge_connection(back)
+    if first_end(back) is None or alone.outcome not in ("client-gone", "unknown"):
+        return alone
+    said = (
+        f"To the proxy the client had sent {front.prompted}: whether it or the proxy ended it is "
+        "not known."
+    )
+    return Ending("unknown", "unknown", (*alone.evidence, said))
+
+
+def _by_server(legs: Sequence[ConnectionFacts], ends: Sequence[_End | None]) -> Ending:
+    there = ends[-1]
+    assert there is not None
+    alone = judge_connection(legs[-1])
+    said = f"The server ended it ({_kind(there)})"
+    if ends[0] is None:
+        said = f"{said}; the client was not told by the proxy."
+        return Ending(alone.outcome, "server", (said, *alone.evidence))
+    later = _apart(legs[0], ends[0], legs[-1], there)
+    said = f"{said}, and the proxy passed that on {later} later ({_kind(ends[0])})."
+    by = alone.ended_by if alone.ended_by != "unknown" else "server"
+    return Ending(alone.outcome, by, (said, *alone.evidence))
+
+
+def _by_client(legs: Sequence[ConnectionFacts], ends: Sequence[_End | None]) -> Ending:
+    here = ends[0]
+    assert here is not None
+    alone = judge_connection(legs[0])
+    if ends[-1] is None:
+        said = "The proxy had not passed it on to the server when the recording ended."
+    else:
+        later = _apart(legs[0], here, legs[-1], ends[-1])
+        said = (
+            f"The client ended it ({_kind(here)}), and the proxy passed that on {later} later "
+            f"({_kind(ends[-1])})."
+        )
+    return Ending(alone.outcome, alone.ended_by, (*alone.evidence, said))
+
+
+def _by_proxy(legs: Sequence[ConnectionFacts], ends: Sequence[_End | None]) -> Ending:
+    """The proxy behind the last leg that its server's side ended."""
+    front = legs[0]
+    idle = f", after {front.idle_s:.1f} s without a byte" if (front.idle_s or 0) >= 0.05 else ""
+    at = max((n for n, end in enumerate(ends) if end is not None and end[0] == "server"), default=0)
+    behind = ends[at + 1] if at + 1 < len(ends) else None
+    here = ends[at]
+    if here is not None and here[0] == "client":
+        here, behind = None, here
+    if here is None or behind is None:
+        which, other = ("client", "server") if here is not None else ("server", "client")
+        how = f"{_kind(here or behind)} to the {which}, nothing yet to the {other}"
+    else:
+        how = f"{_kind(here)} to the client, {_kind(behind)} to the server"
+    who = "The proxy" if len(legs) == 2 else f"The proxy at {legs[at].server_address}"
+    return Ending(
+        "unknown", "middlebox", (f"{who} ended it on both sides by itself{idle} ({how}).",)
+    )
+
+
+def _matched(legs: Sequence[ConnectionFacts]) -> str:
+    front, back = legs[0], legs[-1]
+    if len(legs) == 2:
+        how = " (not decrypted; matched by their times)" if front.encrypted else ""
+        return (
+            f"recorded on both sides of a proxy{how}: {front.client_address} to "
+            f"{front.server_address}, and behind it {back.client_address} to {back.server_address}"
+        )
+    ways = ", ".join(f"{leg.client_address} to {leg.server_address}" for leg in legs)
+    return f"recorded on all sides of {len(legs) - 1} proxies in a row: {ways}"
+
+
+def _apart(one: ConnectionFacts, end: _End, other: ConnectionFacts, its: _End) -> str:
+    seconds = abs((one.began or 0.0) + end[1] - (other.began or 0.0) - its[1])
+    return f"{seconds * 1e3:.1f} ms" if seconds < 1 else format_seconds(seconds)
+
+
+def _kind(end: _End | None) -> str:
+    return "" if end is None else END_WORDS[end[2]]

@@ -1,0 +1,153 @@
+"""Many ends at one moment: an event (a reload, a deploy, a restart), or a timer after all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from wsdiag.judgement.recorded.trials import (
+    LEAST_TRIALS,
+    ONE_MOMENT_S,
+    Recorded,
+    clock,
+    found_dead,
+    spread,
+)
+from wsdiag.records import IdleTrial
+
+CLOCKS = ("idle_s", "since_sent_s", "since_received_s")
+_LEAST_EVENT = 3
+_IN_USE, _LEAST_LIFETIME_S = 0.1, 5.0
+_NOISE_S, _COINCIDENCE_S, _LEAST_USUAL_S = 0.02, 0.25, 10.0
+
+
+def of_event(entries: Sequence[Recorded]) -> list[Recorded]:
+    """Connections of different ages that ended at one moment: more than chance would have it."""
+    ended = sorted(
+        (
+            e
+            for e in entries
+            if e.outcome in ("unknown", "close", "injected-reset")
+            and not (e.trial is not None and e.trial.after_write)
+        ),
+        key=lambda e: e.began + e.age_s,
+    )
+    best: list[Recorded] = []
+    first = 0
+    for last in range(len(ended)):
+        moment = ended[last].began + ended[last].age_s
+        while ended[first].began + ended[first].age_s < moment - ONE_MOMENT_S:
+            first += 1
+        if last + 1 - first > len(best):
+            best = ended[first : last + 1]
+    ages = [e.age_s for e in best]
+    if len(best) < _LEAST_EVENT or max(ages) - min(ages) < 2 * ONE_MOMENT_S:
+        return []
+    idle = [e.trial.idle_s or 0.0 for e in best if e.trial is not None]
+    # Ends of one idle timeout may coincide too, where the connections fell idle together.
+    return best if not idle or max(idle) - min(idle) > 2 * ONE_MOMENT_S else []
+
+
+def event_sentences(event: Sequence[Recorded]) -> list[str]:
+    """What is said of such connections."""
+    if not event:
+        return []
+    moment = clock(event[0].began + event[0].age_s)
+    return [
+        f"{len(event)} connections of different ages ended within one second at {moment}: "
+        "one event, such as a reload, a deploy or a restart."
+    ]
+
+
+def of_one_clock(entries: Sequence[Recorded]) -> list[Recorded]:
+    """Those that ended after the same idleness, of one direction or both: three or more, most of
+    them all, and not at one moment."""
+    best: list[Recorded] = []
+    for clock_name in CLOCKS:
+
+        def idle(entry: Recorded, name: str = clock_name) -> float:
+            return getattr(entry.trial, name) or 0.0
+
+        ordered = sorted(entries, key=idle)
+        for first, entry in enumerate(ordered):
+            high_s = idle(entry) + max(ONE_MOMENT_S / 2, 0.01 * idle(entry))
+            some = [each for each in ordered[first:] if idle(each) <= high_s]
+            if len(some) > len(best) and idle(entry) >= ONE_MOMENT_S:
+                best = some
+    if len(best) < LEAST_TRIALS or 2 * len(best) <= len(entries):
+        return []
+    return best if spread([e.began + e.age_s for e in best]) > ONE_MOMENT_S else []
+
+
+def of_one_age(entries: Sequence[Recorded]) -> list[Recorded]:
+    """Those that the server's side ended at one age although they were in use, which no idle
+    timeout does: three or more, most of them all, and not at one moment."""
+    ended = [
+        e
+        for e in entries
+        if e.trial is not None and e.trial.outcome == "dropped" and not found_dead(e.trial)
+    ]
+    ordered = sorted(ended, key=lambda e: e.age_s)
+    best: list[Recorded] = []
+    first = 0
+    for last, entry in enumerate(ordered):
+        while ordered[first].age_s < entry.age_s - max(ONE_MOMENT_S / 2, 0.01 * entry.age_s):
+            first += 1
+        if last + 1 - first > len(best):
+            best = ordered[first : last + 1]
+    if len(best) < LEAST_TRIALS or 2 * len(best) <= len(ended):
+        return []
+    if spread([e.began + e.age_s for e in best]) <= ONE_MOMENT_S:
+        return []
+    used = all(e.trial is not None and _in_use(e.trial, e.age_s) for e in best)
+    return best if used and best[0].age_s >= _LEAST_LIFETIME_S else []
+
+
+def _in_use(trial: IdleTrial, age_s: float) -> bool:
+    """Whether both ends were heard shortly before the end, after longer pauses before that, and it
+    was no normal closure."""
+    if trial.drop is None or (trial.drop.how == "close" and trial.drop.code == 1000):
+        return False
+    silences_s = (trial.since_sent_s, trial.since_received_s)
+    heard = all(each is not None and each < _IN_USE * age_s for each in silences_s)
+    return heard and (trial.idle_s or 0.0) <= (trial.longest_idle_s or 0.0)
+
+
+def at_once(ended: Sequence[Recorded]) -> Literal["event", "either"] | None:
+    """Whether connections that ended within one second ended by an event; None: by a timer.
+
+    Connections that fell idle within one second end within one second by an idle timeout, too. But
+    a timer's ends are as far apart as the last bytes were, and its idle times are equal; an event's
+    ends are equal. Where both are, a known product's default is still too much of a coincidence.
+    """
+    moments = spread([e.began + e.age_s for e in ended])
+    dead = any(e.trial is not None and found_dead(e.trial) for e in ended)
+    if moments > ONE_MOMENT_S or dead:
+        return None
+    times = [[getattr(e.trial, clock) or 0.0 for e in ended] for clock in CLOCKS]
+    idle = min(spread(values) for values in times)
+    if 3 * idle < moments > _NOISE_S:
+        return None
+    if 3 * moments < idle > _NOISE_S:
+        return "event"
+    from wsdiag.judgement.products.intermediaries import products
+
+    idle_s = times[0][0]
+    usual = any(
+        p.kind == "idle" and p.default_s and abs(idle_s - p.default_s) < _COINCIDENCE_S
+        for p in products()
+    )
+    return None if usual and idle_s > _LEAST_USUAL_S else "either"
+
+
+def at_once_words(ended: Sequence[Recorded], what: Literal["event", "either"]) -> str:
+    """What is said of connections that ended so."""
+    first = min(e.began + e.age_s for e in ended)
+    said = f"{len(ended)} connections ended within one second at {clock(first)}"
+    if what == "event":
+        return f"{said}: one event, such as a reload, a deploy or a restart."
+    idle_s = ended[0].trial.idle_s if ended[0].trial is not None else None
+    return (
+        f"{said}, all of them {idle_s or 0.0:.1f} s after their last byte: an event or an idle "
+        "timeout; connections that fall idle at different times would tell which."
+    )
