@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from wsdiag.records import CheckSummary as CheckSummary
     from wsdiag.records import CloseInfo as CloseInfo
     from wsdiag.records import ConnectResult as ConnectResult
+    from wsdiag.records import DeadClient as DeadClient
     from wsdiag.records import DialectInfo as DialectInfo
     from wsdiag.records import Drop as Drop
     from wsdiag.records import Error as Error
@@ -128,7 +129,7 @@ else:
             "probes.ping.options": "PingOptions",
             "probes.stream.options": "StreamOptions",
             "records": "Attribution Candidate ChainLink CheckResult CheckSummary CloseInfo "
-            "ConnectResult DialectInfo "
+            "ConnectResult DeadClient DialectInfo "
             "Drop Error "
             "ExplainConnection ExplainVerdict ExporterEvent HelloInfo Hop "
             "Http2Info Http2RoundTrips HttpInfo IdleEvent IdleTrial IdleVerdict Load "

@@ -127,6 +127,7 @@ class CheckKeywords(TypedDict, total=False):
     min_rate: float | None
     timeout_s: float
     expect_http2: bool
+    http2_look: bool
     conformance: bool
     adversarial: bool
     only: tuple[str, ...]

@@ -91,6 +91,7 @@ class Flow:
         self.capture, self.version = capture, version
         self.ports = {"client": port, "server": 8080}
         self.seq = {"client": 1000, "server": 0xFFFFFF00}  # the server's wraps soon
+        self.addresses = {"client": b"\x0a\0\0\x01", "server": b"\x0a\0\0\x02"}
         self.hop_limit = {"client": 64, "server": 57}
         self.ends = {
             "client": Connection(Role.CLIENT, mask=lambda: b"\x11\x22\x33\x44"),
@@ -124,7 +125,7 @@ class Flow:
             0,
         )
         body, ttl = tcp + payload, hop_limit or self.hop_limit[who]
-        number = {"client": b"\x0a\0\0\x01", "server": b"\x0a\0\0\x02"}
+        number = self.addresses
         if self.version == 4:
             ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(body), 0, 0x4000, ttl, 6, 0)
             ip += number[who] + number[peer]
@@ -188,6 +189,10 @@ class Flow:
         """The end of one direction."""
         self.packet(at_s, who, flags=FIN | ACK, hop_limit=hop_limit)
         self.seq[who] += 1
+
+    def sealed(self, at_s: float, who: str, size: int, kind: int = 23) -> None:
+        """A TLS record of `size` bytes, of which nothing can be read."""
+        self.send(at_s, who, bytes([kind, 3, 3]) + size.to_bytes(2, "big") + b"\0" * size)
 
     def rst(self, at_s: float, who: str, hop_limit: int | None = None) -> None:
         """A reset."""

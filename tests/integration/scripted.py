@@ -51,17 +51,24 @@ Script = Callable[[ScriptedClient], Awaitable[None]]
 class ScriptedServer:
     """Runs `script` for each client; ends its connection, by FIN, when the script returns.
 
-    `headers`: more for the 101. `limit`: connections at once; beyond, HTTP 429.
+    `headers`: more for the 101. `limit`: connections at once; beyond, HTTP 429. `receives`: how
+    many bytes TCP takes that the script does not read.
     """
 
     def __init__(
-        self, script: Script, *, headers: Sequence[tuple[str, str]] = (), limit: int | None = None
+        self,
+        script: Script,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        limit: int | None = None,
+        receives: int | None = None,
     ) -> None:
         self.clients: list[ScriptedClient] = []
         self.open: set[ScriptedClient] = set()
         self.most_open = 0
         self.port = 0
         self._script, self._headers, self._limit = script, headers, limit
+        self._receives = receives
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -71,8 +78,13 @@ class ScriptedServer:
 
     async def start(self) -> None:
         """Listen, on the same port as before where there was one."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if self._receives is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receives)
+        sock.bind(("127.0.0.1", self.port))
+        self._server = await asyncio.start_server(self._serve, sock=sock)
+        self.port = sock.getsockname()[1]
 
     def kill(self) -> None:
         """Stop listening, and reset every connection."""

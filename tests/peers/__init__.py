@@ -10,6 +10,7 @@ What there is, and where:
 * `netns.py`     network namespaces: made, entered, removed; names are unique to this process
 * `nat.py`       a conntrack NAT between namespaces that forgets idle flows
 * `chain.py`     routers in a row, each of which may translate, forget, be silent or send resets
+* `bridge.py`    a container on such a host, behind a bridge and MASQUERADE as Docker makes them
 * `wan.py`       a line with delay, loss and a bottleneck between namespaces
 * `command.py`   `wsdiag` itself as a user runs it, its records held to its own JSON Schema
 * `terminal.py`  a terminal of a given size, with what a person would see on it

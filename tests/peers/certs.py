@@ -36,11 +36,15 @@ class Authority:
         self.pem = directory / "ca.pem"
         self._ca.cert_pem.write_to_path(str(self.pem))
 
-    def cert(self, *names: str, expired: bool = False) -> Cert:
-        """A certificate for `names` (default: localhost and the loopback addresses)."""
+    def cert(self, *names: str, expired: bool = False, days: int | None = None) -> Cert:
+        """A certificate for `names` (default: localhost and the loopback addresses).
+
+        `days`: for so many from now on, not as long as the authority's.
+        """
         self._made += 1
-        ended = datetime.now(UTC) - timedelta(days=2)
-        issued = self._ca.issue_cert(*(names or NAMES), not_after=ended if expired else None)
+        days = -2 if expired else days
+        ends = None if days is None else datetime.now(UTC) + timedelta(days=days)
+        issued = self._ca.issue_cert(*(names or NAMES), not_after=ends)
         made = Cert(
             self._directory / f"cert{self._made}.pem", self._directory / f"cert{self._made}.key"
         )

@@ -39,7 +39,7 @@ table {family} forget {{
   }}
   chain local {{
     type filter hook input priority 0
-    iifname "l{out}" meta l4proto tcp drop
+    iifname "{link}" meta l4proto tcp drop
   }}
 }}
 """
@@ -105,11 +105,13 @@ class Chain:
         """Masquerade what leaves the router towards the server."""
         self.rules(router, NAT.format(out=router + 1))
 
-    def forget(self, router: int, established_s: int, *, reset: bool = False) -> None:
-        """A router that drops, or resets, what has been idle for so long."""
-        drop = "reject with tcp reset" if reset else "drop"
+    def forget(
+        self, router: int, established_s: int, *, reset: bool = False, refuse: bool = False
+    ) -> None:
+        """A router that drops, resets, or refuses by ICMP, what has been idle for so long."""
+        drop = "reject with tcp reset" if reset else "reject" if refuse else "drop"
         family = "ip" if self.version == 4 else "ip6"
-        self.rules(router, FORGETFUL.format(family=family, out=router + 1, drop=drop))
+        self.rules(router, FORGETFUL.format(family=family, link=f"l{router + 1}", drop=drop))
         self.sysctl(
             router,
             "net.netfilter.nf_conntrack_tcp_loose=0",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -49,21 +48,6 @@ def test_what_can_be_known_is_mostly_said(make: Make, wanted: str) -> None:
     rng, asked = random.Random(7), IdleOptions()
     said = Counter(probe(asked, make(rng, asked.to_s)).verdict for _ in range(25))
     assert said[wanted] >= 22, said  # type: ignore[index]
-
-
-@pytest.mark.parametrize("shape", ["even", "about a mean", "late"])
-def test_one_spread_is_rarely_taken_for_several_backends(shape: str) -> None:
-    rng = random.Random(shape)
-    wrongly, runs = 0, 2000
-    for _ in range(runs):
-        count, width = rng.randint(8, 30), rng.uniform(2, 40)
-        draw: Callable[[], float] = {
-            "even": lambda width=width: rng.uniform(48, 48 + width),
-            "about a mean": lambda width=width: max(1.0, rng.gauss(60, width / 4)),
-            "late": lambda width=width: 48 + min(60.0, rng.expovariate(4 / width)),
-        }[shape]
-        wrongly += separate_groups([draw() for _ in range(count)]) is not None
-    assert wrongly <= runs // 100
 
 
 def test_two_backends_are_told_apart() -> None:

@@ -18,8 +18,6 @@ WAKE_NS = 1_000_000_000
 _BURST_NS = 200_000_000
 _LAST_WORD = 160
 """Bytes of TLS records: a Close frame or a close_notify and its answer are no more."""
-_LEAST_WORD = 31
-"""Bytes of one record that says no more than that the end comes."""
 _AT_ONCE_NS = 1_000_000_000
 _MOST_ENDS = 8
 
@@ -84,6 +82,16 @@ class Ends:
         burst.size += size
         burst.first_size = burst.first_size or size
 
+    def alerted(self, number: int, time_ns: int) -> bool:
+        """A TLS alert; whether it is the first sign of the end."""
+        first = self._book.facts.ended_s is None
+        burst = self._burst
+        if first and burst is not None and burst.number != number:
+            self._last_word(number, time_ns)
+        self.said_goodbye(number)
+        self.ended(time_ns)
+        return first
+
     def said_goodbye(self, number: int) -> None:
         """The bytes that are being read say that the end comes: they are no traffic."""
         side = self._book.sides[number]
@@ -97,8 +105,9 @@ class Ends:
             return
         facts.ended_s = self._book.since(time_ns)
         facts.idle_s = self.idle_before_ns / 1e9
-        for side in self._book.sides:
+        for number, side in enumerate(self._book.sides):
             side.facts.missed_at_end = side.frames is not None and side.frames.missed
+            self._book.keep_open_pings(number)
 
     def closed(
         self,
@@ -116,6 +125,8 @@ class Ends:
             bare = kind == "rst" and not book.flow.reset_acks  # RFC 9293, 3.5.2: no socket there
             if bare and book.side(number) == "server":
                 self.found_dead()
+                if facts.dead_after_s is not None:
+                    facts.prompted = None
         self.ended(time_ns)
         if len(facts.ends) < _MOST_ENDS:
             at_s = book.since(time_ns)
@@ -135,6 +146,7 @@ class Ends:
         if not resets or facts.ends or facts.closes or facts.alerts:
             return
         facts.ended_s = facts.idle_s = facts.dead_after_s = facts.asked_s = None
+        facts.prompted, facts.open_pings = None, []
         self.last_ns = time_ns
         for side in book.sides:
             side.last_ns = time_ns if side.last_ns is not None else None
@@ -150,15 +162,18 @@ class Ends:
             facts.longest_idle_s = wake.longest_s
 
     def _last_word(self, number: int, time_ns: int) -> None:
-        """Whether a few bytes of dark TLS right before the end belong to it."""
+        """Whether a few bytes of dark TLS right before the end belong to it, or it answers them."""
         burst, book, facts = self._burst, self._book, self._book.facts
         if (
             burst is None
             or not facts.encrypted
-            or (burst.number != number and burst.first_size > _LEAST_WORD)
             or burst.size > _LAST_WORD
             or time_ns - burst.time_ns > _AT_ONCE_NS
         ):
+            return
+        if burst.number != number:
+            took = (time_ns - burst.time_ns) / 1e6
+            facts.prompted = f"{burst.first_size} bytes of TLS {took:.0f} ms before"
             return
         self.idle_before_ns = burst.idle_ns
         facts.longest_idle_s = burst.longest_s

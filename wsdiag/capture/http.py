@@ -96,7 +96,8 @@ class HeadReader:
 
     def cut(self) -> Head | None:
         """The head of which the rest is missing, as far as it came; nothing behind it is read."""
-        block, self.held, self.failed = self.held.rpartition(b"\r\n")[0], b"", False
+        lines, complete, rest = self.held.rpartition(b"\r\n")
+        block, self.held, self.failed = lines if complete else rest, b"", False
         self.stop()
         return parse_head(block, requests=self._requests)
 

@@ -49,13 +49,12 @@ class TlsLayers:
         alerts = len(layer.alerts)
         layer.data(number, time_ns, data)
         if len(layer.alerts) > alerts:
-            ends.said_goodbye(number)
-            if facts.ended_s is None:
+            if ends.alerted(number, time_ns):
                 self._alerted = number
-            ends.ended(time_ns)
         elif self._alerted == number and facts.encrypted and not facts.ends:
             # it was no close_notify: who sends one sends nothing behind it
-            self._alerted, facts.ended_s = None, None
+            self._alerted, facts.ended_s, facts.prompted = None, None, None
+            facts.open_pings.clear()
             layer.alerts.clear()
 
     def gap(self, number: int, time_ns: int, size: int) -> None:

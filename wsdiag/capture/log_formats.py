@@ -1,4 +1,4 @@
-"""Lines of HAProxy's, Envoy's, AWS ALB's and nginx's access logs, by the words in them.
+"""Lines of HAProxy's, Envoy's, AWS ALB's, Traefik's and nginx's access logs, by the words in them.
 
 Each parser takes the words of a line (`logs.WORD`) and gives what they say, or None where they are
 not of its format. What flags mean is data here.
@@ -21,6 +21,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 _TIMERS = re.compile(r"-?\d{1,12}(?:/-?\d{1,12}){1,3}/\+?\d{1,12}")
 _STATUS = re.compile(r"[0-9]{1,3}|-1?")
+_MILLISECONDS = re.compile(r"[0-9]{1,12}ms")
 _COUNT = re.compile(r"[0-9]{1,15}")
 _STATE = re.compile(r"[A-Za-z-]{2}(?:[A-Z-]{2})?")
 
@@ -235,8 +236,10 @@ def _combined(words: list[str]) -> LogLine | None:
     ended, status = clf_time(words[3][1:-1]), words[5]
     if ended is None or _STATUS.fullmatch(status) is None:
         return None
-    last = words[-1].strip('"')
-    lasted_s = float(last) if len(words) > 9 and _SECONDS.fullmatch(last) else None
+    last, lasted_s = words[-1].strip('"'), None
+    # without its decimals it is not nginx's: Apache has %T in seconds, and %D in microseconds
+    if len(words) > 9 and "." in last and _SECONDS.fullmatch(last):
+        lasted_s = float(last)
     path, version = request_line(words[4])
     return LogLine(
         _status(status),
@@ -248,7 +251,18 @@ def _combined(words: list[str]) -> LogLine | None:
     )
 
 
+def _traefik(words: list[str]) -> LogLine | None:
+    """`address - user [begun] "request" status bytes "referer" "agent" count "router" "url" ms`."""
+    if len(words) != 13 or _MILLISECONDS.fullmatch(words[-1]) is None:
+        return None
+    line, began = _combined(words), clf_time(words[3][1:-1])
+    if line is None:
+        return None
+    return line._replace(lasted_s=int(words[-1][:-2]) / 1e3, began=began)
+
+
 FORMATS: dict[str, LineParser] = {
+    "Traefik": _traefik,
     "HAProxy": _haproxy,
     "Envoy": _envoy,
     "AWS ALB": _alb,

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
+from wsdiag.capture.json_logs import json_format
 from wsdiag.capture.log_formats import (
     FORMATS,
     MOST_PATH,
@@ -69,6 +70,12 @@ class LogReader:
             )
 
     def _recognised(self, text: str) -> LogLine | None:
+        if text.startswith("{"):
+            found = json_format(text)
+            if found is None:
+                return None
+            self.format, self._parse = found
+            return self._parse(text)
         words = _WORD.findall(text)
         for name, parse in FORMATS.items():
             line = parse(words)
@@ -96,6 +103,11 @@ class LogReader:
 def recognise(head: bytes) -> str | None:
     """The name of the format that a file's first lines have; None: none that is known."""
     for line in head[:LONGEST_LINE].splitlines()[:50]:
+        if line.startswith(b"{"):
+            found = json_format(line.decode("utf-8", "backslashreplace"))
+            if found is not None:
+                return found[0]
+            continue
         words = _WORD.findall(line.decode("utf-8", "backslashreplace"))
         for name, parse in FORMATS.items():
             if parse(words) is not None:

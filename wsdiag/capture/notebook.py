@@ -145,8 +145,13 @@ class Notebook:
                 side.sized(side.frames.unfinished)
                 facts.unfinished = True
         self.facts.unanswered[who] = side.unanswered + len(side.pings)
-        still_open = list(side.pings)[:_MOST_OPEN_PINGS]
-        self.facts.open_pings += [PingSeen(who, at_s) for _, at_s in still_open]
+        if self.facts.ended_s is None:
+            self.keep_open_pings(number)
+
+    def keep_open_pings(self, number: int) -> None:
+        """The Pings of an end that had no answer when the connection ended: now."""
+        who, waiting = self.side(number), list(self.sides[number].pings)[:_MOST_OPEN_PINGS]
+        self.facts.open_pings += [PingSeen(who, at_s) for _, at_s in waiting]
 
     def _since(self, time_ns: int | None) -> float | None:
         return None if time_ns is None else self.since(time_ns)

@@ -74,9 +74,10 @@ class Opening:
         if reader is None or reader.gap(size):
             return None
         head = reader.cut()
-        if number == self._book.client and head is not None:
-            self._requests.append(head)
-        elif number != self._book.client and head is not None and head.status == 101:
+        if number == self._book.client:
+            if head is not None:
+                self._requests.append(head)
+        elif head is not None and head.status == 101:
             if self._requests:
                 self._read_request(self._requests.popleft())
             self._book.note("the opening handshake was cut off in the capture")

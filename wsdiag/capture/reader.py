@@ -31,6 +31,10 @@ _WEIGH_EVERY, _EACH = 4 << 20, 1024
 """After how many bytes of payload that is looked at; what a packet counts for besides."""
 _MOST_TUNNELS = 4
 _FRAGMENTS = "IP fragment was not put together", "IP fragments were not put together"
+_BYTELESS = (
+    "connection was not read: the capture lacks its bytes (snapshot length, or lost packets)",
+    "connections were not read: the capture lacks their bytes (snapshot length, or lost packets)",
+)
 _ESP = "packet of IPsec (ESP) was not read", "packets of IPsec (ESP) were not read"
 _QUIC = (
     "packet of UDP on port 443 was not read: QUIC, and so HTTP/3",
@@ -169,6 +173,8 @@ class CaptureReader:
             totals.plain_http += not conversation.had_streams
         else:
             totals.other += 1
+            if conversation.stage is Stage.UNKNOWN and any(s.lost_bytes for s in flow.states):
+                self._passed[_BYTELESS] += 1
 
     def _stream_over(self, stream: StreamExchange, until_ns: int) -> None:
         """A WebSocket over HTTP/2 has ended."""

@@ -63,7 +63,7 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
 )
 READABLE = (
     "explain reads pcap and pcapng, HAR files, wsdiag's own records and traces, and access logs of "
-    "nginx, HAProxy, Envoy and AWS ALB (--log-format for others), each also gzipped"
+    "nginx, HAProxy, Envoy, AWS ALB, Traefik and Caddy (--log-format for others), each also gzipped"
 )
 
 Kind = Literal["capture", "HAR file", "records", "trace", "access log"]
@@ -170,7 +170,8 @@ def _kind(head: bytes, parse_log: Callable[[str], LogLine | None] | None) -> Kin
     if is_own(text):
         return "trace" if b'"type":"trace.' in text[:64] else "records"
     if text.startswith(b"{"):
-        return "HAR file" if parse_log is None or b'"log"' in text[:4096] else "access log"
+        lines = parse_log is not None and b'"log"' not in text[:4096]
+        return "access log" if lines or recognise(text.partition(b"\n")[0]) else "HAR file"
     if not head:
         raise UnknownSource("the file is empty")
     for magic, name in _OTHERS:

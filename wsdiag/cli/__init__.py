@@ -35,7 +35,7 @@ manual and the completion scripts come from the same model; they are committed, 
 
 What is wrong with a line is reported as any other failure is, with what was meant (`usage`).
 
-Imports go down: main, generate → app → commands → check/, drive, serve_report → declare, run_async
-→ usage → command_setup → reference/ → options → exit, listing, params, password_prompt. typer is
-imported in this package only.
+Imports go down: main, generate → app → commands → exporter_file, exporter_report, serve_report →
+check/, drive, event_printer → declare, run_async → usage → command_setup → reference/ → options →
+exit, listing, params, password_prompt. typer is imported in this package only.
 """

@@ -168,6 +168,13 @@ class RequestOptions:
             help="Offer permessage-deflate or not; connect and check do by default.",
         ),
     ] = None
+    no_http2_look: Annotated[
+        bool,
+        _request(
+            "--no-http2-look",
+            help="connect, check: do not look what browsers find over HTTP/2 (wss).",
+        ),
+    ] = False
     hello: Annotated[
         list[str],
         _hello("--hello", metavar="TEXT|@FILE", help="Send once, at the opening (repeatable)."),
@@ -269,7 +276,7 @@ class RequestOptions:
         values = values_of(
             self,
             *("header_env", "user_env", "bearer_env", "key_password_env", "ipv4", "ipv6"),
-            *("http1_1", "http2", "http3"),
+            *("http1_1", "http2", "http3", "no_http2_look"),
         )
         values |= {
             "http_version": "3" if self.http3 else "2" if self.http2 else "1.1",

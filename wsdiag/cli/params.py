@@ -62,6 +62,14 @@ def parse_positive(text: str) -> float:
     return seconds
 
 
+def parse_ping_interval(text: str) -> float:
+    """Seconds between two Pings, 1 ms at least; ValueError."""
+    seconds = parse_positive(text)
+    if seconds < 0.001:
+        raise ValueError(f"{text!r}: 1ms is the shortest interval")
+    return seconds
+
+
 def parse_percent(text: str) -> float:
     """0 to 100, with or without a percent sign; ValueError."""
     try:
@@ -80,6 +88,8 @@ def _kind(name: str, parse: Callable[[str], Any]) -> dict[str, Any]:
 # Kinds of values, as keywords for typer.Option.
 DURATION = _kind("DURATION", parse_positive)
 """`250ms`, `2s`, `1m30s` or bare seconds, as float seconds."""
+PING_INTERVAL = _kind("DURATION", parse_ping_interval)
+"""The same, 1 ms at least."""
 MILLISECONDS = _kind("DURATION", lambda text: parse_positive(text) * 1e3)
 """A duration, as float milliseconds."""
 PERCENT = _kind("PERCENT", parse_percent)

@@ -72,15 +72,18 @@ def run_async(
             on_stop()
         asyncio.get_running_loop().call_later(0 if on_stop is None else _GRACE_S, task.cancel)
 
+    def not_done() -> int:
+        print(f"not done within {max_time_s:g} s (--max-time)", file=sys.stderr)
+        return ExitCode.NO_ANSWER
+
     collect_garbage_again()
     try:
         with asyncio.Runner(loop_factory=partial(event_loop, hires=hires)) as runner:
             code = runner.run(supervised())
-            return ExitCode.NO_ANSWER if expired and code == ExitCode.INTERRUPTED else code
+            return code if not expired or code != ExitCode.INTERRUPTED else not_done()
     except (KeyboardInterrupt, asyncio.CancelledError):
         if expired:
-            print(f"not done within {max_time_s:g} s (--max-time)", file=sys.stderr)
-            return ExitCode.NO_ANSWER
+            return not_done()
         print("interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
     except BrokenPipeError:

@@ -96,6 +96,19 @@ class Fleet:
 
     async def _keep(self, watched: WatchedTarget, delay_s: float) -> None:
         """Ping one target until it is stopped; a bug of ours is told, and costs half a minute."""
+        while True:
+            try:
+                watched.pinger = self._pinger(watched)
+                await watched.pinger.run(delay_s)
+            except Exception as error:
+                seen = f"{type(error).__name__}: {error}"
+                hint = "this is a bug in wsdiag; please report it"
+                watched.put_nowait(Error(watched.target.url, "ping", "protocol", seen, hint))
+                await asyncio.sleep(RESTART_S)
+            else:
+                return
+
+    def _pinger(self, watched: WatchedTarget) -> Pinger:
         target = watched.target
         options = PingOptions(
             interval_s=target.interval_s,
@@ -103,27 +116,16 @@ class Fleet:
             reconnect=True,
             retry_max_wait_s=RETRY_MAX_WAIT_S,
         )
-        while True:
-            totals = PingTotals(statistics=RunningStatistics(LATEST_ROUND_TRIPS))
-            watched.pinger = pinger = Pinger(
-                target.url,
-                options,
-                target.dial,
-                queue=watched,
-                stalls=self.stalls,
-                dial_slots=self._dial_slots,
-                totals=totals,
-                on_message=_ignore if watched.feed is None else watched.feed.received,
-            )
-            try:
-                await pinger.run(delay_s)
-            except Exception as error:
-                seen = f"{type(error).__name__}: {error}"
-                hint = "this is a bug in wsdiag; please report it"
-                watched.put_nowait(Error(target.url, "ping", "protocol", seen, hint))
-                await asyncio.sleep(RESTART_S)
-            else:
-                return
+        return Pinger(
+            target.url,
+            options,
+            target.dial,
+            queue=watched,
+            stalls=self.stalls,
+            dial_slots=self._dial_slots,
+            totals=PingTotals(statistics=RunningStatistics(LATEST_ROUND_TRIPS)),
+            on_message=_ignore if watched.feed is None else watched.feed.received,
+        )
 
     def _end(self, watched: WatchedTarget) -> None:
         """Stop watching; its connection closes in its own time."""

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http import HTTPStatus
 from pathlib import Path
 
@@ -204,7 +205,7 @@ class HttpConnection:
             self._http.receive_data(data)
             self._read()
         except h11.RemoteProtocolError as error:
-            self._refuse(error.error_status_hint, str(error))
+            self._refuse_malformed(error)
 
     def _read(self) -> None:
         while not self._ending and self._task is None:
@@ -283,9 +284,13 @@ class HttpConnection:
         try:
             self._read()
         except h11.RemoteProtocolError as error:
-            self._refuse(error.error_status_hint, str(error))
+            self._refuse_malformed(error)
         if self._task is None:
             self._stream.resume_reading()
+
+    def _refuse_malformed(self, error: h11.RemoteProtocolError) -> None:
+        why, _, _ = str(error).partition(": bytearray(")  # Python's view of what was sent
+        self._refuse(error.error_status_hint, why)
 
     def _refuse(self, status: int, why: str) -> None:
         """Answer what is no request that is served here, and end."""
@@ -336,6 +341,7 @@ class HttpConnection:
 
 def _head(status: int, headers: list[tuple[str, str]]) -> h11.Response:
     reason = HTTPStatus(status).phrase.encode()
+    headers = [("Date", formatdate(usegmt=True)), *headers]  # RFC 9110, 6.6.1
     return h11.Response(status_code=status, headers=headers, reason=reason)
 
 

@@ -3,22 +3,25 @@
 An idle probe opens some thirty connections and takes over two minutes. If all targets began at the
 start of a period, every exporter's restart would look like an attack; so the first look comes after
 a random part of the period. A look at HTTP/2 comes soon after the target is up: it is a single
-connection, and gone in a second.
+connection, and gone in a second. The certificate is looked at by a TLS handshake, once an hour: a
+connection that lives for weeks knows the one from before it was renewed.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from random import random
 
 from wsdiag.exporter.watched import WatchedTarget
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.records import Error, IdleVerdict
 from wsdiag.transport.dial.target import Target, UrlError
+from wsdiag.transport.report import DialError, DialReport
 
 HTTP2_S, HTTP2_FIRST_S = 3600.0, 30.0
+CERTIFICATE_S = 3600.0
 _AT_ONCE = 4
 _NO_CONNECTION_S = 60.0
 
@@ -39,6 +42,10 @@ class Occasional:
         if target.idle_probe_s is not None:
             period_s = target.idle_probe_s
             tasks.append(self._repeat(watched, self.probe_idle, period_s * random(), period_s))
+        if target.dial.http_version != "3" and _is_secure(target.url):
+            period_s = CERTIFICATE_S
+            first_s = period_s * (1 + random()) / 2
+            tasks.append(self._repeat(watched, self.look_at_certificate, first_s, period_s))
         if target.http2_look and target.dial.http_version == "1.1" and _is_secure(target.url):
             first_s = HTTP2_FIRST_S * random()
             tasks.append(self._repeat(watched, self.look_at_http2, first_s, HTTP2_S))
@@ -72,16 +79,34 @@ class Occasional:
                     watched.judged_idle(event)
         return True
 
+    async def look_at_certificate(self, watched: WatchedTarget) -> bool:
+        """The certificate that a new connection would get; what fails is the next dial's to say."""
+        from wsdiag.probes.connect.http2_look import where_it_led
+        from wsdiag.transport.dial.dialer import look_at_tls
+
+        report = _report(watched)
+        if report is None:
+            return False
+        led_to = where_it_led(watched.target.url, watched.target.dial, report)
+        with suppress(DialError, OSError):
+            watched.saw_certificate(await look_at_tls(*led_to))
+        return True
+
     async def look_at_http2(self, watched: WatchedTarget) -> bool:
         """What a browser would find over HTTP/2, at the address that the target is at now."""
         from wsdiag.probes.connect.http2_look import http2_look
 
-        session = None if watched.pinger is None else watched.pinger.session
-        if session is None or session.ended is not None or session.report is None:
+        report, target = _report(watched), watched.target
+        if report is None:
             return False
-        target = watched.target
-        watched.looked_at_http2(await http2_look(target.url, target.dial, session.report))
+        watched.looked_at_http2(await http2_look(target.url, target.dial, report))
         return True
+
+
+def _report(watched: WatchedTarget) -> DialReport | None:
+    """What the dial of its connection found; None: there is none that is open."""
+    session = None if watched.pinger is None else watched.pinger.session
+    return None if session is None or session.ended is not None else session.report
 
 
 def _is_secure(url: str) -> bool:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from wsdiag.exporter.config import ExporterTarget
 from wsdiag.exporter.feed import Feed, FeedFigures
@@ -40,6 +41,9 @@ from wsdiag.records import (
 )
 from wsdiag.records.explain import RecordedOutcome
 from wsdiag.transport.session import Session
+
+if TYPE_CHECKING:
+    from wsdiag.transport.tls.values import TlsFacts
 
 KEPT_ENDS = 5
 HIGHEST_HTTP2_ERROR = 0xD
@@ -170,9 +174,8 @@ class WatchedTarget:
         if self.feed is not None:
             self.feed.opened(self._loop.time())
         session = self._session()
-        tls = None if session is None or session.report is None else session.report.tls
-        if tls is not None and tls.not_after is not None:
-            now.certificate_expiry = datetime.fromisoformat(tls.not_after).timestamp()
+        if session is not None and session.report is not None:
+            self.saw_certificate(session.report.tls)
 
     def _closed(self, event: PingClosed) -> None:
         now, drop = self._now, event.drop
@@ -191,6 +194,11 @@ class WatchedTarget:
     def judged_idle(self, verdict: IdleVerdict) -> None:
         """Take what an idle probe of this target found."""
         self._now.idle_verdict, self._now.idle_verdict_at = verdict, utc_now().timestamp()
+
+    def saw_certificate(self, tls: TlsFacts | None) -> None:
+        """Take what a TLS handshake found."""
+        if tls is not None and tls.not_after is not None:
+            self._now.certificate_expiry = datetime.fromisoformat(tls.not_after).timestamp()
 
     def looked_at_http2(self, seen: Http2Info) -> None:
         """Take what a browser would find over HTTP/2."""

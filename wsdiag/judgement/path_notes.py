@@ -14,9 +14,16 @@ _SHOWN = 4
 
 
 def path_notes(
-    rows: Sequence[PathHop], *, proxy: str | None, method: PathMethod | None
+    rows: Sequence[PathHop],
+    *,
+    proxy: str | None,
+    method: PathMethod | None,
+    refused: tuple[int, str] | None = None,
 ) -> list[str]:
-    """What to know about these hops; `proxy`: its URL, where TCP ends at one."""
+    """What to know about these hops; `proxy`: its URL, where TCP ends at one.
+
+    `refused`: the least hop limit that somebody did not let pass, and who.
+    """
     notes = []
     if proxy is not None:
         notes.append(
@@ -34,8 +41,9 @@ def path_notes(
     if renamed:
         notes.append(
             f"Answers from hop {', '.join(renamed)} come in the name of the address where TCP "
-            "ends: a NAT on the way, or this machine's own, translates them, and hides who they "
-            "are from."
+            "ends: the machine with that address hands the connection on (a container's published "
+            "port, a load balancer), or a NAT on the way, or this machine's own, translates them, "
+            "and hides who they are from."
         )
     nats = [row.hop for row in routers if row.nat and row.address]
     if nats:
@@ -44,7 +52,12 @@ def path_notes(
             "before it translates (N)."
         )
     end = next((row for row in rows if row.kind == "tcp-end"), None)
-    if end is not None and end.hop is None and method is not None:
+    if refused is not None:
+        notes.append(
+            f"{refused[1]} does not let packets with such small hop limits pass (ICMP Destination "
+            f"Unreachable from a hop limit of {refused[0]} on): what is behind it cannot be asked."
+        )
+    elif end is not None and end.hop is None and method is not None:
         notes.append(
             "How many hops there are was not found: the end of TCP did not answer what asked it."
         )

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from wsdiag.records.exporter import ExporterEvent as ExporterEvent
     from wsdiag.records.exporter import ExporterListening as ExporterListening
     from wsdiag.records.idle import Candidate as Candidate
+    from wsdiag.records.idle import DeadClient as DeadClient
+    from wsdiag.records.idle import DeadKind as DeadKind
     from wsdiag.records.idle import IdleEvent as IdleEvent
     from wsdiag.records.idle import IdleTrial as IdleTrial
     from wsdiag.records.idle import IdleVerdict as IdleVerdict
@@ -115,7 +117,7 @@ else:
             "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart PingSummary "
             "PingSuspended PingWaiting SlowReader Threshold",
             "idle": "Candidate IdleEvent IdleTrial IdleVerdict KeepaliveOutcome Location Outcome "
-            "Range TracedHop TrialActivity TrialKind TrialStarted Verdict",
+            "DeadClient DeadKind Range TracedHop TrialActivity TrialKind TrialStarted Verdict",
             "path": "HopKind PathEvent PathHop PathMethod PathStart PathSummary",
             "check": "CheckResult CheckSummary Status",
             "serve": "ServeEvent ServeListening",

@@ -29,7 +29,7 @@ class ExporterEvent:
     event: Annotated[
         str,
         "What happened: `drop`, `unreachable`, `reload`, `reload-failed`, `refused`, `starved`, "
-        "`textfile-failed`",
+        "`textfile-failed`, `left-out` (events that are not told)",
     ]
     name: Annotated[str | None, "The target's name"] = optional()
     url: Annotated[str | None, "The target's URL, credentials masked"] = optional()

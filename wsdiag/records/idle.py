@@ -8,7 +8,11 @@ from typing import Annotated, ClassVar, Literal
 
 from wsdiag.records.base import DialectInfo, Drop, Error, HelloInfo, Hop, Url, optional
 
-TrialKind = Literal["idle", "ping", "pong", "tcp-keepalive", "push", "data", "heartbeat", "h2-ping"]
+DeadKind = Literal["no-pong", "vanish", "no-read"]
+"""Ways in which a client is dead without a word."""
+TrialKind = Literal[
+    "idle", "ping", "pong", "tcp-keepalive", "push", "data", "heartbeat", "h2-ping", DeadKind
+]
 Outcome = Literal["alive", "dropped", "silent", "refused", "kept-busy", "aborted"]
 Verdict = Literal[
     "no-drop",
@@ -72,10 +76,15 @@ class IdleTrial:
 
     type: ClassVar[str] = "idle.trial"
     url: Url
-    trial: Annotated[TrialKind, "What was done to keep the connection open"]
+    trial: Annotated[
+        TrialKind,
+        "What was done to keep the connection open; or how the client was dead: `no-pong` answers "
+        "no Ping, `no-read` reads nothing, `vanish` is not there at all for a while",
+    ]
     idle_for_s: Annotated[
         float | None,
-        "For `idle`: after which idle period a Ping is sent, in seconds; null if never",
+        "For `idle`: after which idle period a Ping is sent, in seconds; null if never. For "
+        "`vanish`: how long it is away",
     ]
     interval_s: Annotated[
         float | None, "Interval of its keepalives, in seconds; null if it sends none"
@@ -225,6 +234,18 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class DeadClient:
+    """Whether the endpoint, or what stands before it, noticed that a client was dead."""
+
+    noticed_s: Annotated[
+        Range | None,
+        "How long after the client's death the connection was ended, in seconds; null: it was "
+        "still open at the end",
+    ] = None
+    drop: Annotated[Drop | None, "How it was ended; null if it was not"] = None
+
+
+@dataclass(frozen=True, slots=True)
 class IdleVerdict:
     """Record `idle.verdict`: the answer for one URL.
 
@@ -260,6 +281,10 @@ class IdleVerdict:
     keepalives: Annotated[
         dict[TrialKind, KeepaliveOutcome], "For each keepalive, whether it keeps a connection open"
     ] = field(default_factory=dict)
+    dead_client: Annotated[
+        dict[DeadKind, DeadClient] | None,
+        "For each way of being dead that was tried (`--trials`), whether that was noticed",
+    ] = optional()
     recommended_ping_interval_s: Annotated[
         float | None, "A safe interval for Pings, in seconds; null if none is needed or none helps"
     ] = None

@@ -143,17 +143,23 @@ async def listen(
 ) -> Listener:
     """Listen on `host`:`port` (0: any free one). Raises OSError, and TrustError for `tls`.
 
+    `host` "": on every address, of IPv6 too where this machine has it.
+
     `intercept` is asked first, before TLS: True when it has taken the stream. `on_starved` is
     called, again and again, while new connections wait for file descriptors or memory.
     """
+    everywhere = False
+    if not host:
+        host = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"
+        everywhere = host == "::"
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, _, _, _, address = found[0]
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if everywhere:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         sock.bind(address)
         sock.listen(_BACKLOG)
         sock.setblocking(False)

@@ -206,3 +206,20 @@ def test_a_server_that_agrees_to_anything_is_odd_but_not_wrong(peers: Peers) -> 
         peers.lenient("any-subprotocol").url,
     )
     assert [r["status"] for r in run.of("check.result")] == ["warn"], run.out
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/lifetime/0.5?drop=close&code=4408", '{"type":"connection_init"}'),
+        ("/lifetime/0.5?drop=close&code=4001&reason=login%20timeout", "a first message"),
+        ("/lifetime/0.5?drop=close&code=4000", "what ends WebSocket before it"),
+        ("/lifetime/0.5?drop=close&code=1001", "shut down"),
+    ],
+)
+def test_a_close_frame_is_not_put_on_a_nat(path: str, says: str, peers: Peers, serve: str) -> None:
+    for option in ("--require-idle", "--require-keepalive"):
+        run = peers.wsdiag("check", serve + path, option, "1", "-o", "json")
+        (why,) = [r["why"] for r in run.of("check.result") if r["status"] == "fail"]
+        assert says in why
+        assert "NAT" not in why

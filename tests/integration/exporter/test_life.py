@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import ssl
 import time
 from pathlib import Path
@@ -109,6 +110,22 @@ def test_where_it_cannot_listen(tmp_path: Path, peers: Peers, listen: str) -> No
     path = write(tmp_path / "t.toml", endpoint("ws://127.0.0.1:1/"))
     run = peers.wsdiag("exporter", "-f", str(path), "--listen", listen, ok=2)
     assert "HOST:PORT" in run.err
+
+
+def test_everywhere_is_both_families(tmp_path: Path, peers: Peers) -> None:
+    path = write(tmp_path / "t.toml", endpoint("ws://127.0.0.1:1/"))
+    running = peers.start_wsdiag("exporter", "-f", str(path), "--listen", ":0", "-o", "json")
+    told = running.wait_record("exporter.listening")
+    hosts = ["127.0.0.1", "::1"] if socket.has_dualstack_ipv6() else ["127.0.0.1"]
+    for host in hosts:
+        with socket.create_connection((host, told["port"]), timeout=20) as sock:
+            sock.sendall(b"GET /nothing HTTP/1.0\r\n\r\n")
+            assert b" 404 " in sock.recv(1000)
+        refused = running.wait_record("exporter.event")
+        while refused["event"] != "refused":
+            refused = running.wait_record("exporter.event")
+        shown = f"[{host}]" if ":" in host else host
+        assert refused["peer"].rpartition(":")[0] == shown
 
 
 def test_a_port_in_use(tmp_path: Path, peers: Peers) -> None:

@@ -18,6 +18,7 @@ from wsdiag.exporter.watched import TargetFigures, WatchedTarget
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.server import Server, ServerOptions
 from wsdiag.transport.dial.options import DialOptions
+from wsdiag.transport.listen import ServerTls
 
 QUICK = IdleOptions(from_s=0.4, to_s=1.6, step_s=0.4, keepalive_s=0.3, pong_timeout_s=2)
 
@@ -92,9 +93,10 @@ def test_which_targets_are_looked_at() -> None:
 
     for target, looks in (
         (ExporterTarget(url="ws://a"), 0),
-        (ExporterTarget(url="wss://a"), 1),
-        (ExporterTarget(url="https://a", idle_probe_s=3600.0), 2),
-        (ExporterTarget(url="wss://a", http2_look=False), 0),
+        (ExporterTarget(url="wss://a"), 2),
+        (ExporterTarget(url="https://a", idle_probe_s=3600.0), 3),
+        (ExporterTarget(url="wss://a", http2_look=False), 1),
+        (ExporterTarget(url="wss://a", dial=DialOptions(http_version="3")), 0),
     ):
         assert asyncio.run(run(target)) == looks
 
@@ -115,6 +117,35 @@ def test_a_look_at_http2(ca: Authority, monkeypatch: pytest.MonkeyPatch, http2: 
     assert f"wsdiag_http2_offered{labels} {float(http2)}" in text
     assert (f"wsdiag_http2_opens{labels} 1.0" in text) is http2
     assert (f"wsdiag_http2_enable_connect_protocol{labels} 1.0" in text) is http2
+
+
+def test_a_renewed_certificate_is_seen_on_a_connection_that_stays(
+    ca: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(occasional, "CERTIFICATE_S", 0.2)
+    old, new = ca.cert("127.0.0.1"), ca.cert("127.0.0.1", days=1000)
+    dial = DialOptions(cacert=ca.pem)
+
+    def shown(each: WatchedTarget) -> float:
+        return each.figures().certificate_expiry or 0.0
+
+    async def run() -> None:
+        options = ServerOptions(port=0, cert=old.cert, key=old.key)
+        renewed = ServerTls(new.cert, new.key).context()
+        async with Server(options) as server:
+            target = ExporterTarget(url=server.url, dial=dial, interval_s=0.1, http2_look=False)
+            fleet = Fleet(lambda _target, _change: None)
+            fleet.apply(ExporterConfig(targets=(target,)))
+            (watched,) = fleet.watched
+            await until(lambda: shown(watched))
+            before = shown(watched)
+            assert server._listener is not None
+            server._listener._context = renewed
+            await until(lambda: shown(watched) != before)
+            assert watched.figures().connections == 1
+            await fleet.stop()
+
+    asyncio.run(run())
 
 
 def test_a_target_that_is_pinged_over_http2(ca: Authority) -> None:

@@ -131,6 +131,8 @@ def test_without_allow_nothing_is_probed(tmp_path: Path, peers: Peers) -> None:
         ('[exporter]\nbuckets = ["1s", "0.5s"]', "ascending"),
         ('[exporter]\nalow = ["a"]', "did you mean 'allow'"),
         ('[exporter]\nidle-probe = "0s"', "idle-probe"),
+        ('[exporter]\ninterval = "1us"', "1ms is the shortest interval"),
+        ('[defaults]\ninterval = "0.9ms"', "1ms is the shortest interval"),
         ("[module.a]\nlocation = true", "'location' has no meaning in a module"),
         ('[module.a]\nurl = "ws://x"', "'url' has no meaning in a module"),
         ('[module.a]\nmax-p95 = "soon"', "soon"),

@@ -54,8 +54,13 @@ Answer = Callable[[Connection, str], None]
 
 
 @asynccontextmanager
-async def played(life: Life, answer: Answer | None, *, pongs: bool = True) -> AsyncIterator[str]:
-    """The URL of an endpoint that lives so, and answers texts so."""
+async def played(
+    life: Life, answer: Answer | None, *, pongs: bool | None = True, receives: int | None = None
+) -> AsyncIterator[str]:
+    """The URL of an endpoint that lives so, and answers texts so.
+
+    `pongs`: False: a Ping ends the connection; None: it is ignored.
+    """
 
     async def script(client: ScriptedClient) -> None:
         connection = Connection(client)
@@ -65,7 +70,7 @@ async def played(life: Life, answer: Answer | None, *, pongs: bool = True) -> As
                 connection.byte_s = connection.loop.time()
                 if frame.opcode == PING and pongs and not connection.mute:
                     client.send(PONG, frame.payload)
-                elif frame.opcode == PING and not pongs:
+                elif frame.opcode == PING and pongs is False:
                     await connection.close(None)
                 elif frame.opcode == TEXT:
                     connection.text_s = connection.loop.time()
@@ -88,7 +93,7 @@ async def played(life: Life, answer: Answer | None, *, pongs: bool = True) -> As
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    server = ScriptedServer(script)
+    server = ScriptedServer(script, receives=receives)
     await server.start()
     try:
         yield server.url
@@ -110,12 +115,14 @@ class Scenario:
     pinged_end_s: float | None = None
     seconds: float | None = None
     answer: Answer | None = None
-    pongs: bool = True
+    pongs: bool | None = True
+    receives: int | None = None
     query: str = ""
     dial: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     keepalives: dict[str, str] = field(default_factory=dict)
     says: str = ""
+    never: str = ""
 
 
 async def _forever(connection: Connection) -> None:
@@ -364,6 +371,7 @@ SCENARIOS: dict[str, Scenario] = {
         answer=_signalr,
         dial={"dialect": "signalr"},
         keepalives={"ping": "drops", "heartbeat": "holds"},
+        never="on its own",
     ),
     "Phoenix on Cowboy": Scenario(
         _idle(1.8, 1000),
@@ -405,6 +413,7 @@ SCENARIOS: dict[str, Scenario] = {
         answer=_wamp,
         dial={"dialect": "wamp"},
         keepalives={"ping": "holds"},
+        never="on its own",
     ),
     "a sweep": Scenario(
         _swept(1.5, 0.8),
@@ -438,11 +447,33 @@ SCENARIOS: dict[str, Scenario] = {
 
 
 def _restarting(at_s: float, code: int | None) -> Life:
-    began: list[float] = []
+    began: list[float] = [0.0]
 
     async def life(connection: Connection) -> None:
-        began[:] = began or [connection.loop.time()]
+        if connection.client.number == 0:
+            began[:] = [connection.loop.time()]
         await asyncio.sleep(began[0] + at_s - connection.loop.time())
+        await connection.close(code)
+
+    return life
+
+
+def _restarts_once(
+    at_s: float, code: int | None = None, *, over_s: float = 0.0, idle_s: float = 60.0
+) -> Life:
+    """All that are open end at one moment, or one after the other; those that come afterwards live
+    on, but for an idle timeout."""
+    began: list[float] = [0.0]
+    chance = random.Random(5)
+
+    async def life(connection: Connection) -> None:
+        if connection.client.number == 0:
+            began[:] = [connection.loop.time()]
+        left_s = began[0] + at_s + chance.uniform(0.0, over_s) - connection.loop.time()
+        if left_s > 0:
+            await asyncio.sleep(left_s)
+        else:
+            await connection.idle(idle_s)
         await connection.close(code)
 
     return life
@@ -452,6 +483,8 @@ def _one_at_a_time() -> Life:
     open_: list[Connection] = []
 
     async def life(connection: Connection) -> None:
+        if connection.client.number == 0:
+            open_.clear()
         before, open_[:] = tuple(open_), [connection]
         await asyncio.gather(*(other.close(4000, "signed in elsewhere") for other in before))
         await asyncio.sleep(60)
@@ -500,6 +533,22 @@ def _two_timers() -> Life:
     return life
 
 
+def _reads_no_more(seconds: float) -> Life:
+    """After so long an idleness it no longer reads; nothing ends."""
+
+    async def life(connection: Connection) -> None:
+        await connection.idle(seconds)
+        connection.mute = True
+        connection.client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.sleep(60)
+
+    return life
+
+
+def _echo(connection: Connection, text: str) -> None:
+    connection.say("yes")
+
+
 SHARED: dict[str, Scenario] = {
     "one clock that pings all, and ends who did not answer": Scenario(
         _by_the_clock('{"op":"ping"}', 1.0, 4000),
@@ -508,11 +557,46 @@ SHARED: dict[str, Scenario] = {
         keepalives={"ping": "drops"},
         says="had gone without an answer",
     ),
+    "an endpoint that stops reading": Scenario(
+        _reads_no_more(1.9),
+        "idle-timeout",
+        seconds=1.9,
+        answer=_echo,
+        pongs=None,
+        receives=1,
+        options={
+            "send": "x" * 20_000,
+            "expect": "yes",
+            "trials": ("idle", "data"),
+            "pong_timeout_s": 0.8,
+        },
+        keepalives={"data": "holds"},
+        says="TCP acknowledged the Ping with a zero window",
+    ),
     "a deploy that says so": Scenario(
         _restarting(1.9, 1012),
         "event",
         keepalives={"ping": "untested", "pong": "untested"},
         says="service restart",
+    ),
+    "a restart that happens once": Scenario(
+        _restarts_once(1.9),
+        "event",
+        keepalives={"ping": "untested", "pong": "untested"},
+        says="opened afterwards lived longer",
+    ),
+    "a drain, one after the other": Scenario(
+        _restarts_once(1.9, 1001, over_s=0.4),
+        "event",
+        keepalives={"ping": "untested", "pong": "untested"},
+        says="Close code 1001 means going away",
+    ),
+    "a restart, and a timer behind it": Scenario(
+        _restarts_once(1.9, idle_s=2.6),
+        "idle-timeout",
+        seconds=2.6,
+        keepalives={"ping": "holds", "pong": "untested"},
+        says="an event, such as a restart",
     ),
     "one connection at a time": Scenario(
         _one_at_a_time(), "inconsistent", says="one connection at a time"

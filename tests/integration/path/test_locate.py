@@ -36,11 +36,11 @@ table ip inject {{
 """
 
 
-def probe(way: Way, *args: str) -> Record:
-    run = way.peers.wsdiag(
-        "idle-probe", "-o", "json", *ARGS, *args, way.url, netns=way.chain.client_ns, timeout=60
-    )
-    return run.record("idle.verdict")
+def probe(way: Way, *args: str, url: str | None = None, client_ns: str | None = None) -> Record:
+    """An idle probe's verdict, by the chain's client unless told otherwise."""
+    netns = client_ns or way.chain.client_ns
+    line = ("idle-probe", "-o", "json", *ARGS, *args, url or way.url)
+    return way.peers.wsdiag(*line, netns=netns, timeout=60).record("idle.verdict")
 
 
 def place(verdict: Record) -> tuple[int, int, Any, str]:
@@ -80,6 +80,14 @@ def test_a_firewall_that_resets_when_written_to(way: Way) -> None:
     way.chain.forget(3, 1, reset=True)
     verdict = probe(way)
     assert verdict["drop"]["how"] == "rst-on-write"
+    assert place(verdict)[:2] == (3, 4)
+
+
+def test_a_firewall_that_refuses_by_icmp(way: Way) -> None:
+    """Its Destination Unreachable is no answer of the hops behind it."""
+    way.chain.forget(3, 1, refuse=True)
+    verdict = probe(way)
+    assert verdict["verdict"] == "idle-timeout"
     assert place(verdict)[:2] == (3, 4)
 
 

@@ -25,7 +25,9 @@ def rows(records: list[Record]) -> dict[Any, Record]:
     return {record["hop"]: record for record in records if record["type"] == "path.hop"}
 
 
-def trace(way: Way, *args: str, url: str | None = None) -> tuple[dict[Any, Record], Record]:
+def trace(
+    way: Way, *args: str, url: str | None = None, client_ns: str | None = None
+) -> tuple[dict[Any, Record], Record]:
     run = way.peers.wsdiag(
         "path",
         "-c",
@@ -36,7 +38,7 @@ def trace(way: Way, *args: str, url: str | None = None) -> tuple[dict[Any, Recor
         "json",
         *args,
         url or way.url,
-        netns=way.chain.client_ns,
+        netns=client_ns or way.chain.client_ns,
         ok=0,
     )
     return rows(run.records), run.record("path.summary")
@@ -108,6 +110,20 @@ def test_a_silent_router(way: Way) -> None:
     found, summary = trace(way)
     assert_whole(found, silent=(3,))
     assert any("Hop 3 did not answer" in note for note in summary["notes"])
+
+
+def test_who_refuses_small_hop_limits_is_no_row_of_routers(way: Way) -> None:
+    way.chain.rules(
+        3,
+        "table inet few { chain pass { type filter hook forward priority 0\n"
+        "meta l4proto tcp ip ttl < 50 reject with icmp type admin-prohibited\n}\n}\n",
+    )
+    found, summary = trace(way)
+    assert list(found) == [1, 2, 3, None]
+    assert [found[hop]["address"] for hop in (1, 2, 3)] == [far(1), far(2), far(3)]
+    assert summary["hops"] is None
+    (note,) = summary["notes"]
+    assert note.startswith(f"{far(3)} does not let packets with such small hop limits pass")
 
 
 def test_a_router_that_answers_every_other_time(way: Way) -> None:

@@ -142,3 +142,21 @@ def test_a_close_at_the_recordings_end_may_yet_be_answered() -> None:
     assert not any("did not answer" in said for said in read(flow)[1].evidence)
     flow.packet(8.0, "client")
     assert any("did not answer" in said for said in read(flow)[1].evidence)
+
+
+def test_the_beginning_of_a_status_line_is_enough() -> None:
+    flow = opened()
+    flow.text(2.0, "server", "news of the day")
+    flow.text(3.0, "server", "and more of it")
+    flow.close(9.0, "server", 1001)
+    facts, ending = read(flow, 68)  # 14 bytes of each payload
+    assert (ending.outcome, ending.ended_by) == ("close", "server")
+    assert facts.received.messages == 2
+
+
+def test_headers_alone_are_said_to_be_too_little() -> None:
+    flow = opened()
+    flow.close(9.0, "server", 1001)
+    reader = CaptureReader(io.BytesIO(flow.capture.pcap(snap=54)), "test.pcap")
+    assert list(reader) == []
+    assert "1 connection was not read: the capture lacks its bytes" in reader.totals.notes[0]

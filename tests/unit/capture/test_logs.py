@@ -91,6 +91,43 @@ def test_nginx_combined_and_the_duration() -> None:
     assert facts.idle_s is None
 
 
+TRAEFIK = (
+    '192.0.2.7 - - [28/Nov/2026:02:00:07 +0000] "GET /chat?room=1 HTTP/1.1" 101 0 "-" "-" 7 '
+    '"chat@docker" "http://172.18.0.3:8080" 60001ms\n'
+)
+TRAEFIK_JSON = (
+    '{"ClientAddr":"192.0.2.7:5000","DownstreamStatus":101,"Duration":60001000000,'
+    '"RequestHost":"example.com","RequestPath":"/chat?room=1","RequestProtocol":"HTTP/1.1",'
+    '"StartUTC":"2026-11-28T02:00:07Z"}\n'
+)
+CADDY = (
+    '{"level":"info","ts":1795831267.001,"logger":"http.log.access","msg":"handled request",'
+    '"request":{"remote_ip":"192.0.2.7","proto":"HTTP/1.1","host":"example.com",'
+    '"uri":"/chat?room=1"},"duration":60.001,"status":101}\n'
+)
+ENVOY_JSON = (
+    '{"response_code":101,"duration":60001,"start_time":"2026-11-28T02:00:07Z","path":'
+    '"/chat?room=1","protocol":"HTTP/1.1","authority":"example.com","response_flags":"SI"}\n'
+)
+
+
+@pytest.mark.parametrize("text", [TRAEFIK, TRAEFIK_JSON, CADDY, ENVOY_JSON])
+def test_traefik_caddy_and_lines_of_json(text: str) -> None:
+    plain = text.replace(" 101 ", " 200 ").replace(":101,", ":200,").replace(":101}", ":200}")
+    (facts,), reader = read(plain + text + "{}\n")
+    assert (reader.totals.plain_http, reader.totals.unreadable) == (1, 1)
+    assert facts.ended_s == pytest.approx(60.001)
+    assert facts.began == pytest.approx(moment("2026-11-28T02:00:07"), abs=0.01)
+    assert (facts.status, facts.path, facts.version) == (101, "/chat?room=1", "1.1")
+    assert facts.log_flags == ("SI" if text is ENVOY_JSON else None)
+
+
+def test_a_number_without_decimals_is_no_duration() -> None:
+    """Apache's %D counts microseconds, and %T seconds."""
+    found, reader = read(NGINX.replace("60.001", "60001000"))
+    assert (found, reader.totals.other) == ([], 1)
+
+
 def test_nginx_without_a_duration() -> None:
     found, reader = read(NGINX.replace(" 60.001", ""))
     assert not found
@@ -169,7 +206,16 @@ def test_alb() -> None:
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [(NGINX, "nginx combined"), (ENVOY, "Envoy"), (ALB, "AWS ALB"), (HAPROXY_TCP, "HAProxy")],
+    [
+        (NGINX, "nginx combined"),
+        (ENVOY, "Envoy"),
+        (ALB, "AWS ALB"),
+        (HAPROXY_TCP, "HAProxy"),
+        (TRAEFIK, "Traefik"),
+        (TRAEFIK_JSON, "Traefik"),
+        (CADDY, "Caddy"),
+        (ENVOY_JSON, "Envoy"),
+    ],
 )
 def test_formats_are_recognised(text: str, name: str) -> None:
     assert recognise(b"first\n" + text.encode()) == name

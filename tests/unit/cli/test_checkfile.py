@@ -26,6 +26,19 @@ def problems(tmp_path: Path, text: str) -> list[str]:
     return [line.removeprefix(str(tmp_path / "checks.toml")) for line in caught.value.lines()]
 
 
+def test_defaults_of_the_run(tmp_path: Path) -> None:
+    said = (
+        '[defaults]\nmask = ["X-Id"]\nmax-time = "1m"\nshow-secrets = true\norigin = "http://a"\n'
+    )
+    found = read(tmp_path, said + '[[endpoint]]\nurl = "wss://a.example"\n')
+    assert (found.run.mask, found.run.max_time, found.run.show_secrets) == (["X-Id"], 60.0, True)
+    assert found.endpoints[0].dial.origin == "http://a"
+    (told,) = problems(tmp_path, said.replace('"1m"', '"soon"') + '[[endpoint]]\nurl = "wss://a"\n')
+    assert told.startswith(":3: max-time: ")
+    (told,) = problems(tmp_path, '[[endpoint]]\nurl = "wss://a"\nmask = ["X-Id"]\n')
+    assert told == ":3: 'mask' belongs in [defaults] or on the command line: it is about the run"
+
+
 def test_defaults_and_endpoints(tmp_path: Path) -> None:
     first, second = read(
         tmp_path,

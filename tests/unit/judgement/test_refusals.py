@@ -531,6 +531,62 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
         "requires a session first",
         "captive",
     ),
+    "a module that is missing": (
+        told("503 Service Unavailable", "<title>Error 503 Unsupported upgrade</title>"),
+        "does not know this upgrade",
+        "no backend",
+    ),
+    "a page about maintenance": (
+        told("503 Service Unavailable", "<title>Down for maintenance</title>"),
+        "in maintenance",
+        "no backend",
+    ),
+    "a 503 that says nothing": (
+        told("503 Service Unavailable", ""),
+        "or a proxy in front of it",
+        "no backend is available",
+    ),
+    "HAProxy's 503": (
+        told(
+            "503 Service Unavailable", "<h1>503</h1>No server is available to handle this request."
+        ),
+        "no backend is available",
+        "maintenance",
+    ),
+    "a pool that stopped": (
+        told("503 Service Unavailable", "", "Server: Microsoft-HTTPAPI/2.0"),
+        "application pool",
+        "health check",
+    ),
+    "a name that IIS does not bind": (
+        told("400 Bad Request", "Bad Request - Invalid Hostname", "Server: Microsoft-HTTPAPI/2.0"),
+        "does not accept the name a.test",
+        "WebSocket Protocol feature",
+    ),
+    "a dyno that crashed": (
+        told(
+            "503 Service Unavailable",
+            '<title>Application Error</title><iframe src="//www.herokucdn.com/error-pages/x.html">',
+            "Server: heroku-router",
+        ),
+        "heroku logs",
+        "health check",
+    ),
+    "an upstream without an address, by Kong": (
+        told("503 Service Temporarily Unavailable", '{"message":"name resolution failed"}'),
+        "cannot look up the name of the server behind it",
+        "no backend",
+    ),
+    "an upstream without an address, by Apache": (
+        told("502 Proxy Error", "Reason: <strong>DNS lookup failure for: backend</strong>"),
+        "cannot look up the name of the server behind it",
+        "speak TLS",
+    ),
+    "a token in the query that expired": (
+        told("401 Unauthorized", '{"error":"jwt expired"}', url="ws://a.test/ws?t=1"),
+        "Fetch a new one",
+        "requires authentication",
+    ),
     "a hotspot is no bar's news": (
         told("200 OK", "<title>News</title>The new hotspot in town. Accept the terms of our shop."),
         "News",

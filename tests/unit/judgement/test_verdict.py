@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.judgement.recorded_trials import case, idle, kept, record
 from wsdiag.judgement.verdict.judge import judge
-from wsdiag.records import Drop, Hop, IdleTrial, TrialKind, Verdict
+from wsdiag.records import DeadKind, Drop, Hop, IdleTrial, TracedHop, TrialKind, Verdict
 from wsdiag.records.drops import ZERO_WINDOW
 
 
@@ -22,7 +22,7 @@ def dropped(at_s: float, count: int = 8, how: Any = "fin", **facts: Any) -> list
 
 
 PING = kept("ping", 66.0)
-KEEPALIVES = [kind for kind in get_args(TrialKind) if kind != "idle"]
+KEEPALIVES = [k for k in get_args(TrialKind) if k not in ("idle", *get_args(DeadKind))]
 LATE_PING = kept("ping", 63.0, started_s=3.0)
 PERIODS = [idle(float(s)) for s in range(30, 60, 5)]
 
@@ -447,7 +447,63 @@ TABLE |= {
             kept("ping", 120.0, round=2, started_s=50.0),
         ],
         "event",
-        says="and no timeout",
+        says="opened afterwards lived longer: idle 120 s, and with Pings 120 s.",
+    ),
+    "an event among the openings, and connections opened after it": Row(
+        [
+            *(idle(0.43 - 0.03 * n, "fin", started_s=0.03 * n) for n in range(12)),
+            kept("ping", 0.4, "fin", started_s=0.03, keepalives_sent=0),
+            idle(1.74, round=2, started_s=0.44),
+            kept("ping", 1.52, round=2, started_s=0.66, gap_s=0.17),
+        ],
+        "event",
+        says="So no timer ended these.",
+    ),
+    "an event in one round, a timer in the other": Row(
+        [
+            *(idle(1.9 + 0.03 * n, "fin", started_s=0.4 - 0.03 * n) for n in range(8)),
+            *(
+                kept(kind, 1.8, "fin", gap_s=0.5, started_s=0.5)
+                for kind in ("ping", "pong", "tcp-keepalive")
+            ),
+            idle(2.6, "fin", round=2, started_s=2.4),
+            kept("ping", 3.9, round=2, started_s=2.7, gap_s=0.5),
+        ],
+        "idle-timeout",
+        says="11 connections ended at one moment, 2.3 s after the probe's start: an event",
+        interval_s=1.0,
+    ),
+    "a drain that says so, over a second": Row(
+        [
+            *(
+                idle(1.9 + at, "close", started_s=0.05 * n, drop=Drop("close", 1.9, code=1001))
+                for n, at in enumerate((0.1, 0.3, 0.0, 0.2, 0.35))
+            ),
+            replace(
+                kept("ping", 2.0, "close", gap_s=0.5, started_s=0.1),
+                drop=Drop("close", 2.0, code=1001),
+            ),
+        ],
+        "event",
+        says="going away",
+    ),
+    "a limit on connections, and an event soon after": Row(
+        [
+            idle(1.04, "fin"),
+            kept("ping", 1.01, "fin", started_s=0.03, keepalives_sent=0),
+            *(idle(0.001, "fin", started_s=0.12 + 0.03 * n) for n in range(24)),
+        ],
+        "inconsistent",
+        says="most likely a limit on connections",
+    ),
+    "an event among the openings, and a timer for those opened after it": Row(
+        [
+            *(idle(0.358 - 0.03 * n, "fin", started_s=0.03 * n) for n in range(11)),
+            *(idle(9.987, "fin", started_s=0.36 + 0.03 * n) for n in range(3)),
+            kept("ping", 15.0, started_s=0.36, gap_s=0.125),
+        ],
+        "inconsistent",
+        says="at times that do not agree",
     ),
     "the same moment in every round is a timer": Row(
         [
@@ -742,3 +798,44 @@ def test_where_only_the_last_one_lives_the_next_displaces_each() -> None:
     ended = [idle(0.0, "close", started_s=number * 0.01, age_s=0.01) for number in range(10)]
     verdict = judge([*ended, idle(6.0, started_s=0.1)], case())
     assert verdict.verdict == "inconsistent"
+
+
+def silent_nat(tcp_gap_s: float = 20.0) -> list[IdleTrial]:
+    """A NAT forgets flows between 30 and 60 s; the hops of those it forgot answer up to the 2nd."""
+    hops = tuple(
+        TracedHop(hop, "router", (f"10.9.{hop}.2",), 6, int(hop <= 2)) for hop in range(1, 5)
+    )
+    dead = [idle(s, "silent", hops=hops) for s in (60.0, 90.0, 120.0)]
+    tcp = kept("tcp-keepalive", 60.0, "silent", gap_s=tcp_gap_s)
+    return [idle(30.0), *dead, PING, LATE_PING, tcp]
+
+
+NAMES_NGINX = [Hop("nginx (http proxy)", "Server: nginx")]
+
+
+def test_what_died_on_the_way_was_not_dropped_by_what_terminates_tcp() -> None:
+    again = {hop: [f"10.9.{hop}.2"] for hop in range(1, 5)}
+    located, unlocated = judge(silent_nat(), case(live_again=again)), judge(silent_nat(), case())
+    assert located.location is not None
+    assert "TCP keepalive did not help" in " ".join(located.explanation)
+    assert "terminates TCP" not in " ".join(located.explanation)
+    assert "terminates TCP" in " ".join(unlocated.explanation)
+
+
+def test_what_ends_connections_by_fin_is_no_candidate_for_silence() -> None:
+    named = judge(silent_nat(), case(hops=NAMES_NGINX))
+    assert "nginx (http proxy)" not in [each.product for each in named.candidates]
+    fin = judge([*PERIODS, *dropped(75.0), PING, LATE_PING], case(hops=NAMES_NGINX))
+    assert fin.candidates[0].product == "nginx (http proxy)"
+
+
+def test_tcp_keepalive_every_whole_second_cannot_hold_less() -> None:
+    trials = [
+        idle(0.5),
+        *(idle(s, "silent") for s in (1.0, 1.5, 2.0)),
+        kept("ping", 2.5, gap_s=0.3),
+        kept("tcp-keepalive", 1.2, "silent", gap_s=0.3),
+    ]
+    found = judge(trials, case(longest_s=2.0))
+    assert found.keepalives["ping"] == "holds"
+    assert found.keepalives["tcp-keepalive"] == "untested"

@@ -27,7 +27,7 @@ from wsdiag.cli.check.options import CheckFlags, FeedFlags, RetryFlags, RunFlags
 from wsdiag.cli.check.toml_lines import Lines, find_lines
 from wsdiag.cli.declare import command
 from wsdiag.cli.options import OutputOptions, RequestOptions
-from wsdiag.cli.params import DURATION, JSONPATH, usage_errors
+from wsdiag.cli.params import DURATION, JSONPATH, PING_INTERVAL, usage_errors
 from wsdiag.probes.check.options import Endpoint
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
@@ -43,17 +43,26 @@ Table = dict[str, Any]
 class WatchFlags:
     """How `exporter` watches an endpoint, besides what is an option of `check` as well."""
 
-    interval_s: Annotated[float | None, typer.Option("--interval", **DURATION)] = None
+    interval_s: Annotated[float | None, typer.Option("--interval", **PING_INTERVAL)] = None
     idle_probe_s: Annotated[float | None, typer.Option("--idle-probe", **DURATION)] = None
-    no_http2_look: Annotated[bool, typer.Option("--no-http2-look")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class WatchDefaults(WatchFlags):
     """In [exporter]: how it watches the endpoints that do not say."""
 
+    no_http2_look: Annotated[bool, typer.Option("--no-http2-look")] = False
     seq: Annotated[str | None, typer.Option("--seq", **JSONPATH)] = None
     time: Annotated[str | None, typer.Option("--time", **JSONPATH)] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunDefaults:
+    """In [defaults]: those of the connection options that are about the whole run."""
+
+    mask: Annotated[list[str], typer.Option("--mask")] = field(default_factory=list)
+    show_secrets: Annotated[bool, typer.Option("--show-secrets")] = False
+    max_time: Annotated[float | None, typer.Option("--max-time", **DURATION)] = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,7 @@ def endpoint(
 ) -> None:
     """A table of the file, read with the very options of the command line, into `ctx.obj`."""
     dial = request.dial(compression=ctx.obj == "check")
-    check = flags.options(dial.http_version, feed)
+    check = flags.options(dial.http_version, feed, no_http2_look=request.no_http2_look)
     refuse_empty(check)
     read = Endpoint(
         url=url,
@@ -111,6 +120,12 @@ def exporter_table(
     ctx.obj = ExporterTable(tuple(allow or ()), tuple(buckets or ()) or None, watch)
 
 
+@command(runs_bare=True)
+def run_defaults(run: RunDefaults, ctx: typer.Context) -> None:
+    """What [defaults] says of the run, into `ctx.obj`."""
+    ctx.obj = run
+
+
 @command()
 def of_the_run(output: OutputOptions, run: RunFlags) -> None:
     """What is about the run and not about an endpoint: for the command line only."""
@@ -131,8 +146,9 @@ def _by_key(made: TyperCommand) -> Options:
 ENDPOINT_OPTIONS = _by_key(endpoint)
 """The options that a table may have, by their keys."""
 _RUN_OPTIONS = _by_key(of_the_run)
+_RUN_DEFAULTS = _by_key(run_defaults)
 EXPORTER_OPTIONS = _by_key(exporter_table)
-WATCH_OPTIONS = ("interval", "idle-probe", "no-http2-look")
+WATCH_OPTIONS = ("interval", "idle-probe")
 _TABLES = frozenset({"defaults", "endpoint", "exporter", "module"})
 
 
@@ -158,6 +174,7 @@ class CheckFile:
 
     endpoints: list[Endpoint]
     secrets: list[str] = field(default_factory=list)
+    run: RunDefaults = field(default_factory=RunDefaults)
     watch: list[WatchFlags] = field(default_factory=list)
     """How `exporter` watches each of the endpoints."""
     exporter: ExporterTable | None = None
@@ -223,7 +240,7 @@ class _Reader:
         if self._reading == "exporter":
             read.exporter = self._exporter(document.get("exporter", {}))
             read.modules = self._modules(document.get("module", {}))
-        defaults = self._defaults(document.get("defaults", {}))
+        defaults, read.run = self._defaults(document.get("defaults", {}))
         tables = document.get("endpoint", [])
         if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
             self._problem(("endpoint",), "write [[endpoint]], with two brackets")
@@ -243,14 +260,20 @@ class _Reader:
         if not isinstance(table, dict):
             self._problem(("exporter",), "[exporter] must be a table")
             return None
-        values = self._table(("exporter",), table, EXPORTER_OPTIONS)
+        read = self._read_as(("exporter",), table, exporter_table, EXPORTER_OPTIONS)
+        return read if isinstance(read, ExporterTable) else None
+
+    def _read_as(
+        self, place: tuple[str | int, ...], table: Table, made: TyperCommand, options: Options
+    ) -> Any:
+        """What a command that stands for a table makes of it; None where that cannot be."""
+        values = self._table(place, table, options)
         while True:  # an option's complaint hides those of the others
             try:
-                read = _invoke(exporter_table, EXPORTER_OPTIONS, values, self._reading)
-                return read if isinstance(read, ExporterTable) else None
+                return _invoke(made, options, values, self._reading)
             except typer.BadParameter as error:
                 key, message = _complaint(error)
-            self._problem(("exporter", key), message)
+            self._problem((*place, key), message)
             if values.pop(key, None) is None:
                 return None
 
@@ -276,14 +299,18 @@ class _Reader:
                 self._problem((*place, key), message)
         return read
 
-    def _defaults(self, table: Any) -> Table:
+    def _defaults(self, table: Any) -> tuple[Table, RunDefaults]:
+        """(what it says of endpoints, what it says of the run)."""
         if not isinstance(table, dict):
             self._problem(("defaults",), "[defaults] must be a table")
-            return {}
+            return {}, RunDefaults()
         for key in ("name", "url"):
             if key in table:
                 self._problem(("defaults", key), f"{key} must be in an [[endpoint]]")
-        return self._table(("defaults",), table)
+        of_run = {key: table[key] for key in table if key in _RUN_DEFAULTS}
+        run = self._read_as(("defaults",), of_run, run_defaults, _RUN_DEFAULTS)
+        rest = {key: table[key] for key in table if key not in of_run}
+        return self._table(("defaults",), rest), run or RunDefaults()
 
     def _table(
         self, place: tuple[str | int, ...], table: Table, options: Options | None = None
@@ -413,8 +440,9 @@ def _is_plain(value: Any) -> bool:
 
 def _refusal(key: str, value: Any, options: Options) -> str | None:
     """Why a key cannot have this value, before the option itself looks at it."""
-    if key in _RUN_OPTIONS:
-        return f"{key!r} belongs on the command line: it is about the run"
+    if key in _RUN_OPTIONS and key not in options:
+        where = "in [defaults] or " if key in _RUN_DEFAULTS else ""
+        return f"{key!r} belongs {where}on the command line: it is about the run"
     if key in ("url", "name") and not isinstance(value, str):
         return f"{key} must be a string"
     option = options.get(key)

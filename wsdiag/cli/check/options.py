@@ -177,7 +177,9 @@ class CheckFlags:
         _rules("--skip", metavar="GLOB", help="Leave these checks out (repeatable, or a,b)."),
     ] = field(default_factory=list)
 
-    def options(self, http_version: str, feed: FeedFlags) -> CheckOptions:
+    def options(
+        self, http_version: str, feed: FeedFlags, *, no_http2_look: bool = False
+    ) -> CheckOptions:
         """The probe's options; a usage error for what cannot be."""
         from wsdiag.patterns import compile_regex
         from wsdiag.probes.check.options import (
@@ -202,11 +204,15 @@ class CheckFlags:
         values |= {
             "expect_extensions": tuple(self.expect_extensions),
             "opens_with": opening_status(http_version),
+            "http2_look": not no_http2_look,
             "send": read_message(self.send, "--send"),
             "only": _patterns(self.only, "--only"),
             "skip": _patterns(self.skip, "--skip"),
         }
         options = CheckOptions(**values)
+        if no_http2_look and self.expect_http2:
+            message = "it takes the look that --no-http2-look leaves out"
+            raise typer.BadParameter(message, param_hint="--expect-http2")
         if options.must_refuse:
             for flag, name in options_that_need_an_upgrade().items():
                 if options.sets(name):

@@ -20,6 +20,7 @@ from wsdiag.cli.run_async import run_async
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wsdiag.cli.check.file import RunDefaults
     from wsdiag.probes.check.options import CheckOptions, Endpoint
     from wsdiag.probes.check.runner import CheckProgress
     from wsdiag.render.base.terminal import Terminal
@@ -55,12 +56,13 @@ def check(
         return ExitCode.OK
     output.refuse_csv_log()
     dial = request.dial(compression=True)
-    options = flags.options(dial.http_version, feed)
+    options = flags.options(dial.http_version, feed, no_http2_look=request.no_http2_look)
     secrets: list[str] = []
     if (run.file is None) == (not urls):
         raise typer.BadParameter("name either URLs or a file (-f FILE)", param_hint="URL")
     if run.file is not None:
-        endpoints, secrets = _from_file(ctx, run.file, options, retry)
+        endpoints, secrets, said = _from_file(ctx, run.file, options, retry)
+        output = _with_defaults(output, said)
     else:
         endpoints = _from_line(urls or [], options, retry, dial)
     for endpoint in endpoints:
@@ -109,8 +111,8 @@ def _from_line(
 
 def _from_file(
     ctx: typer.Context, file: Path, options: CheckOptions, retry: RetryFlags
-) -> tuple[list[Endpoint], list[str]]:
-    """(endpoints, values to mask) of a file, with what the command line says of all of them."""
+) -> tuple[list[Endpoint], list[str], RunDefaults]:
+    """(endpoints, values to mask, what is said of the run) of a file, and of the command line."""
     from wsdiag.cli.check.file import ENDPOINT_OPTIONS, CheckFileError, read_check_file
 
     given = _given_options(ctx)
@@ -124,7 +126,18 @@ def _from_file(
         for line in error.lines():
             typer.echo(f"error: {line}", err=True)
         raise typer.Exit(ExitCode.USAGE) from None
-    return [_overridden(each, options, retry, given) for each in read.endpoints], read.secrets
+    endpoints = [_overridden(each, options, retry, given) for each in read.endpoints]
+    return endpoints, read.secrets, read.run
+
+
+def _with_defaults(output: OutputOptions, said: RunDefaults) -> OutputOptions:
+    """What a file says of the run, unless the command line says it."""
+    return replace(
+        output,
+        mask=[*output.mask, *said.mask],
+        show_secrets=output.show_secrets or said.show_secrets,
+        max_time=said.max_time if output.max_time is None else output.max_time,
+    )
 
 
 def _given_options(ctx: typer.Context) -> set[str]:

@@ -11,7 +11,7 @@ import typer
 from wsdiag.cli.command_setup import open_terminal, refuse_bad_urls, tracing
 from wsdiag.cli.declare import command
 from wsdiag.cli.exit import ExitCode
-from wsdiag.cli.options import FORMAT, REQUEST, Format, OutputOptions, RequestOptions
+from wsdiag.cli.options import FORMAT, Format, OutputOptions, RequestOptions
 from wsdiag.cli.params import DURATION
 from wsdiag.cli.run_async import run_async
 
@@ -42,14 +42,6 @@ def connect(
     request: RequestOptions,
     output: OutputOptions,
     messages: MessageFlags,
-    no_http2_look: Annotated[
-        bool,
-        typer.Option(
-            "--no-http2-look",
-            rich_help_panel=REQUEST,
-            help="Do not look what browsers find over HTTP/2 (wss).",
-        ),
-    ] = False,
     format: Annotated[Format, FORMAT] = "text",
 ) -> int:
     """Connects once, from name to clean close, and shows a waterfall of the phases, what was
@@ -74,7 +66,7 @@ def connect(
                 tracer,
                 messages=messages,
                 max_time_s=output.max_time,
-                look_at_http2=not (no_http2_look or request.http1_1),
+                look_at_http2=not (request.no_http2_look or request.http1_1),
             )
         )
 

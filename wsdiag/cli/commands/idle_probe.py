@@ -152,7 +152,7 @@ def idle_probe(
     wsdiag idle-probe wss://example.org/ws
     wsdiag idle-probe --require 60 wss://example.org/ws ws://10.0.0.7/ws
     """
-    from wsdiag.probes.idle.plan import plan_round
+    from wsdiag.probes.idle.plan import plan_dead, plan_round
     from wsdiag.render.idle.output import idle_output
 
     options = trials.options()
@@ -167,7 +167,8 @@ def idle_probe(
         raise typer.BadParameter("it takes --http2", param_hint="--one-connection")
     if "h2-ping" in options.trials and not http2:
         raise typer.BadParameter("h2-ping takes --http2", param_hint="--trials")
-    each = 1 + len(plan_round(options, http2=http2).trials)  # one more watches over them
+    # one more watches over them
+    each = 1 + len(plan_round(options, http2=http2).trials) + len(plan_dead(options))
     ensure_fd_limit(len(urls) * each, terminal, json=format == "json")
     with tracing(output, terminal, urls=len(urls)) as tracer:
         shown = idle_output(terminal, urls, format)

@@ -13,7 +13,15 @@ from wsdiag.cli.command_setup import ensure_fd_limit, open_terminal, refuse_bad_
 from wsdiag.cli.declare import command
 from wsdiag.cli.drive import drive
 from wsdiag.cli.options import FORMAT, OutputOptions, RequestOptions, TableFormat
-from wsdiag.cli.params import DURATION, MILLISECONDS, PERCENT, SIZE, usage_errors, values_of
+from wsdiag.cli.params import (
+    DURATION,
+    MILLISECONDS,
+    PERCENT,
+    PING_INTERVAL,
+    SIZE,
+    usage_errors,
+    values_of,
+)
 from wsdiag.probes.ping.payloads import Mode
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.units import parse_size
@@ -40,7 +48,11 @@ class PingFlags:
     interval_s: Annotated[
         float | None,
         _what(
-            "-i", "--interval", help="Between Pings (1ms and up).", show_default="1s", **DURATION
+            "-i",
+            "--interval",
+            help="Between Pings (1ms and up).",
+            show_default="1s",
+            **PING_INTERVAL,
         ),
     ] = None
     timeout_s: Annotated[
@@ -111,8 +123,6 @@ class PingFlags:
         from wsdiag.probes.ping.payloads import SHORTEST
         from wsdiag.units import format_size
 
-        if self.interval_s is not None and self.interval_s < 0.001:
-            raise typer.BadParameter("1ms is the shortest interval", param_hint="-i")
         if self.mode == "ping" and self.size is not None and not 8 <= self.size <= 125:
             raise typer.BadParameter(
                 "a Ping carries 8 to 125 bytes (RFC 6455, 5.5); --mode text or binary carries more",

@@ -276,6 +276,7 @@ def _run(options: ServerOptions, terminal: Terminal, output: Format) -> int:
 
     async def serve_until_stopped() -> int:
         stopped.append(asyncio.Event())
+        report.printer.on_closed = stopped[0].set
         server = Server(options, report.event)
         try:
             await server.start()

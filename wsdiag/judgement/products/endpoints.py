@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -56,6 +57,13 @@ class KnownEndpoint:
             and first_message is not None
             and bool(self.first.search(first_message[:_MATCHED_CHARS]))
         )
+
+
+def wants_a_hello(ends: Sequence[Drop]) -> KnownEndpoint | None:
+    """The row of an endpoint whose Close code, or reason, says itself that it wanted to be greeted;
+    None: these do not say so."""
+    rows = [r for r in endpoints() if r.kind == "hello" and all(map(r.ends_like, ends))]
+    return next((r for r in rows if r.reason is not None or set(r.codes) == {4408}), None)
 
 
 @cache

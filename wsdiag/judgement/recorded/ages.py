@@ -49,8 +49,8 @@ def of_ages(
         if spread(moments) < 2 * ONE_MOMENT_S and named * 2 < len(members):
             continue  # they began together and ended together: an event as well as a timer
         timers += count
-        sentences.append(f"{count} of {len(entries)} ended {_age_span(low, high)}: a timer.")
-        chosen += _by_age(low, high)
+        sentences.append(f"{count} of {len(entries)} ended {age_span(low, high)}: a timer.")
+        chosen += by_age(low, high)
         for entry in members:
             if entry.outcome == "unknown":
                 said = f"It ended at the age at which {count - 1} others did: a timer."
@@ -106,7 +106,8 @@ def _lived(entries: Sequence[Recorded], sentences: list[str]) -> Sequence[Record
     return lived
 
 
-def _age_span(low: float, high: float) -> str:
+def age_span(low: float, high: float) -> str:
+    """`at 60.0 to 60.2 s`."""
     from_, to = f"{low:.1f}", f"{high:.1f}"
     return f"at {from_} s" if from_ == to else f"at {from_} to {to} s"
 
@@ -117,7 +118,7 @@ def _of_few(entries: Sequence[Recorded]) -> str:
     if len(values) >= LEAST_TRIALS and spread(values) <= max(0.5, 0.01 * values[0]):
         together = spread([e.began + e.age_s for e in entries]) < 2 * ONE_MOMENT_S
         rest = ", or they began and ended together" if together else ""
-        return f"All {len(values)} ended {_age_span(values[0], values[-1])}: a timer{rest}."
+        return f"All {len(values)} ended {age_span(values[0], values[-1])}: a timer{rest}."
     if len(values) < _LEAST_CROWD:
         few = "One connection is" if len(values) == 1 else f"{len(values)} connections are"
         return f"{few} too few to tell a timer from people who leave."
@@ -140,18 +141,19 @@ def _with_told(
     what = "an idle timeout" if told == "idle-timeout" else "a maximum duration"
     said = (
         f"{len(ages_s)} of {len(entries)} were ended by {what} of the proxy, which says so itself, "
-        f"{_age_span(min(ages_s), max(ages_s))}."
+        f"{age_span(min(ages_s), max(ages_s))}."
     )
     return [said, *(each for each in sentences if not alone or each.startswith(_LOG_SAYS))]
 
 
-def _by_age(low: float, high: float) -> list[Candidate]:
-    """Products whose known timeout lies where many connections ended."""
+def by_age(low: float, high: float, kind: str | None = None) -> list[Candidate]:
+    """Products whose known timeout (of that kind) lies where many connections ended."""
     return [
         Candidate(p.name, p.directive, p.default_s)
         for p in products()
         if p.default_s is not None
         and p.evidence != "unsure"
+        and kind in (None, p.kind)
         and low - LATE_S <= p.default_s <= high + EARLY_S
     ]
 

@@ -51,9 +51,11 @@ def judge_both(both: BothEnds) -> tuple[ConnectionFacts, Ending]:
     alone = judge_connection(far)
     if ending.outcome in ("unknown", "open", "silent") and alone.outcome not in ("open", "unknown"):
         ending = alone
-    sentences = [*_made_between(both), *_lost(both), *_ends_lost(both)]
+    told = ending.outcome == "injected-reset"  # the RST tells by itself that it was made
+    sentences = [*_made_between(both, told), *_lost(both), *_ends_lost(both)]
     forged = _forged(near.ends, far.ends, "server")
-    if forged is not None and ending.outcome not in ("close", "protocol-error"):
+    sure = forged is not None and (told or _was_recording(both, near, far, forged.at_s))
+    if sure and forged is not None and ending.outcome not in ("close", "protocol-error"):
         outcome = "injected-reset" if forged.kind == "rst" else ending.outcome
         ending = Ending(outcome, "middlebox", (*sentences, *ending.evidence))
     else:
@@ -94,18 +96,26 @@ def _forged(seen: Sequence[TcpEnd], sent: Sequence[TcpEnd], by: str) -> TcpEnd |
     return None
 
 
-def _made_between(both: BothEnds) -> list[str]:
+def _made_between(both: BothEnds, told: bool) -> list[str]:
     sentences = []
     for seen, sent, by, to in (
         (both.client, both.server, "server", "client"),
         (both.server, both.client, "client", "server"),
     ):
         forged = _forged(seen.ends, sent.ends, by)
-        if forged is not None:
-            sentences.append(
-                f"The {END_WORDS[forged.kind]} that reached the {to} was never sent by the {by}: "
-                f"something between {both.client.source} and {both.server.source} made it."
+        if forged is None:
+            continue
+        said = f"The {END_WORDS[forged.kind]} that reached the {to}"
+        between = f"something between {both.client.source} and {both.server.source} made it"
+        if told or _was_recording(both, seen, sent, forged.at_s):
+            told = True  # whoever makes one makes the other
+            said = f"{said} was never sent by the {by}: {between}."
+        else:
+            said = (
+                f"{said} is not in {sent.source}, which has no later packet: {between}, or the "
+                "recording there had ended."
             )
+        sentences.append(said)
     return sentences
 
 

@@ -50,7 +50,7 @@ def judge_connection(facts: ConnectionFacts) -> Ending:
     for question in _QUESTIONS:
         ending = question(facts)
         if ending is not None:
-            return _missed(facts, _one_way(facts, ending))
+            return _missed(facts, _prompted(facts, _one_way(facts, ending)))
     return Ending("unknown", "unknown", ("The recording does not show how it ended.",))
 
 
@@ -65,6 +65,17 @@ def _one_way(facts: ConnectionFacts, ending: Ending) -> Ending:
         "unknown",
         (*ending.evidence, f"{said}: what it shows may be the answer to what it does not."),
     )
+
+
+def _prompted(facts: ConnectionFacts, ending: Ending) -> Ending:
+    """Where TLS stays dark, the end may be the answer to a Close frame that nobody could read."""
+    if facts.prompted is None or ending.outcome != "unknown" or ending.ended_by not in SIDES:
+        return ending
+    said = (
+        f"The {other_side(ending.ended_by)} had sent {facts.prompted}: a Close frame, which this "
+        "answers, or a last message."
+    )
+    return Ending("unknown", "unknown", (*ending.evidence, said))
 
 
 def _missed(facts: ConnectionFacts, ending: Ending) -> Ending:

@@ -179,6 +179,9 @@ class ConnectionFacts:
     """(moment, who, what) for a timeline: `text`, `ping`, `close`…; a bounded sample."""
     violations: list[str] = field(default_factory=list)
     """Rules of RFC 6455 or 7692 that an end broke, with the section."""
+    prompted: str | None = None
+    """What the other end had sent right before the first sign of the end, unreadable: a Close frame
+    perhaps, so that the end is an answer."""
     forwarded: str | None = None
     """A request header that proxies add: what the server calls its client is then a proxy."""
     notes: list[str] = field(default_factory=list)

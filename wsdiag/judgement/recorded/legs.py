@@ -29,13 +29,14 @@ class Legs:
 
     @property
     def members(self) -> tuple[ConnectionFacts, ...]:
-        """All that is one connection; the first one stands for it."""
-        return self.legs + self.again
+        """All that is one connection; the first one stands for it: one that can be read."""
+        legs = self.legs if not self.legs[0].encrypted else self.legs[::-1]
+        return legs + self.again
 
 
 def judge_legs(found: Legs) -> tuple[ConnectionFacts, Ending]:
     """Who ended a connection through a proxy: the client, the server, or a proxy itself."""
-    legs, front = found.legs, found.legs[0]
+    legs, front = found.legs, found.members[0]
     front.notes.append(_matched(legs))
     sources = list(dict.fromkeys(leg.source for leg in legs))
     ends = [first_end(leg) for leg in legs]
@@ -53,6 +54,8 @@ def _ending(legs: Sequence[ConnectionFacts], ends: Sequence[_End | None]) -> End
     if not seen:
         return judge_connection(legs[0])
     here, there = ends[0], ends[-1]
+    if legs[0].encrypted and (there is None or there[2] == "close" or legs[0].prompted):
+        return _of_readable(legs[-1], legs[0])
     first = min(seen, key=lambda each: each[1])
     by_server = there is not None and there[0] == "server"
     by_client = here is not None and here[0] == "client"
@@ -64,6 +67,18 @@ def _ending(legs: Sequence[ConnectionFacts], ends: Sequence[_End | None]) -> End
     if by_client:
         return _by_client(legs, ends)
     return _by_proxy(legs, ends)
+
+
+def _of_readable(back: ConnectionFacts, front: ConnectionFacts) -> Ending:
+    """The leg in front is dark: a Close frame is one on both sides, but nothing else need be."""
+    alone = judge_connection(back)
+    if first_end(back) is None or alone.outcome not in ("client-gone", "unknown"):
+        return alone
+    said = (
+        f"To the proxy the client had sent {front.prompted}: whether it or the proxy ended it is "
+        "not known."
+    )
+    return Ending("unknown", "unknown", (*alone.evidence, said))
 
 
 def _by_server(legs: Sequence[ConnectionFacts], ends: Sequence[_End | None]) -> Ending:
@@ -118,9 +133,10 @@ def _by_proxy(legs: Sequence[ConnectionFacts], ends: Sequence[_End | None]) -> E
 def _matched(legs: Sequence[ConnectionFacts]) -> str:
     front, back = legs[0], legs[-1]
     if len(legs) == 2:
+        how = " (not decrypted; matched by their times)" if front.encrypted else ""
         return (
-            f"recorded on both sides of a proxy: {front.client_address} to {front.server_address}, "
-            f"and behind it {back.client_address} to {back.server_address}"
+            f"recorded on both sides of a proxy{how}: {front.client_address} to "
+            f"{front.server_address}, and behind it {back.client_address} to {back.server_address}"
         )
     ways = ", ".join(f"{leg.client_address} to {leg.server_address}" for leg in legs)
     return f"recorded on all sides of {len(legs) - 1} proxies in a row: {ways}"

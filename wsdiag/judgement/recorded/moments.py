@@ -13,9 +13,11 @@ from wsdiag.judgement.recorded.trials import (
     found_dead,
     spread,
 )
+from wsdiag.records import IdleTrial
 
 CLOCKS = ("idle_s", "since_sent_s", "since_received_s")
 _LEAST_EVENT = 3
+_IN_USE, _LEAST_LIFETIME_S = 0.1, 5.0
 _NOISE_S, _COINCIDENCE_S, _LEAST_USUAL_S = 0.02, 0.25, 10.0
 
 
@@ -75,6 +77,40 @@ def of_one_clock(entries: Sequence[Recorded]) -> list[Recorded]:
     if len(best) < LEAST_TRIALS or 2 * len(best) <= len(entries):
         return []
     return best if spread([e.began + e.age_s for e in best]) > ONE_MOMENT_S else []
+
+
+def of_one_age(entries: Sequence[Recorded]) -> list[Recorded]:
+    """Those that the server's side ended at one age although they were in use, which no idle
+    timeout does: three or more, most of them all, and not at one moment."""
+    ended = [
+        e
+        for e in entries
+        if e.trial is not None and e.trial.outcome == "dropped" and not found_dead(e.trial)
+    ]
+    ordered = sorted(ended, key=lambda e: e.age_s)
+    best: list[Recorded] = []
+    first = 0
+    for last, entry in enumerate(ordered):
+        while ordered[first].age_s < entry.age_s - max(ONE_MOMENT_S / 2, 0.01 * entry.age_s):
+            first += 1
+        if last + 1 - first > len(best):
+            best = ordered[first : last + 1]
+    if len(best) < LEAST_TRIALS or 2 * len(best) <= len(ended):
+        return []
+    if spread([e.began + e.age_s for e in best]) <= ONE_MOMENT_S:
+        return []
+    used = all(e.trial is not None and _in_use(e.trial, e.age_s) for e in best)
+    return best if used and best[0].age_s >= _LEAST_LIFETIME_S else []
+
+
+def _in_use(trial: IdleTrial, age_s: float) -> bool:
+    """Whether both ends were heard shortly before the end, after longer pauses before that, and it
+    was no normal closure."""
+    if trial.drop is None or (trial.drop.how == "close" and trial.drop.code == 1000):
+        return False
+    silences_s = (trial.since_sent_s, trial.since_received_s)
+    heard = all(each is not None and each < _IN_USE * age_s for each in silences_s)
+    return heard and (trial.idle_s or 0.0) <= (trial.longest_idle_s or 0.0)
 
 
 def at_once(ended: Sequence[Recorded]) -> Literal["event", "either"] | None:

@@ -8,6 +8,7 @@ its handshake lies within the first one's.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from wsdiag.judgement.recorded.both_ends import BothEnds, both_ends, judge_both
@@ -16,6 +17,10 @@ from wsdiag.judgement.recorded.facts import ConnectionFacts
 from wsdiag.judgement.recorded.legs import Legs, judge_legs
 
 _MOST_LEGS = 16
+_MOST_COMPARED = 250_000
+_TOGETHER_S = 0.5
+_ADDED = 4096
+"""Bytes of header lines that a proxy may add to a handshake."""
 
 
 def pair_up(connections: Sequence[ConnectionFacts]) -> list[BothEnds | Legs]:
@@ -26,7 +31,43 @@ def pair_up(connections: Sequence[ConnectionFacts]) -> list[BothEnds | Legs]:
         if key is not None:
             by_key.setdefault(key, []).append(facts)
     pairs = [_pair(found) for found in by_key.values() if 2 <= len(found) <= _MOST_LEGS]
-    return [pair for pair in pairs if pair is not None]
+    found = [pair for pair in pairs if pair is not None]
+    known = {id(facts) for pair in found for facts in pair.members}
+    return [*found, *_sealed_fronts([each for each in connections if id(each) not in known])]
+
+
+def _sealed_fronts(connections: Sequence[ConnectionFacts]) -> list[Legs]:
+    """Proxies that end TLS: the leg in front stays dark, the one behind is readable. They have no
+    key in common, but where the one is the only one that fits the other, they are one."""
+    dark = [each for each in connections if each.encrypted and each.server_address]
+    clear = [each for each in connections if each.opened_s is not None and not each.encrypted]
+    if not dark or not clear or len(dark) * len(clear) > _MOST_COMPARED:
+        return []
+    backs = [(front, [back for back in clear if _encloses(front, back)]) for front in dark]
+    fronts = Counter(id(back) for _, found in backs for back in found)
+    return [
+        Legs((front, found[0]))
+        for front, found in backs
+        if len(found) == 1 and fronts[id(found[0])] == 1
+    ]
+
+
+def _encloses(front: ConnectionFacts, back: ConnectionFacts) -> bool:
+    """Whether a dark connection may be the front of a readable one: it ends at the machine which
+    opened the other, began before it, ended with it, and carried as much."""
+    here, there = (front.server_address or "").rpartition(":")[0], back.client_address or ""
+    if here != there.rpartition(":")[0] or front.began is None or back.began is None:
+        return False
+    ended = [
+        (facts.began or 0.0) + facts.ended_s for facts in (front, back) if facts.ended_s is not None
+    ]
+    return (
+        len(ended) == 2
+        and abs(ended[0] - ended[1]) <= _TOGETHER_S
+        and front.began <= back.began <= front.began + (front.ended_s or 0.0)
+        and (front.sent.tcp_bytes or 0) + _ADDED >= (back.sent.tcp_bytes or 0)
+        and (front.received.tcp_bytes or 0) + _ADDED >= (back.received.tcp_bytes or 0)
+    )
 
 
 def _pair(found: Sequence[ConnectionFacts]) -> BothEnds | Legs | None:

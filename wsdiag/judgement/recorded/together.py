@@ -29,6 +29,7 @@ from wsdiag.judgement.recorded.moments import (
     at_once_words,
     event_sentences,
     of_event,
+    of_one_age,
     of_one_clock,
 )
 from wsdiag.judgement.recorded.trials import (
@@ -117,6 +118,9 @@ def _verdict(
     trials = [e.trial for e in entries if e.trial is not None and e.number not in changes]
     dropped = [t for t in trials if _tells(t)]
     sentences = [*event_sentences(event), *timed]
+    aged = [] if event else of_one_age(entries)
+    if aged:
+        return _lifetime(base, aged, changes)
     if len(dropped) < LEAST_TRIALS:
         verdict: Verdict | None = "event" if event else None
         return replace(base, verdict=verdict, explanation=(*sentences, *_hints(dropped)))
@@ -178,6 +182,32 @@ def _change(verdict: IdleVerdict, entries: Sequence[Recorded], changes: dict[int
             said,
             "middlebox" if entry.left is not None else None,
         )
+
+
+def _lifetime(
+    base: ExplainVerdict, aged: Sequence[Recorded], changes: dict[int, Change]
+) -> ExplainVerdict:
+    """Connections that ended at one age while they were in use."""
+    from wsdiag.judgement.recorded.ages import age_span, by_age
+    from wsdiag.records import Range
+
+    ages_s = [e.age_s for e in aged]
+    low, high = min(ages_s), max(ages_s)
+    for entry in aged:
+        said = f"{len(aged)} connections to this endpoint ended at the same age, while in use."
+        changes[entry.number] = Change("lifetime", said)
+    return replace(
+        base,
+        verdict="lifetime",
+        lifetime_s=Range(round(low, 2), round(high, 2)),
+        drop=next((e.trial.drop for e in aged if e.trial is not None), None),
+        candidates=tuple(by_age(low, high, "lifetime")),
+        explanation=(
+            f"{len(aged)} connections ended {age_span(low, high)} after their opening while they "
+            "were in use: a maximum lifetime, or a timer that their bytes do not restart.",
+        ),
+        advice=("Reconnect when the connection ends: no keepalive prevents it.",),
+    )
 
 
 def _client_side(entries: Sequence[Recorded]) -> tuple[Sequence[Recorded], list[str]]:

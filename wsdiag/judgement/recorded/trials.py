@@ -110,11 +110,14 @@ def _trial(
         return None
     end = first_end(facts)
     causes = ("unknown", "close") if by == "server" else ("unknown", "client-gone")
-    dropped = end is not None and end[0] == by and ending.outcome in causes
+    sides = (by, "client") if ending.ended_by == "middlebox" else (by,)
+    dropped = end is not None and end[0] in sides and ending.outcome in causes
+    dropped = dropped and facts.prompted is None
     reset = ending.outcome == "injected-reset"
     dead_s = facts.dead_after_s
     silent = ending.outcome == "silent" and dead_s is not None
     left = end is not None and end[0] == "client" and ending.outcome == "unknown"
+    left = left or facts.prompted is not None
     outlived = left or ending.outcome in ("open", "client-gone", "close")
     if not (dropped or reset or silent or outlived):
         return None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wsdiag.dialects.catalogue import Dialect
 
 _LEAST_PONG_WAIT_S = 1.0
+_LEAST_LOGIN_WAIT_S = 1.0
 _PONG_WORDS = re.compile(
     r"(?i)\b(ping|pong|keep-?alive|heartbeat)\b.{0,40}\btimed?[- ]?out|\bno pong\b"
 )
@@ -92,7 +93,10 @@ def application_timeout(facts: ConnectionFacts) -> Ending | None:
     if meaning is not None and close is not None and dialect is not None:
         said = f"The server closed {words} after {since_s:.1f} s: in {dialect.title}, {meaning}."
         return Ending("application-timeout", "server", (said,)) if said_nothing else None
-    login = close is not None and (close.code == 4408 or _LOGIN_WORDS.search(close.reason[:200]))
+    waited = since_s >= _LEAST_LOGIN_WAIT_S  # at once, it is what the handshake carried that fails
+    login = close is not None and (
+        close.code == 4408 or (waited and _LOGIN_WORDS.search(close.reason[:200]))
+    )
     if said_nothing and login:
         return Ending(
             "application-timeout",

@@ -62,7 +62,7 @@ def from_events(evidence: Evidence, context: ProbeContext) -> Classification:
         return Classification("inconsistent", "conflict", range_, drop, cluster=cluster)
     if _at_one_moment(evidence, cluster) and not _witnessed(evidence, cluster, range_):
         return Classification("inconsistent", "moment", drop=drop)
-    range_ = _above_survivors(evidence, cluster, range_)
+    range_ = _with_probed(evidence, _above_survivors(evidence, cluster, range_))
     if _contradicted(evidence, cluster, range_):
         return Classification("inconsistent", "contradiction", range_, drop, cluster=cluster)
     range_ = _below_the_dead(evidence, cluster, range_, context)
@@ -210,6 +210,15 @@ def _above_survivors(evidence: Evidence, cluster: Cluster, range_: Range) -> Ran
     first = cluster.values[0]
     survived = [s for t in evidence.idle if (s := t.longest_idle_s or 0.0) <= first]
     return Range(max([range_.low, *(round(s - MARGIN_BELOW_S, 2) for s in survived)]), range_.high)
+
+
+def _with_probed(evidence: Evidence, range_: Range) -> Range:
+    """Lowered to connections that only TCP keepalive probes crossed, if they were dropped sooner:
+    what counts data takes them for idle."""
+    ended = [t for t in evidence.of("tcp-keepalive") if t.outcome == "dropped"]
+    idle_s = [t.idle_s or 0.0 for t in ended if (t.idle_s or 0.0) > 0.8 * range_.low]
+    low = min([range_.low, *(round(s - MARGIN_BELOW_S, 2) for s in idle_s)])
+    return Range(max(0.0, low), range_.high)
 
 
 def _below_the_dead(

@@ -17,7 +17,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wsdiag.judgement.products.endpoints import KnownEndpoint, endpoints
+from wsdiag.judgement.products.endpoints import KnownEndpoint, endpoints, wants_a_hello
 from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, MARGIN_BELOW_S, agreeing, tolerance_s
 from wsdiag.judgement.verdict.evidence import ProbeContext
 from wsdiag.records import IdleTrial, Range
@@ -65,10 +65,8 @@ def application_timeout(
     known = next(
         (row for row in rows if row.recognised(context.subprotocol, context.first_message)), None
     )
-    if known is None:
-        # The code and its reason say so themselves.
-        by_code = [row for row in rows if row.kind == "hello" and (row.reason or row.codes)]
-        known = next((r for r in by_code if r.reason is not None or set(r.codes) == {4408}), None)
+    if known is None and not context.greeted:
+        known = wants_a_hello(drops)
     if known is not None and known.kind == "heartbeat":
         return _since_a_message(trials, known)
     if known is not None:

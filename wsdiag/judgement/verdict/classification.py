@@ -55,6 +55,8 @@ class Classification:
     fires late, would look the same."""
     members: tuple[IdleTrial, ...] = ()
     """The drops that this rests on, where they are no cluster."""
+    beside: tuple[IdleTrial, ...] = ()
+    """What an event ended in another round, and so says nothing about this verdict."""
     allowed: int | None = None
     """How many connections at once the endpoint allows, where it ends the oldest for the next."""
     unproven: bool = False

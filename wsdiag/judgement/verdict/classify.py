@@ -180,7 +180,7 @@ def _from_moments(evidence: Evidence, context: ProbeContext) -> Classification |
         for t in evidence.kept
         if two_way(t, context) and died_in_use(t, evidence, Range(min(idle_s), None))
     ]
-    rounds = event_rounds(dropped, in_use)
+    rounds = event_rounds((*evidence.idle, *evidence.kept), dropped, in_use)
     if not rounds:
         return None
     ended = [t for t in dropped if t.round in rounds]
@@ -196,7 +196,7 @@ def _from_moments(evidence: Evidence, context: ProbeContext) -> Classification |
         return Classification("inconsistent", "moment", drop=ended[0].drop, members=tuple(ended))
     if any(t.outcome in _ENDED and (t.age_s or 0.0) > AT_ONCE_S for t in others):
         # Another round knows of a timer, which the event cut short in this one.
-        return classify(Evidence.sort(others), context)
+        return replace(classify(Evidence.sort(others), context), beside=tuple(ended))
     return Classification("event", "moment", drop=ended[0].drop, members=tuple(ended))
 
 

@@ -28,6 +28,8 @@ _FEW = 5
 _GRAIN_S = 0.1
 # Connections that fell idle this far apart tell an exact timer from one that is looked at.
 _APART_S = 0.05
+# Looks that come more often than this are within the margins; how far they may miss the step.
+_LEAST_PERIOD_S, _STEP_S = 0.1, 0.03
 
 
 def tolerance_s(timeout_s: float) -> float:
@@ -126,7 +128,20 @@ def maybe_late(cluster: Cluster) -> bool:
     rounds = [[s for n, s in begins if n == number] for number in {n for n, _ in begins}]
     apart_s = max(max(own) - min(own) for own in rounds)
     values = cluster.values
-    return len(values) < 3 or apart_s < _APART_S or values[-1] - values[0] > 0.06
+    if len(values) < 3 or apart_s < _APART_S or values[-1] - values[0] > 0.06:
+        return True
+    return any(_in_step(own, apart_s) for own in rounds if max(own) - min(own) == apart_s)
+
+
+def _in_step(begins: Sequence[float], apart_s: float) -> bool:
+    """Whether they begin at multiples of one period, as looks at connections would come."""
+    first_s = min(begins)
+    for count in range(1, int(apart_s / _LEAST_PERIOD_S) + 1):
+        period_s = apart_s / count
+        steps = [(begin - first_s) / period_s for begin in begins]
+        if all(abs(step - round(step)) * period_s <= _STEP_S for step in steps):
+            return True
+    return False
 
 
 def _start_doubt_s(trial: IdleTrial) -> float:

@@ -186,12 +186,16 @@ def beyond_a_limit(ran: Sequence[IdleTrial]) -> tuple[IdleTrial, ...]:
     ]
     if not at_once:
         return ()
-    over_s = max(ended_s(t) for t in at_once) + AT_ONCE_S
+    # Ends that each came at once after an opening of their own share no moment with later ones.
+    quick_s = max(t.age_s or 0.0 for t in at_once)
+    apart = quick_s <= 0.5 * _span(t.started_s for t in at_once)
+    later_s, least_s = (2 * quick_s + _MOMENT_S, 0.1) if apart else (AT_ONCE_S, 2 * AT_ONCE_S)
+    over_s = max(ended_s(t) for t in at_once) + later_s
     # Those that ended with them met the same cause, which was no limit.
     lived = [t for t in ran if t not in at_once and ended_s(t) > over_s]
     if len(lived) + len(at_once) < len(ran) or not lived:
         return ()
-    if min(t.age_s or 0.0 for t in lived) < 2 * AT_ONCE_S:
+    if min(t.age_s or 0.0 for t in lived) < quick_s + least_s:
         return ()
     opened_s = sorted(t.started_s for t in lived)
     first_away_s = min(t.started_s for t in at_once)

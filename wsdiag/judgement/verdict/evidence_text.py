@@ -121,7 +121,8 @@ def _counts(found: Classification, evidence: Evidence) -> list[str]:
     if found.reason == "moment":
         ages = sorted(t.age_s or 0.0 for t in found.members or evidence.dropped())
         if len(ages) > 1:
-            return [f"{len(ages)} connections ended, {ages[0]:.1f} to {ages[-1]:.1f} s old."]
+            ended = f"{len(ages)} connections ended, {ages[0]:.1f} to {ages[-1]:.1f} s old."
+            return [ended, *_opened_afterwards(found, evidence)]
     if found.reason == "touch":
         touched = [t for t in evidence.dropped() if ended_by_our_ping(t)]
         latest_ms = max((t.unanswered_s or 0.0) * 1e3 for t in touched)
@@ -134,6 +135,22 @@ def _counts(found: Classification, evidence: Evidence) -> list[str]:
     if found.reason == "alive" and survivors:
         return [f"{survivors} idle connections were tried, and all stayed open."]
     return []
+
+
+def _opened_afterwards(found: Classification, evidence: Evidence) -> list[str]:
+    """What confirms an event: connections opened after it that grew older than those it ended."""
+    members, oldest_s = found.members, max((t.age_s or 0.0 for t in found.members), default=0.0)
+    over_s = max((ended_s(t) for t in members), default=0.0)
+    later = [t for t in (*evidence.idle, *evidence.kept) if t.started_s >= over_s]
+    idle_s = max((t.longest_idle_s or 0.0 for t in later if t.trial == "idle"), default=0.0)
+    if found.verdict != "event" or idle_s <= oldest_s:
+        return []
+    used_s = max((t.age_s or 0.0 for t in later if t.trial == "ping"), default=0.0)
+    pinged = f", and with Pings {format_seconds(round(used_s, 1))}" if used_s > oldest_s else ""
+    return [
+        f"Connections opened afterwards lived longer: idle {format_seconds(round(idle_s, 1))}"
+        f"{pinged}. So no timer ended these."
+    ]
 
 
 def _unknown_period(found: Classification) -> list[str]:
@@ -273,10 +290,12 @@ def _later_ends(found: Classification, evidence: Evidence) -> list[str]:
                 "ends them then."
             )
     if evidence.cut_short:
-        count = counted(len(evidence.cut_short), "connection that was", "connections that were")
+        count = counted(len(evidence.cut_short), "connection")
+        if not any(t.trial == "idle" for t in evidence.cut_short):
+            count += " that were kept alive"
         after = format_seconds(round(ended_s(evidence.cut_short[0]), 1))
         sentences.append(
-            f"{count} kept alive ended at one moment, {after} after the probe's start: an event, "
+            f"{count} ended at one moment, {after} after the probe's start: an event, "
             "such as a restart, and no timeout."
         )
     kept_s = [t.age_s or 0.0 for t in evidence.kept if holds(t, evidence, found.range)]

@@ -10,7 +10,7 @@ from wsdiag.judgement.verdict.classification import Classification, Reason
 from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, MARGIN_BELOW_S
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
 from wsdiag.judgement.verdict.keepalives import died_in_use
-from wsdiag.records import Candidate, Drop, KeepaliveOutcome, Range, TrialKind
+from wsdiag.records import Candidate, Drop, KeepaliveOutcome, Location, Range, TrialKind
 from wsdiag.records.drops import ZERO_WINDOW, drop_phrase
 from wsdiag.units import format_seconds
 
@@ -327,8 +327,12 @@ def _ends(found: Classification, evidence: Evidence) -> str:
     return ends.most_common(1)[0][0] if ends else "unknown"
 
 
-def likely_cause(found: Classification, kept: Mapping[TrialKind, KeepaliveOutcome]) -> list[str]:
-    """Which side of things most likely dropped the connections."""
+def likely_cause(
+    found: Classification,
+    kept: Mapping[TrialKind, KeepaliveOutcome],
+    location: Location | None = None,
+) -> list[str]:
+    """Which side of things most likely dropped the connections; `location`: where, if known."""
     if found.drop is None:
         return []
     if found.verdict == "event":
@@ -350,16 +354,14 @@ def likely_cause(found: Classification, kept: Mapping[TrialKind, KeepaliveOutcom
             "TCP keepalive held: what drops the connections counts packets, so it is most likely a "
             "layer 3 or 4 device (NAT, firewall, network load balancer)."
         )
-    elif found.verdict == "idle-timeout" and tcp == "drops" and found.drop.sent_from is not None:
-        sentences.append(
-            "TCP keepalive did not help: what drops the connections counts data, not TCP keepalive "
-            "probes."
-        )
     elif found.verdict == "idle-timeout" and tcp == "drops":
-        sentences.append(
+        said = (
             "TCP keepalive did not help: what drops the connections counts data, not TCP keepalive "
-            "probes, so it most likely terminates TCP (a proxy, a load balancer, or the endpoint)."
+            "probes"
         )
+        if found.drop.sent_from is None and location is None:
+            said += ", so it most likely terminates TCP (a proxy, a load balancer, or the endpoint)"
+        sentences.append(f"{said}.")
     return sentences
 
 

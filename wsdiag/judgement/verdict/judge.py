@@ -12,10 +12,16 @@ from wsdiag.judgement.verdict.classify import classify
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
 from wsdiag.judgement.verdict.evidence_text import evidence_sentences
 from wsdiag.judgement.verdict.headline import headline, likely_cause
-from wsdiag.judgement.verdict.keepalives import KEEPALIVES, died_in_use, keepalives, recommended_s
+from wsdiag.judgement.verdict.keepalives import (
+    KEEPALIVES,
+    died_in_use,
+    keepalives,
+    outlived,
+    recommended_s,
+)
 from wsdiag.judgement.verdict.location import locate, location_sentences
-from wsdiag.judgement.verdict.spread import beyond_chance
-from wsdiag.records import IdleTrial, IdleVerdict
+from wsdiag.judgement.verdict.spread import beyond_chance, by_chance
+from wsdiag.records import IdleTrial, IdleVerdict, KeepaliveOutcome, TrialKind
 
 _TIMER_SLACK_S = 0.05
 
@@ -24,19 +30,18 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
     """What these trials mean. Nothing is measured here, and equal trials get equal verdicts."""
     evidence = Evidence.sort(trials)
     found = _with_sender(classify(evidence, context), trials)
+    if found.beside:
+        rounds = {t.round for t in found.beside}
+        evidence = replace(
+            Evidence.sort(t for t in trials if t.round not in rounds), cut_short=found.beside
+        )
     verdict, range_ = found.verdict, found.range
     ends = range_ if verdict in ("idle-timeout", "lifetime") else None
     if ends is not None and found.reason == "spread":
         ends = beyond_chance(ends)
     kept = keepalives(evidence, ends)
-    if found.reason == "spread":
-        # By chance one of a kind may outlive a random timer; two hardly.
-        for kind in kept:
-            trials = evidence.of(kind)
-            if any(died_in_use(t, evidence, range_) for t in trials):
-                kept[kind] = "drops"
-            elif kept[kind] == "holds" and len(trials) < 2:
-                kept[kind] = "untested"
+    if verdict == "idle-timeout" and found.reason != "sweep":
+        kept = {kind: _beyond_chance(kind, said, found, evidence) for kind, said in kept.items()}
     if verdict in ("unreachable", "local-fault", "event") or found.reason == "displaced":
         kept = dict.fromkeys(kept, "untested")
     if found.application is not None:
@@ -72,7 +77,7 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
         candidates=chosen,
         explanation=(
             headline(found, evidence, context, chosen),
-            *likely_cause(found, kept),
+            *likely_cause(found, kept, location),
             *location_sentences(location),
             *evidence_sentences(found, evidence, context, kept),
         ),
@@ -83,6 +88,21 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
         required_s=context.required_s,
         require_ok=_requirement(found, evidence, context),
     )
+
+
+def _beyond_chance(
+    kind: TrialKind, said: KeepaliveOutcome, found: Classification, evidence: Evidence
+) -> KeepaliveOutcome:
+    """What became of a keepalive, where a timer with a random part may have spared its trials."""
+    trials = evidence.of(kind)
+    if found.reason == "spread" and any(died_in_use(t, evidence, found.range) for t in trials):
+        return "drops"
+    if said != "holds":
+        return said
+    lived = [t.age_s or 0.0 for t in trials if outlived(t, evidence, found.range)]
+    ended = [t.age_s or 0.0 for t in evidence.events]
+    few = found.reason == "spread" and len(lived) < 2
+    return "untested" if few or by_chance(ended, lived) else said
 
 
 def _with_sender(found: Classification, trials: Sequence[IdleTrial]) -> Classification:

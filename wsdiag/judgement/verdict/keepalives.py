@@ -8,9 +8,11 @@ from typing import NamedTuple, get_args
 
 from wsdiag.judgement.verdict.clocks import proof_margin_s
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext, ended_by_our_ping, two_way
-from wsdiag.records import IdleTrial, KeepaliveOutcome, Range, TrialKind
+from wsdiag.records import DeadKind, IdleTrial, KeepaliveOutcome, Range, TrialKind
 
-KEEPALIVES: tuple[TrialKind, ...] = tuple(kind for kind in get_args(TrialKind) if kind != "idle")
+KEEPALIVES: tuple[TrialKind, ...] = tuple(
+    kind for kind in get_args(TrialKind) if kind not in ("idle", *get_args(DeadKind))
+)
 """Every kind, in the order of the record: a verdict says of each whether it was tested."""
 
 # A keepalive whose interval is this close to the timeout is late now and then.
@@ -149,4 +151,6 @@ def _gap_s(trial: IdleTrial) -> float:
     if trial.trial == "push":
         moments = [0.0, *(at for at, _ in trial.received), trial.age_s or 0.0]
         return max(later - earlier for earlier, later in pairwise(moments))
+    if trial.trial == "tcp-keepalive" and trial.gap_s is not None:
+        return max(1.0, round(trial.gap_s))  # the kernel's intervals are whole seconds
     return trial.gap_s or math.inf

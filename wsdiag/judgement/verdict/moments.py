@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, MARGIN_BELOW_S, same_moment
-from wsdiag.judgement.verdict.evidence import ended_s
+from wsdiag.judgement.verdict.evidence import AT_ONCE_S, ended_s
 from wsdiag.records import IdleTrial, Range
 
 _ONE_MOMENT_S = 0.25
@@ -31,6 +31,10 @@ _LEAST = 3
 # A connection ends this soon after the next one was opened where only one is allowed.
 _DISPLACED_S = 0.25
 _TO_THE_MOMENT_S = 0.02
+# At once, where none of them lived to the end.
+_MOST_ALLOWED = 3
+_LEAVING = {1001, 1012}
+_DRAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +46,31 @@ class Sweep:
     members: tuple[IdleTrial, ...]
 
 
-def event_rounds(dropped: Sequence[IdleTrial], in_use: Sequence[IdleTrial]) -> list[int]:
-    """The rounds in which connections ended at one moment, those in use with them."""
+def event_rounds(
+    ran: Sequence[IdleTrial], dropped: Sequence[IdleTrial], in_use: Sequence[IdleTrial]
+) -> list[int]:
+    """The rounds in which connections ended at one moment, those in use with them: or all that
+    there were, before any could have been in use."""
     found = []
     for number in sorted({t.round for t in dropped}):
         ended = [t for t in dropped if t.round == number and t.outcome == "dropped"]
         ended = [t for t in ended if not t.after_write]
-        used = [t for t in ended if t in in_use]
-        if used and len(ended) > 1 and same_moment(ended):
+        used = any(t in in_use for t in ended)
+        young = all((t.age_s or 0.0) <= AT_ONCE_S for t in ended)
+        if not used and young:
+            used = len(ended) == sum(t.round == number for t in ran)
+        if used and len(ended) > 1 and (same_moment(ended) or _going_away(ended)):
             found.append(number)
     return found
+
+
+def _going_away(ended: Sequence[IdleTrial]) -> bool:
+    """Whether these ended within a second, at ages that differ, and said that the endpoint leaves:
+    connections that are drained end one after the other."""
+    ends, ages = [ended_s(t) for t in ended], [t.age_s or 0.0 for t in ended]
+    codes = {None if t.drop is None else t.drop.code for t in ended}
+    together = max(ends) - min(ends) <= _DRAIN_S and max(ages) - min(ages) > _LEAST_SPREAD_S
+    return together and len(ended) > _LEAST and codes <= _LEAVING
 
 
 def find_sweep(events: Sequence[IdleTrial]) -> Sweep | None:
@@ -103,11 +122,15 @@ def displaced(trials: Sequence[IdleTrial]) -> int | None:
         ended = [t for t in own if t.outcome == "dropped"]
         if lived and ended and min(map(_started, lived)) < _started(ended[-1]) - _ONE_MOMENT_S:
             return None
+        oldest = max(own, key=lambda t: t.age_s or 0.0, default=None)
+        if not lived and oldest is not None and oldest not in own[-_MOST_ALLOWED:]:
+            return None
         # A limit lets the first ones live, not the last.
         if lived and 2 * sum(_started(t) > _started(lived[0]) for t in ended) > len(ended):
             return None
     lived_each = {sum(t.outcome != "dropped" for t in own) for own in opened} - {0}
-    if not any(_ended_by_the_kth_next(opened, k) for k in sorted({1, 2, 3} | lived_each)):
+    allowed = {*range(1, _MOST_ALLOWED + 1), *lived_each}
+    if not any(_ended_by_the_kth_next(opened, k) for k in sorted(allowed)):
         return None
     # Connections are opened in quick succession: several k fit roughly, what lived on tells.
     return max(lived_each, default=1)
@@ -125,14 +148,15 @@ def _ended_by_the_kth_next(rounds: Sequence[Sequence[IdleTrial]], k: int) -> boo
         for trial, later in zip(opened, opened[k:], strict=False):
             if trial.outcome == "dropped":
                 lag_s = ended_s(trial) - later.started_s
-                lags_s.append(lag_s)
-                ends_s.append(ended_s(trial))
                 fits.append(-later.upgrade_s - 0.1 <= lag_s <= _DISPLACED_S)
+                if fits[-1]:
+                    lags_s.append(lag_s)
+                    ends_s.append(ended_s(trial))
     if len(fits) == 1:
         # One of two: only where it was to the moment, and nothing else can be compared.
         total = sum(map(len, rounds))
         return fits[0] and total == 1 + k and abs(lags_s[0]) <= _TO_THE_MOMENT_S
-    if len(fits) > 2 and max(ends_s) - min(ends_s) < max(lags_s) - min(lags_s):
+    if len(lags_s) > 2 and max(ends_s) - min(ends_s) < max(lags_s) - min(lags_s):
         return False  # an event ended them all, while others were still being opened
     return sum(fits) > 1 and sum(fits) >= 0.9 * len(fits)
 

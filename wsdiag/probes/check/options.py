@@ -81,6 +81,8 @@ class CheckOptions:
     """How long any one answer (a Pong, a Close, TCP's end) may take."""
     expect_http2: bool = False
     """What is wrong over HTTP/2 is a failure, not a warning."""
+    http2_look: bool = True
+    """Whether to see what browsers find over HTTP/2, where the scheme is wss."""
     opens_with: int = 101
     """The status that opens: see `opening_status`."""
     conformance: bool = False

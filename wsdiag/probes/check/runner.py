@@ -244,6 +244,8 @@ def _is_for(endpoint: Endpoint, rule: Rule) -> bool:
     options, version = endpoint.check, endpoint.dial.http_version
     if rule.of_upgrade and version != "1.1":
         return False
+    if rule.over_tls and not options.http2_look and version == "1.1":
+        return False
     if not rule.over_tls or options.only or options.expect_http2 or version == "2":
         return True
     try:

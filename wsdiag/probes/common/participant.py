@@ -74,6 +74,8 @@ class Participant:
         """When the endpoint's oldest heartbeat came that wanted an answer and got none."""
         self.hello: HelloInfo | None = None
         self.hello_sent_ns: int | None = None
+        self.hello_answers_ns: set[int] = set()
+        """When answers to the hello came, those that refuse it as well."""
         self.recognised: Recognised | None = None
         self._options = options
         self._url = "" if report is None else report.url
@@ -257,10 +259,15 @@ class Participant:
                 if heard.kind in ("hello-answer", "hello-refused"):
                     said = heard.record
                     self._accepted.set()
+                    self._answers_hello(seen)
                 if heard.answer is not None and not (self._answers and self._send(heard.answer)):
                     self.unanswered_ns = self.unanswered_ns or seen.at.mono_ns
         if self._waiting and not self._answered.is_set():
-            self._consider(said, kinds, seen.at.mono_ns)
+            self._consider(said, kinds, seen)
+
+    def _answers_hello(self, seen: Received) -> None:
+        if self.hello_sent_ns is not None and seen.at.mono_ns >= self.hello_sent_ns:
+            self.hello_answers_ns.add(seen.at.mono_ns)
 
     def _choose(self, subprotocol: str | None, first: Message | None = None) -> None:
         """Which protocol it is, as far as can be told."""
@@ -275,8 +282,9 @@ class Participant:
             host = Target.parse(self._url).host if self._url else ""
             self._spoken = DialectSession(self.recognised.dialect, host)
 
-    def _consider(self, message: Message, kinds: set[HeardKind], at_ns: int) -> None:
+    def _consider(self, message: Message, kinds: set[HeardKind], seen: Received) -> None:
         """Whether a message that came after the hello is its answer."""
+        at_ns = seen.at.mono_ns
         if self.hello_sent_ns is not None and at_ns < self.hello_sent_ns:
             return
         said, refused = excerpt(message, self._secrets()), "hello-refused" in kinds
@@ -296,6 +304,7 @@ class Participant:
         if accepted or refused:
             self._refusal = said if refused else None
             self._answered_ns = at_ns
+            self._answers_hello(seen)
             self._answered.set()
 
     def _secrets(self) -> list[str]:

@@ -17,7 +17,7 @@ from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.probes.common.await_pong import await_pong
 from wsdiag.records import Http2Info
 from wsdiag.transport.dial import redirects
-from wsdiag.transport.dial.dialer import dial, negotiated_protocol
+from wsdiag.transport.dial.dialer import dial, look_at_tls
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.target import Target
 from wsdiag.transport.report import DialError, DialReport
@@ -40,14 +40,19 @@ def worth_a_look(url: str, report: DialReport, error_phase: str | None) -> bool:
     return error_phase == "upgrade" and report.status not in (None, *_SAME_AGAIN)
 
 
+def where_it_led(url: str, options: DialOptions, report: DialReport) -> tuple[Target, DialOptions]:
+    """What a dial ended up at, and what may be sent there: not all that is for who redirected."""
+    target = Target.parse(report.url or url)
+    if report.redirects:
+        target, options, _ = redirects.follow(Target.parse(url), options, target.url)
+    return target, options
+
+
 async def http2_look(
     url: str, options: DialOptions, report: DialReport, within_s: float = LOOK_S
 ) -> Http2Info:
     """What a browser would find, after the connection that `report` is about."""
-    target = Target.parse(report.url or url)
-    if report.redirects:
-        original = Target.parse(url)
-        target, options, _ = redirects.follow(original, options, target.url)
+    target, options = where_it_led(url, options, report)
     host, _, _ = (report.address or "").rpartition(":")
     pinned = ((target.host, target.port, host.strip("[]")),)
     direct = report.proxy is None and options.unix_socket is None and bool(host)
@@ -77,7 +82,8 @@ async def _look(
     except DialError as error:
         if error.code == "http2-extra-missing":
             with suppress(DialError):
-                return Http2Info(alpn=await negotiated_protocol(target, options))
+                tls = await look_at_tls(target, options)
+                return Http2Info(alpn=None if tls is None else tls.alpn)
             return Http2Info(error="the TLS handshake that offered HTTP/2 failed")
         told = diagnose(target.url, error)
         if error.code in ("http2-not-offered", "http2-not-advertised"):

@@ -101,6 +101,7 @@ async def _connect(
     on_wait: Callable[[str], None] | None,
 ) -> tuple[ConnectResult, DialReport]:
     until_s = None if max_time_s is None else asyncio.get_running_loop().time() + max_time_s
+    given_s = options.connect_timeout
     if max_time_s is not None:
         options = replace(
             options,
@@ -117,7 +118,7 @@ async def _connect(
         failed = _result(url, error.report, error=diagnose(url, error))
         return replace(failed, hello=error.hello, dialect=error.dialect), error.report
     except DialError as error:
-        seen = origin.explain_error(diagnose(url, error))
+        seen = _within(max_time_s, origin.explain_error(diagnose(url, error)), given_s)
         origin.close()
         return _result(url, error.report, error=seen), error.report
     use = _Use(url, participant, on_wait or (lambda _: None), until_s, origin)
@@ -129,6 +130,13 @@ async def _connect(
     report = participant.session.report
     assert report is not None  # a dialled session has one
     return replace(result, hello=participant.hello, dialect=participant.info), report
+
+
+def _within(max_time_s: float | None, error: Error, given_s: float) -> Error:
+    """The error, its hint naming the option that was the limit."""
+    if max_time_s is None or max_time_s >= given_s or error.hint is None:
+        return error
+    return replace(error, hint=error.hint.replace("--connect-timeout", "-m/--max-time"))
 
 
 class _Use:

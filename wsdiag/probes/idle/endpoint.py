@@ -19,7 +19,15 @@ from wsdiag.probes.common.await_pong import (
 )
 from wsdiag.probes.common.participant import Participant, open_session
 from wsdiag.probes.idle.context import RoundContext
-from wsdiag.probes.idle.plan import ALONE, Heartbeat, TrialPlan, plan_refinement, plan_round
+from wsdiag.probes.idle.dead_client import DeadClient
+from wsdiag.probes.idle.plan import (
+    ALONE,
+    Heartbeat,
+    TrialPlan,
+    plan_dead,
+    plan_refinement,
+    plan_round,
+)
 from wsdiag.probes.idle.round import Round, timeout_so_far
 from wsdiag.probes.idle.state import LivenessCheck
 from wsdiag.protocol.errors import LocalProtocolError
@@ -49,6 +57,9 @@ class EndpointProbe:
     def __init__(self, context: RoundContext) -> None:
         self.url = context.url
         self.trials: list[IdleTrial] = []
+        self.dead: list[IdleTrial] = []
+        """Of clients that were dead without a word: no other verdict rests on them."""
+        self._first_index = 0
         self._context = context
         self._control: Participant | None = None
         self._round: Round | None = None
@@ -80,11 +91,19 @@ class EndpointProbe:
             return
         control = asyncio.create_task(learn_how_to_check(self._control.session, context))
         close_s = _CLOSE_S
+        dead = [
+            DeadClient(context, index, kind, away_s)
+            for index, (kind, away_s) in enumerate(plan_dead(context.facts.options))
+        ]
+        self._first_index = len(dead)
         try:
             await self._learn_the_dialect(self._control)
             if context.facts.options.max_connections <= ALONE:
                 await self._until_stopped(control)
-            await self._rounds()
+            async with asyncio.TaskGroup() as group:
+                watched = [group.create_task(each.run(self._stopping)) for each in dead]
+                await self._rounds()
+            self.dead = [each.result() for each in watched]
         except asyncio.CancelledError:
             close_s = 0.0  # whoever cancels has waited long enough
             await self._control.session.close(1000, timeout=0)
@@ -226,7 +245,7 @@ class EndpointProbe:
             context.locator.plan([t.idle_for_s for t in trials if t.idle_for_s is not None])
         if context.facts.options.one_connection and context.dial.http_version == "2":
             context.shared = SharedHttp2()
-        self._round = Round(trials, context, len(self.trials), timeout_s)
+        self._round = Round(trials, context, self._first_index + len(self.trials), timeout_s)
         try:
             self.trials += await self._round.run()
             await self._trace_again()

@@ -109,16 +109,21 @@ class Locator:
         async with self._searching:
             if not self.searched:
                 self.searched = True
+                refused: set[int] = set()  # somebody lets no such small hop limit pass
 
                 async def ask(hop: int) -> Asked:
                     for _ in range(2):
                         for question in await tracer.ask([hop], _LEARN_WAIT_S):
                             if question.answer is not None:
-                                ended = question.answer.kind == "tcp-end"
-                                return "end" if ended else "router"
+                                if question.answer.kind == "unreachable":
+                                    refused.add(hop)
+                                elif question.answer.kind != "tcp-end":
+                                    return "router"
+                                return "end"
                     return None
 
-                self.end = await search_end(ask)
+                end = await search_end(ask)
+                self.end = None if end in refused else end
         return self.end
 
     def tracer(self, local: tuple[str, int], peer: tuple[Any, ...]) -> FlowTracer | None:
@@ -176,7 +181,7 @@ class TrialFlow:
                 break
             for question in await tracer.ask(open_, min(_LEARN_WAIT_S, max(left_s, 0.05))):
                 answer = question.answer
-                if answer is None:
+                if answer is None or answer.kind == "unreachable":
                     continue
                 if answer.kind == "tcp-end":
                     self.end = min(question.hop_limit, self.end or MOST_HOPS)
@@ -207,7 +212,8 @@ class TrialFlow:
         """How often a hop was asked on the dead flow, and how often it answered."""
         asked = [each for each in self._asked if each.hop_limit == hop and each.error is None]
         kinds = [each.answer.kind for each in asked if each.answer is not None]
-        return len(asked), sum(kind != "reset" for kind in kinds)
+        # who refuses a packet (a RST, Destination Unreachable) is not at its hop
+        return len(asked), sum(kind in ("router", "tcp-end") for kind in kinds)
 
     def _was_reset(self, hop: int) -> bool:
         answers = [each.answer for each in self._asked if each.hop_limit == hop]

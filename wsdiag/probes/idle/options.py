@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import get_args
 
 from wsdiag.probes.idle.keepalives import BEHAVIOURS
-from wsdiag.records import TrialKind
+from wsdiag.records import DeadKind, TrialKind
 
 DEFAULT_TRIALS: tuple[TrialKind, ...] = ("idle", "ping", "pong", "tcp-keepalive")
 
+DEAD: tuple[DeadKind, ...] = get_args(DeadKind)
+AWAY = (0.25, 0.5, 0.75, 1.0)
+"""For how long clients vanish, in shares of the longest idle period."""
+_BESIDE_DEAD = 4
 # The longest idle period by default, and what the other defaults are shares of.
 _LONGEST_S = 120.0
 
@@ -61,14 +66,27 @@ class IdleOptions:
             raise ValueError(f"--to {self.to_s:g}s is shorter than --from {self.first_s:g}s")
         if self.max_connections < 1:
             raise ValueError("--max-connections must be at least 1")
+        least = len(self.dead) + (len(AWAY) - 1) * ("vanish" in self.dead) + _BESIDE_DEAD
+        if self.dead and self.max_connections < least:
+            raise ValueError(f"--max-connections must be at least {least} for these trials")
         if "idle" not in self.trials:
             raise ValueError("--trials needs idle: without it nothing is measured")
-        for kind in self.trials:
+        for kind in self.kept_alive:
             option = BEHAVIOURS[kind].text_from
             if option is not None and self.text_of(kind) is None:
                 raise ValueError(f"{kind} needs --{option} TEXT")
         if self.expect is not None and self.send is None:
             raise ValueError("--expect needs --send TEXT")
+
+    @property
+    def kept_alive(self) -> tuple[TrialKind, ...]:
+        """The trials of clients that live: idle ones, and those that are kept alive."""
+        return tuple(kind for kind in self.trials if kind in BEHAVIOURS)
+
+    @property
+    def dead(self) -> tuple[DeadKind, ...]:
+        """The trials of clients that are dead without a word."""
+        return tuple(kind for kind in DEAD if kind in self.trials)
 
     @property
     def first_s(self) -> float:

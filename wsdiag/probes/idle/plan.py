@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from wsdiag.probes.idle.keepalives import BEHAVIOURS
-from wsdiag.probes.idle.options import IdleOptions
-from wsdiag.records import TrialKind
+from wsdiag.probes.idle.options import AWAY, IdleOptions
+from wsdiag.records import DeadKind, TrialKind
 from wsdiag.units import counted
 
 # A budget that leaves no room for both a Ping trial and its late twin.
@@ -60,6 +60,7 @@ def plan_round(options: IdleOptions, heartbeat: Heartbeat = None, *, http2: bool
     """
     alone = options.max_connections <= ALONE
     budget = options.max_connections - (0 if alone else 1)  # the control connection
+    budget -= len(plan_dead(options))
     essential, optional = _companions(options, heartbeat, http2=http2)
     periods = idle_periods(options)
     room = budget - len(essential) - len(periods)
@@ -90,6 +91,15 @@ def plan_round(options: IdleOptions, heartbeat: Heartbeat = None, *, http2: bool
         notes += (fewer,)
     idle = [TrialPlan(trial="idle", idle_for_s=period_s) for period_s in periods]
     return Plan(_staggered([*chosen, *idle], options), notes)
+
+
+def plan_dead(options: IdleOptions) -> list[tuple[DeadKind, float | None]]:
+    """The trials of dead clients that were asked for; of `vanish`, how long each is away."""
+    plan: list[tuple[DeadKind, float | None]] = []
+    for kind in options.dead:
+        shares = AWAY if kind == "vanish" else ()
+        plan += [(kind, round(share * options.longest_s, 3)) for share in shares] or [(kind, None)]
+    return plan
 
 
 def plan_refinement(options: IdleOptions, low: float, high: float) -> Plan:
@@ -137,7 +147,10 @@ def _companions(
     """
     gap, first = options.gap_s, options.gap_s * _FIRST_GAP
     # A text that was given adds the kind that sends it.
-    tried = {*options.trials, *(kind for kind in BEHAVIOURS if options.text_of(kind) is not None)}
+    tried = {
+        *options.kept_alive,
+        *(kind for kind in BEHAVIOURS if options.text_of(kind) is not None),
+    }
     tried = tried - {"heartbeat"} if heartbeat is None else tried | {"heartbeat"}
     tried = tried | {"h2-ping"} if http2 else tried - {"h2-ping"}
     kinds = [kind for kind in BEHAVIOURS if kind != "idle" and kind in tried]

@@ -48,6 +48,7 @@ from dataclasses import dataclass
 
 from wsdiag.judgement.verdict.clocks import proof_margin_s
 from wsdiag.judgement.verdict.evidence import TOUCH_S
+from wsdiag.judgement.verdict.spread import enough_above_s
 from wsdiag.probes.idle.context import RoundContext
 from wsdiag.probes.idle.phases import OPEN_PHASES, TrialPhase
 from wsdiag.probes.idle.plan import TrialPlan
@@ -255,8 +256,7 @@ class Round:
         ages_s = sorted(t.age_s or 0.0 for t in ended if not t.after_write)
         oldest_s = max([timeout_s, *ages_s])
         # Where the drops are spread, a connection may outlive them by chance.
-        chance_s = 0.25 * (ages_s[-1] - ages_s[0]) if len(ages_s) > 2 else 0.0
-        least_s = max(proof_margin_s(oldest_s), chance_s)
+        least_s = max(proof_margin_s(oldest_s), enough_above_s(ages_s))
         margin_s = max(least_s + 0.4, 0.1 * timeout_s)
         now_s = self._context.clock.now_s()
         alive = [trial for trial in self._in_use if _is_alive(trial)]

@@ -9,6 +9,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from wsdiag.judgement.verdict.compare import compare, shared_end_s
+from wsdiag.judgement.verdict.dead_client import with_dead_clients
 from wsdiag.judgement.verdict.judge import judge
 from wsdiag.probes.common.end_origin import may_see_packets
 from wsdiag.probes.idle.clock import ProbeClock
@@ -101,6 +102,10 @@ class IdleRun:
         if len({urlsplit(probe.url).hostname for probe in self._probes}) == len(self._probes):
             shared = shared_end_s([probe.trials for probe in self._probes])
         verdicts = compare([judge(probe.trials, probe.case(shared)) for probe in self._probes])
+        verdicts = [
+            with_dead_clients(verdict, probe.dead)
+            for verdict, probe in zip(verdicts, self._probes, strict=True)
+        ]
         return [
             replace(verdict, target=self._target(number))
             for number, verdict in enumerate(verdicts, 1)

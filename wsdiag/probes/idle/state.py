@@ -138,16 +138,17 @@ class TrialState:
     @property
     def waits_since_s(self) -> float | None:
         """When it began to wait for an answer: of its check, or of a Ping that never got one."""
-        if self.check is not None:
-            return self.check.at_s
-        return min(self.unanswered.values(), default=None) if self.drop is None else None
+        check = self.check
+        if check is not None and (check.answered_s is not None or self.drop is not None):
+            return check.at_s
+        return self.unanswered_since_s if self.drop is None else None
 
     @property
     def unanswered_since_s(self) -> float | None:
         """When the oldest Ping or check without an answer was sent; None: all were answered."""
-        if self.check is not None and self.check.answered_s is None:
-            return self.check.at_s
-        return min(self.unanswered.values(), default=None)
+        check = self.check
+        asked_s = [check.at_s] if check is not None and check.answered_s is None else []
+        return min([*asked_s, *self.unanswered.values()], default=None)
 
     @property
     def outlived_check(self) -> bool:
@@ -173,8 +174,11 @@ class TrialState:
 
     # -- what happens --------------------------------------------------------------------------
 
-    def received(self, event: Event, at_s: float) -> str:
-        """Note what the peer sent, other than a Close; in a word, for the timeline."""
+    def received(self, event: Event, at_s: float, *, to_hello: bool = False) -> str:
+        """Note what the peer sent, other than a Close; in a word, for the timeline.
+
+        `to_hello`: it answers what was said right after the opening.
+        """
         word, check = _WORDS[type(event)], self.check
         if isinstance(event, TextMessage):
             self.last_message = event.text[:_SHOWN_CHARS]
@@ -185,7 +189,7 @@ class TrialState:
             self.unanswered or check is not None or event.payload.startswith(b"wsdiag")
         )
         # Any other Pong is a heartbeat of the endpoint's own (RFC 6455, 5.5.3).
-        if answer or ours:
+        if answer or ours or to_hello:
             self.activity.add(at_s, "received")
         else:
             self.activity.add_unsolicited(at_s, word)

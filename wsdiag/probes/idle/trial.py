@@ -290,7 +290,8 @@ class Trial:
             drop = Drop("close", round(at_s, 3), None, event.code, event.reason, meaning)
             self._dropped(drop)
         elif not isinstance(event, Violation):
-            self._show(at_s, "received", self.state.received(event, at_s))
+            to_hello = item.at.mono_ns in self._open.participant.hello_answers_ns
+            self._show(at_s, "received", self.state.received(event, at_s, to_hello=to_hello))
             if isinstance(event, TextMessage) and self._open.participant.dialect is None:
                 self.state.asked(event.text, at_s)
         elif not self._open.truncated:  # else the stream's end follows

@@ -36,6 +36,7 @@ class HopAsker(Protocol):
     clock: Clock
     rows: dict[int, HopRow]
     end_row: HopRow
+    refused: dict[int, str]
 
     async def find_end(self) -> None:
         """Find how many hops there are."""
@@ -68,6 +69,8 @@ class _Rows:
     def __init__(self, address: str) -> None:
         self.end: int | None = None
         self.rows: dict[int, HopRow] = {}
+        self.refused: dict[int, str] = {}
+        """Hop limits that somebody does not let pass (ICMP Destination Unreachable), and who."""
         self.end_row = HopRow("tcp-end", None)
         self.end_row.seen(address)
 
@@ -103,12 +106,13 @@ class SegmentHops(_Rows):
             for _ in range(_TRIES):
                 for question in await self._tracer.ask([hop], self._wait_s):
                     if question.answer is not None:
-                        return "end" if question.answer.kind == "tcp-end" else "router"
+                        beyond = question.answer.kind in ("tcp-end", "unreachable")
+                        return "end" if beyond else "router"
             return None
 
-        found = await search_end(ask)
+        found = await search_end(ask)  # beyond who refuses nothing can be asked
         self._searching = False
-        if found is not None:
+        if found is not None and found not in self.refused:
             self.end_at(found)
 
     async def round(self, number: int) -> None:
@@ -136,7 +140,8 @@ class SegmentHops(_Rows):
         if self.end is not None:
             return self.end
         answered = [hop for hop, row in self.rows.items() if row.received]
-        return min(max(answered, default=0) + _BEYOND, MOST_HOPS)
+        farthest = min(self.refused, default=MOST_HOPS + 1) - 1
+        return min(max(answered, default=0) + _BEYOND, farthest)
 
     @property
     def _wait_s(self) -> float:
@@ -148,6 +153,9 @@ class SegmentHops(_Rows):
     def _answered(self, question: HopQuestion) -> None:
         answer, hop = question.answer, question.hop_limit
         if answer is None or answer.kind == "reset":
+            return
+        if answer.kind == "unreachable":
+            self.refused[hop] = answer.address
             return
         self._longest_ms = max(self._longest_ms or 0.0, answer.rtt_ms)
         if answer.clock == "user":

@@ -222,7 +222,8 @@ class PathRun:
         if self._drop_end is not None or session.close_arrived is not None:
             end = self._drop_end or StreamEnd("fin", "", session.close_arrived or session.opened)
             drop = drop_of(session, end)
-        notes = path_notes(rows, proxy=report.proxy, method=method)
+        refused = min(asker.refused.items(), default=None)
+        notes = path_notes(rows, proxy=report.proxy, method=method, refused=refused)
         yield replace(
             summary,
             hops=asker.end,

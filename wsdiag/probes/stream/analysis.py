@@ -16,7 +16,7 @@ from typing import Any
 
 from wsdiag.probes.stream.arrivals import Arrivals
 from wsdiag.probes.stream.content import NOTHING, Content, ContentReader
-from wsdiag.probes.stream.events import Events, moment
+from wsdiag.probes.stream.events import Events, OutageFacts, moment
 from wsdiag.probes.stream.heartbeats import Heartbeats
 from wsdiag.probes.stream.key_guess import KeyGuess
 from wsdiag.probes.stream.keys import Keys
@@ -27,7 +27,6 @@ from wsdiag.probes.stream.receive_queue import ReceiveQueue
 from wsdiag.probes.stream.sequence import SequenceCounts, as_number
 from wsdiag.probes.stream.silences import Silences
 from wsdiag.probes.stream.words import explanation, guess_words, paths_without_values, thresholds
-from wsdiag.records import Drop
 from wsdiag.records.stream import StreamEvent, StreamInterval, StreamSummary
 
 
@@ -156,19 +155,9 @@ class StreamAnalysis:
         """Whether a key has not been seen since the last connection was opened."""
         return self._keys.awaits_numbers()
 
-    def outage(
-        self,
-        wall_s: float,
-        down_s: float,
-        attempts: int,
-        drop: Drop | None,
-        first_message_s: float | None,
-        *,
-        over: bool = True,
-    ) -> None:
-        """Messages come again on another connection, or the run ended before (not `over`)."""
-        missed = self._keys.missed() if over else None
-        self._events.outage(wall_s, down_s, attempts, drop, first_message_s, missed, over=over)
+    def outage(self, outage: OutageFacts) -> None:
+        """Tell of one, with the numbers that were missed where it is over."""
+        self._events.outage(outage, self._keys.missed() if outage.over else None)
 
     # -- out -----------------------------------------------------------------------------------
 

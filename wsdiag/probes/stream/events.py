@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from wsdiag.probes.stream.arrivals import Burst
 from wsdiag.probes.stream.pings import PingLog
@@ -17,6 +17,34 @@ from wsdiag.units import counted, format_duration, format_rough_ms
 
 # Events of numbers that do not follow: so many are told one by one in each interval.
 MOST_GAP_EVENTS = 10
+
+
+class Quiet(NamedTuple):
+    """A silence that is to be told; times in s, `now_s` and the silence's of one clock."""
+
+    silence: Silence
+    pings: PingLog
+    now_s: float
+    wall_s: float
+    usual_s: float | None
+    usual: str
+    """The same in words."""
+
+    def facts(self) -> dict[str, Any]:
+        """Members of its record."""
+        silent_s = self.now_s - self.silence.since_s
+        return {"silent_s": silent_s, "usual_s": self.usual_s, "cause": self.silence.cause}
+
+
+class OutageFacts(NamedTuple):
+    """What is known of an outage, named as in its record; `wall_s`: when it is told."""
+
+    wall_s: float
+    down_s: float
+    attempts: int
+    drop: Drop | None
+    first_message_s: float | None
+    over: bool
 
 
 class Events:
@@ -37,39 +65,22 @@ class Events:
             StreamEvent(self._url, moment(wall_s), event, message, **facts, target=self._target)
         )
 
-    def silence(
-        self,
-        silence: Silence,
-        pings: PingLog,
-        now_s: float,
-        wall_s: float,
-        usual: str,
-        usual_s: float | None,
-    ) -> None:
-        """No message for longer than is `usual`, in words."""
-        silent_s = now_s - silence.since_s
-        words = f"no message for {format_duration(silent_s)}{usual}"
-        words += silence_words(silence.cause, proxied=pings.proxied)
-        facts = {"silent_s": silent_s, "usual_s": usual_s, "cause": silence.cause}
-        self._tell("silence", words, wall_s, **facts)
+    def silence(self, quiet: Quiet) -> None:
+        """No message for longer than is usual."""
+        silent_s = quiet.now_s - quiet.silence.since_s
+        words = f"no message for {format_duration(silent_s)}{quiet.usual}"
+        words += silence_words(quiet.silence.cause, proxied=quiet.pings.proxied)
+        self._tell("silence", words, quiet.wall_s, **quiet.facts())
 
-    def mute(
-        self,
-        silence: Silence,
-        pings: PingLog,
-        now_s: float,
-        wall_s: float,
-        usual: str,
-        usual_s: float | None,
-    ) -> None:
+    def mute(self, quiet: Quiet) -> None:
         """The same, while Pings that left meanwhile were answered."""
-        silent_s = now_s - silence.since_s
-        answered, rtt_ms = pings.answered_since(silence.since_s), pings.last_ms
+        pings, since_s = quiet.pings, quiet.silence.since_s
+        answered, rtt_ms = pings.answered_since(since_s), pings.last_ms
         said = f"{counted(answered, 'Ping')} answered"
         said += "" if rtt_ms is None else f" ({format_rough_ms(rtt_ms)} ms)"
-        words = f"connected, {said}, no data for {format_duration(silent_s)}{usual}"
-        facts: dict[str, Any] = {"silent_s": silent_s, "usual_s": usual_s, "cause": silence.cause}
-        self._tell("mute", words, wall_s, **facts, pings_answered=answered, rtt_ms=rtt_ms)
+        words = f"connected, {said}, no data for {format_duration(quiet.now_s - since_s)}"
+        facts = quiet.facts() | {"pings_answered": answered, "rtt_ms": rtt_ms}
+        self._tell("mute", words + quiet.usual, quiet.wall_s, **facts)
 
     def resumed(self, silence: Silence, at_s: float, wall_s: float) -> None:
         """The first message after a silence."""
@@ -105,35 +116,17 @@ class Events:
             self._tell("gap", words, wall_s)
         self._gaps = 0
 
-    def outage(
-        self,
-        wall_s: float,
-        down_s: float,
-        attempts: int,
-        drop: Drop | None,
-        first_message_s: float | None,
-        missed: dict[str, int | None] | None,
-        *,
-        over: bool,
-    ) -> None:
-        """Messages come again on another connection, or the run ended before (not `over`)."""
+    def outage(self, outage: OutageFacts, missed: dict[str, int | None] | None) -> None:
+        """Messages come again on another connection, or the run ended before."""
+        drop = outage.drop
         why = "" if drop is None else f" ({short_drop(drop)})"
-        words = f"away {format_duration(down_s)}{why}, {counted(attempts, 'attempt')}"
-        if not over:
+        words = f"away {format_duration(outage.down_s)}{why}, {counted(outage.attempts, 'attempt')}"
+        if not outage.over:
             words = f"still {words}"
         if missed:
             words += ", " + missed_words(missed)
-        self._tell(
-            "outage",
-            words,
-            wall_s,
-            down_s=down_s,
-            attempts=attempts,
-            first_message_s=first_message_s,
-            missed=missed,
-            drop=drop,
-            over=over,
-        )
+        facts = outage._asdict()
+        self._tell("outage", words, facts.pop("wall_s"), **facts, missed=missed)
 
 
 def moment(wall_s: float) -> datetime:

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from wsdiag.probes.stream.analysis import StreamAnalysis
+from wsdiag.probes.stream.events import OutageFacts
 from wsdiag.records import Drop
 
 # After a reconnect: how long to wait for every key's first number before the outage is told.
@@ -61,6 +62,7 @@ class Outages:
         waited_s = None
         if first_s is not None and outage.connected_s is not None:
             waited_s = max(first_s - outage.connected_s, 0.0)
+        over = first_s is not None
         self._analysis.outage(
-            *(time.time(), down_s, outage.attempts, outage.drop, waited_s), over=first_s is not None
+            OutageFacts(time.time(), down_s, outage.attempts, outage.drop, waited_s, over)
         )

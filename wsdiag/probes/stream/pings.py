@@ -1,8 +1,15 @@
-"""The Pings beside a stream: is the connection alive while no message comes?"""
+"""The Pings beside a stream: is the connection alive while no message comes?
+
+Whose silence it is, is told by a Ping that left after the last message: an older one may have been
+acknowledged, and its Pong lost, when the path died. And by that Ping's own acknowledgement: a newer
+one may just be on its way. An acknowledgement that was late itself clears no path: the Ping was
+lost and sent again.
+"""
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 
 from wsdiag.records.stream import SilenceCause, StreamPings
 from wsdiag.statistics import Histogram
@@ -12,11 +19,20 @@ LATE_S, LATE_TIMES = 1.0, 4.0
 _REMEMBERED = 256
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """A Ping without its Pong so far."""
+
+    left_s: float
+    acknowledged_s: float | None = None
+    """When TCP had acknowledged it; None: not yet."""
+
+
 class PingLog:
     """Pings on one URL's connections, in order: sent, answered, late; times in s of one clock."""
 
     __slots__ = (
-        *("_answered", "_waiting", "acknowledged", "answered", "figures", "last_ms"),
+        *("_acknowledged", "_answered", "_waiting", "answered", "figures", "last_ms"),
         *("proxied", "sent"),
     )
 
@@ -24,17 +40,16 @@ class PingLog:
         self.sent = self.answered = 0
         self.figures = Histogram()
         self.last_ms: float | None = None
-        self.acknowledged: bool | None = None
-        """Whether TCP had acknowledged all that was sent when this was last looked at."""
         self.proxied = False
         """Whether the TCP that acknowledges is a proxy's: it says nothing of the way on."""
-        self._waiting: dict[bytes, float] = {}
+        self._acknowledged: bool | None = None
+        self._waiting: dict[bytes, _Waiting] = {}
         self._answered: deque[float] = deque(maxlen=_REMEMBERED)
 
     def left(self, payload: bytes, at_s: float) -> None:
         """A Ping left; a later one that is answered answers it too (RFC 6455, 5.5.3)."""
         self.sent += 1
-        self._waiting[payload] = at_s
+        self._waiting[payload] = _Waiting(at_s)
         if len(self._waiting) > _REMEMBERED:
             del self._waiting[next(iter(self._waiting))]
 
@@ -42,7 +57,7 @@ class PingLog:
         """A Pong came; False where it answers none of ours."""
         if payload not in self._waiting:
             return False
-        sent_s = self._waiting[payload]
+        sent_s = self._waiting[payload].left_s
         for other in list(self._waiting):
             del self._waiting[other]
             if other == payload:
@@ -53,20 +68,27 @@ class PingLog:
         self._answered.append(sent_s)
         return True
 
+    def acknowledged(self, everything: bool | None, now_s: float) -> None:
+        """Note whether TCP has acknowledged all that was sent so far; None: nobody knows."""
+        self._acknowledged = everything
+        if everything:
+            for payload in self._waiting:
+                self.was_acknowledged(payload, now_s)
+
+    def was_acknowledged(self, payload: bytes, at_s: float) -> None:
+        """Note that TCP has acknowledged this Ping."""
+        waiting = self._waiting.get(payload)
+        if waiting is not None and waiting.acknowledged_s is None:
+            waiting.acknowledged_s = at_s
+
     def forget(self) -> None:
         """The connection is lost: what waits is not answered any more."""
         self._waiting.clear()
 
     def waits_s(self, now_s: float) -> float | None:
         """The age of the oldest unanswered Ping; None: all are answered."""
-        oldest_s = next(iter(self._waiting.values()), None)
-        return None if oldest_s is None else now_s - oldest_s
-
-    def left_since(self, since_s: float) -> int:
-        """How many left after `since_s`, answered or not."""
-        return self.answered_since(since_s) + sum(
-            sent_s > since_s for sent_s in self._waiting.values()
-        )
+        oldest = next(iter(self._waiting.values()), None)
+        return None if oldest is None else now_s - oldest.left_s
 
     def answered_since(self, since_s: float) -> int:
         """How many left after `since_s` and were answered."""
@@ -78,11 +100,12 @@ class PingLog:
 
     def cause(self, since_s: float, now_s: float) -> SilenceCause | None:
         """Why nothing has come since `since_s`, as far as Pings can tell; None: not known yet."""
+        left = [waiting for waiting in self._waiting.values() if waiting.left_s > since_s]
         late_s = self.late_s()
-        waits_s = self.waits_s(now_s)
-        if waits_s is not None and waits_s > late_s:
-            if self.acknowledged is False:
-                return "network"
+        if left and now_s - left[0].left_s > late_s:
+            acknowledged_s = left[0].acknowledged_s
+            if acknowledged_s is None or acknowledged_s - left[0].left_s > late_s:
+                return None if self._acknowledged is None else "network"
             return None if self.proxied else "endpoint"
         return "feed" if self.answered_since(since_s) else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from wsdiag.probes.stream.arrivals import Arrivals
-from wsdiag.probes.stream.events import Events
+from wsdiag.probes.stream.events import Events, Quiet
 from wsdiag.probes.stream.options import StreamOptions
 from wsdiag.probes.stream.pings import PingLog
 from wsdiag.probes.stream.silence import Silence, Step
@@ -61,7 +61,7 @@ class Silences:
         else:
             self.mutes += 1
             tell = self._events.mute
-        tell(silence, self._pings, now_s, wall_s, usual, usual_s)
+        tell(Quiet(silence, self._pings, now_s, wall_s, usual_s, usual))
 
     def message(self, at_s: float, wall_s: float) -> None:
         """A message came: so one that went on is over."""

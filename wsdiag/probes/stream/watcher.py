@@ -159,7 +159,10 @@ class StreamWatcher:
         tcp = stream.tcp
         if tcp is not None:
             analysis.receive_queue.looked(tcp.unread_bytes, tcp.receive_room_bytes)
-        analysis.pings.acknowledged = stream.acknowledged()
+        for payload, sent in self._sent.items():
+            if sent.ack_kernel_ns is not None:
+                analysis.pings.was_acknowledged(payload, sent.ack_kernel_ns / 1e9)
+        analysis.pings.acknowledged(stream.acknowledged(), now_s)
         last_s = analysis.arrivals.last_s
         stalled_s = 0.0 if last_s is None else self._stalls.within(last_s, now_s)
         if analysis.tick(now_s, self._wall_s(now_s), stalled_s) or now_s >= self._ping_due_s:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from rich.console import Group, RenderableType
@@ -12,7 +11,8 @@ from rich.text import Text
 from wsdiag.records import Error, IdleEvent, IdleTrial, IdleVerdict, TrialActivity, TrialStarted
 from wsdiag.records.drops import describe_drop
 from wsdiag.render.base.error import print_error
-from wsdiag.render.base.live import Lines, LiveScreen
+from wsdiag.render.base.live import Lines
+from wsdiag.render.base.live_view import LiveView
 from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.idle.rows import TimelineRows, trial_name
@@ -117,39 +117,20 @@ class IdleLines(EventOutput):
         self._history.save()
 
 
-class IdleScreen(EventOutput):
-    """The live timeline. `handle()` only queues: the drawing thread owns the history."""
+class IdleScreen(LiveView):
+    """The live timeline."""
 
     def __init__(
         self, terminal: Terminal, urls: Sequence[str], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._terminal = terminal
         self._history = IdleHistory(terminal, urls, clock)
+        super().__init__(terminal, self._history.take)
         self._urls = [terminal.text(url) for url in urls]
-        self._queue: deque[IdleEvent] = deque()
-        self._drawn_s = -1.0
-        self._screen = LiveScreen(terminal.out, self.draw)
 
     def start(self) -> None:
         """Take the screen."""
         self._history.start()
-        self._screen.start()
-
-    def handle(self, event: IdleEvent) -> None:
-        """Queue one event for the next frame; never waits."""
-        self._queue.append(event)
-
-    def suspend(self) -> None:
-        """Give the screen back for a while."""
-        self._screen.suspend()
-
-    def resume(self) -> None:
-        """Take the screen again."""
-        self._screen.resume()
-
-    def stop(self) -> None:
-        """Give the screen back."""
-        self._screen.stop()
+        super().start()
 
     def finish(self) -> None:
         """Leave timeline and verdicts on the normal screen; save them."""
@@ -167,12 +148,6 @@ class IdleScreen(EventOutput):
                 self._terminal.print(view)
         self._history.save()
 
-    def _take_queued(self) -> bool:
-        taken = bool(self._queue)
-        while self._queue:
-            self._history.take(self._queue.popleft())
-        return taken
-
     def draw(self, width: int, height: int, resized: bool) -> Lines | None:
         """The frame for a terminal of this size; None while nothing would look different."""
         changed, now_s = self._take_queued(), self._history.now_s
@@ -182,9 +157,7 @@ class IdleScreen(EventOutput):
             return None
         self._drawn_s = now_s
         timeline = Timeline(self._history.rows, now_s, self._terminal.glyphs, max(height - 6, 3))
-        console = self._terminal.out
-        view = Group(self._title(), Text(), timeline, Text(), self._foot())
-        return console.render_lines(view, console.options.update(width=width), pad=False)
+        return self._lines(Group(self._title(), Text(), timeline, Text(), self._foot()), width)
 
     def _title(self) -> Text:
         where = self._urls[0] if len(self._urls) == 1 else f"{len(self._urls)} endpoints"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 
 from rich.console import Group, RenderableType
@@ -12,7 +11,8 @@ from rich.text import Text
 from wsdiag.records import Error, PathEvent, PathHop, PathStart, PathSummary
 from wsdiag.records.drops import describe_drop
 from wsdiag.render.base.error import print_error
-from wsdiag.render.base.live import Lines, LiveScreen
+from wsdiag.render.base.live import Lines
+from wsdiag.render.base.live_view import LiveView
 from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.path.table import table_lines
@@ -128,40 +128,21 @@ class PathLines(EventOutput):
         _leave(self._terminal, self._history)
 
 
-class PathScreen(EventOutput):
-    """The live table. `handle()` only queues: the drawing thread owns the history."""
+class PathScreen(LiveView):
+    """The live table."""
 
     def __init__(
         self, terminal: Terminal, url: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._terminal, self._history = terminal, PathHistory(terminal, url)
-        self._queue: deque[PathEvent] = deque()
+        self._history = PathHistory(terminal, url)
+        super().__init__(terminal, self._history.take)
         self._clock, self._begin_s = clock, clock()
-        self._drawn_s = -1
         self._paused = False
-        self._pressed = False
-        self._screen = LiveScreen(terminal.out, self.draw, self.press)
 
     def start(self) -> None:
         """Take the screen."""
         self._begin_s = self._clock()
-        self._screen.start()
-
-    def handle(self, event: PathEvent) -> None:
-        """Queue one event for the next frame; never waits."""
-        self._queue.append(event)
-
-    def suspend(self) -> None:
-        """Give the screen back for a while."""
-        self._screen.suspend()
-
-    def resume(self) -> None:
-        """Take the screen again."""
-        self._screen.resume()
-
-    def stop(self) -> None:
-        """Give the screen back."""
-        self._screen.stop()
+        super().start()
 
     def press(self, key: str) -> None:
         """p pauses the picture, and goes on."""
@@ -173,12 +154,6 @@ class PathScreen(EventOutput):
         self.stop()
         self._take_queued()
         _leave(self._terminal, self._history)
-
-    def _take_queued(self) -> bool:
-        taken = bool(self._queue)
-        while self._queue:
-            self._history.take(self._queue.popleft())
-        return taken
 
     def draw(self, width: int, height: int, resized: bool) -> Lines | None:
         """The frame for a terminal of this size; None while nothing would look different."""
@@ -199,8 +174,7 @@ class PathScreen(EventOutput):
         title.no_wrap, title.overflow = True, "ellipsis"
         blank = [Text()] * (room - len(lines))
         view = Group(title, self._note(), Text(), *lines, *blank, Text(), self._foot(now_s))
-        console = self._terminal.out
-        return console.render_lines(view, console.options.update(width=width), pad=False)
+        return self._lines(view, width)
 
     def _note(self) -> Text:
         start = self._history.start

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -12,7 +11,8 @@ from rich.text import Text
 
 from wsdiag.records import PingEvent, utc_now
 from wsdiag.render.base.error import print_error
-from wsdiag.render.base.live import Lines, LiveScreen
+from wsdiag.render.base.live import Lines
+from wsdiag.render.base.live_view import WindowView
 from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.ping.history import FINAL_ROWS, PingHistory
@@ -24,11 +24,7 @@ from wsdiag.units import format_duration
 _NARROW = 60
 _FEWEST_FINAL_ROWS = 9
 _FEWEST_CHART_ROWS = 3  # a chart has a row to draw in, and two for its time axis
-# Where the terminal takes nothing for long (Ctrl-S, a dead link), the oldest events are given up:
-# the run goes on at its pace, and its memory does not grow with what nobody sees.
-_BACKLOG = 100_000
 _ORDERS: tuple[Order, ...] = ("given", "worst", "p50")
-_NARROWEST_S, _WIDEST_S = 5.0, 24 * 3600.0
 
 KEYS = """\
   q      end: the statistics, and a Close (as Ctrl-C)
@@ -41,8 +37,8 @@ KEYS = """\
   Ctrl-Z suspends, Ctrl-\\ prints statistics so far"""
 
 
-class PingScreen(EventOutput):
-    """The live view. `handle()` only queues: the drawing thread owns the history."""
+class PingScreen(WindowView):
+    """The live view."""
 
     def __init__(
         self,
@@ -51,56 +47,26 @@ class PingScreen(EventOutput):
         options: PingViewOptions,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._terminal = terminal
-        self._window_s = self._first_window_s = options.window_s
+        history = self._history = PingHistory(terminal, urls, options, clock)
+        super().__init__(
+            terminal, history.take, lambda: history.now_s, history.reset, options.window_s
+        )
         self._order: Order = "given"
-        self._paused_s: float | None = None
-        self._helps = self._pressed = False
-        self._history = PingHistory(terminal, urls, options, clock)
-        self._queue: deque[PingEvent] = deque(maxlen=_BACKLOG)
-        self._drawn_s = -1.0
-        self._screen = LiveScreen(terminal.out, self.draw, self.press)
 
     def start(self) -> None:
         """Take the screen."""
         self._history.start()
-        self._screen.start()
+        super().start()
 
-    def handle(self, event: PingEvent) -> None:
-        """Queue one event for the next frame; never waits."""
-        self._queue.append(event)
-
-    def suspend(self) -> None:
-        """Give the screen back for a while."""
-        self._screen.suspend()
-
-    def resume(self) -> None:
-        """Take the screen again."""
-        self._screen.resume()
-
-    def stop(self) -> None:
-        """Give the screen back."""
-        self._screen.stop()
-
-    def press(self, key: str) -> None:
-        """Act on a key, on the drawing thread: those that `KEYS` names."""
-        self._pressed = True
-        helped, self._helps = self._helps, key in "h?" and not self._helps
+    def _press_own(self, key: str) -> bool:
         match key:
-            case "p":
-                self._paused_s = self._history.now_s if self._paused_s is None else None
-            case "r":
-                self._history.reset()
             case "s":
                 self._order = _ORDERS[(_ORDERS.index(self._order) + 1) % len(_ORDERS)]
-            case "+" | "=":
-                self._window_s = min(self._window_s * 2, _WIDEST_S)
-            case "-":
-                self._window_s = max(self._window_s / 2, _NARROWEST_S)
             case "l":
                 self._history.log_scale = not self._history.log_scale
             case _:
-                self._pressed = self._helps or helped
+                return False
+        return True
 
     def finish(self) -> None:
         """Leave the chart of the whole run and the summaries on the normal screen; save them."""
@@ -122,17 +88,9 @@ class PingScreen(EventOutput):
         room = self._terminal.out.height - 1 - rest
         return min(max(room, _FEWEST_FINAL_ROWS), FINAL_ROWS)
 
-    def _take_queued(self) -> bool:
-        taken = bool(self._queue)
-        while self._queue:
-            self._history.take(self._queue.popleft())
-        return taken
-
     def draw(self, width: int, height: int, resized: bool) -> Lines | None:
         """The frame for a terminal of this size; None while nothing would look different."""
-        changed = self._paused_s is None and self._take_queued()
-        changed, self._pressed = changed or self._pressed, False
-        now_s = self._history.now_s if self._paused_s is None else self._paused_s
+        changed, now_s = self._news()
         silent = self._paused_s is None and self._history.status() is not None
         # without news the picture moves when time has moved on by a dot, or the clock by a second
         least_s = 0.1 if silent else min(self._window_s / (2 * width), 1.0)
@@ -163,10 +121,6 @@ class PingScreen(EventOutput):
         blank: Lines = [[]] * (rows - len(notes))
         foot = Group(*notes, marks_legend(self._terminal.glyphs, width))
         return [*title, *middle, *blank, *self._lines(foot, width)]
-
-    def _lines(self, view: RenderableType, width: int) -> Lines:
-        console = self._terminal.out
-        return console.render_lines(view, console.options.update(width=width), pad=False)
 
     def _beside(self, now_s: float, height: int, width: int, status: str | None) -> Lines:
         only = self._history.series.first

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
@@ -13,7 +12,8 @@ from rich.text import Text
 from wsdiag.records import utc_now
 from wsdiag.records.stream import StreamRecord
 from wsdiag.render.base.error import error_lines, print_error
-from wsdiag.render.base.live import Lines, LiveScreen
+from wsdiag.render.base.live import Lines
+from wsdiag.render.base.live_view import WindowView
 from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.stream.bars import bars, legend
@@ -21,8 +21,6 @@ from wsdiag.render.stream.history import SLOT_S, StreamHistory
 from wsdiag.render.stream.summary import key_table, sequence_words, summary_view
 from wsdiag.units import format_duration, format_ms, format_number, format_size
 
-_BACKLOG = 100_000
-_NARROWEST_S, _WIDEST_S = 10.0, 3600.0
 _RATE_SLOTS = 4
 FINAL_ROWS = 10
 
@@ -35,57 +33,21 @@ KEYS = """\
   Ctrl-Z suspends, Ctrl-\\ prints the figures so far"""
 
 
-class StreamScreen(EventOutput):
-    """The live view. `handle()` only queues: the drawing thread owns the history."""
+class StreamScreen(WindowView):
+    """The live view."""
+
+    narrowest_s, widest_s = 10.0, 3600.0
 
     def __init__(
         self, terminal: Terminal, url: str, window_s: float, clock: Callable[[], datetime] = utc_now
     ) -> None:
-        self._terminal = terminal
-        self._window_s = self._first_window_s = window_s
-        self._history = StreamHistory(terminal, url, clock)
-        self._queue: deque[StreamRecord] = deque(maxlen=_BACKLOG)
-        self._paused_s: float | None = None
-        self._helps = self._pressed = False
-        self._drawn_s = -1.0
-        self._screen = LiveScreen(terminal.out, self.draw, self.press)
+        history = self._history = StreamHistory(terminal, url, clock)
+        super().__init__(terminal, history.take, lambda: history.now_s, history.reset, window_s)
 
     def start(self) -> None:
         """Take the screen."""
         self._history.start()
-        self._screen.start()
-
-    def handle(self, event: StreamRecord) -> None:
-        """Queue one record for the next frame; never waits."""
-        self._queue.append(event)
-
-    def suspend(self) -> None:
-        """Give the screen back for a while."""
-        self._screen.suspend()
-
-    def resume(self) -> None:
-        """Take the screen again."""
-        self._screen.resume()
-
-    def stop(self) -> None:
-        """Give the screen back."""
-        self._screen.stop()
-
-    def press(self, key: str) -> None:
-        """Act on a key, on the drawing thread: those that `KEYS` names."""
-        self._pressed = True
-        helped, self._helps = self._helps, key in "h?" and not self._helps
-        match key:
-            case "p":
-                self._paused_s = self._history.now_s if self._paused_s is None else None
-            case "r":
-                self._history.reset()
-            case "+" | "=":
-                self._window_s = min(self._window_s * 2, _WIDEST_S)
-            case "-":
-                self._window_s = max(self._window_s / 2, _NARROWEST_S)
-            case _:
-                self._pressed = self._helps or helped
+        super().start()
 
     def finish(self) -> None:
         """Leave the bars of the whole run and the summary on the normal screen; save them."""
@@ -97,17 +59,9 @@ class StreamScreen(EventOutput):
             self._terminal.print(final_view(self._history, self._terminal))
         save(self._history, self._terminal)
 
-    def _take_queued(self) -> bool:
-        taken = bool(self._queue)
-        while self._queue:
-            self._history.take(self._queue.popleft())
-        return taken
-
     def draw(self, width: int, height: int, resized: bool) -> Lines | None:
         """The frame for a terminal of this size; None while nothing would look different."""
-        changed = self._paused_s is None and self._take_queued()
-        changed, self._pressed = changed or self._pressed, False
-        now_s = self._history.now_s if self._paused_s is None else self._paused_s
+        changed, now_s = self._news()
         if not (changed or resized or now_s - self._drawn_s >= 1.0):
             return None
         self._drawn_s = now_s
@@ -136,10 +90,6 @@ class StreamScreen(EventOutput):
         blank: Lines = [[]] * (notes_rows - len(notes))
         foot = self._lines(Group(*notes, legend(glyphs, width)), width)
         return [*title, *chart, *figures, *keys, *blank, *foot][:height]
-
-    def _lines(self, view: RenderableType, width: int) -> Lines:
-        console = self._terminal.out
-        return console.render_lines(view, console.options.update(width=width), pad=False)
 
     def _title(self, width: int, now_s: float) -> RenderableType:
         history = self._history

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from wsdiag.protocol.http import Response
     from wsdiag.transport.dial.fallback_probes import FallbackProbes
     from wsdiag.transport.http2.connection import Http2Connection
+    from wsdiag.transport.tls.values import TlsFacts
     from wsdiag.transport.trace import Phase, Tracer
 
 T = TypeVar("T")
@@ -97,8 +98,8 @@ async def dial(
     return await dialling.run(auto_pong)
 
 
-async def negotiated_protocol(target: Target, options: DialOptions) -> str | None:
-    """What ALPN chooses of what `options` offer; None: nothing. Raises DialError."""
+async def look_at_tls(target: Target, options: DialOptions) -> TlsFacts | None:
+    """What a TLS handshake alone finds: certificate, ALPN of what `options` offer. DialError."""
     _load_modules(target, replace(options, http_version="1.1"))
     dialling = _Dial(target, options, DialReport(target.url))
     dialling.one_connection = True
@@ -108,8 +109,7 @@ async def negotiated_protocol(target: Target, options: DialOptions) -> str | Non
             await dialling._start_tls(stream)
         finally:
             stream.close()
-    tls = dialling._report.tls
-    return None if tls is None else tls.alpn
+    return dialling._report.tls
 
 
 def _load_modules(target: Target, options: DialOptions) -> None:

@@ -20,12 +20,15 @@ from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Any
 
+from wsdiag.packets.icmp import TIME_EXCEEDED_4, TIME_EXCEEDED_6
 from wsdiag.packets.ip import address_text
 from wsdiag.transport.session import Session
 from wsdiag.transport.stream.tcp import report_icmp_errors, set_hop_limit
 
 _EXTENDED_ERR = struct.Struct("=IBBBBII")  # linux/errqueue.h: struct sock_extended_err
-_ORIGIN_ICMP = (2, 3)
+# SO_EE_ORIGIN_ICMP and SO_EE_ORIGIN_ICMP6, and what Time Exceeded is there. Who refuses a SYN by
+# another error may be anywhere before its hop.
+_DIED = ((2, TIME_EXCEEDED_4), (3, TIME_EXCEEDED_6))
 _RECVERR = {(socket.IPPROTO_IP, 11), (socket.IPPROTO_IPV6, 25)}
 _DELIVERY_NS = 10_000_000_000
 _POLL_S = 0.005
@@ -115,11 +118,11 @@ async def syn_trace(peer: tuple[Any, ...], hop_limit: int, timeout_s: float) -> 
 
 
 def _offender(ancillary: list[tuple[int, int, bytes]]) -> str | None:
-    """Who sent the ICMP error, from a message of the error queue (SO_EE_OFFENDER)."""
+    """Who said that the packet died, from a message of the error queue (SO_EE_OFFENDER)."""
     for level, kind, data in ancillary:
         if (level, kind) not in _RECVERR or len(data) < _EXTENDED_ERR.size + 8:
             continue
-        if _EXTENDED_ERR.unpack_from(data)[1] not in _ORIGIN_ICMP:
+        if _EXTENDED_ERR.unpack_from(data)[1:3] not in _DIED:
             continue
         sender = data[_EXTENDED_ERR.size :]
         family = struct.unpack_from("=H", sender)[0]

@@ -52,7 +52,7 @@ from contextlib import suppress
 from time import monotonic_ns
 from typing import Any
 
-from wsdiag.transport.stream.blackhole import close_silently, drop_incoming
+from wsdiag.transport.stream.blackhole import accept_incoming, close_silently, drop_incoming
 from wsdiag.transport.stream.ends import (
     TRANSITIONS,
     StreamEnd,
@@ -345,6 +345,19 @@ class Stream:
         dropping = blackholed and drop_incoming(self._sock)
         self._send_buffer.fail(StreamEnd("local", "frozen", now()))
         return dropping
+
+    def vanish(self) -> bool:
+        """Be gone, as a machine without power: nothing is read, and TCP acknowledges nothing.
+
+        False where the kernel does not do that (not Linux, no CAP_NET_ADMIN).
+        """
+        self.pause_reading()
+        return drop_incoming(self._sock)
+
+    def reappear(self) -> None:
+        """Be there again after `vanish`."""
+        accept_incoming(self._sock)
+        self.resume_reading()
 
     def _close_by_fin(self) -> None:
         with suppress(OSError):

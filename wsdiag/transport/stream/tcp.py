@@ -39,14 +39,20 @@ ICMP_ERRORS = frozenset(
 )
 _IP_RECVERR, _IPV6_RECVERR = 11, 25
 _SYSTEMS_OWN = -1
+_ESTABLISHED = 1  # include/net/tcp_states.h
 
 Address = tuple[socket.AddressFamily, tuple[object, ...] | str]
 
 
 def format_address(address: object) -> str:
-    """`ip:port` of a socket's address, IPv6 in brackets; a path stays a path."""
+    """`ip:port` of a socket's address, IPv6 in brackets; a path stays a path.
+
+    An IPv4 client of a socket of both families is shown as what it is.
+    """
     if isinstance(address, tuple):
         host, port = address[:2]
+        if "." in host:
+            host = host.removeprefix("::ffff:")
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return str(address)
 
@@ -69,6 +75,10 @@ class TcpInfo(NamedTuple):
     """Segments that arrived out of order: some of the peer's before them were lost or overtaken."""
     snd_wnd: int | None = None
     """The window that the peer announced last, in bytes; 0: its application does not read."""
+    last_received_ms: int = 0
+    """How long ago the last data came, in milliseconds, whether anybody has read it or not."""
+    established: bool = True
+    """False from the peer's FIN or RST on, whether anybody has read up to it or not."""
 
 
 def tcp_info(sock: socket.socket) -> TcpInfo | None:
@@ -83,7 +93,8 @@ def tcp_info(sock: socket.socket) -> TcpInfo | None:
 
 
 def _decode(raw: bytes) -> TcpInfo:
-    words = _HEAD.unpack_from(raw)[8:]
+    head = _HEAD.unpack_from(raw)
+    words = head[8:]
     has_later = len(raw) >= _LATER_AT + _LATER.size
     has_tail = len(raw) >= _HEAD.size + _TAIL.size
     later = _LATER.unpack_from(raw, _LATER_AT) if has_later else (None, None)
@@ -98,6 +109,8 @@ def _decode(raw: bytes) -> TcpInfo:
         min_rtt_us=None if tail[7] in (None, 0xFFFFFFFF) else tail[7],
         reordered=later[0],
         snd_wnd=later[1],
+        last_received_ms=words[11],
+        established=head[0] == _ESTABLISHED,
     )
 
 

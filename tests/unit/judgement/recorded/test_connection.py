@@ -154,6 +154,10 @@ def no_login(flow: Flow) -> None:
     flow.close(3.0, "server", 4408, "Connection initialisation timeout")
 
 
+def wrong_token(flow: Flow) -> None:
+    flow.close(0.2, "server", 4401, "Unauthorized")
+
+
 def unanswered_heartbeat(flow: Flow) -> None:
     flow.text(0.1, "server", '0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":20000}')
     flow.text(25.0, "server", "2")
@@ -228,6 +232,7 @@ STORIES = [
     (unmasked, "protocol-error", "server", "closed with 1002"),
     (unmasked_and_cut, "protocol-error", "server", "unmasked frame from a client"),
     (no_login, "application-timeout", "server", "no message"),
+    (wrong_token, "close", "server", "4401"),
     (unanswered_heartbeat, "application-timeout", "server", "Socket.IO"),
     (still_open, "open", "unknown", "when the recording ended"),
 ]
@@ -264,6 +269,17 @@ def test_one_direction_alone_does_not_tell_who_was_first() -> None:
     ending = judge_connection(facts)
     assert (ending.outcome, ending.ended_by) == ("close", "unknown")
     assert "only packets from the server" in ending.evidence[-1]
+
+
+def test_a_pong_that_comes_after_the_end_is_too_late() -> None:
+    def tell(flow: Flow) -> None:
+        flow.ping(20.0, "client", b"1")
+        flow.close(40.0, "client", 1011)
+        flow.pong(41.0, "server", b"1")
+
+    ending = judge_connection(story(tell))
+    assert (ending.outcome, ending.ended_by) == ("pong-timeout", "client")
+    assert "Ping at 20.0 s was unanswered for 20.0 s" in ending.evidence[0]
 
 
 def test_data_after_the_ping_is_no_pong_timeout() -> None:

@@ -104,6 +104,16 @@ def test_a_reset_that_the_server_never_sent() -> None:
     assert "The RST that reached the server was never sent by the client" in one.evidence[1]
 
 
+def test_a_recording_that_had_ended_proves_no_forgery() -> None:
+    both = BothEnds(0.0)
+    both.open()
+    both.flow.capture = both.near
+    both.flow.rst(10.0, "server", hop_limit=both.flow.hop_limit["server"])
+    (one,) = explained(far=both.far, near=both.near)
+    assert (one.outcome, one.ended_by) == ("unknown", "server")
+    assert "made it, or the recording there had ended" in one.evidence[-1]
+
+
 def legs(ends: Sequence[tuple[float, str, str]], capture: Capture, number: int = 0) -> None:
     """A connection through a proxy, on both sides of it; `ends`: its FINs,
     as (seconds, leg, sender)."""
@@ -229,3 +239,84 @@ def test_a_capture_of_every_interface_has_packets_twice() -> None:
     twice = Capture(packets=[(at + n * 3000, data) for at, data in capture.packets for n in (0, 1)])
     (one,) = explained(c=twice)
     assert replace(one, evidence=(), age_s=0) == replace(once, evidence=(), age_s=0)
+
+
+def tls_and_clear(capture: Capture, number: int = 0) -> tuple[Flow, Flow, float]:
+    """A connection to a proxy in TLS, and on in the clear; and when both fell idle."""
+    at_s = 7.3 * number
+    front, back = Flow(capture, port=40000 + number), Flow(capture, port=50000 + number)
+    front.ports["server"], back.ports["server"] = 443, 9000
+    back.addresses = {"client": front.addresses["server"], "server": b"\x0a\0\0\x03"}
+    back.seq = {"client": 5000 + number, "server": 777 + 9 * number}
+    front.shake(at_s)
+    front.sealed(at_s + 0.01, "client", 300, 22)
+    front.sealed(at_s + 0.02, "server", 2000, 22)
+    front.sealed(at_s + 0.03, "client", 250)
+    back.open(at_s + 0.031, request=REQUEST.replace(KEY.encode(), b"%024d" % number))
+    front.sealed(at_s + 0.04, "server", 180)
+    front.sealed(at_s + 1 + 11 * number, "client", 30)
+    back.text(at_s + 1.001 + 11 * number, "client", "hello")
+    return front, back, at_s + 1 + 11 * number
+
+
+def test_a_proxy_that_ends_tls_and_idle_connections() -> None:
+    capture = Capture()
+    for number in range(3):
+        front, back, idle_s = tls_and_clear(capture, number)
+        front.sealed(idle_s + 60, "server", 26, 21)
+        front.fin(idle_s + 60.001, "server")
+        back.fin(idle_s + 60.001, "client")
+    found = explained(proxy=capture)
+    assert [(one.outcome, one.ended_by) for one in found] == [("idle-timeout", "middlebox")] * 3
+    assert "The proxy ended it on both sides by itself" in found[0].evidence[0]
+    assert found[0].messages.sent == 1
+    assert "not decrypted; matched by their times" in " ".join(found[0].notes)
+
+
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_a_close_frame_goes_through_a_proxy_that_ends_tls(who: str) -> None:
+    capture = Capture()
+    front, back, idle_s = tls_and_clear(capture)
+    other = "server" if who == "client" else "client"
+    first, then = (front, back) if who == "client" else (back, front)
+    for flow, at_s in ((first, 9.0), (then, 9.001)):
+        if flow is back:
+            flow.close(idle_s + at_s, who)
+        else:
+            flow.sealed(idle_s + at_s, who, 32)
+    back.close(idle_s + 9.01, other)
+    front.sealed(idle_s + 9.01, other, 32)
+    front.fin(idle_s + 9.02, "server")
+    back.fin(idle_s + 9.02, "client")
+    (one,) = explained(proxy=capture)
+    assert (one.outcome, one.ended_by) == ("close", who)
+
+
+def test_the_answer_to_a_close_frame_in_tls_may_come_first() -> None:
+    """The client's Close frame and a message look alike in TLS: nobody is named."""
+    capture = Capture()
+    front = Flow(capture)
+    front.ports["server"] = 443
+    front.shake()
+    front.sealed(0.01, "client", 300, 22)
+    front.sealed(0.02, "server", 2000, 22)
+    front.sealed(9.0, "client", 32)
+    front.sealed(9.001, "server", 28)
+    front.sealed(9.002, "server", 26, 21)
+    front.fin(9.003, "server")
+    (one,) = explained(dark=capture)
+    assert (one.outcome, one.ended_by) == ("unknown", "unknown")
+    assert "The client had sent 37 bytes of TLS 2 ms before" in " ".join(one.evidence)
+
+
+def test_several_that_may_be_the_front_of_one_are_none() -> None:
+    capture = Capture()
+    fronts = []
+    for number in range(2):
+        front, back, _ = tls_and_clear(capture, number)
+        fronts.append((front, back))
+    for front, back in fronts:
+        front.fin(70.0, "server")
+        back.fin(70.001, "client")
+    found = explained(proxy=capture)
+    assert len(found) == 4

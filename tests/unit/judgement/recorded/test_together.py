@@ -180,3 +180,34 @@ def test_people_leave_through_a_proxy_too(request_: bytes) -> None:
     rng = random.Random(3)
     found = left_by_clients([rng.uniform(1, 200) for _ in range(12)], request_)
     assert (found.verdict, found.explanation) == (None, ())
+
+
+def busy_until(age_s: float, code: int | None, silent: str = "") -> ExplainVerdict:
+    """The verdict over connections in use that the server ends at an age."""
+    capture = Capture()
+    for n, (flow, at_s) in enumerate(connections(4, capture)):
+        for second in range(1, int(age_s), 3):
+            for who, later_s in (("client", 0.11 * n), ("server", 0.2 + 0.1 * n)):
+                if who != silent:
+                    flow.text(at_s + second + later_s, who, "hello")
+        if code is not None:
+            flow.close(at_s + age_s, "server", code)
+        flow.fin(at_s + age_s + 0.01, "server")
+    return verdict(capture)
+
+
+@pytest.mark.parametrize("code", [None, 1001, 4001])
+def test_ends_at_one_age_while_in_use_are_a_lifetime(code: int | None) -> None:
+    found = busy_until(120.0, code)
+    assert (found.verdict, found.outcomes) == ("lifetime", {"lifetime": 4})
+    assert found.lifetime_s is not None
+    assert found.lifetime_s.low == pytest.approx(120.0, abs=0.1)
+    assert "a maximum lifetime, or a timer" in found.explanation[0]
+
+
+def test_a_server_that_is_done_has_no_lifetime() -> None:
+    assert busy_until(120.0, 1000).verdict != "lifetime"
+
+
+def test_silence_of_one_direction_is_no_use() -> None:
+    assert busy_until(60.0, None, silent="server").verdict != "lifetime"

@@ -45,8 +45,8 @@ class Path:
 
     address = "10.9.9.2"
 
-    def __init__(self, end: int, silent: tuple[int, ...] = ()) -> None:
-        self.end, self.silent = end, silent
+    def __init__(self, end: int, silent: tuple[int, ...] = (), refused: int | None = None) -> None:
+        self.end, self.silent, self.refused = end, silent, refused
         self.on_answer: Callable[[HopQuestion], None] = lambda _: None
         self.under_way = self.most_under_way = 0
 
@@ -58,7 +58,10 @@ class Path:
         self.most_under_way = max(self.most_under_way, self.under_way)
         for question in asked:
             hop = question.hop_limit
-            if hop >= self.end:
+            if self.refused is not None and hop >= self.refused:
+                address = f"10.9.{self.refused - 1}.2"
+                question.answer = HopAnswer("unreachable", address, 1.0, "kernel", None, 63)
+            elif hop >= self.end:
                 question.answer = HopAnswer("tcp-end", self.address, 9.0, "kernel", None, 60)
             elif hop not in self.silent:
                 question.answer = HopAnswer("router", f"10.9.{hop}.2", 1.0, "kernel", None, 63)
@@ -90,6 +93,16 @@ def test_each_hop_is_asked_once_a_round_one_at_a_time() -> None:
     }
     assert (hops.end_row.sent, hops.end_row.received, hops.end_row.hop) == (3, 3, 4)
     assert path.most_under_way == 1
+
+
+def test_beyond_who_refuses_nothing_is_claimed() -> None:
+    hops = SegmentHops(cast(FlowTracer, Path(8, refused=3)))
+    run(hops.find_end())
+    rounds(cast(Path, hops._tracer), hops, 2)
+    assert hops.end is None
+    assert sorted(hops.rows) == [1, 2]
+    assert min(hops.refused.items()) == (3, "10.9.2.2")
+    assert hops.end_row.received == 0
 
 
 def test_a_path_that_becomes_longer_or_shorter_is_followed() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from wsdiag.probes.stream.analysis import StreamAnalysis
+from wsdiag.probes.stream.events import OutageFacts
 from wsdiag.probes.stream.options import StreamOptions
 from wsdiag.records import Drop
 from wsdiag.records.stream import StreamEvent
@@ -37,7 +38,7 @@ class Feed:
             while due and due[0][0] <= self.now_s:
                 at_s, text = due.pop(0)
                 self.analysis.message(text, at_s, WALL_S + at_s)
-            self.analysis.pings.acknowledged = self.acknowledges
+            self.analysis.pings.acknowledged(self.acknowledges, self.now_s)
             if self.analysis.tick(self.now_s, WALL_S + self.now_s, self.stalled_s):
                 payload = str(self.now_s).encode()
                 self.analysis.pings.left(payload, self.now_s)
@@ -97,6 +98,39 @@ def test_unanswered_pings_are_no_mute_feed(acknowledges: bool, cause: str) -> No
     feed.until(30)
     assert feed.kinds() == ["silence"]
     assert feed.events[0].cause == cause
+
+
+def test_a_ping_that_left_before_the_last_message_tells_nothing() -> None:
+    feed = Feed()
+    feed.until(10, regular(0, 10))
+    pings = feed.analysis.pings
+    pings.left(b"acknowledged, and then the path died", feed.now_s - 0.15)
+    pings.acknowledged(True, feed.now_s)
+    feed.answers = feed.acknowledges = False
+    feed.until(20)
+    assert [event.cause for event in feed.events] == ["network"]
+
+
+def test_a_ping_that_just_left_is_not_held_against_the_path() -> None:
+    feed = Feed()
+    feed.until(10, regular(0, 10))
+    pings = feed.analysis.pings
+    pings.left(b"acknowledged, and not answered", feed.now_s)
+    pings.was_acknowledged(b"acknowledged, and not answered", feed.now_s)
+    feed.answers = feed.acknowledges = False
+    feed.until(20)
+    assert [event.cause for event in feed.events] == ["endpoint"]
+
+
+def test_a_late_acknowledgement_makes_it_no_endpoints_silence() -> None:
+    feed = Feed()
+    feed.until(10, regular(0, 10))
+    feed.answers = feed.acknowledges = False
+    feed.until(15)
+    feed.acknowledges = True  # the path lives again, and the Pong is still on its way
+    feed.until(15.5)
+    feed.until(16, [(15.7, "x")])
+    assert [event.cause for event in feed.events] == ["network", "network"]
 
 
 def test_behind_a_proxy_an_acknowledgement_says_nothing_of_the_endpoint() -> None:
@@ -185,7 +219,7 @@ def test_what_was_missed_while_away_is_told_by_key() -> None:
     feed.analysis.opened(feed.now_s)
     assert feed.analysis.awaits_numbers()
     feed.until(11, [numbered("btc", 357, 10), numbered("eth", 40, 10)])
-    feed.analysis.outage(WALL_S, 4.2, 2, None, 0.1)
+    feed.analysis.outage(OutageFacts(WALL_S, 4.2, 2, None, 0.1, over=True))
     (outage,) = feed.analysis.take_events()
     assert outage.missed == {"btc": 317, "eth": 0}
     assert "away 4.2 s, 2 attempts, 317 messages missed on btc, 0 on eth" in outage.message

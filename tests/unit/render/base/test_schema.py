@@ -84,7 +84,8 @@ CHOICES = {
     ("Drop", "how"): "close fin rst tls-eof rst-stream goaway silent rst-on-write timeout",
     ("path.hop", "kind"): "router tcp-end http2-end endpoint",
     ("ping.start", "clock"): "kernel user",
-    ("idle.trial", "trial"): "idle ping pong tcp-keepalive push data heartbeat h2-ping",
+    ("idle.trial", "trial"): "idle ping pong tcp-keepalive push data heartbeat h2-ping "
+    "no-pong vanish no-read",
     ("idle.trial", "outcome"): "alive dropped silent refused kept-busy aborted",
     ("idle.verdict", "verdict"): "no-drop idle-timeout lifetime "
     "application-timeout kept-busy event inconsistent local-fault unreachable",

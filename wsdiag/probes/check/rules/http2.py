@@ -87,6 +87,8 @@ async def h2_opens(target: CheckTarget) -> Finding:
     if look.ping_ms is None:
         return _against(target, failed(f"it opened, and {look.problem}"))
     took = f"status 200, Ping answered in {format_ms(look.ping_ms)} ms"
+    if look.session_report is not None and look.session_report.asked_again is not None:
+        took += f"; asked again on a new connection: {look.session_report.asked_again}"
     return passed(took, round(look.ping_ms, 3))
 
 

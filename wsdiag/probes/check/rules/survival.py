@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from wsdiag.judgement.products.endpoints import wants_a_hello
 from wsdiag.probes.check.findings import Finding, describe_end, failed, passed, warned
 from wsdiag.probes.check.options import CheckOptions
 from wsdiag.probes.check.rule import Rule
@@ -17,11 +18,13 @@ from wsdiag.probes.common.await_pong import (
     describe_close,
 )
 from wsdiag.protocol.events import Event, Ping
+from wsdiag.records import Drop
 from wsdiag.transport.session import Session, SessionEnded
 from wsdiag.units import format_duration
 
 # Three intervals in a row: one that survives may be luck, and a drop shows at the next Ping.
 _KEEPALIVE_ROUNDS = 3
+_LEAVES = (1001, 1012)
 
 
 class UnsolicitedFrames:
@@ -68,7 +71,7 @@ async def _stay_idle(session: Session, wanted_s: float, timeout_s: float) -> Fin
     except (PeerClosedError, PeerViolationError, SessionEnded) as problem:
         at = _since(began)
         detail = f"dropped after {at:.1f} s of {wanted_s:g}: {_describe(problem)}"
-        return failed(detail, round(at, 3), wanted_s)
+        return replace(failed(detail, round(at, 3), wanted_s), hint=_who_closed(problem))
     idle = format_duration(wanted_s)
     if dead := await _no_answer(session, timeout_s):
         detail = f"dead when asked after {idle} idle: {dead}"
@@ -94,6 +97,26 @@ def _describe(problem: Exception) -> str:
     if isinstance(problem, PeerClosedError):
         return f"the server sent {describe_close(problem.close)}"
     return str(problem)
+
+
+def _who_closed(problem: Exception) -> str | None:
+    """What a Close frame says about who dropped the connection; None: there was none."""
+    if not isinstance(problem, PeerClosedError):
+        return None
+    close = problem.close
+    row = wants_a_hello([Drop("close", 0.0, None, close.code, close.reason)])
+    if row is not None:
+        wants = "a first message (a login, say)" if row.wants is None else row.wants
+        return f"The endpoint wants to hear something first: {wants}. Send it with --hello TEXT."
+    if close.code in _LEAVES:
+        return (
+            "What ends WebSocket was shut down, or has an idle timeout of its own: both close with "
+            f"{close.code}. `wsdiag idle-probe` tells."
+        )
+    return (
+        "A Close frame comes from the endpoint, or from what ends WebSocket before it: an idle "
+        "timeout of its own, or it wanted something of the client. `wsdiag idle-probe` tells."
+    )
 
 
 def _since(mono_ns: int) -> float:
@@ -134,17 +157,17 @@ async def _keep_alive(
 ) -> Finding:
     began, unsolicited, sent = session.opened.mono_ns, UnsolicitedFrames(), 0
     while _since(began) < lasting_s - 1e-3:
-        due = min((sent + 1) * interval_s, lasting_s)
+        due, hint = min((sent + 1) * interval_s, lasting_s), None
         try:
             await await_event(session, unsolicited.take, due - _since(began))
             problem = await _no_answer(session, timeout_s)
         except (PeerClosedError, PeerViolationError, SessionEnded) as dropped:
-            problem = _describe(dropped)
+            problem, hint = _describe(dropped), _who_closed(dropped)
         if problem:
             at = _since(began)
             detail = f"dropped after {at:.1f} s of {lasting_s:g}, with {sent} Pings sent: {problem}"
             dropped_by = failed(detail, round(at, 3), lasting_s)
-            return replace(dropped_by, breaks_rule=problem.startswith("no Pong"))
+            return replace(dropped_by, breaks_rule=problem.startswith("no Pong"), hint=hint)
         sent += 1
     every = format_duration(interval_s)
     kept = f"alive after {format_duration(lasting_s)} with a Ping every {every}"

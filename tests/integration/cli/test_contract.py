@@ -1,0 +1,91 @@
+"""What scripts rely on of options: which commands take them, and what `-m` and files do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import typer
+
+from tests.peers.certs import Authority
+from tests.peers.peers import Peers
+from wsdiag.cli.app import app
+from wsdiag.cli.reference.model import describe
+
+DIALLING = ("connect", "ping", "idle-probe", "stream", "path", "check")
+CONNECTION = """
+-H --header --subprotocol --origin -u --user -b --cookie -A --user-agent -k --insecure --cacert
+--cert --key -x --proxy --noproxy --resolve --unix-socket -4 -6 -L --location --max-redirs
+--connect-timeout -n --netrc -m --max-time --user-env --header-env --mask --show-secrets --hello
+--hello-expect --hello-wait --dialect --http1.1 --http2 --http3 --no-http2-look --compression
+--no-compression -o --output -q --quiet -v --verbose --color --save --log -h --help
+"""
+OWN = {
+    "connect": "--send --listen",
+    "ping": """-c -i -W -w -s --mode -D -f --adaptive --reconnect --load --max-p50 --max-p95
+        --max-p99
+        --max-loss --window --y-max --log-scale --no-chart --max-drops --min-availability --download
+        --read-rate --retry-max-wait --no-http2-ping""",
+    "idle-probe": """--from --to --step --keepalive --trials --push --send --pong-timeout --repeat
+        --refine --max-connections --require --lifetime --locate --no-locate --one-connection""",
+    "stream": """--by --show --field --seq --time -i -c -w --reconnect --max-silence --max-gap
+        --max-lag
+        --min-rate""",
+    "path": "-c -i --names",
+    "check": "-f --junit",
+    "explain": "--only --keylog --log-format --require-clean --show",
+    "exporter": "-f --listen --cert --key --client-ca --textfile",
+    "serve": """--host --port --tls --ca-out --cert --key --subprotocol --max-connections --upstream
+        --idle-timeout --drop --list""",
+}
+
+
+LINE = describe(typer.main.get_command(app))
+
+
+@pytest.mark.parametrize("command", OWN)
+def test_every_option_that_scripts_rely_on(command: str) -> None:
+    (found,) = [each for each in LINE.commands if each.name == command]
+    names = {name for flag in found.flags for name in flag.names}
+    wanted = OWN.get(command, "") + (CONNECTION if command in DIALLING else "")
+    assert not set(wanted.split()) - names
+
+
+def test_no_look_at_http2_leaves_its_rules_out(peers: Peers, ca: Authority) -> None:
+    made = ca.cert()
+    url, _ = peers.serve("--http2", "--cert", str(made.cert), "--key", str(made.key))
+    line = ("check", "-o", "json", "-k", f"{url}/echo")
+    ids = {one["id"] for one in peers.wsdiag(*line, ok=0).of("check.result")}
+    left = {one["id"] for one in peers.wsdiag(*line, "--no-http2-look", ok=0).of("check.result")}
+    assert ids - left == {"h2-advertised", "h2-opens", "h2-no-key-needed", "h1-and-h2-agree"}
+    peers.wsdiag(*line, "--no-http2-look", "--expect-http2", ok=2)
+    for command in ("ping", "stream"):
+        peers.wsdiag(command, "-k", "--no-http2-look", "-c", "1", f"{url}/push/0.05", ok=0)
+
+
+@pytest.mark.parametrize("command", ["ping", "idle-probe", "stream", "path"])
+def test_the_end_of_max_time_is_told(peers: Peers, command: str) -> None:
+    url = f"{peers.serve()[0]}/hang/upgrade"
+    run = peers.wsdiag(command, "-m", "0.3", url, ok=1)
+    assert "not done within 0.3 s (--max-time)" in run.err
+
+
+def test_the_limit_that_was_reached_is_named(peers: Peers) -> None:
+    url = f"{peers.serve()[0]}/hang/upgrade"
+    run = peers.wsdiag("connect", "-o", "json", "-m", "0.3", url, ok=1)
+    hint = run.record("connect.result")["error"]["hint"]
+    assert "--max-time waits longer" in hint
+    assert "--connect-timeout" not in hint
+
+
+def test_a_file_masks_and_bounds_the_run(peers: Peers, tmp_path: Path) -> None:
+    file = tmp_path / "wsdiag.toml"
+    endpoint = (
+        f'[[endpoint]]\nurl = "{peers.serve()[0]}/status/403"\nheader = "X-Id: one-two-three"\n'
+    )
+    file.write_text('[defaults]\nmask = ["X-Id"]\n' + endpoint)
+    run = peers.wsdiag("check", "-v", "-f", str(file), ok=1)
+    assert "X-Id: ***" in run.err
+    file.write_text("[defaults]\nmax-time = 0.3\n" + endpoint.replace("status/403", "hang/upgrade"))
+    run = peers.wsdiag("check", "-f", str(file), ok=1)
+    assert "interrupted before it was judged" in run.out

@@ -1,0 +1,79 @@
+"""Targets whose packets are dropped: SYNs that nobody answers, connections that fall silent."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.exporter.exporting import Exporting, endpoint, write
+from tests.peers.netns import Hosts, entered
+from tests.peers.peers import Peers
+
+pytestmark = pytest.mark.netns
+
+HOLE, SERVED = 81, "127.0.0.1"
+DROP = """
+table ip hole {{ chain in {{
+  type filter hook input priority 0
+  tcp dport {port} drop
+}}
+}}
+"""
+QUICK = '[defaults]\ninterval = "200ms"\ntimeout = "1s"\nconnect-timeout = "1s"\n'
+
+
+@pytest.fixture
+def host() -> Iterator[Hosts]:
+    """A namespace of its own."""
+    made = Hosts(("h",))
+    yield made
+    made.remove()
+
+
+def drop(host: Hosts, port: int) -> None:
+    """Whatever comes to this port is lost from now on."""
+    host.exec("h", "nft", "-f", "-", stdin=DROP.format(port=port))
+
+
+def start_inside(host: Hosts, peers: Peers, config: Path) -> Exporting:
+    line = ("exporter", "-f", str(config), "--listen", f"{SERVED}:0", "-o", "json")
+    running = peers.start_wsdiag(*line, netns=host.names["h"])
+    return Exporting(running, running.wait_record("exporter.listening")["url"], None)
+
+
+def test_dead_targets_hold_up_no_other(tmp_path: Path, peers: Peers, host: Hosts) -> None:
+    drop(host, HOLE)
+    url, _ = peers.serve(host=SERVED, netns=host.names["h"])
+    dead = [endpoint(f"ws://{SERVED}:{HOLE}/{n}", name=f"dead{n}") for n in range(300)]
+    config = write(tmp_path / "t.toml", QUICK, *dead, endpoint(f"{url}/echo", name="live"))
+    exporting = start_inside(host, peers, config)
+    with entered(host.names["h"]):
+        seen = exporting.until(lambda m: m.total("wsdiag_pings_sent_total", name="live") >= 5)
+        assert seen.total("wsdiag_up") == 1
+        seen = exporting.until(
+            lambda m: m.total("wsdiag_connect_failures_total", kind="timeout") >= 300
+        )
+        assert seen.one("wsdiag_connections_total", name="live") == 1
+        assert seen.one("wsdiag_pings_lost_total", name="live") == 0
+    exporting.running.signal(signal.SIGTERM)
+    assert exporting.running.wait(20).code == 0
+
+
+def test_a_connection_that_falls_silent(tmp_path: Path, peers: Peers, host: Hosts) -> None:
+    url, _ = peers.serve(host=SERVED, netns=host.names["h"])
+    config = write(tmp_path / "t.toml", QUICK, endpoint(f"{url}/echo", name="one"))
+    exporting = start_inside(host, peers, config)
+    with entered(host.names["h"]):
+        exporting.until(lambda m: m.total("wsdiag_up") == 1)
+        drop(host, int(url.rpartition(":")[2]))
+        seen = exporting.until(
+            lambda m: m.total("wsdiag_connect_failures_total", kind="timeout") >= 1, 60
+        )
+        assert seen.one("wsdiag_drops_total", how="silent") == 1
+        assert seen.one("wsdiag_up") == 0
+        assert seen.one("wsdiag_down_seconds_total") >= 1
+        host.exec("h", "nft", "flush", "ruleset")
+        exporting.until(lambda m: m.total("wsdiag_up") == 1, 90)
