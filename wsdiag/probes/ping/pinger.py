@@ -31,7 +31,6 @@ from wsdiag.transport.session import Received, Session
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.inbound import InboundProfile
 from wsdiag.transport.stream.stamps import now
-from wsdiag.transport.trace import numbered
 
 if TYPE_CHECKING:
     from wsdiag.probes.ping.load import LoadMeter
@@ -73,7 +72,11 @@ class Pinger:
         self.target = target
         self.url, self._options, self._dial_options = url, options, dial_options
         self._queue, self._stalls, self._dial_slots = queue, stalls, dial_slots
-        self._tracer, self._on_message = numbered(tracer, target), on_message
+        if tracer is not None:  # what is not traced does not load it
+            from wsdiag.transport.trace import numbered
+
+            tracer = numbered(tracer, target)
+        self._tracer, self._on_message = tracer, on_message
         self._origin = EndOrigin(url, look=watch_ends)
         self._load: LoadMeter | None = None
         if (plan := options.load_plan()) is not None:
