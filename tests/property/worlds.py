@@ -180,7 +180,7 @@ class _Connection:
         self.session = self.stream = self.connection = self
         self.opened = Arrival(self.loop.monotonic_ns())
         self.report = DialReport(URL, phases_ms={"upgrade": RTT_S * 1e3})
-        self.hello_sent_ns = self.unanswered_ns = self.ended = None
+        self.hello_sent_ns = self.unanswered_ns = self.ended = self.dialect = None
         self.hello_answers_ns: set[int] = set()
         self.tcp = self.http2 = self.dialect = None  # what the kernel, HTTP/2 and a dialect would say
         self.truncated = False
