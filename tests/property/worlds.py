@@ -182,7 +182,9 @@ class _Connection:
         self.report = DialReport(URL, phases_ms={"upgrade": RTT_S * 1e3})
         self.hello_sent_ns = self.unanswered_ns = self.ended = self.dialect = None
         self.hello_answers_ns: set[int] = set()
-        self.tcp = self.http2 = self.dialect = None  # what the kernel, HTTP/2 and a dialect would say
+        self.tcp = self.http2 = self.dialect = (
+            None  # what the kernel, HTTP/2 and a dialect would say
+        )
         self.truncated = False
         self.last_activity = self.opened.mono_ns
         self._began_s = self.loop.time()
