@@ -104,7 +104,13 @@ class Flow(Reassembly):
                 if early.holds(number, time_ns, ack, rest):
                     return
             self._acknowledge(number, time_ns, ack)
-        self._take(number, time_ns, seq, flags, hop_limit, data, size, identity)
+        if size and seq == state.position and not flags & FIN and state.fin_at is None:
+            self._deliver(number, time_ns, data, size)  # as nearly always
+            if state.stored:
+                self._deliver_stored(number, time_ns)
+            state.recent.append((hash(identity), time_ns))
+        else:
+            self._take(number, time_ns, seq, flags, hop_limit, data, size, identity)
         if early.held:
             early.release(time_ns)
 

@@ -30,8 +30,8 @@ from wsdiag.judgement.recorded.moments import (
     event_sentences,
     of_event,
     of_one_age,
-    of_one_clock,
 )
+from wsdiag.judgement.recorded.timers import client_side, lifetime
 from wsdiag.judgement.recorded.trials import (
     LEAST_TRIALS,
     ONE_MOMENT_S,
@@ -110,7 +110,7 @@ def _verdict(
         from wsdiag.judgement.recorded.ages import of_ages
 
         return of_ages(base, logged, changes)
-    entries, timed = _client_side(entries)
+    entries, timed = client_side(entries)
     event = of_event(entries)
     for entry in event:
         said = f"{len(event)} connections of different ages ended within the same second."
@@ -120,7 +120,7 @@ def _verdict(
     sentences = [*event_sentences(event), *timed]
     aged = [] if event else of_one_age(entries)
     if aged:
-        return _lifetime(base, aged, changes)
+        return lifetime(base, aged, changes)
     if len(dropped) < LEAST_TRIALS:
         verdict: Verdict | None = "event" if event else None
         return replace(base, verdict=verdict, explanation=(*sentences, *_hints(dropped)))
@@ -182,54 +182,6 @@ def _change(verdict: IdleVerdict, entries: Sequence[Recorded], changes: dict[int
             said,
             "middlebox" if entry.left is not None else None,
         )
-
-
-def _lifetime(
-    base: ExplainVerdict, aged: Sequence[Recorded], changes: dict[int, Change]
-) -> ExplainVerdict:
-    """Connections that ended at one age while they were in use."""
-    from wsdiag.judgement.recorded.ages import age_span, by_age
-    from wsdiag.records import Range
-
-    ages_s = [e.age_s for e in aged]
-    low, high = min(ages_s), max(ages_s)
-    for entry in aged:
-        said = f"{len(aged)} connections to this endpoint ended at the same age, while in use."
-        changes[entry.number] = Change("lifetime", said)
-    return replace(
-        base,
-        verdict="lifetime",
-        lifetime_s=Range(round(low, 2), round(high, 2)),
-        drop=next((e.trial.drop for e in aged if e.trial is not None), None),
-        candidates=tuple(by_age(low, high, "lifetime")),
-        explanation=(
-            f"{len(aged)} connections ended {age_span(low, high)} after their opening while they "
-            "were in use: a maximum lifetime, or a timer that their bytes do not restart.",
-        ),
-        advice=("Reconnect when the connection ends: no keepalive prevents it.",),
-    )
-
-
-def _client_side(entries: Sequence[Recorded]) -> tuple[Sequence[Recorded], list[str]]:
-    """Ends by the client's side after one idleness: a proxy's timer, where a proxy stands there,
-    so that each is a trial that was dropped; else somebody's timer, and that is said."""
-    left = [e for e in entries if e.left is not None and e.trial is not None][:_MOST_JUDGED]
-    timed = of_one_clock(left)
-    if not timed:
-        return entries, []
-    if not all(e.forwarded for e in timed):
-        idle_s = min(e.left.idle_s or 0.0 for e in timed if e.left is not None)
-        return entries, [
-            f"{len(timed)} connections were ended from the client's side after the same idleness, "
-            f"about {idle_s:.1f} s: a timer of the client, or of a proxy before the server that "
-            "does not show in the recording."
-        ]
-    numbers = {e.number for e in timed}
-    dropped = [replace(e, trial=e.left) if e.number in numbers else e for e in entries]
-    said = (
-        "They were ended from the client's side, by a proxy there that had passed on the request."
-    )
-    return dropped, [said]
 
 
 def _speaking(trials: Sequence[IdleTrial]) -> list[IdleTrial]:
