@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ import pytest
 
 from tests.integration.idle.running import Probed, probe, scaled
 from tests.integration.idle.scenarios import PING, SCENARIOS, SHARED, Scenario, played
+from tests.integration.lag import LagMeter
 from wsdiag.protocol.frames import encode_frame
 from wsdiag.transport.dial.options import DialOptions
 
@@ -65,23 +65,11 @@ async def raw_end_s(url: str, ping_every_s: float | None) -> float | None:
 async def measure(scenario: Scenario, *, raw: bool) -> Measured:
     """Once more where this process did not run for a while: nothing scripted is in time then."""
     for _ in range(_ATTEMPTS):
-        watching = asyncio.create_task(latest_s())
-        found = await measure_once(scenario, raw=raw)
-        watching.cancel()
-        if await watching < IN_TIME_S:
+        async with LagMeter() as lag:
+            found = await measure_once(scenario, raw=raw)
+        if lag.worst_s < IN_TIME_S:
             break
     return found
-
-
-async def latest_s() -> float:
-    """How late this process's own timers were at most, until it is cancelled."""
-    loop, worst_s = asyncio.get_running_loop(), 0.0
-    with suppress(asyncio.CancelledError):
-        while True:
-            due_s = loop.time() + 0.02
-            await asyncio.sleep(0.02)
-            worst_s = max(worst_s, loop.time() - due_s)
-    return worst_s
 
 
 async def measure_once(scenario: Scenario, *, raw: bool) -> Measured:
