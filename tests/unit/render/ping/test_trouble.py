@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -348,3 +349,26 @@ def test_several_urls_end_in_one_table() -> None:
     rows = [line.split()[:2] for line in printed.splitlines() if line[:2] in ("1 ", "2 ")]
     assert rows[:2] == [["1", "ws://one/"], ["2", "ws://two/"]]
     assert "2  The server, or something in front of it, ended the connection" in printed
+
+
+@pytest.mark.parametrize(
+    ("more", "heads"),
+    [
+        ({"drops": 1}, "sent recv loss p50 p95 max drops"),
+        ({"unanswered": 3, "drops": 1}, "sent recv loss p50 max unansw. drops"),
+        ({"skipped": 1, "unanswered": 3, "drops": 1}, "recv loss p50 max skipped unansw. drops"),
+    ],
+)
+def test_the_table_of_several_urls_fits_80_columns(more: dict[str, Any], heads: str) -> None:
+    """What is rare replaces percentiles: no column is cut off."""
+    urls = ["ws://127.0.0.1:8765/latency/20", "ws://127.0.0.1:18081/latency/40"]
+    stage = Stage(*urls, width=80)
+    summary = PingSummary(urls[0], 33, 33, 0, 0.0, *([1.0] * 9), duration_s=4.0, target=1)
+    other = replace(summary, url=urls[1], target=2)
+    stage.play(*replies(urls[0]), *replies(urls[1]), replace(summary, **more), other)
+    stage.view.finish()
+    lines = out(stage.terminal).splitlines()
+    (head,) = (number for number, line in enumerate(lines) if line.startswith("  ms "))
+    names = heads.split()
+    assert lines[head].split()[1:] == names
+    assert all(len(row.split()) == 2 + len(names) for row in lines[head + 1 : head + 3])
