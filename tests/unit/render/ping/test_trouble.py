@@ -275,6 +275,20 @@ def test_a_silent_end_is_marked_in_the_final_chart() -> None:
     assert any(line.endswith("silent for 7.9 s · 8 unanswered") for line in printed)
 
 
+def test_pongs_lost_among_answers_are_no_silence() -> None:
+    """The oldest Ping without an answer is old, but its successors were answered."""
+    stage = Stage()
+    ended = PingSummary(URL, 12, 4, 0, 50.0, *([1.0] * 9), duration_s=12.0)
+    ended = replace(ended, unanswered=8, overdue=6, oldest_unanswered_ms=7900.0)
+    stage.play(PingStart(URL, None, Phases(), "kernel"), *replies(), ended)
+    stage.view.finish()
+    printed = out(stage.terminal)
+    assert "silent" not in printed
+    assert "8 unanswered (6 overdue" in printed
+    axis = next(line for line in printed.splitlines() if line.lstrip().startswith("└"))
+    assert not axis.endswith("?")
+
+
 def test_lines_that_end_at_one_place_are_all_named() -> None:
     urls = ["ws://one/", "ws://two/", "ws://three/"]
     shown = Stage(*urls).play(*(event for url in urls for event in replies(url))).at(6)
