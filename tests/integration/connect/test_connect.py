@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import struct
 
+import pytest
+
 from tests.integration.scripted import Script, ScriptedClient, scripted
 from tests.peers.peers import Peers
 from wsdiag.probes.connect.run import connect
@@ -80,6 +82,20 @@ def test_a_server_that_closes_but_keeps_tcp_open_does_not_hold_us() -> None:
     result = connect_scripted(lingering, ping_timeout_s=0.3, close_timeout_s=0.3)
     assert result.error is not None
     assert "closed with 1008" in result.error.message
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [(1008, "refused: authentication"), (1011, "failed inside the server"), (1012, "restarts")],
+)
+def test_a_close_code_that_is_no_refusal_is_not_called_one(code: int, hint: str) -> None:
+    async def closing(client: ScriptedClient) -> None:
+        client.send(CLOSE, struct.pack("!H", code))
+
+    result = connect_scripted(closing)
+    assert result.error is not None
+    assert result.error.hint is not None
+    assert hint in result.error.hint
 
 
 def test_without_a_pong_the_connection_is_usable_and_noted() -> None:

@@ -19,7 +19,7 @@ else:
 @command(runs_bare=True)
 def help(
     ctx: typer.Context,
-    topic: Annotated[Topic | None, typer.Argument(metavar="COMMAND", help="Or: dialects")] = None,
+    topic: Annotated[Topic | None, typer.Argument(metavar="COMMAND", help="One of")] = None,
 ) -> None:
     """Without a command: what each command answers, units and exit codes.
 

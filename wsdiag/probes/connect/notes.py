@@ -23,6 +23,18 @@ CERTIFICATE_WARNING_DAYS = 14
 _SLOW_DNS_MS = 1000.0
 _SHOWN_CHARS, _WORDS_CHARS = 60, 200
 _OLD_TLS = ("TLSv1", "TLSv1.1", "SSLv3")
+_REFUSED = (
+    "It accepted the upgrade and then refused: authentication, a missing parameter or "
+    "subprotocol, or a limit, checked only once connected. Its reason or log says which."
+)
+_LEAVES = "The server shuts down or restarts, or sheds load: try again a little later."
+_CLOSED = {
+    1001: _LEAVES,
+    1011: "Something failed inside the server, an exception for instance: its log says what.",
+    1012: _LEAVES,
+    1013: _LEAVES,
+}
+"""Hints for Close codes that are no refusal."""
 
 
 def dial_notes(report: DialReport, *, certificate_refused: bool) -> list[str]:
@@ -238,8 +250,7 @@ def ended_error(url: str, drop: Drop, messages: Sequence[Message] = ()) -> Error
             "closed",
             f"the server closed {how}{reason}, {after}"
             + (f": {drop.detail}" if drop.detail else ""),
-            "It accepted the upgrade and then refused: authentication, a missing parameter or "
-            "subprotocol, or a limit, checked only once connected. Its reason or log says which.",
+            _CLOSED.get(drop.code or 0, _REFUSED),
         )
     said = drop.detail or ""
     if drop.how in ("fin", "tls-eof"):  # what the socket says of these has been said already

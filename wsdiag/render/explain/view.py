@@ -328,7 +328,7 @@ def _traffic(one: ExplainConnection, glyphs: Glyphs) -> Iterator[RenderableType]
         trips = one.round_trips
         parts.append(f"round trip {format_ms(trips.p50_ms)} ms, at most {format_ms(trips.max_ms)}")
     if one.longest_idle_s is not None:
-        parts.append(f"longest idle {format_seconds(one.longest_idle_s)}")
+        parts.append(f"outlived {format_seconds(one.longest_idle_s)} idle")
     if parts:
         yield hanging(Text(" "), Text(f" {glyphs.dot} ".join(parts)))
 

@@ -143,9 +143,7 @@ class IdleScreen(LiveView):
         console = self._terminal.out
         if len(console.render_lines(whole, pad=False)) >= console.height:
             # the answers have scrolled away above the advice
-            for view in self._history.verdict_views(quiet=True):
-                self._terminal.print(Text())
-                self._terminal.print(view)
+            self._terminal.print(Group(Text(), *self._history.verdict_views(quiet=True)))
         self._history.save()
 
     def draw(self, width: int, height: int, resized: bool) -> Lines | None:

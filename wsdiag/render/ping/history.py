@@ -71,6 +71,8 @@ class PingHistory:
         self.starts: dict[str, PingStart] = {}
         self.notes: deque[Text] = deque(maxlen=32)
         self.summaries: list[PingSummary] = []
+        self._silent: list[PingSummary] = []
+        """Those of endpoints that were silent to the end; overdue Pings alone may be lost Pongs."""
         self.errors: list[Error] = []
 
     def start(self) -> None:
@@ -92,6 +94,8 @@ class PingHistory:
                 self.notes.append(short_summary(summary))
             else:
                 self.summaries.append(summary)
+                if summary.overdue and self.statuses[event.url].since is not None:
+                    self._silent.append(summary)
             self.statuses[event.url].take(event)
         elif isinstance(event, Error):
             self._error(event)
@@ -228,8 +232,7 @@ class PingHistory:
 
     def _silent_end(self) -> str | None:
         """What is said at the end of the run's axis where the last answers never came."""
-        silent = [summary for summary in self.summaries if summary.overdue]
-        if not silent:
+        if not (silent := self._silent):
             return None
         if len(self.series) > 1:
             return f"of {len(self.series)} endpoints: {len(silent)} silent"

@@ -65,9 +65,17 @@ def summary_table(
     times = ["min", "avg", "p50", "p95", "p99", "max", "jitter"]
     extra = [name for name in ("skipped", "unanswered", "late", "drops") if _any(summaries, name)]
     names = [summary.url for summary in summaries]
-    while len(times) > 3 and width - 8 * (len(counts) + len(times) + len(extra)) < 24:
-        times.remove(next(name for name in ("jitter", "avg", "p99", "min", "p95") if name in times))
-    room = max(width - 8 * (len(counts) + len(times) + len(extra)) - 3, 16)
+
+    def left() -> int:
+        return width - 8 * (len(counts) + len(times) + len(extra))
+
+    for name in ("jitter", "avg", "p99", "min", "p95"):
+        # the last one only where the table would not fit otherwise
+        if left() < (19 if name == "p95" else 24):
+            times.remove(name)
+    if left() < 19:
+        counts.remove("sent")
+    room = max(left() - 3, 16)
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(no_wrap=True, overflow="crop")
     for _ in (*counts, *times, *extra):
@@ -78,8 +86,8 @@ def summary_table(
         zip(summaries, labels(names, room, glyphs), strict=True), 1
     ):
         bad = "bold red" if one.lost or one.overdue else ""
-        cells = [Text(str(one.sent)), Text(str(one.received))]
-        cells.append(Text(format_percent(one.loss_pct), bad))
+        cells = [Text(str(one.sent))] if "sent" in counts else []
+        cells += [Text(str(one.received)), Text(format_percent(one.loss_pct), bad)]
         cells += [Text(format_ms(getattr(one, f"{name}_ms"))) for name in times]
         cells += [Text(str(getattr(one, name))) for name in extra]
         mark = (f"{series_mark(number)} ", SERIES_STYLES[(number - 1) % len(SERIES_STYLES)])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.golden import examples
-from tests.golden.terminals import terminal
+from tests.golden.terminals import out, terminal
 from wsdiag.render.idle.view import IdleScreen
 
 
@@ -22,3 +24,16 @@ def test_nothing_is_drawn_while_nothing_would_look_different() -> None:
     assert view.draw(100, 30, True) is not None, "another size is another picture"
     view.handle(events[-1][1])
     assert view.draw(100, 30, False) is not None, "so is news"
+
+
+def test_a_blank_line_stands_between_the_answers_that_are_repeated_below() -> None:
+    urls = ["ws://one/", "ws://two/"]
+    screen = terminal(tty=True)
+    view = IdleScreen(screen, urls, lambda: 0.0)
+    for number, url in enumerate(urls, 1):
+        view.handle(replace(examples.VERDICT, url=url, target=number))
+    view.finish()
+    *_, repeated = out(screen).rstrip().partition("1  ws://one/")[2].partition("1  ws://one/")
+    assert "2  ws://two/" in repeated
+    assert "\n\n2  ws://two/" in repeated
+    assert "\n\n\n" not in repeated

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -274,6 +275,20 @@ def test_a_silent_end_is_marked_in_the_final_chart() -> None:
     assert any(line.endswith("silent for 7.9 s · 8 unanswered") for line in printed)
 
 
+def test_pongs_lost_among_answers_are_no_silence() -> None:
+    """The oldest Ping without an answer is old, but its successors were answered."""
+    stage = Stage()
+    ended = PingSummary(URL, 12, 4, 0, 50.0, *([1.0] * 9), duration_s=12.0)
+    ended = replace(ended, unanswered=8, overdue=6, oldest_unanswered_ms=7900.0)
+    stage.play(PingStart(URL, None, Phases(), "kernel"), *replies(), ended)
+    stage.view.finish()
+    printed = out(stage.terminal)
+    assert "silent" not in printed
+    assert "8 unanswered (6 overdue" in printed
+    axis = next(line for line in printed.splitlines() if line.lstrip().startswith("└"))
+    assert not axis.endswith("?")
+
+
 def test_lines_that_end_at_one_place_are_all_named() -> None:
     urls = ["ws://one/", "ws://two/", "ws://three/"]
     shown = Stage(*urls).play(*(event for url in urls for event in replies(url))).at(6)
@@ -348,3 +363,26 @@ def test_several_urls_end_in_one_table() -> None:
     rows = [line.split()[:2] for line in printed.splitlines() if line[:2] in ("1 ", "2 ")]
     assert rows[:2] == [["1", "ws://one/"], ["2", "ws://two/"]]
     assert "2  The server, or something in front of it, ended the connection" in printed
+
+
+@pytest.mark.parametrize(
+    ("more", "heads"),
+    [
+        ({"drops": 1}, "sent recv loss p50 p95 max drops"),
+        ({"unanswered": 3, "drops": 1}, "sent recv loss p50 max unansw. drops"),
+        ({"skipped": 1, "unanswered": 3, "drops": 1}, "recv loss p50 max skipped unansw. drops"),
+    ],
+)
+def test_the_table_of_several_urls_fits_80_columns(more: dict[str, Any], heads: str) -> None:
+    """What is rare replaces percentiles: no column is cut off."""
+    urls = ["ws://127.0.0.1:8765/latency/20", "ws://127.0.0.1:18081/latency/40"]
+    stage = Stage(*urls, width=80)
+    summary = PingSummary(urls[0], 33, 33, 0, 0.0, *([1.0] * 9), duration_s=4.0, target=1)
+    other = replace(summary, url=urls[1], target=2)
+    stage.play(*replies(urls[0]), *replies(urls[1]), replace(summary, **more), other)
+    stage.view.finish()
+    lines = out(stage.terminal).splitlines()
+    (head,) = (number for number, line in enumerate(lines) if line.startswith("  ms "))
+    names = heads.split()
+    assert lines[head].split()[1:] == names
+    assert all(len(row.split()) == 2 + len(names) for row in lines[head + 1 : head + 3])
