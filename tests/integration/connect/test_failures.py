@@ -100,7 +100,7 @@ ANSWERS: dict[str, tuple[bytes, str, str]] = {
         "Retry-After: 30",
     ),
     "bad gateway": (refusal("502 Bad Gateway", "", NGINX), "nginx/1.22.1", "backend"),
-    "unavailable": (refusal("503 Service Unavailable"), "no backend", "health"),
+    "unavailable": (refusal("503 Service Unavailable"), "takes no connection now", "health"),
     "a wrong accept key": (
         switching(*UPGRADED, "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA="),
         "does not match our key",
@@ -110,7 +110,7 @@ ANSWERS: dict[str, tuple[bytes, str, str]] = {
     "an upgrade to something else": (
         switching("Upgrade: h2c", "Connection: Upgrade"),
         "not to WebSocket",
-        "hop-by-hop",
+        "protocol that was not asked for",
     ),
     "SSH": (b"SSH-2.0-OpenSSH_9.2p1\r\n", "does not speak HTTP", "Another service"),
     "HTTP/2 frames": (
