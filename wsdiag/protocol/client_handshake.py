@@ -264,8 +264,9 @@ class ClientHandshake:
         if upgrade is None or upgrade.lower() != "websocket":
             raise self._bad("bad-upgrade", f"the 101 has {_seen('Upgrade', upgrade)}")
         if not has_token(response.headers, "Connection", "upgrade"):
-            seen = _seen("Connection", response.header("Connection"))
-            raise self._bad("bad-connection", f"the 101 has {seen}, without the token upgrade")
+            value = response.header("Connection")
+            lacks = ", without the token upgrade" if value else ""
+            raise self._bad("bad-connection", f"the 101 has {_seen('Connection', value)}{lacks}")
 
     def _check_accept(self, response: Response) -> None:
         accept = response.header("Sec-WebSocket-Accept")
@@ -352,4 +353,6 @@ def _encode_value(value: str) -> bytes:
 
 
 def _seen(name: str, value: str | None) -> str:
-    return f"no {name} header" if value is None else f"{name}: {value}"
+    if not value:
+        return f"no {name} header" if value is None else f"an empty {name} header"
+    return f"{name}: {value}"

@@ -157,6 +157,7 @@ class PingSuspended:
 
     url: str
     time: datetime
+    """Within the time for which it was stopped."""
     target: int | None = None
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
+import wsdiag
 from tests.integration.scripted import Script, ScriptedClient, ScriptedServer
 from wsdiag.probes.check.options import CheckOptions, Endpoint
 from wsdiag.probes.check.rules import opening
@@ -148,6 +149,17 @@ def test_an_expected_status_that_never_comes_fails_with_the_reason() -> None:
     assert found["status"].status == "fail"
     assert "no answer, expected 502" in found["status"].detail
     assert report.error is not None
+
+
+@pytest.mark.parametrize(("path", "is_open"), [("echo", True), ("status/503", False)])
+def test_only_a_path_that_opens_is_told_to_be_open(path: str, is_open: bool) -> None:
+    async def run() -> EndpointReport:
+        async with wsdiag.serve(path) as server:
+            return await checked(server.url, dial_options(), expect_status=frozenset({403}))
+
+    (found,) = (one for one in asyncio.run(run()).results if one.id == "status")
+    assert found.status == "fail"
+    assert ("open to everybody" in (found.why or "")) == is_open
 
 
 @pytest.mark.parametrize("code", ["dns-unavailable", "dns-failed", "dns-timeout"])

@@ -85,3 +85,13 @@ def test_a_proxys_long_runs_of_blanks_take_no_time(peers: Peers) -> None:
         run = peers.wsdiag("connect", "ws://far.test/", "-x", proxy, "-o", "json", timeout=20)
     assert run.code == 1, run
     assert "byte 0x00 in a header" in run.out
+
+
+@pytest.mark.parametrize("command", ["connect", "ping", "check", "idle-probe", "stream"])
+def test_a_long_url_is_shortened_for_people_and_whole_in_json(command: str, peers: Peers) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    url = f"ws://127.0.0.1:{port}/" + "x" * 5000
+    run = peers.wsdiag(command, url, timeout=20)
+    assert 200 < (run.out + run.err).count("x") < 2000, "it may be said twice"
+    assert "x" * 5000 in peers.wsdiag(command, "-o", "json", url, timeout=20).out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -27,8 +28,10 @@ from wsdiag.records import (
     PingOutage,
     PingReply,
     PingResumed,
+    PingSent,
     PingStart,
     PingSummary,
+    PingSuspended,
     PingWaiting,
 )
 
@@ -262,6 +265,35 @@ def test_of_several_urls_each_record_says_whose_it_is() -> None:
     assert received == {1: 2, 2: 0, 3: 2}
     one, _ = ping_scripted(answer_pings, count=1)
     assert all(event.target is None for event in one.events)  # type: ignore[union-attr]
+
+
+def test_what_was_overtaken_is_told_as_overdue_while_the_run_goes_on() -> None:
+    records, _ = ping_scripted(
+        answering(lambda number: number % 3 == 0), count=9, interval_s=0.2, timeout_s=3.0
+    )
+    told = [one.overdue for one in records.of(PingSent)]
+    assert told[-1] == 4, "of 1 to 6, two were answered"
+    assert records.summary.lost == 6
+    assert records.summary.loss_pct == pytest.approx(66.7, abs=0.1)
+
+
+def test_the_time_for_which_it_was_stopped_is_between_two_pings() -> None:
+    def stop(run: PingRun, event: PingEvent) -> None:
+        if isinstance(event, PingReply) and event.seq == 3:
+            import time
+
+            time.sleep(0.4)
+            # a Ping that is due leaves before the loop hears of the signal
+            asyncio.get_running_loop().call_later(0.02, run.continued)
+
+    records, _ = ping_scripted(answer_pings, count=6, interval_s=0.05, react=stop)
+    (suspended,) = records.of(PingSuspended)
+    sent = [
+        one.time - timedelta(milliseconds=one.rtt_ms)
+        for one in records.of(PingReply)
+        if one.seq in (3, 4)
+    ]
+    assert sent[0] < suspended.time < sent[1]
 
 
 def test_a_process_that_was_stopped_was_not_delayed() -> None:

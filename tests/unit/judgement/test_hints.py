@@ -162,6 +162,16 @@ def test_a_refusals_body_is_told_without_its_markup() -> None:
     assert told.message == "the server refuses: 403 Forbidden: 403 Forbidden / No entry"
 
 
+def test_a_body_that_cannot_be_read_gives_no_reason() -> None:
+    said = {"status": "403 Forbidden", "with_body": ": …", "origin": "https://a.test"}
+    for says, is_reason in (
+        ("The tenant acme was suspended on 2 May", True),
+        ("(91 bytes that are compressed (br): 0b 02 80…)", False),
+    ):
+        _, advice = explain("http-403", {**said, "says": says})
+        assert ("its own reason" in advice) == is_reason
+
+
 def test_a_front_that_is_named_by_its_headers_gets_its_own_directive() -> None:
     error = failure(
         "upgrade-stripped",

@@ -892,3 +892,13 @@ def test_a_keepalive_that_a_late_timer_may_have_spared_is_untested() -> None:
     assert verdict.verdict == "idle-timeout"
     assert verdict.keepalives["ping"] == "holds"
     assert verdict.keepalives["tcp-keepalive"] == "untested"
+
+
+@pytest.mark.parametrize(("age_s", "said"), [(4.0, "untested"), (45.0, "holds")])
+def test_an_interval_that_was_never_reached_is_untested(age_s: float, said: str) -> None:
+    # its first gaps are short ones, which say nothing about the interval
+    ping = replace(kept("ping", age_s, gap_s=1.0), interval_s=20.0)
+    trials = [idle(age_s), ping]
+    verdict = judge(trials, case(partial=True))
+    assert verdict.verdict == "no-drop"
+    assert verdict.keepalives["ping"] == said

@@ -186,6 +186,19 @@ def test_every_fault_of_a_101_has_its_code(
     assert error.section.startswith("RFC 6455, 4")
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"Connection": None}, "the 101 has no Connection header"),
+        ({"Connection": ""}, "the 101 has an empty Connection header"),
+        ({"Connection": "close"}, "the 101 has Connection: close, without the token upgrade"),
+        ({"Upgrade": ""}, "the 101 has an empty Upgrade header"),
+    ],
+)
+def test_what_a_101_lacks_is_said_once(changes: dict[str, str | None], said: str) -> None:
+    assert refusal(client(), answer(**changes)).message == said
+
+
 def test_two_accept_headers_are_not_one() -> None:
     wire = answer(sec_websocket_accept=GOOD["Sec-WebSocket-Accept"])
     error = refusal(client(), wire)

@@ -18,6 +18,7 @@ from wsdiag.judgement.verdict.keepalives import (
     keepalives,
     outlived,
     recommended_s,
+    was_due,
 )
 from wsdiag.judgement.verdict.location import locate, location_sentences
 from wsdiag.judgement.verdict.spread import beyond_chance, by_chance
@@ -42,6 +43,11 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
     kept = keepalives(evidence, ends)
     if verdict == "idle-timeout" and found.reason != "sweep":
         kept = {kind: _beyond_chance(kind, said, found, evidence) for kind, said in kept.items()}
+    if verdict == "no-drop":
+        kept = {
+            kind: "untested" if said == "holds" and not was_due(kind, evidence) else said
+            for kind, said in kept.items()
+        }
     if verdict in ("unreachable", "local-fault", "event") or found.reason == "displaced":
         kept = dict.fromkeys(kept, "untested")
     if found.application is not None:

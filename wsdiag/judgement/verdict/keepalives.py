@@ -36,6 +36,12 @@ def keepalives(evidence: Evidence, drop: Range | None) -> dict[TrialKind, Keepal
     return outcomes
 
 
+def was_due(kind: TrialKind, evidence: Evidence) -> bool:
+    """Whether a connection of this kind grew older than its interval: where nothing is dropped, and
+    the run was cut short, the short first gaps say nothing about it."""
+    return any((t.age_s or 0.0) >= (t.interval_s or 0.0) for t in evidence.of(kind))
+
+
 def _as_often_as_what_held(trial: IdleTrial, evidence: Evidence, drop: Range | None) -> bool:
     """Whether it was dropped although another kind, no more often, held for longer: where the range
     begins at nothing, this shows that it was not too seldom."""

@@ -52,8 +52,12 @@ class Stalls:
         spans = [*self._past, (self._due, self._loop.time())]
         return sum(max(0.0, min(end, until) - max(start, since)) for since, until in spans)
 
-    def continued(self) -> None:
-        """The process was stopped (SIGSTOP, Ctrl-Z) until now: somebody's wish, and no stall."""
+    def continued(self) -> float:
+        """The process was stopped (SIGSTOP, Ctrl-Z) until now: somebody's wish, and no stall.
+
+        How many s ago the middle of that time was: what is due at its end is done at once, maybe
+        before this is called.
+        """
         now = self._loop.time()
         if now - self._due > REPORTED_S:  # the beat has not noticed yet
             self._timer.cancel()
@@ -62,6 +66,9 @@ class Stalls:
             self._timer = self._loop.call_at(self._due, self._beat)
         elif self._past and now - self._past[-1][1] < REPORTED_S:
             self.count, self.longest_s = self._before_last
+        else:
+            return 0.0
+        return now - sum(self._past[-1]) / 2
 
     def stop(self) -> None:
         """End the heartbeat."""

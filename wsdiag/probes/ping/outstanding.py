@@ -89,6 +89,11 @@ class Outstanding:
         """How many have been sent since the last one that was answered."""
         return 0 if self.oldest is None else self._newest_seq - self.oldest.seq + 1
 
+    @property
+    def overtaken(self) -> int:
+        """How many are overdue because a later one was answered that left after the usual time."""
+        return len(self._overtaken)
+
     def add(self, key: bytes, ping: InFlight) -> None:
         """A Ping has left; its answer will have `key`."""
         self._in_flight[key] = ping

@@ -137,9 +137,10 @@ class Pinger:
         if self._session is not None:
             self._session.abort()
 
-    def suspended(self) -> None:
-        """This process was stopped until now."""
-        self._queue.put_nowait(PingSuspended(self.url, utc_now(), self.target))
+    def suspended(self, ago_s: float) -> None:
+        """This process was stopped; the middle of that time was `ago_s` ago."""
+        at = utc_now() - timedelta(seconds=ago_s)
+        self._queue.put_nowait(PingSuspended(self.url, at, self.target))
 
     @property
     def session(self) -> Session | None:

@@ -92,9 +92,9 @@ class PingRun:
     def continued(self) -> None:
         """This process was stopped, by Ctrl-Z say, and goes on: that was no delay of ours."""
         if self._stalls is not None:
-            self._stalls.continued()
+            ago_s = self._stalls.continued()
             for pinger in self._pingers:
-                pinger.suspended()
+                pinger.suspended(ago_s)
 
     def summary_so_far(self, url: str) -> PingSummary | None:
         """The statistics of one URL now, marked partial; None before the run has begun."""

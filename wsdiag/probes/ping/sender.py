@@ -226,7 +226,10 @@ class PingSender:
         if self._outstanding.silent or now - self._told_sent_s >= TOLD_SENT_S:
             self._told_sent_s = now
             silent, unanswered = self._outstanding.silent, self._outstanding.unanswered
-            overdue = self._outstanding.overdue_now(now)[0] if silent else 0
+            # while answers come, what is overdue are those that were overtaken
+            overdue = (
+                self._outstanding.overdue_now(now)[0] if silent else self._outstanding.overtaken
+            )
             self._queue.put_nowait(PingSent(self._url, seq, unanswered, overdue, self._target))
         self._totals.saw_floor(tcp.min_rtt_ms)
         if self._load is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from wsdiag.records import Error
+from wsdiag.render.base.escape import shorten
 from wsdiag.render.base.terminal import Terminal
 
 
@@ -16,7 +17,7 @@ def print_error(terminal: Terminal, error: Error) -> None:
 
 def error_lines(error: Error) -> list[Text]:
     """The lines of a cleaned diagnosis."""
-    where = f"{error.url}: " if error.url else ""
+    where = f"{shorten(error.url)}: " if error.url else ""
     lines = [Text.assemble(("error: ", "bold red"), where, error.message)]
     return lines + hint_lines(error.hint)
 

@@ -69,6 +69,7 @@ class Redactor:
         known = {form for secret in secrets for form in _forms(secret)}
         # the longest first: a secret may contain another
         self._secrets = sorted((s for s in known if len(s) >= _SHORTEST_SECRET), key=len)[::-1]
+        self._userinfos = {s for s in known if s.endswith("@") and s[:-1] in known}
         self._beginnings = [s[:_LONGEST_BEGINNING] for s in self._secrets]
         self._masked = lru_cache(_CACHED)(self._mask)
 
@@ -106,7 +107,7 @@ class Redactor:
     def _mask(self, text: str) -> str:
         for secret in self._secrets:  # whole ones first: masked in part, they would not be found
             if secret in text:
-                text = text.replace(secret, MASK)
+                text = text.replace(secret, f"{MASK}@" if secret in self._userinfos else MASK)
         if ":" in text:
             text = self._mask_header_lines(text)
             text = _USERINFO.sub(f"://{MASK}@", text)

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from wsdiag.records import PingStart
 from wsdiag.records.stream import StreamStart
+from wsdiag.render.base.escape import shorten
 
 
 def start_line(name: str, event: PingStart | StreamStart, more: str = "") -> Text:
@@ -14,7 +15,9 @@ def start_line(name: str, event: PingStart | StreamStart, more: str = "") -> Tex
     where = f" ({event.address})" if event.address else ""
     where += f" through the proxy {event.proxy}" if event.proxy else ""
     spoken = "" if event.dialect is None else f"; speaks {event.dialect.title}"
-    line = Text(f"{name} {event.url}{where}: {event.clock} timestamps{again}{spoken}{more}")
+    line = Text(
+        f"{name} {shorten(event.url)}{where}: {event.clock} timestamps{again}{spoken}{more}"
+    )
     if event.hello is not None and event.hello.answer is not None:
         line.append(f"; the hello was answered: {event.hello.answer}")
     if event.asked_again is not None:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from wsdiag.records import CheckResult, CheckSummary, Status
 from wsdiag.records.check import by_endpoint
+from wsdiag.render.base.escape import shorten
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.units import counted, format_duration, format_number
@@ -57,7 +58,7 @@ def _rank(result: CheckResult) -> int:
 def _endpoint(
     label: str, results: Sequence[CheckResult], glyphs: Glyphs
 ) -> Iterator[RenderableType]:
-    yield Text(label, style="bold")
+    yield Text(shorten(label), style="bold")
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)

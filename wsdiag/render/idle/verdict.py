@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wsdiag.records import Candidate, IdleVerdict
+from wsdiag.render.base.escape import shorten
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
 from wsdiag.units import format_duration
 
@@ -42,7 +43,7 @@ def verdict_view(
     parts: list[RenderableType] = []
     if name:
         number = "" if verdict.target is None else f"{verdict.target}  "
-        parts.append(Text(number + verdict.url, style="bold"))
+        parts.append(Text(number + shorten(verdict.url), style="bold"))
     parts += _answer(verdict, glyphs)
     if not quiet:
         parts += bullets(None, verdict.explanation[1:], glyphs)

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from wsdiag.records import Load, PingSummary, Threshold
 from wsdiag.records.drops import end_sentence
+from wsdiag.render.base.escape import shorten
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
 from wsdiag.render.ping.chart import SERIES_STYLES, series_mark
 from wsdiag.render.ping.panel import labels
@@ -29,7 +30,7 @@ def summary_view(summary: PingSummary, glyphs: Glyphs = UNICODE, *, columns: boo
     """The statistics of one URL, from a cleaned summary; `columns`: round trips as a table."""
     title = "ping statistics so far" if summary.partial else "ping statistics"
     parts: list[RenderableType] = [
-        Text.assemble("\n", (f"--- {summary.url} {title} ---", "bold")),
+        Text.assemble("\n", (f"--- {shorten(summary.url)} {title} ---", "bold")),
         _counts(summary),
     ]
     if summary.received:

@@ -11,6 +11,7 @@ from rich.text import Text
 from wsdiag.records import Threshold
 from wsdiag.records.drops import end_sentence
 from wsdiag.records.stream import Gaps, KeyFigures, StreamSummary
+from wsdiag.render.base.escape import shorten
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
 from wsdiag.units import counted, format_duration, format_ms, format_number, format_size
 
@@ -21,7 +22,7 @@ def summary_view(summary: StreamSummary, glyphs: Glyphs = UNICODE) -> Group:
     """The figures of a cleaned summary, then what they mean."""
     title = "stream statistics so far" if summary.partial else "stream statistics"
     parts: list[RenderableType] = [
-        Text.assemble("\n", (f"--- {summary.url} {title} ---", "bold")),
+        Text.assemble("\n", (f"--- {shorten(summary.url)} {title} ---", "bold")),
         _counts(summary),
     ]
     if summary.messages:

@@ -14,7 +14,10 @@ _UNIX = "a Unix socket is an option, the URL says which Host: --unix-socket {pat
 _SLIPS = (
     (re.compile(r"(wss?|https?)(?=//)", re.IGNORECASE), "a colon and two slashes follow {}"),
     (re.compile(r"(wss?|https?)(?=[;,.]//?)", re.IGNORECASE), "a colon and two slashes follow {}"),
-    (re.compile(r"(wss?|https?):(?![/\\\d])(?=.)", re.IGNORECASE), "two slashes follow {}:"),
+    (
+        re.compile(r"(wss?|https?):(?![/\\]|\d+(?:[/?#]|$))(?=.)", re.IGNORECASE),
+        "two slashes follow {}:",
+    ),
     (re.compile(r"(wss?|https?):(?=/?\\)", re.IGNORECASE), "slashes follow {}:, not backslashes"),
     (re.compile(r"[A-Za-z]+://(?=(wss?|https?):?//)", re.IGNORECASE), "the scheme is given twice"),
 )

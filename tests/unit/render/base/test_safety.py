@@ -182,6 +182,14 @@ def test_text_is_masked(text: str, shown: str) -> None:
     assert Redactor([SECRET], show=True).text(text) == text
 
 
+def test_a_masked_userinfo_leaves_the_url_whole() -> None:
+    from wsdiag.cli.command_setup import secrets_of_urls
+
+    for userinfo in ("user:pw", "u:p", "user:password"):
+        url = f"ws://{userinfo}@a.test/"
+        assert Redactor(secrets_of_urls([url])).text(url) == "ws://***@a.test/"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "shown"),
     [

@@ -87,6 +87,7 @@ def test_userinfo(text: str, userinfo: str | None, host: str) -> None:
         ("wss//h/", 3, "a colon and two slashes follow wss"),
         ("wss;//h/", 3, "a colon and two slashes follow wss"),
         ("wss:h/", 4, "two slashes follow wss:"),
+        ("wss:127.0.0.1:8443/ws", 4, "two slashes follow wss:"),
         ("ws://wss://h/", 5, "the scheme is given twice"),
         ("wss://https//h/", 6, "the scheme is given twice"),
         ('"wss://h/"', 0, "quotes around"),

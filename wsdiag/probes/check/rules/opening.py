@@ -43,6 +43,9 @@ _NONE_CHOSEN = (
     "A browser that offers subprotocols and gets none fails the connection (WHATWG WebSockets): "
     "have the server choose one of those offered, in Sec-WebSocket-Protocol."
 )
+_ANOTHER_STATUS = (
+    "Another part of the way answers than the one that was meant, or its rule has changed."
+)
 
 
 @Rule(
@@ -123,7 +126,9 @@ async def status(target: CheckTarget) -> Finding:
         return skipped(_NOT_OPEN)
     detail = f"answered {seen} {target.report.reason}".rstrip() + _attempts(target)
     if seen not in wanted:
-        return failed(f"{detail}; expected {limit}", seen, limit)
+        found = failed(f"{detail}; expected {limit}", seen, limit)
+        is_open = seen < 400 <= min(wanted)
+        return found if is_open else replace(found, hint=_ANOTHER_STATUS)
     return Finding("pass", detail, seen, limit)
 
 
