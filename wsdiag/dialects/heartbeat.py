@@ -44,8 +44,11 @@ def says_heartbeat(message: str | bytes) -> bool:
 
 
 def _is_word(value: object) -> bool:
-    """`heartbeat`, and `public/heartbeat` as well."""
-    return isinstance(value, str) and re.split("[/.:]", value.strip().lower())[-1] in _WORDS
+    """`heartbeat`, and `public/heartbeat` as well; but HB and KA are what shares are called."""
+    if not isinstance(value, str):
+        return False
+    word = re.split("[/.:]", value.strip())[-1]
+    return word.lower() in _WORDS and not (len(word) == 2 and word.isupper())
 
 
 def asks_back(message: str | bytes) -> bool:

@@ -111,6 +111,16 @@ def test_without_a_pong_the_connection_is_usable_and_noted() -> None:
     assert any(note.startswith("No Pong within 0.3 s") for note in result.notes)
 
 
+def test_what_max_time_cut_short_blames_no_endpoint() -> None:
+    async def mute(client: ScriptedClient) -> None:
+        await asyncio.sleep(60)
+
+    result = connect_scripted(mute, max_time_s=0.5)
+    assert result.ok
+    assert len(result.notes) == 2
+    assert all("that --max-time left for it" in note for note in result.notes)
+
+
 def test_another_pong_is_not_ours() -> None:
     async def wrong(client: ScriptedClient) -> None:
         async for frame in client.frames():

@@ -72,6 +72,16 @@ def test_what_is_dropped_for_idleness_is_dropped_dead_as_well() -> None:
     assert sum(said.endswith("as idle connections are.") for said in verdict.explanation) == 3
 
 
+def test_a_broken_rule_is_no_notice() -> None:
+    trials, verdict = asyncio.run(with_fault("bad/frame"))
+    assert verdict.verdict == "unreachable"
+    assert verdict.dead_client is None
+    dead = [t for t in trials if t.trial in KINDS]
+    assert dead
+    assert {(t.outcome, t.drop) for t in dead} == {("aborted", None)}
+    assert all(t.violation is not None for t in dead)
+
+
 def test_too_few_connections_are_a_mistake() -> None:
     with pytest.raises(ValueError, match="--max-connections must be at least 8"):
         asyncio.run(_first(max_connections=7))

@@ -42,6 +42,8 @@ def test_what_says_so(message: str | bytes) -> None:
         '{"type":"trade","channel":"kangaroo"}',
         '{"ping":1,"price":2}',
         '[1,[2,"hb"]]',
+        '[1767225600,"HB",42.1]',
+        '{"channel":"trades.KA","price":3}',
         '{"type":"heartbeat","rows":"' + "x" * 400 + '"}',
         '{"type":"ping"',
     ],

@@ -86,6 +86,14 @@ def test_what_ends_idle_connections_needs_no_death() -> None:
     assert not found.explanation[-1].endswith(", as idle connections are.")
 
 
+def test_a_lifetime_needs_no_death() -> None:
+    aged = IdleVerdict(URL, "lifetime", lifetime_s=Range(59.9, 60.1))
+    found = with_dead_clients(aged, [trial("no-pong", "dropped", 60.0)])
+    assert found.explanation[-1].endswith(", as all connections are.")
+    found = with_dead_clients(aged, [trial("no-pong", "dropped", 40.0)])
+    assert not found.explanation[-1].endswith(", as all connections are.")
+
+
 def test_what_could_not_be_tried_is_said() -> None:
     one = IdleTrial(
         url=URL,

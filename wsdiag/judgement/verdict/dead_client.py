@@ -72,4 +72,7 @@ def _sentence(
     idle = verdict.idle_timeout_s
     alike = idle is not None and low_s <= (idle.high or low_s) + _SAME_S and high_s >= idle.low
     usual = ", as idle connections are" if alike else ""
+    lifetime = verdict.lifetime_s
+    if lifetime is not None and low_s <= (lifetime.high or lifetime.low) + _SAME_S:
+        usual = ", as all connections are" if high_s >= lifetime.low else ""
     return f"A client {_WHO[kind]} was dropped {when} ({drop_phrase(found.drop)}){usual}."

@@ -18,6 +18,7 @@ from wsdiag.transport.session import CloseOutcome
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.tls import chain
 from wsdiag.transport.tls.values import ChainLink, TlsFacts
+from wsdiag.units import format_seconds
 
 CERTIFICATE_WARNING_DAYS = 14
 _SLOW_DNS_MS = 1000.0
@@ -138,27 +139,35 @@ def _chain_notes(links: Sequence[ChainLink]) -> list[str]:
 
 
 def pong_note(
-    timeout_s: float, *, others: bool, unsent: int = 0, unfinished: tuple[int, int] | None = None
+    timeout_s: float,
+    *,
+    others: bool,
+    unsent: int = 0,
+    unfinished: tuple[int, int] | None = None,
+    hurried: bool = False,
 ) -> str:
     """About a first Ping that got no Pong; `others`: Pongs came, with another payload.
 
     `unsent`: bytes that have not left, because the peer takes none. `unfinished`: the length that
-    a frame announced, and how much of it came.
+    a frame announced, and how much of it came. `hurried`: the end of the run left too little time.
     """
+    within = format_seconds(timeout_s)
     if unsent:
         return (
-            f"The Ping did not even leave within {timeout_s:g} s: the peer takes no bytes (over "
+            f"The Ping did not even leave within {within}: the peer takes no bytes (over "
             "HTTP/2 its flow-control window is closed, RFC 9113, 5.2; otherwise TCP's is)."
         )
     if unfinished is not None:
-        return f"No Pong within {timeout_s:g} s: {unfinished_text(*unfinished)}"
+        return f"No Pong within {within}: {unfinished_text(*unfinished)}"
     if others:
         return (
             "A Pong came, but not with the payload of our Ping: RFC 6455, 5.5.3 requires it "
             "unchanged. Clients that compare it drop such a server."
         )
+    if hurried:
+        return f"No Pong within the {within} that --max-time left for it."
     return (
-        f"No Pong within {timeout_s:g} s: the endpoint does not answer Pings (RFC 6455, 5.5.2 "
+        f"No Pong within {within}: the endpoint does not answer Pings (RFC 6455, 5.5.2 "
         "says it must), or it is busy. Keepalive by Ping will not work with it."
     )
 
@@ -169,26 +178,30 @@ def close_notes(
     *,
     multiplexed: bool = False,
     end: StreamEnd | None = None,
+    hurried: bool = False,
 ) -> list[str]:
     """About a closing handshake that was not completed; `multiplexed`: on a stream of HTTP/2.
 
-    `end`: how the stream ended, where it did.
+    `end`: how the stream ended, where it did. `hurried`: the end of the run left too little time.
     """
+    within = format_seconds(timeout_s)
     if not outcome.clean and outcome.code is None:
         if end is not None and end.how != "local":
             seen = drop_predicate(drop_of_end(end, 0.0))
             return [f"The server did not answer our Close (RFC 6455, 5.5.1): it {seen}."]
-        return [f"The server did not answer our Close within {timeout_s:g} s (RFC 6455, 5.5.1)."]
-    if multiplexed and outcome.tcp_ended_by is None:
+        if hurried:
+            return [f"No answer to our Close came within the {within} that --max-time left for it."]
+        return [f"The server did not answer our Close within {within} (RFC 6455, 5.5.1)."]
+    if hurried or (multiplexed and outcome.tcp_ended_by is None):
         return []
     if multiplexed:
         return [
-            f"The server answered our Close but left the stream open for {timeout_s:g} s: it "
+            f"The server answered our Close but left the stream open for {within}: it "
             "should end it (END_STREAM; RFC 8441, 5)."
         ]
     if outcome.tcp_ended_by != "server":
         return [
-            f"The closing handshake was done, and the server left TCP open for {timeout_s:g} s: it "
+            f"The closing handshake was done, and the server left TCP open for {within}: it "
             "should end it first (RFC 6455, 7.1.1)."
         ]
     return []

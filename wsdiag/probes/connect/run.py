@@ -38,6 +38,8 @@ _BODY_CHARS = 2048
 _TEXT_LINES = 8
 _ANSWER_S = 5.0
 _LEAST_S = 0.01
+_HURRIED_S = 1.0
+"""What --max-time cut to less than this says nothing about the endpoint."""
 _MESSAGES = 10_000
 
 
@@ -172,7 +174,7 @@ class _Use:
         asked = bool(send) or listen_s is not None
         try:
             self._on_wait("ping")
-            ping_timeout_s = self._bounded(ping_timeout_s)
+            asked_s, ping_timeout_s = ping_timeout_s, self._bounded(ping_timeout_s)
             ping_ms, others = await self._first_ping(ping_timeout_s)
             if ping_ms is None and connection.violation is None:
                 notes.append(
@@ -181,6 +183,7 @@ class _Use:
                         others=others,
                         unsent=session.stream.unsent,
                         unfinished=connection.unfinished_frame,
+                        hurried=ping_timeout_s < min(asked_s, _HURRIED_S),
                     )
                 )
             if asked:
@@ -199,13 +202,17 @@ class _Use:
         gone = session.ended is not None or session.close_arrived is not None
         began_s = asyncio.get_running_loop().time()
         self._on_wait("close")
-        close_timeout_s = self._bounded(close_timeout_s)
+        asked_s, close_timeout_s = close_timeout_s, self._bounded(close_timeout_s)
         outcome = await session.close(timeout=close_timeout_s)
         # From our Close to TCP's end; of a peer that was gone before, there is nothing to time.
         close_ms = None if gone else (asyncio.get_running_loop().time() - began_s) * 1e3
         if error is None or outcome.clean:
             notes += close_notes(
-                outcome, close_timeout_s, multiplexed=session.stream.multiplexed, end=session.ended
+                outcome,
+                close_timeout_s,
+                multiplexed=session.stream.multiplexed,
+                end=session.ended,
+                hurried=close_timeout_s < min(asked_s, _HURRIED_S),
             )
         return _result(
             self._url,

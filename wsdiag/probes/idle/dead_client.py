@@ -27,7 +27,7 @@ from wsdiag.probes.idle.connection import TrialConnection, dial_patiently, refus
 from wsdiag.probes.idle.context import RoundContext
 from wsdiag.probes.idle.state import ACK_WAIT_S
 from wsdiag.protocol.errors import LocalProtocolError
-from wsdiag.protocol.events import Close, Pong
+from wsdiag.protocol.events import Close, Pong, Violation
 from wsdiag.records import DeadKind, Drop, IdleTrial, Outcome, TrialStarted
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Received
@@ -39,6 +39,7 @@ _BACK = b"wsdiag back"
 _CLOSE_S = 1.0
 _UNREAD_S = 1.0
 CANNOT_VANISH = "this kernel lets no process drop what arrives (Linux, CAP_NET_ADMIN)"
+BROKE = "the endpoint broke the protocol ({})"
 _NO_ANSWER = "when it was back, neither a Pong came nor an end"
 _NO_TCP_INFO = "TCP does not tell (TCP_INFO) whether a connection that nobody reads has ended"
 
@@ -52,6 +53,7 @@ class DeadClient:
         self._context, self._index, self._kind, self._away_s = context, index, kind, away_s
         self._connection: TrialConnection | None = None
         self._drop: Drop | None = None
+        self._violation: str | None = None
         self._answered = False
         self._news = asyncio.Event()
 
@@ -169,14 +171,21 @@ class DeadClient:
         elif isinstance(event, Pong) and event.payload == _BACK:
             self._answered = True
             self._news.set()
+        elif isinstance(event, Violation) and not self._truncated():  # what follows is our end
+            self._violation = event.error.message
+            self._news.set()
 
     def _ended(self, end: StreamEnd) -> None:
         if end.how != "local":
             self._end(drop_of_end(end, self._at(end.at.mono_ns)))
 
     def _end(self, drop: Drop) -> None:
-        self._drop = self._drop or drop
+        if self._violation is None:
+            self._drop = self._drop or drop
         self._news.set()
+
+    def _truncated(self) -> bool:
+        return self._connection is not None and self._connection.truncated
 
     def _at(self, mono_ns: int) -> float:
         assert self._connection is not None  # it is what reports
@@ -193,6 +202,8 @@ class DeadClient:
     ) -> IdleTrial:
         """`at_s`: of a client that was not noticed, until when."""
         connection, clock = self._connection, self._context.clock
+        if self._violation is not None and self._drop is None:
+            outcome, detail, drop = "aborted", BROKE.format(self._violation), None
         drop = self._drop if outcome == "dropped" else drop
         age_s = started_s = None
         if connection is not None:
@@ -214,6 +225,7 @@ class DeadClient:
             detail=detail,
             upgrade_s=0.0 if connection is None else round(connection.upgrade_s, 4),
             after_write=after_write,
+            violation=self._violation if outcome == "aborted" else None,
         )
         self._context.emit(record)
         return record
