@@ -30,9 +30,9 @@ class InterruptibleInput:
 
     def open(self, name: str) -> io.RawIOBase:
         """A source's bytes. OSError."""
-        return _Input(
-            io.FileIO(sys.stdin.fileno() if name == "-" else name, closefd=name != "-"), self
-        )
+        if name == "-":
+            return _Input(io.FileIO(sys.stdin.fileno(), closefd=False), self)
+        return _Input(io.FileIO(name, opener=_open_at_once), self)
 
     def stop(self) -> None:
         """From here on nothing more is read."""
@@ -71,7 +71,15 @@ class _Input(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        return self._file.readinto(buffer) if self._inputs.wait(self._file) else 0
+        while self._inputs.wait(self._file):
+            if (count := self._file.readinto(buffer)) is not None:  # None: nothing there after all
+                return count
+        return 0
+
+
+def _open_at_once(name: str, flags: int) -> int:
+    """Open a FIFO, too, without waiting for a writer: Python would resume that behind a signal."""
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @contextmanager

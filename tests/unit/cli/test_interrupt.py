@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,21 @@ def test_descriptors_beyond_1023_are_waited_for(tmp_path: Path) -> None:
         for each in held:
             os.close(each)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_fifo_is_read_and_its_wait_for_a_writer_can_be_stopped(tmp_path: Path) -> None:
+    place = tmp_path / "fifo"
+    os.mkfifo(place)
+    inputs = InterruptibleInput()
+    with interruptible(inputs):
+        source = inputs.open(str(place))
+        writer = os.open(place, os.O_WRONLY)
+        os.write(writer, b"abc")
+        assert source.read(10) == b"abc"
+        os.close(writer)
+        assert source.read(10) == b""
+        timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        assert inputs.open(str(place)).read(10) == b""
+        timer.join()
+    assert inputs.stopped
