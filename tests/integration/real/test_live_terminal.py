@@ -35,6 +35,11 @@ def ends_sane(terminal: Terminal, before: list[object]) -> int:
     return code
 
 
+def wait_for_screen_again(terminal: Terminal) -> None:
+    """After a stop: what was drawn before it is still to be seen, and says nothing."""
+    terminal.wait_for(lambda _: terminal.raw.count(b"\x1b[?1049h") == 2, "screen after fg")
+
+
 @SIZES
 def test_the_chart_is_drawn_and_ctrl_c_leaves_the_terminal_sane(
     columns: int, rows: int, peers: Peers
@@ -115,6 +120,7 @@ def test_ctrl_z_gives_the_terminal_back_and_a_gap_is_no_delay(peers: Peers) -> N
     terminal.pump(3.0)
     terminal.signal(signal.SIGCONT)
     stopped_s = time.monotonic() - suspended
+    wait_for_screen_again(terminal)
     terminal.wait_for(drawn, "chart after fg")
     terminal.key(b"\x03")
     assert ends_sane(terminal, terminal.modes_before) == 0
@@ -156,6 +162,7 @@ def test_idle_probe_has_the_same_manners(peers: Peers) -> None:
     terminal.key(b"\x1a")
     terminal.wait_for_modes(terminal.modes_before)
     terminal.signal(signal.SIGCONT)
+    wait_for_screen_again(terminal)
     terminal.wait_for(lambda text: "IDLE-PROBE" in text, "timeline after fg")
     terminal.key(b"q")
     ends_sane(terminal, terminal.modes_before)

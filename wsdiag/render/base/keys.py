@@ -49,6 +49,7 @@ class Keyboard:
             before = termios.tcgetattr(self._fd)
             mode = termios.tcgetattr(self._fd)
             mode[3] &= ~(termios.ICANON | termios.ECHO)
+            mode[3] |= termios.NOFLSH  # Ctrl-C would throw away what is being drawn, too
             mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
             termios.tcsetattr(self._fd, termios.TCSANOW, mode)
             self._before = before

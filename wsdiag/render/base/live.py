@@ -92,11 +92,11 @@ class LiveScreen:
         self._thread = None
         sys.setswitchinterval(self._interval)
         atexit.unregister(self.stop)
-        self._keyboard.give_back()
         if not self._suspended:
             with contextlib.suppress(OSError, ValueError):
                 self._console.control(Control.show_cursor(True), Control.alt_screen(False))
                 self._console.file.flush()
+        self._keyboard.give_back()
         self._suspended = False
 
     def suspend(self) -> None:
@@ -113,8 +113,8 @@ class LiveScreen:
             self.start()
 
     def _take(self) -> None:
+        self._keyboard.take()  # first: until then Ctrl-C may throw away what is written
         self._console.control(Control.alt_screen(True), Control.show_cursor(False))
-        self._keyboard.take()
 
     def _may_draw(self) -> bool:
         """False in the background after `resume()`, where the terminal is somebody else's."""
