@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 import pytest
-from hyperframe.frame import Frame, GoAwayFrame, HeadersFrame, RstStreamFrame, SettingsFrame
+from hyperframe.frame import Frame, GoAwayFrame, RstStreamFrame, SettingsFrame
 
 import wsdiag
+from tests.integration.scripted import read_connect
 from wsdiag.probes.connect.http2_look import http2_look
 from wsdiag.transport.dial.dialer import SharedHttp2, dial
 from wsdiag.transport.dial.options import DialOptions
@@ -43,12 +44,7 @@ class Front:
         self, answer: Frame, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         writer.write(SETTINGS.serialize() + (answer.serialize() if self._early else b""))
-        await reader.readuntil(b"SM\r\n\r\n")
-        kind = None
-        while kind != HeadersFrame.type:
-            head = await reader.readexactly(9)
-            kind = head[3]
-            await reader.readexactly(int.from_bytes(head[:3], "big"))
+        await read_connect(reader)
         writer.write(answer.serialize())
         writer.write_eof()
         await reader.read()
