@@ -6,6 +6,7 @@ import base64
 import json
 import subprocess
 import time
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -30,16 +31,24 @@ class Browser:
     """One tab. `requests` holds every URL that the page asked for."""
 
     def __init__(self, program: str, folder: Path, *flags: str) -> None:
-        self._process = subprocess.Popen(
-            [program, *FLAGS, *flags, f"--user-data-dir={folder}", "about:blank"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
         self._numbers = count(1)
         self.requests: list[str] = []
-        port, path = self._where(folder / "DevToolsActivePort")
-        self._socket = connect(f"ws://127.0.0.1:{port}{path}", proxy=None, max_size=None)
         self._session: str | None = None
+        with ExitStack() as stack:
+            process = subprocess.Popen(
+                [program, *FLAGS, *flags, f"--user-data-dir={folder}", "about:blank"],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            stack.callback(process.wait, 20)
+            stack.callback(process.terminate)
+            port, path = self._where(folder / "DevToolsActivePort")
+            url = f"ws://127.0.0.1:{port}{path}"
+            self._socket = stack.enter_context(connect(url, proxy=None, max_size=None))
+            self._attach()
+            self._open = stack.pop_all()
+
+    def _attach(self) -> None:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
@@ -95,6 +104,4 @@ class Browser:
         return base64.b64decode(self.call("Page.captureScreenshot")["data"])
 
     def close(self) -> None:
-        self._socket.close()
-        self._process.terminate()
-        self._process.wait(20)
+        self._open.close()
