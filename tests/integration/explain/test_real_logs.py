@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import random
+import re
 import socket
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.integration.explain.recording import drained, opened
 from tests.peers.envoy import start_envoy
+from tests.peers.peer import Peer
 from tests.peers.peers import Peers
 from tests.peers.proxies import launch
 from tests.peers.tools import require_tool
+from tests.unit.capture.test_logs import NGINX_FORMAT, read
+from wsdiag.capture.logs import compile_format
+from wsdiag.judgement.recorded.facts import ConnectionFacts
+from wsdiag.judgement.recorded.together import Together
 
 HAPROXY = """
 defaults
@@ -103,12 +112,112 @@ def test_envoys_log_as_it_comes(peers: Peers, tmp_path: Path) -> None:
         assert one["ended_by"] == by[one["outcome"]]
 
 
+# -- what is read of a line --------------------------------------------------------------------
+
+
+def idle_until_its_end(peer: Peer, path: str) -> tuple[float, float]:
+    """When a connection that says nothing was asked for, and when it was ended, in Unix time."""
+    begun = time.time()
+    with opened(peer.host, peer.port, path) as idle:
+        assert idle.recv(1) == b""
+    return begun, time.time()
+
+
+def assert_lived(facts: ConnectionFacts, lived: tuple[float, float], *, exact_to_s: float) -> None:
+    """A timeout of 1 s ended it; `exact_to_s`: the log's moments."""
+    begun, ended = lived
+    assert facts.ended_s is not None
+    assert facts.began is not None
+    assert 0.95 <= facts.ended_s <= ended - begun + 0.1
+    assert begun - exact_to_s <= facts.began <= ended - facts.ended_s + 0.1
+
+
+def wait_for(file: Path, count: int, pattern: str = r"/idle/60| out/s1 ") -> str:
+    """The log, once it has so many lines of sessions, or of those that `pattern` is found in."""
+    deadline = time.monotonic() + 20
+    while True:
+        text = file.read_text() if file.exists() else ""
+        if sum(bool(re.search(pattern, line)) for line in text.splitlines()) >= count:
+            return text
+        assert time.monotonic() < deadline, text
+        time.sleep(0.05)
+
+
+@pytest.mark.nginx
+def test_a_real_log_of_nginx(peers: Peers, tmp_path: Path) -> None:
+    nginx = require_tool("nginx")
+    upstream = urlsplit(peers.serve()[0]).netloc
+    config, log = tmp_path / "nginx.conf", tmp_path / "access.log"
+
+    def make(port: int) -> list[str]:
+        user = "user root;" if os.geteuid() == 0 else ""
+        temporary = " ".join(
+            f"{name}_temp_path {tmp_path}/{name};"
+            for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        config.write_text(
+            f"daemon off; worker_processes 1; {user} pid {tmp_path}/pid; error_log stderr;\n"
+            f"events {{ }} http {{ {temporary} log_format timed '{NGINX_FORMAT}';\n"
+            f"access_log {log} timed; server {{ listen 127.0.0.1:{port}; location / {{\n"
+            f"proxy_pass http://{upstream}; proxy_http_version 1.1; proxy_read_timeout 1s;\n"
+            'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"; } } }'
+        )
+        return [nginx, "-p", str(tmp_path), "-c", str(config), "-e", "stderr"]
+
+    peer = launch(make, tmp_path / "log", host="127.0.0.1", tls=False, netns=None)
+    try:
+        lived = idle_until_its_end(peer, "/idle/60?drop=fin")
+        with opened(peer.host, peer.port, "/idle/60") as left:
+            time.sleep(0.2)
+            left.shutdown(socket.SHUT_WR)
+        text = wait_for(log, 2)
+    finally:
+        peer.stop()
+    for parse in (None, compile_format(NGINX_FORMAT)):
+        found, reader = read(text, parse)
+        assert reader.totals.unreadable == 0
+        first, second = sorted(found, key=lambda facts: facts.path or "", reverse=True)
+        assert_lived(first, lived, exact_to_s=1.1)
+        assert first.path == "/idle/60?drop=fin"
+        assert second.ended_s is not None
+        assert second.ended_s >= 0.15
+
+
+@pytest.mark.haproxy
+@pytest.mark.parametrize("mode", ["http", "tcp"])
+def test_a_real_log_of_haproxy(mode: str, peers: Peers, tmp_path: Path) -> None:
+    haproxy = require_tool("haproxy")
+    upstream = urlsplit(peers.serve()[0]).netloc
+    config, log = tmp_path / "haproxy.cfg", tmp_path / "log"
+
+    def make(port: int) -> list[str]:
+        config.write_text(
+            f"global\n  log stdout format raw local0\ndefaults\n  mode {mode}\n  log global\n"
+            f"  option {mode}log\n  timeout connect 5s\n  timeout client 10s\n"
+            f"  timeout server 10s\n  timeout tunnel 1s\n"
+            f"frontend in\n  bind 127.0.0.1:{port}\n  default_backend out\n"
+            f"backend out\n  server s1 {upstream}\n"
+        )
+        return [haproxy, "-db", "-f", str(config)]
+
+    peer = launch(make, log, host="127.0.0.1", tls=False, netns=None)
+    try:
+        lived = idle_until_its_end(peer, "/idle/60")
+        # in mode tcp the connection that waited for the port has a line of its own
+        text = wait_for(log, 1, r" [cs]D(--)? ")
+    finally:
+        peer.stop()
+    found, reader = read(text)
+    assert reader.format == "HAProxy"
+    timed_out = [facts for facts in found if facts.log_flags in ("cD", "sD")]
+    assert len(timed_out) == 1, text
+    (facts,) = timed_out
+    assert_lived(facts, lived, exact_to_s=0.1)
+    assert facts.path == ("/idle/60" if mode == "http" else None)
+    assert "timeout tunnel" in (facts.log_words or "")
+
+
 def test_six_hundred_lines() -> None:
-    import random
-
-    from wsdiag.judgement.recorded.facts import ConnectionFacts
-    from wsdiag.judgement.recorded.together import Together
-
     chance, together = random.Random(7), Together(["access.log"])
     reload_at = 1_700_010_007.0
     ended = [(60.0 + chance.uniform(0, 0.2), None) for _ in range(412)]
