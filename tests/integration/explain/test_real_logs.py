@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.integration.explain.recording import drained, opened
+from tests.integration.waiting import wait_for
 from tests.peers.envoy import start_envoy
 from tests.peers.peer import Peer
 from tests.peers.peers import Peers
@@ -94,9 +95,7 @@ def test_envoys_log_as_it_comes(peers: Peers, tmp_path: Path) -> None:
         clients[4].close()
         for thread in threads:
             thread.join(20)
-        until = time.monotonic() + 20  # it writes what it has every ten seconds
-        while time.monotonic() < until and (not log.exists() or log.read_text().count("\n") < 5):
-            time.sleep(0.2)
+        logged(log, 5, "\n")  # it writes what it has every ten seconds
     finally:
         peer.stop()
     run = peers.wsdiag("explain", "-o", "json", str(log), ok=0)
@@ -132,15 +131,14 @@ def assert_lived(facts: ConnectionFacts, lived: tuple[float, float], *, exact_to
     assert begun - exact_to_s <= facts.began <= ended - facts.ended_s + 0.1
 
 
-def wait_for(file: Path, count: int, pattern: str = r"/idle/60| out/s1 ") -> str:
-    """The log, once it has so many lines of sessions, or of those that `pattern` is found in."""
-    deadline = time.monotonic() + 20
-    while True:
-        text = file.read_text() if file.exists() else ""
-        if sum(bool(re.search(pattern, line)) for line in text.splitlines()) >= count:
-            return text
-        assert time.monotonic() < deadline, text
-        time.sleep(0.05)
+def logged(file: Path, count: int, pattern: str) -> str:
+    """The log, once it has so many lines that `pattern` is found in."""
+
+    def text() -> str:
+        return file.read_text() if file.exists() else ""
+
+    wait_for(lambda: len(re.findall(pattern, text())) >= count, seen=text)
+    return text()
 
 
 @pytest.mark.nginx
@@ -170,7 +168,7 @@ def test_a_real_log_of_nginx(peers: Peers, tmp_path: Path) -> None:
         with opened(peer.host, peer.port, "/idle/60") as left:
             time.sleep(0.2)
             left.shutdown(socket.SHUT_WR)
-        text = wait_for(log, 2)
+        text = logged(log, 2, "GET /idle/60")
     finally:
         peer.stop()
     for parse in (None, compile_format(NGINX_FORMAT)):
@@ -204,7 +202,7 @@ def test_a_real_log_of_haproxy(mode: str, peers: Peers, tmp_path: Path) -> None:
     try:
         lived = idle_until_its_end(peer, "/idle/60")
         # in mode tcp the connection that waited for the port has a line of its own
-        text = wait_for(log, 1, r" [cs]D(--)? ")
+        text = logged(log, 1, r" [cs]D(--)? ")
     finally:
         peer.stop()
     found, reader = read(text)

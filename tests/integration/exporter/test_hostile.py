@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.waiting import until
 from tests.peers.certs import Authority
 from wsdiag.exporter.http import HttpServer, server_tls
 from wsdiag.exporter.http_connection import HttpAnswer, HttpRequest
@@ -54,13 +55,6 @@ class Served:
 
 
 GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for something that other tasks bring about."""
-    async with asyncio.timeout(20):
-        while not holds():  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from websockets.sync.client import connect
+
+from tests.integration.waiting import wait_for
 
 _LISTENING = re.compile(rb"WebDriver BiDi listening on (ws://\S+)")
 
@@ -42,10 +43,8 @@ class Firefox:
             self._open = stack.pop_all()
 
     def _where(self, log: Path) -> str:
-        end = time.monotonic() + 120
-        while (found := _LISTENING.search(log.read_bytes())) is None:
-            assert time.monotonic() < end, log.read_text()
-            time.sleep(0.05)
+        found = wait_for(lambda: _LISTENING.search(log.read_bytes()), 120, seen=log.read_text)
+        assert found is not None
         return found[1].decode()
 
     def _call(self, method: str, **params: Any) -> Any:

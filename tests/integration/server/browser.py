@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-import time
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from websockets.sync.client import connect
+
+from tests.integration.waiting import wait_for
 
 FLAGS = (
     "--headless",
@@ -56,11 +57,12 @@ class Browser:
         self.call("Page.enable")
 
     def _where(self, file: Path) -> tuple[str, str]:
-        end = time.monotonic() + 60
-        while not (file.exists() and len(lines := file.read_text().split()) == 2):
-            assert time.monotonic() < end, "Chromium did not start"
-            time.sleep(0.05)
-        return lines[0], lines[1]
+        def lines() -> list[str]:
+            return file.read_text().split() if file.exists() else []
+
+        wait_for(lambda: len(lines()) == 2, 60, seen=lambda: "Chromium did not start")
+        port, path = lines()
+        return port, path
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         number = next(self._numbers)
@@ -83,11 +85,8 @@ class Browser:
 
     def wait(self, script: str, timeout: float = 20.0) -> Any:
         """Until the script's value is true."""
-        end = time.monotonic() + timeout
-        while not (value := self.run(script)):
-            assert time.monotonic() < end, (script, self.run("document.body.innerText"))
-            time.sleep(0.05)
-        return value
+        page = "document.body.innerText"
+        return wait_for(lambda: self.run(script), timeout, seen=lambda: (script, self.run(page)))
 
     def look(self, *, width: int, height: int, dark: bool) -> None:
         self.call(
