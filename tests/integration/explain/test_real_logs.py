@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 import socket
 import threading
@@ -23,7 +22,6 @@ from tests.peers.tools import require_tool
 from tests.unit.capture.test_logs import NGINX_FORMAT, read
 from wsdiag.capture.logs import compile_format
 from wsdiag.judgement.recorded.facts import ConnectionFacts
-from wsdiag.judgement.recorded.together import Together
 
 HAPROXY = """
 defaults
@@ -213,24 +211,3 @@ def test_a_real_log_of_haproxy(mode: str, peers: Peers, tmp_path: Path) -> None:
     assert_lived(facts, lived, exact_to_s=0.1)
     assert facts.path == ("/idle/60" if mode == "http" else None)
     assert "timeout tunnel" in (facts.log_words or "")
-
-
-def test_six_hundred_lines() -> None:
-    chance, together = random.Random(7), Together(["access.log"])
-    reload_at = 1_700_010_007.0
-    ended = [(60.0 + chance.uniform(0, 0.2), None) for _ in range(412)]
-    ended += [(chance.uniform(30, 4000), reload_at) for _ in range(83)]
-    ended += [(chance.expovariate(1 / 400), None) for _ in range(105)]
-    for number, (age_s, moment) in enumerate(ended):
-        end = moment or 1_700_000_000 + chance.uniform(0, 20000)
-        facts = ConnectionFacts("access.log", began=end - age_s, opened_s=0.0)
-        facts.ended_s = facts.recorded_s = age_s
-        together.add(facts, number, "ws://log.test/")
-    (found,) = together.verdicts()
-    timer, event, rest = found.explanation
-    assert timer.startswith("41")
-    assert "of 600 ended at 60.0 to 60.2 s: a timer" in timer
-    assert "83 ended within one second at" in event
-    assert "as people leave" in rest
-    assert any("nginx" in one.product for one in found.candidates)
-    assert found.outcomes["event"] in (82, 83)
