@@ -66,8 +66,9 @@ class Stalls:
         hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for tried in range(1, TRIES + 1):
             reports = runtestprotocol(item, log=False, nextitem=nextitem)
-            late_s = self.worst_s(self._since_s)
-            if tried == TRIES or not late_s or not any(each.failed for each in reports):
+            if tried == TRIES or not any(each.failed for each in reports):
+                break
+            if not (late_s := self.worst_s(self._since_s)):
                 break
             item.user_properties.append((_PROPERTY, f"late by {late_s:.2f} s"))
             item.session._setupstate.teardown_exact(None)

@@ -7,7 +7,7 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from itertools import count, cycle
+from itertools import count, cycle, repeat
 
 from hpack import Encoder
 from hyperframe.frame import ContinuationFrame, DataFrame, HeadersFrame, SettingsFrame
@@ -16,7 +16,6 @@ from tests.capture.builder import ACK, ANSWER, PSH, REQUEST, SYN, Capture, Flow
 from wsdiag.protocol.frames import encode_frame
 
 Recording = Callable[[], Iterator[bytes]]
-MASK = b"\1\2\3\4"
 RECORD = b'{"schema_version":"2.0","type":"ping.reply","url":"ws://a/","seq":%d,"rtt_ms":1.0}\n'
 TRACE = b'{"schema_version":"2.0","type":"trace.frame","url":"ws://a.test/%d","n":%d,"opcode":1}\n'
 LINE = b'192.0.2.7 - - [28/Nov/2026:03:00:07 +0000] "GET /%s HTTP/1.1" 101 5 "-" "a" %d\n'
@@ -28,35 +27,40 @@ def again(data: bytes) -> Iterator[bytes]:
     return cycle([data * (65536 // len(data) + 1)])
 
 
-def packets(*made: Capture) -> Iterator[bytes]:
-    """The packets of captures, without the file's header."""
-    for capture in made:
-        yield capture.pcap()[24:]
+def packets(made: Capture) -> bytes:
+    """The packets of a capture, without the file's header."""
+    return made.pcap()[24:]
 
 
-def captured(write: Callable[[Flow, int], None], flows: int = 1 << 40) -> Iterator[bytes]:
+def captured(write: Callable[[Flow, int], None]) -> Iterator[bytes]:
     """A capture of one flow after the other, each as `write` makes it."""
     yield Capture().pcap()
-    for number in range(flows):
-        capture = Capture()
-        flow = Flow(capture, 1024 + number % 64000)
+    for number in count():
+        flow = Flow(Capture(), 1024 + number % 64000)
         # another client for each 64,000 flows
-        flow.hop_limit["client"] = 64 - number // 64000 % 8
+        flow.addresses["client"] = struct.pack(">I", 0x0B000001 + number // 64000)
         write(flow, number)
-        yield from packets(capture)
+        yield packets(flow.capture)
 
 
-def _upgraded(of_the_server: Iterator[bytes], request: bytes = REQUEST) -> Iterator[bytes]:
+def _going_on(
+    flow: Flow, who: str, pieces: Iterator[bytes], every_s: float = 0.01
+) -> Iterator[bytes]:
+    """The capture of a flow so far, and one end of it going on like this."""
+    yield flow.capture.pcap()
+    for number, data in enumerate(pieces):
+        flow.capture = Capture()
+        flow.send(every_s * number, who, data)
+        yield packets(flow.capture)
+
+
+def _upgraded(
+    of_the_server: Iterator[bytes], request: bytes = REQUEST, answer: bytes = ANSWER
+) -> Iterator[bytes]:
     """A capture of one WebSocket in which the server goes on like this."""
-    capture = Capture()
-    flow = Flow(capture)
-    flow.open(0.0, request)
-    yield capture.pcap()
-    for number, data in enumerate(of_the_server):
-        capture = Capture()
-        flow.capture = capture
-        flow.send(0.01 * number, "server", data)
-        yield from packets(capture)
+    flow = Flow(Capture())
+    flow.open(0.0, request, answer)
+    return _going_on(flow, "server", of_the_server)
 
 
 def noise() -> Iterator[bytes]:
@@ -133,16 +137,9 @@ def fragments() -> Iterator[bytes]:
 def bombs() -> Iterator[bytes]:
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     small = packer.compress(bytes(1 << 26)) + packer.flush(zlib.Z_SYNC_FLUSH)
-    answer = ANSWER[:-2] + b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
-    capture = Capture()
-    flow = Flow(capture)
-    flow.open(0, REQUEST[:-2] + b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n", answer)
-    yield capture.pcap()
-    for number in count():
-        capture = Capture()
-        flow.capture = capture
-        flow.send(0.01 * number, "server", encode_frame(1, small, rsv1=True))
-        yield from packets(capture)
+    offered = b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+    frame = encode_frame(1, small, rsv1=True)
+    return _upgraded(repeat(frame), REQUEST[:-2] + offered, ANSWER[:-2] + offered)
 
 
 def http2_headers() -> Iterator[bytes]:
@@ -159,7 +156,7 @@ def http2_headers() -> Iterator[bytes]:
                 + ContinuationFrame(stream, block[9000:], flags=["END_HEADERS"]).serialize()
             )
 
-    yield from _http2(blocks())
+    return _http2(blocks())
 
 
 def http2_streams() -> Iterator[bytes]:
@@ -176,21 +173,15 @@ def http2_streams() -> Iterator[bytes]:
             opened = HeadersFrame(2 * number + 1, block, flags=["END_HEADERS"]).serialize()
             yield opened + DataFrame(2 * number + 1, b"\x82\x7e\xff\xff" + b"a" * 9000).serialize()
 
-    yield from _http2(streams())
+    return _http2(streams())
 
 
 def _http2(of_the_client: Iterator[bytes]) -> Iterator[bytes]:
-    capture = Capture()
-    flow = Flow(capture)
+    flow = Flow(Capture())
     flow.shake()
     flow.send(0, "client", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SettingsFrame(0).serialize())
     flow.send(0, "server", SettingsFrame(0, settings={8: 1, 1: 1 << 24}).serialize())
-    yield capture.pcap()
-    for number, data in enumerate(of_the_client):
-        capture = Capture()
-        flow.capture = capture
-        flow.send(0.001 * number, "client", data)
-        yield from packets(capture)
+    return _going_on(flow, "client", of_the_client, 0.001)
 
 
 def interfaces() -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.integration.server import browser
 from tests.peers import http2_peers
 from tests.peers.certs import Authority
+from tests.peers.envoy import start_envoy
 from tests.peers.peer import Address, Peer
 from tests.peers.peers import Peers
 from tests.peers.tools import require_tool
@@ -44,12 +45,8 @@ def fronts(peers: Peers, cert: http2_peers.Cert, folder: Path) -> dict[str, Call
         "nghttpx": lambda: start.start_nghttpx(place(), behind, cert),
         "Hypercorn": lambda: start.start_hypercorn(place() / "log", cert),
         "Node http2": lambda: start.start_node_http2(place() / "log", cert),
-        "Envoy, HTTP/1.1 behind": lambda: start.start_envoy(
-            place(), behind, cert, upstream_http2=False
-        ),
-        "Envoy, HTTP/2 behind": lambda: start.start_envoy(
-            place(), http2, cert, upstream_http2=True
-        ),
+        "Envoy, HTTP/1.1 behind": lambda: start_envoy(place(), behind, cert),
+        "Envoy, HTTP/2 behind": lambda: start_envoy(place(), http2, cert, upstream_http2=True),
         "Caddy": lambda: start.start_caddy(place(), behind, cert, extended_connect=False),
         "Caddy, GODEBUG": lambda: start.start_caddy(place(), behind, cert, extended_connect=True),
     }

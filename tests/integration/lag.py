@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -51,7 +52,7 @@ class LagMeter:
         return any(since < end and until > begin for since, until in self.gaps)
 
 
-async def in_time(work: Callable[[], Awaitable[T]], good_s: float, most_s: float) -> T:
+async def in_time(work: Callable[[], Awaitable[T]], good_s: float, most_s: float = math.inf) -> T:
     """What `work` found in the best of three tries; one whose loop was late by `good_s` is enough.
 
     Where the loop was later than `most_s` in all of them, the machine does not bear the test.

@@ -8,6 +8,8 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
+from hyperframe.frame import HeadersFrame
+
 from wsdiag.protocol.codes import Role
 from wsdiag.protocol.frames import Frame, encode_frame
 from wsdiag.protocol.parser import FrameParser
@@ -134,6 +136,16 @@ class ScriptedServer:
             await self._script(client)
         finally:
             self.open.discard(client)
+
+
+async def read_connect(reader: asyncio.StreamReader) -> None:
+    """Read an HTTP/2 client's preface and its frames, until it has sent an extended CONNECT."""
+    await reader.readuntil(b"SM\r\n\r\n")
+    kind = None
+    while kind != HeadersFrame.type:
+        head = await reader.readexactly(9)
+        kind = head[3]
+        await reader.readexactly(int.from_bytes(head[:3], "big"))
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ What there is, and where:
 * `tools.py`     `require_tool("nginx")`: skip with a reason, or fail when CI=true
 * `servers.py`   echo servers by other people: websockets, aiohttp, Node's ws (see `programs/`)
 * `proxies.py`   nginx, HAProxy and Apache in front of such a server, one template each
+* `envoy.py`     Envoy, likewise, over HTTP/1.1 and HTTP/2
 * `netns.py`     network namespaces: made, entered, removed; names are unique to this process
 * `nat.py`       a conntrack NAT between namespaces that forgets idle flows
 * `chain.py`     routers in a row, each of which may translate, forget, be silent or send resets

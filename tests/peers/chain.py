@@ -96,7 +96,7 @@ class Chain:
         """Take a router's rules away."""
         self.hosts.exec(f"r{router}", self._nft, "flush", "ruleset")
 
-    def answer_all(self, routers: bool = True) -> None:
+    def answer_all(self) -> None:
         """Routers answer as often as they are asked: the kernel's limit is one ICMP a second."""
         for k in range(1, self.routers + 1):
             self.sysctl(k, "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from tests.peers.peer import Address, Peer
 from tests.peers.ports import free_port
 from tests.peers.process import Daemon, accepts
 from tests.peers.servers import PROGRAMS, python_program, start_announcing, tls_arguments
-from tests.peers.tools import missing, require_node_ws, require_tool
+from tests.peers.tools import packaged, require_node_ws, require_tool
 
 HOST = "127.0.0.1"
 HAPROXY = """\
@@ -41,62 +40,6 @@ https://{host}:{port}, https://localhost:{port} {{
   reverse_proxy {upstream}
 }}
 """
-TYPES = "type.googleapis.com/envoy.extensions"
-ENVOY = """\
-static_resources:
-  listeners:
-  - name: in
-    address: {{socket_address: {{address: {host}, port_value: {port}}}}}
-    filter_chains:
-    - transport_socket:
-        name: envoy.transport_sockets.tls
-        typed_config:
-          "@type": {types}.transport_sockets.tls.v3.DownstreamTlsContext
-          common_tls_context:
-            alpn_protocols: [h2, http/1.1]
-            tls_certificates:
-            - certificate_chain: {{filename: {cert}}}
-              private_key: {{filename: {key}}}
-      filters:
-      - name: envoy.filters.network.http_connection_manager
-        typed_config:
-          "@type": {types}.filters.network.{manager}.v3.HttpConnectionManager
-          stat_prefix: in
-          upgrade_configs: [{{upgrade_type: websocket}}]
-          http2_protocol_options: {{allow_connect: true}}
-          route_config:
-            virtual_hosts:
-            - name: all
-              domains: ["*"]
-              routes: [{{match: {{prefix: /}}, route: {{cluster: out, timeout: 0s}}}}]
-          http_filters:
-          - name: envoy.filters.http.router
-            typed_config:
-              "@type": {types}.filters.http.router.v3.Router
-  clusters:
-  - name: out
-    connect_timeout: 5s
-    type: STATIC
-    {upstream_http}
-    load_assignment:
-      cluster_name: out
-      endpoints:
-      - lb_endpoints:
-        - endpoint:
-            address: {{socket_address: {{address: {upstream_host}, port_value: {upstream_port}}}}}
-"""
-ENVOY_HTTP2 = """typed_extension_protocol_options:
-      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
-        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-        explicit_http_config: {http2_protocol_options: {allow_connect: true}}"""
-
-
-def packaged(name: str) -> str:
-    """A program that the `dev` extra installs beside this Python."""
-    path = Path(sys.executable).with_name(name)
-    if not path.exists():
-        missing(f"{name} is not installed (pip install 'wsdiag[dev]')")
-    return str(path)
 
 
 def start_hypercorn(log: Path, cert: Cert | None) -> Peer:
@@ -144,22 +87,6 @@ def start_caddy(place: Path, upstream: Address, cert: Cert, *, extended_connect:
     env = {"XDG_DATA_HOME": str(place), "XDG_CONFIG_HOME": str(place)}
     env |= {"GODEBUG": "http2xconnect=1"} if extended_connect else {}
     return _listening(argv, place, port, env=env)
-
-
-def start_envoy(place: Path, upstream: Address, cert: Cert, *, upstream_http2: bool) -> Peer:
-    """Envoy with `allow_connect`; behind it HTTP/2 or HTTP/1.1."""
-    port = free_port(HOST)
-    config = place / "envoy.yaml"
-    values = {"host": HOST, "port": port, "cert": cert.cert, "key": cert.key, "types": TYPES}
-    values |= {
-        "manager": "http_connection_manager",
-        "upstream_host": upstream.host,
-        "upstream_port": upstream.port,
-    }
-    values["upstream_http"] = ENVOY_HTTP2 if upstream_http2 else ""
-    config.write_text(ENVOY.format(**values))
-    argv = [packaged("envoy"), "-c", str(config), "--use-dynamic-base-id", "-l", "warning"]
-    return _listening([*argv, "--concurrency", "1"], place, port)
 
 
 def _listening(

@@ -53,6 +53,14 @@ def require_tool(name: str) -> str:
     return path
 
 
+def packaged(name: str) -> str:
+    """A program that the `dev` extra installs beside this Python."""
+    path = Path(sys.executable).with_name(name)
+    if not path.exists():
+        missing(f"{name} is not installed (pip install 'wsdiag[dev]')")
+    return str(path)
+
+
 @functools.cache
 def _netns_error() -> str | None:
     if not sys.platform.startswith("linux"):

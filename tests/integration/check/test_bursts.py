@@ -33,7 +33,9 @@ async def judged(kind: str) -> CheckResult:
     async def answer(client: ScriptedClient) -> None:
         pings: list[bytes] = []
         async for frame in client.frames():
-            pings += [frame.payload] if frame.opcode is Opcode.PING else []
+            if frame.opcode is not Opcode.PING:
+                continue
+            pings.append(frame.payload)
             if len(pings) == 10:
                 for payload in answers(pings, kind):
                     client.send(Opcode.PONG, payload)

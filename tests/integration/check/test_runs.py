@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import signal
 import socket
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from lxml import etree
 
 from tests.integration.check.conftest import write
+from tests.integration.waiting import wait_for
 from tests.peers.certs import Authority
 from tests.peers.peers import Peers
 from tests.peers.ports import free_port
 
 XSD = Path(__file__).parents[2] / "unit" / "render" / "check" / "junit.xsd"
-
-
-def wait_for(happened: Callable[[], bool], bound_s: float = 30) -> None:
-    deadline = time.monotonic() + bound_s
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_fifty_endpoints_in_one_run(peers: Peers, serve: str, tmp_path: Path) -> None:

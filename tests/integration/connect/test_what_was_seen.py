@@ -431,21 +431,27 @@ def test_the_whole_of_it_is_bounded() -> None:
 # -- addresses ---------------------------------------------------------------------------------
 
 
-def test_a_first_address_that_refuses_is_named() -> None:
-    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def connect_to_both(first: str, listening: str) -> ConnectResult:
+    """`connect` to a name that has two addresses, at the second of which a server listens."""
+
+    async def opens(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await take_upgrade(reader, writer)
         await reader.read(100)
 
     async def main() -> ConnectResult:
-        async with await asyncio.start_server(echo, "127.0.0.2", 0) as server:
+        async with await asyncio.start_server(opens, listening, 0) as server:
             port = server.sockets[0].getsockname()[1]
-            resolve = (("h.test", port, "127.0.0.1"), ("h.test", port, "127.0.0.2"))
+            resolve = (("h.test", port, first), ("h.test", port, listening))
             options = DialOptions(resolve=resolve, proxy="")
             return await connect(
                 f"ws://h.test:{port}/", options, ping_timeout_s=0.1, close_timeout_s=0.1
             )
 
-    result = asyncio.run(main())
+    return asyncio.run(main())
+
+
+def test_a_first_address_that_refuses_is_named() -> None:
+    result = connect_to_both("127.0.0.1", "127.0.0.2")
     assert result.notes[0].startswith("127.0.0.1:")
     assert "failed (Connection refused)" in result.notes[0]
     assert f"connected to {result.address}" in result.notes[0]
@@ -480,23 +486,10 @@ def test_a_silent_first_address_is_named_and_its_wait_is_not_the_winners_time(
             await asyncio.sleep(60)
         return await real(address)
 
-    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await take_upgrade(reader, writer)
-        await reader.read(100)
-
     monkeypatch.setattr(race, "connect_one", silent_v6)
     monkeypatch.setattr(race, "ATTEMPT_DELAY_S", 0.3)
 
-    async def main() -> ConnectResult:
-        async with await asyncio.start_server(echo, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
-            resolve = (("h.test", port, "::1"), ("h.test", port, "127.0.0.1"))
-            options = DialOptions(resolve=resolve, proxy="")
-            return await connect(
-                f"ws://h.test:{port}/", options, ping_timeout_s=0.1, close_timeout_s=0.1
-            )
-
-    result = asyncio.run(main())
+    result = connect_to_both("::1", "127.0.0.1")
     assert result.address is not None
     assert result.notes[0].startswith("[::1]:")
     assert f"connected to {result.address}" in result.notes[0]

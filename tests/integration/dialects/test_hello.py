@@ -235,14 +235,16 @@ def test_heartbeats_are_answered_beside_pings(name: str) -> None:
             task.cancel()
 
     async def run() -> tuple[list[object], list[str]]:
-        async with scripted(script) as (url, visitors):
-            options = PingOptions(count=4, interval_s=0.2)
-            events = [e async for e in PingRun([url + path], options, DialOptions()).events()]
+        async with scripted(script) as (url, visitors), asyncio.timeout(30):
+            pings, events = PingRun([url + path], PingOptions(interval_s=0.1), DialOptions()), []
+            async for event in pings.events():
+                events.append(event)
+                replies = sum(isinstance(each, PingReply) for each in events)
+                if replies >= 4 and len(texts(visitors[0])) >= 3:
+                    pings.stop()
             return events, texts(visitors[0])
 
     events, said = asyncio.run(run())
-    assert sum(isinstance(event, PingReply) for event in events) == 4
-    assert len(said) >= 3
     assert all(answer in each for each in said)
     start = next(event for event in events if isinstance(event, PingStart))
     assert start.dialect is None or start.dialect.name == name

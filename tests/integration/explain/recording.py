@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import signal
 import socket
 import subprocess
 import time
@@ -51,9 +53,8 @@ def recorded(
         for line in process.stderr:
             if b"listening on" in line:
                 break
-        time.sleep(0.2)
         yield path
-        time.sleep(0.5)
+        _settled(process)
     finally:
         process.terminate()
         try:
@@ -66,13 +67,23 @@ def recorded(
             process.stdout.close()
 
 
+def _settled(tcpdump: subprocess.Popen[bytes]) -> None:
+    """Until it has written what it saw: from one time to the next its figures are the same."""
+    assert tcpdump.stderr is not None
+    figures, end = b"", time.monotonic() + 20
+    while time.monotonic() < end:
+        tcpdump.send_signal(signal.SIGUSR1)
+        before, figures = figures, tcpdump.stderr.readline()
+        if figures == before:
+            return
+        time.sleep(0.2)
+
+
 def opened(host: str, port: int, path: str = "/", *, netns: str | None = None) -> socket.socket:
     """A WebSocket by hand: a socket on which the upgrade was answered with 101."""
     with entered(netns):
         client = socket.create_connection((host, port), 10)
     key = f"{time.monotonic_ns():016d}"[-16:].encode()
-    import base64
-
     client.sendall(
         f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\n"
         f"Connection: Upgrade\r\nSec-WebSocket-Key: {base64.b64encode(key).decode()}\r\n"

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-import socket
-import struct
 import sys
 import threading
 import time
@@ -122,10 +119,6 @@ def test_a_nat_that_forgets_is_silence(peers: Peers, tmp_path: Path) -> None:
         time.sleep(4)
         text(client, "anybody there?")
         time.sleep(6)
-        with contextlib.suppress(OSError):
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 0, 0))
-        stop_at = time.monotonic()
-    assert time.monotonic() - stop_at < 5
     one = explained(peers, near).record("explain.connection")
     assert (one["outcome"], one["ended_by"]) == ("silent", "unknown"), one
     both = explained(peers, near, far).of("explain.connection")

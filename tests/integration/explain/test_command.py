@@ -5,15 +5,17 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.capture.builder import Capture, Flow
+from tests.integration.waiting import wait_for
 from tests.peers.peers import Peers
 from tests.peers.process import popen
 
@@ -156,10 +158,19 @@ def test_live_input_ends_with_the_verdict_so_far(number: signal.Signals) -> None
         process.wait()
 
 
+def has_pipe_of_its_own(pid: int) -> bool:
+    """Whether a process has opened the pipe by which its reading is ended."""
+    opened = [each for each in Path(f"/proc/{pid}/fd").iterdir() if int(each.name) > 2]
+    with suppress(FileNotFoundError):  # one was closed meanwhile
+        return any("pipe:" in os.readlink(each) for each in opened)
+    return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
 def test_live_input_that_says_nothing_is_interrupted() -> None:
     process = popen([*WSDIAG, "explain", "-"], stdin=subprocess.PIPE)
     try:
-        time.sleep(3)
+        wait_for(lambda: has_pipe_of_its_own(process.pid))
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
     finally:

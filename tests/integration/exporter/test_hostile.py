@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.waiting import until
 from tests.peers.certs import Authority
 from wsdiag.exporter.http import HttpServer, server_tls
 from wsdiag.exporter.http_connection import HttpAnswer, HttpRequest
@@ -54,12 +55,6 @@ class Served:
 
 
 GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for something that other tasks bring about."""
-    while not holds():  # noqa: ASYNC110
-        await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
@@ -197,8 +192,7 @@ def test_heads_that_never_end_make_room_as_well() -> None:
         connections = [await served.connect() for _ in range(10)]
         for _, writer in connections:
             writer.write(b"G")
-        async with asyncio.timeout(20):
-            await until(lambda: not any(each.idle for each in served.server._connections))
+        await until(lambda: not any(each.idle for each in served.server._connections))
         assert await served.still_serves()
         for _, writer in connections:
             writer.close()
@@ -263,8 +257,7 @@ def test_tls_handshakes_that_never_end(ca: Authority) -> None:
         for sock in idle:
             with suppress(ConnectionResetError):
                 sock.connect(served.server.address)
-        async with asyncio.timeout(20):
-            await until(lambda: any("TLS handshakes" in line for line in served.told))
+        await until(lambda: any("TLS handshakes" in line for line in served.told))
         for sock in idle:
             sock.close()
         context = ssl.create_default_context(cafile=str(ca.pem))

@@ -7,12 +7,12 @@ import os
 import signal
 import socket
 import ssl
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.integration.exporter.exporting import endpoint, start, write
+from tests.integration.waiting import wait_for
 from tests.peers.certs import Authority
 from tests.peers.peers import Peers
 
@@ -164,10 +164,7 @@ def test_a_textfile_is_whole_at_any_moment(tmp_path: Path, peers: Peers) -> None
     file = place / "wsdiag.prom"
     path = write(tmp_path / "t.toml", QUICK, endpoint(f"{url}/echo"))
     start(peers, path, "--textfile", str(file))
-    ends = time.monotonic() + 20
-    while not file.exists():
-        assert time.monotonic() < ends
-        time.sleep(0.05)
+    wait_for(file.exists)
     assert "wsdiag_build_info" in file.read_text()
     assert [each.name for each in place.iterdir()] == ["wsdiag.prom"]
 

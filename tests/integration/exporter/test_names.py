@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import socket
-import time
 
 import pytest
 
 from tests.integration.exporter.prometheus import exporting
+from tests.integration.waiting import wait_for
 from tests.peers.ports import free_port
 from wsdiag.exporter.config import ExporterConfig, ExporterTarget
 from wsdiag.exporter.exporter import Exporter
+from wsdiag.exporter.watched import TargetFigures
 from wsdiag.server import ServerOptions
 from wsdiag.server.background import BackgroundServer
 from wsdiag.transport.dial import resolve
@@ -37,14 +38,15 @@ def test_changes_of_dns_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
             answers[0] = "127.0.0.2"
             first.stop()
             second.wait("open")
-            seen: list[object] = []
-            ends = time.monotonic() + 20
-            while not (seen and seen[-1].connected):  # type: ignore[attr-defined]
-                assert time.monotonic() < ends
+            seen: list[TargetFigures] = []
+
+            def connected() -> bool:
                 background.call(figures)
-                time.sleep(0.05)
-            assert seen[-1].connections == 2  # type: ignore[attr-defined]
-            assert sum(seen[-1].drops.values()) == 1  # type: ignore[attr-defined]
+                return bool(seen) and seen[-1].connected
+
+            wait_for(connected)
+            assert seen[-1].connections == 2
+            assert sum(seen[-1].drops.values()) == 1
     finally:
         first.stop()
         second.stop()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.integration.waiting import until
 from tests.peers.certs import Authority
 from wsdiag.exporter import occasional
 from wsdiag.exporter.config import BUCKETS_S, ExporterConfig, ExporterTarget
@@ -21,12 +22,6 @@ from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.listen import ServerTls
 
 QUICK = IdleOptions(from_s=0.4, to_s=1.6, step_s=0.4, keepalive_s=0.3, pong_timeout_s=2)
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(40):
-        while not holds():  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
 
 
 def metrics(watched: WatchedTarget) -> str:

@@ -20,6 +20,7 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
+from tests.integration.scripted import read_connect
 from wsdiag.probes.connect.run import connect
 from wsdiag.records import ConnectResult
 from wsdiag.transport.dial.options import DialOptions
@@ -148,12 +149,7 @@ async def flooding(
     try:
         own = frames(SettingsFrame(0, settings=CONNECT_PROTOCOL))
         writer.write(own if preface is None else preface)
-        await reader.readuntil(b"SM\r\n\r\n")
-        kind = None
-        while kind != HeadersFrame.type:
-            head = await reader.readexactly(9)
-            kind = head[3]
-            await reader.readexactly(int.from_bytes(head[:3], "big"))
+        await read_connect(reader)
         for piece in data:
             writer.write(piece)
             await writer.drain()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from websockets.sync.client import connect
+
+from tests.integration.waiting import wait_for
 
 _LISTENING = re.compile(rb"WebDriver BiDi listening on (ws://\S+)")
 
@@ -21,29 +23,28 @@ class Firefox:
     def __init__(self, program: str, folder: Path) -> None:
         folder.mkdir()
         log = folder / "log"
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(
-                [program, "--headless", "--remote-debugging-port=0", "--profile", str(folder)],
-                stdout=output,
-                stderr=output,
-            )
-        try:
-            where = self._where(log)
-            self._socket = connect(f"{where}/session", proxy=None, max_size=None, open_timeout=60)
-            self._numbers = count(1)
+        self._numbers = count(1)
+        with ExitStack() as stack:
+            with log.open("wb") as output:
+                process = subprocess.Popen(
+                    [program, "--headless", "--remote-debugging-port=0", "--profile", str(folder)],
+                    stdout=output,
+                    stderr=output,
+                )
+            stack.callback(process.wait, 30)
+            stack.callback(process.terminate)
+            url = f"{self._where(log)}/session"
+            opening = connect(url, proxy=None, max_size=None, open_timeout=60)
+            self._socket = stack.enter_context(opening)
             wanted = {"alwaysMatch": {"acceptInsecureCerts": True}}
             self._call("session.new", capabilities=wanted)
             tree = self._call("browsingContext.getTree")
             self._tab = tree["contexts"][0]["context"]
-        except BaseException:
-            self._end()
-            raise
+            self._open = stack.pop_all()
 
     def _where(self, log: Path) -> str:
-        end = time.monotonic() + 120
-        while (found := _LISTENING.search(log.read_bytes())) is None:
-            assert time.monotonic() < end, log.read_text()
-            time.sleep(0.05)
+        found = wait_for(lambda: _LISTENING.search(log.read_bytes()), 120, seen=log.read_text)
+        assert found is not None
         return found[1].decode()
 
     def _call(self, method: str, **params: Any) -> Any:
@@ -67,9 +68,4 @@ class Firefox:
         return result["result"].get("value")
 
     def close(self) -> None:
-        self._socket.close()
-        self._end()
-
-    def _end(self) -> None:
-        self._process.terminate()
-        self._process.wait(30)
+        self._open.close()

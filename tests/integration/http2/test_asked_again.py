@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 import pytest
-from hyperframe.frame import Frame, GoAwayFrame, HeadersFrame, RstStreamFrame, SettingsFrame
+from hyperframe.frame import Frame, GoAwayFrame, RstStreamFrame, SettingsFrame
 
 import wsdiag
+from tests.integration.http2.relaying import relaying
+from tests.integration.scripted import read_connect
 from wsdiag.probes.connect.http2_look import http2_look
 from wsdiag.transport.dial.dialer import SharedHttp2, dial
 from wsdiag.transport.dial.options import DialOptions
@@ -27,7 +29,7 @@ class Front:
     """Answers the CONNECTs of its first connections by frames; what follows goes to `serve`."""
 
     def __init__(self, port: int, scripts: Sequence[Frame], *, early: bool) -> None:
-        self._port, self._scripts, self._early = port, list(scripts), early
+        self._relay, self._scripts, self._early = relaying(port), list(scripts), early
         self.connections = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -36,32 +38,17 @@ class Front:
             if self._scripts:
                 await self._scripted(self._scripts.pop(0), reader, writer)
             else:
-                await self._relayed(reader, writer)
+                await self._relay(reader, writer)
         writer.close()
 
     async def _scripted(
         self, answer: Frame, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         writer.write(SETTINGS.serialize() + (answer.serialize() if self._early else b""))
-        await reader.readuntil(b"SM\r\n\r\n")
-        kind = None
-        while kind != HeadersFrame.type:
-            head = await reader.readexactly(9)
-            kind = head[3]
-            await reader.readexactly(int.from_bytes(head[:3], "big"))
+        await read_connect(reader)
         writer.write(answer.serialize())
         writer.write_eof()
         await reader.read()
-
-    async def _relayed(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", self._port)
-
-        async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-            while data := await source.read(65536):
-                sink.write(data)
-            sink.close()
-
-        await asyncio.gather(copy(reader, back), copy(there, writer), return_exceptions=True)
 
 
 @asynccontextmanager

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import wsdiag
+from tests.integration.http2.relaying import relaying
 from tests.peers.certs import Authority
 from tests.peers.http2_peers import start_nghttpx
 from tests.peers.peer import Address
@@ -17,21 +18,6 @@ from tests.peers.peers import Peers
 from wsdiag.transport.dial.options import DialOptions
 
 HTTP2 = DialOptions(http_version="2")
-
-
-def relaying(port: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
-    """Passes a connection on to this port."""
-
-    async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while data := await source.read(65536):
-            sink.write(data)
-        sink.close()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(copy(reader, back), copy(there, writer), return_exceptions=True)
-
-    return serve
 
 
 def test_over_a_unix_socket(tmp_path: Path) -> None:

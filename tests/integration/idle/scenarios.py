@@ -226,25 +226,6 @@ def _dead_first(seconds: float, later_s: float) -> Life:
     return life
 
 
-def _asks_again(ping: str, every_s: float, misses: int) -> Life:
-    """Its heartbeat again and again, and an end when so many got no answer."""
-
-    async def life(connection: Connection) -> None:
-        missed = 0
-        while missed < misses:
-            asked_s = connection.loop.time()
-            connection.say(ping)
-            await asyncio.sleep(every_s)
-            missed = 0 if connection.text_s > asked_s else missed + 1
-        await connection.close(None)
-
-    async def later(connection: Connection) -> None:
-        await asyncio.sleep(every_s)
-        await life(connection)
-
-    return later
-
-
 def _feed(every_s: float, lifetime_s: float) -> Life:
     """Messages that want no answer, until it ends."""
 
@@ -336,7 +317,7 @@ SCENARIOS: dict[str, Scenario] = {
         _repeated('{"channel":"heartbeat"}', 0.25, 7), "lifetime", 2.0, 2.0, 2.0
     ),
     "an unknown protocol that asks twice": Scenario(
-        _asks_again('{"type":"ping"}', 0.8, 2),
+        _repeated('{"type":"ping"}', 0.8, 2),
         "application-timeout",
         2.4,
         2.4,
@@ -344,7 +325,7 @@ SCENARIOS: dict[str, Scenario] = {
         says='last message before the end: "{"type":"ping"}"',
     ),
     "an unknown protocol that asks once a second": Scenario(
-        _asks_again('{"event":"heartbeat"}', 1.0, 1), "application-timeout", 2.0, 2.0, 1.0
+        _repeated('{"event":"heartbeat"}', 1.0, 1), "application-timeout", 2.0, 2.0, 1.0
     ),
     "a feed until a lifetime": Scenario(_feed(0.8, 2.2), "lifetime", 2.2, 2.2, 2.2),
     "graphql-transport-ws without connection_init": Scenario(

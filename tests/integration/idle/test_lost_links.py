@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
+from tests.integration.waiting import wait_for
 from tests.peers.command import Running
 from tests.peers.netns import Hosts
 from tests.peers.peers import Peers
@@ -32,10 +32,7 @@ def probing(hosts: Hosts, peers: Peers) -> Running:
         *("--pong-timeout", "1s", "-m", "30s", "-o", "json", "-v"),
         netns=hosts.names["a"],
     )
-    deadline = time.monotonic() + 30
-    while probe.err.count(" 101 ") < 6:
-        assert time.monotonic() < deadline, probe.err
-        time.sleep(0.05)
+    wait_for(lambda: probe.err.count(" 101 ") >= 6, seen=lambda: probe.err)
     return probe
 
 

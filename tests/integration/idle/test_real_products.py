@@ -14,45 +14,12 @@ import pytest
 
 from tests.integration.idle.running import Probed, probe, scaled
 from tests.integration.idle.test_scenarios import raw_end_s
-from tests.peers.http2_peers import TYPES, packaged
+from tests.peers.envoy import start_envoy
 from tests.peers.peer import Address, Peer
 from tests.peers.peers import Peers
 from tests.peers.proxies import launch
+from tests.peers.tools import packaged
 
-ENVOY = """\
-static_resources:
-  listeners:
-  - address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}
-    filter_chains:
-    - filters:
-      - name: envoy.filters.network.http_connection_manager
-        typed_config:
-          "@type": {types}.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: in
-          stream_idle_timeout: {idle}
-          upgrade_configs: [{{upgrade_type: websocket}}]
-          route_config:
-            virtual_hosts:
-            - name: all
-              domains: ["*"]
-              routes:
-              - match: {{prefix: "/"}}
-                route:
-                  cluster: behind
-                  timeout: 0s
-                  max_stream_duration: {{max_stream_duration: {duration}}}
-          http_filters:
-          - name: envoy.filters.http.router
-            typed_config: {{"@type": {types}.filters.http.router.v3.Router}}
-  clusters:
-  - name: behind
-    load_assignment:
-      cluster_name: behind
-      endpoints:
-      - lb_endpoints:
-        - endpoint:
-            address: {{socket_address: {{address: {host}, port_value: {behind}}}}}
-"""
 CADDY = """\
 {{
   admin off
@@ -76,36 +43,32 @@ class Product:
     pinged_end_s: float | None
     ping: str
     candidate: str
-    idle: str = "0s"
-    duration: str = "0s"
+    idle_s: float = 0
+    lifetime_s: float = 0
 
 
 PRODUCTS = {
     "envoy, stream_idle_timeout": Product(
-        "idle-timeout", 2.0, 3.0, None, "holds", "Envoy", idle="2s"
+        "idle-timeout", 2.0, 3.0, None, "holds", "Envoy", idle_s=2
     ),
     "envoy, max_stream_duration": Product(
-        "lifetime", 2.0, 3.0, 3.0, "drops", "Envoy (max_stream_duration)", duration="2s"
+        "lifetime", 2.0, 3.0, 3.0, "drops", "Envoy (max_stream_duration)", lifetime_s=2
     ),
     "caddy, stream_timeout": Product("lifetime", 2.0, 2.0, 2.0, "drops", "Caddy (stream_timeout)"),
 }
 
 
 def start(name: str, product: Product, place: Path, behind: Address) -> Peer:
-    def envoy(port: int) -> list[str]:
-        config = place / "envoy.yaml"
-        values = {"types": TYPES, "idle": product.idle, "duration": product.duration}
-        config.write_text(ENVOY.format(port=port, host=behind.host, behind=behind.port, **values))
-        argv = [packaged("envoy"), "-c", str(config), "--use-dynamic-base-id"]
-        return [*argv, "-l", "warning", "--concurrency", "1"]
+    if name.startswith("envoy"):
+        limits = {"idle_s": product.idle_s, "lifetime_s": product.lifetime_s}
+        return start_envoy(place, behind, **limits)
 
     def caddy(port: int) -> list[str]:
         config = place / "Caddyfile"
         config.write_text(CADDY.format(port=port, behind=behind.authority))
         return [packaged("caddy"), "run", "--config", str(config), "--adapter", "caddyfile"]
 
-    make = envoy if name.startswith("envoy") else caddy
-    return launch(make, place / "log", host="127.0.0.1", tls=False, netns=None)
+    return launch(caddy, place / "log", host="127.0.0.1", tls=False, netns=None)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration.idle.running import Probed, probe, scaled
 from tests.integration.idle.scenarios import PING, SCENARIOS, SHARED, Scenario, played
-from tests.integration.lag import LagMeter
+from tests.integration.lag import in_time
 from wsdiag.protocol.frames import encode_frame
 from wsdiag.transport.dial.options import DialOptions
 
@@ -20,7 +20,6 @@ WATCHED_S = 4.0
 # A busy machine is late, and never early.
 LATE_S = 0.6
 IN_TIME_S = 0.15
-_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -63,16 +62,6 @@ async def raw_end_s(url: str, ping_every_s: float | None) -> float | None:
 
 
 async def measure(scenario: Scenario, *, raw: bool) -> Measured:
-    """Once more where this process did not run for a while: nothing scripted is in time then."""
-    for _ in range(_ATTEMPTS):
-        async with LagMeter() as lag:
-            found = await measure_once(scenario, raw=raw)
-        if lag.worst_s < IN_TIME_S:
-            break
-    return found
-
-
-async def measure_once(scenario: Scenario, *, raw: bool) -> Measured:
     how = {"pongs": scenario.pongs, "receives": scenario.receives}
     async with played(scenario.life, scenario.answer, **how) as url:
         options = scaled(**{"to_s": 3.5, "step_s": 0.25, "keepalive_s": 0.5, **scenario.options})
@@ -94,8 +83,8 @@ def measured() -> dict[str, Measured]:
         raws = list(SCENARIOS.values())
 
         async def one(scenario: Scenario) -> Measured:
-            async with room:
-                return await measure(scenario, raw=scenario in raws)
+            async with room:  # nothing scripted is in time where this process did not run
+                return await in_time(lambda: measure(scenario, raw=scenario in raws), IN_TIME_S)
 
         every = SCENARIOS | SHARED
         return dict(zip(every, await asyncio.gather(*map(one, every.values())), strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,10 @@ class Way:
         return f"ws://{f'[{host}]' if ':' in host else host}:{self.server.port}/"
 
 
-def _way(version: int, directory: Path, ca: Authority) -> Iterator[Way]:
-    peers, chain = Peers(directory, ca), Chain(5, version=version)
+@contextmanager
+def made_way(directory: Path, ca: Authority, routers: int, version: int = 4) -> Iterator[Way]:
+    """So many routers that answer, and an endpoint behind them; gone with the block."""
+    peers, chain = Peers(directory, ca), Chain(routers, version=version)
     try:
         chain.answer_all()
         yield Way(chain, peers)
@@ -38,13 +41,15 @@ def _way(version: int, directory: Path, ca: Authority) -> Iterator[Way]:
 
 @pytest.fixture(scope="module")
 def module_way(tmp_path_factory: pytest.TempPathFactory, ca: Authority) -> Iterator[Way]:
-    yield from _way(4, tmp_path_factory.mktemp("way4"), ca)
+    with made_way(tmp_path_factory.mktemp("way4"), ca, 5) as way:
+        yield way
 
 
 @pytest.fixture(scope="module")
 def way6(tmp_path_factory: pytest.TempPathFactory, ca: Authority) -> Iterator[Way]:
     """Five routers, IPv6."""
-    yield from _way(6, tmp_path_factory.mktemp("way6"), ca)
+    with made_way(tmp_path_factory.mktemp("way6"), ca, 5, 6) as way:
+        yield way
 
 
 @pytest.fixture

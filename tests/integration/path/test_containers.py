@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.path.conftest import Way
+from tests.integration.path.conftest import Way, made_way
 from tests.integration.path.test_locate import place, probe
 from tests.integration.path.test_path import trace
 from tests.peers.bridge import Container
 from tests.peers.certs import Authority
-from tests.peers.chain import Chain, far
-from tests.peers.peers import Peers
+from tests.peers.chain import far
 
 pytestmark = pytest.mark.netns
 
@@ -23,13 +22,8 @@ PUBLISHED = 8080
 @pytest.fixture
 def short(tmp_path: Path, ca: Authority) -> Iterator[Way]:
     """Two routers."""
-    peers, chain = Peers(tmp_path, ca), Chain(2)
-    try:
-        chain.answer_all()
-        yield Way(chain, peers)
-    finally:
-        peers.close()
-        chain.remove()
+    with made_way(tmp_path, ca, 2) as way:
+        yield way
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 import wsdiag
 from tests.peers import http2_peers
 from tests.peers.certs import Authority
+from tests.peers.envoy import start_envoy
 from tests.peers.peer import Address, Peer
 from tests.peers.peers import Peers
 from wsdiag.transport.dial.options import DialOptions, HttpVersion
@@ -47,9 +48,9 @@ def fronts(
                 extended = name != "caddy"
                 return http2_peers.start_caddy(place, behind, cert, extended_connect=extended)
             case "envoy":
-                return http2_peers.start_envoy(place, behind, cert, upstream_http2=False)
+                return start_envoy(place, behind, cert)
             case _:
-                return http2_peers.start_envoy(place, http2, cert, upstream_http2=True)
+                return start_envoy(place, http2, cert, upstream_http2=True)
 
     def get(name: str) -> Peer:
         if name not in running:

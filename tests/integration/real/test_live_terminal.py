@@ -35,9 +35,16 @@ def ends_sane(terminal: Terminal, before: list[object]) -> int:
     return code
 
 
-def wait_for_screen_again(terminal: Terminal) -> None:
-    """After a stop: what was drawn before it is still to be seen, and says nothing."""
-    terminal.wait_for(lambda _: terminal.raw.count(b"\x1b[?1049h") == 2, "screen after fg")
+def whole_frames(terminal: Terminal) -> int:
+    """How many frames were drawn on an empty screen: the first, in a new size, after a stop."""
+    return terminal.raw.count(b"\x1b[2J")
+
+
+def wait_for_whole_frame(
+    terminal: Terminal, number: int, what: str, seen: Callable[[str], bool] = drawn
+) -> None:
+    """What an earlier frame drew may still be on the screen, and says nothing."""
+    terminal.wait_for(lambda text: whole_frames(terminal) == number and seen(text), what)
 
 
 @SIZES
@@ -57,10 +64,9 @@ def test_the_chart_is_drawn_and_ctrl_c_leaves_the_terminal_sane(
 @pytest.mark.parametrize(("columns", "rows"), [(120, 40), (60, 16), (40, 10)])
 def test_it_follows_the_window(columns: int, rows: int, peers: Peers) -> None:
     terminal = live(peers)
-    terminal.wait_for(drawn, "chart")
+    wait_for_whole_frame(terminal, 1, "chart")
     terminal.resize(columns, rows)
-    terminal.pump(1.0)
-    terminal.wait_for(drawn, "chart in the new size")
+    wait_for_whole_frame(terminal, 2, "chart in the new size")
     terminal.key(b"\x03")
     assert ends_sane(terminal, terminal.modes_before) == 0
 
@@ -92,8 +98,7 @@ def test_ctrl_backslash_prints_statistics_and_goes_on(peers: Peers) -> None:
     terminal = live(peers)
     terminal.wait_for(drawn, "chart")
     terminal.key(b"\x1c")
-    terminal.pump(1.0)
-    terminal.wait_for(drawn, "chart after Ctrl-\\")
+    terminal.wait_for(lambda text: "so far" in text and drawn(text), "statistics so far")
     terminal.key(b"\x03")
     assert ends_sane(terminal, terminal.modes_before) == 0
 
@@ -120,8 +125,7 @@ def test_ctrl_z_gives_the_terminal_back_and_a_gap_is_no_delay(peers: Peers) -> N
     terminal.pump(3.0)
     terminal.signal(signal.SIGCONT)
     stopped_s = time.monotonic() - suspended
-    wait_for_screen_again(terminal)
-    terminal.wait_for(drawn, "chart after fg")
+    wait_for_whole_frame(terminal, 2, "chart after fg")
     terminal.key(b"\x03")
     assert ends_sane(terminal, terminal.modes_before) == 0
     # a busy machine may delay it as well, but the stop itself is no delay
@@ -162,8 +166,7 @@ def test_idle_probe_has_the_same_manners(peers: Peers) -> None:
     terminal.key(b"\x1a")
     terminal.wait_for_modes(terminal.modes_before)
     terminal.signal(signal.SIGCONT)
-    wait_for_screen_again(terminal)
-    terminal.wait_for(lambda text: "IDLE-PROBE" in text, "timeline after fg")
+    wait_for_whole_frame(terminal, 2, "timeline after fg", lambda text: "IDLE-PROBE" in text)
     terminal.key(b"q")
     ends_sane(terminal, terminal.modes_before)
 

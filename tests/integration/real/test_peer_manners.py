@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.integration.waiting import wait_for
 from tests.peers import tools
 from tests.peers.netns import NETNS, sweep
 from tests.peers.process import Daemon, PeerDied
@@ -45,10 +45,7 @@ def test_children_of_a_killed_run_die(tmp_path: Path) -> None:
     )
     assert run.returncode == -signal.SIGKILL
     pid = int(run.stdout)
-    deadline = time.monotonic() + 30
-    while alive(pid):
-        assert time.monotonic() < deadline, "the child outlived the run"
-        time.sleep(0.02)
+    wait_for(lambda: not alive(pid), seen=lambda: "the child outlived the run")
 
 
 def test_a_daemon_that_dies_says_what_it_said(tmp_path: Path) -> None:

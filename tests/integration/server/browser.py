@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-import time
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from websockets.sync.client import connect
+
+from tests.integration.waiting import wait_for
 
 FLAGS = (
     "--headless",
@@ -30,16 +32,24 @@ class Browser:
     """One tab. `requests` holds every URL that the page asked for."""
 
     def __init__(self, program: str, folder: Path, *flags: str) -> None:
-        self._process = subprocess.Popen(
-            [program, *FLAGS, *flags, f"--user-data-dir={folder}", "about:blank"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
         self._numbers = count(1)
         self.requests: list[str] = []
-        port, path = self._where(folder / "DevToolsActivePort")
-        self._socket = connect(f"ws://127.0.0.1:{port}{path}", proxy=None, max_size=None)
         self._session: str | None = None
+        with ExitStack() as stack:
+            process = subprocess.Popen(
+                [program, *FLAGS, *flags, f"--user-data-dir={folder}", "about:blank"],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            stack.callback(process.wait, 20)
+            stack.callback(process.terminate)
+            port, path = self._where(folder / "DevToolsActivePort")
+            url = f"ws://127.0.0.1:{port}{path}"
+            self._socket = stack.enter_context(connect(url, proxy=None, max_size=None))
+            self._attach()
+            self._open = stack.pop_all()
+
+    def _attach(self) -> None:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
@@ -47,11 +57,12 @@ class Browser:
         self.call("Page.enable")
 
     def _where(self, file: Path) -> tuple[str, str]:
-        end = time.monotonic() + 60
-        while not (file.exists() and len(lines := file.read_text().split()) == 2):
-            assert time.monotonic() < end, "Chromium did not start"
-            time.sleep(0.05)
-        return lines[0], lines[1]
+        def lines() -> list[str]:
+            return file.read_text().split() if file.exists() else []
+
+        wait_for(lambda: len(lines()) == 2, 60, seen=lambda: "Chromium did not start")
+        port, path = lines()
+        return port, path
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         number = next(self._numbers)
@@ -74,11 +85,8 @@ class Browser:
 
     def wait(self, script: str, timeout: float = 20.0) -> Any:
         """Until the script's value is true."""
-        end = time.monotonic() + timeout
-        while not (value := self.run(script)):
-            assert time.monotonic() < end, (script, self.run("document.body.innerText"))
-            time.sleep(0.05)
-        return value
+        page = "document.body.innerText"
+        return wait_for(lambda: self.run(script), timeout, seen=lambda: (script, self.run(page)))
 
     def look(self, *, width: int, height: int, dark: bool) -> None:
         self.call(
@@ -95,6 +103,4 @@ class Browser:
         return base64.b64decode(self.call("Page.captureScreenshot")["data"])
 
     def close(self) -> None:
-        self._socket.close()
-        self._process.terminate()
-        self._process.wait(20)
+        self._open.close()

@@ -19,6 +19,7 @@ from websockets.sync.server import Server, ServerConnection, serve
 
 from tests.integration.server.raw_client import RawClient
 from tests.integration.server.serving import serving
+from tests.integration.waiting import wait_for
 from wsdiag.server.background import BackgroundServer
 from wsdiag.server.routes import from_spec
 
@@ -71,13 +72,6 @@ def test_messages_pings_and_closes_pass(raw: bool) -> None:
         assert seen[0].path == "/some/path?q=1"
         assert seen[0].headers["X-Mine"] == "yes"
         wait_for(lambda: (4001, "mine") in seen)
-
-
-def wait_for(condition: Any) -> None:
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("raw", [False, True])

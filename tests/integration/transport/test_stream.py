@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.waiting import until
 from tests.peers.certs import Authority
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.stream.ends import StreamEnd
@@ -60,13 +61,6 @@ class Recorder:
         await self.until(lambda: self.end is not None)
         assert self.end is not None
         return self.end
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Wait for what no event tells of."""
-    async with asyncio.timeout(BOUND_S):
-        while not true():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 class Pair:

@@ -1,25 +1,15 @@
-"""Access logs: real ones of nginx and HAProxy, those that manuals show, and broken ones."""
+"""Access logs: those that manuals show, and broken ones."""
 
 from __future__ import annotations
 
 import io
-import os
-import re
-import socket
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.peers.peer import Peer
-from tests.peers.peers import Peers
-from tests.peers.proxies import launch
-from tests.peers.tools import require_tool
 from tests.unit.capture.growth import assert_linear
 from wsdiag.capture.log_formats import (
     ENVOY_FLAGS,
@@ -288,114 +278,6 @@ def test_a_tcp_log_of_nginx() -> None:
     parse = compile_format("$remote_addr [$time_local] $protocol $status $session_time")
     (facts,), _ = read("192.0.2.7 [28/Nov/2026:03:00:07 +0000] TCP 200 60.100\n", parse)
     assert (facts.status, facts.ended_s) == (None, 60.1)
-
-
-# -- real logs -------------------------------------------------------------------------------
-
-
-def upgraded(peer: Peer, path: str) -> socket.socket:
-    """A WebSocket through a proxy, on a bare socket."""
-    connection = socket.create_connection((peer.host, peer.port), timeout=20)
-    connection.sendall(
-        f"GET {path} HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-    )
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        head += connection.recv(1)
-    assert head.startswith(b"HTTP/1.1 101"), head
-    return connection
-
-
-def wait_for(file: Path, count: int, pattern: str = r"/idle/60| out/s1 ") -> str:
-    """The log, once it has so many lines of sessions, or of those that `pattern` is found in."""
-    deadline = time.monotonic() + 20
-    while True:
-        text = file.read_text() if file.exists() else ""
-        if sum(bool(re.search(pattern, line)) for line in text.splitlines()) >= count:
-            return text
-        assert time.monotonic() < deadline, text
-        time.sleep(0.05)
-
-
-@pytest.mark.nginx
-def test_a_real_log_of_nginx(peers: Peers, tmp_path: Path) -> None:
-    nginx = require_tool("nginx")
-    upstream = urlsplit(peers.serve()[0]).netloc
-    config, log = tmp_path / "nginx.conf", tmp_path / "access.log"
-
-    def make(port: int) -> list[str]:
-        user = "user root;" if os.geteuid() == 0 else ""
-        temporary = " ".join(
-            f"{name}_temp_path {tmp_path}/{name};"
-            for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        config.write_text(
-            f"daemon off; worker_processes 1; {user} pid {tmp_path}/pid; error_log stderr;\n"
-            f"events {{ }} http {{ {temporary} log_format timed '{NGINX_FORMAT}';\n"
-            f"access_log {log} timed; server {{ listen 127.0.0.1:{port}; location / {{\n"
-            f"proxy_pass http://{upstream}; proxy_http_version 1.1; proxy_read_timeout 1s;\n"
-            'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"; } } }'
-        )
-        return [nginx, "-p", str(tmp_path), "-c", str(config), "-e", "stderr"]
-
-    peer = launch(make, tmp_path / "log", host="127.0.0.1", tls=False, netns=None)
-    try:
-        begun = time.time()
-        with upgraded(peer, "/idle/60?drop=fin") as idle:
-            assert idle.recv(1) == b""
-        with upgraded(peer, "/idle/60") as left:
-            time.sleep(0.2)
-            left.shutdown(socket.SHUT_WR)
-        text = wait_for(log, 2)
-    finally:
-        peer.stop()
-    for parse in (None, compile_format(NGINX_FORMAT)):
-        found, reader = read(text, parse)
-        assert reader.totals.unreadable == 0
-        first, second = sorted(found, key=lambda facts: facts.path or "", reverse=True)
-        assert first.ended_s == pytest.approx(1.0, abs=0.3)
-        assert first.began == pytest.approx(begun, abs=1.5)
-        assert first.path == "/idle/60?drop=fin"
-        assert second.ended_s is not None
-        assert second.ended_s >= 0.15
-
-
-@pytest.mark.haproxy
-@pytest.mark.parametrize("mode", ["http", "tcp"])
-def test_a_real_log_of_haproxy(mode: str, peers: Peers, tmp_path: Path) -> None:
-    haproxy = require_tool("haproxy")
-    upstream = urlsplit(peers.serve()[0]).netloc
-    config, log = tmp_path / "haproxy.cfg", tmp_path / "log"
-
-    def make(port: int) -> list[str]:
-        config.write_text(
-            f"global\n  log stdout format raw local0\ndefaults\n  mode {mode}\n  log global\n"
-            f"  option {mode}log\n  timeout connect 5s\n  timeout client 10s\n"
-            f"  timeout server 10s\n  timeout tunnel 1s\n"
-            f"frontend in\n  bind 127.0.0.1:{port}\n  default_backend out\n"
-            f"backend out\n  server s1 {upstream}\n"
-        )
-        return [haproxy, "-db", "-f", str(config)]
-
-    peer = launch(make, log, host="127.0.0.1", tls=False, netns=None)
-    try:
-        begun = time.time()
-        with upgraded(peer, "/idle/60") as idle:
-            assert idle.recv(1) == b""
-        # in mode tcp the connection that waited for the port has a line of its own
-        text = wait_for(log, 1, r" [cs]D(--)? ")
-    finally:
-        peer.stop()
-    found, reader = read(text)
-    assert reader.format == "HAProxy"
-    timed_out = [facts for facts in found if facts.log_flags in ("cD", "sD")]
-    assert len(timed_out) == 1, text
-    (facts,) = timed_out
-    assert facts.ended_s == pytest.approx(1.0, abs=0.3)
-    assert facts.began == pytest.approx(begun, abs=1.0)
-    assert facts.path == ("/idle/60" if mode == "http" else None)
-    assert "timeout tunnel" in (facts.log_words or "")
 
 
 # -- broken and hostile ----------------------------------------------------------------------

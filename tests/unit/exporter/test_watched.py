@@ -177,18 +177,20 @@ def test_which_format_a_scraper_wants() -> None:
 
 def test_scrapes_that_come_together_are_rendered_once() -> None:
     async def run() -> None:
-        taken = 0
+        taken, begun, may_end = 0, asyncio.Event(), asyncio.Event()
 
         async def take() -> Snapshot:
             nonlocal taken
             taken += 1
-            await asyncio.sleep(0.05)
+            begun.set()
+            await may_end.wait()
             return Snapshot([], OwnFigures(ReloadState()))
 
         exposition = Exposition(take)
         together = [asyncio.create_task(exposition.render(Format())) for _ in range(20)]
-        await asyncio.sleep(0.01)
+        await begun.wait()
         together[0].cancel()  # one that leaves does not end the others'
+        may_end.set()
         answers = await asyncio.gather(*together[1:])
         assert len(set(answers)) == taken == exposition.rendered == 1
         await exposition.render(Format())

@@ -10,6 +10,7 @@ import pytest
 from tests.capture.builder import ACK, PSH, REQUEST, Capture, Flow
 from wsdiag.capture.reader import CaptureReader
 from wsdiag.judgement.recorded.ages import ages, of_ages
+from wsdiag.judgement.recorded.facts import ConnectionFacts
 from wsdiag.judgement.recorded.together import Together
 from wsdiag.judgement.recorded.trials import Recorded
 from wsdiag.records.explain import ExplainVerdict
@@ -211,3 +212,24 @@ def test_a_server_that_is_done_has_no_lifetime() -> None:
 
 def test_silence_of_one_direction_is_no_use() -> None:
     assert busy_until(60.0, None, silent="server").verdict != "lifetime"
+
+
+def test_six_hundred_connections_of_a_log() -> None:
+    chance, together = random.Random(7), Together(["access.log"])
+    reload_at = 1_700_010_007.0
+    ended = [(60.0 + chance.uniform(0, 0.2), None) for _ in range(412)]
+    ended += [(chance.uniform(30, 4000), reload_at) for _ in range(83)]
+    ended += [(chance.expovariate(1 / 400), None) for _ in range(105)]
+    for number, (age_s, moment) in enumerate(ended):
+        end = moment or 1_700_000_000 + chance.uniform(0, 20000)
+        facts = ConnectionFacts("access.log", began=end - age_s, opened_s=0.0)
+        facts.ended_s = facts.recorded_s = age_s
+        together.add(facts, number, "ws://log.test/")
+    (found,) = together.verdicts()
+    timer, event, rest = found.explanation
+    assert timer.startswith("41")
+    assert "of 600 ended at 60.0 to 60.2 s: a timer" in timer
+    assert "83 ended within one second at" in event
+    assert "as people leave" in rest
+    assert any("nginx" in one.product for one in found.candidates)
+    assert found.outcomes["event"] in (82, 83)
