@@ -42,9 +42,10 @@ def dial_notes(report: DialReport, *, certificate_refused: bool) -> list[str]:
     """About the way to the endpoint: redirects, the proxy, the certificate."""
     notes = _address_notes(report) + _answer_notes(report)
     if report.asked_again is not None:
+        section = "RFC 9114, 4.1.1" if "quic" in report.phases_ms else "RFC 9113, 8.7"
         notes.append(
             f"Sent again on a new connection, as browsers do: {report.asked_again}, and so it did "
-            "nothing with the first CONNECT (RFC 9113, 8.7)."
+            f"nothing with the first CONNECT ({section})."
         )
     if report.redirects:
         notes.append("Redirected: " + " -> ".join((*report.redirects, report.url)))

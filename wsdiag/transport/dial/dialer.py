@@ -270,7 +270,7 @@ class _Dial:
         )
 
     async def _open_or_again(self) -> tuple[ByteStream, Accepted, Arrival]:
-        """A CONNECT that the server left unprocessed is sent once more (RFC 9113, 8.7)."""
+        """A CONNECT that the server left unprocessed is sent once more, as browsers do."""
         try:
             return await self._open_once()
         except DialError as error:

@@ -116,7 +116,9 @@ async def extended_connect(
     sent = stream.request([*request.pseudo_headers, *request.request_headers])
     await stream.until(lambda: stream.answer is not None)
     if stream.answer is None or stream.answered_at is None:
-        raise _ended(stream, "upgrade", "an answer to the CONNECT")
+        failure = _ended(stream, "upgrade", "an answer to the CONNECT")
+        failure.unprocessed = stream.unprocessed
+        raise failure
     at = stream.answered_at
     progress.took_ns, progress.ended_ns = at.mono_ns - sent.mono_ns, at.mono_ns
     response = response_of(stream.answer, "3")
@@ -160,8 +162,14 @@ def _ended(stream: Http3Stream, phase: str, instead_of: str) -> DialError:
         message = f"the server broke HTTP/3: {stream.violation}"
         return DialError("protocol", phase, "http3-violation", message)
     end = stream.ended
-    detail = "" if end is None else f" ({end.detail})"
-    return _error("http3-closed", f"the connection ended instead of {instead_of}{detail}", phase)
+    if end is not None and end.how == "rst-stream":
+        message = f"the server reset the stream of the CONNECT: {end.detail}"
+    elif stream.unprocessed:
+        message = "the server takes no more requests on this HTTP/3 connection: GOAWAY"
+    else:
+        detail = "" if end is None else f" ({end.detail})"
+        message = f"the connection ended instead of {instead_of}{detail}"
+    return _error("http3-closed", message, phase)
 
 
 def _error(code: str, message: str, phase: str = "upgrade") -> DialError:

@@ -2,7 +2,9 @@
 
 It opens, pings and closes, and no more than that: no migration, no 0-RTT, one stream. The protocol
 is aioquic's, without I/O; here are its datagrams and its timer. Everything that ends the stream is
-a `StreamEnd`: FIN is END_STREAM's, a reset or a closed connection carries its error code.
+a `StreamEnd`: FIN is END_STREAM's, a reset or a closed connection carries its error code. What a
+GOAWAY leaves out, or H3_REQUEST_REJECTED resets, was not processed: whoever asked may ask again on
+another connection.
 """
 
 from __future__ import annotations
@@ -20,9 +22,16 @@ from aioquic.h3.connection import H3Connection, ProtocolError
 from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
-from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted, QuicEvent, StreamReset
+from aioquic.quic.events import (
+    ConnectionTerminated,
+    HandshakeCompleted,
+    QuicEvent,
+    StreamDataReceived,
+    StreamReset,
+)
 
-from wsdiag.transport.stream.ends import StreamEnd, StreamHandler
+from wsdiag.transport.http3.control import ControlStream
+from wsdiag.transport.stream.ends import StreamEnd, StreamHandler, error_name
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
 from wsdiag.transport.stream.tcp import Address, TcpInfo, format_address
 
@@ -32,7 +41,7 @@ if TYPE_CHECKING:
     from wsdiag.transport.tls.values import TlsOptions
 
 ENABLE_CONNECT_PROTOCOL = 0x8  # RFC 9220, 5
-REQUEST_CANCELLED, NO_ERROR = 0x10C, 0x100
+NO_ERROR, REQUEST_REJECTED, REQUEST_CANCELLED = 0x100, 0x10B, 0x10C
 _SETTINGS = {0x1: "QPACK_MAX_TABLE_CAPACITY", 0x6: "MAX_FIELD_SECTION_SIZE"}
 _SETTINGS |= {0x7: "QPACK_BLOCKED_STREAMS", 0x8: "ENABLE_CONNECT_PROTOCOL", 0x33: "H3_DATAGRAM"}
 # aioquic tells of every failed handshake in a log of its own; ours is told in the result.
@@ -70,6 +79,7 @@ class Http3Stream(asyncio.DatagramProtocol):
         self._loop = asyncio.get_running_loop()
         self._quic = QuicConnection(configuration=config)
         self._http = H3Connection(self._quic)
+        self._control = ControlStream()
         self._address = address
         self._transport: asyncio.DatagramTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -95,6 +105,8 @@ class Http3Stream(asyncio.DatagramProtocol):
         """What ICMP said instead of an answer."""
         self.violation: str | None = None
         self.ended: StreamEnd | None = None
+        self.unprocessed = False
+        """Whether the server says that it did nothing with the request (RFC 9114, 4.1.1, 5.2)."""
         self.peer = format_address(address[1])
         self.bytes_in = self.bytes_out = 0
         self.last_received = self._last_sent = monotonic_ns()
@@ -180,12 +192,25 @@ class Http3Stream(asyncio.DatagramProtocol):
         if isinstance(event, HandshakeCompleted):
             self.handshaken, self.alpn = self._at, event.alpn_protocol
         elif isinstance(event, StreamReset) and event.stream_id == self._stream_id:
-            name = f"HTTP/3 error 0x{event.error_code:x}"
-            self._end(StreamEnd("rst-stream", name, self._at, event.error_code))
+            code = event.error_code
+            self.unprocessed = code == REQUEST_REJECTED
+            self._end(StreamEnd("rst-stream", error_name(code), self._at, code))
+        elif isinstance(event, StreamDataReceived):
+            self._control.received(event.stream_id, event.data)
+            self._maybe_left_out()
         elif isinstance(event, ConnectionTerminated):
             self.terminated = event.error_code, event.reason_phrase
             detail = event.reason_phrase or f"QUIC closed, 0x{event.error_code:x}"
             self._end(StreamEnd("goaway", detail, self._at, event.error_code))
+
+    def _maybe_left_out(self) -> bool:
+        """Whether the peer will not serve the stream: that ends it (RFC 9114, 5.2)."""
+        first = self._control.goaway
+        if first is None or self._stream_id is None or self._stream_id < first:
+            return False
+        self.unprocessed = True
+        self._end(StreamEnd("goaway", "", self._at))
+        return True
 
     def _handle_http(self, event: H3Event) -> None:
         if getattr(event, "stream_id", None) != self._stream_id:
@@ -228,6 +253,8 @@ class Http3Stream(asyncio.DatagramProtocol):
         """Send this header block, pseudo-headers included, on the one stream."""
         self._stream_id = self._quic.get_next_available_stream_id()
         self.answer = self.answered_at = None
+        if self._maybe_left_out():
+            return SendRecord(monotonic_ns())
         encoded = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in headers]
         self._http.send_headers(self._stream_id, encoded)
         record = SendRecord(monotonic_ns())
