@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
-from aioquic.h3.connection import H3Connection, ProtocolError
+from aioquic.h3.connection import H3Connection
 from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
@@ -47,6 +47,8 @@ _SETTINGS |= {0x7: "QPACK_BLOCKED_STREAMS", 0x8: "ENABLE_CONNECT_PROTOCOL", 0x33
 # aioquic tells of every failed handshake in a log of its own; ours is told in the result.
 logging.getLogger("quic").addHandler(logging.NullHandler())
 logging.getLogger("quic").propagate = False
+# How aioquic says that nothing came any more.
+_SILENT = ("Idle timeout", "No validated network path")
 _MOST_HELD = 1 << 22
 _FIN_WAIT_S = 0.5
 
@@ -70,6 +72,20 @@ def configuration(options: TlsOptions, server_name: str) -> QuicConfiguration:
     return config
 
 
+class _Quic(QuicConnection):
+    """Knows with which error H3Connection closed it: it tells nobody that the peer broke a rule."""
+
+    violation: tuple[int, str] | None = None
+
+    def close(
+        self, error_code: int = NO_ERROR, frame_type: int | None = None, reason_phrase: str = ""
+    ) -> None:
+        """Close it; a `frame_type` says that QUIC itself does (RFC 9000, 19.19)."""
+        if frame_type is None and error_code != NO_ERROR:
+            self.violation = self.violation or (int(error_code), reason_phrase)
+        super().close(error_code, frame_type, reason_phrase)
+
+
 class Http3Stream(asyncio.DatagramProtocol):
     """The connection and its one request stream."""
 
@@ -77,7 +93,7 @@ class Http3Stream(asyncio.DatagramProtocol):
 
     def __init__(self, config: QuicConfiguration, address: Address) -> None:
         self._loop = asyncio.get_running_loop()
-        self._quic = QuicConnection(configuration=config)
+        self._quic = _Quic(configuration=config)
         self._http = H3Connection(self._quic)
         self._control = ControlStream()
         self._address = address
@@ -178,11 +194,10 @@ class Http3Stream(asyncio.DatagramProtocol):
     def _take_events(self) -> None:
         while (event := self._quic.next_event()) is not None:
             self._handle(event)
-            try:
-                for said in self._http.handle_event(event):
-                    self._handle_http(said)
-            except ProtocolError as error:
-                self._violated(error)
+            for said in self._http.handle_event(event):
+                self._handle_http(said)
+            if self._quic.violation is not None:
+                self._violated(*self._quic.violation)
             if self.settings is None and self._http.received_settings is not None:
                 self.settings, self.settings_at = dict(self._http.received_settings), self._at
         self._transmit()
@@ -201,7 +216,10 @@ class Http3Stream(asyncio.DatagramProtocol):
         elif isinstance(event, ConnectionTerminated):
             self.terminated = event.error_code, event.reason_phrase
             detail = event.reason_phrase or f"QUIC closed, 0x{event.error_code:x}"
-            self._end(StreamEnd("goaway", detail, self._at, event.error_code))
+            if event.frame_type is None:
+                self._end(StreamEnd("goaway", detail, self._at, event.error_code))
+            else:  # the code is QUIC's, and names something else in HTTP (RFC 9000, 19.19)
+                self._end(StreamEnd("timeout" if detail in _SILENT else "goaway", detail, self._at))
 
     def _maybe_left_out(self) -> bool:
         """Whether the peer will not serve the stream: that ends it (RFC 9114, 5.2)."""
@@ -228,10 +246,9 @@ class Http3Stream(asyncio.DatagramProtocol):
         if getattr(event, "stream_ended", False):
             self._end(StreamEnd("fin", "END_STREAM", self._at))
 
-    def _violated(self, error: ProtocolError) -> None:
-        self.violation = str(error) or type(error).__name__
-        self._quic.close(error_code=int(error.error_code), reason_phrase=self.violation)
-        self._end(StreamEnd("http2-error", self.violation, self._at, int(error.error_code)))
+    def _violated(self, code: int, reason: str) -> None:
+        self.violation = reason or error_name(code)
+        self._end(StreamEnd("http2-error", self.violation, self._at, code))
 
     def _transmit(self) -> None:
         if self._transport is None or self._transport.is_closing():
@@ -244,6 +261,7 @@ class Http3Stream(asyncio.DatagramProtocol):
         self._timer = None if at_s is None else self._loop.call_at(at_s, self._on_timer)
 
     def _on_timer(self) -> None:
+        self._at = now()
         self._quic.handle_timer(self._loop.time())
         self._take_events()
 

@@ -72,6 +72,11 @@ def error_name(code: int) -> str:
     return _ERROR_NAMES.get(code, f"code 0x{code:x}")
 
 
+def is_http3(code: int) -> bool:
+    """Whether an error code is one of HTTP/3's."""
+    return code >= _HTTP3_FIRST
+
+
 class StreamState(Enum):
     """What we have done to end a stream; what the peer did is a `StreamEnd`, or None so far."""
 

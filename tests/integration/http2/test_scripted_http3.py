@@ -1,4 +1,4 @@
-"""A CONNECT that an HTTP/3 server left unprocessed is sent once more (RFC 9114, 4.1.1, 5.2)."""
+"""An HTTP/3 server that answers by a script: what is asked again, and what is said of its ends."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from aioquic.h3.connection import ErrorCode, FrameType, H3Connection, encode_fra
 from aioquic.h3.events import HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import ProtocolNegotiated, QuicEvent
+from aioquic.quic.packet import QuicErrorCode, QuicFrameType
 
 from tests.peers.certs import Authority
 from wsdiag.probes.connect.notes import dial_notes
@@ -91,6 +92,20 @@ def _drain(server: Server) -> None:
     server.reset(ErrorCode.H3_INTERNAL_ERROR)
 
 
+def _break(server: Server) -> None:
+    assert server.http is not None
+    control = server.http._local_control_stream_id
+    server._quic.send_stream_data(control, encode_frame(FrameType.DATA, b"here"))
+
+
+def _close(server: Server) -> None:
+    server._quic.close(ErrorCode.H3_INTERNAL_ERROR, reason_phrase="backend gone")
+
+
+def _fail(server: Server) -> None:
+    server._quic.close(QuicErrorCode.PROTOCOL_VIOLATION, QuicFrameType.ACK, "bad ACK")
+
+
 def dialled(ca: Authority, *acts: Act, early: bool = False) -> tuple[DialReport | DialError, int]:
     """What a dial makes of such a server, and how many connections that took."""
     kind = type("Scripted", (Server,), {"acts": list(acts), "early": early, "connections": []})
@@ -144,3 +159,18 @@ def test_what_may_have_been_processed_is_not_asked_again(ca: Authority, act: Act
     assert isinstance(error, DialError)
     assert error.report.asked_again is None
     assert connections == 1
+
+
+@pytest.mark.parametrize(
+    ("act", "code", "said"),
+    [
+        (_break, "http3-violation", "the server broke HTTP/3: "),
+        (_close, "http3-closed", "(backend gone)"),
+        (_fail, "http3-closed", "(bad ACK)"),
+    ],
+)
+def test_whose_fault_the_end_is(ca: Authority, act: Act, code: str, said: str) -> None:
+    error, _ = dialled(ca, act)
+    assert isinstance(error, DialError)
+    assert error.code == code
+    assert said in error.message
