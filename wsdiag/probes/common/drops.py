@@ -13,6 +13,7 @@ nor by FIN until our time was up.
 from __future__ import annotations
 
 from wsdiag.records import Drop, DropHow
+from wsdiag.records.drops import PEER_BROKE
 from wsdiag.transport.session import Session
 from wsdiag.transport.stream.ends import EndKind, StreamEnd, error_name, is_http3
 
@@ -33,7 +34,7 @@ _HOW: dict[EndKind, DropHow] = {
 
 TRUNCATED = "a frame was cut off in the middle"
 """In the detail of an end inside a frame."""
-BROKE_HTTP = "the peer broke HTTP/"
+BROKE_HTTP = f"{PEER_BROKE} HTTP/"
 """How the detail of our own GOAWAY begins."""
 
 
@@ -73,7 +74,7 @@ def drop_of(session: Session, end: StreamEnd) -> Drop:
             at_s,
             code=connection.violation.code,
             reason=connection.violation.message,
-            detail=f"the peer broke {connection.violation.section}; we closed",
+            detail=f"{PEER_BROKE} {connection.violation.section}; we closed",
         )
     if connection.close_received is not None:
         code, reason = connection.close_received
