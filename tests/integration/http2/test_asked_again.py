@@ -12,7 +12,8 @@ from hyperframe.frame import Frame, GoAwayFrame, HeadersFrame, RstStreamFrame, S
 
 import wsdiag
 from wsdiag.probes.connect.http2_look import http2_look
-from wsdiag.transport.dial.dialer import SharedHttp2, dial
+from wsdiag.transport.dial.carriers import SharedHttp2
+from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialReport
 

@@ -32,7 +32,9 @@ from wsdiag.probes.common.await_pong import describe_close
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, TextMessage
 from wsdiag.records import DialectInfo, HelloInfo
-from wsdiag.transport.dial.dialer import SharedHttp2, TcpWatcher, dial
+from wsdiag.transport.dial.carriers import SharedHttp2
+from wsdiag.transport.dial.connector import TcpWatcher
+from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.target import Target
 from wsdiag.transport.report import DialError
