@@ -53,7 +53,8 @@ async def handshake(
     addresses: list[Address], target: Target, options: DialOptions, progress: Progress
 ) -> Http3Stream:
     """The `quic` phase, with the first address that answers. Raises DialError."""
-    from wsdiag.transport.http3.connection import Http3Stream, configuration
+    from wsdiag.transport.http3.connection import Http3Stream
+    from wsdiag.transport.http3.quic import configuration
 
     failure: DialError | None = None
     for address in addresses:
