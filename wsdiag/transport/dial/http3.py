@@ -130,11 +130,7 @@ async def extended_connect(
     try:
         return request.judge(response), at
     except HandshakeError as error:
-        failure = failures.handshake(error, b"")
-        failure.facts["http"] = "3"
-        if error.code == "http2-status":
-            failure.code = f"http3-{response.status}"
-        progress.failure = failure
+        failure = progress.failure = failures.extended_connect(error, response)
         with suppress(TimeoutError):
             async with asyncio.timeout(BODY_WAIT_S):
                 await stream.until(lambda: stream.held_bytes >= MAX_BODY)
