@@ -66,7 +66,7 @@ from wsdiag.protocol.http import Response
 from wsdiag.protocol.server_handshake import ServerHandshake
 from wsdiag.records import ConnectResult, HttpInfo
 from wsdiag.render.base.csv_rows import cell
-from wsdiag.render.base.escape import defuse, escape, escape_bytes, fold
+from wsdiag.render.base.escape import defuse, escape, fold
 from wsdiag.render.base.redact import Redactor
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.connect.view import print_connect
@@ -249,7 +249,6 @@ READERS: dict[str, Reader] = {
         secrets_of_urls([f"ws://localhost/?{text}"])
     ).text(text),
     "escaping": escape,
-    "escaping: bytes": lambda text: escape_bytes(_bytes(text), 1 << 21),
     "escaping: commands": defuse,
     "escaping: ASCII": fold,
     "escaping: CSV": cell,

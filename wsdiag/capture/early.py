@@ -9,52 +9,55 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from wsdiag.capture.direction import DirectionState, after
 
 _LATE_NS = 50_000_000
 _MOST_HELD = 64
-_DATA = 3
-"""Where the payload is in what `Flow` gives as the rest."""
 
 
-class _Held(NamedTuple):
+class Early(NamedTuple):
+    """A segment that waits; its members are named as in `Flow.segment`."""
+
     number: int
     time_ns: int
     ack: int
-    rest: tuple[Any, ...]
+    seq: int
+    flags: int
+    hop_limit: int
+    data: bytes
+    size: int
+    identity: bytes
 
 
-class Early:
-    """Those of one flow. `take` gets each segment whose turn has come: number, time, what it
-    acknowledges, and the `rest` that was given."""
+class EarlySegments:
+    """Those of one flow. `take` gets each one whose turn has come."""
 
     __slots__ = ("_states", "_take", "held")
 
     def __init__(
-        self,
-        states: tuple[DirectionState, DirectionState],
-        take: Callable[[int, int, int, tuple[Any, ...]], None],
+        self, states: tuple[DirectionState, DirectionState], take: Callable[[Early], None]
     ) -> None:
-        self.held: deque[_Held] = deque()
+        self.held: deque[Early] = deque()
         self._states, self._take = states, take
 
-    def holds(self, number: int, time_ns: int, ack: int, rest: tuple[Any, ...]) -> bool:
-        """Whether a segment has to wait; then it does."""
+    def has_to_wait(self, number: int, ack: int) -> bool:
+        """Whether a segment from end `number` with that acknowledgement came too early."""
         state, peer = self._states[number], self._states[1 - number]
         if state.acknowledged is None or peer.position is None or peer.finished:
             return False
-        if after(ack, peer.position) <= 0:
-            return False
-        self.held.append(_Held(number, time_ns, ack, rest))
+        return after(ack, peer.position) > 0
+
+    def hold(self, segment: Early) -> None:
+        """Let one wait; where too many do, none waits any longer."""
+        self.held.append(segment)
         if len(self.held) > _MOST_HELD:
             self.release(None)
-        return True
 
     def held_bytes(self) -> int:
         """How many bytes of payload wait."""
-        return sum(len(each.rest[_DATA]) for each in self.held)
+        return sum(len(each.data) for each in self.held)
 
     def release(self, time_ns: int | None) -> None:
         """Give up those that wait no longer; None: all of them."""
@@ -66,6 +69,6 @@ class Early:
                 position = self._states[1 - each.number].position
                 late = time_ns is None or time_ns - each.time_ns > _LATE_NS
                 if late or position is None or after(each.ack, position) <= 0:
-                    self._take(*each)
+                    self._take(each)
                 else:
                     self.held.append(each)

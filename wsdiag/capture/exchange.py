@@ -213,7 +213,7 @@ class StreamExchange(Exchange):
 
     def ended(self, number: int, time_ns: int, how: EndKind, code: int | None) -> None:
         """END_STREAM, or an error code that ends it."""
-        from wsdiag.capture.http2 import error_name
+        from wsdiag.transport.stream.ends import error_name
 
         said = None if code is None else (code, error_name(code))
         if said is not None:

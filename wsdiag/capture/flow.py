@@ -17,10 +17,8 @@ is written out in one place, and what is rare is called.
 
 from __future__ import annotations
 
-from typing import Any
-
 from wsdiag.capture.direction import WRAP, DirectionState, after
-from wsdiag.capture.early import Early
+from wsdiag.capture.early import Early, EarlySegments
 from wsdiag.capture.reassembly import Reassembly
 from wsdiag.packets.ip import address_text
 from wsdiag.packets.tcp import ACK, FIN, RST, SYN
@@ -61,7 +59,7 @@ class Flow(Reassembly):
         """Whether the RST acknowledged something: then it came from a socket that was there."""
         self.reset_ns: int | None = None
         """When a RST was seen, as long as nothing shows that it was ignored."""
-        self.early = Early(self.states, self._late)
+        self.early = EarlySegments(self.states, self._late)
         self.over = False
         """A RST, or a FIN from each end: a new SYN on the same ports begins another flow."""
 
@@ -99,10 +97,9 @@ class Flow(Reassembly):
         if early.held:
             early.release(time_ns)
         if flags & ACK and ack != state.acknowledged:
-            if ack != self.states[1 - number].position:
-                rest = (seq, flags, hop_limit, data, size, identity)
-                if early.holds(number, time_ns, ack, rest):
-                    return
+            if ack != self.states[1 - number].position and early.has_to_wait(number, ack):
+                early.hold(Early(number, time_ns, ack, seq, flags, hop_limit, data, size, identity))
+                return
             self._acknowledge(number, time_ns, ack)
         if size and seq == state.position and not flags & FIN and state.fin_at is None:
             self._deliver(number, time_ns, data, size)  # as nearly always
@@ -142,9 +139,10 @@ class Flow(Reassembly):
         if state.fin_at is not None and not state.finished:
             self._maybe_finish(state, number, time_ns, hop_limit)
 
-    def _late(self, number: int, time_ns: int, ack: int, rest: tuple[Any, ...]) -> None:
+    def _late(self, early: Early) -> None:
+        number, time_ns, ack, seq, flags, hop_limit, data, size, identity = early
         self._acknowledge(number, time_ns, ack)
-        self._take(number, time_ns, *rest)
+        self._take(number, time_ns, seq, flags, hop_limit, data, size, identity)
 
     def _unusual(
         self, state: DirectionState, time_ns: int, seq: int, flags: int, size: int, window: int

@@ -26,22 +26,6 @@ _MOST_FRAME = 1 << 20
 _MOST_BLOCK = 1 << 18
 _MOST_STREAMS = 1024
 _MOST_TABLE = 1 << 20
-CODES = (
-    "NO_ERROR",
-    "PROTOCOL_ERROR",
-    "INTERNAL_ERROR",
-    "FLOW_CONTROL_ERROR",
-    "SETTINGS_TIMEOUT",
-    "STREAM_CLOSED",
-    "FRAME_SIZE_ERROR",
-    "REFUSED_STREAM",
-    "CANCEL",
-    "COMPRESSION_ERROR",
-    "CONNECT_ERROR",
-    "ENHANCE_YOUR_CALM",
-    "INADEQUATE_SECURITY",
-    "HTTP_1_1_REQUIRED",
-)
 
 
 class Http2Stream(Protocol):
@@ -247,8 +231,3 @@ def begins_settings(data: bytes) -> bool:
 
 def _text(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.decode("latin-1")
-
-
-def error_name(code: int) -> str:
-    """An error code's name (RFC 9113, 7)."""
-    return CODES[code] if code < len(CODES) else f"0x{code:x}"

@@ -42,13 +42,6 @@ class AnnouncedClock:
     timeout_s: float | None = None
     idle_s: float | None = None
 
-    @property
-    def silent_client_s(self) -> float | None:
-        """When a client that says nothing is closed at the latest, from the announcement on."""
-        if self.interval_s is not None and self.timeout_s is not None:
-            return self.interval_s + self.timeout_s
-        return self.idle_s
-
 
 class DialectSession:
     """What one connection has heard in a dialect, and the messages it may send."""

@@ -6,6 +6,7 @@ import math
 import re
 
 from wsdiag.judgement.totals import PingTotals
+from wsdiag.records.drops import PEER_BROKE
 from wsdiag.units import counted, format_duration, format_size
 
 # The usual defaults of servers and clients: a Ping every 20 s, 20 s for its Pong.
@@ -142,9 +143,8 @@ def _no_pong(totals: PingTotals) -> str:
     silent = totals.overdue or not totals.received
     if totals.unfinished is not None and (lost or totals.unanswered) and silent:
         return f"The last Pings got no answer: {unfinished_text(*totals.unfinished)}"
-    ended_by_us = totals.last_drop is not None and "the peer broke" in (
-        totals.last_drop.detail or ""
-    )
+    drop = totals.last_drop
+    ended_by_us = drop is not None and (drop.detail or "").startswith(PEER_BROKE)
     if totals.received or not lost or ended_by_us:
         return ""
     if totals.late:

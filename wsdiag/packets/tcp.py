@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
-_MSS, _WINDOW_SCALE, _TIMESTAMPS = 2, 3, 8
+_TIMESTAMPS = 8
 
 
 class TcpHeader(NamedTuple):
@@ -61,9 +61,3 @@ def options(data: bytes, at: int, stop: int) -> dict[int, bytes]:
         found[kind] = data[at + 2 : at + data[at + 1]]
         at += data[at + 1]
     return found
-
-
-def window_scale(data: bytes, at: int, stop: int) -> int | None:
-    """The shift that a SYN announces for later windows (RFC 7323, 2); None: none."""
-    value = options(data, at, stop).get(_WINDOW_SCALE)
-    return min(value[0], 14) if value else None

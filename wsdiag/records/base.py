@@ -17,8 +17,8 @@ Target = Annotated[
 ]
 AskedAgain = Annotated[
     str | None,
-    "With `--http2`: why the request was sent once more, on a new connection: the server had done "
-    "nothing with the first one (RFC 9113, 8.7)",
+    "With `--http2` or `--http3`: why the request was sent once more, on a new connection: the "
+    "server had done nothing with the first one (RFC 9113, 8.7; RFC 9114, 4.1.1)",
 ]
 
 DropHow = Literal[

@@ -44,6 +44,9 @@ _PREDICATE: dict[DropHow, str] = {
     "timeout": "no longer acknowledged anything, so TCP gave up",
 }
 
+PEER_BROKE = "the peer broke"
+"""How the detail of an end begins that was ours, because the peer broke a rule."""
+
 
 def _is_end_stream(drop: Drop) -> bool:
     """Whether what HTTP/1.1 ends by FIN was ended by HTTP/2's END_STREAM: TCP may go on."""

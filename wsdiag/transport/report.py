@@ -77,7 +77,7 @@ class DialReport:
     subprotocol: str | None = None
     extensions: tuple[str, ...] = ()
     asked_again: str | None = None
-    """Over HTTP/2: what became of a first CONNECT, which was sent again on a new connection."""
+    """Over HTTP/2 or 3: what became of a first CONNECT; another was sent on a new connection."""
     redirects: tuple[str, ...] = ()
     """URLs that sent us on, in order (with -L)."""
     credentials_dropped: bool = False
@@ -126,4 +126,4 @@ class DialError(Exception):
         self.response, self.facts = response, facts
         self.tls: TlsFacts | None = None
         self.unprocessed = False
-        """Whether the server says that it did nothing with the request (RFC 9113, 8.7)."""
+        """Whether the server says that it left the request unprocessed (RFC 9113, 8.7)."""

@@ -11,7 +11,7 @@ import pytest
 import wsdiag
 from tests.integration.scripted import Script, ScriptedClient, ScriptedServer
 from wsdiag.probes.check.options import CheckOptions, Endpoint
-from wsdiag.probes.check.rules import opening
+from wsdiag.probes.check.rules.families import family_opens
 from wsdiag.probes.check.runner import EndpointReport, EndpointRun
 from wsdiag.records import CheckResult
 from wsdiag.transport.dial.options import DialOptions
@@ -168,6 +168,6 @@ def test_a_name_that_could_not_be_asked_for_is_no_broken_family(code: str) -> No
         def connection(self, **_changes: object) -> object:
             raise DialError("dns", "dns", code, "Temporary failure in name resolution")
 
-    finding = asyncio.run(opening._family(Target(), 6))  # type: ignore[arg-type]
+    finding = asyncio.run(family_opens(Target(), 6))  # type: ignore[arg-type]
     assert finding.status == "skip"
     assert "not known" in finding.detail

@@ -14,7 +14,8 @@ import wsdiag
 from tests.integration.http2.relaying import relaying
 from tests.integration.scripted import read_connect
 from wsdiag.probes.connect.http2_look import http2_look
-from wsdiag.transport.dial.dialer import SharedHttp2, dial
+from wsdiag.transport.dial.carriers import SharedHttp2
+from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialReport
 

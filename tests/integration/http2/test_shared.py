@@ -8,7 +8,8 @@ import pytest
 
 import wsdiag
 from wsdiag.protocol.events import TextMessage
-from wsdiag.transport.dial.dialer import SharedHttp2, dial
+from wsdiag.transport.dial.carriers import SharedHttp2
+from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session, SessionEnded

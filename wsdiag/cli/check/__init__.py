@@ -1,1 +1,1 @@
-"""What `check` needs beside its command: options, the file of `-f` (and its lines), outputs."""
+"""What `check` needs beside its command: options, the file of `-f` (tables, lines), outputs."""

@@ -12,144 +12,45 @@ url = "wss://${HOST}/chat"      # ${NAME} from the environment, $${ for a plain 
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import typer
 from typer.core import TyperCommand
 
-from wsdiag.cli.check.options import CheckFlags, FeedFlags, RetryFlags, RunFlags, refuse_empty
+from wsdiag.cli.check.tables import (
+    ENDPOINT_OPTIONS,
+    EXPORTER_OPTIONS,
+    RUN_DEFAULTS,
+    TABLES,
+    WATCH_OPTIONS,
+    ExporterTable,
+    Options,
+    Reading,
+    RunDefaults,
+    Table,
+    WatchFlags,
+    complaint,
+    exporter_table,
+    invoke,
+    nearest,
+    parse,
+    refusal,
+    refuse_bad_url,
+    run_defaults,
+)
 from wsdiag.cli.check.toml_lines import Lines, find_lines
-from wsdiag.cli.declare import command
-from wsdiag.cli.options import OutputOptions, RequestOptions
-from wsdiag.cli.params import DURATION, JSONPATH, PING_INTERVAL, usage_errors
 from wsdiag.probes.check.options import Endpoint
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH", re.IGNORECASE)
-_LONG = re.compile(r"--([a-z0-9-]+)")
 _MOST_DOTS = 1000
 _ANY_URL = "wss://localhost"
-Table = dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class WatchFlags:
-    """How `exporter` watches an endpoint, besides what is an option of `check` as well."""
-
-    interval_s: Annotated[float | None, typer.Option("--interval", **PING_INTERVAL)] = None
-    idle_probe_s: Annotated[float | None, typer.Option("--idle-probe", **DURATION)] = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class WatchDefaults(WatchFlags):
-    """In [exporter]: how it watches the endpoints that do not say."""
-
-    no_http2_look: Annotated[bool, typer.Option("--no-http2-look")] = False
-    seq: Annotated[str | None, typer.Option("--seq", **JSONPATH)] = None
-    time: Annotated[str | None, typer.Option("--time", **JSONPATH)] = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunDefaults:
-    """In [defaults]: those of the connection options that are about the whole run."""
-
-    mask: Annotated[list[str], typer.Option("--mask")] = field(default_factory=list)
-    show_secrets: Annotated[bool, typer.Option("--show-secrets")] = False
-    max_time: Annotated[float | None, typer.Option("--max-time", **DURATION)] = None
-
-
-@dataclass(frozen=True)
-class ExporterTable:
-    """The table [exporter]."""
-
-    allow: tuple[str, ...] = ()
-    """Globs of what /probe may be pointed at."""
-    buckets_s: tuple[float, ...] | None = None
-    watch: WatchDefaults = field(default_factory=WatchDefaults)
-
-
-@command()
-def endpoint(
-    url: Annotated[str, typer.Option("--url")],
-    flags: CheckFlags,
-    feed: FeedFlags,
-    retry: RetryFlags,
-    request: RequestOptions,
-    watch: WatchFlags,
-    ctx: typer.Context,
-    name: Annotated[str | None, typer.Option("--name")] = None,
-) -> None:
-    """A table of the file, read with the very options of the command line, into `ctx.obj`."""
-    dial = request.dial(compression=ctx.obj == "check")
-    check = flags.options(dial.http_version, feed, no_http2_look=request.no_http2_look)
-    refuse_empty(check)
-    read = Endpoint(
-        url=url,
-        name=name,
-        dial=dial,
-        check=check,
-        retry=retry.retry,
-        retry_delay_s=retry.retry_delay_s,
-    )
-    ctx.obj = read, watch
-
-
-@command(runs_bare=True)
-def exporter_table(
-    watch: WatchDefaults,
-    ctx: typer.Context,
-    allow: Annotated[list[str] | None, typer.Option("--allow")] = None,
-    buckets: Annotated[list[float] | None, typer.Option("--buckets", **DURATION)] = None,
-) -> None:
-    """The table [exporter], into `ctx.obj`."""
-    # imported when there is such a table
-    from wsdiag.exporter.allow import Allowed
-    from wsdiag.exporter.config import check_buckets
-
-    with usage_errors("--allow"):
-        Allowed(tuple(allow or ()))
-    with usage_errors("--buckets"):
-        check_buckets(buckets or (1.0,))
-    ctx.obj = ExporterTable(tuple(allow or ()), tuple(buckets or ()) or None, watch)
-
-
-@command(runs_bare=True)
-def run_defaults(run: RunDefaults, ctx: typer.Context) -> None:
-    """What [defaults] says of the run, into `ctx.obj`."""
-    ctx.obj = run
-
-
-@command()
-def of_the_run(output: OutputOptions, run: RunFlags) -> None:
-    """What is about the run and not about an endpoint: for the command line only."""
-
-
-Options = dict[str, Any]
-
-
-def _by_key(made: TyperCommand) -> Options:
-    return {
-        name[2:]: parameter
-        for parameter in made.params
-        for name in parameter.opts
-        if name.startswith("--") and name != "--help"
-    }
-
-
-ENDPOINT_OPTIONS = _by_key(endpoint)
-"""The options that a table may have, by their keys."""
-_RUN_OPTIONS = _by_key(of_the_run)
-_RUN_DEFAULTS = _by_key(run_defaults)
-EXPORTER_OPTIONS = _by_key(exporter_table)
-WATCH_OPTIONS = ("interval", "idle-probe")
-_TABLES = frozenset({"defaults", "endpoint", "exporter", "module"})
 
 
 class CheckFileError(Exception):
@@ -181,9 +82,6 @@ class CheckFile:
     """For `exporter` only."""
     modules: dict[str, Endpoint] = field(default_factory=dict)
     """For `exporter` only; their urls mean nothing."""
-
-
-Reading = Literal["check", "exporter"]
 
 
 def read_check_file(
@@ -234,8 +132,8 @@ class _Reader:
 
     def read(self, document: Table) -> CheckFile:
         """All that is well-formed."""
-        for key in document.keys() - _TABLES:
-            self._problem((key,), f"unknown {key!r}{_nearest(key, sorted(_TABLES))}")
+        for key in document.keys() - TABLES:
+            self._problem((key,), f"unknown {key!r}{nearest(key, sorted(TABLES))}")
         read = CheckFile([], self.secrets)
         if self._reading == "exporter":
             read.exporter = self._exporter(document.get("exporter", {}))
@@ -270,9 +168,9 @@ class _Reader:
         values = self._table(place, table, options)
         while True:  # an option's complaint hides those of the others
             try:
-                return _invoke(made, options, values, self._reading)
+                return invoke(made, options, values, self._reading)
             except typer.BadParameter as error:
-                key, message = _complaint(error)
+                key, message = complaint(error)
             self._problem((*place, key), message)
             if values.pop(key, None) is None:
                 return None
@@ -293,9 +191,9 @@ class _Reader:
             if len(self.problems) > before:
                 continue
             try:
-                read[name], _ = _parse({"url": _ANY_URL, **values}, "check")
+                read[name], _ = parse({"url": _ANY_URL, **values}, "check")
             except typer.BadParameter as error:
-                key, message = _complaint(error)
+                key, message = complaint(error)
                 self._problem((*place, key), message)
         return read
 
@@ -307,8 +205,8 @@ class _Reader:
         for key in ("name", "url"):
             if key in table:
                 self._problem(("defaults", key), f"{key} must be in an [[endpoint]]")
-        of_run = {key: table[key] for key in table if key in _RUN_DEFAULTS}
-        run = self._read_as(("defaults",), of_run, run_defaults, _RUN_DEFAULTS)
+        of_run = {key: table[key] for key in table if key in RUN_DEFAULTS}
+        run = self._read_as(("defaults",), of_run, run_defaults, RUN_DEFAULTS)
         rest = {key: table[key] for key in table if key not in of_run}
         return self._table(("defaults",), rest), run or RunDefaults()
 
@@ -320,7 +218,7 @@ class _Reader:
         for key, value in table.items():
             if place == ("defaults",) and key in ("name", "url"):
                 continue  # refused already
-            problem = _refusal(key, value, ENDPOINT_OPTIONS if options is None else options)
+            problem = refusal(key, value, ENDPOINT_OPTIONS if options is None else options)
             if problem is not None:
                 self._problem((*place, key), problem)
                 continue
@@ -346,7 +244,7 @@ class _Reader:
                 endpoint = self._parse_once(values)
                 return endpoint if len(self.problems) == before else None
             except typer.BadParameter as error:
-                key, message = _complaint(error)
+                key, message = complaint(error)
             where = (*place, key) if key in own else ("defaults", key)
             self._problem(where if key in values else place, message)
             if values.pop(key, None) is None:
@@ -354,13 +252,13 @@ class _Reader:
             values.setdefault("url", _ANY_URL)
 
     def _parse_once(self, values: Table) -> tuple[Endpoint, WatchFlags]:
-        """`_parse`; a thousand tables that differ in their urls and names only are one to it."""
+        """`parse`; a thousand tables that differ in their urls and names only are one to it."""
         own = {key: values[key] for key in ("url", "name") if key in values}
         rest = repr(sorted((key, value) for key, value in values.items() if key not in own))
         if (known := self._parsed.get(rest)) is None:
-            self._parsed[rest] = found = _parse(values, self._reading)
+            self._parsed[rest] = found = parse(values, self._reading)
             return found
-        _refuse_bad_url(values)
+        refuse_bad_url(values)
         return replace(known[0], url=own["url"], name=own.get("name")), known[1]
 
     def _refuse_same_names(self, read: Sequence[Endpoint | None]) -> None:
@@ -419,70 +317,3 @@ def _opens(statuses: str, table: Table) -> bool:
         return opening_status(version) in parse_statuses(statuses)
     except ValueError:
         return False  # told with the key itself
-
-
-def _complaint(error: typer.BadParameter) -> tuple[str, str]:
-    """(key, message) of a usage error, whether an option's type or a rule of ours complained."""
-    names = " ".join(error.param.opts) if error.param is not None else str(error.param_hint or "")
-    long = _LONG.search(names)
-    key = long[1] if long else ""
-    return key, f"{key}: {error.message}" if key else error.message
-
-
-def _nearest(key: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(key.replace("_", "-").lower(), known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float) and not isinstance(value, bool)
-
-
-def _refusal(key: str, value: Any, options: Options) -> str | None:
-    """Why a key cannot have this value, before the option itself looks at it."""
-    if key in _RUN_OPTIONS and key not in options:
-        where = "in [defaults] or " if key in _RUN_DEFAULTS else ""
-        return f"{key!r} belongs {where}on the command line: it is about the run"
-    if key in ("url", "name") and not isinstance(value, str):
-        return f"{key} must be a string"
-    option = options.get(key)
-    if option is None:
-        return f"unknown {key!r}{_nearest(key, list(options))}"
-    if option.is_flag:
-        return None if isinstance(value, bool) else f"{key} must be true or false"
-    if option.multiple:
-        good = isinstance(value, list) and all(_is_plain(each) for each in value)
-        return None if good or _is_plain(value) else f"{key} must be a list of strings"
-    return None if _is_plain(value) else f"{key} must be a string or a number"
-
-
-def _parse(values: Table, reading: Reading) -> tuple[Endpoint, WatchFlags]:
-    """The endpoint of a table; a usage error of typer's."""
-    _refuse_bad_url(values)
-    read: tuple[Endpoint, WatchFlags] = _invoke(endpoint, ENDPOINT_OPTIONS, values, reading)
-    return read
-
-
-def _refuse_bad_url(values: Table) -> None:
-    from wsdiag.transport.dial.target import Target, UrlError
-
-    try:
-        Target.parse(str(values["url"]))
-    except UrlError as error:
-        raise typer.BadParameter(error.message, param_hint="--url") from None
-
-
-def _invoke(made: TyperCommand, options: Options, values: Table, reading: Reading) -> Any:
-    """What a command makes of a table's values: it leaves it in `ctx.obj`."""
-    line = [word for key, value in values.items() for word in _words(key, value, options)]
-    with made.make_context("check", line, obj=reading) as ctx:
-        made.invoke(ctx)
-    return ctx.obj
-
-
-def _words(key: str, value: Any, options: Options) -> list[str]:
-    """A table's member as words of a command line."""
-    if isinstance(value, bool):
-        negated = [name for name in options[key].secondary_opts if name[:5] == "--no-"]
-        return [f"--{key}"] if value else negated
-    return [f"--{key}={each}" for each in (value if isinstance(value, list) else [value])]

@@ -20,7 +20,7 @@ from wsdiag.cli.run_async import run_async
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wsdiag.cli.check.file import RunDefaults
+    from wsdiag.cli.check.tables import RunDefaults
     from wsdiag.probes.check.options import CheckOptions, Endpoint
     from wsdiag.probes.check.runner import CheckProgress
     from wsdiag.render.base.terminal import Terminal
@@ -113,7 +113,8 @@ def _from_file(
     ctx: typer.Context, file: Path, options: CheckOptions, retry: RetryFlags
 ) -> tuple[list[Endpoint], list[str], RunDefaults]:
     """(endpoints, values to mask, what is said of the run) of a file, and of the command line."""
-    from wsdiag.cli.check.file import ENDPOINT_OPTIONS, CheckFileError, read_check_file
+    from wsdiag.cli.check.file import CheckFileError, read_check_file
+    from wsdiag.cli.check.tables import ENDPOINT_OPTIONS
 
     given = _given_options(ctx)
     if misplaced := (given & ENDPOINT_OPTIONS.keys()) - _BESIDE_FILE:

@@ -53,8 +53,8 @@ def facts_of(url: str, error: DialError) -> dict[str, str]:
     facts["origin-same"] = "yes" if facts.get("origin-sent") == facts.get("origin", "?") else ""
     facts["address"] = error.report.address or ""
     facts["proxy"] = error.report.proxy or ""
-    if report_address := error.report.address:
-        facts["ip"] = report_address.rpartition(":")[0].strip("[]")
+    if facts["address"]:
+        facts["ip"] = facts["address"].rpartition(":")[0].strip("[]")
     facts["given"] = " ".join(sorted(error.report.given))
     if error.code.startswith("dns-"):
         facts["looked-up"] = _whose_name(facts, error)

@@ -44,7 +44,7 @@ def of_ages(
     timers = events = 0
     for low, high, count in ages(e.age_s for e in lived):
         members = [e for e in lived if low <= e.age_s <= high]
-        moments = [e.began + e.age_s for e in members]
+        moments = [e.ended for e in members]
         named = sum(e.outcome in ("idle-timeout", "lifetime") for e in members)
         if spread(moments) < 2 * ONE_MOMENT_S and named * 2 < len(members):
             continue  # they began together and ended together: an event as well as a timer
@@ -56,8 +56,8 @@ def of_ages(
                 said = f"It ended at the age at which {count - 1} others did: a timer."
                 changes[entry.number] = Change("unknown", said)
         rest = [e for e in rest if not low <= e.age_s <= high]
-    for first, last, count in moments_of(e.began + e.age_s for e in rest):
-        members = [e for e in rest if first <= e.began + e.age_s <= last]
+    for first, last, count in moments_of(e.ended for e in rest):
+        members = [e for e in rest if first <= e.ended <= last]
         events += count
         sentences.append(
             f"{count} ended within one second at {clock(first)}: a reload, a deploy or a restart."
@@ -66,7 +66,7 @@ def of_ages(
             if entry.outcome == "unknown":
                 said = f"{count} connections ended within the same second."
                 changes[entry.number] = Change("event", said)
-        rest = [e for e in rest if not first <= e.began + e.age_s <= last]
+        rest = [e for e in rest if not first <= e.ended <= last]
     if sentences and rest:
         sentences.append(
             f"The rest, {len(rest)}, ended as people leave: at no common age or moment."
@@ -116,7 +116,7 @@ def _of_few(entries: Sequence[Recorded]) -> str:
     """Where no cluster stands out: because there is none, or because there are too few."""
     values = sorted(e.age_s for e in entries)
     if len(values) >= LEAST_TRIALS and spread(values) <= max(0.5, 0.01 * values[0]):
-        together = spread([e.began + e.age_s for e in entries]) < 2 * ONE_MOMENT_S
+        together = spread([e.ended for e in entries]) < 2 * ONE_MOMENT_S
         rest = ", or they began and ended together" if together else ""
         return f"All {len(values)} ended {age_span(values[0], values[-1])}: a timer{rest}."
     if len(values) < _LEAST_CROWD:

@@ -54,8 +54,9 @@ def judge_both(both: BothEnds) -> tuple[ConnectionFacts, Ending]:
     told = ending.outcome == "injected-reset"  # the RST tells by itself that it was made
     sentences = [*_made_between(both, told), *_lost(both), *_ends_lost(both)]
     forged = _forged(near.ends, far.ends, "server")
-    sure = forged is not None and (told or _was_recording(both, near, far, forged.at_s))
-    if sure and forged is not None and ending.outcome not in ("close", "protocol-error"):
+    if forged is not None and not (told or _was_recording(both, near, far, forged.at_s)):
+        forged = None  # that it is missing there proves nothing
+    if forged is not None and ending.outcome not in ("close", "protocol-error"):
         outcome = "injected-reset" if forged.kind == "rst" else ending.outcome
         ending = Ending(outcome, "middlebox", (*sentences, *ending.evidence))
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from wsdiag.judgement.recorded.trials import (
@@ -23,23 +23,13 @@ _NOISE_S, _COINCIDENCE_S, _LEAST_USUAL_S = 0.02, 0.25, 10.0
 
 def of_event(entries: Sequence[Recorded]) -> list[Recorded]:
     """Connections of different ages that ended at one moment: more than chance would have it."""
-    ended = sorted(
-        (
-            e
-            for e in entries
-            if e.outcome in ("unknown", "close", "injected-reset")
-            and not (e.trial is not None and e.trial.after_write)
-        ),
-        key=lambda e: e.began + e.age_s,
-    )
-    best: list[Recorded] = []
-    first = 0
-    for last in range(len(ended)):
-        moment = ended[last].began + ended[last].age_s
-        while ended[first].began + ended[first].age_s < moment - ONE_MOMENT_S:
-            first += 1
-        if last + 1 - first > len(best):
-            best = ended[first : last + 1]
+    ended = [
+        e
+        for e in entries
+        if e.outcome in ("unknown", "close", "injected-reset")
+        and not (e.trial is not None and e.trial.after_write)
+    ]
+    best = _densest(ended, lambda e: e.ended, lambda _: ONE_MOMENT_S)
     ages = [e.age_s for e in best]
     if len(best) < _LEAST_EVENT or max(ages) - min(ages) < 2 * ONE_MOMENT_S:
         return []
@@ -52,7 +42,7 @@ def event_sentences(event: Sequence[Recorded]) -> list[str]:
     """What is said of such connections."""
     if not event:
         return []
-    moment = clock(event[0].began + event[0].age_s)
+    moment = clock(event[0].ended)
     return [
         f"{len(event)} connections of different ages ended within one second at {moment}: "
         "one event, such as a reload, a deploy or a restart."
@@ -62,21 +52,16 @@ def event_sentences(event: Sequence[Recorded]) -> list[str]:
 def of_one_clock(entries: Sequence[Recorded]) -> list[Recorded]:
     """Those that ended after the same idleness, of one direction or both: three or more, most of
     them all, and not at one moment."""
-    best: list[Recorded] = []
-    for clock_name in CLOCKS:
-
-        def idle(entry: Recorded, name: str = clock_name) -> float:
-            return getattr(entry.trial, name) or 0.0
-
-        ordered = sorted(entries, key=idle)
-        for first, entry in enumerate(ordered):
-            high_s = idle(entry) + max(ONE_MOMENT_S / 2, 0.01 * idle(entry))
-            some = [each for each in ordered[first:] if idle(each) <= high_s]
-            if len(some) > len(best) and idle(entry) >= ONE_MOMENT_S:
-                best = some
+    best = max(
+        (
+            _densest([e for e in entries if idle(e) >= ONE_MOMENT_S], idle, _alike_s)
+            for idle in map(_silence, CLOCKS)
+        ),
+        key=len,
+    )
     if len(best) < LEAST_TRIALS or 2 * len(best) <= len(entries):
         return []
-    return best if spread([e.began + e.age_s for e in best]) > ONE_MOMENT_S else []
+    return best if spread([e.ended for e in best]) > ONE_MOMENT_S else []
 
 
 def of_one_age(entries: Sequence[Recorded]) -> list[Recorded]:
@@ -87,20 +72,41 @@ def of_one_age(entries: Sequence[Recorded]) -> list[Recorded]:
         for e in entries
         if e.trial is not None and e.trial.outcome == "dropped" and not found_dead(e.trial)
     ]
-    ordered = sorted(ended, key=lambda e: e.age_s)
-    best: list[Recorded] = []
-    first = 0
-    for last, entry in enumerate(ordered):
-        while ordered[first].age_s < entry.age_s - max(ONE_MOMENT_S / 2, 0.01 * entry.age_s):
-            first += 1
-        if last + 1 - first > len(best):
-            best = ordered[first : last + 1]
+    best = _densest(ended, lambda e: e.age_s, _alike_s)
     if len(best) < LEAST_TRIALS or 2 * len(best) <= len(ended):
         return []
-    if spread([e.began + e.age_s for e in best]) <= ONE_MOMENT_S:
+    if spread([e.ended for e in best]) <= ONE_MOMENT_S:
         return []
     used = all(e.trial is not None and _in_use(e.trial, e.age_s) for e in best)
     return best if used and best[0].age_s >= _LEAST_LIFETIME_S else []
+
+
+def _densest(
+    entries: Sequence[Recorded],
+    value: Callable[[Recorded], float],
+    within: Callable[[float], float],
+) -> list[Recorded]:
+    """The most of these that lie together; `within`: how far below a value others may be."""
+    ordered = sorted(entries, key=value)
+    best: list[Recorded] = []
+    first = 0
+    for last, entry in enumerate(ordered):
+        high = value(entry)
+        while value(ordered[first]) < high - within(high):
+            first += 1
+        if last + 1 - first > len(best):
+            best = ordered[first : last + 1]
+    return best
+
+
+def _alike_s(seconds: float) -> float:
+    """By how much times of one timer may differ."""
+    return max(ONE_MOMENT_S / 2, 0.01 * seconds)
+
+
+def _silence(name: str) -> Callable[[Recorded], float]:
+    """One of `CLOCKS`, read."""
+    return lambda entry: getattr(entry.trial, name) or 0.0
 
 
 def _in_use(trial: IdleTrial, age_s: float) -> bool:
@@ -120,11 +126,11 @@ def at_once(ended: Sequence[Recorded]) -> Literal["event", "either"] | None:
     a timer's ends are as far apart as the last bytes were, and its idle times are equal; an event's
     ends are equal. Where both are, a known product's default is still too much of a coincidence.
     """
-    moments = spread([e.began + e.age_s for e in ended])
+    moments = spread([e.ended for e in ended])
     dead = any(e.trial is not None and found_dead(e.trial) for e in ended)
     if moments > ONE_MOMENT_S or dead:
         return None
-    times = [[getattr(e.trial, clock) or 0.0 for e in ended] for clock in CLOCKS]
+    times = [[idle(e) for e in ended] for idle in map(_silence, CLOCKS)]
     idle = min(spread(values) for values in times)
     if 3 * idle < moments > _NOISE_S:
         return None
@@ -142,7 +148,7 @@ def at_once(ended: Sequence[Recorded]) -> Literal["event", "either"] | None:
 
 def at_once_words(ended: Sequence[Recorded], what: Literal["event", "either"]) -> str:
     """What is said of connections that ended so."""
-    first = min(e.began + e.age_s for e in ended)
+    first = min(e.ended for e in ended)
     said = f"{len(ended)} connections ended within one second at {clock(first)}"
     if what == "event":
         return f"{said}: one event, such as a reload, a deploy or a restart."

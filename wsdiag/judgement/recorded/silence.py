@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from wsdiag.judgement.recorded.endings import Ending, direction_of, first_end, other_side, times
+from wsdiag.judgement.recorded.endings import Ending, direction_of, first_end, other_side
 from wsdiag.judgement.recorded.facts import END_WORDS, SIDES, ConnectionFacts, Side
 from wsdiag.records.explain import RecordedOutcome
+from wsdiag.units import times
 
 _SILENT_S = 2.0
 _LEAST_PROBES = 3

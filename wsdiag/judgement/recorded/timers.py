@@ -9,8 +9,6 @@ from wsdiag.judgement.recorded.moments import of_one_clock
 from wsdiag.judgement.recorded.trials import Change, Recorded
 from wsdiag.records.explain import ExplainVerdict
 
-_MOST_JUDGED = 1000
-
 
 def lifetime(
     base: ExplainVerdict, aged: Sequence[Recorded], changes: dict[int, Change]
@@ -41,7 +39,7 @@ def lifetime(
 def client_side(entries: Sequence[Recorded]) -> tuple[Sequence[Recorded], list[str]]:
     """Ends by the client's side after one idleness: a proxy's timer, where a proxy stands there,
     so that each is a trial that was dropped; else somebody's timer, and that is said."""
-    left = [e for e in entries if e.left is not None and e.trial is not None][:_MOST_JUDGED]
+    left = [e for e in entries if e.left is not None and e.trial is not None]
     timed = of_one_clock(left)
     if not timed:
         return entries, []

@@ -48,6 +48,11 @@ class Recorded:
     forwarded: bool = False
     """A proxy had passed on its request, so that the client's side may be that proxy."""
 
+    @property
+    def ended(self) -> float:
+        """When it ended, in seconds since 1970."""
+        return self.began + self.age_s
+
 
 class Change(NamedTuple):
     """What the connections together say of one of them."""

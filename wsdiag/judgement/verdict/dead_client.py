@@ -10,8 +10,8 @@ from wsdiag.records import DeadClient, DeadKind, IdleTrial, IdleVerdict, Range
 from wsdiag.records.drops import drop_phrase
 from wsdiag.units import format_seconds
 
-_LOOK_S = 0.1
-"""An unread connection's end is looked for this often (`probes/idle/dead_client`)."""
+LOOK_S = 0.1
+"""How often TCP is asked whether the peer has ended a connection that nobody reads."""
 _SAME_S = 1.0
 _WHO = {
     "no-pong": "that answers no Ping",
@@ -52,7 +52,7 @@ def _noticed(kind: DeadKind, trials: Sequence[IdleTrial]) -> DeadClient:
     at_s = one.age_s or 0.0
     low_s = at_s
     if kind == "no-read":  # where it came out only once all was read, it may have come at any time
-        low_s = 0.0 if one.after_write else max(0.0, round(at_s - _LOOK_S, 3))
+        low_s = 0.0 if one.after_write else max(0.0, round(at_s - LOOK_S, 3))
     return DeadClient(Range(low_s, at_s), one.drop)
 
 
@@ -67,7 +67,7 @@ def _sentence(
         return f"A client {_WHO[kind]} was not noticed in {format_seconds(max(ages))}."
     low_s, high_s = found.noticed_s.low, found.noticed_s.high or 0.0
     when = f"after {format_seconds(high_s)}"
-    if high_s - low_s > 2 * _LOOK_S:
+    if high_s - low_s > 2 * LOOK_S:
         when = f"between {format_seconds(low_s)} and {format_seconds(high_s)} after its death"
     idle = verdict.idle_timeout_s
     alike = idle is not None and low_s <= (idle.high or low_s) + _SAME_S and high_s >= idle.low

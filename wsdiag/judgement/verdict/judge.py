@@ -37,25 +37,7 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
             Evidence.sort(t for t in trials if t.round not in rounds), cut_short=found.beside
         )
     verdict, range_ = found.verdict, found.range
-    ends = range_ if verdict in ("idle-timeout", "lifetime") else None
-    if ends is not None and found.reason == "spread":
-        ends = beyond_chance(ends)
-    kept = keepalives(evidence, ends)
-    if verdict == "idle-timeout" and found.reason != "sweep":
-        kept = {kind: _beyond_chance(kind, said, found, evidence) for kind, said in kept.items()}
-    if verdict == "no-drop":
-        kept = {
-            kind: "untested" if said == "holds" and not was_due(kind, evidence) else said
-            for kind, said in kept.items()
-        }
-    if verdict in ("unreachable", "local-fault", "event") or found.reason == "displaced":
-        kept = dict.fromkeys(kept, "untested")
-    if found.application is not None:
-        # One that was still waiting for its answer at its end had not outlived anything.
-        died = {t.trial for t in evidence.dropped()}
-        kept = {kind: "drops" if kind in died else told for kind, told in kept.items()}
-    if found.reason == "touch":
-        kept = {**kept, "ping": "drops"}
+    kept = _keepalives(found, evidence)
     interval_s = None
     if (
         found.reason not in ("touch", "sent")
@@ -94,6 +76,30 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
         required_s=context.required_s,
         require_ok=_requirement(found, evidence, context),
     )
+
+
+def _keepalives(found: Classification, evidence: Evidence) -> dict[TrialKind, KeepaliveOutcome]:
+    """Which keepalives hold, as far as the verdict lets their trials say so."""
+    ends = found.range if found.verdict in ("idle-timeout", "lifetime") else None
+    if ends is not None and found.reason == "spread":
+        ends = beyond_chance(ends)
+    kept = keepalives(evidence, ends)
+    if found.verdict == "idle-timeout" and found.reason != "sweep":
+        kept = {kind: _beyond_chance(kind, said, found, evidence) for kind, said in kept.items()}
+    if found.verdict == "no-drop":
+        kept = {
+            kind: "untested" if said == "holds" and not was_due(kind, evidence) else said
+            for kind, said in kept.items()
+        }
+    if found.verdict in ("unreachable", "local-fault", "event") or found.reason == "displaced":
+        kept = dict.fromkeys(kept, "untested")
+    if found.application is not None:
+        # One that was still waiting for its answer at its end had not outlived anything.
+        died = {t.trial for t in evidence.dropped()}
+        kept = {kind: "drops" if kind in died else told for kind, told in kept.items()}
+    if found.reason == "touch":
+        kept = {**kept, "ping": "drops"}
+    return kept
 
 
 def _beyond_chance(

@@ -13,8 +13,9 @@ nor by FIN until our time was up.
 from __future__ import annotations
 
 from wsdiag.records import Drop, DropHow
+from wsdiag.records.drops import PEER_BROKE
 from wsdiag.transport.session import Session
-from wsdiag.transport.stream.ends import EndKind, StreamEnd, error_name
+from wsdiag.transport.stream.ends import EndKind, StreamEnd, error_name, is_http3
 
 _HOW: dict[EndKind, DropHow] = {
     "fin": "fin",
@@ -33,7 +34,7 @@ _HOW: dict[EndKind, DropHow] = {
 
 TRUNCATED = "a frame was cut off in the middle"
 """In the detail of an end inside a frame."""
-BROKE_HTTP2 = "the peer broke HTTP/2"
+BROKE_HTTP = f"{PEER_BROKE} HTTP/"
 """How the detail of our own GOAWAY begins."""
 
 
@@ -46,13 +47,14 @@ def drop_of_end(end: StreamEnd, at_s: float, *, truncated: bool = False) -> Drop
 
 
 def _http2_drop(end: StreamEnd, at_s: float, cut: str | None) -> Drop:
-    """A drop by HTTP/2: RST_STREAM, GOAWAY, or our GOAWAY to a peer that broke its rules."""
+    """A drop by HTTP/2 or 3: a reset, GOAWAY, or our GOAWAY to a peer that broke its rules."""
     name, code = error_name(end.code or 0), end.code
     if end.how == "rst-stream":
         return Drop("rst-stream", at_s, code=code, reason=name, detail=cut)
     detail = end.detail or None
     if end.how == "http2-error":
-        detail = f"{BROKE_HTTP2}: {end.detail}; we closed"
+        version = 3 if is_http3(end.code or 0) else 2
+        detail = f"{BROKE_HTTP}{version}: {end.detail}; we closed"
     return Drop("goaway", at_s, code=code, reason=name, detail=detail or cut)
 
 
@@ -72,7 +74,7 @@ def drop_of(session: Session, end: StreamEnd) -> Drop:
             at_s,
             code=connection.violation.code,
             reason=connection.violation.message,
-            detail=f"the peer broke {connection.violation.section}; we closed",
+            detail=f"{PEER_BROKE} {connection.violation.section}; we closed",
         )
     if connection.close_received is not None:
         code, reason = connection.close_received

@@ -17,7 +17,6 @@ alive is a mere listener.
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,10 +28,13 @@ from wsdiag.dialects.engine import AnnouncedClock, DialectSession, HeardKind
 from wsdiag.dialects.heartbeat import says_heartbeat
 from wsdiag.patterns import PatternTooSlow, matches
 from wsdiag.probes.common.await_pong import describe_close
+from wsdiag.probes.common.messages import as_text, excerpt, says_error
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, TextMessage
 from wsdiag.records import DialectInfo, HelloInfo
-from wsdiag.transport.dial.dialer import SharedHttp2, TcpWatcher, dial
+from wsdiag.transport.dial.carriers import SharedHttp2
+from wsdiag.transport.dial.connector import TcpWatcher
+from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.target import Target
 from wsdiag.transport.report import DialError
@@ -46,7 +48,6 @@ if TYPE_CHECKING:
 Part = Literal["client", "answerer", "listener"]
 """What it does by itself: all that a client does, or answer heartbeats only, or neither."""
 
-ANSWER_CHARS = 256
 BEAT_S = 20.0
 _CLOSE_S = 1.0
 # A greeting follows the 101 at once; a client that waited for longer would start later for nothing.
@@ -382,46 +383,3 @@ async def open_session(
         session.stream.close()
         raise
     return participant
-
-
-def as_text(message: Message) -> str:
-    """A message as text, for patterns and people."""
-    return message if isinstance(message, str) else message.decode("utf-8", "backslashreplace")
-
-
-def excerpt(message: Message, whole: list[str]) -> str:
-    """The beginning of a message; not cut inside one of `whole`: a part of it is not masked."""
-    text = as_text(message)
-    end = ANSWER_CHARS
-    for secret in whole:
-        at = text.find(secret)
-        if secret and 0 <= at < end < at + len(secret):
-            end = at + len(secret)
-    return text if len(text) <= end else text[:end] + "…"
-
-
-_BAD_WORDS = re.compile(
-    r"^(connection_|auth_|login_)?(error|err|failed|failure|fail|unauthorized|unauthenticated|"
-    r"forbidden|denied|invalid|rejected|disconnect|unauthorised|auth_?(failed|failure|invalid|"
-    r"error|required))$",
-    re.IGNORECASE,
-)
-
-
-def says_error(message: Message) -> bool:
-    """Whether a JSON object says that it is an error: for protocols that are not known."""
-    try:
-        document = json.loads(as_text(message))
-    except (ValueError, RecursionError):
-        return False
-    if not isinstance(document, dict):
-        return False
-    lowered = {str(key).lower(): value for key, value in document.items()}
-    if lowered.get("error") or lowered.get("errors"):
-        return True
-    if any(lowered.get(key) is False for key in ("ok", "success", "authenticated")):
-        return True
-    named = (lowered.get(key) for key in ("type", "event", "status", "op", "result", "method"))
-    return any(isinstance(value, str) and _BAD_WORDS.match(value) for value in named) or any(
-        lowered.get(key) in (401, 403, "401", "403") for key in ("code", "status", "statuscode")
-    )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from wsdiag.judgement.advice import unfinished_text
 from wsdiag.probes.common.answers import answer_faults, opened
-from wsdiag.probes.common.drops import BROKE_HTTP2, TRUNCATED, drop_of_end
+from wsdiag.probes.common.drops import BROKE_HTTP, TRUNCATED, drop_of_end
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.headers import get_all
@@ -42,9 +42,10 @@ def dial_notes(report: DialReport, *, certificate_refused: bool) -> list[str]:
     """About the way to the endpoint: redirects, the proxy, the certificate."""
     notes = _address_notes(report) + _answer_notes(report)
     if report.asked_again is not None:
+        section = "RFC 9114, 4.1.1" if "quic" in report.phases_ms else "RFC 9113, 8.7"
         notes.append(
             f"Sent again on a new connection, as browsers do: {report.asked_again}, and so it did "
-            "nothing with the first CONNECT (RFC 9113, 8.7)."
+            f"nothing with the first CONNECT ({section})."
         )
     if report.redirects:
         notes.append("Redirected: " + " -> ".join((*report.redirects, report.url)))
@@ -272,8 +273,9 @@ def ended_error(url: str, drop: Drop, messages: Sequence[Message] = ()) -> Error
     hint = (
         "The server crashed after the upgrade, or a proxy lost its backend: their logs say which."
     )
-    if drop.how == "goaway" and said.startswith(BROKE_HTTP2):
-        hint = "Browsers end such a connection as well (RFC 9113, 5.4.1): look at its HTTP/2."
+    if drop.how == "goaway" and said.startswith(BROKE_HTTP):
+        sections = "RFC 9113, 5.4.1; RFC 9114, 8"
+        hint = f"Browsers end such a connection as well ({sections}): look at its HTTP."
     elif messages:
         hint = (
             "Its last message may say why. Otherwise it crashed, or a proxy lost its backend: "

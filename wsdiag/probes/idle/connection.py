@@ -9,7 +9,8 @@ from functools import partial
 from time import monotonic_ns
 
 from wsdiag.probes.common.participant import HelloError, Part, Participant, open_session
-from wsdiag.transport.dial.dialer import SharedHttp2, TcpWatcher
+from wsdiag.transport.dial.carriers import SharedHttp2
+from wsdiag.transport.dial.connector import TcpWatcher
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
 from wsdiag.transport.trace import Tracer

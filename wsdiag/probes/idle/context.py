@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from wsdiag.probes.idle.clock import ProbeClock
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.records import IdleEvent
-from wsdiag.transport.dial.dialer import SharedHttp2
+from wsdiag.transport.dial.carriers import SharedHttp2
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.trace import Tracer
 

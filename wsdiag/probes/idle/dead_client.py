@@ -22,6 +22,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
+from wsdiag.judgement.verdict.dead_client import LOOK_S
 from wsdiag.probes.common.drops import drop_of_end
 from wsdiag.probes.idle.connection import TrialConnection, dial_patiently, refusal_text
 from wsdiag.probes.idle.context import RoundContext
@@ -33,8 +34,6 @@ from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Received
 from wsdiag.transport.stream.ends import StreamEnd
 
-LOOK_S = 0.1
-"""How often TCP is asked whether the peer has ended a connection that nobody reads."""
 _BACK = b"wsdiag back"
 _CLOSE_S = 1.0
 _UNREAD_S = 1.0

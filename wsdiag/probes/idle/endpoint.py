@@ -33,7 +33,7 @@ from wsdiag.probes.idle.state import LivenessCheck
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import Event, Pong
 from wsdiag.records import IdleTrial
-from wsdiag.transport.dial.dialer import SharedHttp2
+from wsdiag.transport.dial.carriers import SharedHttp2
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session, SessionEnded

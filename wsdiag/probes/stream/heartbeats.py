@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wsdiag.probes.common.messages import as_text
 from wsdiag.units import counted, format_duration, times
 
 _FEWEST, _SLOWER_THAN_S = 5, 0.5
@@ -57,5 +58,5 @@ class Heartbeats:
 
 
 def _shown(message: str | bytes) -> str:
-    text = message if isinstance(message, str) else message.decode("utf-8", "backslashreplace")
+    text = as_text(message)
     return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"

@@ -32,8 +32,14 @@ class PingLog:
     """Pings on one URL's connections, in order: sent, answered, late; times in s of one clock."""
 
     __slots__ = (
-        *("_acknowledged", "_answered", "_waiting", "answered", "figures", "last_ms"),
-        *("proxied", "sent"),
+        "_acknowledged",
+        "_answered",
+        "_waiting",
+        "answered",
+        "figures",
+        "last_ms",
+        "proxied",
+        "sent",
     )
 
     def __init__(self) -> None:

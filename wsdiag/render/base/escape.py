@@ -37,12 +37,6 @@ def _visible(char: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def escape_bytes(data: bytes, limit: int = 64) -> str:
-    r"""An excerpt of a payload: text where it is UTF-8, `\xff` where not; `…` when cut."""
-    shown = escape(data[:limit].decode("utf-8", "backslashreplace"))
-    return shown + ("…" if len(data) > limit else "")
-
-
 _CI_COMMAND = re.compile(
     r"::(?=(?:error|warning|notice|debug|group|endgroup|echo|[a-z]+-[a-z-]+)(?:[ \t].*?)?::)"
     r"|##(?=\w*+\[)",

@@ -68,7 +68,6 @@ class StreamHistory:
         self.errors: list[Error] = []
         self.down: StreamDialling | None = None
         self._coarse_s = SLOT_S
-        self._seen_s: float | None = None
 
     def start(self) -> None:
         """Time counts from here."""

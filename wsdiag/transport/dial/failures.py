@@ -339,6 +339,15 @@ def handshake(error: HandshakeError, first_bytes: bytes, end: StreamEnd | None =
     )
 
 
+def extended_connect(error: HandshakeError, response: Response) -> DialError:
+    """An answer to the CONNECT of HTTP/2 or 3 that opens nothing."""
+    failure = handshake(error, b"")
+    failure.facts["http"] = response.version
+    if error.code == "http2-status":
+        failure.code = f"http{response.version}-{response.status}"
+    return failure
+
+
 def first_line(first_bytes: bytes) -> str:
     """How an answer begins, in its own words."""
     return first_bytes.partition(b"\r\n")[0].decode("latin-1")

@@ -90,11 +90,7 @@ async def extended_connect(
     try:
         return stream, handshake.judge(response), at
     except HandshakeError as error:
-        failure = failures.handshake(error, b"")
-        failure.facts |= {"http": "2"}
-        if error.code == "http2-status":
-            failure.code = f"http2-{response.status}"
-        progress.failure = failure
+        failure = progress.failure = failures.extended_connect(error, response)
         if response.status == 200:
             stream.reset()
         else:

@@ -53,7 +53,8 @@ async def handshake(
     addresses: list[Address], target: Target, options: DialOptions, progress: Progress
 ) -> Http3Stream:
     """The `quic` phase, with the first address that answers. Raises DialError."""
-    from wsdiag.transport.http3.connection import Http3Stream, configuration
+    from wsdiag.transport.http3.connection import Http3Stream
+    from wsdiag.transport.http3.quic import configuration
 
     failure: DialError | None = None
     for address in addresses:
@@ -116,7 +117,9 @@ async def extended_connect(
     sent = stream.request([*request.pseudo_headers, *request.request_headers])
     await stream.until(lambda: stream.answer is not None)
     if stream.answer is None or stream.answered_at is None:
-        raise _ended(stream, "upgrade", "an answer to the CONNECT")
+        failure = _ended(stream, "upgrade", "an answer to the CONNECT")
+        failure.unprocessed = stream.unprocessed
+        raise failure
     at = stream.answered_at
     progress.took_ns, progress.ended_ns = at.mono_ns - sent.mono_ns, at.mono_ns
     response = response_of(stream.answer, "3")
@@ -127,11 +130,7 @@ async def extended_connect(
     try:
         return request.judge(response), at
     except HandshakeError as error:
-        failure = failures.handshake(error, b"")
-        failure.facts["http"] = "3"
-        if error.code == "http2-status":
-            failure.code = f"http3-{response.status}"
-        progress.failure = failure
+        failure = progress.failure = failures.extended_connect(error, response)
         with suppress(TimeoutError):
             async with asyncio.timeout(BODY_WAIT_S):
                 await stream.until(lambda: stream.held_bytes >= MAX_BODY)
@@ -160,8 +159,14 @@ def _ended(stream: Http3Stream, phase: str, instead_of: str) -> DialError:
         message = f"the server broke HTTP/3: {stream.violation}"
         return DialError("protocol", phase, "http3-violation", message)
     end = stream.ended
-    detail = "" if end is None else f" ({end.detail})"
-    return _error("http3-closed", f"the connection ended instead of {instead_of}{detail}", phase)
+    if end is not None and end.how == "rst-stream":
+        message = f"the server reset the stream of the CONNECT: {end.detail}"
+    elif stream.unprocessed:
+        message = "the server takes no more requests on this HTTP/3 connection: GOAWAY"
+    else:
+        detail = "" if end is None else f" ({end.detail})"
+        message = f"the connection ended instead of {instead_of}{detail}"
+    return _error("http3-closed", message, phase)
 
 
 def _error(code: str, message: str, phase: str = "upgrade") -> DialError:

@@ -16,10 +16,6 @@ _PORTS = {"http": 1080, "https": 443, "socks5": 1080, "socks5h": 1080}
 _VARIABLES = {True: ("wss_proxy", "https_proxy"), False: ("ws_proxy", "http_proxy")}
 
 
-_HTTP = {True: "https_proxy", False: "http_proxy"}
-_SCHEMES = {True: "wss://", False: "ws://"}
-
-
 class Proxy(NamedTuple):
     """A proxy; `url` as given, `why` names the option or variable that gave it."""
 
@@ -54,8 +50,10 @@ def choose(
     else:
         url, why = _variable(environ, *_VARIABLES[target.secure], "all_proxy")
     if not url:
-        other = "" if options.proxy is not None else _variable(environ, _HTTP[not target.secure])[1]
-        return None, f"{other} is for {_SCHEMES[not target.secure]} only" if other else None
+        _, of_web = _VARIABLES[not target.secure]
+        other = "" if options.proxy is not None else _variable(environ, of_web)[1]
+        only = f"{other} is for {'ws' if target.secure else 'wss'}:// only"
+        return None, only if other else None
     if options.noproxy is not None:
         exceptions, whose = options.noproxy, "--noproxy"
     else:

@@ -84,20 +84,18 @@ async def _looked_at_again(
     The C library tells of the last search domain that it tried, not of the name itself: asked for
     with a dot at its end, it is looked up alone.
     """
-    if options.family is not None and await _exists(host, port) is None:
+    if options.family is not None and await _refusal(host, port) is None:
         return failures.no_address_of(options.family, host)
     if failure.code == "dns-not-found" and "." in host and not host.endswith("."):
-        alone = await _exists(f"{host}.", port)
-        if (
-            alone is not None
-            and failures.name_resolution(host, alone, options).code != failure.code
-        ):
-            return failures.name_resolution(host, alone, options)
+        refusal = await _refusal(f"{host}.", port)
+        if refusal is not None:
+            alone = failures.name_resolution(host, refusal, options)
+            return failure if alone.code == failure.code else alone
     return failure
 
 
-async def _exists(host: str, port: int) -> OSError | UnicodeError | None:
-    """None for a name that has addresses; else what the resolver says."""
+async def _refusal(host: str, port: int) -> OSError | UnicodeError | None:
+    """What the resolver says of a name; None: it has addresses."""
     try:
         await lookup(host, port, None)
     except (OSError, UnicodeError) as error:

@@ -1,129 +1,75 @@
 """A QUIC connection with one request stream, which is a byte stream under a session.
 
 It opens, pings and closes, and no more than that: no migration, no 0-RTT, one stream. The protocol
-is aioquic's, without I/O; here are its datagrams and its timer. Everything that ends the stream is
-a `StreamEnd`: FIN is END_STREAM's, a reset or a closed connection carries its error code.
+is aioquic's, without I/O. Everything that ends the stream is a `StreamEnd`: FIN is END_STREAM's, a
+reset or a closed connection carries its error code. What a GOAWAY leaves out, or
+H3_REQUEST_REJECTED resets, was not processed: whoever asked may ask again on another connection.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import socket
-import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
-from aioquic.h3.connection import H3Connection, ProtocolError
+from aioquic.h3.connection import H3Connection
 from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.connection import QuicConnection
-from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted, QuicEvent, StreamReset
+from aioquic.quic.events import ConnectionTerminated, QuicEvent, StreamDataReceived, StreamReset
 
-from wsdiag.transport.stream.ends import StreamEnd, StreamHandler
+from wsdiag.transport.http3.control import ControlStream
+from wsdiag.transport.http3.quic import NO_ERROR, QuicEndpoint
+from wsdiag.transport.stream.ends import StreamEnd, StreamHandler, error_name
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
-from wsdiag.transport.stream.tcp import Address, TcpInfo, format_address
+from wsdiag.transport.stream.tcp import Address, TcpInfo
 
 if TYPE_CHECKING:
     from wsdiag.transport.stream.stream import Stream
     from wsdiag.transport.tls.layer import TlsLayer
-    from wsdiag.transport.tls.values import TlsOptions
 
 ENABLE_CONNECT_PROTOCOL = 0x8  # RFC 9220, 5
-REQUEST_CANCELLED, NO_ERROR = 0x10C, 0x100
+REQUEST_REJECTED, REQUEST_CANCELLED = 0x10B, 0x10C
 _SETTINGS = {0x1: "QPACK_MAX_TABLE_CAPACITY", 0x6: "MAX_FIELD_SECTION_SIZE"}
 _SETTINGS |= {0x7: "QPACK_BLOCKED_STREAMS", 0x8: "ENABLE_CONNECT_PROTOCOL", 0x33: "H3_DATAGRAM"}
-# aioquic tells of every failed handshake in a log of its own; ours is told in the result.
-logging.getLogger("quic").addHandler(logging.NullHandler())
-logging.getLogger("quic").propagate = False
+# How aioquic says that nothing came any more.
+_SILENT = ("Idle timeout", "No validated network path")
 _MOST_HELD = 1 << 22
 _FIN_WAIT_S = 0.5
 
 
-def configuration(options: TlsOptions, server_name: str) -> QuicConfiguration:
-    """Whom to trust, by curl's options. Raises OSError and ValueError for unusable files."""
-    config = QuicConfiguration(
-        is_client=True, alpn_protocols=["h3"], server_name=options.sni or server_name
-    )
-    if options.insecure:
-        config.verify_mode = ssl.CERT_NONE
-    elif options.cacert is not None and options.cacert.is_dir():
-        config.capath = str(options.cacert)
-    elif options.cacert is not None:
-        config.cafile = str(options.cacert)
-    else:  # the system's, not a package's
-        paths = ssl.get_default_verify_paths()
-        config.cafile, config.capath = paths.cafile, paths.capath
-    if options.cert is not None:
-        config.load_cert_chain(options.cert, options.key, options.key_password)
-    return config
-
-
-class Http3Stream(asyncio.DatagramProtocol):
+class Http3Stream(QuicEndpoint):
     """The connection and its one request stream."""
 
     multiplexed = True
 
     def __init__(self, config: QuicConfiguration, address: Address) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._quic = QuicConnection(configuration=config)
+        super().__init__(config, address)
         self._http = H3Connection(self._quic)
-        self._address = address
-        self._transport: asyncio.DatagramTransport | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._changed = asyncio.Event()
+        self._control = ControlStream()
         self._handler: StreamHandler | None = None
         self._held: deque[tuple[bytes, Arrival]] = deque()
         self.held_bytes = 0
         self._paused = self._half_closed = self._frozen = self._closed = False
         self._stream_id: int | None = None
-        self._at = now()
-        self.handshaken: Arrival | None = None
-        """When the QUIC handshake was complete."""
-        self.alpn: str | None = None
         self.settings: dict[int, int] | None = None
         """The server's SETTINGS; None before them."""
         self.settings_at: Arrival | None = None
         self.answer: list[tuple[str, str]] | None = None
         """The header block of the answer; None before it."""
         self.answered_at: Arrival | None = None
-        self.terminated: tuple[int, str] | None = None
-        """Error code and reason with which the connection ended."""
-        self.refused: OSError | None = None
-        """What ICMP said instead of an answer."""
         self.violation: str | None = None
         self.ended: StreamEnd | None = None
-        self.peer = format_address(address[1])
+        self.unprocessed = False
+        """Whether the server says that it did nothing with the request (RFC 9114, 4.1.1, 5.2)."""
         self.bytes_in = self.bytes_out = 0
-        self.last_received = self._last_sent = monotonic_ns()
+        self._last_sent = monotonic_ns()
 
     # -- the connection ------------------------------------------------------------------------
 
-    async def connect(self) -> None:
-        """Send the first datagram. Raises OSError."""
-        family, where = self._address
-        sock = socket.socket(family, socket.SOCK_DGRAM)
-        try:
-            sock.setblocking(False)
-            sock.connect(where)
-            self._transport, _ = await self._loop.create_datagram_endpoint(lambda: self, sock=sock)
-        except BaseException:
-            sock.close()
-            raise
-        self._quic.connect(where, self._loop.time())
-        self._transmit()
-
-    async def shaken(self) -> None:
-        """Wait for the end of the QUIC handshake, or of the connection."""
-        await self.until(lambda: self.handshaken)
-
     async def until(self, done: Callable[[], Any]) -> None:
         """Wait for something that the peer does, or for the end."""
-        while not (done() or self.ended is not None or self.terminated or self.refused):
-            self._changed.clear()
-            await self._changed.wait()
+        await super().until(lambda: done() or self.ended is not None)
 
     @property
     def enable_connect_protocol(self) -> bool:
@@ -136,56 +82,35 @@ class Http3Stream(asyncio.DatagramProtocol):
         known = (self.settings or {}).items()
         return tuple((_SETTINGS.get(code, f"0x{code:x}"), value) for code, value in known)
 
-    @property
-    def cipher(self) -> str | None:
-        """The cipher suite that was agreed on."""
-        suite = self._quic.tls.key_schedule
-        return None if suite is None else "TLS_" + suite.cipher_suite.name
-
-    @property
-    def certificate(self) -> bytes | None:
-        """The server's certificate, DER; None where it showed none."""
-        from cryptography.hazmat.primitives.serialization import Encoding
-
-        shown = self._quic.tls._peer_certificate
-        return None if shown is None else shown.public_bytes(Encoding.DER)
-
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        """A datagram came."""
-        self._at = now()
-        self.last_received = self._at.mono_ns
-        self._quic.receive_datagram(data, self._address[1], self._loop.time())
-        self._take_events()
-
-    def error_received(self, exc: Exception) -> None:
-        """ICMP: nobody listens there, or the host cannot be reached."""
-        if self.handshaken is None and isinstance(exc, OSError):
-            self.refused = exc
-            self._changed.set()
-
-    def _take_events(self) -> None:
-        while (event := self._quic.next_event()) is not None:
-            self._handle(event)
-            try:
-                for said in self._http.handle_event(event):
-                    self._handle_http(said)
-            except ProtocolError as error:
-                self._violated(error)
-            if self.settings is None and self._http.received_settings is not None:
-                self.settings, self.settings_at = dict(self._http.received_settings), self._at
-        self._transmit()
-        self._changed.set()
-
     def _handle(self, event: QuicEvent) -> None:
-        if isinstance(event, HandshakeCompleted):
-            self.handshaken, self.alpn = self._at, event.alpn_protocol
-        elif isinstance(event, StreamReset) and event.stream_id == self._stream_id:
-            name = f"HTTP/3 error 0x{event.error_code:x}"
-            self._end(StreamEnd("rst-stream", name, self._at, event.error_code))
+        if isinstance(event, StreamReset) and event.stream_id == self._stream_id:
+            code = event.error_code
+            self.unprocessed = code == REQUEST_REJECTED
+            self._end(StreamEnd("rst-stream", error_name(code), self._at, code))
+        elif isinstance(event, StreamDataReceived):
+            self._control.received(event.stream_id, event.data)
+            self._maybe_left_out()
         elif isinstance(event, ConnectionTerminated):
-            self.terminated = event.error_code, event.reason_phrase
             detail = event.reason_phrase or f"QUIC closed, 0x{event.error_code:x}"
-            self._end(StreamEnd("goaway", detail, self._at, event.error_code))
+            if event.frame_type is None:
+                self._end(StreamEnd("goaway", detail, self._at, event.error_code))
+            else:  # the code is QUIC's, and names something else in HTTP (RFC 9000, 19.19)
+                self._end(StreamEnd("timeout" if detail in _SILENT else "goaway", detail, self._at))
+        for said in self._http.handle_event(event):
+            self._handle_http(said)
+        if self._quic.violation is not None:
+            self._violated(*self._quic.violation)
+        if self.settings is None and self._http.received_settings is not None:
+            self.settings, self.settings_at = dict(self._http.received_settings), self._at
+
+    def _maybe_left_out(self) -> bool:
+        """Whether the peer will not serve the stream: that ends it (RFC 9114, 5.2)."""
+        first = self._control.goaway
+        if first is None or self._stream_id is None or self._stream_id < first:
+            return False
+        self.unprocessed = True
+        self._end(StreamEnd("goaway", "", self._at))
+        return True
 
     def _handle_http(self, event: H3Event) -> None:
         if getattr(event, "stream_id", None) != self._stream_id:
@@ -203,24 +128,9 @@ class Http3Stream(asyncio.DatagramProtocol):
         if getattr(event, "stream_ended", False):
             self._end(StreamEnd("fin", "END_STREAM", self._at))
 
-    def _violated(self, error: ProtocolError) -> None:
-        self.violation = str(error) or type(error).__name__
-        self._quic.close(error_code=int(error.error_code), reason_phrase=self.violation)
-        self._end(StreamEnd("http2-error", self.violation, self._at, int(error.error_code)))
-
-    def _transmit(self) -> None:
-        if self._transport is None or self._transport.is_closing():
-            return
-        for data, _ in self._quic.datagrams_to_send(self._loop.time()):
-            self._transport.sendto(data)
-        if self._timer is not None:
-            self._timer.cancel()
-        at_s = self._quic.get_timer()
-        self._timer = None if at_s is None else self._loop.call_at(at_s, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._quic.handle_timer(self._loop.time())
-        self._take_events()
+    def _violated(self, code: int, reason: str) -> None:
+        self.violation = reason or error_name(code)
+        self._end(StreamEnd("http2-error", self.violation, self._at, code))
 
     # -- the stream ----------------------------------------------------------------------------
 
@@ -228,6 +138,8 @@ class Http3Stream(asyncio.DatagramProtocol):
         """Send this header block, pseudo-headers included, on the one stream."""
         self._stream_id = self._quic.get_next_available_stream_id()
         self.answer = self.answered_at = None
+        if self._maybe_left_out():
+            return SendRecord(monotonic_ns())
         encoded = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in headers]
         self._http.send_headers(self._stream_id, encoded)
         record = SendRecord(monotonic_ns())
@@ -323,13 +235,6 @@ class Http3Stream(asyncio.DatagramProtocol):
             self._quic.close(error_code=NO_ERROR)
         self._transmit()
         self._leave()
-
-    def _leave(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._transport is not None:
-            self._transport.close()
 
     # -- facts ---------------------------------------------------------------------------------
 

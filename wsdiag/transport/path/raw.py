@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -41,17 +40,6 @@ class IcmpArrival(NamedTuple):
     address: str
     hop_limit: int | None
     real_ns: int | None
-
-
-def may_trace() -> bool:
-    """Whether this process may open raw sockets here."""
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0).close()
-    except OSError:
-        return False
-    return True
 
 
 def stamp_ns(ancillary: Ancillary) -> int | None:

@@ -43,9 +43,38 @@ HTTP2_ERRORS = (
 )
 
 
+# RFC 9114, 8.1, from 0x100 on in the order of their numbers
+_HTTP3_FIRST = 0x100
+_HTTP3_ERRORS = (
+    "H3_NO_ERROR",
+    "H3_GENERAL_PROTOCOL_ERROR",
+    "H3_INTERNAL_ERROR",
+    "H3_STREAM_CREATION_ERROR",
+    "H3_CLOSED_CRITICAL_STREAM",
+    "H3_FRAME_UNEXPECTED",
+    "H3_FRAME_ERROR",
+    "H3_EXCESSIVE_LOAD",
+    "H3_ID_ERROR",
+    "H3_SETTINGS_ERROR",
+    "H3_MISSING_SETTINGS",
+    "H3_REQUEST_REJECTED",
+    "H3_REQUEST_CANCELLED",
+    "H3_REQUEST_INCOMPLETE",
+    "H3_MESSAGE_ERROR",
+    "H3_CONNECT_ERROR",
+    "H3_VERSION_FALLBACK",
+)
+_ERROR_NAMES = dict(enumerate(HTTP2_ERRORS)) | dict(enumerate(_HTTP3_ERRORS, _HTTP3_FIRST))
+
+
 def error_name(code: int) -> str:
-    """The name of an HTTP/2 error code (RFC 9113, 7)."""
-    return HTTP2_ERRORS[code] if 0 <= code < len(HTTP2_ERRORS) else f"code 0x{code:x}"
+    """The name of an error code of HTTP/2 (RFC 9113, 7) or HTTP/3: they share no number."""
+    return _ERROR_NAMES.get(code, f"code 0x{code:x}")
+
+
+def is_http3(code: int) -> bool:
+    """Whether an error code is one of HTTP/3's."""
+    return code >= _HTTP3_FIRST
 
 
 class StreamState(Enum):

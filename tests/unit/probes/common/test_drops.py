@@ -64,3 +64,12 @@ def test_a_cut_frame_is_told() -> None:
     assert drop_of_end(end, 0.0, truncated=True).detail == "a frame was cut off in the middle"
     cut = drop_of_end(StreamEnd("rst", "reset", Arrival(0)), 0.0, truncated=True)
     assert cut.detail == "reset; a frame was cut off in the middle"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "said"),
+    [(0x1, "PROTOCOL_ERROR", "HTTP/2"), (0x105, "H3_FRAME_UNEXPECTED", "HTTP/3")],
+)
+def test_a_violation_names_its_http(code: int, reason: str, said: str) -> None:
+    drop = drop_of_end(StreamEnd("http2-error", "why", Arrival(0), code), 0.0)
+    assert (drop.reason, drop.detail) == (reason, f"the peer broke {said}: why; we closed")

@@ -24,7 +24,7 @@ from wsdiag.records import (
     ServeEvent,
 )
 from wsdiag.render.base.error import print_error
-from wsdiag.render.base.escape import escape, escape_bytes
+from wsdiag.render.base.escape import escape
 from wsdiag.render.base.picture import save_picture
 from wsdiag.render.base.redact import Redactor, map_text
 from wsdiag.render.base.terminal import Terminal
@@ -64,11 +64,6 @@ def test_escape(text: str, shown: str) -> None:
 
 def test_escape_keeps_what_it_is_told_to() -> None:
     assert escape("a\nb\r", keep="\n") == "a\nb\\r"
-
-
-def test_excerpts_of_payloads_are_bounded() -> None:
-    assert escape_bytes(b"ab\xff\n", 10) == "ab\\xff\\n"
-    assert escape_bytes(b"a" * 100, 4) == "aaaa…"
 
 
 @given(st.text(alphabet=st.characters(), max_size=50))
