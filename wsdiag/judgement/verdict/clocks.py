@@ -113,7 +113,9 @@ def drop_range(cluster: Cluster, rtt_s: float | None) -> Range:
     if values[-1] - values[0] > _GRAIN_S:
         # Some were late by so much; the earliest may have been late by as much.
         low -= values[-1] - values[0]
-    high = max(read(t) + _start_doubt_s(t) for t in cluster.members) + MARGIN_ABOVE_S
+    # A timer is no longer than any connection allows, however late the others' upgrades were.
+    high = max(values[-1], min(read(t) + _start_doubt_s(t) for t in cluster.members))
+    high += MARGIN_ABOVE_S
     return Range(round(max(0.0, low), 2), round(high, 2))
 
 

@@ -16,7 +16,13 @@ from wsdiag.judgement.verdict.evidence import (
     two_way,
 )
 from wsdiag.judgement.verdict.headline import NAMES
-from wsdiag.judgement.verdict.keepalives import carried, died_in_use, held_interval_s, holds
+from wsdiag.judgement.verdict.keepalives import (
+    carried,
+    died_in_use,
+    ended_sooner,
+    held_interval_s,
+    holds,
+)
 from wsdiag.judgement.verdict.participation import participation
 from wsdiag.judgement.verdict.spread import separate_groups
 from wsdiag.records import KeepaliveOutcome, TrialKind
@@ -240,36 +246,42 @@ def _keepalives(
             interval_s = None if kind == "push" else held_interval_s(kind, evidence, found.range)
             every = "" if interval_s is None else f" every {format_seconds(interval_s)}"
             sentences.append(f"{subject}{every} kept the connection open.")
+    return sentences + _whose_bytes_count(found, evidence, context, kept)
+
+
+def _whose_bytes_count(
+    found: Classification,
+    evidence: Evidence,
+    context: ProbeContext,
+    kept: Mapping[TrialKind, KeepaliveOutcome],
+) -> list[str]:
     if found.verdict != "idle-timeout":
-        return sentences
+        return []
     both = [t for t in evidence.kept if two_way(t, context)]
     if found.clock == "sent":
-        sentences.append(
-            "What the endpoint sent did not restart the timer: it counts the client's bytes."
-        )
-    elif found.clock == "received":
-        sentences.append(
-            "What the client sent did not restart the timer: it counts the endpoint's bytes."
-        )
-    elif kept.get("ping") == "drops" and "holds" in (kept.get("data"), kept.get("heartbeat")):
-        sentences.append(
-            "Pings and Pongs did not restart the timer: it counts messages from the client."
-        )
-    elif (
-        kept.get("pong") == "drops"
-        and kept.get("ping") == "holds"
-        and context.answers_pings is False
-    ):
-        sentences.append(
+        return ["What the endpoint sent did not restart the timer: it counts the client's bytes."]
+    if found.clock == "received":
+        return ["What the client sent did not restart the timer: it counts the endpoint's bytes."]
+    if kept.get("ping") == "drops" and "holds" in (kept.get("data"), kept.get("heartbeat")):
+        return ["Pings and Pongs did not restart the timer: it counts messages from the client."]
+    if kept.get("pong") != "drops":
+        return []
+    if ended_sooner("pong", evidence, found.range):
+        return [
+            "Connections on which Pongs were sent ended sooner than idle ones: most likely for "
+            "what they sent."
+        ]
+    if kept.get("ping") == "holds" and context.answers_pings is False:
+        return [
             "Pings restarted the timer without being answered, and Pongs did not: it counts the "
             "client's Pings, not every frame."
-        )
-    elif kept.get("pong") == "drops" and both and kept.get(both[0].trial) == "holds":
-        sentences.append(
+        ]
+    if both and kept.get(both[0].trial) == "holds":
+        return [
             "Bytes from the client alone did not count: most likely only what the endpoint sends "
             "restarts the timer (or an answer is needed)."
-        )
-    return sentences
+        ]
+    return []
 
 
 def _later_ends(found: Classification, evidence: Evidence) -> list[str]:

@@ -99,6 +99,14 @@ def died_in_use(trial: IdleTrial, evidence: Evidence, drop: Range | None) -> boo
     return drop is None or _gap_s(trial) < _SAFE_SHARE * drop.low
 
 
+def ended_sooner(kind: TrialKind, evidence: Evidence, drop: Range | None) -> bool:
+    """Whether all of this kind ended before idle ones do: for what they sent, as no idle timer does
+    that, whatever restarts it."""
+    trials = evidence.of(kind)
+    ended = [t for t in trials if t.outcome in ("dropped", "silent") and _effective(t)]
+    return drop is not None and ended == [*trials] and all((t.age_s or 0) < drop.low for t in ended)
+
+
 class InUse(NamedTuple):
     """What the keepalive trials say about idle connections being dropped within a range."""
 

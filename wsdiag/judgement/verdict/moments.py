@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, MARGIN_BELOW_S, same_moment
+from wsdiag.judgement.verdict.clocks import CLOCKS, MARGIN_ABOVE_S, MARGIN_BELOW_S, same_moment
 from wsdiag.judgement.verdict.evidence import AT_ONCE_S, ended_s
 from wsdiag.records import IdleTrial, Range
 
@@ -104,13 +104,16 @@ def find_sweep(events: Sequence[IdleTrial]) -> Sweep | None:
     if not together or 2 * sum(map(len, together)) < len(events):
         return None
     for moment in together:
-        ends, idle = [ended_s(t) for t in moment], [t.idle_s or 0.0 for t in moment]
-        spread_s = max(idle) - min(idle)
+        ends = [ended_s(t) for t in moment]
+        # On no clock may they agree: where only one direction counts, what came from the other
+        # spreads the idle times of connections that a plain timer ended.
+        clocks = [[read(t) for t in moment] for read in CLOCKS.values()]
+        spread_s = min(_span(values) for values in clocks if any(values))
         # A process that did not run sees ends together that came apart.
         blind_s = max(t.blind_s for t in moment)
         if spread_s < max(_LEAST_SPREAD_S, 4 * blind_s):
             return None
-        if max(ends) - min(ends) > _SHARE * spread_s:
+        if _span(ends) > _SHARE * spread_s:
             return None
     high_s = min((t.idle_s or 0.0) + t.upgrade_s for t in events)
     low_s, period_s = 0.0, None
@@ -132,6 +135,10 @@ def find_sweep(events: Sequence[IdleTrial]) -> Sweep | None:
         round(max(0.0, min(low_s, high_s) - MARGIN_BELOW_S), 2), round(high_s + MARGIN_ABOVE_S, 2)
     )
     return Sweep(range_, period_s, tuple(events))
+
+
+def _span(values: Sequence[float]) -> float:
+    return max(values) - min(values)
 
 
 def displaced(trials: Sequence[IdleTrial]) -> int | None:
