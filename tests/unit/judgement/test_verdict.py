@@ -378,6 +378,25 @@ PUSHED_TO = [
     )
     for n in range(10)
 ]
+# The same, looked at now and then: they end at one moment.
+SWEPT_IN_A_FEED = [
+    replace(t, started_s=0.1 * n, age_s=68.0 - 0.1 * n, since_sent_s=68.0 - 0.1 * n)
+    for n, t in enumerate(PUSHED_TO)
+]
+# The endpoint pings, our Pongs go back, and only messages count.
+PINGED_BY_IT = [
+    replace(
+        t,
+        idle_s=5.0,
+        since_sent_s=5.0,
+        since_received_s=5.0,
+        received=tuple((25.0 * k, "ping") for k in range(1, 12)),
+        longest_idle_s=25.0,
+        age_s=280.0,
+        drop=Drop("close", 280.0, code=1000, reason="idle"),
+    )
+    for t in dropped(280.0, how="close")
+]
 RANDOM = [idle(at, "fin", started_s=0.03 * at) for at in (48, 55.5, 60, 64.4, 71, 75, 82)]
 TABLE |= {
     "ends when pinged": Row(
@@ -483,6 +502,40 @@ TABLE |= {
         says="no longer answer after more than 34.9 s and at most 40 s, and are dropped only after "
         "60 s (RST",
         interval_s=17,
+    ),
+    "a sweep of what the client has not spoken to, in a feed": Row(
+        [*SWEPT_IN_A_FEED, kept("ping", 90.0)],
+        "idle-timeout",
+        says="a timeout of at most 67.2 s since the client last sent something, that is looked at",
+        interval_s=20,
+    ),
+    "only messages count, and the endpoint pings": Row(
+        [
+            *PINGED_BY_IT,
+            kept("ping", 280.0, "close"),
+            kept("pong", 280.0, "close"),
+            kept("data", 330.0),
+        ],
+        "idle-timeout",
+        says="dropped 280 s after the last message",
+    ),
+    "a login that never came, where messages were sent": Row(
+        [
+            *(
+                replace(
+                    idle(3.0 + 0.1 * n, "close", started_s=0.2 * n),
+                    drop=Drop("close", 3.0, code=1008, reason="authentication required"),
+                )
+                for n in range(6)
+            ),
+            replace(
+                kept("ping", 3.1, "close", gap_s=1.0),
+                drop=Drop("close", 3.1, code=1008, reason="authentication required"),
+            ),
+            kept("data", 9.0, gap_s=1.0),
+        ],
+        "application-timeout",
+        says="has not sent what it wants to hear",
     ),
     "an event in the first round only": Row(
         [
@@ -955,3 +1008,16 @@ def test_an_upgrade_that_took_long_leaves_the_others_exact() -> None:
     found = judge([*dropped(60.0), *slow, kept("ping", 70.0)], case())
     assert found.idle_timeout_s is not None
     assert found.idle_timeout_s.high == 60.07
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "connections that end together, each a minute after the client's last byte",
+        "only messages count, and the endpoint pings",
+    ],
+)
+def test_what_does_not_count_is_not_said_to_restart_the_idle_time(name: str) -> None:
+    words = " ".join(judge(TABLE[name].trials, case()).explanation)
+    assert "on its own." in words
+    assert "restarts the idle time" not in words

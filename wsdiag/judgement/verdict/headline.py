@@ -168,6 +168,7 @@ def _dropped_after(found: Classification) -> str:
         "either": f"Idle connections are dropped after {typical}",
         "sent": f"Connections are dropped {typical} after the client last sent something",
         "received": f"Connections are dropped {typical} after the endpoint last sent something",
+        "message": f"Connections are dropped {typical} after the last message",
     }[found.clock]
     return f"{what} ({drop_phrase(found.drop)})."
 
@@ -243,9 +244,12 @@ def _swept(found: Classification) -> str:
         span_ = f"at most {high}"
     else:
         span_ = f"more than {format_seconds(found.range.low)} and at most {high}"
+    since = {"sent": " since the client", "received": " since the endpoint"}.get(found.clock)
+    idle = "an idle timeout" if since is None else "a timeout"
+    last = "" if since is None else f"{since} last sent something,"
     return (
         f"Idle connections are dropped, all that are due at one moment ({drop_phrase(found.drop)}):"
-        f" an idle timeout of {span_} that is looked at {looks}."
+        f" {idle} of {span_}{last} that is looked at {looks}."
     )
 
 
