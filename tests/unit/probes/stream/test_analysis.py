@@ -111,6 +111,17 @@ def test_a_ping_that_left_before_the_last_message_tells_nothing() -> None:
     assert [event.cause for event in feed.events] == ["network"]
 
 
+def test_a_ping_that_was_answered_before_all_stopped_tells_nothing_of_the_silence() -> None:
+    feed = Feed()
+    feed.until(10, regular(0, 10))
+    pings = feed.analysis.pings
+    pings.left(b"answered at once", feed.now_s)
+    pings.came(b"answered at once", 0.01)
+    feed.answers = False
+    feed.until(20)
+    assert [event.cause for event in feed.events] == ["endpoint"]
+
+
 def test_a_ping_that_just_left_is_not_held_against_the_path() -> None:
     feed = Feed()
     feed.until(10, regular(0, 10))
