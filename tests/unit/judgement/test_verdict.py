@@ -797,6 +797,14 @@ TABLE |= {
         "application-timeout",
         says="has not sent what it wants to hear",
     ),
+    "a login that should have come first": Row(
+        [
+            replace(t, drop=Drop("close", 3.0, code=4401, reason="login first"))
+            for t in HELLO_WANTED
+        ],
+        "application-timeout",
+        says="has not sent what it wants to hear",
+    ),
     "a login that ran out": Row(
         [
             replace(t, drop=Drop("close", 3.0, code=4401, reason="session expired"))
