@@ -537,6 +537,21 @@ TABLE |= {
         "application-timeout",
         says="has not sent what it wants to hear",
     ),
+    "a lifetime just above the idle timeout, by another end": Row(
+        [
+            *dropped(60.0),
+            *(
+                replace(
+                    kept("ping", 66.0, "close", started_s=at), drop=Drop("close", 66.0, code=1001)
+                )
+                for at in (0.1, 3.0)
+            ),
+        ],
+        "idle-timeout",
+        says="until they ended after 66 s (Close frame 1001): something else ends them then",
+        first=("nginx (http proxy)",),
+        interval_s=20,
+    ),
     "an event in the first round only": Row(
         [
             *(idle(41.0 - 0.3 * n, "rst", started_s=0.3 * n) for n in range(10)),
