@@ -267,3 +267,13 @@ def test_over_http2_the_edge_has_a_row_of_its_own(way: Way) -> None:
     edge, endpoint = last[-2:]
     assert (edge["sent"], edge["received"]) == (2, 2)
     assert edge["avg_ms"] < 30 <= endpoint["avg_ms"]
+
+
+def test_a_request_that_is_lost_on_the_way_blames_no_server(way: Way) -> None:
+    rule = "chain f { type filter hook forward priority 0\nmeta l4proto tcp ip length > 400 drop\n}"
+    way.chain.rules(2, f"table ip hole {{\n{rule}\n}}\n")
+    options = ("--connect-timeout", "1s", "-H", f"X-Long: {'a' * 600}", "-o", "json")
+    run = way.peers.wsdiag("connect", *options, way.url, netns=way.chain.client_ns, ok=1)
+    error = run.record("connect.result")["error"]
+    assert "did not acknowledge our request" in error["message"]
+    assert "MTU" in error["hint"]

@@ -363,6 +363,40 @@ SWEPT = [
     idle(73.0, "close", started_s=5.0),
     kept("ping", 90.0, started_s=0.1),
 ]
+# The endpoint pushes now and then, and counts the client's bytes only: idle times that differ, of
+# connections that end a minute after their opening.
+PUSHED_TO = [
+    idle(
+        0.1 + 0.06 * n,
+        "fin",
+        started_s=0.02 * n,
+        age_s=60.0,
+        since_sent_s=60.0,
+        since_received_s=0.1 + 0.06 * n,
+        received=((30.0, "text"), (59.9 - 0.06 * n, "text")),
+        longest_idle_s=30.0,
+    )
+    for n in range(10)
+]
+# The same, looked at now and then: they end at one moment.
+SWEPT_IN_A_FEED = [
+    replace(t, started_s=0.1 * n, age_s=68.0 - 0.1 * n, since_sent_s=68.0 - 0.1 * n)
+    for n, t in enumerate(PUSHED_TO)
+]
+# The endpoint pings, our Pongs go back, and only messages count.
+PINGED_BY_IT = [
+    replace(
+        t,
+        idle_s=5.0,
+        since_sent_s=5.0,
+        since_received_s=5.0,
+        received=tuple((25.0 * k, "ping") for k in range(1, 12)),
+        longest_idle_s=25.0,
+        age_s=280.0,
+        drop=Drop("close", 280.0, code=1000, reason="idle"),
+    )
+    for t in dropped(280.0, how="close")
+]
 RANDOM = [idle(at, "fin", started_s=0.03 * at) for at in (48, 55.5, 60, 64.4, 71, 75, 82)]
 TABLE |= {
     "ends when pinged": Row(
@@ -418,6 +452,11 @@ TABLE |= {
     "a feed at the same times": Row(
         [replace(t, last_message='{"price":3}') for t in ANSWER_WANTED_OFTEN], "lifetime"
     ),
+    "a farewell at the same time before each end": Row(
+        [replace(t, last_message='{"type":"session_reconnect"}') for t in ANSWER_WANTED],
+        "lifetime",
+        says='Its last message before the end: "{"type":"session_reconnect"}".',
+    ),
     "many heartbeats that want no answer": Row(
         [
             replace(
@@ -439,6 +478,80 @@ TABLE |= {
         "lifetime",
     ),
     "a sweep": Row(SWEPT, "idle-timeout", says="all that are due at one moment", interval_s=20),
+    "connections that end together, each a minute after the client's last byte": Row(
+        [*PUSHED_TO, kept("ping", 70.0)],
+        "idle-timeout",
+        says="dropped 60 s after the client last sent something",
+        interval_s=20,
+    ),
+    "what is ended at its first Pong": Row(
+        [*dropped(60.0), PING, *(kept("pong", s, "close", gap_s=s) for s in (1.25, 20.0))],
+        "idle-timeout",
+        says="ended sooner than idle ones: most likely for what they sent",
+        first=("nginx (http proxy)",),
+        interval_s=20,
+    ),
+    "dead long before its RST": Row(
+        [
+            *dropped(60.0, how="rst"),
+            idle(35.0),
+            *(idle(s, "rst-on-write", age_s=60.0, unanswered_s=60.0 - s) for s in (40.0, 45.0)),
+            PING,
+        ],
+        "idle-timeout",
+        says="no longer answer after more than 34.9 s and at most 40 s, and are dropped only after "
+        "60 s (RST",
+        interval_s=17,
+    ),
+    "a sweep of what the client has not spoken to, in a feed": Row(
+        [*SWEPT_IN_A_FEED, kept("ping", 90.0)],
+        "idle-timeout",
+        says="a timeout of at most 67.2 s since the client last sent something, that is looked at",
+        interval_s=20,
+    ),
+    "only messages count, and the endpoint pings": Row(
+        [
+            *PINGED_BY_IT,
+            kept("ping", 280.0, "close"),
+            kept("pong", 280.0, "close"),
+            kept("data", 330.0),
+        ],
+        "idle-timeout",
+        says="dropped 280 s after the last message",
+    ),
+    "a login that never came, where messages were sent": Row(
+        [
+            *(
+                replace(
+                    idle(3.0 + 0.1 * n, "close", started_s=0.2 * n),
+                    drop=Drop("close", 3.0, code=1008, reason="authentication required"),
+                )
+                for n in range(6)
+            ),
+            replace(
+                kept("ping", 3.1, "close", gap_s=1.0),
+                drop=Drop("close", 3.1, code=1008, reason="authentication required"),
+            ),
+            kept("data", 9.0, gap_s=1.0),
+        ],
+        "application-timeout",
+        says="has not sent what it wants to hear",
+    ),
+    "a lifetime just above the idle timeout, by another end": Row(
+        [
+            *dropped(60.0),
+            *(
+                replace(
+                    kept("ping", 66.0, "close", started_s=at), drop=Drop("close", 66.0, code=1001)
+                )
+                for at in (0.1, 3.0)
+            ),
+        ],
+        "idle-timeout",
+        says="until they ended after 66 s (Close frame 1001): something else ends them then",
+        first=("nginx (http proxy)",),
+        interval_s=20,
+    ),
     "an event in the first round only": Row(
         [
             *(idle(41.0 - 0.3 * n, "rst", started_s=0.3 * n) for n in range(10)),
@@ -699,6 +812,14 @@ TABLE |= {
         "application-timeout",
         says="has not sent what it wants to hear",
     ),
+    "a login that should have come first": Row(
+        [
+            replace(t, drop=Drop("close", 3.0, code=4401, reason="login first"))
+            for t in HELLO_WANTED
+        ],
+        "application-timeout",
+        says="has not sent what it wants to hear",
+    ),
     "a login that ran out": Row(
         [
             replace(t, drop=Drop("close", 3.0, code=4401, reason="session expired"))
@@ -902,3 +1023,24 @@ def test_an_interval_that_was_never_reached_is_untested(age_s: float, said: str)
     verdict = judge(trials, case(partial=True))
     assert verdict.verdict == "no-drop"
     assert verdict.keepalives["ping"] == said
+
+
+def test_an_upgrade_that_took_long_leaves_the_others_exact() -> None:
+    """A timer may begin with the request or with the answer: of those upgraded at once, both."""
+    slow = [idle(60.0, "fin", connection=9 + n, upgrade_s=4.0 + n) for n in range(3)]
+    found = judge([*dropped(60.0), *slow, kept("ping", 70.0)], case())
+    assert found.idle_timeout_s is not None
+    assert found.idle_timeout_s.high == 60.07
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "connections that end together, each a minute after the client's last byte",
+        "only messages count, and the endpoint pings",
+    ],
+)
+def test_what_does_not_count_is_not_said_to_restart_the_idle_time(name: str) -> None:
+    words = " ".join(judge(TABLE[name].trials, case()).explanation)
+    assert "on its own." in words
+    assert "restarts the idle time" not in words

@@ -33,21 +33,18 @@ from wsdiag.records import IdleTrial, Range
 _APART_S = 0.1
 _TICK_S, _EXACT_S = 1.1, 0.15
 _FEW = 5
+# Of what an endpoint sends by itself, records keep the first few dozen: with as many, the last
+# message is not known.
+_RECORDED = 64
 
 
 def from_events(evidence: Evidence, context: ProbeContext) -> Classification:
     """The verdict on idle connections that ended with a Close frame, FIN or RST."""
     if _all_of_one_age(evidence, context):
         return _lifetime(evidence.dropped(), evidence, context)
-    sweep = find_sweep(evidence.events)
-    if sweep is not None:
-        used = in_use(evidence, context, sweep.range)
-        first_s = min(ended_s(t) for t in evidence.events)
-        if any(t.started_s < first_s for t in used.proof) and not used.conflict:
-            return Classification(
-                "idle-timeout", "sweep", sweep.range, evidence.events[0].drop, sweep=sweep
-            )
-    cluster = _best_cluster(evidence)
+    if (swept := _swept(evidence, context)) is not None:
+        return swept
+    cluster = _by_messages(evidence, context) or _best_cluster(evidence)
     if cluster is None:
         dead = in_use(evidence, context, None).dead
         if not dead and _all_of_one_age_unanswered(evidence):
@@ -87,6 +84,17 @@ def from_events(evidence: Evidence, context: ProbeContext) -> Classification:
         unproven=unproven,
         maybe_late=late,
     )
+
+
+def _swept(evidence: Evidence, context: ProbeContext) -> Classification | None:
+    if (sweep := find_sweep(evidence.events)) is None:
+        return None
+    used = in_use(evidence, context, sweep.range)
+    first_s = min(ended_s(t) for t in evidence.events)
+    if used.conflict or not any(t.started_s < first_s for t in used.proof):
+        return None
+    drop, clock = evidence.events[0].drop, sweep.clock
+    return Classification("idle-timeout", "sweep", sweep.range, drop, clock, sweep=sweep)
 
 
 def _at_one_moment(evidence: Evidence, cluster: Cluster) -> bool:
@@ -218,6 +226,19 @@ def _best_cluster(evidence: Evidence) -> Cluster | None:
     return min(
         found, key=lambda c: (len(c.outliers), round(c.values[-1] - c.values[0], 1)), default=None
     )
+
+
+def _by_messages(evidence: Evidence, context: ProbeContext) -> Cluster | None:
+    """Agreement on the time since a message, where only who sent messages was spared, and idle
+    connections were not without other frames: the endpoint's Pings, and the Pongs to them."""
+    others = {what for t in evidence.events for _, what in t.received} - {"text", "binary"}
+    cluster = cluster_on("message", evidence.events)
+    if not others or cluster is None or any(len(t.received) >= _RECORDED for t in evidence.events):
+        return None
+    range_ = drop_range(cluster, context.rtt_s)
+    held = {t.trial for t in evidence.kept if outlived(t, evidence, range_)}
+    only_messages = bool(held) and held <= {"data", "heartbeat"}
+    return cluster if only_messages and in_use(evidence, context, range_).dead else None
 
 
 def _outlived(cluster: Cluster) -> bool:

@@ -6,9 +6,10 @@ Two things are evidence. The endpoint is a known one, by its subprotocol, its fi
 a Close code and reason that say so. Or connections ended the same time after the first message that
 was left without an answer, where no earlier one had gone unanswered as long: a feed, whose messages
 want no answer, is survived again and again. Two or three messages before the end may be either, so
-what they say decides: a heartbeat asks. A greeting at the opening proves nothing: everything that
-starts at the opening comes the same time after it. One connection of five may disagree: a busy
-machine is late now and then.
+what they say decides: a heartbeat asks. A message that announces the end (goodbye, reconnect) asks
+for nothing, however many came. A greeting at the opening proves nothing: everything that starts at
+the opening comes the same time after it. One connection of five may disagree: a busy machine is
+late now and then.
 """
 
 from __future__ import annotations
@@ -28,6 +29,12 @@ _MESSAGES = ("text", "binary")
 # What a heartbeat says of itself, or an endpoint that missed the answer to it.
 _ASKS = re.compile(
     r"ping|heart_?beat|\bhb\b|keep-?_?alive|\balive\b|\bthere\?|timed?[ -]?out|no (?:pong|answer)",
+    re.IGNORECASE,
+)
+# What a message says that announces the end, and wants no answer.
+_LEAVES = re.compile(
+    r"good-?bye|\bbye\b|re-?connect|disconnect|expir|go(?:ing)?[ _-]?away|restart|maintenance"
+    r"|shut(?:ting)?[ _-]?down",
     re.IGNORECASE,
 )
 _MOST_UNANSWERED = 3
@@ -83,6 +90,8 @@ def _since_a_message(
     asked = [(t, _unanswered(t, known)) for t in trials]
     says = [t.last_message for t in trials if t.last_message is not None]
     asks = known is not None or (bool(says) and all(map(_ASKS.search, says)))
+    if not asks and says and all(map(_LEAVES.search, says)):
+        return None
     if not asks and 2 * sum(len(own) == 1 for _, own in asked) <= len(asked):
         return None
     waits = [

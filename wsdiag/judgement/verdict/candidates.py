@@ -145,7 +145,7 @@ def _possible(
     if pong == "drops" and resets in ("any", "from-client"):
         return False
     wanted: dict[ClockName, str] = {"sent": "from-client", "received": "from-server"}
-    return found.clock == "either" or resets == wanted[found.clock]
+    return found.clock == "either" or resets == wanted.get(found.clock)
 
 
 def _seen(product: Product, found: Classification) -> bool:

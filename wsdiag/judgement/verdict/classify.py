@@ -75,6 +75,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wsdiag.dialects.heartbeat import asks_back
+from wsdiag.judgement.products.endpoints import wants_a_hello
 from wsdiag.judgement.verdict.announced import from_events
 from wsdiag.judgement.verdict.application import ApplicationTimeout, application_timeout
 from wsdiag.judgement.verdict.classification import Classification
@@ -241,7 +242,8 @@ def _like_a_lifetime(evidence: Evidence) -> bool:
 
 def _wanted(found: Classification, evidence: Evidence, context: ProbeContext) -> Classification:
     """The same, or an application timeout where idleness or age would be the wrong reason."""
-    by_idleness = found.reason in ("event", "sweep") and not found.unproven
+    by_idleness = found.reason in ("event", "sweep", "spread") and not found.unproven
+    by_idleness = by_idleness and not _says_it_wanted_a_hello(evidence, context)
     if by_idleness or found.reason not in ("event", "sweep", "age", "random"):
         return found
     every = (*evidence.events, *(t for t in evidence.kept if died_in_use(t, evidence, None)))
@@ -257,6 +259,15 @@ def _wanted(found: Classification, evidence: Evidence, context: ProbeContext) ->
         application=replace(wanted, asked=asked if wanted.endpoint is None else None),
         members=tuple(every),
     )
+
+
+def _says_it_wanted_a_hello(evidence: Evidence, context: ProbeContext) -> bool:
+    """Whether every Close names that as its reason, and whoever sent a message was spared: that
+    looks like a timer that only messages restart."""
+    dropped = evidence.dropped()
+    spared = all(t.trial not in ("data", "heartbeat") or not t.keepalives_sent for t in dropped)
+    ends = [t.drop for t in dropped if t.drop is not None]
+    return spared and not context.greeted and wants_a_hello(ends) is not None
 
 
 def _from_silence(evidence: Evidence, context: ProbeContext) -> Classification:

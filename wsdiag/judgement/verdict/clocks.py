@@ -10,12 +10,13 @@ from typing import Literal
 from wsdiag.judgement.verdict.evidence import ended_s
 from wsdiag.records import IdleTrial, Range
 
-ClockName = Literal["either", "sent", "received"]
+ClockName = Literal["either", "sent", "received", "message"]
 
 CLOCKS: dict[ClockName, Callable[[IdleTrial], float]] = {
     "either": lambda t: t.idle_s or 0.0,
     "sent": lambda t: t.since_sent_s or 0.0,
     "received": lambda t: t.since_received_s or 0.0,
+    "message": lambda t: _since_message_s(t),
 }
 
 # The peer's timer may itself be late; ours never sees a drop before it happens. Hence more margin
@@ -30,6 +31,12 @@ _GRAIN_S = 0.1
 _APART_S = 0.05
 # Looks that come more often than this are within the margins; how far they may miss the step.
 _LEAST_PERIOD_S, _STEP_S = 0.1, 0.03
+
+
+def _since_message_s(trial: IdleTrial) -> float:
+    """Of an idle connection, which sends none: since the endpoint's last, or the opening."""
+    came = [at_s for at_s, what in trial.received if what in ("text", "binary")]
+    return (trial.age_s or 0.0) - max(came, default=0.0)
 
 
 def tolerance_s(timeout_s: float) -> float:
@@ -113,7 +120,9 @@ def drop_range(cluster: Cluster, rtt_s: float | None) -> Range:
     if values[-1] - values[0] > _GRAIN_S:
         # Some were late by so much; the earliest may have been late by as much.
         low -= values[-1] - values[0]
-    high = max(read(t) + _start_doubt_s(t) for t in cluster.members) + MARGIN_ABOVE_S
+    # A timer is no longer than any connection allows, however late the others' upgrades were.
+    high = max(values[-1], min(read(t) + _start_doubt_s(t) for t in cluster.members))
+    high += MARGIN_ABOVE_S
     return Range(round(max(0.0, low), 2), round(high, 2))
 
 

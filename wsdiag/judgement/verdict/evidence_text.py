@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from statistics import median
 
 from wsdiag.judgement.verdict.classification import Classification
-from wsdiag.judgement.verdict.clocks import CLOCKS, groups
+from wsdiag.judgement.verdict.clocks import CLOCKS, ClockName, groups
 from wsdiag.judgement.verdict.evidence import (
     Evidence,
     ProbeContext,
@@ -16,7 +16,13 @@ from wsdiag.judgement.verdict.evidence import (
     two_way,
 )
 from wsdiag.judgement.verdict.headline import NAMES
-from wsdiag.judgement.verdict.keepalives import carried, died_in_use, held_interval_s, holds
+from wsdiag.judgement.verdict.keepalives import (
+    carried,
+    died_in_use,
+    ended_sooner,
+    held_interval_s,
+    holds,
+)
 from wsdiag.judgement.verdict.participation import participation
 from wsdiag.judgement.verdict.spread import separate_groups
 from wsdiag.records import KeepaliveOutcome, TrialKind
@@ -26,6 +32,12 @@ from wsdiag.units import counted, format_seconds
 _KINDS = {"ping": "Pings", "pong": "Pongs", "text": "text messages", "binary": "binary messages"}
 # A moment may lie on the border of two tenths of a second.
 _MOMENTS = 2
+_LAST: dict[ClockName, str] = {
+    "either": "last byte",
+    "sent": "client's last byte",
+    "received": "endpoint's last byte",
+    "message": "last message",
+}
 _GOING = {1001: "going away", 1012: "service restart"}
 
 
@@ -82,11 +94,11 @@ def _counts(found: Classification, evidence: Evidence) -> list[str]:
         values = found.cluster.values
         first, last = f"{values[0]:.2f}", f"{values[-1]:.2f} s"
         times = last if last.startswith(first) else f"{first} to {last}"
-        whose = {"either": "", "sent": "client's ", "received": "endpoint's "}[found.cluster.clock]
+        last = _LAST[found.clock]
         dropped = counted(len(values), "idle connection was", "idle connections were")
         earlier = counted(survivors, "that was", "that were")
         rest = f"; {earlier} probed earlier still answered" if survivors else ""
-        counts = f"{dropped} dropped, {times} after the {whose}last byte{rest}."
+        counts = f"{dropped} dropped, {times} after the {last}{rest}."
         alone = len(values) == 1 and not evidence.found_dead
         chance = ["One drop alone may be chance: --repeat 3 tells."] if alone else []
         if not found.maybe_late:
@@ -103,12 +115,12 @@ def _counts(found: Classification, evidence: Evidence) -> list[str]:
         last = f"after {format_seconds(low)} one still answered" if low else "none ever answered"
         return [f"{dead} no longer answered, the first when probed after {high}; {last}."]
     if found.reason == "sweep" and found.sweep is not None:
-        idle = sorted(t.idle_s or 0.0 for t in found.sweep.members)
+        idle = sorted(map(CLOCKS[found.clock], found.sweep.members))
         dropped = counted(len(idle), "idle connection was", "idle connections were")
         return [
-            f"{dropped} dropped, {idle[0]:.2f} to {idle[-1]:.2f} s after the last byte, but at "
-            "common moments, although they had started apart; connections in use lived on. What "
-            "lives on between two such moments may be overdue.",
+            f"{dropped} dropped, {idle[0]:.2f} to {idle[-1]:.2f} s after the {_LAST[found.clock]}, "
+            "but at common moments, although they had started apart; connections in use lived on. "
+            "What lives on between two such moments may be overdue.",
             *_unknown_period(found),
         ]
     if found.reason == "spread":
@@ -240,36 +252,42 @@ def _keepalives(
             interval_s = None if kind == "push" else held_interval_s(kind, evidence, found.range)
             every = "" if interval_s is None else f" every {format_seconds(interval_s)}"
             sentences.append(f"{subject}{every} kept the connection open.")
+    return sentences + _whose_bytes_count(found, evidence, context, kept)
+
+
+def _whose_bytes_count(
+    found: Classification,
+    evidence: Evidence,
+    context: ProbeContext,
+    kept: Mapping[TrialKind, KeepaliveOutcome],
+) -> list[str]:
     if found.verdict != "idle-timeout":
-        return sentences
+        return []
     both = [t for t in evidence.kept if two_way(t, context)]
     if found.clock == "sent":
-        sentences.append(
-            "What the endpoint sent did not restart the timer: it counts the client's bytes."
-        )
-    elif found.clock == "received":
-        sentences.append(
-            "What the client sent did not restart the timer: it counts the endpoint's bytes."
-        )
-    elif kept.get("ping") == "drops" and "holds" in (kept.get("data"), kept.get("heartbeat")):
-        sentences.append(
-            "Pings and Pongs did not restart the timer: it counts messages from the client."
-        )
-    elif (
-        kept.get("pong") == "drops"
-        and kept.get("ping") == "holds"
-        and context.answers_pings is False
-    ):
-        sentences.append(
+        return ["What the endpoint sent did not restart the timer: it counts the client's bytes."]
+    if found.clock == "received":
+        return ["What the client sent did not restart the timer: it counts the endpoint's bytes."]
+    if kept.get("ping") == "drops" and "holds" in (kept.get("data"), kept.get("heartbeat")):
+        return ["Pings and Pongs did not restart the timer: it counts messages from the client."]
+    if kept.get("pong") != "drops":
+        return []
+    if ended_sooner("pong", evidence, found.range):
+        return [
+            "Connections on which Pongs were sent ended sooner than idle ones: most likely for "
+            "what they sent."
+        ]
+    if kept.get("ping") == "holds" and context.answers_pings is False:
+        return [
             "Pings restarted the timer without being answered, and Pongs did not: it counts the "
             "client's Pings, not every frame."
-        )
-    elif kept.get("pong") == "drops" and both and kept.get(both[0].trial) == "holds":
-        sentences.append(
+        ]
+    if both and kept.get(both[0].trial) == "holds":
+        return [
             "Bytes from the client alone did not count: most likely only what the endpoint sends "
             "restarts the timer (or an answer is needed)."
-        )
-    return sentences
+        ]
+    return []
 
 
 def _later_ends(found: Classification, evidence: Evidence) -> list[str]:
@@ -372,7 +390,8 @@ def _traffic(found: Classification, evidence: Evidence) -> list[str]:
     if not kinds or found.verdict == "application-timeout":
         return []
     what = " and ".join(_KINDS.get(kind, kind) for kind, _ in kinds.most_common(2))
-    sentences = [f"The endpoint sent {what} on its own; each restarts the idle time."]
+    restarts = "" if found.clock in ("sent", "message") else "; each restarts the idle time"
+    sentences = [f"The endpoint sent {what} on its own{restarts}."]
     if found.verdict == "kept-busy":
         sentences.append(
             "While it does, longer idle timeouts cannot show, and do no harm; if it stops, one may "

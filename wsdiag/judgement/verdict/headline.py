@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -151,8 +152,15 @@ def _displaced(allowed: int) -> str:
 def _dropped_after(found: Classification) -> str:
     assert found.drop is not None
     assert found.cluster is not None
+    assert found.range is not None
     values = found.cluster.values
     typical = format_seconds(values[len(values) // 2])
+    if found.clock == "either" and (found.range.high or math.inf) < values[0]:
+        # Dead first: that is when they are lost, and what the range tells.
+        return (
+            f"Idle connections no longer answer {_after(found.range)}, and are dropped only after "
+            f"{typical} ({drop_phrase(found.drop)})."
+        )
     if found.clock == "either" and values[-1] - values[0] > _SPREAD * values[-1]:
         first = format_seconds(round(values[0], 1)).removesuffix(" s")
         typical = f"between {first} and {format_seconds(round(values[-1], 1))}"
@@ -160,6 +168,7 @@ def _dropped_after(found: Classification) -> str:
         "either": f"Idle connections are dropped after {typical}",
         "sent": f"Connections are dropped {typical} after the client last sent something",
         "received": f"Connections are dropped {typical} after the endpoint last sent something",
+        "message": f"Connections are dropped {typical} after the last message",
     }[found.clock]
     return f"{what} ({drop_phrase(found.drop)})."
 
@@ -167,11 +176,14 @@ def _dropped_after(found: Classification) -> str:
 def _dropped_silently(found: Classification) -> str:
     assert found.drop is not None
     assert found.range is not None
-    low, high = found.range.low, found.range.high or found.range.low
-    between = f"after more than {format_seconds(low)} and at most {format_seconds(high)}"
+    return f"Idle connections are dropped {_after(found.range)} ({drop_phrase(found.drop)})."
+
+
+def _after(range_: Range) -> str:
+    low, high = range_.low, range_.high or range_.low
     if not low:
-        between = f"within {format_seconds(high)}"
-    return f"Idle connections are dropped {between} ({drop_phrase(found.drop)})."
+        return f"within {format_seconds(high)}"
+    return f"after more than {format_seconds(low)} and at most {format_seconds(high)}"
 
 
 def _not_dropped(evidence: Evidence, context: ProbeContext) -> str:
@@ -232,9 +244,12 @@ def _swept(found: Classification) -> str:
         span_ = f"at most {high}"
     else:
         span_ = f"more than {format_seconds(found.range.low)} and at most {high}"
+    since = {"sent": " since the client", "received": " since the endpoint"}.get(found.clock)
+    idle = "an idle timeout" if since is None else "a timeout"
+    last = "" if since is None else f"{since} last sent something,"
     return (
         f"Idle connections are dropped, all that are due at one moment ({drop_phrase(found.drop)}):"
-        f" an idle timeout of {span_} that is looked at {looks}."
+        f" {idle} of {span_}{last} that is looked at {looks}."
     )
 
 

@@ -15,6 +15,7 @@ from wsdiag.judgement.verdict.headline import headline, likely_cause
 from wsdiag.judgement.verdict.keepalives import (
     KEEPALIVES,
     died_in_use,
+    ended_sooner,
     keepalives,
     outlived,
     recommended_s,
@@ -48,7 +49,9 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
     elif verdict == "idle-timeout":
         interval_s = recommended_s(evidence, range_, kept.get("ping"))
     location = locate(trials, context.live_again)
-    chosen = candidates(found, kept, context.hops)
+    # What ended for what it sent says nothing about whose bytes count.
+    telling = {kind: k for kind, k in kept.items() if not ended_sooner(kind, evidence, range_)}
+    chosen = candidates(found, telling, context.hops)
     return IdleVerdict(
         url=context.url,
         verdict=verdict,

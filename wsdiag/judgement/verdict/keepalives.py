@@ -71,7 +71,14 @@ def carried(trial: IdleTrial, evidence: Evidence, drop: Range | None) -> bool:
         return False
     if drop is None or drop.high is None or _gap_s(trial) >= _SAFE_SHARE * drop.low:
         return False
-    return _known_alive_s(trial) > 1.2 * _proof_s(evidence, drop)
+    # What ends otherwise than idle ones do, by a Close where they got a FIN, was no late timer.
+    kinds = {_end(t) for t in evidence.events}
+    margin = 1.0 if kinds and _end(trial) not in kinds else 1.2
+    return _known_alive_s(trial) > margin * _proof_s(evidence, drop)
+
+
+def _end(trial: IdleTrial) -> tuple[str, int | None] | None:
+    return None if trial.drop is None else (trial.drop.how, trial.drop.code)
 
 
 def _known_alive_s(trial: IdleTrial) -> float:
@@ -97,6 +104,14 @@ def died_in_use(trial: IdleTrial, evidence: Evidence, drop: Range | None) -> boo
     if carried(trial, evidence, drop):
         return False
     return drop is None or _gap_s(trial) < _SAFE_SHARE * drop.low
+
+
+def ended_sooner(kind: TrialKind, evidence: Evidence, drop: Range | None) -> bool:
+    """Whether all of this kind ended before idle ones do: for what they sent, as no idle timer does
+    that, whatever restarts it."""
+    trials = evidence.of(kind)
+    ended = [t for t in trials if t.outcome in ("dropped", "silent") and _effective(t)]
+    return drop is not None and ended == [*trials] and all((t.age_s or 0) < drop.low for t in ended)
 
 
 class InUse(NamedTuple):

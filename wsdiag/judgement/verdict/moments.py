@@ -18,7 +18,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, MARGIN_BELOW_S, same_moment
+from wsdiag.judgement.verdict.clocks import (
+    CLOCKS,
+    MARGIN_ABOVE_S,
+    MARGIN_BELOW_S,
+    ClockName,
+    same_moment,
+)
 from wsdiag.judgement.verdict.evidence import AT_ONCE_S, ended_s
 from wsdiag.records import IdleTrial, Range
 
@@ -44,6 +50,8 @@ class Sweep:
     range: Range
     period_s: float | None
     members: tuple[IdleTrial, ...]
+    clock: ClockName = "either"
+    """Whose silence: what most had survived for longer before is not what counts."""
 
 
 def event_rounds(
@@ -104,15 +112,23 @@ def find_sweep(events: Sequence[IdleTrial]) -> Sweep | None:
     if not together or 2 * sum(map(len, together)) < len(events):
         return None
     for moment in together:
-        ends, idle = [ended_s(t) for t in moment], [t.idle_s or 0.0 for t in moment]
-        spread_s = max(idle) - min(idle)
+        ends = [ended_s(t) for t in moment]
+        # On no clock may they agree: where only one direction counts, what came from the other
+        # spreads the idle times of connections that a plain timer ended.
+        clocks = [[read(t) for t in moment] for read in CLOCKS.values()]
+        spread_s = min(_span(values) for values in clocks if any(values))
         # A process that did not run sees ends together that came apart.
         blind_s = max(t.blind_s for t in moment)
         if spread_s < max(_LEAST_SPREAD_S, 4 * blind_s):
             return None
-        if max(ends) - min(ends) > _SHARE * spread_s:
+        if _span(ends) > _SHARE * spread_s:
             return None
-    high_s = min((t.idle_s or 0.0) + t.upgrade_s for t in events)
+    clock: ClockName = "either"
+    longer = [t for t in events if (t.longest_idle_s or 0.0) > (t.idle_s or 0.0)]
+    if 2 * len(longer) > len(events):
+        clock = max(("sent", "received"), key=lambda name: min(map(CLOCKS[name], events)))
+    read = CLOCKS[clock]
+    high_s = min(read(t) + t.upgrade_s for t in events)
     low_s, period_s = 0.0, None
     for number in {t.round for t in events}:
         own = [moment for moment in moments if moment[0].round == number]
@@ -120,7 +136,7 @@ def find_sweep(events: Sequence[IdleTrial]) -> Sweep | None:
         for i, moment_s in enumerate(times):
             for later in own[i + 1 :]:
                 # Open at that moment, and idle since then as before: it was not yet due.
-                survived = [moment_s - (ended_s(t) - (t.idle_s or 0.0)) for t in later]
+                survived = [moment_s - (ended_s(t) - read(t)) for t in later]
                 low_s = max([low_s, *survived])
         gaps = [after - before for before, after in pairwise(times)]
         period_s = min([*gaps, *([] if period_s is None else [period_s])], default=None)
@@ -131,7 +147,11 @@ def find_sweep(events: Sequence[IdleTrial]) -> Sweep | None:
     range_ = Range(
         round(max(0.0, min(low_s, high_s) - MARGIN_BELOW_S), 2), round(high_s + MARGIN_ABOVE_S, 2)
     )
-    return Sweep(range_, period_s, tuple(events))
+    return Sweep(range_, period_s, tuple(events), clock)
+
+
+def _span(values: Sequence[float]) -> float:
+    return max(values) - min(values)
 
 
 def displaced(trials: Sequence[IdleTrial]) -> int | None:

@@ -17,8 +17,8 @@ _AGREE_S = 0.5
 _LEAST = 3
 _MOST_UNANSWERED = 5
 _NO_ANSWER = re.compile(
-    r"\b(pong|ping|heart-?beat|keep-?alive)\b.{0,40}\b(time-?d?-?out|missed|missing|no|not|expired|lost)\b"
-    r"|\b(time-?d?-?out|missed|missing|no|not|lost)\b.{0,40}\b(pong|ping|heart-?beat|keep-?alive|response|answer)\b",
+    r"\b(pong|ping|heart-?beat|keep-?alive)s?\b.{0,40}\b(time-?d?-?out|missed|missing|no|not|expired|lost)\b"
+    r"|\b(time-?d?-?out|missed|missing|no|not|lost)\b.{0,40}\b(pong|ping|heart-?beat|keep-?alive|response|answer)s?\b",
     re.IGNORECASE,
 )
 

@@ -83,6 +83,8 @@ class LoadMeter:
         self.loaded = RunningStatistics()
         self.download = RunningStatistics()
         self.received_bytes = 0
+        self.download_s = 0.0
+        """How long downloads took, the longest: the run may end before the plan does."""
         self.sent_bytes = 0
         self.queued_bytes_max = 0
         self.lost_loaded = 0
@@ -132,8 +134,8 @@ class LoadMeter:
                 "Hardly any data came for --download: wsdiag serve sends some when it is asked, "
                 "and another endpoint has to be asked by --hello."
             )
-        seconds = format_duration(self.plan.time_s)
-        return f"{format_size(self.received_bytes)} came within {seconds} of --download."
+        seconds = format_duration(self.download_s)
+        return f"{format_size(self.received_bytes)} came in {seconds} of --download."
 
     def _explain_upload(self) -> list[str]:
         if not self.sent_bytes:
@@ -169,7 +171,7 @@ class LoadPump:
     def __init__(self, session: Session, meter: LoadMeter) -> None:
         self._session, self._meter = session, meter
         self._loop = asyncio.get_running_loop()
-        self._began_s = 0.0
+        self._began_s = self._asked_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self.started = self.finished = False
         self.downloading = False
@@ -236,7 +238,7 @@ class LoadPump:
     def _ask(self) -> None:
         """Begin the download."""
         plan, inbound = self._meter.plan, self._session.inbound
-        self.downloading = True
+        self.downloading, self._asked_s = True, self._loop.time()
         self._received_before = 0 if inbound is None else inbound.total
         rate = plan.download if plan.download == "max" else int(plan.download or 0)
         if not plan.asked:
@@ -254,6 +256,8 @@ class LoadPump:
             if self._session.inbound is not None:
                 received = self._session.inbound.total - self._received_before
                 self._meter.received_bytes += received
+                took_s = self._loop.time() - self._asked_s
+                self._meter.download_s = max(self._meter.download_s, took_s)
             if not self._meter.plan.asked and self._session.ended is None:
                 self._say(f"{DOWNLOAD_MARK}0")
         self.finished = True

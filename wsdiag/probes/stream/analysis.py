@@ -245,7 +245,7 @@ class StreamAnalysis:
         return replace(
             summary,
             thresholds=thresholds(summary, options.limits()),
-            explanation=explanation(summary, self.silences.current, now_s, beside),
+            explanation=explanation(summary, self.silences.current, now_s, silent_s, beside),
         )
 
     def sequence_counts(self) -> SequenceCounts:

@@ -104,8 +104,11 @@ class PingLog:
         """An answer that takes longer than this is late."""
         return max(LATE_S, LATE_TIMES * (self.figures.percentile(95) or 0.0) / 1e3)
 
-    def cause(self, since_s: float, now_s: float) -> SilenceCause | None:
-        """Why nothing has come since `since_s`, as far as Pings can tell; None: not known yet."""
+    def cause(self, since_s: float, suspected_s: float, now_s: float) -> SilenceCause | None:
+        """Why nothing has come since `since_s`, as far as Pings can tell; None: not known yet.
+
+        An answer to a Ping from before the silence was suspected only says that all was well then.
+        """
         left = [waiting for waiting in self._waiting.values() if waiting.left_s > since_s]
         late_s = self.late_s()
         if left and now_s - left[0].left_s > late_s:
@@ -113,7 +116,7 @@ class PingLog:
             if acknowledged_s is None or acknowledged_s - left[0].left_s > late_s:
                 return None if self._acknowledged is None else "network"
             return None if self.proxied else "endpoint"
-        return "feed" if self.answered_since(since_s) else None
+        return "feed" if any(sent_s >= suspected_s for sent_s in self._answered) else None
 
     def record(self) -> StreamPings:
         """The same as a record's member."""

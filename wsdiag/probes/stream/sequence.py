@@ -61,12 +61,15 @@ class SequenceCounts:
 class SequenceCheck:
     """The numbers of one key, in order of arrival."""
 
-    __slots__ = ("_first", "_missing", "counts", "highest", "missed", "reconnected")
+    __slots__ = (
+        *("_first", "_late_from", "_missing"),
+        *("counts", "highest", "missed", "reconnected"),
+    )
 
     def __init__(self) -> None:
         self.counts = SequenceCounts()
         self.highest: int | None = None
-        self._first = 0
+        self._first = self._late_from = 0
         self._missing: deque[tuple[int, int]] = deque(maxlen=MOST_RANGES)
         self.reconnected = False
         """Whether the next number is the first on another connection."""
@@ -85,7 +88,7 @@ class SequenceCheck:
         highest, reconnected = self.highest, self.reconnected
         self.reconnected = False
         if highest is None:
-            self._first = self.highest = number
+            self._begin(number)
             return None
         expected = highest + 1
         if number >= expected:
@@ -105,14 +108,18 @@ class SequenceCheck:
         if self._begins_anew(number, highest):
             self.missed = None if reconnected else self.missed
             self.counts.restarts += 1
-            self._first = self.highest = number
-            self._missing.clear()
+            self._begin(number)
             return Found("restarted", expected, number, 0)
         self.counts.repeated += 1
         return Found("repeated", expected, number, 0)
 
+    def _begin(self, number: int) -> None:
+        self._first = self.highest = number
+        self._late_from = number - LATE_AT_FIRST
+        self._missing.clear()
+
     def _came_late(self, number: int) -> bool:
-        if self._first - LATE_AT_FIRST <= number < self._first and number > 1:
+        if self._late_from <= number < self._first and number > 1:
             self._first = number
             return True
         for index, (low, high) in enumerate(self._missing):

@@ -53,7 +53,7 @@ class Silence:
             return None
         if stalled_s >= (now_s - self.since_s) / 2:
             self.cause = "local"
-        elif (cause := pings.cause(self.since_s, now_s)) is not None:
+        elif (cause := pings.cause(self.since_s, now_s - over_s, now_s)) is not None:
             self.cause = cause
         late = over_s > max(_DECIDED_AFTER_S, pings.late_s() + 0.5)
         if not self.told and (self.cause is not None or late):

@@ -13,6 +13,9 @@ from wsdiag.records.stream import GapKind, SilenceCause, StreamSummary
 from wsdiag.units import counted, format_duration, format_size
 
 TOO_SLOW_PCT = 20.0
+# A greeting, or the answer to a hello: so few messages, and nothing for the rest of the run.
+FEW_MESSAGES, GREETED_SHARE = 3, 0.9
+FEWEST_NUMBERS = 10
 
 _DURING: dict[SilenceCause | None, str] = {
     "network": "; Pings are not answered either, nor acknowledged by TCP",
@@ -113,8 +116,20 @@ def paths_without_values(
         yield f"{lone}: there was none to follow, and nothing is known of gaps."
     if summary.lag is not None and summary.lag.max_ms is None:
         yield f"No time at {options.time} that can be read {where}: lag was not measured."
+    elif summary.gaps is not None and summary.suggested_by is None and _none_follows(summary):
+        yield (
+            f"None of {summary.compared} numbers is one above the one before: most likely they are "
+            "not counted one by one, and what is missing is not known."
+        )
     if options.field is not None and not fields:
         yield f"Nothing at {options.field} {where}: null was shown for each."
+
+
+def _none_follows(summary: StreamSummary) -> bool:
+    assert summary.gaps is not None
+    found = summary.gaps
+    unruly = found.gaps + found.repeated + found.reordered + found.restarts
+    return summary.compared >= FEWEST_NUMBERS and unruly >= summary.compared
 
 
 def guess_words(guess: Guess) -> str:
@@ -127,16 +142,32 @@ def guess_words(guess: Guess) -> str:
     )
 
 
+def _only_greeted(summary: StreamSummary, silent_s: float) -> bool:
+    few = 0 < summary.messages <= FEW_MESSAGES and summary.drop is None
+    return few and silent_s >= max(1.0, GREETED_SHARE * summary.duration_s)
+
+
 def explanation(
-    summary: StreamSummary, silence: Silence | None, now_s: float, unfound: Iterable[str] = ()
+    summary: StreamSummary,
+    silence: Silence | None,
+    now_s: float,
+    silent_s: float,
+    unfound: Iterable[str] = (),
 ) -> list[str]:
-    """What the figures mean, in sentences; `silence`: the one that goes on."""
+    """What the figures mean, in sentences; `silence`: the one that goes on, `silent_s`: how long
+    ago the last message came."""
     sentences = []
     if not summary.messages and summary.duration_s > 0 and summary.drop is None:
         answered = summary.pings.answered
         alive = f", although {counted(answered, 'Ping was', 'Pings were')} answered"
         sentences.append(
             f"No message came in {format_duration(summary.duration_s)}{alive if answered else ''}: "
+            "an endpoint that wants a subscription needs --hello."
+        )
+    elif _only_greeted(summary, silent_s):
+        came = "Only one message came" if summary.messages == 1 else "All messages came"
+        sentences.append(
+            f"{came} right after the opening, and none in the {format_duration(silent_s)} since: "
             "an endpoint that wants a subscription needs --hello."
         )
     elif silence is not None and silence.told:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -16,7 +16,7 @@ from wsdiag.render.base.live_view import LiveView
 from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.path.table import table_lines
-from wsdiag.units import counted, format_duration, format_rough_ms
+from wsdiag.units import counted, format_duration, format_percent, format_rough_ms
 
 _TITLE_ROWS, _FOOT_ROWS = 3, 2
 
@@ -73,7 +73,8 @@ class PathHistory:
         summary = self.summary
         if summary is None:
             return []
-        lines = [Text(headline(summary), style="bold")] if headline(summary) else []
+        said = headline(summary, self.rows)
+        lines = [Text(said, style="bold")] if said else []
         lines += [Text(note) for note in summary.notes]
         if summary.delay_ms:
             delay = format_rough_ms(summary.delay_ms)
@@ -93,8 +94,12 @@ class PathHistory:
         self._terminal.save(self.whole(WIDTH), title="wsdiag path")
 
 
-def headline(summary: PathSummary) -> str:
-    """How many hops, and what share of a Ping's time is the network's."""
+def headline(summary: PathSummary, rows: Sequence[PathHop] = ()) -> str:
+    """How many hops, and what share of a Ping's time is the network's.
+
+    Where packets are lost, TCP sends Pings and Pongs again later: their mean is no measure of what
+    is behind the network, and the best is.
+    """
     if summary.method is None:
         return ""
     rounds = counted(summary.rounds, "round")
@@ -103,11 +108,16 @@ def headline(summary: PathSummary) -> str:
     said = f"{hops} to {where}, {rounds}"
     if summary.network_ms is None or summary.endpoint_ms is None:
         return said + "."
-    network, whole = summary.network_ms, summary.endpoint_ms
+    network, whole, best = summary.network_ms, summary.endpoint_ms, ""
+    ends = {row.kind: row for row in rows if row.received}
+    end, endpoint = ends.get("tcp-end"), ends.get("endpoint")
+    if end is not None and endpoint is not None and end.loss_pct:
+        network, whole = end.best_ms or 0.0, endpoint.best_ms or 0.0
+        best = f", at best (with {format_percent(end.loss_pct)} lost, means hold TCP's repetitions)"
     behind = max(0.0, whole - network)
     return (
         f"{said}: the network to there takes {format_rough_ms(network)} ms, what is behind it "
-        f"{format_rough_ms(behind)} ms."
+        f"{format_rough_ms(behind)} ms{best}."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from wsdiag.protocol.client_handshake import Accepted, ClientHandshake
@@ -105,6 +106,10 @@ async def upgrade(
                 return accepted, at
             if handshake.response is not None:
                 progress.failure = _refusal(handshake, first_bytes)
+    except asyncio.CancelledError:  # the deadline: did the request arrive at all?
+        if (acknowledged := stream.acknowledged()) is not None:
+            progress.facts["acknowledged"] = "yes" if acknowledged else "no"
+        raise
     except StreamReaderEnded as ended:
         raise _ended(handshake, ended, first_bytes, progress) from ended
     except HandshakeError as error:

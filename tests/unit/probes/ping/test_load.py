@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
 from tests.unit.judgement.totals import totals_with
 from wsdiag.judgement.summary import summarise
-from wsdiag.probes.ping.load import LoadMeter, LoadPlan
+from wsdiag.probes.ping.load import LoadMeter, LoadPlan, LoadPump
+from wsdiag.transport.session import Session
+from wsdiag.units import format_duration
+
+
+class FloodingSession:
+    """What a pump asks of a session."""
+
+    def __init__(self) -> None:
+        self.inbound, self.ended = SimpleNamespace(total=0), None
 
 
 def test_under_load_the_median_is_split_as_it_was_idle() -> None:
@@ -56,3 +69,20 @@ def test_the_plan_is_announced_with_its_bounds() -> None:
         "--load: after 5 s of idle measuring, binary messages at 1 MiB/s for 10 s, at most 64 MiB."
     )
     assert "as fast as it is taken" in LoadPlan(rate="max").announcement()
+
+
+def test_a_download_that_the_run_cut_short_is_told_by_its_own_time() -> None:
+    meter = LoadMeter(LoadPlan(rate=None, download="max", asked=True))
+
+    async def main() -> None:
+        session = FloodingSession()
+        pump = LoadPump(cast("Session", session), meter)
+        pump.start()
+        await asyncio.sleep(0.01)
+        session.inbound.total = 8 * 2**20
+        pump.stop()
+
+    asyncio.run(main())
+    assert 0.0 < meter.download_s < meter.plan.time_s
+    (said,) = meter.result().explanation
+    assert said == f"8 MiB came in {format_duration(meter.download_s)} of --download."

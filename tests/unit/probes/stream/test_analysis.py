@@ -111,6 +111,17 @@ def test_a_ping_that_left_before_the_last_message_tells_nothing() -> None:
     assert [event.cause for event in feed.events] == ["network"]
 
 
+def test_a_ping_that_was_answered_before_all_stopped_tells_nothing_of_the_silence() -> None:
+    feed = Feed()
+    feed.until(10, regular(0, 10))
+    pings = feed.analysis.pings
+    pings.left(b"answered at once", feed.now_s)
+    pings.came(b"answered at once", 0.01)
+    feed.answers = False
+    feed.until(20)
+    assert [event.cause for event in feed.events] == ["endpoint"]
+
+
 def test_a_ping_that_just_left_is_not_held_against_the_path() -> None:
     feed = Feed()
     feed.until(10, regular(0, 10))
@@ -324,3 +335,29 @@ def test_one_message_again_and_again_is_told_as_what_it_may_be() -> None:
     other = Feed()
     other.until(10, regular(0, 10))  # alike as well, but at a pace of data
     assert "no other" not in " ".join(other.analysis.summary(other.now_s).explanation)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        (range(0, 60, 2), True),
+        ([1_700_000_000_000 + 97 * n for n in range(30)], True),
+        (range(900, 870, -1), True),
+        ([*range(20), 25], False),
+        ([n for n in range(60) if n % 3], False),
+    ],
+)
+def test_numbers_of_which_none_follows_are_no_sequence(numbers: Iterable[int], said: bool) -> None:
+    feed = Feed(seq="$.n")
+    feed.until(60, [(1 + 0.1 * at, json.dumps({"n": n})) for at, n in enumerate(numbers)])
+    words = " ".join(feed.analysis.summary(feed.now_s).explanation)
+    assert ("numbers is one above the one before" in words) is said
+
+
+def test_a_greeting_and_nothing_more_is_no_feed_that_died() -> None:
+    feed = Feed()
+    feed.until(30, [(0.05, '{"connection_id":"7f"}')])
+    words = " ".join(feed.analysis.summary(feed.now_s).explanation)
+    assert "right after the opening, and none in the 30 s since" in words
+    assert "--hello" in words
+    assert "dead" not in words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -90,3 +91,17 @@ def test_hops_that_did_not_answer_and_marks() -> None:
     assert "10.0.0.1 N" in text[3]
     assert "10.0.0.2" in text[4]
     assert "10.0.0.3 (SYN)" in text[5]
+
+
+def test_where_packets_are_lost_repetitions_are_not_what_is_behind_the_network() -> None:
+    t = terminal()
+    lines = PathLines(t, URL)
+    end = hop(2, kind="tcp-end", loss_pct=40.0, best_ms=2.0)
+    endpoint = hop(None, kind="endpoint", best_ms=5.0, avg_ms=205.0)
+    summary = PathSummary(URL, "192.0.2.7:80", hops=2, rounds=9, method="segment")
+    figures = replace(summary, network_ms=2.1, endpoint_ms=205.0)
+    for event in [PathStart(URL, "192.0.2.7:80", None, "segment"), hop(1), end, endpoint, figures]:
+        lines.handle(event)
+    lines.finish()
+    said = " ".join(out(t).split())
+    assert "what is behind it 3 ms, at best (with 40% lost" in said
