@@ -87,7 +87,7 @@ def _by_server(legs: Sequence[ConnectionFacts], ends: Sequence[_End | None]) -> 
     alone = judge_connection(legs[-1])
     said = f"The server ended it ({_kind(there)})"
     if ends[0] is None:
-        said = f"{said}; the client was not told by the proxy."
+        said = f"{said}. {_not_passed_on('client', legs[-1], there, legs[0])}"
         return Ending(alone.outcome, "server", (said, *alone.evidence))
     later = _apart(legs[0], ends[0], legs[-1], there)
     said = f"{said}, and the proxy passed that on {later} later ({_kind(ends[0])})."
@@ -100,7 +100,7 @@ def _by_client(legs: Sequence[ConnectionFacts], ends: Sequence[_End | None]) -> 
     assert here is not None
     alone = judge_connection(legs[0])
     if ends[-1] is None:
-        said = "The proxy had not passed it on to the server when the recording ended."
+        said = _not_passed_on("server", legs[0], here, legs[-1])
     else:
         later = _apart(legs[0], here, legs[-1], ends[-1])
         said = (
@@ -127,6 +127,14 @@ def _by_proxy(legs: Sequence[ConnectionFacts], ends: Sequence[_End | None]) -> E
     who = "The proxy" if len(legs) == 2 else f"The proxy at {legs[at].server_address}"
     return Ending(
         "unknown", "middlebox", (f"{who} ended it on both sides by itself{idle} ({how}).",)
+    )
+
+
+def _not_passed_on(to: Side, ended: ConnectionFacts, end: _End, other: ConnectionFacts) -> str:
+    """`other`: the leg on which no end was seen, as long as it was recorded."""
+    later = _apart(ended, end, other, (to, other.recorded_s or 0.0, ""))
+    return (
+        f"When the recording ended, {later} later, the proxy had not passed that on to the {to}."
     )
 
 

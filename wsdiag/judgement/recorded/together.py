@@ -55,7 +55,7 @@ _MOST_LOGGED = 100_000
 _MOST_JUDGED = 1000
 """Trials that the live probe's judge gets at most: it compares each with each."""
 _NO_CLOSE, _WITHOUT_CLOSE = ", no Close frame", "without a Close frame"
-_NO_TRIAL, _NO_LIFETIME = "No keepalive trial shows the difference", "so it is no maximum lifetime"
+_NO_TRIAL, _NO_LIFETIME = "may as well be a maximum lifetime", "so it is no maximum lifetime"
 
 
 class Together:
@@ -211,7 +211,9 @@ def _context(url: str, entries: Sequence[Recorded], trials: Sequence[IdleTrial])
 
     longest_s = max([t.idle_s or 0.0 for t in trials] + [t.longest_idle_s or 0.0 for t in trials])
     hops = next((e.hops for e in entries if e.hops), ())
-    return ProbeContext(url=url, longest_s=longest_s, answers_pings=None, hops=hops)
+    return ProbeContext(
+        url=url, longest_s=longest_s, answers_pings=None, hops=hops, recorded=True
+    )
 
 
 def _no_lifetime(verdict: IdleVerdict, ended: Sequence[Recorded]) -> list[str]:

@@ -62,9 +62,9 @@ def evidence_sentences(
 ) -> list[str]:
     """Evidence first, caveats last."""
     return [
-        *_counts(found, evidence),
+        *_counts(found, evidence, context),
         *_one_connection(evidence),
-        *_disagreement(found, evidence),
+        *_disagreement(found, evidence, context),
         *_keepalives(found, evidence, context, kept),
         *_later_ends(found, evidence),
         *participation(evidence, context),
@@ -76,8 +76,9 @@ def evidence_sentences(
     ]
 
 
-def _counts(found: Classification, evidence: Evidence) -> list[str]:
+def _counts(found: Classification, evidence: Evidence, context: ProbeContext) -> list[str]:
     survivors = len(evidence.survivors)
+    longest = format_seconds(max((t.longest_idle_s or 0.0 for t in evidence.survivors), default=0))
     if found.reason == "event" and found.cluster is not None:
         values = found.cluster.values
         first, last = f"{values[0]:.2f}", f"{values[-1]:.2f} s"
@@ -86,6 +87,8 @@ def _counts(found: Classification, evidence: Evidence) -> list[str]:
         dropped = counted(len(values), "idle connection was", "idle connections were")
         earlier = counted(survivors, "that was", "that were")
         rest = f"; {earlier} probed earlier still answered" if survivors else ""
+        if survivors and context.recorded:
+            rest = f"; {survivors} that did not end so were idle for {longest} at most"
         counts = f"{dropped} dropped, {times} after the {whose}last byte{rest}."
         alone = len(values) == 1 and not evidence.found_dead
         chance = ["One drop alone may be chance: --repeat 3 tells."] if alone else []
@@ -101,7 +104,11 @@ def _counts(found: Classification, evidence: Evidence) -> list[str]:
         dead = counted(len(evidence.found_dead), "idle connection")
         low, high = found.range.low, format_seconds(found.range.high)
         last = f"after {format_seconds(low)} one still answered" if low else "none ever answered"
-        return [f"{dead} no longer answered, the first when probed after {high}; {last}."]
+        when = "probed"
+        if context.recorded:
+            when = "written to"
+            last = last if low else "how much idleness they survive is not known"
+        return [f"{dead} no longer answered, the first when {when} after {high}; {last}."]
     if found.reason == "sweep" and found.sweep is not None:
         idle = sorted(t.idle_s or 0.0 for t in found.sweep.members)
         dropped = counted(len(idle), "idle connection was", "idle connections were")
@@ -162,7 +169,7 @@ def _unknown_period(found: Classification) -> list[str]:
     ]
 
 
-def _disagreement(found: Classification, evidence: Evidence) -> list[str]:
+def _disagreement(found: Classification, evidence: Evidence, context: ProbeContext) -> list[str]:
     """All that was seen, where it does not agree."""
     if found.verdict not in ("inconsistent", "local-fault"):
         return []
@@ -187,9 +194,10 @@ def _disagreement(found: Classification, evidence: Evidence) -> list[str]:
     if evidence.survivors and idle:
         longest = format_seconds(max(t.longest_idle_s or 0.0 for t in evidence.survivors))
         answered = counted(len(evidence.survivors), "idle connection")
-        sentences.append(
-            f"{answered} answered when probed, the last one after {longest} of idleness."
-        )
+        what = f"answered when probed, the last one after {longest} of idleness"
+        if context.recorded:
+            what = f"did not end so; the longest idleness that one survived is {longest}"
+        sentences.append(f"{answered} {what}.")
     drops = [t.drop for t in evidence.dropped() if t.drop is not None]
     if drops:
         ends = Counter(drop_phrase(drop) for drop in drops).most_common(4)
@@ -207,7 +215,10 @@ def _disagreement(found: Classification, evidence: Evidence) -> list[str]:
         if any(code is not None and code >= 4000 for code in codes):
             sentences.append("A Close code in the 4000s is the endpoint's own rule.")
         return sentences
-    sentences.append("Probe again, with --repeat, before relying on any timeout.")
+    again = "Probe again, with --repeat"
+    if context.recorded:
+        again = "Measure it, with `wsdiag idle-probe --repeat 3`"
+    sentences.append(f"{again}, before relying on any timeout.")
     return sentences
 
 
@@ -392,9 +403,8 @@ def _caveats(found: Classification, evidence: Evidence, context: ProbeContext) -
             judged = "its answers to --send"
         sentences.append(f"This endpoint {answers}: liveness was determined from {judged}.")
     if found.unproven and found.verdict == "idle-timeout":
-        sentences.append(
-            "No keepalive trial shows the difference, so this may as well be a maximum lifetime."
-        )
+        what = "Nothing in the recording" if context.recorded else "No keepalive trial"
+        sentences.append(f"{what} shows the difference, so this may as well be a maximum lifetime.")
     if found.verdict == "lifetime":
         sentences += _lifetime_caveats(found, evidence)
     if evidence.broken and found.reason != "broken":

@@ -152,12 +152,22 @@ def legs(ends: Sequence[tuple[float, str, str]], capture: Capture, number: int =
             "The proxy ended it on both sides by itself, after 60.0 s without a byte",
         ),
         ([(0.0, "back", "client")], "middlebox", "FIN to the server, nothing yet to the client"),
-        ([(0.0, "back", "server")], "server", "the client was not told by the proxy"),
+        (
+            [(0.0, "back", "server")],
+            "server",
+            "When the recording ended, 9 s later, the proxy had not passed that on to the client",
+        ),
+        (
+            [(0.0, "front", "client")],
+            "client",
+            "When the recording ended, 9 s later, the proxy had not passed that on to the server",
+        ),
     ],
 )
 def test_both_sides_of_a_proxy(ends: Sequence[tuple[float, str, str]], by: str, says: str) -> None:
     capture = Capture()
     legs(ends, capture)
+    capture.add(70.0, b"")  # the recording goes on
     (one,) = explained(proxy=capture)
     assert one.ended_by == by
     assert says in " ".join(one.evidence)

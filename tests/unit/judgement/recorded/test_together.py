@@ -78,6 +78,36 @@ def test_very_many_are_judged_in_no_time() -> None:
     assert (found.verdict, found.outcomes) == ("idle-timeout", {"idle-timeout": 2500})
 
 
+def test_an_idleness_that_was_survived_before_explains_no_end() -> None:
+    capture = Capture()
+    for n, (flow, at_s) in enumerate(connections(4, capture)):
+        for said_s in (5, 65, 125, 140 + 13 * n):
+            flow.text(at_s + said_s, "client", "hello")
+        flow.fin(at_s + 200 + 13 * n, "server")
+    found = verdict(capture)
+    assert (found.verdict, found.outcomes) == ("inconsistent", {"unknown": 4})
+    assert "after an idle time that they had survived before" in found.explanation[0]
+    assert "Idle times at the drops: 4 at 60.0 s." in found.explanation
+
+
+@pytest.mark.parametrize("longest_s", [40, 110])
+def test_nobody_probed_what_was_recorded(longest_s: int) -> None:
+    capture = Capture()
+    for n, (flow, at_s) in enumerate(connections(6, capture)):
+        flow.text(at_s + 5 + 3 * n, "client", "hello")
+        if n < 4:
+            flow.fin(at_s + 65 + 3 * n, "server")
+        else:
+            flow.text(at_s + 5 + longest_s + 3 * n, "client", "hello")
+            flow.close(at_s + 6 + longest_s + 3 * n, "client")
+    found = verdict(capture)
+    assert found.verdict == ("idle-timeout" if longest_s < 60 else "inconsistent")
+    said = " ".join(found.explanation)
+    assert f"{longest_s} s" in said
+    assert "2 that did not end so" in said or "2 idle connections did not end so" in said
+    assert "probed" not in said
+
+
 def test_one_or_two_are_a_hint() -> None:
     capture = Capture()
     for flow, at_s in connections(1, capture):
