@@ -133,9 +133,7 @@ def _by_proxy(legs: Sequence[ConnectionFacts], ends: Sequence[_End | None]) -> E
 def _not_passed_on(to: Side, ended: ConnectionFacts, end: _End, other: ConnectionFacts) -> str:
     """`other`: the leg on which no end was seen, as long as it was recorded."""
     later = _apart(ended, end, other, (to, other.recorded_s or 0.0, ""))
-    return (
-        f"When the recording ended, {later} later, the proxy had not passed that on to the {to}."
-    )
+    return f"When the recording ended, {later} later, the proxy had not passed that on to the {to}."
 
 
 def _matched(legs: Sequence[ConnectionFacts]) -> str:

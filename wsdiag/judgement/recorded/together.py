@@ -211,9 +211,7 @@ def _context(url: str, entries: Sequence[Recorded], trials: Sequence[IdleTrial])
 
     longest_s = max([t.idle_s or 0.0 for t in trials] + [t.longest_idle_s or 0.0 for t in trials])
     hops = next((e.hops for e in entries if e.hops), ())
-    return ProbeContext(
-        url=url, longest_s=longest_s, answers_pings=None, hops=hops, recorded=True
-    )
+    return ProbeContext(url=url, longest_s=longest_s, answers_pings=None, hops=hops, recorded=True)
 
 
 def _no_lifetime(verdict: IdleVerdict, ended: Sequence[Recorded]) -> list[str]:

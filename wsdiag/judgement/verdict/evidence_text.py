@@ -78,17 +78,13 @@ def evidence_sentences(
 
 def _counts(found: Classification, evidence: Evidence, context: ProbeContext) -> list[str]:
     survivors = len(evidence.survivors)
-    longest = format_seconds(max((t.longest_idle_s or 0.0 for t in evidence.survivors), default=0))
     if found.reason == "event" and found.cluster is not None:
         values = found.cluster.values
         first, last = f"{values[0]:.2f}", f"{values[-1]:.2f} s"
         times = last if last.startswith(first) else f"{first} to {last}"
         whose = {"either": "", "sent": "client's ", "received": "endpoint's "}[found.cluster.clock]
         dropped = counted(len(values), "idle connection was", "idle connections were")
-        earlier = counted(survivors, "that was", "that were")
-        rest = f"; {earlier} probed earlier still answered" if survivors else ""
-        if survivors and context.recorded:
-            rest = f"; {survivors} that did not end so were idle for {longest} at most"
+        rest = _survived(evidence, context)
         counts = f"{dropped} dropped, {times} after the {whose}last byte{rest}."
         alone = len(values) == 1 and not evidence.found_dead
         chance = ["One drop alone may be chance: --repeat 3 tells."] if alone else []
@@ -103,11 +99,11 @@ def _counts(found: Classification, evidence: Evidence, context: ProbeContext) ->
     if found.reason == "silent" and found.range is not None:
         dead = counted(len(evidence.found_dead), "idle connection")
         low, high = found.range.low, format_seconds(found.range.high)
-        last = f"after {format_seconds(low)} one still answered" if low else "none ever answered"
-        when = "probed"
-        if context.recorded:
-            when = "written to"
-            last = last if low else "how much idleness they survive is not known"
+        never = "how much idleness they survive is not known"
+        when, never = (
+            ("written to", never) if context.recorded else ("probed", "none ever answered")
+        )
+        last = f"after {format_seconds(low)} one still answered" if low else never
         return [f"{dead} no longer answered, the first when {when} after {high}; {last}."]
     if found.reason == "sweep" and found.sweep is not None:
         idle = sorted(t.idle_s or 0.0 for t in found.sweep.members)
@@ -142,6 +138,18 @@ def _counts(found: Classification, evidence: Evidence, context: ProbeContext) ->
     if found.reason == "alive" and survivors:
         return [f"{survivors} idle connections were tried, and all stayed open."]
     return []
+
+
+def _survived(evidence: Evidence, context: ProbeContext) -> str:
+    """Those that were not dropped, as the end of a sentence."""
+    count = len(evidence.survivors)
+    if not count:
+        return ""
+    if context.recorded:
+        longest_s = max(t.longest_idle_s or 0.0 for t in evidence.survivors)
+        rest = counted(count, "that did not end so was", "that did not end so were")
+        return f"; {rest} idle for {format_seconds(longest_s)} at most"
+    return f"; {counted(count, 'that was', 'that were')} probed earlier still answered"
 
 
 def _opened_afterwards(found: Classification, evidence: Evidence) -> list[str]:
