@@ -108,6 +108,16 @@ def test_nobody_probed_what_was_recorded(longest_s: int) -> None:
     assert "probed" not in said
 
 
+def test_a_client_that_does_not_read_is_not_idle() -> None:
+    capture = Capture()
+    for n, (flow, at_s) in enumerate(connections(3, capture)):
+        flow.text(at_s + 5 + 11 * n, "server", "news")
+        flow.packet(at_s + 6 + 11 * n, "client", window=0)
+        flow.fin(at_s + 65 + 11 * n, "server")
+    found = verdict(capture)
+    assert (found.verdict, found.outcomes, found.advice) == (None, {"unknown": 3}, ())
+
+
 def test_one_or_two_are_a_hint() -> None:
     capture = Capture()
     for flow, at_s in connections(1, capture):
