@@ -106,7 +106,8 @@ def _trial(
     by: Side = "server",
 ) -> IdleTrial | None:
     """`by`: the side whose ends count as drops."""
-    if facts.idle_s is None or facts.log_flags is not None or not facts.ends_shown:
+    told = facts.ends_shown and facts.roles_known
+    if facts.idle_s is None or facts.log_flags is not None or not told:
         return None
     end = first_end(facts)
     causes = ("unknown", "close") if by == "server" else ("unknown", "client-gone")
