@@ -21,6 +21,8 @@ from wsdiag.units import format_seconds
 _End = tuple[Side, float, str]
 _AT_ONCE_S = 0.1
 """Ends this close together may have been captured in either order."""
+_PASSED_ON_S = 2.0
+"""A proxy that ends one side ends the other within this time, where it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +157,22 @@ def _by_proxy(
         more.append("The client had closed its receive window: it no longer read.")
     who = "The proxy" if len(legs) == 2 else f"The proxy at {legs[at].server_address}"
     both = "" if untold else "on both sides "
-    said = f"{who} ended it {both}by itself{idle} ({', '.join((*told, *untold))})."
-    return Ending("unknown", "middlebox", (said, *more))
+    how = f"{both}by itself{idle} ({', '.join((*told, *untold))})"
+    for leg, end in ((legs[at], ends[at]), (legs[at + 1], ends[at + 1])):
+        alone, doubt = judge_connection(leg), None
+        watched_s = (leg.began or 0.0) + (leg.recorded_s or 0.0) - _moment(*first)
+        if end is not None and alone.ended_by == "unknown":  # it may be the answer to another's
+            doubt = alone
+        elif end is None and watched_s > _PASSED_ON_S and not legs[at].sent.window_closed:
+            said = (
+                f"The recording goes on for {format_seconds(watched_s)}: what ended it may be "
+                "among packets that it lacks."
+            )
+            doubt = Ending("unknown", "unknown", (said,))
+        if doubt is not None:
+            said = f"{who} seems to have ended it {how}."
+            return Ending(doubt.outcome, "unknown", (said, *more, *doubt.evidence))
+    return Ending("unknown", "middlebox", (f"{who} ended it {how}.", *more))
 
 
 def _not_passed_on(to: Side, ended: ConnectionFacts, end: _End, other: ConnectionFacts) -> str:
