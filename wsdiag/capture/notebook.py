@@ -164,6 +164,8 @@ class Notebook:
 
     def keep_open_pings(self, number: int) -> None:
         """The Pings of an end that had no answer when the connection ended: now."""
+        if self.sides[1 - number].facts.pongs is None:
+            return  # what answers could not be read
         who, waiting = self.side(number), list(self.sides[number].pings)[:_MOST_OPEN_PINGS]
         self.facts.open_pings += [PingSeen(who, at_s) for _, at_s in waiting]
 
