@@ -260,7 +260,12 @@ def _hints(dropped: Sequence[IdleTrial]) -> list[str]:
     from wsdiag.judgement.products.intermediaries import products
     from wsdiag.judgement.verdict.candidates import EARLY_S, LATE_S
 
-    idle_s = dropped[0].idle_s or 0.0
+    times_s = sorted(t.idle_s or 0.0 for t in dropped)
+    idle_s = times_s[0]
+    if times_s[-1] - idle_s > max(ONE_MOMENT_S / 2, 0.01 * idle_s):
+        return [
+            f"Two connections ended, after {idle_s:.1f} and {times_s[-1]:.1f} s without a byte."
+        ]
     fitting = [
         p.name
         for p in products()
@@ -272,6 +277,6 @@ def _hints(dropped: Sequence[IdleTrial]) -> list[str]:
     many = "One connection" if len(dropped) == 1 else "Two connections"
     named = f"; {fitting[0]} would do so by default" if fitting else ""
     return [
-        f"{many} ended after {idle_s:.1f} s without a byte{named}. That is a hint: three that "
-        "agree would be a verdict."
+        f"{many} ended after {idle_s:.1f} s without a byte{named}. That is a hint at an idle "
+        "timeout: three that agree would be a verdict."
     ]

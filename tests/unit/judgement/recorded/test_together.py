@@ -129,6 +129,20 @@ def test_one_or_two_are_a_hint() -> None:
     assert "nginx" in found.explanation[0]
 
 
+@pytest.mark.parametrize(
+    ("times_s", "says"),
+    [((60, 60), "Two connections ended after 60.0 s"), ((60, 12), "after 12.0 and 60.0 s")],
+)
+def test_two_that_differ_are_no_hint(times_s: tuple[int, int], says: str) -> None:
+    capture = Capture()
+    for (flow, at_s), idle_s in zip(connections(2, capture), times_s, strict=True):
+        flow.text(at_s + 5, "client", "hello")
+        flow.fin(at_s + 5 + idle_s, "server")
+    (said,) = verdict(capture).explanation
+    assert says in said
+    assert ("hint" in said) == (times_s[0] == times_s[1])
+
+
 def test_ends_at_one_moment_are_an_event() -> None:
     capture = Capture()
     for n, (flow, at_s) in enumerate(connections(6, capture)):
