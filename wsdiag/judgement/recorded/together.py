@@ -217,8 +217,10 @@ def _context(url: str, entries: Sequence[Recorded], trials: Sequence[IdleTrial])
 def _no_lifetime(verdict: IdleVerdict, ended: Sequence[Recorded]) -> list[str]:
     """Ends after one idleness at different ages: no maximum lifetime does that."""
     ages_s = [e.age_s for e in ended]
+    idle_s = [e.trial.idle_s or 0.0 for e in ended if e.trial is not None]
     dead = any(e.trial is not None and found_dead(e.trial) for e in ended)
-    if verdict.verdict != "idle-timeout" or dead or spread(ages_s) < 2 * ONE_MOMENT_S:
+    apart_s = min(2 * ONE_MOMENT_S, 10 * max(spread(idle_s), 0.1))  # their idleness agrees better
+    if verdict.verdict != "idle-timeout" or dead or spread(ages_s) < apart_s:
         return []
     return [
         f"They ended at ages from {min(ages_s):.1f} to {max(ages_s):.1f} s, so it is no maximum "

@@ -47,6 +47,19 @@ def test_three_idle_ends_are_an_idle_timeout() -> None:
     assert any("nginx" in each.product for each in found.candidates)
 
 
+@pytest.mark.parametrize("apart_s", [0.0, 0.3, 0.7])
+def test_ages_that_differ_more_than_the_idleness_are_no_lifetime(apart_s: float) -> None:
+    capture = Capture()
+    for n, (flow, at_s) in enumerate(connections(3, capture)):
+        flow.text(at_s + 0.5 + apart_s * n, "client", "hello")
+        flow.fin(at_s + 60.5 + apart_s * n, "server")
+    found = verdict(capture)
+    assert found.verdict == "idle-timeout"
+    said = " ".join(found.explanation)
+    assert ("it is no maximum lifetime" in said) == (apart_s > 0.5)
+    assert ("may as well be a maximum lifetime" in said) == (apart_s < 0.5)
+
+
 @pytest.mark.parametrize("answered", [True, False])
 def test_three_that_were_found_dead_are_an_idle_timeout(answered: bool) -> None:
     capture = Capture()
