@@ -250,7 +250,7 @@ def har_entries() -> Iterator[bytes]:
 
 
 def har_of_one_entry() -> Iterator[bytes]:
-    """An entry whose JSON is forty times as large when it is read."""
+    """Messages whose JSON is forty times as large when it is read."""
     while True:
         yield b'{"log":{"entries":[{"request":{"url":"ws://a/"},"_webSocketMessages":['
         for _ in range(16):

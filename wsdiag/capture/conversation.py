@@ -217,8 +217,9 @@ class Conversation(Exchange):
         from wsdiag.capture.layers import TlsLayers
 
         self.stage, self.facts.encrypted, self.facts.scheme = Stage.TLS, True, "wss"
-        self.book.is_client(0 if self.flow.states[0].syn or start[5:6] != b"\x02" else 1)
         self.facts.joined = not _begins_tls(start)
+        if not self.facts.joined and start[5:6] in (b"\x01", b"\x02"):  # a hello
+            self.book.is_client(number if start[5:6] == b"\x01" else 1 - number)
         if self._tls is None:
             self._sealed = True
             self._tls = TlsLayers(self.book, self.ends, self._key_log, _Plaintext(self))

@@ -55,6 +55,8 @@ class Ends:
         self.longest_ns = -1
         self._wake: _Wake | None = None
         self._burst: _Burst | None = None
+        self._records: list[tuple[int, int] | None] = [None, None]
+        """When each end last sent bytes of TLS, and how many."""
 
     def idled(self, number: int, time_ns: int, before_ns: int | None, idle_ns: int) -> None:
         """An end sent something: how long it, and both, had sent nothing."""
@@ -79,6 +81,7 @@ class Ends:
         if burst is None or idle_ns > _BURST_NS:
             burst = self._burst = _Burst(number, time_ns, idle_ns, facts.longest_idle_s)
             burst.before_ns = self._book.sides[number].before_ns
+        self._records[number] = (time_ns, size)
         burst.size += size
         burst.first_size = burst.first_size or size
 
@@ -164,16 +167,17 @@ class Ends:
     def _last_word(self, number: int, time_ns: int) -> None:
         """Whether a few bytes of dark TLS right before the end belong to it, or it answers them."""
         burst, book, facts = self._burst, self._book, self._book.facts
+        if burst is None or not facts.encrypted:
+            return
+        heard = self._records[1 - number]
+        if heard is not None and time_ns - heard[0] <= _AT_ONCE_NS:
+            took = (time_ns - heard[0]) / 1e6
+            facts.prompted = f"{heard[1]} bytes of TLS {took:.0f} ms before"
         if (
-            burst is None
-            or not facts.encrypted
+            burst.number != number
             or burst.size > _LAST_WORD
             or time_ns - burst.time_ns > _AT_ONCE_NS
         ):
-            return
-        if burst.number != number:
-            took = (time_ns - burst.time_ns) / 1e6
-            facts.prompted = f"{burst.first_size} bytes of TLS {took:.0f} ms before"
             return
         self.idle_before_ns = burst.idle_ns
         facts.longest_idle_s = burst.longest_s

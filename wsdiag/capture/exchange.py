@@ -157,6 +157,7 @@ class Exchange:
             facts.joined, facts.scheme = True, facts.scheme or "ws"
             facts.opened_s = self.book.since(time_ns)
             self._begin_frames(synchronized=False)
+            self._half_dark()
         elif outcome is not None:
             rests = [
                 side.heads.held if side.heads is not None else side.unknown for side in self._sides
@@ -177,6 +178,16 @@ class Exchange:
         response = self._opening.response
         deflate = None if response is None else deflate_parameters(response)
         self._messages.begin(deflate, synchronized=synchronized)
+
+    def _half_dark(self) -> None:
+        """Where the client's frames follow its request and the server's half is there, it could not
+        be decrypted: what it says is not known, which is not nothing."""
+        server = 1 - (self.book.client or 0)
+        side = self._sides[server]
+        if self.facts.scheme == "wss" and side.frames is not None:
+            side.frames.missed = True
+            side.facts.messages = side.facts.bytes = side.facts.pings = side.facts.pongs = None
+            self.book.note("what the server sent was not decrypted: a secret is missing")
 
     def _close_seen(self, number: int, time_ns: int) -> None:
         if self._messages.spoke:  # in the same segment: it came after no idleness

@@ -28,6 +28,8 @@ _LATE_NS = 50_000_000
 _A_FLOW, _A_SEGMENT = 8192, 256
 """About what a flow, and a segment that is kept, take beside their bytes."""
 _UNUSUAL = SYN | RST
+_MOST_UNSEEN = 1 << 20
+"""Bytes that a RST may acknowledge and the capture lacks: a forged one acknowledges anything."""
 
 
 def address_of(end: tuple[bytes, int]) -> str:
@@ -45,6 +47,7 @@ class Flow(Reassembly):
         "ends",
         "last_ns",
         "listener",
+        "opener",
         "over",
         "reset_acks",
         "reset_ns",
@@ -55,6 +58,8 @@ class Flow(Reassembly):
         super().__init__()
         self.ends = ends
         self.began_ns = self.last_ns = time_ns
+        self.opener: int | None = None
+        """Which end opened it: who sent the SYN; None: the capture has none."""
         self.reset_acks = False
         """Whether the RST acknowledged something: then it came from a socket that was there."""
         self.reset_ns: int | None = None
@@ -82,9 +87,9 @@ class Flow(Reassembly):
         if flags & _UNUSUAL or not window or state.position is None:
             if flags & RST:
                 self.reset_acks = bool(flags & ACK)
-                self._reset(number, time_ns, seq, hop_limit)
+                self._reset(number, time_ns, seq, ack if flags & ACK else None, hop_limit)
                 return
-            self._unusual(state, time_ns, seq, flags, size, window)
+            self._unusual(number, time_ns, seq, flags, size, window)
         else:
             state.window_closed = False
         state.segments += 1
@@ -145,10 +150,12 @@ class Flow(Reassembly):
         self._take(number, time_ns, seq, flags, hop_limit, data, size, identity)
 
     def _unusual(
-        self, state: DirectionState, time_ns: int, seq: int, flags: int, size: int, window: int
+        self, number: int, time_ns: int, seq: int, flags: int, size: int, window: int
     ) -> None:
         """What a SYN, a first segment or a closed window changes, before the rest is looked at."""
+        state = self.states[number]
         if flags & SYN:
+            self.opener = 1 - number if flags & ACK else number
             if state.syn_ns is None:
                 state.syn_ns = time_ns
             state.syn = True
@@ -158,8 +165,8 @@ class Flow(Reassembly):
         if not window and not flags & SYN:
             state.zero_windows += not state.window_closed
             state.window_closed = True
-            one, other = self.states  # who answers so is there, and takes nothing
-            (other if state is one else one).resent_since_ns = None
+            # who answers so is there, and takes nothing
+            self.states[1 - number].resent_since_ns = None
 
     def held(self) -> int:
         """About how many bytes of memory it and its listener hold."""
@@ -241,11 +248,16 @@ class Flow(Reassembly):
             if self.listener is not None:
                 self.listener.fin(number, time_ns, None)
 
-    def _reset(self, number: int, time_ns: int, seq: int, hop_limit: int) -> None:
+    def _reset(self, number: int, time_ns: int, seq: int, ack: int | None, hop_limit: int) -> None:
         self.early.release(None)
         for each in (0, 1):
             while self.states[each].stored:
                 self._give_up_hole(each, time_ns)
+        if ack is not None and self.reset_ns is None:
+            position = self.states[1 - number].position
+            unseen = 0 if position is None else after(ack, position)
+            if 0 < unseen <= _MOST_UNSEEN:  # its sender had got them
+                self._acknowledge(number, time_ns, ack)
         self._finish_missed(1 - number, time_ns)
         if self.listener is not None:
             self.listener.rst(number, time_ns, hop_limit)

@@ -5,9 +5,8 @@ Chrome's entry lasts until the connection closed, or until the last message wher
 and does not say which. So idleness is not judged from it (Pings may have crossed unseen), and no
 end is claimed.
 
-A file may have hundreds of megabytes, mostly bodies of other requests. It is read as a stream:
-brackets and strings are counted to find where each entry begins and ends, and only entries of
-WebSockets are decoded, one at a time, up to `MOST_ENTRY` bytes.
+It is read as a stream (`har_parts.py`): messages are counted as they come, before the rest of
+their entry is known.
 """
 
 from __future__ import annotations
@@ -20,20 +19,16 @@ from datetime import datetime
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
+from wsdiag.capture.har_parts import MOST_TEXT, Part, parts
 from wsdiag.capture.http import Head
 from wsdiag.capture.messages import MOST_ACTIVITY
 from wsdiag.capture.packet_files import CaptureError
 from wsdiag.capture.totals import CaptureTotals
-from wsdiag.judgement.recorded.facts import CloseSeen, ConnectionFacts, Side
+from wsdiag.judgement.recorded.facts import CloseSeen, ConnectionFacts, DirectionFacts, Side
 
-MOST_ENTRY = 64 << 20
-"""Bytes of JSON; a longer entry is passed over, and that is told."""
-_READ = 1 << 18
 _MOST_HEADERS = 256
 _LAST_WORDS = 400
-_OUTSIDE = re.compile(rb'["{}\[\]]')
-_LONGEST_NAME = 16
-_INSIDE = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+_MOST_ERRORS, _MOST_CLOSES = 8, 8
 _WEBSOCKET = re.compile(rb'"_webSocketMessages"|"wss?:|"status"\s*+:\s*+101\b')
 _NAMES = {1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
 _LIMITS = "a HAR file has no control frames, and does not say when or how a connection ended"
@@ -49,43 +44,54 @@ class HarReader:
 
     def __iter__(self) -> Iterator[ConnectionFacts]:
         """Facts in the order of the entries; never an exception for bad input."""
-        totals = self.totals
+        totals, messages = self.totals, _Messages()
         try:
-            for offset, text in _entries(self._stream):
-                if text is None:
-                    totals.unreadable += 1
-                    totals.notes.append(
-                        f"an entry of more than {MOST_ENTRY >> 20} MiB, at byte {offset:,}, was "
-                        "passed over"
-                    )
-                elif _WEBSOCKET.search(text) is None:
-                    totals.plain_http += 1
-                else:
-                    facts = self._decoded(offset, text)
-                    if facts is not None:
-                        yield facts
+            for part in parts(self._stream):
+                if part.messages:
+                    messages.read(part)
+                    continue
+                facts = self._entry(part, messages)
+                if facts is not None:
+                    yield facts
+                messages = _Messages()
         except CaptureError as error:
             totals.broken = error
 
-    def _decoded(self, offset: int, text: bytes) -> ConnectionFacts | None:
-        totals = self.totals
+    def _entry(self, part: Part, messages: _Messages) -> ConnectionFacts | None:
+        totals, text = self.totals, part.text
+        if messages.too_long is not None or (text is None and messages.any):
+            what, offset = "an entry without its messages", part.offset
+            if messages.too_long is not None:
+                what, offset = "a message", messages.too_long
+            totals.unreadable += 1
+            totals.notes.append(
+                f"{what} of more than {MOST_TEXT >> 20} MiB, behind byte {offset:,}: its "
+                "connection was passed over"
+            )
+            return None
+        if text is None or _WEBSOCKET.search(text) is None:
+            totals.plain_http += 1
+            return None
         try:
             entry = json.loads(text)
         except (ValueError, RecursionError):
+            entry = None
+        if entry is None or messages.broken:
             totals.unreadable += 1
-            totals.broken = totals.broken or CaptureError("an entry is no JSON", offset)
+            totals.broken = totals.broken or CaptureError("an entry is no JSON", part.offset)
             return None
         request, response = _object(entry, "request"), _object(entry, "response")
-        messages = entry.get("_webSocketMessages")
+        listed = entry.get("_webSocketMessages")
+        if isinstance(listed, list):
+            for message in listed:  # whose name was written with escapes
+                messages.add(message)
+            return _facts(self._source, entry, request, response, messages)
         asked = str(request.get("url")).startswith(("ws:", "wss:"))
-        status = _integer(response.get("status"))
-        if not isinstance(messages, list):
-            if not asked or status != 101:
-                totals.refused += asked
-                totals.plain_http += not asked
-                return None
-            messages = None
-        return _facts(self._source, entry, request, response, messages)
+        if asked and _integer(response.get("status")) == 101:
+            return _facts(self._source, entry, request, response, None)
+        totals.refused += asked
+        totals.plain_http += not asked
+        return None
 
 
 def _facts(
@@ -93,7 +99,7 @@ def _facts(
     entry: dict[str, Any],
     request: dict[str, Any],
     response: dict[str, Any],
-    messages: list[Any] | None,
+    messages: _Messages | None,
 ) -> ConnectionFacts:
     facts = ConnectionFacts(source)
     facts.began = _date(entry.get("startedDateTime"))
@@ -125,7 +131,7 @@ def _facts(
     if messages is None:
         facts.notes.append("it has no messages (_webSocketMessages): Firefox and Safari save none")
     else:
-        last_s = _read_messages(facts, messages)
+        last_s = messages.tell(facts)
     first_s = min(
         (d.first_byte_s for d in (facts.sent, facts.received) if d.first_byte_s is not None),
         default=answered_s,
@@ -135,35 +141,59 @@ def _facts(
     return facts
 
 
-def _read_messages(facts: ConnectionFacts, messages: list[Any]) -> float:
-    """Count them; the last one's moment."""
-    last_s = 0.0
-    sides = (facts.sent, facts.received)
-    for side in sides:
-        side.bytes = side.messages = 0
-    for message in messages:
+class _Messages:
+    """The messages of one entry, counted as they come. Their times are as the file has them until
+    the entry says when it began."""
+
+    def __init__(self) -> None:
+        self.any = False
+        self.too_long: int | None = None
+        """Where one is, or a little before, that is too long to be decoded."""
+        self.broken = False
+        """Whether one is no JSON."""
+        self._sides = (DirectionFacts(bytes=0, messages=0), DirectionFacts(bytes=0, messages=0))
+        self._activity: list[tuple[float, Side, str]] = []
+        self._closes: list[CloseSeen] = []
+        self._errors: list[str] = []
+        self._last = 0.0
+
+    def read(self, part: Part) -> None:
+        """More of them, as text."""
+        self.any = True
+        text = part.text
+        if text is None:
+            self.too_long = part.offset if self.too_long is None else self.too_long
+            return
+        try:
+            for message in json.loads(text):
+                self.add(message)
+        except (ValueError, RecursionError):
+            self.broken = True
+
+    def add(self, message: object) -> None:
+        """One more."""
         if not isinstance(message, dict):
-            continue
+            return
         text = message.get("data")
         text = text if isinstance(text, str) else ""
         if message.get("type") == "error":
-            if len(facts.notes) < 8:
-                facts.notes.append(f"the browser says: {text[:_LAST_WORDS]}")
-            continue
+            if len(self._errors) < _MOST_ERRORS:
+                self._errors.append(f"the browser says: {text[:_LAST_WORDS]}")
+            return
         who: Side = "client" if message.get("type") == "send" else "server"
-        side = sides[who == "server"]
+        side = self._sides[who == "server"]
         opcode = message.get("opcode", 1)
-        at_s = _moment(message.get("time"), facts.began)
-        last_s = max(last_s, at_s)
-        side.last_byte_s = at_s
+        at = _number(message.get("time"))
+        self._last = max(self._last, at)
+        side.last_byte_s = at
         if side.first_byte_s is None:
-            side.first_byte_s = at_s
-        if len(facts.activity) < MOST_ACTIVITY:
-            facts.activity.append((at_s, who, _name(opcode)))
-        if opcode == 8:
-            facts.closes.append(CloseSeen(who, at_s, _integer(message.get("code")), ""))
+            side.first_byte_s = at
+        if len(self._activity) < MOST_ACTIVITY:
+            self._activity.append((at, who, _name(opcode)))
+        if opcode == 8 and len(self._closes) < _MOST_CLOSES:
+            self._closes.append(CloseSeen(who, at, _integer(message.get("code")), ""))
         if opcode not in (1, 2):
-            continue
+            return
         assert side.messages is not None
         assert side.bytes is not None
         size = _base64_size(text) if opcode == 2 else len(text.encode("utf-8", "replace"))
@@ -174,7 +204,22 @@ def _read_messages(facts: ConnectionFacts, messages: list[Any]) -> float:
             side.last_message = text[:_LAST_WORDS]
             if side.first_message is None:
                 side.first_message = side.last_message
-    return last_s
+
+    def tell(self, facts: ConnectionFacts) -> float:
+        """Put them into the facts, where it is known when the entry began; the last one's moment.
+        They are told once."""
+        began = facts.began
+        facts.sent, facts.received = self._sides
+        for side in self._sides:
+            if side.first_byte_s is not None and side.last_byte_s is not None:
+                side.first_byte_s = _moment(side.first_byte_s, began)
+                side.last_byte_s = _moment(side.last_byte_s, began)
+        facts.activity = [(_moment(at, began), who, what) for at, who, what in self._activity]
+        for close in self._closes:
+            close.at_s = _moment(close.at_s, began)
+        facts.closes = self._closes
+        facts.notes += self._errors
+        return max([_moment(self._last, began), *(at_s for at_s, _, _ in facts.activity)])
 
 
 def _name(opcode: object) -> str:
@@ -191,79 +236,6 @@ def _read_url(facts: ConnectionFacts, url: object) -> None:
     facts.scheme = "wss" if parts.scheme in ("wss", "https") else "ws"
     facts.host = parts.netloc.rpartition("@")[2] or None
     facts.path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-
-
-class _Brackets:
-    """The brackets of JSON text that comes in pieces; those in strings are none."""
-
-    def __init__(self) -> None:
-        self.inside = False
-        """The text so far ends within a string."""
-        self.last = b""
-        """The last string's first bytes: before an opening bracket it is a member's name."""
-        self._escaped = False
-
-    def feed(self, chunk: bytes) -> Iterator[tuple[int, bytes]]:
-        """(position in the chunk, bracket) of each, in order."""
-        at = 0
-        while at < len(chunk):
-            if self._escaped:
-                at, self._escaped = at + 1, False
-            elif self.inside:
-                match = _INSIDE.match(chunk, at)
-                assert match is not None
-                if len(self.last) < _LONGEST_NAME:
-                    self.last += chunk[at : min(match.end(), at + _LONGEST_NAME)]
-                at = match.end()
-                self._escaped = chunk[at : at + 1] == b"\\"  # the chunk's last byte
-                self.inside = self._escaped or at == len(chunk)
-                at += 1
-            else:
-                token = _OUTSIDE.search(chunk, at)
-                if token is None:
-                    return
-                at = token.end()
-                if token[0] == b'"':
-                    self.inside, self.last = True, b""
-                else:
-                    yield at - 1, token[0]
-
-
-def _entries(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
-    """The elements of log.entries with their offsets; None for one that is too long.
-
-    CaptureError where the file ends too early, or has no such list.
-    """
-    brackets, depth, offset, found, listing = _Brackets(), 0, 0, False, False
-    pieces: list[bytes] = []
-    began = size = 0
-    while chunk := stream.read(_READ):
-        start = 0
-        for at, mark in brackets.feed(chunk):
-            if mark in b"{[":
-                depth += 1
-                if depth == 3 and mark == b"[" and brackets.last == b"entries":
-                    listing = found = True
-                elif depth == 4 and listing:
-                    began, start, pieces, size = offset + at, at, [], 0
-                continue
-            depth -= 1
-            if depth == 3 and listing:
-                pieces.append(chunk[start : at + 1])
-                size += at + 1 - start
-                yield began, b"".join(pieces) if size <= MOST_ENTRY else None
-            elif depth < 3:
-                listing = False
-        if listing and depth > 3:
-            size += len(chunk) - start
-            pieces.append(chunk[start:])
-            if size > MOST_ENTRY:
-                pieces.clear()
-        offset += len(chunk)
-    if depth > 0 or brackets.inside:
-        raise CaptureError("the file was cut off", offset)
-    if not found:
-        raise CaptureError("no HAR file: it has no log with entries", 0)
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:
@@ -302,9 +274,8 @@ def _date(value: object) -> float | None:
         return None
 
 
-def _moment(value: object, began: float | None) -> float:
-    """Seconds since the entry began; `value`: seconds or ms since 1970, or seconds since then."""
-    at = _number(value)
+def _moment(at: float, began: float | None) -> float:
+    """Seconds since the entry began; `at`: seconds or ms since 1970, or seconds since then."""
     if at > 1e11:
         at /= 1e3
     if at > 1e11:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from wsdiag.protocol.deflate import PerMessageDeflate
 
 _MOST_NOTES = 16
+_PORTS = (1024, 32768)
+"""Where ports begin that need no privilege, and those that Linux and others give to clients."""
 _BY_PROXIES = frozenset(
     ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 )
@@ -84,7 +86,18 @@ class Notebook:
 
     def side(self, number: int) -> Side:
         """Which end a number is."""
-        return "client" if number == (self.client or 0) else "server"
+        return "client" if number == self._likely_client() else "server"
+
+    def _likely_client(self) -> int:
+        """Where the bytes do not tell: who opened TCP, or has the port that is no service's."""
+        for number in (self.client, self.flow.opener, self._by_ports()):
+            if number is not None:
+                return number
+        return 0
+
+    def _by_ports(self) -> int | None:
+        one, other = (sum(port >= first for first in _PORTS) for _, port in self.flow.ends)
+        return None if one == other else int(one < other)
 
     def since(self, time_ns: int) -> float:
         """Seconds since the conversation began."""
@@ -112,7 +125,8 @@ class Notebook:
 
     def finish(self) -> None:
         """Everything that was counted of the flow and its directions, into the facts."""
-        facts, client = self.facts, self.client or 0
+        facts, client = self.facts, self._likely_client()
+        facts.roles_known = not (self.client is self.flow.opener is self._by_ports() is None)
         facts.client_address = address_of(self.flow.ends[client])
         facts.server_address = address_of(self.flow.ends[1 - client])
         facts.sent, facts.received = self.sides[client].facts, self.sides[1 - client].facts
@@ -150,6 +164,8 @@ class Notebook:
 
     def keep_open_pings(self, number: int) -> None:
         """The Pings of an end that had no answer when the connection ended: now."""
+        if self.sides[1 - number].facts.pongs is None:
+            return  # what answers could not be read
         who, waiting = self.side(number), list(self.sides[number].pings)[:_MOST_OPEN_PINGS]
         self.facts.open_pings += [PingSeen(who, at_s) for _, at_s in waiting]
 

@@ -34,6 +34,8 @@ class Opening:
     def __init__(self, book: Notebook) -> None:
         self._book = book
         self._requests: deque[Head] = deque()
+        self._heard = False
+        """Whether anything of the answering end could be read."""
         self.response: Head | None = None
         self.refused: Head | None = None
         """The answer to a request for the upgrade that was not 101 (in HTTP/2: 200)."""
@@ -57,6 +59,7 @@ class Opening:
         if number == self._book.client and self._unanswered(reader, data):
             self._read_request(self._requests.popleft())
             return Outcome.JOINED
+        self._heard = self._heard or number != self._book.client
         head = reader.feed(data)
         while head is not None:
             if number == self._book.client:
@@ -136,10 +139,12 @@ class Opening:
         return None
 
     def _unanswered(self, reader: HeadReader, data: bytes) -> bool:
-        """Whether a client's frames follow its request, and the capture has nothing of the server's
-        packets."""
+        """Whether a client's frames follow its request, and nothing of the server's packets was
+        recorded, or could be decrypted."""
         asked = bool(self._requests) and self._requests[-1].wants_websocket()
-        heard = self._book.flow.states[1 - (self._book.client or 0)].segments
+        heard: object = self._heard
+        if self._book.facts.scheme != "wss":
+            heard = self._book.flow.states[1 - (self._book.client or 0)].segments
         return reader.stopped and asked and not heard and plausible(data, True)
 
     def _read_request(self, request: Head) -> None:

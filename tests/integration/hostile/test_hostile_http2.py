@@ -280,6 +280,34 @@ def test_what_may_not_be_asked_is_not(first: list[Frame], words: str) -> None:
     assert words in result.error.message
 
 
+def test_a_goaway_that_ends_nothing_is_told_where_no_answer_comes() -> None:
+    goaway = GoAwayFrame(0, last_stream_id=1, error_code=11, additional_data=b"calm down")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(frames(SettingsFrame(0, settings=CONNECT_PROTOCOL)))
+        kind = None
+        await reader.readuntil(b"SM\r\n\r\n")
+        while kind != HeadersFrame.type:
+            head = await reader.readexactly(9)
+            await reader.readexactly(int.from_bytes(head[:3], "big"))
+            kind = head[3]
+        writer.write(frames(goaway))
+        while await reader.read(4096):
+            pass
+        writer.close()
+
+    async def go() -> ConnectResult:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            options = DialOptions(http_version="2", connect_timeout=0.5)
+            return await connect(f"ws://127.0.0.1:{port}/", options)
+
+    result = asyncio.run(go())
+    assert result.error is not None
+    assert "GOAWAY ENHANCE_YOUR_CALM ('calm down')" in result.error.message
+
+
 def test_a_goaway_in_the_closing_handshake_is_no_silence() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(frames(SettingsFrame(0, settings=CONNECT_PROTOCOL)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.capture.growth import assert_linear
-from wsdiag.capture import har
+from wsdiag.capture import har, har_parts
 from wsdiag.capture.har import HarReader
 from wsdiag.judgement.recorded.connection import judge_connection
 from wsdiag.judgement.recorded.facts import ConnectionFacts
@@ -139,7 +140,7 @@ def test_what_is_no_time_and_no_opcode() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 4096])
 def test_the_cut_does_not_matter(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(har, "_READ", size)
+    monkeypatch.setattr(har_parts, "_READ", size)
     data = archive(PLAIN, entry([said("send", 1, 'a "quoted" \\ {[ text \\')]), PLAIN)
     (facts,), reader = read(data)
     assert facts.sent.last_message == 'a "quoted" \\ {[ text \\'
@@ -160,13 +161,42 @@ def test_what_is_no_har(data: bytes) -> None:
     assert str(reader.totals.broken).startswith("no HAR file")
 
 
-def test_an_entry_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(har, "MOST_ENTRY", 1 << 20)
-    long = entry([said("send", 1, "x" * (1 << 21))])
-    found, reader = read(archive(long, entry([said("send", 1, "a")])))
+@pytest.fixture
+def at_most_1_mib(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (har, har_parts):
+        monkeypatch.setattr(module, "MOST_TEXT", 1 << 20)
+
+
+@pytest.mark.usefixtures("at_most_1_mib")
+def test_what_is_too_long_is_passed_over_and_told() -> None:
+    long = "x" * (1 << 21)
+    entries = [entry([said("send", 1, long)]), entry([said("send", 1, "a")], comment=long)]
+    found, reader = read(archive(PLAIN | {"body": long}, *entries, entry([said("send", 1, "a")])))
     assert len(found) == 1
-    assert reader.totals.unreadable == 1
-    assert reader.totals.notes[0].startswith("an entry of more than 1 MiB, at byte ")
+    assert (reader.totals.unreadable, reader.totals.plain_http) == (2, 1)
+    assert reader.totals.notes[0].startswith("a message of more than 1 MiB, behind byte 2,098,")
+    assert reader.totals.notes[1].startswith("an entry without its messages of more than 1 MiB")
+
+
+@pytest.mark.usefixtures("at_most_1_mib")
+def test_an_entry_of_any_length_is_read_message_by_message() -> None:
+    messages = [said("send" if n % 2 else "receive", n, "x" * 10) for n in range(40_000)]
+    data = archive(entry(messages))
+    assert len(data) > 4 << 20
+    tracemalloc.start()
+    (facts,), reader = read(data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (facts.sent.messages, facts.received.messages) == (20_000, 20_000)
+    assert facts.recorded_s == pytest.approx(39_999)
+    assert reader.totals.notes == []
+    assert peak < 3 << 20
+
+
+def test_messages_under_a_name_with_escapes() -> None:
+    data = archive(entry([said("send", 1, "a")])).replace(b"_webSocketM", b"_webSocket\\u004d")
+    (facts,), _ = read(data.replace(b"5000.0", b'5000.0, "also": "ws:"'))
+    assert facts.sent.messages == 1
 
 
 def test_an_entry_that_is_no_json() -> None:

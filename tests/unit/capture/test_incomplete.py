@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.capture.builder import Capture, Flow
+from tests.capture.builder import ACK, RST, SYN, Capture, Flow
 from wsdiag.capture.reader import CaptureReader
 from wsdiag.judgement.recorded.connection import judge_connection
 from wsdiag.judgement.recorded.endings import Ending
@@ -46,8 +46,23 @@ def pong_lost(flow: Flow) -> None:
     flow.fin(30.0, "client")
 
 
+def acknowledged_by_a_reset(flow: Flow) -> None:
+    flow.lost("client", flow.frame("client", Opcode.CLOSE, b"\x03\xe9"))
+    flow.packet(30.0, "server", flags=RST | ACK)
+
+
+def acknowledged_by_a_forger(flow: Flow) -> None:
+    flow.packet(30.0, "server", flags=RST | ACK, ack=flow.seq["client"] + (1 << 28))
+
+
 @pytest.mark.parametrize(
-    ("ends", "expected"), [(close_lost, ("close", "unknown")), (pong_lost, ("unknown", "unknown"))]
+    ("ends", "expected"),
+    [
+        (close_lost, ("close", "unknown")),
+        (pong_lost, ("unknown", "unknown")),
+        (acknowledged_by_a_reset, ("unknown", "unknown")),
+        (acknowledged_by_a_forger, ("unknown", "server")),
+    ],
 )
 def test_what_may_be_an_answer_to_lost_bytes(
     ends: Callable[[Flow], None], expected: tuple[str, str]
@@ -160,3 +175,57 @@ def test_headers_alone_are_said_to_be_too_little() -> None:
     reader = CaptureReader(io.BytesIO(flow.capture.pcap(snap=54)), "test.pcap")
     assert list(reader) == []
     assert "1 connection was not read: the capture lacks its bytes" in reader.totals.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("spoke_s", "at_s", "by"), [(None, 3.0, "unknown"), (1.0, 3.0, "client"), (None, 90, "client")]
+)
+@pytest.mark.parametrize("how", ["close", "fin"])
+def test_an_end_at_the_recordings_beginning_may_be_an_answer(
+    how: str, spoke_s: float | None, at_s: float, by: str
+) -> None:
+    flow = Flow(Capture())
+    flow.text(0.0, "client", "hello")
+    if spoke_s is not None:
+        flow.text(spoke_s, "server", "hello")
+    if how == "close":
+        flow.close(at_s, "client", 1001)
+    flow.fin(at_s + 0.1, "client")
+    _, ending = read(flow)
+    assert ending.ended_by == by
+    assert ("what came before" in ending.evidence[-1]) == (by == "unknown")
+
+
+@pytest.mark.parametrize(
+    ("ports", "first", "by"),
+    [
+        ((40000, 443), "server", "server"),
+        ((40000, 443), "client", "server"),
+        ((2000, 443), "client", "server"),
+        ((50000, 9443), "client", "server"),
+        ((50000, 40000), "server", "unknown"),
+        ((2000, 9443), "client", "unknown"),
+    ],
+)
+def test_which_end_of_dark_tls_is_the_client(ports: tuple[int, int], first: str, by: str) -> None:
+    """Whoever sent the first packet of a capture that begins in the middle may be either."""
+    flow = Flow(Capture(), port=ports[0])
+    flow.ports["server"] = ports[1]
+    for at_s, who in ((0, first), (1, "client"), (2, "server"), (3, "client")):
+        flow.sealed(at_s, who, 300)
+    flow.fin(60.0, "server")
+    facts, ending = read(flow)
+    assert ending.ended_by == by
+    assert facts.roles_known == (by == "server")
+
+
+def test_a_recording_that_begins_with_the_answer_to_the_syn() -> None:
+    flow = Flow(Capture(), port=50000)
+    flow.ports["server"] = 40000
+    flow.seq["client"] += 1
+    flow.packet(0.0, "server", flags=SYN | ACK)
+    flow.seq["server"] += 1
+    flow.sealed(1.0, "client", 300, kind=22)
+    flow.sealed(2.0, "server", 300, kind=22)
+    flow.fin(60.0, "server")
+    assert outcome(flow) == ("unknown", "server")

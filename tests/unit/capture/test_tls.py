@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import ssl
 from collections.abc import Callable
@@ -12,14 +13,21 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.capture.builder import ANSWER as ACCEPTED
+from tests.capture.builder import REQUEST as OPENING
+from tests.capture.builder import Capture, Flow
 from tests.peers.certs import Authority
 from tests.unit.capture.growth import assert_linear
 from tests.unit.capture.openssl_flows import openssl_conversation
 from tests.unit.capture.tls_flows import Pair, Plaintext, Recorded, Sent, make_server_context, read
 from tests.unit.capture.tls_flows import records as split
+from wsdiag.capture.reader import CaptureReader
 from wsdiag.capture.tls.flow import NO_HANDSHAKE, NO_KEY_LOG, NO_SECRETS, TlsFlow, is_tls
 from wsdiag.capture.tls.key_log import KeyLog
 from wsdiag.capture.tls.keys import Suite, expand_label, next_secret, suite
+from wsdiag.judgement.recorded.connection import judge_connection
+from wsdiag.judgement.recorded.report import connection_record
+from wsdiag.protocol.codes import Opcode
 
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 REQUEST = b"GET /chat HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\r\n"
@@ -207,6 +215,52 @@ def test_without_the_handshake_secrets_application_data_is_opened_all_the_same(
     flow, plain = read(made.recorded.sent, lines(made.recorded.key_log, *labels))
     assert (plain.text(0), plain.text(1)) == said
     assert "alpn" not in flow.facts
+
+
+@pytest.mark.parametrize("missing", [b"", b"SERVER_TRAFFIC_SECRET_0"])
+def test_a_websocket_of_which_one_half_stays_dark(
+    missing: bytes, pair: Callable[..., Pair]
+) -> None:
+    """Its request and the client's frames show it; of the server's half nothing is claimed."""
+    made, flow = pair(TLS13), Flow(Capture())
+    made.send(0, OPENING)
+    made.send(1, ACCEPTED)
+    for _ in range(3):
+        made.send(0, flow.frame("client", Opcode.PING, b"1"))
+        made.send(1, flow.frame("server", Opcode.PONG, b"1"))
+    made.send(0, flow.frame("client", Opcode.CLOSE, b"\x0f\xa0"))
+    flow.shake()
+    for at, (number, data) in enumerate(made.recorded.sent):
+        flow.send(0.1 + at, ("client", "server")[number], data)
+    flow.fin(60.0, "client")
+    log = lines(made.recorded.key_log, missing)
+    (facts,) = CaptureReader(io.BytesIO(flow.capture.pcap()), "test.pcap", key_log=log)
+    ending = judge_connection(facts)
+    record = connection_record(facts, 1, ending)
+    assert (facts.path, facts.sent.pings, ending.outcome) == ("/feed?token=secret", 3, "close")
+    if missing:
+        assert (facts.received.messages, ending.ended_by) == (None, "unknown")
+        assert record.unanswered_pings.sent is None
+        assert "what the server sent was not decrypted: a secret is missing" in facts.notes
+    else:
+        assert (facts.received.messages, ending.ended_by) == (0, "client")
+        assert record.unanswered_pings.sent == 0
+
+
+@pytest.mark.parametrize("later_s", [0.1, 30.0])
+def test_an_end_of_dark_tls_in_use_may_be_an_answer(later_s: float) -> None:
+    """A Close frame among other bytes looks like any of them."""
+    flow = Flow(Capture())
+    flow.shake()
+    flow.sealed(0.1, "client", 300, kind=22)
+    flow.sealed(0.2, "server", 300, kind=22)
+    for at in range(20):
+        flow.sealed(1 + 0.1 * at, ("client", "server")[at % 2], 200)
+    flow.sealed(3.0, "client", 30)
+    flow.sealed(3.0 + later_s, "server", 30)
+    flow.fin(3.01 + later_s, "server")
+    (facts,) = CaptureReader(io.BytesIO(flow.capture.pcap()), "test.pcap")
+    assert judge_connection(facts).ended_by == ("unknown" if later_s < 1 else "server")
 
 
 def test_an_alert_that_ends_a_handshake(tmp_path: Path, ca: Authority) -> None:

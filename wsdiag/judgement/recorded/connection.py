@@ -44,13 +44,18 @@ from wsdiag.judgement.recorded.silence import gave_up, still_open
 from wsdiag.judgement.recorded.waiting import application_timeout, pong_timeout
 from wsdiag.records.explain import RecordedOutcome
 
+_LATE_ANSWER_S = 60.0
+"""An end that comes later answers nothing: no end waits for the other's so long."""
+
 
 def judge_connection(facts: ConnectionFacts) -> Ending:
     """The ending of one recorded connection, from what was recorded of it alone."""
     for question in _QUESTIONS:
         ending = question(facts)
         if ending is not None:
-            return _missed(facts, _prompted(facts, _one_way(facts, ending)))
+            for doubt in (_one_way, _prompted, _missed, _before, _roles):
+                ending = doubt(facts, ending)
+            return ending
     return Ending("unknown", "unknown", ("The recording does not show how it ended.",))
 
 
@@ -93,6 +98,40 @@ def _missed(facts: ConnectionFacts, ending: Ending) -> Ending:
     )
     outcome: RecordedOutcome = "close" if ending.outcome == "close" else "unknown"
     return Ending(outcome, "unknown", (*ending.evidence, said))
+
+
+def _before(facts: ConnectionFacts, ending: Ending) -> Ending:
+    """Where the capture begins in the middle and has no byte of the other end, that one may have
+    ended the connection before."""
+    end = first_end(facts)
+    begun = (
+        facts.request_headers or facts.sent.syn_s is not None or facts.received.syn_s is not None
+    )
+    if end is None or begun or not facts.joined:
+        return ending
+    if ending.outcome not in ("close", "client-gone", "unknown"):
+        return ending
+    other = direction_of(facts, other_side(end[0]))
+    spoke = other.first_byte_s is not None and other.first_byte_s < end[1]
+    if end[0] != ending.ended_by or spoke or end[1] > _LATE_ANSWER_S:
+        return ending
+    said = (
+        f"The recording begins {ms(end[1])} before that, and has no byte of the "
+        f"{other_side(end[0])}: it may be the answer to what came before."
+    )
+    outcome: RecordedOutcome = "close" if ending.outcome == "close" else "unknown"
+    return Ending(outcome, "unknown", (*ending.evidence, said))
+
+
+def _roles(facts: ConnectionFacts, ending: Ending) -> Ending:
+    """Where nothing tells which end is the client."""
+    if facts.roles_known or ending.ended_by not in SIDES:
+        return ending
+    said = (
+        "Which end is the client is not known, as the recording begins in the middle: it may be "
+        "the other way round."
+    )
+    return Ending("unknown", "unknown", (*ending.evidence, said))
 
 
 def _injected_reset(facts: ConnectionFacts) -> Ending | None:

@@ -190,6 +190,8 @@ class ConnectionFacts:
     """TLS that could not be decrypted: perhaps a WebSocket, perhaps not."""
     joined: bool = False
     """The recording began in the middle: no opening handshake, but the bytes parse as frames."""
+    roles_known: bool = True
+    """False: neither the bytes, nor a SYN, nor the ports tell which end is the client."""
     tls: dict[str, str] = field(default_factory=dict)
     """For TLS: `version`, `cipher`, `sni`, `alpn`, where the handshake was recorded."""
     alerts: list[TlsAlert] = field(default_factory=list)

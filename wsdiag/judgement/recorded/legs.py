@@ -3,7 +3,9 @@
 A proxy is the server of the TCP connection in front of it and the client of the one behind: the
 connection's legs, from the client's to the server's. An end that comes from the server in all of
 them began at the server, one that comes from the client in all of them began at the client; and one
-that goes to both sides of a proxy began there.
+that goes to both sides of a proxy began there, as does one that a leg shows before that of the end
+which seems to have begun it. When, and after how much idleness, tells the leg that ended first: a
+proxy may take a second to pass an end on (Envoy), or never can (a client that does not read).
 """
 
 from __future__ import annotations
@@ -17,6 +19,10 @@ from wsdiag.judgement.recorded.facts import END_WORDS, ConnectionFacts, Side
 from wsdiag.units import format_seconds
 
 _End = tuple[Side, float, str]
+_AT_ONCE_S = 0.1
+"""Ends this close together may have been captured in either order."""
+_PASSED_ON_S = 2.0
+"""A proxy that ends one side ends the other within this time, where it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,32 +47,45 @@ def judge_legs(found: Legs) -> tuple[ConnectionFacts, Ending]:
     sources = list(dict.fromkeys(leg.source for leg in legs))
     ends = [first_end(leg) for leg in legs]
     ending = _ending(legs, ends)
+    first = _first(legs, ends)
+    if first is not None and not legs[0].encrypted:
+        ended_s = _moment(*first) - (front.began or 0.0)
+        if front.ended_s is None or ended_s < front.ended_s:
+            front.ended_s, front.idle_s = ended_s, first[0].idle_s
     front.source = ", ".join(sources)
     return front, ending
 
 
+def _first(
+    legs: Sequence[ConnectionFacts], ends: Sequence[_End | None]
+) -> tuple[ConnectionFacts, _End] | None:
+    """The leg that ended first, and its end."""
+    seen = [(leg, end) for leg, end in zip(legs, ends, strict=True) if end is not None]
+    return min(seen, key=lambda each: _moment(*each), default=None)
+
+
+def _moment(leg: ConnectionFacts, end: _End) -> float:
+    return (leg.began or 0.0) + end[1]
+
+
 def _ending(legs: Sequence[ConnectionFacts], ends: Sequence[_End | None]) -> Ending:
-    seen = [
-        (end, (leg.began or 0.0) + end[1], at)
-        for at, (leg, end) in enumerate(zip(legs, ends, strict=True))
-        if end is not None
-    ]
-    if not seen:
+    first = _first(legs, ends)
+    if first is None:
         return judge_connection(legs[0])
     here, there = ends[0], ends[-1]
     if legs[0].encrypted and (there is None or there[2] == "close" or legs[0].prompted):
         return _of_readable(legs[-1], legs[0])
-    first = min(seen, key=lambda each: each[1])
-    by_server = there is not None and there[0] == "server"
-    by_client = here is not None and here[0] == "client"
+    latest = _moment(*first) + _AT_ONCE_S
+    by_server = there is not None and there[0] == "server" and _moment(legs[-1], there) <= latest
+    by_client = here is not None and here[0] == "client" and _moment(legs[0], here) <= latest
     if by_server and by_client:  # at once, or the one before the other was heard
-        by_server = first[0][0] == "server"
+        by_server = first[1][0] == "server"
         by_client = not by_server
     if by_server:
         return _by_server(legs, ends)
     if by_client:
         return _by_client(legs, ends)
-    return _by_proxy(legs, ends)
+    return _by_proxy(legs, ends, first)
 
 
 def _of_readable(back: ConnectionFacts, front: ConnectionFacts) -> Ending:
@@ -87,9 +106,9 @@ def _by_server(legs: Sequence[ConnectionFacts], ends: Sequence[_End | None]) -> 
     alone = judge_connection(legs[-1])
     said = f"The server ended it ({_kind(there)})"
     if ends[0] is None:
-        said = f"{said}; the client was not told by the proxy."
+        said = f"{said}. {_not_passed_on('client', legs[-1], there, legs[0])}"
         return Ending(alone.outcome, "server", (said, *alone.evidence))
-    later = _apart(legs[0], ends[0], legs[-1], there)
+    later = _apart(legs[-1], there, legs[0], ends[0])
     said = f"{said}, and the proxy passed that on {later} later ({_kind(ends[0])})."
     by = alone.ended_by if alone.ended_by != "unknown" else "server"
     return Ending(alone.outcome, by, (said, *alone.evidence))
@@ -100,7 +119,7 @@ def _by_client(legs: Sequence[ConnectionFacts], ends: Sequence[_End | None]) -> 
     assert here is not None
     alone = judge_connection(legs[0])
     if ends[-1] is None:
-        said = "The proxy had not passed it on to the server when the recording ended."
+        said = _not_passed_on("server", legs[0], here, legs[-1])
     else:
         later = _apart(legs[0], here, legs[-1], ends[-1])
         said = (
@@ -110,24 +129,56 @@ def _by_client(legs: Sequence[ConnectionFacts], ends: Sequence[_End | None]) -> 
     return Ending(alone.outcome, alone.ended_by, (*alone.evidence, said))
 
 
-def _by_proxy(legs: Sequence[ConnectionFacts], ends: Sequence[_End | None]) -> Ending:
+def _by_proxy(
+    legs: Sequence[ConnectionFacts],
+    ends: Sequence[_End | None],
+    first: tuple[ConnectionFacts, _End],
+) -> Ending:
     """The proxy behind the last leg that its server's side ended."""
-    front = legs[0]
-    idle = f", after {front.idle_s:.1f} s without a byte" if (front.idle_s or 0) >= 0.05 else ""
+    idle_s = first[0].idle_s or 0.0
+    idle = f", after {idle_s:.1f} s without a byte" if idle_s >= 0.05 else ""
     at = max((n for n, end in enumerate(ends) if end is not None and end[0] == "server"), default=0)
-    behind = ends[at + 1] if at + 1 < len(ends) else None
-    here = ends[at]
-    if here is not None and here[0] == "client":
-        here, behind = None, here
-    if here is None or behind is None:
-        which, other = ("client", "server") if here is not None else ("server", "client")
-        how = f"{_kind(here or behind)} to the {which}, nothing yet to the {other}"
-    else:
-        how = f"{_kind(here)} to the client, {_kind(behind)} to the server"
-    who = "The proxy" if len(legs) == 2 else f"The proxy at {legs[at].server_address}"
-    return Ending(
-        "unknown", "middlebox", (f"{who} ended it on both sides by itself{idle} ({how}).",)
+    at = min(at, len(legs) - 2)
+    sides: tuple[tuple[Side, Side, int], ...] = (
+        ("client", "server", at),
+        ("server", "client", at + 1),
     )
+    told, untold, more = [], [], []
+    for to, by, number in sides:
+        end = ends[number]
+        if end is not None and end[0] == by:
+            told.append(f"{_kind(end)} to the {to}")
+            continue
+        untold.append(f"nothing yet to the {to}")
+        if end is not None:
+            later = _apart(*first, legs[number], end)
+            more.append(f"The {to}'s side ended it {later} later ({_kind(end)}).")
+    if legs[at].sent.window_closed:
+        more.append("The client had closed its receive window: it no longer read.")
+    who = "The proxy" if len(legs) == 2 else f"The proxy at {legs[at].server_address}"
+    both = "" if untold else "on both sides "
+    how = f"{both}by itself{idle} ({', '.join((*told, *untold))})"
+    for leg, end in ((legs[at], ends[at]), (legs[at + 1], ends[at + 1])):
+        alone, doubt = judge_connection(leg), None
+        watched_s = (leg.began or 0.0) + (leg.recorded_s or 0.0) - _moment(*first)
+        if end is not None and alone.ended_by == "unknown":  # it may be the answer to another's
+            doubt = alone
+        elif end is None and watched_s > _PASSED_ON_S and not legs[at].sent.window_closed:
+            said = (
+                f"The recording goes on for {format_seconds(watched_s)}: what ended it may be "
+                "among packets that it lacks."
+            )
+            doubt = Ending("unknown", "unknown", (said,))
+        if doubt is not None:
+            said = f"{who} seems to have ended it {how}."
+            return Ending(doubt.outcome, "unknown", (said, *more, *doubt.evidence))
+    return Ending("unknown", "middlebox", (f"{who} ended it {how}.", *more))
+
+
+def _not_passed_on(to: Side, ended: ConnectionFacts, end: _End, other: ConnectionFacts) -> str:
+    """`other`: the leg on which no end was seen, as long as it was recorded."""
+    later = _apart(ended, end, other, (to, other.recorded_s or 0.0, ""))
+    return f"When the recording ended, {later} later, the proxy had not passed that on to the {to}."
 
 
 def _matched(legs: Sequence[ConnectionFacts]) -> str:
@@ -143,7 +194,7 @@ def _matched(legs: Sequence[ConnectionFacts]) -> str:
 
 
 def _apart(one: ConnectionFacts, end: _End, other: ConnectionFacts, its: _End) -> str:
-    seconds = abs((one.began or 0.0) + end[1] - (other.began or 0.0) - its[1])
+    seconds = max(_moment(other, its) - _moment(one, end), 0.0)
     return f"{seconds * 1e3:.1f} ms" if seconds < 1 else format_seconds(seconds)
 
 

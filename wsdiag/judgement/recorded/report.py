@@ -15,7 +15,7 @@ from typing import Literal
 
 from wsdiag.credentials import MASK, mask_subprotocols
 from wsdiag.judgement.recorded.endings import Ending
-from wsdiag.judgement.recorded.facts import ConnectionFacts, Side
+from wsdiag.judgement.recorded.facts import ConnectionFacts, DirectionFacts, Side
 from wsdiag.judgement.recorded.trials import drop_of
 from wsdiag.records import HttpInfo
 from wsdiag.records.explain import Counts, ExplainConnection, RoundTrips
@@ -72,8 +72,8 @@ def connection_record(
         bytes=Counts(sent.bytes, received.bytes),
         pings=Counts(sent.pings, received.pings),
         unanswered_pings=Counts(
-            None if sent.pings is None else facts.unanswered.get("client", 0),
-            None if received.pings is None else facts.unanswered.get("server", 0),
+            _unanswered(facts, "client", sent, received),
+            _unanswered(facts, "server", received, sent),
         ),
         round_trips=_round_trips(facts.rtts_ms),
         retransmits=Counts(*_tcp(facts, sent.retransmits, received.retransmits)),
@@ -139,6 +139,13 @@ def _tcp(facts: ConnectionFacts, sent: int, received: int) -> tuple[int | None, 
     """Only packets show these."""
     seen = facts.sent.segments or facts.received.segments
     return (sent, received) if seen else (None, None)
+
+
+def _unanswered(
+    facts: ConnectionFacts, who: Side, own: DirectionFacts, other: DirectionFacts
+) -> int | None:
+    """None: its Pings, or what answers them, could not be read."""
+    return None if own.pings is None or other.pongs is None else facts.unanswered.get(who, 0)
 
 
 def _round_trips(rtts_ms: Sequence[float]) -> RoundTrips | None:

@@ -55,7 +55,7 @@ _MOST_LOGGED = 100_000
 _MOST_JUDGED = 1000
 """Trials that the live probe's judge gets at most: it compares each with each."""
 _NO_CLOSE, _WITHOUT_CLOSE = ", no Close frame", "without a Close frame"
-_NO_TRIAL, _NO_LIFETIME = "No keepalive trial shows the difference", "so it is no maximum lifetime"
+_NO_TRIAL, _NO_LIFETIME = "may as well be a maximum lifetime", "so it is no maximum lifetime"
 
 
 class Together:
@@ -211,14 +211,16 @@ def _context(url: str, entries: Sequence[Recorded], trials: Sequence[IdleTrial])
 
     longest_s = max([t.idle_s or 0.0 for t in trials] + [t.longest_idle_s or 0.0 for t in trials])
     hops = next((e.hops for e in entries if e.hops), ())
-    return ProbeContext(url=url, longest_s=longest_s, answers_pings=None, hops=hops)
+    return ProbeContext(url=url, longest_s=longest_s, answers_pings=None, hops=hops, recorded=True)
 
 
 def _no_lifetime(verdict: IdleVerdict, ended: Sequence[Recorded]) -> list[str]:
     """Ends after one idleness at different ages: no maximum lifetime does that."""
     ages_s = [e.age_s for e in ended]
+    idle_s = [e.trial.idle_s or 0.0 for e in ended if e.trial is not None]
     dead = any(e.trial is not None and found_dead(e.trial) for e in ended)
-    if verdict.verdict != "idle-timeout" or dead or spread(ages_s) < 2 * ONE_MOMENT_S:
+    apart_s = min(2 * ONE_MOMENT_S, 10 * max(spread(idle_s), 0.1))  # their idleness agrees better
+    if verdict.verdict != "idle-timeout" or dead or spread(ages_s) < apart_s:
         return []
     return [
         f"They ended at ages from {min(ages_s):.1f} to {max(ages_s):.1f} s, so it is no maximum "
@@ -260,7 +262,12 @@ def _hints(dropped: Sequence[IdleTrial]) -> list[str]:
     from wsdiag.judgement.products.intermediaries import products
     from wsdiag.judgement.verdict.candidates import EARLY_S, LATE_S
 
-    idle_s = dropped[0].idle_s or 0.0
+    times_s = sorted(t.idle_s or 0.0 for t in dropped)
+    idle_s = times_s[0]
+    if times_s[-1] - idle_s > max(ONE_MOMENT_S / 2, 0.01 * idle_s):
+        return [
+            f"Two connections ended, after {idle_s:.1f} and {times_s[-1]:.1f} s without a byte."
+        ]
     fitting = [
         p.name
         for p in products()
@@ -272,6 +279,6 @@ def _hints(dropped: Sequence[IdleTrial]) -> list[str]:
     many = "One connection" if len(dropped) == 1 else "Two connections"
     named = f"; {fitting[0]} would do so by default" if fitting else ""
     return [
-        f"{many} ended after {idle_s:.1f} s without a byte{named}. That is a hint: three that "
-        "agree would be a verdict."
+        f"{many} ended after {idle_s:.1f} s without a byte{named}. That is a hint at an idle "
+        "timeout: three that agree would be a verdict."
     ]

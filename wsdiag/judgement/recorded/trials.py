@@ -111,13 +111,16 @@ def _trial(
     by: Side = "server",
 ) -> IdleTrial | None:
     """`by`: the side whose ends count as drops."""
-    if facts.idle_s is None or facts.log_flags is not None or not facts.ends_shown:
+    told = facts.ends_shown and facts.roles_known
+    if facts.idle_s is None or facts.log_flags is not None or not told:
         return None
     end = first_end(facts)
     causes = ("unknown", "close") if by == "server" else ("unknown", "client-gone")
     sides = (by, "client") if ending.ended_by == "middlebox" else (by,)
     dropped = end is not None and end[0] in sides and ending.outcome in causes
-    dropped = dropped and facts.prompted is None
+    # Where an end did not read, bytes waited for it: that was no idleness.
+    unread = facts.sent.window_closed or facts.received.window_closed
+    dropped = dropped and facts.prompted is None and not unread
     reset = ending.outcome == "injected-reset"
     dead_s = facts.dead_after_s
     silent = ending.outcome == "silent" and dead_s is not None
@@ -146,8 +149,8 @@ def _trial(
         started_s=began,
         received=tuple(spoke[:32]),
         longest_idle_s=round(longest_s, 3),
-        since_sent_s=None if sent_s is None else round(end_s - sent_s, 3),
-        since_received_s=None if received_s is None else round(end_s - received_s, 3),
+        since_sent_s=None if sent_s is None else round(max(end_s - sent_s, 0.0), 3),
+        since_received_s=None if received_s is None else round(max(end_s - received_s, 0.0), 3),
         after_write=dropped and dead_s is not None,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from wsdiag.judgement.verdict.classification import Classification
+from wsdiag.judgement.verdict.classification import Classification, Reason
 from wsdiag.judgement.verdict.clocks import (
     MARGIN_ABOVE_S,
     MARGIN_BELOW_S,
@@ -174,7 +174,9 @@ def _not_by_idleness(
     if held and len(idle_s) > 2 and idle_s[-1] <= MOST_SPREAD * idle_s[0]:
         members = tuple(evidence.events)
         return Classification("idle-timeout", "spread", range_, every[0].drop, members=members)
-    return Classification("inconsistent", "random", drop=every[0].drop)
+    agreed = None if dead_in_use else cluster_on("either", evidence.events)
+    reason: Reason = "outlived" if agreed is not None and _outlived(agreed) else "random"
+    return Classification("inconsistent", reason, drop=every[0].drop)
 
 
 def _mixed(idle: Sequence[IdleTrial], in_use: Sequence[IdleTrial]) -> bool:

@@ -25,6 +25,7 @@ Reason = Literal[
     "backends",
     "displaced",
     "random",
+    "outlived",
     "contradiction",
     "conflict",
     "blackout",

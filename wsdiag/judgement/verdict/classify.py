@@ -28,6 +28,7 @@ The decision tree. The first branch that fits is taken:
         all ended the same time after a message of the endpoint     application-timeout
         they fall into groups that chance does not explain          inconsistent   backends
         they are spread, and connections in use lived on            idle-timeout   spread
+        they agree on an idleness that they had survived before     inconsistent   outlived
         otherwise                                                   inconsistent   random
       they agree on a clock
         the same keepalive held on one connection, not on another   inconsistent   conflict
@@ -242,9 +243,9 @@ def _like_a_lifetime(evidence: Evidence) -> bool:
 
 def _wanted(found: Classification, evidence: Evidence, context: ProbeContext) -> Classification:
     """The same, or an application timeout where idleness or age would be the wrong reason."""
-    by_idleness = found.reason in ("event", "sweep", "spread") and not found.unproven
+    by_idleness = found.reason in ("event", "sweep") and not found.unproven
     by_idleness = by_idleness and not _says_it_wanted_a_hello(evidence, context)
-    if by_idleness or found.reason not in ("event", "sweep", "age", "random"):
+    if by_idleness or found.reason not in ("event", "sweep", "age", "outlived", "random"):
         return found
     every = (*evidence.events, *(t for t in evidence.kept if died_in_use(t, evidence, None)))
     wanted = application_timeout(every, context)

@@ -57,6 +57,8 @@ class ProbeContext:
     error: str | None = None
     """Why nothing could be reached."""
     partial: bool = False
+    recorded: bool = False
+    """The trials are connections that others had: nobody planned, probed or kept open any."""
     required_s: float | None = None
     notes: Sequence[str] = ()
     hello: HelloInfo | None = None

@@ -74,9 +74,9 @@ def evidence_sentences(
 ) -> list[str]:
     """Evidence first, caveats last."""
     return [
-        *_counts(found, evidence),
+        *_counts(found, evidence, context),
         *_one_connection(evidence),
-        *_disagreement(found, evidence),
+        *_disagreement(found, evidence, context),
         *_keepalives(found, evidence, context, kept),
         *_later_ends(found, evidence),
         *participation(evidence, context),
@@ -88,7 +88,7 @@ def evidence_sentences(
     ]
 
 
-def _counts(found: Classification, evidence: Evidence) -> list[str]:
+def _counts(found: Classification, evidence: Evidence, context: ProbeContext) -> list[str]:
     survivors = len(evidence.survivors)
     if found.reason == "event" and found.cluster is not None:
         values = found.cluster.values
@@ -96,8 +96,7 @@ def _counts(found: Classification, evidence: Evidence) -> list[str]:
         times = last if last.startswith(first) else f"{first} to {last}"
         last = _LAST[found.clock]
         dropped = counted(len(values), "idle connection was", "idle connections were")
-        earlier = counted(survivors, "that was", "that were")
-        rest = f"; {earlier} probed earlier still answered" if survivors else ""
+        rest = _survived(evidence, context)
         counts = f"{dropped} dropped, {times} after the {last}{rest}."
         alone = len(values) == 1 and not evidence.found_dead
         chance = ["One drop alone may be chance: --repeat 3 tells."] if alone else []
@@ -112,8 +111,12 @@ def _counts(found: Classification, evidence: Evidence) -> list[str]:
     if found.reason == "silent" and found.range is not None:
         dead = counted(len(evidence.found_dead), "idle connection")
         low, high = found.range.low, format_seconds(found.range.high)
-        last = f"after {format_seconds(low)} one still answered" if low else "none ever answered"
-        return [f"{dead} no longer answered, the first when probed after {high}; {last}."]
+        never = "how much idleness they survive is not known"
+        when, never = (
+            ("written to", never) if context.recorded else ("probed", "none ever answered")
+        )
+        last = f"after {format_seconds(low)} one still answered" if low else never
+        return [f"{dead} no longer answered, the first when {when} after {high}; {last}."]
     if found.reason == "sweep" and found.sweep is not None:
         idle = sorted(map(CLOCKS[found.clock], found.sweep.members))
         dropped = counted(len(idle), "idle connection was", "idle connections were")
@@ -149,6 +152,18 @@ def _counts(found: Classification, evidence: Evidence) -> list[str]:
     return []
 
 
+def _survived(evidence: Evidence, context: ProbeContext) -> str:
+    """Those that were not dropped, as the end of a sentence."""
+    count = len(evidence.survivors)
+    if not count:
+        return ""
+    if context.recorded:
+        longest_s = max(t.longest_idle_s or 0.0 for t in evidence.survivors)
+        rest = counted(count, "that did not end so was", "that did not end so were")
+        return f"; {rest} idle for {format_seconds(longest_s)} at most"
+    return f"; {counted(count, 'that was', 'that were')} probed earlier still answered"
+
+
 def _opened_afterwards(found: Classification, evidence: Evidence) -> list[str]:
     """What confirms an event: connections opened after it that grew older than those it ended."""
     members, oldest_s = found.members, max((t.age_s or 0.0 for t in found.members), default=0.0)
@@ -174,7 +189,7 @@ def _unknown_period(found: Classification) -> list[str]:
     ]
 
 
-def _disagreement(found: Classification, evidence: Evidence) -> list[str]:
+def _disagreement(found: Classification, evidence: Evidence, context: ProbeContext) -> list[str]:
     """All that was seen, where it does not agree."""
     if found.verdict not in ("inconsistent", "local-fault"):
         return []
@@ -199,9 +214,10 @@ def _disagreement(found: Classification, evidence: Evidence) -> list[str]:
     if evidence.survivors and idle:
         longest = format_seconds(max(t.longest_idle_s or 0.0 for t in evidence.survivors))
         answered = counted(len(evidence.survivors), "idle connection")
-        sentences.append(
-            f"{answered} answered when probed, the last one after {longest} of idleness."
-        )
+        what = f"answered when probed, the last one after {longest} of idleness"
+        if context.recorded:
+            what = f"did not end so; the longest idleness that one survived is {longest}"
+        sentences.append(f"{answered} {what}.")
     drops = [t.drop for t in evidence.dropped() if t.drop is not None]
     if drops:
         ends = Counter(drop_phrase(drop) for drop in drops).most_common(4)
@@ -219,7 +235,10 @@ def _disagreement(found: Classification, evidence: Evidence) -> list[str]:
         if any(code is not None and code >= 4000 for code in codes):
             sentences.append("A Close code in the 4000s is the endpoint's own rule.")
         return sentences
-    sentences.append("Probe again, with --repeat, before relying on any timeout.")
+    again = "Probe again, with --repeat"
+    if context.recorded:
+        again = "Measure it, with `wsdiag idle-probe --repeat 3`"
+    sentences.append(f"{again}, before relying on any timeout.")
     return sentences
 
 
@@ -411,9 +430,8 @@ def _caveats(found: Classification, evidence: Evidence, context: ProbeContext) -
             judged = "its answers to --send"
         sentences.append(f"This endpoint {answers}: liveness was determined from {judged}.")
     if found.unproven and found.verdict == "idle-timeout":
-        sentences.append(
-            "No keepalive trial shows the difference, so this may as well be a maximum lifetime."
-        )
+        what = "Nothing in the recording" if context.recorded else "No keepalive trial"
+        sentences.append(f"{what} shows the difference, so this may as well be a maximum lifetime.")
     if found.verdict == "lifetime":
         sentences += _lifetime_caveats(found, evidence)
     if evidence.broken and found.reason != "broken":

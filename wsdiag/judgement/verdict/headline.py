@@ -30,6 +30,8 @@ _OTHERWISE: dict[Reason, str] = {
     "backends": "Idle connections are dropped after times that fall into separate groups: most "
     "likely there is more than one backend or path, each with a timeout of its own.",
     "random": "Connections were dropped at times that do not agree: no idle timeout explains them.",
+    "outlived": "Connections were dropped after an idle time that they had survived before: no "
+    "idle timeout explains that.",
     "conflict": "The same keepalive held on one connection and not on another: no single timeout "
     "explains that.",
     "suspend": "This machine was suspended while probing: that caused the drops, which say nothing "

@@ -23,6 +23,7 @@ from wsdiag.units import counted, format_ms, format_seconds, format_size
 
 MOST_SHOWN = 50
 """Connections that are drawn one by one; -o json and csv have all, --only chooses."""
+_LEAST_IDLE_S = 0.05
 _BAD = ("idle-timeout", "lifetime", "application-timeout", "pong-timeout", "injected-reset")
 _WARN = ("event", "size-limit", "protocol-error", "client-gone", "silent", "unknown")
 WORDS = {
@@ -327,7 +328,7 @@ def _traffic(one: ExplainConnection, glyphs: Glyphs) -> Iterator[RenderableType]
     if one.round_trips is not None:
         trips = one.round_trips
         parts.append(f"round trip {format_ms(trips.p50_ms)} ms, at most {format_ms(trips.max_ms)}")
-    if one.longest_idle_s is not None:
+    if (one.longest_idle_s or 0.0) >= _LEAST_IDLE_S:
         parts.append(f"outlived {format_seconds(one.longest_idle_s)} idle")
     if parts:
         yield hanging(Text(" "), Text(f" {glyphs.dot} ".join(parts)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +13,7 @@ from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.target import Target
 from wsdiag.transport.dial.upgrade import authority, handshake_arguments, prepare
 from wsdiag.transport.report import DialError, Http2Facts, Progress
-from wsdiag.transport.stream.ends import error_name
+from wsdiag.transport.stream.ends import StreamEnd, error_name
 from wsdiag.transport.stream.stamps import Arrival, round_trip_ns
 from wsdiag.transport.stream.stream import Stream
 from wsdiag.transport.stream.stream_reader import BODY_WAIT_S
@@ -111,7 +112,12 @@ async def _ask(
     headers = [*handshake.pseudo_headers, *handshake.request_headers]
     stream, sent = connection.request(headers)
     stream.pause_reading()
-    await connection.answered(stream)
+    try:
+        await connection.answered(stream)
+    except asyncio.CancelledError:  # a GOAWAY lets streams go on that it does not leave out
+        if connection.goaway is not None:
+            progress.failure = _gone_away(connection.goaway)
+        raise
     if stream.answer is None or stream.answered_at is None:
         failure = _stream_ended(connection, stream, progress)
         failure.unprocessed = stream.unprocessed
@@ -146,7 +152,6 @@ async def _with_body(
     connection: Http2Connection, stream: Http2Stream, response: Response
 ) -> Response:
     """The refusal with the beginning of its body: it only helps, so it is not waited for long."""
-    import asyncio
     from contextlib import suppress
 
     with suppress(TimeoutError):
@@ -227,13 +232,17 @@ def _stream_ended(
         message = f"the server's SETTINGS allow {most} streams at once (MAX_CONCURRENT_STREAMS)"
         return _error("http2-max-streams", f"{message}: the CONNECT was not sent", most=str(most))
     if end.how == "goaway":
-        name = error_name(end.code or 0)
-        debug = f" ({end.detail!r})" if end.detail else ""
-        message = f"the server ended the HTTP/2 connection: GOAWAY {name}{debug}"
-        return _error("http2-goaway", message, error_code=name)
+        return _gone_away(end)
     how = failures.ended_how(end)
     message = f"the connection ended instead of an answer to the CONNECT ({how})"
     return _error("http2-closed", message, how=how)
+
+
+def _gone_away(end: StreamEnd) -> DialError:
+    name = error_name(end.code or 0)
+    debug = f" ({end.detail!r})" if end.detail else ""
+    message = f"the server ended the HTTP/2 connection: GOAWAY {name}{debug}"
+    return _error("http2-goaway", message, error_code=name)
 
 
 def _error(

@@ -85,7 +85,8 @@ class Http2Connection:
         """What the peer did that ended the connection; None: nothing."""
         self.not_http2: bytes | None = None
         """How the peer's first bytes began, where they are no SETTINGS frame (RFC 9113, 3.4)."""
-        self._goaway: StreamEnd | None = None
+        self.goaway: StreamEnd | None = None
+        """The peer takes no new streams; the connection may go on for those that it serves."""
         self._first = b""
         self._settings_at: Arrival | None = None
         self._pings: dict[bytes, tuple[SendRecord, PingCallback]] = {}
@@ -110,7 +111,7 @@ class Http2Connection:
     @property
     def takes_requests(self) -> bool:
         """Whether the peer still serves new streams."""
-        return self.ended is None and self._goaway is None
+        return self.ended is None and self.goaway is None
 
     async def settled(self) -> Arrival | None:
         """Wait for the peer's SETTINGS: when they came; None when the connection ended before."""
@@ -121,8 +122,8 @@ class Http2Connection:
         """Open a stream with this header block, pseudo-headers included, and leave it open."""
         stream_id = self.protocol.get_next_available_stream_id()
         stream = self.streams[stream_id] = Http2Stream(self, stream_id)
-        if self._goaway is not None:
-            self._leave_out(stream, self._goaway)
+        if self.goaway is not None:
+            self._leave_out(stream, self.goaway)
             return stream, SendRecord(monotonic_ns())
         try:
             self.protocol.send_headers(stream_id, _encoded(headers))
@@ -283,10 +284,10 @@ class Http2Connection:
     def _go_away(self, event: h2.events.ConnectionTerminated, at: Arrival) -> None:
         code, last = int(event.error_code or 0), event.last_stream_id or 0
         debug = (event.additional_data or b"")[:_DEBUG_BYTES].decode("utf-8", "backslashreplace")
-        self._goaway = StreamEnd("goaway", debug, at, code)
+        self.goaway = StreamEnd("goaway", debug, at, code)
         for stream in tuple(self.streams.values()):
             if self._client and stream.stream_id > last:
-                self._leave_out(stream, self._goaway)
+                self._leave_out(stream, self.goaway)
 
     def _leave_out(self, stream: Http2Stream, goaway: StreamEnd) -> None:
         """End a stream that the peer will not serve (RFC 9113, 6.8)."""
@@ -306,8 +307,8 @@ class Http2Connection:
         """The connection below is over: so are all streams, by the GOAWAY that announced it."""
         if self._first and self._client and self.peer_settings is None:
             self.not_http2 = self._first[:64]
-        graceful = self._goaway is not None and end.how not in ("local",)
-        self._end(self._goaway if graceful and self._goaway is not None else end)
+        graceful = self.goaway is not None and end.how not in ("local",)
+        self._end(self.goaway if graceful and self.goaway is not None else end)
         if end.how != "local":
             self.stream.close()
 

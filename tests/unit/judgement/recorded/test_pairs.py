@@ -152,24 +152,75 @@ def legs(ends: Sequence[tuple[float, str, str]], capture: Capture, number: int =
             "The proxy ended it on both sides by itself, after 60.0 s without a byte",
         ),
         ([(0.0, "back", "client")], "middlebox", "FIN to the server, nothing yet to the client"),
-        ([(0.0, "back", "server")], "server", "the client was not told by the proxy"),
+        (
+            [(0.0, "back", "client"), (7.0, "front", "client")],
+            "middlebox",
+            "nothing yet to the client). The client's side ended it 7 s later (FIN).",
+        ),
+        (
+            [(0.0, "front", "server"), (7.0, "back", "server")],
+            "middlebox",
+            "nothing yet to the server). The server's side ended it 7 s later (FIN).",
+        ),
+        (
+            [(0.0, "back", "server")],
+            "server",
+            "When the recording ended, 9 s later, the proxy had not passed that on to the client",
+        ),
+        (
+            [(0.0, "front", "client")],
+            "client",
+            "When the recording ended, 9 s later, the proxy had not passed that on to the server",
+        ),
     ],
 )
 def test_both_sides_of_a_proxy(ends: Sequence[tuple[float, str, str]], by: str, says: str) -> None:
     capture = Capture()
     legs(ends, capture)
+    if "When" in says:
+        capture.add(70.0, b"")  # the recording goes on
     (one,) = explained(proxy=capture)
     assert one.ended_by == by
     assert says in " ".join(one.evidence)
     assert any("recorded on both sides of a proxy" in note for note in one.notes)
 
 
-def test_a_proxys_idle_timeout() -> None:
+@pytest.mark.parametrize("side", ["front", "back"])
+def test_a_proxy_that_ends_one_side_only_may_have_been_told_to(side: str) -> None:
+    """Most end both at once, so a packet of the other side is more likely to be missing."""
+    capture = Capture()
+    legs([(0.0, side, "server" if side == "front" else "client")], capture)
+    capture.add(70.0, b"")
+    (one,) = explained(proxy=capture)
+    assert one.ended_by == "unknown"
+    assert "among packets that it lacks" in one.evidence[-1]
+
+
+@pytest.mark.parametrize("later_s", [0.0001, 1.0])
+def test_a_proxys_idle_timeout(later_s: float) -> None:
+    """Envoy tells the client a second later."""
     capture = Capture()
     for number in range(3):
-        legs([(0.0, "front", "server"), (0.0001, "back", "client")], capture, number)
+        legs([(0.0, "back", "client"), (later_s, "front", "server")], capture, number)
     found = explained(proxy=capture)
     assert {(one.outcome, one.ended_by) for one in found} == {("idle-timeout", "middlebox")}
+    assert {round(one.idle_s or 0.0, 2) for one in found} == {60.0}
+    assert all("after 60.0 s without a byte" in one.evidence[0] for one in found)
+
+
+def test_a_proxy_that_gives_up_a_client_which_does_not_read_has_no_idle_timeout() -> None:
+    capture = Capture()
+    for number in range(3):
+        legs([(0.0, "back", "client")], capture, number)
+        front = Flow(capture, port=40000 + number)
+        front.seq = {
+            "client": 1000 + len(REQUEST) + 12,
+            "server": (0xFFFFFF01 + len(ANSWER)) % 2**32,
+        }
+        front.packet(7.3 * number + 3 + 11 * number, "client", window=0)
+    found = explained(proxy=capture)
+    assert {(one.outcome, one.ended_by) for one in found} == {("unknown", "middlebox")}
+    assert all("it no longer read" in one.evidence[-1] for one in found)
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,19 @@ def test_three_idle_ends_are_an_idle_timeout() -> None:
     assert any("nginx" in each.product for each in found.candidates)
 
 
+@pytest.mark.parametrize("apart_s", [0.0, 0.3, 0.7])
+def test_ages_that_differ_more_than_the_idleness_are_no_lifetime(apart_s: float) -> None:
+    capture = Capture()
+    for n, (flow, at_s) in enumerate(connections(3, capture)):
+        flow.text(at_s + 0.5 + apart_s * n, "client", "hello")
+        flow.fin(at_s + 60.5 + apart_s * n, "server")
+    found = verdict(capture)
+    assert found.verdict == "idle-timeout"
+    said = " ".join(found.explanation)
+    assert ("it is no maximum lifetime" in said) == (apart_s > 0.5)
+    assert ("may as well be a maximum lifetime" in said) == (apart_s < 0.5)
+
+
 @pytest.mark.parametrize("answered", [True, False])
 def test_three_that_were_found_dead_are_an_idle_timeout(answered: bool) -> None:
     capture = Capture()
@@ -79,6 +92,46 @@ def test_very_many_are_judged_in_no_time() -> None:
     assert (found.verdict, found.outcomes) == ("idle-timeout", {"idle-timeout": 2500})
 
 
+def test_an_idleness_that_was_survived_before_explains_no_end() -> None:
+    capture = Capture()
+    for n, (flow, at_s) in enumerate(connections(4, capture)):
+        for said_s in (5, 65, 125, 140 + 13 * n):
+            flow.text(at_s + said_s, "client", "hello")
+        flow.fin(at_s + 200 + 13 * n, "server")
+    found = verdict(capture)
+    assert (found.verdict, found.outcomes) == ("inconsistent", {"unknown": 4})
+    assert "after an idle time that they had survived before" in found.explanation[0]
+    assert "Idle times at the drops: 4 at 60.0 s." in found.explanation
+
+
+@pytest.mark.parametrize("longest_s", [40, 110])
+def test_nobody_probed_what_was_recorded(longest_s: int) -> None:
+    capture = Capture()
+    for n, (flow, at_s) in enumerate(connections(6, capture)):
+        flow.text(at_s + 5 + 3 * n, "client", "hello")
+        if n < 4:
+            flow.fin(at_s + 65 + 3 * n, "server")
+        else:
+            flow.text(at_s + 5 + longest_s + 3 * n, "client", "hello")
+            flow.close(at_s + 6 + longest_s + 3 * n, "client")
+    found = verdict(capture)
+    assert found.verdict == ("idle-timeout" if longest_s < 60 else "inconsistent")
+    said = " ".join(found.explanation)
+    assert f"{longest_s} s" in said
+    assert "2 that did not end so" in said or "2 idle connections did not end so" in said
+    assert "probed" not in said
+
+
+def test_a_client_that_does_not_read_is_not_idle() -> None:
+    capture = Capture()
+    for n, (flow, at_s) in enumerate(connections(3, capture)):
+        flow.text(at_s + 5 + 11 * n, "server", "news")
+        flow.packet(at_s + 6 + 11 * n, "client", window=0)
+        flow.fin(at_s + 65 + 11 * n, "server")
+    found = verdict(capture)
+    assert (found.verdict, found.outcomes, found.advice) == (None, {"unknown": 3}, ())
+
+
 def test_one_or_two_are_a_hint() -> None:
     capture = Capture()
     for flow, at_s in connections(1, capture):
@@ -88,6 +141,20 @@ def test_one_or_two_are_a_hint() -> None:
     assert found.verdict is None
     assert "hint" in found.explanation[0]
     assert "nginx" in found.explanation[0]
+
+
+@pytest.mark.parametrize(
+    ("times_s", "says"),
+    [((60, 60), "Two connections ended after 60.0 s"), ((60, 12), "after 12.0 and 60.0 s")],
+)
+def test_two_that_differ_are_no_hint(times_s: tuple[int, int], says: str) -> None:
+    capture = Capture()
+    for (flow, at_s), idle_s in zip(connections(2, capture), times_s, strict=True):
+        flow.text(at_s + 5, "client", "hello")
+        flow.fin(at_s + 5 + idle_s, "server")
+    (said,) = verdict(capture).explanation
+    assert says in said
+    assert ("hint" in said) == (times_s[0] == times_s[1])
 
 
 def test_ends_at_one_moment_are_an_event() -> None:
