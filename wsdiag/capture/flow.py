@@ -25,7 +25,7 @@ from wsdiag.packets.tcp import ACK, FIN, RST, SYN
 
 _LATE_NS = 50_000_000
 """Packets of one moment may be captured in any order."""
-_A_FLOW, _A_SEGMENT = 8192, 256
+_A_FLOW, _A_SEGMENT = 9000, 256
 """About what a flow, and a segment that is kept, take beside their bytes."""
 _UNUSUAL = SYN | RST
 _MOST_UNSEEN = 1 << 20

@@ -134,7 +134,7 @@ class Messages:
         assert side.facts.pings is not None
         side.facts.pings += 1
         if len(side.pings) >= _MOST_PINGS:
-            side.pings.popleft()
+            del side.pings[0]
             side.unanswered += 1
         side.pings.append((frame.payload, at_s))
 
@@ -146,7 +146,7 @@ class Messages:
         if not any(payload == frame.payload for payload, _ in pings):
             return
         while pings:
-            payload, sent_s = pings.popleft()
+            payload, sent_s = pings.pop(0)
             if payload == frame.payload:
                 if len(self.facts.rtts_ms) < MOST_RTTS:
                     self.facts.rtts_ms.append(round((at_s - sent_s) * 1000, 3))

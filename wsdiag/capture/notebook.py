@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -36,7 +35,7 @@ class Direction:
         self.heads: HeadReader | None = None
         self.frames: FrameReader | None = None
         self.inflate: PerMessageDeflate | None = None
-        self.pings: deque[tuple[bytes | None, float]] = deque()
+        self.pings: list[tuple[bytes | None, float]] = []
         """Pings that may still be answered: payload, moment."""
         self.unanswered = 0
         self.unknown = b""

@@ -27,7 +27,7 @@ _LINGER_NS = 2_000_000_000
 """A flow that is over stays this long, for the RST that answers its last bytes."""
 MOST_HELD = 80 << 20
 """Bytes that all flows may hold together; beyond that, those that hold the most are given up."""
-_WEIGH_EVERY, _EACH = 4 << 20, 1024
+_WEIGH_EVERY, _EACH = 4 << 20, 2048
 """After how many bytes of payload that is looked at; what a packet counts for besides."""
 _MOST_TUNNELS = 4
 _FRAGMENTS = "IP fragment was not put together", "IP fragments were not put together"
