@@ -1,4 +1,4 @@
-"""What lives long is passed over by collections, and looked at once an hour."""
+"""What lives long is passed over by collections, from the start, and looked at once an hour."""
 
 from __future__ import annotations
 
@@ -62,4 +62,38 @@ def test_frozen_garbage_is_found_at_last(monkeypatch: pytest.MonkeyPatch) -> Non
         await until_gone(seen)
         made.stop()
 
+    asyncio.run(run())
+
+
+def test_targets_that_connect_bring_no_full_collection_about(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A scrape would, in their first seconds: it looks at every object while no Ping can leave."""
+    monkeypatch.setattr(heap, "SETTLED_S", 0.5)
+    full = 0
+
+    def seen(phase: str, info: dict[str, int]) -> None:
+        nonlocal full
+        full += phase == "start" and info["generation"] == 2
+
+    async def run() -> None:
+        made = heap.Heap()
+        usual, before = gc.get_threshold(), gc.get_freeze_count()
+        made.grew()
+        gc.callbacks.append(seen)
+        try:
+            kept = [[number] for number in range(200_000)]
+        finally:
+            gc.callbacks.remove(seen)
+        assert full == 0
+        async with asyncio.timeout(30):
+            while gc.get_freeze_count() < before + len(kept):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert gc.get_threshold() == usual
+        made.grew()
+        made.stop()
+        assert gc.get_threshold() == usual
+
+    gc.freeze()
+    gc.collect()  # what is old by now is nothing, so what is new is much
     asyncio.run(run())
