@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from wsdiag.exporter.fleet import Fleet
 from wsdiag.exporter.watched import TargetFigures
 
-# Some 2 ms. On a starved machine each turn of the loop takes long, and a scrape waits for all turns.
+# Some 2 ms. On a starved machine a turn of the loop takes long, and a scrape waits for them all.
 _AT_ONCE = 200
 _LAG_WINDOW_S = 60.0
 
