@@ -65,8 +65,7 @@ class Fleet:
             watched.append(known)
         for gone in before.values():
             self._end(gone)
-        if new:
-            self._heap.grew()
+        self._heap.changed(new, len(before), len(watched))
         self.watched = watched
         return new, len(before)
 
