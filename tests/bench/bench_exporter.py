@@ -97,16 +97,14 @@ def busy(*, quick: bool) -> list[Row]:
             took: list[float] = []
             scraped, quiet = list[Span](), list[Span]()
             with ThreadPoolExecutor(3) as together:
-                free_s = time.time()
                 while time.monotonic() - began_s < seconds:
-                    time.sleep(EVERY_S)
                     start_s = time.time()
                     wave = [together.submit(scrape, url) for _ in range(3)]
                     took += [each.result()[0] for each in wave]
-                    end_s = time.time()
-                    quiet.append((max(free_s, start_s - (end_s - start_s)), start_s))
-                    free_s = end_s + AFTER_S
-                    scraped.append((start_s, free_s))
+                    end_s = time.time() + AFTER_S
+                    scraped.append((start_s, end_s))
+                    quiet.append((end_s, end_s + (end_s - start_s)))
+                    time.sleep(max(EVERY_S, end_s - start_s))
             share = (cpu_s(pid) - began_cpu_s) / (time.monotonic() - began_s)
             memory = rss_kib(pid) / 1024
             _, text = scrape(url)
