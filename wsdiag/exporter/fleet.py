@@ -65,8 +65,7 @@ class Fleet:
             watched.append(known)
         for gone in before.values():
             self._end(gone)
-        if new:
-            self._heap.grew()
+        self._heap.changed(new, len(before), len(watched))
         self.watched = watched
         return new, len(before)
 
@@ -106,6 +105,7 @@ class Fleet:
                 watched.pinger = self._pinger(watched)
                 await watched.pinger.run(delay_s)
             except Exception as error:
+                watched.pinger = None  # so that its end does not wait for this one's
                 seen = f"{type(error).__name__}: {error}"
                 hint = "this is a bug in wsdiag; please report it"
                 watched.put_nowait(Error(watched.target.url, "ping", "protocol", seen, hint))

@@ -3,7 +3,7 @@
 head          16 KiB, and 10 s from the first byte (or from connecting) to its end
 body          none is wanted: a request that has one is answered 413, and the connection ended
 connections   so many at once; beyond, the one that has been idle longest makes room, or else the
-              oldest one whose request is not complete
+              oldest one whose request is not complete, or else the slowest reader
 requests      one at a time on a connection: nothing more is read until it is answered
 answers       handed to the stream in pieces, so that a slow reader holds a reference to bytes
               that all readers share, no copy; a minute for all of it, then the connection goes
@@ -25,6 +25,8 @@ from wsdiag.transport.listen import Listener, ServerTls, listen
 from wsdiag.transport.stream.stream import Stream
 
 MAX_CONNECTIONS = 512
+MAX_WAITING = 8
+"""Different answers: a thousand targets' metrics are 3 MiB, and every scrape has its own."""
 HEAD_S, ANSWER_S, IDLE_S = 10.0, 60.0, 120.0
 
 
@@ -95,7 +97,7 @@ class HttpServer:
 
     def _make_room(self) -> bool:
         """End the connection that has been idle longest; where none is, the oldest that has not
-        sent a whole request: a scraper sends its own at once."""
+        sent a whole request, or else that has not read its answer: a scraper does both at once."""
         for connection in self._connections:
             if connection.idle:
                 connection.close()
@@ -104,12 +106,25 @@ class HttpServer:
             if not connection.answering:
                 connection.abort()
                 return True
+        for connection in self._connections:
+            if connection.unread is not None:
+                connection.too_slow()
+                return True
         return False
 
     def touched(self, connection: HttpConnection) -> None:
-        """It became idle: the last to make room."""
+        """It became idle, or its request is complete: the last of its kind to make room."""
         if connection in self._connections:
             self._connections[connection] = self._connections.pop(connection)
+
+    def waits(self, connection: HttpConnection) -> None:
+        """Its answer waits for its reader: the oldest of too many is not kept any longer."""
+        waiting = [each for each in self._connections if each.unread is not None]
+        if len({id(each.unread) for each in waiting}) > MAX_WAITING:
+            oldest = waiting[0].unread
+            for each in waiting:
+                if each.unread is oldest:
+                    each.too_slow()
 
     def gone(self, connection: HttpConnection) -> None:
         """It has ended."""

@@ -20,6 +20,7 @@ MAX_HEAD = 16 * 1024
 MAX_DROPPED = 1024 * 1024
 LINGER_S = 1.0
 _PIECE = 64 * 1024
+_NOTHING = memoryview(b"")
 _SHOWN = 200
 
 
@@ -61,7 +62,10 @@ class Server(Protocol):
     statuses: Counter[int]
 
     def touched(self, connection: HttpConnection) -> None:
-        """It became idle."""
+        """It became idle, or its request is complete."""
+
+    def waits(self, connection: HttpConnection) -> None:
+        """Its answer waits for its reader."""
 
     def gone(self, connection: HttpConnection) -> None:
         """It has ended."""
@@ -76,17 +80,22 @@ class HttpConnection:
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self._request: h11.Request | None = None
         self._task: asyncio.Task[None] | None = None
-        self._left = memoryview(b"")
+        self._left = _NOTHING
         self._ending = False
         self._dropped = 0
         self.idle = True
         """Whether nothing of a request has come since the last answer."""
-        self._timer = self._loop.call_later(server.head_s, self._too_slow)
+        self._timer = self._loop.call_later(server.head_s, self.too_slow)
 
     @property
     def answering(self) -> bool:
         """Whether a request is complete and its answer is not."""
         return self._task is not None
+
+    @property
+    def unread(self) -> object | None:
+        """The answer whose reader has not taken it yet, but for what the stream holds."""
+        return self._left.obj if len(self._left) else None
 
     # -- in ------------------------------------------------------------------------------------
 
@@ -120,6 +129,7 @@ class HttpConnection:
                 self.idle = False
                 self._stream.pause_reading()
                 self._limit(self._server.answer_s)
+                self._server.touched(self)
                 self._task = self._loop.create_task(self._answer())
             elif isinstance(event, h11.ConnectionClosed):
                 self.close()
@@ -154,8 +164,10 @@ class HttpConnection:
             headers.append(("Connection", "close"))
         self._write(_head(answer.status, headers))
         head_only = self._request is not None and self._request.method == b"HEAD"
-        self._left = memoryview(b"" if head_only else answer.body)
+        self._left = _NOTHING if head_only else memoryview(answer.body)
         self.writable()
+        if self.unread is not None:
+            self._server.waits(self)
 
     def _write(self, event: h11.Event) -> None:
         self._stream.write(self._http.send(event) or b"", stamp=False)
@@ -171,7 +183,7 @@ class HttpConnection:
             self._sent()
 
     def _sent(self) -> None:
-        self._task = None
+        self._task, self._left = None, _NOTHING  # an empty part of an answer holds all of it
         self._write(h11.EndOfMessage())
         if self._http.our_state is not h11.DONE or self._stream.ended is not None:
             self.close()
@@ -209,9 +221,10 @@ class HttpConnection:
 
     def _limit(self, seconds: float) -> None:
         self._timer.cancel()
-        self._timer = self._loop.call_later(seconds, self._too_slow)
+        self._timer = self._loop.call_later(seconds, self.too_slow)
 
-    def _too_slow(self) -> None:
+    def too_slow(self) -> None:
+        """It takes too long over what it is at."""
         if self.idle or self._ending:
             self.close()
             return
@@ -231,7 +244,7 @@ class HttpConnection:
 
     def _end(self) -> None:
         self._ending = True
-        self._left = memoryview(b"")
+        self._left = _NOTHING
         self._timer.cancel()
         if self._task is not None:
             self._task.cancel()

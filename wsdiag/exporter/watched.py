@@ -161,6 +161,8 @@ class WatchedTarget:
         elif isinstance(event, PingClosed):
             self._closed(event)
         elif isinstance(event, Error):
+            if now.connected:  # a bug of ours has ended it
+                self._disconnected()
             now.failures[event.kind] += 1
             if not self._told_down:
                 self._told_down = True
@@ -180,16 +182,19 @@ class WatchedTarget:
     def _closed(self, event: PingClosed) -> None:
         now, drop = self._now, event.drop
         self._read_tcp()
-        now.connected = now.waiting = False
-        if self.feed is not None:
-            self.feed.closed(self._loop.time())
-        self._retransmissions_before = now.retransmissions
+        self._disconnected()
         now.last_drop_age_s, now.last_drop_idle_s = drop.at_s, event.idle_s
         now.last_drop = event.time.timestamp()
         self._ends.append(Ended(drop, event.idle_s))
         verdict = None if now.idle_verdict is None else now.idle_verdict.verdict
         now.drops[drop.how, _code(drop), cause_of(tuple(self._ends), verdict)] += 1
         self.on_change(self, event)
+
+    def _disconnected(self) -> None:
+        self._now.connected = self._now.waiting = False
+        if self.feed is not None:
+            self.feed.closed(self._loop.time())
+        self._retransmissions_before = self._now.retransmissions
 
     def judged_idle(self, verdict: IdleVerdict) -> None:
         """Take what an idle probe of this target found."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from tests.integration.waiting import until
 from tests.peers.certs import Authority
-from wsdiag.exporter.http import HttpServer, server_tls
+from wsdiag.exporter.http import MAX_WAITING, HttpServer, server_tls
 from wsdiag.exporter.http_connection import HttpAnswer, HttpRequest
 
 BIG = b"x" * (4 * 2**20)
@@ -25,15 +26,24 @@ class Served:
     def __init__(self) -> None:
         self.told: list[str] = []
         self.asked: list[HttpRequest] = []
+        self.bodies: list[bytes] = []
+        """Each answer to /own."""
         self.server: HttpServer
 
     async def handle(self, request: HttpRequest) -> HttpAnswer:
         self.asked.append(request)
         if request.path == "/big":
             return HttpAnswer(200, BIG)
+        if request.path == "/own":
+            self.bodies.append(BIG + b"%d" % len(self.bodies))
+            return HttpAnswer(200, self.bodies[-1])
         if request.path == "/bug":
             raise RuntimeError("a bug of ours")
         return HttpAnswer(200, request.path.encode())
+
+    def held(self) -> int:
+        """How many of `bodies` somebody has beside that list (and the call that counts)."""
+        return sum(sys.getrefcount(self.bodies[n]) > 2 for n in range(len(self.bodies)))
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection(*self.server.address)
@@ -161,6 +171,57 @@ def test_slow_readers_hold_no_copies_and_are_cut_off() -> None:
     run(ask, answer_s=1.0)
 
 
+def does_not_read(served: Served, path: bytes) -> socket.socket:
+    """A client that asks and takes as good as nothing of the answer."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.connect(served.server.address)
+    sock.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+    return sock
+
+
+def test_slow_readers_hold_few_answers() -> None:
+    async def ask(served: Served) -> None:
+        connections = [does_not_read(served, b"/own") for _ in range(40)]
+        async with asyncio.timeout(20):
+            await until(lambda: len(served.asked) == 40)
+            await until(lambda: served.held() <= MAX_WAITING)
+        assert served.told == ["reads its answer too slowly"] * (40 - MAX_WAITING)
+        assert served.server.open == MAX_WAITING
+        for sock in connections:
+            sock.close()
+
+    run(ask)
+
+
+def test_one_answer_may_wait_for_many_readers() -> None:
+    async def ask(served: Served) -> None:
+        connections = [does_not_read(served, b"/big") for _ in range(4 * MAX_WAITING)]
+        async with asyncio.timeout(20):
+            await until(lambda: len(served.asked) == len(connections))
+        assert await served.still_serves()
+        assert served.server.open >= len(connections)
+        assert not served.told
+        for sock in connections:
+            sock.close()
+
+    run(ask)
+
+
+def test_an_idle_connection_holds_no_answer() -> None:
+    async def ask(served: Served) -> None:
+        reader, writer = await served.connect()
+        writer.write(b"GET /own HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(20):
+            await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(len(served.bodies[0]))
+            await until(lambda: not served.held())
+        assert served.server.open == 1
+        writer.close()
+
+    run(ask)
+
+
 def test_a_slow_reader_that_reads_gets_it_all() -> None:
     async def ask(served: Served) -> None:
         reader, writer = await served.connect()
@@ -196,6 +257,19 @@ def test_heads_that_never_end_make_room_as_well() -> None:
         assert await served.still_serves()
         for _, writer in connections:
             writer.close()
+
+    run(ask, max_connections=10)
+
+
+def test_readers_that_never_read_make_room_as_well() -> None:
+    async def ask(served: Served) -> None:
+        connections = [does_not_read(served, b"/big") for _ in range(10)]
+        async with asyncio.timeout(20):
+            await until(lambda: len(served.asked) == 10)
+        assert await served.still_serves()
+        assert served.told == ["more than 10 connections", "reads its answer too slowly"]
+        for sock in connections:
+            sock.close()
 
     run(ask, max_connections=10)
 
