@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -206,6 +207,23 @@ def test_labels_keep_what_differs() -> None:
     urls = [f"wss://example.com/rooms/number/{room}?token=1" for room in ("red", "blue")]
     assert labels(urls, 20, UNICODE) == ["…red", "…blue"]
     assert labels(["ws://a/b", "ws://a/b"], 20, UNICODE) == ["ws://a/b", "ws://a/b"]
+
+
+@pytest.mark.parametrize(
+    ("ends", "shown"),
+    [
+        (("/", "/echo"), ("/", "/echo")),
+        (("/", "/echo", "/a/echo"), ("/", "/echo", "/a/echo")),
+        (("/x", "/b/x"), ("/x", "/b/x")),
+        (("/rooms/", "/rooms/red"), ("/rooms/", "/rooms/red")),
+        (("/a/b/", "/a/b/c"), ("…b/", "…b/c")),
+        (("/?room=", "/?room=2"), ("…room=", "…room=2")),
+        (("", "/"), ("…8765", "…8765/")),
+    ],
+)
+def test_something_is_left_of_each_label(ends: Sequence[str], shown: Sequence[str]) -> None:
+    names = [f"ws://127.0.0.1:8765{end}" for end in ends]
+    assert labels(names, 18, UNICODE) == [*shown]
 
 
 # -- the screen ------------------------------------------------------------------------------------
