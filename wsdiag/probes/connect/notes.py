@@ -28,6 +28,10 @@ _REFUSED = (
     "It accepted the upgrade and then refused: authentication, a missing parameter or "
     "subprotocol, or a limit, checked only once connected. Its reason or log says which."
 )
+_LEFT = (
+    "It was open and in use, and the server ended it: it was done, a session or a limit ended, or "
+    "it did not like what it was sent. Its reason or log says which."
+)
 _LEAVES = "The server shuts down or restarts, or sheds load: try again a little later."
 _CLOSED = {
     1001: _LEAVES,
@@ -216,13 +220,13 @@ def last_words(messages: Sequence[Message]) -> str:
     return f"; the last message was {said[:_WORDS_CHARS]!r}{more}"
 
 
-def violation_error(url: str, violation: ProtocolViolation) -> Error:
-    """The server broke the protocol, and the connection had to be ended."""
+def violation_error(url: str, violation: ProtocolViolation, phase: str = "ping") -> Error:
+    """The server broke the protocol, and the connection had to be ended, in this phase."""
     if violation.excerpt and not violation.excerpt.startswith(b"HTTP/"):
         said = violation.excerpt[:_SHOWN_CHARS].decode("latin-1")
         return Error(
             url,
-            "ping",
+            phase,
             "protocol",
             f"what followed the 101 is text, not a frame: {said!r}",
             "The server, or a proxy, writes a body behind the 101: a page, debug output, or a "
@@ -232,7 +236,7 @@ def violation_error(url: str, violation: ProtocolViolation) -> Error:
         line = violation.excerpt.partition(b"\r\n")[0].decode("latin-1")
         return Error(
             url,
-            "ping",
+            phase,
             "protocol",
             f"what followed the 101 is HTTP again, not a frame: {line}",
             "Two handlers answered the upgrade on one connection (two WebSocket servers on one "
@@ -241,7 +245,7 @@ def violation_error(url: str, violation: ProtocolViolation) -> Error:
         )
     return Error(
         url,
-        "ping",
+        phase,
         "protocol",
         f"the server broke the protocol: {violation.message} ({violation.section})",
         "Browsers and libraries end such a connection as well. wsdiag check tells which rules "
@@ -249,8 +253,10 @@ def violation_error(url: str, violation: ProtocolViolation) -> Error:
     )
 
 
-def ended_error(url: str, drop: Drop, messages: Sequence[Message] = ()) -> Error:
-    """The server left right after the upgrade, before the first Pong; `messages` came before."""
+def ended_error(
+    url: str, drop: Drop, messages: Sequence[Message] = (), phase: str = "ping"
+) -> Error:
+    """The server left: before the first Pong, or in a later `phase`; `messages` came before."""
     after = f"{drop.at_s * 1e3:.0f} ms after the upgrade{last_words(messages)}"
     if drop.how == "close":
         how = "without a code (1005)"
@@ -259,11 +265,11 @@ def ended_error(url: str, drop: Drop, messages: Sequence[Message] = ()) -> Error
         reason = f", reason {drop.reason!r}" if drop.reason else ""
         return Error(
             url,
-            "ping",
+            phase,
             "closed",
             f"the server closed {how}{reason}, {after}"
             + (f": {drop.detail}" if drop.detail else ""),
-            _CLOSED.get(drop.code or 0, _REFUSED),
+            _CLOSED.get(drop.code or 0, _REFUSED if phase == "ping" else _LEFT),
         )
     said = drop.detail or ""
     if drop.how in ("fin", "tls-eof"):  # what the socket says of these has been said already
@@ -281,7 +287,7 @@ def ended_error(url: str, drop: Drop, messages: Sequence[Message] = ()) -> Error
         )
     return Error(
         url,
-        "ping",
+        phase,
         "closed",
         f"the connection ended without a Close frame ({short_drop(drop)}), {after}{detail}",
         hint,
