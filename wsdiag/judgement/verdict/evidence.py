@@ -57,6 +57,8 @@ class ProbeContext:
     error: str | None = None
     """Why nothing could be reached."""
     partial: bool = False
+    expired: bool = False
+    """With `partial`: it was --max-time that ended the probe."""
     required_s: float | None = None
     notes: Sequence[str] = ()
     hello: HelloInfo | None = None

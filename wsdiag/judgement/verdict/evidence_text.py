@@ -410,7 +410,8 @@ def _caveats(found: Classification, evidence: Evidence, context: ProbeContext) -
             sentences.append(f"A maximum lifetime of {age} would look the same.")
     sentences += _limits(evidence)
     if context.partial:
-        sentences.append("The probe was interrupted: this is the verdict so far.")
+        who = "--max-time ended the probe" if context.expired else "The probe was interrupted"
+        sentences.append(f"{who}: this is the verdict so far.")
     return sentences
 
 

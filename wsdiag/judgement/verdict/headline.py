@@ -178,9 +178,11 @@ def _not_dropped(evidence: Evidence, context: ProbeContext) -> str:
     longest_s = evidence.longest_survived_s
     longest = format_seconds(longest_s)
     if context.partial and not longest_s:
-        return "Interrupted before anything could be measured."
+        who = "--max-time ended the probe" if context.expired else "Interrupted"
+        return f"{who} before anything could be measured."
     if context.partial and longest_s < 0.98 * context.longest_s:
-        return f"No drop up to {longest} of idleness; then the probe was interrupted."
+        then = "--max-time ended the probe" if context.expired else "the probe was interrupted"
+        return f"No drop up to {longest} of idleness; then {then}."
     return f"Idle connections are not dropped within {longest}."
 
 

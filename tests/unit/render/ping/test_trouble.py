@@ -242,6 +242,15 @@ def test_the_live_view_says_that_it_waits() -> None:
     assert "waiting" not in stage.at(11.5)
 
 
+def test_the_live_view_says_what_its_end_waits_for() -> None:
+    stage = Stage().play(*replies())
+    assert "ending" not in stage.at(4)
+    stage.view.ending()
+    assert "ending: waiting for the server's Close (Ctrl-C: at once)" in stage.at(4.1)
+    done = Stage(examples.EDGE).play(*replies(examples.EDGE), examples.PING_SUMMARY)
+    assert "ending: waiting for the server's Close" in done.at(4)
+
+
 def test_the_live_view_says_that_it_is_down() -> None:
     closed = PingClosed(URL, examples.at(4), Drop("rst", 4.0))
     error = Error(URL, "tcp", "refused", "connection refused", "start it")
