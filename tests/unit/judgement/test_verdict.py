@@ -539,7 +539,7 @@ TABLE |= {
         "inconsistent",
         says="at times that do not agree",
     ),
-    "the same moment in every round is a timer": Row(
+    "the same moment in every round may be restarts at equal intervals": Row(
         [
             replace(t, round=n, started_s=t.started_s + 100 * n)
             for n in (1, 2)
@@ -548,7 +548,28 @@ TABLE |= {
                 kept("ping", 40.0, "rst", started_s=1.0),
             ]
         ],
-        "lifetime",
+        "inconsistent",
+        says="at 2 moments: 141.0, 241.0 s after the probe's start",
+    ),
+    "restarts every second, while connections are opened": Row(
+        [
+            *(idle(0.19 - 0.03 * n, "fin", started_s=0.03 * n) for n in range(6)),
+            kept("ping", 0.16, "fin", started_s=0.03, keepalives_sent=0),
+            *(idle(1.05 - 0.03 * n, "fin", started_s=0.24 + 0.03 * n) for n in range(8)),
+            kept("ping", 0.9, "fin", started_s=0.39, gap_s=0.125),
+            idle(0.2, "fin", started_s=2.19),
+        ],
+        "inconsistent",
+        says="restarts or failures that recur",
+    ),
+    "restarts, one connection at a time": Row(
+        [
+            idle(0.63, "fin"),
+            kept("ping", 1.27, "fin", round=2, started_s=0.63, gap_s=0.25, since_received_s=0.02),
+            idle(1.27, "fin", round=3, started_s=1.9),
+        ],
+        "idle-timeout",
+        says="restarts again and again would look the same",
     ),
     "one end on three connections": Row(
         [

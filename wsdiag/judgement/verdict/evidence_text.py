@@ -17,6 +17,7 @@ from wsdiag.judgement.verdict.evidence import (
 )
 from wsdiag.judgement.verdict.headline import NAMES
 from wsdiag.judgement.verdict.keepalives import carried, died_in_use, held_interval_s, holds
+from wsdiag.judgement.verdict.moments import moments_of, one_by_one
 from wsdiag.judgement.verdict.participation import participation
 from wsdiag.judgement.verdict.spread import separate_groups
 from wsdiag.records import KeepaliveOutcome, TrialKind
@@ -121,8 +122,12 @@ def _counts(found: Classification, evidence: Evidence) -> list[str]:
     if found.reason == "moment":
         ages = sorted(t.age_s or 0.0 for t in found.members or evidence.dropped())
         if len(ages) > 1:
-            ended = f"{len(ages)} connections ended, {ages[0]:.1f} to {ages[-1]:.1f} s old."
-            return [ended, *_opened_afterwards(found, evidence)]
+            ended = f"{len(ages)} connections ended, {ages[0]:.1f} to {ages[-1]:.1f} s old"
+            moments = [max(map(ended_s, moment)) for moment in moments_of(found.members)]
+            if len(moments) > 1:
+                shown = ", ".join(f"{at:.1f}" for at in moments[:6]) + (" …" * (len(moments) > 6))
+                ended += f", at {len(moments)} moments: {shown} s after the probe's start"
+            return [f"{ended}.", *_opened_afterwards(found, evidence)]
     if found.reason == "touch":
         touched = [t for t in evidence.dropped() if ended_by_our_ping(t)]
         latest_ms = max((t.unanswered_s or 0.0) * 1e3 for t in touched)
@@ -207,6 +212,10 @@ def _disagreement(found: Classification, evidence: Evidence) -> list[str]:
         if any(code is not None and code >= 4000 for code in codes):
             sentences.append("A Close code in the 4000s is the endpoint's own rule.")
         return sentences
+    if found.reason == "moment":
+        sentences.append(
+            "The endpoint's log, or its supervisor's, tells whether it was started then."
+        )
     sentences.append("Probe again, with --repeat, before relying on any timeout.")
     return sentences
 
@@ -401,6 +410,11 @@ def _caveats(found: Classification, evidence: Evidence, context: ProbeContext) -
         sentences.append(
             f"{counted(len(evidence.broken), 'connection')} ended because the endpoint broke the "
             f"protocol ({evidence.broken[0].violation})."
+        )
+    if found.verdict in ("idle-timeout", "lifetime") and one_by_one(evidence.dropped()):
+        sentences.append(
+            "Connections ended one by one, at ages that differ: restarts again and again would "
+            "look the same. More connections at once (--max-connections) tell."
         )
     wanted = found.application
     if wanted is not None and wanted.endpoint is None and context.dialect is None:

@@ -10,6 +10,7 @@ from wsdiag.judgement.verdict.classification import Classification, Reason
 from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, MARGIN_BELOW_S
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
 from wsdiag.judgement.verdict.keepalives import died_in_use
+from wsdiag.judgement.verdict.moments import moments_of
 from wsdiag.records import Candidate, Drop, KeepaliveOutcome, Location, Range, TrialKind
 from wsdiag.records.drops import ZERO_WINDOW, drop_phrase
 from wsdiag.units import format_seconds
@@ -298,6 +299,11 @@ def _wanted_in(dialect: Dialect, drop: Drop, after: str, *, after_message: bool)
 
 
 def _at_one_moment(found: Classification, evidence: Evidence) -> str:
+    if found.verdict != "event" and len(moments_of(found.members)) > 1:
+        return (
+            "Connections ended together, whatever their age or idleness, and again later: most "
+            "likely restarts or failures that recur, or a timer that is looked at now and then."
+        )
     if found.verdict != "event":
         return (
             "All connections ended at one moment, whatever their age or idleness: most likely a "

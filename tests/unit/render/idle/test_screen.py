@@ -41,7 +41,7 @@ def test_a_blank_line_stands_between_the_answers_that_are_repeated_below() -> No
 
 def test_the_end_says_what_it_waits_for() -> None:
     view = IdleScreen(terminal(tty=True), [examples.EDGE], lambda: 30.0)
-    for at_s, event in examples.idle_run(30.0):
+    for _, event in examples.idle_run(30.0):
         view.handle(event)
     assert "Ctrl-C: the verdict so far" in frame(view)
     view.ending()
