@@ -61,7 +61,7 @@ def from_events(evidence: Evidence, context: ProbeContext) -> Classification:
     if used.conflict:
         return Classification("inconsistent", "conflict", range_, drop, cluster=cluster)
     if _at_one_moment(evidence, cluster) and not _witnessed(evidence, cluster, range_):
-        return Classification("inconsistent", "moment", drop=drop)
+        return Classification("inconsistent", "moment", drop=drop, members=cluster.members)
     range_ = _with_probed(evidence, _above_survivors(evidence, cluster, range_))
     if _contradicted(evidence, cluster, range_):
         return Classification("inconsistent", "contradiction", range_, drop, cluster=cluster)
@@ -147,7 +147,7 @@ def _not_by_idleness(
     """Connections in use died too, all at one age? Or idle ones did, at times that do not agree."""
     every = (*evidence.events, *dead_in_use)
     if dead_in_use and same_moment(every):
-        return Classification("inconsistent", "moment", drop=every[0].drop)
+        return Classification("inconsistent", "moment", drop=every[0].drop, members=every)
     oldest_s = max(t.age_s or 0.0 for t in every)
     limit_s = oldest_s + max(_TICK_S, 0.05 * oldest_s)
     outlived_by = [t for t in evidence.survivors if (t.age_s or 0.0) > limit_s]

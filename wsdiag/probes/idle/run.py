@@ -116,7 +116,7 @@ class IdleRun:
         judged = zip(self._probes, cases, strict=True)
         verdicts = compare([judge(probe.trials, case) for probe, case in judged])
         verdicts = [
-            with_dead_clients(verdict, probe.dead)
+            with_dead_clients(verdict, probe.dead, probe.trials)
             for verdict, probe in zip(verdicts, self._probes, strict=True)
         ]
         return [
