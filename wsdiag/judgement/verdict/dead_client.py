@@ -97,4 +97,4 @@ def _beside(trial: IdleTrial, ends_s: Sequence[float]) -> bool:
     """Whether an event ended it: at its moment, or found when a client that was away came back."""
     late_s = [ended_s(trial) - at_s for at_s in ends_s]
     away = trial.trial == "vanish"
-    return any(-_SAME_S <= late and (away or late <= _SAME_S) for late in late_s)
+    return any(late >= -_SAME_S and (away or late <= _SAME_S) for late in late_s)
