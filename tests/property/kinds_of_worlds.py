@@ -222,7 +222,8 @@ def _wrong_timeout(verdict: IdleVerdict, world: World, words: str) -> str | None
     longest_s = first.timeout_s + first.most_longer_s + first.dead_s
     if found.high + GRAIN_S < first.timeout_s:
         return "range below"
-    unknown = first.period_s is not None and "looked at now and then" in words
+    rare = first.period_s is not None and first.period_s > 1.0
+    unknown = rare and "looked at now and then" in words
     if found.low - GRAIN_S > longest_s and not unknown:
         return "range above"
     interval_s = verdict.recommended_ping_interval_s

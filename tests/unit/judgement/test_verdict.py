@@ -505,7 +505,7 @@ TABLE |= {
         ],
         "idle-timeout",
         says="11 connections ended at one moment, 2.3 s after the probe's start: an event",
-        interval_s=1.0,
+        interval_s=0.69,
     ),
     "a drain that says so, over a second": Row(
         [
@@ -550,6 +550,12 @@ TABLE |= {
         ],
         "inconsistent",
         says="at 2 moments: 141.0, 241.0 s after the probe's start",
+    ),
+    "one drop, which a look once a second may have made late": Row(
+        [idle(60.9, "fin"), kept("ping", 75.0)],
+        "idle-timeout",
+        says="the range allows for a look once a second",
+        interval_s=20,
     ),
     "restarts every second, while connections are opened": Row(
         [
@@ -923,3 +929,11 @@ def test_an_interval_that_was_never_reached_is_untested(age_s: float, said: str)
     verdict = judge(trials, case(partial=True))
     assert verdict.verdict == "no-drop"
     assert verdict.keepalives["ping"] == said
+
+
+def test_a_range_holds_the_timeout_of_what_looks_once_a_second() -> None:
+    for drops in ((60.9,), (60.2, 60.95)):
+        trials = [idle(at, "fin", round=n) for n, at in enumerate(drops, 1)]
+        found = judge([*trials, kept("ping", 75.0)], case()).idle_timeout_s
+        assert found is not None
+        assert found.low <= 60.0 <= min(drops) <= (found.high or 0.0)

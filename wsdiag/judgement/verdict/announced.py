@@ -13,6 +13,7 @@ from wsdiag.judgement.verdict.clocks import (
     Cluster,
     cluster_on,
     drop_range,
+    late_by_s,
     maybe_late,
     same_age,
     same_moment,
@@ -77,6 +78,8 @@ def from_events(evidence: Evidence, context: ProbeContext) -> Classification:
         survived = [t.longest_idle_s or 0.0 for t in evidence.idle]
         known_s = max((s for s in survived if s < range_.low), default=0.0)
         range_ = Range(round(max(0.0, known_s - MARGIN_BELOW_S), 2), range_.high)
+    if late:
+        range_ = Range(round(max(0.0, range_.low - late_by_s(cluster)), 2), range_.high)
     return Classification(
         "idle-timeout",
         "event",

@@ -95,8 +95,9 @@ def _counts(found: Classification, evidence: Evidence) -> list[str]:
         return [
             counts,
             *chance,
-            "These connections do not show whether the timer is looked at now and then only: if it "
-            "is, the timeout is shorter than this, by less than the time between two looks.",
+            "These connections do not show whether the timer is looked at now and then only: the "
+            "range allows for a look once a second; where looks are rarer, the timeout is shorter "
+            "than this, by less than the time between two.",
         ]
     if found.reason == "silent" and found.range is not None:
         dead = counted(len(evidence.found_dead), "idle connection")
