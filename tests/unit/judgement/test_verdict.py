@@ -415,6 +415,20 @@ TABLE |= {
         "application-timeout",
         says="A maximum lifetime of 3.6 s would look the same",
     ),
+    "one message each, and ends that are spread": Row(
+        [
+            *(
+                idle(at - 3.0, "fin", age_s=at, received=((3.0, "text"),), last_message="welcome")
+                for at in (8.6, 8.9, 9.0, 9.2, 9.4, 9.7, 9.9, 8.7)
+            ),
+            replace(
+                kept("ping", 9.5, "fin", gap_s=1.0, received=((3.0, "text"),)),
+                last_message="welcome",
+            ),
+        ],
+        "application-timeout",
+        says="whatever else was sent: it wants an answer, or that is a maximum lifetime.",
+    ),
     "a feed at the same times": Row(
         [replace(t, last_message='{"price":3}') for t in ANSWER_WANTED_OFTEN], "lifetime"
     ),
@@ -937,3 +951,10 @@ def test_a_range_holds_the_timeout_of_what_looks_once_a_second() -> None:
         found = judge([*trials, kept("ping", 75.0)], case()).idle_timeout_s
         assert found is not None
         assert found.low <= 60.0 <= min(drops) <= (found.high or 0.0)
+
+
+def test_what_may_be_a_lifetime_has_advice_for_one() -> None:
+    row = TABLE["one message each, and ends that are spread"]
+    verdict = judge(row.trials, case())
+    assert "A maximum lifetime of 8.6 to 9.9 s would look the same." in verdict.explanation
+    assert verdict.advice[-1] == "If it is a lifetime, reconnect when the connection ends."

@@ -73,13 +73,8 @@ def from_events(evidence: Evidence, context: ProbeContext) -> Classification:
     if unproven and any(died_in_use(t, evidence, range_) for t in sent):
         return Classification("lifetime", "age", range_, drop, cluster=cluster, unproven=True)
     late = maybe_late(cluster)
-    if late and range_.high is not None and _to_one_moment(cluster):
-        # Connections that began apart: a look at them ended these, and they had been due before.
-        survived = [t.longest_idle_s or 0.0 for t in evidence.idle]
-        known_s = max((s for s in survived if s < range_.low), default=0.0)
-        range_ = Range(round(max(0.0, known_s - MARGIN_BELOW_S), 2), range_.high)
     if late:
-        range_ = Range(round(max(0.0, range_.low - late_by_s(cluster)), 2), range_.high)
+        range_ = _if_late(evidence, cluster, range_)
     return Classification(
         "idle-timeout",
         "event",
@@ -90,6 +85,15 @@ def from_events(evidence: Evidence, context: ProbeContext) -> Classification:
         unproven=unproven,
         maybe_late=late,
     )
+
+
+def _if_late(evidence: Evidence, cluster: Cluster, range_: Range) -> Range:
+    """The range, where a look at them may have ended these some time after they were due."""
+    low_s = range_.low
+    if _to_one_moment(cluster):  # they began apart: some had been due for long
+        survived = [t.longest_idle_s or 0.0 for t in evidence.idle]
+        low_s = max((s for s in survived if s < range_.low), default=0.0) - MARGIN_BELOW_S
+    return Range(round(max(0.0, low_s - late_by_s(cluster)), 2), range_.high)
 
 
 def _at_one_moment(evidence: Evidence, cluster: Cluster) -> bool:

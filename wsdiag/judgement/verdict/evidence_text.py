@@ -15,18 +15,20 @@ from wsdiag.judgement.verdict.evidence import (
     ended_s,
     two_way,
 )
-from wsdiag.judgement.verdict.headline import NAMES
+from wsdiag.judgement.verdict.headline import NAMES, span
 from wsdiag.judgement.verdict.keepalives import carried, died_in_use, held_interval_s, holds
 from wsdiag.judgement.verdict.moments import moments_of, one_by_one
 from wsdiag.judgement.verdict.participation import participation
 from wsdiag.judgement.verdict.spread import separate_groups
-from wsdiag.records import KeepaliveOutcome, TrialKind
+from wsdiag.records import KeepaliveOutcome, Range, TrialKind
 from wsdiag.records.drops import ZERO_WINDOW, drop_phrase, ends_connection
 from wsdiag.units import counted, format_seconds
 
 _KINDS = {"ping": "Pings", "pong": "Pongs", "text": "text messages", "binary": "binary messages"}
 # A moment may lie on the border of two tenths of a second.
 _MOMENTS = 2
+# Ages that differ by no more are told as one.
+_EXACT_AGES_S = 0.25
 _GOING = {1001: "going away", 1012: "service restart"}
 
 
@@ -422,6 +424,8 @@ def _caveats(found: Classification, evidence: Evidence, context: ProbeContext) -
         ages = sorted(t.age_s or 0.0 for t in found.members)
         if wanted.like_a_lifetime:
             age = format_seconds(round(median(ages), 1))
+            if ages[-1] - ages[0] > _EXACT_AGES_S:
+                age = span(Range(round(ages[0], 1), round(ages[-1], 1)))
             sentences.append(f"A maximum lifetime of {age} would look the same.")
     sentences += _limits(evidence)
     if context.partial:

@@ -257,8 +257,10 @@ def _wanted(found: Classification, context: ProbeContext) -> str:
     assert found.range is not None
     wanted, end = found.application, drop_phrase(found.drop)
     high_s = found.range.high if found.range.high is not None else found.range.low
-    middle_s = (found.range.low + MARGIN_BELOW_S + high_s - MARGIN_ABOVE_S) / 2
-    after = format_seconds(round(middle_s, 1))
+    first_s, last_s = found.range.low + MARGIN_BELOW_S, high_s - MARGIN_ABOVE_S
+    after = format_seconds(round((first_s + last_s) / 2, 1))
+    if last_s - first_s > _SPREAD * last_s:
+        after = span(Range(round(first_s, 1), round(last_s, 1)))
     row, dialect = wanted.endpoint, context.dialect
     if row is None and dialect is not None:
         return _wanted_in(dialect, found.drop, after, after_message=wanted.after_message)
@@ -270,9 +272,12 @@ def _wanted(found: Classification, context: ProbeContext) -> str:
     if wanted.after_message:
         ages = "Every connection ended" if row is None else f"{row.name}: every connection ended"
         answer = "an answer" if row is None or row.wants is None else row.wants
+        why = f"most likely it wants {answer}"
+        if row is None and wanted.like_a_lifetime:
+            why = "it wants an answer, or that is a maximum lifetime"
         return (
-            f"{ages} {after} after a message of the endpoint ({end}), whatever else was sent: most "
-            f"likely it wants {answer}."
+            f"{ages} {after} after a message of the endpoint ({end}), whatever else was sent: "
+            f"{why}."
         )
     first = "a first message" if row is None or row.wants is None else row.wants
     name = "" if row is None or row.default_s is None else f" ({row.name})"
