@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from wsdiag.judgement.advice import unfinished_text
+from wsdiag.judgement.advice import ENDED_IN_USE, unfinished_text
 from wsdiag.probes.common.answers import answer_faults, opened
 from wsdiag.probes.common.drops import BROKE_HTTP2, TRUNCATED, drop_of_end
 from wsdiag.protocol.codes import close_code_name
@@ -27,10 +27,6 @@ _OLD_TLS = ("TLSv1", "TLSv1.1", "SSLv3")
 _REFUSED = (
     "It accepted the upgrade and then refused: authentication, a missing parameter or "
     "subprotocol, or a limit, checked only once connected. Its reason or log says which."
-)
-_LEFT = (
-    "It was open and in use, and the server ended it: it was done, a session or a limit ended, or "
-    "it did not like what it was sent. Its reason or log says which."
 )
 _LEAVES = "The server shuts down or restarts, or sheds load: try again a little later."
 _CLOSED = {
@@ -269,7 +265,7 @@ def ended_error(
             "closed",
             f"the server closed {how}{reason}, {after}"
             + (f": {drop.detail}" if drop.detail else ""),
-            _CLOSED.get(drop.code or 0, _REFUSED if phase == "ping" else _LEFT),
+            _CLOSED.get(drop.code or 0, _REFUSED if phase == "ping" else ENDED_IN_USE),
         )
     said = drop.detail or ""
     if drop.how in ("fin", "tls-eof"):  # what the socket says of these has been said already
