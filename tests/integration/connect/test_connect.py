@@ -139,6 +139,31 @@ def test_without_a_pong_the_connection_is_usable_and_noted() -> None:
     assert any(note.startswith("No Pong within 0.3 s") for note in result.notes)
 
 
+def test_a_message_instead_of_a_pong_is_shown() -> None:
+    async def speaks(client: ScriptedClient) -> None:
+        async for frame in client.frames():
+            client.send(*((CLOSE, frame.payload) if frame.opcode == CLOSE else (1, b"pong")))
+            if frame.opcode == CLOSE:
+                return
+
+    (note,) = connect_scripted(speaks, ping_timeout_s=0.3).notes
+    assert note.startswith("No Pong within 0.3 s; the last message was 'pong'")
+
+
+def test_a_message_without_an_end_is_told() -> None:
+    async def fragment(client: ScriptedClient) -> None:
+        client.writer.write(b"\x01\x04part")  # FIN is not set
+        async for frame in client.frames():
+            client.send(CLOSE if frame.opcode == CLOSE else PONG, frame.payload)
+            if frame.opcode == CLOSE:
+                return
+
+    result = connect_scripted(fragment, listen_s=0.3)
+    assert result.ok
+    (note,) = result.notes
+    assert note.startswith("A message had begun (4 B), and its end had not come")
+
+
 def test_what_max_time_cut_short_blames_no_endpoint() -> None:
     async def mute(client: ScriptedClient) -> None:
         await asyncio.sleep(60)

@@ -18,7 +18,7 @@ from wsdiag.transport.session import CloseOutcome
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.tls import chain
 from wsdiag.transport.tls.values import ChainLink, TlsFacts
-from wsdiag.units import format_seconds
+from wsdiag.units import format_seconds, format_size
 
 CERTIFICATE_WARNING_DAYS = 14
 _SLOW_DNS_MS = 1000.0
@@ -145,11 +145,13 @@ def pong_note(
     unsent: int = 0,
     unfinished: tuple[int, int] | None = None,
     hurried: bool = False,
+    messages: Sequence[Message] = (),
 ) -> str:
     """About a first Ping that got no Pong; `others`: Pongs came, with another payload.
 
     `unsent`: bytes that have not left, because the peer takes none. `unfinished`: the length that
     a frame announced, and how much of it came. `hurried`: the end of the run left too little time.
+    `messages`: what came instead.
     """
     within = format_seconds(timeout_s)
     if unsent:
@@ -167,8 +169,16 @@ def pong_note(
     if hurried:
         return f"No Pong within the {within} that --max-time left for it."
     return (
-        f"No Pong within {within}: the endpoint does not answer Pings (RFC 6455, 5.5.2 "
-        "says it must), or it is busy. Keepalive by Ping will not work with it."
+        f"No Pong within {within}{last_words(messages)}: the endpoint does not answer Pings "
+        "(RFC 6455, 5.5.2 says it must), or it is busy. Keepalive by Ping will not work with it."
+    )
+
+
+def unfinished_note(held_bytes: int) -> str:
+    """About a message whose end had not come when nobody listened any more."""
+    return (
+        f"A message had begun ({format_size(held_bytes)}), and its end had not come: more of it "
+        "may be under way, or the final fragment (FIN; RFC 6455, 5.4) was never sent."
     )
 
 

@@ -20,6 +20,7 @@ from wsdiag.probes.connect.notes import (
     dial_notes,
     ended_error,
     pong_note,
+    unfinished_note,
     violation_error,
 )
 from wsdiag.protocol.content import body_text
@@ -185,6 +186,7 @@ class _Use:
                         unsent=session.stream.unsent,
                         unfinished=connection.unfinished_frame,
                         hurried=ping_timeout_s < min(asked_s, _HURRIED_S),
+                        messages=self._messages,
                     )
                 )
             if asked or ping_ms is not None:
@@ -192,6 +194,8 @@ class _Use:
             if asked:
                 self._on_wait(phase)
                 await self._listen(send, listen_s)
+                if connection.held_bytes:
+                    notes.append(unfinished_note(connection.held_bytes))
         except SessionEnded as ended:
             drop = self._origin.explain(drop_of(session, ended.end))
             meaning = self._participant.meaning_of(connection.close_received)
