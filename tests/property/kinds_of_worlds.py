@@ -122,6 +122,14 @@ def event_among_drops(rng: random.Random, to_s: float) -> World:
     return World(droppers=(Dropper(timeout_s=timeout_s),), events_s=(event_s,))
 
 
+def restarts(rng: random.Random, to_s: float) -> World:
+    """A supervisor that starts it again and again, or a deploy every so often."""
+    period_s = rng.choice([0.02, 0.1, 0.3, 0.6]) * to_s * rng.uniform(0.8, 1.2)
+    first_s = rng.uniform(0, period_s)
+    count = int(10 * to_s / period_s)
+    return World(events_s=tuple(first_s + n * period_s for n in range(count)))
+
+
 def limited(rng: random.Random, to_s: float) -> World:
     world = rng.choice([timer, silent, lifetime, event, swept])(rng, to_s)
     return replace(world, most=rng.randint(2, 12), ends_above_most=rng.random() < 0.5)
@@ -157,7 +165,7 @@ def nothing(rng: random.Random, to_s: float) -> World:
 KINDS: tuple[Make, ...] = (
     *(timer, one_way, messages_only, silent, dead_before, swept, jittered, two_backends),
     *(lifetime, lifetime_above, feed_with_lifetime, two_droppers),
-    *(event, event_before_timeout, event_among_drops, limited, one_at_a_time, touchy),
+    *(event, restarts, event_before_timeout, event_among_drops, limited, one_at_a_time, touchy),
     *(wants_a_hello, wants_answers, nothing),
 )
 
@@ -166,6 +174,8 @@ def wrong(verdict: IdleVerdict, world: World) -> str | None:
     """What it claims that is not so; to claim nothing is never wrong."""
     words = " ".join(verdict.explanation)
     keepalive = _wrong_keepalive(verdict, world)
+    if len(world.events_s) > 1 and "restarts again and again would look the same" in words:
+        return None
     match verdict.verdict:
         case "idle-timeout":
             return _wrong_timeout(verdict, world, words) or keepalive
@@ -212,7 +222,8 @@ def _wrong_timeout(verdict: IdleVerdict, world: World, words: str) -> str | None
     longest_s = first.timeout_s + first.most_longer_s + first.dead_s
     if found.high + GRAIN_S < first.timeout_s:
         return "range below"
-    unknown = first.period_s is not None and "looked at now and then" in words
+    rare = first.period_s is not None and first.period_s > 1.0
+    unknown = rare and "looked at now and then" in words
     if found.low - GRAIN_S > longest_s and not unknown:
         return "range above"
     interval_s = verdict.recommended_ping_interval_s

@@ -23,7 +23,10 @@ class Run(Protocol):
         """Events as they happen, to the end of the run."""
 
     def stop(self) -> None:
-        """End soon: with what has been measured so far."""
+        """End soon, with what has been measured so far; a second call ends at once."""
+
+    def expire(self) -> str | None:
+        """The time is over: `stop()`, and say what was awaited, in words; None: nothing."""
 
 
 def drive(
@@ -46,11 +49,19 @@ def drive(
     conclusions: list[T] = []
     interrupted = False
 
-    def stop() -> None:
+    def ending() -> None:
         nonlocal interrupted
         interrupted = True
         on_interrupt()
+        output.ending()
+
+    def stop() -> None:
+        ending()
         run.stop()
+
+    def expire() -> str | None:
+        ending()
+        return run.expire()
 
     async def show_all() -> int:
         misused = False
@@ -73,6 +84,8 @@ def drive(
         return run_async(
             show_all,
             on_stop=stop,
+            on_hurry=run.stop,
+            on_expire=expire,
             on_quit=on_quit,
             on_suspend=output.suspend,
             on_continue=resume,

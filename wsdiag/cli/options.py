@@ -64,8 +64,9 @@ class OutputOptions:
         _output("--save", help="Final view as .svg, .html, .txt or .md (repeatable).", **FILE),
     ] = field(default_factory=list)
     log: Annotated[
-        Path | None, _output("--log", help="Records beside the view: .ndjson or .csv.", **FILE)
-    ] = None
+        list[Path],
+        _output("--log", help="Records beside the view: .ndjson or .csv (repeatable).", **FILE),
+    ] = field(default_factory=list)
     trace: Annotated[
         Path | None, _output("--trace", help="Phases, headers and frames as NDJSON.", **FILE)
     ] = None
@@ -81,26 +82,25 @@ class OutputOptions:
     ] = None
 
     def __post_init__(self) -> None:
-        for path in self.save:
-            if path.suffix.lower() not in (".svg", ".html", ".txt", ".md"):
-                message = f"{path} must end in .svg, .html, .txt or .md"
-                raise typer.BadParameter(message, param_hint="--save")
-        if self.log is not None and self.log.suffix.lower() not in (".ndjson", ".csv"):
-            raise typer.BadParameter(f"{self.log} must end in .ndjson or .csv", param_hint="--log")
-        files = [*(("--save", path) for path in self.save)]
-        files += [
-            (name, path) for name, path in (("--log", self.log), ("--trace", self.trace)) if path
-        ]
-        for option, path in files:
-            # found out before the measurement, not after it
-            if not path.parent.is_dir():
-                raise typer.BadParameter(f"no such folder: {path.parent}", param_hint=option)
+        traces = [] if self.trace is None else [self.trace]
+        for option, paths, suffixes in (
+            ("--save", self.save, (".svg", ".html", ".txt", ".md")),
+            ("--log", self.log, (".ndjson", ".csv")),
+            ("--trace", traces, ()),
+        ):
+            for path in paths:  # found out before the measurement, not after it
+                if suffixes and path.suffix.lower() not in suffixes:
+                    wanted = " or ".join((", ".join(suffixes[:-1]), suffixes[-1]))
+                    raise typer.BadParameter(f"{path} must end in {wanted}", param_hint=option)
+                if not path.parent.is_dir():
+                    raise typer.BadParameter(f"no such folder: {path.parent}", param_hint=option)
 
     def refuse_csv_log(self) -> None:
         """A usage error for `--log` with rows, in a command that has none."""
-        if self.log is not None and self.log.suffix.lower() == ".csv":
-            message = f"{self.log} must end in .ndjson: this command has no rows"
-            raise typer.BadParameter(message, param_hint="--log")
+        for path in self.log:
+            if path.suffix.lower() == ".csv":
+                message = f"{path} must end in .ndjson: this command has no rows"
+                raise typer.BadParameter(message, param_hint="--log")
 
 
 @dataclass(frozen=True, kw_only=True)

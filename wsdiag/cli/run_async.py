@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,8 @@ def run_async(
     main: Callable[[], Coroutine[Any, Any, int]],
     *,
     on_stop: Handler | None = None,
+    on_hurry: Handler | None = None,
+    on_expire: Callable[[], str | None] | None = None,
     on_quit: Handler | None = None,
     on_suspend: Handler | None = None,
     on_continue: Handler | None = None,
@@ -35,11 +37,13 @@ def run_async(
     """Run `main` to its exit code. SIGINT and SIGTERM call `on_stop`, SIGQUIT calls `on_quit`,
     SIGHUP `on_hangup`.
 
-    After `max_time_s` it is as if SIGINT had come, and a second later the run is cancelled, but
-    the code is 1 where nothing was measured.
+    The second SIGINT or SIGTERM calls `on_hurry`, and the one after it cancels the run: 130. So
+    does the first of them that has no handler.
+    After `max_time_s`, `on_expire` is called, which stops the run and says what was awaited; a
+    second later `on_hurry`, and another second later the run is cancelled. That the time was over
+    is told where something was awaited or nothing was measured; in that case the code is 1.
     SIGTSTP (Ctrl-Z) calls `on_suspend` before it stops the process, SIGCONT calls `on_continue`.
 
-    Without `on_stop`, or at the second signal, the run is cancelled and the code is 130.
     A closed stdout ends the process with 0.
     `hires`: timers to the microsecond, for what measures.
     """
@@ -52,9 +56,8 @@ def run_async(
         task = asyncio.current_task()
         assert task is not None
         loop = asyncio.get_running_loop()
-        _install(loop, task, on_stop, on_quit)
-        if max_time_s is not None:
-            loop.call_later(max_time_s, expire, task)
+        _install(loop, task, [each for each in (on_stop, on_hurry) if each is not None], on_quit)
+        limit.begin(loop, task)
         if on_suspend is not None:
             _add_named_handler(loop, "SIGTSTP", partial(_suspend, on_suspend))
         if on_hangup is not None:
@@ -63,32 +66,57 @@ def run_async(
             _add_named_handler(loop, "SIGCONT", on_continue)
         return await main()
 
-    expired = False
-
-    def expire(task: asyncio.Task[int]) -> None:
-        nonlocal expired
-        expired = True
-        if on_stop is not None:
-            on_stop()
-        asyncio.get_running_loop().call_later(0 if on_stop is None else _GRACE_S, task.cancel)
-
-    def not_done() -> int:
-        print(f"not done within {max_time_s:g} s (--max-time)", file=sys.stderr)
-        return ExitCode.NO_ANSWER
-
+    limit = _TimeLimit(max_time_s, on_expire, on_hurry)
     collect_garbage_again()
     try:
         with asyncio.Runner(loop_factory=partial(event_loop, hires=hires)) as runner:
-            code = runner.run(supervised())
-            return code if not expired or code != ExitCode.INTERRUPTED else not_done()
+            return limit.code(runner.run(supervised()))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        if expired:
-            return not_done()
-        print("interrupted", file=sys.stderr)
-        return ExitCode.INTERRUPTED
+        if not limit.over:
+            print("interrupted", file=sys.stderr)
+        return limit.code(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         leave_quietly()
         sys.exit(ExitCode.OK)  # at once: nobody would read the remaining steps of `demo`
+
+
+class _TimeLimit:
+    """`--max-time`: ends the run when it is over, and tells that."""
+
+    def __init__(
+        self,
+        limit_s: float | None,
+        on_expire: Callable[[], str | None] | None,
+        on_hurry: Handler | None,
+    ) -> None:
+        self._limit_s, self._on_expire, self._on_hurry = limit_s, on_expire, on_hurry
+        self.over = False
+        self._awaited: str | None = None
+
+    def begin(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[int]) -> None:
+        """The time begins, where there is a limit."""
+        if self._limit_s is not None:
+            loop.call_later(self._limit_s, self._expire, loop, task)
+
+    def _expire(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[int]) -> None:
+        self.over, grace_s = True, 0.0
+        if self._on_expire is not None:
+            self._awaited = self._on_expire()
+            grace_s += _GRACE_S
+        if self._on_hurry is not None:
+            loop.call_later(grace_s, self._on_hurry)
+            grace_s += _GRACE_S
+        loop.call_later(grace_s, task.cancel)
+
+    def code(self, code: int) -> int:
+        """The run's exit code; what was awaited when the time was over is told."""
+        unmeasured = code == ExitCode.INTERRUPTED
+        if not self.over:
+            return code
+        if unmeasured or self._awaited is not None:
+            waiting = "" if self._awaited is None else f": waiting for {self._awaited}"
+            print(f"not done within {self._limit_s:g} s (--max-time){waiting}", file=sys.stderr)
+        return ExitCode.NO_ANSWER if unmeasured else code
 
 
 def collect_garbage_again() -> None:
@@ -101,18 +129,14 @@ def collect_garbage_again() -> None:
 def _install(
     loop: asyncio.AbstractEventLoop,
     task: asyncio.Task[int],
-    on_stop: Handler | None,
+    on_stops: Sequence[Handler],
     on_quit: Handler | None,
 ) -> None:
-    signals = 0
+    """`on_stops`: for the first signal, the second…; when there is none left, the run ends."""
+    left = iter(on_stops)
 
     def stop() -> None:
-        nonlocal signals
-        signals += 1
-        if on_stop is None or signals > 1:
-            task.cancel()
-        else:
-            on_stop()
+        next(left, task.cancel)()
 
     handlers: dict[str, Handler] = {"SIGINT": stop, "SIGTERM": stop}
     if on_quit is not None:

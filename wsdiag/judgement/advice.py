@@ -35,6 +35,12 @@ _NO_PINGS_REASON = re.compile(
 # Bytes received without a Pong among them, from which on one may wait behind the rest.
 _MUCH_DATA = 64 * 1024
 
+ENDED_IN_USE = (
+    "It was open and in use, and the server ended it: it was done, a session or a limit ended, or "
+    "it did not like what it was sent. Its reason or log says which."
+)
+"""Of a connection that ended after a Ping had been answered."""
+
 
 def safe_timeout_s(slowest_ms: float) -> float:
     """A Pong timeout in s with threefold room over the slowest answer, in steps of 5 s."""

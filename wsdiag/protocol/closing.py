@@ -64,6 +64,8 @@ def decode_close(payload: bytes) -> tuple[int | None, str]:
         raise ProtocolViolation(f"close code {code} must not be sent", "RFC 6455, 7.4")
     try:
         return code, payload[2:].decode()
-    except UnicodeDecodeError:
-        message = "close reason is not valid UTF-8"
+    except UnicodeDecodeError as error:
+        cut = " (it ends in the middle of a character)" if "end of data" in error.reason else ""
+        said = payload[2:].decode("utf-8", "replace")
+        message = f"the reason of Close {code} is not valid UTF-8{cut}: {said!r}"
         raise ProtocolViolation(message, "RFC 6455, 5.5.1", INVALID_DATA) from None

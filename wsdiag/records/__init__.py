@@ -3,6 +3,7 @@
 base       what several commands share: phases, the end of a connection, an error
 connect, ping, idle, stream, path, check, serve   each command's records, in order of emission
 drops      how the end of a connection reads in English
+waits      what a run waits for, in English
 
 A record is a frozen dataclass with a `type`; its fields are the members of the JSON object, each
 described in its annotation, from which the schema and docs/json.md are made. Units are in the name:

@@ -53,6 +53,26 @@ async def behave(client: ScriptedClient) -> None:
             return
 
 
+async def kick(client: ScriptedClient) -> None:
+    pings = 0
+    async for frame in client.frames():
+        if frame.opcode == 9:
+            pings += 1
+            client.send(10, frame.payload)
+        if pings == 2:
+            client.send(8, (4409).to_bytes(2, "big") + b"Conflict")
+            await asyncio.sleep(0.2)
+            return
+
+
+def test_an_end_after_answered_pings_is_no_refusal() -> None:
+    ping = results(kick, dial_options(), count=5)["ping"]
+    assert ping.status == "fail"
+    assert "4409" in ping.detail
+    assert "in use" in (ping.why or "")
+    assert "authentication" not in (ping.why or "")
+
+
 async def refuse(client: ScriptedClient) -> None:
     client.send(8, (4003).to_bytes(2, "big") + b"no seat")
     await asyncio.sleep(0.2)

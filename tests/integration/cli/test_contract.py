@@ -63,11 +63,40 @@ def test_no_look_at_http2_leaves_its_rules_out(peers: Peers, ca: Authority) -> N
         peers.wsdiag(command, "-k", "--no-http2-look", "-c", "1", f"{url}/push/0.05", ok=0)
 
 
-@pytest.mark.parametrize("command", ["ping", "idle-probe", "stream", "path"])
+@pytest.mark.parametrize("command", ["ping", "idle-probe", "stream", "path", "check"])
 def test_the_end_of_max_time_is_told(peers: Peers, command: str) -> None:
     url = f"{peers.serve()[0]}/hang/upgrade"
-    run = peers.wsdiag(command, "-m", "0.3", url, ok=1)
-    assert "not done within 0.3 s (--max-time)" in run.err
+    run = peers.wsdiag(command, "-m", "0.5", url, ok=1)
+    told = "not done within 0.5 s (--max-time): waiting for the answer to the upgrade"
+    assert told in run.err
+    assert "nterrupted" not in run.out + run.err
+
+
+def test_what_max_time_waited_for_is_told_of_checks(peers: Peers) -> None:
+    url = f"{peers.serve()[0]}/hang/close"
+    run = peers.wsdiag("check", "-m", "3", url, ok=1)
+    assert "not done within 3 s (--max-time): waiting for the check close" in run.err
+    (close,) = [line for line in run.out.splitlines() if " close " in line]
+    assert "not done within --max-time" in close
+
+
+@pytest.mark.parametrize(
+    ("command", "record"),
+    [
+        (("ping", "-m", "2"), "ping.summary"),
+        (("idle-probe", "-m", "3", "--from", "0.5", "--to", "60", "--step", "10"), "idle.verdict"),
+    ],
+)
+def test_what_was_measured_is_told_where_no_close_is_answered(
+    peers: Peers, command: tuple[str, ...], record: str
+) -> None:
+    run = peers.wsdiag(*command, "-o", "json", f"{peers.serve()[0]}/hang/close", ok=0)
+    told = run.record(record)
+    if record == "idle.verdict":
+        assert told["partial"]
+        assert any("--max-time ended the probe" in sentence for sentence in told["explanation"])
+    else:
+        assert told["received"] >= 1
 
 
 def test_the_limit_that_was_reached_is_named(peers: Peers) -> None:
@@ -88,4 +117,4 @@ def test_a_file_masks_and_bounds_the_run(peers: Peers, tmp_path: Path) -> None:
     assert "X-Id: ***" in run.err
     file.write_text("[defaults]\nmax-time = 0.3\n" + endpoint.replace("status/403", "hang/upgrade"))
     run = peers.wsdiag("check", "-f", str(file), ok=1)
-    assert "interrupted before it was judged" in run.out
+    assert "not begun: --max-time ended while" in run.out

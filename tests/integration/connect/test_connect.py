@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from typing import Any
 
 import pytest
 
+from tests.golden.terminals import out, terminal
 from tests.integration.scripted import Script, ScriptedClient, scripted
 from tests.peers.peers import Peers
 from wsdiag.probes.connect.run import connect
 from wsdiag.protocol.codes import Opcode
 from wsdiag.records import ConnectResult
+from wsdiag.render.connect.view import connect_view
 from wsdiag.transport.dial.options import DialOptions
 
 PING, PONG, CLOSE = Opcode.PING, Opcode.PONG, Opcode.CLOSE
 
 
-def connect_scripted(script: Script, **patience: float) -> ConnectResult:
+def connect_scripted(script: Script, **patience: Any) -> ConnectResult:
     async def go() -> ConnectResult:
         async with scripted(script) as (url, _):
             return await connect(url, DialOptions(), **patience)
@@ -98,6 +101,31 @@ def test_a_close_code_that_is_no_refusal_is_not_called_one(code: int, hint: str)
     assert hint in result.error.hint
 
 
+@pytest.mark.parametrize("last", ["close", "fin", "violation"])
+def test_what_ends_after_an_answered_ping_did_not_fail_at_the_ping(last: str) -> None:
+    async def leaving(client: ScriptedClient) -> None:
+        async for frame in client.frames():
+            if frame.opcode == PING:
+                client.send(PONG, frame.payload)
+                continue
+            if last == "close":
+                client.send(CLOSE, struct.pack("!H", 4001))
+            elif last == "violation":
+                client.send(3)
+            return
+
+    result = connect_scripted(leaving, send=["bye"], listen_s=20.0)
+    assert result.error is not None
+    assert result.error.phase == "messages"
+    assert result.error.kind == ("protocol" if last == "violation" else "closed")
+    assert "refused" not in (result.error.hint or "")
+    assert result.phases.ping_ms is not None
+    drawn = terminal()
+    drawn.print(connect_view(result))
+    (row,) = [line for line in out(drawn).splitlines() if line.split()[:1] == ["ping"]]
+    assert "✗" not in row
+
+
 def test_without_a_pong_the_connection_is_usable_and_noted() -> None:
     async def mute(client: ScriptedClient) -> None:
         async for frame in client.frames():
@@ -109,6 +137,31 @@ def test_without_a_pong_the_connection_is_usable_and_noted() -> None:
     assert result.ok
     assert result.phases.ping_ms is None
     assert any(note.startswith("No Pong within 0.3 s") for note in result.notes)
+
+
+def test_a_message_instead_of_a_pong_is_shown() -> None:
+    async def speaks(client: ScriptedClient) -> None:
+        async for frame in client.frames():
+            client.send(*((CLOSE, frame.payload) if frame.opcode == CLOSE else (1, b"pong")))
+            if frame.opcode == CLOSE:
+                return
+
+    (note,) = connect_scripted(speaks, ping_timeout_s=0.3).notes
+    assert note.startswith("No Pong within 0.3 s; the last message was 'pong'")
+
+
+def test_a_message_without_an_end_is_told() -> None:
+    async def fragment(client: ScriptedClient) -> None:
+        client.writer.write(b"\x01\x04part")  # FIN is not set
+        async for frame in client.frames():
+            client.send(CLOSE if frame.opcode == CLOSE else PONG, frame.payload)
+            if frame.opcode == CLOSE:
+                return
+
+    result = connect_scripted(fragment, listen_s=0.3)
+    assert result.ok
+    (note,) = result.notes
+    assert note.startswith("A message had begun (4 B), and its end had not come")
 
 
 def test_what_max_time_cut_short_blames_no_endpoint() -> None:

@@ -87,17 +87,24 @@ def test_a_tls_server_that_stays_silent_is_not_called_plain() -> None:
 
 
 @pytest.mark.parametrize("how", ["FIN", "RST"])
-def test_a_clienthello_that_ends_the_connection_is_not_a_plain_port(how: str) -> None:
+@pytest.mark.parametrize("answers_http", [True, False])
+def test_a_clienthello_that_ends_the_connection_is_not_a_plain_port(
+    how: str, answers_http: bool
+) -> None:
     async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not await is_plain(reader, writer) and how == "RST":
+        if (answers_http and await is_plain(reader, writer)) or not await reader.read(3):
+            return
+        if how == "RST":
             sock = writer.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
 
-    result = connect_to(cut, "wss")
-    assert "does not speak TLS" not in told(result)
-    assert "ClientHello" in told(result)
-    assert "SNI" in told(result)
+    for host, filtered in (("localhost", True), ("127.0.0.1", False)):
+        result = connect_to(cut, "wss", host)
+        assert "does not speak TLS" not in told(result)
+        assert "ClientHello" in told(result)
+        assert ("SNI" in told(result)) is filtered, "an address is not sent (RFC 6066, 3)"
+        assert ("with an address in the URL none is sent" in told(result)) is not filtered
 
 
 def test_a_line_that_ends_behind_the_clienthello_shows_a_plain_server() -> None:

@@ -7,6 +7,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,28 @@ def test_interrupted_before_anything_was_measured(number: signal.Signals, peers:
             run = running.wait(20)
     assert run.code == 130, run
     assert "Traceback" not in run.err
+
+
+@STOPS
+def test_the_second_signal_waits_for_no_close(number: signal.Signals, peers: Peers) -> None:
+    url = f"{peers.serve()[0]}/hang/close"
+    running = peers.start_wsdiag("ping", url, "-i", "50ms", "-o", "json")
+    running.wait_record("ping.reply")
+    running.signal(number)
+    running.wait_record("ping.summary")
+    running.signal(number)
+    assert running.wait(20).code == 0, "the statistics are complete"
+
+
+def test_the_second_signal_ends_an_idle_probe_with_its_verdict(peers: Peers) -> None:
+    url = f"{peers.serve()[0]}/hang/close"
+    periods = ("--from", "0.5s", "--to", "60s", "--step", "20s")
+    running = peers.start_wsdiag("idle-probe", url, *periods, "-o", "json")
+    running.wait_record("idle.trial")
+    running.signal(signal.SIGINT)
+    time.sleep(0.2)
+    running.signal(signal.SIGINT)
+    assert running.wait(20).record("idle.verdict")["partial"] is True
 
 
 def test_a_limit_broken_so_far_counts_after_ctrl_c(peers: Peers) -> None:

@@ -110,3 +110,17 @@ def test_what_could_not_be_tried_is_said() -> None:
     found = with_dead_clients(VERDICT, [one])
     assert found.dead_client is None
     assert found.explanation[-1].endswith("is not known: no permission.")
+
+
+def test_an_event_needs_no_death() -> None:
+    event = IdleVerdict(URL, "event")
+    others = [trial("idle", "dropped", 40.2), trial("ping", "dropped", 40.3)]
+    found = with_dead_clients(event, [trial("no-pong", "dropped", 40.0)], others)
+    assert found.dead_client is not None
+    assert found.dead_client["no-pong"].noticed_s == Range(40.0, 40.0)
+    assert found.explanation[-1].endswith(": its death was no reason.")
+    found = with_dead_clients(event, [trial("vanish", "dropped", 90.0, 90.0)], others)
+    assert found.explanation[-1].endswith(": its death was no reason.")
+    for at_s in (20.0, 60.0):
+        found = with_dead_clients(event, [trial("no-pong", "dropped", at_s)], others)
+        assert found.explanation[-1].endswith("(Close frame 1011 (ping timeout)).")

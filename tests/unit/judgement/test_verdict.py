@@ -449,6 +449,20 @@ TABLE |= {
         "application-timeout",
         says="A maximum lifetime of 3.6 s would look the same",
     ),
+    "one message each, and ends that are spread": Row(
+        [
+            *(
+                idle(at - 3.0, "fin", age_s=at, received=((3.0, "text"),), last_message="welcome")
+                for at in (8.6, 8.9, 9.0, 9.2, 9.4, 9.7, 9.9, 8.7)
+            ),
+            replace(
+                kept("ping", 9.5, "fin", gap_s=1.0, received=((3.0, "text"),)),
+                last_message="welcome",
+            ),
+        ],
+        "application-timeout",
+        says="whatever else was sent: it wants an answer, or that is a maximum lifetime.",
+    ),
     "a feed at the same times": Row(
         [replace(t, last_message='{"price":3}') for t in ANSWER_WANTED_OFTEN], "lifetime"
     ),
@@ -618,7 +632,7 @@ TABLE |= {
         ],
         "idle-timeout",
         says="11 connections ended at one moment, 2.3 s after the probe's start: an event",
-        interval_s=1.0,
+        interval_s=0.69,
     ),
     "a drain that says so, over a second": Row(
         [
@@ -652,7 +666,7 @@ TABLE |= {
         "inconsistent",
         says="at times that do not agree",
     ),
-    "the same moment in every round is a timer": Row(
+    "the same moment in every round may be restarts at equal intervals": Row(
         [
             replace(t, round=n, started_s=t.started_s + 100 * n)
             for n in (1, 2)
@@ -661,7 +675,34 @@ TABLE |= {
                 kept("ping", 40.0, "rst", started_s=1.0),
             ]
         ],
-        "lifetime",
+        "inconsistent",
+        says="at 2 moments: 141.0, 241.0 s after the probe's start",
+    ),
+    "one drop, which a look once a second may have made late": Row(
+        [idle(60.9, "fin"), kept("ping", 75.0)],
+        "idle-timeout",
+        says="the range allows for a look once a second",
+        interval_s=20,
+    ),
+    "restarts every second, while connections are opened": Row(
+        [
+            *(idle(0.19 - 0.03 * n, "fin", started_s=0.03 * n) for n in range(6)),
+            kept("ping", 0.16, "fin", started_s=0.03, keepalives_sent=0),
+            *(idle(1.05 - 0.03 * n, "fin", started_s=0.24 + 0.03 * n) for n in range(8)),
+            kept("ping", 0.9, "fin", started_s=0.39, gap_s=0.125),
+            idle(0.2, "fin", started_s=2.19),
+        ],
+        "inconsistent",
+        says="restarts or failures that recur",
+    ),
+    "restarts, one connection at a time": Row(
+        [
+            idle(0.63, "fin"),
+            kept("ping", 1.27, "fin", round=2, started_s=0.63, gap_s=0.25, since_received_s=0.02),
+            idle(1.27, "fin", round=3, started_s=1.9),
+        ],
+        "idle-timeout",
+        says="restarts again and again would look the same",
     ),
     "one end on three connections": Row(
         [
@@ -1044,3 +1085,18 @@ def test_what_does_not_count_is_not_said_to_restart_the_idle_time(name: str) -> 
     words = " ".join(judge(TABLE[name].trials, case()).explanation)
     assert "on its own." in words
     assert "restarts the idle time" not in words
+
+
+def test_a_range_holds_the_timeout_of_what_looks_once_a_second() -> None:
+    for drops in ((60.9,), (60.2, 60.95)):
+        trials = [idle(at, "fin", round=n) for n, at in enumerate(drops, 1)]
+        found = judge([*trials, kept("ping", 75.0)], case()).idle_timeout_s
+        assert found is not None
+        assert found.low <= 60.0 <= min(drops) <= (found.high or 0.0)
+
+
+def test_what_may_be_a_lifetime_has_advice_for_one() -> None:
+    row = TABLE["one message each, and ends that are spread"]
+    verdict = judge(row.trials, case())
+    assert "A maximum lifetime of 8.6 to 9.9 s would look the same." in verdict.explanation
+    assert verdict.advice[-1] == "If it is a lifetime, reconnect when the connection ends."

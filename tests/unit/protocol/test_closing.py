@@ -31,6 +31,20 @@ def test_forbidden_codes_are_neither_sent_nor_taken(code: int) -> None:
     assert (caught.value.code, caught.value.section) == (1002, "RFC 6455, 7.4")
 
 
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        (b"bad \xff end", "the reason of Close 4000 is not valid UTF-8: 'bad \ufffd end'"),
+        ("é".encode() * 61 + b"\xc3", "it ends in the middle of a character"),
+    ],
+)
+def test_a_reason_that_is_not_utf8_is_shown_all_the_same(reason: bytes, said: str) -> None:
+    with pytest.raises(ProtocolViolation) as caught:
+        decode_close((4000).to_bytes(2, "big") + reason)
+    assert (caught.value.code, caught.value.section) == (1007, "RFC 6455, 5.5.1")
+    assert said in caught.value.message
+
+
 def test_1005_on_the_wire_is_refused() -> None:
     with pytest.raises(ProtocolViolation):
         decode_close((1005).to_bytes(2, "big"))

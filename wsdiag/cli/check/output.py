@@ -147,7 +147,7 @@ class Printer:
         try:
             log_records(self.terminal, *self.errors, *self.results, summary)
         except OSError as error:
-            return self._failed(self.terminal.log_path, error)
+            return self._failed(error.filename or self.terminal.log_paths[0], error)
         return True
 
     def _write(self, path: Path, text: str, mode: str = "w") -> bool:

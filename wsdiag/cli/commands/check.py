@@ -207,4 +207,4 @@ def check_and_show(
         return code if written else code or ExitCode.NO_ANSWER
 
     run = CheckRun(endpoints, jobs=jobs, on_progress=on_progress, tracer=tracer)
-    return run_async(judge, on_stop=run.stop, max_time_s=max_time_s)
+    return run_async(judge, on_stop=run.stop, on_expire=run.expire, max_time_s=max_time_s)

@@ -56,6 +56,8 @@ def facts_of(url: str, error: DialError) -> dict[str, str]:
     if facts["address"]:
         facts["ip"] = facts["address"].rpartition(":")[0].strip("[]")
     facts["given"] = " ".join(sorted(error.report.given))
+    if _is_address(facts.get("host", "")) and "--sni" not in error.report.given:
+        facts["sni"] = "no"  # RFC 6066, 3: only names are sent
     if error.code.startswith("dns-"):
         facts["looked-up"] = _whose_name(facts, error)
     for name, value in error.facts.items():

@@ -105,10 +105,16 @@ def _what_it_wants(found: Classification, context: ProbeContext) -> tuple[str, .
         example = f" Try --send {shlex.quote(text)}." if text is not None else ""
         return (f"Answer it in the client, by the message that the endpoint expects.{example}",)
     if wanted is not None and wanted.after_message:
-        return (
+        answer = (
             "Answer it: --dialect NAME where it speaks an application protocol, or --send TEXT "
-            "with the answer that it wants.",
+            "with the answer that it wants."
         )
+        if row is None and wanted.like_a_lifetime:
+            return (
+                f"{answer} Connections that live on then show that it was that.",
+                "If it is a lifetime, reconnect when the connection ends.",
+            )
+        return (answer,)
     what = "" if row is None or row.wants is None else f" Here that is {row.wants}."
     return (f"Send it right after the opening: --hello TEXT, or --dialect NAME.{what}",)
 

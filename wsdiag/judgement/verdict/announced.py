@@ -13,6 +13,7 @@ from wsdiag.judgement.verdict.clocks import (
     Cluster,
     cluster_on,
     drop_range,
+    late_by_s,
     maybe_late,
     same_age,
     same_moment,
@@ -58,7 +59,7 @@ def from_events(evidence: Evidence, context: ProbeContext) -> Classification:
     if used.conflict:
         return Classification("inconsistent", "conflict", range_, drop, cluster=cluster)
     if _at_one_moment(evidence, cluster) and not _witnessed(evidence, cluster, range_):
-        return Classification("inconsistent", "moment", drop=drop)
+        return Classification("inconsistent", "moment", drop=drop, members=cluster.members)
     range_ = _with_probed(evidence, _above_survivors(evidence, cluster, range_))
     if _contradicted(evidence, cluster, range_):
         return Classification("inconsistent", "contradiction", range_, drop, cluster=cluster)
@@ -69,11 +70,8 @@ def from_events(evidence: Evidence, context: ProbeContext) -> Classification:
     if unproven and any(died_in_use(t, evidence, range_) for t in sent):
         return Classification("lifetime", "age", range_, drop, cluster=cluster, unproven=True)
     late = maybe_late(cluster)
-    if late and range_.high is not None and _to_one_moment(cluster):
-        # Connections that began apart: a look at them ended these, and they had been due before.
-        survived = [t.longest_idle_s or 0.0 for t in evidence.idle]
-        known_s = max((s for s in survived if s < range_.low), default=0.0)
-        range_ = Range(round(max(0.0, known_s - MARGIN_BELOW_S), 2), range_.high)
+    if late:
+        range_ = _if_late(evidence, cluster, range_)
     return Classification(
         "idle-timeout",
         "event",
@@ -95,6 +93,15 @@ def _swept(evidence: Evidence, context: ProbeContext) -> Classification | None:
         return None
     drop, clock = evidence.events[0].drop, sweep.clock
     return Classification("idle-timeout", "sweep", sweep.range, drop, clock, sweep=sweep)
+
+
+def _if_late(evidence: Evidence, cluster: Cluster, range_: Range) -> Range:
+    """The range, where a look at them may have ended these some time after they were due."""
+    low_s = range_.low
+    if _to_one_moment(cluster):  # they began apart: some had been due for long
+        survived = [t.longest_idle_s or 0.0 for t in evidence.idle]
+        low_s = max((s for s in survived if s < range_.low), default=0.0) - MARGIN_BELOW_S
+    return Range(round(max(0.0, low_s - late_by_s(cluster)), 2), range_.high)
 
 
 def _at_one_moment(evidence: Evidence, cluster: Cluster) -> bool:
@@ -155,7 +162,7 @@ def _not_by_idleness(
     """Connections in use died too, all at one age? Or idle ones did, at times that do not agree."""
     every = (*evidence.events, *dead_in_use)
     if dead_in_use and same_moment(every):
-        return Classification("inconsistent", "moment", drop=every[0].drop)
+        return Classification("inconsistent", "moment", drop=every[0].drop, members=every)
     oldest_s = max(t.age_s or 0.0 for t in every)
     limit_s = oldest_s + max(_TICK_S, 0.05 * oldest_s)
     outlived_by = [t for t in evidence.survivors if (t.age_s or 0.0) > limit_s]

@@ -14,8 +14,7 @@ The decision tree. The first branch that fits is taken:
     connections of unrelated URLs ended at the same moment          local-fault    shared
     every end followed a Ping of ours, and no Ping was answered     no-drop        touch
     connections in use and idle ones ended at one moment
-      in each of several rounds, at one age                         lifetime       age
-      in each of several rounds, at other ages                      inconsistent   moment
+      again and again                                               inconsistent   moment
       otherwise                                                     event          moment
     all ended the same time after an unanswered heartbeat of the endpoint's protocol, or at one age
     without the hello that it wants                                 application-timeout
@@ -80,7 +79,7 @@ from wsdiag.judgement.products.endpoints import wants_a_hello
 from wsdiag.judgement.verdict.announced import from_events
 from wsdiag.judgement.verdict.application import ApplicationTimeout, application_timeout
 from wsdiag.judgement.verdict.classification import Classification
-from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, same_moment
+from wsdiag.judgement.verdict.clocks import same_moment
 from wsdiag.judgement.verdict.evidence import (
     AT_ONCE_S,
     Evidence,
@@ -91,7 +90,7 @@ from wsdiag.judgement.verdict.evidence import (
     two_way,
 )
 from wsdiag.judgement.verdict.keepalives import died_in_use, in_use
-from wsdiag.judgement.verdict.moments import displaced, event_rounds
+from wsdiag.judgement.verdict.moments import displaced, event_rounds, moments_of
 from wsdiag.judgement.verdict.participation import heartbeat_timeout, hello_timeout
 from wsdiag.records import IdleTrial, Range
 
@@ -187,14 +186,9 @@ def _from_moments(evidence: Evidence, context: ProbeContext) -> Classification |
         return None
     ended = [t for t in dropped if t.round in rounds]
     others = [t for t in (*evidence.idle, *evidence.kept) if t.round not in rounds]
-    oldest_s = [max(t.age_s or 0.0 for t in ended if t.round == number) for number in rounds]
-    if len(rounds) > 1 and max(oldest_s) - min(oldest_s) <= max(1.0, 0.2 * min(oldest_s)):
-        # It happens again at the same age: a timer that is looked at now and then.
-        high_s = min(t.age_s or 0.0 for t in ended) + MARGIN_ABOVE_S
-        return Classification(
-            "lifetime", "age", Range(0.0, round(high_s, 2)), ended[0].drop, members=tuple(ended)
-        )
-    if len(rounds) > 1:
+    if len(moments_of(ended)) > 1:
+        # Equal ages would prove no timer: a round begins when the one before has ended, so restarts
+        # at equal intervals end connections of equal ages.
         return Classification("inconsistent", "moment", drop=ended[0].drop, members=tuple(ended))
     if any(t.outcome in _ENDED and (t.age_s or 0.0) > AT_ONCE_S for t in others):
         # Another round knows of a timer, which the event cut short in this one.

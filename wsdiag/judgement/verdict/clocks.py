@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from wsdiag.judgement.verdict.evidence import ended_s
@@ -140,6 +141,15 @@ def maybe_late(cluster: Cluster) -> bool:
     if len(values) < 3 or apart_s < _APART_S or values[-1] - values[0] > 0.06:
         return True
     return any(_in_step(own, apart_s) for own in rounds if max(own) - min(own) == apart_s)
+
+
+def late_by_s(cluster: Cluster) -> float:
+    """By how much these may be late where a timer is looked at once a second, or more often:
+    between two looks lies at most the shortest time between two moments at which drops came."""
+    ends = sorted((t.round, ended_s(t)) for t in cluster.members)
+    gaps = [after - before for (n, before), (m, after) in pairwise(ends) if n == m]
+    look_s = proof_margin_s(min(cluster.values))
+    return min([look_s, *(gap for gap in gaps if gap > _LEAST_PERIOD_S)])
 
 
 def _in_step(begins: Sequence[float], apart_s: float) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import get_args
 
+from wsdiag.judgement.verdict.evidence import ended_s
 from wsdiag.records import DeadClient, DeadKind, IdleTrial, IdleVerdict, Range
 from wsdiag.records.drops import drop_phrase
 from wsdiag.units import format_seconds
@@ -20,8 +21,14 @@ _WHO = {
 }
 
 
-def with_dead_clients(verdict: IdleVerdict, trials: Sequence[IdleTrial]) -> IdleVerdict:
-    """The verdict, and for each way of being dead that was tried, whether it was noticed."""
+def with_dead_clients(
+    verdict: IdleVerdict, trials: Sequence[IdleTrial], others: Sequence[IdleTrial] = ()
+) -> IdleVerdict:
+    """The verdict, and for each way of being dead that was tried, whether it was noticed.
+
+    `others`: the trials of clients that lived.
+    """
+    ends_s = [ended_s(t) for t in others if t.outcome == "dropped"]
     found: dict[DeadKind, DeadClient] = {}
     said: list[str] = []
     for kind in get_args(DeadKind):
@@ -29,7 +36,7 @@ def with_dead_clients(verdict: IdleVerdict, trials: Sequence[IdleTrial]) -> Idle
         told = [t for t in group if t.outcome in ("alive", "dropped", "silent")]
         if told:
             found[kind] = _noticed(kind, told)
-            said.append(_sentence(kind, found[kind], told, verdict))
+            said.append(_sentence(kind, found[kind], told, verdict, ends_s))
         elif group and group[0].detail:
             said.append(f"What becomes of a client {_WHO[kind]} is not known: {group[0].detail}.")
     if not found and not said:
@@ -57,8 +64,13 @@ def _noticed(kind: DeadKind, trials: Sequence[IdleTrial]) -> DeadClient:
 
 
 def _sentence(
-    kind: DeadKind, found: DeadClient, trials: Sequence[IdleTrial], verdict: IdleVerdict
+    kind: DeadKind,
+    found: DeadClient,
+    trials: Sequence[IdleTrial],
+    verdict: IdleVerdict,
+    ends_s: Sequence[float],
 ) -> str:
+    """`ends_s`: when connections of clients that lived were ended."""
     if found.noticed_s is None or found.drop is None:
         ages = [(t.idle_for_s if kind == "vanish" else t.age_s) or 0.0 for t in trials]
         silent = any(t.outcome == "silent" for t in trials)
@@ -75,4 +87,14 @@ def _sentence(
     lifetime = verdict.lifetime_s
     if lifetime is not None and low_s <= (lifetime.high or lifetime.low) + _SAME_S:
         usual = ", as all connections are" if high_s >= lifetime.low else ""
+    ended = [t for t in trials if t.outcome == "dropped"]
+    if verdict.verdict == "event" and all(_beside(t, ends_s) for t in ended):
+        usual = ", when those of clients that lived ended as well: its death was no reason"
     return f"A client {_WHO[kind]} was dropped {when} ({drop_phrase(found.drop)}){usual}."
+
+
+def _beside(trial: IdleTrial, ends_s: Sequence[float]) -> bool:
+    """Whether an event ended it: at its moment, or found when a client that was away came back."""
+    late_s = [ended_s(trial) - at_s for at_s in ends_s]
+    away = trial.trial == "vanish"
+    return any(late >= -_SAME_S and (away or late <= _SAME_S) for late in late_s)

@@ -59,6 +59,8 @@ class ProbeContext:
     partial: bool = False
     recorded: bool = False
     """The trials are connections that others had: nobody planned, probed or kept open any."""
+    expired: bool = False
+    """With `partial`: it was --max-time that ended the probe."""
     required_s: float | None = None
     notes: Sequence[str] = ()
     hello: HelloInfo | None = None

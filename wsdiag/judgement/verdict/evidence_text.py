@@ -15,7 +15,7 @@ from wsdiag.judgement.verdict.evidence import (
     ended_s,
     two_way,
 )
-from wsdiag.judgement.verdict.headline import NAMES
+from wsdiag.judgement.verdict.headline import NAMES, span
 from wsdiag.judgement.verdict.keepalives import (
     carried,
     died_in_use,
@@ -23,9 +23,10 @@ from wsdiag.judgement.verdict.keepalives import (
     held_interval_s,
     holds,
 )
+from wsdiag.judgement.verdict.moments import moments_of, one_by_one
 from wsdiag.judgement.verdict.participation import participation
 from wsdiag.judgement.verdict.spread import separate_groups
-from wsdiag.records import KeepaliveOutcome, TrialKind
+from wsdiag.records import KeepaliveOutcome, Range, TrialKind
 from wsdiag.records.drops import ZERO_WINDOW, drop_phrase, ends_connection
 from wsdiag.units import counted, format_seconds
 
@@ -38,6 +39,8 @@ _LAST: dict[ClockName, str] = {
     "received": "endpoint's last byte",
     "message": "last message",
 }
+# Ages that differ by no more are told as one.
+_EXACT_AGES_S = 0.25
 _GOING = {1001: "going away", 1012: "service restart"}
 
 
@@ -105,8 +108,9 @@ def _counts(found: Classification, evidence: Evidence, context: ProbeContext) ->
         return [
             counts,
             *chance,
-            "These connections do not show whether the timer is looked at now and then only: if it "
-            "is, the timeout is shorter than this, by less than the time between two looks.",
+            "These connections do not show whether the timer is looked at now and then only: the "
+            "range allows for a look once a second; where looks are rarer, the timeout is shorter "
+            "than this, by less than the time between two.",
         ]
     if found.reason == "silent" and found.range is not None:
         dead = counted(len(evidence.found_dead), "idle connection")
@@ -136,8 +140,12 @@ def _counts(found: Classification, evidence: Evidence, context: ProbeContext) ->
     if found.reason == "moment":
         ages = sorted(t.age_s or 0.0 for t in found.members or evidence.dropped())
         if len(ages) > 1:
-            ended = f"{len(ages)} connections ended, {ages[0]:.1f} to {ages[-1]:.1f} s old."
-            return [ended, *_opened_afterwards(found, evidence)]
+            ended = f"{len(ages)} connections ended, {ages[0]:.1f} to {ages[-1]:.1f} s old"
+            moments = [max(map(ended_s, moment)) for moment in moments_of(found.members)]
+            if len(moments) > 1:
+                shown = ", ".join(f"{at:.1f}" for at in moments[:6]) + (" …" * (len(moments) > 6))
+                ended += f", at {len(moments)} moments: {shown} s after the probe's start"
+            return [f"{ended}.", *_opened_afterwards(found, evidence)]
     if found.reason == "touch":
         touched = [t for t in evidence.dropped() if ended_by_our_ping(t)]
         latest_ms = max((t.unanswered_s or 0.0) * 1e3 for t in touched)
@@ -235,6 +243,10 @@ def _disagreement(found: Classification, evidence: Evidence, context: ProbeConte
         if any(code is not None and code >= 4000 for code in codes):
             sentences.append("A Close code in the 4000s is the endpoint's own rule.")
         return sentences
+    if found.reason == "moment":
+        sentences.append(
+            "The endpoint's log, or its supervisor's, tells whether it was started then."
+        )
     again = "Probe again, with --repeat"
     if context.recorded:
         again = "Measure it, with `wsdiag idle-probe --repeat 3`"
@@ -439,15 +451,23 @@ def _caveats(found: Classification, evidence: Evidence, context: ProbeContext) -
             f"{counted(len(evidence.broken), 'connection')} ended because the endpoint broke the "
             f"protocol ({evidence.broken[0].violation})."
         )
+    if found.verdict in ("idle-timeout", "lifetime") and one_by_one(evidence.dropped()):
+        sentences.append(
+            "Connections ended one by one, at ages that differ: restarts again and again would "
+            "look the same. More connections at once (--max-connections) tell."
+        )
     wanted = found.application
     if wanted is not None and wanted.endpoint is None and context.dialect is None:
         ages = sorted(t.age_s or 0.0 for t in found.members)
         if wanted.like_a_lifetime:
             age = format_seconds(round(median(ages), 1))
+            if ages[-1] - ages[0] > _EXACT_AGES_S:
+                age = span(Range(round(ages[0], 1), round(ages[-1], 1)))
             sentences.append(f"A maximum lifetime of {age} would look the same.")
     sentences += _limits(evidence)
     if context.partial:
-        sentences.append("The probe was interrupted: this is the verdict so far.")
+        who = "--max-time ended the probe" if context.expired else "The probe was interrupted"
+        sentences.append(f"{who}: this is the verdict so far.")
     return sentences
 
 

@@ -11,6 +11,7 @@ from wsdiag.judgement.verdict.classification import Classification, Reason
 from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, MARGIN_BELOW_S
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
 from wsdiag.judgement.verdict.keepalives import died_in_use
+from wsdiag.judgement.verdict.moments import moments_of
 from wsdiag.records import Candidate, Drop, KeepaliveOutcome, Location, Range, TrialKind
 from wsdiag.records.drops import ZERO_WINDOW, drop_phrase
 from wsdiag.units import format_seconds
@@ -192,9 +193,11 @@ def _not_dropped(evidence: Evidence, context: ProbeContext) -> str:
     longest_s = evidence.longest_survived_s
     longest = format_seconds(longest_s)
     if context.partial and not longest_s:
-        return "Interrupted before anything could be measured."
+        who = "--max-time ended the probe" if context.expired else "Interrupted"
+        return f"{who} before anything could be measured."
     if context.partial and longest_s < 0.98 * context.longest_s:
-        return f"No drop up to {longest} of idleness; then the probe was interrupted."
+        then = "--max-time ended the probe" if context.expired else "the probe was interrupted"
+        return f"No drop up to {longest} of idleness; then {then}."
     return f"Idle connections are not dropped within {longest}."
 
 
@@ -271,8 +274,10 @@ def _wanted(found: Classification, context: ProbeContext) -> str:
     assert found.range is not None
     wanted, end = found.application, drop_phrase(found.drop)
     high_s = found.range.high if found.range.high is not None else found.range.low
-    middle_s = (found.range.low + MARGIN_BELOW_S + high_s - MARGIN_ABOVE_S) / 2
-    after = format_seconds(round(middle_s, 1))
+    first_s, last_s = found.range.low + MARGIN_BELOW_S, high_s - MARGIN_ABOVE_S
+    after = format_seconds(round((first_s + last_s) / 2, 1))
+    if last_s - first_s > _SPREAD * last_s:
+        after = span(Range(round(first_s, 1), round(last_s, 1)))
     row, dialect = wanted.endpoint, context.dialect
     if row is None and dialect is not None:
         return _wanted_in(dialect, found.drop, after, after_message=wanted.after_message)
@@ -284,9 +289,12 @@ def _wanted(found: Classification, context: ProbeContext) -> str:
     if wanted.after_message:
         ages = "Every connection ended" if row is None else f"{row.name}: every connection ended"
         answer = "an answer" if row is None or row.wants is None else row.wants
+        why = f"most likely it wants {answer}"
+        if row is None and wanted.like_a_lifetime:
+            why = "it wants an answer, or that is a maximum lifetime"
         return (
-            f"{ages} {after} after a message of the endpoint ({end}), whatever else was sent: most "
-            f"likely it wants {answer}."
+            f"{ages} {after} after a message of the endpoint ({end}), whatever else was sent: "
+            f"{why}."
         )
     first = "a first message" if row is None or row.wants is None else row.wants
     name = "" if row is None or row.default_s is None else f" ({row.name})"
@@ -313,6 +321,11 @@ def _wanted_in(dialect: Dialect, drop: Drop, after: str, *, after_message: bool)
 
 
 def _at_one_moment(found: Classification, evidence: Evidence) -> str:
+    if found.verdict != "event" and len(moments_of(found.members)) > 1:
+        return (
+            "Connections ended together, whatever their age or idleness, and again later: most "
+            "likely restarts or failures that recur, or a timer that is looked at now and then."
+        )
     if found.verdict != "event":
         return (
             "All connections ended at one moment, whatever their age or idleness: most likely a "

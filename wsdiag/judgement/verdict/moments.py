@@ -31,6 +31,8 @@ from wsdiag.records import IdleTrial, Range
 _ONE_MOMENT_S = 0.25
 # Starting times that differ by less do not tell a common moment from a common idle time.
 _LEAST_SPREAD_S = 0.18
+# Ages that differ by less tell nothing of a moment.
+_TELLING_S = 0.1
 # Of the spread of idle times: how far apart the ends of one sweep may be.
 _SHARE = 0.35
 _LEAST = 3
@@ -39,6 +41,8 @@ _DISPLACED_S = 0.25
 _TO_THE_MOMENT_S = 0.02
 # At once, where none of them lived to the end.
 _MOST_ALLOWED = 3
+# How far apart the ages may be to which an exact timer ends connections.
+_EXACT_S = 0.005
 _LEAVING = {1001, 1012}
 _DRAIN_S = 1.0
 
@@ -69,10 +73,27 @@ def event_rounds(
             continue  # those were due, for what counts only messages
         if not used and young:
             used = len(ended) == sum(t.round == number for t in ran)
-        used = used or _all_that_were_open(ended, ran)
-        if used and len(ended) > 1 and (same_moment(ended) or _going_away(ended)):
+        again = _again_and_again(ended, [t for t in ran if t.round == number])
+        used = used or again or _all_that_were_open(ended, ran)
+        together = again or same_moment(ended) or _going_away(ended)
+        if used and len(ended) > 1 and together:
             found.append(number)
     return found
+
+
+def _again_and_again(ended: Sequence[IdleTrial], ran: Sequence[IdleTrial]) -> bool:
+    """Whether all of a round ended, at several moments, some of them shared by many connections of
+    different ages: no keepalive tells what is due from what is not."""
+    moments = moments_of(ended)
+    ages = [max(ages) - min(ages) for m in moments if (ages := [t.age_s or 0.0 for t in m])]
+    apart = [m for m, s in zip(moments, ages, strict=True) if s > _TELLING_S]
+    return (
+        len(ended) == len([t for t in ran if t.outcome not in ("refused", "aborted")])
+        and any(t.trial != "idle" for t in ended)
+        and len(moments) > 1
+        and any(len(moment) >= _LEAST for moment in apart)
+        and all(map(same_moment, apart))
+    )
 
 
 def _all_that_were_open(ended: Sequence[IdleTrial], ran: Sequence[IdleTrial]) -> bool:
@@ -107,7 +128,7 @@ def _going_away(ended: Sequence[IdleTrial]) -> bool:
 
 def find_sweep(events: Sequence[IdleTrial]) -> Sweep | None:
     """One idle timeout, looked at now and then, as the cause of these drops; None: it is not."""
-    moments = _moments(events)
+    moments = moments_of(events)
     together = [moment for moment in moments if len(moment) >= _LEAST]
     if not together or 2 * sum(map(len, together)) < len(events):
         return None
@@ -152,6 +173,14 @@ def find_sweep(events: Sequence[IdleTrial]) -> Sweep | None:
 
 def _span(values: Sequence[float]) -> float:
     return max(values) - min(values)
+
+
+def one_by_one(dropped: Sequence[IdleTrial]) -> bool:
+    """Whether each round had one end, so that none could share its moment, and their ages differ by
+    more than those of an exact timer."""
+    ages = [t.age_s or 0.0 for t in dropped]
+    alone = len({t.round for t in dropped}) == len(dropped) > 1
+    return alone and max(ages) - min(ages) > _EXACT_S
 
 
 def displaced(trials: Sequence[IdleTrial]) -> int | None:
@@ -205,7 +234,7 @@ def _ended_by_the_kth_next(rounds: Sequence[Sequence[IdleTrial]], k: int) -> boo
     return sum(fits) > 1 and sum(fits) >= 0.9 * len(fits)
 
 
-def _moments(trials: Sequence[IdleTrial]) -> list[list[IdleTrial]]:
+def moments_of(trials: Sequence[IdleTrial]) -> list[list[IdleTrial]]:
     """Trials by the moment at which they ended, within a round."""
     found: list[list[IdleTrial]] = []
     for trial in sorted(trials, key=lambda t: (t.round, ended_s(t))):

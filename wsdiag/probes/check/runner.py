@@ -48,6 +48,7 @@ from wsdiag.probes.check.target import CheckTarget
 from wsdiag.probes.common.await_pong import PeerClosedError, PeerViolationError
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.records import CheckResult, Error
+from wsdiag.records.waits import AWAITED, awaited_of_all
 from wsdiag.transport.dial.target import Target, UrlError
 from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.session import SessionEnded
@@ -91,6 +92,9 @@ class EndpointRun:
         self.rules = [rule for rule in chosen(endpoint.check) if _is_for(endpoint, rule)]
         self._target = CheckTarget(endpoint, numbered(tracer, number))
         self._found: dict[str, tuple[Sequence[Finding], float]] = {}
+        self._judging: dict[str, None] = {}
+        self._expired: str | None = None
+        """When the time was over: what was awaited, in words."""
         self._error: Error | None = None
         self._ended_in: str | None = None
         self._broken_in: str | None = None
@@ -112,13 +116,28 @@ class EndpointRun:
 
     def report(self) -> EndpointReport:
         """Every rule's results; those that were not reached are skipped as not measured."""
-        missing: Sequence[Finding] = [unmeasured("interrupted before it was judged")]
         results, stopped_accepting = [], False
         for rule in self.rules:
-            findings, took_ms = self._found.get(rule.id, (missing, None))
+            findings, took_ms = self._found.get(rule.id, ([self._missing(rule)], None))
             results += [self._result(rule, finding, took_ms) for finding in findings]
             stopped_accepting |= any(finding.code == "no-connection" for finding in findings)
         return EndpointReport(self.endpoint, results, self._error, stopped_accepting)
+
+    def expire(self) -> str | None:
+        """The time is over: what is awaited, in words; None: nothing is under way."""
+        if self._target.phase is not None:
+            self._expired = AWAITED.get(self._target.phase, self._target.phase)
+        elif self._judging:
+            checks = "the check" if len(self._judging) == 1 else "the checks"
+            self._expired = f"{checks} {', '.join(self._judging)}"
+        return self._expired
+
+    def _missing(self, rule: Rule) -> Finding:
+        if self._expired is None:
+            return unmeasured("interrupted before it was judged")
+        if rule.id in self._judging:
+            return unmeasured("not done within --max-time")
+        return unmeasured(f"not begun: --max-time ended while waiting for {self._expired}")
 
     # -- judging -------------------------------------------------------------------------------
 
@@ -139,6 +158,7 @@ class EndpointRun:
     async def _judge(self, rule: Rule) -> None:
         began = monotonic_ns()
         error = self._target.error
+        self._judging[rule.id] = None
         if rule.needs == "session" and error is not None:
             findings: Sequence[Finding] = [self._not_open(error)]
         elif rule.schedule == "shared" and rule.needs == "session" and self._ended_in is not None:
@@ -148,6 +168,7 @@ class EndpointRun:
         else:
             findings = await self._bounded(rule)
         self._found[rule.id] = (findings, (monotonic_ns() - began) / 1e6)
+        del self._judging[rule.id]
 
     async def _bounded(self, rule: Rule) -> Sequence[Finding]:
         bound_s = self._time_bound_s(rule)
@@ -307,3 +328,9 @@ class CheckRun:
         self.interrupted = True
         for task in self._tasks:
             task.cancel()
+
+    def expire(self) -> str | None:
+        """The time is over: `stop()`, and what was awaited, in words; None: nothing."""
+        awaited = awaited_of_all([run.expire() for run in self._runs])
+        self.stop()
+        return awaited

@@ -45,6 +45,8 @@ class CheckTarget:
         self.report = DialReport(endpoint.url)
         self.error: DialError | None = None
         self.attempts = 0
+        self.phase: str | None = None
+        """Of the first dial, while it is under way."""
         self._session: Session | None = None
         self._http2: asyncio.Future[Http2Look] | None = None
         self._slots = asyncio.Semaphore(CONNECTIONS_AT_ONCE)
@@ -86,12 +88,17 @@ class CheckTarget:
         self.attempts += 1
         self._session, self.error = None, None
         try:
-            self._session = await self.open()
+            self._session = await self._open(self._note_phase)
         except DialError as error:
             self.error, self.report = error, error.report
         else:
             assert self._session.report is not None
             self.report = self._session.report
+        finally:
+            self.phase = None
+
+    def _note_phase(self, phase: str) -> None:
+        self.phase = phase
 
     def _worth_retrying(self) -> bool:
         if self.error is not None and self.error.kind in ("usage", "cert"):
@@ -112,13 +119,17 @@ class CheckTarget:
 
         Offers what expectations are about: the subprotocol, and compression unless it was refused.
         """
+        return await self._open(**changes)
+
+    async def _open(self, on_phase: Callable[[str], None] | None = None, **changes: Any) -> Session:
         options, wanted = self.endpoint.dial, self.options.expect_subprotocol
         if wanted is not None and wanted not in options.subprotocols:
             options = replace(options, subprotocols=(*options.subprotocols, wanted))
         if options.compression is None:
             options = replace(options, compression=True)
         options = replace(options, **changes)
-        return (await open_session(self.endpoint.url, options, tracer=self._tracer)).session
+        url, tracer = self.endpoint.url, self._tracer
+        return (await open_session(url, options, tracer=tracer, on_phase=on_phase)).session
 
     async def http2(self) -> Http2Look:
         """What a browser finds over HTTP/2; looked at once, for all rules."""

@@ -378,6 +378,8 @@ async def open_session(
     )
     participant = Participant(session, options, part)
     try:
+        if on_phase is not None:
+            on_phase("hello")
         await participant.greet()
     except BaseException:
         session.stream.close()

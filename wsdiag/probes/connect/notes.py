@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from wsdiag.judgement.advice import unfinished_text
+from wsdiag.judgement.advice import ENDED_IN_USE, unfinished_text
 from wsdiag.probes.common.answers import answer_faults, opened
 from wsdiag.probes.common.drops import BROKE_HTTP, TRUNCATED, drop_of_end
 from wsdiag.protocol.codes import close_code_name
@@ -18,7 +18,7 @@ from wsdiag.transport.session import CloseOutcome
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.tls import chain
 from wsdiag.transport.tls.values import ChainLink, TlsFacts
-from wsdiag.units import format_seconds
+from wsdiag.units import format_seconds, format_size
 
 CERTIFICATE_WARNING_DAYS = 14
 _SLOW_DNS_MS = 1000.0
@@ -146,11 +146,13 @@ def pong_note(
     unsent: int = 0,
     unfinished: tuple[int, int] | None = None,
     hurried: bool = False,
+    messages: Sequence[Message] = (),
 ) -> str:
     """About a first Ping that got no Pong; `others`: Pongs came, with another payload.
 
     `unsent`: bytes that have not left, because the peer takes none. `unfinished`: the length that
     a frame announced, and how much of it came. `hurried`: the end of the run left too little time.
+    `messages`: what came instead.
     """
     within = format_seconds(timeout_s)
     if unsent:
@@ -168,8 +170,16 @@ def pong_note(
     if hurried:
         return f"No Pong within the {within} that --max-time left for it."
     return (
-        f"No Pong within {within}: the endpoint does not answer Pings (RFC 6455, 5.5.2 "
-        "says it must), or it is busy. Keepalive by Ping will not work with it."
+        f"No Pong within {within}{last_words(messages)}: the endpoint does not answer Pings "
+        "(RFC 6455, 5.5.2 says it must), or it is busy. Keepalive by Ping will not work with it."
+    )
+
+
+def unfinished_note(held_bytes: int) -> str:
+    """About a message whose end had not come when nobody listened any more."""
+    return (
+        f"A message had begun ({format_size(held_bytes)}), and its end had not come: more of it "
+        "may be under way, or the final fragment (FIN; RFC 6455, 5.4) was never sent."
     )
 
 
@@ -217,13 +227,13 @@ def last_words(messages: Sequence[Message]) -> str:
     return f"; the last message was {said[:_WORDS_CHARS]!r}{more}"
 
 
-def violation_error(url: str, violation: ProtocolViolation) -> Error:
-    """The server broke the protocol, and the connection had to be ended."""
+def violation_error(url: str, violation: ProtocolViolation, phase: str = "ping") -> Error:
+    """The server broke the protocol, and the connection had to be ended, in this phase."""
     if violation.excerpt and not violation.excerpt.startswith(b"HTTP/"):
         said = violation.excerpt[:_SHOWN_CHARS].decode("latin-1")
         return Error(
             url,
-            "ping",
+            phase,
             "protocol",
             f"what followed the 101 is text, not a frame: {said!r}",
             "The server, or a proxy, writes a body behind the 101: a page, debug output, or a "
@@ -233,7 +243,7 @@ def violation_error(url: str, violation: ProtocolViolation) -> Error:
         line = violation.excerpt.partition(b"\r\n")[0].decode("latin-1")
         return Error(
             url,
-            "ping",
+            phase,
             "protocol",
             f"what followed the 101 is HTTP again, not a frame: {line}",
             "Two handlers answered the upgrade on one connection (two WebSocket servers on one "
@@ -242,7 +252,7 @@ def violation_error(url: str, violation: ProtocolViolation) -> Error:
         )
     return Error(
         url,
-        "ping",
+        phase,
         "protocol",
         f"the server broke the protocol: {violation.message} ({violation.section})",
         "Browsers and libraries end such a connection as well. wsdiag check tells which rules "
@@ -250,8 +260,10 @@ def violation_error(url: str, violation: ProtocolViolation) -> Error:
     )
 
 
-def ended_error(url: str, drop: Drop, messages: Sequence[Message] = ()) -> Error:
-    """The server left right after the upgrade, before the first Pong; `messages` came before."""
+def ended_error(
+    url: str, drop: Drop, messages: Sequence[Message] = (), phase: str = "ping"
+) -> Error:
+    """The server left: before the first Pong, or in a later `phase`; `messages` came before."""
     after = f"{drop.at_s * 1e3:.0f} ms after the upgrade{last_words(messages)}"
     if drop.how == "close":
         how = "without a code (1005)"
@@ -260,11 +272,11 @@ def ended_error(url: str, drop: Drop, messages: Sequence[Message] = ()) -> Error
         reason = f", reason {drop.reason!r}" if drop.reason else ""
         return Error(
             url,
-            "ping",
+            phase,
             "closed",
             f"the server closed {how}{reason}, {after}"
             + (f": {drop.detail}" if drop.detail else ""),
-            _CLOSED.get(drop.code or 0, _REFUSED),
+            _CLOSED.get(drop.code or 0, _REFUSED if phase == "ping" else ENDED_IN_USE),
         )
     said = drop.detail or ""
     if drop.how in ("fin", "tls-eof"):  # what the socket says of these has been said already
@@ -283,7 +295,7 @@ def ended_error(url: str, drop: Drop, messages: Sequence[Message] = ()) -> Error
         )
     return Error(
         url,
-        "ping",
+        phase,
         "closed",
         f"the connection ended without a Close frame ({short_drop(drop)}), {after}{detail}",
         hint,

@@ -20,6 +20,7 @@ from wsdiag.probes.connect.notes import (
     dial_notes,
     ended_error,
     pong_note,
+    unfinished_note,
     violation_error,
 )
 from wsdiag.protocol.content import body_text
@@ -70,7 +71,7 @@ async def connect(
     )
     if options.http_version == "2":
         error = result.error
-        opened = error is None or error.phase in ("hello", "ping")
+        opened = error is None or error.phase in ("hello", "ping", "messages")
         opens = opened and report.http2 is not None and report.http2.status == 200
         if report.http2 is not None or result.ok:
             from wsdiag.probes.connect.http2_look import info_of
@@ -172,8 +173,9 @@ class _Use:
         error: Error | None = None
         ping_ms: float | None = None
         asked = bool(send) or listen_s is not None
+        phase = "ping"
         try:
-            self._on_wait("ping")
+            self._on_wait(phase)
             asked_s, ping_timeout_s = ping_timeout_s, self._bounded(ping_timeout_s)
             ping_ms, others = await self._first_ping(ping_timeout_s)
             if ping_ms is None and connection.violation is None:
@@ -184,20 +186,26 @@ class _Use:
                         unsent=session.stream.unsent,
                         unfinished=connection.unfinished_frame,
                         hurried=ping_timeout_s < min(asked_s, _HURRIED_S),
+                        messages=self._messages,
                     )
                 )
+            if asked or ping_ms is not None:
+                phase = "messages"
             if asked:
-                self._on_wait("messages")
+                self._on_wait(phase)
                 await self._listen(send, listen_s)
+                if connection.held_bytes:
+                    notes.append(unfinished_note(connection.held_bytes))
         except SessionEnded as ended:
             drop = self._origin.explain(drop_of(session, ended.end))
             meaning = self._participant.meaning_of(connection.close_received)
             drop = replace(drop, detail=meaning or drop.detail)
-            error = ended_error(self._url, drop, self._messages)
+            error = ended_error(self._url, drop, self._messages, phase)
         if connection.truncated and session.ended is not None:
-            error = ended_error(self._url, drop_of(session, session.ended), self._messages)
+            drop = drop_of(session, session.ended)
+            error = ended_error(self._url, drop, self._messages, phase)
         elif connection.violation is not None:
-            error = violation_error(self._url, connection.violation)
+            error = violation_error(self._url, connection.violation, phase)
         tcp = _tcp_facts(session)
         gone = session.ended is not None or session.close_arrived is not None
         began_s = asyncio.get_running_loop().time()

@@ -56,6 +56,11 @@ class DeadClient:
         self._answered = False
         self._news = asyncio.Event()
 
+    def abort(self) -> None:
+        """Wait for nothing more: `stopping` was set before."""
+        if self._connection is not None:
+            self._connection.session.abort()
+
     async def run(self, stopping: asyncio.Event) -> IdleTrial:
         """Its record, also emitted: until it was noticed, its time is over, or `stopping` is set.
 

@@ -37,6 +37,7 @@ from wsdiag.transport.dial.carriers import SharedHttp2
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session, SessionEnded
+from wsdiag.units import format_seconds
 
 _CLOSE_S = 1.0
 _FIRST_MESSAGE_S = 1.0
@@ -63,6 +64,10 @@ class EndpointProbe:
         self._context = context
         self._control: Participant | None = None
         self._round: Round | None = None
+        self._dead_clients: Sequence[DeadClient] = ()
+        self._phase = "dns"
+        """Of the first dial."""
+        self._ended = False
         self._error: str | None = None
         self._back: bool | None = None
         self._notes: Sequence[str] = ()
@@ -70,17 +75,50 @@ class EndpointProbe:
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Come to an end now, with what is known."""
+        """Come to an end now, with what is known; a second call waits for nothing more."""
+        again = self._stopping.is_set()
         self._stopping.set()
         if self._round is not None:
             self._round.stop()
+        if again:
+            for each in self._dead_clients:
+                each.abort()
+            if self._control is not None:
+                self._control.session.abort()
+
+    @property
+    def awaited(self) -> str | None:
+        """What is awaited now, by its word of AWAITED or in words; None: nothing more."""
+        if self._ended:
+            return None
+        if self._control is None:
+            return self._phase
+        if self._context.facts.answers_pings is None:
+            return "ping"
+        longest_s = self._context.facts.options.longest_s
+        return f"idle periods of up to {format_seconds(longest_s)}"
+
+    def _note_phase(self, phase: str) -> None:
+        self._phase = phase
 
     async def run(self) -> None:
         """Fill `trials`; every connection is closed when this returns."""
+        try:
+            await self._run()
+        finally:
+            self._ended = True
+
+    async def _run(self) -> None:
         context = self._context
         try:
             self._control = await self._unless_stopped(
-                open_session(self.url, context.dial, tracer=context.tracer, timestamps=False)
+                open_session(
+                    self.url,
+                    context.dial,
+                    tracer=context.tracer,
+                    timestamps=False,
+                    on_phase=self._note_phase,
+                )
             )
         except DialError as error:
             found = diagnose(self.url, error)
@@ -91,7 +129,7 @@ class EndpointProbe:
             return
         control = asyncio.create_task(learn_how_to_check(self._control.session, context))
         close_s = _CLOSE_S
-        dead = [
+        self._dead_clients = dead = [
             DeadClient(context, index, kind, away_s)
             for index, (kind, away_s) in enumerate(plan_dead(context.facts.options))
         ]

@@ -110,7 +110,7 @@ class Round:
         self._idle = [trial for trial in self._trials if trial.plan.trial == "idle"]
         self._in_use = [trial for trial in self._trials if trial.plan.trial != "idle"]
         self._began_s = context.clock.now_s()
-        self._stopping = False
+        self._stopping = self._aborting = False
 
     @property
     def records(self) -> list[IdleTrial]:
@@ -128,8 +128,11 @@ class Round:
         )
 
     def stop(self) -> None:
-        """Come to an end now: check what is alive, briefly."""
-        self._stopping = True
+        """Come to an end now: check what is alive, briefly. A second call does not wait for it."""
+        self._stopping, self._aborting = True, self._stopping
+        if self._aborting:
+            for trial in self._trials:
+                trial.abort()
         self._context.changed.set()
 
     async def run(self) -> list[IdleTrial]:
@@ -147,6 +150,7 @@ class Round:
             for task in tasks:
                 task.cancel()
             ends = await asyncio.gather(*tasks, return_exceptions=True)
+            close_s = 0.0 if self._aborting else close_s
             await asyncio.gather(*(trial.close(close_s) for trial in self._trials))
         for end in ends:
             # A trial's own failures are records; anything else is a bug, and must not go unseen.

@@ -18,6 +18,7 @@ from wsdiag.probes.idle.endpoint import EndpointProbe
 from wsdiag.probes.idle.options import IdleOptions
 from wsdiag.probes.idle.outcome import idle_exit_code
 from wsdiag.records import IdleEvent, IdleVerdict
+from wsdiag.records.waits import awaited_of_all
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.trace import Tracer, numbered
 
@@ -39,13 +40,23 @@ class IdleRun:
         self._urls, self._options, self._dial, self._tracer = urls, options, dial, tracer
         self._events: asyncio.Queue[IdleEvent | None] = asyncio.Queue()
         self._probes: list[EndpointProbe] = []
-        self._stopped = False
+        self._stopped = self._expired = False
 
     def stop(self) -> None:
-        """End early and cleanly: what is alive is checked briefly, then the verdicts come."""
+        """End early and cleanly: what is alive is checked briefly, then the verdicts come.
+
+        A second call ends at once, with the verdicts so far.
+        """
         self._stopped = True
         for probe in self._probes:
             probe.stop()
+
+    def expire(self) -> str | None:
+        """The time is over: `stop()`, and what was awaited, in words; None: nothing."""
+        self._expired = True
+        awaited = awaited_of_all([probe.awaited for probe in self._probes])
+        self.stop()
+        return awaited
 
     async def events(self) -> AsyncGenerator[IdleEvent, None]:
         """Progress and trials as they happen; last one IdleVerdict per URL, in their order."""
@@ -101,9 +112,11 @@ class IdleRun:
         shared = None
         if len({urlsplit(probe.url).hostname for probe in self._probes}) == len(self._probes):
             shared = shared_end_s([probe.trials for probe in self._probes])
-        verdicts = compare([judge(probe.trials, probe.case(shared)) for probe in self._probes])
+        cases = [replace(each.case(shared), expired=self._expired) for each in self._probes]
+        judged = zip(self._probes, cases, strict=True)
+        verdicts = compare([judge(probe.trials, case) for probe, case in judged])
         verdicts = [
-            with_dead_clients(verdict, probe.dead)
+            with_dead_clients(verdict, probe.dead, probe.trials)
             for verdict, probe in zip(verdicts, self._probes, strict=True)
         ]
         return [

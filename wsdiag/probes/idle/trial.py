@@ -62,6 +62,12 @@ class Trial:
             self.state.finish = Finish(check, wait_s)
             self._wake.set()
 
+    def abort(self) -> None:
+        """End at once: what has not answered by now proves nothing, and no Close is awaited."""
+        self.finish(check=False, wait_s=0.0)
+        if self.record is not None and self._connection is not None:
+            self._connection.session.abort()
+
     def limit_gaps(self, timeout_s: float) -> None:
         """The timeout is known: keep doubling gaps short enough from here on."""
         schedule = self.state.schedule

@@ -26,6 +26,7 @@ from wsdiag.probes.path.rows import HopRow
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import Pong
 from wsdiag.records import Error, PathEvent, PathHop, PathMethod, PathStart, PathSummary
+from wsdiag.records.waits import awaited_of_all
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.path.ping_tracer import PingTracer
 from wsdiag.transport.path.reverse_dns import name_of
@@ -58,6 +59,9 @@ class PathRun:
         self._tracer = tracer
         self._stopping = asyncio.Event()
         self._dialing: asyncio.Task[Participant] | None = None
+        self._phase: str | None = None
+        """Of the dial under way, or `close`."""
+        self._session: Session | None = None
         self._flow = WatchedFlow()
         self._names: dict[str, asyncio.Task[str | None]] = {}
         self._rounds = 0
@@ -69,17 +73,25 @@ class PathRun:
         """Where HTTP/2 ends, on a connection over it."""
 
     def stop(self) -> None:
-        """End cleanly: the summary so far, then a Close."""
+        """End cleanly: the summary so far, then a Close; a second call ends at once."""
+        again = self._stopping.is_set()
         self._stopping.set()
         if self._dialing is not None:
             self._dialing.cancel()
+        if again and self._session is not None:
+            self._session.abort()
+
+    def expire(self) -> str | None:
+        """The time is over: `stop()`, and what was awaited, in words; None: nothing."""
+        awaited = awaited_of_all([self._phase])
+        self.stop()
+        return awaited
 
     async def events(self) -> AsyncGenerator[PathEvent, None]:
         """A PathStart, PathHop rows after each round, one PathSummary; or an Error."""
         if not sys.platform.startswith("linux"):
             yield unsupported(self._url)
             return
-        session: Session | None = None
         try:
             try:
                 participant = await self._dial()
@@ -90,25 +102,30 @@ class PathRun:
                 return
             if participant is None:
                 return
-            session = participant.session
+            session = self._session = participant.session
             async for event in self._trace(session):
                 yield event
             if session.ended is None:
                 self._flow.close()
+                self._phase = "close"
                 await session.close(timeout=_CLOSE_S)
         finally:
             for task in self._names.values():
                 task.cancel()
             self._flow.close()
-            if session is not None:
-                session.stream.close()
+            if self._session is not None:
+                self._session.stream.close()
 
     # -- opening -------------------------------------------------------------------------------
 
     async def _dial(self) -> Participant | None:
         """The open connection; None when `stop()` came first. Raises DialError."""
         opening = open_session(
-            self._url, self._dial_options, tracer=self._tracer, watcher=self._flow
+            self._url,
+            self._dial_options,
+            tracer=self._tracer,
+            on_phase=self._note_phase,
+            watcher=self._flow,
         )
         self._dialing = asyncio.create_task(opening)
         if self._stopping.is_set():
@@ -116,10 +133,14 @@ class PathRun:
         try:
             await asyncio.wait({self._dialing})
         finally:
+            self._phase = None
             if not self._dialing.done():
                 self._dialing.cancel()
                 await asyncio.wait({self._dialing})
         return None if self._dialing.cancelled() else self._dialing.result()
+
+    def _note_phase(self, phase: str) -> None:
+        self._phase = phase
 
     # -- rounds --------------------------------------------------------------------------------
 

@@ -99,6 +99,8 @@ class Pinger:
         self._sender: PingSender | None = None
         self._session: Session | None = None
         self._connections = 0
+        self._phase: str | None = None
+        """Of the dial under way, or `close`."""
         self._failed_kind = ""
         """Why the last attempt to connect failed, as in `error.kind`."""
 
@@ -117,6 +119,7 @@ class Pinger:
                     self._queue.put_nowait(outage)
             self._queue.put_nowait(summary)
             if self._session is not None and self._session.ended is None:
+                self._phase = "close"
                 await self._session.close(timeout=timeout_s) if timeout_s else self._session.abort()
         finally:
             self._origin.close()
@@ -141,6 +144,20 @@ class Pinger:
         """This process was stopped; the middle of that time was `ago_s` ago."""
         at = utc_now() - timedelta(seconds=ago_s)
         self._queue.put_nowait(PingSuspended(self.url, at, self.target))
+
+    @property
+    def awaited(self) -> str | None:
+        """What is awaited now, by its word of AWAITED; None: nothing that is late."""
+        if self._sender is not None:
+            if not self._totals.received:
+                return "answer"
+            return None if self._sender.overdue_since_s is None else "overdue"
+        if self._phase is None and self._outages is not None and self._outages.is_down:
+            return "again"
+        return self._phase
+
+    def _note_phase(self, phase: str) -> None:
+        self._phase = phase
 
     @property
     def session(self) -> Session | None:
@@ -244,7 +261,11 @@ class Pinger:
             try:
                 async with scope:
                     return await open_session(
-                        self.url, self._dial_options, tracer=self._tracer, watcher=self._origin
+                        self.url,
+                        self._dial_options,
+                        tracer=self._tracer,
+                        on_phase=self._note_phase,
+                        watcher=self._origin,
                     )
             except TimeoutError:
                 return None
@@ -257,7 +278,7 @@ class Pinger:
                 self._queue.put_nowait(replace(seen, target=self.target))
                 return None
             finally:
-                self._dialing = None
+                self._dialing = self._phase = None
 
     def _announce(self, participant: Participant) -> None:
         session = participant.session

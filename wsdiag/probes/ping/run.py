@@ -11,6 +11,7 @@ from wsdiag.probes.ping.options import PingOptions
 from wsdiag.probes.ping.pinger import Pinger
 from wsdiag.probes.ping.schedule import stagger
 from wsdiag.records import Error, PingEvent, PingSummary
+from wsdiag.records.waits import awaited_of_all
 from wsdiag.transport.dial.options import DialOptions
 
 if TYPE_CHECKING:
@@ -88,6 +89,12 @@ class PingRun:
         self._stops += 1
         for pinger in self._pingers:
             pinger.stop() if self._stops == 1 else pinger.abort()
+
+    def expire(self) -> str | None:
+        """The time is over: `stop()`, and what was awaited, in words; None: nothing."""
+        awaited = awaited_of_all([pinger.awaited for pinger in self._pingers])
+        self.stop()
+        return awaited
 
     def continued(self) -> None:
         """This process was stopped, by Ctrl-Z say, and goes on: that was no delay of ours."""

@@ -29,6 +29,7 @@ from wsdiag.records.stream import (
     StreamStart,
     StreamSummary,
 )
+from wsdiag.records.waits import awaited_of_all
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Session
@@ -62,6 +63,8 @@ class StreamRun:
         self._stops = 0
         self._stopping = asyncio.Event()
         self._dialing: asyncio.Task[Participant] | None = None
+        self._phase: str | None = None
+        """Of the dial under way, or `close`."""
         self._watcher: StreamWatcher | None = None
         self._session: Session | None = None
         self._stalls: Stalls | None = None
@@ -101,6 +104,16 @@ class StreamRun:
         if self._stops > 1 and self._session is not None:
             self._session.abort()
 
+    def expire(self) -> str | None:
+        """The time is over: `stop()`, and what was awaited, in words; None: nothing."""
+        awaited = self._phase
+        if awaited is None and self._outages.current is not None:
+            awaited = "again"
+        elif awaited is None and not self.analysis.arrivals.messages:
+            awaited = "messages"
+        self.stop()
+        return awaited_of_all([awaited])
+
     def continued(self) -> None:
         """This process was stopped, by Ctrl-Z say, and goes on: that was no delay of ours."""
         if self._stalls is not None:
@@ -121,6 +134,7 @@ class StreamRun:
             summary = self._summary()
             self._queue.put_nowait(summary)
             if self._session is not None and self._session.ended is None:
+                self._phase = "close"
                 await self._session.close(timeout=CLOSE_TIMEOUT_S)
         except Exception as error:
             seen = f"{type(error).__name__}: {error}"
@@ -162,14 +176,19 @@ class StreamRun:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait_s)
 
+    def _note_phase(self, phase: str) -> None:
+        self._phase = phase
+
     async def _dial(self) -> Participant | str | None:
         """A connection; the kind of error (which is queued) where there is none, None: stopped."""
-        opening = open_session(self.url, self._dial_options, tracer=self._tracer)
+        opening = open_session(
+            self.url, self._dial_options, tracer=self._tracer, on_phase=self._note_phase
+        )
         dialing = self._dialing = asyncio.create_task(opening)
         try:
             await asyncio.wait({dialing})
         finally:
-            self._dialing = None
+            self._dialing = self._phase = None
             if not dialing.done():  # cancelled ourselves: the socket must not outlive us
                 dialing.cancel()
                 await asyncio.wait({dialing})

@@ -25,11 +25,14 @@ _BACKLOG = 100_000
 class LiveView(EventOutput):
     """A view that owns the screen; `take`: puts an event into its history."""
 
+    end_awaits = "the server's Close"
+
     def __init__(self, terminal: Terminal, take: Callable[[Any], None]) -> None:
         self._terminal, self._take = terminal, take
         self._queue: deque[Any] = deque(maxlen=_BACKLOG)
         self._drawn_s = -1.0
         self._pressed = False
+        self._asked_to_end = False
         self._screen = LiveScreen(terminal.out, self.draw, self.press)
 
     def start(self) -> None:
@@ -48,6 +51,10 @@ class LiveView(EventOutput):
         """Take the screen again."""
         self._screen.resume()
 
+    def ending(self) -> None:
+        """Say from the next frame on what the end waits for."""
+        self._asked_to_end = self._pressed = True
+
     def stop(self) -> None:
         """Give the screen back."""
         self._screen.stop()
@@ -58,6 +65,18 @@ class LiveView(EventOutput):
     @abstractmethod
     def draw(self, width: int, height: int, resized: bool) -> Lines | None:
         """The frame for a terminal of this size; None while nothing would look different."""
+
+    def _concluded(self) -> bool:
+        """Whether all is said that comes before the connections are closed."""
+        return False
+
+    @property
+    def _ending(self) -> str | None:
+        """What the end waits for, in words; None: the run goes on."""
+        if not (self._asked_to_end or self._concluded()):
+            return None
+        at_once = " (Ctrl-C: at once)" if self._asked_to_end else ""
+        return f"ending: waiting for {self.end_awaits}{at_once}"
 
     def _take_queued(self) -> bool:
         """Whether anything came since the last call."""

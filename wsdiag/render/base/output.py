@@ -24,6 +24,9 @@ class EventOutput(ABC):
     def handle(self, event: Any) -> None:
         """Take one event. A live view only queues it: the run never waits for a terminal."""
 
+    def ending(self) -> None:  # noqa: B027
+        """The run was asked to end, and will soon: a live view says so."""
+
     def finish(self) -> None:  # noqa: B027
         """After the last event: leave the final view. OSError when `--save` cannot write."""
 
@@ -77,6 +80,11 @@ class Tee(EventOutput):
         """Hand one event to each."""
         for output in self._outputs:
             output.handle(event)
+
+    def ending(self) -> None:
+        """Tell each."""
+        for output in self._outputs:
+            output.ending()
 
     def finish(self) -> None:
         """Finish each."""

@@ -50,16 +50,15 @@ class RecordLog(EventOutput):
 
 
 def with_log(shown: EventOutput, terminal: Terminal, rows: Rows | None = None) -> EventOutput:
-    """An output, and beside it the file of `--log` if one was asked for."""
-    if terminal.log_path is None:
-        return shown
-    return Tee(RecordLog(terminal, terminal.log_path, rows), shown)
+    """An output, and beside it each file of `--log`."""
+    logs = [RecordLog(terminal, path, rows) for path in terminal.log_paths]
+    return Tee(*logs, shown) if logs else shown
 
 
 def log_records(terminal: Terminal, *records: Any) -> None:
     """Write the records of a command that has them all at its end; OSError."""
-    if terminal.log_path is not None:
-        log = RecordLog(terminal, terminal.log_path)
+    for path in terminal.log_paths:
+        log = RecordLog(terminal, path)
         log.start()
         try:
             for record in records:

@@ -47,7 +47,7 @@ class Terminal:
         quiet: bool = False,
         verbose: bool = False,
         save: Sequence[Path] = (),
-        log: Path | None = None,
+        log: Sequence[Path] = (),
         redactor: Redactor | None = None,
         stdout: TextIO | None = None,
         stderr: TextIO | None = None,
@@ -56,7 +56,7 @@ class Terminal:
     ) -> None:
         environ = os.environ if environ is None else environ
         self.quiet, self.verbose = quiet, verbose
-        self.save_paths, self.log_path = save, log
+        self.save_paths, self.log_paths = save, log
         self.redactor = redactor or Redactor()
         environ = {
             name: value

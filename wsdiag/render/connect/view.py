@@ -101,7 +101,7 @@ def _answer(result: ConnectResult, glyphs: Glyphs) -> Iterator[RenderableType]:
         yield Text.assemble(done, f" to {shorten(result.url)}", (said, "bold"))
         return
     stage = f"{_STAGE.get(error.phase, error.phase)} failed"
-    if error.phase == "ping":  # it was open: that is where our first Ping is under way
+    if error.phase in ("ping", "messages"):  # it was open
         stage = _WHEN_OPEN.get(error.kind, stage)
     if error.kind == "usage":  # it was not even tried
         stage = "an option cannot be used"
@@ -121,6 +121,7 @@ _STAGE = {
     "upgrade": "WebSocket upgrade",
     "hello": "hello",
     "ping": "first Ping",
+    "messages": "messages",
     "close": "closing handshake",
     "url": "URL",
     "redirect": "redirect",

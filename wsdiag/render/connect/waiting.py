@@ -4,22 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from wsdiag.records.waits import AWAITED
 from wsdiag.render.base.terminal import Terminal
 
 _AFTER_S, _EVERY_S = 1.0, 0.5
-_NAMES = {
-    "dns": "the name to be looked up",
-    "tcp": "TCP to connect",
-    "proxy": "the proxy",
-    "tls": "the TLS handshake",
-    "quic": "the QUIC handshake",
-    "settings": "the server's SETTINGS",
-    "upgrade": "the answer to the upgrade",
-    "ping": "the first Pong",
-    "messages": "messages",
-    "close": "the closing handshake",
-    "http2": "a look at HTTP/2",
-}
 
 
 class WaitingLine:
@@ -43,7 +31,7 @@ class WaitingLine:
 
     def _show(self) -> None:
         waited_s = self._loop.time() - self._since
-        line = f"waiting for {_NAMES.get(self._what, self._what)}: {waited_s:.0f} s"
+        line = f"waiting for {AWAITED.get(self._what, self._what)}: {waited_s:.0f} s"
         self._write(f"\r\x1b[2K{line}")
         self._shown = True
         self._schedule(_EVERY_S)

@@ -53,9 +53,9 @@ def replay(
                 terminal.json(one)
     elif format == "csv":
         _rows(terminal, pings, trials)
-    if terminal.log_path is not None:  # behind what was told of recordings
-        with terminal.log_path.open("a", encoding="utf-8", newline="\n") as file:
-            if terminal.log_path.suffix.lower() == ".csv":
+    for path in terminal.log_paths:  # behind what was told of recordings
+        with path.open("a", encoding="utf-8", newline="\n") as file:
+            if path.suffix.lower() == ".csv":
                 _rows(terminal, pings, trials, file)
             else:
                 file.writelines(to_line(to_record(one, terminal.redactor)) for one in records)

@@ -120,6 +120,8 @@ class IdleLines(EventOutput):
 class IdleScreen(LiveView):
     """The live timeline."""
 
+    end_awaits = "last answers"
+
     def __init__(
         self, terminal: Terminal, urls: Sequence[str], clock: Callable[[], float] = time.monotonic
     ) -> None:
@@ -182,12 +184,11 @@ class IdleScreen(LiveView):
                 if late
                 else f"at most {format_duration(int(left) + 1)} left"
             )
-        return Text(
-            dot.join(facts) + dot + "Ctrl-C: the verdict so far",
-            style="dim",
-            no_wrap=True,
-            overflow="ellipsis",
-        )
+        if self._ending is not None:
+            facts[-1:] = [self._ending]
+        else:
+            facts.append("Ctrl-C: the verdict so far")
+        return Text(dot.join(facts), style="dim", no_wrap=True, overflow="ellipsis")
 
 
 class IdlePicture(EventOutput):

@@ -159,6 +159,9 @@ class PathScreen(LiveView):
         if key == "p":
             self._paused, self._pressed = not self._paused, True
 
+    def _concluded(self) -> bool:
+        return self._history.summary is not None
+
     def finish(self) -> None:
         """Leave the table and what it means on the normal screen; save it."""
         self.stop()
@@ -197,7 +200,8 @@ class PathScreen(LiveView):
         took = format_duration(now_s) if now_s >= 1 else "0 s"
         facts = ["paused"] if self._paused else []
         facts += [took, counted(self._history.rounds, "round"), "times in ms"]
-        text = dot.join([*facts, "q: end", "p: pause"])
+        keys = ["q: end", "p: pause"] if self._ending is None else [self._ending]
+        text = dot.join([*facts, *keys])
         return Text(text, style="dim", no_wrap=True, overflow="ellipsis")
 
 

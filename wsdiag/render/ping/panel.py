@@ -137,21 +137,30 @@ def sparkline(
 
 
 def labels(names: Sequence[str], width: int, glyphs: Glyphs) -> list[str]:
-    """Names in `width` columns each; where they are too long, what they share is left out."""
+    """Names in `width` columns each; where they are too long, what they share is left out.
+
+    Of each something is left, and a path that is left from its beginning begins with its slash.
+    """
     if len(set(names)) < 2 or max(map(len, names)) <= width:
         return [shorten(name, width, glyphs) for name in names]
-    begin = _shared(names)
-    end = min(_shared([name[::-1] for name in names]), min(map(len, names)) - begin)
-    dots = "" if names[0][:begin].endswith("://") else glyphs.ellipsis * bool(begin)
+    shortest = min(map(len, names))
+    path = names[0].find("/", names[0].find("://") + 3) + 1
+    begin = _shared(names, shortest)
+    if begin != path:
+        begin = _shared(names, min(begin, shortest - 1))
+    dots = glyphs.ellipsis * (begin > 0 and not names[0].endswith("://", 0, begin))
+    if begin == path > 0:
+        begin, dots = begin - 1, ""
+    end = _shared([name[::-1] for name in names], shortest - begin - 1)
     cut = [dots + name[begin : len(name) - end] for name in names]
     return [shorten(name, width, glyphs) for name in cut]
 
 
-def _shared(names: Sequence[str]) -> int:
-    """How many characters all begin with, up to a place where URLs are cut."""
+def _shared(names: Sequence[str], most: int) -> int:
+    """How many characters all begin with, `most` at most, up to a place where URLs are cut."""
     first, last = min(names), max(names)  # what these share, all share
-    pairs = zip(first, last, strict=False)
-    shared = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(first), len(last)))
+    pairs = zip(first[:most], last, strict=False)
+    shared = next((n for n, (a, b) in enumerate(pairs) if a != b), min(most, len(first)))
     while shared and names[0][shared - 1] not in "/.:?&=":
         shared -= 1
     return shared

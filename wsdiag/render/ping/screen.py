@@ -52,6 +52,7 @@ class PingScreen(WindowView):
             terminal, history.take, lambda: history.now_s, history.reset, options.window_s
         )
         self._order: Order = "given"
+        self._endpoints = len(urls)
 
     def start(self) -> None:
         """Take the screen."""
@@ -67,6 +68,9 @@ class PingScreen(WindowView):
             case _:
                 return False
         return True
+
+    def _concluded(self) -> bool:
+        return len(self._history.summaries) >= self._endpoints
 
     def finish(self) -> None:
         """Leave the chart of the whole run and the summaries on the normal screen; save them."""
@@ -145,7 +149,7 @@ class PingScreen(WindowView):
         facts = f"connecting  {took}"
         if clocks:
             facts = f"{'/'.join(clocks)} timestamps  {took}" if width >= _NARROW else took
-        facts = "  ".join([*self._modes(), facts])
+        facts = self._ending or "  ".join([*self._modes(), facts])
         title = Text("PING ", style="bold", no_wrap=True, overflow="crop")
         room = width - len(facts) - 7
         if len(self._history.series) == 1:

@@ -49,6 +49,9 @@ class StreamScreen(WindowView):
         self._history.start()
         super().start()
 
+    def _concluded(self) -> bool:
+        return bool(self._history.summaries)
+
     def finish(self) -> None:
         """Leave the bars of the whole run and the summary on the normal screen; save them."""
         self.stop()
@@ -103,6 +106,8 @@ class StreamScreen(WindowView):
         elif start is None:
             facts.append("connecting")
         facts.append(format_duration(int(now_s)) if now_s >= 1 else "0 s")
+        if self._ending is not None:
+            facts = [self._ending]
         title = Text("STREAM ", style="bold", no_wrap=True, overflow="ellipsis")
         title.append(self._terminal.text(history.url) if start is None else start.url)
         where = "" if start is None or not start.address else f" ({start.address})"

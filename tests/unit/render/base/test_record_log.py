@@ -25,42 +25,59 @@ EVENTS: tuple[PingEvent, ...] = (
 
 def test_records_go_to_the_file_and_lines_to_the_screen(tmp_path: Path) -> None:
     t = terminal()
-    t.log_path = tmp_path / "run.ndjson"
+    t.log_paths = [tmp_path / "run.ndjson"]
     output = ping_output(t, [URL])
     output.start()
     for event in EVENTS:
         output.handle(event)
-    whole = t.log_path.read_text()  # flushed at once: it may be killed
+    whole = t.log_paths[0].read_text()  # flushed at once: it may be killed
     output.finish()
     output.stop()
-    assert t.log_path.read_text() == whole
+    assert t.log_paths[0].read_text() == whole
     types = [json.loads(line)["type"] for line in whole.splitlines()]
     assert types == ["ping.reply", "ping.lost", "error"]
     assert "seq=1 time=20.0 ms" in out(t)
 
 
+def test_each_file_is_written(tmp_path: Path) -> None:
+    t = terminal()
+    t.log_paths = [tmp_path / "run.ndjson", tmp_path / "run.csv", tmp_path / "again.ndjson"]
+    output = ping_output(t, [URL])
+    output.start()
+    for event in EVENTS:
+        output.handle(event)
+    output.finish()
+    output.stop()
+    records, rows, again = (path.read_text() for path in t.log_paths)
+    assert records == again
+    assert [json.loads(line)["type"] for line in records.splitlines()][-1] == "error"
+    assert [row.split(",")[2] for row in rows.splitlines()] == ["event", "reply", "lost"]
+    log_records(t, EVENTS[-1])
+    assert t.log_paths[0].read_text() == t.log_paths[2].read_text() != records
+
+
 def test_csv_has_the_rows_of_the_format(tmp_path: Path) -> None:
     t = terminal()
-    t.log_path = tmp_path / "run.csv"
+    t.log_paths = [tmp_path / "run.csv"]
     output = ping_output(t, [URL], "json")
     output.start()
     for event in EVENTS:
         output.handle(event)
     output.stop()
-    head, *rows = t.log_path.read_text().splitlines()
+    head, *rows = t.log_paths[0].read_text().splitlines()
     assert head.startswith("time,url,event,seq")
     assert [row.split(",")[2] for row in rows] == ["reply", "lost"]
 
 
 def test_idle_probe_has_it_too(tmp_path: Path) -> None:
     t = terminal()
-    t.log_path = tmp_path / "run.ndjson"
+    t.log_paths = [tmp_path / "run.ndjson"]
     output = idle_output(t, [URL], "csv")
     output.start()
     for _, event in examples.idle_run(65):
         output.handle(event)
     output.stop()
-    records = [json.loads(line) for line in t.log_path.read_text().splitlines()]
+    records = [json.loads(line) for line in t.log_paths[0].read_text().splitlines()]
     assert records
     assert {record["type"] for record in records} == {"idle.trial"}
     assert any(isinstance(event, TrialStarted) for _, event in examples.idle_run(65))
@@ -68,9 +85,9 @@ def test_idle_probe_has_it_too(tmp_path: Path) -> None:
 
 def test_secrets_are_masked_and_a_bad_path_is_an_error(tmp_path: Path) -> None:
     t = terminal(secrets=("hunter2",))
-    t.log_path = tmp_path / "run.ndjson"
+    t.log_paths = [tmp_path / "run.ndjson"]
     log_records(t, Error(URL, "tcp", "refused", "hunter2 was refused"))
-    assert "hunter2" not in t.log_path.read_text()
-    t.log_path = tmp_path / "no" / "run.ndjson"
+    assert "hunter2" not in t.log_paths[0].read_text()
+    t.log_paths = [tmp_path / "no" / "run.ndjson"]
     with pytest.raises(OSError, match="No such file"):
         log_records(t)

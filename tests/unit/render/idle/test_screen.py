@@ -37,3 +37,17 @@ def test_a_blank_line_stands_between_the_answers_that_are_repeated_below() -> No
     assert "2  ws://two/" in repeated
     assert "\n\n2  ws://two/" in repeated
     assert "\n\n\n" not in repeated
+
+
+def test_the_end_says_what_it_waits_for() -> None:
+    view = IdleScreen(terminal(tty=True), [examples.EDGE], lambda: 30.0)
+    for _, event in examples.idle_run(30.0):
+        view.handle(event)
+    assert "Ctrl-C: the verdict so far" in frame(view)
+    view.ending()
+    assert "ending: waiting for last answers (Ctrl-C: at once)" in frame(view)
+
+
+def frame(view: IdleScreen) -> str:
+    lines = view.draw(100, 40, True) or []
+    return "\n".join("".join(part.text for part in line) for line in lines)

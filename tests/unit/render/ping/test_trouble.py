@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -208,6 +209,23 @@ def test_labels_keep_what_differs() -> None:
     assert labels(["ws://a/b", "ws://a/b"], 20, UNICODE) == ["ws://a/b", "ws://a/b"]
 
 
+@pytest.mark.parametrize(
+    ("ends", "shown"),
+    [
+        (("/", "/echo"), ("/", "/echo")),
+        (("/", "/echo", "/a/echo"), ("/", "/echo", "/a/echo")),
+        (("/x", "/b/x"), ("/x", "/b/x")),
+        (("/rooms/", "/rooms/red"), ("/rooms/", "/rooms/red")),
+        (("/a/b/", "/a/b/c"), ("…b/", "…b/c")),
+        (("/?room=", "/?room=2"), ("…room=", "…room=2")),
+        (("", "/"), ("…8765", "…8765/")),
+    ],
+)
+def test_something_is_left_of_each_label(ends: Sequence[str], shown: Sequence[str]) -> None:
+    names = [f"ws://127.0.0.1:8765{end}" for end in ends]
+    assert labels(names, 18, UNICODE) == [*shown]
+
+
 # -- the screen ------------------------------------------------------------------------------------
 
 
@@ -222,6 +240,15 @@ def test_the_live_view_says_that_it_waits() -> None:
     assert "50%" in shown, "what is overdue is loss"
     stage.play(PingResumed(URL, 10, examples.at(11), 0, 7000.0))
     assert "waiting" not in stage.at(11.5)
+
+
+def test_the_live_view_says_what_its_end_waits_for() -> None:
+    stage = Stage().play(*replies())
+    assert "ending" not in stage.at(4)
+    stage.view.ending()
+    assert "ending: waiting for the server's Close (Ctrl-C: at once)" in stage.at(4.1)
+    done = Stage(examples.EDGE).play(*replies(examples.EDGE), examples.PING_SUMMARY)
+    assert "ending: waiting for the server's Close" in done.at(4)
 
 
 def test_the_live_view_says_that_it_is_down() -> None:

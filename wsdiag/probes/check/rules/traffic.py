@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from wsdiag.judgement.advice import ENDED_IN_USE
 from wsdiag.patterns import PatternTooSlow, matches
 from wsdiag.probes.check.findings import (
     Finding,
@@ -214,7 +215,8 @@ def _ended(problem: Exception, answered: str, messages: Sequence[str]) -> Findin
         seen = f"the server {describe_end(problem.end)}"
     before = f" after {answered}" if answered else " before a Ping was answered"
     said = f"; its last message was {_excerpt(messages[-1])}" if messages else ""
-    return Finding("fail", seen + before + said, hint=_ENDED, breaks_rule=False)
+    hint = ENDED_IN_USE if answered else _ENDED
+    return Finding("fail", seen + before + said, hint=hint, breaks_rule=False)
 
 
 @Rule(
