@@ -458,7 +458,7 @@ class _Dial:
         host = target.host
         context = tunnel.client_context(proxy, options)
         if proxy.is_socks:
-            tunnel.require_socks()
+            tunnel.require_socks(host, options)
             if not proxy.resolves_names:
                 _, address = (await self._addresses(host, target.port))[0]
                 host = str(address[0])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic_ns
 
-from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.ends import StreamEnd, end_of_tls
 from wsdiag.transport.stream.send_buffer import SendBuffer
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
 from wsdiag.transport.tls.layer import TlsLayer
@@ -66,25 +66,23 @@ class TlsStream:
         return self._finish(end)
 
     def receive(self, data: bytes, at: Arrival) -> bytes:
-        """Plaintext of what came, b"" during the handshake. Raises SSLError."""
+        """Plaintext of what came, b"" during the handshake; the layer's `failure` is an end."""
         if self._done is not None:
             self.do_handshake(data, at)
             if not self.layer.established:
                 return b""
             data = b""
-        try:
-            plain = self.layer.receive(data)
-        except ssl.SSLError:
-            self._send_buffer.put(self.layer.take())
-            raise
+        plain = self.layer.receive(data)
         self._answer()
         return plain
 
     def _answer(self) -> None:
-        """Send what TLS itself wants to say (key updates), and what had to wait for the peer."""
+        """Send what TLS itself wants to say (key updates, alerts), and what had to wait for the
+        peer."""
         stalled, self._stalled = self._stalled, []
-        for data in stalled:
-            self._write(data)
+        if self.layer.failure is None:
+            for data in stalled:
+                self._write(data)
         self._send_buffer.put(self.layer.take())
 
     def encrypt(self, data: bytes) -> bytes:
@@ -95,5 +93,5 @@ class TlsStream:
             self._stalled.append(data)
             return self.layer.take()
         except ssl.SSLError as error:
-            self._send_buffer.fail(StreamEnd("tls-error", f"TLS: {error.reason or error}", now()))
+            self._send_buffer.fail(end_of_tls(error, now()))
             return b""
