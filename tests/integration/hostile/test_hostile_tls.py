@@ -54,6 +54,17 @@ def test_behind_the_last_message_of_the_handshake_it_is_an_error(
     assert ("handshake failed" in result.error.message) == (harm == "an alert")
 
 
+@pytest.mark.parametrize(("number", "said"), [(120, "no application protocol"), (99, "unknown")])
+def test_an_alert_without_a_name_in_python_is_told_as_an_alert(
+    lab: Lab, number: int, said: str
+) -> None:
+    result = _connected(lab, "request", alert(2, number, plain=False))
+    assert result.error is not None
+    assert "_ssl.c" not in result.error.message
+    assert "is no TLS" not in result.error.message
+    assert said in result.error.message or "HTTP/1.1 in TLS (ALPN)" in result.error.message
+
+
 def test_an_open_connection_that_tls_ends_tells_how(lab: Lab) -> None:
     result = _connected(lab, "upgrade", HARMS["an alert"])
     assert result.error is not None

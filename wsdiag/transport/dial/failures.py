@@ -19,6 +19,7 @@ from wsdiag.transport.dial.redirects import location
 from wsdiag.transport.report import DialError, ErrorKind
 from wsdiag.transport.stream.ends import TLS_ERROR
 from wsdiag.transport.stream.tcp import Address, format_address
+from wsdiag.transport.tls.layer import tls_reason
 
 if TYPE_CHECKING:
     from wsdiag.protocol.http import Response
@@ -198,7 +199,7 @@ def tls(
 
         code, number = trust.certificate_code(error), error.verify_code
         return DialError("cert", "tls", code, error.verify_message, wanted=name, verify_code=number)
-    reason = getattr(error, "reason", None) or str(error)
+    reason = tls_reason(error) if isinstance(error, ssl.SSLError) else str(error)
     refused = _tls_refused(reason, messages, own_certificate=own_certificate)
     refused.facts["wanted"] = name
     return refused

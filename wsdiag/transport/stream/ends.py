@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Literal, NamedTuple, Protocol
 
 from wsdiag.transport.stream.stamps import Arrival, now
+from wsdiag.transport.tls.layer import tls_reason
 
 EndKind = Literal[
     "fin",
@@ -121,7 +122,7 @@ TLS_ERROR = "TLS: "
 
 def end_of_tls(error: ssl.SSLError, at: Arrival) -> StreamEnd:
     """A fatal alert, or what came is no record of this connection."""
-    return StreamEnd("tls-error", f"{TLS_ERROR}{error.reason or error}", at)
+    return StreamEnd("tls-error", f"{TLS_ERROR}{tls_reason(error)}", at)
 
 
 def end_of(error: OSError, when: str = "") -> StreamEnd:

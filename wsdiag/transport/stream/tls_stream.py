@@ -14,6 +14,9 @@ from wsdiag.transport.tls.layer import TlsLayer
 
 HandshakeCallback = Callable[[ssl.SSLError | StreamEnd | None], None]
 
+# OpenSSL answers every KeyUpdate and every request to renegotiate, some 30 bytes each
+_MOST_ANSWERS = 1 << 18
+
 
 class TlsStream:
     """A layer between a stream and its send buffer; `write` is the stream's own, for stalled data.
@@ -21,7 +24,16 @@ class TlsStream:
     `done` gets the handshake's outcome: None, the TLS error, or the end of the stream.
     """
 
-    __slots__ = ("_done", "_send_buffer", "_stalled", "_write", "began", "finished", "layer")
+    __slots__ = (
+        "_answers",
+        "_done",
+        "_send_buffer",
+        "_stalled",
+        "_write",
+        "began",
+        "finished",
+        "layer",
+    )
 
     def __init__(
         self,
@@ -33,6 +45,7 @@ class TlsStream:
         self.layer, self._send_buffer, self._write = layer, send_buffer, write
         self._done: HandshakeCallback | None = done
         self._stalled: list[bytes] = []
+        self._answers = 0
         self.began = SendRecord(monotonic_ns())
         """When the handshake's first record left."""
         self.finished = now()
@@ -83,7 +96,11 @@ class TlsStream:
         if self.layer.failure is None:
             for data in stalled:
                 self._write(data)
-        self._send_buffer.put(self.layer.take())
+        records = self.layer.take()
+        self._answers = len(records) + (self._answers if self._send_buffer.unsent else 0)
+        self._send_buffer.put(records)
+        if self._answers > _MOST_ANSWERS and self._send_buffer.unsent:
+            self.layer.failure = ssl.SSLError(1, "the peer reads none of TLS's own answers")
 
     def encrypt(self, data: bytes) -> bytes:
         """The records that carry `data`; a failure fails the send buffer."""

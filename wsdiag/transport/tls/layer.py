@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 
 _RECORD = 65536
+_AROUND = re.compile(r"^\[[^]]*\] | \(_ssl\.c:\d+\)$")
+
+
+def tls_reason(error: ssl.SSLError) -> str:
+    """OpenSSL's name for it, in capitals; Python's table of names lacks some."""
+    named = getattr(error, "reason", None)  # an error of our own has none
+    return named or _AROUND.sub("", error.strerror or str(error)).upper().replace(" ", "_")
 
 
 class TlsLayer:
