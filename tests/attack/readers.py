@@ -29,7 +29,7 @@ import typer
 
 from wsdiag.capture.har import HarReader
 from wsdiag.capture.log_formats import FORMATS
-from wsdiag.capture.logs import LogReader, compile_format
+from wsdiag.capture.logs import LONGEST_LINE, LogReader, compile_format
 from wsdiag.capture.own_records import read_objects
 from wsdiag.capture.tls.key_log import KeyLog
 from wsdiag.capture.totals import CaptureTotals
@@ -174,7 +174,7 @@ def _logged(text: str) -> None:
     list(LogReader(io.BytesIO(data), "log"))
     list(LogReader(io.BytesIO(data), "log", compile_format(FORMAT)))
     for parse in FORMATS.values():
-        parse(text.split(" "))
+        parse(text[:LONGEST_LINE].split(" "))
 
 
 def _har(text: str) -> None:
