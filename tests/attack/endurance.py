@@ -5,7 +5,7 @@ python -m tests.attack.endurance NAME...
 restarts      ping --reconnect against an endpoint that is restarted 500 times
 connections   10,000 connections held by serve, and an honest client beside them
 killed        SIGKILL at random moments while files are written: each whole or absent
-readonly      every file option on a file system that takes nothing
+readonly      every file option on a file system that takes nothing or is full; full streams
 relay         Pings through serve --upstream to an endpoint that does not read
 unfinished    compressed messages that are never finished, of 600 clients
 """
@@ -13,6 +13,7 @@ unfinished    compressed messages that are never finished, of 600 clients
 from __future__ import annotations
 
 import base64
+import csv
 import json
 import os
 import random
@@ -25,11 +26,12 @@ import tempfile
 import threading
 import time
 import zlib
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from xml.etree import ElementTree
 
+from tests.capture.builder import Capture, Flow
 from wsdiag.protocol.frames import encode_frame
 from wsdiag.protocol.server_handshake import ServerHandshake
 
@@ -149,63 +151,174 @@ def _whole(path: Path) -> bool:
         with suppress(ElementTree.ParseError):
             return ElementTree.fromstring(data) is not None
         return False
-    if path.suffix == ".html":
-        return data.rstrip().endswith(b"</html>")
-    lines = data.split(b"\n")  # records are appended: all but the last line are whole
+    if path.suffix in (".html", ".pem", ".md"):
+        return data.rstrip().endswith((b"</html>", b"-----END CERTIFICATE-----", b"````"))
+    if path.suffix == ".prom":
+        return data.startswith(b"# HELP") and data.endswith(b"\n")
+    if path.suffix == ".csv":  # rows are appended: all but the last are whole
+        rows = list(csv.reader(data.decode().splitlines()))[: data.count(b"\n")]
+        return len({len(row) for row in rows}) <= 1
+    lines = data.split(b"\n")  # so are records
     return all(isinstance(json.loads(line), dict) for line in lines[:-1] if line)
 
 
-def killed() -> bool:
-    """Files after SIGKILL."""
+_SAVED = ("--save", "v.svg", "--save", "v.html", "--save", "v.md")
+_LOGGED = ("--log", "l.ndjson", "--trace", "t.ndjson")
+WRITERS: dict[str, tuple[str, ...]] = {
+    "connect": ("connect", "URL", *_SAVED, *_LOGGED),
+    "ping": ("ping", "URL", "-c", "50", "-i", "2ms", *_SAVED, *_LOGGED),
+    "ping, rows": ("ping", "URL", "-c", "50", "-i", "2ms", "-q", "--log", "l.csv"),
+    "idle-probe": ("idle-probe", "URL", "--from", "50ms", "--to", "100ms", *_SAVED, *_LOGGED),
+    "stream": ("stream", "URLpush/0.002", "-c", "50", *_SAVED, *_LOGGED),
+    "path": ("path", "URL", "-c", "1", *_SAVED, *_LOGGED),
+    "check": ("check", "URL", "--junit", "j.xml", *_SAVED, *_LOGGED),
+    "explain": ("explain", "RECORDING", *_SAVED, *_LOGGED),
+    "serve": ("serve", "--port", "0", "--tls", "--ca-out", "ca.pem"),
+    "exporter": ("exporter", "-f", "CONFIG", "--listen", "127.0.0.1:0", "--textfile", "m.prom"),
+}
+"""Every command that writes files, with all that it can write."""
+_LASTING = ("serve", "exporter")
+OPTIONS = ("--save", "--log", "--trace", "--junit", "--ca-out", "--textfile")
+
+
+def _written(args: Sequence[str]) -> dict[int, str]:
+    """Names of files among arguments, by their places."""
+    return {at + 1: args[at + 1] for at, word in enumerate(args) if word in OPTIONS}
+
+
+@contextmanager
+def _commands() -> Iterator[dict[str, list[str]]]:
+    """The commands that write files, with a server to talk to."""
     server, port = serve()
-    bad: list[str] = []
-    runs, files, chosen = 60, 0, random.Random(1)
+    url = f"ws://127.0.0.1:{port}/"
     try:
-        for number in range(runs):
-            with tempfile.TemporaryDirectory() as folder:
-                names = {n: Path(folder, n) for n in ("v.svg", "v.html", "l.ndjson", "t.ndjson")}
-                saved = [str(word) for n in ("v.svg", "v.html") for word in ("--save", names[n])]
-                args = ("-c", "20", "-i", "5ms", "--log", str(names["l.ndjson"]), *saved)
-                more = ("--trace", str(names["t.ndjson"]))
-                run = start("ping", f"ws://127.0.0.1:{port}/", *args, *more)
-                began = time.monotonic()  # a busy machine takes long to start it
-                while not names["t.ndjson"].exists() and time.monotonic() - began < 30:
-                    time.sleep(0.01)
-                time.sleep(chosen.uniform(0.0, 3.0 * min(time.monotonic() - began, 3.0)))
-                run.kill()
-                run.communicate()
-                there = [path for path in names.values() if path.exists()]
-                files += len(there)
-                bad += [f"{number}: {path.name}" for path in there if not _whole(path)]
-                bad += [f"{number}: {p.name}" for p in Path(folder).iterdir() if p not in there]
+        with tempfile.TemporaryDirectory() as folder:
+            recording, config = Path(folder, "a.pcap"), Path(folder, "wsdiag.toml")
+            capture = Capture()
+            flow = Flow(capture)
+            flow.open()
+            for number in range(200):
+                flow.send(number / 1e3, "server", encode_frame(1, b"a" * 20))
+            recording.write_bytes(capture.pcap())
+            config.write_text(f'[[endpoint]]\nname = "a"\nurl = "{url}"\n')
+            given = {"RECORDING": str(recording), "CONFIG": str(config)}
+            yield {
+                name: [given.get(word, word.replace("URL", url)) for word in args]
+                for name, args in WRITERS.items()
+            }
     finally:
         server.kill()
+
+
+def _killed_once(args: list[str], after_s: float | None) -> tuple[float, list[str], list[str]]:
+    """(seconds, files that are there, those that are broken or left over) of a run that is killed.
+
+    `after_s` None: when the last of its files is there.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = [Path(folder, name) for name in _written(args).values()]
+        began = time.monotonic()
+        run = start(*args, cwd=folder, stdout=subprocess.DEVNULL)
+        if after_s is not None:
+            time.sleep(after_s)
+        while after_s is None and run.poll() is None and time.monotonic() - began < 60:
+            if args[0] in _LASTING and all(path.exists() for path in wanted):
+                break
+            time.sleep(0.01)
+        took = time.monotonic() - began
+        run.kill()
+        run.wait()
+        there = [path for path in Path(folder).iterdir() if not path.name.startswith(".wsdiag-")]
+        bad = [path.name for path in there if path not in wanted or not _whole(path)]
+        if after_s is None:
+            bad += [f"no {path.name}" for path in wanted if not path.exists()]
+        return took, [path.name for path in there], bad
+
+
+def killed(each: int = 12) -> bool:
+    """Files after SIGKILL at moments between a command's start and its end."""
+    bad: list[str] = []
+    runs, files, chosen = 0, 0, random.Random(1)
+    with _commands() as commands:
+        for name, args in commands.items():
+            took, there, wrong = _killed_once(args, None)
+            bad += [f"{name}, not killed: {one}" for one in wrong]
+            for _ in range(each):
+                after_s = chosen.uniform(0.5, 1.1) * took
+                _, there, wrong = _killed_once(args, after_s)
+                runs, files = runs + 1, files + len(there)
+                bad += [f"{name} after {after_s:.2f} s: {one}" for one in wrong]
     print(f"killed: {runs} runs, {files} files found, {len(bad)} broken or left over {bad[:5]}")
     return not bad
 
 
-def readonly() -> bool:
-    """A file system that cannot be written to, and one that is full."""
-    server, port = serve()
-    bad, runs = [], 0
-    options = ("--save x.svg", "--save x.html", "--log x.ndjson", "--log x.csv", "--trace x")
+@contextmanager
+def _places() -> Iterator[dict[str, Path]]:
+    """Folders in which nothing can be written: of the kernel, and for root a mount of each kind."""
+    with tempfile.TemporaryDirectory() as folder:
+        mounts = {"full": "size=16k", "read-only": "ro"} if os.geteuid() == 0 else {}
+        found = {"/sys": Path("/sys"), "/proc": Path("/proc")}
+        for name, options in mounts.items():
+            found[name] = Path(folder, name)
+            found[name].mkdir()
+            mount = ["mount", "-t", "tmpfs", "-o", options, "wsdiag", str(found[name])]
+            subprocess.run(mount, check=True)
+        try:
+            if "full" in found:
+                with suppress(OSError):
+                    Path(found["full"], "all of it").write_bytes(bytes(1 << 20))
+            yield found
+        finally:
+            for name in mounts:
+                subprocess.run(["umount", str(found[name])], check=True)
+
+
+def _refused(args: list[str], **streams: object) -> str | None:
+    """What is wrong with how a command tells that it cannot write; None: nothing."""
+    run = start(*args, **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **streams})
+    lasting = args[0] in _LASTING
     try:
-        for place in ("/sys", "/proc", "/dev/full"):
-            for option in (*options, "--junit x.xml"):
-                name, _, file = option.partition(" ")
-                path = place if place == "/dev/full" else f"{place}/{file}"
-                command = "check" if name == "--junit" else "ping"
-                args = [] if command == "check" else ["-c", "2", "-i", "10ms"]
-                run = start(
-                    command, f"ws://127.0.0.1:{port}/", *args, name, path, stderr=subprocess.STDOUT
-                )
-                out, _ = run.communicate(timeout=60)
+        out, _ = run.communicate(timeout=6 if lasting else 60)
+    except subprocess.TimeoutExpired:
+        run.terminate()
+        out, _ = run.communicate(timeout=30)
+    said = out or b""
+    codes = (0, 1, 2, 143) if lasting else (1, 2)
+    if run.returncode not in codes or b"bug in" in said or b"Traceback" in said:
+        return f"{run.returncode} {said[-120:]!r}"
+    if not streams and not any(words in said for words in _TOLD):
+        return f"it does not say so: {said[-120:]!r}"
+    return None
+
+
+_TOLD = (b"No space left", b"Read-only", b"Permission denied", b"not permitted", b"No such file")
+
+
+def readonly() -> bool:
+    """File systems that cannot be written to, or are full, for every option; and full streams."""
+    bad, runs = [], 0
+    with _commands() as commands, _places() as places:
+        for name, args in commands.items():
+            for at, file in _written(args).items():
+                others = {place for i in _written(args) if i != at for place in (i - 1, i)}
+                alone = [word for i, word in enumerate(args) if i not in others]
+                for where, folder in places.items():
+                    path = str(folder / file)
+                    wrong = _refused([path if word == file else word for word in alone])
+                    runs += 1
+                    bad += [f"{name} {args[at - 1]} {where}: {wrong}"] if wrong else []
+            for stream in ("stdout", "stderr"):
+                plain = [
+                    word for i, word in enumerate(args) if {i, i + 1}.isdisjoint(_written(args))
+                ]
+                more = ["-v"] if stream == "stderr" and name not in _LASTING else []
+                with open("/dev/full", "wb") as full:
+                    wrong = _refused([*plain, *more], **{stream: full})
                 runs += 1
-                if run.returncode not in (1, 2) or b"bug in" in out or b"Traceback" in out:
-                    bad.append(f"{name} {path}: {run.returncode} {out[-80:]!r}")
-    finally:
-        server.kill()
-    print(f"readonly: {runs} runs, {len(bad)} bad {bad[:3]}")
+                if wrong and not (stream == "stderr" and wrong.startswith("0 ")):
+                    bad.append(f"{name} {stream}: {wrong}")
+    print(f"readonly: {runs} runs, {len(bad)} bad")
+    print("\n".join(bad))
     return not bad
 
 

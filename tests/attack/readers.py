@@ -29,7 +29,7 @@ import typer
 
 from wsdiag.capture.har import HarReader
 from wsdiag.capture.log_formats import FORMATS
-from wsdiag.capture.logs import LogReader, compile_format
+from wsdiag.capture.logs import LONGEST_LINE, LogReader, compile_format
 from wsdiag.capture.own_records import read_objects
 from wsdiag.capture.tls.key_log import KeyLog
 from wsdiag.capture.totals import CaptureTotals
@@ -174,7 +174,7 @@ def _logged(text: str) -> None:
     list(LogReader(io.BytesIO(data), "log"))
     list(LogReader(io.BytesIO(data), "log", compile_format(FORMAT)))
     for parse in FORMATS.values():
-        parse(text.split(" "))
+        parse(text[:LONGEST_LINE].split(" "))
 
 
 def _har(text: str) -> None:
@@ -392,22 +392,24 @@ def timed(read: Reader, unit: str, limit_s: float = 60.0) -> tuple[float, float,
 
     A factor is the root of that of two doublings: buffers that grow fourfold are paid for by every
     second one. What looks too much is measured again, both sizes in turn: a collection or a
-    neighbour on this core is no work of the reader's.
+    neighbour on this core is no work of the reader's. It counts where the next two doublings keep
+    it: what outgrows a cache or takes fresh memory is slower once, what is not linear always.
     """
-    worst, took = 0.0, [cpu_s(read, made_of(unit, size)) for size in SIZES[:2]]
+    factors, took = [0.0], [cpu_s(read, made_of(unit, size)) for size in SIZES[:2]]
     for before, size in zip(SIZES, SIZES[2:], strict=False):
         took.append(cpu_s(read, made_of(unit, size)))
+        factors.append(0.0)
         if took[-1] > _TOO_SMALL_S:
-            factor = _root(took[-3], took[-1])
+            factors[-1] = _root(took[-3], took[-1])
             for _ in range(20):
-                if factor <= DOUBLING:
+                if factors[-1] <= DOUBLING:
                     break
                 took[-3] = min(took[-3], cpu_s(read, made_of(unit, before)))
                 took[-1] = min(took[-1], cpu_s(read, made_of(unit, size)))
-                factor = _root(took[-3], took[-1])
-            worst = max(worst, factor)
-        if took[-1] > limit_s or worst > DOUBLING:
+                factors[-1] = _root(took[-3], took[-1])
+        if took[-1] > limit_s or min(factors[-3::2]) > DOUBLING:
             break
+    worst = max(*map(min, factors, factors[2:]), *factors[-2:])
     return worst, took[-1], SIZES[len(took) - 1]
 
 

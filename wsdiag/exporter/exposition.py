@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import os
 import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +22,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 
 from wsdiag.exporter.collector import SnapshotCollector
 from wsdiag.exporter.snapshot import Snapshot
+from wsdiag.whole_file import write_whole
 
 CLASSIC = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -99,7 +99,9 @@ class Exposition:
     async def write(self, path: Path) -> None:
         """Replace the file `path` by the metrics in classic text (node_exporter); OSError."""
         text = await self.render(Format())
-        await asyncio.get_running_loop().run_in_executor(self._thread, replace_file, path, text)
+        # node_exporter runs as another user
+        replace = partial(write_whole, path, text, mode=0o644)
+        await asyncio.get_running_loop().run_in_executor(self._thread, replace)
 
     def close(self) -> None:
         """Render no more."""
@@ -115,18 +117,3 @@ def text_of(collector: Any, wanted: Format) -> bytes:
     """What a collector yields, as bytes."""
     text: bytes = (openmetrics_text if wanted.openmetrics else plain_text)(collector)
     return gzip.compress(text, _GZIP_LEVEL) if wanted.gzip else text
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, never a part. OSError.
-
-    The name beside it does not end in .prom, so node_exporter does not read it.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(data)
-        beside.chmod(0o644)
-        beside.replace(path)
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)

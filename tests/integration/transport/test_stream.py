@@ -458,7 +458,8 @@ def run_tls(ca: Authority, scenario: Callable[[Pair, TlsPeer], Awaitable[None]])
         context = client_context(DialOptions(cacert=ca.pem))
         try:
             accepted = asyncio.create_task(asyncio.to_thread(peer.tls.do_handshake))
-            await do_handshake(stream, TlsLayer(context, server_hostname="localhost"))
+            layer = TlsLayer(context, server_hostname="localhost")
+            await do_handshake(stream, layer, ssl.SSLObject.version)
             await accepted
             pair = Pair(stream, peer.tls)
             stream.resume_reading()
@@ -521,6 +522,19 @@ def test_garbage_in_the_middle_of_tls_is_an_error_by_name(ca: Authority) -> None
         end = await pair.sink.ended()
         assert end.how == "tls-error"
         assert end.detail.startswith("TLS: ")
+
+    run_tls(ca, scenario)
+
+
+def test_what_came_before_garbage_is_not_lost_by_it(ca: Authority) -> None:
+    async def scenario(pair: Pair, peer: TlsPeer) -> None:
+        pair.stream.pause_reading()
+        await asyncio.to_thread(peer.tls.sendall, b"bye")
+        with socket.socket(fileno=socket.dup(peer.tls.fileno())) as raw:
+            raw.sendall(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+        pair.stream.resume_reading()
+        assert (await pair.sink.ended()).how == "tls-error"
+        assert pair.sink.data == b"bye"
 
     run_tls(ca, scenario)
 

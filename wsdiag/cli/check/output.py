@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import typer
 
 from wsdiag.cli.check.options import CheckFormat
 from wsdiag.cli.exit import leave_quietly
+from wsdiag.whole_file import write_whole
 
 if TYPE_CHECKING:
     from wsdiag.probes.check.runner import EndpointReport
@@ -27,15 +29,20 @@ def refuse_unwritable(path: Path | None, option: str) -> None:
     """A usage error, before anything is measured, for a file that could not be written after it."""
     if path is None or (path.exists() and not path.is_file()):
         return  # to open a pipe and close it again would end its reader
-    new = not path.exists()
     try:
-        path.open("a").close()
-        if new:
-            path.unlink()
+        if path.exists():
+            path.open("a").close()
+        else:  # nothing is left of it, even if we are killed here
+            tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as error:
         raise typer.BadParameter(
             f"cannot write {path}: {error.strerror}", param_hint=option
         ) from None
+
+
+def _append(path: Path, text: str) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
 
 
 @dataclass(slots=True)
@@ -121,7 +128,7 @@ class Printer:
         report = junit_xml(cleaned, began=self.started, hostname=platform.node())
         if self.format == "junit":
             self._out(lambda: self.terminal.line(report.rstrip("\n")))
-        return self._write(self.junit, report) if self.junit else True
+        return self._write(self.junit, partial(write_whole, data=report.encode()))
 
     def _github(self, cleaned: list[CheckResult], summary: CheckSummary) -> None:
         from wsdiag.render.check.github import annotation_lines, step_summary
@@ -130,7 +137,7 @@ class Printer:
             self._out(partial(self.terminal.line, line))
         if place := os.environ.get("GITHUB_STEP_SUMMARY"):
             # optional: the verdict is the same without it
-            self._write(Path(place), step_summary(cleaned, summary), "a")
+            self._write(Path(place), partial(_append, text=step_summary(cleaned, summary)))
 
     def _picture(self, summary: CheckSummary) -> bool:
         from wsdiag.render.check.view import save_checks
@@ -150,10 +157,11 @@ class Printer:
             return self._failed(error.filename or self.terminal.log_paths[0], error)
         return True
 
-    def _write(self, path: Path, text: str, mode: str = "w") -> bool:
+    def _write(self, path: Path | None, write: Callable[[Path], None]) -> bool:
+        if path is None:
+            return True
         try:
-            with path.open(mode, encoding="utf-8") as file:
-                file.write(text)
+            write(path)
         except OSError as error:
             return self._failed(path, error)
         return True

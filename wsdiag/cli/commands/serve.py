@@ -31,6 +31,7 @@ from wsdiag.cli.params import (
 from wsdiag.cli.run_async import run_async
 from wsdiag.server.fault_options import fault_options, specs_by_option
 from wsdiag.server.routes import build_faults
+from wsdiag.whole_file import write_whole
 
 if TYPE_CHECKING:
     from wsdiag.render.base.terminal import Terminal
@@ -255,7 +256,7 @@ def _certificate(flags: ServeFlags) -> Iterator[tuple[Path | None, Path | None]]
         raise typer.BadParameter(str(error), param_hint="--host") from None
     if flags.ca_out is not None:
         try:
-            flags.ca_out.write_bytes(made.ca)
+            write_whole(flags.ca_out, made.ca)
         except OSError as error:
             message = f"cannot write {flags.ca_out}: {error.strerror}"
             raise typer.BadParameter(message, param_hint="--ca-out") from None

@@ -15,7 +15,7 @@ from wsdiag.records import Drop, Error, Message
 from wsdiag.records.drops import drop_predicate, short_drop
 from wsdiag.transport.report import DialReport
 from wsdiag.transport.session import CloseOutcome
-from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.ends import TLS_ERROR, StreamEnd
 from wsdiag.transport.tls import chain
 from wsdiag.transport.tls.values import ChainLink, TlsFacts
 from wsdiag.units import format_seconds, format_size
@@ -280,7 +280,8 @@ def ended_error(
         )
     said = drop.detail or ""
     if drop.how in ("fin", "tls-eof"):  # what the socket says of these has been said already
-        said = TRUNCATED if TRUNCATED in said else ""
+        parts = said.split("; ")
+        said = "; ".join(p for p in parts if p == TRUNCATED or p.startswith(TLS_ERROR))
     detail = f": {said}" if said else ""
     hint = (
         "The server crashed after the upgrade, or a proxy lost its backend: their logs say which."

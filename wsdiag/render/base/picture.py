@@ -9,6 +9,8 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 from rich.terminal_theme import TerminalTheme
 
+from wsdiag.whole_file import write_whole
+
 WIDTH = 100
 """Columns of a saved view: wide enough for every table, narrow enough for a ticket."""
 
@@ -73,7 +75,7 @@ def save_picture(
     view: RenderableType, path: Path, *, title: str = "wsdiag", width: int = WIDTH
 ) -> None:
     """Write a view by the suffix of `path` (.svg, .html, .md, else text); OSError if it cannot."""
-    path.write_text(_export(view, path.suffix.lower(), title, width), encoding="utf-8")
+    write_whole(path, _export(view, path.suffix.lower(), title, width).encode())
 
 
 def _export(view: RenderableType, suffix: str, title: str, width: int) -> str:

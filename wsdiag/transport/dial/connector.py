@@ -79,7 +79,7 @@ class Connector:
         host = target.host
         context = tunnel.client_context(proxy, options)
         if proxy.is_socks:
-            tunnel.require_socks()
+            tunnel.require_socks(host, options)
             if not proxy.resolves_names:
                 _, address = (await self.addresses(host, target.port))[0]
                 host = str(address[0])

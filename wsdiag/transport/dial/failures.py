@@ -17,7 +17,9 @@ from wsdiag.protocol.errors import HandshakeError
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.redirects import location
 from wsdiag.transport.report import DialError, ErrorKind
+from wsdiag.transport.stream.ends import TLS_ERROR
 from wsdiag.transport.stream.tcp import Address, format_address
+from wsdiag.transport.tls.layer import tls_reason
 
 if TYPE_CHECKING:
     from wsdiag.protocol.http import Response
@@ -69,6 +71,8 @@ _PLAIN_ON_TLS = (
 # A resolver that is not answered asks again after a second at the earliest.
 _AT_ONCE_S = 0.8
 _LINK_LOCAL = ("fe8", "fe9", "fea", "feb")
+# OpenSSL's names for what a peer's alert said; those of its own refusals begin otherwise
+_ALERTS = ("SSLV3_ALERT_", "TLSV1_", "TLSV13_ALERT_")
 _TLS_RECORD_TYPES = (0x14, 0x15, 0x16, 0x17)
 
 
@@ -195,7 +199,7 @@ def tls(
 
         code, number = trust.certificate_code(error), error.verify_code
         return DialError("cert", "tls", code, error.verify_message, wanted=name, verify_code=number)
-    reason = getattr(error, "reason", None) or str(error)
+    reason = tls_reason(error) if isinstance(error, ssl.SSLError) else str(error)
     refused = _tls_refused(reason, messages, own_certificate=own_certificate)
     refused.facts["wanted"] = name
     return refused
@@ -289,18 +293,22 @@ def tls_alert(end: StreamEnd, facts: Mapping[str, Any]) -> DialError | None:
 
     `facts`: what the handshake found out.
     """
-    prefix, _, reason = end.detail.partition("TLS: ")
-    if end.how != "tls-error" or prefix or not reason:
+    reason = end.detail.removeprefix(TLS_ERROR)
+    if end.how != "tls-error" or not reason.startswith(_ALERTS):
         return None
     messages = ("CERTIFICATE_REQUEST",) if facts.get("certificate_request") == "yes" else ()
     return _tls_refused(reason, messages, own_certificate=facts.get("own_certificate") == "yes")
+
+
+def _words(reason: str) -> str:
+    return reason.replace("_", " ").lower()
 
 
 def _tls_refused(
     reason: str, messages: Sequence[str] = (), *, own_certificate: bool = False
 ) -> DialError:
     """A fatal alert (RFC 8446, 6.2) or OpenSSL's own refusal; `reason`: OpenSSL's name for it."""
-    message, code = reason.replace("_", " ").lower(), _tls_code(reason)
+    message, code = _words(reason), _tls_code(reason)
     asked, alert = "CERTIFICATE_REQUEST" in messages, message.partition(" alert ")[2]
     if asked and alert and code in ("tls-handshake-refused", "tls-failed", "client-cert-refused"):
         # TLS 1.2 has no alert of its own for a certificate that is missing (RFC 5246, 7.4.6)
@@ -310,6 +318,8 @@ def _tls_refused(
 
 def ended_how(end: StreamEnd) -> str:
     """An end in the words of the wire."""
+    if end.how == "tls-error":
+        return f"TLS error: {_words(end.detail.removeprefix(TLS_ERROR))}"
     return {"tls-eof": "TCP ended without TLS's close_notify", "tls-close": "close_notify"}.get(
         end.how, end.how
     )

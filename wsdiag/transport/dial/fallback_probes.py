@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from wsdiag.transport.dial import failures
@@ -59,8 +60,7 @@ class FallbackProbes:
             name = self.options.sni or self.target.tls_name
             context = client_context(self.options, verify=False)
             layer = TlsLayer(context, server_hostname=name, below=stream.tls)
-            await do_handshake(stream, layer)
-            return facts(layer.object, verified=False)
+            return (await do_handshake(stream, layer, partial(facts, verified=False)))[1]
 
         return await self._probe(probe)
 

@@ -90,7 +90,10 @@ def parse(url: str, why: str) -> Proxy:
         raise ValueError("its host is missing")
     user = None
     if parts.username is not None:
-        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        pair = unquote(parts.username), unquote(parts.password or "")
+        if parts.scheme.startswith("socks5") and not all(map(_fits_socks, pair)):
+            raise ValueError("SOCKS5 takes a user and a password of at most 255 ASCII characters")
+        user = ":".join(pair)
     try:
         port = parts.port if parts.port is not None else _PORTS[parts.scheme]
     except ValueError:  # Python's message would show what may be a part of the password
@@ -102,6 +105,11 @@ def parse(url: str, why: str) -> Proxy:
     if odd or ((":" in host or "%" in host) and not _is_ipv6(host)):
         raise ValueError(f"{host!a} is not the name of a host")
     return Proxy(url, why, parts.scheme, host, port, user)
+
+
+def _fits_socks(text: str) -> bool:
+    """RFC 1929, 2, has a byte for the length, and names no encoding."""
+    return text.isascii() and len(text) <= 255
 
 
 def _is_ipv6(host: str) -> bool:

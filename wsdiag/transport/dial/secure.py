@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from wsdiag.transport.dial import failures
@@ -50,7 +51,8 @@ async def start_tls(
     name = options.sni or target.tls_name
     messages = trust.watch_handshake(context)
     layer = TlsLayer(context, server_hostname=name, below=stream.tls)
-    handshake = asyncio.create_task(do_handshake(stream, layer))
+    look = partial(trust.facts, verified=not options.insecure)
+    handshake = asyncio.create_task(do_handshake(stream, layer, look))
     looking: asyncio.Task[DialError | None] | None = None
     try:
         await asyncio.wait([handshake], timeout=min(_SILENCE_S, options.connect_timeout / 3))
@@ -61,7 +63,7 @@ async def start_tls(
             if failure is not None and failure.facts["certain"]:
                 raise failure
             progress.failure = None if layer.received else failure
-        progress.took_ns = await handshake
+        progress.took_ns, negotiated = await handshake
     except StreamReaderEnded as ended:
         failure = failures.tls_ended(ended, messages)
         failure.facts |= trust.offered(options)
@@ -76,7 +78,7 @@ async def start_tls(
         handshake.cancel()
         if looking is not None:
             looking.cancel()
-    return trust.facts(layer.object, verified=not options.insecure)
+    return negotiated
 
 
 def _facts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -40,7 +41,9 @@ def client_context(proxy: Proxy, options: DialOptions) -> ssl.SSLContext | None:
 async def start_tls(stream: Stream, proxy: Proxy, context: ssl.SSLContext) -> None:
     """TLS with the proxy itself. Raises DialError."""
     try:
-        await do_handshake(stream, TlsLayer(context, server_hostname=proxy.host))
+        await do_handshake(
+            stream, TlsLayer(context, server_hostname=proxy.host), ssl.SSLObject.version
+        )
     except StreamReaderEnded as ended:
         message = f"the proxy ended the TLS handshake ({ended.end.how})"
         raise _error("proxy-tls", message, how=ended.end.how) from ended
@@ -126,18 +129,17 @@ async def _beyond(reader: StreamReader, response: Response, trailing: bytes) -> 
 
 async def _body(reader: StreamReader, http: h11.Connection) -> bytes:
     body = b""
-    while len(body) < MAX_BODY:
-        event = http.next_event()
-        if isinstance(event, h11.Data):
-            body += bytes(event.data)
-        elif event is h11.NEED_DATA:
-            try:
+    # The refusal stands however its body ends: cut off, or in chunks that are none.
+    with suppress(StreamReaderEnded, TimeoutError, h11.RemoteProtocolError):
+        while len(body) < MAX_BODY:
+            event = http.next_event()
+            if isinstance(event, h11.Data):
+                body += bytes(event.data)
+            elif event is h11.NEED_DATA:
                 data, _ = await reader.read_soon()
-            except (StreamReaderEnded, TimeoutError):
+                http.receive_data(data)
+            else:
                 break
-            http.receive_data(data)
-        else:
-            break
     return body[:MAX_BODY]
 
 
@@ -176,6 +178,7 @@ async def connect_socks(sock: socket.socket, proxy: Proxy, host: str, port: int)
     from python_socks import ProxyError, ProxyTimeoutError, ProxyType
     from python_socks.async_.asyncio import Proxy as SocksProxy
 
+    host = host.partition("%")[0]
     user, _, password = (proxy.user or "").partition(":")
     way = SocksProxy(
         ProxyType.SOCKS5,
@@ -188,18 +191,26 @@ async def connect_socks(sock: socket.socket, proxy: Proxy, host: str, port: int)
     )
     try:
         # The dial's own deadline is the one that counts.
-        return await way.connect(host.partition("%")[0], port, timeout=86400)
+        return await way.connect(host, port, timeout=86400)
     except (ProxyError, ProxyTimeoutError, OSError) as error:
         sock.close()
         code = "proxy-socks-auth" if "auth" in str(error).lower() else "proxy-socks"
-        raise _error(code, str(error)) from error
+        raise _error(code, getattr(error, "strerror", None) or str(error)) from error
+    except UnicodeDecodeError as error:  # python-socks reads the address, which nobody needs
+        sock.close()
+        raise _error("proxy-socks", "the bound address in its answer is no text") from error
     except BaseException:
         sock.close()
         raise
 
 
-def require_socks() -> None:
-    """Raises DialError where the library for SOCKS is not installed."""
+def require_socks(host: str, options: DialOptions) -> None:
+    """Raises DialError for a name that is none, and where the library for it is not installed."""
+    try:
+        if len(host.encode("idna")) > 255:  # RFC 1928, 5, has a byte for the length
+            raise UnicodeError("name too long")
+    except UnicodeError as error:
+        raise failures.name_resolution(host, error, options) from error
     try:
         import python_socks.async_.asyncio  # noqa: F401
     except ImportError:

@@ -130,7 +130,7 @@ def _ended(
 ) -> DialError:
     """An end may complete an answer whose body has no length, or cut it short."""
     alert = failures.tls_alert(ended.end, progress.facts)
-    if alert is not None:
+    if alert is not None and handshake.response is None:
         return alert
     try:
         handshake.receive_eof()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import ssl
 from enum import Enum
 from typing import Literal, NamedTuple, Protocol
 
 from wsdiag.transport.stream.stamps import Arrival, now
+from wsdiag.transport.tls.layer import tls_reason
 
 EndKind = Literal[
     "fin",
@@ -141,6 +143,15 @@ def end_of_input(at: Arrival, *, tls: bool) -> StreamEnd:
     if tls:
         return StreamEnd("tls-eof", "TCP ended without close_notify", at)
     return StreamEnd("fin", "", at)
+
+
+TLS_ERROR = "TLS: "
+"""How the detail of a `tls-error` begins; OpenSSL's name for it follows."""
+
+
+def end_of_tls(error: ssl.SSLError, at: Arrival) -> StreamEnd:
+    """A fatal alert, or what came is no record of this connection."""
+    return StreamEnd("tls-error", f"{TLS_ERROR}{tls_reason(error)}", at)
 
 
 def end_of(error: OSError, when: str = "") -> StreamEnd:

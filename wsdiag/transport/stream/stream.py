@@ -45,7 +45,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 import struct
 from collections.abc import Callable
 from contextlib import suppress
@@ -61,6 +60,7 @@ from wsdiag.transport.stream.ends import (
     StreamStep,
     end_of,
     end_of_input,
+    end_of_tls,
 )
 from wsdiag.transport.stream.send_buffer import SendBuffer
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now, round_trip_ns
@@ -234,16 +234,14 @@ class Stream:
         return True
 
     def _receive_tls(self, tls: TlsStream, data: bytes, at: Arrival) -> None:
-        try:
-            plain = tls.receive(data, at)
-        except ssl.SSLError as error:
-            self._input_ended(StreamEnd("tls-error", f"TLS: {error.reason or error}", at))
-            return
+        plain = tls.receive(data, at)
         if plain and self._handler is None:
             self._unclaimed = plain, at
         elif plain and self._handler is not None:
             self._handler.data_received(plain, at)
-        if tls.layer.closed:
+        if (failure := tls.layer.failure) is not None:
+            self._input_ended(end_of_tls(failure, at))
+        elif tls.layer.closed:
             self._input_ended(StreamEnd("tls-close", "close_notify", at))
 
     def _why(self, read: StreamEnd) -> StreamEnd:

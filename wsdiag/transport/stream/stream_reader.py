@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
+from typing import TypeVar
 
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import Arrival, now
@@ -11,6 +13,8 @@ from wsdiag.transport.stream.stream import Stream
 from wsdiag.transport.tls.layer import TlsLayer
 
 BODY_WAIT_S = 1.0
+
+T = TypeVar("T")
 
 
 class StreamReaderEnded(Exception):
@@ -73,19 +77,22 @@ class StreamReader:
             self._arrived.set_exception(StreamReaderEnded(end, self._received))
 
 
-async def do_handshake(stream: Stream, layer: TlsLayer) -> int:
+async def do_handshake(
+    stream: Stream, layer: TlsLayer, look: Callable[[ssl.SSLObject], T]
+) -> tuple[int, T]:
     """TLS over the stream; ns from the ClientHello's departure to the last record's arrival.
 
-    Raises ssl.SSLError, or StreamReaderEnded when the stream ends first.
+    `look` takes what was negotiated as soon as it is: OpenSSL forgets it when a fatal alert comes
+    right behind. Raises ssl.SSLError, or StreamReaderEnded when the stream ends first.
     """
-    done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    done: asyncio.Future[tuple[int, T]] = asyncio.get_running_loop().create_future()
 
     def finished(failure: ssl.SSLError | StreamEnd | None) -> None:
         if done.done():
             return
         if failure is None:
             stream.pause_reading()
-            done.set_result(stream.handshake_ns)
+            done.set_result((stream.handshake_ns, look(layer.object)))
         elif isinstance(failure, StreamEnd):
             done.set_exception(StreamReaderEnded(failure, layer.received))
         else:

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic_ns
 
-from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.ends import StreamEnd, end_of_tls
 from wsdiag.transport.stream.send_buffer import SendBuffer
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
 from wsdiag.transport.tls.layer import TlsLayer
 
 HandshakeCallback = Callable[[ssl.SSLError | StreamEnd | None], None]
+
+# OpenSSL answers every KeyUpdate and every request to renegotiate, some 30 bytes each
+_MOST_ANSWERS = 1 << 18
 
 
 class TlsStream:
@@ -21,7 +24,16 @@ class TlsStream:
     `done` gets the handshake's outcome: None, the TLS error, or the end of the stream.
     """
 
-    __slots__ = ("_done", "_send_buffer", "_stalled", "_write", "began", "finished", "layer")
+    __slots__ = (
+        "_answers",
+        "_done",
+        "_send_buffer",
+        "_stalled",
+        "_write",
+        "began",
+        "finished",
+        "layer",
+    )
 
     def __init__(
         self,
@@ -33,6 +45,7 @@ class TlsStream:
         self.layer, self._send_buffer, self._write = layer, send_buffer, write
         self._done: HandshakeCallback | None = done
         self._stalled: list[bytes] = []
+        self._answers = 0
         self.began = SendRecord(monotonic_ns())
         """When the handshake's first record left."""
         self.finished = now()
@@ -66,26 +79,28 @@ class TlsStream:
         return self._finish(end)
 
     def receive(self, data: bytes, at: Arrival) -> bytes:
-        """Plaintext of what came, b"" during the handshake. Raises SSLError."""
+        """Plaintext of what came, b"" during the handshake; the layer's `failure` is an end."""
         if self._done is not None:
             self.do_handshake(data, at)
             if not self.layer.established:
                 return b""
             data = b""
-        try:
-            plain = self.layer.receive(data)
-        except ssl.SSLError:
-            self._send_buffer.put(self.layer.take())
-            raise
+        plain = self.layer.receive(data)
         self._answer()
         return plain
 
     def _answer(self) -> None:
-        """Send what TLS itself wants to say (key updates), and what had to wait for the peer."""
+        """Send what TLS itself wants to say (key updates, alerts), and what had to wait for the
+        peer."""
         stalled, self._stalled = self._stalled, []
-        for data in stalled:
-            self._write(data)
-        self._send_buffer.put(self.layer.take())
+        if self.layer.failure is None:
+            for data in stalled:
+                self._write(data)
+        records = self.layer.take()
+        self._answers = len(records) + (self._answers if self._send_buffer.unsent else 0)
+        self._send_buffer.put(records)
+        if self._answers > _MOST_ANSWERS and self._send_buffer.unsent:
+            self.layer.failure = ssl.SSLError(1, "the peer reads none of TLS's own answers")
 
     def encrypt(self, data: bytes) -> bytes:
         """The records that carry `data`; a failure fails the send buffer."""
@@ -95,5 +110,5 @@ class TlsStream:
             self._stalled.append(data)
             return self.layer.take()
         except ssl.SSLError as error:
-            self._send_buffer.fail(StreamEnd("tls-error", f"TLS: {error.reason or error}", now()))
+            self._send_buffer.fail(end_of_tls(error, now()))
             return b""

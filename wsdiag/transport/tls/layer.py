@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 
 _RECORD = 65536
+_AROUND = re.compile(r"^\[[^]]*\] | \(_ssl\.c:\d+\)$")
+
+
+def tls_reason(error: ssl.SSLError) -> str:
+    """OpenSSL's name for it, in capitals; Python's table of names lacks some."""
+    named = getattr(error, "reason", None)  # an error of our own has none
+    return named or _AROUND.sub("", error.strerror or str(error)).upper().replace(" ", "_")
 
 
 class TlsLayer:
@@ -17,6 +25,7 @@ class TlsLayer:
         "below",
         "closed",
         "established",
+        "failure",
         "first_bytes",
         "received",
     )
@@ -35,6 +44,8 @@ class TlsLayer:
         self.established = False
         self.closed = False
         """Whether the peer's close_notify has come."""
+        self.failure: ssl.SSLError | None = None
+        """What broke TLS after the handshake: a fatal alert, or what is no record of it."""
         self.first_bytes = b""
         """Where the peer's answer began: tells what spoke when it was not TLS."""
         self.received = 0
@@ -56,13 +67,18 @@ class TlsLayer:
             self._object.do_handshake()
             self.established = True
         except ssl.SSLWantReadError:
-            pass
+            if self.below is not None and self.below.failure is not None:
+                raise self.below.failure from None
         return self.take()
 
     def receive(self, data: bytes) -> bytes:
-        """Plaintext of the records in `data`, b"" when none is whole. Raises SSLError."""
+        """Plaintext of the records in `data`, b"" when none is whole.
+
+        What came before the end is not lost by it: `closed` or `failure` tells of that.
+        """
         if self.below is not None and data:
             data = self.below.receive(data)
+            self.failure = self.failure or self.below.failure
         if data:
             self._in.write(data)
         parts = []
@@ -77,6 +93,8 @@ class TlsLayer:
             pass
         except ssl.SSLZeroReturnError:
             self.closed = True
+        except ssl.SSLError as error:
+            self.failure = self.failure or error
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def send(self, data: bytes) -> bytes:

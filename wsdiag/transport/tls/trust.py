@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wsdiag.transport.tls import chain, x509
+from wsdiag.transport.tls.layer import tls_reason
 from wsdiag.transport.tls.values import TlsFacts, TlsOptions
 
 VERSIONS = {
@@ -198,7 +199,7 @@ def _limit_versions(context: ssl.SSLContext, options: TlsOptions) -> None:
 def error_text(error: Exception) -> str:
     """What OpenSSL or the system says, in lower case."""
     if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).replace("_", " ").lower()
+        return tls_reason(error).replace("_", " ").lower()
     return getattr(error, "strerror", None) or str(error)
 
 

@@ -114,6 +114,7 @@ def test_no_proxys_list(host: str, port: int, exceptions: str, expected: bool) -
         ("http://[fe80::1%25eth0]:9", ("http", "fe80::1%eth0", 9, None)),
         ("http://me:p%40ss@p.test:1", ("http", "p.test", 1, "me:p@ss")),
         ("http://me@p.test:1", ("http", "p.test", 1, "me:")),
+        ("http://m%C3%A9@p.test:1", ("http", "p.test", 1, "m\u00e9:")),
     ],
 )
 def test_a_proxys_url(url: str, expected: tuple[str, str, int, str | None]) -> None:
@@ -122,7 +123,11 @@ def test_a_proxys_url(url: str, expected: tuple[str, str, int, str | None]) -> N
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://p.test", "http://", "http://p:99999", "http://p:x", "http://me:top/secret@p"]
+    "url",
+    [
+        *("ftp://p.test", "http://", "http://p:99999", "http://p:x", "http://me:top/secret@p"),
+        *("socks5h://me:t%C3%B6p@p", f"socks5://top{'p' * 253}:a@p"),
+    ],
 )
 def test_what_is_no_proxy_is_a_usage_error(url: str) -> None:
     with pytest.raises(DialError) as caught:
