@@ -37,7 +37,7 @@ from wsdiag.transport.session import Session
 from wsdiag.transport.stream.byte_stream import ByteStream
 from wsdiag.transport.stream.stamps import Arrival
 from wsdiag.transport.stream.stream import Stream
-from wsdiag.transport.stream.tcp import Address, endpoints_of, format_address
+from wsdiag.transport.stream.tcp import Address, format_address, local_of
 
 if TYPE_CHECKING:
     from wsdiag.protocol.client_handshake import Accepted
@@ -500,7 +500,7 @@ class _Dial:
         report.unanswered = progress.facts.get("unanswered", ())
         report.refused = progress.facts.get("refused", ())
         if self._watcher is not None:
-            self._watcher.connected(*endpoints_of(sock))
+            self._watcher.connected(local_of(sock), address)
         return sock
 
     def _silent(self) -> str:
