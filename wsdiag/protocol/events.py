@@ -12,6 +12,8 @@ class TextMessage:
     """A whole text message, inflated and decoded."""
 
     text: str
+    dropped: int = 0
+    """Bytes after `text` that were not kept (`keep_of_message`)."""
 
 
 @dataclass(slots=True, unsafe_hash=True)
@@ -19,6 +21,8 @@ class BinaryMessage:
     """A whole binary message, inflated."""
 
     data: bytes
+    dropped: int = 0
+    """Bytes after `data` that were not kept (`keep_of_message`)."""
 
 
 @dataclass(slots=True, unsafe_hash=True)

@@ -113,6 +113,8 @@ class CheckTarget:
         Offers what expectations are about: the subprotocol, and compression unless it was refused.
         """
         options, wanted = self.endpoint.dial, self.options.expect_subprotocol
+        if not self.options.reads_messages:
+            options = options.beginnings()
         if wanted is not None and wanted not in options.subprotocols:
             options = replace(options, subprotocols=(*options.subprotocols, wanted))
         if options.compression is None:

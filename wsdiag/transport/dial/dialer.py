@@ -251,6 +251,7 @@ class _Dial:
             Role.CLIENT,
             deflate=accepted.deflate,
             max_message_size=self._options.max_message_size,
+            keep_of_message=self._options.keep_of_message,
             auto_pong=auto_pong,
         )
         on_data: Callable[[Arrival], None] | None = None
@@ -499,7 +500,7 @@ class _Dial:
         report.address = format_address(address)
         report.unanswered = progress.facts.get("unanswered", ())
         report.refused = progress.facts.get("refused", ())
-        if self._watcher is not None:
+        if self._watcher is not None and isinstance(address, tuple):
             self._watcher.connected(local_of(sock), address)
         return sock
 
