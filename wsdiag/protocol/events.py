@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wsdiag.protocol.errors import ProtocolViolation
 
@@ -12,7 +12,7 @@ class TextMessage:
     """A whole text message, inflated and decoded."""
 
     text: str
-    dropped: int = 0
+    dropped: int = field(default=0, repr=False)
     """Bytes after `text` that were not kept (`keep_of_message`)."""
 
 
@@ -21,7 +21,7 @@ class BinaryMessage:
     """A whole binary message, inflated."""
 
     data: bytes
-    dropped: int = 0
+    dropped: int = field(default=0, repr=False)
     """Bytes after `data` that were not kept (`keep_of_message`)."""
 
 
