@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import multiprocessing
 import os
 import random
+import socket
 import struct
-import threading
 import time
+import zlib
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from itertools import chain, count
 
-from hyperframe.frame import DataFrame
+from hyperframe.frame import DataFrame, GoAwayFrame, HeadersFrame, SettingsFrame
 
-from tests.integration.hostile.test_hostile_http2 import FLOODS, OPENED, flooding, frames
+from tests.integration.hostile.test_hostile_http2 import (
+    CONNECT_PROTOCOL,
+    FLOODS,
+    OPENED,
+    flooding,
+    frames,
+    headers,
+    repeat,
+)
 from tests.integration.hostile.test_hostile_servers import (
     AFTER_THE_UPGRADE,
     BEFORE_THE_UPGRADE,
@@ -27,6 +37,7 @@ from wsdiag.protocol.frames import encode_frame
 
 Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
 Behaviour = Callable[[Reader, Writer], Awaitable[None]]
+NEARLY_TOO_LARGE = 15 * 2**20
 
 
 async def tls_alerts(reader: Reader, writer: Writer) -> None:
@@ -117,6 +128,117 @@ async def forged_lines(reader: Reader, writer: Writer) -> None:
     await _forever(writer, encode_frame(1, text.encode()) * 100)
 
 
+async def big_messages(reader: Reader, writer: Writer) -> None:
+    """Messages just below the limit, one after the other."""
+    await _upgrade(reader, writer)
+    await _forever(writer, encode_frame(2, bytes(NEARLY_TOO_LARGE)))
+
+
+async def wide_text(reader: Reader, writer: Writer) -> None:
+    """Text whose one emoji makes a `str` four times as large."""
+    await _upgrade(reader, writer)
+    await _forever(writer, encode_frame(1, "\N{PILE OF POO}".encode() + b"a" * NEARLY_TOO_LARGE))
+
+
+def _packed(fin: bool) -> bytes:
+    """A compressed message just below the limit, in 16 kB."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = packer.compress(bytes(NEARLY_TOO_LARGE)) + packer.flush(zlib.Z_SYNC_FLUSH)
+    return encode_frame(1, packed[:-4] if fin else packed, fin=fin, rsv1=True)
+
+
+async def bombs_that_fit(reader: Reader, writer: Writer) -> None:
+    await _upgrade(reader, writer)
+    await _forever(writer, _packed(fin=True))
+
+
+async def unfinished_bombs(reader: Reader, writer: Writer) -> None:
+    """Each connection holds one, and lives on."""
+    await _upgrade(reader, writer)
+    writer.write(_packed(fin=False))
+    await asyncio.sleep(3600)
+
+
+async def incompressible(reader: Reader, writer: Writer) -> None:
+    """One compressed frame, as large packed as unpacked, whose end never comes."""
+    await _upgrade(reader, writer)
+    packer = zlib.compressobj(0, zlib.DEFLATED, -15)
+    packed = packer.compress(os.urandom(NEARLY_TOO_LARGE)) + packer.flush(zlib.Z_SYNC_FLUSH)
+    writer.write(encode_frame(2, packed, rsv1=True)[:-1])
+    await asyncio.sleep(3600)
+
+
+async def interim_answers(reader: Reader, writer: Writer) -> None:
+    await reader.read(65536)
+    await _forever(writer, b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 500)
+
+
+async def _trickle(writer: Writer, data: bytes) -> None:
+    with suppress(ConnectionError):
+        for byte in data:
+            writer.write(bytes((byte,)))
+            await asyncio.sleep(0.1)
+
+
+async def trickle_of_a_body(reader: Reader, writer: Writer) -> None:
+    await reader.read(65536)
+    writer.write(b"HTTP/1.1 503 Later\r\nTransfer-Encoding: chunked\r\n\r\n")
+    await _trickle(writer, b"1\r\na\r\n" * 1000)
+
+
+async def trickle_of_a_frame(reader: Reader, writer: Writer) -> None:
+    await _upgrade(reader, writer)
+    await _trickle(writer, encode_frame(1, b"x" * 1000))
+
+
+async def trickle_of_pings(reader: Reader, writer: Writer) -> None:
+    await _upgrade(reader, writer)
+    await _trickle(writer, encode_frame(9, b"p" * 9) * 100)
+
+
+async def half_a_close(reader: Reader, writer: Writer) -> None:
+    await _upgrade(reader, writer)
+    writer.write(encode_frame(8, struct.pack("!H", 1000) + b"bye" * 9)[:9])
+    await asyncio.sleep(3600)
+
+
+async def close_with_half_a_character(reader: Reader, writer: Writer) -> None:
+    await _upgrade(reader, writer)
+    writer.write(encode_frame(8, struct.pack("!H", 1000) + b"\xf0\x9f\x92"))
+    await asyncio.sleep(3600)
+
+
+async def redirects(reader: Reader, writer: Writer) -> None:
+    """To itself, each time with another query."""
+    host, port = writer.get_extra_info("sockname")
+    await reader.read(65536)
+    location = f"ws://{host}:{port}/?{time.monotonic_ns()}{'a' * 4000}"
+    writer.write(f"HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n".encode())
+    writer.close()
+
+
+async def challenges(reader: Reader, writer: Writer) -> None:
+    line = b"WWW-Authenticate: " + b'Digest a="b", ' * 300 + b"\r\n"
+    while await reader.read(65536):
+        writer.write(b"HTTP/1.1 401 No\r\n" + line * 10 + b"Content-Length: 0\r\n\r\n")
+
+
+async def tls_trickle(reader: Reader, writer: Writer) -> None:
+    await reader.read(65536)
+    await _trickle(writer, b"\x16\x03\x03\x40\x00" + b"\x02\x00\x3f\xfc" + bytes(9000))
+
+
+async def proxy_interim_answers(reader: Reader, writer: Writer) -> None:
+    await reader.read(65536)
+    await _forever(writer, b"HTTP/1.1 100 Continue\r\n\r\n" * 500)
+
+
+async def proxy_endless_body(reader: Reader, writer: Writer) -> None:
+    await reader.read(65536)
+    writer.write(b"HTTP/1.1 407 No\r\nProxy-Authenticate: Basic\r\n\r\n")
+    await _forever(writer, b"no " * 20_000)
+
+
 def over_http2(flood: Callable[[], Iterator[bytes]], name: str) -> Behaviour:
     """A flood that does not end."""
 
@@ -138,6 +260,68 @@ def trickle_of_data() -> Iterator[bytes]:
         yield frames(DataFrame(1, bytes([byte])))
 
 
+def window_of_zero() -> Iterator[bytes]:
+    """Opened, but nothing may be sent."""
+    none = SettingsFrame(0, settings={SettingsFrame.INITIAL_WINDOW_SIZE: 0})
+    return iter([frames(none, OPENED, DataFrame(1, encode_frame(9, b"p")))])
+
+
+def window_games() -> Iterator[bytes]:
+    """A window that is taken back and granted by turns."""
+    yield frames(OPENED)
+    for size in (0, 2**31 - 1) * 500:
+        yield frames(SettingsFrame(0, settings={SettingsFrame.INITIAL_WINDOW_SIZE: size}))
+
+
+def table_games() -> Iterator[bytes]:
+    for size in (0, 2**32 - 1) * 500:
+        yield frames(SettingsFrame(0, settings={SettingsFrame.HEADER_TABLE_SIZE: size}))
+
+
+def interim_headers() -> Iterator[bytes]:
+    return repeat(frames(headers((":status", "103"), ("link", "a" * 2000))))
+
+
+def trailers() -> Iterator[bytes]:
+    yield frames(OPENED)
+    yield from repeat(frames(headers(("x-a", "b"), end=True)))
+
+
+def goaways() -> Iterator[bytes]:
+    return repeat(frames(GoAwayFrame(0, last_stream_id=1, additional_data=b"x" * 16000)))
+
+
+def padded_data() -> Iterator[bytes]:
+    """DATA of one byte, and 255 of padding."""
+    yield frames(OPENED)
+    yield from repeat(frames(DataFrame(1, b"\x82", pad_length=255, flags=["PADDED"])))
+
+
+def unknown_frames() -> Iterator[bytes]:
+    return repeat(b"\x00\x40\x00\xee\x00\x00\x00\x00\x01" + bytes(16384))
+
+
+def pings_over_http2() -> Iterator[bytes]:
+    yield frames(OPENED)
+    yield from repeat(frames(DataFrame(1, encode_frame(9, b"p" * 125) * 60)))
+
+
+def trickle_of_headers() -> Iterator[bytes]:
+    block = frames(HeadersFrame(1, bytes(9000)))
+    return (block[at : at + 1] for at in range(len(block)))
+
+
+async def http2_trickle(reader: Reader, writer: Writer) -> None:
+    """Of the server's own preface."""
+    await reader.read(65536)
+    await _trickle(writer, frames(SettingsFrame(0, settings=dict.fromkeys(range(90, 190), 1))))
+
+
+async def http2_settings_first(reader: Reader, writer: Writer) -> None:
+    """A flood before there is any stream."""
+    await _forever(writer, frames(SettingsFrame(0, settings=CONNECT_PROTOCOL)) * 500)
+
+
 async def http2_silence(reader: Reader, writer: Writer) -> None:
     await flooding(opened_and_silent(), reader, writer)
 
@@ -147,36 +331,51 @@ PLAIN: list[Behaviour] = [
     *AFTER_THE_UPGRADE,
     *(silence, silence_after_the_upgrade, tiny_frames, long_lines, close_with_noise),
     *(ever_new_json, deep_json, heartbeats, forged_lines),
+    *(big_messages, wide_text, bombs_that_fit, unfinished_bombs, incompressible),
+    *(interim_answers, trickle_of_a_body, trickle_of_a_frame, trickle_of_pings),
+    *(half_a_close, close_with_half_a_character, redirects, challenges),
 ]
-OVER_TLS: list[Behaviour] = [tls_alerts, tls_garbage, silence]
+OVER_TLS: list[Behaviour] = [tls_alerts, tls_garbage, tls_trickle, silence]
+OVER_PROXY: list[Behaviour] = [
+    *(behaviour for behaviour, _ in BEFORE_THE_UPGRADE),
+    *(proxy_interim_answers, proxy_endless_body, trickle_of_a_body, challenges, silence),
+]
 OVER_SOCKS: list[Behaviour] = [socks_endless, socks_slow, socks_random, silence]
 OVER_HTTP2: list[Behaviour] = [
     *(over_http2(flood, name) for name, (flood, _) in FLOODS.items()),
-    over_http2(trickle_of_data, "trickle of DATA"),
-    *(silence, http2_silence, garbage),
+    *(
+        over_http2(flood, flood.__name__)
+        for flood in (
+            *(trickle_of_data, trickle_of_headers, window_of_zero, window_games, table_games),
+            *(interim_headers, trailers, goaways, padded_data, unknown_frames, pings_over_http2),
+        )
+    ),
+    *(silence, http2_silence, http2_trickle, http2_settings_first, garbage),
 ]
 
 
 def served(behaviour: Behaviour) -> tuple[int, Callable[[], None]]:
-    """The port of a server that behaves so, and what ends it."""
+    """The port of a server that behaves so, and what ends it.
+
+    It has a process of its own: what it holds and computes is not the measurer's.
+    """
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        process = multiprocessing.get_context("fork").Process(
+            target=_serve, args=(behaviour, listener), daemon=True
+        )
+        process.start()
+        return listener.getsockname()[1], process.kill
+
+
+def _serve(behaviour: Behaviour, listener: socket.socket) -> None:
     logging.getLogger("asyncio").setLevel(logging.ERROR)  # of who writes on to nobody
-    loop, port = asyncio.new_event_loop(), threading.Event()
-    found: list[int] = []
 
     async def serve(reader: Reader, writer: Writer) -> None:
         with suppress(ConnectionError, OSError):
             await behaviour(reader, writer)
 
-    async def start() -> None:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        found.append(server.sockets[0].getsockname()[1])
-        port.set()
+    async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        await (await asyncio.start_server(serve, sock=listener)).serve_forever()
 
-    def run() -> None:
-        loop.set_exception_handler(lambda *_: None)
-        loop.create_task(start())
-        loop.run_forever()
-
-    threading.Thread(target=run, daemon=True).start()
-    port.wait(10)
-    return found[0], lambda: loop.call_soon_threadsafe(loop.stop) and None
+    asyncio.run(run())

@@ -124,7 +124,7 @@ class Fleet:
         return Pinger(
             target.url,
             options,
-            target.dial,
+            target.dial.beginnings() if watched.feed is None else target.dial,
             queue=watched,
             stalls=self.stalls,
             dial_slots=self._dial_slots,

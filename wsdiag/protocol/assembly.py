@@ -17,34 +17,45 @@ _BINARY = Opcode.BINARY
 
 
 class Assembler:
-    """The data frames of one direction, in order, to messages of at most `max_size` bytes."""
+    """The data frames of one direction, in order, to messages of at most `max_size` bytes.
 
-    def __init__(self, deflate: PerMessageDeflate | None, max_size: int | None) -> None:
+    Of a message that comes in pieces, `keep` bytes are kept, and the rest is only checked. Then
+    compressed text is validated as it comes: see `preview`. None: all of it is kept.
+    """
+
+    def __init__(
+        self, deflate: PerMessageDeflate | None, max_size: int | None, keep: int | None = None
+    ) -> None:
         self._deflate = deflate
         self._max_size = max_size
+        self._keep = keep
         self._opcode: Opcode | None = None
         self._compressed = False
         self._buffer = bytearray()
         self._validator: Utf8Validator | None = None
-        self._previewed = self._validated = 0
+        self._previewed = self._validated = self._size = 0
 
     def add(self, frame: Frame) -> TextMessage | BinaryMessage | None:
         """Take a data frame; the message when this was its last."""
-        fin, opcode, payload, compressed, _, _, _ = frame
+        fin, opcode, payload, compressed, _, _, _, dropped = frame
         if self._opcode is None:
-            if fin and not compressed and self._validator is None:
+            if fin and not compressed and self._validator is None and not dropped:
+                self._previewed = 0
                 if opcode is _BINARY:
                     return BinaryMessage(payload)
                 return TextMessage(decode_text(payload))
             self._start(opcode, compressed)
-        fresh = payload[self._previewed :] if self._previewed else payload
+        fresh = payload[self._previewed - dropped :] if self._previewed else payload
         self._previewed = 0
         if self._compressed and self._deflate is not None:
-            self._buffer += self._deflate.decode(fresh, fin=fin, limit=self._max_size)
-            fresh = bytes(self._buffer[self._validated :]) if self._validator else b""
-            self._validated = len(self._buffer)
+            fresh = self._deflate.decode(fresh, fin=fin, limit=self._max_size)
+            self._append(fresh)
+            if self._keep is None:
+                fresh = bytes(self._buffer[self._validated :]) if self._validator else b""
+                self._validated = len(self._buffer)
         else:
-            self._buffer += payload
+            self._append(payload)
+            self._size += dropped
         if self._validator is not None:
             self._validator.feed(fresh)
         return self._finish() if fin else None
@@ -73,19 +84,27 @@ class Assembler:
             self._start(opcode, compressed=True)
         if opcode is Opcode.TEXT and self._validator is None:
             self._validator = Utf8Validator()
-        if self._validator is None and not self._compressed:
+        if self._validator is None and not self._compressed and self._keep is None:
             return
         fresh = parser.peek()
         self._previewed += len(fresh)
         if self._compressed and self._deflate is not None:
-            self._buffer += self._deflate.decode(fresh, fin=False, limit=self._max_size)
-        elif self._validator is not None:
+            fresh = self._deflate.decode(fresh, fin=False, limit=self._max_size)
+            self._append(fresh)
+            if self._keep is None:
+                return
+        if self._validator is not None:
             self._validator.feed(fresh)
+
+    def _append(self, data: bytes) -> None:
+        """Keep of a message what is to be kept."""
+        self._size += len(data)
+        self._buffer += data if self._keep is None else data[: max(0, self._keep - self.held_bytes)]
 
     def _start(self, opcode: Opcode, compressed: bool) -> None:
         self._opcode = opcode
         self._compressed = compressed
-        self._buffer, self._validated = bytearray(), 0
+        self._buffer, self._validated, self._size = bytearray(), 0, 0
         if opcode is Opcode.TEXT and self._validator is None:
             self._validator = Utf8Validator()
 
@@ -93,9 +112,12 @@ class Assembler:
         opcode, validator = self._opcode, self._validator
         self._opcode = self._validator = None
         self._compressed = False
-        data, self._buffer = bytes(self._buffer), bytearray()
+        data, self._buffer = self._buffer, bytearray()
         if validator is not None:
             validator.finish()
         if opcode is _BINARY:
-            return BinaryMessage(data)
-        return TextMessage(decode_text(data))
+            return BinaryMessage(bytes(data), self._size - len(data))
+        if self._size == len(data):
+            return TextMessage(decode_text(data))
+        text = data.decode(errors="ignore")  # it was validated, and a character may be cut
+        return TextMessage(text, self._size - len(text.encode()))

@@ -32,6 +32,8 @@ class Connection:
     """One end of a connection, strict in both directions.
 
     `max_message_size` in bytes bounds a received message, inflated or not; None: no limit.
+    `keep_of_message`: of a received message that comes in pieces, so many bytes are kept and
+    reported, for who looks at no more of it and has many connections; None: all.
     `auto_pong` queues the Pong to each Ping at once. `auto_close` answers a Close; that answer, and
     the Close that names a violation, leave with `data_to_send`, after what is sent until then: the
     messages that came before can still be answered.
@@ -43,6 +45,7 @@ class Connection:
         *,
         deflate: PerMessageDeflate | None = None,
         max_message_size: int | None = 16 * 2**20,
+        keep_of_message: int | None = None,
         auto_pong: bool = True,
         auto_close: bool = True,
         on_frame: FrameHook | None = None,
@@ -59,7 +62,7 @@ class Connection:
         self.on_frame = on_frame
         self.auto_pong = auto_pong
         self.auto_close = auto_close
-        self._assembler = Assembler(deflate, max_message_size)
+        self._assembler = Assembler(deflate, max_message_size, keep_of_message)
         bound = max_message_size
         self._parser = FrameParser(
             role,
@@ -67,6 +70,7 @@ class Connection:
             # compressed, fixed Huffman codes spend at most 9 bits on a byte
             max_compressed_size=None if bound is None else bound + bound // 8 + 64,
             rsv1_allowed=deflate is not None,
+            keep=keep_of_message,
         )
         self._next_mask = (mask or mask_source()) if role is Role.CLIENT else None
         self._out: list[bytes] = []
@@ -81,8 +85,8 @@ class Connection:
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of a message whose end has not come, decompressed."""
-        return self._assembler.held_bytes
+        """Bytes that are held of a message whose end has not come, and of its last frame."""
+        return self._assembler.held_bytes + self._parser.held_bytes
 
     @property
     def inside_frame(self) -> bool:
@@ -97,6 +101,7 @@ class Connection:
     def discard_unfinished(self) -> None:
         """Forget a message whose end has not come, for a connection that is given up."""
         self._assembler.discard()
+        self._parser.discard()
 
     def receive_data(self, data: bytes) -> list[Event]:
         """The events in these bytes; the peer's first violation is the last of them."""
@@ -163,6 +168,7 @@ class Connection:
     def _fail(self, violation: ProtocolViolation) -> Violation:
         """Fail the connection (RFC 6455, 7.1.7): a Close says why, and no more is read."""
         self.violation = violation
+        self.discard_unfinished()
         if self.close_sent is None:
             self._pending_close = (violation.code, violation.message)
         self.state = TRANSITIONS[self.state, Step.FAILED]

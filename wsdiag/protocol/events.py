@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wsdiag.protocol.errors import ProtocolViolation
 
@@ -12,6 +12,8 @@ class TextMessage:
     """A whole text message, inflated and decoded."""
 
     text: str
+    dropped: int = field(default=0, repr=False)
+    """Bytes after `text` that were not kept (`keep_of_message`)."""
 
 
 @dataclass(slots=True, unsafe_hash=True)
@@ -19,6 +21,8 @@ class BinaryMessage:
     """A whole binary message, inflated."""
 
     data: bytes
+    dropped: int = field(default=0, repr=False)
+    """Bytes after `data` that were not kept (`keep_of_message`)."""
 
 
 @dataclass(slots=True, unsafe_hash=True)

@@ -18,6 +18,8 @@ class Frame(NamedTuple):
     rsv2: bool = False
     rsv3: bool = False
     masked: bool = False
+    dropped: int = 0
+    """Bytes in the middle of the payload that are not in `payload`."""
 
 
 def encode_frame(

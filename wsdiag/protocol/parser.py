@@ -64,7 +64,8 @@ class FrameParser:
 
     `role` is ours. `max_frame_size` bounds the payload of a data frame, `max_message_size` that of
     all frames of a message, `max_compressed_size` the same for messages that RSV1 begins; all in
-    bytes on the wire, None: no limit (control frames have their own of 125).
+    bytes on the wire, None: no limit (control frames have their own of 125). Of a frame that comes
+    in pieces, what `peek` has shown is dropped, but for the first `keep` bytes; None: nothing is.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class FrameParser:
         max_message_size: int | None = None,
         max_compressed_size: int | None = None,
         rsv1_allowed: bool = False,
+        keep: int | None = None,
     ) -> None:
         self.violation: ProtocolViolation | None = None
         self._mask_bit = 0x80 if role is Role.SERVER else 0
@@ -93,12 +95,26 @@ class FrameParser:
         # says, its length and key, and the bytes so far.
         self._open: tuple[FirstByte, int, bytes] | None = None
         self._body = bytearray()
-        self._peeked = 0
+        self._keep = keep
+        self._peeked = self._dropped = 0
 
     @property
     def pending(self) -> int:
-        """How many bytes of an unfinished frame's header or payload are held."""
-        return len(self._tail) + len(self._body) + (2 if self._open else 0)
+        """How many bytes of an unfinished frame's header or payload have come."""
+        return len(self._tail) + self._arrived + (2 if self._open else 0)
+
+    @property
+    def held_bytes(self) -> int:
+        """How many bytes of an unfinished frame's payload are held."""
+        return len(self._body)
+
+    @property
+    def _arrived(self) -> int:
+        return self._dropped + len(self._body)
+
+    def discard(self) -> None:
+        """Forget the payload of an unfinished frame, for a connection that is given up."""
+        self._dropped, self._body = self._arrived, bytearray()
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames that these bytes complete; `violation` is set once a rule is broken."""
@@ -124,14 +140,17 @@ class FrameParser:
     @property
     def announced(self) -> tuple[int, int] | None:
         """Of the unfinished frame: the length that its header announces, the bytes so far."""
-        return None if self._open is None else (self._open[1], len(self._body))
+        return None if self._open is None else (self._open[1], self._arrived)
 
     def peek(self) -> bytes:
         """Payload bytes, unmasked, of the unfinished frame that no peek has shown yet."""
         if self._open is None:
             return b""
-        seen, self._peeked = self._peeked, len(self._body)
-        fresh = bytes(memoryview(self._body)[seen:])
+        seen, self._peeked = self._peeked, self._arrived
+        fresh = bytes(memoryview(self._body)[seen - self._dropped :])
+        if self._keep is not None and len(self._body) > self._keep:
+            del self._body[self._keep :]
+            self._dropped = seen + len(fresh) - self._keep
         if not self._mask_bit:
             return fresh
         turn = seen & 3
@@ -142,15 +161,16 @@ class FrameParser:
         """Give the unfinished frame its bytes; how many of `data` that took."""
         assert self._open is not None
         meaning, length, key = self._open
-        missing = length - len(self._body)
+        missing = length - self._arrived
         self._body += data[:missing]
         if len(data) < missing:
             return len(data)
         if key:
             mask_in_place(self._body, key)
-        frames.append(Frame(*meaning[:2], bytes(self._body), meaning[2], masked=bool(key)))
+        payload, self._body = bytes(self._body), bytearray()
+        rsv1, dropped = meaning[2], self._dropped
+        frames.append(Frame(*meaning[:2], payload, rsv1, masked=bool(key), dropped=dropped))
         self._open = None
-        self._body = bytearray()
         return missing
 
     def _parse(self, data: bytes, start: int, frames: list[Frame]) -> None:
@@ -190,7 +210,7 @@ class FrameParser:
             if stop > end:
                 self._open = (meaning, length, data[body - key_size : body])
                 self._body += data[body:]
-                self._peeked = 0
+                self._peeked = self._dropped = 0
                 return
             payload = data[body:stop]
             if masked:
@@ -200,7 +220,7 @@ class FrameParser:
                     payload = word.to_bytes(length, "little")
                 else:
                     payload = apply_mask(payload, key)
-            append(new(Frame, (fin, opcode, payload, rsv1, False, False, masked)))
+            append(new(Frame, (fin, opcode, payload, rsv1, False, False, masked, 0)))
             start = stop
         self._tail = data[start:]
 

@@ -67,7 +67,7 @@ class Utf8Validator:
             raise invalid_utf8(self._offset)
 
 
-def decode_text(data: bytes) -> str:
+def decode_text(data: bytes | bytearray) -> str:
     """A whole text message as str. Raises ProtocolViolation (1007) when it is not UTF-8."""
     try:
         return data.decode()

@@ -11,7 +11,8 @@ answer leaves.
 ("send a Ping, wait for its Pong"). `push` hands the queued ones to a callback, and from then on
 every event as it arrives: that suits what reacts to each one, as a relay does. There is no way
 back, except that `close` takes over and drops what still comes. A queue that grows beyond
-`_QUEUE_HIGH` pauses the stream until the reader has caught up; a callback has no queue.
+`_QUEUE_HIGH` events, or `_QUEUE_BYTES` in messages, pauses the stream until the reader has caught
+up; a callback has no queue.
 
 *Who answers what, and when.*
 
@@ -29,7 +30,8 @@ back, except that `close` takes over and drops what still comes. A queue that gr
 *Whose turn it is.* A read of a few kB may hold thousands of empty frames, and a probe may hold
 dozens of connections to a peer that sends nothing else: a turn of the event loop would take
 seconds, and no deadline would be seen in time. A read is as large as the last one lets expect
-`_TURN_EVENTS` events of it; frames of ordinary size are read in whole chunks.
+`_TURN_EVENTS` events of it, and `_TURN_BYTES` of what it inflates to (a thousand times as much at
+worst); frames of ordinary size are read in whole chunks.
 
 *Observers.* `observe` lets one listener see every event beside whoever receives it: it keeps up an
 application protocol, whichever way events are handed out.
@@ -50,7 +52,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from wsdiag.protocol.codes import Role, State
 from wsdiag.protocol.connection import Connection
 from wsdiag.protocol.errors import LocalProtocolError
-from wsdiag.protocol.events import Close, Event, Violation
+from wsdiag.protocol.events import BinaryMessage, Close, Event, TextMessage, Violation
 from wsdiag.transport.report import DialReport
 from wsdiag.transport.stream.byte_stream import ByteStream
 from wsdiag.transport.stream.ends import StreamEnd
@@ -64,7 +66,9 @@ if TYPE_CHECKING:
 
 _QUEUE_HIGH, _QUEUE_LOW = 64, 16
 _UNSENT_HIGH = 1 << 20
+_QUEUE_BYTES = 4 << 20
 _TURN_EVENTS = 256
+_TURN_BYTES = 512 << 10
 
 
 @dataclass(slots=True)
@@ -73,6 +77,13 @@ class Received:
 
     event: Event
     at: Arrival
+
+
+def _size(event: Event) -> int:
+    """Of a message, in bytes or characters; control frames are small."""
+    if isinstance(event, TextMessage):
+        return len(event.text)
+    return len(event.data) if isinstance(event, BinaryMessage) else 0
 
 
 class SessionEnded(Exception):
@@ -101,10 +112,12 @@ class Session:
 
     __slots__ = (
         "_events",
+        "_held_back",
         "_observer",
         "_on_data",
         "_on_end",
         "_on_event",
+        "_queued_bytes",
         "_wake",
         "close_arrived",
         "connection",
@@ -141,6 +154,7 @@ class Session:
         self._on_end: Callable[[StreamEnd], None] | None = None
         self._observer: Callable[[Received | StreamEnd], None] | None = None
         self._events: deque[Received] = deque()
+        self._queued_bytes, self._held_back = 0, False
         self._wake: asyncio.Event = asyncio.Event()
         self.ended: StreamEnd | None = None
         self.close_arrived: Arrival | None = None
@@ -180,7 +194,9 @@ class Session:
             self._observer(received)
         if self._on_event is None:
             self._events.append(received)
-            if len(self._events) > _QUEUE_HIGH:
+            self._queued_bytes += _size(received.event)
+            if len(self._events) > _QUEUE_HIGH or self._queued_bytes > _QUEUE_BYTES:
+                self._held_back = True
                 self.stream.pause_reading()
         else:
             self._conclude(received)
@@ -197,7 +213,9 @@ class Session:
         """Bytes in: Pongs leave at once, whoever reads the events and when."""
         if self._on_data is not None:
             self._on_data(at)
+        inflated = self._inflated
         events = self.connection.receive_data(data)
+        inflated = self._inflated - inflated
         if self.inbound is not None:
             inside_frame = self.connection.inside_frame
             self.inbound.add(len(data), at.mono_ns, inside_frame=inside_frame)
@@ -209,8 +227,9 @@ class Session:
         if events:
             self._wake.set()
         if (tcp := self.stream.tcp) is not None:
-            share = len(data) * _TURN_EVENTS // max(1, len(events))
-            tcp.read_size = min(CHUNK, max(READ_LEAST, share))
+            by_events = len(data) * _TURN_EVENTS // max(1, len(events))
+            by_bytes = len(data) * _TURN_BYTES // max(1, inflated)
+            tcp.read_size = min(CHUNK, max(READ_LEAST, min(by_events, by_bytes)))
 
     def stream_ended(self, end: StreamEnd) -> None:
         """The stream has ended: events that are still queued can be read."""
@@ -237,6 +256,11 @@ class Session:
             answers = self.connection.data_to_send(conclude=conclude)
             if answers:
                 self.stream.write(answers, stamp=False)
+
+    @property
+    def _inflated(self) -> int:
+        deflate = self.connection.deflate
+        return 0 if deflate is None else deflate.decoded_to
 
     async def _until(self, done: Callable[[], bool]) -> None:
         while not done():
@@ -287,7 +311,10 @@ class Session:
                     await self._until(lambda: bool(self._events) or self.ended is not None)
         if self._events:
             received = self._events.popleft()
-            if len(self._events) == _QUEUE_LOW:
+            self._queued_bytes -= _size(received.event)
+            few = len(self._events) <= _QUEUE_LOW and self._queued_bytes <= _QUEUE_BYTES
+            if self._held_back and few:
+                self._held_back = False
                 self.stream.resume_reading()
             self._conclude(received)
             return received

@@ -130,7 +130,7 @@ class FrameTracer:
                 frame.fin,
                 (frame.rsv1, frame.rsv2, frame.rsv3),
                 frame.masked,
-                len(frame.payload),
+                len(frame.payload) + frame.dropped,
                 excerpt,
             )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import select
 import socket
 import ssl
 import struct
@@ -818,3 +819,33 @@ def test_a_trace_of_everything() -> None:
     ]
     assert (frames[0].length, len(frames[0].excerpt), frames[0].masked) == (500, 128, True)
     assert [event.time for event in events] == sorted(event.time for event in events)
+
+
+def test_a_connection_that_is_reset_before_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The peer's address is then no longer known to its socket."""
+
+    class Watcher:
+        seen: tuple[tuple[str, int], tuple[Any, ...]] | None = None
+
+        def connecting(self, peer: tuple[Any, ...]) -> None:
+            pass
+
+        def connected(self, local: tuple[str, int], peer: tuple[Any, ...]) -> None:
+            self.seen = (local, peer)
+
+    watcher = Watcher()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def reset(sock: socket.socket) -> None:
+            accepted, _ = listener.accept()
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            accepted.close()
+            select.select([sock], [], [], 10)
+
+        monkeypatch.setattr(race, "_handshake_ns", reset)
+        port = listener.getsockname()[1]
+        with pytest.raises(DialError) as caught:
+            asyncio.run(dial(f"ws://127.0.0.1:{port}/", OPTIONS, watcher=watcher))
+    assert caught.value.kind in ("closed", "upgrade")
+    assert watcher.seen is not None
+    assert watcher.seen[1] == ("127.0.0.1", port)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import zlib
+from itertools import pairwise
 
 import pytest
 
 from wsdiag.protocol.codes import Role
 from wsdiag.protocol.connection import Connection
+from wsdiag.protocol.deflate import PerMessageDeflate
 from wsdiag.protocol.frames import encode_frame
 from wsdiag.transport.session import Received, Session
 from wsdiag.transport.stream.stamps import Arrival
 from wsdiag.transport.stream.stream import CHUNK, Stream
 
 MOST_EVENTS = 256
+MOST_INFLATED = 600 * 1024
 
 
 async def turns(flood: bytes, count: int) -> tuple[list[int], Stream]:
@@ -60,3 +64,67 @@ def test_a_turn_reads_few_tiny_frames(opcode: int) -> None:
 def test_frames_of_ordinary_size_are_read_in_whole_chunks() -> None:
     _, stream = asyncio.run(turns(encode_frame(2, bytes(1000)) * 50, 20))
     assert stream.read_size == CHUNK
+
+
+def test_a_turn_inflates_little_of_a_bomb() -> None:
+    packer = zlib.compressobj(9, wbits=-15)
+    bomb = packer.compress(bytes(15 << 20)) + packer.flush(zlib.Z_SYNC_FLUSH)
+
+    async def go() -> list[int]:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            theirs.setblocking(False)
+            deflate = PerMessageDeflate(Role.CLIENT)
+            seen, stream = [0], Stream(ours)
+            enough = asyncio.Event()
+
+            def came(_: Arrival) -> None:
+                if seen[-1] != deflate.decoded_to:
+                    seen.append(deflate.decoded_to)
+                if len(seen) > 10:
+                    enough.set()
+
+            session = Session(stream, Connection(Role.CLIENT, deflate=deflate), on_data=came)
+            session.push(lambda _: None, lambda _: None)
+            await asyncio.get_running_loop().sock_sendall(
+                theirs, encode_frame(2, bomb[:-4], rsv1=True) * 2
+            )
+            async with asyncio.timeout(60):
+                await enough.wait()
+            stream.reset()
+            return [b - a for a, b in pairwise(seen)]
+
+    inflated = asyncio.run(go())
+    assert max(inflated[1:]) < MOST_INFLATED, inflated  # the first one tells how it inflates
+
+
+def test_a_queue_of_large_messages_pauses_the_stream() -> None:
+    """Whoever does not read its events holds few megabytes of them, and loses none."""
+
+    async def go() -> tuple[bool, int]:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            theirs.setblocking(False)
+            paused = asyncio.Event()
+
+            class Watched(Stream):
+                def pause_reading(self) -> None:
+                    paused.set()
+                    super().pause_reading()
+
+            stream = Watched(ours)
+            session = Session(stream, Connection(Role.CLIENT))
+            loop = asyncio.get_running_loop()
+            message = encode_frame(2, bytes(3 << 20))
+            sending = asyncio.create_task(loop.sock_sendall(theirs, message * 4))
+            async with asyncio.timeout(60):
+                await paused.wait()
+                await asyncio.sleep(0.05)
+                queued = len(session._events)
+                read = [await session.receive() for _ in range(4)]
+                await sending
+            stream.reset()
+            assert None not in read
+            return queued == 2, len(read)
+
+    assert asyncio.run(go()) == (True, 4)

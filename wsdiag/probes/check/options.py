@@ -95,6 +95,11 @@ class CheckOptions:
         """Whether the endpoint must refuse the upgrade: rules that need one then do not apply."""
         return bool(self.expect_status) and self.opens_with not in self.expect_status
 
+    @property
+    def reads_messages(self) -> bool:
+        """Whether something is looked for in messages, wherever it is in them."""
+        return bool(self.expect or self.expect_json or self.stream_s)
+
     def sets(self, name: str) -> bool:
         """Whether the option of this name is given, with another value than its default."""
         return bool(getattr(self, name) != getattr(_DEFAULTS, name))

@@ -123,6 +123,8 @@ class CheckTarget:
 
     async def _open(self, on_phase: Callable[[str], None] | None = None, **changes: Any) -> Session:
         options, wanted = self.endpoint.dial, self.options.expect_subprotocol
+        if not self.options.reads_messages:
+            options = options.beginnings()
         if wanted is not None and wanted not in options.subprotocols:
             options = replace(options, subprotocols=(*options.subprotocols, wanted))
         if options.compression is None:

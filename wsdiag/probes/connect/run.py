@@ -114,7 +114,7 @@ async def _connect(
     origin = EndOrigin(url)
     try:
         participant = await open_session(
-            url, options, tracer=tracer, on_phase=on_wait, watcher=origin
+            url, options.beginnings(), tracer=tracer, on_phase=on_wait, watcher=origin
         )
     except HelloError as error:
         origin.close()
@@ -290,10 +290,11 @@ class _Use:
         at_ms = (received.at.mono_ns - self._session.opened.mono_ns) / 1e6
         if isinstance(event, TextMessage):
             text, size = event.text[:_BODY_CHARS], len(event.text.encode("utf-8"))
+            size += event.dropped
             self._messages.append(Message(at_ms, "text", text, size))
         else:
             text = event.data[:_BODY_CHARS].decode("utf-8", "replace")
-            self._messages.append(Message(at_ms, "binary", text, len(event.data)))
+            self._messages.append(Message(at_ms, "binary", text, len(event.data) + event.dropped))
 
 
 def _result(

@@ -37,7 +37,8 @@ class IdleRun:
         dial: DialOptions,
         tracer: Tracer | None = None,
     ) -> None:
-        self._urls, self._options, self._dial, self._tracer = urls, options, dial, tracer
+        self._urls, self._options, self._tracer = urls, options, tracer
+        self._dial = dial if options.expect else dial.beginnings()
         self._events: asyncio.Queue[IdleEvent | None] = asyncio.Queue()
         self._probes: list[EndpointProbe] = []
         self._stopped = self._expired = False

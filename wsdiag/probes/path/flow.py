@@ -50,4 +50,5 @@ class WatchedFlow:
 def is_on_this_machine(local: tuple[str, int], peer: tuple[Any, ...]) -> bool:
     """Whether a connection's peer is loopback, or an address of this machine."""
     address = str(peer[0]).partition("%")[0]
-    return address == local[0] or ip_address(address).is_loopback
+    found = ip_address(address)  # 0.0.0.0 and :: reach loopback
+    return address == local[0] or found.is_loopback or found.is_unspecified

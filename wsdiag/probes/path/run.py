@@ -55,7 +55,7 @@ class PathRun:
         dial_options: DialOptions,
         tracer: Tracer | None = None,
     ) -> None:
-        self._url, self._options, self._dial_options = url, options, dial_options
+        self._url, self._options, self._dial_options = url, options, dial_options.beginnings()
         self._tracer = tracer
         self._stopping = asyncio.Event()
         self._dialing: asyncio.Task[Participant] | None = None

@@ -11,6 +11,7 @@ import unicodedata
 from functools import lru_cache
 
 _SHOWN_CHARS = 300
+_ODD = re.compile(r"[^ -~]")
 _NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\x1b": "\\e"}
 
 
@@ -21,7 +22,7 @@ def escape(text: str, *, keep: str = "") -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(char if char in keep else _visible(char) for char in text)
+    return _ODD.sub(lambda found: found[0] if found[0] in keep else _visible(found[0]), text)
 
 
 @lru_cache(1024)

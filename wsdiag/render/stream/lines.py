@@ -26,6 +26,7 @@ from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.stream.summary import summary_view
 from wsdiag.units import counted, format_duration, format_ms, format_number, format_size
 
+_SHOWN_CHARS, _SECRET_CHARS = 64 * 1024, 8192
 EVENT_STYLES = {
     "silence": "bold yellow",
     "mute": "bold red",
@@ -78,6 +79,10 @@ class StreamLines(EventOutput):
             said = f"binary, {format_size(event.bytes)}: {event.data}"
         elif event.value is not None:
             said = json.dumps(json.loads(event.value), ensure_ascii=False, indent=2)
+        if len(said) > _SHOWN_CHARS:
+            # masked before it is cut: half a credential is not recognised as one
+            said = self._terminal.redactor.text(said[: _SHOWN_CHARS + _SECRET_CHARS])
+            said = f"{said[:_SHOWN_CHARS]}… ({format_size(event.bytes)}; -o json has all)"
         parts = [said] if event.value is None else said.split("\n")
         lines = "\n".join(map(self._terminal.text, parts))
         return Text.assemble((f"{at} ", "dim"), lines)

@@ -15,7 +15,7 @@ from wsdiag.transport.dial.proxy import Proxy, choose
 from wsdiag.transport.dial.target import Target
 from wsdiag.transport.report import DialError, Progress
 from wsdiag.transport.stream.stream import Stream
-from wsdiag.transport.stream.tcp import Address, endpoints_of, format_address
+from wsdiag.transport.stream.tcp import Address, format_address, local_of
 
 SecondLook = Callable[[], Coroutine[Any, Any, DialError | None]]
 """What else is spoken on a port that is silent under TLS; None: nothing that is known."""
@@ -119,8 +119,8 @@ class Connector:
         report.address = format_address(address)
         report.unanswered = progress.facts.get("unanswered", ())
         report.refused = progress.facts.get("refused", ())
-        if watcher is not None:
-            watcher.connected(*endpoints_of(sock))
+        if watcher is not None and isinstance(address, tuple):
+            watcher.connected(local_of(sock), address)
         return sock
 
     async def _tunnel(

@@ -216,6 +216,7 @@ class _Dial:
             Role.CLIENT,
             deflate=opened.accepted.deflate,
             max_message_size=self._options.max_message_size,
+            keep_of_message=self._options.keep_of_message,
             auto_pong=auto_pong,
         )
         on_data: Callable[[Arrival], None] | None = None

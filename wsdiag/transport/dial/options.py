@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 from wsdiag.transport.dial.netrc import NetrcEntry
 from wsdiag.transport.tls.values import TlsOptions
 
 HttpVersion = Literal["1.1", "2", "3"]
+_BEGINNING = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,8 @@ class DialOptions(TlsOptions):
     compression: bool | None = None
     """Offer permessage-deflate (RFC 7692); None counts as no."""
     max_message_size: int = 16 * 2**20
+    keep_of_message: int | None = None
+    """Of a message that comes in pieces, so many bytes are looked at; None: all."""
     hello: tuple[str | bytes, ...] = ()
     """Messages to send once, right after the opening: credentials, which stay with their origin."""
     hello_expect: str | None = None
@@ -53,6 +56,13 @@ class DialOptions(TlsOptions):
     """How long to wait for that answer."""
     dialect: str = "auto"
     """The application protocol spoken: a name of `wsdiag.dialects`, `auto` or `none`."""
+
+    def beginnings(self) -> Self:
+        """Of large messages only their beginning is kept: for who may have dozens of connections.
+
+        Whoever looks for a pattern of the user's in a message keeps all of it.
+        """
+        return self if self.hello_expect else replace(self, keep_of_message=_BEGINNING)
 
     @classmethod
     def from_environment(

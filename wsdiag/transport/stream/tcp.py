@@ -160,8 +160,13 @@ def endpoints_of(sock: socket.socket) -> tuple[tuple[str, int], tuple[Any, ...]]
     """Our (address, port) and the peer's address as it was given. OSError where it is not TCP."""
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         raise OSError(errno.EAFNOSUPPORT, "no TCP")
-    local, peer = sock.getsockname(), sock.getpeername()
-    return (str(local[0]).partition("%")[0], int(local[1])), peer
+    return local_of(sock), sock.getpeername()
+
+
+def local_of(sock: socket.socket) -> tuple[str, int]:
+    """Our address and port, known also once the peer has reset the connection."""
+    local = sock.getsockname()
+    return str(local[0]).partition("%")[0], int(local[1])
 
 
 def set_hop_limit(sock: socket.socket, hops: int | None) -> None:

@@ -120,3 +120,14 @@ def test_a_silence_is_a_gap_and_a_drop_is_marked() -> None:
     assert lines[-3][-11:] == "╳" * 11
     assert lines[-2][23] == "M"
     assert lines[-2][37] == t.glyphs.closed
+
+
+def test_a_message_of_megabytes_is_cut_for_people() -> None:
+    t = terminal(ascii_only=False)
+    text = "\N{PILE OF POO}\x07" + "a" * (4 << 20)
+    StreamLines(t, show=True).handle(
+        StreamMessage(URL, 1, BEGIN, "text", len(text.encode()), text=text)
+    )
+    assert len(out(t)) < 70_000
+    assert "\\x07aaa" in out(t)
+    assert "(4 MiB; -o json has all)" in out(t)
