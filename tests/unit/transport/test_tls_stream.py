@@ -39,5 +39,5 @@ def test_answers_that_nobody_reads_end_it(read: bool) -> None:
             break
     assert (layer.failure is None) == read
     if not read:
-        assert "READS_NONE" in end_of_tls(layer.failure, now()).detail
+        assert "NOT_READ" in end_of_tls(layer.failure, now()).detail
     assert buffer.most < 1 << 19

@@ -100,7 +100,7 @@ class TlsStream:
         self._answers = len(records) + (self._answers if self._send_buffer.unsent else 0)
         self._send_buffer.put(records)
         if self._answers > _MOST_ANSWERS and self._send_buffer.unsent:
-            self.layer.failure = ssl.SSLError(1, "the peer reads none of TLS's own answers")
+            self.layer.failure = ssl.SSLError(1, "answers to key updates are not read")
 
     def encrypt(self, data: bytes) -> bytes:
         """The records that carry `data`; a failure fails the send buffer."""
