@@ -213,9 +213,9 @@ class Session:
         """Bytes in: Pongs leave at once, whoever reads the events and when."""
         if self._on_data is not None:
             self._on_data(at)
-        inflated = self._inflated
+        before = self._inflated
         events = self.connection.receive_data(data)
-        inflated = self._inflated - inflated
+        inflated = self._inflated - before
         if self.inbound is not None:
             inside_frame = self.connection.inside_frame
             self.inbound.add(len(data), at.mono_ns, inside_frame=inside_frame)

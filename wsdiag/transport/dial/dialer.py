@@ -58,9 +58,9 @@ async def dial(
     """An open session. Raises DialError with all that was found out (`usage` for a bad URL).
 
     `on_phase` is called as each phase begins; `watcher` is told of TCP's connections.
-    `one_connection`: a failure is not looked into by
-    another one. `report`: where to write what is found out, for callers that cut it off.
-    `shared`: over HTTP/2, the connection of which it is to be a stream.
+    `one_connection`: a failure is not looked into by another one. `report`: where to write what is
+    found out, for callers that cut it off. `shared`: over HTTP/2, the connection of which it is to
+    be a stream.
     """
     report = report or DialReport(url if isinstance(url, str) else url.url)
     report.given = options.given

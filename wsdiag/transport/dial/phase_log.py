@@ -73,18 +73,16 @@ class PhaseLog:
 
     def cut_off(self, timeout_s: float) -> DialError:
         """The deadline struck: what the phase under way knows already, or how far it came."""
-        error, phase_s = self._progress.failure, None
-        if self._began_ns is not None:
-            phase_s = (monotonic_ns() - self._began_ns) / 1e9
-        if error is None:
-            facts = self.tls_facts | self._progress.facts
-            error = failures.timed_out(self._phase, timeout_s, facts, phase_s)
-            self._progress.took_ns = self._progress.ended_ns = None
-            self._end_phase("timed out", ok=False)
-        elif error.response is not None:
-            self.note(error.response)
-        self._end_phase(error.message, ok=False)
-        return error
+        if (error := self._progress.failure) is not None:
+            if error.response is not None:
+                self.note(error.response)
+            self._end_phase(error.message, ok=False)
+            return error
+        phase_s = None if self._began_ns is None else (monotonic_ns() - self._began_ns) / 1e9
+        facts = self.tls_facts | self._progress.facts
+        self._progress.took_ns = self._progress.ended_ns = None
+        self._end_phase("timed out", ok=False)
+        return failures.timed_out(self._phase, timeout_s, facts, phase_s)
 
     def _end_phase(self, detail: str, *, ok: bool = True) -> None:
         if self._began_ns is None:

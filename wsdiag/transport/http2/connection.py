@@ -307,8 +307,7 @@ class Http2Connection:
         """The connection below is over: so are all streams, by the GOAWAY that announced it."""
         if self._first and self._client and self.peer_settings is None:
             self.not_http2 = self._first[:64]
-        graceful = self.goaway is not None and end.how not in ("local",)
-        self._end(self.goaway if graceful and self.goaway is not None else end)
+        self._end(end if self.goaway is None or end.how == "local" else self.goaway)
         if end.how != "local":
             self.stream.close()
 
