@@ -34,15 +34,15 @@ def run_async(
     hires: bool = True,
     max_time_s: float | None = None,
 ) -> int:
-    """Run `main` to its exit code. SIGINT and SIGTERM call `on_stop`, SIGQUIT calls `on_quit`,
-    SIGHUP `on_hangup`.
+    """Run `main` to its exit code.
 
-    The second SIGINT or SIGTERM calls `on_hurry`, and the one after it cancels the run: 130. So
-    does the first of them that has no handler.
+    The first SIGINT or SIGTERM calls `on_stop`, the second `on_hurry`; where that handler is not
+    given, and at the third, the run is cancelled, and the code is 130.
     After `max_time_s`, `on_expire` is called, which stops the run and says what was awaited; a
     second later `on_hurry`, and another second later the run is cancelled. That the time was over
-    is told where something was awaited or nothing was measured; in that case the code is 1.
-    SIGTSTP (Ctrl-Z) calls `on_suspend` before it stops the process, SIGCONT calls `on_continue`.
+    is told where something was awaited or nothing was measured; where nothing was, the code is 1.
+    SIGQUIT calls `on_quit`, SIGHUP `on_hangup`; SIGTSTP (Ctrl-Z) calls `on_suspend` before it stops
+    the process, SIGCONT `on_continue`.
 
     A closed stdout ends the process with 0.
     `hires`: timers to the microsecond, for what measures.
@@ -110,9 +110,9 @@ class _TimeLimit:
 
     def code(self, code: int) -> int:
         """The run's exit code; what was awaited when the time was over is told."""
-        unmeasured = code == ExitCode.INTERRUPTED
         if not self.over:
             return code
+        unmeasured = code == ExitCode.INTERRUPTED
         if unmeasured or self._awaited is not None:
             waiting = "" if self._awaited is None else f": waiting for {self._awaited}"
             print(f"not done within {self._limit_s:g} s (--max-time){waiting}", file=sys.stderr)
