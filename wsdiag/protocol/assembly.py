@@ -19,8 +19,8 @@ _BINARY = Opcode.BINARY
 class Assembler:
     """The data frames of one direction, in order, to messages of at most `max_size` bytes.
 
-    Of a message that comes in pieces, `keep` bytes are kept, and the rest is only checked. Then
-    compressed text is validated as it comes: see `preview`. None: all of it is kept.
+    Of a message that comes in pieces, `keep` bytes are kept, and the rest is only checked: so
+    compressed text is validated as it comes then (see `preview`). None: all of it is kept.
     """
 
     def __init__(
@@ -97,9 +97,9 @@ class Assembler:
             self._validator.feed(fresh)
 
     def _append(self, data: bytes) -> None:
-        """Keep of a message what is to be kept."""
+        """Add to the message what is to be kept of it."""
         self._size += len(data)
-        self._buffer += data if self._keep is None else data[: max(0, self._keep - self.held_bytes)]
+        self._buffer += data if self._keep is None else data[: self._keep - len(self._buffer)]
 
     def _start(self, opcode: Opcode, compressed: bool) -> None:
         self._opcode = opcode

@@ -32,8 +32,8 @@ class Connection:
     """One end of a connection, strict in both directions.
 
     `max_message_size` in bytes bounds a received message, inflated or not; None: no limit.
-    `keep_of_message`: of a received message that comes in pieces, so many bytes are kept and
-    reported, for who looks at no more of it and has many connections; None: all.
+    `keep_of_message`: how many bytes are kept, and reported, of a received message that comes in
+    pieces, for callers that look at its beginning only; all of it is checked. None: all is kept.
     `auto_pong` queues the Pong to each Ping at once. `auto_close` answers a Close; that answer, and
     the Close that names a violation, leave with `data_to_send`, after what is sent until then: the
     messages that came before can still be answered.
