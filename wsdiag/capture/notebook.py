@@ -85,14 +85,12 @@ class Notebook:
 
     def side(self, number: int) -> Side:
         """Which end a number is."""
-        return "client" if number == self._likely_client() else "server"
+        return "client" if number == (self._likely_client() or 0) else "server"
 
-    def _likely_client(self) -> int:
+    def _likely_client(self) -> int | None:
         """Where the bytes do not tell: who opened TCP, or has the port that is no service's."""
-        for number in (self.client, self.flow.opener, self._by_ports()):
-            if number is not None:
-                return number
-        return 0
+        told = (self.client, self.flow.opener, self._by_ports())
+        return next((number for number in told if number is not None), None)
 
     def _by_ports(self) -> int | None:
         one, other = (sum(port >= first for first in _PORTS) for _, port in self.flow.ends)
@@ -124,8 +122,8 @@ class Notebook:
 
     def finish(self) -> None:
         """Everything that was counted of the flow and its directions, into the facts."""
-        facts, client = self.facts, self._likely_client()
-        facts.roles_known = not (self.client is self.flow.opener is self._by_ports() is None)
+        facts, likely = self.facts, self._likely_client()
+        facts.roles_known, client = likely is not None, likely or 0
         facts.client_address = address_of(self.flow.ends[client])
         facts.server_address = address_of(self.flow.ends[1 - client])
         facts.sent, facts.received = self.sides[client].facts, self.sides[1 - client].facts

@@ -142,9 +142,9 @@ class Opening:
         """Whether a client's frames follow its request, and nothing of the server's packets was
         recorded, or could be decrypted."""
         asked = bool(self._requests) and self._requests[-1].wants_websocket()
-        heard: object = self._heard
+        heard = self._heard
         if self._book.facts.scheme != "wss":
-            heard = self._book.flow.states[1 - (self._book.client or 0)].segments
+            heard = self._book.flow.states[1 - (self._book.client or 0)].segments > 0
         return reader.stopped and asked and not heard and plausible(data, True)
 
     def _read_request(self, request: Head) -> None:

@@ -55,7 +55,7 @@ _MOST_LOGGED = 100_000
 _MOST_JUDGED = 1000
 """Trials that the live probe's judge gets at most: it compares each with each."""
 _NO_CLOSE, _WITHOUT_CLOSE = ", no Close frame", "without a Close frame"
-_NO_TRIAL, _NO_LIFETIME = "may as well be a maximum lifetime", "so it is no maximum lifetime"
+_MAYBE_LIFETIME, _NO_LIFETIME = "may as well be a maximum lifetime", "so it is no maximum lifetime"
 
 
 class Together:
@@ -233,7 +233,7 @@ def _with(
 ) -> ExplainVerdict:
     explanation = (*verdict.explanation, *sentences)
     if any(_NO_LIFETIME in text for text in sentences):  # which the live judge needs trials for
-        explanation = tuple(text for text in explanation if _NO_TRIAL not in text)
+        explanation = tuple(text for text in explanation if _MAYBE_LIFETIME not in text)
     if any(
         e.dark for e in ended
     ):  # the live judge knows whether a Close frame came; here nobody does
