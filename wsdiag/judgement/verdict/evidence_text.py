@@ -95,8 +95,8 @@ def _counts(found: Classification, evidence: Evidence, context: ProbeContext) ->
     survivors = len(evidence.survivors)
     if found.reason == "event" and found.cluster is not None:
         values = found.cluster.values
-        first, last = f"{values[0]:.2f}", f"{values[-1]:.2f} s"
-        times = last if last.startswith(first) else f"{first} to {last}"
+        first, latest = f"{values[0]:.2f}", f"{values[-1]:.2f} s"
+        times = latest if latest.startswith(first) else f"{first} to {latest}"
         last = _LAST[found.clock]
         dropped = counted(len(values), "idle connection was", "idle connections were")
         rest = _survived(evidence, context)
@@ -115,10 +115,9 @@ def _counts(found: Classification, evidence: Evidence, context: ProbeContext) ->
     if found.reason == "silent" and found.range is not None:
         dead = counted(len(evidence.found_dead), "idle connection")
         low, high = found.range.low, format_seconds(found.range.high)
-        never = "how much idleness they survive is not known"
-        when, never = (
-            ("written to", never) if context.recorded else ("probed", "none ever answered")
-        )
+        when, never = "probed", "none ever answered"
+        if context.recorded:
+            when, never = "written to", "how much idleness they survive is not known"
         last = f"after {format_seconds(low)} one still answered" if low else never
         return [f"{dead} no longer answered, the first when {when} after {high}; {last}."]
     if found.reason == "sweep" and found.sweep is not None:
@@ -141,11 +140,7 @@ def _counts(found: Classification, evidence: Evidence, context: ProbeContext) ->
         ages = sorted(t.age_s or 0.0 for t in found.members or evidence.dropped())
         if len(ages) > 1:
             ended = f"{len(ages)} connections ended, {ages[0]:.1f} to {ages[-1]:.1f} s old"
-            moments = [max(map(ended_s, moment)) for moment in moments_of(found.members)]
-            if len(moments) > 1:
-                shown = ", ".join(f"{at:.1f}" for at in moments[:6]) + (" …" * (len(moments) > 6))
-                ended += f", at {len(moments)} moments: {shown} s after the probe's start"
-            return [f"{ended}.", *_opened_afterwards(found, evidence)]
+            return [f"{ended}{_moments(found)}.", *_opened_afterwards(found, evidence)]
     if found.reason == "touch":
         touched = [t for t in evidence.dropped() if ended_by_our_ping(t)]
         latest_ms = max((t.unanswered_s or 0.0) * 1e3 for t in touched)
@@ -158,6 +153,15 @@ def _counts(found: Classification, evidence: Evidence, context: ProbeContext) ->
     if found.reason == "alive" and survivors:
         return [f"{survivors} idle connections were tried, and all stayed open."]
     return []
+
+
+def _moments(found: Classification) -> str:
+    """When they ended, where that was not at one moment, as the end of a sentence."""
+    moments = [max(map(ended_s, moment)) for moment in moments_of(found.members)]
+    if len(moments) < 2:
+        return ""
+    shown = ", ".join(f"{at:.1f}" for at in moments[:6]) + (" …" if len(moments) > 6 else "")
+    return f", at {len(moments)} moments: {shown} s after the probe's start"
 
 
 def _survived(evidence: Evidence, context: ProbeContext) -> str:

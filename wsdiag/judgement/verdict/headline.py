@@ -249,12 +249,12 @@ def _swept(found: Classification) -> str:
         span_ = f"at most {high}"
     else:
         span_ = f"more than {format_seconds(found.range.low)} and at most {high}"
-    since = {"sent": " since the client", "received": " since the endpoint"}.get(found.clock)
-    idle = "an idle timeout" if since is None else "a timeout"
-    last = "" if since is None else f"{since} last sent something,"
+    timeout = f"an idle timeout of {span_}"
+    if (who := {"sent": "client", "received": "endpoint"}.get(found.clock)) is not None:
+        timeout = f"a timeout of {span_} since the {who} last sent something,"
     return (
         f"Idle connections are dropped, all that are due at one moment ({drop_phrase(found.drop)}):"
-        f" {idle} of {span_}{last} that is looked at {looks}."
+        f" {timeout} that is looked at {looks}."
     )
 
 

@@ -85,10 +85,9 @@ def _again_and_again(ended: Sequence[IdleTrial], ran: Sequence[IdleTrial]) -> bo
     """Whether all of a round ended, at several moments, some of them shared by many connections of
     different ages: no keepalive tells what is due from what is not."""
     moments = moments_of(ended)
-    ages = [max(ages) - min(ages) for m in moments if (ages := [t.age_s or 0.0 for t in m])]
-    apart = [m for m, s in zip(moments, ages, strict=True) if s > _TELLING_S]
+    apart = [moment for moment in moments if _span(_ages(moment)) > _TELLING_S]
     return (
-        len(ended) == len([t for t in ran if t.outcome not in ("refused", "aborted")])
+        len(ended) == sum(t.outcome not in ("refused", "aborted") for t in ran)
         and any(t.trial != "idle" for t in ended)
         and len(moments) > 1
         and any(len(moment) >= _LEAST for moment in apart)
@@ -175,12 +174,15 @@ def _span(values: Sequence[float]) -> float:
     return max(values) - min(values)
 
 
+def _ages(trials: Sequence[IdleTrial]) -> list[float]:
+    return [t.age_s or 0.0 for t in trials]
+
+
 def one_by_one(dropped: Sequence[IdleTrial]) -> bool:
     """Whether each round had one end, so that none could share its moment, and their ages differ by
     more than those of an exact timer."""
-    ages = [t.age_s or 0.0 for t in dropped]
     alone = len({t.round for t in dropped}) == len(dropped) > 1
-    return alone and max(ages) - min(ages) > _EXACT_S
+    return alone and _span(_ages(dropped)) > _EXACT_S
 
 
 def displaced(trials: Sequence[IdleTrial]) -> int | None:
