@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.waiting import until
 from wsdiag.exporter import fleet as fleets
 from wsdiag.exporter.config import ExporterConfig, ExporterTarget
 from wsdiag.exporter.fleet import Fleet
@@ -51,9 +52,7 @@ async def broken(told: list[object]) -> Fleet:
     """A fleet whose only target has broken down, and waits to be begun again."""
     fleet = Fleet(lambda _target, change: told.append(change))
     fleet.apply(ExporterConfig(targets=(TARGET,)))
-    async with asyncio.timeout(30):
-        while not told:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until(lambda: told)
     return fleet
 
 
@@ -66,9 +65,7 @@ def test_it_is_not_up_until_it_begins_again(
         fleet = await broken(told)
         seen = fleet.watched[0].figures()
         assert (seen.connected, seen.connections, seen.failures) == (False, 1, {"protocol": 1})
-        async with asyncio.timeout(30):
-            while BrokenPinger.made < 3:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await until(lambda: BrokenPinger.made == 3)
         await fleet.stop()
 
     asyncio.run(run())
@@ -95,9 +92,10 @@ def test_the_end_does_not_wait_for_it(told: list[object]) -> None:
         fleet = await broken(told)
         tasks = [task for each in fleet._tasks.values() for task in each]
         stopping = asyncio.create_task(fleet.stop())
-        while not stopping.done():
-            assert not fleet._ending or any(task.cancelling() for task in tasks)
-            await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            while not stopping.done():
+                assert not fleet._ending or any(task.cancelling() for task in tasks)
+                await asyncio.sleep(0)
         assert all(task.cancelled() for task in tasks)
 
     asyncio.run(run())

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.integration.waiting import until
 from wsdiag.exporter import heap
 
 
@@ -25,12 +26,6 @@ def thawed() -> Iterator[None]:
     gc.unfreeze()
 
 
-async def until_gone(seen: weakref.ref[Cycle]) -> None:
-    async with asyncio.timeout(30):
-        while seen() is not None:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-
-
 def test_what_is_there_once_targets_have_connected_is_frozen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -40,9 +35,7 @@ def test_what_is_there_once_targets_have_connected_is_frozen(
         made = heap.Heap()
         before, kept = gc.get_freeze_count(), [[number] for number in range(5000)]
         made.changed(1, 0, 1)
-        async with asyncio.timeout(30):
-            while gc.get_freeze_count() < before + len(kept):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await until(lambda: gc.get_freeze_count() >= before + len(kept))
         made.stop()
 
     asyncio.run(run())
@@ -59,7 +52,7 @@ def test_frozen_garbage_is_found_at_last(monkeypatch: pytest.MonkeyPatch) -> Non
         gc.collect()
         assert seen() is not None
         made = heap.Heap()
-        await until_gone(seen)
+        await until(lambda: seen() is None)
         made.stop()
 
     asyncio.run(run())
@@ -103,9 +96,7 @@ def test_targets_that_connect_bring_no_full_collection_about(
         finally:
             gc.callbacks.remove(seen)
         assert full == 0
-        async with asyncio.timeout(30):
-            while gc.get_freeze_count() < before + len(kept):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await until(lambda: gc.get_freeze_count() >= before + len(kept))
         assert gc.get_threshold() == usual
         made.changed(1, 0, 1)
         made.stop()
