@@ -153,26 +153,34 @@ def _by_proxy(
         if end is not None:
             later = _apart(*first, legs[number], end)
             more.append(f"The {to}'s side ended it {later} later ({_kind(end)}).")
-    if legs[at].sent.window_closed:
+    unread = legs[at].sent.window_closed
+    if unread:
         more.append("The client had closed its receive window: it no longer read.")
     who = "The proxy" if len(legs) == 2 else f"The proxy at {legs[at].server_address}"
     both = "" if untold else "on both sides "
     how = f"{both}by itself{idle} ({', '.join((*told, *untold))})"
-    for leg, end in ((legs[at], ends[at]), (legs[at + 1], ends[at + 1])):
-        alone, doubt = judge_connection(leg), None
-        watched_s = (leg.began or 0.0) + (leg.recorded_s or 0.0) - _moment(*first)
-        if end is not None and alone.ended_by == "unknown":  # it may be the answer to another's
-            doubt = alone
-        elif end is None and watched_s > _PASSED_ON_S and not legs[at].sent.window_closed:
-            said = (
-                f"The recording goes on for {format_seconds(watched_s)}: what ended it may be "
-                "among packets that it lacks."
-            )
-            doubt = Ending("unknown", "unknown", (said,))
-        if doubt is not None:
+    for leg, end in zip(legs[at : at + 2], ends[at : at + 2], strict=True):
+        if (doubt := _doubt(leg, end, first, unread=unread)) is not None:
             said = f"{who} seems to have ended it {how}."
             return Ending(doubt.outcome, "unknown", (said, *more, *doubt.evidence))
     return Ending("unknown", "middlebox", (f"{who} ended it {how}.", *more))
+
+
+def _doubt(
+    leg: ConnectionFacts, end: _End | None, first: tuple[ConnectionFacts, _End], *, unread: bool
+) -> Ending | None:
+    """What a leg says against an end by the proxy; None: nothing."""
+    if end is not None:  # it may be the answer to another's
+        alone = judge_connection(leg)
+        return alone if alone.ended_by == "unknown" else None
+    watched_s = (leg.began or 0.0) + (leg.recorded_s or 0.0) - _moment(*first)
+    if unread or watched_s <= _PASSED_ON_S:
+        return None
+    said = (
+        f"The recording goes on for {format_seconds(watched_s)}: what ended it may be among "
+        "packets that it lacks."
+    )
+    return Ending("unknown", "unknown", (said,))
 
 
 def _not_passed_on(to: Side, ended: ConnectionFacts, end: _End, other: ConnectionFacts) -> str:

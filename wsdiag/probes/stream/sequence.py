@@ -61,10 +61,7 @@ class SequenceCounts:
 class SequenceCheck:
     """The numbers of one key, in order of arrival."""
 
-    __slots__ = (
-        *("_first", "_late_from", "_missing"),
-        *("counts", "highest", "missed", "reconnected"),
-    )
+    __slots__ = ("_first", "_late_from", "_missing", "counts", "highest", "missed", "reconnected")
 
     def __init__(self) -> None:
         self.counts = SequenceCounts()
