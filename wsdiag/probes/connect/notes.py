@@ -13,6 +13,7 @@ from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.headers import get_all
 from wsdiag.records import Drop, Error, Message
 from wsdiag.records.drops import drop_predicate, short_drop
+from wsdiag.records.waits import AWAITED
 from wsdiag.transport.report import DialReport
 from wsdiag.transport.session import CloseOutcome
 from wsdiag.transport.stream.ends import TLS_ERROR, StreamEnd
@@ -173,6 +174,16 @@ def pong_note(
         f"No Pong within {within}{last_words(messages)}: the endpoint does not answer Pings "
         "(RFC 6455, 5.5.2 says it must), or it is busy. Keepalive by Ping will not work with it."
     )
+
+
+def cut_note(what: str, phase: str, waited_s: float) -> str:
+    """About a wait that ended before its time: `what` ended it, `phase` is what was awaited."""
+    return f"{what} after {format_seconds(waited_s)} of waiting for {AWAITED[phase]}."
+
+
+def no_message_note(listened_s: float) -> str:
+    """About messages that were awaited for as long as was asked for."""
+    return f"No message came within {format_seconds(listened_s)}."
 
 
 def unfinished_note(held_bytes: int) -> str:
