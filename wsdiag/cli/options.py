@@ -5,6 +5,7 @@ A new one is a field here; where the probe has a field of that name, nothing mor
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -94,6 +95,10 @@ class OutputOptions:
                     raise typer.BadParameter(f"{path} must end in {wanted}", param_hint=option)
                 if not path.parent.is_dir():
                     raise typer.BadParameter(f"no such folder: {path.parent}", param_hint=option)
+        others = {os.path.realpath(path) for path in (*self.save, *self.log)}
+        if any(os.path.realpath(path) in others for path in traces):
+            message = f"{self.trace} is written by --save or --log already"
+            raise typer.BadParameter(message, param_hint="--trace")
 
     def refuse_csv_log(self) -> None:
         """A usage error for `--log` with rows, in a command that has none."""

@@ -106,7 +106,8 @@ class Drop:
     how: Annotated[
         DropHow,
         "`close`: a Close frame; `fin`: the end of TCP without one (or END_STREAM of HTTP/2); "
-        "`rst`: a reset; `tls-eof`: the end of TCP without TLS close_notify; `rst-stream`, "
+        "`rst`: a reset; `tls-eof`: the end of TCP without TLS close_notify, or a TLS error "
+        "(`detail` begins with `TLS:`); `rst-stream`, "
         "`goaway`: those frames of HTTP/2; `silent`: nothing came, and a Ping got no Pong; "
         "`rst-on-write`: silent until written to, then a reset; `timeout`: TCP gave up",
     ]

@@ -8,6 +8,7 @@ probes, so that the same end reads the same in ping, idle-probe, check and conne
 from __future__ import annotations
 
 from wsdiag.records.base import Drop, DropHow
+from wsdiag.transport.stream.ends import NO_CLOSE_NOTIFY, TLS_ERROR
 from wsdiag.units import format_duration
 
 _SHORT: dict[DropHow, str] = {
@@ -53,6 +54,11 @@ def _is_end_stream(drop: Drop) -> bool:
     return drop.how == "fin" and (drop.detail or "").startswith("END_STREAM")
 
 
+def is_tls_error(drop: Drop) -> bool:
+    """Whether TLS itself failed, by a fatal alert or by bytes that are none: TCP may go on."""
+    return drop.how == "tls-eof" and (drop.detail or "").startswith(TLS_ERROR)
+
+
 def ends_connection(drop: Drop) -> bool:
     """Whether a stream of HTTP/2 ended with its connection, and not by itself."""
     if drop.how == "fin":
@@ -66,6 +72,8 @@ def short_drop(drop: Drop) -> str:
         return f"{_SHORT[drop.how]} {drop.reason or drop.code}"
     if _is_end_stream(drop):
         return "END_STREAM"
+    if is_tls_error(drop):
+        return "TLS error"
     code = f" {drop.code}" if drop.how == "close" and drop.code is not None else ""
     return _SHORT[drop.how] + code
 
@@ -80,6 +88,8 @@ def drop_phrase(drop: Drop) -> str:
         return f"{short_drop(drop)}, no Close frame"
     if _is_end_stream(drop):
         return "END_STREAM, no Close frame"
+    if is_tls_error(drop):
+        return "TLS error, no Close frame"
     if drop.how != "close":
         return _PHRASE[drop.how]
     code = " without a code" if drop.code is None else f" {drop.code}"
@@ -89,7 +99,11 @@ def drop_phrase(drop: Drop) -> str:
 def _detail(drop: Drop) -> str:
     """The detail without what the phrase says already."""
     said = drop.detail or ""
-    return said.removeprefix("END_STREAM").removeprefix("; ") if _is_end_stream(drop) else said
+    if _is_end_stream(drop):
+        return said.removeprefix("END_STREAM").removeprefix("; ")
+    if drop.how == "tls-eof":
+        return said.removeprefix(TLS_ERROR).removeprefix(NO_CLOSE_NOTIFY).removeprefix("; ")
+    return said
 
 
 def describe_drop(drop: Drop) -> str:
@@ -141,5 +155,7 @@ def drop_predicate(drop: Drop) -> str:
         return f"{said} {'without a code' if drop.code is None else drop.code}"
     if drop.how in ("rst-stream", "goaway"):
         return f"{said} with {drop.reason or drop.code}"
+    if is_tls_error(drop):
+        return f"broke TLS off without a Close frame: {_detail(drop)}"
     unclear = drop.how in ("tls-eof", "timeout")  # of FIN and RST there is no more to say
-    return f"{said}: {drop.detail}" if unclear and drop.detail else said
+    return f"{said}: {_detail(drop)}" if unclear and _detail(drop) else said

@@ -15,6 +15,7 @@ AWAITED = {
     "answer": "the first answer",
     "overdue": "an answer that is overdue",
     "messages": "messages",
+    "replies": "as many replies as -c asks for",
     "close": "the closing handshake",
     "http2": "a look at HTTP/2",
     "again": "the next attempt to connect",

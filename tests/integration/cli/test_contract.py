@@ -72,6 +72,26 @@ def test_the_end_of_max_time_is_told(peers: Peers, command: str) -> None:
     assert "nterrupted" not in run.out + run.err
 
 
+@pytest.mark.parametrize(
+    ("command", "path", "awaited"),
+    [("ping", "/echo", "as many replies as -c asks for"), ("stream", "/push/0.05", "messages")],
+)
+def test_what_max_time_left_of_a_count_is_told(
+    peers: Peers, command: str, path: str, awaited: str
+) -> None:
+    url = peers.serve()[0] + path
+    run = peers.wsdiag(command, "-m", "2", "-c", "100000", url, ok=0)
+    assert f"not done within 2 s (--max-time): waiting for {awaited}\n" in run.err
+    assert "not done" not in peers.wsdiag(command, "-m", "2", url, ok=0).err
+
+
+def test_two_options_do_not_write_one_file(peers: Peers, tmp_path: Path) -> None:
+    log, trace = tmp_path / "run.ndjson", tmp_path / "link"
+    trace.symlink_to(log)
+    run = peers.wsdiag("ping", "--log", str(log), "--trace", str(trace), "ws://localhost", ok=2)
+    assert "is written by --save or --log already" in run.err
+
+
 def test_what_max_time_waited_for_is_told_of_checks(peers: Peers) -> None:
     url = f"{peers.serve()[0]}/hang/close"
     run = peers.wsdiag("check", "-m", "3", url, ok=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import struct
 from typing import Any
 
@@ -241,3 +242,20 @@ def test_a_frame_that_never_comes_whole_is_told() -> None:
 
     result = connect_scripted(stop_in_the_middle, ping_timeout_s=0.3, close_timeout_s=0.2)
     assert any("4096 bytes was announced, and 3 came" in note for note in result.notes)
+
+
+async def pongs_only(client: ScriptedClient) -> None:
+    """Answers Pings and a Close, and says nothing."""
+    async for frame in client.frames():
+        client.send(CLOSE if frame.opcode == CLOSE else PONG, frame.payload)
+        if frame.opcode == CLOSE:
+            return
+
+
+def test_messages_that_were_awaited_in_vain_are_told() -> None:
+    assert connect_scripted(pongs_only, listen_s=0.3).notes == ["No message came within 0.3 s."]
+
+
+def test_max_time_that_ended_the_listening_is_told() -> None:
+    (note, *_) = connect_scripted(pongs_only, listen_s=600.0, max_time_s=1.5).notes
+    assert re.fullmatch(r"--max-time was over after [01]\.\d+ s of waiting for messages\.", note)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import signal
 import socket
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.waiting import wait_for
-from tests.peers.command import ROOT, WSDIAG
+from tests.peers.command import ROOT, WSDIAG, Running
 from tests.peers.peer import Peer
 from tests.peers.peers import Peers
 from tests.peers.process import clean_environment
@@ -67,6 +68,62 @@ def test_interrupted_before_anything_was_measured(number: signal.Signals, peers:
             running.signal(number)
             run = running.wait(20)
     assert run.code == 130, run
+    assert "Traceback" not in run.err
+
+
+def start_connect(peers: Peers, trace: Path, url: str, *args: str, opcode: int) -> Running:
+    """`connect`, once a frame with that opcode has been sent or received."""
+    running = peers.start_wsdiag("connect", url, "--trace", str(trace), "-o", "json", *args)
+
+    def seen() -> bool:
+        return trace.exists() and f'"opcode":{opcode},' in trace.read_text()
+
+    wait_for(seen, seen=lambda: running.err)
+    return running
+
+
+@STOPS
+def test_connect_that_listens_ends_with_what_came(
+    number: signal.Signals, peers: Peers, tmp_path: Path
+) -> None:
+    url = f"{peers.serve()[0]}/push/0.05"
+    running = start_connect(peers, tmp_path / "trace", url, "--listen", "600s", opcode=1)
+    running.signal(number)
+    run = running.wait(20)
+    result = run.record("connect.result")
+    assert (run.code, result["ok"]) == (0, True), run
+    assert result["messages"]
+    assert result["close"]["clean"] is True
+    assert [re.sub("[0-9.]+ s", "… s", note) for note in result["notes"]] == [
+        "Interrupted after … s of waiting for messages."
+    ]
+
+
+def test_a_signal_ends_a_connect_that_waits_for_a_close(peers: Peers, tmp_path: Path) -> None:
+    url = f"{peers.serve()[0]}/hang/close"
+    running = start_connect(peers, tmp_path / "trace", url, opcode=8)
+    running.signal(signal.SIGINT)
+    run = running.wait(20)
+    result = run.record("connect.result")
+    assert (run.code, result["ok"], result["close"]["clean"]) == (0, True, False), run
+    assert [re.sub("[0-9.]+ s", "… s", note) for note in result["notes"]] == [
+        "Interrupted after … s of waiting for the closing handshake."
+    ]
+
+
+@STOPS
+def test_connect_interrupted_before_it_was_open(number: signal.Signals, peers: Peers) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"ws://127.0.0.1:{mute.getsockname()[1]}"
+        running = peers.start_wsdiag("connect", url, "--connect-timeout", "60s")
+        mute.settimeout(30)
+        connection, _ = mute.accept()
+        with connection:
+            connection.settimeout(30)
+            assert connection.recv(65536).startswith(b"GET / HTTP/1.1\r\n")
+            running.signal(number)
+            run = running.wait(20)
+    assert (run.code, run.out) == (130, ""), run
     assert "Traceback" not in run.err
 
 

@@ -33,7 +33,7 @@ def refuse_unwritable(path: Path | None, option: str) -> None:
         if path.exists():
             path.open("a").close()
         else:  # nothing is left of it, even if we are killed here
-            tempfile.TemporaryFile(dir=path.parent).close()
+            tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent).close()
     except OSError as error:
         raise typer.BadParameter(
             f"cannot write {path}: {error.strerror}", param_hint=option

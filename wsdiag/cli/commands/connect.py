@@ -16,6 +16,7 @@ from wsdiag.cli.params import DURATION
 from wsdiag.cli.run_async import run_async
 
 if TYPE_CHECKING:
+    from wsdiag.probes.connect.interrupt import Interrupt
     from wsdiag.render.base.terminal import Terminal
     from wsdiag.transport.dial.options import DialOptions
     from wsdiag.transport.trace import Tracer
@@ -56,6 +57,9 @@ def connect(
     dial = request.dial(compression=True)
     terminal = open_terminal(output, dial, urls=[url], texts=messages.send or ())
     refuse_bad_urls([url], terminal, json=format == "json")
+    from wsdiag.probes.connect.interrupt import Interrupt
+
+    interrupt = Interrupt()
     with tracing(output, terminal) as tracer:
         return run_async(
             lambda: connect_and_show(
@@ -67,7 +71,10 @@ def connect(
                 messages=messages,
                 max_time_s=output.max_time,
                 look_at_http2=not (request.no_http2_look or request.http1_1),
-            )
+                interrupt=interrupt,
+            ),
+            on_stop=interrupt,
+            on_hurry=interrupt,
         )
 
 
@@ -81,6 +88,7 @@ async def connect_and_show(
     messages: MessageFlags | None = None,
     max_time_s: float | None = None,
     look_at_http2: bool = True,
+    interrupt: Interrupt | None = None,
 ) -> int:
     """Connect once, print the result, and return the exit code."""
     from wsdiag.probes.connect.run import connect
@@ -102,6 +110,7 @@ async def connect_and_show(
             max_time_s=max_time_s,
             on_wait=line,
             look_at_http2=look_at_http2,
+            interrupt=interrupt,
         )
     finally:
         if line is not None:

@@ -12,7 +12,8 @@ from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.headers import get_all
 from wsdiag.records import Drop, Error, Message
-from wsdiag.records.drops import drop_predicate, short_drop
+from wsdiag.records.drops import drop_predicate, is_tls_error, short_drop
+from wsdiag.records.waits import AWAITED
 from wsdiag.transport.report import DialReport
 from wsdiag.transport.session import CloseOutcome
 from wsdiag.transport.stream.ends import TLS_ERROR, StreamEnd
@@ -175,6 +176,16 @@ def pong_note(
     )
 
 
+def cut_note(what: str, phase: str, waited_s: float) -> str:
+    """About a wait that ended before its time: `what` ended it, `phase` is what was awaited."""
+    return f"{what} after {format_seconds(waited_s)} of waiting for {AWAITED[phase]}."
+
+
+def no_message_note(listened_s: float) -> str:
+    """About messages that were awaited for as long as was asked for."""
+    return f"No message came within {format_seconds(listened_s)}."
+
+
 def unfinished_note(held_bytes: int) -> str:
     """About a message whose end had not come when nobody listened any more."""
     return (
@@ -282,6 +293,7 @@ def ended_error(
     if drop.how in ("fin", "tls-eof"):  # what the socket says of these has been said already
         parts = said.split("; ")
         said = "; ".join(p for p in parts if p == TRUNCATED or p.startswith(TLS_ERROR))
+        said = said.removeprefix(TLS_ERROR)
     detail = f": {said}" if said else ""
     hint = (
         "The server crashed after the upgrade, or a proxy lost its backend: their logs say which."
@@ -289,6 +301,12 @@ def ended_error(
     if drop.how == "goaway" and said.startswith(BROKE_HTTP):
         sections = "RFC 9113, 5.4.1; RFC 9114, 8"
         hint = f"Browsers end such a connection as well ({sections}): look at its HTTP."
+    elif is_tls_error(drop) and "ALERT" not in said:
+        hint = (
+            "Something writes plain text into the encrypted connection (a proxy's error page, a "
+            "second process on the same socket), or changes bytes on the way; a capture (wsdiag "
+            "explain) shows the bytes."
+        )
     elif messages:
         hint = (
             "Its last message may say why. Otherwise it crashed, or a proxy lost its backend: "

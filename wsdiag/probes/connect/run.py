@@ -15,10 +15,13 @@ from wsdiag.probes.common.drops import drop_of
 from wsdiag.probes.common.end_origin import EndOrigin
 from wsdiag.probes.common.participant import HelloError, Participant, open_session
 from wsdiag.probes.common.phases import phases_of
+from wsdiag.probes.connect.interrupt import Interrupt
 from wsdiag.probes.connect.notes import (
     close_notes,
+    cut_note,
     dial_notes,
     ended_error,
+    no_message_note,
     pong_note,
     unfinished_note,
     violation_error,
@@ -55,19 +58,31 @@ async def connect(
     listen_s: float | None = None,
     max_time_s: float | None = None,
     on_wait: Callable[[str], None] | None = None,
+    interrupt: Interrupt | None = None,
     look_at_http2: bool = True,
 ) -> ConnectResult:
     """What a connection to `url` finds, step by step; a failure is in the result's `error`.
 
     `send`: texts to send once the first Ping is answered. `listen_s`: how long to take messages
     then; None: until one has come for each of `send`, 5 s at most. `max_time_s` bounds it all, in
-    what it waits for. `on_wait` hears what is awaited. `look_at_http2`: for wss://, see afterwards
-    what a browser would find over HTTP/2.
+    what it waits for. `on_wait` hears what is awaited, and `interrupt` ends that. `look_at_http2`:
+    for wss://, see afterwards what a browser would find over HTTP/2.
     """
     loop = asyncio.get_running_loop()
     began_s = loop.time()
+    interrupt = interrupt or Interrupt()
+    interrupt.begin()
     result, report = await _connect(
-        url, options, tracer, ping_timeout_s, close_timeout_s, send, listen_s, max_time_s, on_wait
+        url,
+        options,
+        tracer,
+        ping_timeout_s,
+        close_timeout_s,
+        send,
+        listen_s,
+        max_time_s,
+        on_wait,
+        interrupt,
     )
     if options.http_version == "2":
         error = result.error
@@ -85,11 +100,13 @@ async def connect(
     from wsdiag.probes.connect.http2_look import LOOK_S, http2_look, worth_a_look
 
     left_s = LOOK_S if max_time_s is None else began_s + max_time_s - loop.time()
-    if left_s <= 0 or not worth_a_look(url, report, phase):
+    if interrupt.came or left_s <= 0 or not worth_a_look(url, report, phase):
         return result
     if on_wait is not None:
         on_wait("http2")
-    return replace(result, http2=await http2_look(url, options, report, min(LOOK_S, left_s)))
+    async with interrupt.cuts():
+        return replace(result, http2=await http2_look(url, options, report, min(LOOK_S, left_s)))
+    return result
 
 
 async def _connect(
@@ -102,6 +119,7 @@ async def _connect(
     listen_s: float | None,
     max_time_s: float | None,
     on_wait: Callable[[str], None] | None,
+    interrupt: Interrupt,
 ) -> tuple[ConnectResult, DialReport]:
     until_s = None if max_time_s is None else asyncio.get_running_loop().time() + max_time_s
     given_s = options.connect_timeout
@@ -124,7 +142,7 @@ async def _connect(
         seen = _within(max_time_s, origin.explain_error(diagnose(url, error)), given_s)
         origin.close()
         return _result(url, error.report, error=seen), error.report
-    use = _Use(url, participant, on_wait or (lambda _: None), until_s, origin)
+    use = _Use(url, participant, on_wait or (lambda _: None), until_s, origin, interrupt)
     try:
         result = await use.run(ping_timeout_s, close_timeout_s, send, listen_s)
     finally:
@@ -152,8 +170,10 @@ class _Use:
         on_wait: Callable[[str], None],
         until_s: float | None,
         origin: EndOrigin,
+        interrupt: Interrupt,
     ) -> None:
         """`until_s`: when all of it must be over, in loop time."""
+        self._interrupt = interrupt
         self._origin = origin
         self._url, self._on_wait, self._until_s = url, on_wait, until_s
         self._participant, self._session = participant, participant.session
@@ -173,29 +193,32 @@ class _Use:
         error: Error | None = None
         ping_ms: float | None = None
         asked = bool(send) or listen_s is not None
-        phase = "ping"
+        phase, loop = "ping", asyncio.get_running_loop()
+        since_s = loop.time()
         try:
-            self._on_wait(phase)
-            asked_s, ping_timeout_s = ping_timeout_s, self._bounded(ping_timeout_s)
-            ping_ms, others = await self._first_ping(ping_timeout_s)
-            if ping_ms is None and connection.violation is None:
-                notes.append(
-                    pong_note(
-                        ping_timeout_s,
-                        others=others,
-                        unsent=session.stream.unsent,
-                        unfinished=connection.unfinished_frame,
-                        hurried=ping_timeout_s < min(asked_s, _HURRIED_S),
-                        messages=self._messages,
-                    )
-                )
-            if asked or ping_ms is not None:
-                phase = "messages"
-            if asked:
+            async with self._interrupt.cuts():
                 self._on_wait(phase)
-                await self._listen(send, listen_s)
-                if connection.held_bytes:
-                    notes.append(unfinished_note(connection.held_bytes))
+                asked_s, ping_timeout_s = ping_timeout_s, self._bounded(ping_timeout_s)
+                ping_ms, others = await self._first_ping(ping_timeout_s)
+                if ping_ms is None and connection.violation is None:
+                    notes.append(
+                        pong_note(
+                            ping_timeout_s,
+                            others=others,
+                            unsent=session.stream.unsent,
+                            unfinished=connection.unfinished_frame,
+                            hurried=ping_timeout_s < min(asked_s, _HURRIED_S),
+                            messages=self._messages,
+                        )
+                    )
+                if asked or ping_ms is not None:
+                    phase = "messages"
+                if asked:
+                    since_s = loop.time()
+                    self._on_wait(phase)
+                    notes += await self._listen(send, listen_s)
+            if self._interrupt.came:
+                notes.append(cut_note("Interrupted", phase, loop.time() - since_s))
         except SessionEnded as ended:
             drop = self._origin.explain(drop_of(session, ended.end))
             meaning = self._participant.meaning_of(connection.close_received)
@@ -208,13 +231,18 @@ class _Use:
             error = violation_error(self._url, connection.violation, phase)
         tcp = _tcp_facts(session)
         gone = session.ended is not None or session.close_arrived is not None
-        began_s = asyncio.get_running_loop().time()
+        began_s = loop.time()
         self._on_wait("close")
         asked_s, close_timeout_s = close_timeout_s, self._bounded(close_timeout_s)
-        outcome = await session.close(timeout=close_timeout_s)
+        outcome = None
+        async with self._interrupt.cuts():
+            outcome = await session.close(timeout=close_timeout_s)
         # From our Close to TCP's end; of a peer that was gone before, there is nothing to time.
-        close_ms = None if gone else (asyncio.get_running_loop().time() - began_s) * 1e3
-        if error is None or outcome.clean:
+        close_ms = None if gone else (loop.time() - began_s) * 1e3
+        if outcome is None:
+            notes.append(cut_note("Interrupted", "close", loop.time() - began_s))
+            outcome = await session.close(timeout=0)
+        elif error is None or outcome.clean:
             notes += close_notes(
                 outcome,
                 close_timeout_s,
@@ -257,17 +285,27 @@ class _Use:
                         others = True
         return None, others
 
-    async def _listen(self, send: Sequence[str], listen_s: float | None) -> None:
-        """Send, and take messages for `listen_s` seconds, or until one came for each text."""
+    async def _listen(self, send: Sequence[str], listen_s: float | None) -> list[str]:
+        """Send, and take messages for `listen_s` seconds, or until one came for each text.
+
+        What is to be said of that, other than the messages.
+        """
+        wanted_s = _ANSWER_S if listen_s is None else listen_s
+        bounded_s, before = self._bounded(wanted_s), len(self._messages)
         with suppress(LocalProtocolError):
             for text in send:
                 self._session.send_text(text)
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._bounded(_ANSWER_S if listen_s is None else listen_s)):
-                due = len(self._messages) + len(send)
+            async with asyncio.timeout(bounded_s):
                 async for _ in self._received():
-                    if listen_s is None and len(self._messages) >= due:
-                        return
+                    if listen_s is None and len(self._messages) >= before + len(send):
+                        return []
+                return []  # it broke a rule, which is told
+        if bounded_s < wanted_s:
+            return [cut_note("--max-time was over", "messages", bounded_s)]
+        if held := self._session.connection.held_bytes:
+            return [unfinished_note(held)]
+        return [no_message_note(wanted_s)] if len(self._messages) == before else []
 
     async def _received(self) -> AsyncIterator[Received]:
         """Events as they come, messages noted; ends with a violation.

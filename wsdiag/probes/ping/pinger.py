@@ -151,7 +151,9 @@ class Pinger:
         if self._sender is not None:
             if not self._totals.received:
                 return "answer"
-            return None if self._sender.overdue_since_s is None else "overdue"
+            if self._sender.overdue_since_s is not None:
+                return "overdue"
+            return None if self._options.count is None else "replies"
         if self._phase is None and self._outages is not None and self._outages.is_down:
             return "again"
         return self._phase

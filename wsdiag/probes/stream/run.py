@@ -109,7 +109,7 @@ class StreamRun:
         awaited = self._phase
         if awaited is None and self._outages.current is not None:
             awaited = "again"
-        elif awaited is None and not self.analysis.arrivals.messages:
+        elif awaited is None and (self._options.count or not self.analysis.arrivals.messages):
             awaited = "messages"
         self.stop()
         return awaited_of_all([awaited])

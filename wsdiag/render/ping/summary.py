@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +24,7 @@ from wsdiag.units import (
     format_size,
 )
 
+_FIGURE_WIDTH = 8  # of a column: six digits and what parts it from the next
 _FIGURES = ("min", "avg", "p50", "p95", "p99", "max", "stddev", "jitter")
 
 
@@ -197,12 +199,26 @@ def _round_trips(summary: PingSummary, columns: bool) -> RenderableType:
     shown = {name: format_ms(value) for name, value in values.items() if value is not None}
     if not columns:
         return Text.assemble((f"rtt {'/'.join(shown)}", "dim"), f" = {'/'.join(shown.values())} ms")
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    for _ in shown:
-        grid.add_column(justify="right", min_width=6)
-    grid.add_row(*(Text(name, style="dim") for name in shown))
-    grid.add_row(*map(Text, shown.values()), Text("ms", style="dim"))
-    return grid
+    return _Figures(shown)
+
+
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """Names above their values in ms, in as many rows as the width takes: a figure is not cut."""
+
+    shown: dict[str, str]
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        left = list(self.shown.items())
+        while left:
+            fits = max((options.max_width - len("ms")) // _FIGURE_WIDTH, 1)
+            row, left = left[:fits], left[fits:]
+            grid = Table.grid(padding=(0, 2, 0, 0))
+            for _ in row:
+                grid.add_column(justify="right", min_width=_FIGURE_WIDTH - 2)
+            grid.add_row(*(Text(name, style="dim") for name, _ in row))
+            grid.add_row(*(Text(value) for _, value in row), Text("ms", style="dim"))
+            yield grid
 
 
 def _limit(threshold: Threshold, glyphs: Glyphs) -> Text:

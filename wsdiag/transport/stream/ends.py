@@ -141,10 +141,11 @@ class StreamHandler(Protocol):
 def end_of_input(at: Arrival, *, tls: bool) -> StreamEnd:
     """What a read of no bytes says; under TLS close_notify should have come before."""
     if tls:
-        return StreamEnd("tls-eof", "TCP ended without close_notify", at)
+        return StreamEnd("tls-eof", NO_CLOSE_NOTIFY, at)
     return StreamEnd("fin", "", at)
 
 
+NO_CLOSE_NOTIFY = "TCP ended without close_notify"
 TLS_ERROR = "TLS: "
 """How the detail of a `tls-error` begins; OpenSSL's name for it follows."""
 

@@ -138,6 +138,28 @@ def test_the_last_line_says_who_ended_it_when_and_how(drop: Drop, words: str) ->
     assert str(last) == words
 
 
+@pytest.mark.parametrize("width", [20, 40, 60, 63, 64, 80])
+def test_no_figure_of_the_summary_is_cut_on_a_narrow_terminal(width: int) -> None:
+    milliseconds = [float(number) for number in range(111, 120)]
+    summary = PingSummary(URL, 3, 3, 0, 0.0, *milliseconds, duration_s=3.0)
+    drawn = terminal(width)
+    drawn.print(summary_view(summary, columns=True).renderables[2])
+    lines = out(drawn).splitlines()
+    assert max(map(len, lines)) <= width
+    assert " ".join(lines[::2]).split() == [
+        "min",
+        "avg",
+        "p50",
+        "p95",
+        "p99",
+        "max",
+        "stddev",
+        "jitter",
+    ]
+    figures = " ".join(lines[1::2]).replace("ms", "").split()
+    assert figures == ["111", "112", "113", "115", "116", "117", "118", "119"]
+
+
 def test_the_counts_add_up() -> None:
     summary = PingSummary(
         URL,
