@@ -34,6 +34,7 @@ from tests.integration.hostile.test_hostile_servers import (
     garbage,
 )
 from wsdiag.protocol.frames import encode_frame
+from wsdiag.transport.dial.options import LOOKED_INTO
 
 Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
 Behaviour = Callable[[Reader, Writer], Awaitable[None]]
@@ -140,16 +141,44 @@ async def wide_text(reader: Reader, writer: Writer) -> None:
     await _forever(writer, encode_frame(1, "\N{PILE OF POO}".encode() + b"a" * NEARLY_TOO_LARGE))
 
 
-def _packed(fin: bool) -> bytes:
+def of_json(part: bytes, size: int) -> bytes:
+    """A list of so many bytes, of a part over and over."""
+    return b"[" + b",".join([part] * ((size - 1) // (len(part) + 1))) + b"]"
+
+
+def json_of(part: bytes, size: int, name: str) -> Behaviour:
+    """Lists whose objects take up to fifty times as much as their text."""
+
+    async def behaviour(reader: Reader, writer: Writer) -> None:
+        await _upgrade(reader, writer)
+        await _forever(writer, encode_frame(1, of_json(part, size)))
+
+    behaviour.__name__ = name
+    return behaviour
+
+
+NEST = b"[" * 900 + b"]" * 900
+JSON = [
+    *(json_of(b"{}", NEARLY_TOO_LARGE, "empty_objects"), json_of(b'{"":0}', LOOKED_INTO, "pairs")),
+    *(json_of(NEST, LOOKED_INTO, "nests"), json_of(b'"\\ud83d"', LOOKED_INTO, "surrogates")),
+]
+
+
+def _packed(fin: bool, text: bytes = bytes(NEARLY_TOO_LARGE)) -> bytes:
     """A compressed message just below the limit, in 16 kB."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    packed = packer.compress(bytes(NEARLY_TOO_LARGE)) + packer.flush(zlib.Z_SYNC_FLUSH)
+    packed = packer.compress(text) + packer.flush(zlib.Z_SYNC_FLUSH)
     return encode_frame(1, packed[:-4] if fin else packed, fin=fin, rsv1=True)
 
 
 async def bombs_that_fit(reader: Reader, writer: Writer) -> None:
     await _upgrade(reader, writer)
     await _forever(writer, _packed(fin=True))
+
+
+async def wide_bombs(reader: Reader, writer: Writer) -> None:
+    await _upgrade(reader, writer)
+    await _forever(writer, _packed(True, "\N{PILE OF POO}".encode() + b"a" * NEARLY_TOO_LARGE))
 
 
 async def unfinished_bombs(reader: Reader, writer: Writer) -> None:
@@ -331,10 +360,12 @@ PLAIN: list[Behaviour] = [
     *AFTER_THE_UPGRADE,
     *(silence, silence_after_the_upgrade, tiny_frames, long_lines, close_with_noise),
     *(ever_new_json, deep_json, heartbeats, forged_lines),
-    *(big_messages, wide_text, bombs_that_fit, unfinished_bombs, incompressible),
+    *(big_messages, wide_text, *JSON),
+    *(bombs_that_fit, wide_bombs, unfinished_bombs, incompressible),
     *(interim_answers, trickle_of_a_body, trickle_of_a_frame, trickle_of_pings),
     *(half_a_close, close_with_half_a_character, redirects, challenges),
 ]
+LOOKED_AT: list[Behaviour] = [big_messages, wide_text, *JSON, bombs_that_fit, wide_bombs]
 OVER_TLS: list[Behaviour] = [tls_alerts, tls_garbage, tls_trickle, silence]
 OVER_PROXY: list[Behaviour] = [
     *(behaviour for behaviour, _ in BEFORE_THE_UPGRADE),

@@ -26,6 +26,7 @@ from typing import NamedTuple
 import typer
 
 from tests.attack.behaviours import (
+    LOOKED_AT,
     OVER_HTTP2,
     OVER_PROXY,
     OVER_SOCKS,
@@ -50,6 +51,13 @@ BOUNDS = {
     "path": ["-c", "2"],
     "check": ["--adversarial", "--conformance"],
 }
+LOOKING = (
+    *("stream --show json", "stream --show json --field $", "stream --show json -o json"),
+    *("stream --show text -o json", "stream --show text -o csv", "ping --read-rate 100M"),
+    *("check --send a --expect-json $.k=1", "check --send a --expect z"),
+    *("idle-probe --send a --expect z", "connect --hello a --hello-expect z"),
+)
+"""What looks into messages, beside what the options above do."""
 WATCHED = """
 [exporter]
 interval = "100ms"
@@ -93,6 +101,8 @@ def runs() -> Iterator[tuple[Behaviour | None, Iterator[Run]]]:
             yield behaviour, iter([Run(name, [kind]) for name in names])
     for behaviour in OVER_HTTP2:
         yield behaviour, iter([Run(f"{name} --http2", ["http2"]) for name in over_http2])
+    for behaviour in LOOKED_AT:
+        yield behaviour, iter([Run(line, ["ws"]) for line in LOOKING])
     for behaviour in PLAIN:
         yield behaviour, iter([Run("exporter", ["exporter"])])
     for behaviour in OVER_HTTP2[:3]:

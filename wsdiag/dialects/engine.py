@@ -73,12 +73,23 @@ class DialectSession:
         """A heartbeat of the client's own; None where the dialect has none."""
         return None if self.dialect.beat is None else self._message(self.dialect.beat)
 
-    def hear(self, message: Message) -> list[Heard]:
-        """What a message is: one entry for each record in it, in order."""
-        if self.dialect.packets:
-            data = message if isinstance(message, bytes) else message.encode()
-            return [self._hear(packet.hex()) for packet in self._packets(data)]
-        return [self._hear(record) for record in self.dialect.records(message)]
+    def hear(self, message: Message, dropped: int = 0) -> list[Heard]:
+        """What a message is: one entry for each record in it, in order; `dropped`: bytes after it
+        that were not kept."""
+        if not self.dialect.packets:
+            return [self._hear(record) for record in self.dialect.records(message)]
+        data = message if isinstance(message, bytes) else message.encode()
+        heard = [self._hear(packet.hex()) for packet in self._packets(data)]
+        if dropped:
+            self._drop(dropped)
+        return heard
+
+    def _drop(self, dropped: int) -> None:
+        """Pass over bytes that were not kept: if the packet they began in ends there, where the
+        next one begins is not known, and taken to be the next message."""
+        begun = _packet_size(self._stream) or 0
+        rest = self._skip + max(0, begun - len(self._stream))
+        self._stream, self._skip = b"", max(0, rest - dropped)
 
     def _packets(self, data: bytes) -> Iterator[bytes]:
         """Whole packets of a byte stream, wherever messages cut it; longer ones cut short."""

@@ -263,6 +263,12 @@ FAMILIES: tuple[tuple[str, Kind, str, Rows], ...] = (
         _of_feed(lambda f: f.missing),
     ),
     (
+        "wsdiag_stream_too_large",
+        "counter",
+        "Messages over 1 MiB, whose numbers and times are not looked at (seq, time).",
+        _of_feed(lambda f: f.too_large),
+    ),
+    (
         "wsdiag_stream_lag_seconds",
         "gauge",
         "Age of the last message by its own time (time); the clocks' difference is part of it.",

@@ -32,6 +32,8 @@ class FeedFigures:
     lag_s: float | None
     missing: int | None
     """Sequence numbers that did not come; None: they are not looked at."""
+    too_large: int | None
+    """Messages too large to be looked into; None: none is."""
     irregular: dict[str, int] = field(default_factory=dict)
     """How often sequence numbers did not follow, by how."""
 
@@ -57,10 +59,10 @@ class Feed:
         event = received.event
         assert isinstance(event, TextMessage | BinaryMessage)
         message = event.text if isinstance(event, TextMessage) else event.data
-        if participant.carries_data(message):
+        if participant.carries_data(message, event.dropped):
             at_s = (received.at.kernel_ns or received.at.mono_ns) / 1e9
             self._last = time.time() - max(0.0, time.monotonic() - at_s)
-            self._analysis.message(message, at_s, self._last)
+            self._analysis.message(message, at_s, self._last, event.dropped)
 
     def pinged(self, event: PingSent | PingReply, now_s: float) -> None:
         """Take a Ping, or its answer: a feed is mute where Pings are answered and nothing comes."""
@@ -91,6 +93,7 @@ class Feed:
             mutes=analysis.silences.mutes,
             lag_s=None if lag_ms is None else lag_ms / 1e3,
             missing=None if counts is None else counts.missing,
+            too_large=analysis.too_large if analysis.options.reads_json else None,
             irregular={}
             if counts is None
             else {

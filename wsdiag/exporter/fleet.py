@@ -124,7 +124,7 @@ class Fleet:
         return Pinger(
             target.url,
             options,
-            target.dial.beginnings() if watched.feed is None else target.dial,
+            target.dial.beginnings(looked_into=watched.feed is not None),
             queue=watched,
             stalls=self.stalls,
             dial_slots=self._dial_slots,

@@ -74,6 +74,9 @@ class StreamMessage:
     lag_ms: Annotated[
         float | None, "With `--time`: its age when it was received, in milliseconds"
     ] = optional()
+    cut_bytes: Annotated[
+        int | None, "Of a message over 1 MiB: bytes after its first MiB, which are not kept"
+    ] = optional()
     target: Target = optional()
 
 
@@ -205,7 +208,9 @@ class Gaps:
     repeated: Annotated[int, "Messages whose number had come before"] = 0
     reordered: Annotated[int, "Messages that came later than a higher number"] = 0
     restarts: Annotated[int, "How often numbers began anew"] = 0
-    unnumbered: Annotated[int, "Messages without a sequence number"] = 0
+    unnumbered: Annotated[
+        int, "Messages without a sequence number, and those too large to be looked into"
+    ] = 0
     compared: Annotated[
         int | None,
         "Numbers that had an earlier one of their key to follow; without any, nothing is known of "
@@ -269,6 +274,11 @@ class StreamSummary:
     binary: Annotated[int, "Binary messages"]
     not_json: Annotated[
         int | None, "Messages that are not JSON; where a path into JSON was asked for"
+    ] = optional()
+    too_large: Annotated[
+        int | None,
+        "Messages over 1 MiB, which are not looked into, where a path into JSON was asked for: "
+        "they have no key, number or time here; absent without any",
     ] = optional()
     control: Annotated[
         int,

@@ -33,6 +33,20 @@ def test_rates_silences_and_gaps(tmp_path: Path, peers: Peers) -> None:
     assert muted.one("wsdiag_up", name="mute") == 1
 
 
+def test_the_number_of_a_message_too_large_to_be_looked_into_is_not_missing(
+    tmp_path: Path, peers: Peers
+) -> None:
+    url, _ = peers.serve()
+    large = f"{url}/push/20ms?format=json&size=2M"
+    feed = endpoint(large, name="feed", seq="$.seq", interval="100ms")
+    exporting = start(peers, write(tmp_path / "t.toml", feed))
+    seen = exporting.until(lambda m: m.total("wsdiag_stream_messages_total") >= 3, 60)
+    messages = seen.one("wsdiag_stream_messages_total", name="feed")
+    assert seen.one("wsdiag_stream_too_large_total", name="feed") == messages
+    assert seen.one("wsdiag_stream_bytes_total", name="feed") >= messages * 2 * 2**20
+    assert seen.total("wsdiag_stream_gaps_total") == 0
+
+
 def test_a_protocols_own_messages_are_no_data(tmp_path: Path, peers: Peers) -> None:
     broker = peers.mosquitto()
     table = endpoint(f"{broker.url}/", name="mqtt", dialect="mqtt", interval="100ms")

@@ -367,3 +367,25 @@ def test_packets_do_not_depend_on_how_they_were_cut(data: bytes, cut: int) -> No
     again = [h for i in range(0, len(packet), cut) for h in pieces.hear(packet[i : i + cut])]
     assert heard == again
     assert heard[-1].kind == "beat-answer"
+
+
+SIZE = 10_000
+PACKET = b"\x30" + bytes([SIZE & 127 | 128, SIZE >> 7]) + bytes(SIZE)
+
+
+@pytest.mark.parametrize(
+    ("kept", "dropped", "rest"),
+    [
+        (PACKET[:8000], len(PACKET) - 8000, b""),
+        (PACKET[:8000], 1000, PACKET[9000:]),
+        # where another begins within what was dropped, none is known to go on beyond it
+        (PACKET[:8000], 2 * len(PACKET) - 8000, b""),
+        (PACKET[:1], 2 * len(PACKET) - 1, b""),
+    ],
+)
+def test_after_a_packet_that_was_not_kept_whole_the_next_one_is_heard(
+    kept: bytes, dropped: int, rest: bytes
+) -> None:
+    session = DialectSession(recognised("mqtt"))
+    session.hear(kept, dropped)
+    assert [heard.kind for heard in session.hear(rest + b"\xd0\x00")] == ["beat-answer"]

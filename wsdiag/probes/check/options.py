@@ -98,7 +98,7 @@ class CheckOptions:
     @property
     def reads_messages(self) -> bool:
         """Whether something is looked for in messages, wherever it is in them."""
-        return bool(self.expect or self.expect_json or self.stream_s)
+        return bool(self.expect or self.expect_json)
 
     def sets(self, name: str) -> bool:
         """Whether the option of this name is given, with another value than its default."""

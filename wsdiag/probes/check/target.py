@@ -123,8 +123,7 @@ class CheckTarget:
 
     async def _open(self, on_phase: Callable[[str], None] | None = None, **changes: Any) -> Session:
         options, wanted = self.endpoint.dial, self.options.expect_subprotocol
-        if not self.options.reads_messages:
-            options = options.beginnings()
+        options = options.beginnings(looked_into=self.options.reads_messages)
         if wanted is not None and wanted not in options.subprotocols:
             options = replace(options, subprotocols=(*options.subprotocols, wanted))
         if options.compression is None:

@@ -138,8 +138,10 @@ class Participant:
                 async with asyncio.timeout(_GREETING_S):
                     await self._greeted.wait()
 
-    def carries_data(self, message: Message) -> bool:
+    def carries_data(self, message: Message, dropped: int = 0) -> bool:
         """Whether a message is more than its protocol's own: a heartbeat, an opening.
+
+        `dropped`: bytes after it that were not kept.
 
         Of a protocol that is not known, a heartbeat is what says so; with `--dialect none` nothing.
         """
@@ -150,7 +152,7 @@ class Participant:
             self._reader = DialectSession(dialect)
         return any(
             heard.kind not in _QUIET_KINDS and not dialect.opens(heard.record)
-            for heard in self._reader.hear(message)
+            for heard in self._reader.hear(message, dropped)
         )
 
     # -- the hello -----------------------------------------------------------------------------
@@ -255,7 +257,7 @@ class Participant:
         kinds: set[HeardKind] = set()
         said = message
         if self._spoken is not None:
-            for heard in self._spoken.hear(message):
+            for heard in self._spoken.hear(message, event.dropped):
                 kinds.add(heard.kind)
                 if heard.kind in ("hello-answer", "hello-refused"):
                     said = heard.record

@@ -38,7 +38,7 @@ class IdleRun:
         tracer: Tracer | None = None,
     ) -> None:
         self._urls, self._options, self._tracer = urls, options, tracer
-        self._dial = dial if options.expect else dial.beginnings()
+        self._dial = dial.beginnings(looked_into=options.expect is not None)
         self._events: asyncio.Queue[IdleEvent | None] = asyncio.Queue()
         self._probes: list[EndpointProbe] = []
         self._stopped = self._expired = False

@@ -47,9 +47,7 @@ class PingRun:
         stalls = Stalls()
         self._stalls = stalls
         dial_slots = asyncio.Semaphore(DIALS_AT_ONCE)
-        # a slow reader's messages are read for their numbers and times
-        whole = self._options.read_rate is not None
-        dial_options = self._dial_options if whole else self._dial_options.beginnings()
+        dial_options = self._dial_options.beginnings()
         queue: asyncio.Queue[PingEvent | None] = asyncio.Queue()
         several = len(self.urls) > 1
         self._pingers = [

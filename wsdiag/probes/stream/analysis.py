@@ -39,11 +39,11 @@ class StreamAnalysis:
         self.pings = PingLog()
         self.lag = LagMeter()
         self.text = self.binary = self.control = self.not_json = self.unnumbered = 0
+        self.too_large = 0
         self.receive_queue = ReceiveQueue()
-        self.last_content: Content = NOTHING
         self.last_seq: int | None = None
         self.last_lag_ms: float | None = None
-        """What the last message's paths found."""
+        """Of the last message."""
         self._began_s: float | None = None
         self.connected = False
         self._events = Events(url, target)
@@ -87,28 +87,46 @@ class StreamAnalysis:
         if not dialect:
             self._heartbeats.named(message)
 
-    def message(self, message: str | bytes, at_s: float, wall_s: float) -> None:
-        """Take the next message, which arrived at `at_s`."""
+    def message(
+        self, message: str | bytes, at_s: float, wall_s: float, dropped: int = 0
+    ) -> Content:
+        """Take the next message, which arrived at `at_s`: what its paths found.
+
+        `dropped`: bytes after it that were not kept; then it is too large to be looked into.
+        """
         if isinstance(message, str):
             self.text += 1
             size = len(message) if message.isascii() else len(message.encode("utf-8", "replace"))
         else:
             self.binary += 1
             size = len(message)
+        size += dropped
         self.arrivals.add(size, at_s)
-        self._heartbeats.message(message, at_s)
+        self._heartbeats.message(None if dropped else message, at_s)
         if self.silences.current is not None:
             self.silences.message(at_s, wall_s)
-        if self._reader is not None:
-            self._read(message, size, at_s, wall_s)
+        self.last_seq = self.last_lag_ms = None
+        if self._reader is None:
+            return NOTHING
+        if dropped:
+            self._pass_over()
+            return NOTHING
+        content = self._reader.read(message)
+        self._judge(content, size, at_s, wall_s)
+        return content
 
-    def _read(self, message: str | bytes, size: int, at_s: float, wall_s: float) -> None:
-        assert self._reader is not None
+    def _pass_over(self) -> None:
+        self.too_large += 1
+        if self.options.seq is not None:
+            self.unnumbered += 1
+            self._keys.unread()
+            if self._key_guess is not None:
+                self._key_guess.unread()
+
+    def _judge(self, content: Content, size: int, at_s: float, wall_s: float) -> None:
         options = self.options
-        content = self.last_content = self._reader.read(message)
         self.not_json += not content.json
         self._fields += content.field is not None
-        self.last_seq = self.last_lag_ms = None
         key = None if content.key is None else self._keys.of(content.key)
         if key is not None:
             key.add(size, at_s)
@@ -221,6 +239,7 @@ class StreamAnalysis:
             self.text,
             self.binary,
             self.not_json if options.reads_json else None,
+            too_large=self.too_large or None,
             control=self.control,
             sizes=arrivals.size_figures(),
             interarrival=arrivals.interarrival(),

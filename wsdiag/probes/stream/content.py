@@ -23,7 +23,7 @@ class Content(NamedTuple):
     seq: Any = None
     time: Any = None
     field: Any = None
-    document: Any = None
+    document: Any = _NOT_JSON
     """The message's whole JSON value."""
 
 
@@ -66,6 +66,14 @@ def read_json(message: str | bytes) -> Any:
 def is_json(value: Any) -> bool:
     """Whether `read_json` found a value."""
     return value is not _NOT_JSON
+
+
+def json_text(value: Any) -> str | None:
+    """A value as JSON; None: it is too deep for where this is called from."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return None
 
 
 def _at(path: JsonPath | str | None, document: Any) -> Any:

@@ -33,9 +33,9 @@ class Heartbeats:
         self._said = self._said or _shown(message)
         self.count += 1
 
-    def message(self, message: str | bytes, at_s: float) -> None:
-        """Look at one that counts as data."""
-        if message != self._last:
+    def message(self, message: str | bytes | None, at_s: float) -> None:
+        """Look at one that counts as data; None: it is not known whole, and is like no other."""
+        if message is None or message != self._last:
             self._last, self._again, self._again_from_s = message, 0, at_s
         self._again += 1
         self._again_last_s = at_s

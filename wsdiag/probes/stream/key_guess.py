@@ -76,6 +76,13 @@ class KeyGuess:
             field.seen += 1
             check.add(number)
 
+    def unread(self) -> None:
+        """A message came whose number is not known."""
+        fields = [field for field in self._fields.values() if field is not None]
+        checks = [check for field in fields for check in field.by_value.values()]
+        for check in (self._whole, *checks):
+            check.unread += 1
+
     def found(self) -> Guess | None:
         """The field that tells the sequences apart best; None: they need none, or none does."""
         compared, unruly = self._messages - 1, _unruly(self._whole)

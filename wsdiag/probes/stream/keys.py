@@ -91,6 +91,11 @@ class Keys:
         for _, sequence in self._sequences():
             sequence.reconnected = True
 
+    def unread(self) -> None:
+        """A message came whose key and number are not known: it may be of any key."""
+        for _, sequence in self._sequences():
+            sequence.unread += 1
+
     def awaits_numbers(self) -> bool:
         """Whether a key has not been seen since the last connection was opened."""
         return any(sequence.reconnected for _, sequence in self._sequences())

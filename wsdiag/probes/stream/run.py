@@ -57,7 +57,8 @@ class StreamRun:
     ) -> None:
         """`progress`: moments for a live view, too. `target`: the URL's number among several."""
         self.url, self.target = url, target
-        self._options, self._dial_options, self._tracer = options, dial_options, tracer
+        self._options, self._tracer = options, tracer
+        self._dial_options = dial_options.beginnings(looked_into=True)
         self.analysis = StreamAnalysis(url, options, target)
         self._queue: asyncio.Queue[StreamRecord | None] = asyncio.Queue()
         self._stops = 0

@@ -5,6 +5,9 @@ after all, late (`reordered`). A lower one that is not missing has come before: 
 it cannot have, for it is lower than the first that was seen, or is a beginning (0, 1) well below
 the highest, or lies further back than any retransmission: then the numbers began anew.
 
+Messages whose numbers are not known (`unread`) may have had the next ones: of what a number skips,
+as many are unknown, and only the rest is missing.
+
 What is missing is kept as ranges, a bounded number of them: beyond it, the oldest are missing for
 good, and their late arrival counts as a repetition.
 """
@@ -61,13 +64,28 @@ class SequenceCounts:
 class SequenceCheck:
     """The numbers of one key, in order of arrival."""
 
-    __slots__ = ("_first", "_late_from", "_missing", "counts", "highest", "missed", "reconnected")
+    __slots__ = (
+        "_first",
+        "_late_from",
+        "_missing",
+        "_skipped",
+        "_unknown",
+        "counts",
+        "highest",
+        "missed",
+        "reconnected",
+        "unread",
+    )
 
     def __init__(self) -> None:
         self.counts = SequenceCounts()
         self.highest: int | None = None
         self._first = self._late_from = 0
         self._missing: deque[tuple[int, int]] = deque(maxlen=MOST_RANGES)
+        self._skipped = self._unknown = 0
+        """Numbers that have not come, and of how many of them it is unknown."""
+        self.unread = 0
+        """Messages since the highest number whose own numbers are not known."""
         self.reconnected = False
         """Whether the next number is the first on another connection."""
         self.missed: int | None = None
@@ -76,7 +94,7 @@ class SequenceCheck:
     def add(self, number: int) -> Found | None:
         """Take the next number; None where it follows."""
         highest = self.highest
-        if highest is not None and number == highest + 1 and not self.reconnected:
+        if highest is not None and number == highest + 1 and not (self.reconnected or self.unread):
             self.highest = number
             return None
         return self._judge(number)
@@ -90,14 +108,19 @@ class SequenceCheck:
         expected = highest + 1
         if number >= expected:
             skipped = number - expected
-            self.missed = skipped if reconnected else self.missed
-            self.highest = number
-            if not skipped:
+            unknown = min(skipped, self.unread)
+            missing = skipped - unknown
+            self.missed = missing if reconnected else self.missed
+            self.highest, self.unread = number, 0
+            if skipped:
+                self._missing.append((expected, number - 1))
+                self._skipped += skipped
+                self._unknown += unknown
+                self._count()
+            if not missing:
                 return None
-            self._missing.append((expected, number - 1))
-            self.counts.missing += skipped
             self.counts.gaps += 1
-            return Found("missing", expected, number, skipped)
+            return Found("missing", expected, number, missing)
         self.missed = 0 if reconnected else self.missed
         if self._came_late(number):
             self.counts.reordered += 1
@@ -112,6 +135,7 @@ class SequenceCheck:
 
     def _begin(self, number: int) -> None:
         self._first = self.highest = number
+        self.unread = 0
         self._late_from = number - LATE_AT_FIRST
         self._missing.clear()
 
@@ -126,9 +150,13 @@ class SequenceCheck:
                     self._missing.insert(index, (number + 1, high))
                 if low < number and len(self._missing) < MOST_RANGES:
                     self._missing.insert(index, (low, number - 1))
-                self.counts.missing -= 1
+                self._skipped -= 1
+                self._count()
                 return True
         return False
+
+    def _count(self) -> None:
+        self.counts.missing = max(0, self._skipped - self._unknown)
 
     def _begins_anew(self, number: int, highest: int) -> bool:
         back = highest - number

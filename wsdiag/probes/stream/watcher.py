@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import os
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from typing import Literal
 from wsdiag.probes.common.participant import Participant
 from wsdiag.probes.common.stalls import Stalls
 from wsdiag.probes.stream.analysis import StreamAnalysis
-from wsdiag.probes.stream.content import is_json, read_json
+from wsdiag.probes.stream.content import Content, is_json, json_text, read_json
 from wsdiag.probes.stream.events import moment
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import BinaryMessage, Close, Pong, TextMessage, Violation
@@ -82,9 +81,9 @@ class StreamWatcher:
         if self.over.done():
             return
         if isinstance(event, TextMessage):
-            self._message(event.text, (at.kernel_ns or at.mono_ns) / 1e9)
+            self._message(event.text, event.dropped, (at.kernel_ns or at.mono_ns) / 1e9)
         elif isinstance(event, BinaryMessage):
-            self._message(event.data, (at.kernel_ns or at.mono_ns) / 1e9)
+            self._message(event.data, event.dropped, (at.kernel_ns or at.mono_ns) / 1e9)
         elif isinstance(event, Pong):
             sent = self._sent.pop(event.payload, None)
             if sent is not None:
@@ -93,47 +92,49 @@ class StreamWatcher:
             # The peer should end TCP now; where it does not, we do not wait for ever.
             self._loop.call_later(CLOSE_GRACE_S, self._finish, "ended")
 
-    def _message(self, message: str | bytes, at_s: float) -> None:
+    def _message(self, message: str | bytes, dropped: int, at_s: float) -> None:
         analysis = self._analysis
-        if not self._participant.carries_data(message):
+        if not self._participant.carries_data(message, dropped):
             analysis.no_data(message, dialect=self._participant.dialect is not None)
             return
         wall_s = at_s + self._wall_offset_s
-        analysis.message(message, at_s, wall_s)
+        content = analysis.message(message, at_s, wall_s, dropped)
         if self.first_message_s is None:
             self.first_message_s = at_s
         if self._options.show is not None:
-            self._show(message, wall_s)
+            self._show(message, dropped, content, wall_s)
         if analysis.has_events:
             self._tell_events()
         if analysis.arrivals.messages == self._options.count:
             self._finish("done")
 
-    def _show(self, message: str | bytes, wall_s: float) -> None:
+    def _show(self, message: str | bytes, dropped: int, content: Content, wall_s: float) -> None:
         analysis, options = self._analysis, self._options
         text = message if isinstance(message, str) else None
+        size = len(message.encode("utf-8", "replace") if isinstance(message, str) else message)
         value = None
         if options.field is not None:
             text = None
-            value = json.dumps(analysis.last_content.field, ensure_ascii=False)
-        elif options.show == "json" and is_json(document := read_json(message)):
-            text, value = None, json.dumps(document, ensure_ascii=False)
-        binary = isinstance(message, bytes) and value is None
+            value = None if dropped else json_text(content.field)
+        elif options.show == "json" and not dropped:
+            document = content.document if options.reads_json else read_json(message)
+            value = json_text(document) if is_json(document) else None
+            text = text if value is None else None
+        binary = isinstance(message, bytes) and value is None and options.field is None
         self._queue.put_nowait(
             StreamMessage(
                 analysis.url,
                 analysis.arrivals.messages,
                 moment(wall_s),
                 "text" if isinstance(message, str) else "binary",
-                len(message.encode("utf-8", "replace"))
-                if isinstance(message, str)
-                else len(message),
+                size + dropped,
                 text,
                 base64.b64encode(message).decode() if binary else None,  # type: ignore[arg-type]
                 value,
-                None if options.by is None else analysis.last_content.key,
+                None if options.by is None else content.key,
                 analysis.last_seq,
                 analysis.last_lag_ms,
+                dropped or None,
                 analysis.target,
             )
         )

@@ -10,6 +10,7 @@ from wsdiag.probes.stream.options import StreamOptions
 from wsdiag.probes.stream.silence import Silence
 from wsdiag.records import Threshold
 from wsdiag.records.stream import GapKind, SilenceCause, StreamSummary
+from wsdiag.transport.dial.options import LOOKED_INTO
 from wsdiag.units import counted, format_duration, format_size
 
 TOO_SLOW_PCT = 20.0
@@ -99,9 +100,20 @@ def paths_without_values(
     """A sentence for each path that led nowhere; `fields`: the messages where `field` did not."""
     if not summary.messages:
         return
-    where = f"in any of {counted(summary.messages, 'message')}"
+    too_large = summary.too_large or 0
+    if too_large:
+        beside = ": of numbers that were left out there, as many are taken for theirs"
+        yield (
+            f"{counted(too_large, 'message')} of over {format_size(LOOKED_INTO)} "
+            f"{'was' if too_large == 1 else 'were'} counted, but not looked into"
+            f"{beside if options.seq is not None else ''}."
+        )
+    read = summary.messages - too_large
+    if not read:
+        return
+    where = f"in any of {counted(read, 'message')}"
     if summary.not_json:
-        all_of_them = summary.not_json == summary.messages
+        all_of_them = summary.not_json == read
         where += " (none is JSON)" if all_of_them else f" ({summary.not_json} are not JSON)"
     keyless = options.by is not None and not summary.keys
     if keyless:

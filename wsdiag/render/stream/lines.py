@@ -27,6 +27,7 @@ from wsdiag.render.stream.summary import summary_view
 from wsdiag.units import counted, format_duration, format_ms, format_number, format_size
 
 _SHOWN_CHARS, _SECRET_CHARS = 64 * 1024, 8192
+_LAYOUT = json.JSONEncoder(ensure_ascii=False, indent=2)
 EVENT_STYLES = {
     "silence": "bold yellow",
     "mute": "bold red",
@@ -78,11 +79,14 @@ class StreamLines(EventOutput):
         if event.data is not None:
             said = f"binary, {format_size(event.bytes)}: {event.data}"
         elif event.value is not None:
-            said = json.dumps(json.loads(event.value), ensure_ascii=False, indent=2)
+            said = _laid_out(event.value)
+        elif event.text is None:
+            said = f"({format_size(event.bytes)}: not looked into)"
         if len(said) > _SHOWN_CHARS:
             # masked before it is cut: half a credential is not recognised as one
             said = self._terminal.redactor.text(said[: _SHOWN_CHARS + _SECRET_CHARS])
-            said = f"{said[:_SHOWN_CHARS]}… ({format_size(event.bytes)}; -o json has all)"
+            more = "more" if event.cut_bytes else "all"
+            said = f"{said[:_SHOWN_CHARS]}… ({format_size(event.bytes)}; -o json has {more})"
         parts = [said] if event.value is None else said.split("\n")
         lines = "\n".join(map(self._terminal.text, parts))
         return Text.assemble((f"{at} ", "dim"), lines)
@@ -96,6 +100,21 @@ class StreamLines(EventOutput):
         elif count.bit_count() == 1:
             again = f"{error.message} ({count} times)"
             print_error(self._terminal, replace(error, message=again, hint=None))
+
+
+def _laid_out(value: str) -> str:
+    """JSON on several lines, as far as it is shown: each is as long as its value is deep."""
+    said: list[str] = []
+    size = 0
+    try:
+        for piece in _LAYOUT.iterencode(json.loads(value)):
+            said.append(piece)
+            size += len(piece)
+            if size > _SHOWN_CHARS + _SECRET_CHARS:
+                break
+    except RecursionError:
+        return value
+    return "".join(said)
 
 
 def event_line(event: StreamRecord) -> Text | None:

@@ -12,6 +12,9 @@ from wsdiag.transport.tls.values import TlsOptions
 
 HttpVersion = Literal["1.1", "2", "3"]
 _BEGINNING = 256 * 1024
+LOOKED_INTO = 2**20
+"""Bytes of a message that is looked into: as `str` they take four times as much, as objects of JSON
+up to fifty times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +60,13 @@ class DialOptions(TlsOptions):
     dialect: str = "auto"
     """The application protocol spoken: a name of `wsdiag.dialects`, `auto` or `none`."""
 
-    def beginnings(self) -> Self:
-        """Of large messages only their beginning is kept: for who may have dozens of connections.
+    def beginnings(self, *, looked_into: bool = False) -> Self:
+        """Of large messages only their beginning is kept: a peer chooses how large they are.
 
-        Whoever looks for a pattern of the user's in a message keeps all of it.
+        It is longer for who looks for something in them (`looked_into`), `hello_expect` for one.
         """
-        return self if self.hello_expect else replace(self, keep_of_message=_BEGINNING)
+        looked_into = looked_into or self.hello_expect is not None
+        return replace(self, keep_of_message=LOOKED_INTO if looked_into else _BEGINNING)
 
     @classmethod
     def from_environment(

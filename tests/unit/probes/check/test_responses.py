@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from wsdiag.probes.check.findings import interrupted_by
+from wsdiag.probes.check.options import CheckOptions
 from wsdiag.probes.check.rules.conformance import judge_echo
 from wsdiag.probes.check.rules.handshakes import judge_version
 from wsdiag.probes.check.rules.response import (
@@ -13,9 +16,11 @@ from wsdiag.probes.check.rules.response import (
     judge_response,
     judge_tcp_end,
 )
+from wsdiag.probes.check.rules.traffic import judge_message
 from wsdiag.probes.common.await_pong import PeerClosedError
+from wsdiag.probes.common.jsonpath import JsonExpectation
 from wsdiag.protocol.errors import ProtocolViolation
-from wsdiag.protocol.events import Close
+from wsdiag.protocol.events import BinaryMessage, Close, Event, TextMessage
 from wsdiag.transport.report import DialReport
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import Arrival
@@ -96,3 +101,21 @@ def test_version_refused(status: int, headers: tuple[tuple[str, str], ...], verd
 def test_a_server_may_close_but_not_accuse() -> None:
     assert interrupted_by(PeerClosedError(Close(1001))).unmeasured
     assert interrupted_by(PeerClosedError(Close(1002))).status == "fail"
+
+
+@pytest.mark.parametrize(
+    ("message", "judged"),
+    [
+        (TextMessage('{"a":1}'), None),
+        (TextMessage('{"a":2}'), "$.a is 2"),
+        # whatever is in the rest, that was not seen: it is no JSON that is wrong
+        (TextMessage('{"a":1,', 9), "only the first 1 MiB is looked into"),
+        (BinaryMessage(b"0", 9), "only the first 1 MiB is looked into"),
+    ],
+)
+def test_what_was_not_kept_of_a_message_is_not_judged(message: Event, judged: str | None) -> None:
+    options = CheckOptions(
+        expect=re.compile("[a-z]"), expect_json=(JsonExpectation.parse("$.a=1"),)
+    )
+    found = judge_message(options, message)
+    assert found == judged if judged is None else judged in (found or "")

@@ -222,6 +222,47 @@ def test_keys_have_numbers_and_lags_of_their_own() -> None:
     assert any("clock" in sentence for sentence in summary.explanation)
 
 
+def test_a_message_that_is_not_kept_whole_is_counted_and_not_looked_into() -> None:
+    feed = Feed(by="$.k", seq="$.seq", time="$.t")
+    cut = 2**20
+    for n in range(1, 51):
+        for at_s, text in (numbered("btc", n, n / 10), numbered("eth", n, n / 10 + 0.01)):
+            dropped = cut if (n, "btc" in text) in ((20, True), (50, False)) else 0
+            feed.analysis.message(text, 1000 + at_s, WALL_S + 1000 + at_s, dropped)
+    summary = feed.analysis.summary(1006.0)
+    assert feed.analysis.take_events() == []
+    assert (summary.messages, summary.too_large, summary.not_json) == (100, 2, 0)
+    assert summary.bytes > 2 * cut
+    assert summary.sizes is not None
+    assert (summary.sizes.max or 0) > cut
+    assert summary.gaps is not None
+    assert (summary.gaps.missing, summary.gaps.unnumbered) == (0, 2)
+    assert summary.lag is not None
+    assert summary.lag.untimed == 0
+    assert summary.keys is not None
+    assert [one.messages for one in summary.keys] == [49, 49]
+    assert [s for s in summary.explanation if "1 MiB" in s] == [
+        "2 messages of over 1 MiB were counted, but not looked into: of numbers that were left "
+        "out there, as many are taken for theirs."
+    ]
+
+
+def test_where_nothing_is_looked_into_nothing_is_said_of_fields() -> None:
+    feed = Feed(seq="$.seq", by="$.k", time="$.t")
+    for n in range(3):
+        feed.analysis.message('{"seq":1,', 1000.0 + n, WALL_S + n, 2**20)
+    (said,) = feed.analysis.summary(1003.0).explanation[:1]
+    assert said.startswith("3 messages of over 1 MiB were counted, but not looked into")
+    assert not any("$." in each for each in feed.analysis.summary(1003.0).explanation)
+
+
+def test_beginnings_that_are_the_same_are_not_one_message_again() -> None:
+    feed = Feed()
+    for n in range(9):
+        feed.analysis.message("same", 1000.0 + 2 * n, WALL_S, 2**20)
+    assert not any("no other" in each for each in feed.analysis.summary(1018.0).explanation)
+
+
 def test_what_was_missed_while_away_is_told_by_key() -> None:
     feed = Feed(by="$.k", seq="$.seq")
     feed.until(5, [numbered(key, n, n / 10) for n in range(1, 40) for key in ("btc", "eth")])

@@ -77,3 +77,35 @@ def test_what_was_missed_between_two_connections(numbers: list[int], missed: int
 )
 def test_what_counts_as_a_number(value: object, number: int | None) -> None:
     assert as_number(value) == number
+
+
+U = None  # a message whose number is not known
+
+
+@pytest.mark.parametrize(
+    ("numbers", "kinds", "missing"),
+    [
+        ([1, 2, U, 4], [], 0),
+        ([1, 2, U, 3], [], 0),
+        ([1, 2, U, U, 7], ["missing"], 2),
+        ([1, U, 3, 5], ["missing"], 1),
+        ([U, 500, 501], [], 0),
+        ([1, 2, U, 2, 4], ["repeated"], 0),
+        # What came late was not the unread one's; what is missing is never less than none.
+        ([1, U, 4, 2], ["missing", "reordered"], 0),
+        ([1, U, 3, 2], ["reordered"], 0),
+        ([1, U, U, 6, 3, 4, 2, 5], ["missing", *["reordered"] * 4], 0),
+        ([1, U, U, 8, 4, 3, 2], ["missing", *["reordered"] * 3], 1),
+    ],
+)
+def test_a_number_that_is_not_known_is_not_missing(
+    numbers: list[int | None], kinds: list[str], missing: int
+) -> None:
+    check, found = SequenceCheck(), []
+    for number in numbers:
+        if number is None:
+            check.unread += 1
+        elif (each := check.add(number)) is not None:
+            found.append(each.kind)
+    assert found == kinds
+    assert check.counts.missing == missing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -131,3 +132,28 @@ def test_a_message_of_megabytes_is_cut_for_people() -> None:
     assert len(out(t)) < 70_000
     assert "\\x07aaa" in out(t)
     assert "(4 MiB; -o json has all)" in out(t)
+
+
+def test_of_a_message_that_is_not_kept_whole_no_more_is_promised() -> None:
+    t = terminal()
+    size, kept = 15 << 20, "a" * (1 << 20)
+    cut = StreamMessage(URL, 1, BEGIN, "text", size, text=kept, cut_bytes=size - len(kept))
+    StreamLines(t, show=True).handle(cut)
+    StreamLines(t, show=True).handle(StreamMessage(URL, 2, BEGIN, "text", size, cut_bytes=size))
+    assert "(15 MiB; -o json has more)" in out(t)
+    assert "(15 MiB: not looked into)" in out(t)
+
+
+@pytest.mark.parametrize("depth", [1, 900, 100_000])
+def test_json_is_laid_out_as_far_as_it_is_shown(depth: int) -> None:
+    """Each line is as long as its value is deep: a mebibyte would be a gigabyte."""
+    t = terminal()
+    value = ",".join(["[" * depth + "]" * depth] * max(1, (1 << 20) // (2 * depth)))
+    tracemalloc.start()
+    StreamLines(t, show=True).handle(
+        StreamMessage(URL, 1, BEGIN, "text", len(value), value=f"[{value}]")
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100 << 20
+    assert "-o json has all" in out(t)

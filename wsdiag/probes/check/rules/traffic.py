@@ -33,8 +33,9 @@ from wsdiag.probes.common.await_pong import (
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.events import BinaryMessage, Close, Event, Pong, TextMessage, Violation
 from wsdiag.statistics import RunningStatistics
+from wsdiag.transport.dial.options import LOOKED_INTO
 from wsdiag.transport.session import Session, SessionEnded
-from wsdiag.units import counted
+from wsdiag.units import counted, format_size
 
 _PAUSE_S = 0.1
 _GIVE_UP_AFTER = 2
@@ -107,11 +108,14 @@ def judge_message(options: CheckOptions, event: Event) -> str | None:
     if not isinstance(event, TextMessage | BinaryMessage):
         return ""
     text = event.text if isinstance(event, TextMessage) else event.data.decode("utf-8", "replace")
+    cut = f" (only the first {format_size(LOOKED_INTO)} is looked into)" if event.dropped else ""
     try:
         if options.expect is not None and not matches(options.expect, text):
-            return _excerpt(text)
+            return _excerpt(text) + cut
     except PatternTooSlow as slow:
         return str(slow)
+    if options.expect_json and cut:
+        return _excerpt(text) + cut
     return _judge_json(options, text) if options.expect_json else None
 
 
