@@ -1144,6 +1144,17 @@ def test_a_keepalive_that_a_late_timer_may_have_spared_is_untested() -> None:
     assert verdict.keepalives["tcp-keepalive"] == "untested"
 
 
+def test_a_keepalive_that_held_on_one_connection_only_is_untested() -> None:
+    spread = [idle(16.7 + 0.2 * n, "fin", started_s=0.03 * n) for n in range(15)]
+    trials = [
+        *spread,
+        *(kept("ping", at, gap_s=5.0, started_s=at / 10) for at in (22.8, 21.9)),
+        kept("tcp-keepalive", 22.7, gap_s=10.0),
+        kept("tcp-keepalive", 20.3, "fin", gap_s=9.0),
+    ]
+    assert judge(trials, case()).keepalives["tcp-keepalive"] == "untested"
+
+
 @pytest.mark.parametrize(("age_s", "said"), [(4.0, "untested"), (45.0, "holds")])
 def test_an_interval_that_was_never_reached_is_untested(age_s: float, said: str) -> None:
     # its first gaps are short ones, which say nothing about the interval
