@@ -88,6 +88,25 @@ def lifetime(rng: random.Random, to_s: float) -> World:
     return World(lifetime_s=_timeout(rng, to_s))
 
 
+def lifetime_looked_at(rng: random.Random, to_s: float) -> World:
+    """Connections that are too old are looked for now and then."""
+    every_s = rng.choice([0.1, 0.5, 1.0, rng.uniform(0.02, 0.3) * to_s])
+    return World(lifetime_s=_timeout(rng, to_s), ages_seen_every_s=every_s, code=1001)
+
+
+def lifetime_jittered(rng: random.Random, to_s: float) -> World:
+    """A random part of each connection's own, so that clients do not come back all at once."""
+    lifetime_s = rng.uniform(0.1, 0.6) * to_s
+    width_s = lifetime_s * rng.choice([0.02, 0.1, 0.5, 1.0])
+    return World(
+        lifetime_s=lifetime_s,
+        lives_longer_s=lambda own: own.uniform(0, width_s),
+        most_lives_longer_s=width_s,
+        code=rng.choice([1000, 1001]),
+        seed=rng.randrange(10**6),
+    )
+
+
 def lifetime_above(rng: random.Random, to_s: float) -> World:
     timeout_s = rng.uniform(0.2, 0.5) * to_s
     lifetime_s = timeout_s * rng.uniform(1.02, 2.0)
@@ -124,15 +143,21 @@ def event_among_drops(rng: random.Random, to_s: float) -> World:
 
 def restarts(rng: random.Random, to_s: float) -> World:
     """A supervisor that starts it again and again, or a deploy every so often."""
-    period_s = rng.choice([0.02, 0.1, 0.3, 0.6]) * to_s * rng.uniform(0.8, 1.2)
+    period_s = 0.02 * 50 ** rng.random() * to_s
     first_s = rng.uniform(0, period_s)
     count = int(10 * to_s / period_s)
-    return World(events_s=tuple(first_s + n * period_s for n in range(count)))
+    events_s = tuple(first_s + n * period_s for n in range(count))
+    return World(events_s=events_s, code=rng.choice([1000, 1001, 1012]))
 
 
 def limited(rng: random.Random, to_s: float) -> World:
     world = rng.choice([timer, silent, lifetime, event, swept])(rng, to_s)
     return replace(world, most=rng.randint(2, 12), ends_above_most=rng.random() < 0.5)
+
+
+def evicting(rng: random.Random, to_s: float) -> World:
+    """So many at once; one more ends the one that was idle for longest."""
+    return World(most=rng.randint(2, 12), evicts=True, code=rng.choice([1000, 1013]))
 
 
 def one_at_a_time(rng: random.Random, to_s: float) -> World:
@@ -164,9 +189,17 @@ def nothing(rng: random.Random, to_s: float) -> World:
 
 KINDS: tuple[Make, ...] = (
     *(timer, one_way, messages_only, silent, dead_before, swept, jittered, two_backends),
-    *(lifetime, lifetime_above, feed_with_lifetime, two_droppers),
-    *(event, restarts, event_before_timeout, event_among_drops, limited, one_at_a_time, touchy),
+    *(lifetime, lifetime_looked_at, lifetime_jittered, lifetime_above, feed_with_lifetime),
+    *(two_droppers, event, restarts, event_before_timeout, event_among_drops),
+    *(limited, evicting, one_at_a_time, touchy),
     *(wants_a_hello, wants_answers, nothing),
+)
+
+
+_DOUBTS = (
+    "restarts again and again would look the same",
+    "may agree by chance",
+    "One drop alone may be chance",
 )
 
 
@@ -174,7 +207,8 @@ def wrong(verdict: IdleVerdict, world: World) -> str | None:
     """What it claims that is not so; to claim nothing is never wrong."""
     words = " ".join(verdict.explanation)
     keepalive = _wrong_keepalive(verdict, world)
-    if len(world.events_s) > 1 and "restarts again and again would look the same" in words:
+    random_ends = len(world.events_s) > 1 or world.most_lives_longer_s > 0.0
+    if random_ends and any(doubt in words for doubt in _DOUBTS):
         return None
     match verdict.verdict:
         case "idle-timeout":
@@ -183,11 +217,15 @@ def wrong(verdict: IdleVerdict, world: World) -> str | None:
             found = verdict.lifetime_s
             assert found is not None
             assert found.high is not None
-            if "an idle timer" in words or "look alike" in words:
+            maybe = "an idle timer" in words or "look alike" in words
+            if maybe and world.lifetime_s is None:
                 # It says that it may as well be something else that only messages move.
-                return None if world.lifetime_s or _by_messages(world) else "no lifetime"
-            low, high = found.low - GRAIN_S, found.high + GRAIN_S
-            return None if world.lifetime_s and low <= world.lifetime_s <= high else "lifetime"
+                return None if _by_messages(world) else "no lifetime"
+            if world.lifetime_s is None or found.high + GRAIN_S < world.lifetime_s:
+                return "lifetime"
+            longest_s = world.lifetime_s + world.most_lives_longer_s
+            rare = _looked_at_rarely(world.ages_seen_every_s, words)
+            return "lifetime above" if found.low - GRAIN_S > longest_s and not rare else None
         case "application-timeout":
             found = verdict.application_timeout_s
             assert found is not None
@@ -215,6 +253,7 @@ def _wrong_timeout(verdict: IdleVerdict, world: World, words: str) -> str | None
     assert found is not None
     if found.high is None or not world.droppers:
         maybe = "may as well be a maximum lifetime" in words and world.lifetime_s is not None
+        maybe = maybe or _looked_at_rarely(world.ages_seen_every_s, words)
         return None if maybe else "no idle timeout"
     first = min(world.droppers, key=lambda each: each.timeout_s)
     if "may as well be a maximum lifetime" in words and world.lifetime_s is not None:
@@ -222,8 +261,7 @@ def _wrong_timeout(verdict: IdleVerdict, world: World, words: str) -> str | None
     longest_s = first.timeout_s + first.most_longer_s + first.dead_s
     if found.high + GRAIN_S < first.timeout_s:
         return "range below"
-    rare = first.period_s is not None and first.period_s > 1.0
-    unknown = rare and "looked at now and then" in words
+    unknown = _looked_at_rarely(first.period_s, words)
     if found.low - GRAIN_S > longest_s and not unknown:
         return "range above"
     interval_s = verdict.recommended_ping_interval_s
@@ -231,6 +269,11 @@ def _wrong_timeout(verdict: IdleVerdict, world: World, words: str) -> str | None
     if interval_s is not None and interval_s > max(limit_s, 0.02):
         return "interval"
     return None
+
+
+def _looked_at_rarely(period_s: float | None, words: str) -> bool:
+    """Whether it says that it knows no more than of a look once a second, and looks are rarer."""
+    return period_s is not None and period_s > 1.0 and "looked at now and then" in words
 
 
 def _wrong_keepalive(verdict: IdleVerdict, world: World) -> str | None:
@@ -256,7 +299,8 @@ def _wrong_survival(verdict: IdleVerdict, world: World) -> str | None:
         each.timeout_s + each.most_longer_s + (each.period_s or 0.0) for each in world.droppers
     ]
     if world.lifetime_s is not None:
-        ends_s.append(world.lifetime_s)
+        longest_s = world.lifetime_s + world.most_lives_longer_s
+        ends_s.append(longest_s + (world.ages_seen_every_s or 0.0))
     return "survival" if ends_s and survived_s > min(ends_s) + GRAIN_S else None
 
 

@@ -69,6 +69,13 @@ class World:
     droppers: tuple[Dropper, ...] = ()
     """The nearest to the client first."""
     lifetime_s: float | None = None
+    lives_longer_s: Callable[[random.Random], float] | None = None
+    most_lives_longer_s: float = 0.0
+    """How much longer each connection lives, and at most."""
+    ages_seen_every_s: float | None = None
+    """A lifetime is looked at only so often, by the probe's clock."""
+    code: int = 1000
+    """Of Close frames; other than 1000, all ends are such."""
     events_s: tuple[float, ...] = ()
     """When all that is open ends, on the probe's clock."""
     first_says_s: float | None = None
@@ -83,6 +90,8 @@ class World:
     most: int | None = None
     """Connections at once; beyond, HTTP 429, or with `ends_above_most` an end at once."""
     ends_above_most: bool = False
+    evicts: bool = False
+    """Beyond `most`, the connection ends that was idle for longest."""
     backends: int = 1
     """Among how many the connections' timeouts are shared out."""
     seed: int = 0
@@ -160,6 +169,9 @@ class _Path:
     async def open_session(self, url: str, options: DialOptions, **ignored: Any) -> _Connection:
         world = self.world
         full = world.most is not None and len(self.open) >= world.most
+        if full and world.evicts:
+            min(self.open, key=lambda each: each.crossed_s).end("fin")
+            full = False
         if full and not world.ends_above_most:
             report = DialReport(url, status=429, reason="Too Many Requests")
             raise DialError("upgrade", "upgrade", "status", "HTTP 429", report)
@@ -187,9 +199,10 @@ class _Connection:
         )
         self.truncated = False
         self.last_activity = self.opened.mono_ns
-        self._began_s = self.loop.time()
+        self._began_s = self.crossed_s = self.loop.time()
         self._over = self._dead = self._unacknowledged = False
         self._said_s: float | None = None
+        self._probed_every_s: float | None = None
         self._on_event: Callable[[Received], None] = lambda seen: None
         self._on_end: Callable[[StreamEnd], None] = lambda end: None
         self._timers: list[asyncio.TimerHandle] = []
@@ -203,7 +216,8 @@ class _Connection:
         for index in range(len(self.world.droppers)):
             self._look(index)
         if self.world.lifetime_s is not None:
-            self._after(self.world.lifetime_s, lambda: self.end("fin"))
+            longer = self.world.lives_longer_s
+            self._grows_old(self.world.lifetime_s + (longer(chance) if longer else 0.0))
         if self.world.hello_s is not None:
             self._after(self.world.hello_s, self._no_hello)
         if self.world.first_says_s is not None:
@@ -211,6 +225,13 @@ class _Connection:
 
     def _after(self, seconds: float, call: Callable[[], None]) -> None:
         self._timers.append(self.loop.call_later(seconds, call))
+
+    def _grows_old(self, left_s: float) -> None:
+        period_s = self.world.ages_seen_every_s
+        if period_s is not None:
+            due_s = self.path.now_s() + left_s
+            left_s = math.ceil(due_s / period_s) * period_s - self.path.now_s()
+        self._after(left_s, lambda: self.end("fin"))
 
     # -- what the world does ---------------------------------------------------------------------
 
@@ -254,8 +275,8 @@ class _Connection:
             return
         at = Arrival(self.loop.monotonic_ns())
         self._leave()
-        if how == "close":
-            self._on_event(Received(Close(1000, ""), at))
+        if how == "close" or self.world.code != 1000:
+            self._on_event(Received(Close(self.world.code, ""), at))
         else:
             self._on_end(StreamEnd(how, "", at))  # type: ignore[arg-type]
 
@@ -267,6 +288,8 @@ class _Connection:
             self.path.open.remove(self)
 
     def _crossed(self, what: Bytes) -> None:
+        if what != "segment":
+            self.crossed_s = self.loop.time()
         for index, dropper in enumerate(self.world.droppers):
             if what in RESTARTED_BY[dropper.counts]:
                 self._restarted_s[index] = self.loop.time()
@@ -310,10 +333,11 @@ class _Connection:
 
     def set_keepalive(self, gap_s: float) -> None:
         def alive() -> None:
-            if not (self._over or self._dead):
+            if gap_s == self._probed_every_s and not (self._over or self._dead):
                 self._crossed("segment")
                 self._after(gap_s, alive)
 
+        self._probed_every_s = gap_s  # instead of what was set before
         self._after(gap_s, alive)
 
     def meaning_of(self, close: object) -> None:

@@ -183,8 +183,9 @@ def does_not_read(served: Served, path: bytes) -> socket.socket:
 def test_slow_readers_hold_few_answers() -> None:
     async def ask(served: Served) -> None:
         connections = [does_not_read(served, b"/own") for _ in range(40)]
-        await until(lambda: len(served.asked) == 40)
-        await until(lambda: served.held() <= MAX_WAITING)
+        async with asyncio.timeout(20):
+            await until(lambda: len(served.asked) == 40)
+            await until(lambda: served.held() <= MAX_WAITING)
         assert served.told == ["reads its answer too slowly"] * (40 - MAX_WAITING)
         assert served.server.open == MAX_WAITING
         for sock in connections:
@@ -196,7 +197,8 @@ def test_slow_readers_hold_few_answers() -> None:
 def test_one_answer_may_wait_for_many_readers() -> None:
     async def ask(served: Served) -> None:
         connections = [does_not_read(served, b"/big") for _ in range(4 * MAX_WAITING)]
-        await until(lambda: len(served.asked) == len(connections))
+        async with asyncio.timeout(20):
+            await until(lambda: len(served.asked) == len(connections))
         assert await served.still_serves()
         assert served.server.open >= len(connections)
         assert not served.told
@@ -262,7 +264,8 @@ def test_heads_that_never_end_make_room_as_well() -> None:
 def test_readers_that_never_read_make_room_as_well() -> None:
     async def ask(served: Served) -> None:
         connections = [does_not_read(served, b"/big") for _ in range(10)]
-        await until(lambda: len(served.asked) == 10)
+        async with asyncio.timeout(20):
+            await until(lambda: len(served.asked) == 10)
         assert await served.still_serves()
         assert served.told == ["more than 10 connections", "reads its answer too slowly"]
         for sock in connections:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.judgement.recorded_trials import case, idle, kept, record
 from wsdiag.judgement.verdict.judge import judge
-from wsdiag.records import DeadKind, Drop, Hop, IdleTrial, TracedHop, TrialKind, Verdict
+from wsdiag.records import DeadKind, Drop, Hop, IdleTrial, Range, TracedHop, TrialKind, Verdict
 from wsdiag.records.drops import ZERO_WINDOW
 
 
@@ -461,7 +461,7 @@ TABLE |= {
             ),
         ],
         "application-timeout",
-        says="whatever else was sent: it wants an answer, or that is a maximum lifetime.",
+        says="whatever else was sent: it wants an answer, or this is a maximum lifetime.",
     ),
     "a feed at the same times": Row(
         [replace(t, last_message='{"price":3}') for t in ANSWER_WANTED_OFTEN], "lifetime"
@@ -501,7 +501,7 @@ TABLE |= {
     "what is ended at its first Pong": Row(
         [*dropped(60.0), PING, *(kept("pong", s, "close", gap_s=s) for s in (1.25, 20.0))],
         "idle-timeout",
-        says="ended sooner than idle ones: most likely for what they sent",
+        says="ended sooner than idle ones: most likely because of the Pongs",
         first=("nginx (http proxy)",),
         interval_s=20,
     ),
@@ -694,6 +694,89 @@ TABLE |= {
         ],
         "inconsistent",
         says="restarts or failures that recur",
+    ),
+    "random ends soon after one another, and again": Row(
+        [
+            replace(t, drop=Drop("close", t.age_s or 0.0, code=1001))
+            for n in (0, 1)
+            for t in (
+                *(
+                    idle(at, "close", round=n + 1, started_s=4.0 * n + 0.1 * k)
+                    for k, at in enumerate((2.3, 2.0, 2.4, 2.1))
+                ),
+                kept("ping", 2.2, "close", round=n + 1, gap_s=0.5, started_s=4.0 * n + 0.1),
+            )
+        ],
+        "inconsistent",
+        says="together, and again later, all 2 to 2.4 s old: restarts or failures that recur, or a "
+        "maximum lifetime.",
+    ),
+    "an event that connections had lived to for longer than the others": Row(
+        [
+            idle(2.2, "fin"),
+            idle(5.4, "fin", round=2, started_s=2.2),
+            kept("ping", 2.4, "fin", round=2, started_s=5.2, gap_s=1.25),
+        ],
+        "inconsistent",
+        says="Connections ended together, whatever their age",
+    ),
+    "an event that ended one which had not been used yet": Row(
+        [
+            idle(2.51, "fin"),
+            idle(3.11, "fin", round=2, started_s=2.51),
+            kept("ping", 0.08, "fin", round=2, started_s=5.54, keepalives_sent=0),
+        ],
+        "inconsistent",
+        says="Connections ended together, whatever their age",
+    ),
+    "two connections at once in another round are more than one at a time": Row(
+        [
+            idle(1.536, "fin"),
+            kept("ping", 0.006, "fin", started_s=1.53, keepalives_sent=0),
+            idle(2.367, "fin", round=2, started_s=1.536),
+            kept("ping", 0.837, "fin", round=2, started_s=3.066, gap_s=0.625),
+        ],
+        "inconsistent",
+        says="Connections ended together, whatever their age",
+    ),
+    "a limit that ends what was idle for longest": Row(
+        [
+            *(
+                replace(
+                    idle(0.31, "close", started_s=0.03 * n), drop=Drop("close", 0.31, code=1013)
+                )
+                for n in range(12)
+            ),
+            kept("ping", 130.0, started_s=0.07),
+            *(idle(30.0 + n, started_s=0.36 + 0.03 * n) for n in range(9)),
+            *(idle(30.0 + n, round=2, started_s=200.0 + 0.03 * n) for n in range(10)),
+        ],
+        "inconsistent",
+        says="Connections ended when others were opened: most likely the endpoint allows about 10 "
+        "connections at a time",
+    ),
+    "some of many asked to come again later": Row(
+        [
+            *(
+                replace(t, drop=Drop("close", 60.0, code=1013))
+                for t in dropped(60.0, 4, how="close")
+            ),
+            *(idle(float(s)) for s in (80, 90, 100, 120)),
+            kept("ping", 130.0),
+        ],
+        "inconsistent",
+        says="survived: no single timeout explains that.",
+    ),
+    "two groups, and connections in use ended as well": Row(
+        [*dropped(30.0, 5), *dropped(60.0, 5), kept("ping", 30.0, "fin", gap_s=10.0)],
+        "inconsistent",
+        says="at times that do not agree",
+    ),
+    "two drops that agree": Row(
+        [idle(6.40, "fin"), idle(6.47, "fin", round=3), kept("ping", 7.9, round=2, gap_s=2.0)],
+        "idle-timeout",
+        says="So few drops may agree by chance",
+        interval_s=2.5,
     ),
     "restarts, one connection at a time": Row(
         [
@@ -1042,6 +1125,11 @@ def test_what_is_dead_before_its_fin_has_the_shorter_lifetime() -> None:
     range_ = judge(row.trials, case()).lifetime_s
     assert range_ is not None
     assert (range_.low, range_.high) == (3.7, 4.0)
+    said = judge(row.trials, case()).explanation[0]
+    assert said.startswith(
+        "Connections, in use or not, no longer answer after more than 3.7 s and at most 4 s, and "
+        "end only after 5 s (FIN"
+    )
 
 
 def test_a_keepalive_that_a_late_timer_may_have_spared_is_untested() -> None:
@@ -1054,6 +1142,17 @@ def test_a_keepalive_that_a_late_timer_may_have_spared_is_untested() -> None:
     assert verdict.verdict == "idle-timeout"
     assert verdict.keepalives["ping"] == "holds"
     assert verdict.keepalives["tcp-keepalive"] == "untested"
+
+
+def test_a_keepalive_that_held_on_one_connection_only_is_untested() -> None:
+    spread = [idle(16.7 + 0.2 * n, "fin", started_s=0.03 * n) for n in range(15)]
+    trials = [
+        *spread,
+        *(kept("ping", at, gap_s=5.0, started_s=at / 10) for at in (22.8, 21.9)),
+        kept("tcp-keepalive", 22.7, gap_s=10.0),
+        kept("tcp-keepalive", 20.3, "fin", gap_s=9.0),
+    ]
+    assert judge(trials, case()).keepalives["tcp-keepalive"] == "untested"
 
 
 @pytest.mark.parametrize(("age_s", "said"), [(4.0, "untested"), (45.0, "holds")])
@@ -1093,6 +1192,28 @@ def test_a_range_holds_the_timeout_of_what_looks_once_a_second() -> None:
         found = judge([*trials, kept("ping", 75.0)], case()).idle_timeout_s
         assert found is not None
         assert found.low <= 60.0 <= min(drops) <= (found.high or 0.0)
+
+
+@pytest.mark.parametrize(
+    ("ages_s", "low_s", "high_s", "says"),
+    [
+        ((3.0, 3.01, 3.0, 3.0, 3.02, 3.0), 2.9, 3.07, "ends after 3 s, in use"),
+        ((2.6, 2.9, 2.7, 2.8, 3.0, 2.7), 2.36, 3.05, "ends after 2.6 to 3 s, in use"),
+        ((60.9, 60.2, 60.5, 60.95, 60.7, 60.3), 59.97, 61.0, "ends after 60.7 s, in use"),
+    ],
+)
+def test_the_range_of_a_lifetime_holds_what_a_look_may_have_made_late(
+    ages_s: tuple[float, ...], low_s: float, high_s: float, says: str
+) -> None:
+    *idle_s, used_s = ages_s
+    starts_s = (0.0, 0.07, 0.16, 0.31, 0.43)
+    own = [idle(at, "fin", started_s=s) for at, s in zip(idle_s, starts_s, strict=True)]
+    verdict = judge([*own, kept("ping", used_s, "fin", gap_s=1.0, started_s=0.2)], case())
+    assert verdict.lifetime_s == Range(low_s, high_s)
+    assert says in verdict.explanation[0]
+    exact = max(ages_s) - min(ages_s) < 0.05
+    words = " ".join(verdict.explanation)
+    assert exact is ("the lifetime is shorter than this" not in words)
 
 
 def test_what_may_be_a_lifetime_has_advice_for_one() -> None:

@@ -111,7 +111,7 @@ def _what_it_wants(found: Classification, context: ProbeContext) -> tuple[str, .
         )
         if row is None and wanted.like_a_lifetime:
             return (
-                f"{answer} Connections that live on then show that it was that.",
+                f"{answer} If connections then live on, it was that.",
                 "If it is a lifetime, reconnect when the connection ends.",
             )
         return (answer,)

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 from wsdiag.judgement.verdict.classification import Classification, Reason
 from wsdiag.judgement.verdict.clocks import (
+    CLOCKS,
     MARGIN_ABOVE_S,
     MARGIN_BELOW_S,
     ClockName,
     Cluster,
+    age_s,
     cluster_on,
     drop_range,
     late_by_s,
@@ -69,7 +71,7 @@ def from_events(evidence: Evidence, context: ProbeContext) -> Classification:
     sent = [t for t in evidence.kept if t.trial != "tcp-keepalive" and not ended_by_our_ping(t)]
     if unproven and any(died_in_use(t, evidence, range_) for t in sent):
         return Classification("lifetime", "age", range_, drop, cluster=cluster, unproven=True)
-    late = maybe_late(cluster)
+    late = maybe_late(cluster.members, CLOCKS[cluster.clock])
     if late:
         range_ = _if_late(evidence, cluster, range_)
     return Classification(
@@ -101,7 +103,9 @@ def _if_late(evidence: Evidence, cluster: Cluster, range_: Range) -> Range:
     if _to_one_moment(cluster):  # they began apart: some had been due for long
         survived = [t.longest_idle_s or 0.0 for t in evidence.idle]
         low_s = max((s for s in survived if s < range_.low), default=0.0) - MARGIN_BELOW_S
-    return Range(round(max(0.0, low_s - late_by_s(cluster)), 2), range_.high)
+    return Range(
+        round(max(0.0, low_s - late_by_s(cluster.members, CLOCKS[cluster.clock])), 2), range_.high
+    )
 
 
 def _at_one_moment(evidence: Evidence, cluster: Cluster) -> bool:
@@ -170,7 +174,7 @@ def _not_by_idleness(
     if of_one_age and _mixed(evidence.events, dead_in_use):
         return _lifetime(every, evidence, context)
     idle_s = sorted(t.idle_s or 0.0 for t in evidence.events)
-    if _several_timers(evidence.events):
+    if not dead_in_use and _several_timers(evidence.events):
         return Classification("inconsistent", "backends", drop=every[0].drop)
     # The earliest of n evenly spread drops is not the earliest that can be.
     unseen_s = 3 * (idle_s[-1] - idle_s[0]) / len(idle_s)
@@ -209,6 +213,7 @@ def _lifetime(
 ) -> Classification:
     ages = sorted(t.age_s or 0.0 for t in trials)
     low, high = max(0.0, ages[0] - MARGIN_BELOW_S), ages[-1] + MARGIN_ABOVE_S
+    late = maybe_late(trials, age_s)
     # A proxy may stop forwarding at that age, and end TCP only a second later.
     doubt_s = max(0.1, 2 * (context.rtt_s or 0.0))
     dead = [
@@ -222,8 +227,12 @@ def _lifetime(
         answered = [t.age_s or 0.0 for t in evidence.survivors]
         answered += [(t.age_s or 0.0) - (t.since_received_s or 0.0) for t in evidence.of("ping")]
         low = max(0.0, max((s for s in answered if s < high), default=0.0) - MARGIN_BELOW_S)
-    range_ = Range(round(low, 2), round(high, 2))
-    return Classification("lifetime", "age", range_, trials[0].drop, members=tuple(trials))
+        late = False
+    elif late:
+        low = max(0.0, low - late_by_s(trials, age_s))
+    range_, members = Range(round(low, 2), round(high, 2)), tuple(trials)
+    drop = sorted(trials, key=age_s)[len(trials) // 2].drop
+    return Classification("lifetime", "age", range_, drop, members=members, maybe_late=late)
 
 
 def _best_cluster(evidence: Evidence) -> Cluster | None:

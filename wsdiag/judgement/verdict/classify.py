@@ -179,7 +179,8 @@ def _from_moments(evidence: Evidence, context: ProbeContext) -> Classification |
     in_use = [
         t
         for t in evidence.kept
-        if two_way(t, context) and died_in_use(t, evidence, Range(min(idle_s), None))
+        if (two_way(t, context) and died_in_use(t, evidence, Range(min(idle_s), None)))
+        or _too_young(t, min(idle_s))
     ]
     rounds = event_rounds((*evidence.idle, *evidence.kept), dropped, in_use)
     if not rounds:
@@ -192,8 +193,32 @@ def _from_moments(evidence: Evidence, context: ProbeContext) -> Classification |
         return Classification("inconsistent", "moment", drop=ended[0].drop, members=tuple(ended))
     if any(t.outcome in _ENDED and (t.age_s or 0.0) > AT_ONCE_S for t in others):
         # Another round knows of a timer, which the event cut short in this one.
-        return replace(classify(Evidence.sort(others), context), beside=tuple(ended))
+        found = classify(Evidence.sort(others), context)
+        if _outlived(found, ended):
+            return Classification("inconsistent", "moment", drop=ended[0].drop, members=dropped)
+        return replace(found, beside=tuple(ended))
     return Classification("event", "moment", drop=ended[0].drop, members=tuple(ended))
+
+
+def _too_young(trial: IdleTrial, idle_s: float) -> bool:
+    """Whether it ended before it had sent anything, and idle for far less than those that were."""
+    unused = trial.outcome == "dropped" and not trial.keepalives_sent and not trial.received
+    return unused and (trial.idle_s or 0.0) < 0.5 * idle_s
+
+
+def _outlived(found: Classification, ended: Sequence[IdleTrial]) -> bool:
+    """Whether these had lived, until their event, where what was found would have ended them."""
+    if found.reason == "displaced":
+        lived = [(t.started_s, ended_s(t) - AT_ONCE_S) for t in ended]
+        return any(began_s < o.started_s < over_s for began_s, over_s in lived for o in ended)
+    if found.range is None or found.range.high is None or found.clock != "either":
+        return False
+    if found.verdict == "idle-timeout":
+        idle = [t for t in ended if t.trial == "idle"]
+        lived_s = [max(t.idle_s or 0.0, t.longest_idle_s or 0.0) for t in idle]
+    else:
+        lived_s = [t.age_s or 0.0 for t in ended]
+    return max(lived_s, default=0.0) > found.range.high
 
 
 def _unsaid(evidence: Evidence, context: ProbeContext) -> Classification | None:

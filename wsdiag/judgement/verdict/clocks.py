@@ -13,12 +13,21 @@ from wsdiag.records import IdleTrial, Range
 
 ClockName = Literal["either", "sent", "received", "message"]
 
-CLOCKS: dict[ClockName, Callable[[IdleTrial], float]] = {
+Read = Callable[[IdleTrial], float]
+"""A clock: what it showed when a trial's connection ended."""
+
+CLOCKS: dict[ClockName, Read] = {
     "either": lambda t: t.idle_s or 0.0,
     "sent": lambda t: t.since_sent_s or 0.0,
     "received": lambda t: t.since_received_s or 0.0,
     "message": lambda t: _since_message_s(t),
 }
+
+
+def age_s(trial: IdleTrial) -> float:
+    """The clock of a maximum lifetime."""
+    return trial.age_s or 0.0
+
 
 # The peer's timer may itself be late; ours never sees a drop before it happens. Hence more margin
 # below than above.
@@ -127,28 +136,27 @@ def drop_range(cluster: Cluster, rtt_s: float | None) -> Range:
     return Range(round(max(0.0, low), 2), round(high, 2))
 
 
-def maybe_late(cluster: Cluster) -> bool:
+def maybe_late(trials: Sequence[IdleTrial], read: Read) -> bool:
     """Whether a timer that is looked at now and then would look the same as one that is exact.
 
     It would end connections at common moments; so what had fallen idle at different times, and yet
     was dropped after equal idle times, met an exact one.
     """
-    read = CLOCKS[cluster.clock]
-    begins = [(t.round, ended_s(t) - read(t)) for t in cluster.members]
+    begins = [(t.round, ended_s(t) - read(t)) for t in trials]
     rounds = [[s for n, s in begins if n == number] for number in {n for n, _ in begins}]
     apart_s = max(max(own) - min(own) for own in rounds)
-    values = cluster.values
+    values = sorted(map(read, trials))
     if len(values) < 3 or apart_s < _APART_S or values[-1] - values[0] > 0.06:
         return True
     return any(_in_step(own, apart_s) for own in rounds if max(own) - min(own) == apart_s)
 
 
-def late_by_s(cluster: Cluster) -> float:
+def late_by_s(trials: Sequence[IdleTrial], read: Read) -> float:
     """By how much these may be late where a timer is looked at once a second, or more often:
     between two looks lies at most the shortest time between two moments at which drops came."""
-    ends = sorted((t.round, ended_s(t)) for t in cluster.members)
+    ends = sorted((t.round, ended_s(t)) for t in trials)
     gaps = [after - before for (n, before), (m, after) in pairwise(ends) if n == m]
-    look_s = proof_margin_s(min(cluster.values))
+    look_s = proof_margin_s(min(map(read, trials)))
     return min([look_s, *(gap for gap in gaps if gap > _LEAST_PERIOD_S)])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 from wsdiag.judgement.verdict.classification import Classification
@@ -15,7 +15,7 @@ from wsdiag.judgement.verdict.evidence import (
     ended_s,
     two_way,
 )
-from wsdiag.judgement.verdict.headline import NAMES, span
+from wsdiag.judgement.verdict.headline import ENDS_FOR_ALL, NAMES, span
 from wsdiag.judgement.verdict.keepalives import (
     carried,
     died_in_use,
@@ -39,9 +39,16 @@ _LAST: dict[ClockName, str] = {
     "received": "endpoint's last byte",
     "message": "last message",
 }
+_FEW = 3
+_ONE_DROP = "One drop alone may be chance: --repeat 3 tells."
+_MAYBE_LATE = (
+    "These connections do not show whether the timer is only looked at now and then: the range "
+    "allows for a look once a second; if looks are rarer, the {what} is shorter than this, by less "
+    "than the time between two of them."
+)
+_FEW_DROPS = "So few drops may agree by chance: --repeat 3 tells."
 # Ages that differ by no more are told as one.
 _EXACT_AGES_S = 0.25
-_GOING = {1001: "going away", 1012: "service restart"}
 
 
 def _one_connection(evidence: Evidence) -> list[str]:
@@ -94,24 +101,7 @@ def evidence_sentences(
 def _counts(found: Classification, evidence: Evidence, context: ProbeContext) -> list[str]:
     survivors = len(evidence.survivors)
     if found.reason == "event" and found.cluster is not None:
-        values = found.cluster.values
-        first, latest = f"{values[0]:.2f}", f"{values[-1]:.2f} s"
-        times = latest if latest.startswith(first) else f"{first} to {latest}"
-        last = _LAST[found.clock]
-        dropped = counted(len(values), "idle connection was", "idle connections were")
-        rest = _survived(evidence, context)
-        counts = f"{dropped} dropped, {times} after the {last}{rest}."
-        alone = len(values) == 1 and not evidence.found_dead
-        chance = ["One drop alone may be chance: --repeat 3 tells."] if alone else []
-        if not found.maybe_late:
-            return [counts, *chance]
-        return [
-            counts,
-            *chance,
-            "These connections do not show whether the timer is looked at now and then only: the "
-            "range allows for a look once a second; where looks are rarer, the timeout is shorter "
-            "than this, by less than the time between two.",
-        ]
+        return _of_one_timer(found, found.cluster.values, evidence, context)
     if found.reason == "silent" and found.range is not None:
         dead = counted(len(evidence.found_dead), "idle connection")
         low, high = found.range.low, format_seconds(found.range.high)
@@ -162,6 +152,21 @@ def _moments(found: Classification) -> str:
         return ""
     shown = ", ".join(f"{at:.1f}" for at in moments[:6]) + (" …" if len(moments) > 6 else "")
     return f", at {len(moments)} moments: {shown} s after the probe's start"
+
+
+def _of_one_timer(
+    found: Classification, values: Sequence[float], evidence: Evidence, context: ProbeContext
+) -> list[str]:
+    first, latest = f"{values[0]:.2f}", f"{values[-1]:.2f} s"
+    times = latest if latest.startswith(first) else f"{first} to {latest}"
+    dropped = counted(len(values), "idle connection was", "idle connections were")
+    rest = _survived(evidence, context)
+    sentences = [f"{dropped} dropped, {times} after the {_LAST[found.clock]}{rest}."]
+    if len(values) < _FEW and not evidence.found_dead:
+        sentences.append(_ONE_DROP if len(values) == 1 else _FEW_DROPS)
+    if found.maybe_late:
+        sentences.append(_MAYBE_LATE.format(what="timeout"))
+    return sentences
 
 
 def _survived(evidence: Evidence, context: ProbeContext) -> str:
@@ -241,7 +246,7 @@ def _disagreement(found: Classification, evidence: Evidence, context: ProbeConte
         )
     codes = {drop.code for drop in drops}
     sentences += [
-        f"Close code {code} means {words}." for code, words in _GOING.items() if code in codes
+        f"Close code {code} means {words}." for code, words in ENDS_FOR_ALL.items() if code in codes
     ]
     if found.reason == "displaced":
         if any(code is not None and code >= 4000 for code in codes):
@@ -309,8 +314,8 @@ def _whose_bytes_count(
         return []
     if ended_sooner("pong", evidence, found.range):
         return [
-            "Connections on which Pongs were sent ended sooner than idle ones: most likely for "
-            "what they sent."
+            "Connections on which Pongs were sent ended sooner than idle ones: most likely "
+            "because of the Pongs."
         ]
     if kept.get("ping") == "holds" and context.answers_pings is False:
         return [
@@ -497,8 +502,10 @@ def _limits(evidence: Evidence) -> list[str]:
 
 def _lifetime_caveats(found: Classification, evidence: Evidence) -> list[str]:
     sentences = []
-    if 0 < len(found.members) < 3:
-        sentences.append("So few drops may agree by chance: --repeat 3 tells.")
+    if 0 < len(found.members) < _FEW:
+        sentences.append(_FEW_DROPS)
+    if found.maybe_late:
+        sentences.append(_MAYBE_LATE.format(what="lifetime"))
     if found.unproven:
         sentences.append(
             "Nothing came back from the endpoint meanwhile, so a maximum lifetime and a timer that "

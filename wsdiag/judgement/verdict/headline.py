@@ -9,15 +9,17 @@ from collections.abc import Mapping, Sequence
 from wsdiag.dialects.catalogue import Dialect
 from wsdiag.judgement.verdict.classification import Classification, Reason
 from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, MARGIN_BELOW_S
-from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
+from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext, ended_s
 from wsdiag.judgement.verdict.keepalives import died_in_use
 from wsdiag.judgement.verdict.moments import moments_of
-from wsdiag.records import Candidate, Drop, KeepaliveOutcome, Location, Range, TrialKind
+from wsdiag.records import Candidate, Drop, IdleTrial, KeepaliveOutcome, Location, Range, TrialKind
 from wsdiag.records.drops import ZERO_WINDOW, drop_phrase
 from wsdiag.units import format_seconds
 
 # Times that differ by more than this share are told as a span.
 _SPREAD = 0.1
+# Ages that differ by less may be those of one lifetime.
+_SAME_AGES = 0.25
 NAMES: dict[TrialKind, str] = {
     "ping": "Pings",
     "pong": "unsolicited Pongs (one way)",
@@ -27,6 +29,8 @@ NAMES: dict[TrialKind, str] = {
     "heartbeat": "heartbeats in the endpoint's own protocol",
     "h2-ping": "HTTP/2 PINGs",
 }
+# Close codes by which an endpoint ends connections for a reason of its own, no timer's.
+ENDS_FOR_ALL = {1001: "going away", 1012: "service restart", 1013: "try again later"}
 _OTHERWISE: dict[Reason, str] = {
     "backends": "Idle connections are dropped after times that fall into separate groups: most "
     "likely there is more than one backend or path, each with a timeout of its own.",
@@ -101,12 +105,12 @@ def _without_a_drop(found: Classification, evidence: Evidence, context: ProbeCon
             return (
                 f"Idle connections are not dropped within "
                 f"{format_seconds(evidence.longest_survived_s)}, but those that sent {what} were "
-                f"({_ends(found, evidence)}): most likely for what they sent."
+                f"({_ends(found, evidence)}): most likely because of what they sent."
             )
         case "blackout":
             return _blackout(evidence)
         case "displaced":
-            return _displaced(found.allowed or 1)
+            return _displaced(found.allowed or 1, evidence)
         case "broken":
             rule = next((t.violation for t in evidence.broken), None)
             return f"The endpoint breaks the WebSocket protocol ({rule}), which ends connections."
@@ -140,16 +144,25 @@ def _blackout(evidence: Evidence) -> str:
     )
 
 
-def _displaced(allowed: int) -> str:
+def _displaced(allowed: int, evidence: Evidence) -> str:
     if allowed == 1:
         return (
             "Each connection ended when the next one was opened: most likely the endpoint allows "
             "one connection at a time, so the probe disturbed itself."
         )
+    opened = sorted((*evidence.turned_away, *evidence.idle, *evidence.kept), key=_started)
+    ended = sorted((t for t in opened if t.outcome == "dropped"), key=ended_s)
+    # What spares those in use spares the control connection as well, which is not among the trials.
+    oldest = ended == opened[: len(ended)]
+    which, about = (", the oldest first", "") if oldest else ("", "about ")
     return (
-        f"Connections ended when another was opened, the oldest first: most likely the endpoint "
-        f"allows {allowed} connections at a time, so the probe disturbed itself."
+        f"Connections ended when others were opened{which}: most likely the endpoint allows "
+        f"{about}{allowed} connections at a time, so the probe disturbed itself."
     )
+
+
+def _started(trial: IdleTrial) -> float:
+    return trial.started_s
 
 
 def _dropped_after(found: Classification) -> str:
@@ -204,18 +217,21 @@ def _not_dropped(evidence: Evidence, context: ProbeContext) -> str:
 def _lifetime(found: Classification, evidence: Evidence, chosen: Sequence[Candidate]) -> str:
     assert found.drop is not None
     assert found.range is not None
-    age, end = format_seconds(round(found.drop.at_s, 1)), drop_phrase(found.drop)
+    end = drop_phrase(found.drop)
+    age = format_seconds(round(found.drop.at_s, 1))
+    ages = sorted(t.age_s or 0.0 for t in found.members)
+    if ages and ages[-1] - ages[0] > _SPREAD * ages[-1]:
+        age = span(Range(round(ages[0], 1), round(ages[-1], 1)))
     if found.unproven:
         return f"Every connection is dropped after {age}, though the client kept sending ({end})."
+    ends = f"Every connection ends after {age}, in use or not"
+    if ages and (found.range.high or math.inf) < ages[0]:
+        dead = f"no longer answer {_after(found.range)}"
+        ends = f"Connections, in use or not, {dead}, and end only after {age}"
+    what = "a maximum lifetime, or an idle timer that only messages restart"
     if is_certain_lifetime(found, evidence, chosen):
-        return (
-            f"Every connection ends after {age}, in use or not ({end}): a maximum lifetime, which "
-            "no keepalive moves."
-        )
-    return (
-        f"Every connection ends after {age}, in use or not ({end}): a maximum lifetime, or an idle "
-        "timer that only messages restart."
-    )
+        what = "a maximum lifetime, which no keepalive moves"
+    return f"{ends} ({end}): {what}."
 
 
 def is_certain_lifetime(
@@ -291,7 +307,7 @@ def _wanted(found: Classification, context: ProbeContext) -> str:
         answer = "an answer" if row is None or row.wants is None else row.wants
         why = f"most likely it wants {answer}"
         if row is None and wanted.like_a_lifetime:
-            why = "it wants an answer, or that is a maximum lifetime"
+            why = "it wants an answer, or this is a maximum lifetime"
         return (
             f"{ages} {after} after a message of the endpoint ({end}), whatever else was sent: "
             f"{why}."
@@ -322,6 +338,13 @@ def _wanted_in(dialect: Dialect, drop: Drop, after: str, *, after_message: bool)
 
 def _at_one_moment(found: Classification, evidence: Evidence) -> str:
     if found.verdict != "event" and len(moments_of(found.members)) > 1:
+        ages = sorted(t.age_s or 0.0 for t in found.members)
+        if ages[-1] - ages[0] <= _SAME_AGES * ages[-1]:
+            old = span(Range(round(ages[0], 1), round(ages[-1], 1)))
+            return (
+                f"Connections ended together, and again later, all {old} old: restarts or failures "
+                "that recur, or a maximum lifetime."
+            )
         return (
             "Connections ended together, whatever their age or idleness, and again later: most "
             "likely restarts or failures that recur, or a timer that is looked at now and then."
@@ -343,9 +366,12 @@ def _at_one_moment(found: Classification, evidence: Evidence) -> str:
 def _contradiction(found: Classification, evidence: Evidence) -> str:
     said = "Some connections were dropped after an idle time that others survived: "
     members = found.cluster.values if found.cluster is not None else []
-    # Drops this close together come from one timer, which others of the same round did not meet.
+    # Drops this close together come from one timer, which others of the same round did not meet;
+    # a Close that gives another reason does not.
     rounds = {t.round for t in evidence.events} & {t.round for t in evidence.survivors}
-    if len(members) > 2 and members[-1] - members[0] <= 1.0 and rounds:
+    close = bool(members) and members[-1] - members[0] <= min(1.0, _SPREAD * members[-1])
+    says_why = found.drop is not None and found.drop.code in ENDS_FOR_ALL
+    if len(members) > 2 and close and rounds and not says_why:
         return said + "most likely there is more than one backend or path."
     return said + "no single timeout explains that."
 

@@ -27,10 +27,11 @@ def keepalives(evidence: Evidence, drop: Range | None) -> dict[TrialKind, Keepal
         trials = evidence.of(kind)
         if kind == "idle":
             continue
+        died = any(died_in_use(t, evidence, drop) for t in trials)
         if any(outlived(t, evidence, drop) for t in trials):
-            outcomes[kind] = "holds"
+            # Where one died all the same, a late timer may have spared the other.
+            outcomes[kind] = "untested" if died else "holds"
         else:
-            died = any(died_in_use(t, evidence, drop) for t in trials)
             died = died or any(_as_often_as_what_held(t, evidence, drop) for t in trials)
             outcomes[kind] = "drops" if died else "untested"
     return outcomes

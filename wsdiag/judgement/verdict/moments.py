@@ -186,12 +186,15 @@ def one_by_one(dropped: Sequence[IdleTrial]) -> bool:
 
 
 def displaced(trials: Sequence[IdleTrial]) -> int | None:
-    """How many connections at once an endpoint allows that ends the oldest when one more is opened:
-    k, where each ended when the kth next of its round was opened, and only the last ones lived."""
+    """How many connections at once an endpoint allows that ends another when one more is opened: k,
+    where k lived and each opening beyond ended one; or, of an endpoint that ends the oldest, where
+    each ended when the kth next of its round was opened, and only the last ones lived."""
     rounds = [[t for t in trials if t.round == n] for n in sorted({t.round for t in trials})]
     opened = [sorted((t for t in own if t.age_s is not None), key=_started) for own in rounds]
     if not any(t.outcome == "dropped" for own in opened for t in own):
         return None
+    if (lived_on := _ended_one_for_one(opened)) is not None:
+        return lived_on
     for own in opened:
         lived = [t for t in own if t.outcome != "dropped"]
         ended = [t for t in own if t.outcome == "dropped"]
@@ -209,6 +212,31 @@ def displaced(trials: Sequence[IdleTrial]) -> int | None:
         return None
     # Connections are opened in quick succession: several k fit roughly, what lived on tells.
     return max(lived_each, default=1)
+
+
+def _ended_one_for_one(rounds: Sequence[Sequence[IdleTrial]]) -> int | None:
+    """How many lived on in each round, where each opening beyond as many ended one of the others,
+    whichever; and idle ones lived on for longer, so that no timer did it."""
+    allowed = {sum(t.outcome != "dropped" for t in opened) for opened in rounds}
+    k = min(allowed)
+    ended = [sorted((t for t in own if t.outcome == "dropped"), key=ended_s) for own in rounds]
+    pairs = [
+        (trial, later)
+        for own, opened in zip(ended, rounds, strict=True)
+        for trial, later in zip(own, opened[k:], strict=False)
+    ]
+    lags_s = [ended_s(trial) - later.started_s for trial, later in pairs]
+    if len(allowed) > 1 or not k or len(pairs) < _LEAST:
+        return None
+    for (trial, later), lag_s in zip(pairs, lags_s, strict=True):
+        at_once = -later.upgrade_s - 0.1 <= lag_s <= _DISPLACED_S
+        if trial.started_s >= later.started_s or not at_once:
+            return None
+    if any(own and _span([ended_s(t) for t in own]) < _span(lags_s) for own in ended):
+        return None  # an event ended them all, while others were still being opened
+    longest_s = max(t.idle_s or 0.0 for trials in ended for t in trials)
+    idle = [t for opened in rounds for t in opened if t.trial == "idle"]
+    return k if any((t.longest_idle_s or 0.0) > 2 * longest_s for t in idle) else None
 
 
 def _started(trial: IdleTrial) -> float:
