@@ -45,16 +45,19 @@ def test_a_kill_leaves_it_whole(tmp_path: Path) -> None:
         assert data in (b"a" * LONG, b"b" * LONG)
 
 
+def fail_to_replace(monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
+    def replace(_self: Path, _target: Path) -> Path:
+        raise error
+
+    monkeypatch.setattr(Path, "replace", replace)
+
+
 def test_a_write_that_fails_leaves_the_old_one_and_nothing_beside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
-
-    def full(_self: Path, _target: Path) -> Path:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "replace", full)
+    fail_to_replace(monkeypatch, OSError(28, "No space left on device"))
     with pytest.raises(OSError, match="No space left") as caught:
         write_whole(path, b"new")
     assert caught.value.filename == str(path)
@@ -80,11 +83,8 @@ def test_where_nothing_can_be_made_beside_it_is_written_in_place(
 ) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
-
-    def busy(_self: Path, _target: Path) -> Path:
-        raise OSError(16, "Device or resource busy")  # a file that was mounted into a container
-
-    monkeypatch.setattr(Path, "replace", busy)
+    # a file that was mounted into a container
+    fail_to_replace(monkeypatch, OSError(16, "Device or resource busy"))
     write_whole(path, b"new")
     assert path.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [path]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.waiting import wait_for
-from tests.peers.command import ROOT, WSDIAG, Running
+from tests.peers.command import ROOT, WSDIAG, Run, Running
 from tests.peers.peer import Peer
 from tests.peers.peers import Peers
 from tests.peers.process import clean_environment
@@ -55,18 +55,23 @@ def test_ping_in_text_ends_with_its_statistics(number: signal.Signals, peers: Pe
     assert "p95" in run.out
 
 
-@STOPS
-def test_interrupted_before_anything_was_measured(number: signal.Signals, peers: Peers) -> None:
+def interrupted_while_dialling(command: str, number: signal.Signals, peers: Peers) -> Run:
+    """What it did at that signal, after its request and before any answer."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"ws://127.0.0.1:{mute.getsockname()[1]}"
-        running = peers.start_wsdiag("ping", url, "--connect-timeout", "60s")
+        running = peers.start_wsdiag(command, url, "--connect-timeout", "60s")
         mute.settimeout(30)
         connection, _ = mute.accept()
         with connection:
             connection.settimeout(30)
             assert connection.recv(65536).startswith(b"GET / HTTP/1.1\r\n")
             running.signal(number)
-            run = running.wait(20)
+            return running.wait(20)
+
+
+@STOPS
+def test_interrupted_before_anything_was_measured(number: signal.Signals, peers: Peers) -> None:
+    run = interrupted_while_dialling("ping", number, peers)
     assert run.code == 130, run
     assert "Traceback" not in run.err
 
@@ -113,16 +118,7 @@ def test_a_signal_ends_a_connect_that_waits_for_a_close(peers: Peers, tmp_path: 
 
 @STOPS
 def test_connect_interrupted_before_it_was_open(number: signal.Signals, peers: Peers) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as mute:
-        url = f"ws://127.0.0.1:{mute.getsockname()[1]}"
-        running = peers.start_wsdiag("connect", url, "--connect-timeout", "60s")
-        mute.settimeout(30)
-        connection, _ = mute.accept()
-        with connection:
-            connection.settimeout(30)
-            assert connection.recv(65536).startswith(b"GET / HTTP/1.1\r\n")
-            running.signal(number)
-            run = running.wait(20)
+    run = interrupted_while_dialling("connect", number, peers)
     assert (run.code, run.out) == (130, ""), run
     assert "Traceback" not in run.err
 
