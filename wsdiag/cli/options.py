@@ -20,6 +20,7 @@ from wsdiag.cli.params import (
     FILE,
     FILE_OR_FOLDER,
     REGEX,
+    SIZE,
     parse_resolve,
     read_cookies,
     read_environment,
@@ -253,6 +254,10 @@ class RequestOptions:
     connect_timeout: Annotated[
         float, _route("--connect-timeout", help="For the whole dial.", **DURATION)
     ] = 10.0
+    max_message_size: Annotated[
+        int,
+        _route("--max-message-size", help="Close with 1009 beyond.", show_default="16M", **SIZE),
+    ] = 16 * 2**20
 
     def dial(self, *, compression: bool) -> DialOptions:
         """How to dial; `compression`: whether this command offers it by default.

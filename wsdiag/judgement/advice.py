@@ -6,7 +6,7 @@ import math
 import re
 
 from wsdiag.judgement.totals import PingTotals
-from wsdiag.records.drops import PEER_BROKE
+from wsdiag.records.drops import OVER_LIMIT, PEER_BROKE
 from wsdiag.units import counted, format_duration, format_size
 
 # The usual defaults of servers and clients: a Ping every 20 s, 20 s for its Pong.
@@ -150,7 +150,7 @@ def _no_pong(totals: PingTotals) -> str:
     if totals.unfinished is not None and (lost or totals.unanswered) and silent:
         return f"The last Pings got no answer: {unfinished_text(*totals.unfinished)}"
     drop = totals.last_drop
-    ended_by_us = drop is not None and (drop.detail or "").startswith(PEER_BROKE)
+    ended_by_us = drop is not None and (drop.detail or "").startswith((PEER_BROKE, OVER_LIMIT))
     if totals.received or not lost or ended_by_us:
         return ""
     if totals.late:

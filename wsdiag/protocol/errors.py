@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wsdiag.protocol.codes import MESSAGE_TOO_BIG
+
 if TYPE_CHECKING:
     from wsdiag.protocol.http import Response
 
@@ -23,6 +25,17 @@ class ProtocolViolation(Exception):
         self.message = message
         self.section = section
         self.code = code
+
+    @property
+    def too_large(self) -> bool:
+        """Whether it is only a message over our own limit: RFC 6455 (10.4) sets none."""
+        return self.code == MESSAGE_TOO_BIG
+
+    def described(self, who: str) -> str:
+        """What `who` did, and where the rule is, or the limit."""
+        if self.too_large:
+            return f"{who} sent too large a message: {self.message} (--max-message-size)"
+        return f"{who} broke the protocol: {self}"
 
     def __str__(self) -> str:
         return f"{self.message} ({self.section})"

@@ -46,7 +46,8 @@ _PREDICATE: dict[DropHow, str] = {
 }
 
 PEER_BROKE = "the peer broke"
-"""How the detail of an end begins that was ours, because the peer broke a rule."""
+OVER_LIMIT = "the peer's message is over --max-message-size"
+"""How the detail of an end begins that was ours: the peer broke a rule, or sent too much for us."""
 
 
 def _is_end_stream(drop: Drop) -> bool:

@@ -168,7 +168,9 @@ class IdleTrial:
         "message for an answer, where its application protocol is not known",
     ] = optional()
     violation: Annotated[
-        str | None, "The rule that the endpoint broke, so that we had to end the connection"
+        str | None,
+        "What the endpoint did, so that we had to end the connection: it broke a rule, or sent a "
+        "message over our limit",
     ] = optional()
     after_write: Annotated[
         bool,

@@ -183,6 +183,19 @@ def test_after_a_broken_frame_nothing_is_said_of_pongs() -> None:
     assert "Pong" not in " ".join(result.notes), "none was waited for"
 
 
+def test_a_message_over_our_limit_is_no_broken_rule() -> None:
+    async def serve(reader: Reader, writer: Writer) -> None:
+        await take_upgrade(reader, writer)
+        writer.write(b"\x82\x7f" + (20 * 2**20).to_bytes(8))  # RFC 6455, 5.2: a 64-bit length
+        await reader.read()
+
+    result = connect_to(serve)
+    said = told(result)
+    assert "too large a message: message of at least 20971520 bytes" in said
+    assert "--max-message-size" in said
+    assert "broke" not in said
+
+
 @pytest.mark.parametrize(
     ("chosen", "said"),
     [("chat, v2", "sends the client's list back"), ("Chat", "compared with their case")],

@@ -78,7 +78,7 @@ def broken(says: str) -> dict[str, Any]:
     return {
         "connect": Connect(False, "ping", "protocol", says),
         "ping": Ping("any", "close"),
-        "idle": Idle("unreachable", "breaks the WebSocket protocol"),
+        "idle": Idle("unreachable", "broke the protocol"),
     }
 
 
@@ -252,7 +252,7 @@ TABLE: tuple[Row, ...] = (
     Row(
         "/bad/frame/masked?after=1.2",
         ping=Ping("any", "close", options={"count": 20}),
-        idle=Idle("unreachable", "breaks the WebSocket protocol"),
+        idle=Idle("unreachable", "broke the protocol"),
     ),
     Row("/bad/utf8", **broken("8.1")),
     Row("/bad/deflate", **broken("reserved bit")),

@@ -1030,6 +1030,14 @@ def test_a_process_that_was_stopped_widens_the_range_downwards() -> None:
     assert found.low <= 59.0
 
 
+def test_messages_over_our_limit_break_no_rule() -> None:
+    too_large = "the endpoint sent too large a message: message of at least 20971520 bytes"
+    trials = [idle(5.0, outcome="aborted", violation=too_large) for _ in range(8)]
+    verdict = judge(trials, case())
+    assert verdict.explanation[0].startswith("The endpoint sent too large a message")
+    assert "broke" not in " ".join(verdict.explanation)
+
+
 def test_hostile_words_stay_what_they_are() -> None:
     trial = idle(60.0, "fin")
     hops = [Hop("nginx (http proxy)", "Server: \x1b[2Jnginx")]

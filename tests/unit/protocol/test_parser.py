@@ -77,6 +77,8 @@ def test_illegal_headers_fail_before_any_payload(
         assert parser.violation is not None
         assert message in parser.violation.message
         assert (parser.violation.section, parser.violation.code) == (section, code)
+        said = parser.violation.described("the client")
+        assert said.startswith("the client sent too large" if code == 1009 else "the client broke")
 
 
 @pytest.mark.parametrize(("wire", "message", "section", "code"), ILLEGAL)

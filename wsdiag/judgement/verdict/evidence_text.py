@@ -457,8 +457,8 @@ def _caveats(found: Classification, evidence: Evidence, context: ProbeContext) -
         sentences += _lifetime_caveats(found, evidence)
     if evidence.broken and found.reason != "broken":
         sentences.append(
-            f"{counted(len(evidence.broken), 'connection')} ended because the endpoint broke the "
-            f"protocol ({evidence.broken[0].violation})."
+            f"{counted(len(evidence.broken), 'connection')} had to be ended: "
+            f"{evidence.broken[0].violation}."
         )
     if found.verdict in ("idle-timeout", "lifetime") and one_by_one(evidence.dropped()):
         sentences.append(

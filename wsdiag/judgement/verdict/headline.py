@@ -112,8 +112,8 @@ def _without_a_drop(found: Classification, evidence: Evidence, context: ProbeCon
         case "displaced":
             return _displaced(found.allowed or 1, evidence)
         case "broken":
-            rule = next((t.violation for t in evidence.broken), None)
-            return f"The endpoint breaks the WebSocket protocol ({rule}), which ends connections."
+            what = next((t.violation for t in evidence.broken if t.violation), "")
+            return f"{what[:1].upper()}{what[1:]}; connections had to be ended for that."
         case "link":
             at_s, what = context.lost_links[0]
             return (

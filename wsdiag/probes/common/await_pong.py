@@ -27,11 +27,18 @@ class PeerClosedError(Exception):
         self.close = close
 
 
+TOO_LARGE = (
+    "RFC 6455 sets no limit, but libraries do (Python websockets 1 MiB, aiohttp 4 MiB, ws for "
+    "Node.js 100 MiB) and close with 1009. --max-message-size SIZE lets wsdiag take more."
+)
+"""What to do about a message over our own limit."""
+
+
 class PeerViolationError(Exception):
     """The peer broke a rule of the protocol while something was awaited."""
 
     def __init__(self, violation: ProtocolViolation) -> None:
-        super().__init__(f"the server broke a rule: {violation}")
+        super().__init__(violation.described("the server"))
         self.violation = violation
 
 

@@ -13,7 +13,7 @@ nor by FIN until our time was up.
 from __future__ import annotations
 
 from wsdiag.records import Drop, DropHow
-from wsdiag.records.drops import PEER_BROKE
+from wsdiag.records.drops import OVER_LIMIT, PEER_BROKE
 from wsdiag.transport.session import Session
 from wsdiag.transport.stream.ends import EndKind, StreamEnd, error_name, is_http3
 
@@ -68,13 +68,10 @@ def drop_of(session: Session, end: StreamEnd) -> Drop:
     connection = session.connection
     if connection.truncated:
         return drop_of_end(end, at_s, truncated=True)
-    if connection.violation is not None:
+    if (violation := connection.violation) is not None:
+        why = OVER_LIMIT if violation.too_large else f"{PEER_BROKE} {violation.section}"
         return Drop(
-            "close",
-            at_s,
-            code=connection.violation.code,
-            reason=connection.violation.message,
-            detail=f"{PEER_BROKE} {connection.violation.section}; we closed",
+            "close", at_s, code=violation.code, reason=violation.message, detail=f"{why}; we closed"
         )
     if connection.close_received is not None:
         code, reason = connection.close_received

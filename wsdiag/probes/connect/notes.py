@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from wsdiag.judgement.advice import ENDED_IN_USE, unfinished_text
 from wsdiag.probes.common.answers import answer_faults, opened
+from wsdiag.probes.common.await_pong import TOO_LARGE
 from wsdiag.probes.common.drops import BROKE_HTTP, TRUNCATED, drop_of_end
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.errors import ProtocolViolation
@@ -261,13 +262,16 @@ def violation_error(url: str, violation: ProtocolViolation, phase: str = "ping")
             "HTTP server, Socket.IO beside another), or a proxy sent the request twice. Let each "
             "handler take its own path only (ws: noServer and handleUpgrade).",
         )
+    hint = (
+        "Browsers and libraries end such a connection as well. wsdiag check tells which rules "
+        "the endpoint keeps; a proxy that changes bytes is the other suspect."
+    )
     return Error(
         url,
         phase,
         "protocol",
-        f"the server broke the protocol: {violation.message} ({violation.section})",
-        "Browsers and libraries end such a connection as well. wsdiag check tells which rules "
-        "the endpoint keeps; a proxy that changes bytes is the other suspect.",
+        violation.described("the server"),
+        TOO_LARGE if violation.too_large else hint,
     )
 
 

@@ -38,7 +38,6 @@ _BACK = b"wsdiag back"
 _CLOSE_S = 1.0
 _UNREAD_S = 1.0
 CANNOT_VANISH = "this kernel lets no process drop what arrives (Linux, CAP_NET_ADMIN)"
-BROKE = "the endpoint broke the protocol ({})"
 _NO_ANSWER = "when it was back, neither a Pong came nor an end"
 _NO_TCP_INFO = "TCP does not tell (TCP_INFO) whether a connection that nobody reads has ended"
 
@@ -176,7 +175,7 @@ class DeadClient:
             self._answered = True
             self._news.set()
         elif isinstance(event, Violation) and not self._truncated():  # what follows is our end
-            self._violation = event.error.message
+            self._violation = event.error.described("the endpoint")
             self._news.set()
 
     def _ended(self, end: StreamEnd) -> None:
@@ -207,7 +206,7 @@ class DeadClient:
         """`at_s`: of a client that was not noticed, until when."""
         connection, clock = self._connection, self._context.clock
         if self._violation is not None and self._drop is None:
-            outcome, detail, drop = "aborted", BROKE.format(self._violation), None
+            outcome, detail, drop = "aborted", self._violation, None
         drop = self._drop if outcome == "dropped" else drop
         age_s = started_s = None
         if connection is not None:

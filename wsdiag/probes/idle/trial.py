@@ -187,7 +187,7 @@ class Trial:
             case TrialEvent.SILENT | TrialEvent.LATE_PONG:
                 self._record("silent", drop=self._silent_drop())
             case TrialEvent.STOPPED | TrialEvent.VIOLATED | TrialEvent.CUT_SHORT:
-                self._record("aborted", detail=detail or event.value)
+                self._record("aborted", detail=detail or self.state.violation or event.value)
 
     def _start(self) -> None:
         context, state, plan, connection = self._context, self.state, self.plan, self._open
@@ -301,7 +301,7 @@ class Trial:
             if isinstance(event, TextMessage) and self._open.participant.dialect is None:
                 self.state.asked(event.text, at_s)
         elif not self._open.truncated:  # else the stream's end follows
-            self.state.violation = event.error.message
+            self.state.violation = event.error.described("the endpoint")
         self._wake.set()
 
     def _ended(self, end: StreamEnd) -> None:

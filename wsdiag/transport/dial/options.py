@@ -49,6 +49,7 @@ class DialOptions(TlsOptions):
     compression: bool | None = None
     """Offer permessage-deflate (RFC 7692); None counts as no."""
     max_message_size: int = 16 * 2**20
+    """Bytes; a larger message, inflated or not, ends the connection with 1009."""
     keep_of_message: int | None = None
     """Of a message that comes in pieces, so many bytes are looked at; None: all."""
     hello: tuple[str | bytes, ...] = ()

@@ -105,8 +105,8 @@ def judge_response(response: PeerResponse, required: RequiredResponse) -> Findin
         if required.close_may_be_left_out:
             return passed(detail, end.how)
         return warned(f"{detail}; it should send {required} first", end.how)
-    if response.kind == "broke":
-        return failed(f"the server broke a rule itself: {response.violation}")
+    if (violation := response.violation) is not None:
+        return failed(violation.described("the server itself"))
     if not required.must:
         seen = "accepted" if response.kind == "alive" else "no reaction, and no Pong either"
         return warned(f"{seen}; {required} would be stricter")

@@ -24,6 +24,7 @@ from wsdiag.probes.check.options import CheckOptions
 from wsdiag.probes.check.rule import Rule
 from wsdiag.probes.check.target import CheckTarget
 from wsdiag.probes.common.await_pong import (
+    TOO_LARGE,
     PeerClosedError,
     PeerViolationError,
     await_pong,
@@ -102,7 +103,7 @@ def _shown(others: Sequence[str]) -> str:
 def judge_message(options: CheckOptions, event: Event) -> str | None:
     """None: what was expected; else a description, empty when it is not a message at all."""
     if isinstance(event, Violation):
-        return f"the server broke a rule: {event.error}"
+        return event.error.described("the server")
     if isinstance(event, Close):
         return f"the server closed with {describe_close(event)}"
     if not isinstance(event, TextMessage | BinaryMessage):
@@ -193,7 +194,12 @@ async def ping(target: CheckTarget) -> Sequence[Finding]:
     if isinstance(problem, PeerViolationError):
         # it is no matter of Pings, and its own section of the RFC is named
         after = f", after {detail}" if round_trips.count else ""
-        loss = Finding("fail", f"{problem}{after}", hint=_BROKEN, breaks_rule=False)
+        loss = Finding(
+            "fail",
+            f"{problem}{after}",
+            hint=TOO_LARGE if problem.violation.too_large else _BROKEN,
+            breaks_rule=False,
+        )
     elif problem is not None:
         loss = _ended(problem, detail if round_trips.count else "", messages)
     elif loss_pct <= options.max_loss_pct and round_trips.count:
@@ -234,7 +240,12 @@ async def close(target: CheckTarget) -> Finding:
     session = target.session
     if session.connection.violation is not None:
         problem = PeerViolationError(session.connection.violation)
-        return Finding("fail", str(problem), hint=_BROKEN, breaks_rule=False)
+        return Finding(
+            "fail",
+            str(problem),
+            hint=TOO_LARGE if problem.violation.too_large else _BROKEN,
+            breaks_rule=False,
+        )
     if session.connection.close_received is not None:
         closed = Close(*session.connection.close_received)
         return unmeasured(f"the server had closed before, with {describe_close(closed)}")
