@@ -37,6 +37,7 @@ def to_a_clienthello(answer: bytes, *, then_wait: bool = False) -> Handler:
 
 
 ALERT_UNRECOGNIZED_NAME = bytes.fromhex("15030300020270")
+ALERT_UNKNOWN_CA = bytes.fromhex("15030300020230")
 SERVERHELLO_BEGUN = bytes.fromhex("160303007a02000076")
 # name: (what answers a ClientHello, whether it waits then, what is said, what is not)
 TLS = {
@@ -44,6 +45,7 @@ TLS = {
     "HTTP/2 at once": (bytes.fromhex("000000040000000000"), False, "Another service", "ws://"),
     "plain HTTP": (b"HTTP/1.1 400 Bad Request\r\n\r\n", False, "use ws://", "Another service"),
     "a name it does not know": (ALERT_UNRECOGNIZED_NAME, False, "the name 127.0.0.1", "?"),
+    "a CA of another's": (ALERT_UNKNOWN_CA, False, "asked for none of ours", "--cert"),
     "half a ServerHello": (SERVERHELLO_BEGUN, True, "(9 bytes)", "none for TLS"),
     "half a ServerHello, then FIN": (SERVERHELLO_BEGUN, False, "does speak TLS", "close_notify"),
 }

@@ -313,6 +313,8 @@ def _tls_refused(
     if asked and alert and code in ("tls-handshake-refused", "tls-failed", "client-cert-refused"):
         # TLS 1.2 has no alert of its own for a certificate that is missing (RFC 5246, 7.4.6)
         code = "client-cert-refused" if own_certificate else "client-cert-required"
+    elif code == "client-cert-refused" and not asked:
+        code = "tls-alert-certificate"  # none of ours was asked for
     return DialError("tls", "tls", code, message, reason=reason, alert=alert or None)
 
 
