@@ -37,6 +37,16 @@ _CLOSED = {
     1013: _LEAVES,
 }
 """Hints for Close codes that are no refusal."""
+_HTTP_AGAIN = (
+    "Two handlers answered the upgrade on one connection (two WebSocket servers on one HTTP "
+    "server, Socket.IO beside another), or a proxy sent the request twice. Let each handler take "
+    "its own path only (ws: noServer and handleUpgrade)."
+)
+_HTTP_IN_STREAM = (
+    "A proxy passes HTTP/1.1's answer on inside the stream: the head that its backend sent belongs "
+    "into HEADERS (RFC 8441, 5). Its way from HTTP/2 to HTTP/1.1 is broken, or it takes the stream "
+    "for a tunnel."
+)
 
 
 def dial_notes(report: DialReport, *, certificate_refused: bool) -> list[str]:
@@ -238,17 +248,24 @@ def last_words(messages: Sequence[Message]) -> str:
     return f"; the last message was {said[:_WORDS_CHARS]!r}{more}"
 
 
-def violation_error(url: str, violation: ProtocolViolation, phase: str = "ping") -> Error:
-    """The server broke the protocol, and the connection had to be ended, in this phase."""
+def violation_error(
+    url: str, violation: ProtocolViolation, phase: str = "ping", status: int | None = 101
+) -> Error:
+    """The server broke the protocol, and the connection had to be ended, in this phase.
+
+    `status`: of the answer that opened it; over HTTP/2 and 3 a stream is all that is shared.
+    """
+    streams = status != 101
     if violation.excerpt and not violation.excerpt.startswith(b"HTTP/"):
         said = violation.excerpt[:_SHOWN_CHARS].decode("latin-1")
         return Error(
             url,
             phase,
             "protocol",
-            f"what followed the 101 is text, not a frame: {said!r}",
-            "The server, or a proxy, writes a body behind the 101: a page, debug output, or a "
-            "chunk's size (a 101 cannot have Transfer-Encoding). Nothing but frames may follow it.",
+            f"what followed the {status} is text, not a frame: {said!r}",
+            f"The server, or a proxy, writes a body behind the {status}: a page, debug output, or "
+            f"a chunk's size{'' if streams else ' (a 101 cannot have Transfer-Encoding)'}. Nothing "
+            "but frames may follow it.",
         )
     if violation.excerpt:
         line = violation.excerpt.partition(b"\r\n")[0].decode("latin-1")
@@ -256,10 +273,8 @@ def violation_error(url: str, violation: ProtocolViolation, phase: str = "ping")
             url,
             phase,
             "protocol",
-            f"what followed the 101 is HTTP again, not a frame: {line}",
-            "Two handlers answered the upgrade on one connection (two WebSocket servers on one "
-            "HTTP server, Socket.IO beside another), or a proxy sent the request twice. Let each "
-            "handler take its own path only (ws: noServer and handleUpgrade).",
+            f"what followed the {status} is HTTP again, not a frame: {line}",
+            _HTTP_IN_STREAM if streams else _HTTP_AGAIN,
         )
     return Error(
         url,

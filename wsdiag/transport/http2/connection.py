@@ -103,8 +103,6 @@ class Http2Connection:
         self.preface = self.flush(stamp=True)
         self.stream.start(self)
         self.stream.resume_reading()
-        if self.stream.ended is not None and self.ended is None:
-            self.stream_ended(self.stream.ended)
 
     # -- the client's side ---------------------------------------------------------------------
 
@@ -115,7 +113,7 @@ class Http2Connection:
 
     async def settled(self) -> Arrival | None:
         """Wait for the peer's SETTINGS: when they came; None when the connection ended before."""
-        await self._until(lambda: self.peer_settings is not None or self.ended is not None)
+        await self.until(lambda: self.peer_settings is not None or self.ended is not None)
         return self._settings_at
 
     def request(self, headers: Sequence[tuple[str, str]]) -> tuple[Http2Stream, SendRecord]:
@@ -132,15 +130,8 @@ class Http2Connection:
             return stream, SendRecord(monotonic_ns())
         return stream, self.flush(stamp=True)
 
-    async def answered(self, stream: Http2Stream) -> None:
-        """Wait until `stream` has the head of its answer, or has ended."""
-        await self._until(lambda: stream.answer is not None or stream.ended is not None)
-
-    async def arrived(self, stream: Http2Stream, size: int) -> None:
-        """Wait until `size` bytes of a refusal's body are there, or all of it."""
-        await self._until(lambda: stream.ended is not None or stream.held_bytes >= size)
-
-    async def _until(self, done: Callable[[], bool]) -> None:
+    async def until(self, done: Callable[[], bool]) -> None:
+        """Wait for something that the peer does."""
         while not done():
             self._changed.clear()
             await self._changed.wait()
@@ -237,12 +228,8 @@ class Http2Connection:
         """What concerns one stream; of the rest nothing is to be known."""
         stream = self.streams.get(getattr(event, "stream_id", None) or 0)
         match event:
-            case h2.events.ResponseReceived() if stream is not None:
-                stream.answer, stream.answered_at = _decoded(event.headers), at
-            case h2.events.InformationalResponseReceived() if stream is not None:
-                answer = _decoded(event.headers)
-                if (":status", "101") in answer:  # HTTP/2 has none (RFC 9113, 8.6): no more comes
-                    stream.answer, stream.answered_at = answer, at
+            case h2.events.ResponseReceived() | h2.events.InformationalResponseReceived() if stream:
+                stream.answered(_decoded(event.headers), at)
             case h2.events.StreamEnded() if stream is not None:
                 stream.peer_ended(StreamEnd("fin", "END_STREAM", at))
             case h2.events.StreamReset():
