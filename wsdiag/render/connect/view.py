@@ -224,7 +224,6 @@ def http2_text(result: ConnectResult) -> Text:
     """What a browser finds over HTTP/2, in a sentence."""
     look = result.http2
     assert look is not None
-    first = "works" if result.ok else "fails"
     if look.error is not None and (look.alpn is None or look.error.startswith("not finished")):
         return Text(f"not known: {look.error}", style="dim")
     if look.alpn != "h2":
@@ -242,11 +241,10 @@ def http2_text(result: ConnectResult) -> Text:
             took = f" (Ping {format_ms(look.ping_ms)} ms)"
         than = "" if result.ok else ", while HTTP/1.1 fails"
         return Text.assemble(f"{uses} ", ("works", "green"), f"{took}{than}")
-    if look.enable_connect_protocol is None:  # it has no HTTP/2 connection to use
-        return Text.assemble(("fails", "bold yellow"), f": {look.error}, while HTTP/1.1 {first}")
-    return Text.assemble(
-        f"{uses} ", ("fails", "bold yellow"), f": {look.error}, while HTTP/1.1 {first}"
-    )
+    # without SETTINGS it has no HTTP/2 connection to use
+    begins = "" if look.enable_connect_protocol is None else f"{uses} "
+    fails, than = ("fails", ", while HTTP/1.1 works") if result.ok else ("fails as well", "")
+    return Text.assemble(begins, (fails, "bold yellow"), f": {look.error}{than}")
 
 
 def _tls_rows(tls: TlsInfo, glyphs: Glyphs) -> Iterator[tuple[str, Text | str]]:
