@@ -111,6 +111,10 @@ class PingLost:
         Literal["text", "binary"] | None, "With `--mode`: it was a message, and its echo is missing"
     ] = optional()
     target: Target = optional()
+    unsent: Annotated[
+        bool | None,
+        "True when it had not left: over HTTP/2 the peer's flow-control window was closed",
+    ] = optional()
 
 
 @dataclass(frozen=True, slots=True)

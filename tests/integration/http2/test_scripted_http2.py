@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import groupby
+from typing import Any, TypeVar
 
 import pytest
 from hyperframe.frame import DataFrame, Frame, SettingsFrame
 
-from tests.integration.hostile.test_hostile_http2 import OPENED, frames, headers
+import wsdiag
+from tests.integration.hostile.test_hostile_http2 import CONNECT_PROTOCOL, OPENED, frames, headers
 from tests.integration.scripted import read_connect
 from wsdiag.probes.connect.run import connect
 from wsdiag.records import ConnectResult
+from wsdiag.render.ping.lines import event_line
 from wsdiag.transport.dial.options import DialOptions
 
+T = TypeVar("T")
+HTTP2 = DialOptions(http_version="2")
 PAGE = b"<html><head><title>Welcome</title></head><body>Our shop</body></html>"
 HTML = (":status", "200"), ("content-type", "text/html")
 CLOSE = b"\x88\x02\x03\xe8"
@@ -23,28 +29,60 @@ def ending(data: bytes) -> DataFrame:
     return DataFrame(1, data, flags=["END_STREAM"])
 
 
-def met(answer: Sequence[Frame], *, settings: int = 1, timeout_s: float = 10.0) -> ConnectResult:
-    """`connect --http2` to a server that answers the CONNECT by these frames, in one write."""
+Visit = Callable[[str], Awaitable[T]]
+
+
+def visited(visit: Visit[T], steps: Sequence[Frame | float], settings: Mapping[int, int]) -> T:
+    """What `visit` makes of a server that answers the CONNECT by frames; numbers: pauses in s."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            own = {SettingsFrame.ENABLE_CONNECT_PROTOCOL: settings}
-            writer.write(frames(SettingsFrame(0, settings=own if settings else {})))
+            writer.write(frames(SettingsFrame(0, settings=dict(settings))))
             await read_connect(reader)
-            writer.write(frames(*answer))
-            await reader.read()
+            for pause, made in groupby(steps, key=lambda step: isinstance(step, float)):
+                if pause:
+                    await asyncio.sleep(sum(made))  # type: ignore[arg-type]
+                else:
+                    writer.write(frames(*made))  # type: ignore[arg-type]
+            if not steps or steps[-1] != 0.0:  # that ends the connection
+                await reader.read()
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
 
-    async def go() -> ConnectResult:
+    async def go() -> T:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            options = DialOptions(http_version="2", connect_timeout=timeout_s)
-            return await connect(f"ws://127.0.0.1:{port}/", options, close_timeout_s=0.5)
+            return await visit(f"ws://127.0.0.1:{port}/")
 
     return asyncio.run(go())
+
+
+def met(
+    answer: Sequence[Frame],
+    *,
+    settings: Mapping[int, int] = CONNECT_PROTOCOL,
+    timeout_s: float = 10.0,
+) -> ConnectResult:
+    """`connect --http2` to a server that answers the CONNECT by these frames, in one write."""
+    options = DialOptions(http_version="2", connect_timeout=timeout_s)
+
+    async def connected(url: str) -> ConnectResult:
+        return await connect(url, options, close_timeout_s=0.5)
+
+    return visited(connected, answer, settings)
+
+
+def pinged(
+    steps: Sequence[Frame | float], settings: Mapping[int, int] = CONNECT_PROTOCOL, **options: Any
+) -> list[wsdiag.PingEvent]:
+    """`ping --http2` to such a server."""
+
+    async def events(url: str) -> list[wsdiag.PingEvent]:
+        return [each async for each in wsdiag.ping(url, dial=HTTP2, **options)]
+
+    return visited(events, steps, settings)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +148,7 @@ def test_one_that_waits_for_us_opens_with_a_content_type_too() -> None:
 
 
 def test_a_page_is_no_websocket_that_was_not_advertised() -> None:
-    error = met([headers(*HTML), ending(PAGE)], settings=0).error
+    error = met([headers(*HTML), ending(PAGE)], settings={}).error
     assert error is not None
     assert "accepts WebSockets" not in error.message
 
@@ -141,3 +179,15 @@ def test_no_answer_is_told_in_the_words_of_a_connect() -> None:
     error = met([], timeout_s=0.5).error
     assert error is not None
     assert "did not answer the extended CONNECT within 0.5 s" in error.message
+
+
+def test_pings_that_never_left_are_told_as_that() -> None:
+    closed = {**CONNECT_PROTOCOL, SettingsFrame.INITIAL_WINDOW_SIZE: 0}
+    events = pinged([OPENED], closed, count=2, interval_s=0.2, timeout_s=0.5)
+    lost = [event for event in events if isinstance(event, wsdiag.PingLost)]
+    assert [event.unsent for event in lost] == [True, True]
+    assert "not even sent" in event_line(lost[0]).plain
+    summary = events[-1]
+    assert isinstance(summary, wsdiag.PingSummary)
+    assert any("The Pings did not even leave" in said for said in summary.advice)
+    assert not any("an endpoint must" in said for said in summary.advice)

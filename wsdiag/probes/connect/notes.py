@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from wsdiag.judgement.advice import ENDED_IN_USE, unfinished_text
+from wsdiag.judgement.advice import ENDED_IN_USE, TAKES_NO_BYTES, unfinished_text
 from wsdiag.probes.common.answers import answer_faults, opened
 from wsdiag.probes.common.drops import BROKE_HTTP, TRUNCATED, drop_of_end
 from wsdiag.protocol.codes import close_code_name
@@ -167,10 +167,7 @@ def pong_note(
     """
     within = format_seconds(timeout_s)
     if unsent:
-        return (
-            f"The Ping did not even leave within {within}: the peer takes no bytes (over "
-            "HTTP/2 its flow-control window is closed, RFC 9113, 5.2; otherwise TCP's is)."
-        )
+        return f"The Ping did not even leave within {within}: {TAKES_NO_BYTES}."
     if unfinished is not None:
         return f"No Pong within {within}: {unfinished_text(*unfinished)}"
     if others:

@@ -191,6 +191,8 @@ def _reply_line(event: PingReply) -> Text:
 def _why(lost: PingLost) -> str:
     waited = format_duration(lost.waited_ms / 1e3)
     answer = "echo" if lost.mode else "Pong"
+    if lost.unsent:
+        return f"not even sent within {waited}: the peer's flow-control window is closed"
     if lost.drop is None:
         return f"no {answer} within {waited}"
     if lost.drop.how == "silent":

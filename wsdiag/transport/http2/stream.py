@@ -194,11 +194,6 @@ class Http2Stream:
         """Bytes that wait for the peer's windows."""
         return sum(len(view) for view, _ in self._queue)
 
-    @property
-    def window_closed(self) -> bool:
-        """Whether bytes wait because the peer grants none."""
-        return bool(self._queue)
-
     def flush(self) -> None:
         """Send what the windows allow by now."""
         protocol = self.connection.protocol
