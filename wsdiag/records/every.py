@@ -14,6 +14,7 @@ from wsdiag.records.path import PathHop, PathSummary
 from wsdiag.records.ping import (
     PingClosed,
     PingLost,
+    PingNotice,
     PingOutage,
     PingReply,
     PingResumed,
@@ -38,6 +39,7 @@ RECORDS: tuple[type, ...] = (
     PingLost,
     PingWaiting,
     PingResumed,
+    PingNotice,
     PingClosed,
     PingOutage,
     PingSummary,

@@ -144,6 +144,18 @@ class PingResumed:
 
 
 @dataclass(frozen=True, slots=True)
+class PingNotice:
+    """Record `ping.notice`: with `--http2`, what the peer said of the connection, which goes on:
+    a GOAWAY, or SETTINGS that no longer allow WebSockets; once for each."""
+
+    type: ClassVar[str] = "ping.notice"
+    url: Url
+    time: Time
+    message: Annotated[str, "What it said, for people"]
+    target: Target = optional()
+
+
+@dataclass(frozen=True, slots=True)
 class PingSent:
     """Progress, not a record: Pings have left; at most ten times a second."""
 
@@ -400,6 +412,7 @@ PingEvent = (
     | PingLost
     | PingWaiting
     | PingResumed
+    | PingNotice
     | PingClosed
     | PingOutage
     | PingSummary

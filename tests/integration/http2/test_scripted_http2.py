@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 import pytest
-from hyperframe.frame import DataFrame, Frame, SettingsFrame
+from hyperframe.frame import DataFrame, Frame, GoAwayFrame, SettingsFrame
 
 import wsdiag
 from tests.integration.hostile.test_hostile_http2 import CONNECT_PROTOCOL, OPENED, frames, headers
@@ -23,6 +23,8 @@ HTTP2 = DialOptions(http_version="2")
 PAGE = b"<html><head><title>Welcome</title></head><body>Our shop</body></html>"
 HTML = (":status", "200"), ("content-type", "text/html")
 CLOSE = b"\x88\x02\x03\xe8"
+DRAINING = GoAwayFrame(0, last_stream_id=1, additional_data=b"draining")
+WITHDRAWN = SettingsFrame(0, settings={SettingsFrame.ENABLE_CONNECT_PROTOCOL: 0})
 
 
 def ending(data: bytes) -> DataFrame:
@@ -60,16 +62,16 @@ def visited(visit: Visit[T], steps: Sequence[Frame | float], settings: Mapping[i
 
 
 def met(
-    answer: Sequence[Frame],
+    answer: Sequence[Frame | float],
     *,
     settings: Mapping[int, int] = CONNECT_PROTOCOL,
     timeout_s: float = 10.0,
 ) -> ConnectResult:
-    """`connect --http2` to a server that answers the CONNECT by these frames, in one write."""
+    """`connect --http2` to a server that answers the CONNECT by these frames."""
     options = DialOptions(http_version="2", connect_timeout=timeout_s)
 
     async def connected(url: str) -> ConnectResult:
-        return await connect(url, options, close_timeout_s=0.5)
+        return await connect(url, options, ping_timeout_s=1.0, close_timeout_s=0.5)
 
     return visited(connected, answer, settings)
 
@@ -191,3 +193,41 @@ def test_pings_that_never_left_are_told_as_that() -> None:
     assert isinstance(summary, wsdiag.PingSummary)
     assert any("The Pings did not even leave" in said for said in summary.advice)
     assert not any("an endpoint must" in said for said in summary.advice)
+
+
+def test_what_is_said_of_a_connection_that_goes_on_is_told_once_and_when_it_ends() -> None:
+    said = [DRAINING, DRAINING, WITHDRAWN, WITHDRAWN]
+    events = pinged([OPENED, 0.2, *said, 0.4, 0.0], interval_s=0.2)
+    notices = [event for event in events if isinstance(event, wsdiag.PingNotice)]
+    assert [notice.message.partition(":")[0] for notice in notices] == [
+        "GOAWAY NO_ERROR ('draining')",
+        "SETTINGS that turn ENABLE_CONNECT_PROTOCOL from 1 to 0, which a server must not do "
+        "(RFC 8441, 3)",
+    ]
+    assert event_line(notices[0]).plain.startswith("the server sent GOAWAY NO_ERROR ('draining')")
+    (closed,) = [event for event in events if isinstance(event, wsdiag.PingClosed)]
+    drop = closed.drop
+    assert (drop.how, drop.code, drop.detail) == ("goaway", 0, "draining")
+    assert drop.goaway_before_s is not None
+    assert 0.3 < drop.goaway_before_s < drop.at_s
+    assert "GOAWAY had come" in event_line(closed).plain
+
+
+def test_goaway_is_evidence_whatever_the_end_was() -> None:
+    error = met([OPENED, DRAINING, 0.3, ending(CLOSE)]).error
+    assert error is not None
+    assert "the server closed with 1000" in error.message
+    assert "; GOAWAY had come " in error.message
+
+
+def test_connect_notes_it_where_the_connection_went_on() -> None:
+    notes = met([OPENED, DRAINING, WITHDRAWN]).notes
+    assert any("The server sent GOAWAY NO_ERROR ('draining')" in note for note in notes), notes
+    assert any("ENABLE_CONNECT_PROTOCOL from 1 to 0" in note for note in notes), notes
+
+
+def test_a_stream_that_a_goaway_leaves_out_is_told_by_its_end_only() -> None:
+    left_out = GoAwayFrame(0, last_stream_id=0)
+    result = met([OPENED, left_out])
+    assert result.error is not None
+    assert not any("The server sent" in note for note in result.notes)

@@ -12,7 +12,7 @@ from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.headers import get_all
 from wsdiag.records import Drop, Error, Message
-from wsdiag.records.drops import drop_predicate, is_tls_error, short_drop
+from wsdiag.records.drops import announced, drop_predicate, is_tls_error, short_drop
 from wsdiag.records.waits import AWAITED
 from wsdiag.transport.report import DialReport
 from wsdiag.transport.session import CloseOutcome
@@ -298,7 +298,8 @@ def ended_error(
             phase,
             "closed",
             f"the server closed {how}{reason}, {after}"
-            + (f": {drop.detail}" if drop.detail else ""),
+            + (f": {drop.detail}" if drop.detail else "")
+            + announced(drop),
             _CLOSED.get(drop.code or 0, _REFUSED if phase == "ping" else ENDED_IN_USE),
         )
     said = drop.detail or ""
@@ -328,6 +329,7 @@ def ended_error(
         url,
         phase,
         "closed",
-        f"the connection ended without a Close frame ({short_drop(drop)}), {after}{detail}",
+        f"the connection ended without a Close frame ({short_drop(drop)}), {after}{detail}"
+        f"{announced(drop)}",
         hint,
     )

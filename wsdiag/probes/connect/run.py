@@ -230,6 +230,8 @@ class _Use:
         elif connection.violation is not None:
             error = violation_error(self._url, connection.violation, phase, report.status)
         tcp = _tcp_facts(session)
+        if session.http2 is not None:
+            notes += [f"The server sent {each.text}." for each in session.http2.notices.heard]
         gone = session.ended is not None or session.close_arrived is not None
         began_s = loop.time()
         self._on_wait("close")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from time import monotonic_ns
 from typing import Any
 
@@ -20,6 +21,7 @@ from h2.exceptions import (
 from h2.settings import SettingCodes, Settings
 
 from wsdiag.protocol.extended_connect import MALFORMED
+from wsdiag.protocol.http import Headers
 
 STREAM_WINDOW = 1 << 20
 CONNECTION_WINDOW = 1 << 24
@@ -182,3 +184,23 @@ def violation_text(error: Exception) -> str:
     if "continuation" in said.lower():
         return "a header block in too many CONTINUATION frames"
     return said or type(error).__name__
+
+
+def encoded(headers: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """A header block as h2 takes it."""
+    return [(name.encode("latin-1", "replace"), _value(value)) for name, value in headers]
+
+
+def _value(value: str) -> bytes:
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape")
+
+
+def decoded(headers: Sequence[tuple[bytes, bytes]] | None) -> Headers:
+    """A header block as h2 tells it."""
+    return [
+        (bytes(name).decode("latin-1"), bytes(value).decode("latin-1"))
+        for name, value in headers or ()
+    ]
