@@ -14,7 +14,6 @@ from wsdiag.records.path import PathHop, PathSummary
 from wsdiag.records.ping import (
     PingClosed,
     PingLost,
-    PingNotice,
     PingOutage,
     PingReply,
     PingResumed,
@@ -39,7 +38,6 @@ RECORDS: tuple[type, ...] = (
     PingLost,
     PingWaiting,
     PingResumed,
-    PingNotice,
     PingClosed,
     PingOutage,
     PingSummary,

@@ -145,14 +145,14 @@ class PingResumed:
 
 @dataclass(frozen=True, slots=True)
 class PingNotice:
-    """Record `ping.notice`: with `--http2`, what the peer said of the connection, which goes on:
-    a GOAWAY, or SETTINGS that no longer allow WebSockets; once for each."""
+    """Not a record: with `--http2`, what the peer said of the connection, which goes on: a GOAWAY,
+    or SETTINGS that no longer allow WebSockets; once for each."""
 
-    type: ClassVar[str] = "ping.notice"
-    url: Url
-    time: Time
-    message: Annotated[str, "What it said, for people"]
-    target: Target = optional()
+    url: str
+    time: datetime
+    message: str
+    """What it said, for people."""
+    target: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,14 +405,13 @@ class PingSummary:
     target: Target = optional()
 
 
-PingProgress = PingSent | PingSuspended | PingDialling
+PingProgress = PingSent | PingSuspended | PingDialling | PingNotice
 PingEvent = (
     PingStart
     | PingReply
     | PingLost
     | PingWaiting
     | PingResumed
-    | PingNotice
     | PingClosed
     | PingOutage
     | PingSummary

@@ -71,7 +71,7 @@ class PingLines(EventOutput):
             self._error(name, event)
             return
         self._follow(name, event)
-        if isinstance(event, get_args(PingProgress)):
+        if isinstance(event, get_args(PingProgress)) and not isinstance(event, PingNotice):
             return
         event = self._terminal.clean(event)
         if isinstance(event, PingSummary):
