@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from wsdiag.records import PingDialling as PingDialling
     from wsdiag.records import PingEvent as PingEvent
     from wsdiag.records import PingLost as PingLost
+    from wsdiag.records import PingNotice as PingNotice
     from wsdiag.records import PingOutage as PingOutage
     from wsdiag.records import PingReply as PingReply
     from wsdiag.records import PingResumed as PingResumed
@@ -135,7 +136,7 @@ else:
             "Http2Info Http2RoundTrips HttpInfo IdleEvent IdleTrial IdleVerdict Load "
             "Location Message OtherSender PathEvent "
             "PathHop PathStart PathSummary Phases PingClosed PingDialling "
-            "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart "
+            "PingEvent PingLost PingNotice PingOutage PingReply PingResumed PingSent PingStart "
             "PingSummary PingSuspended PingWaiting Range SlowReader TcpFacts Threshold TlsInfo "
             "TracedHop TrialActivity TrialStarted",
             "records.stream": "Gaps Interarrival KeyFigures Lag Sizes StreamClosed "

@@ -145,6 +145,10 @@ def _closed_over_pings(totals: PingTotals) -> str:
 
 def _no_pong(totals: PingTotals) -> str:
     lost = totals.lost - totals.cut_off
+    if totals.unsent:
+        every = totals.unsent == totals.sent
+        which = "The Pings" if every else f"{totals.unsent} of the {lost} lost Pings"
+        return f"{which} did not even leave: {TAKES_NO_BYTES}."
     # while data flows, a frame on its way is nothing special
     silent = totals.overdue or not totals.received
     if totals.unfinished is not None and (lost or totals.unanswered) and silent:
@@ -170,6 +174,13 @@ def _no_pong(totals: PingTotals) -> str:
         "No Ping was answered: RFC 6455, 5.5.2 says an endpoint must, and clients that keep alive "
         "by Ping drop one that does not. --mode text measures with messages, if they are echoed."
     )
+
+
+TAKES_NO_BYTES = (
+    "the peer takes no bytes (over HTTP/2 its flow-control window is closed, RFC 9113, 5.2; "
+    "otherwise TCP's is)"
+)
+"""About what has not left."""
 
 
 def unfinished_text(announced: int, came: int) -> str:

@@ -46,6 +46,8 @@ class PingTotals:
     oldest_unanswered_ms: float | None = None
     overtaken: int = 0
     """Lost ones whose successors were answered."""
+    unsent: int = 0
+    """Lost ones that had not left, as the peer took no bytes."""
     cut_off: int = 0
     """Lost ones that were in flight when their connection ended."""
     unmatched: int = 0

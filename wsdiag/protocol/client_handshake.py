@@ -21,6 +21,7 @@ from wsdiag.protocol.http import (
     HeaderLimiter,
     HeadError,
     Headers,
+    InterimAnswers,
     Response,
     accept_key,
     has_token,
@@ -61,6 +62,7 @@ _OLD_CLIENT = re.compile(
     re.IGNORECASE,
 )
 _MATCHED_CHARS = 2048
+_FINAL = re.compile(rb"HTTP/\d\.\d +([2-9]|101)")
 
 
 def new_key() -> str:
@@ -98,8 +100,8 @@ class ClientHandshake:
     ) -> None:
         self.target = target
         self.response: Response | None = None
-        self.interim: list[str] = []
-        """Status and reason of the interim answers before it (RFC 9110, 15.2: 1xx but 101)."""
+        self.interim = InterimAnswers()
+        """Those before it."""
         self._offer = deflate_offer
         own: Headers = [
             ("Host", host_header),
@@ -150,8 +152,7 @@ class ClientHandshake:
         try:
             self._limiter.feed(data)
         except HeadError as error:
-            code = "headers-too-large" if error.too_large else "bad-response"
-            raise HandshakeError(code, f"the answer: {error}", error.section) from None
+            raise self._bad_head(data, error) from None
         searched = max(0, len(self._head) - 3)
         self._head += data
         while (end := BLANK_LINE.search(self._head, searched)) is not None:
@@ -164,13 +165,18 @@ class ClientHandshake:
                 self._frame_body(response)
                 self._body(rest)
                 return None
-            self.interim.append(f"{response.status} {response.reason}".strip())
+            self.interim.add(response)
             self._head, searched = bytearray(rest), 0
         return None
 
     @property
     def begun(self) -> bytes:
-        """The final answer's beginning, as far as its head has come without its end."""
+        """The final answer's beginning, as far as its head has come without its end.
+
+        After interim answers it may be one more of them, until its status says that it is final.
+        """
+        if self.interim.count and not _FINAL.match(self._head):
+            return b""
         return bytes(self._head[:_EXCERPT_BYTES])
 
     def receive_eof(self) -> None:
@@ -181,6 +187,20 @@ class ClientHandshake:
         if self._received:
             message = f"the server closed the connection inside its answer {self._received!r}"
         raise HandshakeError("closed-early", message)
+
+    def _bad_head(self, data: bytes, error: HeadError) -> HandshakeError:
+        """What is wrong with a head, with this data behind what has come of it."""
+        if not error.too_large:
+            return HandshakeError("bad-response", f"the answer: {error}", error.section)
+        *heads, rest = BLANK_LINE.split(bytes(self._head) + data)
+        responses = [parse_head(head) for head in heads]
+        interim = [each for each in responses if each is not None and 101 != each.status < 200]
+        if not (self.interim.count or interim) or len(interim) < len(heads) or _FINAL.match(rest):
+            return HandshakeError("headers-too-large", f"the answer: {error}", error.section)
+        for each in interim:
+            self.interim.add(each)
+        message = f"only interim answers came ({self.interim}), and no other: {error}"
+        return HandshakeError("endless-interim", message, "RFC 9110, 15.2")
 
     def _read_head(self, head: bytes) -> Response:
         response = parse_head(head)

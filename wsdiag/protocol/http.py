@@ -93,6 +93,22 @@ class Response:
         return join_values(self.headers, name)
 
 
+@dataclass(slots=True)
+class InterimAnswers:
+    """The answers before the final one (RFC 9110, 15.2: 1xx but 101), however many come."""
+
+    count: int = 0
+    last: str = ""
+
+    def add(self, response: Response) -> None:
+        """One more."""
+        self.count += 1
+        self.last = f"{response.status} {response.reason}".strip()
+
+    def __str__(self) -> str:
+        return self.last if self.count < 2 else f"{self.count} of them, the last {self.last}"
+
+
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _STATUS_LINE = re.compile(rb"HTTP/(\d\.\d) +(\d{3})(?: +(.*))?")
 _HEADER_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*)", re.DOTALL)

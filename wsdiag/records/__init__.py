@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from wsdiag.records.ping import PingDialling as PingDialling
     from wsdiag.records.ping import PingEvent as PingEvent
     from wsdiag.records.ping import PingLost as PingLost
+    from wsdiag.records.ping import PingNotice as PingNotice
     from wsdiag.records.ping import PingOutage as PingOutage
     from wsdiag.records.ping import PingReply as PingReply
     from wsdiag.records.ping import PingResumed as PingResumed
@@ -115,8 +116,8 @@ else:
             "connect": "ChainLink CloseInfo ConnectResult Http2Info HttpInfo Message TcpFacts "
             "TlsInfo",
             "ping": "Attribution Cause Clock Http2RoundTrips Load PingClosed PingDialling "
-            "PingEvent PingLost PingOutage PingReply PingResumed PingSent PingStart PingSummary "
-            "PingSuspended PingWaiting SlowReader Threshold",
+            "PingEvent PingLost PingNotice PingOutage PingReply PingResumed PingSent PingStart "
+            "PingSummary PingSuspended PingWaiting SlowReader Threshold",
             "idle": "Candidate IdleEvent IdleTrial IdleVerdict KeepaliveOutcome Location Outcome "
             "DeadClient DeadKind Range TracedHop TrialActivity TrialKind TrialStarted Verdict",
             "path": "HopKind PathEvent PathHop PathMethod PathStart PathSummary",

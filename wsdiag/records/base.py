@@ -130,6 +130,10 @@ class Drop:
     last_message: Annotated[
         str | None, "The text message that came last before the end: its beginning"
     ] = optional()
+    goaway_before_s: Annotated[
+        float | None,
+        "Over HTTP/2: how long before the end a GOAWAY came (RFC 9113, 6.8), in seconds",
+    ] = optional()
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,14 @@ def describe_drop(drop: Drop) -> str:
             "; TCP still acknowledged" if drop.tcp_acknowledged else "; nor did TCP acknowledge"
         )
     detail = _detail(drop)
-    return words + (f"; {detail}" if detail else "")
+    return words + (f"; {detail}" if detail else "") + announced(drop)
+
+
+def announced(drop: Drop) -> str:
+    """What had announced an end that came later; "" without such."""
+    if drop.goaway_before_s is None:
+        return ""
+    return f"; GOAWAY had come {format_duration(drop.goaway_before_s)} before"
 
 
 def end_sentence(drop: Drop) -> str:
@@ -144,6 +151,7 @@ def end_sentence(drop: Drop) -> str:
         case _:
             detail = f"; {_detail(drop)}" if _detail(drop) else ""
             said = f"{peer} ended the connection after {after}: {drop_phrase(drop)}{detail}."
+    said = said.removesuffix(".") + announced(drop) + "."
     return f"{said} Its last message: {drop.last_message}" if drop.last_message else said
 
 

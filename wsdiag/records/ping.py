@@ -111,6 +111,10 @@ class PingLost:
         Literal["text", "binary"] | None, "With `--mode`: it was a message, and its echo is missing"
     ] = optional()
     target: Target = optional()
+    unsent: Annotated[
+        bool | None,
+        "True when it had not left: over HTTP/2 the peer's flow-control window was closed",
+    ] = optional()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,18 @@ class PingResumed:
     unanswered: Annotated[int, "Pings that are still unanswered"]
     waited_ms: Annotated[float, "How long the endpoint was silent, in milliseconds"]
     target: Target = optional()
+
+
+@dataclass(frozen=True, slots=True)
+class PingNotice:
+    """Not a record: with `--http2`, what the peer said of the connection, which goes on: a GOAWAY,
+    or SETTINGS that no longer allow WebSockets; once for each."""
+
+    url: str
+    time: datetime
+    message: str
+    """What it said, for people."""
+    target: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,7 +405,7 @@ class PingSummary:
     target: Target = optional()
 
 
-PingProgress = PingSent | PingSuspended | PingDialling
+PingProgress = PingSent | PingSuspended | PingDialling | PingNotice
 PingEvent = (
     PingStart
     | PingReply

@@ -35,9 +35,16 @@ class Http2Facts:
     """Whether they allow extended CONNECT; None: none came."""
     status: int | None = None
     """Of the answer to the first CONNECT, the one a browser would send."""
+    content: bool = False
+    """Whether a 200 came with content of its own, as to any other request."""
     opens_with_key: bool | None = None
     """Whether it opens with a Sec-WebSocket-Key; None: not tried."""
     alternative_service: str | None = None
+
+    @property
+    def opened(self) -> bool:
+        """Whether the answer to the first CONNECT opened a WebSocket."""
+        return self.status == 200 and not self.content
 
 
 @dataclass(slots=True)
@@ -97,6 +104,8 @@ class Progress:
     """Facts for the failure, should the deadline strike."""
     failure: DialError | None = None
     """The failure that is certain already, while more about it is awaited."""
+    until_s: float | None = None
+    """When the dial's deadline strikes, in loop time."""
 
 
 class DialError(Exception):

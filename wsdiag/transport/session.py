@@ -164,8 +164,6 @@ class Session:
             self.data_received(trailing, self.opened)
         stream.start(self)
         stream.resume_reading()
-        if stream.ended is not None and self.ended is None:
-            self.stream_ended(stream.ended)
 
     def push(
         self, on_event: Callable[[Received], None], on_end: Callable[[StreamEnd], None]

@@ -119,7 +119,7 @@ def test_what_came_before_the_deadline_is_told(serve: Handler, said: str) -> Non
         (b"HTTP/1.1 100 Continue\r\n\r\n", "an interim answer (100 Continue)", "its headers"),
         (
             b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 2,
-            "an interim answer (103 Early Hints)",
+            "an interim answer (2 of them, the last 103 Early Hints)",
             "its headers",
         ),
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 40", "HTTP/1.1 40", "100 Continue"),

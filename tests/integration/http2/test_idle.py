@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
@@ -11,12 +13,43 @@ import wsdiag
 from wsdiag.transport.dial.options import DialOptions
 
 
-def probed(path: str, **options: object) -> tuple[wsdiag.IdleVerdict, list[wsdiag.IdleTrial]]:
+@asynccontextmanager
+async def fronted(port: int, idle_s: float | None) -> AsyncIterator[int]:
+    """The port of a front that drops connections, whatever is in them, when they are idle."""
+    if idle_s is None:
+        yield port
+        return
+    loop = asyncio.get_running_loop()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        active_s = loop.time()
+
+        async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            nonlocal active_s
+            while data := await source.read(65536):
+                active_s = loop.time()
+                sink.write(data)
+
+        ways = [asyncio.create_task(copy(reader, back)), asyncio.create_task(copy(there, writer))]
+        while (left_s := active_s + idle_s - loop.time()) > 0 and not any(w.done() for w in ways):
+            await asyncio.wait(ways, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+        for way in ways:
+            way.cancel()
+        writer.close()
+        back.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as front:
+        yield front.sockets[0].getsockname()[1]
+
+
+def probed(
+    path: str, *, front_idle_s: float | None = None, **options: object
+) -> tuple[wsdiag.IdleVerdict, list[wsdiag.IdleTrial]]:
     async def go() -> list[wsdiag.IdleEvent]:
-        async with wsdiag.serve(http2=True) as server:
-            probe = partial(
-                wsdiag.idle_probe, server.url + path, dial=DialOptions(http_version="2")
-            )
+        async with wsdiag.serve(http2=True) as server, fronted(server.port, front_idle_s) as port:
+            url = f"ws://127.0.0.1:{port}{path}"
+            probe = partial(wsdiag.idle_probe, url, dial=DialOptions(http_version="2"))
             events = probe(
                 from_s=0.5,
                 to_s=2.5,
@@ -63,3 +96,11 @@ def test_what_is_not_dropped_is_alive_on_one_connection_too() -> None:
     verdict, trials = probed("/echo", one_connection=True)
     assert verdict.verdict == "no-drop"
     assert all(trial.outcome == "alive" for trial in trials), trials
+
+
+def test_a_probe_of_one_stream_does_not_hide_what_drops_the_connection() -> None:
+    verdict, trials = probed("/echo", front_idle_s=1.2, one_connection=True, trials=("idle",))
+    assert verdict.verdict == "idle-timeout", verdict.explanation
+    assert {trial.idle_for_s for trial in trials if trial.shared} == {None}
+    assert any("what was dropped is the connection" in said for said in verdict.explanation)
+    assert {trial.trial for trial in trials} == {"idle"}  # no other was asked for

@@ -13,10 +13,11 @@ from aioquic.buffer import encode_uint_var
 from aioquic.h3.connection import ErrorCode, FrameType, H3Connection, encode_frame
 from aioquic.h3.events import HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.events import ProtocolNegotiated, QuicEvent
+from aioquic.quic.events import HandshakeCompleted, ProtocolNegotiated, QuicEvent
 from aioquic.quic.packet import QuicErrorCode, QuicFrameType
 
 from tests.peers.certs import Authority
+from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.probes.connect.notes import dial_notes
 from wsdiag.transport.dial.dialer import dial
 from wsdiag.transport.dial.options import DialOptions
@@ -70,6 +71,18 @@ class Server(QuicConnectionProtocol):
         self._quic.reset_stream(0, code)
 
 
+class Mute(QuicConnectionProtocol):
+    """Completes the QUIC handshake, and opens no control stream."""
+
+
+class Leaving(QuicConnectionProtocol):
+    """Ends the connection where its SETTINGS were due."""
+
+    def quic_event_received(self, event: QuicEvent) -> None:
+        if isinstance(event, HandshakeCompleted):
+            self._quic.close(ErrorCode.H3_INTERNAL_ERROR, reason_phrase="no backend")
+
+
 def _open(server: Server) -> None:
     assert server.http is not None
     server.http.send_headers(0, [(b":status", b"200")])
@@ -106,9 +119,15 @@ def _fail(server: Server) -> None:
     server._quic.close(QuicErrorCode.PROTOCOL_VIOLATION, QuicFrameType.ACK, "bad ACK")
 
 
-def dialled(ca: Authority, *acts: Act, early: bool = False) -> tuple[DialReport | DialError, int]:
+def dialled(
+    ca: Authority,
+    *acts: Act,
+    early: bool = False,
+    kind: type[QuicConnectionProtocol] = Server,
+    timeout_s: float = 10.0,
+) -> tuple[DialReport | DialError, int]:
     """What a dial makes of such a server, and how many connections that took."""
-    kind = type("Scripted", (Server,), {"acts": list(acts), "early": early, "connections": []})
+    kind = type("Scripted", (kind,), {"acts": list(acts), "early": early, "connections": []})
     cert = ca.cert()
 
     async def go() -> DialReport | DialError:
@@ -117,7 +136,7 @@ def dialled(ca: Authority, *acts: Act, early: bool = False) -> tuple[DialReport 
         server = await serve_quic("127.0.0.1", 0, configuration=config, create_protocol=kind)
         try:
             _, port = server._transport.get_extra_info("sockname")
-            options = DialOptions(http_version="3", cacert=ca.pem)
+            options = DialOptions(http_version="3", cacert=ca.pem, connect_timeout=timeout_s)
             session = await dial(f"wss://127.0.0.1:{port}/", options)
             session.abort()
             assert session.report is not None
@@ -174,3 +193,47 @@ def test_whose_fault_the_end_is(ca: Authority, act: Act, code: str, said: str) -
     assert isinstance(error, DialError)
     assert error.code == code
     assert said in error.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "hint"),
+    [
+        (Mute, "did not send HTTP/3's SETTINGS within 2 s", "RFC 9114, 6.2.1"),
+        (Leaving, "the connection ended instead of SETTINGS (no backend)", "without --http3"),
+    ],
+)
+def test_settings_that_do_not_come_are_told_as_http3s(
+    ca: Authority, kind: type[QuicConnectionProtocol], message: str, hint: str
+) -> None:
+    error, _ = dialled(ca, kind=kind, timeout_s=2.0)
+    assert isinstance(error, DialError)
+    assert error.phase == "settings"
+    told = diagnose("wss://a.test/", error)
+    assert message in told.message
+    assert hint in (told.hint or "")
+    assert "http2" not in (told.hint or "")
+
+
+def _page(server: Server) -> None:
+    assert server.http is not None
+    server.http.send_headers(0, [(b":status", b"200"), (b"content-type", b"text/html")])
+    server.http.send_data(0, b"<title>Our shop</title>", end_stream=True)
+
+
+def _hints(server: Server) -> None:
+    assert server.http is not None
+    for _ in range(3):
+        server.http.send_headers(0, [(b":status", b"103")])
+
+
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        (_page, "a web page came instead of a WebSocket (200 OK): Our shop"),
+        (_hints, "only interim answers within 2 s (3 of them, the last 103 Early Hints)"),
+    ],
+)
+def test_what_opens_nothing_is_told_as_over_http2(ca: Authority, act: Act, words: str) -> None:
+    error, _ = dialled(ca, act, timeout_s=2.0)
+    assert isinstance(error, DialError)
+    assert words in diagnose("wss://a.test/", error).message

@@ -1229,3 +1229,25 @@ def test_what_may_be_a_lifetime_has_advice_for_one() -> None:
     verdict = judge(row.trials, case())
     assert "A maximum lifetime of 8.6 to 9.9 s would look the same." in verdict.explanation
     assert verdict.advice[-1] == "If it is a lifetime, reconnect when the connection ends."
+
+
+def test_streams_that_ended_with_their_connection_are_one_idle_since_the_last_byte() -> None:
+    """Opened over three seconds, ended together 60 s after the last of them was opened."""
+    streams = [
+        idle(63.0 - later_s, "fin", age_s=63.0 - later_s, started_s=later_s, shared=True)
+        for later_s in (0.0, 1.0, 3.0)
+    ]
+    verdict = judge([*streams, idle(55.0), idle(60.1, "fin", started_s=0.5)], case())
+    assert verdict.verdict == "idle-timeout"
+    assert verdict.explanation[0].startswith("Idle connections are dropped after 60.1 s")
+    assert any("2 idle connections were dropped" in said for said in verdict.explanation)
+    assert any("All 3 streams" in said for said in verdict.explanation)
+
+
+def test_streams_that_ended_one_by_one_are_as_many() -> None:
+    streams = [
+        idle(60.0, "rst-stream", started_s=later_s, shared=True) for later_s in (0.0, 1.0, 3.0)
+    ]
+    verdict = judge([*streams, idle(55.0)], case())
+    assert any("3 idle connections were dropped" in said for said in verdict.explanation)
+    assert any("ended one by one" in said for said in verdict.explanation)

@@ -379,7 +379,23 @@ def test_ten_thousand_headers_are_too_many() -> None:
 
 def test_endless_interim_answers_end() -> None:
     hint = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
-    assert refusal(client(), *[hint] * 10_000).code == "headers-too-large"
+    count = 65536 // len(hint) + 1
+    for step in (len(hint), 1000, 100_000):
+        wire = hint * count
+        refused = refusal(client(), *(wire[at : at + step] for at in range(0, len(wire), step)))
+        assert refused.code == "endless-interim"
+        assert f"({count} of them, the last 103 Early Hints)" in refused.message
+    huge = hint + b"HTTP/1.1 503 S\r\nX: " + b"y" * 70_000
+    assert refusal(client(), huge).code == "headers-too-large"
+
+
+def test_what_has_begun_behind_interim_answers_is_the_final_one_once_its_status_says_so() -> None:
+    handshake = client()
+    handshake.receive(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 10")
+    assert handshake.begun == b""
+    handshake.receive(b"3 Early Hints\r\n\r\nHTTP/1.1 5")
+    assert handshake.begun == b"HTTP/1.1 5"
+    assert str(handshake.interim) == "2 of them, the last 103 Early Hints"
 
 
 @pytest.mark.parametrize("bad", [b"\x00", b"\x0b", b"\x0c", b"\r"])

@@ -26,6 +26,12 @@ FAILED = Error("wss://a.test/", "upgrade", "upgrade", "refused")
             f"{BROWSER}, and that fails: 400, while HTTP/1.1 works",
         ),
         (
+            Http2Info("h2", True, False, 400, None, "400"),
+            False,
+            f"{BROWSER}, and that fails as well: 400",
+        ),
+        (Http2Info("h2", None, None, None, None, "no HTTP/2"), False, "fails as well: no HTTP/2"),
+        (
             Http2Info("h2", None, None, None, None, "no HTTP/2"),
             True,
             "fails: no HTTP/2, while HTTP/1.1 works",

@@ -166,6 +166,7 @@ def _request_facts(report: DialReport) -> dict[str, str]:
         "authorization-shown": "yes" if "authorization" in sent else "no",
         "authorization-scheme": scheme if secret else "",
         "upgrade-sent": "yes" if upgrades or not sent or report.http2 is not None else "no",
+        "http": "" if report.http2 is None else "3" if "quic" in report.phases_ms else "2",
         "head-size": f"{total} bytes" + (f": {', '.join(parts)}" if parts else ""),
         "head-large": "yes" if total > _LARGE_HEAD_BYTES else "",
     }

@@ -19,6 +19,12 @@ from wsdiag.records import Error
 from wsdiag.transport.report import DialError
 
 _FACT_CHARS = 300
+# What opens a WebSocket, and how it gets lost on the way, in the words of each version of HTTP.
+_OF_UPGRADE = {"opening": "101", "stripping": "a proxy strips Upgrade"}
+_OF_CONNECT = {
+    "opening": "200",
+    "stripping": "a proxy passes the extended CONNECT on as a plain request",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +80,8 @@ def explain(
     code: str, facts: Mapping[str, str], given: Collection[str] = ()
 ) -> tuple[str, str | None]:
     """(message, hint) for a failure's stable id and its facts; no option of `given` is proposed."""
-    facts = {"opening": "200" if facts.get("http") in ("2", "3") else "101", **facts}
+    connects = facts.get("http") in ("2", "3")
+    facts = {**(_OF_CONNECT if connects else _OF_UPGRADE), **facts}
     for hint in hints():
         if hint.fits(code, facts):
             offers = [text for flag, text in hint.offers.items() if flag not in given]

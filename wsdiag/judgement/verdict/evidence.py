@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from wsdiag.dialects.catalogue import Dialect
 from wsdiag.dialects.engine import AnnouncedClock
 from wsdiag.records import DialectInfo, HelloInfo, Hop, IdleTrial, TrialKind
+from wsdiag.records.drops import ends_connection
 
 AT_ONCE_S = 0.5
 """A connection that ended this soon after its upgrade was ended at once."""
@@ -19,6 +20,8 @@ _MOMENT_S = 0.05
 _APART_S = 0.18
 # Connections dialled together are not accepted in the order in which they were dialled.
 _REORDERED_S = 0.15
+# Streams hear of their connection's end in one turn of the event loop.
+_TOGETHER_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,17 +99,22 @@ class Evidence:
     cut_short: tuple[IdleTrial, ...] = ()
     """Keepalive trials that an event ended, after a timer had ended the idle ones. Among `kept`
     they are alive: nothing had ended them until then."""
+    streams: tuple[IdleTrial, ...] = ()
+    """Idle trials that shared an HTTP/2 connection, each by itself: where they ended with it, all
+    of a round are one among the others."""
 
     @classmethod
     def sort(cls, trials: Iterable[IdleTrial]) -> Evidence:
         """Sort the records; those aborted say nothing."""
         trials = tuple(trials)
         ran = tuple(t for t in trials if t.outcome not in ("refused", "aborted"))
-        rounds = [tuple(t for t in ran if t.round == n) for n in sorted({t.round for t in ran})]
+        rounds = _rounds(ran)
         turned_away = tuple(t for own in rounds for t in beyond_a_limit(own))
         ran = tuple(t for t in ran if t not in turned_away)
         cut_short = tuple(t for own in rounds for t in ended_with_all_that_was_left(own))
         ran = tuple(replace(t, outcome="alive", drop=None) if t in cut_short else t for t in ran)
+        streams = tuple(t for t in ran if t.shared)
+        ran = tuple(t for own in _rounds(ran) for t in _as_connections(own))
         idle = tuple(t for t in ran if t.trial == "idle")
         return cls(
             idle=idle,
@@ -122,6 +130,7 @@ class Evidence:
             broken=tuple(t for t in trials if t.violation is not None),
             turned_away=turned_away,
             cut_short=cut_short,
+            streams=streams,
         )
 
     @property
@@ -153,6 +162,38 @@ class Evidence:
     def dropped(self) -> tuple[IdleTrial, ...]:
         """Everything that was dropped, idle or not."""
         return tuple(t for t in (*self.idle, *self.kept) if t.outcome in ("dropped", "silent"))
+
+
+def _rounds(ran: Sequence[IdleTrial]) -> list[tuple[IdleTrial, ...]]:
+    return [tuple(t for t in ran if t.round == n) for n in sorted({t.round for t in ran})]
+
+
+def ended_with_connection(own: Sequence[IdleTrial]) -> tuple[IdleTrial, ...]:
+    """Of a round's trials, the streams of one HTTP/2 connection that all ended with it."""
+    ended = tuple(t for t in own if t.shared and t.drop is not None and ends_connection(t.drop))
+    return ended if ended and _span(ended_s(t) for t in ended) <= _TOGETHER_S else ()
+
+
+def _as_connections(own: Sequence[IdleTrial]) -> list[IdleTrial]:
+    """A round's trials, with one for a connection that ended with the streams that shared it.
+
+    It was opened with the first of them, and idle since the last byte on any.
+    """
+    ended = ended_with_connection(own)
+    if len(ended) < 2:
+        return list(own)
+    first = min(ended, key=lambda t: t.started_s)
+    one = replace(
+        first,
+        idle_s=_least(t.idle_s for t in ended),
+        since_sent_s=_least(t.since_sent_s for t in ended),
+        since_received_s=_least(t.since_received_s for t in ended),
+    )
+    return [one if t is first else t for t in own if t is first or t not in ended]
+
+
+def _least(times: Iterable[float | None]) -> float | None:
+    return min((each for each in times if each is not None), default=None)
 
 
 def ended_s(trial: IdleTrial) -> float:

@@ -13,6 +13,7 @@ from wsdiag.judgement.verdict.evidence import (
     ProbeContext,
     ended_by_our_ping,
     ended_s,
+    ended_with_connection,
     two_way,
 )
 from wsdiag.judgement.verdict.headline import ENDS_FOR_ALL, NAMES, span
@@ -32,7 +33,6 @@ from wsdiag.units import counted, format_seconds
 
 _KINDS = {"ping": "Pings", "pong": "Pongs", "text": "text messages", "binary": "binary messages"}
 # A moment may lie on the border of two tenths of a second.
-_MOMENTS = 2
 _LAST: dict[ClockName, str] = {
     "either": "last byte",
     "sent": "client's last byte",
@@ -53,12 +53,13 @@ _EXACT_AGES_S = 0.25
 
 def _one_connection(evidence: Evidence) -> list[str]:
     """Whether streams that share an HTTP/2 connection ended with it, or by themselves."""
-    ended = [t for t in evidence.idle if t.shared and t.drop is not None]
+    ended = [t for t in evidence.streams if t.drop is not None]
     if not ended:
         return []
     with_it = [t for t in ended if t.drop is not None and ends_connection(t.drop)]
-    moments = {round(t.started_s + (t.drop.at_s if t.drop else 0.0), 1) for t in with_it}
-    if len(with_it) == len(ended) and len(moments) <= _MOMENTS:
+    rounds = {t.round for t in ended}
+    together = [ended_with_connection([t for t in ended if t.round == n]) for n in rounds]
+    if sum(map(len, together)) == len(ended):
         assert ended[0].drop is not None
         return [
             f"{_streams(len(ended))} shared one HTTP/2 connection and ended at one moment, with "

@@ -10,7 +10,7 @@ _SHOWN_CHARS, _WORDS_CHARS = 60, 200
 
 def opened(report: DialReport) -> bool:
     """Whether the answer is the one that opens a WebSocket: 101, over HTTP/2 and 3 a 200."""
-    return report.status == 101 or (report.http2 is not None and report.status == 200)
+    return report.status == 101 or (report.http2 is not None and report.http2.opened)
 
 
 def answer_faults(report: DialReport) -> list[str]:

@@ -12,10 +12,13 @@ nor by FIN until our time was up.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from wsdiag.records import Drop, DropHow
 from wsdiag.records.drops import OVER_LIMIT, PEER_BROKE
 from wsdiag.transport.session import Session
 from wsdiag.transport.stream.ends import EndKind, StreamEnd, error_name, is_http3
+from wsdiag.transport.stream.stamps import Arrival
 
 _HOW: dict[EndKind, DropHow] = {
     "fin": "fin",
@@ -34,6 +37,8 @@ _HOW: dict[EndKind, DropHow] = {
 
 TRUNCATED = "a frame was cut off in the middle"
 """In the detail of an end inside a frame."""
+_AT_ONCE_S = 0.05
+"""A GOAWAY that came so shortly before an end belongs to it."""
 BROKE_HTTP = f"{PEER_BROKE} HTTP/"
 """How the detail of our own GOAWAY begins."""
 
@@ -64,6 +69,16 @@ def drop_of(session: Session, end: StreamEnd) -> Drop:
     It was then that the connection was over, whenever TCP ended.
     """
     at = session.close_arrived or end.at
+    drop, goaway = (
+        _drop_of(session, end, at),
+        None if session.http2 is None else session.http2.goaway,
+    )
+    if goaway is None or (before_s := (at.mono_ns - goaway.at.mono_ns) / 1e9) < _AT_ONCE_S:
+        return drop
+    return replace(drop, goaway_before_s=before_s)
+
+
+def _drop_of(session: Session, end: StreamEnd, at: Arrival) -> Drop:
     at_s = (at.mono_ns - session.opened.mono_ns) / 1e9
     connection = session.connection
     if connection.truncated:

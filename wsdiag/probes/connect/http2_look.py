@@ -124,7 +124,7 @@ def _cut_off(seen: DialReport, within_s: float) -> Http2Info:
     asked = facts is not None and facts.enable_connect_protocol and facts.status is None
     if asked and _is_patient(waited_s, seen):
         return _info(seen, opens=False, error=f"no answer to the CONNECT within {waited_s:.1f} s")
-    if facts is not None and facts.status == 200:
+    if facts is not None and facts.opened:
         return _info(seen, opens=True)
     return _info(seen, error=f"{_NOT_FINISHED} within {within_s:.2g} s")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from wsdiag.judgement.advice import ENDED_IN_USE, unfinished_text
+from wsdiag.judgement.advice import ENDED_IN_USE, TAKES_NO_BYTES, unfinished_text
 from wsdiag.probes.common.answers import answer_faults, opened
 from wsdiag.probes.common.await_pong import TOO_LARGE
 from wsdiag.probes.common.drops import BROKE_HTTP, TRUNCATED, drop_of_end
@@ -13,7 +13,7 @@ from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.headers import get_all
 from wsdiag.records import Drop, Error, Message
-from wsdiag.records.drops import drop_predicate, is_tls_error, short_drop
+from wsdiag.records.drops import announced, drop_predicate, is_tls_error, short_drop
 from wsdiag.records.waits import AWAITED
 from wsdiag.transport.report import DialReport
 from wsdiag.transport.session import CloseOutcome
@@ -38,6 +38,16 @@ _CLOSED = {
     1013: _LEAVES,
 }
 """Hints for Close codes that are no refusal."""
+_HTTP_AGAIN = (
+    "Two handlers answered the upgrade on one connection (two WebSocket servers on one HTTP "
+    "server, Socket.IO beside another), or a proxy sent the request twice. Let each handler take "
+    "its own path only (ws: noServer and handleUpgrade)."
+)
+_HTTP_IN_STREAM = (
+    "A proxy passes HTTP/1.1's answer on inside the stream: the head that its backend sent belongs "
+    "into HEADERS (RFC 8441, 5). Its way from HTTP/2 to HTTP/1.1 is broken, or it takes the stream "
+    "for a tunnel."
+)
 
 
 def dial_notes(report: DialReport, *, certificate_refused: bool) -> list[str]:
@@ -158,10 +168,7 @@ def pong_note(
     """
     within = format_seconds(timeout_s)
     if unsent:
-        return (
-            f"The Ping did not even leave within {within}: the peer takes no bytes (over "
-            "HTTP/2 its flow-control window is closed, RFC 9113, 5.2; otherwise TCP's is)."
-        )
+        return f"The Ping did not even leave within {within}: {TAKES_NO_BYTES}."
     if unfinished is not None:
         return f"No Pong within {within}: {unfinished_text(*unfinished)}"
     if others:
@@ -239,17 +246,24 @@ def last_words(messages: Sequence[Message]) -> str:
     return f"; the last message was {said[:_WORDS_CHARS]!r}{more}"
 
 
-def violation_error(url: str, violation: ProtocolViolation, phase: str = "ping") -> Error:
-    """The server broke the protocol, and the connection had to be ended, in this phase."""
+def violation_error(
+    url: str, violation: ProtocolViolation, phase: str = "ping", status: int | None = 101
+) -> Error:
+    """The server broke the protocol, and the connection had to be ended, in this phase.
+
+    `status`: of the answer that opened it; over HTTP/2 and 3 a stream is all that is shared.
+    """
+    streams = status != 101
     if violation.excerpt and not violation.excerpt.startswith(b"HTTP/"):
         said = violation.excerpt[:_SHOWN_CHARS].decode("latin-1")
         return Error(
             url,
             phase,
             "protocol",
-            f"what followed the 101 is text, not a frame: {said!r}",
-            "The server, or a proxy, writes a body behind the 101: a page, debug output, or a "
-            "chunk's size (a 101 cannot have Transfer-Encoding). Nothing but frames may follow it.",
+            f"what followed the {status} is text, not a frame: {said!r}",
+            f"The server, or a proxy, writes a body behind the {status}: a page, debug output, or "
+            f"a chunk's size{'' if streams else ' (a 101 cannot have Transfer-Encoding)'}. Nothing "
+            "but frames may follow it.",
         )
     if violation.excerpt:
         line = violation.excerpt.partition(b"\r\n")[0].decode("latin-1")
@@ -257,10 +271,8 @@ def violation_error(url: str, violation: ProtocolViolation, phase: str = "ping")
             url,
             phase,
             "protocol",
-            f"what followed the 101 is HTTP again, not a frame: {line}",
-            "Two handlers answered the upgrade on one connection (two WebSocket servers on one "
-            "HTTP server, Socket.IO beside another), or a proxy sent the request twice. Let each "
-            "handler take its own path only (ws: noServer and handleUpgrade).",
+            f"what followed the {status} is HTTP again, not a frame: {line}",
+            _HTTP_IN_STREAM if streams else _HTTP_AGAIN,
         )
     hint = (
         "Browsers and libraries end such a connection as well. wsdiag check tells which rules "
@@ -290,7 +302,8 @@ def ended_error(
             phase,
             "closed",
             f"the server closed {how}{reason}, {after}"
-            + (f": {drop.detail}" if drop.detail else ""),
+            + (f": {drop.detail}" if drop.detail else "")
+            + announced(drop),
             _CLOSED.get(drop.code or 0, _REFUSED if phase == "ping" else ENDED_IN_USE),
         )
     said = drop.detail or ""
@@ -320,6 +333,7 @@ def ended_error(
         url,
         phase,
         "closed",
-        f"the connection ended without a Close frame ({short_drop(drop)}), {after}{detail}",
+        f"the connection ended without a Close frame ({short_drop(drop)}), {after}{detail}"
+        f"{announced(drop)}",
         hint,
     )

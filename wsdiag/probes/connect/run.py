@@ -87,7 +87,7 @@ async def connect(
     if options.http_version == "2":
         error = result.error
         opened = error is None or error.phase in ("hello", "ping", "messages")
-        opens = opened and report.http2 is not None and report.http2.status == 200
+        opens = opened and report.http2 is not None and report.http2.opened
         if report.http2 is not None or result.ok:
             from wsdiag.probes.connect.http2_look import info_of
 
@@ -228,8 +228,10 @@ class _Use:
             drop = drop_of(session, session.ended)
             error = ended_error(self._url, drop, self._messages, phase)
         elif connection.violation is not None:
-            error = violation_error(self._url, connection.violation, phase)
+            error = violation_error(self._url, connection.violation, phase, report.status)
         tcp = _tcp_facts(session)
+        if session.http2 is not None:
+            notes += [f"The server sent {each.text}." for each in session.http2.notices.heard]
         gone = session.ended is not None or session.close_arrived is not None
         began_s = loop.time()
         self._on_wait("close")

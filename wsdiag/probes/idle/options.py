@@ -43,7 +43,7 @@ class IdleOptions:
     """At once, for each URL."""
     require_s: float | None = None
     one_connection: bool = False
-    """Over HTTP/2: the idle trials are streams of one connection."""
+    """Over HTTP/2: the idle trials that are not probed are streams of one connection."""
     lifetime_s: float | None = None
     """Watch the connections that are kept alive until this age."""
     locate: bool | None = None

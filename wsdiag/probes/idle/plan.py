@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from wsdiag.probes.idle.keepalives import BEHAVIOURS
-from wsdiag.probes.idle.options import AWAY, IdleOptions
+from wsdiag.probes.idle.options import AWAY, DEFAULT_TRIALS, IdleOptions
 from wsdiag.records import DeadKind, TrialKind
 from wsdiag.units import counted
 
@@ -43,6 +43,12 @@ class TrialPlan:
     first_gap_s: float | None = None
     late: bool = False
     """Started on purpose after the others: tells a common age from a common moment."""
+
+    @property
+    def shares(self) -> bool:
+        """Whether it may be one of the streams of an HTTP/2 connection: a Ping on one of them
+        would end the idleness of all, so that is for those which are only watched."""
+        return self.trial == "idle" and self.idle_for_s is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +158,9 @@ def _companions(
         *(kind for kind in BEHAVIOURS if options.text_of(kind) is not None),
     }
     tried = tried - {"heartbeat"} if heartbeat is None else tried | {"heartbeat"}
-    tried = tried | {"h2-ping"} if http2 else tried - {"h2-ping"}
+    if http2 and tried.issuperset(DEFAULT_TRIALS):  # where these were narrowed, they are all
+        tried.add("h2-ping")
+    tried = tried if http2 else tried - {"h2-ping"}
     kinds = [kind for kind in BEHAVIOURS if kind != "idle" and kind in tried]
     periodic = [kind for kind in kinds if BEHAVIOURS[kind].keepalive is not None]
     if heartbeat == "answers":  # the endpoint sets their pace

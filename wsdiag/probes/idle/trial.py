@@ -47,8 +47,7 @@ class Trial:
         self._shown_s = -1.0
         self._pings = 0
         self._flow: TrialFlow | None = None
-        alone = context.shared is None  # what is traced is a flow of its own
-        if context.locator is not None and plan.idle_for_s is not None and alone:
+        if context.locator is not None and plan.idle_for_s is not None:
             self._flow = context.locator.flow(plan.idle_for_s)
         self._learning: asyncio.Task[None] | None = None
         self._tracing: asyncio.Task[None] | None = None
@@ -95,7 +94,7 @@ class Trial:
                 state.index,
                 "answerer" if self.plan.trial == "heartbeat" else "listener",
                 self._flow,
-                context.shared if self.plan.trial == "idle" else None,
+                context.shared if self.plan.shares else None,
             )
         except DialError as error:
             self._handle(TrialEvent.REFUSED, refusal_text(error))
@@ -380,7 +379,7 @@ class Trial:
         self.record = trial_record(
             state, context.url, outcome, age_s, drop=drop, detail=detail, retransmits=retransmits
         )
-        if context.shared is not None and self.plan.trial == "idle":
+        if context.shared is not None and self.plan.shares:
             self.record = replace(self.record, shared=True)
         if self._flow is not None:
             self.record = replace(self.record, hops=self._flow.hops())

@@ -23,7 +23,7 @@ from wsdiag.probes.ping.outage import OutageLog
 from wsdiag.probes.ping.schedule import retry_wait
 from wsdiag.probes.ping.sender import EventSink, PingSender, Why
 from wsdiag.probes.ping.tcp_observer import TcpObserver
-from wsdiag.records import PingClosed, PingStart, PingSummary, PingSuspended, utc_now
+from wsdiag.records import PingClosed, PingNotice, PingStart, PingSummary, PingSuspended, utc_now
 from wsdiag.records.drops import short_drop
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from wsdiag.probes.ping.load import LoadMeter
     from wsdiag.probes.ping.slow_reader import SlowReaderMeter
     from wsdiag.records import SlowReader
+    from wsdiag.transport.http2.notices import Notice
     from wsdiag.transport.trace import Tracer
 
 CLOSE_TIMEOUT_S = 2.0
@@ -330,6 +331,10 @@ class Pinger:
             on_message=partial(self._on_message, participant),
         )
         self._sender = sender
+        if session.http2 is not None:
+            session.http2.notices.on_notice = self._notice
+            for notice in session.http2.notices.heard:
+                self._notice(notice)
         try:
             sender.start()
             if self._stopping.is_set():
@@ -344,6 +349,12 @@ class Pinger:
         finally:
             sender.stop()
             self._sender = None
+
+    def _notice(self, notice: Notice) -> None:
+        """The peer said something of the connection, which goes on."""
+        ago = timedelta(microseconds=(now().mono_ns - notice.at.mono_ns) / 1e3)
+        event = PingNotice(self.url, utc_now() - ago, notice.text, self.target)
+        self._queue.put_nowait(event)
 
     def _answered(self) -> None:
         """A Ping was answered: an outage is over."""

@@ -381,14 +381,32 @@ class PingSender:
         if self._load is not None and ping.phase == "loaded":
             self._load.lost_loaded += 1
         mode = None if self._options.mode == "ping" else self._options.mode
+        # what waits for the window of a stream has no place on the wire yet
+        unsent = drop is None and not ping.sent.end and self._session.stream.unsent > 0
+        self._totals.unsent += unsent
         self._queue.put_nowait(
-            PingLost(self._url, ping.seq, utc_now(), waited_s * 1e3, drop, mode, self._target)
+            PingLost(
+                self._url,
+                ping.seq,
+                utc_now(),
+                waited_s * 1e3,
+                drop,
+                mode,
+                self._target,
+                unsent or None,
+            )
         )
 
     def _tell_no_echo(self) -> None:
         """Once: in a message mode, a loss before anything was answered."""
         totals = self._totals
-        if self._options.mode == "ping" or totals.received or totals.late or totals.no_echo:
+        if (
+            self._options.mode == "ping"
+            or totals.received
+            or totals.late
+            or totals.no_echo
+            or totals.unsent
+        ):
             return
         totals.no_echo = True
         others = f"; it sent {totals.unmatched} other messages" if totals.unmatched else ""

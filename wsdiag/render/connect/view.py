@@ -79,11 +79,7 @@ def connect_view(
     parts += [Text(), facts]
     if verbose and headers:
         parts += [Text(), *_headers(result)]
-    elif (
-        result.error
-        and result.http
-        and result.http.status not in (101, 200 if _over_http2(result) else 101)
-    ):
+    elif result.error and result.http and not _opened(result, result.http):
         parts += [*_refusal(result.http)]
     for note in result.notes:
         table = Table.grid(padding=(0, 1, 0, 0))
@@ -117,7 +113,7 @@ _STAGE = {
     "proxy": "proxy",
     "tls": "TLS handshake",
     "quic": "QUIC handshake",
-    "settings": "HTTP/2 SETTINGS",
+    "settings": "SETTINGS",
     "upgrade": "WebSocket upgrade",
     "hello": "hello",
     "ping": "first Ping",
@@ -164,8 +160,7 @@ def _facts(
     elif result.proxy_why and verbose:
         yield "proxy", f"none: {result.proxy_why}"
     if result.http:
-        opened = 200 if _over_http2(result) else 101
-        good = "green" if result.http.status == opened else "bold red"
+        good = "green" if _opened(result, result.http) else "bold red"
         old = "" if result.http.version == "1.1" else f"HTTP/{result.http.version} "
         status = f"{old}{result.http.status} {result.http.reason}".rstrip()
         yield "http", Text(shorten(status), style=good)
@@ -220,11 +215,15 @@ def _over_http2(result: ConnectResult) -> bool:
     return result.http is not None and result.http.version in ("2", "3")
 
 
+def _opened(result: ConnectResult, http: HttpInfo) -> bool:
+    """Whether the answer was the one that opens; over HTTP/2 a page may come with it."""
+    return http.status == (200 if _over_http2(result) else 101) and not http.body
+
+
 def http2_text(result: ConnectResult) -> Text:
     """What a browser finds over HTTP/2, in a sentence."""
     look = result.http2
     assert look is not None
-    first = "works" if result.ok else "fails"
     if look.error is not None and (look.alpn is None or look.error.startswith("not finished")):
         return Text(f"not known: {look.error}", style="dim")
     if look.alpn != "h2":
@@ -242,11 +241,10 @@ def http2_text(result: ConnectResult) -> Text:
             took = f" (Ping {format_ms(look.ping_ms)} ms)"
         than = "" if result.ok else ", while HTTP/1.1 fails"
         return Text.assemble(f"{uses} ", ("works", "green"), f"{took}{than}")
-    if look.enable_connect_protocol is None:  # it has no HTTP/2 connection to use
-        return Text.assemble(("fails", "bold yellow"), f": {look.error}, while HTTP/1.1 {first}")
-    return Text.assemble(
-        f"{uses} ", ("fails", "bold yellow"), f": {look.error}, while HTTP/1.1 {first}"
-    )
+    # without SETTINGS it has no HTTP/2 connection to use
+    begins = "" if look.enable_connect_protocol is None else f"{uses} "
+    fails, than = ("fails", ", while HTTP/1.1 works") if result.ok else ("fails as well", "")
+    return Text.assemble(begins, (fails, "bold yellow"), f": {look.error}{than}")
 
 
 def _tls_rows(tls: TlsInfo, glyphs: Glyphs) -> Iterator[tuple[str, Text | str]]:

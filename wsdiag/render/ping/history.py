@@ -19,6 +19,7 @@ from wsdiag.records import (
     PingDialling,
     PingEvent,
     PingLost,
+    PingNotice,
     PingOutage,
     PingReply,
     PingResumed,
@@ -122,6 +123,7 @@ class PingHistory:
         | PingLost
         | PingWaiting
         | PingResumed
+        | PingNotice
         | PingClosed
         | PingOutage
         | PingSent
@@ -140,7 +142,7 @@ class PingHistory:
             case PingSent():
                 for group in {id(self.series): self.series, id(self._whole): self._whole}.values():
                     group.sent(event.url, event.seq, event.overdue)
-            case PingWaiting() | PingResumed():
+            case PingWaiting() | PingResumed() | PingNotice():
                 self._note(event, event.time)
             case PingOutage():
                 self._note(event, self._clock())

@@ -15,6 +15,7 @@ from wsdiag.records import (
     PingClosed,
     PingEvent,
     PingLost,
+    PingNotice,
     PingOutage,
     PingReply,
     PingResumed,
@@ -33,7 +34,16 @@ from wsdiag.render.ping.summary import summary_table, summary_view
 from wsdiag.units import counted, format_duration, format_ms
 
 _REMINDED_S = 1.0
-Shown = PingStart | PingReply | PingLost | PingWaiting | PingResumed | PingClosed | PingOutage
+Shown = (
+    PingStart
+    | PingReply
+    | PingLost
+    | PingWaiting
+    | PingResumed
+    | PingNotice
+    | PingClosed
+    | PingOutage
+)
 """Events with a line of their own."""
 
 
@@ -61,7 +71,7 @@ class PingLines(EventOutput):
             self._error(name, event)
             return
         self._follow(name, event)
-        if isinstance(event, get_args(PingProgress)):
+        if isinstance(event, get_args(PingProgress)) and not isinstance(event, PingNotice):
             return
         event = self._terminal.clean(event)
         if isinstance(event, PingSummary):
@@ -148,6 +158,8 @@ def event_line(event: Shown) -> Text:
         case PingResumed():
             said = f"answered again after {format_duration(event.waited_ms / 1e3)} of silence"
             return Text.assemble(f"seq={event.seq} ", (said, "green"))
+        case PingNotice():
+            return Text.assemble(("the server sent", "bold yellow"), f" {event.message}")
         case PingClosed():
             said = f" after {format_duration(event.drop.at_s)}: {describe_drop(event.drop)}"
             if event.drop.last_message:
@@ -191,6 +203,8 @@ def _reply_line(event: PingReply) -> Text:
 def _why(lost: PingLost) -> str:
     waited = format_duration(lost.waited_ms / 1e3)
     answer = "echo" if lost.mode else "Pong"
+    if lost.unsent:
+        return f"not even sent within {waited}: the peer's flow-control window is closed"
     if lost.drop is None:
         return f"no {answer} within {waited}"
     if lost.drop.how == "silent":

@@ -7,6 +7,7 @@ found, or raises DialError:
     phase_log                                 who times, traces and records them
     resolve, race, tunnel, secure, upgrade    the phases: dns, tcp, proxy, tls, upgrade
     http2, http3                              the same over HTTP/2 and 3: quic, settings, upgrade
+    content                                   what follows an answer there: a refusal's body, a page
     target, hostnames, options, netrc, proxy  what is asked for, and by which proxy
     redirects                                 where an answer leads, with -L
     failures                                  what went wrong, as DialErrors with stable codes

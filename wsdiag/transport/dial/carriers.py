@@ -170,10 +170,10 @@ async def _open_http3(connector: Connector) -> Opened:
     try:
         report.address, report.http2 = stream.peer, facts
         report.tls = http3.tls_facts(stream, options)
-        progress = Progress()
+        progress = log.progress()
         settings = http3.settings(stream, facts, progress)
         await log.timed("settings", settings, lambda _: _settings_of(facts), progress)
-        progress = Progress()
+        progress = log.progress()
         return await _upgraded(log, opening(), progress)
     except BaseException:
         stream.close()

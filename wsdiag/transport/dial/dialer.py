@@ -126,6 +126,7 @@ class _Dial:
         self.one_connection = False
         self.shared: SharedHttp2 | None = None
         self._deadline = asyncio.get_running_loop().time() + options.connect_timeout
+        log.until_s = self._deadline
 
     async def run(self, auto_pong: bool, tracer: Tracer | None) -> Session:
         """The session. Raises DialError with the report."""

@@ -354,7 +354,8 @@ def handshake(error: HandshakeError, first_bytes: bytes, end: StreamEnd | None =
 def extended_connect(error: HandshakeError, response: Response) -> DialError:
     """An answer to the CONNECT of HTTP/2 or 3 that opens nothing."""
     failure = handshake(error, b"")
-    failure.facts["http"] = response.version
+    if response.status == 200:
+        failure.facts["opening"] = "an open stream"
     if error.code == "http2-status":
         failure.code = f"http{response.version}-{response.status}"
     return failure

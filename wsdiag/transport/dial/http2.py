@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from wsdiag.protocol.errors import HandshakeError
 from wsdiag.protocol.extended_connect import ExtendedConnect, response_of
 from wsdiag.transport.dial import failures
+from wsdiag.transport.dial.content import has_content, with_body
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.target import Target
 from wsdiag.transport.dial.upgrade import authority, handshake_arguments, prepare
@@ -16,16 +16,14 @@ from wsdiag.transport.report import DialError, Http2Facts, Progress
 from wsdiag.transport.stream.ends import StreamEnd, error_name
 from wsdiag.transport.stream.stamps import Arrival, round_trip_ns
 from wsdiag.transport.stream.stream import Stream
-from wsdiag.transport.stream.stream_reader import BODY_WAIT_S
 
 if TYPE_CHECKING:
     from wsdiag.protocol.client_handshake import Accepted
     from wsdiag.protocol.http import Response
     from wsdiag.transport.http2.connection import Http2Connection
     from wsdiag.transport.http2.stream import Http2Stream
-
-MAX_BODY = 4096
 MAX_CONCURRENT_STREAMS = 3
+PROTOCOL_ERROR = 1
 
 
 def require_http2() -> None:
@@ -84,15 +82,19 @@ async def extended_connect(
     # a browser's connection is older than its WebSockets: it has seen later SETTINGS too
     advertised = facts.enable_connect_protocol = connection.enable_connect_protocol
     facts.alternative_service = connection.alternative_service or response.header("alt-svc")
+    facts.content = response.status == 200 and await has_content(
+        stream, response, connection.until, progress
+    )
     if not advertised:
         stream.reset()
-        raise _not_advertised("yes" if response.status == 200 else "no", response)
+        accepts = response.status == 200 and not facts.content
+        raise _not_advertised("yes" if accepts else "no", response)
     facts.status = response.status
     try:
-        return stream, handshake.judge(response), at
+        return stream, handshake.judge(response, content=facts.content), at
     except HandshakeError as error:
         failure = progress.failure = failures.extended_connect(error, response)
-        if response.status == 200:
+        if facts.opened:
             stream.reset()
         else:
             if response.status == 400:
@@ -101,7 +103,7 @@ async def extended_connect(
                 failure.code = "http2-key-needed"
                 failure.message += "; it opens with a Sec-WebSocket-Key, which no browser sends"
             else:
-                failure.response = await _with_body(connection, stream, response)
+                failure.response = await with_body(stream, response, connection.until, progress)
         raise failure from error
 
 
@@ -113,8 +115,9 @@ async def _ask(
     stream, sent = connection.request(headers)
     stream.pause_reading()
     try:
-        await connection.answered(stream)
+        await connection.until(lambda: stream.answer is not None or stream.ended is not None)
     except asyncio.CancelledError:  # a GOAWAY lets streams go on that it does not leave out
+        progress.facts["interim"] = str(stream.interim)
         if connection.goaway is not None:
             progress.failure = _gone_away(connection.goaway)
         raise
@@ -126,10 +129,11 @@ async def _ask(
     if progress.took_ns is None:
         progress.took_ns = round_trip_ns(sent, at)[0]
         progress.ended_ns = at.kernel_ns or at.mono_ns
-    response = response_of(stream.answer, "2")
-    if response is None:
-        raise _error("http2-violation", "the answer to the CONNECT has no :status")
-    return stream, response, at
+    try:
+        return stream, response_of(stream.answer, "2"), at
+    except HandshakeError as error:
+        stream.reset(PROTOCOL_ERROR)
+        raise violated(f"{error.message} ({error.section})") from error
 
 
 async def _opens_with_key(
@@ -144,20 +148,11 @@ async def _opens_with_key(
         )
     except DialError:
         return None
+    opens = response.status == 200 and not await has_content(
+        stream, response, connection.until, Progress()
+    )
     stream.reset()
-    return response.status == 200
-
-
-async def _with_body(
-    connection: Http2Connection, stream: Http2Stream, response: Response
-) -> Response:
-    """The refusal with the beginning of its body: it only helps, so it is not waited for long."""
-    from contextlib import suppress
-
-    with suppress(TimeoutError):
-        async with asyncio.timeout(BODY_WAIT_S):
-            await connection.arrived(stream, MAX_BODY)
-    return replace(response, body=stream.take_held()[:MAX_BODY])
+    return opens
 
 
 def handshake_for(
@@ -253,4 +248,4 @@ def _error(
     response: Response | None = None,
     **facts: object,
 ) -> DialError:
-    return DialError("upgrade", phase, code, message, response=response, http="2", **facts)
+    return DialError("upgrade", phase, code, message, response=response, **facts)

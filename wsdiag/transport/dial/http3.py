@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
-from dataclasses import replace
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from wsdiag.protocol.errors import HandshakeError
 from wsdiag.protocol.extended_connect import ExtendedConnect, response_of
 from wsdiag.transport.dial import failures
+from wsdiag.transport.dial.content import has_content, with_body
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.dial.target import Target
 from wsdiag.transport.report import DialError, Http2Facts, Progress
 from wsdiag.transport.stream.stamps import Arrival
-from wsdiag.transport.stream.stream_reader import BODY_WAIT_S
 from wsdiag.transport.stream.tcp import Address, format_address
 from wsdiag.transport.tls.trust import facts_of_certificate
 from wsdiag.transport.tls.values import TlsFacts
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from wsdiag.protocol.client_handshake import Accepted
     from wsdiag.transport.http3.connection import Http3Stream
 
-MAX_BODY = 4096
 _CRYPTO_ERROR = 0x100
 _CERTIFICATE_ALERTS = (42, 43, 44, 45, 46, 48)
 _CERT_EXPIRED = 45
@@ -115,26 +112,32 @@ async def extended_connect(
         raise _error("http3-not-advertised", message)
     stream.pause_reading()
     sent = stream.request([*request.pseudo_headers, *request.request_headers])
-    await stream.until(lambda: stream.answer is not None)
+    try:
+        await stream.until(lambda: stream.answer is not None)
+    except asyncio.CancelledError:
+        progress.facts["interim"] = str(stream.interim)
+        raise
     if stream.answer is None or stream.answered_at is None:
         failure = _ended(stream, "upgrade", "an answer to the CONNECT")
         failure.unprocessed = stream.unprocessed
         raise failure
     at = stream.answered_at
     progress.took_ns, progress.ended_ns = at.mono_ns - sent.mono_ns, at.mono_ns
-    response = response_of(stream.answer, "3")
-    if response is None:
-        raise _error("http3-violation", "the answer to the CONNECT has no :status")
+    try:
+        response = response_of(stream.answer, "3")
+    except HandshakeError as error:
+        raise _violated(f"{error.message} ({error.section})") from error
     facts.status = response.status
+    facts.content = response.status == 200 and await has_content(
+        stream, response, stream.until, progress
+    )
     facts.alternative_service = response.header("alt-svc")
     try:
-        return request.judge(response), at
+        return request.judge(response, content=facts.content), at
     except HandshakeError as error:
         failure = progress.failure = failures.extended_connect(error, response)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(BODY_WAIT_S):
-                await stream.until(lambda: stream.held_bytes >= MAX_BODY)
-        failure.response = replace(response, body=stream.take_held()[:MAX_BODY])
+        if not facts.opened:
+            failure.response = await with_body(stream, response, stream.until, progress)
         raise failure from error
 
 
@@ -156,8 +159,7 @@ def _not_shaken(where: str, code: int, reason: str) -> DialError:
 
 def _ended(stream: Http3Stream, phase: str, instead_of: str) -> DialError:
     if stream.violation is not None:
-        message = f"the server broke HTTP/3: {stream.violation}"
-        return DialError("protocol", phase, "http3-violation", message)
+        return _violated(stream.violation, phase)
     end = stream.ended
     if end is not None and end.how == "rst-stream":
         message = f"the server reset the stream of the CONNECT: {end.detail}"
@@ -169,8 +171,13 @@ def _ended(stream: Http3Stream, phase: str, instead_of: str) -> DialError:
     return _error("http3-closed", message, phase)
 
 
+def _violated(violation: str, phase: str = "upgrade") -> DialError:
+    message = f"the server broke HTTP/3: {violation}"
+    return DialError("protocol", phase, "http3-violation", message, violation=violation)
+
+
 def _error(code: str, message: str, phase: str = "upgrade") -> DialError:
-    return DialError("upgrade", phase, code, message, http="3")
+    return DialError("upgrade", phase, code, message)
 
 
 def _usage(code: str, message: str) -> DialError:

@@ -32,6 +32,8 @@ class PhaseLog:
         self.report, self._tracer, self._on_phase = report, tracer, on_phase
         self.tls_facts: dict[str, Any] = {}
         """Whether TLS was asked for a certificate of ours: what fails later may fail by that."""
+        self.until_s: float | None = None
+        """The dial's deadline, in loop time."""
         self._phase: Phase = "dns"
         self._began_ns: int | None = None  # None: between two phases
         self._progress = Progress()
@@ -47,7 +49,7 @@ class PhaseLog:
 
     def progress(self) -> Progress:
         """For a phase behind TLS."""
-        return Progress(facts=dict(self.tls_facts))
+        return Progress(facts=dict(self.tls_facts), until_s=self.until_s)
 
     async def timed(
         self,

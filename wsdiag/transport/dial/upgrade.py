@@ -101,7 +101,7 @@ async def upgrade(
                 progress.ended_ns = at.kernel_ns or at.mono_ns
             accepted = handshake.receive(data)
             progress.facts["began"] = failures.first_line(handshake.begun)
-            progress.facts["interim"] = ", ".join(dict.fromkeys(handshake.interim))
+            progress.facts["interim"] = str(handshake.interim)
             if accepted is not None:
                 return accepted, at
             if handshake.response is not None:

@@ -37,13 +37,14 @@ from h2.settings import SettingCodes
 from hpack.exceptions import HPACKError
 from hyperframe.exceptions import HyperframeError
 
-from wsdiag.transport.http2.protocol import Http2Protocol, violation_text
+from wsdiag.protocol.http import Headers
+from wsdiag.transport.http2.notices import Notices
+from wsdiag.transport.http2.protocol import Http2Protocol, decoded, encoded, violation_text
 from wsdiag.transport.http2.stream import Http2Stream
 from wsdiag.transport.stream.ends import StreamEnd, error_name
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
 from wsdiag.transport.stream.stream import Stream
 
-Headers = list[tuple[str, str]]
 PingCallback = Callable[[SendRecord, Arrival], None]
 
 _PREFACE_BYTES = 9
@@ -87,6 +88,8 @@ class Http2Connection:
         """How the peer's first bytes began, where they are no SETTINGS frame (RFC 9113, 3.4)."""
         self.goaway: StreamEnd | None = None
         """The peer takes no new streams; the connection may go on for those that it serves."""
+        self.notices = Notices()
+        """What the peer said of the connection while it went on."""
         self._first = b""
         self._settings_at: Arrival | None = None
         self._pings: dict[bytes, tuple[SendRecord, PingCallback]] = {}
@@ -103,8 +106,6 @@ class Http2Connection:
         self.preface = self.flush(stamp=True)
         self.stream.start(self)
         self.stream.resume_reading()
-        if self.stream.ended is not None and self.ended is None:
-            self.stream_ended(self.stream.ended)
 
     # -- the client's side ---------------------------------------------------------------------
 
@@ -115,7 +116,7 @@ class Http2Connection:
 
     async def settled(self) -> Arrival | None:
         """Wait for the peer's SETTINGS: when they came; None when the connection ended before."""
-        await self._until(lambda: self.peer_settings is not None or self.ended is not None)
+        await self.until(lambda: self.peer_settings is not None or self.ended is not None)
         return self._settings_at
 
     def request(self, headers: Sequence[tuple[str, str]]) -> tuple[Http2Stream, SendRecord]:
@@ -126,21 +127,14 @@ class Http2Connection:
             self._leave_out(stream, self.goaway)
             return stream, SendRecord(monotonic_ns())
         try:
-            self.protocol.send_headers(stream_id, _encoded(headers))
+            self.protocol.send_headers(stream_id, encoded(headers))
         except H2Error as error:
             stream.finished(StreamEnd("error", violation_text(error), now()))
             return stream, SendRecord(monotonic_ns())
         return stream, self.flush(stamp=True)
 
-    async def answered(self, stream: Http2Stream) -> None:
-        """Wait until `stream` has the head of its answer, or has ended."""
-        await self._until(lambda: stream.answer is not None or stream.ended is not None)
-
-    async def arrived(self, stream: Http2Stream, size: int) -> None:
-        """Wait until `size` bytes of a refusal's body are there, or all of it."""
-        await self._until(lambda: stream.ended is not None or stream.held_bytes >= size)
-
-    async def _until(self, done: Callable[[], bool]) -> None:
+    async def until(self, done: Callable[[], bool]) -> None:
+        """Wait for something that the peer does."""
         while not done():
             self._changed.clear()
             await self._changed.wait()
@@ -151,7 +145,7 @@ class Http2Connection:
         """Answer a request with this header block; the stream stays open."""
         if self.ended is None and stream.stream_id in self.streams:
             try:
-                self.protocol.send_headers(stream.stream_id, _encoded(headers))
+                self.protocol.send_headers(stream.stream_id, encoded(headers))
             except H2Error:
                 return  # the client has reset it
             self.flush(stamp=False)
@@ -237,12 +231,8 @@ class Http2Connection:
         """What concerns one stream; of the rest nothing is to be known."""
         stream = self.streams.get(getattr(event, "stream_id", None) or 0)
         match event:
-            case h2.events.ResponseReceived() if stream is not None:
-                stream.answer, stream.answered_at = _decoded(event.headers), at
-            case h2.events.InformationalResponseReceived() if stream is not None:
-                answer = _decoded(event.headers)
-                if (":status", "101") in answer:  # HTTP/2 has none (RFC 9113, 8.6): no more comes
-                    stream.answer, stream.answered_at = answer, at
+            case h2.events.ResponseReceived() | h2.events.InformationalResponseReceived() if stream:
+                stream.answered(decoded(event.headers), at)
             case h2.events.StreamEnded() if stream is not None:
                 stream.peer_ended(StreamEnd("fin", "END_STREAM", at))
             case h2.events.StreamReset():
@@ -261,6 +251,8 @@ class Http2Connection:
     def _settings_changed(self, event: h2.events.RemoteSettingsChanged, at: Arrival) -> None:
         changed = {int(code): each.new_value for code, each in event.changed_settings.items()}
         first = self.peer_settings is None
+        if changed.get(SettingCodes.ENABLE_CONNECT_PROTOCOL) == 0 and self.enable_connect_protocol:
+            self.notices.withdrawn(at)
         self.peer_settings = {**(self.peer_settings or {}), **changed}
         self._settings_at = self._settings_at or at
         if first or self.protocol.remote_settings.enable_connect_protocol:
@@ -273,7 +265,7 @@ class Http2Connection:
         if self._on_request is None:
             return
         stream = self.streams[event.stream_id] = Http2Stream(self, event.stream_id)
-        self._on_request(stream, _decoded(event.headers))
+        self._on_request(stream, decoded(event.headers))
 
     def _windows_grew(self, stream_id: int | None) -> None:
         grown = [self.streams.get(stream_id)] if stream_id else list(self.streams.values())
@@ -288,6 +280,8 @@ class Http2Connection:
         for stream in tuple(self.streams.values()):
             if self._client and stream.stream_id > last:
                 self._leave_out(stream, self.goaway)
+        if self._client and self.streams:
+            self.notices.goaway(self.goaway)
 
     def _leave_out(self, stream: Http2Stream, goaway: StreamEnd) -> None:
         """End a stream that the peer will not serve (RFC 9113, 6.8)."""
@@ -307,7 +301,9 @@ class Http2Connection:
         """The connection below is over: so are all streams, by the GOAWAY that announced it."""
         if self._first and self._client and self.peer_settings is None:
             self.not_http2 = self._first[:64]
-        self._end(end if self.goaway is None or end.how == "local" else self.goaway)
+        if self.goaway is not None and end.how != "local":
+            end = self.goaway._replace(at=end.at)
+        self._end(end)
         if end.how != "local":
             self.stream.close()
 
@@ -385,21 +381,3 @@ class Http2Connection:
         """Leave at once, with RST."""
         self._end(StreamEnd("local", "closed by us", now()))
         self.stream.reset()
-
-
-def _encoded(headers: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode("latin-1", "replace"), _value(value)) for name, value in headers]
-
-
-def _value(value: str) -> bytes:
-    try:
-        return value.encode("latin-1")
-    except UnicodeEncodeError:
-        return value.encode("utf-8", "surrogateescape")
-
-
-def _decoded(headers: Sequence[tuple[bytes, bytes]] | None) -> Headers:
-    return [
-        (bytes(name).decode("latin-1"), bytes(value).decode("latin-1"))
-        for name, value in headers or ()
-    ]

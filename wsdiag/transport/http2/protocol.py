@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from time import monotonic_ns
 from typing import Any
 
@@ -18,6 +19,9 @@ from h2.exceptions import (
     TooManyStreamsError,
 )
 from h2.settings import SettingCodes, Settings
+
+from wsdiag.protocol.extended_connect import MALFORMED
+from wsdiag.protocol.http import Headers
 
 STREAM_WINDOW = 1 << 20
 CONNECTION_WINDOW = 1 << 24
@@ -41,6 +45,10 @@ class FloodError(ProtocolError):  # type: ignore[misc, unused-ignore]
     """Too many frames that carry nothing."""
 
     error_code = ErrorCodes.ENHANCE_YOUR_CALM
+
+
+class MalformedError(ProtocolError):  # type: ignore[misc, unused-ignore]
+    """A header block that breaks a rule of messages (RFC 9113, 8.1.1)."""
 
 
 class FrameBudget:
@@ -90,7 +98,13 @@ class Http2Protocol(H2Connection):  # type: ignore[misc, unused-ignore]
         return [], [event]
 
     def _receive_headers_frame(self, frame: Any) -> tuple[list[Any], list[Event]]:
-        frames, events = super()._receive_headers_frame(frame)
+        try:
+            frames, events = super()._receive_headers_frame(frame)
+        except ProtocolError as error:
+            # of those that are no kind of their own, one came from HPACK, one from a stream's state
+            if type(error) is not ProtocolError or error.__cause__ or "Invalid input" in str(error):
+                raise
+            raise MalformedError(str(error).replace("b'", "'")) from error
         for event in events:
             if (
                 isinstance(event, ResponseReceived)
@@ -161,6 +175,8 @@ def violation_text(error: Exception) -> str:
         return f"its headers exceed {MAX_HEADER_LIST // 1024} KiB"
     if isinstance(error, FrameTooLargeError):
         return f"a frame larger than was allowed ({said})"
+    if isinstance(error, MalformedError):
+        return f"{MALFORMED}: {said} (RFC 9113, 8.1.1)"
     if isinstance(error, FlowControlError):
         return f"it broke flow control ({said})"
     if isinstance(error, TooManyStreamsError):
@@ -168,3 +184,23 @@ def violation_text(error: Exception) -> str:
     if "continuation" in said.lower():
         return "a header block in too many CONTINUATION frames"
     return said or type(error).__name__
+
+
+def encoded(headers: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """A header block as h2 takes it."""
+    return [(name.encode("latin-1", "replace"), _value(value)) for name, value in headers]
+
+
+def _value(value: str) -> bytes:
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape")
+
+
+def decoded(headers: Sequence[tuple[bytes, bytes]] | None) -> Headers:
+    """A header block as h2 tells it."""
+    return [
+        (bytes(name).decode("latin-1"), bytes(value).decode("latin-1"))
+        for name, value in headers or ()
+    ]

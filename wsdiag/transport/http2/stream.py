@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from h2.exceptions import H2Error
 
+from wsdiag.protocol.extended_connect import is_interim, response_of
+from wsdiag.protocol.http import Headers, InterimAnswers
 from wsdiag.transport.stream.ends import StreamEnd, StreamHandler
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
 
@@ -64,9 +66,10 @@ class Http2Stream:
     def __init__(self, carrier: _Carrier, stream_id: int) -> None:
         self.connection = carrier
         self.stream_id = stream_id
-        self.answer: list[tuple[str, str]] | None = None
+        self.answer: Headers | None = None
         """The header block of the answer, pseudo-headers included; None before it."""
         self.answered_at: Arrival | None = None
+        self.interim = InterimAnswers()
         self.unprocessed = False
         """Whether the peer says that it did nothing with the request (RFC 9113, 8.7)."""
         self._handler: StreamHandler | None = None
@@ -109,6 +112,13 @@ class Http2Stream:
             if self._held or self._pending_end is not None:
                 self._loop.call_soon(self._deliver)
 
+    def answered(self, header_block: Headers, at: Arrival) -> None:
+        """A header block: the answer's, or one before it."""
+        if is_interim(header_block):
+            self.interim.add(response_of(header_block, "2"))
+        else:
+            self.answer, self.answered_at = header_block, at
+
     def data_received(self, data: bytes, at: Arrival, flow_bytes: int) -> None:
         """A DATA frame's payload; `flow_bytes`: with its padding."""
         self.last_received = at.mono_ns
@@ -120,9 +130,14 @@ class Http2Stream:
         self.held_bytes += len(data)
         self._deliver()
 
+    @property
+    def held(self) -> bytes:
+        """What came while nobody was there to take it."""
+        return b"".join(data for data, _, _ in self._held)
+
     def take_held(self) -> bytes:
         """What came while nobody was there to take it: a refusal's body."""
-        held = b"".join(data for data, _, _ in self._held)
+        held = self.held
         self._drop_held()
         return held
 
@@ -178,11 +193,6 @@ class Http2Stream:
     def queued(self) -> int:
         """Bytes that wait for the peer's windows."""
         return sum(len(view) for view, _ in self._queue)
-
-    @property
-    def window_closed(self) -> bool:
-        """Whether bytes wait because the peer grants none."""
-        return bool(self._queue)
 
     def flush(self) -> None:
         """Send what the windows allow by now."""

@@ -18,6 +18,8 @@ from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import ConnectionTerminated, QuicEvent, StreamDataReceived, StreamReset
 
+from wsdiag.protocol.extended_connect import is_interim, response_of
+from wsdiag.protocol.http import Headers, InterimAnswers
 from wsdiag.transport.http3.control import ControlStream
 from wsdiag.transport.http3.quic import NO_ERROR, QuicEndpoint
 from wsdiag.transport.stream.ends import StreamEnd, StreamHandler, error_name
@@ -55,11 +57,13 @@ class Http3Stream(QuicEndpoint):
         self.settings: dict[int, int] | None = None
         """The server's SETTINGS; None before them."""
         self.settings_at: Arrival | None = None
-        self.answer: list[tuple[str, str]] | None = None
+        self.answer: Headers | None = None
         """The header block of the answer; None before it."""
         self.answered_at: Arrival | None = None
+        self.interim = InterimAnswers()
         self.violation: str | None = None
         self.ended: StreamEnd | None = None
+        self._pending_end: StreamEnd | None = None
         self.unprocessed = False
         """Whether the server says that it did nothing with the request (RFC 9114, 4.1.1, 5.2)."""
         self.bytes_in = self.bytes_out = 0
@@ -116,8 +120,11 @@ class Http3Stream(QuicEndpoint):
         if getattr(event, "stream_id", None) != self._stream_id:
             return
         if isinstance(event, HeadersReceived) and self.answer is None:
-            self.answered_at = self._at
-            self.answer = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in event.headers]
+            block = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in event.headers]
+            if is_interim(block):
+                self.interim.add(response_of(block, "3"))
+            else:
+                self.answer, self.answered_at = block, self._at
         elif isinstance(event, DataReceived) and event.data and not self._frozen:
             self.bytes_in += len(event.data)
             self.held_bytes += len(event.data)
@@ -156,9 +163,14 @@ class Http3Stream(QuicEndpoint):
         self._held.appendleft((data, at))
         self.held_bytes += len(data)
 
+    @property
+    def held(self) -> bytes:
+        """What came while nobody was there to take it."""
+        return b"".join(data for data, _ in self._held)
+
     def take_held(self) -> bytes:
         """What came while nobody was there to take it: a refusal's body."""
-        held = b"".join(data for data, _ in self._held)
+        held = self.held
         self._held.clear()
         self.held_bytes = 0
         return held
@@ -178,13 +190,17 @@ class Http3Stream(QuicEndpoint):
             data, at = self._held.popleft()
             self.held_bytes -= len(data)
             self._handler.data_received(data, at)
+        waits = bool(self._held) or self._paused
+        if self._pending_end is not None and self._handler is not None and not waits:
+            end, self._pending_end = self._pending_end, None
+            self._handler.stream_ended(end)
 
     def _end(self, end: StreamEnd) -> None:
         if self.ended is None:
             self.ended = end
             self._changed.set()
-            if self._handler is not None and not self._frozen:
-                self._loop.call_soon(self._handler.stream_ended, end)
+            self._pending_end = end
+            self._loop.call_soon(self._deliver)
 
     def write(self, data: bytes, *, stamp: bool = True) -> SendRecord:
         """Send `data` in DATA frames; QUIC queues what its windows do not allow."""

@@ -25,7 +25,10 @@ class ByteStream(Protocol):
     """When bytes last came, in monotonic ns; at first, when the stream began."""
 
     def start(self, handler: StreamHandler) -> None:
-        """Report to `handler` from now on; called again, the new handler takes over."""
+        """Report to `handler` from now on; called again, the new handler takes over.
+
+        An end that came before is told as well, after all that came before it.
+        """
 
     def unread(self, data: bytes, at: Arrival) -> None:
         """Give back what belongs to the next handler."""

@@ -142,12 +142,14 @@ class Stream:
         """When bytes last came, in monotonic ns; at first, when the stream began."""
 
     def start(self, handler: StreamHandler) -> None:
-        """Report to `handler` from now on; called again, the new handler takes over."""
+        """Report to `handler` from now on, an end that came already too."""
         self._handler = handler
         if self._unclaimed is not None:
             unclaimed, self._unclaimed = self._unclaimed, None
             handler.data_received(*unclaimed)
         self._watch_input()
+        if self.ended is not None:
+            handler.stream_ended(self.ended)
 
     def start_tls(self, layer: TlsLayer, done: HandshakeCallback) -> None:
         """Do TLS's handshake; `done` gets None, the TLS error, or the end of the stream."""

@@ -66,3 +66,13 @@ def test_refinement_splits_the_bracket_by_the_second() -> None:
 def test_senseless_options_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         IdleOptions(**bad)  # type: ignore[arg-type]
+
+
+def test_http2s_pings_are_tried_where_the_trials_were_not_narrowed() -> None:
+    def tried(options: IdleOptions, *, http2: bool) -> set[str]:
+        return {trial.trial for trial in plan_round(options, http2=http2).trials}
+
+    assert "h2-ping" in tried(IdleOptions(), http2=True)
+    assert "h2-ping" not in tried(IdleOptions(), http2=False)
+    assert tried(IdleOptions(trials=("idle",)), http2=True) == {"idle"}
+    assert tried(IdleOptions(trials=("idle", "h2-ping")), http2=True) == {"idle", "h2-ping"}
