@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from wsdiag.capture.http import Head
+from wsdiag.capture.http import Head, split_target
 from wsdiag.capture.messages import MOST_ACTIVITY, MOST_RTTS
 from wsdiag.capture.own_records import parse_record, read_objects
 from wsdiag.capture.totals import CaptureTotals
@@ -128,7 +128,7 @@ class _Traced:
         first = [*event.first_line.split(" ", 2), "", ""]
         if event.direction == "sent":
             self.asked += any(name.lower() == "upgrade" for name, _ in headers)
-            facts.path, facts.request_headers = first[1], headers
+            facts.path, facts.request_headers = split_target(first[1]).path, headers
             return
         self.answered += self.asked > self.answered
         if not first[0].startswith("HTTP/") or first[1] != "101":

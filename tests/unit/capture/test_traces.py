@@ -162,3 +162,8 @@ def test_members_of_any_type(data: st.DataObject) -> None:
         event[data.draw(st.sampled_from(sorted(event)))] = data.draw(JSON)
     events = data.draw(st.permutations(events))
     read(*events)
+
+
+def test_a_request_to_a_proxy_has_the_path_behind_the_host() -> None:
+    (facts,), _ = read(OPENED[0], headers(1.1, "GET http://example.com/chat HTTP/1.1"), OPENED[2])
+    assert (facts.host, facts.path) == ("example.com", "/chat")
