@@ -16,12 +16,7 @@ from wsdiag.protocol.headers import HeaderSyntaxError, get_all, parse_extensions
 MOST_HEAD = 1 << 16
 _METHODS = (b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ")
 _HTTP_1 = b"HTTP/1."
-_SCHEMES: dict[str, Literal["ws", "wss"]] = {
-    "http": "ws",
-    "ws": "ws",
-    "https": "wss",
-    "wss": "wss",
-}
+_SCHEMES: dict[str, Literal["ws", "wss"]] = {"http": "ws", "ws": "ws", "https": "wss", "wss": "wss"}
 _AUTHORITY = re.compile(r"[^/?#]*")
 
 

@@ -22,7 +22,7 @@ MOST_ACTIVITY = 512
 MOST_RTTS = 4096
 _MOST_PINGS = 1024
 _MOST_VIOLATIONS = 8
-_MOST_SHOWN = 200
+MOST_SHOWN = 200
 _LAST_WORDS = 400
 _MOST_INFLATED = 4 << 20
 _NAMES = ["reserved"] * 16
@@ -112,9 +112,8 @@ class Messages:
                 side.facts.first_message = words_of(side.last_text)
             if frame.fin and not side.compressed and not _is_utf8(payload):
                 violated(self.facts, who, "text that is not UTF-8", "RFC 6455, 8.1", at_s)
-        if self._show and len(self.facts.shown) < _MOST_SHOWN:
-            text = payload[: 4 * _LAST_WORDS].decode("utf-8", "backslashreplace")[:_LAST_WORDS]
-            self.facts.shown.append((at_s, who, text))
+        if self._show and len(self.facts.shown) < MOST_SHOWN:
+            self.facts.shown.append((at_s, who, shown_text(payload)))
 
     def _inflated(
         self, side: Direction, who: Side, frame: CapturedFrame, at_s: float
@@ -162,6 +161,11 @@ class Messages:
             code = int.from_bytes(payload[:2], "big") if len(payload) > 1 else None
             reason = payload[2:].decode("utf-8", "replace")
         self.facts.closes.append(CloseSeen(who, at_s, code, reason))
+
+
+def shown_text(payload: bytes) -> str:
+    """The beginning of a message as `--show` has it: bytes that are not UTF-8 as `\\xff`."""
+    return payload[: 4 * _LAST_WORDS].decode("utf-8", "backslashreplace")[:_LAST_WORDS]
 
 
 def violated(

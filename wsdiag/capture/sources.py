@@ -131,11 +131,11 @@ class Source:
             case "HAR file":
                 from wsdiag.capture.har import HarReader
 
-                return HarReader(self.stream, self.name)
+                return HarReader(self.stream, self.name, show=options.show)
             case "trace":
                 from wsdiag.capture.traces import TraceReader
 
-                return TraceReader(self.stream, self.name)
+                return TraceReader(self.stream, self.name, show=options.show)
             case "access log":
                 from wsdiag.capture.logs import LogReader
 

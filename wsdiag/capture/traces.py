@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from wsdiag.capture.http import Head, split_target
-from wsdiag.capture.messages import MOST_ACTIVITY, MOST_RTTS
+from wsdiag.capture.messages import MOST_ACTIVITY, MOST_RTTS, MOST_SHOWN, shown_text
 from wsdiag.capture.own_records import parse_record, read_objects
 from wsdiag.capture.totals import CaptureTotals
 from wsdiag.judgement.recorded.facts import CloseSeen, ConnectionFacts, PingSeen, Side
@@ -29,11 +29,14 @@ _TOLD_APART = "connections to it were open at once, and their frames cannot be t
 
 
 class TraceReader:
-    """One `--trace` file. Iterate for the facts of its connections; `totals` counts the rest."""
+    """One `--trace` file. Iterate for the facts of its connections; `totals` counts the rest.
 
-    def __init__(self, stream: BinaryIO, source: str) -> None:
+    `show`: keep the first messages' payloads, as far as the trace has them.
+    """
+
+    def __init__(self, stream: BinaryIO, source: str, *, show: bool = False) -> None:
         self.totals = CaptureTotals()
-        self._stream, self._source = stream, source
+        self._stream, self._source, self._show = stream, source, show
 
     def __iter__(self) -> Iterator[ConnectionFacts]:
         """Facts as connections are followed by another one, then the rest."""
@@ -54,7 +57,7 @@ class TraceReader:
                     yield from connections.pop(next(iter(connections))).finish(totals)
                 took_s = event.took_ms / 1e3 if isinstance(event, PhaseTraced) else 0.0
                 began = event.time.timestamp() - took_s
-                traced = connections[key] = _Traced(self._source, event.url, began)
+                traced = connections[key] = _Traced(self._source, event.url, began, self._show)
             traced.take(event)
         for traced in connections.values():
             yield from traced.finish(totals)
@@ -67,6 +70,7 @@ class _Traced:
     source: str
     url: str
     began: float
+    show: bool
     facts: ConnectionFacts = field(init=False)
     asked: int = 0
     """How many upgrades were asked for: more than one where connections overlap."""
@@ -156,6 +160,9 @@ class _Traced:
             side.bytes += event.length
             side.messages += opcode != 0
             side.largest_frame = max(side.largest_frame, event.length)
+            told = event.excerpt or not event.length  # `explain --trace` leaves payloads out
+            if self.show and told and not any(event.rsv) and len(facts.shown) < MOST_SHOWN:
+                facts.shown.append((at_s, who, shown_text(event.excerpt)))
             if opcode == 1 and not any(event.rsv):
                 side.last_message = event.excerpt.decode("utf-8", "replace")[:_LAST_WORDS]
                 if side.first_message is None:

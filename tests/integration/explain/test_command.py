@@ -18,6 +18,7 @@ from tests.capture.builder import Capture, Flow
 from tests.integration.waiting import wait_for
 from tests.peers.peers import Peers
 from tests.peers.process import popen
+from tests.unit.capture.test_har import archive, entry, said
 
 WSDIAG = [sys.executable, "-m", "wsdiag"]
 
@@ -100,6 +101,24 @@ def test_payloads_are_hidden_and_escaped(peers: Peers, tmp_path: Path) -> None:
     assert "\x1b" not in run.out
     run = peers.wsdiag("explain", "--show-secrets", str(place), ok=0)
     assert "?token=secret" in run.out
+
+
+def test_payloads_of_a_har_file_and_of_a_trace(peers: Peers, tmp_path: Path) -> None:
+    har, trace = tmp_path / "page.har", tmp_path / "t.ndjson"
+    har.write_bytes(archive(entry([said("send", 0.5, "hello \x1b[31m secret")])))
+    place = three_idle_ends(1001).write(tmp_path / "c.pcap")
+    peers.wsdiag("explain", "--show", "--trace", str(trace), str(place), ok=0)
+    for recording in (har, trace):
+        run = peers.wsdiag("explain", str(recording), ok=0)
+        assert "hello" not in run.out
+        run = peers.wsdiag("explain", "--show", str(recording), ok=0)
+        assert "> hello \\e[31m secret" in run.out
+        run = peers.wsdiag("explain", "--show", "-o", "json", str(recording), ok=0)
+        for one in run.of("explain.connection"):
+            (shown,) = one["shown"]
+            assert shown[1:] == ["sent", "hello \x1b[31m secret"]
+    peers.wsdiag("explain", "--trace", str(trace), str(place), ok=0)  # without payloads
+    assert "secret" not in peers.wsdiag("explain", "--show", str(trace), ok=0).out
 
 
 def test_frames_are_traced(peers: Peers, tmp_path: Path) -> None:
