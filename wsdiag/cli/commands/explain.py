@@ -14,7 +14,7 @@ import typer
 
 from wsdiag.cli.command_setup import open_terminal, tracing
 from wsdiag.cli.declare import command
-from wsdiag.cli.exit import ExitCode, leave_quietly
+from wsdiag.cli.exit import ExitCode, when_unread
 from wsdiag.cli.interrupt import InterruptibleInput, interruptible
 from wsdiag.cli.options import FORMAT, OutputOptions, TableFormat
 from wsdiag.cli.params import EXISTING_FILE, usage_errors
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wsdiag.records import ExplainConnection
     from wsdiag.records.explain import ExplainSource
     from wsdiag.render.base.output import EventOutput
+    from wsdiag.render.base.terminal import Terminal
     from wsdiag.transport.trace import TraceEvent, Tracer
 
 WHAT = "What to read and show"
@@ -102,9 +103,11 @@ def explain(
             run = ExplainRun(
                 files, options, inputs.open, until_stopped(tracer, inputs), lambda: inputs.stopped
             )
+        if live:  # nobody waits for what is still to come
+            when_unread(terminal, inputs.stop)
         shown = explain_output(terminal, format, live=live)
         own: list[Any] = []
-        code = show_run(run, shown, selects, flags, inputs, own)
+        code = show_run(run, terminal, shown, selects, flags, inputs, own)
         if own:
             from wsdiag.render.explain.replay import replay
 
@@ -126,6 +129,7 @@ def until_stopped(tracer: Tracer | None, inputs: InterruptibleInput) -> Tracer |
 
 def show_run(
     run: ExplainRun,
+    terminal: Terminal,
     output: EventOutput,
     selects: Selector,
     flags: ExplainFlags,
@@ -141,12 +145,9 @@ def show_run(
     try:
         left_out = _show(run, output, selects, inputs, own, sources, clean)
         output.finish()
-    except BrokenPipeError:
-        leave_quietly()
-        return ExitCode.OK
     finally:
         output.stop()
-    if left_out:
+    if left_out and not terminal.stdout.closed:
         what = counted(left_out, "more connection")
         print(f"note: {what} that had not ended: not shown, as it was stopped", file=sys.stderr)
     judged = clean.total()
@@ -191,7 +192,7 @@ def _show(
             if not selects(event):
                 continue
             clean[is_clean(event)] += 1
-            if inputs.late:
+            if inputs.late and event.outcome == "open":
                 left_out += 1
                 continue
         elif isinstance(event, ExplainVerdict) and selects.narrow:
