@@ -17,7 +17,7 @@ from wsdiag.capture.http import Head, split_target
 from wsdiag.capture.messages import MOST_ACTIVITY, MOST_RTTS, MOST_SHOWN, shown_text
 from wsdiag.capture.own_records import parse_record, read_objects
 from wsdiag.capture.totals import CaptureTotals
-from wsdiag.judgement.recorded.facts import CloseSeen, ConnectionFacts, PingSeen, Side
+from wsdiag.judgement.recorded.facts import ANSWER, CloseSeen, ConnectionFacts, PingSeen, Side
 from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced, TraceEvent
 
 _LAST_WORDS = 400
@@ -147,8 +147,11 @@ class _Traced:
         facts, opcode = self.facts, event.opcode
         who: Side = "client" if event.direction == "sent" else "server"
         side = facts.sent if who == "client" else facts.received
+        what = _NAMES.get(opcode, "reserved")
+        if opcode > 8 and self._control(who, opcode, event.excerpt, at_s):
+            what = ANSWER
         if len(facts.activity) < MOST_ACTIVITY:
-            facts.activity.append((at_s, who, _NAMES.get(opcode, "reserved")))
+            facts.activity.append((at_s, who, what))
         if opcode == 8 and not facts.closes:
             facts.ended_s = at_s
             facts.idle_s = at_s - (facts.opened_s or 0.0 if self.last_s is None else self.last_s)
@@ -172,8 +175,6 @@ class _Traced:
             code = int.from_bytes(data[:2], "big") if len(data) >= 2 else None
             close = CloseSeen(who, at_s, code, data[2:].decode("utf-8", "backslashreplace"))
             facts.closes = [*facts.closes, close][:4]
-        else:
-            self._control(who, opcode, event.excerpt, at_s)
 
     def _crossed(self, who: Side, at_s: float) -> None:
         """A byte in one direction: the idleness before it was outlived."""
@@ -188,7 +189,8 @@ class _Traced:
             side.first_byte_s = at_s
         side.last_byte_s = self.last_s = at_s
 
-    def _control(self, who: Side, opcode: int, excerpt: bytes, at_s: float) -> None:
+    def _control(self, who: Side, opcode: int, excerpt: bytes, at_s: float) -> bool:
+        """A Ping or a Pong; whether it answers a Ping."""
         facts = self.facts
         side = facts.sent if who == "client" else facts.received
         if opcode == 9:
@@ -203,10 +205,11 @@ class _Traced:
             side.pongs += 1
             pings = self.pings["server" if who == "client" else "client"]
             if all(payload != excerpt for payload, _ in pings):
-                return
+                return False
             while pings:  # those before it need no answer any more (RFC 6455, 5.5.3)
                 payload, sent_s = pings.popleft()
                 if payload == excerpt:
                     if len(facts.rtts_ms) < MOST_RTTS:
                         facts.rtts_ms.append((at_s - sent_s) * 1e3)
-                    return
+                    return True
+        return False

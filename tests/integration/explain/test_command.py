@@ -132,6 +132,15 @@ def test_frames_are_traced(peers: Peers, tmp_path: Path) -> None:
     assert [(one["outcome"], one["messages"]["sent"]) for one in found] == [("close", 1)] * 3
 
 
+def test_the_legend_comes_with_timelines_only(peers: Peers, tmp_path: Path) -> None:
+    place, picture = three_idle_ends().write(tmp_path / "c.pcap"), tmp_path / "picture.txt"
+    assert "F FIN" in peers.wsdiag("explain", str(place), ok=0).out
+    run = peers.wsdiag("explain", "-q", "--save", str(picture), str(place), ok=0)
+    assert "3 connections" in run.out
+    assert "F FIN" not in run.out
+    assert "F FIN" in picture.read_text()
+
+
 def test_an_end_that_is_not_known_is_not_unclean(peers: Peers, tmp_path: Path) -> None:
     flow = Flow(Capture())
     flow.shake()
