@@ -227,6 +227,45 @@ def test_a_stream_and_a_path_are_drawn_again(peers: Peers, tmp_path: Path) -> No
     assert "not drawn" not in run.out
 
 
+def test_what_connect_and_check_found_is_drawn_again(peers: Peers, tmp_path: Path) -> None:
+    url, log = peers.websockets().url, tmp_path / "run.ndjson"
+    for command, says in (("connect", "✓ connected to"), ("check", "all checks passed")):
+        peers.wsdiag(command, "--log", str(log), url, ok=0)
+        run = peers.wsdiag("explain", str(log), ok=0)
+        assert says in run.out
+        assert "not drawn" not in run.out
+        run = peers.wsdiag("explain", "-o", "csv", str(log), ok=2)
+        assert f"wsdiag's own records {command}.result" in run.err
+    records = peers.wsdiag("explain", "-o", "json", str(log), ok=0).records
+    assert [each["type"] for each in records][-1] == "check.summary"
+
+
+def test_what_explain_found_is_said_again(peers: Peers, tmp_path: Path) -> None:
+    log = tmp_path / "run.ndjson"
+    place = three_idle_ends().write(tmp_path / "c.pcap")
+    first = peers.wsdiag("explain", "--log", str(log), str(place), ok=0)
+    assert peers.wsdiag("explain", str(log), ok=0).out == first.out.replace("   30 packets", "")
+    again = peers.wsdiag("explain", "-o", "json", "--only", "2", str(log), ok=0)
+    assert [one["number"] for one in again.of("explain.connection")] == [2]
+    peers.wsdiag("explain", "--require-clean", str(log), ok=3)
+    rows = peers.wsdiag("explain", "-o", "csv", str(log), ok=0).out
+    assert rows == peers.wsdiag("explain", "-o", "csv", str(place), ok=0).out
+
+
+def test_records_that_say_nothing_here_are_refused(peers: Peers, tmp_path: Path) -> None:
+    listening, log = tmp_path / "serve.ndjson", tmp_path / "run.ndjson"
+    record = {"type": "serve.listening", "url": "ws://h", "host": "h", "port": 1, "tls": False}
+    whole = json.dumps({"schema_version": "2.0", **record}, separators=(",", ":"))
+    listening.write_text(whole + "\n")
+    run = peers.wsdiag("explain", str(listening), ok=2)
+    assert "nothing to draw of wsdiag's own records serve.listening" in run.err
+    assert "give a capture" in run.err
+    peers.wsdiag("explain", "-o", "json", str(listening), ok=0)
+    log.write_text(whole.replace(',"port":1', "") + "\n")
+    run = peers.wsdiag("explain", str(log), ok=1)
+    assert "a record serve.listening is not readable: without port" in run.err
+
+
 def test_for_python(tmp_path: Path) -> None:
     import wsdiag
 

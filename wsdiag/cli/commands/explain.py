@@ -111,8 +111,27 @@ def explain(
         if own:
             from wsdiag.render.explain.replay import replay
 
-            replay(terminal, own, format)
+            if not replay(terminal, own, format):
+                return _refuse_records(own, terminal, format)
         return code
+
+
+def _refuse_records(own: Sequence[Any], terminal: Terminal, format: str) -> int:
+    """wsdiag's own records of which there is nothing to show: what was given instead."""
+    from wsdiag.records import Error
+    from wsdiag.render.base.error import print_error
+
+    kinds = ", ".join(Counter(one.type for one in own))
+    message = f"there is nothing to draw of wsdiag's own records {kinds}"
+    hint = (
+        "explain draws what connect, ping, idle-probe, stream, path and check wrote with -o json "
+        "or --log; of a run of serve, give a capture (tcpdump) or a client's --trace"
+    )
+    if format == "csv":
+        message = f"wsdiag's own records {kinds} have no rows"
+        hint = "those of ping, idle-probe, stream, path and explain have; -o json writes any again"
+    print_error(terminal, Error("", "read", "usage", message, hint))
+    return ExitCode.USAGE
 
 
 def until_stopped(tracer: Tracer | None, inputs: InterruptibleInput) -> Tracer | None:
