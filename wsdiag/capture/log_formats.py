@@ -37,7 +37,7 @@ HAPROXY_CAUSES = {
     "K": "an administrator of HAProxy killed it",
     "c": "a timeout of the client's side ran out",
     "s": "a timeout of the server's side ran out",
-    "-": "client and server closed in order",
+    "-": "TCP was closed in order, with or without a Close frame before",
 }
 """The first letter of HAProxy's termination state: what ended the session."""
 HAPROXY_PHASES = {

@@ -74,6 +74,8 @@ class _Traced:
     facts: ConnectionFacts = field(init=False)
     asked: int = 0
     """How many upgrades were asked for: more than one where connections overlap."""
+    accepts: str = "101"
+    """The status that grants what was asked for."""
     answered: int = 0
     last_s: float | None = None
     """When the last frame crossed, in either direction."""
@@ -131,14 +133,18 @@ class _Traced:
         facts, headers = self.facts, list(event.headers)
         first = [*event.first_line.split(" ", 2), "", ""]
         if event.direction == "sent":
-            self.asked += any(name.lower() == "upgrade" for name, _ in headers)
+            upgrade = any(name.lower() == "upgrade" for name, _ in headers)
+            # RFC 8441, 4; the CONNECT of a tunnel has a host and a port in place of a path
+            extended = first[0] == "CONNECT" and first[1].startswith("/")
+            self.asked += upgrade or extended
+            self.accepts = "200" if extended else "101"
             facts.path, facts.request_headers = split_target(first[1]).path, headers
             return
         self.answered += self.asked > self.answered
-        if not first[0].startswith("HTTP/") or first[1] != "101":
+        if not first[0].startswith("HTTP/") or first[1] != self.accepts:
             return
         head = Head((first[0], first[1], first[2]), headers)
-        facts.version, facts.status, facts.reason = first[0][5:], 101, first[2]
+        facts.version, facts.status, facts.reason = first[0][5:], int(first[1]), first[2]
         facts.response_headers = headers
         facts.subprotocol, facts.extensions = head.subprotocol(), head.extensions()
         facts.opened_s = at_s
