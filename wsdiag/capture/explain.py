@@ -19,7 +19,7 @@ from wsdiag.judgement.recorded.report import connection_record, endpoint_of
 from wsdiag.judgement.recorded.together import Together
 from wsdiag.judgement.recorded.trials import Change
 from wsdiag.records import Error
-from wsdiag.records.explain import ExplainConnection, ExplainEvent, ExplainSource
+from wsdiag.records.explain import ExplainConnection, ExplainEvent, ExplainSource, ExplainVerdict
 
 if TYPE_CHECKING:
     from wsdiag.capture.log_formats import LogLine
@@ -83,7 +83,8 @@ class ExplainRun:
         """How many of wsdiag's own records there were."""
 
     def events(self) -> Iterator[ExplainEvent | OwnRecord]:
-        """What each source held, the connections, and a verdict for each endpoint."""
+        """What each source held, the connections, and a verdict for each endpoint; those that an
+        earlier run wrote are what they were then."""
         held: list[ExplainConnection] = []
         waiting: list[ConnectionFacts] = []
         for name in self._names:
@@ -98,9 +99,11 @@ class ExplainRun:
             if source.kind == "records":
                 from wsdiag.capture.own_records import read_records
 
-                for record in read_records(source.stream, source.totals):
+                for own in read_records(source.stream, source.totals):
                     self.replayed += 1
-                    yield record
+                    judged = isinstance(own.record, ExplainConnection | ExplainVerdict)
+                    yield own.record if judged else own
+                yield _summary(source)
                 continue
             for facts in source:
                 pairs = source.kind == "capture" and not self._options.live

@@ -11,23 +11,26 @@ their entry is known.
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from wsdiag.capture.har_parts import MOST_TEXT, Part, parts
 from wsdiag.capture.http import Head
-from wsdiag.capture.messages import MOST_ACTIVITY
+from wsdiag.capture.messages import MOST_ACTIVITY, MOST_SHOWN, shown_text
 from wsdiag.capture.packet_files import CaptureError
 from wsdiag.capture.totals import CaptureTotals
 from wsdiag.judgement.recorded.facts import CloseSeen, ConnectionFacts, DirectionFacts, Side
 
 _MOST_HEADERS = 256
 _LAST_WORDS = 400
+_EXCERPT = 4096
 _MOST_ERRORS, _MOST_CLOSES = 8, 8
 _WEBSOCKET = re.compile(rb'"_webSocketMessages"|"wss?:|"status"\s*+:\s*+101\b')
 _NAMES = {1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
@@ -36,15 +39,18 @@ _SIZES = "sizes are those of messages before compression"
 
 
 class HarReader:
-    """One HAR file. Iterate for the facts of its WebSockets; `totals` counts the rest."""
+    """One HAR file. Iterate for the facts of its WebSockets; `totals` counts the rest.
 
-    def __init__(self, stream: BinaryIO, source: str) -> None:
+    `show`: keep the first messages' payloads.
+    """
+
+    def __init__(self, stream: BinaryIO, source: str, *, show: bool = False) -> None:
         self.totals = CaptureTotals()
-        self._stream, self._source = stream, source
+        self._stream, self._source, self._show = stream, source, show
 
     def __iter__(self) -> Iterator[ConnectionFacts]:
         """Facts in the order of the entries; never an exception for bad input."""
-        totals, messages = self.totals, _Messages()
+        totals, messages = self.totals, _Messages(self._show)
         try:
             for part in parts(self._stream):
                 if part.messages:
@@ -53,7 +59,7 @@ class HarReader:
                 facts = self._entry(part, messages)
                 if facts is not None:
                     yield facts
-                messages = _Messages()
+                messages = _Messages(self._show)
         except CaptureError as error:
             totals.broken = error
 
@@ -145,7 +151,7 @@ class _Messages:
     """The messages of one entry, counted as they come. Their times are as the file has them until
     the entry says when it began."""
 
-    def __init__(self) -> None:
+    def __init__(self, show: bool) -> None:
         self.any = False
         self.too_long: int | None = None
         """Where one is, or a little before, that is too long to be decoded."""
@@ -153,6 +159,8 @@ class _Messages:
         """Whether one is no JSON."""
         self._sides = (DirectionFacts(bytes=0, messages=0), DirectionFacts(bytes=0, messages=0))
         self._activity: list[tuple[float, Side, str]] = []
+        self._show = show
+        self._shown: list[tuple[float, Side, str]] = []
         self._closes: list[CloseSeen] = []
         self._errors: list[str] = []
         self._last = 0.0
@@ -196,6 +204,8 @@ class _Messages:
             return
         assert side.messages is not None
         assert side.bytes is not None
+        if self._show and len(self._shown) < MOST_SHOWN:
+            self._shown.append((at, who, shown_text(_payload(text, opcode))))
         size = _base64_size(text) if opcode == 2 else len(text.encode("utf-8", "replace"))
         side.messages += 1
         side.bytes += size
@@ -215,6 +225,7 @@ class _Messages:
                 side.first_byte_s = _moment(side.first_byte_s, began)
                 side.last_byte_s = _moment(side.last_byte_s, began)
         facts.activity = [(_moment(at, began), who, what) for at, who, what in self._activity]
+        facts.shown = [(_moment(at, began), who, what) for at, who, what in self._shown]
         for close in self._closes:
             close.at_s = _moment(close.at_s, began)
         facts.closes = self._closes
@@ -281,6 +292,14 @@ def _moment(at: float, began: float | None) -> float:
     if at > 1e11:
         return 0.0
     return max(at - began, 0.0) if began is not None and at > 1e8 else at
+
+
+def _payload(text: str, opcode: object) -> bytes:
+    """The beginning of a message; a binary one is in base64."""
+    if opcode == 2:
+        with suppress(ValueError):
+            return base64.b64decode(text[:_EXCERPT])
+    return text[:_EXCERPT].encode("utf-8", "replace")
 
 
 def _base64_size(text: str) -> int:

@@ -7,13 +7,17 @@ framing (RFC 9112, 6); nothing of a body is kept.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from wsdiag.protocol.headers import HeaderSyntaxError, get_all, parse_extensions
 
 MOST_HEAD = 1 << 16
 _METHODS = (b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ")
 _HTTP_1 = b"HTTP/1."
+_SCHEMES: dict[str, Literal["ws", "wss"]] = {"http": "ws", "ws": "ws", "https": "wss", "wss": "wss"}
+_AUTHORITY = re.compile(r"[^/?#]*")
 
 
 @dataclass(slots=True)
@@ -157,6 +161,28 @@ class HeadReader:
             return True
         self.held, self._body = rest, length + 2
         return True
+
+
+class Target(NamedTuple):
+    """A request target, split; `scheme` and `authority` are those of absolute-form."""
+
+    scheme: Literal["ws", "wss"] | None
+    authority: str | None
+    path: str
+    """With its query."""
+
+
+def split_target(target: str) -> Target:
+    """A request target in any form (RFC 9112, 3.2): proxies are sent absolute URLs, and HAProxy and
+    others log requests of HTTP/2 as such."""
+    name, found, rest = target.partition("://")
+    scheme = _SCHEMES.get(name.lower())
+    if not found or scheme is None:
+        return Target(None, None, target)
+    authority = _AUTHORITY.match(rest)[0]  # type: ignore[index]
+    path = rest[len(authority) :]
+    path = path if path.startswith("/") else "/" + path
+    return Target(scheme, authority.rpartition("@")[2] or None, path)
 
 
 def begins_request(data: bytes) -> bool:

@@ -22,6 +22,10 @@ class _Format(NamedTuple):
     path: str | None = None
     version: str | None = None
     flags: str | None = None
+    tls: str | None = None
+    """There where the client's connection is TLS."""
+    protocol: str | None = None
+    """What a CONNECT of HTTP/2 asks for (RFC 8441): a WebSocket's status is 200 then."""
 
 
 _FORMATS = {
@@ -34,6 +38,8 @@ _FORMATS = {
         host="request.host",
         path="request.uri",
         version="request.proto",
+        tls="request.tls",
+        protocol="request.headers.:protocol",
     ),
     "Traefik": _Format(
         "DownstreamStatus",
@@ -44,6 +50,7 @@ _FORMATS = {
         host="RequestHost",
         path="RequestPath",
         version="RequestProtocol",
+        tls="TLSVersion",
     ),
     "Envoy": _Format(
         "response_code",
@@ -96,6 +103,7 @@ def _line(record: dict[str, Any], form: _Format) -> LogLine | None:
     version = _text(record, form.version)
     flags = _text(record, form.flags)
     flags = None if flags in (None, "-") else flags
+    asks = _get(record, form.protocol or "") == ["websocket"]
     return LogLine(
         int(status),
         lasted_s,
@@ -104,6 +112,8 @@ def _line(record: dict[str, Any], form: _Format) -> LogLine | None:
         host=_text(record, form.host),
         path=_text(record, form.path, MOST_PATH),
         version=None if version is None else version.removeprefix("HTTP/").removesuffix(".0"),
+        scheme="wss" if _get(record, form.tls or "") else None,
+        upgraded=asks and status == 200,
         flags=flags,
         words=None if flags is None else envoy_words(flags),
     )

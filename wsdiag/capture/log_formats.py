@@ -37,7 +37,7 @@ HAPROXY_CAUSES = {
     "K": "an administrator of HAProxy killed it",
     "c": "a timeout of the client's side ran out",
     "s": "a timeout of the server's side ran out",
-    "-": "client and server closed in order",
+    "-": "TCP was closed in order, with or without a Close frame before",
 }
 """The first letter of HAProxy's termination state: what ended the session."""
 HAPROXY_PHASES = {
@@ -100,6 +100,8 @@ class LogLine(NamedTuple):
     path: str | None = None
     version: str | None = None
     scheme: Literal["ws", "wss"] | None = None
+    upgraded: bool = False
+    """It is a WebSocket, whatever its status."""
     flags: str | None = None
     words: str | None = None
 
@@ -210,18 +212,15 @@ def _alb(words: list[str]) -> LogLine | None:
     if ended is None or _STATUS.fullmatch(status) is None:
         return None
     timers = [float(word) for word in words[5:8] if _SECONDS.fullmatch(word)]
-    url = words[12].strip('"').split(" ")
-    _, _, rest = (url[1] if len(url) == 3 else "").partition("://")
-    host, slash, path = rest.partition("/")
+    path, version = request_line(words[12])
     return LogLine(
         _status(status),
         None if began is None else max(ended - began, 0.0),
         began,
         opened_s=sum(timers),
         client=_known(words[3]),
-        host=host or None,
-        path=(slash + path)[:MOST_PATH] or None,
-        version=url[2].removeprefix("HTTP/")[:3] if len(url) == 3 else None,
+        path=path,
+        version=version,
         scheme="wss" if words[0] == "wss" else "ws",
     )
 

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
+from wsdiag.capture.http import split_target
 from wsdiag.capture.json_logs import json_format
 from wsdiag.capture.log_formats import (
     FORMATS,
@@ -56,7 +57,7 @@ class LogReader:
             line = self._parse(text) if self._parse is not None else self._recognised(text)
             if line is None:
                 totals.unreadable += 1
-            elif line.status not in (101, None):
+            elif line.status not in (101, None) and not line.upgraded:
                 totals.plain_http += 1
             elif line.lasted_s is None:
                 self._without_duration += 1
@@ -116,6 +117,7 @@ def recognise(head: bytes) -> str | None:
 
 
 def _facts(source: str, line: LogLine, lasted_s: float) -> ConnectionFacts:
+    target = split_target(line.path or "")
     facts = ConnectionFacts(
         source,
         client_address=line.client,
@@ -123,9 +125,9 @@ def _facts(source: str, line: LogLine, lasted_s: float) -> ConnectionFacts:
         opened_s=None if line.status is None else min(line.opened_s or 0.0, lasted_s),
         ended_s=lasted_s,
         recorded_s=lasted_s,
-        scheme=line.scheme,
-        host=line.host,
-        path=None if line.path is None else line.path[:MOST_PATH],
+        scheme=target.scheme if line.scheme != "wss" and target.scheme else line.scheme,
+        host=target.authority or line.host,  # which goes before Host (RFC 9112, 3.2.2)
+        path=target.path[:MOST_PATH] or None,
         version=line.version,
         status=line.status,
         log_flags=line.flags,

@@ -12,7 +12,7 @@ from functools import partial
 
 from wsdiag.capture.frames import CapturedFrame, FrameReader
 from wsdiag.capture.notebook import Direction, Notebook, words_of
-from wsdiag.judgement.recorded.facts import CloseSeen, ConnectionFacts, Side
+from wsdiag.judgement.recorded.facts import ANSWER, CloseSeen, ConnectionFacts, Side
 from wsdiag.protocol.closing import decode_close
 from wsdiag.protocol.codes import Opcode, Role
 from wsdiag.protocol.deflate import MAX_WINDOW_BITS, PerMessageDeflate
@@ -22,7 +22,7 @@ MOST_ACTIVITY = 512
 MOST_RTTS = 4096
 _MOST_PINGS = 1024
 _MOST_VIOLATIONS = 8
-_MOST_SHOWN = 200
+MOST_SHOWN = 200
 _LAST_WORDS = 400
 _MOST_INFLATED = 4 << 20
 _NAMES = ["reserved"] * 16
@@ -79,7 +79,10 @@ class Messages:
         activity = self.facts.activity
         if len(activity) >= self._most_activity:
             del activity[self._most_activity // 2 :: 2]  # it stays a sample of the whole
-        activity.append((at_s, who, _NAMES[opcode]))
+        what = _NAMES[opcode]
+        if opcode == Opcode.PONG and self._ponged(side, frame, at_s):
+            what = ANSWER
+        activity.append((at_s, who, what))
         if opcode < 8:
             facts.earlier_largest_frame, facts.last_frame = facts.largest_frame, length
             if length > facts.largest_frame:
@@ -90,8 +93,6 @@ class Messages:
             self._message(side, who, frame, at_s)
         elif opcode == Opcode.PING:
             self._pinged(side, frame, at_s)
-        elif opcode == Opcode.PONG:
-            self._ponged(side, frame, at_s)
         elif opcode == Opcode.CLOSE:
             self._closed(who, frame, at_s)
             self._on_close(0 if side is self._sides[0] else 1, frame.time_ns)
@@ -112,9 +113,8 @@ class Messages:
                 side.facts.first_message = words_of(side.last_text)
             if frame.fin and not side.compressed and not _is_utf8(payload):
                 violated(self.facts, who, "text that is not UTF-8", "RFC 6455, 8.1", at_s)
-        if self._show and len(self.facts.shown) < _MOST_SHOWN:
-            text = payload[: 4 * _LAST_WORDS].decode("utf-8", "backslashreplace")[:_LAST_WORDS]
-            self.facts.shown.append((at_s, who, text))
+        if self._show and len(self.facts.shown) < MOST_SHOWN:
+            self.facts.shown.append((at_s, who, shown_text(payload)))
 
     def _inflated(
         self, side: Direction, who: Side, frame: CapturedFrame, at_s: float
@@ -138,19 +138,21 @@ class Messages:
             side.unanswered += 1
         side.pings.append((frame.payload, at_s))
 
-    def _ponged(self, side: Direction, frame: CapturedFrame, at_s: float) -> None:
-        """A Pong answers its Ping, and those before it need no answer any more (5.5.3)."""
+    def _ponged(self, side: Direction, frame: CapturedFrame, at_s: float) -> bool:
+        """A Pong answers its Ping, and those before it need no answer any more (5.5.3); whether it
+        answers one."""
         assert side.facts.pongs is not None
         side.facts.pongs += 1
         pings = self._sides[1 if side is self._sides[0] else 0].pings
         if not any(payload == frame.payload for payload, _ in pings):
-            return
+            return False
         while pings:
             payload, sent_s = pings.pop(0)
             if payload == frame.payload:
                 if len(self.facts.rtts_ms) < MOST_RTTS:
                     self.facts.rtts_ms.append(round((at_s - sent_s) * 1000, 3))
-                return
+                break
+        return True
 
     def _closed(self, who: Side, frame: CapturedFrame, at_s: float) -> None:
         code, reason = None, ""
@@ -162,6 +164,11 @@ class Messages:
             code = int.from_bytes(payload[:2], "big") if len(payload) > 1 else None
             reason = payload[2:].decode("utf-8", "replace")
         self.facts.closes.append(CloseSeen(who, at_s, code, reason))
+
+
+def shown_text(payload: bytes) -> str:
+    """The beginning of a message as `--show` has it: bytes that are not UTF-8 as `\\xff`."""
+    return payload[: 4 * _LAST_WORDS].decode("utf-8", "backslashreplace")[:_LAST_WORDS]
 
 
 def violated(

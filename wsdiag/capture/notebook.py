@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from wsdiag.capture.flow import Flow, address_of
-from wsdiag.capture.http import HeadReader
+from wsdiag.capture.http import HeadReader, split_target
 from wsdiag.judgement.recorded.facts import ConnectionFacts, DirectionFacts, PingSeen, Side
 
 if TYPE_CHECKING:
@@ -109,8 +109,10 @@ class Notebook:
     def read_request(self, path: str, headers: list[tuple[str, str]]) -> None:
         """The request for the upgrade."""
         facts = self.facts
-        facts.path, facts.request_headers = path, headers
-        facts.host = next((v for n, v in headers if n.lower() == "host"), None)
+        target = split_target(path)
+        facts.path, facts.request_headers = target.path, headers
+        host = next((v for n, v in headers if n.lower() == "host"), None)
+        facts.host = target.authority or host
         facts.forwarded = next((n for n, _ in headers if n.lower() in _BY_PROXIES), None)
 
     def held(self) -> int:

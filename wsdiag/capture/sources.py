@@ -113,6 +113,8 @@ class Source:
         self.kind = _kind(head, options.parse_log)
         self.reader: Reader | None = self._reader(options)
         """None for own records, which are not connections: `own_records` reads them."""
+        self.totals = CaptureTotals() if self.reader is None else self.reader.totals
+        """What else the source held."""
 
     def _reader(self, options: ReadOptions) -> Reader | None:
         match self.kind:
@@ -131,21 +133,16 @@ class Source:
             case "HAR file":
                 from wsdiag.capture.har import HarReader
 
-                return HarReader(self.stream, self.name)
+                return HarReader(self.stream, self.name, show=options.show)
             case "trace":
                 from wsdiag.capture.traces import TraceReader
 
-                return TraceReader(self.stream, self.name)
+                return TraceReader(self.stream, self.name, show=options.show)
             case "access log":
                 from wsdiag.capture.logs import LogReader
 
                 return LogReader(self.stream, self.name, options.parse_log)
         return None
-
-    @property
-    def totals(self) -> CaptureTotals:
-        """What else the source held."""
-        return self.reader.totals if self.reader is not None else CaptureTotals()
 
     @property
     def broken(self) -> str | None:

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from wsdiag.capture.http import Head
-from wsdiag.capture.messages import MOST_ACTIVITY, MOST_RTTS
+from wsdiag.capture.http import Head, split_target
+from wsdiag.capture.messages import MOST_ACTIVITY, MOST_RTTS, MOST_SHOWN, shown_text
 from wsdiag.capture.own_records import parse_record, read_objects
 from wsdiag.capture.totals import CaptureTotals
-from wsdiag.judgement.recorded.facts import CloseSeen, ConnectionFacts, PingSeen, Side
+from wsdiag.judgement.recorded.facts import ANSWER, CloseSeen, ConnectionFacts, PingSeen, Side
 from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced, TraceEvent
 
 _LAST_WORDS = 400
@@ -29,11 +29,14 @@ _TOLD_APART = "connections to it were open at once, and their frames cannot be t
 
 
 class TraceReader:
-    """One `--trace` file. Iterate for the facts of its connections; `totals` counts the rest."""
+    """One `--trace` file. Iterate for the facts of its connections; `totals` counts the rest.
 
-    def __init__(self, stream: BinaryIO, source: str) -> None:
+    `show`: keep the first messages' payloads, as far as the trace has them.
+    """
+
+    def __init__(self, stream: BinaryIO, source: str, *, show: bool = False) -> None:
         self.totals = CaptureTotals()
-        self._stream, self._source = stream, source
+        self._stream, self._source, self._show = stream, source, show
 
     def __iter__(self) -> Iterator[ConnectionFacts]:
         """Facts as connections are followed by another one, then the rest."""
@@ -54,7 +57,7 @@ class TraceReader:
                     yield from connections.pop(next(iter(connections))).finish(totals)
                 took_s = event.took_ms / 1e3 if isinstance(event, PhaseTraced) else 0.0
                 began = event.time.timestamp() - took_s
-                traced = connections[key] = _Traced(self._source, event.url, began)
+                traced = connections[key] = _Traced(self._source, event.url, began, self._show)
             traced.take(event)
         for traced in connections.values():
             yield from traced.finish(totals)
@@ -67,9 +70,12 @@ class _Traced:
     source: str
     url: str
     began: float
+    show: bool
     facts: ConnectionFacts = field(init=False)
     asked: int = 0
     """How many upgrades were asked for: more than one where connections overlap."""
+    accepts: str = "101"
+    """The status that grants what was asked for."""
     answered: int = 0
     last_s: float | None = None
     """When the last frame crossed, in either direction."""
@@ -127,14 +133,18 @@ class _Traced:
         facts, headers = self.facts, list(event.headers)
         first = [*event.first_line.split(" ", 2), "", ""]
         if event.direction == "sent":
-            self.asked += any(name.lower() == "upgrade" for name, _ in headers)
-            facts.path, facts.request_headers = first[1], headers
+            upgrade = any(name.lower() == "upgrade" for name, _ in headers)
+            # RFC 8441, 4; the CONNECT of a tunnel has a host and a port in place of a path
+            extended = first[0] == "CONNECT" and first[1].startswith("/")
+            self.asked += upgrade or extended
+            self.accepts = "200" if extended else "101"
+            facts.path, facts.request_headers = split_target(first[1]).path, headers
             return
         self.answered += self.asked > self.answered
-        if not first[0].startswith("HTTP/") or first[1] != "101":
+        if not first[0].startswith("HTTP/") or first[1] != self.accepts:
             return
         head = Head((first[0], first[1], first[2]), headers)
-        facts.version, facts.status, facts.reason = first[0][5:], 101, first[2]
+        facts.version, facts.status, facts.reason = first[0][5:], int(first[1]), first[2]
         facts.response_headers = headers
         facts.subprotocol, facts.extensions = head.subprotocol(), head.extensions()
         facts.opened_s = at_s
@@ -143,8 +153,11 @@ class _Traced:
         facts, opcode = self.facts, event.opcode
         who: Side = "client" if event.direction == "sent" else "server"
         side = facts.sent if who == "client" else facts.received
+        what = _NAMES.get(opcode, "reserved")
+        if opcode > 8 and self._control(who, opcode, event.excerpt, at_s):
+            what = ANSWER
         if len(facts.activity) < MOST_ACTIVITY:
-            facts.activity.append((at_s, who, _NAMES.get(opcode, "reserved")))
+            facts.activity.append((at_s, who, what))
         if opcode == 8 and not facts.closes:
             facts.ended_s = at_s
             facts.idle_s = at_s - (facts.opened_s or 0.0 if self.last_s is None else self.last_s)
@@ -156,6 +169,9 @@ class _Traced:
             side.bytes += event.length
             side.messages += opcode != 0
             side.largest_frame = max(side.largest_frame, event.length)
+            told = event.excerpt or not event.length  # `explain --trace` leaves payloads out
+            if self.show and told and not any(event.rsv) and len(facts.shown) < MOST_SHOWN:
+                facts.shown.append((at_s, who, shown_text(event.excerpt)))
             if opcode == 1 and not any(event.rsv):
                 side.last_message = event.excerpt.decode("utf-8", "replace")[:_LAST_WORDS]
                 if side.first_message is None:
@@ -165,8 +181,6 @@ class _Traced:
             code = int.from_bytes(data[:2], "big") if len(data) >= 2 else None
             close = CloseSeen(who, at_s, code, data[2:].decode("utf-8", "backslashreplace"))
             facts.closes = [*facts.closes, close][:4]
-        else:
-            self._control(who, opcode, event.excerpt, at_s)
 
     def _crossed(self, who: Side, at_s: float) -> None:
         """A byte in one direction: the idleness before it was outlived."""
@@ -181,7 +195,8 @@ class _Traced:
             side.first_byte_s = at_s
         side.last_byte_s = self.last_s = at_s
 
-    def _control(self, who: Side, opcode: int, excerpt: bytes, at_s: float) -> None:
+    def _control(self, who: Side, opcode: int, excerpt: bytes, at_s: float) -> bool:
+        """A Ping or a Pong; whether it answers a Ping."""
         facts = self.facts
         side = facts.sent if who == "client" else facts.received
         if opcode == 9:
@@ -196,10 +211,11 @@ class _Traced:
             side.pongs += 1
             pings = self.pings["server" if who == "client" else "client"]
             if all(payload != excerpt for payload, _ in pings):
-                return
+                return False
             while pings:  # those before it need no answer any more (RFC 6455, 5.5.3)
                 payload, sent_s = pings.popleft()
                 if payload == excerpt:
                     if len(facts.rtts_ms) < MOST_RTTS:
                         facts.rtts_ms.append((at_s - sent_s) * 1e3)
-                    return
+                    return True
+        return False

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from wsdiag.cli.exit import ExitCode
+from wsdiag.cli.exit import ExitCode, when_unread
 from wsdiag.cli.options import OutputOptions
 from wsdiag.credentials import HEADERS, hidden_subprotocols, secrets_in, secrets_of_headers
 from wsdiag.transport.dial.options import DialOptions
@@ -47,7 +47,7 @@ def open_terminal(
     secrets += [*secrets_of_urls(urls, names), *secrets_of_texts(texts, names)]
     for name, value in os.environ.items():
         secrets += _userinfo_secrets(value) if name.lower().endswith("_proxy") else ()
-    return Terminal(
+    terminal = Terminal(
         color=output.color,
         quiet=output.quiet,
         verbose=output.verbose,
@@ -55,6 +55,8 @@ def open_terminal(
         log=output.log,
         redactor=Redactor(secrets, names=names, show=output.show_secrets),
     )
+    when_unread(terminal)
+    return terminal
 
 
 def secrets_of(dial: DialOptions, names: frozenset[str] = frozenset()) -> list[str]:

@@ -6,12 +6,13 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from wsdiag.cli.exit import ExitCode
+from wsdiag.cli.exit import ExitCode, when_unread
 from wsdiag.cli.run_async import run_async
 from wsdiag.records import Error
 
 if TYPE_CHECKING:
     from wsdiag.render.base.output import EventOutput
+    from wsdiag.render.base.terminal import Terminal
 
 T = TypeVar("T")
 
@@ -31,6 +32,7 @@ class Run(Protocol):
 
 def drive(
     run: Run,
+    terminal: Terminal,
     output: EventOutput,
     conclusion: type[T],
     exit_code: Callable[[list[T], bool], int],
@@ -40,14 +42,16 @@ def drive(
     on_continue: Callable[[], None] = lambda: None,
     on_interrupt: Callable[[], None] = lambda: None,
 ) -> int:
-    """Run to the end, or until Ctrl-C or SIGTERM stop it; `on_quit` is called at SIGQUIT.
+    """Run to the end, or until Ctrl-C, SIGTERM or a reader of stdout that leaves stop it; `on_quit`
+    is called at SIGQUIT.
 
     While Ctrl-Z stops the process, the terminal is given back; then `on_continue` is called.
     `on_interrupt` hears of what stops the run early.
-    `exit_code` gets the events of type `conclusion`, and whether the run was interrupted.
+    `exit_code` gets the events of type `conclusion`, and whether the run was interrupted; 130 is
+    for signals, so where a reader left before anything was measured, the code is 1.
     """
     conclusions: list[T] = []
-    interrupted = False
+    interrupted = over = unread = False
 
     def ending() -> None:
         nonlocal interrupted
@@ -63,7 +67,14 @@ def drive(
         ending()
         return run.expire()
 
+    def reader_left() -> None:
+        nonlocal unread
+        if not over:
+            unread = True
+            stop()
+
     async def show_all() -> int:
+        nonlocal over
         misused = False
         async with aclosing(run.events()) as events:
             async for event in events:
@@ -72,13 +83,18 @@ def drive(
                     conclusions.append(event)
                 elif isinstance(event, Error) and event.kind == "usage":
                     misused = True
+        over = True
         output.finish()
-        return ExitCode.USAGE if misused else exit_code(conclusions, interrupted)
+        if misused:
+            return ExitCode.USAGE
+        code = exit_code(conclusions, interrupted)
+        return ExitCode.NO_ANSWER if unread and code == ExitCode.INTERRUPTED else code
 
     def resume() -> None:
         on_continue()
         output.resume()
 
+    when_unread(terminal, reader_left)
     output.start()
     try:
         return run_async(

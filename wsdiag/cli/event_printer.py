@@ -14,8 +14,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any
 
-from wsdiag.cli.exit import leave_quietly
-
 if TYPE_CHECKING:
     from wsdiag.render.base.terminal import Terminal
 
@@ -26,8 +24,7 @@ _LAST_S = 1.0
 class EventPrinter:
     """Prints records: as NDJSON on stdout, or by `show` as lines for people on stderr.
 
-    `left_out` makes the record that says how many were left out. `on_closed` is called when stdout
-    is read no more.
+    `left_out` makes the record that says how many were left out.
     """
 
     def __init__(
@@ -38,7 +35,6 @@ class EventPrinter:
         show: Callable[[Terminal, Any], None],
         left_out: Callable[[int], Any],
     ) -> None:
-        self.on_closed: Callable[[], None] = lambda: None
         self._terminal = terminal
         self._file = terminal.out.file if json else terminal.err.file
         self._show = terminal.json if json else lambda record: show(terminal, record)
@@ -69,9 +65,6 @@ class EventPrinter:
             record = self._waiting.popleft()
             try:
                 self._show(record)
-            except BrokenPipeError:
-                leave_quietly()
-                self.on_closed()
             except OSError:  # a full disk, say: what runs is worth more than its log
                 pass
         self._watch(bool(self._waiting))

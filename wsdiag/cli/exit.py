@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from wsdiag.exit_codes import ExitCode as ExitCode
+
+if TYPE_CHECKING:
+    from wsdiag.render.base.terminal import Terminal
 
 
 def leave_quietly() -> None:
     """After `| head`: nobody reads stdout any more, and flushing it at exit must not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def when_unread(terminal: Terminal, stop: Callable[[], None] = lambda: None) -> None:
+    """Call `stop` when a reader of stdout leaves; what is printed after that goes nowhere, and the
+    exit code is the command's."""
+
+    def unread() -> None:
+        leave_quietly()
+        stop()
+
+    terminal.stdout.on_closed = unread
 
 
 def print_answer(text: str) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from wsdiag.cli.exit import ExitCode, leave_quietly
+from wsdiag.cli.exit import ExitCode
 
 if TYPE_CHECKING:  # a command's help needs no event loop, which takes long to import
     import asyncio
@@ -44,7 +44,6 @@ def run_async(
     SIGQUIT calls `on_quit`, SIGHUP `on_hangup`; SIGTSTP (Ctrl-Z) calls `on_suspend` before it stops
     the process, SIGCONT `on_continue`.
 
-    A closed stdout ends the process with 0.
     `hires`: timers to the microsecond, for what measures.
     """
 
@@ -75,9 +74,6 @@ def run_async(
         if not limit.over:
             print("interrupted", file=sys.stderr)
         return limit.code(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        leave_quietly()
-        sys.exit(ExitCode.OK)  # at once: nobody would read the remaining steps of `demo`
 
 
 class _TimeLimit:

@@ -18,6 +18,7 @@ from tests.capture.builder import Capture, Flow
 from tests.integration.waiting import wait_for
 from tests.peers.peers import Peers
 from tests.peers.process import popen
+from tests.unit.capture.test_har import archive, entry, said
 
 WSDIAG = [sys.executable, "-m", "wsdiag"]
 
@@ -102,6 +103,24 @@ def test_payloads_are_hidden_and_escaped(peers: Peers, tmp_path: Path) -> None:
     assert "?token=secret" in run.out
 
 
+def test_payloads_of_a_har_file_and_of_a_trace(peers: Peers, tmp_path: Path) -> None:
+    har, trace = tmp_path / "page.har", tmp_path / "t.ndjson"
+    har.write_bytes(archive(entry([said("send", 0.5, "hello \x1b[31m secret")])))
+    place = three_idle_ends(1001).write(tmp_path / "c.pcap")
+    peers.wsdiag("explain", "--show", "--trace", str(trace), str(place), ok=0)
+    for recording in (har, trace):
+        run = peers.wsdiag("explain", str(recording), ok=0)
+        assert "hello" not in run.out
+        run = peers.wsdiag("explain", "--show", str(recording), ok=0)
+        assert "> hello \\e[31m secret" in run.out
+        run = peers.wsdiag("explain", "--show", "-o", "json", str(recording), ok=0)
+        for one in run.of("explain.connection"):
+            (shown,) = one["shown"]
+            assert shown[1:] == ["sent", "hello \x1b[31m secret"]
+    peers.wsdiag("explain", "--trace", str(trace), str(place), ok=0)  # without payloads
+    assert "secret" not in peers.wsdiag("explain", "--show", str(trace), ok=0).out
+
+
 def test_frames_are_traced(peers: Peers, tmp_path: Path) -> None:
     place, trace = three_idle_ends(1001).write(tmp_path / "c.pcap"), tmp_path / "t.ndjson"
     run = peers.wsdiag("explain", "-v", "--trace", str(trace), str(place), ok=0)
@@ -111,6 +130,15 @@ def test_frames_are_traced(peers: Peers, tmp_path: Path) -> None:
     again = peers.wsdiag("explain", "-o", "json", str(trace), ok=0)
     found = again.of("explain.connection")
     assert [(one["outcome"], one["messages"]["sent"]) for one in found] == [("close", 1)] * 3
+
+
+def test_the_legend_comes_with_timelines_only(peers: Peers, tmp_path: Path) -> None:
+    place, picture = three_idle_ends().write(tmp_path / "c.pcap"), tmp_path / "picture.txt"
+    assert "F FIN" in peers.wsdiag("explain", str(place), ok=0).out
+    run = peers.wsdiag("explain", "-q", "--save", str(picture), str(place), ok=0)
+    assert "3 connections" in run.out
+    assert "F FIN" not in run.out
+    assert "F FIN" in picture.read_text()
 
 
 def test_an_end_that_is_not_known_is_not_unclean(peers: Peers, tmp_path: Path) -> None:
@@ -197,6 +225,45 @@ def test_a_stream_and_a_path_are_drawn_again(peers: Peers, tmp_path: Path) -> No
     assert "stream statistics" in run.out
     assert f"PATH {server.url}" in run.out
     assert "not drawn" not in run.out
+
+
+def test_what_connect_and_check_found_is_drawn_again(peers: Peers, tmp_path: Path) -> None:
+    url, log = peers.websockets().url, tmp_path / "run.ndjson"
+    for command, says in (("connect", "✓ connected to"), ("check", "all checks passed")):
+        peers.wsdiag(command, "--log", str(log), url, ok=0)
+        run = peers.wsdiag("explain", str(log), ok=0)
+        assert says in run.out
+        assert "not drawn" not in run.out
+        run = peers.wsdiag("explain", "-o", "csv", str(log), ok=2)
+        assert f"wsdiag's own records {command}.result" in run.err
+    records = peers.wsdiag("explain", "-o", "json", str(log), ok=0).records
+    assert [each["type"] for each in records][-1] == "check.summary"
+
+
+def test_what_explain_found_is_said_again(peers: Peers, tmp_path: Path) -> None:
+    log = tmp_path / "run.ndjson"
+    place = three_idle_ends().write(tmp_path / "c.pcap")
+    first = peers.wsdiag("explain", "--log", str(log), str(place), ok=0)
+    assert peers.wsdiag("explain", str(log), ok=0).out == first.out.replace("   30 packets", "")
+    again = peers.wsdiag("explain", "-o", "json", "--only", "2", str(log), ok=0)
+    assert [one["number"] for one in again.of("explain.connection")] == [2]
+    peers.wsdiag("explain", "--require-clean", str(log), ok=3)
+    rows = peers.wsdiag("explain", "-o", "csv", str(log), ok=0).out
+    assert rows == peers.wsdiag("explain", "-o", "csv", str(place), ok=0).out
+
+
+def test_records_that_say_nothing_here_are_refused(peers: Peers, tmp_path: Path) -> None:
+    listening, log = tmp_path / "serve.ndjson", tmp_path / "run.ndjson"
+    record = {"type": "serve.listening", "url": "ws://h", "host": "h", "port": 1, "tls": False}
+    whole = json.dumps({"schema_version": "2.0", **record}, separators=(",", ":"))
+    listening.write_text(whole + "\n")
+    run = peers.wsdiag("explain", str(listening), ok=2)
+    assert "nothing to draw of wsdiag's own records serve.listening" in run.err
+    assert "give a capture" in run.err
+    peers.wsdiag("explain", "-o", "json", str(listening), ok=0)
+    log.write_text(whole.replace(',"port":1', "") + "\n")
+    run = peers.wsdiag("explain", str(log), ok=1)
+    assert "a record serve.listening is not readable: without port" in run.err
 
 
 def test_for_python(tmp_path: Path) -> None:

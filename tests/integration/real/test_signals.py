@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.explain.test_command import three_idle_ends
 from tests.integration.waiting import wait_for
 from tests.peers.command import ROOT, WSDIAG, Run, Running
 from tests.peers.peer import Peer
@@ -192,6 +194,57 @@ def test_a_reader_that_leaves_ends_ping_quietly(output: str, peers: Peers) -> No
     assert len(done.stdout.splitlines()) == 2
     # nothing on stderr but the exit code: no traceback, no "Broken pipe"
     assert done.stderr.strip() == "0", done.stderr
+
+
+@pytest.mark.parametrize("output", ["text", "json", "csv"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ping", "-i", "20ms", "--max-p50", "0.000001"],
+        ["stream", "-i", "200ms", "--min-rate", "9999"],
+    ],
+    ids=["ping", "stream"],
+)
+def test_a_reader_that_leaves_does_not_hide_a_broken_limit(
+    arguments: list[str], output: str, peers: Peers
+) -> None:
+    command = shlex.join([*WSDIAG, *arguments, "-o", output, peers.serve()[0] + "/push/0.05"])
+    done = _in_bash(f'{command} | head -n 3; echo "${{PIPESTATUS[0]}}" >&2')
+    assert len(done.stdout.splitlines()) == 3
+    assert done.stderr.strip() == "3", done.stderr
+
+
+def test_a_reader_that_left_at_once_hides_no_exit_code(peers: Peers, tmp_path: Path) -> None:
+    recording, log = str(tmp_path / "night.pcap"), tmp_path / "log.ndjson"
+    three_idle_ends().write(Path(recording))
+    picture, url = tmp_path / "picture.txt", peers.websockets().url
+    drops = peers.serve()[0] + "/idle/1?drop=fin"
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        refused = f"ws://127.0.0.1:{nobody.getsockname()[1]}"
+    for code, *arguments in (
+        (1, "connect", refused),
+        (1, "ping", "-c", "1", refused),
+        (1, "check", refused),
+        (3, "check", "--max-p95", "0.000001", url),
+        (3, "idle-probe", "--from", "2", "--to", "2", "--require", "2", drops),
+        (3, "explain", "--require-clean", "--log", str(log), "--save", str(picture), recording),
+        (1, "explain", "--only", "17", recording),
+    ):
+        for output in ("text", "json"):
+            reader, writer = os.pipe()
+            os.close(reader)
+            done = subprocess.run(
+                [*WSDIAG, *arguments, "-o", output],
+                env=clean_environment({"PYTHONPATH": str(ROOT)}),
+                stdout=writer,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=60,
+            )
+            os.close(writer)
+            assert (done.returncode, "Traceback" in done.stderr) == (code, False), done
+    assert "explain.verdict" in log.read_text()  # what goes to files is not cut short
+    assert "idle-timeout" in picture.read_text()
 
 
 def _in_bash(script: str) -> subprocess.CompletedProcess[str]:

@@ -234,3 +234,22 @@ def test_any_bytes_in_between(at: int, junk: bytes) -> None:
 def test_twice_as_much_takes_twice_as_long() -> None:
     one = entry([said("send", 1, '"\\' * 20_000)])
     assert_linear(lambda count: read(archive(*[one] * count)), 20)
+
+
+def test_payloads_are_kept_where_they_are_to_be_shown() -> None:
+    messages = [
+        said("send", 0.5, "hello"),
+        said("receive", 0.75, base64.b64encode(b"\xff\x00" + bytes(9000)).decode(), opcode=2),
+        said("receive", 1.0, "not base64!", opcode=2),
+        said("receive", 1.0, "", opcode=8),
+        *[said("receive", 2.0, "x" * 9000)] * 300,
+    ]
+    data = archive(entry(messages))
+    (facts,) = HarReader(io.BytesIO(data), "page.har", show=True)
+    assert facts.shown[0] == (pytest.approx(0.5), "client", "hello")
+    assert facts.shown[1][:2] == (pytest.approx(0.75), "server")
+    assert facts.shown[1][2].startswith("\\xff\0")
+    assert {len(text) for _, _, text in facts.shown[1:2] + facts.shown[3:]} == {400}
+    assert len(facts.shown) == 200
+    (facts,) = HarReader(io.BytesIO(data), "page.har")
+    assert facts.shown == []

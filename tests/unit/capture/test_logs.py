@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.capture.growth import assert_linear
+from wsdiag.capture.http import split_target
 from wsdiag.capture.log_formats import (
     ENVOY_FLAGS,
     HAPROXY_CAUSES,
@@ -22,6 +23,7 @@ from wsdiag.capture.log_formats import (
 )
 from wsdiag.capture.logs import LogFormatError, LogReader, compile_format, recognise
 from wsdiag.judgement.recorded.facts import ConnectionFacts
+from wsdiag.judgement.recorded.report import recorded_url
 
 NGINX_FORMAT = (
     '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent '
@@ -162,7 +164,8 @@ def test_what_haproxy_s_letters_mean() -> None:
     for cause in HAPROXY_CAUSES:
         for phase in HAPROXY_PHASES:
             assert haproxy_words(cause + phase)
-    assert haproxy_words("--") == "client and server closed in order"
+    # HAProxy reads no frames: the FIN of a server that was killed is in order, too
+    assert haproxy_words("--") == "TCP was closed in order, with or without a Close frame before"
     assert haproxy_words("CD").startswith("the client ended the TCP connection")
     assert haproxy_words("cD").startswith("a timeout of the client's side ran out (timeout client")
 
@@ -322,3 +325,75 @@ def test_a_line_that_is_too_long() -> None:
     (facts,), reader = read("x" * 200_000 + "\n" + NGINX)
     assert facts.ended_s == 60.001
     assert reader.totals.unreadable == 1
+
+
+ABSOLUTE = "https://example.com:8443/chat?room=1"
+
+
+@pytest.mark.parametrize(
+    ("text", "parse"),
+    [
+        (HAPROXY_HTTP.replace("/chat HTTP/1.1", f"{ABSOLUTE} HTTP/2.0"), None),
+        (NGINX.replace("/chat?room=1 HTTP/1.1", f"{ABSOLUTE} HTTP/2.0"), None),
+        (
+            NGINX.replace("/chat?room=1 HTTP/1.1", f"{ABSOLUTE} HTTP/2.0"),
+            compile_format(NGINX_FORMAT),
+        ),
+        (ENVOY.replace("/chat HTTP/1.1", f"{ABSOLUTE} HTTP/2"), None),
+        (ALB.replace("https://example.com:443/chat?room=1 HTTP/1.1", f"{ABSOLUTE} HTTP/2.0"), None),
+        (TRAEFIK.replace("/chat?room=1 HTTP/1.1", f"{ABSOLUTE} HTTP/2.0"), None),
+        (TRAEFIK_JSON.replace("/chat?room=1", ABSOLUTE).replace("HTTP/1.1", "HTTP/2.0"), None),
+        (CADDY.replace("/chat?room=1", ABSOLUTE).replace("HTTP/1.1", "HTTP/2.0"), None),
+        (ENVOY_JSON.replace("/chat?room=1", ABSOLUTE).replace("HTTP/1.1", "HTTP/2"), None),
+    ],
+)
+def test_a_target_in_absolute_form_is_the_url(text: str, parse: object) -> None:
+    """As HAProxy logs requests of HTTP/2, and every proxy those that were sent to it so."""
+    (facts,), _ = read(text, parse)  # type: ignore[arg-type]
+    assert recorded_url(facts, show_secrets=True) == "wss://example.com:8443/chat?room=1"
+    assert facts.version == "2"
+
+
+@pytest.mark.parametrize(
+    ("target", "split"),
+    [
+        ("/chat?to=http://a/b", (None, None, "/chat?to=http://a/b")),
+        ("http://a.test", ("ws", "a.test", "/")),
+        ("HTTPS://a.test:8443?x=1", ("wss", "a.test:8443", "/?x=1")),
+        ("wss://user:secret@a.test/b?c=https://d", ("wss", "a.test", "/b?c=https://d")),
+        ("ftp://a.test/b", (None, None, "ftp://a.test/b")),
+        ("a.test:443", (None, None, "a.test:443")),
+        ("*", (None, None, "*")),
+        ("", (None, None, "")),
+    ],
+)
+def test_request_targets(target: str, split: tuple[str | None, str | None, str]) -> None:
+    assert split_target(target) == split
+
+
+CADDY_HTTP2 = (
+    '{"level":"info","ts":1795831267.001,"logger":"http.log.access.log0","msg":"handled request",'
+    '"request":{"remote_ip":"192.0.2.7","proto":"HTTP/2.0","method":"CONNECT","host":"example.com",'
+    '"uri":"/chat?room=1","headers":{":protocol":["websocket"]},"tls":{"version":772}},'
+    '"duration":60.001,"size":14,"status":200}\n'
+)
+
+
+def test_caddy_over_http2() -> None:
+    """The answer to an extended CONNECT is 200 (RFC 8441, 5)."""
+    others = (
+        CADDY_HTTP2.replace(":200", ":502"),
+        CADDY_HTTP2.replace('"websocket"', '"connect-udp"'),
+        CADDY_HTTP2.replace('":protocol":["websocket"]', ""),
+    )
+    (facts,), reader = read("".join(others) + CADDY_HTTP2)
+    assert (reader.totals.plain_http, reader.totals.unreadable) == (3, 0)
+    assert recorded_url(facts) == "wss://example.com/chat?room=***"
+    assert (facts.status, facts.version, facts.ended_s) == (200, "2", 60.001)
+
+
+def test_json_lines_tell_tls() -> None:
+    (facts,), _ = read(TRAEFIK_JSON.replace('"ClientAddr"', '"TLSVersion":"1.3","ClientAddr"'))
+    assert facts.scheme == "wss"
+    (facts,), _ = read(TRAEFIK_JSON)
+    assert facts.scheme is None

@@ -22,7 +22,14 @@ from tests.unit.capture.openssl_flows import openssl_conversation
 from tests.unit.capture.tls_flows import Pair, Plaintext, Recorded, Sent, make_server_context, read
 from tests.unit.capture.tls_flows import records as split
 from wsdiag.capture.reader import CaptureReader
-from wsdiag.capture.tls.flow import NO_HANDSHAKE, NO_KEY_LOG, NO_SECRETS, TlsFlow, is_tls
+from wsdiag.capture.tls.flow import (
+    HANDSHAKE_SECRETS,
+    NO_HANDSHAKE,
+    NO_KEY_LOG,
+    NO_SECRETS,
+    TlsFlow,
+    is_tls,
+)
 from wsdiag.capture.tls.key_log import KeyLog
 from wsdiag.capture.tls.keys import Suite, expand_label, next_secret, suite
 from wsdiag.judgement.recorded.connection import judge_connection
@@ -215,6 +222,20 @@ def test_without_the_handshake_secrets_application_data_is_opened_all_the_same(
     flow, plain = read(made.recorded.sent, lines(made.recorded.key_log, *labels))
     assert (plain.text(0), plain.text(1)) == said
     assert "alpn" not in flow.facts
+
+
+def test_the_handshake_s_secrets_open_nothing_of_the_websocket(pair: Callable[..., Pair]) -> None:
+    made, flow = pair(TLS13), Flow(Capture())
+    made.send(0, OPENING)
+    made.send(1, ACCEPTED)
+    flow.shake()
+    for at, (number, data) in enumerate(made.recorded.sent):
+        flow.send(0.1 + at, ("client", "server")[number], data)
+    flow.fin(60.0, "client")
+    log = lines(made.recorded.key_log, b"CLIENT_TRAFFIC_SECRET_0", b"SERVER_TRAFFIC_SECRET_0")
+    (facts,) = CaptureReader(io.BytesIO(flow.capture.pcap()), "test.pcap", key_log=log)
+    assert facts.encrypted
+    assert facts.notes == [f"not decrypted: {HANDSHAKE_SECRETS}"]
 
 
 @pytest.mark.parametrize("missing", [b"", b"SERVER_TRAFFIC_SECRET_0"])

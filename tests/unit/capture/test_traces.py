@@ -162,3 +162,24 @@ def test_members_of_any_type(data: st.DataObject) -> None:
         event[data.draw(st.sampled_from(sorted(event)))] = data.draw(JSON)
     events = data.draw(st.permutations(events))
     read(*events)
+
+
+def test_a_request_to_a_proxy_has_the_path_behind_the_host() -> None:
+    (facts,), _ = read(OPENED[0], headers(1.1, "GET http://example.com/chat HTTP/1.1"), OPENED[2])
+    assert (facts.host, facts.path) == ("example.com", "/chat")
+
+
+def test_over_http2_the_answer_is_200() -> None:
+    asks = headers(1.1, "CONNECT /chat HTTP/2")
+    asks["headers"] = [["sec-websocket-version", "13"]]
+    found = frame(2, "sent", 1, "x"), frame(3, "sent", 8, "\x03\\xe8")
+    (facts,), _ = read(OPENED[0], asks, headers(1.5, "HTTP/2 200 OK"), *found)
+    assert (facts.status, facts.version, facts.path) == (200, "2", "/chat")
+    ending = judge_connection(facts)
+    assert (ending.outcome, ending.ended_by) == ("close", "client")
+    refused, reader = read(OPENED[0], asks, headers(1.5, "HTTP/2 502 Bad Gateway"), *found)
+    assert (refused, reader.totals.refused) == ([], 1)
+    tunnel = headers(1.1, "CONNECT example.com:443 HTTP/1.1")
+    tunnel["headers"] = []
+    found_behind, _ = read(OPENED[0], tunnel, headers(1.2, "HTTP/1.1 200 OK"), *OPENED[1:])
+    assert [facts.status for facts in found_behind] == [101]

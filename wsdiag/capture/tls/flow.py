@@ -59,6 +59,10 @@ _SECRETS: tuple[tuple[Label, Label], tuple[Label, Label]] = (
     ("SERVER_HANDSHAKE_TRAFFIC_SECRET", "SERVER_TRAFFIC_SECRET_0"),
 )
 NO_SECRETS = "no secrets for this connection in the key log"
+HANDSHAKE_SECRETS = (
+    "the key log has its handshake's secrets only, which open nothing of the WebSocket: "
+    "CLIENT_TRAFFIC_SECRET_0 and SERVER_TRAFFIC_SECRET_0 are missing"
+)
 NO_HANDSHAKE = "its handshake is not in the capture"
 NO_KEY_LOG = "no key log was given"
 
@@ -189,6 +193,15 @@ class TlsFlow:
         """No more bytes will come: what still waits for secrets will not have them."""
         if self._held and self.dark is None:
             self._go_dark(NO_SECRETS if self._suite else NO_HANDSHAKE)
+        if (
+            self.dark is None
+            and self._version == TLS13
+            and all(
+                each.keys and each.missed and not each.stage and self._next_keys(number) is None
+                for number, each in enumerate(self._directions)
+            )
+        ):
+            self._go_dark(HANDSHAKE_SECRETS)
 
     def _walk(self, number: int, time_ns: int) -> None:
         direction = self._directions[number]

@@ -60,7 +60,6 @@ class Printer:
     results: list[CheckResult] = field(default_factory=list)
     errors: list[Error] = field(default_factory=list)
     _stopped_accepting: list[str] = field(default_factory=list)
-    _unread: bool = False
     _lost: bool = False
 
     def take(self, report: EndpointReport) -> None:
@@ -94,16 +93,14 @@ class Printer:
         return all(written) and not self._lost
 
     def _out(self, write: Callable[[], None]) -> None:
-        if self._unread:
+        if self._lost:
             return
         try:
             write()
         except OSError as error:
-            self._unread = True
+            self._lost = True  # a full disk, say: nobody chose that
             leave_quietly()
-            if not isinstance(error, BrokenPipeError):  # a full disk, say: nobody chose that
-                self._lost = True
-                self.terminal.log(f"error: cannot write to stdout: {error.strerror}")
+            self.terminal.log(f"error: cannot write to stdout: {error.strerror}")
 
     def _text(self, summary: CheckSummary) -> None:
         from wsdiag.render.check.view import print_checks

@@ -16,7 +16,7 @@ from wsdiag.cli.commands.connect import connect_and_show
 from wsdiag.cli.commands.idle_probe import probe_and_show
 from wsdiag.cli.commands.ping import ping_and_show
 from wsdiag.cli.declare import command
-from wsdiag.cli.exit import ExitCode, leave_quietly
+from wsdiag.cli.exit import ExitCode
 from wsdiag.cli.options import COLOR, Color, OutputOptions
 from wsdiag.cli.run_async import run_async
 from wsdiag.transport.dial.options import DialOptions
@@ -46,9 +46,6 @@ def demo(color: Annotated[Color, COLOR] = "auto") -> int:
             code = _tour(url, terminal)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        leave_quietly()
-        return ExitCode.OK
     except _NoEndpoint as error:
         terminal.log(f"error: the built-in endpoint did not start: {error}")
         return ExitCode.NO_ANSWER
@@ -59,7 +56,8 @@ def demo(color: Annotated[Color, COLOR] = "auto") -> int:
 
 
 def _tour(url: str, terminal: Terminal) -> int:
-    """The steps one after the other; Ctrl-C ends the tour, and not the step alone."""
+    """The steps one after the other; Ctrl-C ends the tour, and not the step alone, and so does a
+    reader that leaves."""
     interrupted = False
 
     def interrupt() -> None:
@@ -69,6 +67,8 @@ def _tour(url: str, terminal: Terminal) -> int:
     code = 0
     for step in (_connect, _ping, _idle_probe):
         code = max(code, step(url, terminal, interrupt))
+        if terminal.stdout.closed:
+            break
         if interrupted:
             raise KeyboardInterrupt
     return code
@@ -144,4 +144,4 @@ def _idle_probe(url: str, terminal: Terminal, interrupt: Interrupt) -> int:
     _step("Does something drop idle connections?", line, terminal)
     options = IdleOptions(from_s=1, to_s=5, step_s=1, keepalive_s=1, pong_timeout_s=2)
     shown = idle_output(terminal, [target])
-    return probe_and_show([target], options, DIRECT, shown, on_interrupt=interrupt)
+    return probe_and_show([target], options, DIRECT, terminal, shown, on_interrupt=interrupt)

@@ -14,7 +14,7 @@ import typer
 
 from wsdiag.cli.command_setup import open_terminal, tracing
 from wsdiag.cli.declare import command
-from wsdiag.cli.exit import ExitCode, leave_quietly
+from wsdiag.cli.exit import ExitCode, when_unread
 from wsdiag.cli.interrupt import InterruptibleInput, interruptible
 from wsdiag.cli.options import FORMAT, OutputOptions, TableFormat
 from wsdiag.cli.params import EXISTING_FILE, usage_errors
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wsdiag.records import ExplainConnection
     from wsdiag.records.explain import ExplainSource
     from wsdiag.render.base.output import EventOutput
+    from wsdiag.render.base.terminal import Terminal
     from wsdiag.transport.trace import TraceEvent, Tracer
 
 WHAT = "What to read and show"
@@ -102,14 +103,35 @@ def explain(
             run = ExplainRun(
                 files, options, inputs.open, until_stopped(tracer, inputs), lambda: inputs.stopped
             )
+        if live:  # nobody waits for what is still to come
+            when_unread(terminal, inputs.stop)
         shown = explain_output(terminal, format, live=live)
         own: list[Any] = []
-        code = show_run(run, shown, selects, flags, inputs, own)
+        code = show_run(run, terminal, shown, selects, flags, inputs, own)
         if own:
             from wsdiag.render.explain.replay import replay
 
-            replay(terminal, own, format)
+            if not replay(terminal, own, format):
+                return _refuse_records(own, terminal, format)
         return code
+
+
+def _refuse_records(own: Sequence[Any], terminal: Terminal, format: str) -> int:
+    """wsdiag's own records of which there is nothing to show: what was given instead."""
+    from wsdiag.records import Error
+    from wsdiag.render.base.error import print_error
+
+    kinds = ", ".join(Counter(one.type for one in own))
+    message = f"there is nothing to draw of wsdiag's own records {kinds}"
+    hint = (
+        "explain draws what connect, ping, idle-probe, stream, path and check wrote with -o json "
+        "or --log; of a run of serve, give a capture (tcpdump) or a client's --trace"
+    )
+    if format == "csv":
+        message = f"wsdiag's own records {kinds} have no rows"
+        hint = "those of ping, idle-probe, stream, path and explain have; -o json writes any again"
+    print_error(terminal, Error("", "read", "usage", message, hint))
+    return ExitCode.USAGE
 
 
 def until_stopped(tracer: Tracer | None, inputs: InterruptibleInput) -> Tracer | None:
@@ -126,6 +148,7 @@ def until_stopped(tracer: Tracer | None, inputs: InterruptibleInput) -> Tracer |
 
 def show_run(
     run: ExplainRun,
+    terminal: Terminal,
     output: EventOutput,
     selects: Selector,
     flags: ExplainFlags,
@@ -141,12 +164,9 @@ def show_run(
     try:
         left_out = _show(run, output, selects, inputs, own, sources, clean)
         output.finish()
-    except BrokenPipeError:
-        leave_quietly()
-        return ExitCode.OK
     finally:
         output.stop()
-    if left_out:
+    if left_out and not terminal.stdout.closed:
         what = counted(left_out, "more connection")
         print(f"note: {what} that had not ended: not shown, as it was stopped", file=sys.stderr)
     judged = clean.total()
@@ -191,7 +211,7 @@ def _show(
             if not selects(event):
                 continue
             clean[is_clean(event)] += 1
-            if inputs.late:
+            if inputs.late and event.outcome == "open":
                 left_out += 1
                 continue
         elif isinstance(event, ExplainVerdict) and selects.narrow:

@@ -12,7 +12,7 @@ import typer
 
 from wsdiag.cli.command_setup import ensure_fd_limit, open_terminal
 from wsdiag.cli.declare import command
-from wsdiag.cli.exit import ExitCode
+from wsdiag.cli.exit import ExitCode, when_unread
 from wsdiag.cli.options import COLOR, FORMAT, OUTPUT, Color, Format, OutputOptions
 from wsdiag.cli.params import EXISTING_FILE, FILE, usage_errors
 from wsdiag.cli.run_async import run_async
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wsdiag.cli.exporter_report import ExporterReport
     from wsdiag.exporter.config import ExporterConfig
     from wsdiag.exporter.exporter import Exporter
+    from wsdiag.render.base.terminal import Terminal
 
 WHAT, WHERE = "Targets", "Listening"
 _what = partial(typer.Option, rich_help_panel=WHAT)
@@ -113,7 +114,7 @@ def exporter(
     probing = any(target.idle_probe_s for target in config.targets)
     files = len(config.targets) + _FILES_BESIDE + _IDLE_PROBE_FILES * probing
     ensure_fd_limit(files, terminal, json=output == "json")
-    return _run(flags, (host, port), config, source, report)
+    return _run(flags, (host, port), config, source, terminal, report)
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -131,6 +132,7 @@ def _run(
     where: tuple[str, int],
     config: ExporterConfig,
     source: FileSource,
+    terminal: Terminal,
     report: ExporterReport,
 ) -> int:
     """Export until SIGINT or SIGTERM: 0; 1 when it cannot listen, 2 for unusable certificates."""
@@ -140,7 +142,7 @@ def _run(
 
     running: list[Exporter] = []
     stopping = asyncio.Event()
-    report.printer.on_closed = stopping.set
+    when_unread(terminal, stopping.set)
 
     async def export() -> int:
         made = Exporter(

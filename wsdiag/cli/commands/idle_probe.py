@@ -20,6 +20,7 @@ from wsdiag.transport.dial.options import DialOptions
 if TYPE_CHECKING:
     from wsdiag.probes.idle.options import IdleOptions
     from wsdiag.render.base.output import EventOutput
+    from wsdiag.render.base.terminal import Terminal
     from wsdiag.transport.trace import Tracer
 
 WHEN, WHAT = "Idle periods", "Trials"
@@ -172,13 +173,16 @@ def idle_probe(
     ensure_fd_limit(len(urls) * each, terminal, json=format == "json")
     with tracing(output, terminal, urls=len(urls)) as tracer:
         shown = idle_output(terminal, urls, format)
-        return probe_and_show(urls, options, dial, shown, tracer, max_time_s=output.max_time)
+        return probe_and_show(
+            urls, options, dial, terminal, shown, tracer, max_time_s=output.max_time
+        )
 
 
 def probe_and_show(
     urls: Sequence[str],
     options: IdleOptions,
     dial: DialOptions,
+    terminal: Terminal,
     output: EventOutput,
     tracer: Tracer | None = None,
     *,
@@ -195,5 +199,11 @@ def probe_and_show(
 
     run = IdleRun(urls, options, dial, tracer)
     return drive(
-        run, output, IdleVerdict, exit_code, on_interrupt=on_interrupt, max_time_s=max_time_s
+        run,
+        terminal,
+        output,
+        IdleVerdict,
+        exit_code,
+        on_interrupt=on_interrupt,
+        max_time_s=max_time_s,
     )

@@ -86,6 +86,7 @@ def path(
     with tracing(output, terminal) as tracer:
         return drive(
             PathRun(url, options, dial, tracer),
+            terminal,
             path_output(terminal, url, format),
             PathSummary,
             lambda found, interrupted: path_exit_code(found, interrupted=interrupted),

@@ -253,6 +253,7 @@ def ping_and_show(
         terminal.log(load.announcement())
     return drive(
         run,
+        terminal,
         output,
         PingSummary,
         exit_code,

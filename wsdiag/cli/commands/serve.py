@@ -17,7 +17,7 @@ import typer
 
 from wsdiag.cli.command_setup import open_terminal
 from wsdiag.cli.declare import HelpfulCommand, command
-from wsdiag.cli.exit import ExitCode, print_answer
+from wsdiag.cli.exit import ExitCode, print_answer, when_unread
 from wsdiag.cli.options import COLOR, FORMAT, OUTPUT, Color, Format, OutputOptions
 from wsdiag.cli.params import (
     EXISTING_FILE,
@@ -277,7 +277,7 @@ def _run(options: ServerOptions, terminal: Terminal, output: Format) -> int:
 
     async def serve_until_stopped() -> int:
         stopped.append(asyncio.Event())
-        report.printer.on_closed = stopped[0].set
+        when_unread(terminal, stopped[0].set)
         server = Server(options, report.event)
         try:
             await server.start()

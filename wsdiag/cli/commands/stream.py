@@ -147,6 +147,7 @@ def stream(
 
         return drive(
             run,
+            terminal,
             shown,
             StreamSummary,
             exit_code,

@@ -23,6 +23,10 @@ END_WORDS: dict[str, str] = {
     "goaway": "GOAWAY",
 }
 
+ANSWER = "answer"
+"""What an activity is that is a Pong with the payload of an earlier Ping of the other end; any
+other `pong` was sent unasked (RFC 6455, 5.5.3)."""
+
 
 @dataclass(slots=True)
 class CloseSeen:
@@ -176,7 +180,8 @@ class ConnectionFacts:
     asked_s: float | None = None
     """When the client sent these bytes."""
     activity: list[tuple[float, Side, str]] = field(default_factory=list)
-    """(moment, who, what) for a timeline: `text`, `ping`, `close`…; a bounded sample."""
+    """(moment, who, what) for a timeline: `text`, `ping`, `close`…, and ANSWER; a bounded
+    sample."""
     violations: list[str] = field(default_factory=list)
     """Rules of RFC 6455 or 7692 that an end broke, with the section."""
     prompted: str | None = None

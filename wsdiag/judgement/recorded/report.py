@@ -15,7 +15,7 @@ from typing import Literal
 
 from wsdiag.credentials import MASK, mask_subprotocols
 from wsdiag.judgement.recorded.endings import Ending
-from wsdiag.judgement.recorded.facts import ConnectionFacts, DirectionFacts, Side
+from wsdiag.judgement.recorded.facts import ANSWER, ConnectionFacts, DirectionFacts, Side
 from wsdiag.judgement.recorded.trials import drop_of
 from wsdiag.records import HttpInfo
 from wsdiag.records.explain import Counts, ExplainConnection, RoundTrips
@@ -157,7 +157,10 @@ def _round_trips(rtts_ms: Sequence[float]) -> RoundTrips | None:
 def _activity(facts: ConnectionFacts, opened_s: float) -> tuple[tuple[float, Direction, str], ...]:
     step = -(-len(facts.activity) // MOST_ACTIVITY) or 1
     chosen = [each for n, each in enumerate(facts.activity) if n % step == 0 or each[2] == "close"]
-    return tuple((round(at_s - opened_s, 3), _DIRECTION[who], what) for at_s, who, what in chosen)
+    return tuple(
+        (round(at_s - opened_s, 3), _DIRECTION[who], "pong" if what == ANSWER else what)
+        for at_s, who, what in chosen
+    )
 
 
 def _rfc3339(moment: float) -> str | None:

@@ -13,15 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from wsdiag.judgement.recorded.endings import Ending, first_end
-from wsdiag.judgement.recorded.facts import ConnectionFacts, Side
+from wsdiag.judgement.recorded.facts import ANSWER, ConnectionFacts, Side
 from wsdiag.records import Drop, Hop, IdleTrial
 from wsdiag.records.explain import EndedBy, RecordedOutcome
 
 LEAST_TRIALS = 3
 ONE_MOMENT_S = 1.0
+_MOST_RECEIVED = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,6 @@ def _trial(
         longest_s = max(longest_s, idle_s)
     opened_s, end_s = facts.opened_s or 0.0, facts.ended_s or facts.recorded_s or 0.0
     sent_s, received_s = facts.sent.last_byte_s, facts.received.last_byte_s
-    spoke = [(at_s - opened_s, what) for at_s, who, what in facts.activity if who == "server"]
     return IdleTrial(
         url=url,
         trial="idle",
@@ -147,12 +148,23 @@ def _trial(
         drop=None if alive else drop_of(facts),
         age_s=round(age_s, 3),
         started_s=began,
-        received=tuple(spoke[:32]),
+        received=_sent_on_its_own(facts, opened_s),
         longest_idle_s=round(longest_s, 3),
         since_sent_s=None if sent_s is None else round(max(end_s - sent_s, 0.0), 3),
         since_received_s=None if received_s is None else round(max(end_s - received_s, 0.0), 3),
         after_write=dropped and dead_s is not None,
     )
+
+
+def _sent_on_its_own(facts: ConnectionFacts, opened_s: float) -> tuple[tuple[float, str], ...]:
+    """What the server sent unasked, the first few dozen: no Pong that answers a Ping, and no Close,
+    which is an end and no traffic. Whether a message answers one, nobody knows."""
+    spoke = (
+        (at_s - opened_s, what)
+        for at_s, who, what in facts.activity
+        if who == "server" and what not in (ANSWER, "close")
+    )
+    return tuple(islice(spoke, _MOST_RECEIVED))
 
 
 def drop_of(facts: ConnectionFacts) -> Drop | None:

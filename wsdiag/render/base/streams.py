@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TextIO
 
 from wsdiag.render.base.escape import fold
@@ -15,10 +15,17 @@ class SafeStream:
     """A text stream that never fails to encode: what it cannot carry is folded or escaped."""
 
     def __init__(
-        self, stream: TextIO, environ: Mapping[str, str], *, ignore_closed: bool = False
+        self,
+        stream: TextIO,
+        environ: Mapping[str, str],
+        *,
+        on_closed: Callable[[], None] | None = None,
     ) -> None:
         self._stream = stream
-        self._ignore_closed = ignore_closed
+        self.on_closed = on_closed
+        """Called when a write finds that nobody reads any more; None: BrokenPipeError is raised."""
+        self.closed = False
+        """Whether nobody reads any more, as far as a write has shown it."""
         self.encoding = "ascii" if _plain_locale(environ) else stream.encoding or "utf-8"
 
     def write(self, text: str) -> int:
@@ -29,8 +36,7 @@ class SafeStream:
         try:
             self._stream.write(shown if shown.isascii() else self._carried(shown))
         except BrokenPipeError:
-            if not self._ignore_closed:
-                raise
+            self._left()
         return len(text)
 
     def flush(self) -> None:
@@ -38,8 +44,7 @@ class SafeStream:
         try:
             self._stream.flush()
         except BrokenPipeError:
-            if not self._ignore_closed:
-                raise
+            self._left()
 
     def isatty(self) -> bool:
         """Whether a terminal reads this."""
@@ -52,6 +57,13 @@ class SafeStream:
     def carries(self, text: str) -> bool:
         """Whether `text` can be written as it is."""
         return self._carried(text) == text
+
+    def _left(self) -> None:
+        """Within the handling of a BrokenPipeError."""
+        if self.on_closed is None:
+            raise
+        self.closed = True
+        self.on_closed()
 
     def _carried(self, text: str) -> str:
         return fold(text, self.encoding)

@@ -37,7 +37,8 @@ class Terminal:
     """Consoles for stdout (`out`) and stderr (`err`), and the decisions that depend on them.
 
     `glyphs`: Unicode or ASCII, by stdout's encoding and locale. `live`: whether a live view may
-    draw on stdout. Writing to a closed stdout raises BrokenPipeError; a closed stderr is ignored.
+    draw on stdout. Writing to a closed stdout raises BrokenPipeError, unless `stdout.on_closed` is
+    set; a closed stderr is ignored.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Terminal:
         }
         self._color, self._environ, self._width = color, environ, width
         self.stdout = SafeStream(stdout or sys.stdout, environ)
-        self.stderr = SafeStream(stderr or sys.stderr, environ, ignore_closed=True)
+        self.stderr = SafeStream(stderr or sys.stderr, environ, on_closed=lambda: None)
         # the Linux console's font has blocks but no Braille
         self.dots: Dots = "block" if environ.get("TERM") == "linux" else "braille"
         self.live = (

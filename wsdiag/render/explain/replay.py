@@ -6,10 +6,13 @@ Times are the records' own. Only what a run left on the screen at its end is dra
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TextIO
 
 from wsdiag.records import (
+    CheckResult,
+    CheckSummary,
+    ConnectResult,
     Error,
     IdleTrial,
     IdleVerdict,
@@ -38,43 +41,52 @@ _PING = (PingStart, PingReply, PingLost, PingClosed, PingSummary)
 _IDLE = (IdleTrial, IdleVerdict)
 _PATH = (PathStart, PathHop, PathSummary)
 _STREAM = (StreamStart, StreamMessage, StreamInterval, StreamEvent, StreamClosed, StreamSummary)
+_CHECK = (CheckResult, CheckSummary)
 _ROWS = 40
 
 
 def replay(
     terminal: Terminal, records: Sequence[Any], format: Literal["text", "json", "csv"]
-) -> None:
-    """Print one file's records in the format asked for, save the picture, and log; OSError."""
-    pings = [one for one in records if isinstance(one, _PING)]
-    trials = [one for one in records if isinstance(one, _IDLE)]
+) -> bool:
+    """Print one file's records in the format asked for, save the picture, and log; OSError.
+
+    False: there was nothing among them that the format shows.
+    """
     if format == "json":
         for one in records:
             if concludes(one) or not terminal.quiet:
                 terminal.json(one)
-    elif format == "csv":
-        _rows(terminal, pings, trials)
+    elif format == "csv" and not _rows(terminal, records):
+        return False
     for path in terminal.log_paths:  # behind what was told of recordings
         with path.open("a", encoding="utf-8", newline="\n") as file:
             if path.suffix.lower() == ".csv":
-                _rows(terminal, pings, trials, file)
+                _rows(terminal, records, file)
             else:
                 file.writelines(to_line(to_record(one, terminal.redactor)) for one in records)
     if format != "text" and not terminal.save_paths:
-        return
+        return True
+    return _draw(terminal, records, shown=format == "text")
+
+
+def _draw(terminal: Terminal, records: Sequence[Any], *, shown: bool) -> bool:
+    """Print the views (where they are `shown`), and save them; False: nothing can be drawn."""
     from rich.console import Group
     from rich.text import Text
 
-    views = [*(_ping_views(terminal, pings) if pings else ())]
-    views += [*(_idle_views(terminal, trials) if trials else ())]
-    views += _path_views(terminal, [one for one in records if isinstance(one, _PATH)])
-    views += _stream_views(terminal, [one for one in records if isinstance(one, _STREAM)])
+    views: list[Any] = []
+    for types, draw in _VIEWS:
+        if chosen := [one for one in records if isinstance(one, types)]:
+            views += draw(terminal, chosen)
     errors = [one for one in records if isinstance(one, Error)]
-    drawn = (*_PING, *_IDLE, *_PATH, *_STREAM, Error)
+    if not views and not errors:
+        return False
+    drawn = (Error, *(each for types, _ in _VIEWS for each in types))
     rest = Counter(one.type for one in records if not isinstance(one, drawn))
     if rest:
         counted = ", ".join(f"{count} {name}" for name, count in rest.most_common())
         views.append(Text(f"not drawn: {counted}", style="dim"))
-    if format == "text":
+    if shown:
         from wsdiag.render.base.error import print_error
 
         for error in errors:
@@ -82,22 +94,54 @@ def replay(
         for view in views:
             terminal.print(view)
     terminal.save(Group(*views), title="wsdiag explain")
+    return True
 
 
-def _rows(
-    terminal: Terminal, pings: Sequence[Any], trials: Sequence[Any], file: TextIO | None = None
-) -> None:
+def _rows(terminal: Terminal, records: Sequence[Any], file: TextIO | None = None) -> bool:
+    """Write the rows that each command has; False: none of these commands has any."""
     from wsdiag.render.idle.csv import IdleCsv
+    from wsdiag.render.path.csv import PathCsv
     from wsdiag.render.ping.csv import PingCsv
+    from wsdiag.render.stream.csv import StreamCsv
 
-    both: tuple[tuple[Sequence[Any], type[CsvRows]], ...] = ((pings, PingCsv), (trials, IdleCsv))
-    for records, rows in both:
-        if records:
-            output = rows(terminal, file=file)  # type: ignore[call-arg]
+    kinds: tuple[tuple[tuple[type, ...], Callable[..., CsvRows]], ...] = (
+        (_PING, PingCsv),
+        (_IDLE, IdleCsv),
+        (_PATH, PathCsv),
+        (_STREAM, StreamCsv),
+    )
+    found = False
+    for types, rows in kinds:
+        chosen = [one for one in records if isinstance(one, types)]
+        if chosen:
+            found, output = True, rows(terminal, file=file)
             output.start()
-            for record in records:
+            for record in chosen:
                 output.handle(record)
             output.finish()
+    return found
+
+
+def _connect_views(terminal: Terminal, records: Sequence[Any]) -> Iterator[Any]:
+    from wsdiag.render.connect.view import connect_view
+
+    for record in records:
+        yield connect_view(
+            terminal.clean(record), terminal.glyphs, quiet=terminal.quiet, verbose=terminal.verbose
+        )
+
+
+def _check_views(terminal: Terminal, records: Sequence[Any]) -> Iterator[Any]:
+    """A run ends with its summary."""
+    from wsdiag.render.check.view import checks_view
+
+    results: list[CheckResult] = []
+    for record in records:
+        if isinstance(record, CheckResult):
+            results.append(terminal.clean(record))
+        else:
+            yield checks_view(results, record, terminal.glyphs)
+            results = []
 
 
 def _ping_views(terminal: Terminal, records: Sequence[Any]) -> Iterator[Any]:
@@ -157,3 +201,13 @@ def _stream_views(terminal: Terminal, records: Sequence[Any]) -> Iterator[Any]:
             if record.url == url:
                 history.take(record)
         yield final_view(history, terminal)
+
+
+_VIEWS: tuple[tuple[tuple[type, ...], Callable[[Terminal, Sequence[Any]], Iterator[Any]]], ...] = (
+    ((ConnectResult,), _connect_views),
+    (_PING, _ping_views),
+    (_IDLE, _idle_views),
+    (_PATH, _path_views),
+    (_STREAM, _stream_views),
+    (_CHECK, _check_views),
+)

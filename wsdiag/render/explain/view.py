@@ -63,7 +63,7 @@ class ExplainText(EventOutput):
     def finish(self) -> None:
         """Print the rest, and save everything where that was asked for."""
         history, terminal = self._history, self._terminal
-        for view in history.overview():
+        for view in history.overview(quiet=terminal.quiet):
             terminal.print(view)
         if not self._live and not terminal.quiet:
             for view in history.connections():
@@ -109,8 +109,9 @@ class ExplainHistory:
         elif isinstance(event, ExplainVerdict):
             self._verdicts.append(self._terminal.clean(event))
 
-    def overview(self) -> Iterator[RenderableType]:
-        """How many connections there are, and how they ended, grouped by cause."""
+    def overview(self, *, quiet: bool = False) -> Iterator[RenderableType]:
+        """How many connections there are, and how they ended, grouped by cause; and what the marks
+        of the timelines mean, where any are drawn (`quiet`: none)."""
         total = self._counts.total()
         if not total:
             return
@@ -134,7 +135,7 @@ class ExplainHistory:
         if len(self._sources) > 1:
             for source in self._sources:
                 yield hanging(Text(" "), Text(f"{source.source}: {source.kind}", style="dim"))
-        if any(one.activity for one in self._shown):
+        if not quiet and any(_has_timeline(one) for one in self._shown):
             dot = f" {self._terminal.glyphs.dot} "
             marks = (f"{self._terminal.glyphs.sent} data", "i Ping", "o Pong", "C Close frame")
             yield Text("  " + dot.join((*marks, "F FIN", "R RST")), style="dim")
@@ -185,7 +186,7 @@ def connection_view(
         yield hanging(Text(" "), Text(_handshake(one, glyphs)))
     yield from _traffic(one, glyphs)
     yield from _troubles(one)
-    if one.activity and one.age_s:
+    if _has_timeline(one):
         yield ConnectionTimeline(one, glyphs)
     end = "" if one.drop is None else f" ({short_drop(one.drop)})"
     # other codes than 1000 and 1001 say that something went wrong
@@ -208,6 +209,10 @@ def connection_view(
     for at_s, way, text in one.shown or ():
         arrow = ">" if way == "sent" else "<"
         yield hanging(Text(f"  {at_s:9.3f} s {arrow}", style="dim"), Text(text))
+
+
+def _has_timeline(one: ExplainConnection) -> bool:
+    return bool(one.activity and one.age_s)
 
 
 def verdict_view(

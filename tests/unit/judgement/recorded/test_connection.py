@@ -12,6 +12,7 @@ from wsdiag.capture.reader import CaptureReader
 from wsdiag.judgement.hops import hops_away
 from wsdiag.judgement.recorded.connection import judge_connection
 from wsdiag.judgement.recorded.facts import ConnectionFacts
+from wsdiag.judgement.recorded.report import recorded_url
 
 
 def read(capture: Capture) -> list[ConnectionFacts]:
@@ -378,3 +379,12 @@ def test_what_stands_in_front_of_the_upgrade_is_seen_through(
 def test_hops_are_counted_from_the_nearest_usual_start() -> None:
     limits = (64, 63, 52, 128, 65, 129, 255)
     assert [hops_away(limit) for limit in limits] == [0, 1, 12, 0, 63, 126, 0]
+
+
+@pytest.mark.parametrize("target", ["http://feed.test:81", "ws://feed.test:81"])
+def test_a_request_to_a_proxy_names_the_whole_url(target: str) -> None:
+    flow = Flow(Capture())
+    flow.open(request=REQUEST.replace(b"GET /", f"GET {target}/".encode()))
+    flow.close(5.0, "client")
+    (facts,) = read(flow.capture)
+    assert recorded_url(facts) == "ws://feed.test:81/feed?token=***"

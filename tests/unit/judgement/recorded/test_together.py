@@ -10,9 +10,11 @@ import pytest
 from tests.capture.builder import ACK, PSH, REQUEST, Capture, Flow
 from wsdiag.capture.reader import CaptureReader
 from wsdiag.judgement.recorded.ages import ages, of_ages
+from wsdiag.judgement.recorded.connection import judge_connection
 from wsdiag.judgement.recorded.facts import ConnectionFacts
+from wsdiag.judgement.recorded.report import connection_record
 from wsdiag.judgement.recorded.together import Together
-from wsdiag.judgement.recorded.trials import Recorded
+from wsdiag.judgement.recorded.trials import Recorded, recorded
 from wsdiag.records.explain import ExplainVerdict
 
 
@@ -300,3 +302,39 @@ def test_six_hundred_connections_of_a_log() -> None:
     assert "as people leave" in rest
     assert any("nginx" in one.product for one in found.candidates)
     assert found.outcomes["event"] in (82, 83)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_pong_that_answers_is_nothing_that_the_server_sent_on_its_own(asked: bool) -> None:
+    capture = Capture()
+    for n, (flow, at_s) in enumerate(connections(3, capture)):
+        last_s = at_s + 5 + 11 * n
+        for said_s in (at_s + 1, last_s):
+            if asked:
+                flow.ping(said_s, "client", b"alive?")
+            flow.pong(said_s + 0.01, "server", b"alive?")
+        flow.close(last_s + 60.01, "server", 1001)
+    found = verdict(capture)
+    assert found.verdict == "idle-timeout"
+    said = [text for text in found.explanation if "on its own" in text]
+    kept = "The endpoint sent Pongs on its own; each restarts the idle time."
+    assert said == ([] if asked else [kept])
+
+
+def test_what_the_server_sent_on_its_own() -> None:
+    flow = Flow(Capture())
+    flow.open()
+    flow.ping(1, "client", b"1")
+    flow.ping(2, "client", b"2")
+    flow.pong(3, "server", b"2")  # for both
+    flow.pong(4, "server", b"1")
+    flow.pong(5, "server", b"")
+    flow.ping(6, "server", b"1")
+    flow.text(7, "server", "news")
+    flow.close(70, "server")
+    (facts,) = CaptureReader(io.BytesIO(flow.capture.pcap()), "test.pcap")
+    trial = recorded(facts, 1, judge_connection(facts), "ws://feed.test/feed").trial
+    assert trial is not None
+    assert [what for _, what in trial.received] == ["pong", "pong", "ping", "text"]
+    shown = connection_record(facts, 1, judge_connection(facts)).activity
+    assert [what for _, way, what in shown if way == "received"].count("pong") == 3
