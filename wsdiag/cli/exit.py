@@ -1,8 +1,9 @@
-"""How a command ends: its exit code, and a stdout that nobody reads any more."""
+"""How a command ends: its exit code, signals, and a stdout that nobody reads any more."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from wsdiag.exit_codes import ExitCode as ExitCode
@@ -11,6 +12,15 @@ from wsdiag.exit_codes import ExitCode as ExitCode
 def leave_quietly() -> None:
     """After `| head`: nobody reads stdout any more, and flushing it at exit must not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def stop_signals() -> list[signal.Signals]:
+    """Those that end a command in good order; SIGHUP is ignored under nohup(1)."""
+    stops = [signal.SIGINT, signal.SIGTERM]
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        stops.append(hangup)
+    return stops
 
 
 def print_answer(text: str) -> None:

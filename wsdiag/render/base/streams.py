@@ -1,7 +1,10 @@
-"""stdout and stderr as they really are: of some encoding, and perhaps closed."""
+"""stdout and stderr as they really are: of some encoding, and perhaps closed, or a terminal's that
+was hung up."""
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Mapping
 from typing import TextIO
@@ -9,6 +12,30 @@ from typing import TextIO
 from wsdiag.render.base.escape import fold
 
 _PADDING = re.compile(r" +$", re.MULTILINE)
+
+
+_STANDARD = (0, 1, 2)
+
+
+def leave_terminals() -> bool:
+    """Let standard streams lead nowhere whose terminal was hung up; whether there were any.
+
+    What runs on it ends by SIGHUP, in good order, or goes on under nohup(1).
+    """
+    gone = [number for number in _STANDARD if _is_hung_up(number)]
+    for number in gone:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, number)
+        os.close(nowhere)
+    return bool(gone)
+
+
+def _is_hung_up(number: int) -> bool:
+    try:
+        os.write(number, b"")
+    except OSError as error:
+        return error.errno == errno.EIO
+    return False
 
 
 class SafeStream:
@@ -28,8 +55,8 @@ class SafeStream:
         shown = _PADDING.sub("", text) if padded and not self.isatty() else text
         try:
             self._stream.write(shown if shown.isascii() else self._carried(shown))
-        except BrokenPipeError:
-            if not self._ignore_closed:
+        except OSError as error:
+            if not self._may_go_on(error):
                 raise
         return len(text)
 
@@ -37,9 +64,15 @@ class SafeStream:
         """Flush the underlying stream."""
         try:
             self._stream.flush()
-        except BrokenPipeError:
-            if not self._ignore_closed:
+        except OSError as error:
+            if not self._may_go_on(error):
                 raise
+
+    def _may_go_on(self, error: OSError) -> bool:
+        """Whether what runs may do without this stream."""
+        if isinstance(error, BrokenPipeError):
+            return self._ignore_closed
+        return error.errno == errno.EIO and leave_terminals()
 
     def isatty(self) -> bool:
         """Whether a terminal reads this."""
