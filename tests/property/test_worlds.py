@@ -13,9 +13,11 @@ from tests.property.kinds_of_worlds import (
     Make,
     event,
     lifetime,
+    messages_only,
     options,
     swept,
     timer,
+    wants_a_hello,
     wrong,
 )
 from tests.property.worlds import probe
@@ -37,6 +39,20 @@ def test_nothing_is_claimed_that_is_not_so(make: Make, rounds: int) -> None:
         world = make(rng, asked.to_s)
         verdict = probe(asked, world)
         assert wrong(verdict, world) is None, (world, asked, verdict)
+
+
+@pytest.mark.parametrize("make", [wants_a_hello, messages_only])
+def test_what_messages_of_ours_were_for_is_not_claimed(make: Make) -> None:
+    """That a first one is enough, or that they are needed again and again, looks the same."""
+    rng = random.Random(f"sent {make.__name__}")
+    said: Counter[str] = Counter()
+    for _ in range(DRAWN):
+        asked = replace(options(rng), send="hello")
+        world = make(rng, asked.to_s)
+        verdict = probe(asked, world)
+        assert wrong(verdict, world) is None, (world, asked, verdict)
+        said[verdict.keepalives["data"]] += 1
+    assert said["holds"] > DRAWN // 3, said
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from wsdiag.dialects.catalogue import Dialect
 from wsdiag.dialects.engine import AnnouncedClock
-from wsdiag.records import DialectInfo, HelloInfo, Hop, IdleTrial, TrialKind
+from wsdiag.judgement.products.endpoints import limits_pings
+from wsdiag.records import DialectInfo, Drop, HelloInfo, Hop, IdleTrial, TrialKind
 
 AT_ONCE_S = 0.5
 """A connection that ended this soon after its upgrade was ended at once."""
@@ -52,6 +53,10 @@ class ProbeContext:
     """Whether a first message was sent on every connection."""
     back: bool | None = None
     """After everything had ended: whether a new connection could be opened."""
+    ended_again: Drop | None = None
+    """How that connection was ended at once, if it was."""
+    repeat: int = 1
+    """How often it was asked to measure."""
     shared_end_s: float | None = None
     """When the connections of unrelated URLs ended all at once, if they did."""
     error: str | None = None
@@ -96,6 +101,9 @@ class Evidence:
     cut_short: tuple[IdleTrial, ...] = ()
     """Keepalive trials that an event ended, after a timer had ended the idle ones. Among `kept`
     they are alive: nothing had ended them until then."""
+    too_often: tuple[IdleTrial, ...] = ()
+    """Keepalive trials that the endpoint ended because, as it said, too many Pings came: no timer
+    ended them."""
 
     @classmethod
     def sort(cls, trials: Iterable[IdleTrial]) -> Evidence:
@@ -105,6 +113,10 @@ class Evidence:
         rounds = [tuple(t for t in ran if t.round == n) for n in sorted({t.round for t in ran})]
         turned_away = tuple(t for own in rounds for t in beyond_a_limit(own))
         ran = tuple(t for t in ran if t not in turned_away)
+        too_often = tuple(
+            t for t in ran if t.keepalives_sent and t.drop is not None and limits_pings(t.drop)
+        )
+        ran = tuple(t for t in ran if t not in too_often)
         cut_short = tuple(t for own in rounds for t in ended_with_all_that_was_left(own))
         ran = tuple(replace(t, outcome="alive", drop=None) if t in cut_short else t for t in ran)
         idle = tuple(t for t in ran if t.trial == "idle")
@@ -122,6 +134,7 @@ class Evidence:
             broken=tuple(t for t in trials if t.violation is not None),
             turned_away=turned_away,
             cut_short=cut_short,
+            too_often=too_often,
         )
 
     @property

@@ -244,6 +244,8 @@ def _started(trial: IdleTrial) -> float:
 
 
 def _ended_by_the_kth_next(rounds: Sequence[Sequence[IdleTrial]], k: int) -> bool:
+    if any(_ended_with_others(trial, own) for own in rounds for trial in own[-k:]):
+        return False  # nothing was opened that could have displaced it
     fits: list[bool] = []
     lags_s: list[float] = []
     ends_s: list[float] = []
@@ -262,6 +264,12 @@ def _ended_by_the_kth_next(rounds: Sequence[Sequence[IdleTrial]], k: int) -> boo
     if len(lags_s) > 2 and max(ends_s) - min(ends_s) < max(lags_s) - min(lags_s):
         return False  # an event ended them all, while others were still being opened
     return sum(fits) > 1 and sum(fits) >= 0.9 * len(fits)
+
+
+def _ended_with_others(trial: IdleTrial, others: Sequence[IdleTrial]) -> bool:
+    ended = [ended_s(t) for t in others if t.outcome == "dropped" and t is not trial]
+    dropped = trial.outcome == "dropped"
+    return dropped and any(abs(ended_s(trial) - at_s) <= _TO_THE_MOMENT_S for at_s in ended)
 
 
 def moments_of(trials: Sequence[IdleTrial]) -> list[list[IdleTrial]]:
