@@ -1312,3 +1312,14 @@ def test_pings_that_are_limited_say_nothing_of_a_timer(
     assert found.recommended_ping_interval_s == interval_s
     assert "Close frame 1008 (too_many_pings)" in " ".join(found.explanation)
     assert any("less often than every 2.5 s" in line for line in found.advice)
+
+
+def test_what_ended_with_the_last_one_opened_was_not_displaced_by_it() -> None:
+    """A restart shortly after the second was opened, and another as the fourth was."""
+    trials = [
+        idle(0.514, "close", started_s=0.0, upgrade_s=0.001),
+        kept("ping", 0.184, "close", started_s=0.33, upgrade_s=0.001),
+        idle(0.213, "close", started_s=1.014, upgrade_s=0.001, round=2),
+        kept("ping", 0.521, started_s=1.24, upgrade_s=0.001, round=2),
+    ]
+    assert "one connection at a time" not in " ".join(judge(trials, case()).explanation)
