@@ -24,6 +24,7 @@ class PeerDied(RuntimeError):
 
 def _die_with_parent() -> None:
     # Runs in the child between fork and exec: a killed test run must leave nothing behind.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup(1) leaves ignored
     if _libc is not None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 

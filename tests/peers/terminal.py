@@ -118,8 +118,16 @@ class Terminal:
         self.pump(0.3)
         return code
 
+    def hang_up(self, within_s: float = 30) -> int:
+        """Close the terminal as its window's end does; the exit code, once the program has ended
+        by itself."""
+        os.close(self._master)
+        self._master = -1
+        return self._process.wait(within_s)
+
     def close(self) -> None:
         """End the program and give the terminal back."""
         end(self._process, grace_s=0.5)
-        os.close(self._master)
+        if self._master >= 0:
+            os.close(self._master)
         os.close(self._slave)

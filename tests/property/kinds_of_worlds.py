@@ -217,7 +217,7 @@ def wrong(verdict: IdleVerdict, world: World) -> str | None:
             found = verdict.lifetime_s
             assert found is not None
             assert found.high is not None
-            maybe = "an idle timer" in words or "look alike" in words
+            maybe = "wants a message" in words or "look alike" in words
             if maybe and world.lifetime_s is None:
                 # It says that it may as well be something else that only messages move.
                 return None if _by_messages(world) else "no lifetime"
@@ -254,6 +254,7 @@ def _wrong_timeout(verdict: IdleVerdict, world: World, words: str) -> str | None
     if found.high is None or not world.droppers:
         maybe = "may as well be a maximum lifetime" in words and world.lifetime_s is not None
         maybe = maybe or _looked_at_rarely(world.ages_seen_every_s, words)
+        maybe = maybe or (world.hello_s is not None and "waits for a first one" in words)
         return None if maybe else "no idle timeout"
     first = min(world.droppers, key=lambda each: each.timeout_s)
     if "may as well be a maximum lifetime" in words and world.lifetime_s is not None:

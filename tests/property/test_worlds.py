@@ -13,12 +13,14 @@ from tests.property.kinds_of_worlds import (
     Make,
     event,
     lifetime,
+    messages_only,
     options,
     swept,
     timer,
+    wants_a_hello,
     wrong,
 )
-from tests.property.worlds import probe
+from tests.property.worlds import World, probe
 from tests.unit.judgement.recorded_trials import case, idle
 from wsdiag.judgement.verdict.judge import judge
 from wsdiag.judgement.verdict.spread import separate_groups
@@ -37,6 +39,30 @@ def test_nothing_is_claimed_that_is_not_so(make: Make, rounds: int) -> None:
         world = make(rng, asked.to_s)
         verdict = probe(asked, world)
         assert wrong(verdict, world) is None, (world, asked, verdict)
+
+
+@pytest.mark.parametrize("first_s", [0.5, 0.958])
+@pytest.mark.parametrize("repeat", [1, 2])
+def test_restarts_at_equal_intervals_are_no_lifetime(first_s: float, repeat: int) -> None:
+    """Each connection opened when the one before had ended would be as old as the others."""
+    asked = IdleOptions(to_s=12.0, max_connections=1, repeat=repeat)
+    world = World(events_s=tuple(first_s + 0.9602 * n for n in range(60)))
+    verdict = probe(asked, world)
+    assert wrong(verdict, world) is None, verdict
+
+
+@pytest.mark.parametrize("make", [wants_a_hello, messages_only])
+def test_what_messages_of_ours_were_for_is_not_claimed(make: Make) -> None:
+    """That a first one is enough, or that they are needed again and again, looks the same."""
+    rng = random.Random(f"sent {make.__name__}")
+    said: Counter[str] = Counter()
+    for _ in range(DRAWN):
+        asked = replace(options(rng), send="hello")
+        world = make(rng, asked.to_s)
+        verdict = probe(asked, world)
+        assert wrong(verdict, world) is None, (world, asked, verdict)
+        said[verdict.keepalives["data"]] += 1
+    assert said["holds"] > DRAWN // 3, said
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import asyncio
 import math
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 from unittest import mock
@@ -24,7 +25,7 @@ from wsdiag.protocol.events import Close, Pong, TextMessage
 from wsdiag.records import IdleTrial, IdleVerdict
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError, DialReport
-from wsdiag.transport.session import Received
+from wsdiag.transport.session import Received, SessionEnded
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import Arrival
 
@@ -192,7 +193,9 @@ class _Connection:
         self.session = self.stream = self.connection = self
         self.opened = Arrival(self.loop.monotonic_ns())
         self.report = DialReport(URL, phases_ms={"upgrade": RTT_S * 1e3})
-        self.hello_sent_ns = self.unanswered_ns = self.ended = self.dialect = None
+        self.hello_sent_ns = self.unanswered_ns = self.dialect = None
+        self.violation = self.close_received = self.close_arrived = None
+        self.ended: StreamEnd | None = None
         self.hello_answers_ns: set[int] = set()
         self.tcp = self.http2 = self.dialect = (
             None  # what the kernel, HTTP/2 and a dialect would say
@@ -347,6 +350,21 @@ class _Connection:
         return not self._unacknowledged
 
     def tcp_info(self) -> None:
+        return None
+
+    async def receive(self, timeout: float) -> Received | None:
+        """Nothing but the end."""
+        over = asyncio.Event()
+
+        def seen(received: Received) -> None:
+            if isinstance(received.event, Close):
+                over.set()
+
+        self.push(seen, lambda end: over.set())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), timeout)
+            self.ended = StreamEnd("fin", "", Arrival(self.loop.monotonic_ns()))
+            raise SessionEnded(self.ended)
         return None
 
     async def close(self, code: int, *, timeout: float) -> None:

@@ -37,5 +37,5 @@ What is wrong with a line is reported as any other failure is, with what was mea
 
 Imports go down: main, generate → app → commands → exporter_file, exporter_report, serve_report →
 check/, drive, event_printer → declare, run_async → usage → command_setup → reference/ → options →
-exit, listing, params, password_prompt. typer is imported in this package only.
+interrupt, listing, params, password_prompt → exit. typer is imported in this package only.
 """

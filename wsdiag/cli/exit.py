@@ -1,8 +1,9 @@
-"""How a command ends: its exit code, and a stdout that nobody reads any more."""
+"""How a command ends: its exit code, signals, and a stdout that nobody reads any more."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -27,6 +28,15 @@ def when_unread(terminal: Terminal, stop: Callable[[], None] = lambda: None) -> 
         stop()
 
     terminal.stdout.on_closed = unread
+
+
+def stop_signals() -> list[signal.Signals]:
+    """Those that end a command in good order; SIGHUP is ignored under nohup(1)."""
+    stops = [signal.SIGINT, signal.SIGTERM]
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        stops.append(hangup)
+    return stops
 
 
 def print_answer(text: str) -> None:

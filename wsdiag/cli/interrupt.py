@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from wsdiag.cli.exit import stop_signals
+
 _PATIENCE_S = 0.5
 
 
@@ -84,16 +86,17 @@ def _open_at_once(name: str, flags: int) -> int:
 
 @contextmanager
 def interruptible(inputs: InterruptibleInput, max_time_s: float | None = None) -> Iterator[None]:
-    """SIGINT and SIGTERM stop the inputs, and so does the end of `max_time_s`.
+    """SIGINT, SIGTERM and SIGHUP stop the inputs, and so does the end of `max_time_s`.
 
-    The second signal ends the process as usual.
+    The second signal ends the process as usual, but for SIGHUP: kernel and shell both send one.
     """
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
+        interrupts = number in (signal.SIGINT, signal.SIGTERM)
+        signal.signal(number, signal.SIG_DFL if interrupts else signal.SIG_IGN)
         inputs.stop()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in stop_signals()}
     timer = None if max_time_s is None else threading.Timer(max_time_s, inputs.stop)
     if timer is not None:
         timer.daemon = True

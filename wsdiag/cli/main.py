@@ -10,7 +10,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from wsdiag.cli.exit import ExitCode, leave_quietly, print_answer
+from wsdiag.cli.exit import ExitCode, leave_quietly, print_answer, stop_signals
 from wsdiag.version import __version__
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG, errno.EIO)
@@ -19,8 +19,8 @@ _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG, errn
 def run() -> None:
     """Entry point of the `wsdiag` script; ends the process with the contract's exit codes."""
     _open_closed_streams()
-    for name in ("SIGINT", "SIGTERM"):  # until a probe takes them over
-        signal.signal(getattr(signal, name), _interrupted)
+    for number in stop_signals():  # until a probe takes them over
+        signal.signal(number, _interrupted)
     try:
         _run_command()
     except BrokenPipeError:

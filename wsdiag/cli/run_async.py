@@ -11,7 +11,8 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from wsdiag.cli.exit import ExitCode
+from wsdiag.cli.exit import ExitCode, stop_signals
+from wsdiag.render.base.streams import leave_terminals
 
 if TYPE_CHECKING:  # a command's help needs no event loop, which takes long to import
     import asyncio
@@ -36,13 +37,14 @@ def run_async(
 ) -> int:
     """Run `main` to its exit code.
 
-    The first SIGINT or SIGTERM calls `on_stop`, the second `on_hurry`; where that handler is not
-    given, and at the third, the run is cancelled, and the code is 130.
+    The first SIGINT, SIGTERM or SIGHUP calls `on_stop`, the second `on_hurry`; where that handler
+    is not given, and at the third, the run is cancelled, and the code is 130. Of SIGHUPs only the
+    first counts, as kernel and shell both send one.
     After `max_time_s`, `on_expire` is called, which stops the run and says what was awaited; a
     second later `on_hurry`, and another second later the run is cancelled. That the time was over
     is told where something was awaited or nothing was measured; where nothing was, the code is 1.
-    SIGQUIT calls `on_quit`, SIGHUP `on_hangup`; SIGTSTP (Ctrl-Z) calls `on_suspend` before it stops
-    the process, SIGCONT `on_continue`.
+    SIGQUIT calls `on_quit`, SIGHUP `on_hangup` where that is given; SIGTSTP (Ctrl-Z) calls
+    `on_suspend` before it stops the process, SIGCONT `on_continue`.
 
     `hires`: timers to the microsecond, for what measures.
     """
@@ -130,15 +132,22 @@ def _install(
 ) -> None:
     """`on_stops`: for the first signal, the second…; when there is none left, the run ends."""
     left = iter(on_stops)
+    hung_up = False
 
     def stop() -> None:
         next(left, task.cancel)()
 
-    handlers: dict[str, Handler] = {"SIGINT": stop, "SIGTERM": stop}
+    def hang_up() -> None:
+        nonlocal hung_up
+        if not hung_up:
+            hung_up = True
+            leave_terminals()
+            stop()
+
+    for number in stop_signals():
+        _add_handler(loop, number, hang_up if number.name == "SIGHUP" else stop)
     if on_quit is not None:
-        handlers["SIGQUIT"] = on_quit
-    for name, handler in handlers.items():
-        _add_named_handler(loop, name, handler)
+        _add_named_handler(loop, "SIGQUIT", on_quit)
 
 
 def _suspend(prepare: Handler) -> None:

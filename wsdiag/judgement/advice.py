@@ -6,7 +6,7 @@ import math
 import re
 
 from wsdiag.judgement.totals import PingTotals
-from wsdiag.records.drops import OVER_LIMIT, PEER_BROKE
+from wsdiag.records.drops import OVER_LIMIT, PEER_BROKE, drop_phrase
 from wsdiag.units import counted, format_duration, format_size
 
 # The usual defaults of servers and clients: a Ping every 20 s, 20 s for its Pong.
@@ -19,11 +19,6 @@ _STEP_S = 5.0
 _KEEPALIVE_REASON = re.compile(
     r"(keep-?alive )?(ping|pong|heart-?beat|keep-?alive)( response)? ?time(d )?-?out\.?"
     r"|no (pong|heart-?beat)( was)?( received)?( in time)?\.?",
-    re.IGNORECASE,
-)
-_PING_LIMIT_REASON = re.compile(
-    r"(too[ _]many|excessive)[ _](ping|control)s?([ _]frames?)?\.?|ping (flood|rate)\b.{0,40}"
-    r"|pings? (are |is |were )?(sent )?too (often|frequent(ly)?|fast)\.?",
     re.IGNORECASE,
 )
 _NO_PINGS_REASON = re.compile(
@@ -127,14 +122,18 @@ def _closed_over_pings(totals: PingTotals) -> str:
     reason = (drop.reason or "").strip() if drop is not None else ""
     if drop is None or not reason:
         return ""
+    from wsdiag.judgement.products.endpoints import limits_pings  # reads a table
+
     closed = f"The server closed with {drop.code} {drop.reason!r}:"
+    if drop.how == "goaway":
+        closed = f"The server sent {drop_phrase(drop)}, {drop.detail!r}:"
+    if limits_pings(drop):
+        return f"{closed} it limits Pings. Send them less often (-i)."
     if _KEEPALIVE_REASON.fullmatch(reason):
         return (
             f"{closed} it says that its own keepalive got no answer in time. If its Pings were "
             "answered (-v shows them), they or the answers came too late: raise its ping_timeout."
         )
-    if _PING_LIMIT_REASON.fullmatch(reason):
-        return f"{closed} it limits Pings. Send them less often: -i 20s."
     if _NO_PINGS_REASON.fullmatch(reason):
         return (
             f"{closed} it cannot be pinged, although RFC 6455, 5.5.2 requires every endpoint to "

@@ -212,7 +212,9 @@ def test_a_certificate_without_alternative_names_is_noted(tmp_path: Path) -> Non
     assert any("no subjectAltName" in note for note in result.notes)
 
 
-@pytest.mark.parametrize(("days", "words"), [(13, "expires in 12 days"), (15, None)])
+@pytest.mark.parametrize(
+    ("days", "words"), [(13, "expires in 12 days,"), (2, "expires in 1 day,"), (15, None)]
+)
 def test_a_certificate_that_ends_soon_is_a_warning(
     days: int, words: str | None, tmp_path: Path
 ) -> None:

@@ -418,8 +418,24 @@ SCENARIOS: dict[str, Scenario] = {
         keepalives={"ping": "drops"},
         says="when it is pinged",
     ),
-    "a maximum lifetime": Scenario(
-        _age(2.0), "lifetime", 2.0, 2.0, 2.0, keepalives={"ping": "drops"}, says="or an idle timer"
+    "a wait for a first message, which does not say so": Scenario(
+        _age(2.0),
+        "lifetime",
+        2.0,
+        2.0,
+        2.0,
+        keepalives={"ping": "drops"},
+        says="a first one (--hello TEXT tells), or one now and then (--send TEXT)",
+    ),
+    "the same, where messages are sent": Scenario(
+        _age(2.0),
+        "idle-timeout",
+        2.0,
+        2.0,
+        2.0,
+        options={"send": "hello"},
+        keepalives={"ping": "drops", "data": "holds"},
+        says="or waits for a first one",
     ),
 }
 
@@ -456,6 +472,20 @@ def _restarts_once(
         else:
             await connection.idle(idle_s)
         await connection.close(code)
+
+    return life
+
+
+def _breaks(at_s: float, code: int, reason: str) -> Life:
+    """All that are open end at one moment, and those that come afterwards at once."""
+    began: list[float] = [0.0]
+
+    async def life(connection: Connection) -> None:
+        if connection.client.number == 0:
+            began[:] = [connection.loop.time()]
+        left_s = began[0] + at_s - connection.loop.time()
+        await asyncio.sleep(max(0.0, left_s))
+        await connection.close(1012 if left_s > 0 else code, reason)
 
     return life
 
@@ -565,6 +595,13 @@ SHARED: dict[str, Scenario] = {
         "event",
         keepalives={"ping": "untested", "pong": "untested"},
         says="opened afterwards lived longer",
+    ),
+    "a restart, and no service behind it": Scenario(
+        _breaks(1.9, 1011, "no backend"),
+        "event",
+        keepalives={"ping": "untested", "pong": "untested"},
+        says="Afterwards new connections were accepted and ended at once (Close frame 1011 (no",
+        never="could be opened",
     ),
     "a drain, one after the other": Scenario(
         _restarts_once(1.9, 1001, over_s=0.4),

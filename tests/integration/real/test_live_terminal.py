@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.integration.waiting import wait_for
 from tests.peers.peers import Peers
 from tests.peers.terminal import Terminal
 
@@ -92,6 +95,39 @@ def test_every_way_to_end_it_gives_the_terminal_back(how: str, peers: Peers) -> 
     terminal.wait_for(drawn, "chart")
     ENDS[how](terminal)
     assert ends_sane(terminal, terminal.modes_before) in (0, 130)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["ping"],
+        ["ping", "-o", "json"],
+        ["stream"],
+        ["ping", "--no-chart"],
+        ["idle-probe", "--from", "100ms", "--to", "60s"],
+    ],
+    ids=" ".join,
+)
+def test_a_terminal_that_is_closed_costs_no_result(
+    args: list[str], peers: Peers, tmp_path: Path
+) -> None:
+    log, picture = tmp_path / "log.ndjson", tmp_path / "picture.svg"
+    url = f"{peers.serve()[0]}/{'push/0.1' if 'stream' in args else 'echo'}"
+    files = ["--log", str(log), "--save", str(picture)]
+    if "json" in args:
+        files = files[:2]
+    terminal = peers.terminal(*args, *files, url)
+
+    def logged() -> bool:
+        terminal.pump(0.05)
+        return log.exists() and log.read_text().count("\n") > 1
+
+    wait_for(logged, seen=terminal.text)
+    assert terminal.hang_up() == 0
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    assert records[-1]["type"] in ("ping.summary", "stream.summary", "idle.verdict"), records[-1]
+    if "json" not in args:
+        assert picture.read_text().rstrip().endswith("</svg>")
 
 
 def test_ctrl_backslash_prints_statistics_and_goes_on(peers: Peers) -> None:

@@ -21,7 +21,8 @@ from tests.peers.peer import Peer
 from tests.peers.peers import Peers
 from tests.peers.process import clean_environment
 
-STOPS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["int", "term"])
+SIGNALS = {"int": signal.SIGINT, "term": signal.SIGTERM, "hup": signal.SIGHUP}
+STOPS = pytest.mark.parametrize("number", SIGNALS.values(), ids=SIGNALS)
 
 
 def close_codes(server: Peer) -> list[int]:
@@ -125,7 +126,7 @@ def test_connect_interrupted_before_it_was_open(number: signal.Signals, peers: P
     assert "Traceback" not in run.err
 
 
-@STOPS
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_second_signal_waits_for_no_close(number: signal.Signals, peers: Peers) -> None:
     url = f"{peers.serve()[0]}/hang/close"
     running = peers.start_wsdiag("ping", url, "-i", "50ms", "-o", "json")
@@ -145,6 +146,39 @@ def test_the_second_signal_ends_an_idle_probe_with_its_verdict(peers: Peers) -> 
     time.sleep(0.2)
     running.signal(signal.SIGINT)
     assert running.wait(20).record("idle.verdict")["partial"] is True
+
+
+def test_the_second_hangup_is_the_same_as_the_first(peers: Peers) -> None:
+    """The kernel sends one, and the shell that it ends another."""
+    running = peers.start_wsdiag("ping", peers.websockets().url, "-i", "50ms", "-o", "json")
+    running.wait_record("ping.reply")
+    for _ in range(3):
+        running.signal(signal.SIGHUP)
+    run = running.wait(20)
+    assert (run.code, run.err) == (0, "")
+    assert run.records[-1]["type"] == "ping.summary"
+
+
+def test_nohup_outlives_the_hangup(peers: Peers) -> None:
+    command = [*WSDIAG, "ping", peers.websockets().url, "-i", "50ms", "-o", "json"]
+    environment = clean_environment({"PYTHONPATH": str(ROOT)})
+    with subprocess.Popen(
+        ["nohup", *command],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as running:
+        assert running.stdout is not None
+        lines = iter(running.stdout.readline, b"")
+        try:
+            next(line for line in lines if b"ping.reply" in line)
+            running.send_signal(signal.SIGHUP)
+            after = [next(line for line in lines if b"ping.reply" in line) for _ in range(10)]
+            assert len(after) == 10
+        finally:
+            running.send_signal(signal.SIGTERM)
+        assert running.wait(20) == 0
 
 
 def test_a_limit_broken_so_far_counts_after_ctrl_c(peers: Peers) -> None:

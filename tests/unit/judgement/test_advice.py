@@ -96,6 +96,13 @@ def test_reasons_about_pings_are_told_apart(reason: str, words: str) -> None:
     assert repr(reason) in sentence
 
 
+def test_a_goaway_that_limits_pings_is_read() -> None:
+    calm = Drop("goaway", 9.0, code=11, reason="ENHANCE_YOUR_CALM", detail="too_many_pings")
+    (sentence,) = advice(usual(9, last_drop=calm))
+    assert "too_many_pings" in sentence
+    assert "it limits Pings" in sentence
+
+
 def test_a_skipped_ping_is_no_loss() -> None:
     (sentence,) = advice(usual(90, skipped=3))
     assert "3 Pings were skipped" in sentence

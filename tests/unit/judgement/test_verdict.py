@@ -1251,3 +1251,105 @@ def test_streams_that_ended_one_by_one_are_as_many() -> None:
     verdict = judge([*streams, idle(55.0)], case())
     assert any("3 idle connections were dropped" in said for said in verdict.explanation)
     assert any("ended one by one" in said for said in verdict.explanation)
+
+
+RESTARTED = [
+    *(idle(41.0 - 0.3 * n, "close", started_s=0.3 * n) for n in range(10)),
+    kept("ping", 40.0, "close", started_s=1.0),
+    kept("ping", 38.0, "close", started_s=3.0),
+]
+AT_ONCE = Drop("close", 0.0, code=1011, reason="no backend")
+
+
+@pytest.mark.parametrize(
+    ("later", "facts", "said"),
+    [
+        ([], {"back": True}, "Afterwards a new connection could be opened at once, and stayed"),
+        ([], {"back": False}, "Afterwards a new connection could not be opened."),
+        ([], {"back": True, "ended_again": AT_ONCE}, "a new connection was accepted and ended at"),
+        (
+            [idle(0.01 * n, "close", started_s=42.0 + n, round=2) for n in (1, 2)],
+            {"back": True},
+            "new connections were accepted and ended at once (Close frame",
+        ),
+        ([idle(52.0, started_s=42.0, round=2)], {"back": True}, "afterwards lived longer"),
+    ],
+)
+def test_an_event_tells_what_later_connections_met(
+    later: list[IdleTrial], facts: dict[str, Any], said: str
+) -> None:
+    verdict = judge([*RESTARTED, *later], case(**facts))
+    assert verdict.verdict == "event"
+    told = [sentence for sentence in verdict.explanation if "fterwards" in sentence]
+    assert len(told) == 1, verdict
+    assert said in told[0]
+
+
+@pytest.mark.parametrize(("repeat", "advised"), [(1, True), (2, False), (3, False)])
+def test_rounds_that_were_run_are_not_advised(repeat: int, advised: bool) -> None:
+    event = judge(RESTARTED, case(repeat=repeat))
+    assert ("--repeat" in " ".join(event.advice)) is advised
+    alone = judge([idle(60.0, "fin"), idle(61.0), PING], case(repeat=repeat))
+    assert f"--repeat {repeat + 2}" in " ".join(alone.explanation), alone
+
+
+@pytest.mark.parametrize(
+    ("trials", "greeted", "said"),
+    [
+        ([], False, "a first one (--hello TEXT tells), or one now and then (--send TEXT)."),
+        ([], True, "or an idle timer that only messages restart (--send TEXT tells)."),
+        ([kept("data", 30.0, "fin", gap_s=10)], False, "other messages than those of --send."),
+    ],
+)
+def test_what_ends_all_at_one_age_may_want_messages(
+    trials: list[IdleTrial], greeted: bool, said: str
+) -> None:
+    ended = [*dropped(30.0), kept("ping", 30.0, "fin", gap_s=10), *trials]
+    verdict = judge(ended, case(greeted=greeted))
+    assert verdict.verdict == "lifetime"
+    assert verdict.explanation[0].endswith(said)
+
+
+def test_messages_that_held_may_have_been_wanted_once_only() -> None:
+    trials = [*dropped(30.0), kept("ping", 30.0, "fin", gap_s=10), kept("data", 40.0, gap_s=10)]
+    for greeted in (False, True):
+        verdict = judge(trials, case(greeted=greeted))
+        assert verdict.verdict == "idle-timeout"
+        assert verdict.explanation[0].startswith("Connections without a message from the client")
+        assert ("waits for a first one" in " ".join(verdict.explanation)) is not greeted
+
+
+def refused_pings(age_s: float, gap_s: float, count: int) -> IdleTrial:
+    drop = Drop("close", age_s, code=1008, reason="too_many_pings")
+    return replace(kept("ping", age_s, "close", gap_s=gap_s), drop=drop, keepalives_sent=count)
+
+
+@pytest.mark.parametrize(
+    ("idle_ones", "ping", "verdict", "interval_s"),
+    [
+        ([*PERIODS, idle(120.0)], [], "no-drop", None),
+        ([*PERIODS, idle(120.0)], [kept("ping", 121.0)], "no-drop", 20),
+        ([*PERIODS, *dropped(60.0)], [PING], "idle-timeout", 20),
+        ([*PERIODS, *dropped(60.0)], [], "idle-timeout", None),
+    ],
+)
+def test_pings_that_are_limited_say_nothing_of_a_timer(
+    idle_ones: list[IdleTrial], ping: list[IdleTrial], verdict: str, interval_s: float | None
+) -> None:
+    found = judge([*idle_ones, *ping, refused_pings(5.0, 2.5, 3)], case())
+    assert found.verdict == verdict, found
+    assert found.keepalives["ping"] == ("holds" if ping else "drops")
+    assert found.recommended_ping_interval_s == interval_s
+    assert "Close frame 1008 (too_many_pings)" in " ".join(found.explanation)
+    assert any("less often than every 2.5 s" in line for line in found.advice)
+
+
+def test_what_ended_with_the_last_one_opened_was_not_displaced_by_it() -> None:
+    """A restart shortly after the second was opened, and another as the fourth was."""
+    trials = [
+        idle(0.514, "close", started_s=0.0, upgrade_s=0.001),
+        kept("ping", 0.184, "close", started_s=0.33, upgrade_s=0.001),
+        idle(0.213, "close", started_s=1.014, upgrade_s=0.001, round=2),
+        kept("ping", 0.521, started_s=1.24, upgrade_s=0.001, round=2),
+    ]
+    assert "one connection at a time" not in " ".join(judge(trials, case()).explanation)

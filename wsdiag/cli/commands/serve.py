@@ -265,7 +265,7 @@ def _certificate(flags: ServeFlags) -> Iterator[tuple[Path | None, Path | None]]
 
 
 def _run(options: ServerOptions, terminal: Terminal, output: Format) -> int:
-    """Serve until SIGINT or SIGTERM; 0, 1 when it cannot listen, 2 for senseless options."""
+    """Serve until SIGINT, SIGTERM, SIGHUP; 0, 1 when it cannot listen, 2 for senseless options."""
     from wsdiag.cli.serve_report import Reporter
     from wsdiag.server import Server
     from wsdiag.transport.machine import allow_files

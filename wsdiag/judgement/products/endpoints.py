@@ -41,11 +41,16 @@ class KnownEndpoint:
         how = "fin" if drop.how == "tls-eof" else drop.how
         if self.how and how not in self.how:
             return False
+        if how == "goaway":
+            return self._says(drop.detail)
         if how != "close":
             return True
         if self.codes and (drop.code or 1005) not in self.codes:
             return False
-        return self.reason is None or bool(self.reason.search((drop.reason or "")[:123]))
+        return self._says(drop.reason)
+
+    def _says(self, said: str | None) -> bool:
+        return self.reason is None or bool(self.reason.search((said or "").strip()[:123]))
 
     def recognised(self, subprotocol: str | None, first_message: str | None) -> bool:
         """Whether the subprotocol, or the first message, names it."""
@@ -64,6 +69,11 @@ def wants_a_hello(ends: Sequence[Drop]) -> KnownEndpoint | None:
     None: these do not say so."""
     rows = [r for r in endpoints() if r.kind == "hello" and all(map(r.ends_like, ends))]
     return next((r for r in rows if r.reason is not None or set(r.codes) == {4408}), None)
+
+
+def limits_pings(end: Drop) -> bool:
+    """Whether the Close reason, or the GOAWAY, says that too many Pings came."""
+    return any(row.kind == "refusal" and row.ends_like(end) for row in endpoints())
 
 
 @cache

@@ -13,6 +13,7 @@ from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
 from wsdiag.judgement.verdict.headline import is_certain_lifetime
 from wsdiag.judgement.verdict.keepalives import LONGEST_INTERVAL_S, rounded_down
 from wsdiag.records import Candidate, KeepaliveOutcome, TrialKind
+from wsdiag.units import format_seconds
 
 # Longer than any sensible Ping interval, and a round number in every unit.
 _GENEROUS = {"seconds": "3600", "ms": "3600000", "hms": "01:00:00", "minutes": "30"}
@@ -45,14 +46,15 @@ def advice(
     elif found.verdict == "event":
         lines = (
             "Reconnect when it happens, after a random delay that grows (jitter), so that not all "
-            "clients come back at once. --repeat 2 shows whether it happens again.",
+            "clients come back at once."
+            + (" --repeat 2 shows whether it happens again." if context.repeat == 1 else ""),
         )
     elif found.verdict == "application-timeout":
         lines = _what_it_wants(found, context)
     elif found.verdict == "lifetime" and not is_certain_lifetime(found, evidence, chosen):
         lines = (
-            "Find out which: --send TEXT sends messages that the endpoint knows, --hello TEXT a "
-            "first one where it wants a login or a subscription.",
+            "Find out which: --hello TEXT sends a first message, where the endpoint wants a login "
+            "or a subscription, --send TEXT messages that it knows again and again.",
             "If it is a lifetime, reconnect when the connection ends.",
         )
     elif found.verdict == "lifetime":
@@ -67,7 +69,7 @@ def advice(
         low_s = found.range.low if found.range is not None else 0.0
         message_s = rounded_down(min(LONGEST_INTERVAL_S, low_s / 2))
         lines = _messages(message_s, context, kept) if low_s else ()
-    return (*lines, *_room(evidence), *directive_advice(chosen))
+    return (*lines, *_less_often(evidence), *_room(evidence), *directive_advice(chosen))
 
 
 def library_settings(
@@ -117,6 +119,16 @@ def _what_it_wants(found: Classification, context: ProbeContext) -> tuple[str, .
         return (answer,)
     what = "" if row is None or row.wants is None else f" Here that is {row.wants}."
     return (f"Send it right after the opening: --hello TEXT, or --dialect NAME.{what}",)
+
+
+def _less_often(evidence: Evidence) -> tuple[str, ...]:
+    if not evidence.too_often:
+        return ()
+    gap = format_seconds(max(t.gap_s or 0.0 for t in evidence.too_often))
+    return (
+        f"Send Pings less often than every {gap}: --keepalive DURATION shows which interval the "
+        "endpoint takes.",
+    )
 
 
 def _room(evidence: Evidence) -> tuple[str, ...]:

@@ -8,18 +8,19 @@ from dataclasses import dataclass, replace
 
 from wsdiag.dialects.catalogue import Dialect
 from wsdiag.dialects.engine import AnnouncedClock
-from wsdiag.records import DialectInfo, HelloInfo, Hop, IdleTrial, TrialKind
+from wsdiag.judgement.products.endpoints import limits_pings
+from wsdiag.records import DialectInfo, Drop, HelloInfo, Hop, IdleTrial, TrialKind
 from wsdiag.records.drops import ends_connection
 
 AT_ONCE_S = 0.5
 """A connection that ended this soon after its upgrade was ended at once."""
 TOUCH_S = 0.25
 """An end this soon after a Ping of ours, plus two round trips, may be its consequence."""
+REORDERED_S = 0.15
+"""Connections dialled together are not accepted in the order in which they were dialled."""
 _MOMENT_S = 0.05
 # Starts that lie further apart tell a common moment from a common age.
 _APART_S = 0.18
-# Connections dialled together are not accepted in the order in which they were dialled.
-_REORDERED_S = 0.15
 # Streams hear of their connection's end in one turn of the event loop.
 _TOGETHER_S = 0.1
 
@@ -55,6 +56,10 @@ class ProbeContext:
     """Whether a first message was sent on every connection."""
     back: bool | None = None
     """After everything had ended: whether a new connection could be opened."""
+    ended_again: Drop | None = None
+    """How that connection was ended at once, if it was."""
+    repeat: int = 1
+    """How often it was asked to measure."""
     shared_end_s: float | None = None
     """When the connections of unrelated URLs ended all at once, if they did."""
     error: str | None = None
@@ -102,6 +107,9 @@ class Evidence:
     streams: tuple[IdleTrial, ...] = ()
     """Idle trials that shared an HTTP/2 connection, each by itself: where they ended with it, all
     of a round are one among the others."""
+    too_often: tuple[IdleTrial, ...] = ()
+    """Keepalive trials that the endpoint ended because, as it said, too many Pings came: no timer
+    ended them."""
 
     @classmethod
     def sort(cls, trials: Iterable[IdleTrial]) -> Evidence:
@@ -111,6 +119,10 @@ class Evidence:
         rounds = _rounds(ran)
         turned_away = tuple(t for own in rounds for t in beyond_a_limit(own))
         ran = tuple(t for t in ran if t not in turned_away)
+        too_often = tuple(
+            t for t in ran if t.keepalives_sent and t.drop is not None and limits_pings(t.drop)
+        )
+        ran = tuple(t for t in ran if t not in too_often)
         cut_short = tuple(t for own in rounds for t in ended_with_all_that_was_left(own))
         ran = tuple(replace(t, outcome="alive", drop=None) if t in cut_short else t for t in ran)
         streams = tuple(t for t in ran if t.shared)
@@ -131,6 +143,7 @@ class Evidence:
             turned_away=turned_away,
             cut_short=cut_short,
             streams=streams,
+            too_often=too_often,
         )
 
     @property
@@ -244,7 +257,7 @@ def beyond_a_limit(ran: Sequence[IdleTrial]) -> tuple[IdleTrial, ...]:
         return ()
     opened_s = sorted(t.started_s for t in lived)
     first_away_s = min(t.started_s for t in at_once)
-    before = [s for s in opened_s if s <= first_away_s + _REORDERED_S]
+    before = [s for s in opened_s if s <= first_away_s + REORDERED_S]
     # Where most of those that lived came later, no limit explains the early ends.
     return tuple(at_once) if 2 * len(before) > len(lived) else ()
 

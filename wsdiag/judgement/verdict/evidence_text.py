@@ -9,6 +9,7 @@ from statistics import median
 from wsdiag.judgement.verdict.classification import Classification
 from wsdiag.judgement.verdict.clocks import CLOCKS, ClockName, groups
 from wsdiag.judgement.verdict.evidence import (
+    AT_ONCE_S,
     Evidence,
     ProbeContext,
     ended_by_our_ping,
@@ -16,7 +17,7 @@ from wsdiag.judgement.verdict.evidence import (
     ended_with_connection,
     two_way,
 )
-from wsdiag.judgement.verdict.headline import ENDS_FOR_ALL, NAMES, span
+from wsdiag.judgement.verdict.headline import ENDS_FOR_ALL, NAMES, only_messages_help, span
 from wsdiag.judgement.verdict.keepalives import (
     carried,
     died_in_use,
@@ -40,15 +41,24 @@ _LAST: dict[ClockName, str] = {
     "message": "last message",
 }
 _FEW = 3
-_ONE_DROP = "One drop alone may be chance: --repeat 3 tells."
 _MAYBE_LATE = (
     "These connections do not show whether the timer is only looked at now and then: the range "
     "allows for a look once a second; if looks are rarer, the {what} is shorter than this, by less "
     "than the time between two of them."
 )
-_FEW_DROPS = "So few drops may agree by chance: --repeat 3 tells."
 # Ages that differ by no more are told as one.
 _EXACT_AGES_S = 0.25
+
+
+def _again(context: ProbeContext) -> str:
+    """What measures more often than this."""
+    option = f"--repeat {context.repeat + 2}"
+    return f"`wsdiag idle-probe {option}`" if context.recorded else option
+
+
+def _few_drops(count: int, context: ProbeContext) -> str:
+    few = "One drop alone may be chance" if count == 1 else "So few drops may agree by chance"
+    return f"{few}: {_again(context)} tells."
 
 
 def _one_connection(evidence: Evidence) -> list[str]:
@@ -118,7 +128,7 @@ def _counts(found: Classification, evidence: Evidence, context: ProbeContext) ->
             f"{dropped} dropped, {idle[0]:.2f} to {idle[-1]:.2f} s after the {_LAST[found.clock]}, "
             "but at common moments, although they had started apart; connections in use lived on. "
             "What lives on between two such moments may be overdue.",
-            *_unknown_period(found),
+            *_unknown_period(found, context),
         ]
     if found.reason == "spread":
         idle = sorted(t.idle_s or 0.0 for t in found.members)
@@ -131,7 +141,7 @@ def _counts(found: Classification, evidence: Evidence, context: ProbeContext) ->
         ages = sorted(t.age_s or 0.0 for t in found.members or evidence.dropped())
         if len(ages) > 1:
             ended = f"{len(ages)} connections ended, {ages[0]:.1f} to {ages[-1]:.1f} s old"
-            return [f"{ended}{_moments(found)}.", *_opened_afterwards(found, evidence)]
+            return [f"{ended}{_moments(found)}."]
     if found.reason == "touch":
         touched = [t for t in evidence.dropped() if ended_by_our_ping(t)]
         latest_ms = max((t.unanswered_s or 0.0) * 1e3 for t in touched)
@@ -164,7 +174,7 @@ def _of_one_timer(
     rest = _survived(evidence, context)
     sentences = [f"{dropped} dropped, {times} after the {_LAST[found.clock]}{rest}."]
     if len(values) < _FEW and not evidence.found_dead:
-        sentences.append(_ONE_DROP if len(values) == 1 else _FEW_DROPS)
+        sentences.append(_few_drops(len(values), context))
     if found.maybe_late:
         sentences.append(_MAYBE_LATE.format(what="timeout"))
     return sentences
@@ -182,28 +192,42 @@ def _survived(evidence: Evidence, context: ProbeContext) -> str:
     return f"; {counted(count, 'that was', 'that were')} probed earlier still answered"
 
 
-def _opened_afterwards(found: Classification, evidence: Evidence) -> list[str]:
-    """What confirms an event: connections opened after it that grew older than those it ended."""
-    members, oldest_s = found.members, max((t.age_s or 0.0 for t in found.members), default=0.0)
-    over_s = max((ended_s(t) for t in members), default=0.0)
+def _afterwards(found: Classification, evidence: Evidence, context: ProbeContext) -> list[str]:
+    """What connections met that were opened when all had ended. Those that grow older than the ones
+    that an event ended confirm it."""
+    if not evidence.dropped():
+        return []
+    members = found.members if found.verdict == "event" else evidence.dropped()
+    over_s, oldest_s = max(map(ended_s, members)), max(t.age_s or 0.0 for t in members)
     later = [t for t in (*evidence.idle, *evidence.kept) if t.started_s >= over_s]
     idle_s = max((t.longest_idle_s or 0.0 for t in later if t.trial == "idle"), default=0.0)
-    if found.verdict != "event" or idle_s <= oldest_s:
+    if found.verdict == "event" and idle_s > oldest_s:
+        used_s = max((t.age_s or 0.0 for t in later if t.trial == "ping"), default=0.0)
+        pinged = f", and with Pings {format_seconds(round(used_s, 1))}" if used_s > oldest_s else ""
+        return [
+            f"Connections opened afterwards lived longer: idle {format_seconds(round(idle_s, 1))}"
+            f"{pinged}. So no timer ended these."
+        ]
+    ended = [t.drop for t in later if t.drop is not None and (t.age_s or 0.0) <= AT_ONCE_S]
+    if context.ended_again is not None:
+        ended.append(context.ended_again)
+    if ended:
+        new = "a new connection was" if len(ended) == 1 else "new connections were"
+        said = f"Afterwards {new} accepted and ended at once ({drop_phrase(ended[-1])})"
+        why = ": the endpoint does not serve yet, or no longer" if found.verdict == "event" else ""
+        return [f"{said}{why}."]
+    if context.back is None:
         return []
-    used_s = max((t.age_s or 0.0 for t in later if t.trial == "ping"), default=0.0)
-    pinged = f", and with Pings {format_seconds(round(used_s, 1))}" if used_s > oldest_s else ""
-    return [
-        f"Connections opened afterwards lived longer: idle {format_seconds(round(idle_s, 1))}"
-        f"{pinged}. So no timer ended these."
-    ]
+    opened = "be opened at once, and stayed open" if context.back else "not be opened"
+    return [f"Afterwards a new connection could {opened}."]
 
 
-def _unknown_period(found: Classification) -> list[str]:
+def _unknown_period(found: Classification, context: ProbeContext) -> list[str]:
     if found.sweep is None or found.sweep.period_s is not None:
         return []
     return [
         "How often it looks is not known, as all ended at one moment, so the timeout may be far "
-        "shorter; --repeat 3 narrows it down."
+        f"shorter; {_again(context)} narrows it down."
     ]
 
 
@@ -257,10 +281,8 @@ def _disagreement(found: Classification, evidence: Evidence, context: ProbeConte
         sentences.append(
             "The endpoint's log, or its supervisor's, tells whether it was started then."
         )
-    again = "Probe again, with --repeat"
-    if context.recorded:
-        again = "Measure it, with `wsdiag idle-probe --repeat 3`"
-    sentences.append(f"{again}, before relying on any timeout.")
+    again = "Measure it" if context.recorded else "Probe again"
+    sentences.append(f"{again}, with {_again(context)}, before relying on any timeout.")
     return sentences
 
 
@@ -309,8 +331,11 @@ def _whose_bytes_count(
         return ["What the endpoint sent did not restart the timer: it counts the client's bytes."]
     if found.clock == "received":
         return ["What the client sent did not restart the timer: it counts the endpoint's bytes."]
-    if kept.get("ping") == "drops" and "holds" in (kept.get("data"), kept.get("heartbeat")):
-        return ["Pings and Pongs did not restart the timer: it counts messages from the client."]
+    if only_messages_help(kept):
+        first = "" if context.greeted else ", or waits for a first one (--hello TEXT tells)"
+        return [
+            f"Pings and Pongs did not restart the timer: it counts messages from the client{first}."
+        ]
     if kept.get("pong") != "drops":
         return []
     if ended_sooner("pong", evidence, found.range):
@@ -419,10 +444,7 @@ def _oddities(found: Classification, evidence: Evidence, context: ProbeContext) 
                     f"One connection with {NAMES[trial.trial]} was dropped after "
                     f"{format_seconds(trial.age_s or 0.0)} ({how}), although idle ones were not."
                 )
-    if context.back is not None and evidence.dropped():
-        again = "could be opened at once" if context.back else "could not be opened"
-        sentences.append(f"Afterwards a new connection {again}.")
-    return sentences
+    return sentences + _afterwards(found, evidence, context)
 
 
 def _traffic(found: Classification, evidence: Evidence) -> list[str]:
@@ -455,7 +477,7 @@ def _caveats(found: Classification, evidence: Evidence, context: ProbeContext) -
         what = "Nothing in the recording" if context.recorded else "No keepalive trial"
         sentences.append(f"{what} shows the difference, so this may as well be a maximum lifetime.")
     if found.verdict == "lifetime":
-        sentences += _lifetime_caveats(found, evidence)
+        sentences += _lifetime_caveats(found, evidence, context)
     if evidence.broken and found.reason != "broken":
         sentences.append(
             f"{counted(len(evidence.broken), 'connection')} had to be ended: "
@@ -482,8 +504,16 @@ def _caveats(found: Classification, evidence: Evidence, context: ProbeContext) -
 
 
 def _limits(evidence: Evidence) -> list[str]:
-    """Connections that were not let in."""
+    """Connections that were not let in, or pinged too often."""
     sentences = []
+    if evidence.too_often:
+        how = Counter(drop_phrase(t.drop) for t in evidence.too_often if t.drop is not None)
+        gap_s = max(t.gap_s or 0.0 for t in evidence.too_often)
+        sentences.append(
+            f"{counted(len(evidence.too_often), 'connection')} ended because too many Pings came, "
+            f"as the endpoint says ({how.most_common(1)[0][0]}): up to {format_seconds(gap_s)} "
+            "apart."
+        )
     if evidence.refused:
         trials = counted(len(evidence.refused), "trial was", "trials were")
         detail = Counter(t.detail or "no reason" for t in evidence.refused).most_common(1)[0][0]
@@ -501,21 +531,24 @@ def _limits(evidence: Evidence) -> list[str]:
     return sentences
 
 
-def _lifetime_caveats(found: Classification, evidence: Evidence) -> list[str]:
+def _lifetime_caveats(
+    found: Classification, evidence: Evidence, context: ProbeContext
+) -> list[str]:
     sentences = []
     if 0 < len(found.members) < _FEW:
-        sentences.append(_FEW_DROPS)
+        sentences.append(_few_drops(len(found.members), context))
     if found.maybe_late:
         sentences.append(_MAYBE_LATE.format(what="lifetime"))
     if found.unproven:
         sentences.append(
-            "Nothing came back from the endpoint meanwhile, so a maximum lifetime and a timer that "
-            "counts only the endpoint's bytes look alike here."
+            "Nothing came back from the endpoint meanwhile, so a maximum lifetime, a timer that "
+            "counts only the endpoint's bytes, and one that waits for messages look alike here."
         )
     elif not any(died_in_use(t, evidence, found.range) for t in evidence.of("data")):
+        hello = "" if context.greeted else ", and one that waits for a first message (--hello TEXT)"
         sentences.append(
-            "A timer that only application messages restart would look the same: --send TEXT "
-            "tells them apart."
+            f"A timer that only application messages restart (--send TEXT tells){hello} would look "
+            "the same."
         )
     code = None if found.drop is None else found.drop.code
     if code is not None and (code == 1008 or code >= 4000):

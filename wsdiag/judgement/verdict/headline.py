@@ -60,12 +60,13 @@ def headline(
     found: Classification,
     evidence: Evidence,
     context: ProbeContext,
+    kept: Mapping[TrialKind, KeepaliveOutcome],
     chosen: Sequence[Candidate] = (),
 ) -> str:
     """The verdict in one sentence."""
     match found.reason:
         case "event":
-            return _dropped_after(found)
+            return _dropped_after(found, kept)
         case "sweep":
             return _swept(found)
         case "spread":
@@ -79,7 +80,7 @@ def headline(
         case "silent":
             return _dropped_silently(found)
         case "age":
-            return _lifetime(found, evidence, chosen)
+            return _lifetime(found, evidence, context, chosen)
     return _without_a_drop(found, evidence, context)
 
 
@@ -165,7 +166,12 @@ def _started(trial: IdleTrial) -> float:
     return trial.started_s
 
 
-def _dropped_after(found: Classification) -> str:
+def only_messages_help(kept: Mapping[TrialKind, KeepaliveOutcome]) -> bool:
+    """Whether Pings did not keep connections open, and messages of the client did."""
+    return kept.get("ping") == "drops" and "holds" in (kept.get("data"), kept.get("heartbeat"))
+
+
+def _dropped_after(found: Classification, kept: Mapping[TrialKind, KeepaliveOutcome]) -> str:
     assert found.drop is not None
     assert found.cluster is not None
     assert found.range is not None
@@ -180,8 +186,11 @@ def _dropped_after(found: Classification) -> str:
     if found.clock == "either" and values[-1] - values[0] > _SPREAD * values[-1]:
         first = format_seconds(round(values[0], 1)).removesuffix(" s")
         typical = f"between {first} and {format_seconds(round(values[-1], 1))}"
+    idle = f"Idle connections are dropped after {typical}"
+    if only_messages_help(kept):  # the first may have been enough
+        idle = f"Connections without a message from the client are dropped after {typical}"
     what = {
-        "either": f"Idle connections are dropped after {typical}",
+        "either": idle,
         "sent": f"Connections are dropped {typical} after the client last sent something",
         "received": f"Connections are dropped {typical} after the endpoint last sent something",
         "message": f"Connections are dropped {typical} after the last message",
@@ -214,7 +223,9 @@ def _not_dropped(evidence: Evidence, context: ProbeContext) -> str:
     return f"Idle connections are not dropped within {longest}."
 
 
-def _lifetime(found: Classification, evidence: Evidence, chosen: Sequence[Candidate]) -> str:
+def _lifetime(
+    found: Classification, evidence: Evidence, context: ProbeContext, chosen: Sequence[Candidate]
+) -> str:
     assert found.drop is not None
     assert found.range is not None
     end = drop_phrase(found.drop)
@@ -228,10 +239,24 @@ def _lifetime(found: Classification, evidence: Evidence, chosen: Sequence[Candid
     if ages and (found.range.high or math.inf) < ages[0]:
         dead = f"no longer answer {_after(found.range)}"
         ends = f"Connections, in use or not, {dead}, and end only after {age}"
-    what = "a maximum lifetime, or an idle timer that only messages restart"
+    what = f"a maximum lifetime, or {_wants_messages(evidence, context)}"
     if is_certain_lifetime(found, evidence, chosen):
         what = "a maximum lifetime, which no keepalive moves"
     return f"{ends} ({end}): {what}."
+
+
+def _wants_messages(evidence: Evidence, context: ProbeContext) -> str:
+    """What ends connections in use as well, and what decides whether it did."""
+    if context.recorded:
+        return "the endpoint wants messages"
+    if any(t.keepalives_sent for t in evidence.of("data")):
+        return "the endpoint wants other messages than those of --send"
+    if context.greeted:
+        return "an idle timer that only messages restart (--send TEXT tells)"
+    return (
+        "the endpoint wants a message: a first one (--hello TEXT tells), or one now and then "
+        "(--send TEXT)"
+    )
 
 
 def is_certain_lifetime(
@@ -396,7 +421,7 @@ def likely_cause(
     if found.verdict not in ("idle-timeout", "lifetime"):
         return []
     sentences = [_by_drop_phrase(found.drop)]
-    if kept.get("ping") == "drops" and "holds" in (kept.get("data"), kept.get("heartbeat")):
+    if only_messages_help(kept):
         if found.drop.how in ("fin", "tls-eof", "rst"):
             sentences = [
                 "Pings did not help and messages did: what ended the connections, without a Close "

@@ -44,6 +44,7 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
         found.reason not in ("touch", "sent")
         and verdict in ("no-drop", "kept-busy")
         and evidence.idle
+        and kept.get("ping") != "drops"
     ):
         interval_s = recommended_s(evidence, None, None)
     elif verdict == "idle-timeout":
@@ -67,7 +68,7 @@ def judge(trials: Sequence[IdleTrial], context: ProbeContext) -> IdleVerdict:
         location=location,
         candidates=chosen,
         explanation=(
-            headline(found, evidence, context, chosen),
+            headline(found, evidence, context, kept, chosen),
             *likely_cause(found, kept, location),
             *location_sentences(location),
             *evidence_sentences(found, evidence, context, kept),
@@ -100,6 +101,8 @@ def _keepalives(found: Classification, evidence: Evidence) -> dict[TrialKind, Ke
         # One that was still waiting for its answer at its end had not outlived anything.
         died = {t.trial for t in evidence.dropped()}
         kept = {kind: "drops" if kind in died else told for kind, told in kept.items()}
+    refused = {t.trial for t in evidence.too_often if kept.get(t.trial) != "holds"}
+    kept |= dict.fromkeys(refused, "drops")
     if found.reason == "touch":
         kept = {**kept, "ping": "drops"}
     return kept

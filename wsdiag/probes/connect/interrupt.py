@@ -20,7 +20,7 @@ class Interrupt:
         self._task = asyncio.current_task()
 
     def __call__(self) -> None:
-        """SIGINT or SIGTERM: the first, the second…"""
+        """SIGINT, SIGTERM or SIGHUP: the first, the second…"""
         self.came = True
         wait, self._wait = self._wait, None
         if wait is not None:

@@ -20,7 +20,7 @@ from wsdiag.transport.session import CloseOutcome
 from wsdiag.transport.stream.ends import TLS_ERROR, StreamEnd
 from wsdiag.transport.tls import chain
 from wsdiag.transport.tls.values import ChainLink, TlsFacts
-from wsdiag.units import format_seconds, format_size
+from wsdiag.units import counted, format_seconds, format_size
 
 CERTIFICATE_WARNING_DAYS = 14
 _SLOW_DNS_MS = 1000.0
@@ -127,7 +127,8 @@ def _tls_notes(tls: TlsFacts) -> list[str]:
     if days is not None and days < 0:
         notes.append(f"The certificate expired on {tls.not_after}.")
     elif days is not None and days < CERTIFICATE_WARNING_DAYS:
-        notes.append(f"The certificate expires in {days} days, on {tls.not_after}: renew it.")
+        left = counted(days, "day")
+        notes.append(f"The certificate expires in {left}, on {tls.not_after}: renew it.")
     notes += _chain_notes(tls.chain or ())
     if tls.verified and tls.subject and not tls.sans:
         notes.append(

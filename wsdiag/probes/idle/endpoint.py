@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from typing import Any
 
 from wsdiag.judgement.diagnosis.hints import diagnose
 from wsdiag.judgement.products.intermediaries import hops_from_headers
-from wsdiag.judgement.verdict.evidence import TOUCH_S, Evidence, ProbeContext
+from wsdiag.judgement.verdict.evidence import AT_ONCE_S, TOUCH_S, Evidence, ProbeContext
 from wsdiag.judgement.verdict.judge import judge
 from wsdiag.judgement.verdict.location import hops_to_confirm
 from wsdiag.probes.common.await_pong import (
@@ -17,6 +18,7 @@ from wsdiag.probes.common.await_pong import (
     await_event,
     await_pong,
 )
+from wsdiag.probes.common.drops import drop_of
 from wsdiag.probes.common.participant import Participant, open_session
 from wsdiag.probes.idle.context import RoundContext
 from wsdiag.probes.idle.dead_client import DeadClient
@@ -32,7 +34,7 @@ from wsdiag.probes.idle.round import Round, timeout_so_far
 from wsdiag.probes.idle.state import LivenessCheck
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.protocol.events import Event, Pong
-from wsdiag.records import IdleTrial
+from wsdiag.records import Drop, IdleTrial
 from wsdiag.transport.dial.carriers import SharedHttp2
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
@@ -43,6 +45,8 @@ _CLOSE_S = 1.0
 _FIRST_MESSAGE_S = 1.0
 # What one timer explains differs by less: 20 percent, and the second of those that look that often.
 _LONGER, _LATER_S = 1.25, 1.2
+# How much later each round begins than the one before.
+_LATER_ROUND_S = 0.1
 # Several paths of equal cost take several connections to see.
 _AGAIN = 4
 
@@ -70,6 +74,7 @@ class EndpointProbe:
         self._ended = False
         self._error: str | None = None
         self._back: bool | None = None
+        self._ended_again: Drop | None = None
         self._notes: Sequence[str] = ()
         self._again: dict[int, list[str]] | None = None
         self._stopping = asyncio.Event()
@@ -177,6 +182,8 @@ class EndpointProbe:
             jumps=tuple(self._context.clock.suspends),
             lost_links=tuple(self._context.clock.lost_links()),
             back=self._back,
+            ended_again=self._ended_again,
+            repeat=facts.options.repeat,
             shared_end_s=shared_end_s,
             error=self._error,
             partial=self._stopping.is_set(),
@@ -276,9 +283,13 @@ class EndpointProbe:
             await self._ping_alone()
 
     async def _run_round(self, trials: Sequence[TrialPlan], timeout_s: float | None = None) -> None:
+        context, rounds = self._context, len({t.round for t in self.trials})
+        # A round that began when all had ended would find what ends all at equal intervals at equal
+        # ages; so it begins later, and each later than the one before.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), _LATER_ROUND_S * rounds)
         if self._stopping.is_set():
             return
-        context = self._context
         if context.locator is not None:
             context.locator.plan([t.idle_for_s for t in trials if t.idle_for_s is not None])
         if context.facts.options.one_connection and context.dial.http_version == "2":
@@ -291,7 +302,7 @@ class EndpointProbe:
             if context.shared is not None:
                 context.shared.close()
         if self._round.all_gone and not self._stopping.is_set():
-            self._back = await _reachable(self.url, self._context.dial)
+            self._back, self._ended_again = await _reachable(self.url, self._context.dial)
         self._context.round += 1
 
     async def _trace_again(self) -> None:
@@ -373,11 +384,16 @@ async def learn_how_to_check(control: Session, context: RoundContext) -> None:
         await control.close(1000, timeout=_CLOSE_S)
 
 
-async def _reachable(url: str, options: DialOptions) -> bool:
-    """Whether a new connection can be opened now."""
+async def _reachable(url: str, options: DialOptions) -> tuple[bool, Drop | None]:
+    """Whether a new connection can be opened now, and how it was ended at once, if it was."""
     try:
         participant = await open_session(url, options, timestamps=False)
     except DialError:
-        return False
-    await participant.session.close(1000, timeout=_CLOSE_S)
-    return True
+        return False, None
+    session, ended = participant.session, False
+    try:
+        await await_event(session, lambda event: False, AT_ONCE_S)
+    except (PeerClosedError, PeerViolationError, SessionEnded):
+        ended = True
+    await session.close(1000, timeout=_CLOSE_S)
+    return True, drop_of(session, session.ended) if ended and session.ended else None

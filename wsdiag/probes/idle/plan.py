@@ -167,13 +167,15 @@ def _companions(
         periodic = [kind for kind in periodic if kind != "heartbeat"]
     steady = [TrialPlan(trial=kind, gap_s=gap) for kind in periodic]
     doubling = [TrialPlan(trial=kind, gap_s=gap, first_gap_s=first) for kind in periodic]
+    # What was given a text was asked for by name.
+    others = sorted(steady[1:], key=lambda trial: options.text_of(trial.trial) is None)
     idle = TrialPlan(trial="idle")
     essential = [
         idle,
         *steady[:1],
         *(replace(trial, late=True) for trial in doubling[:1]),
         replace(idle, late=True),
-        *steady[1:],
+        *others,
         *(TrialPlan(trial=kind) for kind in kinds if kind not in periodic),
     ]
     return essential, [*doubling[1:], idle]

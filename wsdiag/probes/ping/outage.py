@@ -1,9 +1,9 @@
 """With --reconnect: times without answers, from what ended them to the first answer after them.
 
 An outage begins when a connection ends; where it fell silent before, or is silent when the run
-ends, when the first Ping left that was not answered; and with the first attempt to connect, if that
-fails. It is over when a Ping is answered, not when TCP connects or the upgrade succeeds: a proxy in
-front of a dead endpoint does both.
+ends, when the first Ping left that was not answered; and with the first attempt to connect, where
+none was answered before. It is over when a Ping is answered, not when TCP connects or the upgrade
+succeeds: a proxy in front of a dead endpoint does both.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class OutageLog:
         """`began_s`: when the first attempt to connect began."""
         self._url, self._target, self._watched_from_s = url, target, began_s
         self._down_since_s: float | None = None
+        self._answered = False
         self._began: datetime | None = None
         self._drop: Drop | None = None
         self._attempts = 0
@@ -36,6 +37,7 @@ class OutageLog:
     def down(self, since_s: float, now_s: float, drop: Drop | None = None) -> None:
         """Nothing is answered since `since_s`; within an outage this changes nothing."""
         if self._down_since_s is None:
+            since_s = since_s if self._answered else self._watched_from_s
             self._down_since_s, self._drop = since_s, drop
             self._began = utc_now() - timedelta(seconds=now_s - since_s)
             self._attempts, self._errors = 0, Counter()
@@ -54,6 +56,7 @@ class OutageLog:
 
     def up(self, now_s: float, *, over: bool = True) -> PingOutage | None:
         """A Ping was answered, or (not `over`) the run ends; the outage that was, if there was."""
+        self._answered |= over
         if self._down_since_s is None or self._began is None:
             return None
         down_s = now_s - self._down_since_s
@@ -78,6 +81,8 @@ class OutageLog:
         """All so far, the one that goes on included; an open connection may be silent as well."""
         past, watched_s = self._past, now_s - self._watched_from_s
         since_s = silent_since_s if self._down_since_s is None else self._down_since_s
+        if since_s is not None and not self._answered:
+            since_s = self._watched_from_s
         if since_s is None:
             return Outages(
                 count=past.count, down_s=past.down_s, longest_s=past.longest_s, watched_s=watched_s

@@ -359,10 +359,9 @@ class Pinger:
     def _answered(self) -> None:
         """A Ping was answered: an outage is over."""
         self._totals.ended = None
-        if self._outages is not None and self._outages.is_down:
-            outage = self._outages.up(self._loop.time())
-            if outage is not None:
-                self._queue.put_nowait(outage)
+        outage = None if self._outages is None else self._outages.up(self._loop.time())
+        if outage is not None:
+            self._queue.put_nowait(outage)
 
     def _record_drop(self, participant: Participant, why: Why, sender: PingSender) -> None:
         session, moment = participant.session, now()

@@ -1,7 +1,10 @@
-"""stdout and stderr as they really are: of some encoding, and perhaps closed."""
+"""stdout and stderr as they really are: of some encoding, and perhaps closed, or a terminal's that
+was hung up."""
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Callable, Mapping
 from typing import TextIO
@@ -9,6 +12,30 @@ from typing import TextIO
 from wsdiag.render.base.escape import fold
 
 _PADDING = re.compile(r" +$", re.MULTILINE)
+
+
+_STANDARD = (0, 1, 2)
+
+
+def leave_terminals() -> bool:
+    """Let standard streams lead nowhere whose terminal was hung up; whether there were any.
+
+    What runs on it ends by SIGHUP, in good order, or goes on under nohup(1).
+    """
+    gone = [number for number in _STANDARD if _is_hung_up(number)]
+    for number in gone:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, number)
+        os.close(nowhere)
+    return bool(gone)
+
+
+def _is_hung_up(number: int) -> bool:
+    try:
+        os.write(number, b"")
+    except OSError as error:
+        return error.errno == errno.EIO
+    return False
 
 
 class SafeStream:
@@ -37,6 +64,9 @@ class SafeStream:
             self._stream.write(shown if shown.isascii() else self._carried(shown))
         except BrokenPipeError:
             self._left()
+        except OSError as error:
+            if error.errno != errno.EIO or not leave_terminals():
+                raise
         return len(text)
 
     def flush(self) -> None:
@@ -45,6 +75,9 @@ class SafeStream:
             self._stream.flush()
         except BrokenPipeError:
             self._left()
+        except OSError as error:
+            if error.errno != errno.EIO or not leave_terminals():
+                raise
 
     def isatty(self) -> bool:
         """Whether a terminal reads this."""

@@ -100,13 +100,15 @@ def _answer(result: ConnectResult, glyphs: Glyphs) -> Iterator[RenderableType]:
     if error.phase in ("ping", "messages"):  # it was open
         stage = _WHEN_OPEN.get(error.kind, stage)
     if error.kind == "usage":  # it was not even tried
-        stage = "an option cannot be used"
+        stage = _UNUSABLE.get(error.phase, "an option cannot be used")
     yield Text.assemble((f"{glyphs.bad} {stage}", "bold red"), f" for {shorten(error.url)}")
     for line in (Text(error.message, style="bold"), *hint_lines(error.hint)):
         yield Padding(line, (0, 0, 0, 2))
 
 
 _WHEN_OPEN = {"closed": "connection lost", "protocol": "broken WebSocket protocol"}
+# By an option, or by a variable of the environment: which, the message says.
+_UNUSABLE = {"proxy": "the proxy cannot be used"}
 _STAGE = {
     "dns": "name resolution",
     "tcp": "TCP connection",

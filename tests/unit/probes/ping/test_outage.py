@@ -12,6 +12,7 @@ URL = "ws://a.test/"
 
 def test_an_outage_lasts_from_the_end_of_a_connection_to_the_next_answer() -> None:
     log = OutageLog(URL, None, 100.0)
+    assert log.up(100.1) is None, "an answer"
     assert log.attempt("") is None, "nothing is down"
     log.down(110.0, 110.0, Drop("rst", 10.0))
     for why in ("RST", "refused", "refused"):
@@ -32,6 +33,7 @@ def test_an_outage_lasts_from_the_end_of_a_connection_to_the_next_answer() -> No
 
 def test_a_second_end_before_an_answer_is_the_same_outage() -> None:
     log = OutageLog(URL, 2, 0.0)
+    log.up(0.1)
     log.down(10.0, 10.0, Drop("fin", 10.0))
     log.down(12.0, 12.0, Drop("rst", 0.1))
     outage = log.up(13.0)
@@ -49,3 +51,13 @@ def test_one_that_goes_on_counts_in_the_totals() -> None:
     outage = log.up(4.0, over=False)
     assert outage is not None
     assert (outage.attempts, outage.over, outage.drop) == (1, False, None)
+
+
+def test_what_was_never_up_was_available_for_no_time() -> None:
+    """Whether it refused the first attempt, or opened a connection and answered nothing."""
+    refusing, mute = OutageLog(URL, None, 0.0), OutageLog(URL, None, 0.0)
+    refusing.down(0.008, 0.01)
+    assert refusing.totals(4.0).availability_pct == 0.0
+    assert mute.totals(4.0, silent_since_s=0.02).availability_pct == 0.0
+    mute.down(0.02, 5.0, Drop("silent", 5.0))
+    assert mute.totals(6.0).availability_pct == 0.0

@@ -194,3 +194,26 @@ def test_a_failure_that_comes_again_is_told_without_its_hint() -> None:
     assert err(t).count("error: ") == 3
     assert err(t).count("mend refused") == 1
     assert err(t).count("mend no such host") == 1
+
+
+HUNG_UP = """
+import os, pty, sys
+from wsdiag.render.base.terminal import Terminal
+master, slave = pty.openpty()
+os.dup2(slave, 1)
+terminal = Terminal(environ={})
+terminal.line("read")
+os.close(master)
+for _ in range(2):
+    terminal.line("read by nobody")
+terminal.log("logged")
+print("as before", file=sys.stderr)
+"""
+
+
+def test_a_terminal_that_was_hung_up_is_written_to_no_more() -> None:
+    pytest.importorskip("pty")
+    done = subprocess.run(
+        [sys.executable, "-c", HUNG_UP], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "logged\nas before\n")

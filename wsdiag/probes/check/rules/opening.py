@@ -25,7 +25,7 @@ from wsdiag.probes.common.answers import answer_faults
 from wsdiag.protocol.headers import get_all
 from wsdiag.protocol.http import join_values
 from wsdiag.transport.report import DialError
-from wsdiag.units import format_ms
+from wsdiag.units import counted, format_ms
 
 _BEFORE_UPGRADE = ("dns", "tcp", "proxy", "tls", "quic", "settings")
 _AFTERWARDS = ("upgrade", "hello")
@@ -155,7 +155,7 @@ async def certificate(target: CheckTarget) -> Finding:
     days, limit = report.tls.expires_in_days, DEFAULT_CERT_DAYS if wanted is None else wanted
     if days is None:
         return unmeasured("its dates could not be read")
-    detail = f"{days} days left, until {report.tls.not_after}"
+    detail = f"{counted(days, 'day')} left, until {report.tls.not_after}"
     if days <= limit:
         return failed(f"{detail}; more than {limit} wanted", float(days), float(limit))
     if not report.tls.verified:
