@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wsdiag.render.base.terminal import Terminal
 
 _TOLD, _TOLD_PER_S = 20, 10.0
-_IN_FLOODS = ("drop", "unreachable", "refused", "starved")
+_IN_FLOODS = ("drop", "unreachable", "reachable", "refused", "starved")
 
 
 class ExporterReport:
