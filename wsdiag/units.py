@@ -90,11 +90,21 @@ def format_ms(value: float | None) -> str:
     """Milliseconds to three digits without unit, as ping(8) has them: `0.412`, `12.3`, `1234`."""
     if value is None:
         return "-"
+    if value < 0:
+        return "-" + format_ms(-value)
     if value < 0.9995:
         return f"{value:.3f}"
     if value < 9.995:
         return f"{value:.2f}"
     return f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
+
+
+def format_lags(*values_ms: float | None) -> str:
+    """Ages by two clocks: `12.3/45.6 ms`; durations where one is a minute or more: `-1 h/2 s`."""
+    if any(value is not None and abs(value) >= 59_950 for value in values_ms):
+        return "/".join("-" if ms is None else format_duration(ms / 1e3) for ms in values_ms)
+    said = "/".join(map(format_ms, values_ms))
+    return said if said == "-" else f"{said} ms"
 
 
 def format_rough_ms(value: float) -> str:

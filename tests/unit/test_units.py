@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from wsdiag.units import (
     counted,
     format_duration,
+    format_lags,
     format_latency,
     format_moment,
     format_ms,
@@ -100,6 +101,14 @@ WRITTEN: dict[Callable[..., str], dict[object, str]] = {
         12.34: "12.3",
         99.96: "100",
         1234.5: "1234",
+        -12.34: "-12.3",
+        None: "-",
+    },
+    format_lags: {
+        0.5: "0.500 ms",
+        -1234.5: "-1234 ms",
+        59_949: "59949 ms",
+        -3_600_000: "-1 h",
         None: "-",
     },
     format_rough_ms: {0.123: "0.12", 4.83: "4.8", 4.0: "4", 48.4: "48", 1203.4: "1203"},
@@ -152,3 +161,8 @@ def test_whole_seconds_survive_writing_in_two_parts(seconds: int) -> None:
 @given(st.floats(min_value=0.1, max_value=99.9))
 def test_no_percentage_of_some_reads_as_none_or_all(value: float) -> None:
     assert format_percent(value) not in ("0%", "100%")
+
+
+def test_one_long_lag_makes_durations_of_all() -> None:
+    assert format_lags(12.34, None, 99.96) == "12.3/-/100 ms"
+    assert format_lags(-3_599_999, None, 7_200_000) == "-1 h/-/2 h"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import typer
@@ -16,11 +17,14 @@ if TYPE_CHECKING:
     from wsdiag.render.base.terminal import Terminal
 
 _TOLD, _TOLD_PER_S = 20, 10.0
-_IN_FLOODS = ("drop", "unreachable", "refused", "starved")
+_IN_FLOODS = ("drop", "unreachable", "reachable", "refused", "starved")
 
 
 class ExporterReport:
-    """Prints what happens: NDJSON on stdout, or lines on stderr; a flood of it is cut short."""
+    """Prints what happens: NDJSON on stdout, or lines on stderr.
+
+    A flood of one kind of event is cut short, and hides nothing of another kind.
+    """
 
     def __init__(self, terminal: Terminal, *, json: bool) -> None:
         self._terminal, self._json = terminal, json
@@ -30,8 +34,9 @@ class ExporterReport:
             show=_show,
             left_out=lambda count: _left_out(f"nobody read {count} events"),
         )
-        self.finish = self.printer.finish
-        self._second, self._told, self._left_out = 0.0, 0, 0
+        self._told = Counter[str]()
+        """Of each kind of event: how many came in the ten seconds that began with the first."""
+        self._ends: dict[str, asyncio.TimerHandle] = {}
 
     def listening(self, running: Exporter) -> None:
         """Where it answers: the first line, so that a script can wait for it."""
@@ -50,17 +55,27 @@ class ExporterReport:
         if event.event not in _IN_FLOODS:
             self.printer.print(event)
             return
-        now = asyncio.get_running_loop().time()
-        if now - self._second > _TOLD_PER_S:
-            left_out, self._left_out = self._left_out, 0
-            if left_out:
-                self.printer.print(_left_out(f"{left_out} more events within {_TOLD_PER_S:g} s"))
-            self._second, self._told = now, 0
-        self._told += 1
-        if self._told > _TOLD:
-            self._left_out += 1
-        else:
+        kind = event.event
+        if kind not in self._ends:
+            loop = asyncio.get_running_loop()
+            self._ends[kind] = loop.call_later(_TOLD_PER_S, self._begin_again, kind)
+        self._told[kind] += 1
+        if self._told[kind] <= _TOLD:
             self.printer.print(event)
+
+    def _begin_again(self, kind: str) -> None:
+        """Say how many were left out, and tell those of this kind again."""
+        self._ends.pop(kind).cancel()
+        left_out = self._told.pop(kind) - _TOLD
+        if left_out > 0:
+            said = counted(left_out, "more line", "more lines")
+            self.printer.print(_left_out(f"{said} of `{kind}` within {_TOLD_PER_S:g} s"))
+
+    def finish(self) -> None:
+        """Print what is left."""
+        for kind in list(self._ends):
+            self._begin_again(kind)
+        self.printer.finish()
 
     def failed(self, listen: str, problem: Exception) -> None:
         """Why it cannot listen."""

@@ -24,7 +24,7 @@ from wsdiag.exporter.http import HttpServer
 from wsdiag.exporter.pages import Pages
 from wsdiag.exporter.snapshot import OwnFigures, ReloadState, Snapshot, take
 from wsdiag.exporter.watched import Change, WatchedTarget
-from wsdiag.records import Error, ExporterEvent, utc_now
+from wsdiag.records import Error, ExporterEvent, PingStart, utc_now
 from wsdiag.records.drops import drop_phrase
 from wsdiag.transport.listen import ServerTls
 from wsdiag.units import format_duration
@@ -178,6 +178,9 @@ class Exporter:
         name, url = watched.labels["name"] or None, watched.labels["url"]
         if isinstance(change, Error):
             self._tell("unreachable", name=name, url=url, message=change.message, hint=change.hint)
+        elif isinstance(change, PingStart):
+            at = "" if change.address is None else f" to {change.address}"
+            self._tell("reachable", name=name, url=url, message=f"connected again{at}")
         else:
             age, how = format_duration(change.drop.at_s), drop_phrase(change.drop)
             self._tell("drop", name=name, url=url, message=f"dropped after {age}: {how}")

@@ -83,8 +83,8 @@ FAMILIES: tuple[tuple[str, Kind, str, Rows], ...] = (
     (
         "wsdiag_up",
         "gauge",
-        "1 while the target's connection is open and no Ping is overdue, else 0.",
-        _one(lambda f: float(f.connected and not f.waiting)),
+        "1 while the target's connection is open and answers, with no Ping overdue, else 0.",
+        _one(lambda f: float(f.up)),
     ),
     (
         "wsdiag_connect_phase_seconds",

@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 KEPT_ENDS = 5
 HIGHEST_HTTP2_ERROR = 0xD
 """Of RFC 9113, 7."""
-Change = PingClosed | Error
-"""What is worth a line in a log: a drop, and the first failure to connect after one."""
+Change = PingClosed | Error | PingStart
+"""What is worth a line in a log: a drop, the first failure to connect after one, and its end."""
 
 
 @dataclass(slots=True)
@@ -81,6 +81,8 @@ class TargetFigures:
 
     rtt: RttHistogram
     connected: bool = False
+    answered: bool = False
+    """Whether a Ping was answered on this connection: many that answer none can be opened."""
     waiting: bool = False
     """Whether a Ping is overdue."""
     phases: Phases | None = None
@@ -106,6 +108,11 @@ class TargetFigures:
     down_s: float = 0.0
     feed: FeedFigures | None = None
     http2: Http2Info | None = None
+
+    @property
+    def up(self) -> bool:
+        """Whether there is a connection, and it answers."""
+        return self.connected and self.answered and not self.waiting
 
     def copy(self) -> TargetFigures:
         """As they are now, to be read from another thread."""
@@ -149,6 +156,7 @@ class WatchedTarget:
         if self.feed is not None and isinstance(event, PingSent | PingReply):
             self.feed.pinged(event, self._loop.time())
         if isinstance(event, PingReply):
+            now.answered = True
             now.rtt.add(event.rtt_ms / 1e3)
             if event.cause is not None:
                 now.outliers[event.cause] += 1
@@ -170,8 +178,11 @@ class WatchedTarget:
 
     def _opened(self, event: PingStart) -> None:
         now = self._now
-        now.connected, now.waiting, now.phases = True, False, event.phases
-        self._told_down = False
+        now.connected, now.answered, now.waiting = True, False, False
+        now.phases = event.phases
+        if self._told_down:
+            self._told_down = False
+            self.on_change(self, event)
         now.opened, now.connections = utc_now().timestamp(), now.connections + 1
         if self.feed is not None:
             self.feed.opened(self._loop.time())
@@ -191,7 +202,7 @@ class WatchedTarget:
         self.on_change(self, event)
 
     def _disconnected(self) -> None:
-        self._now.connected = self._now.waiting = False
+        self._now.connected = self._now.answered = self._now.waiting = False
         if self.feed is not None:
             self.feed.closed(self._loop.time())
         self._retransmissions_before = self._now.retransmissions

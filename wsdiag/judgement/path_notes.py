@@ -36,7 +36,8 @@ def path_notes(
             "may take another path."
         )
     routers = [row for row in rows if row.kind == "router"]
-    notes += [*_silent(routers), *_limited(rows), *_several(routers), *_detours(rows)]
+    notes += [*_silent(routers), *_uncounted(rows)]
+    notes += [*_limited(rows), *_several(routers), *_detours(rows)]
     renamed = [str(row.hop) for row in routers if row.nat and row.received and not row.address]
     if renamed:
         notes.append(
@@ -65,7 +66,7 @@ def path_notes(
 
 
 def _silent(routers: Sequence[PathHop]) -> list[str]:
-    silent = [str(row.hop) for row in routers if row.sent and not row.received]
+    silent = [row.hop for row in routers if row.hop and row.sent and not row.received]
     if not silent:
         return []
     if len(silent) == 1:
@@ -74,8 +75,52 @@ def _silent(routers: Sequence[PathHop]) -> list[str]:
             "not come back."
         ]
     return [
-        f"Hops {', '.join(silent)} did not answer: they send no ICMP errors, or few of them, or "
+        f"Hops {_ranges(silent)} did not answer: they send no ICMP errors, or few of them, or "
         "these do not come back."
+    ]
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Rising numbers: `1, 2, 5 to 9`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(
+        f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs
+    )
+
+
+def fewest_hops(rows: Sequence[PathHop]) -> int | None:
+    """How many hops there are at least, where the end of TCP may be nearer than it was found.
+
+    Something that drops packets with small hop limits without a word looks like as many silent
+    routers before the end. None: a router right before it answered, or what is left of the end's
+    own hop limit tells the same number.
+    """
+    end = next((row for row in rows if row.kind == "tcp-end"), None)
+    if end is None or end.hop is None or end.return_hops == end.hop:
+        return None
+    answered = [row.hop or 0 for row in rows if row.kind == "router" and row.received]
+    fewest = max(answered, default=0) + 1
+    return fewest if fewest < end.hop else None
+
+
+def _uncounted(rows: Sequence[PathHop]) -> list[str]:
+    fewest = fewest_hops(rows)
+    if fewest is None:
+        return []
+    end = next(row for row in rows if row.kind == "tcp-end")
+    back = ""
+    if end.return_hops is not None:
+        back = f"; by what is left of its answers' hop limits they come back over {end.return_hops}"
+    return [
+        f"Where TCP ends answers packets with a hop limit of {end.hop} or more, and nothing right "
+        "before it answers: routers that are silent, or fewer hops and something that drops "
+        f"packets with small hop limits. There are at least {fewest} hops and at most {end.hop}"
+        f"{back}."
     ]
 
 
@@ -107,10 +152,11 @@ def _several(routers: Sequence[PathHop]) -> list[str]:
 
 def _detours(rows: Sequence[PathHop]) -> list[str]:
     """Answers that passed more or fewer routers than lie between, the end of TCP's too."""
+    kinds = ("router", "tcp-end") if fewest_hops(rows) is None else ("router",)
     found = [
         f"hop {row.hop} over {row.return_hops}"
         for row in rows
-        if row.kind in ("router", "tcp-end")
+        if row.kind in kinds
         and row.hop is not None
         and row.return_hops is not None
         and abs(row.return_hops - row.hop) >= _DETOUR

@@ -28,8 +28,8 @@ class ExporterEvent:
     time: Time
     event: Annotated[
         str,
-        "What happened: `drop`, `unreachable`, `reload`, `reload-failed`, `refused`, `starved`, "
-        "`textfile-failed`, `left-out` (events that are not told)",
+        "What happened: `drop`, `unreachable`, `reachable` (again), `reload`, `reload-failed`, "
+        "`refused`, `starved`, `textfile-failed`, `left-out` (events that are not told)",
     ]
     name: Annotated[str | None, "The target's name"] = optional()
     url: Annotated[str | None, "The target's URL, credentials masked"] = optional()

@@ -94,8 +94,15 @@ class PathSummary:
     ] = None
     proxy: Annotated[str | None, "The proxy's URL, its password masked; null without one"] = None
     hops: Annotated[
-        int | None, "Number of the hop where TCP ends; 0: on this machine; null: not found"
+        int | None,
+        "Number of the hop where TCP ends, the least hop limit that reaches it; 0: on this "
+        "machine; null: not found",
     ] = None
+    fewest_hops: Annotated[
+        int | None,
+        "Where nothing right before it answers, and TCP's end may be nearer than `hops` (something "
+        "that drops packets with small hop limits looks like silent routers): hops at least",
+    ] = optional()
     rounds: Annotated[int, "Rounds that were made"] = 0
     method: Annotated[
         PathMethod | None,

@@ -126,7 +126,7 @@ def test_a_drop_by_nginx(tmp_path: Path, peers: Peers) -> None:
 
 def test_an_overdue_ping_is_not_up(tmp_path: Path, peers: Peers) -> None:
     url, _ = peers.serve()
-    table = endpoint(f"{url}/late-pong/8", name="mute", interval="200ms", timeout="20s")
+    table = endpoint(f"{url}/stall/4?for=8", name="mute", interval="200ms", timeout="60s")
     exporting = start(peers, write(tmp_path / "t.toml", table))
     exporting.until(lambda m: m.one("wsdiag_up") == 1)
     seen = exporting.until(lambda m: m.one("wsdiag_up") == 0)
@@ -142,3 +142,17 @@ def test_an_endpoint_that_is_not_there(tmp_path: Path, peers: Peers) -> None:
     assert seen.one("wsdiag_down_seconds_total") > 0
     told = exporting.running.wait_record("exporter.event")
     assert (told["event"], told["name"]) == ("unreachable", "gone")
+
+
+def test_what_opens_and_answers_no_ping_is_not_up(tmp_path: Path, peers: Peers) -> None:
+    url, _ = peers.serve()
+    table = endpoint(f"{url}/no-pong", name="n", interval="50ms", timeout="300ms")
+    exporting = start(peers, write(tmp_path / "t.toml", table))
+    up: set[float] = set()
+
+    def again(seen: Metrics) -> bool:
+        up.add(seen.one("wsdiag_up"))
+        return seen.total("wsdiag_connections_total") >= 2
+
+    exporting.until(again)
+    assert up == {0.0}

@@ -126,6 +126,25 @@ def test_who_refuses_small_hop_limits_is_no_row_of_routers(way: Way) -> None:
     assert note.startswith(f"{far(3)} does not let packets with such small hop limits pass")
 
 
+def test_who_drops_small_hop_limits_makes_no_path_longer(way: Way) -> None:
+    way.chain.rules(
+        3,
+        "table inet few { chain pass { type filter hook forward priority 0\n"
+        "meta l4proto tcp ip ttl < 8 drop\n}\n}\n",
+    )
+    found, summary = trace(way)
+    end = summary["hops"]
+    assert end > 6
+    assert summary["fewest_hops"] == 4
+    assert (found[end]["kind"], found[end]["return_hops"]) == ("tcp-end", 6)
+    silent, counted = summary["notes"]
+    assert silent.startswith(f"Hops 4 to {end - 1} did not answer")
+    assert f"at least 4 hops and at most {end}; " in counted
+    assert counted.endswith("they come back over 6.")
+    run = way.peers.wsdiag("path", "-c", "1", way.url, netns=way.chain.client_ns, ok=0)
+    assert f"at most {end} hops to where TCP ends" in run.out
+
+
 def test_a_router_that_answers_every_other_time(way: Way) -> None:
     way.chain.every_other(2)
     found, summary = trace(way, "-c", "10")

@@ -9,7 +9,7 @@ from typing import Any
 from wsdiag.exporter.config import BUCKETS_S, ExporterTarget
 from wsdiag.exporter.exposition import Exposition, Format, negotiate, rendered
 from wsdiag.exporter.snapshot import OwnFigures, ReloadState, Snapshot
-from wsdiag.exporter.watched import TargetFigures, WatchedTarget
+from wsdiag.exporter.watched import Change, TargetFigures, WatchedTarget
 from wsdiag.records import (
     Drop,
     Error,
@@ -71,13 +71,18 @@ def test_up_follows_the_connection_and_overdue_pings() -> None:
         seen = []
         waiting = PingWaiting(URL, 1, utc_now(), 1, 1000.0)
         resumed = PingResumed(URL, 1, utc_now(), 0, 1000.0)
-        for event in (start(), waiting, resumed, closed("fin"), start(), waiting, closed("silent")):
+        first = (start(), reply(1, 1.0), waiting, resumed, closed("fin"))
+        # one that opens and never answers is not up in between
+        second = (start(), waiting, closed("silent"), start(), reply(2, 1.0))
+        for event in (*first, *second):
             watched.put_nowait(event)
-            figures = watched.figures()
-            seen.append(figures.connected and not figures.waiting)
+            seen.append(watched.figures().up)
         return seen
 
-    assert asyncio.run(run()) == [True, False, True, False, True, False, False]
+    assert asyncio.run(run()) == [
+        *[False, True, False, True, False],
+        *[False, False, False, False, True],
+    ]
 
 
 def test_close_codes_beyond_the_known_are_one() -> None:
@@ -198,3 +203,16 @@ def test_scrapes_that_come_together_are_rendered_once() -> None:
         exposition.close()
 
     asyncio.run(run())
+
+
+def test_the_log_has_the_first_failure_and_its_end() -> None:
+    told: list[Change] = []
+
+    def feed(watched: WatchedTarget) -> None:
+        watched.on_change = lambda _target, change: told.append(change)
+        refused = Error(URL, "tcp", "refused", "refused", "look")
+        for event in (start(), closed("fin"), start(), closed("fin"), refused, refused, start()):
+            watched.put_nowait(event)
+
+    counted(feed)
+    assert [type(each) for each in told] == [PingClosed, PingClosed, Error, PingStart]

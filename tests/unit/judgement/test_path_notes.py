@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wsdiag.judgement.hops import other_sender
-from wsdiag.judgement.path_notes import path_notes
+from wsdiag.judgement.path_notes import fewest_hops, path_notes
 from wsdiag.probes.path.rows import HopRow
 from wsdiag.records import PathHop
 
@@ -78,3 +78,17 @@ def test_a_router_that_answers_as_the_end_is_not_named_so() -> None:
     hop.answered(0.1, "10.9.4.2")
     record = hop.record("ws://x", 1, None)
     assert (record.address, record.addresses, record.nat, record.received) == (None, (), True, 1)
+
+
+def test_an_end_behind_nothing_but_silence_is_at_most_there() -> None:
+    silent = [row(hop, received=0, address=None, addresses=()) for hop in range(3, 9)]
+    rows = [row(1), row(2), *silent]
+    for back, counted in ((9, False), (5, True), (None, True)):
+        end = row(9, kind="tcp-end", return_hops=back)
+        said = path_notes([*rows, end], proxy=None, method="segment")
+        assert said[0].startswith("Hops 3 to 8 did not answer")
+        assert any("at least 3 hops and at most 9" in each for each in said) is counted
+        assert fewest_hops([*rows, end]) == (3 if counted else None)
+        assert any("they come back over 5." in each for each in said) is (back == 5)
+        assert not any("another way back" in each for each in said)
+    assert fewest_hops([row(1, received=0), row(2), row(3, kind="tcp-end")]) is None

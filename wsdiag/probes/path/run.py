@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from wsdiag.judgement.path_notes import path_notes
+from wsdiag.judgement.path_notes import fewest_hops, path_notes
 from wsdiag.judgement.products.intermediaries import hops_from_headers
 from wsdiag.probes.common.drops import drop_of
 from wsdiag.probes.common.participant import Participant, open_session
@@ -206,6 +206,7 @@ class PathRun:
         yield replace(
             summary,
             hops=asker.end,
+            fewest_hops=fewest_hops(rows),
             rounds=self._rounds,
             method=method,
             clock=asker.clock,

@@ -261,11 +261,9 @@ class StreamAnalysis:
         beside = [*self._heartbeats.words()]
         beside += [] if guess is None else [guess_words(guess)]
         beside += paths_without_values(summary, options, self._fields)
-        return replace(
-            summary,
-            thresholds=thresholds(summary, options.limits()),
-            explanation=explanation(summary, self.silences.current, now_s, silent_s, beside),
-        )
+        summary = replace(summary, thresholds=thresholds(summary, options.limits()))
+        said = explanation(summary, self.silences.current, now_s, silent_s, beside)
+        return replace(summary, explanation=said)
 
     def sequence_counts(self) -> SequenceCounts:
         """What became of the sequence numbers, all keys together."""

@@ -79,19 +79,48 @@ def missed_words(missed: Mapping[str, int | None]) -> str:
 
 def thresholds(summary: StreamSummary, limits: Mapping[str, float]) -> tuple[Threshold, ...]:
     """Each limit asked for and whether it holds; what could not be measured does not hold."""
-    lag_ms = None if summary.lag is None else summary.lag.max_ms
     measured = {
         "max-silence": summary.longest_silence_s,
-        "max-gap": float(summary.gaps.missing) if summary.gaps and summary.compared else None,
-        "max-lag": None if lag_ms is None else lag_ms / 1e3,
+        "max-gap": None if summary.gaps is None else float(summary.gaps.missing),
+        "max-lag": _largest_lag_s(summary),
         "min-rate": summary.rate,
     }
     found = []
     for name, limit in limits.items():
-        value = measured[name]
+        value = None if why_unmeasured(summary, name, limit) else measured[name]
         ok = value is not None and (value >= limit if name == "min-rate" else value <= limit)
         found.append(Threshold(name, limit, value, ok))
     return tuple(found)
+
+
+def why_unmeasured(summary: StreamSummary, name: str, limit: float) -> str | None:
+    """Why a limit cannot be judged by these figures; None where it can."""
+    if name == "max-gap":
+        if not summary.numbered:
+            return "no message has a number"
+        if not summary.compared:
+            return "no number had an earlier one of its key to follow"
+        if summary.suggested_by is not None or _none_follows(summary):
+            return "the numbers do not follow each other"
+    if name == "max-lag":
+        largest_s, ahead_s = _largest_lag_s(summary), _ahead_s(summary)
+        if largest_s is None:
+            return "no message has a time"
+        if largest_s <= limit < ahead_s:
+            return f"the clocks differ by at least {format_duration(ahead_s)}"
+    return None
+
+
+def _ahead_s(summary: StreamSummary) -> float:
+    """By how much the endpoint's clock is ahead for certain: no message came before it was made."""
+    lowest_ms = None if summary.lag is None else summary.lag.min_ms
+    return max(0.0, -(lowest_ms or 0.0) / 1e3)
+
+
+def _largest_lag_s(summary: StreamSummary) -> float | None:
+    """The largest lag, with what their clock is ahead for certain added."""
+    lag_ms = None if summary.lag is None else summary.lag.max_ms
+    return None if lag_ms is None else lag_ms / 1e3 + _ahead_s(summary)
 
 
 def paths_without_values(
@@ -120,7 +149,10 @@ def paths_without_values(
         yield f"No key at {options.by} {where}: there are no figures by key."
     if options.seq is not None and not summary.numbered:
         kind = "number with a key" if keyless else "number"
-        yield f"No {kind} at {options.seq} {where}: nothing is known of gaps."
+        yield (
+            f"No {kind} at {options.seq} {where}: nothing is known of gaps (a sequence number is "
+            "whole, of up to 64 bits, or a string of its digits)."
+        )
     elif options.seq is not None and not summary.compared:
         lone = "Only one message has a number"
         if summary.numbered > 1:
@@ -129,9 +161,10 @@ def paths_without_values(
     if summary.lag is not None and summary.lag.max_ms is None:
         yield f"No time at {options.time} that can be read {where}: lag was not measured."
     elif summary.gaps is not None and summary.suggested_by is None and _none_follows(summary):
+        none = f"None of {summary.compared} numbers" if summary.compared > 1 else "No number"
         yield (
-            f"None of {summary.compared} numbers is one above the one before: most likely they are "
-            "not counted one by one, and what is missing is not known."
+            f"{none} is one above the one before: most likely they are not counted one by one, and "
+            "what is missing is not known."
         )
     if options.field is not None and not fields:
         yield f"Nothing at {options.field} {where}: null was shown for each."
@@ -141,7 +174,9 @@ def _none_follows(summary: StreamSummary) -> bool:
     assert summary.gaps is not None
     found = summary.gaps
     unruly = found.gaps + found.repeated + found.reordered + found.restarts
-    return summary.compared >= FEWEST_NUMBERS and unruly >= summary.compared
+    # a few that rise with gaps may be what is left of a sequence
+    enough = summary.compared >= FEWEST_NUMBERS or (summary.compared > 0 and not found.gaps)
+    return enough and unruly >= summary.compared
 
 
 def guess_words(guess: Guess) -> str:
@@ -198,12 +233,17 @@ def explanation(
             "rates and lags are no better than that."
         )
     if summary.lag is not None and summary.lag.min_ms is not None:
-        ahead = summary.lag.min_ms < 0
-        certain = f" (by at least {format_duration(-summary.lag.min_ms / 1e3)})" if ahead else ""
-        said = "differ" if ahead else "may differ"
+        ahead_s = _ahead_s(summary)
+        certain = f" (by at least {format_duration(ahead_s)})" if ahead_s else ""
+        said = "differ" if ahead_s else "may differ"
+        judged = ""
+        for limit in summary.thresholds if ahead_s else ():
+            if limit.name == "max-lag":
+                unknown = "; --max-lag is less, and cannot be judged"
+                judged = unknown if limit.measured is None else "; for --max-lag it is added"
         sentences.append(
             f"Lag compares the endpoint's clock with this machine's: the two {said}{certain}, and "
-            "that difference is part of every figure."
+            f"that difference is part of every figure{judged}."
         )
     if summary.keys and summary.keys[-1].key == OTHERS:
         sentences.append(

@@ -105,6 +105,8 @@ def headline(summary: PathSummary, rows: Sequence[PathHop] = ()) -> str:
     rounds = counted(summary.rounds, "round")
     where = "the proxy" if summary.proxy else "where TCP ends"
     hops = "hops not counted" if summary.hops is None else f"{counted(summary.hops, 'hop')}"
+    if summary.fewest_hops is not None:
+        hops = f"at most {hops}"
     said = f"{hops} to {where}, {rounds}"
     if summary.network_ms is None or summary.endpoint_ms is None:
         return said + "."

@@ -24,7 +24,14 @@ from wsdiag.render.base.output import EventOutput
 from wsdiag.render.base.start_line import start_line
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.stream.summary import summary_view
-from wsdiag.units import counted, format_duration, format_ms, format_number, format_size
+from wsdiag.units import (
+    counted,
+    format_duration,
+    format_lags,
+    format_ms,
+    format_number,
+    format_size,
+)
 
 _SHOWN_CHARS, _SECRET_CHARS = 64 * 1024, 8192
 _LAYOUT = json.JSONEncoder(ensure_ascii=False, indent=2)
@@ -147,7 +154,7 @@ def _interval_line(event: StreamInterval) -> Text:
     else:
         text.append(f"no message for {format_duration(event.silent_s)}", style="yellow")
     if event.lag_ms is not None:
-        text.append(f"  lag up to {format_ms(event.lag_ms)} ms")
+        text.append(f"  lag up to {format_lags(event.lag_ms)}")
     if event.rtt_ms is not None:
         text.append(f"  rtt {format_ms(event.rtt_ms)} ms", style="dim")
     if event.keys:

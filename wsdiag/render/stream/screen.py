@@ -19,7 +19,7 @@ from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.stream.bars import bars, legend
 from wsdiag.render.stream.history import SLOT_S, StreamHistory
 from wsdiag.render.stream.summary import key_table, sequence_words, summary_view
-from wsdiag.units import format_duration, format_ms, format_number, format_size
+from wsdiag.units import format_duration, format_lags, format_ms, format_number, format_size
 
 _RATE_SLOTS = 4
 FINAL_ROWS = 10
@@ -156,9 +156,9 @@ def figure_lines(history: StreamHistory) -> Group:
     if summary.gaps is not None:
         more.append("sequence ", "dim").append(sequence_words(summary))
     if summary.lag is not None and summary.lag.p50_ms is not None:
-        figures = "/".join(map(format_ms, (summary.lag.p50_ms, summary.lag.p95_ms)))
+        lag = summary.lag
         more.append("  lag p50/p95/max ", "dim")
-        more.append(f"{figures}/{format_ms(summary.lag.max_ms)} ms")
+        more.append(format_lags(lag.p50_ms, lag.p95_ms, lag.max_ms))
     return Group(*lines, more) if more else Group(*lines)
 
 

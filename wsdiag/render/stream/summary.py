@@ -13,7 +13,14 @@ from wsdiag.records.drops import end_sentence
 from wsdiag.records.stream import Gaps, KeyFigures, StreamSummary
 from wsdiag.render.base.escape import shorten
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
-from wsdiag.units import counted, format_duration, format_ms, format_number, format_size
+from wsdiag.units import (
+    counted,
+    format_duration,
+    format_lags,
+    format_ms,
+    format_number,
+    format_size,
+)
 
 MOST_KEYS = 20
 
@@ -31,8 +38,8 @@ def summary_view(summary: StreamSummary, glyphs: Glyphs = UNICODE) -> Group:
         parts.append(_named("sequence", sequence_words(summary)))
     if summary.lag is not None and summary.lag.p50_ms is not None:
         lag = summary.lag
-        figures = f"p50/p95/p99/max = {_figures(lag.p50_ms, lag.p95_ms, lag.p99_ms, lag.max_ms)} ms"
-        parts.append(_named("lag", f"{figures} (times in {lag.unit})"))
+        figures = format_lags(lag.p50_ms, lag.p95_ms, lag.p99_ms, lag.max_ms)
+        parts.append(_named("lag", f"p50/p95/p99/max = {figures} (times in {lag.unit})"))
     parts.append(_pings(summary))
     if summary.outages is not None:
         down = format_duration(summary.down_s or 0.0)
@@ -161,7 +168,7 @@ def key_table(keys: Sequence[KeyFigures], rows: int) -> Table:
         elif numbered:
             cells += [Text("-")] * 3
         if timed:
-            cells += [Text(format_ms(each)) for each in (one.lag_p50_ms, one.lag_max_ms)]
+            cells += [Text(format_lags(each)) for each in (one.lag_p50_ms, one.lag_max_ms)]
         grid.add_row(Text(one.key, no_wrap=True, overflow="ellipsis"), *cells)
     if len(shown) < len(keys):
         rest = keys[len(shown) :]

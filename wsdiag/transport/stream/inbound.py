@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 SLICE_NS = 2_000_000
 _SLICES = 16_384
+KEPT_NS = 60_000_000_000
+"""Hardly a Ping is under way for longer; a connection that carries little would keep hours."""
 FULL_READ = 60_000
 """A read of so many bytes is one that left more to be read."""
 
@@ -38,7 +40,7 @@ class Inbound(NamedTuple):
 
 
 class InboundProfile:
-    """The last 32 s or more of a connection's arrivals, in slices of 2 ms; bounded memory."""
+    """A connection's arrivals in slices of 2 ms: the last minute, or 32 s where all are full."""
 
     __slots__ = ("_slices", "total")
 
@@ -56,6 +58,8 @@ class InboundProfile:
             last.size += size
             last.queued += queued
         else:
+            while self._slices and at_ns - self._slices[0].ended_ns > KEPT_NS:
+                self._slices.popleft()
             self._slices.append(_Slice(at_ns, at_ns, size, queued))
 
     def between(self, begin_ns: int, end_ns: int) -> Inbound:

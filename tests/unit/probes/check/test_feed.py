@@ -35,3 +35,15 @@ def test_numbers_without_one_to_follow_are_not_measured() -> None:
     assert "no number had an earlier one of its key to follow" in gap.detail
     _, none = judge_feed(summary_of({"k": 1}))
     assert "no message has a number" in none.detail
+
+
+def test_numbers_that_fall_and_clocks_that_differ_are_no_comfort() -> None:
+    _, gap = judge_feed(summary_of(*({"n": 900 - n} for n in range(30))))
+    assert gap.status == "fail"
+    assert "not measured (the numbers do not follow each other)" in gap.detail
+    analysis = StreamAnalysis("ws://feed", StreamOptions(time="$.t", max_lag_s=1.0))
+    analysis.opened(0.0)
+    analysis.message(json.dumps({"t": 1_800_003_600}), 1.0, 1_800_000_000.0)
+    _, lag = judge_feed(analysis.summary(2.0))
+    assert lag.status == "fail"
+    assert "lag not measured (the clocks differ by at least 1 h)" in lag.detail

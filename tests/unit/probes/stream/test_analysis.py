@@ -402,3 +402,60 @@ def test_a_greeting_and_nothing_more_is_no_feed_that_died() -> None:
     assert "right after the opening, and none in the 30 s since" in words
     assert "--hello" in words
     assert "dead" not in words
+
+
+@pytest.mark.parametrize(
+    ("numbers", "measured"),
+    [
+        (range(900, 870, -1), None),
+        ([5, 4, 3], None),
+        ([7, 7], None),
+        ([0, 2000] * 10, None),
+        (range(0, 60, 2), None),
+        ([1, 5], 3.0),
+        ([9, 8, 9, 10], 0.0),
+    ],
+)
+def test_gaps_are_measured_by_numbers_that_follow_each_other(
+    numbers: Iterable[int], measured: float | None
+) -> None:
+    feed = Feed(seq="$.n", max_gap=2000)
+    feed.until(60, [(1 + 0.1 * at, json.dumps({"n": n})) for at, n in enumerate(numbers)])
+    summary = feed.analysis.summary(feed.now_s)
+    assert [(one.measured, one.ok) for one in summary.thresholds] == [
+        (measured, measured is not None)
+    ]
+    said = "is one above the one before: most likely" in " ".join(summary.explanation)
+    assert said is (measured is None)
+
+
+@pytest.mark.parametrize(
+    ("ages_s", "limit_s", "measured", "ok", "said"),
+    [
+        # the clock of the endpoint is an hour ahead: whether a message was late is not known
+        ([-3600.0, -3599.9], 1.0, None, False, "--max-lag is less, and cannot be judged"),
+        # … but one came two seconds later than another
+        ([-3600.0, -3598.0], 1.0, 2.0, False, "for --max-lag it is added"),
+        ([-0.002, 0.3], 1.0, 0.302, True, "for --max-lag it is added"),
+        ([-0.2, 0.9], 1.0, 1.1, False, "for --max-lag it is added"),
+        ([0.2, 0.9], 1.0, 0.9, True, "may differ, and that difference is part of every figure."),
+    ],
+)
+def test_a_lag_below_zero_shows_by_how_much_the_clocks_differ(
+    ages_s: list[float], limit_s: float, measured: float | None, ok: bool, said: str
+) -> None:
+    analysis = StreamAnalysis("ws://feed", StreamOptions(time="$.t", max_lag_s=limit_s))
+    analysis.opened(0.0)
+    for at_s, age_s in enumerate(ages_s, start=1):
+        analysis.message(json.dumps({"t": WALL_S + at_s - age_s}), at_s, WALL_S + at_s)
+    summary = analysis.summary(10.0)
+    (limit,) = summary.thresholds
+    assert limit.ok is ok
+    assert limit.measured == (None if measured is None else pytest.approx(measured, abs=1e-3))
+    assert said in " ".join(summary.explanation)
+
+
+def test_a_number_of_more_than_64_bits_is_said_to_be_none() -> None:
+    feed = Feed(seq="$.n")
+    feed.until(1, [(0.1, json.dumps({"n": 10**30}))])
+    assert "whole, of up to 64 bits" in " ".join(feed.analysis.summary(feed.now_s).explanation)

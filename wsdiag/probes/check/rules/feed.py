@@ -80,6 +80,8 @@ def judge_feed(summary: StreamSummary, error: str | None = None) -> list[Finding
 
 
 def _limit(threshold: Threshold, summary: StreamSummary) -> Finding:
+    from wsdiag.probes.stream.words import why_unmeasured
+
     bound, _, what = threshold.name.partition("-")
     judge = passed if threshold.ok else failed
     value = threshold.measured
@@ -89,11 +91,9 @@ def _limit(threshold: Threshold, summary: StreamSummary) -> Finding:
             return format_duration(figure)
         return f"{format_number(figure)} {'a second' if what == 'rate' else 'missing'}"
 
-    numberless = "no message has a number"
-    if summary.numbered:
-        numberless = "no number had an earlier one of its key to follow"
-    why = {"gap": f" ({numberless})", "lag": " (no message has a time)"}.get(what, "")
-    measured = f"not measured{why}" if value is None else said(value)
+    why = why_unmeasured(summary, threshold.name, threshold.limit)
+    unmeasured = f"not measured ({why})" if why else "not measured"
+    measured = unmeasured if value is None else said(value)
     limit = f"at least {said(threshold.limit)}" if bound == "min" else said(threshold.limit)
     rounded = None if value is None else round(value, 3)
     found = judge(f"{what} {measured}, the limit is {limit}", rounded, threshold.limit)
