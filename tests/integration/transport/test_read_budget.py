@@ -15,6 +15,7 @@ from wsdiag.protocol.codes import Role
 from wsdiag.protocol.connection import Connection
 from wsdiag.protocol.deflate import PerMessageDeflate
 from wsdiag.protocol.frames import encode_frame
+from wsdiag.server.connection.pending_upgrade import PendingUpgrade, _Phase
 from wsdiag.transport.session import Received, Session
 from wsdiag.transport.stream.stamps import Arrival
 from wsdiag.transport.stream.stream import CHUNK, Stream
@@ -164,3 +165,23 @@ def test_a_turn_gives_tls_no_more_than_a_chunk() -> None:
             return given
 
     assert max(asyncio.run(go())) <= CHUNK
+
+
+def test_frames_before_the_upgrade_are_held_up_to_a_chunk() -> None:
+    """While `serve --upstream` dials: all of them are read in one callback afterwards."""
+
+    async def go() -> int:
+        paused: list[bool] = []
+        stream: Any = SimpleNamespace(pause_reading=lambda: paused.append(True))
+        options = SimpleNamespace(subprotocols=(), handshake_timeout=60)
+        owner: Any = SimpleNamespace(options=options)
+        pending = PendingUpgrade(owner, 1, stream, full=False)
+        pending._phase = _Phase.WAITING
+        held = 0
+        while not paused:
+            pending.data_received(bytes(512), Arrival(0))
+            held += 512
+        pending._timer.cancel()
+        return held
+
+    assert asyncio.run(go()) <= CHUNK
