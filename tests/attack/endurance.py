@@ -275,14 +275,19 @@ def _places() -> Iterator[dict[str, Path]]:
 
 def _refused(args: list[str], **streams: object) -> str | None:
     """What is wrong with how a command tells that it cannot write; None: nothing."""
-    run = start(*args, **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **streams})
-    lasting = args[0] in _LASTING
-    try:
-        out, _ = run.communicate(timeout=6 if lasting else 60)
-    except subprocess.TimeoutExpired:
-        run.terminate()
-        out, _ = run.communicate(timeout=30)
-    said = out or b""
+    lasting, began = args[0] in _LASTING, time.monotonic()
+    with tempfile.TemporaryFile() as file:
+        run, said = start(*args, **{"stdout": file, "stderr": file, **streams}), b""
+        awaited = _TOLD if lasting and not streams else (b"listening",) * lasting
+        while not any(words in said for words in awaited) and time.monotonic() - began < 60:
+            if run.poll() is not None:
+                break
+            time.sleep(0.05)
+            said = os.pread(file.fileno(), 1 << 20, 0)
+        if run.poll() is None:
+            run.terminate()
+            run.wait(timeout=30)
+        said = os.pread(file.fileno(), 1 << 20, 0)
     codes = (0, 1, 2, 143) if lasting else (1, 2)
     if run.returncode not in codes or b"bug in" in said or b"Traceback" in said:
         return f"{run.returncode} {said[-120:]!r}"

@@ -7,7 +7,7 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from itertools import count, cycle, repeat
+from itertools import chain, count, cycle, repeat
 
 from hpack import Encoder
 from hyperframe.frame import ContinuationFrame, DataFrame, HeadersFrame, SettingsFrame
@@ -44,13 +44,13 @@ def captured(write: Callable[[Flow, int], None]) -> Iterator[bytes]:
 
 
 def _going_on(
-    flow: Flow, who: str, pieces: Iterator[bytes], every_s: float = 0.01
+    flow: Flow, who: str, pieces: Iterator[bytes], every_s: float = 0.01, size: int = 1400
 ) -> Iterator[bytes]:
     """The capture of a flow so far, and one end of it going on like this."""
     yield flow.capture.pcap()
     for number, data in enumerate(pieces):
         flow.capture = Capture()
-        flow.send(every_s * number, who, data)
+        flow.send(every_s * number, who, data, size=size)
         yield packets(flow.capture)
 
 
@@ -122,12 +122,59 @@ def endless_heads() -> Iterator[bytes]:
     return captured(write)
 
 
+def tiny_heads() -> Iterator[bytes]:
+    """Requests without end, in packets as large as there are."""
+    flow = Flow(Capture())
+    flow.shake()
+    return _going_on(flow, "client", repeat(b"GET / HTTP/1.1\r\n\r\n" * 3300), size=60_000)
+
+
+def tiny_chunks() -> Iterator[bytes]:
+    flow = Flow(Capture())
+    flow.shake()
+    flow.send(0, "client", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    flow.send(0, "server", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    return _going_on(flow, "server", repeat(b"1\r\na\r\n" * 10_000), size=60_000)
+
+
+def bytes_of_a_head() -> Iterator[bytes]:
+    flow = Flow(Capture())
+    flow.shake()
+    flow.send(0, "client", b"GET / HTTP/1.1\r\nA: ")
+    return _going_on(flow, "client", repeat(b"a"))
+
+
+def bytes_of_a_frame() -> Iterator[bytes]:
+    return _upgraded(chain([b"\x82\x7f" + (1 << 20).to_bytes(8, "big")], repeat(b"a")))
+
+
+def records_of_tls() -> Iterator[bytes]:
+    """Records of a byte each, of an end whose keys nobody has."""
+    flow = Flow(Capture())
+    flow.shake()
+    flow.send(0, "client", b"\x16\x03\x01\x00\x01\x01")
+    return _going_on(flow, "server", again(b"\x17\x03\x03\x00\x01a"))
+
+
 def tiny_frames() -> Iterator[bytes]:
     return _upgraded(again(encode_frame(1, b"")))
 
 
 def pings() -> Iterator[bytes]:
     return _upgraded(again(encode_frame(9, b"p" * 125)))
+
+
+def pongs() -> Iterator[bytes]:
+    """Pongs that answer nothing, while as many Pings wait for theirs as are remembered."""
+    flow = Flow(Capture())
+    flow.open()
+    for number in range(1024):
+        flow.ping(0, "client", number.to_bytes(4, "big"))
+    return _going_on(flow, "server", again(encode_frame(10, b"p")))
+
+
+def closes() -> Iterator[bytes]:
+    return _upgraded(again(encode_frame(8, b"")))
 
 
 def fragments() -> Iterator[bytes]:
@@ -157,6 +204,22 @@ def http2_headers() -> Iterator[bytes]:
             )
 
     return _http2(blocks())
+
+
+def http2_continuations() -> Iterator[bytes]:
+    """A header block in frames of a byte each."""
+    begun = HeadersFrame(1, b"", flags=[]).serialize()
+    more = ContinuationFrame(1, b"\x82", flags=[]).serialize()
+    return _http2(chain([begun], again(more)))
+
+
+def http2_references() -> Iterator[bytes]:
+    """Header blocks of a few bytes that name a long header again and again."""
+    value = b"a" * 3900
+    long = b"\x40\x01a\x7f" + bytes([(len(value) - 127) & 127 | 128, (len(value) - 127) >> 7])
+    kept = HeadersFrame(1, long + value, flags=["END_HEADERS"]).serialize()
+    named = HeadersFrame(1, b"\xbe" * 15, flags=["END_HEADERS"]).serialize()
+    return _http2(chain([kept], again(named)))
 
 
 def http2_streams() -> Iterator[bytes]:
@@ -283,9 +346,11 @@ RECORDINGS: dict[str, Recording] = {
     each.__name__: each
     for each in (
         *(noise, noise_in_a_capture, noise_in_packets, many_flows, many_upgrades, holes),
-        *(unfinished, endless_heads, tiny_frames, pings, fragments, bombs, http2_headers),
-        *(http2_streams, interfaces, secrets_of_tls, hellos, one_line, one_record, records),
-        *(odd_records, traces, deep_json, har_entries, har_of_one_entry, log_lines),
-        *(long_log_lines, zeros_in_gzip, gzip_of_a_line),
+        *(unfinished, endless_heads, tiny_heads, tiny_chunks, bytes_of_a_head, bytes_of_a_frame),
+        *(tiny_frames, pings, pongs, closes, fragments, bombs, records_of_tls, hellos),
+        *(http2_headers, http2_continuations, http2_references, http2_streams),
+        *(interfaces, secrets_of_tls, one_line, one_record, records, odd_records, traces),
+        *(deep_json, har_entries, har_of_one_entry, log_lines, long_log_lines),
+        *(zeros_in_gzip, gzip_of_a_line),
     )
 }

@@ -25,7 +25,7 @@ from typing import Any
 
 from tests.peers.certs import Authority
 from wsdiag.capture.tls.key_log import KeyLog, Label
-from wsdiag.capture.tls.keys import RecordKeys, suite, tls12_keys, tls13_keys
+from wsdiag.capture.tls.keys import RecordKeys, next_secret, suite, tls12_keys, tls13_keys
 from wsdiag.probes.connect.run import connect
 from wsdiag.protocol.frames import encode_frame
 from wsdiag.protocol.server_handshake import ServerHandshake
@@ -108,10 +108,13 @@ class Server:
         label: Label = "SERVER_HANDSHAKE_TRAFFIC_SECRET"
         if self.tls.version() and log.secret("SERVER_TRAFFIC_SECRET_0", ours) and self.over:
             label = "SERVER_TRAFFIC_SECRET_0"
-        secret = log.secret(label, ours)
-        return tls13_keys(suite(self.cipher), secret) if secret and self.cipher else None
+        self.secret = log.secret(label, ours)
+        found = self.secret and self.cipher
+        return tls13_keys(suite(self.cipher), self.secret) if found and self.secret else None
 
     over = False
+    secret: bytes | None = None
+    """TLS 1.3: what the keys in force were made from."""
 
     def record(self, kind: int, data: bytes, *, plain: bool = False) -> bytes:
         """A record, sealed where there are keys."""
@@ -128,6 +131,14 @@ class Server:
         beside = explicit + bytes((kind, 3, 3)) + len(data).to_bytes(2, "big")
         body = explicit + aead.encrypt(keys._fixed + explicit, data, beside)
         return bytes((kind, 3, 3)) + len(body).to_bytes(2, "big") + body
+
+    def key_update(self, *, asks: bool) -> bytes:
+        """A KeyUpdate (RFC 8446, 4.6.3): what follows it is sealed with the next keys."""
+        made = self.record(HANDSHAKE, b"\x18\0\0\1" + bytes((asks,)))
+        if self.tls13 and self.secret is not None:
+            self.secret, self.sealed = next_secret(suite(self.cipher), self.secret), 0
+            self.keys_in_force = tls13_keys(suite(self.cipher), self.secret)
+        return made
 
     keys_in_force: RecordKeys | None = None
 
@@ -180,6 +191,16 @@ def _flood(kind: int, data: bytes, *, plain: bool = False) -> Harm:
             made = b"".join(server.record(kind, data, plain=plain) for _ in range(500))
             server.writer.write(made)
             await server.writer.drain()
+
+    return harm
+
+
+def _key_updates(*, ask: bool) -> Harm:
+    async def harm(server: Server) -> None:
+        while True:
+            server.writer.write(b"".join(server.key_update(asks=ask) for _ in range(100)))
+            await server.writer.drain()
+            await asyncio.sleep(0)  # they take long to make, and the client has this loop as well
 
     return harm
 
@@ -238,7 +259,9 @@ FEW = {
     "HelloRequests for ever": _flood(HANDSHAKE, bytes(4)),
     "tickets for ever": _flood(HANDSHAKE, TICKET),
     "a KeyUpdate": _once(HANDSHAKE, b"\x18\0\0\1\1"),
-    "KeyUpdates for ever": _flood(HANDSHAKE, b"\x18\0\0\1\0"),
+    "KeyUpdates of one key": _flood(HANDSHAKE, b"\x18\0\0\1\0"),
+    "KeyUpdates for ever": _key_updates(ask=False),
+    "KeyUpdates for ever that want one": _key_updates(ask=True),
     "a CertificateRequest": _once(HANDSHAKE, b"\x0d\0\0\x0b\1a\0\x08\0\x0d\0\4\0\2\4\3"),
     "a ClientHello": _once(HANDSHAKE, b"\1\0\0\x26\3\3" + bytes(36)),
     "a handshake message of 16 MB": _flood(HANDSHAKE, b"\x0b\xff\xff\xff" + bytes(16000)),

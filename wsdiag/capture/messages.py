@@ -20,7 +20,6 @@ from wsdiag.protocol.errors import ProtocolViolation
 
 MOST_ACTIVITY = 512
 MOST_RTTS = 4096
-_MOST_PINGS = 1024
 _MOST_VIOLATIONS = 8
 MOST_SHOWN = 200
 _LAST_WORDS = 400
@@ -133,26 +132,16 @@ class Messages:
     def _pinged(self, side: Direction, frame: CapturedFrame, at_s: float) -> None:
         assert side.facts.pings is not None
         side.facts.pings += 1
-        if len(side.pings) >= _MOST_PINGS:
-            del side.pings[0]
-            side.unanswered += 1
-        side.pings.append((frame.payload, at_s))
+        side.pings.add(frame.payload, at_s)
 
     def _ponged(self, side: Direction, frame: CapturedFrame, at_s: float) -> bool:
-        """A Pong answers its Ping, and those before it need no answer any more (5.5.3); whether it
-        answers one."""
+        """Whether this Pong answers a Ping."""
         assert side.facts.pongs is not None
         side.facts.pongs += 1
-        pings = self._sides[1 if side is self._sides[0] else 0].pings
-        if not any(payload == frame.payload for payload, _ in pings):
-            return False
-        while pings:
-            payload, sent_s = pings.pop(0)
-            if payload == frame.payload:
-                if len(self.facts.rtts_ms) < MOST_RTTS:
-                    self.facts.rtts_ms.append(round((at_s - sent_s) * 1000, 3))
-                break
-        return True
+        sent_s = self._sides[1 if side is self._sides[0] else 0].pings.answer(frame.payload)
+        if sent_s is not None and len(self.facts.rtts_ms) < MOST_RTTS:
+            self.facts.rtts_ms.append(round((at_s - sent_s) * 1000, 3))
+        return sent_s is not None
 
     def _closed(self, who: Side, frame: CapturedFrame, at_s: float) -> None:
         code, reason = None, ""
@@ -163,7 +152,7 @@ class Messages:
             payload = frame.payload or b""
             code = int.from_bytes(payload[:2], "big") if len(payload) > 1 else None
             reason = payload[2:].decode("utf-8", "replace")
-        self.facts.closes.append(CloseSeen(who, at_s, code, reason))
+        self.facts.closed(CloseSeen(who, at_s, code, reason))
 
 
 def shown_text(payload: bytes) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wsdiag.capture.flow import Flow, address_of
 from wsdiag.capture.http import HeadReader, split_target
+from wsdiag.capture.open_pings import A_PING, OpenPings
 from wsdiag.judgement.recorded.facts import ConnectionFacts, DirectionFacts, PingSeen, Side
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ _BY_PROXIES = frozenset(
 )
 _MOST_OPEN_PINGS = 4
 _MOST_WORDS = 400
-_A_PING, _INFLATING, _A_HEADER, _AN_EVENT = 256, 48 << 10, 200, 150
-"""About how many bytes they take: a Ping that waits for its Pong, zlib's window and state, a header
-and an event beside their text."""
+_INFLATING, _A_HEADER, _AN_EVENT = 48 << 10, 200, 150
+"""About how many bytes they take: zlib's window and state, a header and an event beside their
+text."""
 
 
 class Direction:
@@ -35,9 +36,7 @@ class Direction:
         self.heads: HeadReader | None = None
         self.frames: FrameReader | None = None
         self.inflate: PerMessageDeflate | None = None
-        self.pings: list[tuple[bytes | None, float]] = []
-        """Pings that may still be answered: payload, moment."""
-        self.unanswered = 0
+        self.pings = OpenPings()
         self.unknown = b""
         self.last_ns: int | None = None
         self.compressed = False
@@ -50,7 +49,7 @@ class Direction:
 
     def held(self) -> int:
         """About how many bytes of memory reading it takes."""
-        total = len(self.unknown) + len(self.pings) * _A_PING
+        total = len(self.unknown) + len(self.pings) * A_PING
         total += 0 if self.heads is None else len(self.heads.held)
         total += 0 if self.frames is None else self.frames.held()
         return total + (0 if self.inflate is None else _INFLATING)
@@ -157,7 +156,7 @@ class Notebook:
             if side.frames.unfinished:
                 side.sized(side.frames.unfinished)
                 facts.unfinished = True
-        self.facts.unanswered[who] = side.unanswered + len(side.pings)
+        self.facts.unanswered[who] = side.pings.unanswered
         if self.facts.ended_s is None:
             self.keep_open_pings(number)
 
@@ -165,8 +164,8 @@ class Notebook:
         """The Pings of an end that had no answer when the connection ended: now."""
         if self.sides[1 - number].facts.pongs is None:
             return  # what answers could not be read
-        who, waiting = self.side(number), list(self.sides[number].pings)[:_MOST_OPEN_PINGS]
-        self.facts.open_pings += [PingSeen(who, at_s) for _, at_s in waiting]
+        who, waiting = self.side(number), self.sides[number].pings.oldest(_MOST_OPEN_PINGS)
+        self.facts.open_pings += [PingSeen(who, at_s) for at_s in waiting]
 
     def _since(self, time_ns: int | None) -> float | None:
         return None if time_ns is None else self.since(time_ns)

@@ -8,20 +8,19 @@ told apart, and they are left out.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from wsdiag.capture.http import Head, split_target
 from wsdiag.capture.messages import MOST_ACTIVITY, MOST_RTTS, MOST_SHOWN, shown_text
+from wsdiag.capture.open_pings import OpenPings
 from wsdiag.capture.own_records import parse_record, read_objects
 from wsdiag.capture.totals import CaptureTotals
 from wsdiag.judgement.recorded.facts import ANSWER, CloseSeen, ConnectionFacts, PingSeen, Side
 from wsdiag.transport.trace import FrameTraced, HeadersTraced, PhaseTraced, TraceEvent
 
 _LAST_WORDS = 400
-_MOST_PINGS = 1024
 _MOST_URLS = 4096
 _NAMES = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
 _NO_TCP = "a trace has no TCP: an end without a Close frame does not show"
@@ -80,13 +79,13 @@ class _Traced:
     last_s: float | None = None
     """When the last frame crossed, in either direction."""
     end_s: float = 0.0
-    pings: dict[Side, deque[tuple[bytes, float]]] = field(default_factory=dict)
+    pings: dict[Side, OpenPings] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.facts = ConnectionFacts(self.source, began=self.began)
         self.facts.notes.append(_NO_TCP)
         self.facts.ends_shown = False
-        self.pings = {"client": deque(), "server": deque()}
+        self.pings = {"client": OpenPings(), "server": OpenPings()}
         scheme, _, rest = self.url.partition("://")
         if scheme in ("ws", "wss"):
             self.facts.scheme = "wss" if scheme == "wss" else "ws"
@@ -124,9 +123,9 @@ class _Traced:
             totals.other += self.asked
             return
         for who, pings in self.pings.items():
-            if pings:
-                facts.unanswered[who] = facts.unanswered.get(who, 0) + len(pings)
-                facts.open_pings += [PingSeen(who, at_s) for _, at_s in list(pings)[:8]]
+            if pings.unanswered:
+                facts.unanswered[who] = pings.unanswered
+                facts.open_pings += [PingSeen(who, at_s) for at_s in pings.oldest(8)]
         yield facts
 
     def _headers(self, event: HeadersTraced, at_s: float) -> None:
@@ -180,7 +179,7 @@ class _Traced:
             data = event.excerpt
             code = int.from_bytes(data[:2], "big") if len(data) >= 2 else None
             close = CloseSeen(who, at_s, code, data[2:].decode("utf-8", "backslashreplace"))
-            facts.closes = [*facts.closes, close][:4]
+            facts.closed(close)
 
     def _crossed(self, who: Side, at_s: float) -> None:
         """A byte in one direction: the idleness before it was outlived."""
@@ -202,20 +201,12 @@ class _Traced:
         if opcode == 9:
             assert side.pings is not None
             side.pings += 1
-            if len(self.pings[who]) >= _MOST_PINGS:
-                self.pings[who].popleft()
-                facts.unanswered[who] = facts.unanswered.get(who, 0) + 1
-            self.pings[who].append((excerpt, at_s))
+            self.pings[who].add(excerpt, at_s)
         elif opcode == 10:
             assert side.pongs is not None
             side.pongs += 1
-            pings = self.pings["server" if who == "client" else "client"]
-            if all(payload != excerpt for payload, _ in pings):
-                return False
-            while pings:  # those before it need no answer any more (RFC 6455, 5.5.3)
-                payload, sent_s = pings.popleft()
-                if payload == excerpt:
-                    if len(facts.rtts_ms) < MOST_RTTS:
-                        facts.rtts_ms.append((at_s - sent_s) * 1e3)
-                    return True
+            sent_s = self.pings["server" if who == "client" else "client"].answer(excerpt)
+            if sent_s is not None and len(facts.rtts_ms) < MOST_RTTS:
+                facts.rtts_ms.append((at_s - sent_s) * 1e3)
+            return sent_s is not None
         return False

@@ -27,6 +27,7 @@ _FOREIGN_COMMANDS = {
     "monitor": "ping",
 }
 _ADDRESS = re.compile(r"\w+://|localhost\b|\[[0-9a-f:.]+\]|[^\s/:]+(?:\.\w|:\d)", re.IGNORECASE)
+_ITS_SUGGESTION = re.compile(r" \((?:Possible options|Did you mean)[^()]*\)$")
 _CHOICES = re.compile(r"'([^']*)' is not one of ('.*')")
 _TYPES = (("int range", "integer"), ("float range", "number"))
 
@@ -37,7 +38,7 @@ def usage_error(error: Any) -> tuple[str, str]:
     message = message[:1].lower() + message[1:]
     for its, ours in _TYPES:
         message = message.replace(f"is not a valid {its}", f"is not a valid {ours}")
-    message = re.sub(r" \((?:Possible options|Did you mean).*\)$", "", message)
+    message = _ITS_SUGGESTION.sub("", message)
     ctx = error.ctx
     if ctx is None:
         return message, ""

@@ -11,6 +11,8 @@ from typing import Any, Literal
 Message = str | bytes
 MATCHED = 65536
 """Characters of a message that patterns are searched in: a peer chooses how long it is."""
+MOST_RECORDS = 4096
+"""Records of a message that are looked at: more would take longer than a callback may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ class Dialect:
         text = message[:MATCHED]
         if self.separator is None:
             return [text]
-        return [record for record in text.split(self.separator) if record]
+        records = text.split(self.separator, MOST_RECORDS)[:MOST_RECORDS]
+        return [record for record in records if record]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from wsdiag.dialects.catalogue import MATCHED, Dialect, Message
+from wsdiag.dialects.catalogue import MATCHED, MOST_RECORDS, Dialect, Message
 
 HeardKind = Literal["ping", "beat-answer", "hello-answer", "hello-refused", "data"]
 
@@ -92,16 +92,24 @@ class DialectSession:
         self._stream, self._skip = b"", max(0, rest - dropped)
 
     def _packets(self, data: bytes) -> Iterator[bytes]:
-        """Whole packets of a byte stream, wherever messages cut it; longer ones cut short."""
+        """Whole packets of a byte stream, wherever messages cut it; longer ones cut short.
+
+        Of a message with very many of them the rest is passed over: the next one is taken to begin
+        with the next message.
+        """
         skipped = min(self._skip, len(data))
         self._skip -= skipped
-        self._stream += data[skipped:]
-        while (size := _packet_size(self._stream)) is not None:
-            if len(self._stream) < size <= MATCHED:
-                return
-            yield self._stream[: min(size, MATCHED)]
-            self._skip = max(0, size - len(self._stream))
-            self._stream = self._stream[size:]
+        data, at = self._stream + data[skipped:], 0
+        for _ in range(MOST_RECORDS):
+            size, left = _packet_size(data, at), len(data) - at
+            if size is None or left < size <= MATCHED:
+                break
+            yield data[at : at + min(size, MATCHED)]
+            self._skip = max(0, size - left)
+            at += size
+        else:
+            at = len(data)
+        self._stream = data[at:]
 
     def _hear(self, record: str) -> Heard:
         dialect = self.dialect
@@ -128,15 +136,15 @@ class DialectSession:
         return bytes.fromhex(text) if self.dialect.encoding == "hex" else text
 
 
-def _packet_size(data: bytes) -> int | None:
-    """The size of the packet that begins here, by its Remaining Length (MQTT, 2.2.3); None: more is
-    needed. What cannot be one has the size of all there is."""
+def _packet_size(data: bytes, at: int = 0) -> int | None:
+    """The size of the packet that begins at `at`, by its Remaining Length (MQTT, 2.2.3); None: more
+    is needed. What cannot be one has the size of all there is."""
     length = 0
-    for index, byte in enumerate(data[1:5]):
+    for index, byte in enumerate(data[at + 1 : at + 5]):
         length |= (byte & 0x7F) << 7 * index
         if byte < 0x80:
             return 2 + index + length
-    return len(data) if len(data) >= 5 else None
+    return len(data) - at if len(data) - at >= 5 else None
 
 
 def _is(pattern: str | None, record: str) -> bool:

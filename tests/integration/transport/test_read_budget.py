@@ -6,6 +6,8 @@ import asyncio
 import socket
 import zlib
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from wsdiag.protocol.codes import Role
 from wsdiag.protocol.connection import Connection
 from wsdiag.protocol.deflate import PerMessageDeflate
 from wsdiag.protocol.frames import encode_frame
+from wsdiag.server.connection.pending_upgrade import PendingUpgrade, _Phase
 from wsdiag.transport.session import Received, Session
 from wsdiag.transport.stream.stamps import Arrival
 from wsdiag.transport.stream.stream import CHUNK, Stream
@@ -128,3 +131,57 @@ def test_a_queue_of_large_messages_pauses_the_stream() -> None:
             return queued == 2, len(read)
 
     assert asyncio.run(go()) == (True, 4)
+
+
+def test_a_turn_gives_tls_no_more_than_a_chunk() -> None:
+    """300 KeyUpdates fit into it; each costs a derivation of keys, and perhaps an answer."""
+
+    async def go() -> list[int]:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            given: list[int] = []
+            enough = asyncio.Event()
+
+            def receive(data: bytes) -> bytes:
+                given.append(len(data))
+                if sum(given) >= 100_000:
+                    enough.set()
+                return b""
+
+            layer: Any = SimpleNamespace(
+                established=True, failure=None, closed=False, below=None,
+                handshake=lambda _data: b"", receive=receive, take=lambda: b"",
+            )  # fmt: skip
+            theirs.setblocking(False)
+            stream = Stream(ours)
+            stream.start_tls(layer, lambda _how: None)
+            sending = asyncio.create_task(
+                asyncio.get_running_loop().sock_sendall(theirs, bytes(200_000))
+            )
+            async with asyncio.timeout(60):
+                await enough.wait()
+            stream.reset()
+            sending.cancel()
+            return given
+
+    assert max(asyncio.run(go())) <= CHUNK
+
+
+def test_frames_before_the_upgrade_are_held_up_to_a_chunk() -> None:
+    """While `serve --upstream` dials: all of them are read in one callback afterwards."""
+
+    async def go() -> int:
+        paused: list[bool] = []
+        stream: Any = SimpleNamespace(pause_reading=lambda: paused.append(True))
+        options = SimpleNamespace(subprotocols=(), handshake_timeout=60)
+        owner: Any = SimpleNamespace(options=options)
+        pending = PendingUpgrade(owner, 1, stream, full=False)
+        pending._phase = _Phase.WAITING
+        held = 0
+        while not paused:
+            pending.data_received(bytes(512), Arrival(0))
+            held += 512
+        pending._timer.cancel()
+        return held
+
+    assert asyncio.run(go()) <= CHUNK

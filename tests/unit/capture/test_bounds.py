@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.attack.readers import lines
 from tests.attack.recordings import RECORDINGS
 from tests.capture.builder import ACK, PSH, Capture, Flow
 from tests.unit.capture.growth import assert_linear
@@ -16,6 +17,7 @@ from tests.unit.capture.test_flows import begin, feed
 from tests.unit.capture.test_http2 import REQUEST, Connection
 from wsdiag.capture import reader
 from wsdiag.capture.explain import ExplainOptions, ExplainRun
+from wsdiag.capture.open_pings import OpenPings
 from wsdiag.capture.reader import CaptureReader
 from wsdiag.protocol.codes import Opcode
 
@@ -86,6 +88,44 @@ def test_segments_out_of_order_take_linear_time() -> None:
         flow.close(9)
 
     assert_linear(early, 1000)
+
+
+def test_a_pong_is_not_compared_with_every_ping() -> None:
+    def work(open_pings: int) -> int:
+        pings = OpenPings()
+        for number in range(open_pings):
+            pings.add(b"%d" % number, number)
+        return lines(lambda payload: pings.answer(payload.encode()), "a")
+
+    assert work(1000) == work(1) > 0
+
+
+def test_pings_that_are_forgotten_or_overtaken_are_counted() -> None:
+    pings = OpenPings()
+    for number in range(1030):
+        pings.add(b"%d" % (number % 1029), number)
+    assert (len(pings), pings.forgotten, pings.unanswered) == (1024, 6, 1030)
+    assert pings.answer(b"1") is None
+    assert pings.answer(b"6") == 6
+    assert pings.answer(b"100") == 100
+    assert pings.answer(b"50") is None  # a later one was answered
+    assert list(pings.oldest(2)) == [101, 102]
+    assert pings.answer(b"0") == 1029
+    assert (len(pings), pings.unanswered) == (0, 6)
+
+
+def test_close_frames_without_end_are_not_all_kept() -> None:
+    capture = Capture()
+    flow = Flow(capture)
+    flow.open()
+    for number in range(1, 20):
+        flow.close(number, "server", 1000 + number % 2)
+    flow.close(20, "client", 1001)
+    (facts,) = CaptureReader(io.BytesIO(capture.pcap()), "test.pcap")
+    assert [(close.by, close.code) for close in facts.closes] == [
+        ("server", 1001),
+        ("client", 1001),
+    ]
 
 
 def test_a_stream_is_forgotten_when_both_ends_have_ended_it() -> None:

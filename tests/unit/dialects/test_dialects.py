@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsdiag.dialects.catalogue import MATCHED, Dialect, Message, dialect_named, dialects, recognise
+from wsdiag.dialects.catalogue import (
+    MATCHED,
+    MOST_RECORDS,
+    Dialect,
+    Message,
+    dialect_named,
+    dialects,
+    recognise,
+)
 from wsdiag.dialects.engine import AnnouncedClock, DialectSession, Heard
 from wsdiag.dialects.listing import with_table
 
@@ -389,3 +397,15 @@ def test_after_a_packet_that_was_not_kept_whole_the_next_one_is_heard(
     session = DialectSession(recognised("mqtt"))
     session.hear(kept, dropped)
     assert [heard.kind for heard in session.hear(rest + b"\xd0\x00")] == ["beat-answer"]
+
+
+def test_packets_without_end_are_walked_once() -> None:
+    """A megabyte of the smallest ones: so many are heard, and the next message begins anew."""
+    session = DialectSession(recognised("mqtt"))
+    assert len(session.hear(b"\xd0\x00" * (1 << 19))) == MOST_RECORDS
+    assert [heard.kind for heard in session.hear(b"\xd0\x00")] == ["beat-answer"]
+
+
+def test_records_without_end_are_not_all_looked_at() -> None:
+    session = DialectSession(recognised("signalr"))
+    assert len(session.hear("a\x1e" * 30_000)) == MOST_RECORDS

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from tests.attack.readers import lines
 from wsdiag.judgement.diagnosis.hints import diagnose, explain, hints
 from wsdiag.judgement.diagnosis.page_text import excerpt, readable
 from wsdiag.protocol.client_handshake import ClientHandshake
@@ -722,3 +723,10 @@ def test_a_404_without_an_id_is_the_paths(body: str) -> None:
 
 def test_a_404_that_names_what_is_missing_is_not_the_paths() -> None:
     assert "what was not found" in told("404 Not Found", '{"error":"Room 42 does not exist"}', JSON)
+
+
+def test_no_more_of_a_page_is_read_than_is_told() -> None:
+    def work(more: int) -> int:
+        return lines(lambda page: readable(page + "d&amp;\n" * more, 3), "<b>a</b>\nb\n\nc\n")
+
+    assert work(1000) == work(1)

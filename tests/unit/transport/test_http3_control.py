@@ -7,6 +7,7 @@ from aioquic.h3.connection import FrameType, encode_frame
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.capture.growth import assert_linear
 from wsdiag.transport.http3.control import ControlStream
 
 CONTROL, QPACK = 3, 7
@@ -48,3 +49,10 @@ def test_other_streams_are_none_of_its() -> None:
     stream.received(QPACK, b"\x02" + goaway(0))
     stream.received(0, b"\x00" + goaway(0))
     assert stream.goaway is None
+
+
+def test_frames_without_end_take_linear_time() -> None:
+    """A megabyte may come at once, behind the first byte that was missing."""
+    assert_linear(
+        lambda size: ControlStream().received(CONTROL, b"\x00" + b"\x21\x00" * size), 1 << 15
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from itertools import chain
 
 EXCERPT_LINES = 3
 EXCERPT_CHARS = 200
@@ -32,10 +33,14 @@ def readable(body: str, limit: int) -> list[str]:
         return [document]
     title = _TITLE.search(body)
     text = _TAG.sub(" ", _INVISIBLE.sub(" ", body))
-    lines = [" ".join(html.unescape(line).split()) for line in text.splitlines()]
-    if title is not None:
-        lines.insert(0, " ".join(html.unescape(title[1]).split()))
-    return list(dict.fromkeys(line for line in lines if line))[:limit]
+    lines = chain([] if title is None else [title[1]], filter(None, text.splitlines()))
+    found: dict[str, None] = {}
+    for line in lines:
+        if shown := " ".join(html.unescape(line).split()):
+            found[shown] = None
+        if len(found) == limit:
+            break
+    return list(found)
 
 
 def excerpt(body: str) -> str:

@@ -163,6 +163,7 @@ class ConnectionFacts:
     received: DirectionFacts = field(default_factory=DirectionFacts)
     """By the client: what the server sent."""
     closes: list[CloseSeen] = field(default_factory=list)
+    """The first Close frame of each end, in the order of their coming."""
     ends: list[TcpEnd] = field(default_factory=list)
     """FINs and RSTs in the order of their coming, the first few."""
     open_pings: list[PingSeen] = field(default_factory=list)
@@ -209,3 +210,8 @@ class ConnectionFacts:
     """An access log's own word for the end (HAProxy's termination state, Envoy's flags)."""
     log_words: str | None = None
     """What that word means."""
+
+    def closed(self, close: CloseSeen) -> None:
+        """A Close frame was seen: the first of each end is what counts (RFC 6455, 5.5.1)."""
+        if all(each.by != close.by for each in self.closes):
+            self.closes.append(close)

@@ -22,9 +22,11 @@ from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.stream.byte_stream import ByteStream
 from wsdiag.transport.stream.ends import StreamEnd
 from wsdiag.transport.stream.stamps import Arrival
+from wsdiag.transport.stream.stream import CHUNK
 
 _LINGER_S = 2.0
-_MAX_EARLY_BYTES = 65536
+_MAX_EARLY_BYTES = CHUNK // 2
+"""They are read in one callback, with what came in one read with the request."""
 
 
 class _Phase(Enum):

@@ -73,10 +73,10 @@ class Http2Stream:
         self.unprocessed = False
         """Whether the peer says that it did nothing with the request (RFC 9113, 8.7)."""
         self._handler: StreamHandler | None = None
-        self._held: deque[tuple[bytes, Arrival, int]] = deque()
+        self._held: deque[tuple[memoryview, Arrival, int]] = deque()
         self.held_bytes = 0
         """Bytes that came and that no handler has taken."""
-        self._paused = False
+        self._paused = self._delivers_soon = False
         self._queue: deque[tuple[memoryview, SendRecord | None]] = deque()
         self._frozen = False
         self._half_closed = self._end_sent = self._closed = False
@@ -96,7 +96,7 @@ class Http2Stream:
 
     def unread(self, data: bytes, at: Arrival) -> None:
         """Give back what belongs to the next handler."""
-        self._held.appendleft((data, at, 0))
+        self._held.appendleft((memoryview(data), at, 0))
         self.held_bytes += len(data)
 
     # -- in ------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ class Http2Stream:
         if self._paused:
             self._paused = False
             if self._held or self._pending_end is not None:
-                self._loop.call_soon(self._deliver)
+                self._deliver_soon()
 
     def answered(self, header_block: Headers, at: Arrival) -> None:
         """A header block: the answer's, or one before it."""
@@ -126,9 +126,10 @@ class Http2Stream:
         if self._closed or self._frozen:
             self.connection.acknowledge(self.stream_id, 0 if self._frozen else flow_bytes)
             return
-        self._held.append((data, at, flow_bytes))
+        self._held.append((memoryview(data), at, flow_bytes))
         self.held_bytes += len(data)
-        self._deliver()
+        if not self._delivers_soon:
+            self._deliver()
 
     @property
     def held(self) -> bytes:
@@ -141,13 +142,27 @@ class Http2Stream:
         self._drop_held()
         return held
 
+    def _deliver_soon(self) -> None:
+        if not self._delivers_soon:
+            self._delivers_soon = True
+            self._loop.call_soon(self._deliver)
+
     def _deliver(self) -> None:
+        """Hand out as much as one read of TCP would take; the rest has callbacks of its own."""
+        self._delivers_soon, share = False, self.tcp.read_size
         while self._held and self._handler is not None and not (self._paused or self._closed):
+            if share <= 0:
+                self._deliver_soon()
+                return
             data, at, flow_bytes = self._held.popleft()
+            if len(data) > share:
+                self._held.appendleft((data[share:], at, flow_bytes))
+                data, flow_bytes = data[:share], 0
+            share -= len(data)
             self.held_bytes -= len(data)
             self.connection.acknowledge(self.stream_id, flow_bytes)
             if data:
-                self._handler.data_received(data, at)
+                self._handler.data_received(bytes(data), at)
         if self._pending_end is not None and not self._held and not self._paused:
             end, self._pending_end = self._pending_end, None
             if self._handler is not None:

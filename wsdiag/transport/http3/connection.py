@@ -24,6 +24,7 @@ from wsdiag.transport.http3.control import ControlStream
 from wsdiag.transport.http3.quic import NO_ERROR, QuicEndpoint
 from wsdiag.transport.stream.ends import StreamEnd, StreamHandler, error_name
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
+from wsdiag.transport.stream.stream import CHUNK
 from wsdiag.transport.stream.tcp import Address, TcpInfo
 
 if TYPE_CHECKING:
@@ -50,9 +51,10 @@ class Http3Stream(QuicEndpoint):
         self._http = H3Connection(self._quic)
         self._control = ControlStream()
         self._handler: StreamHandler | None = None
-        self._held: deque[tuple[bytes, Arrival]] = deque()
+        self._held: deque[tuple[memoryview, Arrival]] = deque()
         self.held_bytes = 0
         self._paused = self._half_closed = self._frozen = self._closed = False
+        self._delivers_soon = self._end_told = False
         self._stream_id: int | None = None
         self.settings: dict[int, int] | None = None
         """The server's SETTINGS; None before them."""
@@ -63,7 +65,6 @@ class Http3Stream(QuicEndpoint):
         self.interim = InterimAnswers()
         self.violation: str | None = None
         self.ended: StreamEnd | None = None
-        self._pending_end: StreamEnd | None = None
         self.unprocessed = False
         """Whether the server says that it did nothing with the request (RFC 9114, 4.1.1, 5.2)."""
         self.bytes_in = self.bytes_out = 0
@@ -128,8 +129,9 @@ class Http3Stream(QuicEndpoint):
         elif isinstance(event, DataReceived) and event.data and not self._frozen:
             self.bytes_in += len(event.data)
             self.held_bytes += len(event.data)
-            self._held.append((event.data, self._at))
-            self._deliver()
+            self._held.append((memoryview(event.data), self._at))
+            if not self._delivers_soon:
+                self._deliver()
             if self.held_bytes > _MOST_HELD:
                 self._quic.close(error_code=NO_ERROR)
         if getattr(event, "stream_ended", False):
@@ -160,7 +162,7 @@ class Http3Stream(QuicEndpoint):
 
     def unread(self, data: bytes, at: Arrival) -> None:
         """Give back what belongs to the next handler."""
-        self._held.appendleft((data, at))
+        self._held.appendleft((memoryview(data), at))
         self.held_bytes += len(data)
 
     @property
@@ -183,24 +185,42 @@ class Http3Stream(QuicEndpoint):
         """Read again."""
         if self._paused:
             self._paused = False
+            self._deliver_soon()
+
+    def _deliver_soon(self) -> None:
+        if not self._delivers_soon:
+            self._delivers_soon = True
             self._loop.call_soon(self._deliver)
 
     def _deliver(self) -> None:
+        """Hand out what one callback may, then the end; the rest has callbacks of its own."""
+        self._delivers_soon, share = False, CHUNK
         while self._held and self._handler is not None and not self._paused:
+            if share <= 0:
+                self._deliver_soon()
+                return
             data, at = self._held.popleft()
+            if len(data) > share:
+                self._held.appendleft((data[share:], at))
+                data = data[:share]
+            share -= len(data)
             self.held_bytes -= len(data)
-            self._handler.data_received(data, at)
-        waits = bool(self._held) or self._paused
-        if self._pending_end is not None and self._handler is not None and not waits:
-            end, self._pending_end = self._pending_end, None
-            self._handler.stream_ended(end)
+            self._handler.data_received(bytes(data), at)
+        if self.ended is None or self._handler is None:
+            return
+        if not (self._held or self._end_told or self._frozen):
+            self._end_told = True
+            self._loop.call_soon(self._handler.stream_ended, self.ended)
 
     def _end(self, end: StreamEnd) -> None:
         if self.ended is None:
             self.ended = end
             self._changed.set()
-            self._pending_end = end
-            self._loop.call_soon(self._deliver)
+            if end.how == "local":
+                self._held.clear()
+                self.held_bytes = 0
+            if not self._delivers_soon:
+                self._deliver()
 
     def write(self, data: bytes, *, stamp: bool = True) -> SendRecord:
         """Send `data` in DATA frames; QUIC queues what its windows do not allow."""

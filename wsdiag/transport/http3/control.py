@@ -28,16 +28,19 @@ class ControlStream:
             self._read(data)
 
     def _read(self, data: bytes) -> None:
-        self._held += data
-        while self._held:
-            passed = min(self._passing, len(self._held))
-            self._held, self._passing = self._held[passed:], self._passing - passed
-            frame = Buffer(data=self._held)
+        data = self._held + data
+        frames, at = Buffer(data=data), 0
+        while at < len(data):
+            passed = min(self._passing, len(data) - at)
+            self._passing -= passed
+            at += passed
+            frames.seek(at)
             try:
-                kind, size = frame.pull_uint_var(), frame.pull_uint_var()
-                head = frame.tell()
+                kind, size = frames.pull_uint_var(), frames.pull_uint_var()
+                head = frames.tell()
                 if kind == _GOAWAY and size:
-                    self.goaway = frame.pull_uint_var()
+                    self.goaway = frames.pull_uint_var()
             except BufferReadError:  # the rest of it follows
-                return
-            self._held, self._passing = self._held[head:], size
+                break
+            at, self._passing = head, size
+        self._held = data[at:]

@@ -31,6 +31,7 @@ _PURPOSES = {
     "1.3.6.1.5.5.7.3.8": "timeStamping",
     "1.3.6.1.5.5.7.3.9": "OCSPSigning",
 }
+_LONGEST_OID = 128
 _STRINGS = {0x1E: "utf-16-be", 0x1C: "utf-32-be", 0x14: "latin-1"}
 
 Element = tuple[int, bytes]
@@ -92,6 +93,9 @@ def _elements(data: bytes) -> list[Element]:
 
 
 def _oid(data: bytes) -> str:
+    """An object identifier in dots; one longer than any that is in use, as it is in DER."""
+    if len(data) > _LONGEST_OID:
+        return f"0x{data.hex()}"
     arcs, value = [], 0
     for byte in data:
         value = value << 7 | byte & 0x7F

@@ -73,3 +73,10 @@ def test_openssl_trusts_what_throwaway_certificate_makes() -> None:
     (ca,) = context.get_ca_certs()
     assert ca["subject"] == ca["issuer"]
     assert base64.b64encode(der(made.ca)) in made.ca.replace(b"\n", b"")
+
+
+def test_an_identifier_without_end_is_not_made_a_number() -> None:
+    """Its arcs are numbers in base 128, and those of a million bits take seconds."""
+    identifier = b"\xff" * 100_000 + b"\x7f"
+    assert x509._oid(identifier) == f"0x{identifier.hex()}"
+    assert x509._oid(bytes.fromhex("551d25")) == "2.5.29.37"
