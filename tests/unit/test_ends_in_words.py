@@ -32,3 +32,17 @@ def test_plain_text_in_the_middle_of_tls_is_no_crash() -> None:
     assert "plain text" in (ended_error("wss://a.test", PLAIN).hint or "")
     for drop in (ALERT, CUT):
         assert "plain text" not in (ended_error("wss://a.test", drop).hint or "")
+
+
+def test_what_a_close_means_does_not_make_it_ours() -> None:
+    drop = Drop("close", 3.0, code=4001, reason="App key", detail="no such app")
+    assert end_sentence(drop) == (
+        "The server ended the connection after 3 s: Close frame 4001 (App key); no such app."
+    )
+
+
+def test_what_had_announced_an_end_is_told_with_it() -> None:
+    for how in ("close", "fin", "rst-stream", "goaway", "rst"):
+        drop = Drop(how, 30.0, goaway_before_s=12.0)  # type: ignore[arg-type]
+        for said in (describe_drop(drop), end_sentence(drop)):
+            assert said.removesuffix(".").endswith("; GOAWAY had come 12 s before")

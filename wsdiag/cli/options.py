@@ -199,6 +199,10 @@ class RequestOptions:
             **DIALECT,
         ),
     ] = "auto"
+    max_message_size: Annotated[
+        int,
+        _hello("--max-message-size", help="Close with 1009 beyond.", show_default="16M", **SIZE),
+    ] = 16 * 2**20
     insecure: Annotated[bool, _tls("-k", "--insecure", help="Do not verify the certificate.")] = (
         False
     )
@@ -254,10 +258,6 @@ class RequestOptions:
     connect_timeout: Annotated[
         float, _route("--connect-timeout", help="For the whole dial.", **DURATION)
     ] = 10.0
-    max_message_size: Annotated[
-        int,
-        _route("--max-message-size", help="Close with 1009 beyond.", show_default="16M", **SIZE),
-    ] = 16 * 2**20
 
     def dial(self, *, compression: bool) -> DialOptions:
         """How to dial; `compression`: whether this command offers it by default.

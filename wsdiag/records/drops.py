@@ -130,10 +130,11 @@ def end_sentence(drop: Drop) -> str:
     after = format_duration(drop.at_s)
     peer = "The server, or something in front of it,"
     match drop.how:
-        case "close" if drop.detail:  # a violation: the Close is ours
+        case "close" if (drop.detail or "").startswith(PEER_BROKE):  # the Close is ours
             said = f"wsdiag ended the connection after {after}: {drop.detail} ({drop.reason})."
-        case "close":
-            said = f"The server ended the connection after {after}: {drop_phrase(drop)}."
+        case "close":  # a detail says what its code means in the endpoint's protocol
+            detail = f"; {drop.detail}" if drop.detail else ""
+            said = f"The server ended the connection after {after}: {drop_phrase(drop)}{detail}."
         case "silent":
             kept = {True: "; TCP still acknowledged", False: "; nor did TCP acknowledge"}
             tcp = "" if drop.tcp_acknowledged is None else kept[drop.tcp_acknowledged]
