@@ -18,7 +18,7 @@ _wsdiag() {
         if [[ $cur != -* ]]; then options="connect ping idle-probe stream path explain check exporter serve demo completion help"; fi
         ;;
     connect)
-        options="-H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --no-http2-look --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout --max-message-size -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time --send --listen -o --output -h --help"
+        options="-H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --no-http2-look --hello --hello-expect --hello-wait --dialect --max-message-size -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time --send --listen -o --output -h --help"
         case $prev in
         -H|--header) return ;;
         --header-env) return ;;
@@ -33,6 +33,7 @@ _wsdiag() {
         --hello-expect) return ;;
         --hello-wait) return ;;
         --dialect) return ;;
+        --max-message-size) return ;;
         --cacert) files=1 ;;
         --cert) files=1 ;;
         --key) files=1 ;;
@@ -46,7 +47,6 @@ _wsdiag() {
         --unix-socket) files=1 ;;
         --max-redirs) return ;;
         --connect-timeout) return ;;
-        --max-message-size) return ;;
         --color) choices="auto always never" ;;
         --save) files=1 ;;
         --log) files=1 ;;
@@ -59,7 +59,7 @@ _wsdiag() {
         esac
         ;;
     ping)
-        options="-c --count -i --interval -W --timeout -w --deadline -s --size --mode --no-http2-ping -f --flood --adaptive --reconnect --retry-max-wait --load --download --read-rate --max-p50 --max-p95 --max-p99 --max-loss --max-drops --min-availability -D --timestamps --window --y-max --log-scale --no-chart -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --no-http2-look --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout --max-message-size -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
+        options="-c --count -i --interval -W --timeout -w --deadline -s --size --mode --no-http2-ping -f --flood --adaptive --reconnect --retry-max-wait --load --download --read-rate --max-p50 --max-p95 --max-p99 --max-loss --max-drops --min-availability -D --timestamps --window --y-max --log-scale --no-chart -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --no-http2-look --hello --hello-expect --hello-wait --dialect --max-message-size -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         -c|--count) return ;;
         -i|--interval) return ;;
@@ -92,6 +92,7 @@ _wsdiag() {
         --hello-expect) return ;;
         --hello-wait) return ;;
         --dialect) return ;;
+        --max-message-size) return ;;
         --cacert) files=1 ;;
         --cert) files=1 ;;
         --key) files=1 ;;
@@ -105,7 +106,6 @@ _wsdiag() {
         --unix-socket) files=1 ;;
         --max-redirs) return ;;
         --connect-timeout) return ;;
-        --max-message-size) return ;;
         --color) choices="auto always never" ;;
         --save) files=1 ;;
         --log) files=1 ;;
@@ -116,7 +116,7 @@ _wsdiag() {
         esac
         ;;
     idle-probe)
-        options="--from --to --step --keepalive --trials --push --send --expect --pong-timeout --repeat --refine --max-connections --one-connection --require --lifetime --locate --no-locate -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --no-http2-look --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout --max-message-size -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
+        options="--from --to --step --keepalive --trials --push --send --expect --pong-timeout --repeat --refine --max-connections --one-connection --require --lifetime --locate --no-locate -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --no-http2-look --hello --hello-expect --hello-wait --dialect --max-message-size -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         --from) return ;;
         --to) return ;;
@@ -144,6 +144,7 @@ _wsdiag() {
         --hello-expect) return ;;
         --hello-wait) return ;;
         --dialect) return ;;
+        --max-message-size) return ;;
         --cacert) files=1 ;;
         --cert) files=1 ;;
         --key) files=1 ;;
@@ -157,7 +158,6 @@ _wsdiag() {
         --unix-socket) files=1 ;;
         --max-redirs) return ;;
         --connect-timeout) return ;;
-        --max-message-size) return ;;
         --color) choices="auto always never" ;;
         --save) files=1 ;;
         --log) files=1 ;;
@@ -168,7 +168,7 @@ _wsdiag() {
         esac
         ;;
     stream)
-        options="--by --seq --time --show --field -c --count -w --deadline -i --interval --silence --ping-interval --reconnect --retry-max-wait -W --timeout --max-silence --max-gap --max-lag --min-rate --window -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --no-http2-look --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout --max-message-size -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
+        options="--by --seq --time --show --field -c --count -w --deadline -i --interval --silence --ping-interval --reconnect --retry-max-wait -W --timeout --max-silence --max-gap --max-lag --min-rate --window -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --no-http2-look --hello --hello-expect --hello-wait --dialect --max-message-size -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         --by) return ;;
         --seq) return ;;
@@ -200,6 +200,7 @@ _wsdiag() {
         --hello-expect) return ;;
         --hello-wait) return ;;
         --dialect) return ;;
+        --max-message-size) return ;;
         --cacert) files=1 ;;
         --cert) files=1 ;;
         --key) files=1 ;;
@@ -213,7 +214,6 @@ _wsdiag() {
         --unix-socket) files=1 ;;
         --max-redirs) return ;;
         --connect-timeout) return ;;
-        --max-message-size) return ;;
         --color) choices="auto always never" ;;
         --save) files=1 ;;
         --log) files=1 ;;
@@ -224,7 +224,7 @@ _wsdiag() {
         esac
         ;;
     path)
-        options="-c --count -i --interval --names -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --no-http2-look --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout --max-message-size -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
+        options="-c --count -i --interval --names -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --no-http2-look --hello --hello-expect --hello-wait --dialect --max-message-size -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -o --output -h --help"
         case $prev in
         -c|--count) return ;;
         -i|--interval) return ;;
@@ -241,6 +241,7 @@ _wsdiag() {
         --hello-expect) return ;;
         --hello-wait) return ;;
         --dialect) return ;;
+        --max-message-size) return ;;
         --cacert) files=1 ;;
         --cert) files=1 ;;
         --key) files=1 ;;
@@ -254,7 +255,6 @@ _wsdiag() {
         --unix-socket) files=1 ;;
         --max-redirs) return ;;
         --connect-timeout) return ;;
-        --max-message-size) return ;;
         --color) choices="auto always never" ;;
         --save) files=1 ;;
         --log) files=1 ;;
@@ -280,7 +280,7 @@ _wsdiag() {
         esac
         ;;
     check)
-        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --expect-http2 --send --expect --expect-json --within --require-idle --require-keepalive --conformance --adversarial --only --skip --max-silence --max-gap --max-lag --min-rate --stream --by --seq --time --retry --retry-delay -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --no-http2-look --hello --hello-expect --hello-wait --dialect -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout --max-message-size -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -f --file --list-checks -j --jobs -o --output --junit -h --help"
+        options="--max-connect --max-upgrade -c --count --max-p95 --max-loss --cert-days --timeout --expect-status --expect-header --expect-subprotocol --expect-extension --expect-http2 --send --expect --expect-json --within --require-idle --require-keepalive --conformance --adversarial --only --skip --max-silence --max-gap --max-lag --min-rate --stream --by --seq --time --retry --retry-delay -H --header --header-env --subprotocol --origin -u --user -n --netrc --user-env --bearer-env -b --cookie -A --user-agent --http1.1 --http2 --http3 --compression --no-compression --no-http2-look --hello --hello-expect --hello-wait --dialect --max-message-size -k --insecure --cacert --cert --key --key-password-env --tls-min --tls-max --sni -x --proxy --noproxy --resolve --unix-socket -4 --ipv4 -6 --ipv6 -L --location --max-redirs --connect-timeout -q --quiet -v --verbose --color --save --log --trace --mask --show-secrets -m --max-time -f --file --list-checks -j --jobs -o --output --junit -h --help"
         case $prev in
         --max-connect) return ;;
         --max-upgrade) return ;;
@@ -324,6 +324,7 @@ _wsdiag() {
         --hello-expect) return ;;
         --hello-wait) return ;;
         --dialect) return ;;
+        --max-message-size) return ;;
         --cacert) files=1 ;;
         --cert) files=1 ;;
         --key) files=1 ;;
@@ -337,7 +338,6 @@ _wsdiag() {
         --unix-socket) files=1 ;;
         --max-redirs) return ;;
         --connect-timeout) return ;;
-        --max-message-size) return ;;
         --color) choices="auto always never" ;;
         --save) files=1 ;;
         --log) files=1 ;;

@@ -34,7 +34,7 @@ from wsdiag.cli.params import (
 )
 from wsdiag.transport.dial.options import DialOptions
 
-REQUEST, HELLO, TLS, ROUTE, OUTPUT = "Request", "Hello", "TLS", "Route", "Output"
+REQUEST, HELLO, TLS, ROUTE, OUTPUT = "Request", "Protocol", "TLS", "Route", "Output"
 
 Format = Literal["text", "json"]
 TableFormat = Literal["text", "json", "csv"]
