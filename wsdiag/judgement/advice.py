@@ -6,6 +6,7 @@ import math
 import re
 
 from wsdiag.judgement.totals import PingTotals
+from wsdiag.records import Drop
 from wsdiag.records.drops import OVER_LIMIT, PEER_BROKE, drop_phrase
 from wsdiag.units import counted, format_duration, format_size
 
@@ -117,27 +118,32 @@ def _lost(totals: PingTotals) -> str:
 
 
 def _closed_over_pings(totals: PingTotals) -> str:
-    """What to do about a Close whose reason says that it was about Pings, and nothing else."""
     drop = totals.last_drop
-    reason = (drop.reason or "").strip() if drop is not None else ""
-    if drop is None or not reason:
+    said = "" if drop is None else over_pings(drop)
+    if drop is None or not said:
         return ""
+    if drop.how == "goaway":
+        return f"The server sent {drop_phrase(drop)}, {drop.detail!r}: it {said}"
+    return f"The server closed with {drop.code} {(drop.reason or '').strip()!r}: it {said}"
+
+
+def over_pings(drop: Drop) -> str:
+    """What to do about an end that says that it was about Pings, and nothing else, behind `it`; ""
+    for any other."""
     from wsdiag.judgement.products.endpoints import limits_pings  # reads a table
 
-    closed = f"The server closed with {drop.code} {drop.reason!r}:"
-    if drop.how == "goaway":
-        closed = f"The server sent {drop_phrase(drop)}, {drop.detail!r}:"
-    if limits_pings(drop):
-        return f"{closed} it limits Pings. Send them less often (-i)."
+    reason = (drop.reason or "").strip()
+    if reason and limits_pings(drop):
+        return "limits Pings. Send them less often (-i)."
     if _KEEPALIVE_REASON.fullmatch(reason):
         return (
-            f"{closed} it says that its own keepalive got no answer in time. If its Pings were "
-            "answered (-v shows them), they or the answers came too late: raise its ping_timeout."
+            "says that its own keepalive got no answer in time. If its Pings were answered (-v "
+            "shows them), they or the answers came too late: raise its ping_timeout."
         )
     if _NO_PINGS_REASON.fullmatch(reason):
         return (
-            f"{closed} it cannot be pinged, although RFC 6455, 5.5.2 requires every endpoint to "
-            "answer. --mode text measures with messages, if they are echoed."
+            "cannot be pinged, although RFC 6455, 5.5.2 requires every endpoint to answer. "
+            "--mode text measures with messages, if they are echoed."
         )
     return ""
 

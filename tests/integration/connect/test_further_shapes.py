@@ -185,6 +185,19 @@ def test_after_a_broken_frame_nothing_is_said_of_pongs() -> None:
     assert "Pong" not in " ".join(result.notes), "none was waited for"
 
 
+def test_a_close_that_names_a_keepalive_is_no_exception() -> None:
+    async def serve(reader: Reader, writer: Writer) -> None:
+        await take_upgrade(reader, writer)
+        reason = b"\x03\xf3keepalive ping timeout"  # 1011, as Python's websockets words it
+        writer.write(encode_frame(8, reason))
+        await reader.read()
+
+    error = connect_to(serve).error
+    assert error is not None
+    assert "its own keepalive got no answer in time" in (error.hint or "")
+    assert "exception" not in (error.hint or "")
+
+
 def test_a_message_over_our_limit_is_no_broken_rule() -> None:
     async def serve(reader: Reader, writer: Writer) -> None:
         await take_upgrade(reader, writer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from wsdiag.judgement.advice import ENDED_IN_USE, TAKES_NO_BYTES, unfinished_text
+from wsdiag.judgement.advice import ENDED_IN_USE, TAKES_NO_BYTES, over_pings, unfinished_text
 from wsdiag.probes.common.answers import answer_faults, opened
 from wsdiag.probes.common.await_pong import TOO_LARGE
 from wsdiag.probes.common.drops import BROKE_HTTP, TRUNCATED, drop_of_end
@@ -305,7 +305,9 @@ def ended_error(
             f"the server closed {how}{reason}, {after}"
             + (f": {drop.detail}" if drop.detail else "")
             + announced(drop),
-            _CLOSED.get(drop.code or 0, _REFUSED if phase == "ping" else ENDED_IN_USE),
+            f"It {said}"
+            if (said := over_pings(drop))
+            else _CLOSED.get(drop.code or 0, _REFUSED if phase == "ping" else ENDED_IN_USE),
         )
     said = drop.detail or ""
     if drop.how in ("fin", "tls-eof"):  # what the socket says of these has been said already
