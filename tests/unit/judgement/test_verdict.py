@@ -1323,3 +1323,65 @@ def test_what_ended_with_the_last_one_opened_was_not_displaced_by_it() -> None:
         kept("ping", 0.521, started_s=1.24, upgrade_s=0.001, round=2),
     ]
     assert "one connection at a time" not in " ".join(judge(trials, case()).explanation)
+
+
+def test_a_feed_whose_interval_divides_the_timeout_hides_no_clients_timer() -> None:
+    """What came last varies with the network; so long it had been idle again and again before."""
+    feed = tuple((float(at), "text") for at in range(1, 60))
+    trials = [
+        idle(
+            0.95 + 0.03 * n,
+            "close",
+            started_s=0.03 * n,
+            age_s=60.0 + 0.03 * n,
+            since_sent_s=60.0 + 0.03 * n,
+            longest_idle_s=1.02,
+            received=feed,
+        )
+        for n in range(10)
+    ]
+    verdict = judge([*trials, kept("ping", 70.0), kept("pong", 70.0)], case())
+    assert verdict.verdict == "idle-timeout"
+    assert "after the client last sent something" in verdict.explanation[0]
+
+
+def test_what_only_some_connections_meet_at_once_is_no_idle_time() -> None:
+    refused = [idle(0.01, "close", started_s=0.06 * n) for n in range(8)]
+    lived = [idle(30.0 + 10 * n, started_s=0.03 + 0.06 * n) for n in range(8)]
+    verdict = judge([*refused, *lived, kept("ping", 120.0)], case())
+    assert verdict.verdict == "inconsistent"
+    assert "one of several backends does not serve" in verdict.explanation[0]
+    assert set(verdict.keepalives.values()) == {"untested"}
+
+
+@pytest.mark.parametrize("reason", ["Unauthorized", "not authenticated", "unauthorised client"])
+def test_who_says_that_nobody_logged_in_wanted_a_first_message(reason: str) -> None:
+    drop = Drop("close", 30.0, code=1008, reason=reason)
+    trials = [*dropped(30.0, how="close"), kept("ping", 30.0, "close", gap_s=10)]
+    verdict = judge([replace(trial, drop=drop) for trial in trials], case())
+    assert verdict.verdict == "application-timeout"
+
+
+def test_a_moment_that_not_all_shared_is_not_told_of_all() -> None:
+    together = [idle(41.0 - 0.3 * n, "fin", started_s=0.3 * n) for n in range(10)]
+    before = [idle(12.0, "rst", started_s=1.0), kept("pong", 20.0, "fin", started_s=1.0)]
+    verdict = judge([*together, *before, idle(20.0), idle(25.0)], case())
+    assert verdict.explanation[0].startswith("10 connections ended at one moment")
+
+
+def test_a_lifetime_of_less_than_its_doubt_was_met_in_use() -> None:
+    trials = [
+        *(idle(0.8 + 0.01 * n, "fin", started_s=0.03 * n) for n in range(10)),
+        kept("ping", 0.82, "fin", gap_s=0.38, keepalives_sent=3),
+    ]
+    verdict = judge(trials, case())
+    assert verdict.verdict == "lifetime"
+    assert verdict.keepalives["ping"] == "drops"
+
+
+@pytest.mark.parametrize("later_s", [0.3, 4.5])
+def test_what_ends_only_the_oldest_is_no_restart(later_s: float) -> None:
+    """A lifetime that is looked at now and then; a restart of one process of two spares any."""
+    lived = [idle(45.0 + n, started_s=later_s + 0.05 * n) for n in range(3)]
+    verdict = judge([*RESTARTED, *lived], case())
+    assert verdict.verdict == ("event" if later_s < 1 else "inconsistent"), verdict

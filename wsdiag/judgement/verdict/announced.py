@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import median
 
 from wsdiag.judgement.verdict.classification import Classification, Reason
 from wsdiag.judgement.verdict.clocks import (
@@ -264,7 +265,7 @@ def _outlived(cluster: Cluster) -> bool:
 
     Nothing in either direction is nothing in each: that speaks against every clock.
     """
-    limit = 0.9 * cluster.values[-1]
+    limit = 0.9 * median(cluster.values)
     longer = [t for t in cluster.members if (t.longest_idle_s or 0.0) > limit]
     return len(longer) > len(cluster.members) // 2
 

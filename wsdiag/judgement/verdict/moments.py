@@ -71,6 +71,8 @@ def event_rounds(
         young = all((t.age_s or 0.0) <= AT_ONCE_S for t in ended)
         if used and _messages_outlived(ended, ran):
             continue  # those were due, for what counts only messages
+        if ended and _only_the_oldest(ended, ran):
+            continue  # those were due, for what looks at ages now and then
         if not used and young:
             used = len(ended) == sum(t.round == number for t in ran)
         again = _again_and_again(ended, [t for t in ran if t.round == number])
@@ -114,6 +116,14 @@ def _messages_outlived(ended: Sequence[IdleTrial], ran: Sequence[IdleTrial]) -> 
     spoke = [t for t in ran if t.trial in ("data", "heartbeat") and t.round == ended[0].round]
     open_ = [t for t in spoke if t.keepalives_sent and t.started_s < over_s - _ONE_MOMENT_S]
     return bool(open_) and all(ended_s(t) > over_s + _ONE_MOMENT_S for t in open_)
+
+
+def _only_the_oldest(ended: Sequence[IdleTrial], ran: Sequence[IdleTrial]) -> bool:
+    """Whether others that were open lived on, and all of them had been opened later."""
+    over_s, last_s = max(map(ended_s, ended)), max(map(_started, ended))
+    lived = [t for t in ran if t.round == ended[0].round and ended_s(t) > over_s + _ONE_MOMENT_S]
+    opened_s = [t.started_s for t in lived if over_s - t.started_s > AT_ONCE_S]
+    return bool(opened_s) and min(opened_s) > last_s
 
 
 def _going_away(ended: Sequence[IdleTrial]) -> bool:
