@@ -25,7 +25,7 @@ from wsdiag.judgement.verdict.clocks import (
     ClockName,
     same_moment,
 )
-from wsdiag.judgement.verdict.evidence import AT_ONCE_S, REORDERED_S, ended_s
+from wsdiag.judgement.verdict.evidence import AT_ONCE_S, ended_s
 from wsdiag.records import IdleTrial, Range
 
 _ONE_MOMENT_S = 0.25
@@ -254,8 +254,6 @@ def _started(trial: IdleTrial) -> float:
 
 
 def _ended_by_the_kth_next(rounds: Sequence[Sequence[IdleTrial]], k: int) -> bool:
-    if any(_ended_with_others(trial, own) for own in rounds for trial in own[-k:]):
-        return False
     fits: list[bool] = []
     lags_s: list[float] = []
     ends_s: list[float] = []
@@ -271,19 +269,11 @@ def _ended_by_the_kth_next(rounds: Sequence[Sequence[IdleTrial]], k: int) -> boo
         # One of two: only where it was to the moment, and nothing else can be compared.
         total = sum(map(len, rounds))
         return fits[0] and total == 1 + k and abs(lags_s[0]) <= _TO_THE_MOMENT_S
+    if len(lags_s) == 2 and _span(lags_s) > _TO_THE_MOMENT_S:
+        return False  # what displaces does so at once, each time
     if len(lags_s) > 2 and max(ends_s) - min(ends_s) < max(lags_s) - min(lags_s):
         return False  # an event ended them all, while others were still being opened
     return sum(fits) > 1 and sum(fits) >= 0.9 * len(fits)
-
-
-def _ended_with_others(trial: IdleTrial, opened: Sequence[IdleTrial]) -> bool:
-    """Whether it was dropped at the moment of another, when nothing was opened that could have
-    displaced either."""
-    at_s = ended_s(trial)
-    if trial.outcome != "dropped" or any(0 <= at_s - t.started_s <= REORDERED_S for t in opened):
-        return False
-    others = [t for t in opened if t.outcome == "dropped" and t is not trial]
-    return any(abs(at_s - ended_s(t)) <= _TO_THE_MOMENT_S for t in others)
 
 
 def moments_of(trials: Sequence[IdleTrial]) -> list[list[IdleTrial]]:
