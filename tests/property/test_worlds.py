@@ -20,7 +20,7 @@ from tests.property.kinds_of_worlds import (
     wants_a_hello,
     wrong,
 )
-from tests.property.worlds import World, probe
+from tests.property.worlds import Dropper, World, probe
 from tests.unit.judgement.recorded_trials import case, idle
 from wsdiag.judgement.verdict.judge import judge
 from wsdiag.judgement.verdict.spread import separate_groups
@@ -49,6 +49,14 @@ def test_restarts_at_equal_intervals_are_no_lifetime(first_s: float, repeat: int
     world = World(events_s=tuple(first_s + 0.9602 * n for n in range(60)))
     verdict = probe(asked, world)
     assert wrong(verdict, world) is None, verdict
+
+
+def test_a_sweep_may_come_later_in_the_second_round() -> None:
+    """What was in use in the first then proves nothing, as idle ones grew older in the second."""
+    dropper = Dropper(timeout_s=35.02, period_s=10.0, phase_s=0.026)
+    verdict = probe(IdleOptions(repeat=2), world := World(droppers=(dropper,)))
+    assert wrong(verdict, world) is None, verdict
+    assert "that is looked at" in verdict.explanation[0]
 
 
 @pytest.mark.parametrize("make", [wants_a_hello, messages_only])

@@ -108,7 +108,7 @@ def test_an_endpoint_that_never_comes_is_code_1(peers: Peers) -> None:
     assert "after 3 attempts" in run.of("check.result")[0]["detail"]
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_it_prints_what_was_judged(peers: Peers, serve: str, sign: int) -> None:
     running = peers.start_wsdiag("check", f"{serve}/echo", "--require-idle", "600", "-o", "json")
     wait_for(lambda: "waiting for idle" in running.err)

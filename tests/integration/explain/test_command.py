@@ -166,7 +166,7 @@ def test_rows_and_pictures(peers: Peers, tmp_path: Path) -> None:
     assert "Idle connections are dropped after 60 s" in run.out
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_live_input_ends_with_the_verdict_so_far(number: signal.Signals) -> None:
     process = popen([*WSDIAG, "explain", "-o", "json", "-"], stdin=subprocess.PIPE)
     assert process.stdin is not None

@@ -1272,7 +1272,7 @@ AT_ONCE = Drop("close", 0.0, code=1011, reason="no backend")
             {"back": True},
             "new connections were accepted and ended at once (Close frame",
         ),
-        ([idle(52.0, started_s=42.0, round=2)], {"back": True}, "afterwards lived longer"),
+        ([idle(52.0, started_s=42.0, round=2)], {}, "afterwards lived longer"),
     ],
 )
 def test_an_event_tells_what_later_connections_met(
@@ -1344,12 +1344,87 @@ def test_pings_that_are_limited_say_nothing_of_a_timer(
     assert any("less often than every 2.5 s" in line for line in found.advice)
 
 
-def test_what_ended_with_the_last_one_opened_was_not_displaced_by_it() -> None:
+@pytest.mark.parametrize(
+    ("first", "second", "third", "fourth"),
+    [
+        ((0.0, 0.514), (0.33, 0.184), (1.014, 0.213), 1.24),
+        ((0.0, 0.353), (0.33, 0.023), (0.953, 0.202), 1.17),
+    ],
+)
+def test_two_ends_near_two_openings_are_no_limit(
+    first: tuple[float, float],
+    second: tuple[float, float],
+    third: tuple[float, float],
+    fourth: float,
+) -> None:
     """A restart shortly after the second was opened, and another as the fourth was."""
+    facts = {"upgrade_s": 0.001}
     trials = [
-        idle(0.514, "close", started_s=0.0, upgrade_s=0.001),
-        kept("ping", 0.184, "close", started_s=0.33, upgrade_s=0.001),
-        idle(0.213, "close", started_s=1.014, upgrade_s=0.001, round=2),
-        kept("ping", 0.521, started_s=1.24, upgrade_s=0.001, round=2),
+        idle(first[1], "close", started_s=first[0], **facts),
+        kept("ping", second[1], "close", started_s=second[0], **facts),
+        idle(third[1], "close", started_s=third[0], round=2, **facts),
+        kept("ping", 0.521, started_s=fourth, round=2, **facts),
     ]
     assert "one connection at a time" not in " ".join(judge(trials, case()).explanation)
+
+
+def test_a_feed_whose_interval_divides_the_timeout_hides_no_clients_timer() -> None:
+    """What came last varies with the network; so long it had been idle again and again before."""
+    feed = tuple((float(at), "text") for at in range(1, 60))
+    trials = [
+        idle(
+            0.95 + 0.03 * n,
+            "close",
+            started_s=0.03 * n,
+            age_s=60.0 + 0.03 * n,
+            since_sent_s=60.0 + 0.03 * n,
+            longest_idle_s=1.02,
+            received=feed,
+        )
+        for n in range(10)
+    ]
+    verdict = judge([*trials, kept("ping", 70.0), kept("pong", 70.0)], case())
+    assert verdict.verdict == "idle-timeout"
+    assert "after the client last sent something" in verdict.explanation[0]
+
+
+def test_what_only_some_connections_meet_at_once_is_no_idle_time() -> None:
+    refused = [idle(0.01, "close", started_s=0.06 * n) for n in range(8)]
+    lived = [idle(30.0 + 10 * n, started_s=0.03 + 0.06 * n) for n in range(8)]
+    verdict = judge([*refused, *lived, kept("ping", 120.0)], case())
+    assert verdict.verdict == "inconsistent"
+    assert "one of several backends does not serve" in verdict.explanation[0]
+    assert set(verdict.keepalives.values()) == {"untested"}
+
+
+@pytest.mark.parametrize("reason", ["Unauthorized", "not authenticated", "unauthorised client"])
+def test_who_says_that_nobody_logged_in_wanted_a_first_message(reason: str) -> None:
+    drop = Drop("close", 30.0, code=1008, reason=reason)
+    trials = [*dropped(30.0, how="close"), kept("ping", 30.0, "close", gap_s=10)]
+    verdict = judge([replace(trial, drop=drop) for trial in trials], case())
+    assert verdict.verdict == "application-timeout"
+
+
+def test_a_moment_that_not_all_shared_is_not_told_of_all() -> None:
+    together = [idle(41.0 - 0.3 * n, "fin", started_s=0.3 * n) for n in range(10)]
+    before = [idle(12.0, "rst", started_s=1.0), kept("pong", 20.0, "fin", started_s=1.0)]
+    verdict = judge([*together, *before, idle(20.0), idle(25.0)], case())
+    assert verdict.explanation[0].startswith("10 connections ended at one moment")
+
+
+def test_a_lifetime_of_less_than_its_doubt_was_met_in_use() -> None:
+    trials = [
+        *(idle(0.8 + 0.01 * n, "fin", started_s=0.03 * n) for n in range(10)),
+        kept("ping", 0.82, "fin", gap_s=0.38, keepalives_sent=3),
+    ]
+    verdict = judge(trials, case())
+    assert verdict.verdict == "lifetime"
+    assert verdict.keepalives["ping"] == "drops"
+
+
+@pytest.mark.parametrize("later_s", [0.3, 4.5])
+def test_what_ends_only_the_oldest_is_no_restart(later_s: float) -> None:
+    """A lifetime that is looked at now and then; a restart of one process of two spares any."""
+    lived = [idle(45.0 + n, started_s=later_s + 0.05 * n) for n in range(3)]
+    verdict = judge([*RESTARTED, *lived], case())
+    assert verdict.verdict == ("event" if later_s < 1 else "inconsistent"), verdict

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import median
 
 from wsdiag.judgement.verdict.classification import Classification, Reason
 from wsdiag.judgement.verdict.clocks import (
@@ -90,11 +91,16 @@ def _swept(evidence: Evidence, context: ProbeContext) -> Classification | None:
     if (sweep := find_sweep(evidence.events)) is None:
         return None
     used = in_use(evidence, context, sweep.range)
-    first_s = min(ended_s(t) for t in evidence.events)
-    if used.conflict or not any(t.started_s < first_s for t in used.proof):
+    if used.conflict or not any(_open_before(t, evidence.events) for t in used.proof):
         return None
     drop, clock = evidence.events[0].drop, sweep.clock
     return Classification("idle-timeout", "sweep", sweep.range, drop, clock, sweep=sweep)
+
+
+def _open_before(trial: IdleTrial, events: Sequence[IdleTrial]) -> bool:
+    """Whether it had been opened when the first of its round ended."""
+    ends_s = [ended_s(t) for t in events if t.round == trial.round]
+    return bool(ends_s) and trial.started_s < min(ends_s)
 
 
 def _if_late(evidence: Evidence, cluster: Cluster, range_: Range) -> Range:
@@ -264,7 +270,7 @@ def _outlived(cluster: Cluster) -> bool:
 
     Nothing in either direction is nothing in each: that speaks against every clock.
     """
-    limit = 0.9 * cluster.values[-1]
+    limit = 0.9 * median(cluster.values)
     longer = [t for t in cluster.members if (t.longest_idle_s or 0.0) > limit]
     return len(longer) > len(cluster.members) // 2
 

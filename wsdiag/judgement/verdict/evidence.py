@@ -16,13 +16,13 @@ AT_ONCE_S = 0.5
 """A connection that ended this soon after its upgrade was ended at once."""
 TOUCH_S = 0.25
 """An end this soon after a Ping of ours, plus two round trips, may be its consequence."""
-REORDERED_S = 0.15
-"""Connections dialled together are not accepted in the order in which they were dialled."""
 _MOMENT_S = 0.05
 # Starts that lie further apart tell a common moment from a common age.
 _APART_S = 0.18
 # Streams hear of their connection's end in one turn of the event loop.
 _TOGETHER_S = 0.1
+# Connections dialled together are not accepted in the order in which they were dialled.
+_REORDERED_S = 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,7 +257,7 @@ def beyond_a_limit(ran: Sequence[IdleTrial]) -> tuple[IdleTrial, ...]:
         return ()
     opened_s = sorted(t.started_s for t in lived)
     first_away_s = min(t.started_s for t in at_once)
-    before = [s for s in opened_s if s <= first_away_s + REORDERED_S]
+    before = [s for s in opened_s if s <= first_away_s + _REORDERED_S]
     # Where most of those that lived came later, no limit explains the early ends.
     return tuple(at_once) if 2 * len(before) > len(lived) else ()
 

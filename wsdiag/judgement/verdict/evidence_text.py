@@ -201,13 +201,14 @@ def _afterwards(found: Classification, evidence: Evidence, context: ProbeContext
     over_s, oldest_s = max(map(ended_s, members)), max(t.age_s or 0.0 for t in members)
     later = [t for t in (*evidence.idle, *evidence.kept) if t.started_s >= over_s]
     idle_s = max((t.longest_idle_s or 0.0 for t in later if t.trial == "idle"), default=0.0)
+    sentences = []
     if found.verdict == "event" and idle_s > oldest_s:
         used_s = max((t.age_s or 0.0 for t in later if t.trial == "ping"), default=0.0)
         pinged = f", and with Pings {format_seconds(round(used_s, 1))}" if used_s > oldest_s else ""
-        return [
+        sentences.append(
             f"Connections opened afterwards lived longer: idle {format_seconds(round(idle_s, 1))}"
             f"{pinged}. So no timer ended these."
-        ]
+        )
     ended = [t.drop for t in later if t.drop is not None and (t.age_s or 0.0) <= AT_ONCE_S]
     if context.ended_again is not None:
         ended.append(context.ended_again)
@@ -215,11 +216,11 @@ def _afterwards(found: Classification, evidence: Evidence, context: ProbeContext
         new = "a new connection was" if len(ended) == 1 else "new connections were"
         said = f"Afterwards {new} accepted and ended at once ({drop_phrase(ended[-1])})"
         why = ": the endpoint does not serve yet, or no longer" if found.verdict == "event" else ""
-        return [f"{said}{why}."]
-    if context.back is None:
-        return []
-    opened = "be opened at once, and stayed open" if context.back else "not be opened"
-    return [f"Afterwards a new connection could {opened}."]
+        sentences.append(f"{said}{why}.")
+    elif context.back is not None:
+        opened = "be opened at once, and stayed open" if context.back else "not be opened"
+        sentences.append(f"Afterwards a new connection could {opened}.")
+    return sentences
 
 
 def _unknown_period(found: Classification, context: ProbeContext) -> list[str]:

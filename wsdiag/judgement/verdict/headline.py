@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from wsdiag.dialects.catalogue import Dialect
 from wsdiag.judgement.verdict.classification import Classification, Reason
 from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, MARGIN_BELOW_S
-from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext, ended_s
+from wsdiag.judgement.verdict.evidence import AT_ONCE_S, Evidence, ProbeContext, ended_s
 from wsdiag.judgement.verdict.keepalives import died_in_use
 from wsdiag.judgement.verdict.moments import moments_of
 from wsdiag.records import Candidate, Drop, IdleTrial, KeepaliveOutcome, Location, Range, TrialKind
 from wsdiag.records.drops import ZERO_WINDOW, drop_phrase
-from wsdiag.units import format_seconds
+from wsdiag.units import counted, format_seconds
 
 # Times that differ by more than this share are told as a span.
 _SPREAD = 0.1
@@ -374,14 +374,14 @@ def _at_one_moment(found: Classification, evidence: Evidence) -> str:
             "Connections ended together, whatever their age or idleness, and again later: most "
             "likely restarts or failures that recur, or a timer that is looked at now and then."
         )
-    if found.verdict != "event":
-        return (
-            "All connections ended at one moment, whatever their age or idleness: most likely a "
-            "restart or a failure, or a timer that is looked at now and then."
-        )
     everything = all(t in found.members for t in evidence.dropped())
     alive = any(t.outcome in ("alive", "kept-busy") for t in evidence.kept)
     which = "All connections" if everything and not alive else f"{len(found.members)} connections"
+    if found.verdict != "event":
+        return (
+            f"{which} ended at one moment, whatever their age or idleness: most likely a restart "
+            "or a failure, or a timer that is looked at now and then."
+        )
     return (
         f"{which} ended at one moment, whatever their age or idleness ({_ends(found, evidence)}): "
         "an event, such as a restart, a reload or a deploy, and no timeout."
@@ -389,6 +389,12 @@ def _at_one_moment(found: Classification, evidence: Evidence) -> str:
 
 
 def _contradiction(found: Classification, evidence: Evidence) -> str:
+    ended = [t for t in evidence.events if (t.age_s or 0.0) <= AT_ONCE_S]
+    if found.cluster is not None and all(t in ended for t in found.cluster.members):
+        return (
+            f"{counted(len(ended), 'idle connection was', 'idle connections were')} accepted and "
+            "ended at once, while others lived: most likely one of several backends does not serve."
+        )
     said = "Some connections were dropped after an idle time that others survived: "
     members = found.cluster.values if found.cluster is not None else []
     # Drops this close together come from one timer, which others of the same round did not meet;

@@ -95,8 +95,10 @@ def _keepalives(found: Classification, evidence: Evidence) -> dict[TrialKind, Ke
             kind: "untested" if said == "holds" and not was_due(kind, evidence) else said
             for kind, said in kept.items()
         }
-    if found.verdict in ("unreachable", "local-fault", "event") or found.reason == "displaced":
-        kept = dict.fromkeys(kept, "untested")
+    if found.verdict in ("unreachable", "local-fault", "event", "inconsistent"):
+        kept = dict.fromkeys(kept, "untested")  # where nothing is known to end idle connections
+    if found.verdict == "lifetime":
+        kept |= {t.trial: "drops" for t in found.members if t.keepalives_sent}
     if found.application is not None:
         # One that was still waiting for its answer at its end had not outlived anything.
         died = {t.trial for t in evidence.dropped()}

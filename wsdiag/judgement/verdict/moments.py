@@ -25,7 +25,7 @@ from wsdiag.judgement.verdict.clocks import (
     ClockName,
     same_moment,
 )
-from wsdiag.judgement.verdict.evidence import AT_ONCE_S, REORDERED_S, ended_s
+from wsdiag.judgement.verdict.evidence import AT_ONCE_S, ended_s
 from wsdiag.records import IdleTrial, Range
 
 _ONE_MOMENT_S = 0.25
@@ -71,6 +71,8 @@ def event_rounds(
         young = all((t.age_s or 0.0) <= AT_ONCE_S for t in ended)
         if used and _messages_outlived(ended, ran):
             continue  # those were due, for what counts only messages
+        if ended and _only_the_oldest(ended, ran):
+            continue  # those were due, for what looks at ages now and then
         if not used and young:
             used = len(ended) == sum(t.round == number for t in ran)
         again = _again_and_again(ended, [t for t in ran if t.round == number])
@@ -114,6 +116,14 @@ def _messages_outlived(ended: Sequence[IdleTrial], ran: Sequence[IdleTrial]) -> 
     spoke = [t for t in ran if t.trial in ("data", "heartbeat") and t.round == ended[0].round]
     open_ = [t for t in spoke if t.keepalives_sent and t.started_s < over_s - _ONE_MOMENT_S]
     return bool(open_) and all(ended_s(t) > over_s + _ONE_MOMENT_S for t in open_)
+
+
+def _only_the_oldest(ended: Sequence[IdleTrial], ran: Sequence[IdleTrial]) -> bool:
+    """Whether others that were open lived on, and all of them had been opened later."""
+    over_s, last_s = max(map(ended_s, ended)), max(map(_started, ended))
+    lived = [t for t in ran if t.round == ended[0].round and ended_s(t) > over_s + _ONE_MOMENT_S]
+    opened_s = [t.started_s for t in lived if over_s - t.started_s > AT_ONCE_S]
+    return bool(opened_s) and min(opened_s) > last_s
 
 
 def _going_away(ended: Sequence[IdleTrial]) -> bool:
@@ -244,8 +254,6 @@ def _started(trial: IdleTrial) -> float:
 
 
 def _ended_by_the_kth_next(rounds: Sequence[Sequence[IdleTrial]], k: int) -> bool:
-    if any(_ended_with_others(trial, own) for own in rounds for trial in own[-k:]):
-        return False
     fits: list[bool] = []
     lags_s: list[float] = []
     ends_s: list[float] = []
@@ -261,19 +269,11 @@ def _ended_by_the_kth_next(rounds: Sequence[Sequence[IdleTrial]], k: int) -> boo
         # One of two: only where it was to the moment, and nothing else can be compared.
         total = sum(map(len, rounds))
         return fits[0] and total == 1 + k and abs(lags_s[0]) <= _TO_THE_MOMENT_S
+    if len(lags_s) == 2 and _span(lags_s) > _TO_THE_MOMENT_S:
+        return False  # what displaces does so at once, each time
     if len(lags_s) > 2 and max(ends_s) - min(ends_s) < max(lags_s) - min(lags_s):
         return False  # an event ended them all, while others were still being opened
     return sum(fits) > 1 and sum(fits) >= 0.9 * len(fits)
-
-
-def _ended_with_others(trial: IdleTrial, opened: Sequence[IdleTrial]) -> bool:
-    """Whether it was dropped at the moment of another, when nothing was opened that could have
-    displaced either."""
-    at_s = ended_s(trial)
-    if trial.outcome != "dropped" or any(0 <= at_s - t.started_s <= REORDERED_S for t in opened):
-        return False
-    others = [t for t in opened if t.outcome == "dropped" and t is not trial]
-    return any(abs(at_s - ended_s(t)) <= _TO_THE_MOMENT_S for t in others)
 
 
 def moments_of(trials: Sequence[IdleTrial]) -> list[list[IdleTrial]]:
