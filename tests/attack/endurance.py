@@ -284,6 +284,8 @@ def _refused(args: list[str], **streams: object) -> str | None:
                 break
             time.sleep(0.05)
             said = os.pread(file.fileno(), 1 << 20, 0)
+        with suppress(subprocess.TimeoutExpired):  # what ends by itself does so now
+            run.wait(timeout=10 if said else 0)
         if run.poll() is None:
             run.terminate()
             run.wait(timeout=30)

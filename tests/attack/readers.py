@@ -105,6 +105,7 @@ REFUSALS = (
 )
 """What a reader says no with; anything else is a defect."""
 REDACTOR = Redactor(["correct-horse", "a" * 5000, '{"type":"connection_init"}' * 9])
+BEGINNING = 1 << 14
 STREAMED = StreamOptions(by="$.k", seq="$.seq")
 FORMAT = '$remote_addr [$time_local] "$request" $status "$http_user_agent" $request_time'
 
@@ -271,14 +272,15 @@ def _packet(text: str) -> None:
 
 
 def _explained(text: str, recording: Recording) -> None:
-    """The beginning of a recording that means harm."""
-    pieces, size = [], 0
+    """So much of a recording that means harm, behind what it has to begin with."""
+    pieces: list[bytes] = []
+    size, wanted = 0, BEGINNING + len(text)
     for piece in recording():
         pieces.append(piece)
         size += len(piece)
-        if size >= len(text):
+        if size >= wanted:
             break
-    made: Any = io.BytesIO(b"".join(pieces)[: len(text)])
+    made: Any = io.BytesIO(b"".join(pieces)[:wanted])
     for _ in ExplainRun(["-"], ExplainOptions(show=True), lambda _: made).events():
         pass
 

@@ -13,6 +13,7 @@ from hpack import Encoder
 from hyperframe.frame import ContinuationFrame, DataFrame, HeadersFrame, SettingsFrame
 
 from tests.capture.builder import ACK, ANSWER, PSH, REQUEST, SYN, Capture, Flow
+from wsdiag.protocol.codes import Opcode
 from wsdiag.protocol.frames import encode_frame
 
 Recording = Callable[[], Iterator[bytes]]
@@ -168,8 +169,8 @@ def pongs() -> Iterator[bytes]:
     """Pongs that answer nothing, while as many Pings wait for theirs as are remembered."""
     flow = Flow(Capture())
     flow.open()
-    for number in range(1024):
-        flow.ping(0, "client", number.to_bytes(4, "big"))
+    waiting = (flow.frame("client", Opcode.PING, n.to_bytes(2, "big")) for n in range(1024))
+    flow.send(0, "client", b"".join(waiting))
     return _going_on(flow, "server", again(encode_frame(10, b"p")))
 
 
@@ -195,13 +196,10 @@ def http2_headers() -> Iterator[bytes]:
 
     def blocks() -> Iterator[bytes]:
         for number in count():
-            pairs = [(f"x-{number}-{n}", os.urandom(20).hex()) for n in range(100)]
+            pairs = [(f"x-{number}-{n}", os.urandom(20).hex()) for n in range(20)]
             stream, block = 2 * number + 1, encoder.encode([(":method", "CONNECT"), *pairs])
-            made = HeadersFrame(stream, block[:9000], flags=[])
-            yield (
-                made.serialize()
-                + ContinuationFrame(stream, block[9000:], flags=["END_HEADERS"]).serialize()
-            )
+            rest = ContinuationFrame(stream, block[500:], flags=["END_HEADERS"])
+            yield HeadersFrame(stream, block[:500], flags=[]).serialize() + rest.serialize()
 
     return _http2(blocks())
 

@@ -1,7 +1,8 @@
 """What reads a peer's text, a URL, a file or an option takes time in proportion to it.
 
 All texts are tried at 4 kB. What is quadratic is slow there already, so the slowest ones are then
-enlarged. `python -m tests.attack.readers` doubles every text from 4 kB to 1 MB.
+enlarged. `python -m tests.attack.readers` doubles them from 4 kB to 1 MB, and recordings that mean
+harm as well, of which 4 kB are only the beginning.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def is_linear(reader: str, unit: str, size: int) -> bool:
     return cpu_s(read, large, 2) < limit * max(cpu_s(read, made_of(unit, SMALL), 5), 1e-4)
 
 
-@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("reader", [name for name in READERS if "recording:" not in name])
 def test_it_is_linear(reader: str) -> None:
     slowest = sorted(texts(reader), key=lambda unit: cpu_s(READERS[reader], made_of(unit, SMALL)))[
         -3:
