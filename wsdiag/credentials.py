@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from urllib.parse import unquote, unquote_plus
 
 MASK = "***"
@@ -158,6 +159,7 @@ def is_credential_parameter(name: str, more: frozenset[str] = frozenset()) -> bo
     return lower in more or lower in _PARAMETERS or _says_so(plain, _PARAMETER_WORDS)
 
 
+@lru_cache(1024)  # messages repeat the few names that they have; these are 64 characters at most
 def is_credential_member(name: str, more: frozenset[str] = frozenset()) -> bool:
     """Whether the string called `name` in a JSON object is a credential."""
     return name.lower() in more or _says_so(name, _MEMBER_WORDS)
