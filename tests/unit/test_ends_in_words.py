@@ -6,7 +6,14 @@ import pytest
 
 from wsdiag.probes.connect.notes import ended_error
 from wsdiag.records import Drop
-from wsdiag.records.drops import describe_drop, drop_predicate, end_sentence, short_drop
+from wsdiag.records.drops import (
+    OVER_LIMIT,
+    PEER_BROKE,
+    describe_drop,
+    drop_predicate,
+    end_sentence,
+    short_drop,
+)
 
 PLAIN = Drop("tls-eof", 2.0, detail="TLS: WRONG_VERSION_NUMBER")
 ALERT = Drop("tls-eof", 2.0, detail="TLS: TLSV1_ALERT_INTERNAL_ERROR")
@@ -39,6 +46,12 @@ def test_what_a_close_means_does_not_make_it_ours() -> None:
     assert end_sentence(drop) == (
         "The server ended the connection after 3 s: Close frame 4001 (App key); no such app."
     )
+
+
+@pytest.mark.parametrize("why", [f"{PEER_BROKE} RFC 6455, 5.2", OVER_LIMIT])
+def test_a_close_over_a_broken_rule_or_a_message_over_our_limit_is_ours(why: str) -> None:
+    drop = Drop("close", 3.0, code=1009, reason="why", detail=f"{why}; we closed")
+    assert end_sentence(drop) == f"wsdiag ended the connection after 3 s: {why}; we closed (why)."
 
 
 def test_what_had_announced_an_end_is_told_with_it() -> None:

@@ -132,20 +132,22 @@ def _install(
 ) -> None:
     """`on_stops`: for the first signal, the second…; when there is none left, the run ends."""
     left = iter(on_stops)
-    hung_up = False
 
     def stop() -> None:
         next(left, task.cancel)()
 
-    def hang_up() -> None:
-        nonlocal hung_up
-        if not hung_up:
-            hung_up = True
-            leave_terminals()
-            stop()
+    def hang_up(number: int, _frame: FrameType | None) -> None:
+        if loop.is_closed():
+            sys.exit(ExitCode.INTERRUPTED)
+        signal.signal(number, signal.SIG_IGN)
+        leave_terminals()
+        loop.call_soon_threadsafe(stop)
 
     for number in stop_signals():
-        _add_handler(loop, number, hang_up if number.name == "SIGHUP" else stop)
+        if number.name == "SIGHUP":  # a loop's handlers end with it, and the next one would kill
+            signal.signal(number, hang_up)
+        else:
+            _add_handler(loop, number, stop)
     if on_quit is not None:
         _add_named_handler(loop, "SIGQUIT", on_quit)
 

@@ -7,7 +7,7 @@ import re
 
 from wsdiag.judgement.totals import PingTotals
 from wsdiag.records import Drop
-from wsdiag.records.drops import OVER_LIMIT, PEER_BROKE, drop_phrase
+from wsdiag.records.drops import drop_phrase, is_ours
 from wsdiag.units import counted, format_duration, format_size
 
 # The usual defaults of servers and clients: a Ping every 20 s, 20 s for its Pong.
@@ -159,8 +159,7 @@ def _no_pong(totals: PingTotals) -> str:
     if totals.unfinished is not None and (lost or totals.unanswered) and silent:
         return f"The last Pings got no answer: {unfinished_text(*totals.unfinished)}"
     drop = totals.last_drop
-    ended_by_us = drop is not None and (drop.detail or "").startswith((PEER_BROKE, OVER_LIMIT))
-    if totals.received or not lost or ended_by_us:
+    if totals.received or not lost or (drop is not None and is_ours(drop)):
         return ""
     if totals.late:
         return "Answers came, but all of them too late: a longer -W measures them."

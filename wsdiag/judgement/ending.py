@@ -14,6 +14,7 @@ from typing import NamedTuple
 from wsdiag.judgement.recorded.connection import judge_connection
 from wsdiag.judgement.recorded.facts import CloseSeen, ConnectionFacts, Side, TcpEnd
 from wsdiag.records import Drop, Verdict
+from wsdiag.records.drops import is_ours
 from wsdiag.records.explain import RecordedOutcome
 
 LEAST_ENDS = 3
@@ -59,7 +60,7 @@ def _facts(drop: Drop, idle_s: float | None) -> ConnectionFacts:
     facts = ConnectionFacts("live", opened_s=0.0, ended_s=drop.at_s, recorded_s=drop.at_s)
     facts.idle_s = idle_s
     if drop.how == "close":
-        by: Side = "client" if drop.detail and drop.code in (1002, 1007, 1009) else "server"
+        by: Side = "client" if is_ours(drop) else "server"
         facts.closes.append(CloseSeen(by, drop.at_s, drop.code, drop.reason or ""))
     elif drop.how in ("fin", "tls-eof"):
         facts.ends.append(TcpEnd("fin", "server", drop.at_s))

@@ -50,6 +50,11 @@ OVER_LIMIT = "the peer's message is over --max-message-size"
 """How the detail of an end begins that was ours: the peer broke a rule, or sent too much for us."""
 
 
+def is_ours(drop: Drop) -> bool:
+    """Whether the Close frame was ours; another detail says what the server's code means."""
+    return (drop.detail or "").startswith((PEER_BROKE, OVER_LIMIT))
+
+
 def _is_end_stream(drop: Drop) -> bool:
     """Whether what HTTP/1.1 ends by FIN was ended by HTTP/2's END_STREAM: TCP may go on."""
     return drop.how == "fin" and (drop.detail or "").startswith("END_STREAM")
@@ -130,7 +135,7 @@ def end_sentence(drop: Drop) -> str:
     after = format_duration(drop.at_s)
     peer = "The server, or something in front of it,"
     match drop.how:
-        case "close" if (drop.detail or "").startswith(PEER_BROKE):  # the Close is ours
+        case "close" if is_ours(drop):
             said = f"wsdiag ended the connection after {after}: {drop.detail} ({drop.reason})."
         case "close":  # a detail says what its code means in the endpoint's protocol
             detail = f"; {drop.detail}" if drop.detail else ""

@@ -159,6 +159,18 @@ def test_the_second_hangup_is_the_same_as_the_first(peers: Peers) -> None:
     assert run.records[-1]["type"] == "ping.summary"
 
 
+def test_a_hangup_that_comes_when_the_run_is_over_hides_no_exit_code(peers: Peers) -> None:
+    running = peers.start_wsdiag("ping", peers.websockets().url, "-i", "50ms", "-o", "json")
+    running.wait_record("ping.reply")
+    running.signal(signal.SIGHUP)
+    running.wait_record("ping.summary")
+    for _ in range(500):  # until it has ended, and longer
+        running.signal(signal.SIGHUP)
+        time.sleep(0.001)
+    run = running.wait(20)
+    assert (run.code, run.err) == (0, "")
+
+
 def test_nohup_outlives_the_hangup(peers: Peers) -> None:
     command = [*WSDIAG, "ping", peers.websockets().url, "-i", "50ms", "-o", "json"]
     environment = clean_environment({"PYTHONPATH": str(ROOT)})
