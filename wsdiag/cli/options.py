@@ -19,6 +19,7 @@ from wsdiag.cli.params import (
     EXISTING_FILE,
     FILE,
     FILE_OR_FOLDER,
+    MESSAGE_OR_FILE,
     REGEX,
     SIZE,
     parse_resolve,
@@ -183,7 +184,7 @@ class RequestOptions:
     ] = False
     hello: Annotated[
         list[str],
-        _hello("--hello", metavar="TEXT|@FILE", help="Send once, at the opening (repeatable)."),
+        _hello("--hello", help="Send once, at the opening (repeatable).", **MESSAGE_OR_FILE),
     ] = field(default_factory=list)
     hello_expect: Annotated[
         str | None, _hello("--hello-expect", help="What must answer --hello.", **REGEX)

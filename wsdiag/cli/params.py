@@ -81,6 +81,15 @@ def parse_percent(text: str) -> float:
     return share
 
 
+def parse_message(text: str) -> str:
+    """A text to send, as it is; ValueError where it cannot be one (RFC 6455, 5.6)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text message has to be UTF-8") from None
+    return text
+
+
 def _kind(name: str, parse: Callable[[str], Any]) -> dict[str, Any]:
     return {"parser": usage(parse), "metavar": name}
 
@@ -105,6 +114,10 @@ JSONPATH = _kind("JSONPATH", lambda text: parse_jsonpath(text))
 """A path into JSON messages, checked; it stays text."""
 DIALECT = _kind("NAME", lambda text: parse_dialect(text))
 """A dialect's name, `auto` or `none`."""
+MESSAGE = _kind("TEXT", parse_message)
+"""A text to send, checked."""
+MESSAGE_OR_FILE: dict[str, Any] = {**MESSAGE, "metavar": "TEXT|@FILE"}
+"""The same, or `@FILE`: see read_message()."""
 PORT: dict[str, Any] = {"metavar": "PORT", "min": 0, "max": 65535}
 
 

@@ -52,6 +52,18 @@ def test_options(given: str, peers: Peers) -> None:
     is_told(peers, "ws://127.0.0.1:1/", *OPTIONS[given])
 
 
+@pytest.mark.parametrize(
+    "command", ["connect --send", "connect --hello", "check --send", "idle-probe --push"]
+)
+def test_a_text_that_is_not_utf8_is_refused_before_anything_is_sent(
+    command: str, peers: Peers
+) -> None:
+    run = peers.wsdiag(*command.split(), NOT_UTF8, "ws://127.0.0.1:1/", timeout=20)
+    assert run.code == 2, run
+    assert command.split()[1] in run.err
+    assert "UTF-8" in run.err
+
+
 @pytest.mark.parametrize("url", URLS)
 def test_urls(url: str, peers: Peers) -> None:
     run = peers.wsdiag("connect", url)

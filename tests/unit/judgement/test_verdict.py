@@ -1315,7 +1315,8 @@ def test_messages_that_held_may_have_been_wanted_once_only() -> None:
     for greeted in (False, True):
         verdict = judge(trials, case(greeted=greeted))
         assert verdict.verdict == "idle-timeout"
-        assert verdict.explanation[0].startswith("Connections without a message from the client")
+        assert verdict.explanation[0].startswith("Idle connections are dropped after 30 s (")
+        assert verdict.explanation[0].endswith("), unless the client sends messages.")
         assert ("waits for a first one" in " ".join(verdict.explanation)) is not greeted
 
 

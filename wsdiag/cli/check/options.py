@@ -16,6 +16,7 @@ from wsdiag.cli.params import (
     DURATION,
     FILE,
     JSONPATH,
+    MESSAGE_OR_FILE,
     PERCENT,
     read_message,
     usage_errors,
@@ -130,9 +131,9 @@ class CheckFlags:
     expect_http2: Annotated[
         bool, _expect("--expect-http2", help="Fail where WebSockets over HTTP/2 do not work.")
     ] = False
-    send: Annotated[
-        str | None, _expect("--send", metavar="TEXT|@FILE", help="Message to send.")
-    ] = None
+    send: Annotated[str | None, _expect("--send", help="Message to send.", **MESSAGE_OR_FILE)] = (
+        None
+    )
     expect: Annotated[
         str | None, _expect("--expect", metavar="REGEX", help="A message that must come.")
     ] = None

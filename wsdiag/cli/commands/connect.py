@@ -12,7 +12,7 @@ from wsdiag.cli.command_setup import open_terminal, refuse_bad_urls, tracing
 from wsdiag.cli.declare import command
 from wsdiag.cli.exit import ExitCode
 from wsdiag.cli.options import FORMAT, Format, OutputOptions, RequestOptions
-from wsdiag.cli.params import DURATION
+from wsdiag.cli.params import DURATION, MESSAGE
 from wsdiag.cli.run_async import run_async
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class MessageFlags:
 
     send: Annotated[
         list[str],
-        _messages("--send", metavar="TEXT", help="Send a text and show the answer (repeatable)."),
+        _messages("--send", help="Send a text and show the answer (repeatable).", **MESSAGE),
     ] = field(default_factory=list)
     listen: Annotated[
         float | None, _messages("--listen", help="Show what comes for this long.", **DURATION)

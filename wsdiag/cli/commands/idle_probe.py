@@ -13,7 +13,7 @@ from wsdiag.cli.command_setup import ensure_fd_limit, open_terminal, refuse_bad_
 from wsdiag.cli.declare import command
 from wsdiag.cli.drive import drive
 from wsdiag.cli.options import FORMAT, OutputOptions, RequestOptions, TableFormat
-from wsdiag.cli.params import DURATION, usage_errors, values_of
+from wsdiag.cli.params import DURATION, MESSAGE, usage_errors, values_of
 from wsdiag.records import TrialKind
 from wsdiag.transport.dial.options import DialOptions
 
@@ -55,15 +55,11 @@ class IdleFlags:
     )
     push: Annotated[
         str | None,
-        _what(
-            "--push",
-            metavar="TEXT",
-            help="Message that makes the endpoint send: adds a push trial.",
-        ),
+        _what("--push", help="Message that makes the endpoint send: adds a push trial.", **MESSAGE),
     ] = None
     send: Annotated[
         str | None,
-        _what("--send", metavar="TEXT", help="Message to send as keepalive: adds a data trial."),
+        _what("--send", help="Message to send as keepalive: adds a data trial.", **MESSAGE),
     ] = None
     expect: Annotated[
         str | None,

@@ -186,16 +186,15 @@ def _dropped_after(found: Classification, kept: Mapping[TrialKind, KeepaliveOutc
     if found.clock == "either" and values[-1] - values[0] > _SPREAD * values[-1]:
         first = format_seconds(round(values[0], 1)).removesuffix(" s")
         typical = f"between {first} and {format_seconds(round(values[-1], 1))}"
-    idle = f"Idle connections are dropped after {typical}"
-    if only_messages_help(kept):  # the first may have been enough
-        idle = f"Connections without a message from the client are dropped after {typical}"
     what = {
-        "either": idle,
+        "either": f"Idle connections are dropped after {typical}",
         "sent": f"Connections are dropped {typical} after the client last sent something",
         "received": f"Connections are dropped {typical} after the endpoint last sent something",
         "message": f"Connections are dropped {typical} after the last message",
     }[found.clock]
-    return f"{what} ({drop_phrase(found.drop)})."
+    # The first message may have been enough.
+    unless = ", unless the client sends messages" if only_messages_help(kept) else ""
+    return f"{what} ({drop_phrase(found.drop)}){unless if found.clock == 'either' else ''}."
 
 
 def _dropped_silently(found: Classification) -> str:
