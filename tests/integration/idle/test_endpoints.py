@@ -15,6 +15,7 @@ import pytest
 from tests.integration.idle.endpoint import Endpoint, endpoint
 from tests.integration.idle.running import Probed, probe, scaled
 from tests.integration.lag import in_time
+from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.records import IdleVerdict
 
 # Far enough apart that no two neighbours within one timer's tolerance hold most of them.
@@ -396,3 +397,14 @@ def test_refinement_narrows_a_silent_drop() -> None:
     assert found.low <= 1.8 <= found.high
     assert found.high - found.low <= 0.35
     assert {t.round for t in probed.trials} == {1, 2}
+
+
+def test_a_bug_in_a_trial_ends_the_run_and_is_told() -> None:
+    async def broken() -> Probed:
+        async with endpoint(idle_s=30.0) as running:
+            unsendable = scaled(to_s=2.0, send="\udcff")  # no text: the connection refuses it
+            return await asyncio.wait_for(probe(running.url, unsendable), 30)
+
+    with pytest.raises(ExceptionGroup) as raised:
+        asyncio.run(broken())
+    assert raised.group_contains(LocalProtocolError)

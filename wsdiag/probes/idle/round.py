@@ -137,25 +137,22 @@ class Round:
 
     async def run(self) -> list[IdleTrial]:
         """The records of all trials; every connection is closed when this returns."""
-        tasks = [asyncio.create_task(trial.run()) for trial in self._trials]
         close_s = _CLOSE_S
         try:
-            await self._watch_idle()
-            await self._watch_keepalives()
-            await self._check_the_rest()
+            # a trial's own failures are records; anything else is a bug, which ends the round
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(trial.run()) for trial in self._trials]
+                await self._watch_idle()
+                await self._watch_keepalives()
+                await self._check_the_rest()
+                for task in tasks:
+                    task.cancel()
         except asyncio.CancelledError:
             close_s = 0.0  # whoever cancels has waited long enough
             raise
         finally:
-            for task in tasks:
-                task.cancel()
-            ends = await asyncio.gather(*tasks, return_exceptions=True)
             close_s = 0.0 if self._aborting else close_s
             await asyncio.gather(*(trial.close(close_s) for trial in self._trials))
-        for end in ends:
-            # A trial's own failures are records; anything else is a bug, and must not go unseen.
-            if isinstance(end, Exception):
-                raise end
         return self.records
 
     # -- the three steps -----------------------------------------------------------------------
