@@ -109,6 +109,58 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
         STRIPPED,
         "missing parameter",
     ),
+    "Upgrade stripped, as Netty says it": (
+        told("400 Bad Request", "not a WebSocket handshake request: missing upgrade"),
+        STRIPPED,
+        "missing parameter",
+    ),
+    "a 204, which is no page": (
+        told("204 No Content", "", "Server: nginx"),
+        "opens nothing",
+        "web page",
+    ),
+    "a 101 that was made a 200": (
+        told("200 OK", "", "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        "over its 101",
+        "web page",
+    ),
+    "Fastly, which has no pipe": (
+        told("503 Backend fetch failed", "", "Via: 1.1 varnish", "X-Served-By: cache-fra-1-FRA"),
+        "return (upgrade)",
+        "return (pipe)",
+    ),
+    "a hosting account's limit": (
+        told("508 Resource Limit Is Reached", "exceeded resource limit"),
+        "hosting account",
+        "raised an error",
+    ),
+    "a status of a CDN's own": (told("533", "draining"), "of its own", "raised an error"),
+    "the AWS balancer's identity provider": (
+        told("561", "", "Server: awselb/2.0"),
+        "identity provider",
+        "raised an error",
+    ),
+    "561 of another server": (told("561", "", "Server: x"), "of its own", "AWS"),
+    "Cloud Run without an instance": (
+        told("429 Too Many Requests", "Rate exceeded.", "Server: Google Frontend"),
+        "maximum of instances",
+        "Retry-After",
+    ),
+    "a token in the query that is not valid": (
+        told(
+            "401 Unauthorized",
+            "",
+            'WWW-Authenticate: Bearer error="invalid_token"',
+            url="ws://a.test/hub?access_token=x",
+        ),
+        "Fetch a new token",
+        "requires a bearer token",
+    ),
+    "invalid_token where none was sent": (
+        told("401 Unauthorized", "", 'WWW-Authenticate: Bearer error="invalid_token"'),
+        "requires a bearer token",
+        "Fetch a new token",
+    ),
     "Upgrade stripped, in gzip": (
         told("400 Bad Request", gzip.compress(b"Missing Upgrade header"), "Content-Encoding: gzip"),
         STRIPPED,
