@@ -119,6 +119,16 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
         "opens nothing",
         "web page",
     ),
+    "an empty 200, which is no page": (told("200 OK", ""), "opens nothing", "web page"),
+    "HAProxy's tarpit": (
+        told(
+            "500 Internal Server Error",
+            "<html><body><h1>500 Internal Server Error</h1>\n"
+            "An internal server error occurred.\n</body></html>\n",
+        ),
+        "tarpit",
+        "raised an error",
+    ),
     "a 101 that was made a 200": (
         told("200 OK", "", "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
         "over its 101",
