@@ -129,6 +129,36 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
         "tarpit",
         "raised an error",
     ),
+    "Squid, asked as a server, whose page has words about hostnames": (
+        told(
+            "400 Bad Request",
+            "<p>Missing hostname</p><p>Illegal character in hostname; underscores are not "
+            "allowed.</p>",
+            "Server: squid/5.7",
+            "X-Squid-Error: ERR_INVALID_URL 0",
+        ),
+        "Squid was asked as if it were the server",
+        "allowedHosts",
+    ),
+    "Apache's own 403": (
+        told(
+            "403 Forbidden",
+            "<html><head>\n<title>403 Forbidden</title>\n</head><body>\n<h1>Forbidden</h1>\n"
+            "<p>You don't have permission to access this resource.</p>\n</body></html>\n",
+            "Server: Apache/2.4.57 (Debian)",
+        ),
+        "Apache refuses by itself",
+        "Origin",
+    ),
+    "Varnish's own 403": (
+        told(
+            "403 Forbidden",
+            "<h1>Error 403</h1>\n<p>XID: 2</p>\n    <hr>\n    <p>Varnish cache server</p>",
+            "X-Varnish: 2",
+        ),
+        "Varnish answered by itself",
+        "Origin",
+    ),
     "a 101 that was made a 200": (
         told("200 OK", "", "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
         "over its 101",
