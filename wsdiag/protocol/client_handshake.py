@@ -47,7 +47,7 @@ _UPGRADE_MISSED = re.compile(
     |\bupgrade\W{1,3}(only\ )?to\W{1,3}websocket|connection\W{1,3}must\ be\W{1,3}upgrade
     |\btoken\ not\ found\ in\W{1,3}(connection|upgrade)\b
     |\bconnection\ header\b[^.<\n]{0,60}\bupgrade\b
-    |\bupgrade\ request\ required\b
+    |\bupgrade\ request\ required\b|\bmissing\ upgrade\s*$
     |\b(websocket|connection)\ upgrade\ (is\ |was\ |must\ be\ )?(expected|required|requested)
     |\b(expected|requires?|expects|not)\ (an?\ )?(upgrade:?\ )?web\ ?socket
         (\ (upgrade|connection|request|handshake|protocol))?\s{0,3}[.!"]?\s{0,3}$

@@ -14,7 +14,8 @@ from wsdiag.protocol.frames import Frame
 from wsdiag.protocol.masking import apply_mask, mask_in_place
 
 _FRAMING = "RFC 6455, 5.2"
-_TEXT = re.compile(rb"[\t\r\n -~]{6}")  # an HTTP body, a chunk, debug output
+# an HTTP body, debug output; a chunk's size, an empty line
+_TEXT = re.compile(rb"[\t\r\n -~]{6}|[0-9A-Fa-f]{0,8}\r\n")
 HTTP_AGAIN = "HTTP came where a frame was due"
 _UNLIMITED = 1 << 63
 

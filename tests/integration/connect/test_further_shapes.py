@@ -160,8 +160,14 @@ def test_an_answer_that_breaks_off_in_its_headers_is_told_as_far_as_it_came(serv
 
 @pytest.mark.parametrize(
     "behind",
-    [b"<html><body>Welcome", b"5\r\nhello\r\n0\r\n\r\n", b"Notice: Undefined index: user"],
-    ids=["a page", "a chunk", "debug output"],
+    [
+        b"<html><body>Welcome",
+        b"5\r\nhello\r\n0\r\n\r\n",
+        b"Notice: Undefined index: user",
+        b"2\r\n\x81\x00\r\n",
+        b"\r\n",
+    ],
+    ids=["a page", "a chunk", "debug output", "a frame in a chunk", "an empty line too many"],
 )
 def test_text_behind_the_101_is_told_as_text(behind: bytes) -> None:
     async def serve(reader: Reader, writer: Writer) -> None:
@@ -170,8 +176,31 @@ def test_text_behind_the_101_is_told_as_text(behind: bytes) -> None:
         await reader.read()
 
     result = connect_to(serve)
-    assert behind[:12].decode().encode("unicode_escape").decode() in told(result)
+    assert behind[:12].decode("latin-1").encode("unicode_escape").decode() in told(result)
     assert "is text, not a frame" in told(result)
+
+
+@pytest.mark.parametrize(
+    ("payload", "said", "unsaid"),
+    [
+        (b"\x03\xe8", "handler came to its end", "and then refused"),
+        (b"", "handler came to its end", "and then refused"),
+        (b"\x03\xe8bad token", "and then refused", "handler"),
+        (b"\x03\xf0", "and then refused", "handler"),
+    ],
+    ids=["1000", "no code", "1000 and a reason", "1008"],
+)
+def test_a_close_at_once_that_names_no_fault_is_not_called_a_refusal(
+    payload: bytes, said: str, unsaid: str
+) -> None:
+    async def serve(reader: Reader, writer: Writer) -> None:
+        await take_upgrade(reader, writer)
+        writer.write(encode_frame(8, payload))
+        await reader.read()
+
+    result = connect_to(serve)
+    assert said in told(result)
+    assert unsaid not in told(result)
 
 
 def test_after_a_broken_frame_nothing_is_said_of_pongs() -> None:

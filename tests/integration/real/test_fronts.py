@@ -78,6 +78,16 @@ FRONTS: dict[str, tuple[Callable[[Path, Authority], Peer], str, str]] = {
         "HAProxy refused the request: 403",
         "deny",
     ),
+    "HAProxy rejects, and answers HTTP/2": (
+        lambda place, _: haproxy(place, rule="http-request reject"),
+        "ended our HTTP/1.1 connection without a word",
+        "or it speaks both",
+    ),
+    "HAProxy's tarpit": (
+        lambda place, _: haproxy(place, rule="timeout tarpit 100ms\n  http-request tarpit"),
+        "HAProxy failed or refused by itself: 500",
+        "tarpit",
+    ),
     "HAProxy without a backend": (lambda place, _: haproxy(place), "503", "backend"),
     "nginx wants a client certificate": (mutual, "requires a client certificate", "--cert FILE"),
     "nginx wants a password": (

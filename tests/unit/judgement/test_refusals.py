@@ -109,6 +109,98 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
         STRIPPED,
         "missing parameter",
     ),
+    "Upgrade stripped, as Netty says it": (
+        told("400 Bad Request", "not a WebSocket handshake request: missing upgrade"),
+        STRIPPED,
+        "missing parameter",
+    ),
+    "a 204, which is no page": (
+        told("204 No Content", "", "Server: nginx"),
+        "opens nothing",
+        "web page",
+    ),
+    "an empty 200, which is no page": (told("200 OK", ""), "opens nothing", "web page"),
+    "HAProxy's tarpit": (
+        told(
+            "500 Internal Server Error",
+            "<html><body><h1>500 Internal Server Error</h1>\n"
+            "An internal server error occurred.\n</body></html>\n",
+        ),
+        "tarpit",
+        "raised an error",
+    ),
+    "Squid, asked as a server, whose page has words about hostnames": (
+        told(
+            "400 Bad Request",
+            "<p>Missing hostname</p><p>Illegal character in hostname; underscores are not "
+            "allowed.</p>",
+            "Server: squid/5.7",
+            "X-Squid-Error: ERR_INVALID_URL 0",
+        ),
+        "Squid was asked as if it were the server",
+        "allowedHosts",
+    ),
+    "Apache's own 403": (
+        told(
+            "403 Forbidden",
+            "<html><head>\n<title>403 Forbidden</title>\n</head><body>\n<h1>Forbidden</h1>\n"
+            "<p>You don't have permission to access this resource.</p>\n</body></html>\n",
+            "Server: Apache/2.4.57 (Debian)",
+        ),
+        "Apache refuses by itself",
+        "Origin",
+    ),
+    "Varnish's own 403": (
+        told(
+            "403 Forbidden",
+            "<h1>Error 403</h1>\n<p>XID: 2</p>\n    <hr>\n    <p>Varnish cache server</p>",
+            "X-Varnish: 2",
+        ),
+        "Varnish answered by itself",
+        "Origin",
+    ),
+    "a 101 that was made a 200": (
+        told("200 OK", "", "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        "over its 101",
+        "web page",
+    ),
+    "Fastly, which has no pipe": (
+        told("503 Backend fetch failed", "", "Via: 1.1 varnish", "X-Served-By: cache-fra-1-FRA"),
+        "return (upgrade)",
+        "return (pipe)",
+    ),
+    "a hosting account's limit": (
+        told("508 Resource Limit Is Reached", "exceeded resource limit"),
+        "hosting account",
+        "raised an error",
+    ),
+    "a status of a CDN's own": (told("533", "draining"), "of its own", "raised an error"),
+    "the AWS balancer's identity provider": (
+        told("561", "", "Server: awselb/2.0"),
+        "identity provider",
+        "raised an error",
+    ),
+    "561 of another server": (told("561", "", "Server: x"), "of its own", "AWS"),
+    "Cloud Run without an instance": (
+        told("429 Too Many Requests", "Rate exceeded.", "Server: Google Frontend"),
+        "maximum of instances",
+        "Retry-After",
+    ),
+    "a token in the query that is not valid": (
+        told(
+            "401 Unauthorized",
+            "",
+            'WWW-Authenticate: Bearer error="invalid_token"',
+            url="ws://a.test/hub?access_token=x",
+        ),
+        "Fetch a new token",
+        "requires a bearer token",
+    ),
+    "invalid_token where none was sent": (
+        told("401 Unauthorized", "", 'WWW-Authenticate: Bearer error="invalid_token"'),
+        "requires a bearer token",
+        "Fetch a new token",
+    ),
     "Upgrade stripped, in gzip": (
         told("400 Bad Request", gzip.compress(b"Missing Upgrade header"), "Content-Encoding: gzip"),
         STRIPPED,

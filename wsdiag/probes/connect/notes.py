@@ -30,6 +30,11 @@ _REFUSED = (
     "It accepted the upgrade and then refused: authentication, a missing parameter or "
     "subprotocol, or a limit, checked only once connected. Its reason or log says which."
 )
+_DONE = (
+    "It names no fault: either its handler came to its end (many libraries close there), or it "
+    "refused without saying so: authentication, a missing parameter or subprotocol, a limit. Its "
+    "log says which."
+)
 _LEAVES = "The server shuts down or restarts, or sheds load: try again a little later."
 _CLOSED = {
     1001: _LEAVES,
@@ -262,9 +267,10 @@ def violation_error(
             phase,
             "protocol",
             f"what followed the {status} is text, not a frame: {said!r}",
-            f"The server, or a proxy, writes a body behind the {status}: a page, debug output, or "
-            f"a chunk's size{'' if streams else ' (a 101 cannot have Transfer-Encoding)'}. Nothing "
-            "but frames may follow it.",
+            f"The server, or a proxy, writes more behind the {status}: a page, debug output, an "
+            "empty line too many, or a chunk's size"
+            f"{'' if streams else ' (a 101 cannot have Transfer-Encoding)'}. Nothing but frames "
+            "may follow it.",
         )
     if violation.excerpt:
         line = violation.excerpt.partition(b"\r\n")[0].decode("latin-1")
@@ -305,9 +311,7 @@ def ended_error(
             f"the server closed {how}{reason}, {after}"
             + (f": {drop.detail}" if drop.detail else "")
             + announced(drop),
-            f"It {said}"
-            if (said := over_pings(drop))
-            else _CLOSED.get(drop.code or 0, _REFUSED if phase == "ping" else ENDED_IN_USE),
+            f"It {said}" if (said := over_pings(drop)) else _close_hint(drop, phase),
         )
     said = drop.detail or ""
     if drop.how in ("fin", "tls-eof"):  # what the socket says of these has been said already
@@ -340,3 +344,11 @@ def ended_error(
         f"{announced(drop)}",
         hint,
     )
+
+
+def _close_hint(drop: Drop, phase: str) -> str:
+    if (drop.code or 0) in _CLOSED:
+        return _CLOSED[drop.code or 0]
+    if phase != "ping":
+        return ENDED_IN_USE
+    return _DONE if drop.code in (None, 1000) and not drop.reason else _REFUSED
