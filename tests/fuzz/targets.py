@@ -126,6 +126,7 @@ class Wire:
         self.closed = False
 
     unsent = 0
+    read_size = 8192
     kernel_stamps = False
 
     def start(self, handler: object) -> None: ...

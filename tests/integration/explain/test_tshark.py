@@ -11,8 +11,10 @@ from tests.integration.explain.recording import drained, opened, recorded, text
 from tests.peers.peers import Peers
 from tests.peers.tools import require_tool
 from wsdiag.capture.reader import CaptureReader
+from wsdiag.judgement.recorded.facts import ANSWER
 
 NUMBERS = {"continuation": 0, "text": 1, "binary": 2, "close": 8, "ping": 9, "pong": 10}
+NUMBERS[ANSWER] = 10
 
 
 def by_tshark(capture: Path, port: int) -> list[tuple[str, int]]:
