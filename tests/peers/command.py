@@ -18,6 +18,7 @@ from pathlib import Path
 from tests.peers.process import end, popen
 from tests.peers.records import Record, judge_lines, parse_record
 from tests.peers.watched import FILE
+from tests.stalls import Repeatable
 
 ROOT = Path(__file__).resolve().parents[2]
 WSDIAG = [sys.executable, "-m", "wsdiag"]
@@ -137,7 +138,8 @@ class Running:
         """All that it printed and traced, looked at by the test or not; and no slow callback."""
         slow = self._slow.read_text(encoding="utf-8") if self._slow.exists() else ""
         self._slow.unlink(missing_ok=True)
-        assert not slow, f"{self.args} kept its event loop busy:\n{slow}"
+        if slow:
+            raise Repeatable(f"{self.args} kept its event loop busy:\n{slow}")
         judge_lines(self._out)
         for option, name in pairwise(self.args):
             if option == "--trace" and (file := Path(name)).is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
 
@@ -41,6 +42,15 @@ def probe(way: Way, *args: str, url: str | None = None, client_ns: str | None = 
     netns = client_ns or way.chain.client_ns
     line = ("idle-probe", "-o", "json", *ARGS, *args, url or way.url)
     return way.peers.wsdiag(*line, netns=netns, timeout=60).record("idle.verdict")
+
+
+def assert_ranges(verdict: Record, idle_s: float, alive_s: float) -> None:
+    """The range holds the timeout, and not what a connection survived (0.1 s is its margin).
+
+    How narrow it is depends on how long the machine took over each upgrade.
+    """
+    found = verdict["idle_timeout_s"]
+    assert alive_s - 0.1 <= found["low"] <= idle_s <= found["high"] < math.inf, verdict
 
 
 def place(verdict: Record) -> tuple[int, int, Any, str]:
@@ -126,7 +136,7 @@ def test_a_timeout_that_the_endpoint_announces_is_not_moved_by_it(way: Way) -> N
     )
     verdict = run.record("idle.verdict")
     assert "location" not in verdict
-    assert verdict["idle_timeout_s"]["low"] == pytest.approx(2, abs=0.15)
+    assert_ranges(verdict, 2, alive_s=1.2)
 
 
 def test_a_reset_that_is_injected_is_told_in_ping_and_connect(way: Way) -> None:
@@ -152,7 +162,7 @@ def test_a_router_that_ends_idle_connections_is_named(way: Way, flags: int, how:
     drop, kind = verdict["drop"], how.upper()
     assert (verdict["verdict"], drop["how"]) == ("idle-timeout", how)
     assert drop["sent_from"] == {"hops": 1, "usual_hops": 5}
-    assert verdict["idle_timeout_s"]["low"] == pytest.approx(0.8, abs=0.3)
+    assert_ranges(verdict, 0.8, alive_s=0.6)
     assert place(verdict) == (1, 2, [far(1), far(2)], "hop-limit")
     said = f"The {kind} came from hop 2, or from the way there: not from the endpoint."
     assert said in verdict["explanation"]
