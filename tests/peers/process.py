@@ -22,8 +22,8 @@ class PeerDied(RuntimeError):
     """A peer ended before it was ready; the text ends with its log."""
 
 
-def _die_with_parent() -> None:
-    # Runs in the child between fork and exec: a killed test run must leave nothing behind.
+def die_with_parent() -> None:
+    """For `preexec_fn`: a killed test run must leave nothing behind."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup(1) leaves ignored
     if _libc is not None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -55,7 +55,7 @@ def popen(
         stderr=stderr,
         env=clean_environment(env),
         start_new_session=True,
-        preexec_fn=_die_with_parent,
+        preexec_fn=die_with_parent,
     )
 
 

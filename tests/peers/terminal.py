@@ -15,7 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pyte
 
-from tests.peers.process import clean_environment, end
+from tests.peers.process import clean_environment, die_with_parent, end
+
+
+def _take_the_terminal() -> None:
+    die_with_parent()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 class Terminal:
@@ -43,7 +48,7 @@ class Terminal:
             stderr=slave,
             env=clean_environment({"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **(env or {})}),
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_take_the_terminal,
         )
 
     def _size(self, columns: int, rows: int) -> None:
