@@ -101,6 +101,7 @@ class Http2Stream(HeldInput):
             self.connection.acknowledge(self.stream_id, 0 if self._frozen else flow_bytes)
             return
         self._hold(data, at, flow_bytes)
+        self._hand_out()
 
     def _share(self) -> int:
         """As much as one read of TCP would take."""

@@ -82,6 +82,11 @@ class Http3Stream(HeldInput, QuicEndpoint):
         known = (self.settings or {}).items()
         return tuple((_SETTINGS.get(code, f"0x{code:x}"), value) for code, value in known)
 
+    def _take_events(self) -> None:
+        """One datagram may close a gap, and so bring all that came out of order before it."""
+        super()._take_events()
+        self._hand_out()
+
     def _handle(self, event: QuicEvent) -> None:
         if isinstance(event, StreamReset) and event.stream_id == self._stream_id:
             code = event.error_code
@@ -158,8 +163,7 @@ class Http3Stream(HeldInput, QuicEndpoint):
             self._changed.set()
             if end.how == "local":
                 self._drop_held()
-            if not self._delivers_soon:
-                self._deliver()
+            self._hand_out()
 
     def write(self, data: bytes, *, stamp: bool = True) -> SendRecord:
         """Send `data` in DATA frames; QUIC queues what its windows do not allow."""

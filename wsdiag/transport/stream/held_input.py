@@ -73,9 +73,11 @@ class HeldInput:
         """Nothing is held any more: an end may be told."""
 
     def _hold(self, data: bytes, at: Arrival, flow_bytes: int) -> None:
-        """Take in what came, and hand it out if nothing is due before it."""
         self._held.append((memoryview(data), at, flow_bytes))
         self.held_bytes += len(data)
+
+    def _hand_out(self) -> None:
+        """After what one read brought: hand it out, unless a callback for the rest is due."""
         if not self._delivers_soon:
             self._deliver()
 
