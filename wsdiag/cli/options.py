@@ -35,7 +35,7 @@ from wsdiag.cli.params import (
 )
 from wsdiag.transport.dial.options import DialOptions
 
-REQUEST, HELLO, TLS, ROUTE, OUTPUT = "Request", "Protocol", "TLS", "Route", "Output"
+REQUEST, PROTOCOL, TLS, ROUTE, OUTPUT = "Request", "Protocol", "TLS", "Route", "Output"
 
 Format = Literal["text", "json"]
 TableFormat = Literal["text", "json", "csv"]
@@ -43,7 +43,7 @@ Color = Literal["auto", "always", "never"]
 TlsVersion = Literal["1.0", "1.1", "1.2", "1.3"]
 
 _request = partial(typer.Option, rich_help_panel=REQUEST)
-_hello = partial(typer.Option, rich_help_panel=HELLO)
+_protocol = partial(typer.Option, rich_help_panel=PROTOCOL)
 _tls = partial(typer.Option, rich_help_panel=TLS)
 _route = partial(typer.Option, rich_help_panel=ROUTE)
 _output = partial(typer.Option, rich_help_panel=OUTPUT)
@@ -184,17 +184,17 @@ class RequestOptions:
     ] = False
     hello: Annotated[
         list[str],
-        _hello("--hello", help="Send once, at the opening (repeatable).", **MESSAGE_OR_FILE),
+        _protocol("--hello", help="Send once, at the opening (repeatable).", **MESSAGE_OR_FILE),
     ] = field(default_factory=list)
     hello_expect: Annotated[
-        str | None, _hello("--hello-expect", help="What must answer --hello.", **REGEX)
+        str | None, _protocol("--hello-expect", help="What must answer --hello.", **REGEX)
     ] = None
     hello_wait: Annotated[
-        float, _hello("--hello-wait", help="For the answer to a hello.", **DURATION)
+        float, _protocol("--hello-wait", help="For the answer to a hello.", **DURATION)
     ] = 5.0
     dialect: Annotated[
         str,
-        _hello(
+        _protocol(
             "--dialect",
             help="Application protocol: a name (wsdiag help dialects), auto or none.",
             **DIALECT,
@@ -202,7 +202,7 @@ class RequestOptions:
     ] = "auto"
     max_message_size: Annotated[
         int,
-        _hello("--max-message-size", help="Close with 1009 beyond.", show_default="16M", **SIZE),
+        _protocol("--max-message-size", help="Close with 1009 beyond.", show_default="16M", **SIZE),
     ] = 16 * 2**20
     insecure: Annotated[bool, _tls("-k", "--insecure", help="Do not verify the certificate.")] = (
         False

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from aioquic.h3.events import DataReceived
 from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.events import StreamDataReceived
 
 from wsdiag.transport.http2.stream import Http2Stream
 from wsdiag.transport.http3.connection import Http3Stream
@@ -103,3 +104,26 @@ def test_the_end_waits_for_what_is_held(made: Callable[[], Any]) -> None:
     handler = asyncio.run(go())
     assert b"".join(handler.pieces) == DATA
     assert handler.ended == [WINDOW]
+
+
+def test_a_datagram_that_closes_a_gap_hands_out_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = [DataReceived(DATA[at : at + 8192], 0, False) for at in range(0, WINDOW, 8192)]
+
+    async def go() -> Handler:
+        stream: Any = Http3Stream(QuicConfiguration(), (2, ("127.0.0.1", 1)))  # type: ignore[arg-type]
+        stream._stream_id = 0
+        handler = Handler()
+        handler.turns.append(0)
+        stream.start(handler)
+        events: list[object | None] = [StreamDataReceived(b"", False, 0), None]
+        monkeypatch.setattr(stream._quic, "next_event", lambda: events.pop(0))
+        monkeypatch.setattr(stream._http, "handle_event", lambda _event: frames)
+        stream._take_events()
+        for _ in range(2 * WINDOW // CHUNK):
+            handler.turns.append(0)
+            await asyncio.sleep(0)
+        return handler
+
+    handler = asyncio.run(go())
+    assert max(handler.turns) <= CHUNK
+    assert b"".join(handler.pieces) == DATA

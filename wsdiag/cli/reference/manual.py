@@ -6,11 +6,11 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
-from wsdiag.cli.options import HELLO, OUTPUT, REQUEST, ROUTE, TLS
+from wsdiag.cli.options import OUTPUT, PROTOCOL, REQUEST, ROUTE, TLS
 from wsdiag.cli.reference.model import Command, CommandLine, Flag
 from wsdiag.version import __version__
 
-_SHARED = (REQUEST, HELLO, TLS, ROUTE)
+_SHARED = (REQUEST, PROTOCOL, TLS, ROUTE)
 _SHARERS = ("connect", "ping", "idle-probe", "stream", "path", "check")
 # Troff's own characters: ASCII ones would come out as typographic dashes, quotes and carets.
 _ROFF = str.maketrans(

@@ -62,22 +62,16 @@ class SafeStream:
         shown = _PADDING.sub("", text) if padded and not self.isatty() else text
         try:
             self._stream.write(shown if shown.isascii() else self._carried(shown))
-        except BrokenPipeError:
-            self._left()
         except OSError as error:
-            if error.errno != errno.EIO or not leave_terminals():
-                raise
+            self._failed(error)
         return len(text)
 
     def flush(self) -> None:
         """Flush the underlying stream."""
         try:
             self._stream.flush()
-        except BrokenPipeError:
-            self._left()
         except OSError as error:
-            if error.errno != errno.EIO or not leave_terminals():
-                raise
+            self._failed(error)
 
     def isatty(self) -> bool:
         """Whether a terminal reads this."""
@@ -91,12 +85,13 @@ class SafeStream:
         """Whether `text` can be written as it is."""
         return self._carried(text) == text
 
-    def _left(self) -> None:
-        """Within the handling of a BrokenPipeError."""
-        if self.on_closed is None:
-            raise
-        self.closed = True
-        self.on_closed()
+    def _failed(self, error: OSError) -> None:
+        """Raise it, unless nobody reads any more and that is no error."""
+        if isinstance(error, BrokenPipeError) and self.on_closed is not None:
+            self.closed = True
+            self.on_closed()
+        elif error.errno != errno.EIO or not leave_terminals():
+            raise error
 
     def _carried(self, text: str) -> str:
         return fold(text, self.encoding)

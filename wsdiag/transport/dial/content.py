@@ -14,8 +14,7 @@ from wsdiag.transport.report import Progress
 from wsdiag.transport.stream.stream_reader import BODY_WAIT_S
 
 if TYPE_CHECKING:
-    from wsdiag.transport.http2.stream import Http2Stream
-    from wsdiag.transport.http3.connection import Http3Stream
+    from wsdiag.transport.stream.held_input import HeldInput
 
 Until = Callable[[Callable[[], bool]], Awaitable[None]]
 """Waits for something that the peer does."""
@@ -24,7 +23,7 @@ _MAX_BODY = 4096
 
 
 async def has_content(
-    stream: Http2Stream | Http3Stream, response: Response, until: Until, progress: Progress
+    stream: HeldInput, response: Response, until: Until, progress: Progress
 ) -> bool:
     """Whether a 200 opens nothing, being an answer as to any request: a web page.
 
@@ -32,13 +31,13 @@ async def has_content(
     """
     if response.header("Content-Type") is None:
         return False
-    await _soon(until, lambda: bool(stream.held) or stream.ended is not None, progress)
+    await _soon(until, lambda: stream.held_bytes > 0 or stream.ended is not None, progress)
     ended = stream.ended is not None and stream.ended.how == "fin"
     return is_ordinary(response, stream.held, ended=ended)
 
 
 async def with_body(
-    stream: Http2Stream | Http3Stream, response: Response, until: Until, progress: Progress
+    stream: HeldInput, response: Response, until: Until, progress: Progress
 ) -> Response:
     """The refusal with the beginning of its body."""
     whole = lambda: stream.ended is not None or stream.held_bytes >= _MAX_BODY  # noqa: E731

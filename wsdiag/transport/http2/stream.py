@@ -13,8 +13,8 @@ small; each with the record of its departure, which is filled in when its last b
 Ping that had to wait counts from when it was asked for, as it does in a full socket.
 
 *In.* The peer's window is granted again as the handler takes what came. A stream that is paused
-holds what comes, which the window bounds, and grants nothing: so back-pressure reaches the peer on
-this stream, while the others of its connection go on.
+holds what comes (`HeldInput`), which the window bounds, and grants nothing: so back-pressure
+reaches the peer on this stream, while the others of its connection go on.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from h2.exceptions import H2Error
 from wsdiag.protocol.extended_connect import is_interim, response_of
 from wsdiag.protocol.http import Headers, InterimAnswers
 from wsdiag.transport.stream.ends import StreamEnd, StreamHandler
+from wsdiag.transport.stream.held_input import HeldInput
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
 
 if TYPE_CHECKING:
@@ -58,12 +59,13 @@ class _Carrier(Protocol):
     def go_away(self, code: int = 0, debug: bytes = b"") -> None: ...
 
 
-class Http2Stream:
+class Http2Stream(HeldInput):
     """A stream that is open in both directions; `answer` is the head of its response."""
 
     multiplexed = True
 
     def __init__(self, carrier: _Carrier, stream_id: int) -> None:
+        super().__init__()
         self.connection = carrier
         self.stream_id = stream_id
         self.answer: Headers | None = None
@@ -72,45 +74,17 @@ class Http2Stream:
         self.interim = InterimAnswers()
         self.unprocessed = False
         """Whether the peer says that it did nothing with the request (RFC 9113, 8.7)."""
-        self._handler: StreamHandler | None = None
-        self._held: deque[tuple[memoryview, Arrival, int]] = deque()
-        self.held_bytes = 0
-        """Bytes that came and that no handler has taken."""
-        self._paused = self._delivers_soon = False
         self._queue: deque[tuple[memoryview, SendRecord | None]] = deque()
         self._frozen = False
         self._half_closed = self._end_sent = self._closed = False
-        self._loop = asyncio.get_running_loop()
         self._linger: asyncio.TimerHandle | None = None
         self._pending_end: StreamEnd | None = None
-        self.ended: StreamEnd | None = None
         self.peer = carrier.stream.peer
         self.bytes_in = 0
         self.bytes_out = 0
         self.last_received = self._last_sent = monotonic_ns()
 
-    def start(self, handler: StreamHandler) -> None:
-        """Report to `handler` from now on; called again, the new handler takes over."""
-        self._handler = handler
-        self._deliver()
-
-    def unread(self, data: bytes, at: Arrival) -> None:
-        """Give back what belongs to the next handler."""
-        self._held.appendleft((memoryview(data), at, 0))
-        self.held_bytes += len(data)
-
     # -- in ------------------------------------------------------------------------------------
-
-    def pause_reading(self) -> None:
-        """Hold what comes, and grant the peer no more."""
-        self._paused = True
-
-    def resume_reading(self) -> None:
-        """Read again."""
-        if self._paused:
-            self._paused = False
-            if self._held or self._pending_end is not None:
-                self._deliver_soon()
 
     def answered(self, header_block: Headers, at: Arrival) -> None:
         """A header block: the answer's, or one before it."""
@@ -126,47 +100,20 @@ class Http2Stream:
         if self._closed or self._frozen:
             self.connection.acknowledge(self.stream_id, 0 if self._frozen else flow_bytes)
             return
-        self._held.append((memoryview(data), at, flow_bytes))
-        self.held_bytes += len(data)
-        if not self._delivers_soon:
-            self._deliver()
+        self._hold(data, at, flow_bytes)
+        self._hand_out()
 
-    @property
-    def held(self) -> bytes:
-        """What came while nobody was there to take it."""
-        return b"".join(data for data, _, _ in self._held)
+    def _share(self) -> int:
+        """As much as one read of TCP would take."""
+        return self.tcp.read_size
 
-    def take_held(self) -> bytes:
-        """What came while nobody was there to take it: a refusal's body."""
-        held = self.held
-        self._drop_held()
-        return held
+    def _taken(self, flow_bytes: int) -> None:
+        self.connection.acknowledge(self.stream_id, flow_bytes)
 
-    def _deliver_soon(self) -> None:
-        if not self._delivers_soon:
-            self._delivers_soon = True
-            self._loop.call_soon(self._deliver)
-
-    def _deliver(self) -> None:
-        """Hand out as much as one read of TCP would take; the rest has callbacks of its own."""
-        self._delivers_soon, share = False, self.tcp.read_size
-        while self._held and self._handler is not None and not (self._paused or self._closed):
-            if share <= 0:
-                self._deliver_soon()
-                return
-            data, at, flow_bytes = self._held.popleft()
-            if len(data) > share:
-                self._held.appendleft((data[share:], at, flow_bytes))
-                data, flow_bytes = data[:share], 0
-            share -= len(data)
-            self.held_bytes -= len(data)
-            self.connection.acknowledge(self.stream_id, flow_bytes)
-            if data:
-                self._handler.data_received(bytes(data), at)
-        if self._pending_end is not None and not self._held and not self._paused:
+    def _emptied(self, handler: StreamHandler) -> None:
+        if self._pending_end is not None and not self._paused:
             end, self._pending_end = self._pending_end, None
-            if self._handler is not None:
-                self._handler.stream_ended(end)
+            handler.stream_ended(end)
 
     def peer_ended(self, end: StreamEnd) -> None:
         """The peer's side is over: END_STREAM, or what ended all of the stream."""
@@ -315,10 +262,7 @@ class Http2Stream:
                 self._loop.call_soon(self._handler.stream_ended, end)
 
     def _drop_held(self) -> None:
-        for _, _, flow_bytes in self._held:
-            self.connection.acknowledge(self.stream_id, flow_bytes)
-        self._held.clear()
-        self.held_bytes = 0
+        super()._drop_held()
         self._pending_end = None
 
     def _over(self, code: int = CANCEL) -> None:

@@ -8,7 +8,6 @@ H3_REQUEST_REJECTED resets, was not processed: whoever asked may ask again on an
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
@@ -23,8 +22,8 @@ from wsdiag.protocol.http import Headers, InterimAnswers
 from wsdiag.transport.http3.control import ControlStream
 from wsdiag.transport.http3.quic import NO_ERROR, QuicEndpoint
 from wsdiag.transport.stream.ends import StreamEnd, StreamHandler, error_name
+from wsdiag.transport.stream.held_input import HeldInput
 from wsdiag.transport.stream.stamps import Arrival, SendRecord, now
-from wsdiag.transport.stream.stream import CHUNK
 from wsdiag.transport.stream.tcp import Address, TcpInfo
 
 if TYPE_CHECKING:
@@ -41,20 +40,17 @@ _MOST_HELD = 1 << 22
 _FIN_WAIT_S = 0.5
 
 
-class Http3Stream(QuicEndpoint):
+class Http3Stream(HeldInput, QuicEndpoint):
     """The connection and its one request stream."""
 
     multiplexed = True
 
     def __init__(self, config: QuicConfiguration, address: Address) -> None:
-        super().__init__(config, address)
+        HeldInput.__init__(self)
+        QuicEndpoint.__init__(self, config, address)
         self._http = H3Connection(self._quic)
         self._control = ControlStream()
-        self._handler: StreamHandler | None = None
-        self._held: deque[tuple[memoryview, Arrival]] = deque()
-        self.held_bytes = 0
-        self._paused = self._half_closed = self._frozen = self._closed = False
-        self._delivers_soon = self._end_told = False
+        self._half_closed = self._frozen = self._closed = self._end_told = False
         self._stream_id: int | None = None
         self.settings: dict[int, int] | None = None
         """The server's SETTINGS; None before them."""
@@ -64,7 +60,6 @@ class Http3Stream(QuicEndpoint):
         self.answered_at: Arrival | None = None
         self.interim = InterimAnswers()
         self.violation: str | None = None
-        self.ended: StreamEnd | None = None
         self.unprocessed = False
         """Whether the server says that it did nothing with the request (RFC 9114, 4.1.1, 5.2)."""
         self.bytes_in = self.bytes_out = 0
@@ -86,6 +81,11 @@ class Http3Stream(QuicEndpoint):
         """The server's SETTINGS by name."""
         known = (self.settings or {}).items()
         return tuple((_SETTINGS.get(code, f"0x{code:x}"), value) for code, value in known)
+
+    def _take_events(self) -> None:
+        """One datagram may close a gap, and so bring all that came out of order before it."""
+        super()._take_events()
+        self._hand_out()
 
     def _handle(self, event: QuicEvent) -> None:
         if isinstance(event, StreamReset) and event.stream_id == self._stream_id:
@@ -128,10 +128,7 @@ class Http3Stream(QuicEndpoint):
                 self.answer, self.answered_at = block, self._at
         elif isinstance(event, DataReceived) and event.data and not self._frozen:
             self.bytes_in += len(event.data)
-            self.held_bytes += len(event.data)
-            self._held.append((memoryview(event.data), self._at))
-            if not self._delivers_soon:
-                self._deliver()
+            self._hold(event.data, self._at, 0)
             if self.held_bytes > _MOST_HELD:
                 self._quic.close(error_code=NO_ERROR)
         if getattr(event, "stream_ended", False):
@@ -155,72 +152,18 @@ class Http3Stream(QuicEndpoint):
         self._transmit()
         return record
 
-    def start(self, handler: StreamHandler) -> None:
-        """Report to `handler` from now on; called again, the new handler takes over."""
-        self._handler = handler
-        self._deliver()
-
-    def unread(self, data: bytes, at: Arrival) -> None:
-        """Give back what belongs to the next handler."""
-        self._held.appendleft((memoryview(data), at))
-        self.held_bytes += len(data)
-
-    @property
-    def held(self) -> bytes:
-        """What came while nobody was there to take it."""
-        return b"".join(data for data, _ in self._held)
-
-    def take_held(self) -> bytes:
-        """What came while nobody was there to take it: a refusal's body."""
-        held = self.held
-        self._held.clear()
-        self.held_bytes = 0
-        return held
-
-    def pause_reading(self) -> None:
-        """Hold what comes."""
-        self._paused = True
-
-    def resume_reading(self) -> None:
-        """Read again."""
-        if self._paused:
-            self._paused = False
-            self._deliver_soon()
-
-    def _deliver_soon(self) -> None:
-        if not self._delivers_soon:
-            self._delivers_soon = True
-            self._loop.call_soon(self._deliver)
-
-    def _deliver(self) -> None:
-        """Hand out what one callback may, then the end; the rest has callbacks of its own."""
-        self._delivers_soon, share = False, CHUNK
-        while self._held and self._handler is not None and not self._paused:
-            if share <= 0:
-                self._deliver_soon()
-                return
-            data, at = self._held.popleft()
-            if len(data) > share:
-                self._held.appendleft((data[share:], at))
-                data = data[:share]
-            share -= len(data)
-            self.held_bytes -= len(data)
-            self._handler.data_received(bytes(data), at)
-        if self.ended is None or self._handler is None:
-            return
-        if not (self._held or self._end_told or self._frozen):
+    def _emptied(self, handler: StreamHandler) -> None:
+        if self.ended is not None and not (self._end_told or self._frozen):
             self._end_told = True
-            self._loop.call_soon(self._handler.stream_ended, self.ended)
+            self._loop.call_soon(handler.stream_ended, self.ended)
 
     def _end(self, end: StreamEnd) -> None:
         if self.ended is None:
             self.ended = end
             self._changed.set()
             if end.how == "local":
-                self._held.clear()
-                self.held_bytes = 0
-            if not self._delivers_soon:
-                self._deliver()
+                self._drop_held()
+            self._hand_out()
 
     def write(self, data: bytes, *, stamp: bool = True) -> SendRecord:
         """Send `data` in DATA frames; QUIC queues what its windows do not allow."""

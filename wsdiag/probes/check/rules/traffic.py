@@ -192,14 +192,7 @@ async def ping(target: CheckTarget) -> Sequence[Finding]:
     if (p50 := round_trips.percentile(50)) is not None:
         detail += f", median {p50:.3g} ms"
     if isinstance(problem, PeerViolationError):
-        # it is no matter of Pings, and its own section of the RFC is named
-        after = f", after {detail}" if round_trips.count else ""
-        loss = Finding(
-            "fail",
-            f"{problem}{after}",
-            hint=TOO_LARGE if problem.violation.too_large else _BROKEN,
-            breaks_rule=False,
-        )
+        loss = _violated(problem, f", after {detail}" if round_trips.count else "")
     elif problem is not None:
         loss = _ended(problem, detail if round_trips.count else "", messages)
     elif loss_pct <= options.max_loss_pct and round_trips.count:
@@ -216,6 +209,12 @@ async def ping(target: CheckTarget) -> Sequence[Finding]:
     else:
         latency = within(p95, options.max_p95_s, f"95th percentile {p95:.3g} ms")
     return [loss, replace(latency, name="p95")]
+
+
+def _violated(problem: PeerViolationError, after: str = "") -> Finding:
+    """It is no matter of Pings or of closing, and its own section of the RFC is named."""
+    hint = TOO_LARGE if problem.violation.too_large else _BROKEN
+    return Finding("fail", f"{problem}{after}", hint=hint, breaks_rule=False)
 
 
 def _ended(problem: Exception, answered: str, messages: Sequence[str]) -> Finding:
@@ -239,13 +238,7 @@ async def close(target: CheckTarget) -> Finding:
     """Close 1000 is answered by a Close, and the server ends TCP."""
     session = target.session
     if session.connection.violation is not None:
-        problem = PeerViolationError(session.connection.violation)
-        return Finding(
-            "fail",
-            str(problem),
-            hint=TOO_LARGE if problem.violation.too_large else _BROKEN,
-            breaks_rule=False,
-        )
+        return _violated(PeerViolationError(session.connection.violation))
     if session.connection.close_received is not None:
         closed = Close(*session.connection.close_received)
         return unmeasured(f"the server had closed before, with {describe_close(closed)}")
