@@ -186,7 +186,7 @@ def test_a_body_that_cannot_be_read_gives_no_reason() -> None:
         ("The tenant acme was suspended on 2 May", True),
         ("(91 bytes that are compressed (br): 0b 02 80…)", False),
     ):
-        _, advice = explain("http-403", {**said, "says": says})
+        _, advice = explain("http-403", {**said, "says": says, "own-words": says})
         assert ("its own reason" in advice) == is_reason
 
 

@@ -704,6 +704,84 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
         "X-Error-Reason: key revoked",
         "refuses the origin",
     ),
+    "Cloudflare's own page": (
+        told("403 Forbidden", "<hr><center>cloudflare</center>", "Server: cloudflare"),
+        "Cloudflare refuses by itself",
+        "its own reason",
+    ),
+    "a page of the origin's behind Cloudflare": (
+        told("403 Forbidden", "<hr><center>nginx</center>", "Server: cloudflare"),
+        "nginx refuses by itself",
+        "Cloudflare refuses",
+    ),
+    "the AWS balancer's last rule": (
+        told("404 Not Found", "", "Server: awselb/2.0"),
+        "no rule for this request",
+        "strips Upgrade",
+    ),
+    "Spring's 403, which gives no reason": (
+        told("403 ", '{"timestamp":"x","status":403,"error":"Forbidden","path":"/ws"}', JSON),
+        "Origin header is missing",
+        "its own reason",
+    ),
+    "a reason among what any answer has": (
+        told("403 ", '{"status":403,"error":"Forbidden","info":"The tenant was suspended"}', JSON),
+        "its own reason",
+        "Origin header is missing",
+    ),
+    "Engine.IO by polling": (
+        told(
+            "200 OK",
+            '0{"sid":"a","upgrades":["websocket"],"pingInterval":25000}',
+            url="ws://a.test/socket.io/?EIO=4&transport=polling",
+        ),
+        "Ask for the WebSocket: transport=websocket",
+        "took us for a browser",
+    ),
+    "SockJS's information": (
+        told(
+            "200 OK",
+            '{"websocket":true,"origins":["*:*"],"cookie_needed":false,"entropy":1}',
+            JSON,
+            url="ws://a.test/ws/info",
+        ),
+        "/websocket in the place of /info",
+        "strips Upgrade",
+    ),
+    "a 404 whose reason has quotes in it": (
+        told("404 Not Found", '{"kind":"Status","message":"pods \\"x\\" not found"}', JSON),
+        "what was not found",
+        "strips Upgrade",
+    ),
+    "a proxy in Go without what is behind it": (
+        told(
+            "500 Internal Server Error",
+            '{"message":"error dialing backend: dial tcp 10.0.0.1:10250: connect: refused"}',
+            JSON,
+        ),
+        "could not reach what is behind it",
+        "its code raised",
+    ),
+    "a proxy in Node.js without what is behind it": (
+        told("500 Internal Server Error", "Proxy error: a to http://b:3000/ (ECONNREFUSED)"),
+        "could not reach what is behind it",
+        "its code raised",
+    ),
+    "Envoy's authorizer": (
+        told("403 Forbidden", "", "server: envoy"),
+        "ext_authz",
+        "refuses the upgrade",
+    ),
+    "a version that did not arrive": (
+        told("426 Upgrade Required", "", "Sec-WebSocket-Version: 13"),
+        "removed it",
+        "newer version of the client",
+    ),
+    "a ticket that was used": (
+        told("401 Unauthorized", "ticket already used", url="ws://a.test/ws?ticket=x"),
+        "Fetch a new one",
+        "-u USER",
+    ),
     "a Worker that raised an error": (
         told("500 Internal Server Error", "error code: 1101", "Server: cloudflare"),
         "a Cloudflare Worker failed",
@@ -825,9 +903,10 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
         told(
             "400 Bad Request",
             '{"errors":[{"message":"This operation has been blocked as a potential Cross-Site '
-            "Request Forgery (CSRF). Please either specify a 'content-type' header (with a type "
-            "that is not one of application/x-www-form-urlencoded, multipart/form-data, text/plain) or "
-            "provide a non-empty value for one of the following headers: x-apollo-operation-name, "
+            "Request Forgery (CSRF). Please either specify a 'content-type' header (with "
+            "a type that is not one of application/x-www-form-urlencoded, multipart/form-data, "
+            "text/plain) or provide a non-empty value for one of the following headers: "
+            "x-apollo-operation-name, "
             'apollo-require-preflight"}]}',
             JSON,
             url="ws://a.test/graphql",

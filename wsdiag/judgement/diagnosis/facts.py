@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Sequence
 from urllib.parse import unquote, urljoin, urlsplit
 
-from wsdiag.judgement.diagnosis.page_text import excerpt
+from wsdiag.judgement.diagnosis.page_text import excerpt, reasons
 from wsdiag.judgement.products.intermediaries import hops_from_headers
 from wsdiag.protocol.content import body_text
 from wsdiag.protocol.headers import get_all
@@ -135,6 +135,7 @@ def _http_facts(report: DialReport) -> dict[str, str]:
         "auth-schemes": ", ".join(_auth_schemes(get_all(headers, "www-authenticate"))),
         "page": body,
         "says": excerpt(body),
+        "own-words": excerpt(reasons(body)),
     }
     facts["with_body"] = f": {facts['says']}" if facts["says"] else ", with an empty body"
     facts["with_body"] += "".join(f"; {line}" for line in telling[:_TELLING_SHOWN])
