@@ -729,6 +729,11 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
         "its own reason",
         "Origin header is missing",
     ),
+    "a reason in the place of a status": (
+        told("403 ", '{"status":"account suspended since May","code":403}', JSON),
+        "its own reason",
+        "Origin header is missing",
+    ),
     "Engine.IO by polling": (
         told(
             "200 OK",

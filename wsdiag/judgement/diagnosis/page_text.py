@@ -29,8 +29,6 @@ _TELLING = (
 _OF_ANY_ANSWER = (
     "timestamp",
     "path",
-    "status",
-    "statuscode",
     "trace",
     "traceid",
     "trace_id",
@@ -64,14 +62,14 @@ def excerpt(body: str) -> str:
 
 
 def reasons(body: str) -> str:
-    """What in a body may say why: a JSON object's members without those of any answer, else all."""
+    """What in a body may say why: of a JSON object no numbers, and no members of any answer."""
     document = _json(body)
     if not isinstance(document, dict):
         return body
     return " / ".join(
         value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for name, value in document.items()
-        if name.lower() not in _OF_ANY_ANSWER
+        if name.lower() not in _OF_ANY_ANSWER and not isinstance(value, int | float)
     )
 
 
