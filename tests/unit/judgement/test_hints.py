@@ -154,6 +154,24 @@ def test_a_relative_redirect_is_resolved() -> None:
     assert "to ws://a.test/ws/" in diagnose("ws://a.test/ws", error).message
 
 
+def test_a_portal_of_the_network_cannot_answer_with_the_servers_certificate() -> None:
+    def told(tls: TlsFacts | None) -> str:
+        error = failure("http-511", status=511, reason="Network Authentication Required", tls=tls)
+        return diagnose("wss://a.test/ws", error).hint or ""
+
+    assert "This network has a captive portal" in told(None)
+    assert "No captive portal" in told(VERIFIED)
+
+
+def test_a_refusal_in_clear_text_through_a_proxy_is_told_in_its_words() -> None:
+    error = failures.tls_on_plain_port(b"HTTP/1.1 403 Forbidden\r\nServer: x")
+    error.report = DialReport("wss://a.test/ws", proxy="http://proxy.test:3128")
+    told = diagnose("wss://a.test/ws", error)
+    assert "through the proxy http://proxy.test:3128" in told.message
+    assert "HTTP/1.1 403 Forbidden" in told.message
+    assert "--noproxy a.test" in (told.hint or "")
+
+
 def test_a_refusals_body_is_told_without_its_markup() -> None:
     body = b"<html><head><title>403 Forbidden</title></head><body><h1>No entry</h1></body></html>"
     told = diagnose(
@@ -168,7 +186,7 @@ def test_a_body_that_cannot_be_read_gives_no_reason() -> None:
         ("The tenant acme was suspended on 2 May", True),
         ("(91 bytes that are compressed (br): 0b 02 80…)", False),
     ):
-        _, advice = explain("http-403", {**said, "says": says})
+        _, advice = explain("http-403", {**said, "says": says, "own-words": says})
         assert ("its own reason" in advice) == is_reason
 
 

@@ -704,6 +704,315 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
         "X-Error-Reason: key revoked",
         "refuses the origin",
     ),
+    "Cloudflare's own page": (
+        told("403 Forbidden", "<hr><center>cloudflare</center>", "Server: cloudflare"),
+        "Cloudflare refuses by itself",
+        "its own reason",
+    ),
+    "a page of the origin's behind Cloudflare": (
+        told("403 Forbidden", "<hr><center>nginx</center>", "Server: cloudflare"),
+        "nginx refuses by itself",
+        "Cloudflare refuses",
+    ),
+    "the AWS balancer's last rule": (
+        told("404 Not Found", "", "Server: awselb/2.0"),
+        "no rule for this request",
+        "strips Upgrade",
+    ),
+    "Spring's 403, which gives no reason": (
+        told("403 ", '{"timestamp":"x","status":403,"error":"Forbidden","path":"/ws"}', JSON),
+        "Origin header is missing",
+        "its own reason",
+    ),
+    "a reason among what any answer has": (
+        told("403 ", '{"status":403,"error":"Forbidden","info":"The tenant was suspended"}', JSON),
+        "its own reason",
+        "Origin header is missing",
+    ),
+    "a reason in the place of a status": (
+        told("403 ", '{"status":"account suspended since May","code":403}', JSON),
+        "its own reason",
+        "Origin header is missing",
+    ),
+    "Engine.IO by polling": (
+        told(
+            "200 OK",
+            '0{"sid":"a","upgrades":["websocket"],"pingInterval":25000}',
+            url="ws://a.test/socket.io/?EIO=4&transport=polling",
+        ),
+        "Ask for the WebSocket: transport=websocket",
+        "took us for a browser",
+    ),
+    "SockJS's information": (
+        told(
+            "200 OK",
+            '{"websocket":true,"origins":["*:*"],"cookie_needed":false,"entropy":1}',
+            JSON,
+            url="ws://a.test/ws/info",
+        ),
+        "/websocket in the place of /info",
+        "strips Upgrade",
+    ),
+    "a 404 whose reason has quotes in it": (
+        told("404 Not Found", '{"kind":"Status","message":"pods \\"x\\" not found"}', JSON),
+        "what was not found",
+        "strips Upgrade",
+    ),
+    "a proxy in Go without what is behind it": (
+        told(
+            "500 Internal Server Error",
+            '{"message":"error dialing backend: dial tcp 10.0.0.1:10250: connect: refused"}',
+            JSON,
+        ),
+        "could not reach what is behind it",
+        "its code raised",
+    ),
+    "a proxy in Node.js without what is behind it": (
+        told("500 Internal Server Error", "Proxy error: a to http://b:3000/ (ECONNREFUSED)"),
+        "could not reach what is behind it",
+        "its code raised",
+    ),
+    "Envoy's authorizer": (
+        told("403 Forbidden", "", "server: envoy"),
+        "ext_authz",
+        "refuses the upgrade",
+    ),
+    "a version that did not arrive": (
+        told("426 Upgrade Required", "", "Sec-WebSocket-Version: 13"),
+        "removed it",
+        "newer version of the client",
+    ),
+    "a ticket that was used": (
+        told("401 Unauthorized", "ticket already used", url="ws://a.test/ws?ticket=x"),
+        "Fetch a new one",
+        "-u USER",
+    ),
+    "a Worker that raised an error": (
+        told("500 Internal Server Error", "error code: 1101", "Server: cloudflare"),
+        "a Cloudflare Worker failed",
+        "its code raised",
+    ),
+    "a Worker that used up its CPU": (
+        told("503 Service Unavailable", "error code: 1102", "Server: cloudflare"),
+        "a Cloudflare Worker failed",
+        "health check",
+    ),
+    "an origin whose answer Cloudflare cannot use": (
+        told("520 ", "error code: 520", "Server: cloudflare"),
+        "520: it ended the connection",
+        "raised an error",
+    ),
+    "AppSync": (
+        told(
+            "401 Unauthorized",
+            "",
+            "x-amzn-ErrorType: UnauthorizedException",
+            url="wss://abc.appsync-api.us-east-1.amazonaws.com/graphql",
+        ),
+        "appsync-realtime-api",
+        "STAGE",
+    ),
+    "AWS IoT": (
+        told(
+            "403 Forbidden",
+            '{"message":"Forbidden","traceId":"a2b"}',
+            "x-amzn-ErrorType: ForbiddenException",
+            url="wss://abc-ats.iot.eu-west-1.amazonaws.com/mqtt",
+        ),
+        "SigV4",
+        "STAGE",
+    ),
+    "a function URL of Lambda": (
+        told(
+            "403 Forbidden",
+            '{"Message":"Forbidden"}',
+            "x-amzn-ErrorType: AccessDeniedException",
+            url="wss://abc.lambda-url.eu-west-1.on.aws/",
+        ),
+        "no WebSocket opens there",
+        "an authorizer on $connect",
+    ),
+    "API Gateway by its own name": (
+        told(
+            "403 Forbidden",
+            "",
+            "x-amzn-ErrorType: ForbiddenException",
+            url="wss://abc.execute-api.eu-west-1.amazonaws.com/",
+        ),
+        "the URL lacks the stage",
+        "SigV4",
+    ),
+    "a subscription key of Azure": (
+        told(
+            "401 Access Denied",
+            "",
+            'WWW-Authenticate: AzureApiManagementKey realm="x",'
+            'name="Ocp-Apim-Subscription-Key",type="header"',
+        ),
+        "-H 'Ocp-Apim-Subscription-Key: KEY'",
+        "-H 'Authorization",
+    ),
+    "GKE without a rule": (
+        told(
+            "404 Not Found",
+            "response 404 (backend NotFound), service rules for [ /ws ] non-existent",
+        ),
+        "No Ingress rule",
+        "strips Upgrade",
+    ),
+    "Cloud Run without the service": (
+        told(
+            "404 Not Found",
+            "<title>404 Page not found</title>\n<h1>Error: Page not found</h1>",
+            "Server: Google Frontend",
+        ),
+        "ingress setting",
+        "strips Upgrade",
+    ),
+    "Phoenix, one level above": (
+        told(
+            "404 Not Found",
+            "# Phoenix.Router.NoRouteError at GET /socket",
+            url="ws://a.test/socket",
+        ),
+        "Append /websocket",
+        "nothing at",
+    ),
+    "an address that Home Assistant banned": (
+        told("403 Forbidden", "403: Forbidden", url="ws://a.test/api/websocket"),
+        "ip_bans.yaml",
+        "--origin",
+    ),
+    "aiohttp's 403 elsewhere": (told("403 Forbidden", "403: Forbidden"), "--origin", "ip_bans"),
+    "the origin of its own that is refused": (
+        told("403 Forbidden", "Origin not allowed", sent=(("Origin", "http://a.test"),)),
+        "proxy_set_header Host $http_host",
+        "its own reason",
+    ),
+    "an origin, as gorilla/websocket refuses it": (
+        told(
+            "403 Forbidden",
+            "Forbidden\n",
+            "Sec-Websocket-Version: 13",
+            sent=(("Origin", "https://b.test"),),
+        ),
+        "CheckOrigin",
+        "a firewall blocks",
+    ),
+    "gorilla/websocket in front of what refuses without an origin": (
+        told("403 Forbidden", "Forbidden\n", "Sec-Websocket-Version: 13"),
+        "the server refuses: 403",
+        "CheckOrigin",
+    ),
+    "GraphQL over HTTP, as Apollo says it": (
+        told(
+            "400 Bad Request",
+            '{"errors":[{"message":"This operation has been blocked as a potential Cross-Site '
+            "Request Forgery (CSRF). Please either specify a 'content-type' header (with "
+            "a type that is not one of application/x-www-form-urlencoded, multipart/form-data, "
+            "text/plain) or provide a non-empty value for one of the following headers: "
+            "x-apollo-operation-name, "
+            'apollo-require-preflight"}]}',
+            JSON,
+            url="ws://a.test/graphql",
+        ),
+        "took the upgrade for a query",
+        "X-CSRF-Token",
+    ),
+    "GraphQL over HTTP, as express-graphql says it": (
+        told("400 Bad Request", '{"errors":[{"message":"Must provide query string."}]}', JSON),
+        "took the upgrade for a query",
+        "a Host it does not know",
+    ),
+    "Envoy and what is no HTTP": (
+        told(
+            "502 Bad Gateway",
+            "upstream connect error or disconnect/reset before headers. "
+            "reset reason: protocol error",
+            "server: envoy",
+        ),
+        "speaks HTTP/1.1 on that port",
+        "a proxy (envoy)",
+    ),
+    "Linkerd's reason": (
+        told("502 Bad Gateway", "", "l5d-proxy-error: connect timed out after 1s"),
+        "connect timed out after 1s",
+        "X-",
+    ),
+    "a reason as RFC 9209 has it": (
+        told("502 Bad Gateway", "", "Proxy-Status: cdn.test; error=connection_refused"),
+        "error=connection_refused",
+        "X-",
+    ),
+    "a platform's reason": (
+        told("504 Gateway Timeout", "", "x-do-failure-msg: no answer of the app's"),
+        "no answer of the app's",
+        "X-",
+    ),
+    "DevTools by a container's name": (
+        told(
+            "500 Internal Server Error",
+            "Host header is specified and is not an IP address or localhost.",
+            url="ws://chrome:9222/devtools/browser/1",
+        ),
+        "-H 'Host: localhost'",
+        "its code raised",
+    ),
+    "DevTools of an earlier browser": (
+        told("404 Not Found", "", url="ws://a.test:9222/devtools/browser/1"),
+        "/json/version",
+        "strips Upgrade",
+    ),
+    "the inspector of Node.js": (
+        told("400 Bad Request", "WebSockets request was expected\r\n", url="ws://a.test:9229/x"),
+        "/json/list",
+        "missing parameter",
+    ),
+    "a name with an underscore": (
+        told(
+            "400 Bad Request",
+            "Invalid HTTP_HOST header: 'my_app:8000'. The domain name provided is not valid "
+            "according to RFC 1034/1035.",
+            url="ws://my_app:8000/ws",
+        ),
+        "underscore",
+        "ALLOWED_HOSTS",
+    ),
+    "Wordfence": (
+        told("503 Service Unavailable", "<p>Generated by Wordfence at Mon</p>"),
+        "web application firewall",
+        "health check",
+    ),
+    "another path than that of ws": (
+        told("400 Bad Request", "Bad Request", "Content-Type: text/html"),
+        "not its own (/ws)",
+        "changed the upgrade's headers",
+    ),
+    "a redirect that only spells the URL otherwise": (
+        told("301 Moved", "", "Location: https://A.test:443/ws", url="wss://a.test/ws"),
+        "A loop",
+        "should be right",
+    ),
+    "a redirect that gives up TLS": (
+        told("301 Moved", "", "Location: http://a.test/ws/", url="wss://a.test/ws"),
+        "X-Forwarded-Proto",
+        "-L",
+    ),
+    "a relative redirect keeps TLS on any port": (
+        told("301 Moved", "", "Location: /ws/", url="wss://a.test:8443/ws"),
+        "to wss://a.test:8443/ws/ ",
+        "ws://a.test:8443/ws/,",
+    ),
+    "a redirect to the backend's name": (
+        told("301 Moved", "", "Location: http://backend:8080/ws/", url="wss://a.test/ws"),
+        "proxy_set_header Host",
+        "captive portal",
+    ),
+    "a redirect to localhost": (
+        told("301 Moved", "", "Location: http://localhost:3000/ws/", url="ws://a.test/ws"),
+        "proxy_set_header Host",
+        "captive portal",
+    ),
 }
 
 

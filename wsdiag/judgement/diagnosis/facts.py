@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Sequence
 from urllib.parse import unquote, urljoin, urlsplit
 
-from wsdiag.judgement.diagnosis.page_text import excerpt
+from wsdiag.judgement.diagnosis.page_text import excerpt, reasons
 from wsdiag.judgement.products.intermediaries import hops_from_headers
 from wsdiag.protocol.content import body_text
 from wsdiag.protocol.headers import get_all
@@ -28,9 +28,11 @@ _TRUSTED_NAMES = 3
 # Requests up to this size pass everywhere: the smallest limits are 4 KiB (Ratchet, Heroku's query).
 _LARGE_HEAD_BYTES = 4000
 _LARGE_PART_BYTES = 400
-# Headers in which servers and proxies say why they refuse.
+# Headers in which servers and proxies say why they refuse: of any maker's (l5d-proxy-error,
+# ngrok-error-code, x-do-failure-msg), and the standard's (RFC 9209).
 _TELLING_HEADER = re.compile(
-    r"x-(.*-)?(error|reason|denied|blocked)(-.*)?|x-amzn-errortype|grpc-message"
+    r"([a-z0-9]{1,20}-){1,6}(error|failure|reason|denied|blocked)(-[a-z0-9-]{1,40})?"
+    r"|x-amzn-errortype|x-azure-externalerror|grpc-message|proxy-status"
 )
 _TELLING_SHOWN = 3
 _HEADER_CHARS = 120
@@ -133,6 +135,7 @@ def _http_facts(report: DialReport) -> dict[str, str]:
         "auth-schemes": ", ".join(_auth_schemes(get_all(headers, "www-authenticate"))),
         "page": body,
         "says": excerpt(body),
+        "own-words": excerpt(reasons(body)),
     }
     facts["with_body"] = f": {facts['says']}" if facts["says"] else ", with an empty body"
     facts["with_body"] += "".join(f"; {line}" for line in telling[:_TELLING_SHOWN])
@@ -173,18 +176,18 @@ def _request_facts(report: DialReport) -> dict[str, str]:
 
 
 def _redirect_facts(url: str, facts: dict[str, str]) -> dict[str, str]:
-    base = facts.get("wss_url" if facts.get("port") == "443" else "ws_url", url)
     own = facts.get("host", "").lower()
     try:
-        target = urljoin(re.sub(r"^ws", "http", base), facts["location"])
+        target = urljoin(re.sub(r"^ws", "http", url), facts["location"])
         parts = urlsplit(target)
         host = parts.hostname or ""
+        shown = re.sub(r"^http", "ws", target)
+        same = _same_resource(shown, url)
     except ValueError:
         return {"target": facts["location"]}
     elsewhere = "yes" if host and host != own else ""
-    shown = re.sub(r"^http", "ws", target)
-    same = "yes" if shown in (facts.get("url"), base) else ""
     named = "." in own and not _is_address(own)
+    inner = host == "localhost" or host.startswith("127.") or not ("." in host or ":" in host)
     back = parts.scheme == "http" and own in unquote(parts.query).lower()
     gateway = _FOR_A_GATEWAY.search(f"{parts.path}?{parts.query}"[:_MATCHED_CHARS])
     unrelated = named and elsewhere and host.split(".")[-2:] != own.split(".")[-2:]
@@ -193,11 +196,23 @@ def _redirect_facts(url: str, facts: dict[str, str]) -> dict[str, str]:
         "target": target if unrelated else shown,
         "target-host": host,
         "elsewhere": elsewhere,
-        "target-same": same,
+        "target-same": "yes" if same else "",
+        "target-path": parts.path or "/",
+        "downgrade": "yes" if url.startswith("wss:") and parts.scheme in ("http", "ws") else "",
         "unrelated": "yes" if unrelated else "",
         "to-address": "yes" if unrelated and _is_address(host) else "",
+        "to-inner": "yes" if unrelated and inner else "",
         "names-client": "yes" if unrelated and (gateway or back) else "",
     }
+
+
+def _same_resource(one: str, other: str) -> bool:
+    """Whether both URLs ask the same: a default port and the case of a host make no difference."""
+    try:
+        asked = [(t.origin, t.path_and_query) for t in map(Target.parse, (one, other))]
+    except UrlError:
+        return False
+    return asked[0] == asked[1]
 
 
 def _accept_alike(facts: dict[str, str], report: DialReport) -> str:

@@ -25,6 +25,18 @@ _TELLING = (
     "error_description",
     "code",
 )
+# Members that frameworks write into every error: when, where, which request.
+_OF_ANY_ANSWER = (
+    "timestamp",
+    "path",
+    "trace",
+    "traceid",
+    "trace_id",
+    "requestid",
+    "request_id",
+    "instance",
+    "type",
+)
 
 
 def readable(body: str, limit: int) -> list[str]:
@@ -49,13 +61,30 @@ def excerpt(body: str) -> str:
     return text if len(text) <= EXCERPT_CHARS else text[: EXCERPT_CHARS - 1] + "…"
 
 
-def _json_line(body: str) -> str | None:
-    """An object or an array in one line, what says why first; None for anything else."""
+def reasons(body: str) -> str:
+    """What in a body may say why: of a JSON object no numbers, and no members of any answer."""
+    document = _json(body)
+    if not isinstance(document, dict):
+        return body
+    return " / ".join(
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in document.items()
+        if name.lower() not in _OF_ANY_ANSWER and not isinstance(value, int | float)
+    )
+
+
+def _json(body: str) -> object:
     if body.lstrip()[:1] not in ("{", "["):
         return None
     try:
-        document = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError):
+        return None
+
+
+def _json_line(body: str) -> str | None:
+    """An object or an array in one line, what says why first; None for anything else."""
+    if (document := _json(body)) is None:
         return None
     if isinstance(document, dict):
         order = [name for name in _TELLING if name in document]
