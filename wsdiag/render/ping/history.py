@@ -167,9 +167,16 @@ class PingHistory:
         return together(list(self.statuses.values()), self._clock(), self._terminal.glyphs.dot)
 
     def troubles(self) -> dict[str, str]:
-        """By the name of its series, a word for each endpoint that does not answer."""
-        each = ((self._terminal.text(url), one.trouble) for url, one in self.statuses.items())
-        return {name: trouble for name, trouble in each if trouble is not None}
+        """By the name of its series, a word for each endpoint that does not answer.
+
+        Where all have ended, none stands out by that.
+        """
+        live = any(not one.over for one in self.statuses.values())
+        words = {
+            self._terminal.text(url): "ended" if one.over and live else one.trouble
+            for url, one in self.statuses.items()
+        }
+        return {name: word for name, word in words.items() if word is not None}
 
     def _note(self, event: Shown, at: datetime) -> None:
         clean = self._terminal.clean(event)

@@ -345,6 +345,17 @@ def test_the_panel_shows_no_round_trip_as_the_latest_while_none_comes() -> None:
     assert latest(stage.at(9)) == ["down"]
 
 
+def test_of_several_the_one_that_ended_has_no_latest_round_trip() -> None:
+    urls = ["ws://one/", "ws://two/"]
+    ended = PingSummary(urls[1], 3, 3, 0, 0.0, *([1.0] * 9), duration_s=3.0)
+    stage = Stage(*urls).play(*(event for url in urls for event in replies(url)), ended)
+    rows = [line.split() for line in stage.at(6).splitlines()]
+    assert [row[:3] for row in rows if "ws://" in " ".join(row[1:2])] == [
+        ["1", "ws://one/", "23.0"],
+        ["2", "ws://two/", "ended"],
+    ]
+
+
 def test_pongs_lost_among_answers_are_no_silence() -> None:
     """The oldest Ping without an answer is old, but its successors were answered."""
     stage = Stage()
