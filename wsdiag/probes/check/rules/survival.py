@@ -21,7 +21,7 @@ from wsdiag.protocol.events import Event, Ping
 from wsdiag.records import Drop
 from wsdiag.transport.session import Session, SessionEnded
 from wsdiag.transport.stream.stamps import Arrival
-from wsdiag.units import format_duration
+from wsdiag.units import counted, format_duration
 
 # Three intervals in a row: one that survives may be luck, and a drop shows at the next Ping.
 _KEEPALIVE_ROUNDS = 3
@@ -180,7 +180,8 @@ async def _keep_alive(
             problem, hint = _describe(dropped), _who_closed(dropped)
         if problem:
             at = _since(began)
-            detail = f"dropped after {at:.1f} s of {lasting_s:g}, with {sent} Pings sent: {problem}"
+            pings = counted(sent, "Ping")
+            detail = f"dropped after {at:.1f} s of {lasting_s:g}, with {pings} sent: {problem}"
             dropped_by = failed(detail, round(at, 3), lasting_s)
             return replace(dropped_by, breaks_rule=problem.startswith("no Pong"), hint=hint)
         sent += 1
