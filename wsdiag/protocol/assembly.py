@@ -61,6 +61,11 @@ class Assembler:
         return self._finish() if fin else None
 
     @property
+    def unfinished(self) -> bool:
+        """Whether frames of a message have come, but not its last."""
+        return self._opcode is not None
+
+    @property
     def held_bytes(self) -> int:
         """Bytes of a message whose end has not come, decompressed."""
         return len(self._buffer)

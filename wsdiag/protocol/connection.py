@@ -94,6 +94,12 @@ class Connection:
         return self._parser.pending > 0
 
     @property
+    def inside_message(self) -> bool:
+        """Whether a message has begun whose end has not come."""
+        frame = self._parser.unfinished
+        return self._assembler.unfinished or (frame is not None and not frame[1] & 8)
+
+    @property
     def unfinished_frame(self) -> tuple[int, int] | None:
         """(announced length, bytes so far) of a frame whose payload has not come whole."""
         return self._parser.announced

@@ -124,6 +124,7 @@ class Session:
         "ended",
         "http2",
         "inbound",
+        "on_part",
         "opened",
         "report",
         "stream",
@@ -149,6 +150,8 @@ class Session:
         self._on_data = on_data
         self.inbound: InboundProfile | None = None
         """Notes what arrives when, for whoever sets it."""
+        self.on_part: Callable[[Arrival], None] | None = None
+        """Hears of bytes of a message that is still arriving, which complete no event."""
         self.stream, self.connection, self.report = stream, connection, report
         self._on_event: Callable[[Received], None] | None = None  # None: queue them
         self._on_end: Callable[[StreamEnd], None] | None = None
@@ -224,6 +227,8 @@ class Session:
             self._deliver(Received(event, at))
         if events:
             self._wake.set()
+        elif self.on_part is not None and self.connection.inside_message:
+            self.on_part(at)
         if (tcp := self.stream.tcp) is not None:
             by_events = len(data) * _TURN_EVENTS // max(1, len(events))
             by_bytes = len(data) * _TURN_BYTES // max(1, inflated)

@@ -65,6 +65,20 @@ async def kick(client: ScriptedClient) -> None:
             return
 
 
+async def trickle(client: ScriptedClient) -> None:
+    """A message that ends long after the run, a byte at a time: a Pong would come after it."""
+    client.writer.write(b"\x82\x7e\xff\xff")
+    while not client.writer.is_closing():
+        client.writer.write(b"x")
+        await asyncio.sleep(0.02)
+
+
+def test_a_connection_that_is_receiving_is_neither_idle_nor_dead() -> None:
+    idle = results(trickle, dial_options(), require_idle_s=0.3, only=("idle",))["idle"]
+    assert idle.status == "warn", idle
+    assert "not idle: parts of a message" in idle.detail
+
+
 def test_an_end_after_answered_pings_is_no_refusal() -> None:
     ping = results(kick, dial_options(), count=5)["ping"]
     assert ping.status == "fail"

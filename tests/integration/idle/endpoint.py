@@ -39,6 +39,8 @@ class Behaviour:
     """Seconds after its start at which it kills all connections and stops listening."""
     restarts: bool = False
     """After dying it listens again."""
+    part_every_s: float | None = None
+    """It sends a message without end, a byte at a time; its Pongs would have to wait for that."""
     bad_frame_after_s: float | None = None
     close_at_once: int | None = None
 
@@ -108,6 +110,11 @@ class _Connection:
         if behaviour.bad_frame_after_s is not None:
             await asyncio.sleep(behaviour.bad_frame_after_s)
             self.client.writer.write(b"\xff\x00")
+        if behaviour.part_every_s is not None:
+            self.client.writer.write(b"\x82\x7f" + struct.pack("!Q", 1 << 20))
+        while behaviour.part_every_s is not None:
+            await asyncio.sleep(behaviour.part_every_s)
+            self.client.writer.write(b"x")
         every = behaviour.ping_every_s or behaviour.text_every_s
         while every is not None:
             await asyncio.sleep(every)

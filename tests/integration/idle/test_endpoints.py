@@ -41,6 +41,7 @@ SCENARIOS: dict[str, Scenario] = {
     "lifetime": Scenario({"lifetime_s": 2.2}),
     "login": Scenario({"lifetime_s": 2.2, "how": "close", "code": 1008, "reason": "log in first"}),
     "pings": Scenario({"ping_every_s": 0.5}),
+    "parts": Scenario({"part_every_s": 0.1, "answers_pings": False}),
     "pings-lifetime": Scenario({"ping_every_s": 0.5, "lifetime_s": 2.7}),
     "client-bytes": Scenario({"idle_s": 2.2, "counts": "client", "text_every_s": 0.5}),
     "server-bytes": Scenario({"idle_s": 2.2, "counts": "server"}),
@@ -196,6 +197,19 @@ def test_the_servers_pings_keep_connections_busy(scenarios: Scenarios) -> None:
     assert verdict.tested_up_to_s == pytest.approx(0.5, abs=0.3)
     assert "Pings" in scenarios["pings"].probed.words()
     assert any(t.outcome == "kept-busy" and t.received for t in scenarios["pings"].probed.trials)
+
+
+def test_a_connection_that_receives_a_message_is_not_idle_before_its_end(
+    scenarios: Scenarios,
+) -> None:
+    probed = scenarios["parts"].probed
+    assert probed.verdict.verdict == "kept-busy", probed
+    assert probed.verdict.tested_up_to_s == pytest.approx(0.1, abs=0.7)
+    assert "part of a message" in probed.words()
+    assert "answers no Pings" not in probed.words()
+    idle = [t for t in probed.trials if t.trial == "idle"]
+    assert {t.outcome for t in idle} == {"kept-busy"}
+    assert all([what for _, what in t.received] == ["part"] for t in idle)
 
 
 def test_a_timer_of_client_bytes_is_seen_through_what_the_server_sends(

@@ -149,6 +149,29 @@ TABLE: dict[str, Row] = {
         "inconsistent",
         says="went silent",
     ),
+    "silent for a while, and answering again when TCP keepalive's connections were asked": Row(
+        [
+            *PERIODS[:2],
+            idle(40.0, "silent"),
+            idle(45.0, "silent"),
+            kept("ping", 40.0, "silent", gap_s=10),
+            kept("pong", 90.0, gap_s=10),
+            kept("tcp-keepalive", 90.0, gap_s=10),
+        ],
+        "inconsistent",
+        says="stood still for a while",
+    ),
+    "silent where only application messages count, which TCP keepalive does not tell": Row(
+        [
+            *PERIODS[:2],
+            idle(40.0, "silent"),
+            idle(45.0, "silent"),
+            kept("ping", 40.0, "silent", gap_s=10),
+            kept("tcp-keepalive", 90.0, "silent", gap_s=10),
+            kept("data", 90.0, gap_s=10),
+        ],
+        "idle-timeout",
+    ),
     "everything silent, and little time between periods and keepalives": Row(
         [
             idle(0.5),

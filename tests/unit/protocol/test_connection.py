@@ -40,6 +40,16 @@ def test_a_code_point_may_be_split_over_fragments() -> None:
     assert pump(client, server) == [TextMessage("€")]
 
 
+def test_a_message_is_told_from_the_moment_its_header_came_to_its_end() -> None:
+    client = Connection(Role.CLIENT)
+    seen = []
+    for piece in ("82 02", "78", "79", "01 01 78", "89 00", "80 01", "78", "89 02 78", "79"):
+        client.receive_data(raw(piece))
+        seen.append(client.inside_message)
+    # whole frame in pieces; a fragment, a Ping, the last fragment in pieces; a Ping in pieces
+    assert seen == [True, True, False, True, True, True, False, False, False]
+
+
 def test_client_frames_are_masked_with_the_given_keys_and_server_frames_are_not() -> None:
     client = Connection(Role.CLIENT, mask=lambda: b"\x01\x02\x03\x04")
     client.send_text("A")

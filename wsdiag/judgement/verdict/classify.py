@@ -38,6 +38,7 @@ The decision tree. The first branch that fits is taken:
     idle connections no longer answered when they were probed
       no keepalive held, and connections in use went silent too, idle for no longer than others
       survived, or no new connection could be opened                inconsistent   blackout
+      those that were pinged did, although TCP keepalive held       inconsistent   blackout
       others survived as long an idleness                           inconsistent   contradiction
       the same keepalive held on one connection, not on another     inconsistent   conflict
       otherwise                                                     idle-timeout   silent
@@ -89,7 +90,7 @@ from wsdiag.judgement.verdict.evidence import (
     idle_when_asked_s,
     two_way,
 )
-from wsdiag.judgement.verdict.keepalives import died_in_use, in_use
+from wsdiag.judgement.verdict.keepalives import died_in_use, in_use, keeps_packets_flowing
 from wsdiag.judgement.verdict.moments import displaced, event_rounds, moments_of
 from wsdiag.judgement.verdict.participation import heartbeat_timeout, hello_timeout
 from wsdiag.records import IdleTrial, Range
@@ -300,6 +301,8 @@ def _from_silence(evidence: Evidence, context: ProbeContext) -> Classification:
     used = in_use(evidence, context, range_)
     # What others survived, be it the same connection before, is no reason to go silent.
     dead = used.dead or any(idle_when_asked_s(t) <= low for t in both_ways if t.drop is not None)
+    if used.dead and keeps_packets_flowing(used.dead, evidence, range_):
+        return Classification("inconsistent", "blackout", range_, first.drop)
     if (dead or context.back is False) and not used.any_held:
         return Classification("inconsistent", "blackout", range_, first.drop)
     if low >= high:

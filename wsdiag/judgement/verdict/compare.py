@@ -11,6 +11,8 @@ from wsdiag.records import IdleTrial, IdleVerdict, Range
 from wsdiag.units import format_seconds
 
 _AT_ONCE_S = 0.5
+# Of one timer that is looked at once a second; of seconds, this is not nothing.
+_SAME_S, _SAME = 1.0, 0.05
 
 
 def compare(verdicts: Sequence[IdleVerdict]) -> list[IdleVerdict]:
@@ -55,12 +57,15 @@ def _pair(one: IdleVerdict, other: IdleVerdict) -> str:
         )
     if mine is None or theirs is None:
         return ""
-    if _overlap(mine, theirs):
+    apart_s = _apart_s(mine, theirs)
+    if apart_s <= min(_SAME_S, _SAME * min(mine.low, theirs.low)):
         tail = "" if _how(one) == _how(other) else ", though they end differently"
         return (
             f"{other.url} drops idle connections after the same time{tail}: most likely what both "
             "share does so, the endpoint itself first of all."
         )
+    if apart_s <= _SAME_S:
+        return ""
     if mine.low < theirs.low:
         return (
             f"{other.url} drops them only after {span(theirs)}: the shorter timeout here is "
@@ -75,9 +80,10 @@ def _clears(verdict: IdleVerdict, range_: Range) -> bool:
     return verdict.verdict == "no-drop" and tested_s > (range_.high or range_.low)
 
 
-def _overlap(one: Range, other: Range) -> bool:
+def _apart_s(one: Range, other: Range) -> float:
+    """The distance of the ranges; none or less where they overlap."""
     ones, others = one.high or float("inf"), other.high or float("inf")
-    return one.low <= others + 1.0 and other.low <= ones + 1.0
+    return max(one.low - others, other.low - ones)
 
 
 def _how(verdict: IdleVerdict) -> str | None:

@@ -32,7 +32,13 @@ from wsdiag.records import KeepaliveOutcome, Range, TrialKind
 from wsdiag.records.drops import ZERO_WINDOW, drop_phrase, ends_connection
 from wsdiag.units import counted, format_seconds
 
-_KINDS = {"ping": "Pings", "pong": "Pongs", "text": "text messages", "binary": "binary messages"}
+_KINDS = {
+    "ping": "Pings",
+    "pong": "Pongs",
+    "text": "text messages",
+    "binary": "binary messages",
+    "part": "part of a message",
+}
 # A moment may lie on the border of two tenths of a second.
 _LAST: dict[ClockName, str] = {
     "either": "last byte",

@@ -129,6 +129,11 @@ def _without_a_drop(found: Classification, evidence: Evidence, context: ProbeCon
 def _blackout(evidence: Evidence) -> str:
     drops = [t.drop for t in evidence.dropped() if t.drop is not None]
     silent = [drop for drop in drops if drop.how == "silent"]
+    if any(t.outcome == "alive" for t in evidence.kept):
+        return (
+            "Connections in use went silent as idle ones did, and others answered afterwards: most "
+            "likely the endpoint, or what is behind the nearest hop, stood still for a while."
+        )
     if silent and all(d.tcp_acknowledged or d.detail == ZERO_WINDOW for d in silent):
         return (
             "All connections went silent, those in use too, while TCP still answered: most likely "

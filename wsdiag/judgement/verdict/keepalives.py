@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple, get_args
 
@@ -105,6 +106,15 @@ def died_in_use(trial: IdleTrial, evidence: Evidence, drop: Range | None) -> boo
     if carried(trial, evidence, drop):
         return False
     return drop is None or _gap_s(trial) < _SAFE_SHARE * drop.low
+
+
+def keeps_packets_flowing(
+    dead: Sequence[IdleTrial], evidence: Evidence, drop: Range | None
+) -> bool:
+    """Whether TCP keepalive held, no more often than those sent which are dead: what its packets
+    keep alive, any others do, so no timer made these fall silent."""
+    gaps = [_gap_s(t) for t in evidence.of("tcp-keepalive") if holds(t, evidence, drop)]
+    return any(_gap_s(trial) <= 1.1 * gap_s for trial in dead for gap_s in gaps)
 
 
 def ended_sooner(kind: TrialKind, evidence: Evidence, drop: Range | None) -> bool:

@@ -19,6 +19,8 @@ TRAILING_S = 0.25
 _REGULAR = 1.25
 _RECENT = 64
 _SHOWN = 64
+PART = "part"
+"""What the peer sent: bytes of a message that is not complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,17 @@ class ActivityLog:
     def add_unsolicited(self, at_s: float, what: str) -> None:
         """The peer sent something on its own."""
         self.add(at_s, "received")
+        if self.unsolicited and self.unsolicited[-1][1] == PART:  # of this message, most likely
+            self.unsolicited.pop()
         if len(self.unsolicited) < _SHOWN:
             self.unsolicited.append((round(at_s, 3), what))
+
+    def add_part(self, at_s: float) -> None:
+        """The peer sent a part of a message whose end has not come."""
+        if self.unsolicited and self.unsolicited[-1][1] == PART:
+            self.add(at_s, "received")
+        else:
+            self.add_unsolicited(at_s, PART)
 
     @property
     def last_byte_s(self) -> float:

@@ -367,7 +367,7 @@ async def learn_how_to_check(control: Session, context: RoundContext) -> None:
         if rtt_ms is not None:
             facts.pong_received(rtt_ms / 1e3, in_use=True)
         else:
-            if facts.answers_pings is None:
+            if facts.answers_pings is None and not control.connection.inside_message:
                 facts.answers_pings = False
             if options.send is not None:
                 check = LivenessCheck(context.clock.now_s(), 0.0, b"", options.expect)

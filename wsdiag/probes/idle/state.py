@@ -118,6 +118,8 @@ class TrialState:
     finish: Finish | None = None
     drop: Drop | None = None
     violation: str | None = None
+    part_s: float | None = None
+    """When bytes of a message that was not complete came last."""
     last_message: str | None = None
     """The beginning of the last text that the peer sent."""
     stalled_s: float = 0.0
@@ -172,6 +174,17 @@ class TrialState:
             return replace(times, idle_s=min(times.idle_s, untouched_s))
         return self.activity.at(now_s) if self.drop is None else self.activity.at_end(now_s)
 
+    @property
+    def receiving_since_check(self) -> bool:
+        """Whether a message was arriving later after the check than what was on its way then.
+
+        That proves life, and the check's Pong cannot come before the end of that message's frame.
+        """
+        check, part_s = self.check, self.part_s
+        if check is None or part_s is None:
+            return False
+        return part_s - check.at_s > TOUCH_S + 2 * self.upgrade_s
+
     # -- what happens --------------------------------------------------------------------------
 
     def received(self, event: Event, at_s: float, *, to_hello: bool = False) -> str:
@@ -207,6 +220,11 @@ class TrialState:
             if isinstance(event, Pong):
                 self.facts.pong_received(at_s - check.at_s)
         return word
+
+    def part_received(self, at_s: float) -> None:
+        """Note bytes of a message whose end has not come."""
+        self.part_s = at_s
+        self.activity.add_part(at_s)
 
     def asked(self, text: str, at_s: float) -> None:
         """Note a message of an unknown protocol that may want an answer."""
@@ -278,9 +296,10 @@ class TrialState:
         was not seen to answer any."""
         if not self.unanswered or self.facts.answers_pings is not True:
             return None
+        part_s = self.part_s or 0.0  # a Pong waits for the end of a frame that is arriving
         if self.phase is TrialPhase.RETRYING_KEEPALIVE and self.retried_s is not None:
-            return self.retried_s + self._retry_wait_s
-        return min(self.unanswered.values()) + self.facts.pong_timeout_s
+            return max(self.retried_s, part_s) + self._retry_wait_s
+        return max(min(self.unanswered.values()), part_s) + self.facts.pong_timeout_s
 
     @property
     def _retry_wait_s(self) -> float:
@@ -294,6 +313,8 @@ class TrialState:
             return TrialEvent.LATE_PONG if late else TrialEvent.ANSWERED
         if now_s < self._check_deadline_s(check) - _GRAIN_S:
             return None
+        if self.receiving_since_check:
+            return TrialEvent.NO_PONG_EXPECTED
         if self._only_tcp_answers(check):
             # None is no proof of life, but nothing speaks against it either.
             silent = acknowledged() is False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from wsdiag.judgement.verdict.evidence import TOUCH_S
 from wsdiag.probes.common.drops import drop_of_end
 from wsdiag.probes.common.end_origin import with_origin
-from wsdiag.probes.idle.activity import Direction
+from wsdiag.probes.idle.activity import PART, Direction
 from wsdiag.probes.idle.connection import TrialConnection, dial_patiently, refusal_text
 from wsdiag.probes.idle.context import RoundContext
 from wsdiag.probes.idle.keepalives import BEHAVIOURS, Sending
@@ -24,6 +24,7 @@ from wsdiag.records.drops import ZERO_WINDOW
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Received
 from wsdiag.transport.stream.ends import StreamEnd
+from wsdiag.transport.stream.stamps import Arrival
 
 if TYPE_CHECKING:
     from wsdiag.probes.idle.locate import TrialFlow
@@ -201,6 +202,7 @@ class Trial:
         if participant.hello_sent_ns is not None:
             state.activity.add(connection.since_upgrade_s(participant.hello_sent_ns), "sent")
         participant.on_sent = self._heartbeat_sent
+        connection.session.on_part = self._part_received
         connection.session.push(self._received, self._ended)
         if state.drop is None and state.violation is None:
             self._set_tcp_keepalive()
@@ -303,6 +305,11 @@ class Trial:
             self.state.violation = event.error.described("the endpoint")
         self._wake.set()
 
+    def _part_received(self, at: Arrival) -> None:
+        at_s = self._open.since_upgrade_s(at.mono_ns)
+        self.state.part_received(at_s)
+        self._show(at_s, "received", PART)
+
     def _ended(self, end: StreamEnd) -> None:
         if end.how != "local":
             at_s = round(self._open.since_upgrade_s(end.at.mono_ns), 3)
@@ -347,6 +354,8 @@ class Trial:
             return str(event.value)
         if event is not TrialEvent.NO_PONG_EXPECTED:
             return late_text(self.state.check)
+        if self.state.receiving_since_check:
+            return "a message was still arriving, and no Pong can come before its end"
         if self._open.acknowledged():
             return "TCP acknowledged; the endpoint answers no Pings"
         return "no answer; the endpoint answers no Pings, and TCP_INFO is unavailable"

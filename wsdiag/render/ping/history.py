@@ -72,8 +72,9 @@ class PingHistory:
         self.starts: dict[str, PingStart] = {}
         self.notes: deque[Text] = deque(maxlen=32)
         self.summaries: list[PingSummary] = []
-        self._silent: list[PingSummary] = []
-        """Those of endpoints that were silent to the end; overdue Pings alone may be lost Pongs."""
+        self._silent: list[str] = []
+        """Of endpoints that were silent to the end, for how long, and how many Pings: one that is
+        overdue may have been overtaken, and the oldest ones of a long silence are lost already."""
         self.errors: list[Error] = []
 
     def start(self) -> None:
@@ -95,8 +96,11 @@ class PingHistory:
                 self.notes.append(short_summary(summary))
             else:
                 self.summaries.append(summary)
-                if summary.overdue and self.statuses[event.url].since is not None:
-                    self._silent.append(summary)
+                status = self.statuses[event.url]
+                if summary.overdue and status.since is not None:
+                    age = format_duration((self._clock() - status.since).total_seconds())
+                    words = f"{self._terminal.glyphs.dot} {status.unanswered} unanswered"
+                    self._silent.append(f"silent for {age} {words}")
             self.statuses[event.url].take(event)
         elif isinstance(event, Error):
             self._error(event)
@@ -162,6 +166,18 @@ class PingHistory:
         """What is said instead of `now`, where answers are missing."""
         return together(list(self.statuses.values()), self._clock(), self._terminal.glyphs.dot)
 
+    def troubles(self) -> dict[str, str]:
+        """By the name of its series, a word for each endpoint that does not answer.
+
+        Where all have ended, none stands out by that.
+        """
+        live = any(not one.over for one in self.statuses.values())
+        words = {
+            self._terminal.text(url): "ended" if one.over and live else one.trouble
+            for url, one in self.statuses.items()
+        }
+        return {name: word for name, word in words.items() if word is not None}
+
     def _note(self, event: Shown, at: datetime) -> None:
         clean = self._terminal.clean(event)
         line = Text.assemble((f"{at.astimezone():%H:%M:%S} ", "dim"), no_wrap=True, overflow="crop")
@@ -181,11 +197,6 @@ class PingHistory:
         """Figures of these, and of all together where these are not all."""
         all_of_them = (f"all {len(self.series)}", self.series.figures)
         rest = all_of_them if len(self.series) > min(len(shown), MANY) else None
-        troubled = {
-            self._terminal.text(url): "down" if status.down else "silent"
-            for url, status in self.statuses.items()
-            if status.since is not None
-        }
         return table(
             shown,
             self._terminal.glyphs,
@@ -193,7 +204,7 @@ class PingHistory:
             rest,
             window_s=window_s,
             end_s=self._last_s if end_s is None else end_s,
-            statuses=troubled,
+            statuses=self.troubles(),
         )
 
     def chart(
@@ -238,8 +249,7 @@ class PingHistory:
             return None
         if len(self.series) > 1:
             return f"of {len(self.series)} endpoints: {len(silent)} silent"
-        age, dot = (silent[0].oldest_unanswered_ms or 0.0) / 1e3, self._terminal.glyphs.dot
-        return f"silent for {format_duration(age)} {dot} {silent[0].unanswered} unanswered"
+        return silent[0]
 
     def _openings(self) -> list[Text]:
         if len(self.series) > 1:

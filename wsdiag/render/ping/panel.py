@@ -29,8 +29,11 @@ _ROOMY, _ROOMIER = 110, 140
 _FAINT = Style(dim=True)
 
 
-def panel(figures: RoundTripFigures, glyphs: Glyphs, rows: int) -> Text:
-    """Figures of one series in so many lines, `PANEL_WIDTH` wide; more of them where they fit."""
+def panel(figures: RoundTripFigures, glyphs: Glyphs, rows: int, trouble: str | None = None) -> Text:
+    """Figures of one series in so many lines, `PANEL_WIDTH` wide; more of them where they fit.
+
+    `trouble`: a word that stands instead of its latest round trip.
+    """
     lost = LOST if figures.lost or figures.overdue else Style()
     lines = [
         (name, format_ms(value), " ms", Style(bold=name == "now"))
@@ -49,6 +52,8 @@ def panel(figures: RoundTripFigures, glyphs: Glyphs, rows: int) -> Text:
     ]
     causes = [cause for cause in CAUSES if figures.causes[cause]]
     lines += more if len(lines) + len(more) <= rows else []
+    if trouble is not None:
+        lines[0] = ("now", trouble, "", WAITING)
     text = Text(no_wrap=True, overflow="crop")
     for number, (name, value, unit, style) in enumerate(lines):
         text.append("\n" if number else "").append(f"  {name:<4}", _FAINT)

@@ -130,7 +130,9 @@ class PingScreen(WindowView):
         only = self._history.series.first
         chart = self._history.chart([only], now_s, height, self._window_s, status)
         lines = chart.lines(width - PANEL_WIDTH)
-        figures = self._lines(panel(only.figures, self._terminal.glyphs, height), PANEL_WIDTH)
+        trouble = self._history.troubles().get(only.name)
+        shown = panel(only.figures, self._terminal.glyphs, height, trouble)
+        figures = self._lines(shown, PANEL_WIDTH)
         figures += [[]] * (height - len(figures))
         return [line + more for line, more in zip(lines, figures, strict=False)]
 

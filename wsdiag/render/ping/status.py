@@ -55,6 +55,11 @@ class MonitorStatus:
         """Whether there is no connection."""
         return self.since is not None and self.attempt > 0
 
+    @property
+    def trouble(self) -> str | None:
+        """The same in one word, for where a figure stood; None: it answers."""
+        return None if self.since is None else "down" if self.down else "silent"
+
     def words(self, now: datetime, dot: str) -> str | None:
         """`waiting 6.1 s · 12 unanswered` or `down 5.2 s, attempt 4, refused`; None: it answers."""
         if self.since is None:

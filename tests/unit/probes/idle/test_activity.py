@@ -41,3 +41,13 @@ def test_endless_traffic_costs_no_memory() -> None:
         log.add_unsolicited(n * 0.01, "text")
     assert len(log.unsolicited) <= 64
     assert log.at(100.0).longest_idle_s == pytest.approx(0.01)
+
+
+def test_parts_of_a_message_are_traffic_but_told_once_and_not_beside_their_message() -> None:
+    log = ActivityLog()
+    for n in range(1, 200):
+        log.add_part(n * 0.1)
+    assert log.unsolicited == [(0.1, "part")]
+    assert log.at(20.0).longest_idle_s == pytest.approx(0.1)
+    log.add_unsolicited(20.0, "binary")
+    assert log.unsolicited == [(20.0, "binary")]

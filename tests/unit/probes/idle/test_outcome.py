@@ -47,6 +47,18 @@ def test_edge_and_origin_are_compared_in_words() -> None:
     assert compare([edge]) == [edge]
 
 
+def test_a_second_is_the_same_time_of_a_minute_and_another_of_three_seconds() -> None:
+    def said(mine: Range, theirs: Range) -> str:
+        one = verdict("idle-timeout", idle_timeout_s=mine, explanation=("x",))
+        other = IdleVerdict("ws://two.test/", "idle-timeout", idle_timeout_s=theirs)
+        return compare([one, other])[0].explanation[-1]
+
+    assert "same time" in said(Range(59.0, 59.2), Range(60.0, 60.1))
+    assert "same time" in said(Range(2.9, 3.0), Range(3.1, 3.2))
+    assert said(Range(1.7, 3.0), Range(3.9, 4.0)) == "x"
+    assert "shorter timeout" in said(Range(1.7, 3.0), Range(5.9, 6.0))
+
+
 def test_unrelated_ends_at_one_moment_are_shared() -> None:
     one = [idle(44.0, "rst"), kept("ping", 44.0, "rst")]
     two = [idle(43.0, "fin", started_s=1.0), kept("ping", 43.0, "fin", started_s=1.0)]

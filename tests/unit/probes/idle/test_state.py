@@ -222,6 +222,28 @@ def test_an_end_comes_before_everything_else() -> None:
     assert trial.step(1.0) == [E.VIOLATED]
 
 
+def test_a_pong_cannot_come_before_the_end_of_a_message_that_is_arriving() -> None:
+    trial = Driven(idle_for_s=30.0)
+    trial.step(30.0)
+    trial.state.part_received(39.0)
+    assert trial.step(40.0) == [E.NO_PONG_EXPECTED]
+    trial = Driven("ping", gap_s=20.0, acknowledged=True)
+    trial.step(20.0)
+    trial.state.part_received(29.0)
+    assert trial.step(38.9) == []
+    assert trial.step(39.0) == [E.ACKNOWLEDGED]
+    trial.state.part_received(43.0)
+    assert trial.step(47.9) == [E.KEEPALIVE_DUE]
+    assert trial.step(48.0) == [E.SILENT]
+
+
+def test_what_was_on_its_way_when_the_check_left_proves_no_life() -> None:
+    trial = Driven(idle_for_s=30.0)
+    trial.step(30.0)
+    trial.state.part_received(30.02)
+    assert trial.step(40.0) == [E.UNANSWERED]
+
+
 PLANS = [*plan_round(IdleOptions(send="x", push="y")).trials]
 
 
@@ -232,7 +254,9 @@ PLANS = [*plan_round(IdleOptions(send="x", push="y")).trials]
     st.lists(
         st.tuples(
             st.floats(0.01, 40.0),
-            st.sampled_from(["pong", "retry", "text", "nothing", "finish", "hurry", "stop"]),
+            st.sampled_from(
+                ["pong", "retry", "text", "part", "nothing", "finish", "hurry", "stop"]
+            ),
         ),
         max_size=12,
     ),
@@ -254,6 +278,8 @@ def test_whatever_happens_a_trial_ends_or_knows_what_it_waits_for(
             state.received(Pong(payloads[-1] if state.check is None else payloads[0]), now_s)
         elif what == "text":
             state.received(TextMessage("x"), now_s)
+        elif what == "part":
+            state.part_received(now_s)
         elif what != "nothing":
             state.finish = Finish(what != "stop", {"hurry": 2.0}.get(what, float("inf")))
         trial.step(now_s)

@@ -315,13 +315,45 @@ def test_the_mark_of_the_end_is_in_the_final_chart() -> None:
 def test_a_silent_end_is_marked_in_the_final_chart() -> None:
     stage = Stage()
     ended = PingSummary(URL, 12, 4, 0, 50.0, *([1.0] * 9), duration_s=12.0)
-    ended = replace(ended, unanswered=8, overdue=6, oldest_unanswered_ms=7900.0)
-    stage.play(PingStart(URL, None, Phases(), "kernel"), *replies(), WAITING, ended)
+    # of a silence that began at 4 s the first Pings are lost already, and one before was overtaken
+    ended = replace(ended, lost=2, unanswered=7, overdue=5, oldest_unanswered_ms=5900.0)
+    silent = [WAITING, PingLost(URL, 4, examples.at(10), 6000.0), PingSent(URL, 12, 8, 6)]
+    stage.play(PingStart(URL, None, Phases(), "kernel"), *replies(), *silent)
+    stage.at(11.9)
+    stage.play(ended)
     stage.view.finish()
     printed = out(stage.terminal).splitlines()
     axis = next(line for line in printed if line.lstrip().startswith("└"))
     assert axis.endswith("?")
     assert any(line.endswith("silent for 7.9 s · 8 unanswered") for line in printed)
+
+
+def test_the_panel_shows_no_round_trip_as_the_latest_while_none_comes() -> None:
+    def latest(shown: str) -> list[str]:
+        return next(line.split()[1:] for line in rows(shown) if line.startswith("now "))
+
+    def rows(shown: str) -> list[str]:
+        return [line[80 - 17 :].strip() for line in shown.splitlines()]
+
+    stage = Stage().play(PingStart(URL, None, Phases(), "kernel"), *replies())
+    assert latest(stage.at(5)) == ["23.0", "ms"]
+    assert latest(stage.play(WAITING).at(6)) == ["silent"]
+    resumed = PingResumed(URL, 6, examples.at(7), 0, 3000.0)
+    stage.play(PingReply(URL, 6, examples.at(7), 30.0), resumed)
+    assert latest(stage.at(8)) == ["30.0", "ms"]
+    stage.play(PingDialling(URL, examples.at(8), 1, "refused"))
+    assert latest(stage.at(9)) == ["down"]
+
+
+def test_of_several_the_one_that_ended_has_no_latest_round_trip() -> None:
+    urls = ["ws://one/", "ws://two/"]
+    ended = PingSummary(urls[1], 3, 3, 0, 0.0, *([1.0] * 9), duration_s=3.0)
+    stage = Stage(*urls).play(*(event for url in urls for event in replies(url)), ended)
+    rows = [line.split() for line in stage.at(6).splitlines()]
+    assert [row[:3] for row in rows if "ws://" in " ".join(row[1:2])] == [
+        ["1", "ws://one/", "23.0"],
+        ["2", "ws://two/", "ended"],
+    ]
 
 
 def test_pongs_lost_among_answers_are_no_silence() -> None:

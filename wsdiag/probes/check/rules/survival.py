@@ -20,7 +20,8 @@ from wsdiag.probes.common.await_pong import (
 from wsdiag.protocol.events import Event, Ping
 from wsdiag.records import Drop
 from wsdiag.transport.session import Session, SessionEnded
-from wsdiag.units import format_duration
+from wsdiag.transport.stream.stamps import Arrival
+from wsdiag.units import counted, format_duration
 
 # Three intervals in a row: one that survives may be luck, and a drop shows at the next Ping.
 _KEEPALIVE_ROUNDS = 3
@@ -33,14 +34,23 @@ class UnsolicitedFrames:
     def __init__(self) -> None:
         self.count = 0
         self.pings = 0
+        self.part_ns: int | None = None
+        """When bytes of a message came last that is not complete."""
 
     def take(self, event: Event) -> bool:
         """Count a message, Ping or Pong; it never ends the wait."""
         self.count += 1
         self.pings += isinstance(event, Ping)
+        self.part_ns = None
         return False
 
+    def take_part(self, at: Arrival) -> None:
+        """Note bytes of a message that is still arriving."""
+        self.part_ns = at.mono_ns
+
     def __str__(self) -> str:
+        if not self.count:
+            return "parts of a message of the server"
         if self.pings == self.count:
             return f"{self.count} Pings of the server"
         return f"{self.count} frames of the server, {self.pings} of them Pings"
@@ -66,6 +76,7 @@ async def idle(target: CheckTarget) -> Finding:
 
 async def _stay_idle(session: Session, wanted_s: float, timeout_s: float) -> Finding:
     began, unsolicited = session.opened.mono_ns, UnsolicitedFrames()
+    session.on_part = unsolicited.take_part
     try:
         await await_event(session, unsolicited.take, wanted_s)
     except (PeerClosedError, PeerViolationError, SessionEnded) as problem:
@@ -73,10 +84,14 @@ async def _stay_idle(session: Session, wanted_s: float, timeout_s: float) -> Fin
         detail = f"dropped after {at:.1f} s of {wanted_s:g}: {_describe(problem)}"
         return replace(failed(detail, round(at, 3), wanted_s), hint=_who_closed(problem))
     idle = format_duration(wanted_s)
-    if dead := await _no_answer(session, timeout_s):
+    dead = await _no_answer(session, timeout_s)
+    # what comes half of that time later was not on its way, and its message holds back the Pong
+    part_ns = unsolicited.part_ns
+    arriving = part_ns is not None and _since(part_ns) < timeout_s / 2
+    if dead and not (arriving and dead.startswith("no Pong")):
         detail = f"dead when asked after {idle} idle: {dead}"
         return failed(detail, round(_since(began), 3), wanted_s)
-    if unsolicited.count:
+    if unsolicited.count or part_ns is not None:
         detail = f"survived {idle}, but it was not idle: {unsolicited}"
         return warned(f"{detail}; without them the path may still drop it", wanted_s)
     return passed(f"alive after {idle} without traffic", wanted_s, wanted_s)
@@ -165,7 +180,8 @@ async def _keep_alive(
             problem, hint = _describe(dropped), _who_closed(dropped)
         if problem:
             at = _since(began)
-            detail = f"dropped after {at:.1f} s of {lasting_s:g}, with {sent} Pings sent: {problem}"
+            pings = counted(sent, "Ping")
+            detail = f"dropped after {at:.1f} s of {lasting_s:g}, with {pings} sent: {problem}"
             dropped_by = failed(detail, round(at, 3), lasting_s)
             return replace(dropped_by, breaks_rule=problem.startswith("no Pong"), hint=hint)
         sent += 1
