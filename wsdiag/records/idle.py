@@ -104,8 +104,8 @@ class IdleTrial:
     ] = 0.0
     received: Annotated[
         Sequence[tuple[float, str]],
-        "What the server sent by itself: pairs of seconds since the upgrade and `ping`, `text`, …; "
-        "the first few dozen",
+        "What the server sent by itself: pairs of seconds since the upgrade and `ping`, `text`, … "
+        "or `part` (of a message whose end had not come); the first few dozen",
     ] = ()
     longest_idle_s: Annotated[
         float | None, "Longest time without a byte that this connection survived, in seconds"
