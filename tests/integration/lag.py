@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TypeVar
 
@@ -50,6 +50,23 @@ class LagMeter:
     def touches(self, begin: float, end: float) -> bool:
         """Whether a gap lies in this time, in whole or in part."""
         return any(since < end and until > begin for since, until in self.gaps)
+
+
+class Outcomes(dict[str, T]):
+    """What each of these works finds `in_time`, done when it is first asked for.
+
+    One at a time: a dozen in one loop would make each other late.
+    """
+
+    def __init__(
+        self, works: Mapping[str, Callable[[], Awaitable[T]]], good_s: float, most_s: float
+    ) -> None:
+        super().__init__()
+        self._works, self._good_s, self._most_s = works, good_s, most_s
+
+    def __missing__(self, name: str) -> T:
+        found = asyncio.run(in_time(self._works[name], self._good_s, self._most_s))
+        return self.setdefault(name, found)
 
 
 async def in_time(work: Callable[[], Awaitable[T]], good_s: float, most_s: float = math.inf) -> T:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.integration.idle.running import Probed, probe, scaled
 from tests.integration.idle.scenarios import PING, SCENARIOS, SHARED, Scenario, played
-from tests.integration.lag import in_time
+from tests.integration.lag import Outcomes
 from wsdiag.protocol.frames import encode_frame
 from wsdiag.transport.dial.options import DialOptions
 
@@ -77,26 +77,11 @@ async def measure(scenario: Scenario, *, raw: bool) -> Measured:
 
 
 @pytest.fixture(scope="module")
-def measured() -> dict[str, Measured | str]:
-    """By scenario, what was found, or why this machine does not bear it."""
-
-    async def every() -> dict[str, Measured | str]:
-        room = asyncio.Semaphore(4)
-
-        raws = list(SCENARIOS.values())
-
-        async def one(scenario: Scenario) -> Measured | str:
-            async with room:  # nothing scripted is in time where this process did not run
-                try:
-                    work = partial(measure, scenario, raw=scenario in raws)
-                    return await in_time(work, IN_TIME_S, LATE_S)
-                except pytest.skip.Exception as late:
-                    return late.msg or ""
-
-        every = SCENARIOS | SHARED
-        return dict(zip(every, await asyncio.gather(*map(one, every.values())), strict=True))
-
-    return asyncio.run(every())
+def measured() -> Outcomes[Measured]:
+    """By scenario, what was found. Nothing scripted is in time where this process did not run."""
+    works = {name: partial(measure, one, raw=True) for name, one in SCENARIOS.items()}
+    works |= {name: partial(measure, one, raw=False) for name, one in SHARED.items()}
+    return Outcomes(works, IN_TIME_S, LATE_S)
 
 
 def is_about(seen_s: float | None, wanted_s: float | None) -> bool:
@@ -106,10 +91,8 @@ def is_about(seen_s: float | None, wanted_s: float | None) -> bool:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_the_verdict_says_what_raw_sockets_measure(
-    name: str, measured: dict[str, Measured | str]
-) -> None:
-    scenario, found = SCENARIOS[name], in_good_time(measured[name])
+def test_the_verdict_says_what_raw_sockets_measure(name: str, measured: Outcomes[Measured]) -> None:
+    scenario, found = SCENARIOS[name], measured[name]
     if "sweep" not in name:  # its ends depend on the wall clock
         assert is_about(found.idle_end_s, scenario.idle_end_s), found
         assert is_about(found.pinged_end_s, scenario.pinged_end_s), found
@@ -117,16 +100,8 @@ def test_the_verdict_says_what_raw_sockets_measure(
 
 
 @pytest.mark.parametrize("name", SHARED)
-def test_what_concerns_all_connections_is_told(
-    name: str, measured: dict[str, Measured | str]
-) -> None:
-    holds(SHARED[name], in_good_time(measured[name]))
-
-
-def in_good_time(found: Measured | str) -> Measured:
-    if isinstance(found, str):
-        pytest.skip(found)
-    return found
+def test_what_concerns_all_connections_is_told(name: str, measured: Outcomes[Measured]) -> None:
+    holds(SHARED[name], measured[name])
 
 
 def holds(scenario: Scenario, found: Measured) -> None:

@@ -366,6 +366,26 @@ ANSWER_WANTED = [
     ),
     kept("ping", 46.0, "close", gap_s=5.0, received=((0.01, "text"), (26.0, "text"))),
 ]
+# The endpoint asks all at once, some within 0.6 s of their opening and the others 30 s later, and
+# ends them the next time.
+ASKED_BY_ONE_CLOCK = [
+    record(
+        "ping" if n in (3, 13) else "idle",
+        outcome="dropped",
+        drop=Drop("close", asked_s + 30.0, code=4000),
+        idle_s=5.0 if n in (3, 13) else 30.0,
+        since_sent_s=5.0 if n in (3, 13) else None,
+        keepalives_sent=3 if n in (3, 13) else 0,
+        age_s=asked_s + 30.0,
+        started_s=0.06 * n,
+        received=((asked_s, "text"),),
+        last_message="ping",
+        unanswered_heartbeat_s=asked_s,
+        unanswered_heartbeats=1,
+    )
+    for n in range(20)
+    for asked_s in [(0.6 if n < 10 else 30.6) - 0.06 * n]
+]
 ANSWER_WANTED_OFTEN = [
     record(
         "ping" if n > 4 else "idle",
@@ -466,6 +486,9 @@ TABLE |= {
         ],
         "application-timeout",
         says='Its last message before the end: "2".',
+    ),
+    "one clock that asks all, between whose openings it fell": Row(
+        ASKED_BY_ONE_CLOCK, "application-timeout", says='Its last message before the end: "ping".'
     ),
     "two of three heartbeats without an answer": Row(
         ANSWER_WANTED_OFTEN,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from wsdiag.dialects.catalogue import Dialect
 from wsdiag.judgement.verdict.clocks import agreeing
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
+from wsdiag.judgement.verdict.moments import moments_of
 from wsdiag.records import IdleTrial, Range
 from wsdiag.records.drops import drop_phrase
 from wsdiag.units import format_seconds
@@ -62,8 +63,8 @@ def _no_coincidence(ended: Sequence[IdleTrial], held: Sequence[IdleTrial]) -> bo
     """Whether these ends have to do with heartbeats of a protocol that is not known.
 
     Some that are called so want no answer, and a restart or a lifetime ends their connections as
-    well. So few of them must have gone unanswered, and either a reason says it, or it was so in
-    several rounds, or those that sent messages lived on (`held`), or connections ended when the
+    well. So few of them must have gone unanswered, and either a reason says it, or it was so at
+    several moments, or those that sent messages lived on (`held`), or connections ended when the
     next heartbeat was due: who looks for answers does so before it asks again.
     """
     if max(t.unanswered_heartbeats or 0 for t in ended) > _MOST_UNANSWERED:
@@ -73,7 +74,7 @@ def _no_coincidence(ended: Sequence[IdleTrial], held: Sequence[IdleTrial]) -> bo
         return True
     ages_s, waits_s = [t.age_s or 0.0 for t in ended], [_waited_s(t) or 0.0 for t in ended]
     better = max(ages_s) - min(ages_s) > 2 * (max(waits_s) - min(waits_s)) + 0.1
-    again = len({t.round for t in ended}) > 1 or bool(held)
+    again = len(moments_of(ended)) > 1 or bool(held)
     return (again and better) or all(map(_on_its_beat, ended))
 
 
