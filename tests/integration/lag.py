@@ -13,6 +13,8 @@ import pytest
 
 T = TypeVar("T")
 _EVERY_S, _NOTED_S = 0.01, 0.02
+LATE_S = 0.6
+"""By so much a machine may be late where a timeout of seconds is looked for."""
 
 
 class LagMeter:

@@ -13,13 +13,11 @@ import pytest
 
 from tests.integration.idle.running import Probed, probe, scaled
 from tests.integration.idle.scenarios import PING, SCENARIOS, SHARED, Scenario, played
-from tests.integration.lag import Outcomes
+from tests.integration.lag import LATE_S, Outcomes
 from wsdiag.protocol.frames import encode_frame
 from wsdiag.transport.dial.options import DialOptions
 
 WATCHED_S = 4.0
-# A busy machine is late, and never early.
-LATE_S = 0.6
 IN_TIME_S = 0.15
 
 
