@@ -61,9 +61,8 @@ def probed(
             )
             return [event async for event in events]
 
-    # Endpoint and front run in this loop too: where it stands still for half of the 0.2 s by which
-    # the last trials start later, all ends come at one moment.
-    events = asyncio.run(in_time(go, good_s=0.05, most_s=0.1))
+    # endpoint and front run in this loop too, and are as late as it is
+    events = asyncio.run(in_time(go, good_s=0.1, most_s=0.3))
     trials = [event for event in events if isinstance(event, wsdiag.IdleTrial)]
     (verdict,) = [event for event in events if isinstance(event, wsdiag.IdleVerdict)]
     return verdict, trials

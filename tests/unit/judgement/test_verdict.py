@@ -1475,3 +1475,27 @@ def test_what_ends_only_the_oldest_is_no_restart(later_s: float) -> None:
     lived = [idle(45.0 + n, started_s=later_s + 0.05 * n) for n in range(3)]
     verdict = judge([*RESTARTED, *lived], case())
     assert verdict.verdict == ("event" if later_s < 1 else "inconsistent"), verdict
+
+
+@pytest.mark.parametrize(
+    "trials",
+    [
+        [idle(1.2 + n / 10, "fin", started_s=0.4 - n / 10, blind_s=n / 10) for n in range(5)],
+        [idle(1.2 - n / 10, "fin", started_s=n / 10, upgrade_s=n / 10 + 0.001) for n in range(5)],
+    ],
+    ids=["saw the ends late", "read the answers late"],
+)
+def test_a_process_that_did_not_run_makes_no_common_moment(trials: list[IdleTrial]) -> None:
+    assert judge([*trials, idle(1.0)], case()).verdict == "idle-timeout"
+
+
+def test_a_timer_may_have_started_when_the_hello_came_and_not_with_its_answer() -> None:
+    """A broker whose answer came 0.07 s later, and more, and that ended idle clients after 3 s."""
+    late = [idle(2.93 - n / 100, "close", since_sent_s=3.0, age_s=3.1) for n in range(4)]
+    found = judge([*late, kept("ping", 6.0, gap_s=0.8)], case(greeted=True)).idle_timeout_s
+    assert found is not None
+    assert found.low < 2.9 < 3.0 <= (found.high or 0.0)
+    by_itself = [replace(trial, received=((0.17, "text"),)) for trial in late]
+    found = judge([*by_itself, kept("ping", 6.0, gap_s=0.8)], case(greeted=True)).idle_timeout_s
+    assert found is not None
+    assert found.high == pytest.approx(2.98)

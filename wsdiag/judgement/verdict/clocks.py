@@ -131,7 +131,7 @@ def drop_range(cluster: Cluster, rtt_s: float | None) -> Range:
         # Some were late by so much; the earliest may have been late by as much.
         low -= values[-1] - values[0]
     # A timer is no longer than any connection allows, however late the others' upgrades were.
-    high = max(values[-1], min(read(t) + _start_doubt_s(t) for t in cluster.members))
+    high = max(values[-1], min(_most_s(t, read) for t in cluster.members))
     high += MARGIN_ABOVE_S
     return Range(round(max(0.0, low), 2), round(high, 2))
 
@@ -171,10 +171,14 @@ def _in_step(begins: Sequence[float], apart_s: float) -> bool:
     return False
 
 
-def _start_doubt_s(trial: IdleTrial) -> float:
-    # Only while the upgrade was the last byte; later bytes are known to the moment.
-    untouched = abs((trial.idle_s or 0.0) - (trial.age_s or 0.0)) < 1e-3
-    return trial.upgrade_s if untouched else 0.0
+def _most_s(trial: IdleTrial, read: Read) -> float:
+    """What the clock showed if the peer's timer started when it got what its last bytes answered:
+    our upgrade request, or what we sent since."""
+    shown_s, sent_s, old_s = read(trial), trial.since_sent_s or 0.0, trial.age_s or 0.0
+    if abs((trial.idle_s or 0.0) - old_s) < 1e-3:
+        return shown_s + trial.upgrade_s
+    by_itself = any(at_s > old_s - sent_s for at_s, _ in trial.received)
+    return shown_s if by_itself else max(shown_s, sent_s)
 
 
 def groups(values: Sequence[float]) -> list[list[float]]:
@@ -202,13 +206,18 @@ def same_moment(trials: Sequence[IdleTrial]) -> bool:
 
 
 def _spreads_s(trials: Sequence[IdleTrial]) -> tuple[float, float]:
-    """How far apart these ended, by their ages and by the wall clock within a round."""
-    ages = [t.age_s or 0.0 for t in trials]
+    """How far apart these ended, by their ages and by the wall clock within a round.
+
+    The peer counts an age from within the upgrade, and a process that did not run saw the end late:
+    ages differ by what this cannot explain.
+    """
+    most = min(((t.age_s or 0.0) + t.upgrade_s for t in trials), default=0.0)
+    least = max(((t.age_s or 0.0) - t.blind_s for t in trials), default=0.0)
     rounds = [[ended_s(t) for t in trials if t.round == n] for n in {t.round for t in trials}]
     # One connection in each round has no moment to share.
     shared = [max(ends) - min(ends) for ends in rounds if len(ends) > 1]
-    moments_s = max(shared, default=math.inf if len(ages) > 1 else 0.0)
-    return max(ages, default=0.0) - min(ages, default=0.0), moments_s
+    moments_s = max(shared, default=math.inf if len(trials) > 1 else 0.0)
+    return max(0.0, least - most), moments_s
 
 
 def _moment_fits_better(ages_s: float, moments_s: float) -> bool:
