@@ -88,8 +88,8 @@ async def _stay_idle(session: Session, wanted_s: float, timeout_s: float) -> Fin
     # what comes half of that time later was not on its way, and its message holds back the Pong
     part_ns = unsolicited.part_ns
     arriving = part_ns is not None and _since(part_ns) < timeout_s / 2
-    if dead and not (arriving and dead.startswith("no Pong")):
-        detail = f"dead when asked after {idle} idle: {dead}"
+    if dead is not None and not (arriving and isinstance(dead, _NoPongError)):
+        detail = f"dead when asked after {idle} idle: {_describe(dead)}"
         return failed(detail, round(_since(began), 3), wanted_s)
     if unsolicited.count or part_ns is not None:
         detail = f"survived {idle}, but it was not idle: {unsolicited}"
@@ -97,13 +97,17 @@ async def _stay_idle(session: Session, wanted_s: float, timeout_s: float) -> Fin
     return passed(f"alive after {idle} without traffic", wanted_s, wanted_s)
 
 
-async def _no_answer(session: Session, timeout_s: float) -> str:
-    """What is wrong with a connection that is sent a Ping; empty when its Pong came."""
+class _NoPongError(Exception):
+    """Nothing answered a Ping in time."""
+
+
+async def _no_answer(session: Session, timeout_s: float) -> Exception | None:
+    """What is wrong with a connection that is sent a Ping; None when its Pong came."""
     try:
         round_trip_ms = await await_pong(session, timeout_s)
     except (PeerClosedError, PeerViolationError, SessionEnded) as problem:
-        return _describe(problem)
-    return "" if round_trip_ms is not None else f"no Pong within {timeout_s:g} s"
+        return problem
+    return None if round_trip_ms is not None else _NoPongError(f"no Pong within {timeout_s:g} s")
 
 
 def _describe(problem: Exception) -> str:
@@ -177,13 +181,14 @@ async def _keep_alive(
             await await_event(session, unsolicited.take, due - _since(began))
             problem = await _no_answer(session, timeout_s)
         except (PeerClosedError, PeerViolationError, SessionEnded) as dropped:
-            problem, hint = _describe(dropped), _who_closed(dropped)
-        if problem:
+            problem, hint = dropped, _who_closed(dropped)
+        if problem is not None:
             at = _since(began)
             pings = counted(sent, "Ping")
-            detail = f"dropped after {at:.1f} s of {lasting_s:g}, with {pings} sent: {problem}"
+            why = _describe(problem)
+            detail = f"dropped after {at:.1f} s of {lasting_s:g}, with {pings} sent: {why}"
             dropped_by = failed(detail, round(at, 3), lasting_s)
-            return replace(dropped_by, breaks_rule=problem.startswith("no Pong"), hint=hint)
+            return replace(dropped_by, breaks_rule=isinstance(problem, _NoPongError), hint=hint)
         sent += 1
     every = format_duration(interval_s)
     kept = f"alive after {format_duration(lasting_s)} with a Ping every {every}"
