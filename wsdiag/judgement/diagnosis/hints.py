@@ -52,11 +52,13 @@ class Hint:
 def hints() -> tuple[Hint, ...]:
     """All entries, in the order in which they are tried."""
     text = resources.files("wsdiag.judgement.diagnosis").joinpath("hints.toml").read_text("utf-8")
-    return tuple(_hint(row) for row in tomllib.loads(text)["hint"])
+    data = tomllib.loads(text)
+    return tuple(_hint(row, data["pattern"]) for row in data["hint"])
 
 
-def _hint(row: Mapping[str, Any]) -> Hint:
-    codes, where = row["code"], row.get("where", {})
+def _hint(row: Mapping[str, Any], patterns: Mapping[str, str]) -> Hint:
+    codes = row["code"]
+    where = {name: patterns.get(value, value) for name, value in row.get("where", {}).items()}
     return Hint(
         codes=(codes,) if isinstance(codes, str) else tuple(codes),
         where=tuple((name, re.compile(value, re.IGNORECASE)) for name, value in where.items()),
