@@ -301,9 +301,8 @@ def _from_silence(evidence: Evidence, context: ProbeContext) -> Classification:
     used = in_use(evidence, context, range_)
     # What others survived, be it the same connection before, is no reason to go silent.
     dead = used.dead or any(idle_when_asked_s(t) <= low for t in both_ways if t.drop is not None)
-    if used.dead and keeps_packets_flowing(used.dead, evidence, range_):
-        return Classification("inconsistent", "blackout", range_, first.drop)
-    if (dead or context.back is False) and not used.any_held:
+    stood_still = keeps_packets_flowing(used.dead, evidence, range_)
+    if stood_still or ((dead or context.back is False) and not used.any_held):
         return Classification("inconsistent", "blackout", range_, first.drop)
     if low >= high:
         return Classification("inconsistent", "contradiction", range_, first.drop)

@@ -163,7 +163,7 @@ class TrialState:
             return False
         if drop is None or not check.payload or drop.how not in _PEERS_ENDS:
             return False
-        return drop.at_s - check.at_s > TOUCH_S + 2 * self.upgrade_s
+        return self._came_later(drop.at_s, check)
 
     def idle_times(self, now_s: float) -> IdleTimes:
         """The idle times that count: before it began to wait for an answer, or until now."""
@@ -181,9 +181,11 @@ class TrialState:
         That proves life, and the check's Pong cannot come before the end of that message's frame.
         """
         check, part_s = self.check, self.part_s
-        if check is None or part_s is None:
-            return False
-        return part_s - check.at_s > TOUCH_S + 2 * self.upgrade_s
+        return check is not None and part_s is not None and self._came_later(part_s, check)
+
+    def _came_later(self, at_s: float, check: LivenessCheck) -> bool:
+        """Whether that was not on its way when the check was sent."""
+        return at_s - check.at_s > TOUCH_S + 2 * self.upgrade_s
 
     # -- what happens --------------------------------------------------------------------------
 
