@@ -368,20 +368,22 @@ ANSWER_WANTED = [
 ]
 # The endpoint asks all at once, some within 0.6 s of their opening and the others 30 s later, and
 # ends them the next time.
+PINGED_BEFORE = {"idle_s": 5.0, "since_sent_s": 5.0, "keepalives_sent": 3}
 ASKED_BY_ONE_CLOCK = [
     record(
-        "ping" if n in (3, 13) else "idle",
         outcome="dropped",
         drop=Drop("close", asked_s + 30.0, code=4000),
-        idle_s=5.0 if n in (3, 13) else 30.0,
-        since_sent_s=5.0 if n in (3, 13) else None,
-        keepalives_sent=3 if n in (3, 13) else 0,
         age_s=asked_s + 30.0,
         started_s=0.06 * n,
         received=((asked_s, "text"),),
         last_message="ping",
         unanswered_heartbeat_s=asked_s,
         unanswered_heartbeats=1,
+        **(
+            {"trial": "ping", **PINGED_BEFORE}
+            if n in (3, 13)
+            else {"trial": "idle", "idle_s": 30.0}
+        ),
     )
     for n in range(20)
     for asked_s in [(0.6 if n < 10 else 30.6) - 0.06 * n]
