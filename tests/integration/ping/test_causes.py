@@ -20,7 +20,6 @@ from tests.integration.lag import LagMeter
 from tests.integration.ping.running import PingRecords, run_pings
 from tests.peers.peers import Peers
 from wsdiag.records import Cause, PingReply
-from wsdiag.transport.dial.options import DialOptions
 
 # The flaws made here are of 100 ms and more; a busy machine alone delays by less.
 TELLING_MS = 80.0
@@ -166,13 +165,19 @@ def test_what_a_slow_reader_misses_is_counted(peers: Peers) -> None:
 def test_lost_packets_are_the_networks(peers: Peers) -> None:
     nat = peers.nat(established_s=600)
     server = peers.websockets(netns=nat.server_ns, host=nat.server_address)
-    nat.set_loss(10)
+
+    def lose(_: object, event: object) -> None:
+        # What is usual has to be learned first: of the first few, most may be late at random.
+        if isinstance(event, PingReply) and event.seq == 20:
+            nat.set_loss(10)
+
     with nat.in_client():
-        # A SYN may be lost as well, several times.
-        pinged = asyncio.run(
-            run_pings(server.url, count=200, interval_s=0.1, dial=DialOptions(connect_timeout=40.0))
-        )
-    assert_named(telling(pinged), "network", at_least=10)
+        pinged = asyncio.run(run_pings(server.url, count=220, interval_s=0.1, react=lose))
+    causes = telling(pinged)
+    # A Pong that is lost right after another loss, and whatever TCP held back behind it, shows
+    # nothing to our kernel: no cause is the right answer then.
+    assert causes.pop(None, 0) <= 0.25 * causes.total(), causes
+    assert_named(causes, "network", at_least=10)
     assert pinged.summary.attribution is not None
     assert any("(network)" in sentence for sentence in pinged.summary.attribution.explanation)
 
