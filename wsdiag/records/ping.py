@@ -209,15 +209,19 @@ class PingClosed:
 @dataclass(frozen=True, slots=True)
 class PingOutage:
     """Record `ping.outage`: with `--reconnect`, a time without answers, from the end of a
-    connection to the first answer on the next; also where the run ended before that."""
+    connection, or from the first Ping whose answer is overdue, to the next answer; also where the
+    run ended before that."""
 
     type: ClassVar[str] = "ping.outage"
     url: Url
     began: Annotated[datetime, "When it began: RFC 3339 in UTC with microseconds"]
     down_s: Annotated[float, "How long it lasted, in seconds"]
-    attempts: Annotated[int, "Attempts to connect, the successful one included"]
+    attempts: Annotated[
+        int, "Attempts to connect, the successful one included; 0 where the connection lived on"
+    ]
     drop: Annotated[
-        Drop | None, "How the connection ended; null where the first could not be made"
+        Drop | None,
+        "How the connection ended; null where the first could not be made, or where it lived on",
     ] = None
     errors: Annotated[dict[str, int], "Failed attempts, counted by `kind`"] = field(
         default_factory=dict

@@ -205,6 +205,34 @@ def test_an_outage_lasts_until_a_ping_is_answered() -> None:
     assert ping_exit_code([summary], reconnect=True) == 3
 
 
+def test_a_silence_on_a_connection_that_lives_is_an_outage() -> None:
+    async def pauses(client: ScriptedClient) -> None:
+        held: list[bytes] = []
+        async for frame in client.frames():
+            if frame.opcode == CLOSE:
+                client.send(CLOSE, frame.payload)
+                return
+            held.append(frame.payload)
+            pings = len([each for each in client.seen if each.opcode == PING])
+            if pings <= 2 or pings >= 70:  # 3.4 s of silence
+                for payload in held:
+                    client.send(PONG, payload)
+                held.clear()
+
+    records, _ = ping_scripted(
+        pauses, count=75, interval_s=0.05, timeout_s=30.0, reconnect=True, min_availability_pct=90.0
+    )
+    (resumed,), (outage,) = records.of(PingResumed), records.of(PingOutage)
+    assert (outage.over, outage.attempts, outage.drop) == (True, 0, None)
+    assert outage.down_s == pytest.approx(resumed.waited_ms / 1e3, abs=0.05)
+    summary = records.summary
+    assert (summary.drops, summary.outages, summary.lost) == (0, 1, 0)
+    assert summary.down_s == outage.down_s > 1.0
+    assert summary.availability_pct is not None
+    assert summary.availability_pct < 90.0
+    assert ping_exit_code([summary], reconnect=True) == 3
+
+
 @pytest.mark.parametrize("reset", [False, True])
 def test_a_silent_connection_is_down_from_its_first_unanswered_ping(reset: bool) -> None:
     async def falls_silent(client: ScriptedClient) -> None:

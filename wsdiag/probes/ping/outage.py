@@ -1,9 +1,9 @@
 """With --reconnect: times without answers, from what ended them to the first answer after them.
 
-An outage begins when a connection ends; where it fell silent before, or is silent when the run
-ends, when the first Ping left that was not answered; and with the first attempt to connect, where
-none was answered before. It is over when a Ping is answered, not when TCP connects or the upgrade
-succeeds: a proxy in front of a dead endpoint does both.
+An outage begins when a connection ends; where it fell silent (an answer is overdue), when the first
+Ping left that was not answered; and with the first attempt to connect, where none was answered
+before. It is over when a Ping is answered, be it on the same connection, and not when TCP connects
+or the upgrade succeeds: a proxy in front of a dead endpoint does both.
 """
 
 from __future__ import annotations
@@ -35,12 +35,13 @@ class OutageLog:
         return self._down_since_s is not None
 
     def down(self, since_s: float, now_s: float, drop: Drop | None = None) -> None:
-        """Nothing is answered since `since_s`; within an outage this changes nothing."""
+        """Nothing is answered since `since_s`; within an outage, only its first `drop` is news."""
         if self._down_since_s is None:
             since_s = since_s if self._answered else self._watched_from_s
-            self._down_since_s, self._drop = since_s, drop
+            self._down_since_s, self._drop = since_s, None
             self._began = utc_now() - timedelta(seconds=now_s - since_s)
             self._attempts, self._errors = 0, Counter()
+        self._drop = self._drop or drop
 
     def attempt(self, why: str) -> PingDialling | None:
         """An attempt to connect begins, `why` the one before failed; None when nothing is down."""
@@ -77,12 +78,9 @@ class OutageLog:
         self._down_since_s = self._began = None
         return outage
 
-    def totals(self, now_s: float, silent_since_s: float | None = None) -> Outages:
-        """All so far, the one that goes on included; an open connection may be silent as well."""
-        past, watched_s = self._past, now_s - self._watched_from_s
-        since_s = silent_since_s if self._down_since_s is None else self._down_since_s
-        if since_s is not None and not self._answered:
-            since_s = self._watched_from_s
+    def totals(self, now_s: float) -> Outages:
+        """All so far, the one that goes on included."""
+        past, watched_s, since_s = self._past, now_s - self._watched_from_s, self._down_since_s
         if since_s is None:
             return Outages(
                 count=past.count, down_s=past.down_s, longest_s=past.longest_s, watched_s=watched_s

@@ -176,8 +176,7 @@ class Pinger:
         """With --reconnect: times without answers so far, the one that goes on included."""
         if self._outages is None:
             return Outages()
-        silent_s = None if self._sender is None else self._sender.overdue_since_s
-        return self._outages.totals(self._loop.time(), silent_s)
+        return self._outages.totals(self._loop.time())
 
     def _close_timeout_s(self) -> float:
         """How long the closing handshake may take; 0: there is too much data before our Close."""
@@ -328,6 +327,7 @@ class Pinger:
             self.target,
             slow=self._slow,
             on_answer=self._answered,
+            on_silence=self._silent,
             on_message=partial(self._on_message, participant),
         )
         self._sender = sender
@@ -342,9 +342,6 @@ class Pinger:
             why = await sender.over
             if why in ("ended", "silent"):
                 self._record_drop(participant, why, sender)
-            elif self._outages is not None and (since_s := sender.overdue_since_s) is not None:
-                # nobody knows whether it would have answered again: until now it did not
-                self._outages.down(since_s, self._loop.time())
             return why, sender.answers
         finally:
             sender.stop()
@@ -363,6 +360,11 @@ class Pinger:
         if outage is not None:
             self._queue.put_nowait(outage)
 
+    def _silent(self, since_s: float) -> None:
+        """An answer is overdue, `since_s` (loop time) its Ping left: an outage, until one comes."""
+        if self._outages is not None:
+            self._outages.down(since_s, self._loop.time())
+
     def _record_drop(self, participant: Participant, why: Why, sender: PingSender) -> None:
         session, moment = participant.session, now()
         if why == "silent":
@@ -374,7 +376,7 @@ class Pinger:
         meaning = participant.meaning_of(session.connection.close_received)
         drop = replace(drop, last_message=sender.last_message(), detail=meaning or drop.detail)
         ago_s = (moment.mono_ns - ended_ns) / 1e9
-        silent_s = sender.silent_since_s if why == "silent" else sender.overdue_since_s
+        silent_s = sender.silent_since_s if why == "silent" else None
         self._totals.drops += 1
         self._totals.last_drop = self._totals.ended = drop
         sender.cut_off(drop)

@@ -98,10 +98,12 @@ class PingSender:
         *,
         slow: SlowReaderMeter | None = None,
         on_answer: Callable[[], None] = lambda: None,
+        on_silence: Callable[[float], None] = lambda _: None,
         on_message: Callable[[Received], None] = lambda _: None,
     ) -> None:
         self._url, self._session, self._options, self._totals = url, session, options, totals
-        self._target, self._on_answer, self._on_message = target, on_answer, on_message
+        self._target, self._on_message = target, on_message
+        self._on_answer, self._on_silence = on_answer, on_silence
         self._observer, self._queue = observer, queue
         self._load, self._slow = load, slow
         self._pump = None if load is None else load.pump(session)
@@ -331,6 +333,7 @@ class PingSender:
         self._queue.put_nowait(
             PingWaiting(self._url, oldest.seq, utc_now(), unanswered, waited_ms, self._target)
         )
+        self._on_silence(oldest.sent_s)
 
     @property
     def silent_since_s(self) -> float | None:

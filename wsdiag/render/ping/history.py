@@ -33,7 +33,7 @@ from wsdiag.records import (
 from wsdiag.render.base.error import error_lines
 from wsdiag.render.base.terminal import Terminal
 from wsdiag.render.ping.chart import LatencyChart
-from wsdiag.render.ping.lines import Shown, event_line
+from wsdiag.render.ping.lines import Shown, event_line, was_a_silence
 from wsdiag.render.ping.options import PingViewOptions
 from wsdiag.render.ping.panel import labels, marks_legend, table
 from wsdiag.render.ping.series import MANY, WORST, Sample, Series, SeriesGroup
@@ -148,7 +148,7 @@ class PingHistory:
                     group.sent(event.url, event.seq, event.overdue)
             case PingWaiting() | PingResumed() | PingNotice():
                 self._note(event, event.time)
-            case PingOutage():
+            case PingOutage() if not was_a_silence(event):
                 self._note(event, self._clock())
 
     def _add(self, url: str, sample: Sample) -> None:

@@ -73,6 +73,8 @@ class PingLines(EventOutput):
         self._follow(name, event)
         if isinstance(event, get_args(PingProgress)) and not isinstance(event, PingNotice):
             return
+        if was_a_silence(event):
+            return
         event = self._terminal.clean(event)
         if isinstance(event, PingSummary):
             self._summary(event)
@@ -142,6 +144,11 @@ class PingLines(EventOutput):
         return line
 
 
+def was_a_silence(event: PingEvent) -> bool:
+    """Whether this is an outage of a connection that lives: `PingResumed` tells the same."""
+    return isinstance(event, PingOutage) and event.over and not event.attempts
+
+
 def event_line(event: Shown) -> Text:
     """The line of one cleaned event."""
     match event:
@@ -166,9 +173,9 @@ def event_line(event: Shown) -> Text:
                 said += f"; last message: {event.drop.last_message}"
             return Text.assemble(("closed", "bold red"), said)
         case PingOutage():
-            tried = counted(event.attempts, "attempt")
+            tried = f", {counted(event.attempts, 'attempt')}" if event.attempts else ""
             failed = ", ".join(f"{n} {_FAILED.get(kind, kind)}" for kind, n in event.errors.items())
-            said = f" for {format_duration(event.down_s)}, {tried}{f' ({failed})' * bool(failed)}"
+            said = f" for {format_duration(event.down_s)}{tried}{f' ({failed})' * bool(failed)}"
             words = ("answers again, was down", "green") if event.over else ("down", "bold red")
             return Text.assemble(words, said)
 

@@ -58,6 +58,30 @@ def test_what_was_never_up_was_available_for_no_time() -> None:
     refusing, mute = OutageLog(URL, None, 0.0), OutageLog(URL, None, 0.0)
     refusing.down(0.008, 0.01)
     assert refusing.totals(4.0).availability_pct == 0.0
-    assert mute.totals(4.0, silent_since_s=0.02).availability_pct == 0.0
+    mute.down(0.02, 2.0)
+    assert mute.totals(4.0).availability_pct == 0.0
     mute.down(0.02, 5.0, Drop("silent", 5.0))
     assert mute.totals(6.0).availability_pct == 0.0
+
+
+def test_a_silence_counts_when_it_is_over_as_it_did_while_it_lasted() -> None:
+    log = OutageLog(URL, None, 0.0)
+    log.up(0.1)
+    log.down(10.0, 12.0)
+    assert log.totals(20.0).availability_pct == pytest.approx(50.0)
+    outage = log.up(20.0)
+    assert outage is not None
+    assert (outage.down_s, outage.attempts, outage.drop, outage.over) == (10.0, 0, None, True)
+    totals = log.totals(20.0)
+    assert (totals.count, totals.availability_pct) == (1, pytest.approx(50.0))
+
+
+def test_a_silence_that_ends_the_connection_says_how() -> None:
+    log = OutageLog(URL, None, 0.0)
+    log.up(0.1)
+    log.down(10.0, 12.0)
+    log.down(13.0, 13.0, Drop("rst", 13.0))
+    log.attempt("")
+    outage = log.up(14.0)
+    assert outage is not None
+    assert (outage.down_s, outage.attempts, outage.drop) == (4.0, 1, Drop("rst", 13.0))

@@ -199,6 +199,7 @@ def test_plain_lines_tell_silence_as_it_lasts(monkeypatch: pytest.MonkeyPatch) -
         clock[0] += 1.0
         lines.handle(PingSent(URL, seq, seq - 3, 2))
     lines.handle(PingSent(URL, 10, 7, 3))  # at once: once a second is enough
+    lines.handle(PingOutage(URL, examples.at(4), 5.0, 0))  # with --reconnect: the same once more
     lines.handle(PingResumed(URL, 10, examples.at(9), 0, 5000.0))
     assert out(t).splitlines() == [
         "seq=4 no answer for 2 s (3 unanswered)",
