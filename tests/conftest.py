@@ -15,7 +15,9 @@ from tests.peers.records import every_record_judged
 from tests.stalls import Stalls
 
 # A property holds or it does not; how long a busy machine takes over an example says nothing.
-hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("patient")
 
 # A machine that cannot have a tool says so here: "marker: reason; marker: reason". Those tests are
