@@ -77,6 +77,12 @@ def test_a_connection_that_is_receiving_is_neither_idle_nor_dead() -> None:
     idle = results(trickle, dial_options(), require_idle_s=0.3, only=("idle",))["idle"]
     assert idle.status == "warn", idle
     assert "not idle: parts of a message" in idle.detail
+    kept = results(trickle, dial_options(), require_keepalive_s=0.2, only=("keepalive",))[
+        "keepalive"
+    ]
+    assert kept.status == "warn", kept
+    assert kept.detail.startswith("alive after ")
+    assert "waited behind a message that was arriving" in kept.detail
 
 
 def test_an_end_after_answered_pings_is_no_refusal() -> None:
