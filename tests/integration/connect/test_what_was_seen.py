@@ -32,7 +32,7 @@ PLAIN_400 = (
 
 
 def connect_to(
-    handler: Handler, scheme: str = "ws", host: str = "127.0.0.1", **options: Any
+    handler: Handler, scheme: str = "ws", host: str = "127.0.0.1", path: str = "/ws", **options: Any
 ) -> ConnectResult:
     """`connect` to a server that does what `handler` does; `use_…` go to `connect` itself."""
     use = {name.removeprefix("use_"): options.pop(name) for name in [*options] if "use_" in name}
@@ -50,7 +50,7 @@ def connect_to(
         async with server:
             port = server.sockets[0].getsockname()[1]
             dial = DialOptions(**{"connect_timeout": 3.0, "proxy": "", **options})
-            return await connect(f"{scheme}://{host}:{port}/ws", dial, **use)
+            return await connect(f"{scheme}://{host}:{port}{path}", dial, **use)
 
     return asyncio.run(main())
 
@@ -291,6 +291,19 @@ def test_http_behind_the_101_is_told_as_http(frames_before: bytes) -> None:
     result = connect_to(twice)
     assert "HTTP again, not a frame: HTTP/1.1 404 Not Here" in told(result)
     assert "Two handlers" in told(result)
+
+
+def test_a_refusal_behind_the_101_is_told_by_its_own_words() -> None:
+    async def engine_io(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await take_upgrade(reader, writer)
+        why = b"Unsupported protocol version"
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n" % len(why) + why)
+        await reader.read()
+
+    result = connect_to(engine_io, path="/socket.io/?EIO=3&transport=websocket")
+    assert "(EIO=3): 400 Bad Request: Unsupported protocol version" in told(result)
+    assert "allowEIO3" in told(result)
+    assert "Two handlers" not in told(result)
 
 
 def test_an_old_version_and_odd_lines_of_a_101_are_noted() -> None:

@@ -112,6 +112,16 @@ def test_a_refused_connect_of_socket_io_is_told(peers: Peers) -> None:
     peers.wsdiag("ping", "-c", "1", "--hello", good, "-o", "json", url, ok=0)
 
 
+@pytest.mark.parametrize(("command", "code"), [("connect", 1), ("check", 3)])
+def test_a_version_that_socket_io_refuses_behind_its_101_is_told(
+    command: str, code: int, peers: Peers
+) -> None:
+    url = peers.socketio(300, 1000).url.rstrip("/") + "/socket.io/?EIO=3&transport=websocket"
+    told = peers.wsdiag(command, "-o", "json", url, ok=code).out
+    assert "(EIO=3): 400 Bad Request: Unsupported protocol version" in told
+    assert "allowEIO3" in told
+
+
 def test_a_broker_hears_from_the_client_as_often_as_its_connect_promised(
     peers: Peers, tmp_path: Path
 ) -> None:

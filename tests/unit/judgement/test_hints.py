@@ -66,6 +66,21 @@ def test_a_redirect_shows_its_target_and_the_command_to_type() -> None:
     assert told.hint.endswith("wsdiag connect -L ws://a.test/ws")
 
 
+@pytest.mark.parametrize(
+    ("query", "change"),
+    [
+        ("EIO=4&transport=websocket", "leaves websocket out"),
+        ("EIO=4&transport=ws", "?EIO=4&transport=websocket"),
+    ],
+)
+def test_a_transport_that_socket_io_does_not_take_is_told_by_what_was_asked(
+    query: str, change: str
+) -> None:
+    error = failure("http-400", status=400, body=b'{"code":0,"message":"Transport unknown"}')
+    error.report.url = f"ws://a.test/socket.io/?{query}"
+    assert change in (diagnose(error.report.url, error).hint or "")
+
+
 def test_the_command_to_type_survives_a_shell() -> None:
     error = failure("http-301", status=301, headers=(("Location", "/ws/"),))
     error.report.url = "ws://a.test/ws?a=1&b=2"

@@ -84,6 +84,16 @@ def facts_of(url: str, error: DialError) -> dict[str, str]:
     return facts
 
 
+def facts_of_second_answer(url: str, answer: bytes, http: str) -> dict[str, str]:
+    """The facts of an HTTP answer that came where frames were due; it may be cut off."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    began, page = head.partition(b"\r\n")[0].decode("latin-1"), body.decode("utf-8", "replace")
+    says = excerpt(page)
+    facts = {"url": url, "http": http, "began": began, "status": began.partition(" ")[2]}
+    facts |= {"page": page, "says": says, "with_body": f": {says}" if says else ""}
+    return facts | _url_facts(url)
+
+
 def _whose_name(facts: dict[str, str], error: DialError) -> str:
     """Whether the name that was looked up is the `endpoint`'s or the `proxy`'s."""
     if not facts["proxy"]:

@@ -14,7 +14,7 @@ from importlib import resources
 from string import Formatter
 from typing import Any
 
-from wsdiag.judgement.diagnosis.facts import facts_of
+from wsdiag.judgement.diagnosis.facts import facts_of, facts_of_second_answer
 from wsdiag.records import Error
 from wsdiag.transport.report import DialError
 
@@ -76,6 +76,11 @@ def diagnose(url: str, error: DialError) -> Error:
     if error.phase in ("dns", "tcp") and error.report.proxy is None and error.report.proxy_why:
         hint = f"No proxy was used: {error.report.proxy_why}. {hint or ''}".strip()
     return Error(url, error.phase, error.kind, message, hint)
+
+
+def explain_second_answer(url: str, answer: bytes, http: str = "") -> tuple[str, str | None]:
+    """(message, hint) for an HTTP answer where frames were due; `http` as in the facts."""
+    return explain("second-answer", facts_of_second_answer(url, answer, http))
 
 
 def explain(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from wsdiag.judgement.advice import ENDED_IN_USE, TAKES_NO_BYTES, over_pings, unfinished_text
+from wsdiag.judgement.diagnosis.hints import explain_second_answer
 from wsdiag.probes.common.answers import answer_faults, opened
 from wsdiag.probes.common.await_pong import TOO_LARGE
 from wsdiag.probes.common.drops import BROKE_HTTP, TRUNCATED, drop_of_end
@@ -43,16 +44,6 @@ _CLOSED = {
     1013: _LEAVES,
 }
 """Hints for Close codes that are no refusal."""
-_HTTP_AGAIN = (
-    "Two handlers answered the upgrade on one connection (two WebSocket servers on one HTTP "
-    "server, Socket.IO beside another), or a proxy sent the request twice. Let each handler take "
-    "its own path only (ws: noServer and handleUpgrade)."
-)
-_HTTP_IN_STREAM = (
-    "A proxy passes HTTP/1.1's answer on inside the stream: the head that its backend sent belongs "
-    "into HEADERS (RFC 8441, 5). Its way from HTTP/2 to HTTP/1.1 is broken, or it takes the stream "
-    "for a tunnel."
-)
 
 
 def dial_notes(report: DialReport, *, certificate_refused: bool) -> list[str]:
@@ -273,14 +264,8 @@ def violation_error(
             "may follow it.",
         )
     if violation.excerpt:
-        line = violation.excerpt.partition(b"\r\n")[0].decode("latin-1")
-        return Error(
-            url,
-            phase,
-            "protocol",
-            f"what followed the {status} is HTTP again, not a frame: {line}",
-            _HTTP_IN_STREAM if streams else _HTTP_AGAIN,
-        )
+        told = explain_second_answer(url, violation.excerpt, "2" if streams else "")
+        return Error(url, phase, "protocol", *told)
     hint = (
         "Browsers and libraries end such a connection as well. wsdiag check tells which rules "
         "the endpoint keeps; a proxy that changes bytes is the other suspect."

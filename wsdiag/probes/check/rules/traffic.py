@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from wsdiag.judgement.advice import ENDED_IN_USE
+from wsdiag.judgement.diagnosis.hints import explain_second_answer
 from wsdiag.patterns import PatternTooSlow, matches
 from wsdiag.probes.check.findings import (
     Finding,
@@ -32,6 +33,7 @@ from wsdiag.probes.common.await_pong import (
     require_open,
 )
 from wsdiag.protocol.codes import close_code_name
+from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.events import BinaryMessage, Close, Event, Pong, TextMessage, Violation
 from wsdiag.statistics import RunningStatistics
 from wsdiag.transport.dial.options import LOOKED_INTO
@@ -192,7 +194,8 @@ async def ping(target: CheckTarget) -> Sequence[Finding]:
     if (p50 := round_trips.percentile(50)) is not None:
         detail += f", median {p50:.3g} ms"
     if isinstance(problem, PeerViolationError):
-        loss = _violated(problem, f", after {detail}" if round_trips.count else "")
+        after = f", after {detail}" if round_trips.count else ""
+        loss = _violated(target, problem.violation, after)
     elif problem is not None:
         loss = _ended(problem, detail if round_trips.count else "", messages)
     elif loss_pct <= options.max_loss_pct and round_trips.count:
@@ -211,10 +214,16 @@ async def ping(target: CheckTarget) -> Sequence[Finding]:
     return [loss, replace(latency, name="p95")]
 
 
-def _violated(problem: PeerViolationError, after: str = "") -> Finding:
+def _violated(target: CheckTarget, violation: ProtocolViolation, after: str = "") -> Finding:
     """It is no matter of Pings or of closing, and its own section of the RFC is named."""
-    hint = TOO_LARGE if problem.violation.too_large else _BROKEN
-    return Finding("fail", f"{problem}{after}", hint=hint, breaks_rule=False)
+    seen, hint = violation.described("the server"), _BROKEN
+    if violation.too_large:
+        hint = TOO_LARGE
+    elif violation.excerpt.startswith(b"HTTP/"):
+        http = "" if target.report.status == 101 else "2"
+        told = explain_second_answer(target.endpoint.url, violation.excerpt, http)
+        seen, hint = f"{seen}: {told[0]}", told[1] or _BROKEN
+    return Finding("fail", f"{seen}{after}", hint=hint, breaks_rule=False)
 
 
 def _ended(problem: Exception, answered: str, messages: Sequence[str]) -> Finding:
@@ -238,7 +247,7 @@ async def close(target: CheckTarget) -> Finding:
     """Close 1000 is answered by a Close, and the server ends TCP."""
     session = target.session
     if session.connection.violation is not None:
-        return _violated(PeerViolationError(session.connection.violation))
+        return _violated(target, session.connection.violation)
     if session.connection.close_received is not None:
         closed = Close(*session.connection.close_received)
         return unmeasured(f"the server had closed before, with {describe_close(closed)}")
