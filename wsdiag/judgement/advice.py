@@ -37,6 +37,26 @@ ENDED_IN_USE = (
 )
 """Of a connection that ended after a Ping had been answered."""
 
+_LEAVES = "The server shuts down or restarts, or sheds load: try again a little later."
+_ACCUSES = (
+    "The server says that what it received broke the protocol: a proxy or a middleware changes "
+    "bytes on the way, or its own implementation errs, often with compression (--no-compression "
+    "offers none); or the application refuses by this code. Its log says which."
+)
+CLOSED_WITH = {
+    1001: _LEAVES,
+    1002: _ACCUSES,
+    1007: _ACCUSES,
+    1009: "The server says that a message was larger than it takes: send less in one, or raise its "
+    "limit (ws for Node.js: maxPayload, Python websockets: max_size, aiohttp: max_msg_size).",
+    1011: "Something failed inside the server, an exception for instance: its log says what.",
+    1012: _LEAVES,
+    1013: _LEAVES,
+    1014: "A gateway took the upgrade by itself, and could not use the server behind it: check "
+    "that server, and its address in the gateway.",
+}
+"""What Close codes say that are no refusal."""
+
 
 def safe_timeout_s(slowest_ms: float) -> float:
     """A Pong timeout in s with threefold room over the slowest answer, in steps of 5 s."""

@@ -225,3 +225,14 @@ def test_a_close_frame_is_not_put_on_a_nat(path: str, says: str, peers: Peers, s
         (why,) = [r["why"] for r in run.of("check.result") if r["status"] == "fail"]
         assert says in why
         assert "NAT" not in why
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(1008, "authentication"), (1011, "inside the server"), (1013, "sheds load")]
+)
+def test_a_close_code_that_is_no_refusal_is_not_called_one(
+    peers: Peers, serve: str, code: int, words: str
+) -> None:
+    run = peers.wsdiag("check", f"{serve}/close/{code}", "--only", "ping", "-o", "json", ok=3)
+    (ping,) = run.of("check.result")
+    assert words in str(ping)

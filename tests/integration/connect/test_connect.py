@@ -90,7 +90,14 @@ def test_a_server_that_closes_but_keeps_tcp_open_does_not_hold_us() -> None:
 
 @pytest.mark.parametrize(
     ("code", "hint"),
-    [(1008, "refused: authentication"), (1011, "failed inside the server"), (1012, "restarts")],
+    [
+        (1002, "broke the protocol"),
+        (1008, "refused: authentication"),
+        (1009, "maxPayload"),
+        (1011, "failed inside the server"),
+        (1012, "restarts"),
+        (1014, "the server behind it"),
+    ],
 )
 def test_a_close_code_that_is_no_refusal_is_not_called_one(code: int, hint: str) -> None:
     async def closing(client: ScriptedClient) -> None:

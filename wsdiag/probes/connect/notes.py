@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from wsdiag.judgement.advice import ENDED_IN_USE, TAKES_NO_BYTES, over_pings, unfinished_text
+from wsdiag.judgement.advice import (
+    CLOSED_WITH,
+    ENDED_IN_USE,
+    TAKES_NO_BYTES,
+    over_pings,
+    unfinished_text,
+)
 from wsdiag.judgement.diagnosis.hints import explain_second_answer
 from wsdiag.probes.common.answers import answer_faults, opened
 from wsdiag.probes.common.await_pong import TOO_LARGE
@@ -36,14 +42,6 @@ _DONE = (
     "refused without saying so: authentication, a missing parameter or subprotocol, a limit. Its "
     "log says which."
 )
-_LEAVES = "The server shuts down or restarts, or sheds load: try again a little later."
-_CLOSED = {
-    1001: _LEAVES,
-    1011: "Something failed inside the server, an exception for instance: its log says what.",
-    1012: _LEAVES,
-    1013: _LEAVES,
-}
-"""Hints for Close codes that are no refusal."""
 
 
 def dial_notes(report: DialReport, *, certificate_refused: bool) -> list[str]:
@@ -332,8 +330,8 @@ def ended_error(
 
 
 def _close_hint(drop: Drop, phase: str) -> str:
-    if (drop.code or 0) in _CLOSED:
-        return _CLOSED[drop.code or 0]
+    if hint := CLOSED_WITH.get(drop.code or 0):
+        return hint
     if phase != "ping":
         return ENDED_IN_USE
     return _DONE if drop.code in (None, 1000) and not drop.reason else _REFUSED

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from wsdiag.judgement.advice import ENDED_IN_USE
+from wsdiag.judgement.advice import CLOSED_WITH, ENDED_IN_USE
 from wsdiag.judgement.diagnosis.hints import explain_second_answer
 from wsdiag.patterns import PatternTooSlow, matches
 from wsdiag.probes.check.findings import (
@@ -234,6 +234,8 @@ def _ended(problem: Exception, answered: str, messages: Sequence[str]) -> Findin
     before = f" after {answered}" if answered else " before a Ping was answered"
     said = f"; its last message was {_excerpt(messages[-1])}" if messages else ""
     hint = ENDED_IN_USE if answered else _ENDED
+    if isinstance(problem, PeerClosedError):
+        hint = CLOSED_WITH.get(problem.close.code or 0, hint)
     return Finding("fail", seen + before + said, hint=hint, breaks_rule=False)
 
 
