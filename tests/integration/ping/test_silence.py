@@ -336,3 +336,29 @@ def test_a_process_that_was_stopped_was_not_delayed() -> None:
     attribution = records.summary.attribution
     assert attribution is not None
     assert not any("delayed" in sentence for sentence in attribution.explanation)
+
+
+def test_a_process_that_was_stopped_takes_it_for_nobodys_outage() -> None:
+    async def answers_half_a_second_late(client: ScriptedClient) -> None:
+        async for frame in client.frames():
+            if frame.opcode == PING:
+                await asyncio.sleep(0.5)
+                client.send(PONG, frame.payload)
+            elif frame.opcode == CLOSE:
+                client.send(CLOSE, frame.payload)
+                return
+
+    def stop(run: PingRun, event: PingEvent) -> None:
+        if isinstance(event, PingSent) and event.seq == 2:
+            import time
+
+            time.sleep(2.5)  # as SIGSTOP does to us: what is due is done before anything is read
+            run.continued()
+
+    records, _ = ping_scripted(
+        answers_half_a_second_late, count=3, interval_s=0.8, reconnect=True, react=stop
+    )
+    assert not records.of(PingWaiting)
+    assert not records.of(PingLost)
+    assert records.summary.outages == records.summary.down_s == 0
+    assert records.summary.availability_pct == 100.0

@@ -35,7 +35,7 @@ Fate = Literal["in-flight", "skipped", "lost"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InFlight:
-    """One Ping that has left: `sent_s` in loop time."""
+    """One Ping that has left: `sent_s` by the clock of `Outstanding`."""
 
     seq: int
     sent: SendRecord
@@ -54,7 +54,7 @@ Pings = OrderedDict[bytes, InFlight]
 
 
 class Outstanding:
-    """What has left on one connection and is unanswered; times are loop times, in seconds."""
+    """What has left on one connection and is unanswered; times are those of one clock, in s."""
 
     def __init__(
         self,
