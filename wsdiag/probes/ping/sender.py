@@ -30,6 +30,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from wsdiag.judgement.totals import PingTotals
+from wsdiag.probes.common.stalls import REPORTED_S
 from wsdiag.probes.ping.http2_ping import Http2Pings
 from wsdiag.probes.ping.options import DEFAULT_SIZE, PingOptions
 from wsdiag.probes.ping.outstanding import Fate, InFlight, Outstanding
@@ -162,9 +163,12 @@ class PingSender:
         """Do what is due, then sleep until the next thing is."""
         if self.over.done():
             return  # an answer has called for this before the run was stopped: all is counted
+        now, waited_to = self._loop.time(), self._clock()
         if self._timer is not None:
             self._timer.cancel()
-        now, waited_to = self._loop.time(), self._clock()
+            if now - self._timer.when() > REPORTED_S:  # we did not run: first read what has arrived
+                self._timer = self._loop.call_at(now, self._tick)
+                return
         self._expire(waited_to)
         if not self.over.done() and self._outstanding.falls_silent(waited_to):
             self._tell_silence(waited_to)
