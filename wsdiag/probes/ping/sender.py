@@ -123,6 +123,7 @@ class PingSender:
             options.overdue_interval_s,
             skips=options.mode == "ping",
             p99_ms=lambda: totals.statistics.percentile(99),
+            unheld_p99_ms=lambda: totals.unheld.percentile(99),
         )
         self._http2: Http2Pings | None = None
         if session.http2 is not None and options.http2_ping:
@@ -296,6 +297,8 @@ class PingSender:
         arrived_ns = at.kernel_ns or at.mono_ns
         cause = self._totals.attributor.add(trip, arrived_ns, usual=usual)
         self._totals.answered(trip.rtt_ms, clock, late=late)
+        if not late and not self._outstanding.held_up(ping):
+            self._totals.unheld.add(trip.rtt_ms)
         if usual and not late:
             self._totals.saw_inbound(trip)
         self.answers += 1
@@ -323,7 +326,7 @@ class PingSender:
                 self._target,
             )
         )
-        if (began_s := self._outstanding.end_silence()) is not None:
+        if (began_s := self._outstanding.end_silence(self._clock())) is not None:
             left, silent_ms = len(self._outstanding), (self._clock() - began_s) * 1e3
             self._queue.put_nowait(
                 PingResumed(self._url, ping.seq, utc_now(), left, silent_ms, self._target)
