@@ -64,6 +64,8 @@ class PingTotals:
     """With --reconnect."""
     statistics: RunningStatistics = field(default_factory=RunningStatistics)
     """Of the answers in time."""
+    unheld: Histogram = field(default_factory=Histogram)
+    """Round trips of those that no silence held up, in ms."""
     http2: RunningStatistics | None = None
     """Round trips of HTTP/2's own PING, where there were any."""
     attributor: Attributor = field(default_factory=Attributor)

@@ -282,3 +282,17 @@ def test_our_own_sleep_stays_out_of_the_kernels_times(peers: Peers) -> None:
     assert not slept_through, "a stop lasts 400 ms"
     assert not [reply for reply in replies if reply[2] == "local"]
     assert any("kernel timestamps keep that out" in sentence for sentence in sentences)  # type: ignore[attr-defined]
+
+
+def test_what_came_while_we_slept_is_read_before_more_is_sent(peers: Peers) -> None:
+    url, _ = peers.serve("--http2", "--latency", "500")
+    args = ("ping", url, "--http2", "--mode", "text", "-i", "100ms", "-c", "30", "-o", "json")
+    running = peers.start_wsdiag(*args)
+    while running.wait_record("ping.reply")["seq"] < 3:
+        pass
+    os.kill(running.pid, signal.SIGSTOP)
+    time.sleep(3.0)
+    os.kill(running.pid, signal.SIGCONT)
+    replies = running.wait().of("ping.reply")
+    # the kernel has one stamp for what waits together: the answer to a PING must not be among it
+    assert not [reply for reply in replies if reply["rtt_ms"] > 2500]

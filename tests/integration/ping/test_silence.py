@@ -233,6 +233,27 @@ def test_a_silence_on_a_connection_that_lives_is_an_outage() -> None:
     assert ping_exit_code([summary], reconnect=True) == 3
 
 
+def test_one_silence_does_not_hide_the_next() -> None:
+    async def pauses_twice(client: ScriptedClient) -> None:
+        held: list[bytes] = []
+        async for frame in client.frames():
+            if frame.opcode == CLOSE:
+                client.send(CLOSE, frame.payload)
+                return
+            held.append(frame.payload)
+            pings = len([each for each in client.seen if each.opcode == PING])
+            if not (3 <= pings < 50 or 60 <= pings < 107):  # 2.35 s each
+                for payload in held:
+                    client.send(PONG, payload)
+                held.clear()
+
+    records, _ = ping_scripted(
+        pauses_twice, count=110, interval_s=0.05, timeout_s=30.0, reconnect=True
+    )
+    assert [each.seq for each in records.of(PingWaiting)] == [3, 60]
+    assert len(records.of(PingOutage)) == records.summary.outages == 2
+
+
 @pytest.mark.parametrize("reset", [False, True])
 def test_a_silent_connection_is_down_from_its_first_unanswered_ping(reset: bool) -> None:
     async def falls_silent(client: ScriptedClient) -> None:
@@ -336,3 +357,29 @@ def test_a_process_that_was_stopped_was_not_delayed() -> None:
     attribution = records.summary.attribution
     assert attribution is not None
     assert not any("delayed" in sentence for sentence in attribution.explanation)
+
+
+def test_a_process_that_was_stopped_takes_it_for_nobodys_outage() -> None:
+    async def answers_half_a_second_late(client: ScriptedClient) -> None:
+        async for frame in client.frames():
+            if frame.opcode == PING:
+                await asyncio.sleep(0.5)
+                client.send(PONG, frame.payload)
+            elif frame.opcode == CLOSE:
+                client.send(CLOSE, frame.payload)
+                return
+
+    def stop(run: PingRun, event: PingEvent) -> None:
+        if isinstance(event, PingSent) and event.seq == 2:
+            import time
+
+            time.sleep(2.5)  # as SIGSTOP does to us: what is due is done before anything is read
+            run.continued()
+
+    records, _ = ping_scripted(
+        answers_half_a_second_late, count=3, interval_s=0.8, reconnect=True, react=stop
+    )
+    assert not records.of(PingWaiting)
+    assert not records.of(PingLost)
+    assert records.summary.outages == records.summary.down_s == 0
+    assert records.summary.availability_pct == 100.0

@@ -25,8 +25,17 @@ class Stalls:
         self.longest_s = 0.0
         self.lost_s = 0.0
         """All of them together, the short ones included."""
+        self._not_run_s = 0.0
+        """What `time` leaves out."""
         self._before_last = (0, 0.0)
         """`count` and `longest_s` as they were before the last stall that was reported."""
+
+    def time(self) -> float:
+        """Loop time, of which a stall takes no more than REPORTED_S: to time others by.
+
+        After a stall, what is due may be done before what has arrived meanwhile is read.
+        """
+        return min(self._loop.time(), self._due + REPORTED_S) - self._not_run_s
 
     def _beat(self) -> None:
         now = self._loop.time()
@@ -38,6 +47,7 @@ class Stalls:
             self._before_last = (self.count, self.longest_s)
             self.count += 1
             self.longest_s = max(self.longest_s, late_s)
+            self._not_run_s += late_s - REPORTED_S
         self._due = now + BEAT_S
         self._timer = self._loop.call_at(self._due, self._beat)
 
@@ -62,6 +72,7 @@ class Stalls:
         if now - self._due > REPORTED_S:  # the beat has not noticed yet
             self._timer.cancel()
             self._past.append((self._due, now))
+            self._not_run_s += now - self._due - REPORTED_S
             self._due = now + BEAT_S
             self._timer = self._loop.call_at(self._due, self._beat)
         elif self._past and now - self._past[-1][1] < REPORTED_S:

@@ -16,7 +16,10 @@ from wsdiag.records import Drop, PingDialling, PingOutage, utc_now
 
 
 class OutageLog:
-    """One URL's outages: `down` and `up` say when, `totals` what they come to; loop times in s."""
+    """One URL's outages: `down` and `up` say when, `totals` what they come to.
+
+    Times are in s, of a clock that leaves out when this process did not run.
+    """
 
     def __init__(self, url: str, target: int | None, began_s: float) -> None:
         """`began_s`: when the first attempt to connect began."""

@@ -2,8 +2,10 @@
 
 A Ping is lost when its timeout has passed, and is remembered: an answer that comes after all is
 reported as late. Long before that a missing answer can be told. It is overdue when it is later than
-answers on this connection are (`overdue_after_s`), and an endpoint whose oldest answer is overdue
-is silent until any answer comes. What is overdue when the run ends counts as loss, for a limit's
+answers on this connection are (`overdue_after_s`), and nothing else has been answered for as long;
+an endpoint whose oldest answer is overdue is silent until any answer comes. What waited with others
+for that says nothing of how long answers take (`held_up`): one silence would hide the next, up to
+ten times as long. What is overdue when the run ends counts as loss, for a limit's
 sake: on a connection that died a moment ago Pings are in flight, and none is lost.
 
 A Pong overtakes the Pings before its own. RFC 6455, 5.5.3 lets an endpoint that has several Pings
@@ -15,6 +17,7 @@ more to wait for: the Ping is overdue at once. Messages are no Pings: each of th
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,7 +38,7 @@ Fate = Literal["in-flight", "skipped", "lost"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InFlight:
-    """One Ping that has left: `sent_s` in loop time."""
+    """One Ping that has left: `sent_s` by the clock of `Outstanding`."""
 
     seq: int
     sent: SendRecord
@@ -54,7 +57,7 @@ Pings = OrderedDict[bytes, InFlight]
 
 
 class Outstanding:
-    """What has left on one connection and is unanswered; times are loop times, in seconds."""
+    """What has left on one connection and is unanswered; times are those of one clock, in s."""
 
     def __init__(
         self,
@@ -63,10 +66,12 @@ class Outstanding:
         *,
         skips: bool,
         p99_ms: Callable[[], float | None],
+        unheld_p99_ms: Callable[[], float | None],
     ) -> None:
-        """`skips`: an endpoint may answer only the latest; `p99_ms`: of the answers so far."""
+        """`skips`: an endpoint may answer only the latest; `p99_ms`: of the answers so far;
+        `unheld_p99_ms`: of those that were not `held_up`."""
         self._timeout_s, self._interval_s, self._skips = timeout_s, interval_s, skips
-        self._p99_ms = p99_ms
+        self._p99_ms, self._unheld_p99_ms = p99_ms, unheld_p99_ms
         self._in_flight: Pings = OrderedDict()
         self._overtaken: Pings = OrderedDict()
         self._skipped: Pings = OrderedDict()
@@ -78,6 +83,8 @@ class Outstanding:
         self.silent = False
         """Whether its answer is overdue."""
         self._newest_seq = 0
+        self._heard_s = self._held_until_s = -math.inf
+        """When the last answer came, and when a silence ended."""
         self._least_overdue_s = self._overdue_s = overdue_after_s(None, interval_s)
 
     def __len__(self) -> int:
@@ -132,9 +139,15 @@ class Outstanding:
                 skipped += 1
         return skipped
 
-    def end_silence(self) -> float | None:
+    def held_up(self, ping: InFlight) -> bool:
+        """Whether its answer, which comes now, waited with others for the end of a silence."""
+        return ping.sent_s < self._held_until_s or (self.silent and len(self) > 0)
+
+    def end_silence(self, now: float) -> float | None:
         """An answer came: when the silence began that it ends; None where there was none."""
         began_s = self.oldest.sent_s if self.oldest is not None and self.silent else None
+        self._heard_s = now
+        self._held_until_s = self._held_until_s if began_s is None else now
         if self.silent or (self.oldest is not None and self.oldest.seq <= self.answered_seq):
             later = (ping for ping in self._in_flight.values() if ping.seq > self.answered_seq)
             self.oldest, self.silent = next(later, None), False
@@ -146,9 +159,9 @@ class Outstanding:
         """Whether the oldest answer is overdue from now on: true once for each silence."""
         if self.oldest is None or self.silent:
             return False
-        age_s = now - self.oldest.sent_s
+        age_s = now - self._waits_since_s(self.oldest)
         if age_s >= self._least_overdue_s:
-            self._overdue_s = overdue_after_s(self._p99_ms(), self._interval_s)
+            self._overdue_s = overdue_after_s(self._unheld_p99_ms(), self._interval_s)
             self.silent = age_s >= self._overdue_s
         return self.silent
 
@@ -168,15 +181,20 @@ class Outstanding:
             if pings:
                 yield next(iter(pings.values())).sent_s + self._timeout_s
         if self.oldest is not None and not self.silent:
-            yield self.oldest.sent_s + max(self._least_overdue_s, self._overdue_s)
+            limit_s = max(self._least_overdue_s, self._overdue_s)
+            yield self._waits_since_s(self.oldest) + limit_s
 
     def overdue_now(self, now: float) -> tuple[int, float | None]:
         """How many of the unanswered are overdue, and the age of the oldest in s."""
-        limit_s = overdue_after_s(self._p99_ms(), self._interval_s)
+        limit_s = overdue_after_s(self._unheld_p99_ms(), self._interval_s)
         overtaken_s = [now - ping.sent_s for ping in self._overtaken.values()]
         others_s = [now - ping.sent_s for ping in self._in_flight.values()]
-        overdue = len(overtaken_s) + sum(age_s > limit_s for age_s in others_s)
+        waits_s = (now - self._waits_since_s(ping) for ping in self._in_flight.values())
+        overdue = len(overtaken_s) + sum(wait_s > limit_s for wait_s in waits_s)
         return overdue, max(overtaken_s + others_s, default=None)
+
+    def _waits_since_s(self, ping: InFlight) -> float:
+        return max(ping.sent_s, self._heard_s)
 
     def clear(self) -> list[InFlight]:
         """Give up all that may still be answered: they are returned."""

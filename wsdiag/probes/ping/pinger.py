@@ -110,12 +110,12 @@ class Pinger:
         try:
             await self._pause(delay_s)
             if self._options.reconnect:
-                self._outages = OutageLog(self.url, self.target, self._loop.time())
+                self._outages = OutageLog(self.url, self.target, self._stalls.time())
             await self._measure()
             timeout_s = self._close_timeout_s()
             summary = self.summary()
             if self._outages is not None:
-                outage = self._outages.up(self._loop.time(), over=False)
+                outage = self._outages.up(self._stalls.time(), over=False)
                 if outage is not None:
                     self._queue.put_nowait(outage)
             self._queue.put_nowait(summary)
@@ -176,7 +176,7 @@ class Pinger:
         """With --reconnect: times without answers so far, the one that goes on included."""
         if self._outages is None:
             return Outages()
-        return self._outages.totals(self._loop.time())
+        return self._outages.totals(self._stalls.time())
 
     def _close_timeout_s(self) -> float:
         """How long the closing handshake may take; 0: there is too much data before our Close."""
@@ -222,7 +222,7 @@ class Pinger:
     async def _measure(self) -> None:
         failures, why = 0, ""
         while not self._stopping.is_set():
-            began_s = self._loop.time()
+            began_s = self._stalls.time()
             if self._outages is not None and (attempt := self._outages.attempt(why)) is not None:
                 self._queue.put_nowait(attempt)
             participant = await self._dial()
@@ -241,7 +241,7 @@ class Pinger:
             else:
                 failures, why = failures + 1, self._failed_kind
                 assert self._outages is not None  # made with --reconnect
-                self._outages.down(began_s, self._loop.time())
+                self._outages.down(began_s, self._stalls.time())
                 self._outages.failed(why)
             from random import random  # of no use to a run that stays connected
 
@@ -325,6 +325,7 @@ class Pinger:
             self._queue,
             self._load,
             self.target,
+            clock=self._stalls.time,
             slow=self._slow,
             on_answer=self._answered,
             on_silence=self._silent,
@@ -356,14 +357,14 @@ class Pinger:
     def _answered(self) -> None:
         """A Ping was answered: an outage is over."""
         self._totals.ended = None
-        outage = None if self._outages is None else self._outages.up(self._loop.time())
+        outage = None if self._outages is None else self._outages.up(self._stalls.time())
         if outage is not None:
             self._queue.put_nowait(outage)
 
     def _silent(self, since_s: float) -> None:
-        """An answer is overdue, `since_s` (loop time) its Ping left: an outage, until one comes."""
+        """An answer is overdue, its Ping left at `since_s`: an outage, until one comes."""
         if self._outages is not None:
-            self._outages.down(since_s, self._loop.time())
+            self._outages.down(since_s, self._stalls.time())
 
     def _record_drop(self, participant: Participant, why: Why, sender: PingSender) -> None:
         session, moment = participant.session, now()
@@ -381,8 +382,8 @@ class Pinger:
         self._totals.last_drop = self._totals.ended = drop
         sender.cut_off(drop)
         if self._outages is not None:
-            loop_s = self._loop.time()
-            self._outages.down(silent_s or loop_s - ago_s, loop_s, drop)
+            now_s = self._stalls.time()
+            self._outages.down(silent_s or now_s - ago_s, now_s, drop)
         at = utc_now() - timedelta(seconds=ago_s)
         idle_s = max(0.0, (ended_ns - sender.active_ns) / 1e9)
         self._queue.put_nowait(PingClosed(self.url, at, drop, idle_s, self.target))

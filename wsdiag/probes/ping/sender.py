@@ -15,8 +15,8 @@ packet. `round_trip_ns` makes one figure of the two and says which clock it rest
                    PingReply                             -> the queue
 
 What becomes of a Ping without an answer is said in outstanding.py. If this process slept through
-its timeout and its answer, it reads the answer before it notices the timeout: so the figure decides
-what is late, not the order of the two in the event loop.
+its timeout and its answer, that sleep does not count towards the timeout (`Stalls.time`): so the
+figure decides what is late, not the order of the two in the event loop.
 
 What ends a Ping besides: a Close (TCP's end follows, or CLOSE_GRACE_S does), the end of the stream,
 and with --reconnect three losses in a row without a byte from the peer, the only sign of a
@@ -30,6 +30,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from wsdiag.judgement.totals import PingTotals
+from wsdiag.probes.common.stalls import REPORTED_S
 from wsdiag.probes.ping.http2_ping import Http2Pings
 from wsdiag.probes.ping.options import DEFAULT_SIZE, PingOptions
 from wsdiag.probes.ping.outstanding import Fate, InFlight, Outstanding
@@ -83,7 +84,11 @@ class EventSink(Protocol):
 
 
 class PingSender:
-    """Sends on `session` as `options` say, counts in `totals`; `over` says why it ended."""
+    """Sends on `session` as `options` say, counts in `totals`; `over` says why it ended.
+
+    Pings leave by loop time. What their answers take is told by `clock`, which leaves out when this
+    process did not run.
+    """
 
     def __init__(
         self,
@@ -96,6 +101,7 @@ class PingSender:
         load: LoadMeter | None = None,
         target: int | None = None,
         *,
+        clock: Callable[[], float],
         slow: SlowReaderMeter | None = None,
         on_answer: Callable[[], None] = lambda: None,
         on_silence: Callable[[float], None] = lambda _: None,
@@ -104,7 +110,7 @@ class PingSender:
         self._url, self._session, self._options, self._totals = url, session, options, totals
         self._target, self._on_message = target, on_message
         self._on_answer, self._on_silence = on_answer, on_silence
-        self._observer, self._queue = observer, queue
+        self._observer, self._queue, self._clock = observer, queue, clock
         self._load, self._slow = load, slow
         self._pump = None if load is None else load.pump(session)
         self._loop = asyncio.get_running_loop()
@@ -117,6 +123,7 @@ class PingSender:
             options.overdue_interval_s,
             skips=options.mode == "ping",
             p99_ms=lambda: totals.statistics.percentile(99),
+            unheld_p99_ms=lambda: totals.unheld.percentile(99),
         )
         self._http2: Http2Pings | None = None
         if session.http2 is not None and options.http2_ping:
@@ -157,12 +164,15 @@ class PingSender:
         """Do what is due, then sleep until the next thing is."""
         if self.over.done():
             return  # an answer has called for this before the run was stopped: all is counted
+        now, waited_to = self._loop.time(), self._clock()
         if self._timer is not None:
             self._timer.cancel()
-        now = self._loop.time()
-        self._expire(now)
-        if not self.over.done() and self._outstanding.falls_silent(now):
-            self._tell_silence(now)
+            if now - self._timer.when() > REPORTED_S:  # we did not run: first read what has arrived
+                self._timer = self._loop.call_at(now, self._tick)
+                return
+        self._expire(waited_to)
+        if not self.over.done() and self._outstanding.falls_silent(waited_to):
+            self._tell_silence(waited_to)
         self._start_load(now)
         if self._wants_more() and now >= self._next_send_s():
             self._send(now)
@@ -174,7 +184,8 @@ class PingSender:
             self._timer = self._loop.call_at(self._wake_at(), self._tick)
 
     def _wake_at(self) -> float:
-        times = list(self._outstanding.due_times_s())
+        behind_s = self._loop.time() - self._clock()
+        times = [due_s + behind_s for due_s in self._outstanding.due_times_s()]
         if self._wants_more():
             times.append(self._next_send_s())
         if self._pump is not None and not self._pump.finished:
@@ -222,7 +233,7 @@ class PingSender:
             return  # the connection is closing: its end is on its way
         self.active_ns = sent.mono_ns
         backlog = load_before - self._answered_load
-        ping = InFlight(seq, sent, now, tcp, phase, load_before, backlog, http2)
+        ping = InFlight(seq, sent, self._clock(), tcp, phase, load_before, backlog, http2)
         self._outstanding.add(key, ping)
         self._totals.sent = seq
         if self._outstanding.silent or now - self._told_sent_s >= TOLD_SENT_S:
@@ -230,7 +241,9 @@ class PingSender:
             silent, unanswered = self._outstanding.silent, self._outstanding.unanswered
             # while answers come, what is overdue are those that were overtaken
             overdue = (
-                self._outstanding.overdue_now(now)[0] if silent else self._outstanding.overtaken
+                self._outstanding.overdue_now(ping.sent_s)[0]
+                if silent
+                else self._outstanding.overtaken
             )
             self._queue.put_nowait(PingSent(self._url, seq, unanswered, overdue, self._target))
         self._totals.saw_floor(tcp.min_rtt_ms)
@@ -284,6 +297,8 @@ class PingSender:
         arrived_ns = at.kernel_ns or at.mono_ns
         cause = self._totals.attributor.add(trip, arrived_ns, usual=usual)
         self._totals.answered(trip.rtt_ms, clock, late=late)
+        if not late and not self._outstanding.held_up(ping):
+            self._totals.unheld.add(trip.rtt_ms)
         if usual and not late:
             self._totals.saw_inbound(trip)
         self.answers += 1
@@ -311,8 +326,8 @@ class PingSender:
                 self._target,
             )
         )
-        if (began_s := self._outstanding.end_silence()) is not None:
-            left, silent_ms = len(self._outstanding), (self._loop.time() - began_s) * 1e3
+        if (began_s := self._outstanding.end_silence(self._clock())) is not None:
+            left, silent_ms = len(self._outstanding), (self._clock() - began_s) * 1e3
             self._queue.put_nowait(
                 PingResumed(self._url, ping.seq, utc_now(), left, silent_ms, self._target)
             )
@@ -320,7 +335,7 @@ class PingSender:
             return
         if self._options.paced_by_replies:
             pause_s = 0.0 if self._options.flood else max(ADAPTIVE_PAUSE_S, rtt_ns / 1e9)
-            self._not_before_s = ping.sent_s + pause_s
+            self._not_before_s = ping.sent.mono_ns / 1e9 + pause_s
         if self._options.paced_by_replies or self._is_done():
             self._loop.call_soon(self._tick)
 
@@ -337,7 +352,7 @@ class PingSender:
 
     @property
     def silent_since_s(self) -> float | None:
-        """Loop time of the first Ping after the last answered one; None: all were answered."""
+        """When the first Ping after the last answered one left; None: all were answered."""
         oldest = self._outstanding.oldest
         return None if oldest is None else oldest.sent_s
 
@@ -354,7 +369,7 @@ class PingSender:
 
     def count_unanswered(self) -> None:
         """Note in the totals what is unanswered at this moment, and what of it is overdue."""
-        overdue, oldest_s = self._outstanding.overdue_now(self._loop.time())
+        overdue, oldest_s = self._outstanding.overdue_now(self._clock())
         self._totals.unanswered, self._totals.overdue = len(self._outstanding), overdue
         self._totals.oldest_unanswered_ms = None if oldest_s is None else oldest_s * 1e3
 
@@ -373,7 +388,7 @@ class PingSender:
         ended_s = min(self._loop.time(), self._session.opened.mono_ns / 1e9 + drop.at_s)
         rest = self._outstanding.clear()
         for ping in rest:
-            self._lose(ping, max(0.0, ended_s - ping.sent_s), drop)
+            self._lose(ping, max(0.0, ended_s - ping.sent.mono_ns / 1e9), drop)
         self._totals.cut_off += len(rest)
         self._totals.unanswered = self._totals.overdue = 0
         self._totals.oldest_unanswered_ms = None

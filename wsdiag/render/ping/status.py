@@ -35,7 +35,8 @@ class MonitorStatus:
         """Take one event of this URL in."""
         match event:
             case PingWaiting():
-                self.since = event.time - timedelta(milliseconds=event.waited_ms)
+                if self.since is None:  # else an outage, which a new connection does not end
+                    self.since = event.time - timedelta(milliseconds=event.waited_ms)
                 self.unanswered, self.attempt = event.unanswered, 0
             case PingSent():
                 self.unanswered = event.unanswered

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-from wsdiag.probes.common.stalls import Stalls
+import pytest
+
+from wsdiag.probes.common.stalls import BEAT_S, REPORTED_S, Stalls
 
 
 def test_a_held_up_loop_is_noticed_while_it_happens_and_afterwards() -> None:
@@ -38,3 +40,22 @@ def test_memory_of_stalls_is_bounded() -> None:
         return len(stalls._past)
 
     assert asyncio.run(go()) == 256
+
+
+def test_its_clock_stands_still_while_the_process_does_not_run() -> None:
+    async def go(continued: bool) -> tuple[float, float, float]:
+        stalls = Stalls()
+        began = stalls.time()
+        time.sleep(1.0)  # noqa: ASYNC251
+        during = stalls.time() - began
+        if continued:
+            stalls.continued()
+        again = stalls.time() - began
+        await asyncio.sleep(0.05)
+        stalls.stop()
+        return during, again, stalls.time() - began
+
+    for continued in (False, True):
+        during, again, after = asyncio.run(go(continued))
+        assert during == pytest.approx(BEAT_S + REPORTED_S, abs=0.02)
+        assert during <= again < after < 1.0

@@ -88,6 +88,14 @@ def test_a_status_says_what_is_missing_and_for_how_long() -> None:
     assert status.words(examples.at(27), "·") is None
 
 
+def test_a_new_connection_that_is_silent_does_not_begin_the_outage_anew() -> None:
+    status = MonitorStatus()
+    status.take(PingDialling(URL, examples.at(20), 2, "silent"))
+    status.take(PingStart(URL, "192.0.2.1:443", Phases(), "kernel", 1))
+    status.take(PingWaiting(URL, 30, examples.at(28), 4, 1000.0))
+    assert status.words(examples.at(29), "·") == "waiting 9.0 s · 4 unanswered"
+
+
 def test_of_several_it_says_how_many() -> None:
     silent, down = MonitorStatus(), MonitorStatus()
     silent.take(WAITING)
