@@ -272,6 +272,21 @@ def test_one_direction_alone_does_not_tell_who_was_first() -> None:
     assert "only packets from the server" in ending.evidence[-1]
 
 
+def test_one_direction_alone_has_no_acknowledgements_to_lack() -> None:
+    flow = Flow(Capture())
+    flow.open()
+    flow.packet(1.0, "server", b"\x81\x02hi", PSH | ACK)
+    flow.text(1.3, "server", "hi")
+    flow.text(5.0, "server", "more")
+    flow.fin(8.0, "server")
+    server = b"\x0a\0\0\x02"
+    flow.capture.packets = [(at, ip) for at, ip in flow.capture.packets if ip[26:30] == server]
+    (facts,) = read(flow.capture)
+    ending = judge_connection(facts)
+    assert (ending.outcome, ending.ended_by) == ("unknown", "unknown")
+    assert "never acknowledged" not in " ".join(ending.evidence)
+
+
 def test_a_pong_that_comes_after_the_end_is_too_late() -> None:
     def tell(flow: Flow) -> None:
         flow.ping(20.0, "client", b"1")
