@@ -158,8 +158,8 @@ def at_once_words(ended: Sequence[Recorded], what: Literal["event", "either"]) -
         return (
             f"{len(ended)} connections were found dead that were all idle from "
             f"{clock(max(map(_silent_since, ended)))} to {clock(first)}: an event in between (a "
-            "network, a VPN or a NAT that changed), or an idle timeout; connections that are in use "
-            "meanwhile, or that outlive a shorter idleness, would tell which."
+            "network, a VPN or a NAT that changed), or an idle timeout; connections that are in "
+            "use meanwhile, or that outlive a shorter idleness, would tell which."
         )
     said = f"{len(ended)} connections ended within one second at {clock(first)}"
     if what == "event":
