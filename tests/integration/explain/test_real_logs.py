@@ -100,12 +100,12 @@ def test_envoys_log_as_it_comes(peers: Peers, tmp_path: Path) -> None:
     found = run.record("explain.verdict")
     assert (found["verdict"], found["outcomes"]) == (
         "idle-timeout",
-        {"idle-timeout": 4, "client-gone": 1},
+        {"idle-timeout": 4, "unknown": 1},
     )
     assert "4 of 5 were ended by an idle timeout of the proxy" in found["explanation"][0]
     for one in run.of("explain.connection"):
         assert (one["http"]["status"], one["client"]) == (101, None)
-        by = {"idle-timeout": "middlebox", "client-gone": "client"}
+        by = {"idle-timeout": "middlebox", "unknown": "unknown"}
         assert one["ended_by"] == by[one["outcome"]]
 
 

@@ -22,6 +22,7 @@ from wsdiag.capture.log_formats import (
     iso_time,
 )
 from wsdiag.capture.logs import LogFormatError, LogReader, compile_format, recognise
+from wsdiag.judgement.recorded.connection import judge_connection
 from wsdiag.judgement.recorded.facts import ConnectionFacts
 from wsdiag.judgement.recorded.report import recorded_url
 
@@ -175,15 +176,33 @@ def test_envoy_and_istio() -> None:
     assert reader.format == "Envoy"
     assert facts.began == pytest.approx(moment("2026-11-28T03:00:07.500"))
     assert (facts.ended_s, facts.host, facts.path) == (60.226, "example.com", "/chat")
-    assert (facts.log_flags, facts.log_words) == ("UC", "the upstream ended the connection")
+    first = "was the first to end TCP, with or without a Close frame before"
+    assert (facts.log_flags, facts.log_words) == ("UC", f"the upstream {first}")
     assert facts.client_address == "192.0.2.7"
     (facts,), _ = read(ISTIO)
     assert (facts.ended_s, facts.client_address, facts.host) == (60.226, None, "example.com")
-    assert facts.log_words == "the client ended the connection; the stream's idle timeout ran out"
+    assert facts.log_words == f"the client {first}; the stream's idle timeout ran out"
     (facts,), _ = read(ENVOY.replace(" UC ", " - "))
     assert facts.log_flags is None
     assert all(envoy_words(flag) != flag for flag in ENVOY_FLAGS)
     assert envoy_words("NEW") == "NEW"
+
+
+@pytest.mark.parametrize(
+    ("flags", "outcome", "by"),
+    [
+        ("UC", "unknown", "unknown"),  # as after a Close frame of the client's
+        ("DC", "unknown", "unknown"),  # some clients do not wait for the server behind its Close
+        ("DC,SI", "idle-timeout", "middlebox"),
+        ("DR", "client-gone", "client"),
+    ],
+)
+def test_who_was_the_first_to_end_tcp_is_not_who_ended_it(
+    flags: str, outcome: str, by: str
+) -> None:
+    (facts,), _ = read(ENVOY.replace(" UC ", f" {flags} "))
+    ending = judge_connection(facts)
+    assert (ending.outcome, ending.ended_by) == (outcome, by)
 
 
 def test_alb() -> None:

@@ -1164,6 +1164,17 @@ def test_what_ends_connections_by_fin_is_no_candidate_for_silence() -> None:
     assert fin.candidates[0].product == "nginx (http proxy)"
 
 
+@pytest.mark.parametrize("kind", ["idle", "lifetime"])
+def test_a_named_product_that_does_otherwise_is_no_candidate(kind: str) -> None:
+    """nginx's timer restarts at any byte of either direction, and so at a Pong or Ping."""
+    unhelped = replace(kept("pong", 42.0, "fin", gap_s=10), since_received_s=42.0)
+    held = kept("ping", 50.0) if kind == "idle" else kept("ping", 42.0, "fin", gap_s=10)
+    verdict = judge([*dropped(42.0), held, unhelped], case(hops=NAMES_NGINX))
+    assert verdict.verdict == ("idle-timeout" if kind == "idle" else "lifetime")
+    assert "nginx" not in " ".join(c.product for c in verdict.candidates)
+    assert "proxy_read_timeout" not in " ".join(verdict.advice)
+
+
 def test_tcp_keepalive_every_whole_second_cannot_hold_less() -> None:
     trials = [
         idle(0.5),

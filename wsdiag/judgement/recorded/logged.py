@@ -18,15 +18,15 @@ _HAPROXY: dict[str, tuple[RecordedOutcome, EndedBy]] = {
     "UD": ("unknown", "middlebox"),
     "PD": ("unknown", "middlebox"),
 }
+# DC and UC tell who was the first to end TCP: a server does that after a client's Close frame, too,
+# and some clients do not wait for the server to do it.
 _ENVOY: dict[str, tuple[RecordedOutcome, EndedBy]] = {
-    "DC": ("client-gone", "client"),
     "DR": ("client-gone", "client"),
     "DPE": ("protocol-error", "middlebox"),
     "UPE": ("protocol-error", "middlebox"),
     "SI": ("idle-timeout", "middlebox"),
     "DT": ("lifetime", "middlebox"),
     "UMSDR": ("lifetime", "middlebox"),
-    "UC": ("unknown", "server"),
     "UR": ("unknown", "server"),
     "LR": ("unknown", "middlebox"),
     "OM": ("unknown", "middlebox"),

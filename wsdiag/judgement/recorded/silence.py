@@ -52,8 +52,11 @@ def gave_up(facts: ConnectionFacts) -> Ending | None:
 
 
 def unheard(facts: ConnectionFacts, who: Side, until_s: float) -> str | None:
-    """What one end sent in vain until a moment, as a sentence without its end; None: it did not."""
+    """What one end sent in vain until a moment, as a sentence without its end; None: it did not, or
+    the recording has one direction only, and so no acknowledgement, from the beginning on."""
     direction = direction_of(facts, who)
+    if direction.syn_s is not None and not direction_of(facts, other_side(who)).segments:
+        return None
     since_s = direction.unacknowledged_s
     if since_s is not None and until_s - since_s >= _SILENT_S:
         resent = times(direction.retransmits)

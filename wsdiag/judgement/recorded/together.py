@@ -135,7 +135,7 @@ def _verdict(
     ended = [
         e for e in entries if e.number not in changes and e.trial is not None and _tells(e.trial)
     ]
-    moment = at_once(ended)
+    moment = at_once(ended, entries)
     if moment is not None:
         if moment == "event":
             for entry in ended:

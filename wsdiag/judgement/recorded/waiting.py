@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _LEAST_PONG_WAIT_S = 1.0
 _LEAST_LOGIN_WAIT_S = 1.0
+_GRAIN_S = 0.05
 _PONG_WORDS = re.compile(
     r"(?i)\b(ping|pong|keep-?alive|heartbeat)\b.{0,40}\btimed?[- ]?out|\bno pong\b"
 )
@@ -57,6 +58,7 @@ def pong_timeout(facts: ConnectionFacts) -> Ending | None:
                     f"The {side}'s Ping at {waiting[0].at_s:.1f} s was unanswered for "
                     f"{waited_s:.1f} s; then it {how}.",
                     *_why_no_pong(facts, side),
+                    *_or_idle_timer(facts, end, waited_s),
                 ),
             )
     if named:
@@ -76,6 +78,19 @@ def _why_no_pong(facts: ConnectionFacts, side: Side) -> Sequence[str]:
     if direction_of(facts, other_side(side)).segments:
         return ("TCP acknowledged the Ping: the other end was there, but did not answer.",)
     return ()
+
+
+def _or_idle_timer(
+    facts: ConnectionFacts, end: tuple[Side, float, str], waited_s: float
+) -> Sequence[str]:
+    """What else ends a connection without a Close frame so long after a Ping that came last."""
+    side, _, kind = end
+    if side == "client" or kind == "close" or (facts.idle_s or 0.0) < waited_s - _GRAIN_S:
+        return ()
+    return (
+        "An idle timeout of a proxy before the server, which that Ping had restarted, would look "
+        "the same.",
+    )
 
 
 def application_timeout(facts: ConnectionFacts) -> Ending | None:

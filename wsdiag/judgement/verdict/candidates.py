@@ -46,10 +46,7 @@ def candidates(
     rest = [
         p
         for p in products()
-        if p.key in named
-        and p not in fitting
-        and _seen(p, found)  # what only sends FIN did not fall silent
-        and _is_only_row(p, fitting, possible)
+        if p.key in named and p in possible and _is_only_row(p, fitting, possible)
     ]
     fitting.sort(key=lambda p: (p.key not in named, _lateness(p, found), _TRUST[p.evidence]))
     chosen = tuple(

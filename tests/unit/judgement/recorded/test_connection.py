@@ -258,6 +258,24 @@ def test_a_pong_timeout_is_told_from_the_first_ping_that_waits() -> None:
     assert "Ping at 20.0 s was unanswered for 50.0 s" in ending.evidence[0]
 
 
+@pytest.mark.parametrize("spoke_s", [None, 30.0])
+@pytest.mark.parametrize("end", ["fin", "close"])
+def test_a_bare_end_behind_a_ping_may_be_an_idle_timeout(end: str, spoke_s: float | None) -> None:
+    def tell(flow: Flow) -> None:
+        flow.ping(20.0, "server", b"1")
+        if spoke_s is not None:
+            flow.text(spoke_s, "server", "news")
+        if end == "fin":
+            flow.fin(40.0, "server")
+        else:
+            flow.close(40.0, "server", 1011)
+
+    ending = judge_connection(story(tell))
+    assert (ending.outcome, ending.ended_by) == ("pong-timeout", "server")
+    doubted = "would look the same" in " ".join(ending.evidence)
+    assert doubted == (end == "fin" and spoke_s is None)
+
+
 def test_one_direction_alone_does_not_tell_who_was_first() -> None:
     flow = Flow(Capture())
     flow.open()
@@ -270,6 +288,21 @@ def test_one_direction_alone_does_not_tell_who_was_first() -> None:
     ending = judge_connection(facts)
     assert (ending.outcome, ending.ended_by) == ("close", "unknown")
     assert "only packets from the server" in ending.evidence[-1]
+
+
+def test_one_direction_alone_has_no_acknowledgements_to_lack() -> None:
+    flow = Flow(Capture())
+    flow.open()
+    flow.packet(1.0, "server", b"\x81\x02hi", PSH | ACK)
+    flow.text(1.3, "server", "hi")
+    flow.text(5.0, "server", "more")
+    flow.fin(8.0, "server")
+    server = b"\x0a\0\0\x02"
+    flow.capture.packets = [(at, ip) for at, ip in flow.capture.packets if ip[26:30] == server]
+    (facts,) = read(flow.capture)
+    ending = judge_connection(facts)
+    assert (ending.outcome, ending.ended_by) == ("unknown", "unknown")
+    assert "never acknowledged" not in " ".join(ending.evidence)
 
 
 def test_a_pong_that_comes_after_the_end_is_too_late() -> None:

@@ -84,6 +84,31 @@ def test_three_that_were_found_dead_are_an_idle_timeout(answered: bool) -> None:
     assert "AWS Network Load Balancer" in {each.product for each in found.candidates}
 
 
+@pytest.mark.parametrize("other", ["none", "in use", "outlives"])
+@pytest.mark.parametrize("answered", [True, False])
+def test_what_was_found_dead_may_have_ended_at_one_moment(answered: bool, other: str) -> None:
+    capture = Capture()
+    *flows, (last, opened_s) = connections(4, capture)
+    for n, (flow, _) in enumerate(flows):
+        flow.text(30, "client", "hello")
+        for again_s in (0,) if answered else (0, 1, 3, 7):
+            flow.packet(400 + 20 * n + again_s, "client", b"\x81\x80\0\0\0\0", ACK | PSH)
+        if answered:
+            flow.rst(400.02 + 20 * n, "server")
+    if other == "in use":
+        for n in range(45):
+            last.text(opened_s + 1 + 10 * n, "server", "news")
+    lived_s = {"none": 20, "in use": 441, "outlives": 201}[other]
+    last.close(opened_s + lived_s, "client")
+    found = verdict(capture)
+    if other == "none":
+        assert (found.verdict, found.advice) == (None, ())
+        assert "an event in between" in found.explanation[0]
+        assert "idle-timeout" not in found.outcomes
+    else:
+        assert found.verdict == "idle-timeout"
+
+
 def test_very_many_are_judged_in_no_time() -> None:
     capture = Capture()
     for n in range(2500):
