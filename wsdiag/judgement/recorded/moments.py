@@ -119,21 +119,15 @@ def _in_use(trial: IdleTrial, age_s: float) -> bool:
     return heard and (trial.idle_s or 0.0) <= (trial.longest_idle_s or 0.0)
 
 
-def at_once(
-    ended: Sequence[Recorded], entries: Sequence[Recorded]
-) -> Literal["event", "either"] | None:
+def at_once(ended: Sequence[Recorded]) -> Literal["event", "either"] | None:
     """Whether connections that ended within one second ended by an event; None: by a timer.
-    `entries`: all to this endpoint.
 
     Connections that fell idle within one second end within one second by an idle timeout, too. But
     a timer's ends are as far apart as the last bytes were, and its idle times are equal; an event's
     ends are equal. Where both are, a known product's default is still too much of a coincidence.
-    Those that were found dead ended at some moment of their idleness, which may have been one.
     """
     moments = spread([e.ended for e in ended])
-    if any(_was_dead(e) for e in ended):
-        return "either" if _dead_at_one_moment(ended, entries) else None
-    if moments > ONE_MOMENT_S:
+    if moments > ONE_MOMENT_S or any(map(_was_dead, ended)):
         return None
     times = [[idle(e) for e in ended] for idle in map(_silence, CLOCKS)]
     idle = min(spread(values) for values in times)
@@ -154,13 +148,6 @@ def at_once(
 def at_once_words(ended: Sequence[Recorded], what: Literal["event", "either"]) -> str:
     """What is said of connections that ended so."""
     first = min(e.ended for e in ended)
-    if any(_was_dead(e) for e in ended):
-        return (
-            f"{len(ended)} connections were found dead that were all idle from "
-            f"{clock(max(map(_silent_since, ended)))} to {clock(first)}: an event in between (a "
-            "network, a VPN or a NAT that changed), or an idle timeout; connections that are in "
-            "use meanwhile, or that outlive a shorter idleness, would tell which."
-        )
     said = f"{len(ended)} connections ended within one second at {clock(first)}"
     if what == "event":
         return f"{said}: one event, such as a reload, a deploy or a restart."
@@ -171,25 +158,36 @@ def at_once_words(ended: Sequence[Recorded], what: Literal["event", "either"]) -
     )
 
 
+def or_an_event(ended: Sequence[Recorded], entries: Sequence[Recorded]) -> list[str]:
+    """What an idle timeout of these cannot be told from; `entries`: all to this endpoint.
+
+    Connections that were found dead ended at some moment of their idleness, which may have been one
+    for all of them: where they were idle at one time through which no other connection is known to
+    have lived, and nothing outlived even half of such an idleness.
+    """
+    if not all(map(_was_dead, ended)):
+        return []
+    since, until = max(map(_silent_since, ended)), min(e.ended for e in ended)
+    outlived_s = max(e.trial.longest_idle_s or 0.0 for e in entries if e.trial is not None)
+    if (
+        since >= until
+        or 2 * outlived_s >= min(map(_silence("idle_s"), ended))
+        or any(e.began <= since and _heard(e) >= until for e in entries if e not in ended)
+    ):
+        return []
+    return [
+        f"All of them were idle from {clock(since)} to {clock(until)}: one event in between (a "
+        "network, a VPN or a firewall that changed) would look the same; connections that are in "
+        "use meanwhile, or that outlive a shorter idleness, would tell which."
+    ]
+
+
 def _was_dead(entry: Recorded) -> bool:
     return entry.trial is not None and found_dead(entry.trial)
 
 
 def _silent_since(entry: Recorded) -> float:
     return entry.ended - _silence("idle_s")(entry)
-
-
-def _dead_at_one_moment(ended: Sequence[Recorded], entries: Sequence[Recorded]) -> bool:
-    """Whether one event may have ended all: they were idle at one time, through which no other
-    connection is known to have lived, and nothing outlived even half of such an idleness."""
-    since, until = max(map(_silent_since, ended)), min(e.ended for e in ended)
-    outlived_s = max(e.trial.longest_idle_s or 0.0 for e in entries if e.trial is not None)
-    return (
-        all(map(_was_dead, ended))
-        and since < until
-        and 2 * outlived_s < min(map(_silence("idle_s"), ended))
-        and not any(e.began <= since and _heard(e) >= until for e in entries if e not in ended)
-    )
 
 
 def _heard(entry: Recorded) -> float:

@@ -30,6 +30,7 @@ from wsdiag.judgement.recorded.moments import (
     event_sentences,
     of_event,
     of_one_age,
+    or_an_event,
 )
 from wsdiag.judgement.recorded.timers import client_side, lifetime
 from wsdiag.judgement.recorded.trials import (
@@ -135,7 +136,7 @@ def _verdict(
     ended = [
         e for e in entries if e.number not in changes and e.trial is not None and _tells(e.trial)
     ]
-    moment = at_once(ended, entries)
+    moment = at_once(ended)
     if moment is not None:
         if moment == "event":
             for entry in ended:
@@ -148,6 +149,8 @@ def _verdict(
             explanation=(at_once_words(ended, moment), *sentences),
         )
     _change(judged, ended, changes)
+    if judged.verdict == "idle-timeout":
+        sentences += or_an_event(ended, entries)
     return _with(base, judged, (*sentences, *_no_lifetime(judged, ended)), ended)
 
 
