@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # `-o json` draws nothing, so it does not wait for rich eithe
 
 T = TypeVar("T")
 
-_SIZE = re.compile(r"[0-9]{1,4}")  # of COLUMNS and LINES, which rich would read otherwise
+_SIZE = re.compile(r"[1-9][0-9]{0,3}")  # of COLUMNS and LINES, which rich would read otherwise
 _MULTILINE = frozenset({"body", "hint"})
 _DRAWN = " ▏▎▍▌▋▊▉█─│┤└┬┈✓✗╳⣿▲◆■●▶µ…"
 

@@ -177,6 +177,15 @@ def test_the_final_chart_and_its_summary_fit_a_screen_of_24_rows() -> None:
     assert len(out(t).splitlines()) <= 23
 
 
+@pytest.mark.parametrize(("columns", "width"), [("0", 80), ("", 80), ("40", 40)])
+def test_a_width_of_nothing_is_no_width(columns: str, width: int) -> None:
+    stdout = io.StringIO()
+    t = Terminal(stdout=stdout, stderr=io.StringIO(), environ={"COLUMNS": columns, "LINES": "0"})
+    t.print("what was measured")
+    assert stdout.getvalue().strip() == "what was measured"
+    assert t.width == width
+
+
 def test_a_file_gets_no_padding() -> None:
     file = io.StringIO()
     t = Terminal(stdout=file, stderr=io.StringIO(), environ={}, width=80)
