@@ -98,7 +98,7 @@ async def connect_and_show(
 
     messages = messages or MessageFlags()
     line = None
-    if terminal.stderr.isatty() and not (terminal.quiet or terminal.verbose):
+    if terminal.live_stderr and not terminal.verbose:
         line = WaitingLine(terminal)
     try:
         result = await connect(

@@ -131,6 +131,15 @@ def test_live_only_where_someone_watches() -> None:
     assert isinstance(ping_output(terminal(tty=True, verbose=True), urls), PingLines)
 
 
+@pytest.mark.parametrize("term", ["", "dumb", "xterm"])
+def test_a_line_is_erased_only_where_the_terminal_knows_how(term: str) -> None:
+    streams = {"stdout": Screen(tty=False), "stderr": Screen(tty=True)}
+    assert Terminal(**streams, environ={"TERM": term}).live_stderr is (term == "xterm")
+    assert not Terminal(**streams, environ={"TERM": term}, quiet=True).live_stderr
+    streams["stderr"] = Screen(tty=False)
+    assert not Terminal(**streams, environ={"TERM": term}).live_stderr
+
+
 def test_quiet_prints_the_summary_only() -> None:
     t = terminal(quiet=True)
     view = PingLines(t)
