@@ -62,9 +62,9 @@ def _report_file(error: OSError) -> NoReturn:
 
 
 def _report_full(error: OSError) -> NoReturn:
-    """A disk is full: that of stdout or of a file; an error of writing does not say which."""
+    """A disk is full: stdout's, as failures of files have their names."""
     print(f"error: the output cannot be written: {error.strerror}", file=sys.stderr)
-    print("hint: make room on the disk that stdout, --save or --trace writes to", file=sys.stderr)
+    print("hint: make room on the disk that stdout writes to", file=sys.stderr)
     leave_quietly()
     sys.exit(ExitCode.NO_ANSWER)
 

@@ -192,8 +192,9 @@ def _header_file(name: str) -> list[str]:
             with open(name, encoding="utf-8") as file:
                 text = file.read()
     except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise typer.BadParameter(
-            f"cannot read headers from {name!r}: {error}", param_hint="'-H' / '--header'"
+            f"cannot read headers from {name!r}: {why}", param_hint="'-H' / '--header'"
         ) from None
     return [line for line in text.splitlines() if line.strip()]
 

@@ -332,6 +332,22 @@ def test_a_full_disk_is_not_called_a_defect(command: list[str], peers: Peers) ->
     assert "hint: make room" in done.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [(["ping", "-c", "1"], "1 sent, 1 received"), (["connect"], "connected to")],
+)
+def test_a_log_on_a_full_disk_is_told_behind_what_was_measured(
+    command: list[str], shown: str, peers: Peers, tmp_path: Path
+) -> None:
+    full = tmp_path / "full.ndjson"
+    full.symlink_to("/dev/full")
+    run = peers.wsdiag(*command, peers.websockets().url, "--log", str(full))
+    assert run.code == 1
+    assert shown in run.out
+    assert run.err == f"error: {full}: No space left on device\n"
+
+
 @STOPS
 def test_serve_closes_its_connections(number: signal.Signals, peers: Peers) -> None:
     url, serve = peers.serve()

@@ -70,9 +70,12 @@ def test_a_file_of_cookies_is_not_taken_for_a_cookie() -> None:
         read_cookies(["cookies.txt"])
 
 
-def test_missing_header_file_is_a_usage_error(tmp_path) -> None:
-    with pytest.raises(typer.BadParameter, match="cannot read headers"):
+def test_a_header_file_that_cannot_be_read_is_a_usage_error(tmp_path) -> None:
+    with pytest.raises(typer.BadParameter, match=r"cannot read headers .*/none': No such file"):
         read_headers([f"@{tmp_path}/none"])
+    (tmp_path / "utf16").write_bytes(b"\xff\xfe")
+    with pytest.raises(typer.BadParameter, match=r"cannot read headers .*/utf16': it is not UTF-8"):
+        read_headers([f"@{tmp_path}/utf16"])
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ async def connect_and_show(
 
     messages = messages or MessageFlags()
     line = None
-    if terminal.stderr.isatty() and not (terminal.quiet or terminal.verbose):
+    if terminal.live_stderr and not terminal.verbose:
         line = WaitingLine(terminal)
     try:
         result = await connect(
@@ -115,12 +115,14 @@ async def connect_and_show(
     finally:
         if line is not None:
             line.end()
-    log_records(terminal, result)
-    if format == "json":
-        terminal.json(result)
-        save_connect(terminal, result)
-    else:
-        print_connect(terminal, result)
+    try:
+        if format == "json":
+            terminal.json(result)
+            save_connect(terminal, result)
+        else:
+            print_connect(terminal, result)
+    finally:
+        log_records(terminal, result)
     if result.error is not None and result.error.kind == "usage":
         return ExitCode.USAGE
     return ExitCode.OK if result.ok else ExitCode.NO_ANSWER

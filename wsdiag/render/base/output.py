@@ -28,7 +28,7 @@ class EventOutput(ABC):
         """The run was asked to end, and will soon: a live view says so."""
 
     def finish(self) -> None:  # noqa: B027
-        """After the last event: leave the final view. OSError when `--save` cannot write."""
+        """After the last event: leave the final view. OSError when a file cannot be written."""
 
     def suspend(self) -> None:  # noqa: B027
         """Before the process is stopped (Ctrl-Z): give the terminal back."""
@@ -87,9 +87,15 @@ class Tee(EventOutput):
             output.ending()
 
     def finish(self) -> None:
-        """Finish each."""
+        """Finish each, though another could not write its file; that is raised at the end."""
+        failures: list[OSError] = []
         for output in self._outputs:
-            output.finish()
+            try:
+                output.finish()
+            except OSError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def suspend(self) -> None:
         """Suspend each."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
 from wsdiag.render.base.ndjson import to_line, to_record
@@ -17,36 +20,57 @@ Rows = Callable[[Terminal, TextIO], EventOutput]
 
 
 class RecordLog(EventOutput):
-    """Writes each event to a file, flushed at once: a run that is killed leaves whole lines."""
+    """Writes each event to a file, flushed at once: a run that is killed leaves whole lines.
+
+    A disk that is full ends the log and not the run, as with `--trace`: `finish` tells of it.
+    """
 
     def __init__(self, terminal: Terminal, path: Path, rows: Rows | None = None) -> None:
         self._terminal, self._path = terminal, path
         self._new_rows = rows if path.suffix.lower() == ".csv" else None
         self._file: TextIO | None = None
         self._rows: EventOutput | None = None
+        self._failure: OSError | None = None
 
     def start(self) -> None:
-        """Open the file; OSError when it cannot be written."""
+        """Open the file; OSError when that cannot be."""
         self._file = self._path.open("w", encoding="utf-8", newline="\n")
         if self._new_rows is not None:
             self._rows = self._new_rows(self._terminal, self._file)
-            self._rows.start()
+            self._write(self._rows.start)
 
     def handle(self, event: Any) -> None:
         """Write one event, if it is a record."""
         if self._file is None or not hasattr(event, "type"):
             return
         if self._rows is not None:
-            self._rows.handle(event)
+            self._write(partial(self._rows.handle, event))
         else:
-            self._file.write(to_line(to_record(event, self._terminal.redactor)))
-            self._file.flush()
+            line = to_line(to_record(event, self._terminal.redactor))
+            self._write(partial(self._add, self._file, line))
+
+    def finish(self) -> None:
+        """OSError, with the file's name, when a record could not be written."""
+        if self._failure is not None:
+            raise self._failure
 
     def stop(self) -> None:
         """Close the file."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what it could not write is known
+                self._file.close()
             self._file = None
+
+    def _add(self, file: TextIO, line: str) -> None:
+        file.write(line)
+        file.flush()
+
+    def _write(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as error:
+            self._failure = OSError(error.errno, error.strerror, os.fspath(self._path))
+            self.stop()
 
 
 def with_log(shown: EventOutput, terminal: Terminal, rows: Rows | None = None) -> EventOutput:
@@ -57,11 +81,11 @@ def with_log(shown: EventOutput, terminal: Terminal, rows: Rows | None = None) -
 
 def log_records(terminal: Terminal, *records: Any) -> None:
     """Write the records of a command that has them all at its end; OSError."""
-    for path in terminal.log_paths:
-        log = RecordLog(terminal, path)
-        log.start()
-        try:
-            for record in records:
-                log.handle(record)
-        finally:
-            log.stop()
+    logs = Tee(*(RecordLog(terminal, path) for path in terminal.log_paths))
+    try:
+        logs.start()
+        for record in records:
+            logs.handle(record)
+        logs.finish()
+    finally:
+        logs.stop()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # `-o json` draws nothing, so it does not wait for rich eithe
 
 T = TypeVar("T")
 
-_SIZE = re.compile(r"[0-9]{1,4}")  # of COLUMNS and LINES, which rich would read otherwise
+_SIZE = re.compile(r"[1-9][0-9]{0,3}")  # of COLUMNS and LINES, which rich would read otherwise
 _MULTILINE = frozenset({"body", "hint"})
 _DRAWN = " ▏▎▍▌▋▊▉█─│┤└┬┈✓✗╳⣿▲◆■●▶µ…"
 
@@ -37,8 +37,8 @@ class Terminal:
     """Consoles for stdout (`out`) and stderr (`err`), and the decisions that depend on them.
 
     `glyphs`: Unicode or ASCII, by stdout's encoding and locale. `live`: whether a live view may
-    draw on stdout. Writing to a closed stdout raises BrokenPipeError, unless `stdout.on_closed` is
-    set; a closed stderr is ignored.
+    draw on stdout; `live_stderr`: whether a line on stderr may be erased again. Writing to a closed
+    stdout raises BrokenPipeError, unless `stdout.on_closed` is set; a closed stderr is ignored.
     """
 
     def __init__(
@@ -69,9 +69,9 @@ class Terminal:
         self.stderr = SafeStream(stderr or sys.stderr, environ, on_closed=lambda: None)
         # the Linux console's font has blocks but no Braille
         self.dots: Dots = "block" if environ.get("TERM") == "linux" else "braille"
-        self.live = (
-            self.stdout.isatty() and environ.get("TERM", "") not in ("", "dumb") and not quiet
-        )
+        draws = environ.get("TERM", "") not in ("", "dumb") and not quiet
+        self.live = draws and self.stdout.isatty()
+        self.live_stderr = draws and self.stderr.isatty()
 
     @cached_property
     def out(self) -> Console:

@@ -131,6 +131,15 @@ def test_live_only_where_someone_watches() -> None:
     assert isinstance(ping_output(terminal(tty=True, verbose=True), urls), PingLines)
 
 
+@pytest.mark.parametrize("term", ["", "dumb", "xterm"])
+def test_a_line_is_erased_only_where_the_terminal_knows_how(term: str) -> None:
+    streams = {"stdout": Screen(tty=False), "stderr": Screen(tty=True)}
+    assert Terminal(**streams, environ={"TERM": term}).live_stderr is (term == "xterm")
+    assert not Terminal(**streams, environ={"TERM": term}, quiet=True).live_stderr
+    streams["stderr"] = Screen(tty=False)
+    assert not Terminal(**streams, environ={"TERM": term}).live_stderr
+
+
 def test_quiet_prints_the_summary_only() -> None:
     t = terminal(quiet=True)
     view = PingLines(t)
@@ -175,6 +184,15 @@ def test_the_final_chart_and_its_summary_fit_a_screen_of_24_rows() -> None:
         view.handle(event)
     view.finish()
     assert len(out(t).splitlines()) <= 23
+
+
+@pytest.mark.parametrize(("columns", "width"), [("0", 80), ("", 80), ("40", 40)])
+def test_a_width_of_nothing_is_no_width(columns: str, width: int) -> None:
+    stdout = io.StringIO()
+    t = Terminal(stdout=stdout, stderr=io.StringIO(), environ={"COLUMNS": columns, "LINES": "0"})
+    t.print("what was measured")
+    assert stdout.getvalue().strip() == "what was measured"
+    assert t.width == width
 
 
 def test_a_file_gets_no_padding() -> None:
