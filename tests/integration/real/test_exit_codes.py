@@ -107,6 +107,7 @@ USAGE = {
     "unknown command": ("pong",),
     "scheme": ("connect", "ftp://127.0.0.1/"),
     "port": ("connect", "ws://127.0.0.1:99999/"),
+    "two paces": ("ping", "ws://127.0.0.1:1", "-f", "--adaptive"),
     "payload too small": ("ping", "ws://127.0.0.1:1", "-s", "7"),
     "payload too large": ("ping", "ws://127.0.0.1:1", "-s", "126"),
     "interval": ("ping", "ws://127.0.0.1:1", "-i", "0"),

@@ -133,6 +133,8 @@ class PingFlags:
                 f"a message to be echoed has {SHORTEST} bytes to {format_size(LONGEST_MESSAGE)}",
                 param_hint="-s",
             )
+        if self.flood and self.adaptive:
+            raise typer.BadParameter("-f and --adaptive exclude each other", param_hint="-f")
         if self.min_availability_pct is not None and not self.reconnect:
             raise typer.BadParameter(
                 "without --reconnect the first outage ends the run", param_hint="--min-availability"
