@@ -18,7 +18,7 @@ from tests.integration.ping.test_behaviour import (
     answer_pings,
     ping_scripted,
 )
-from tests.integration.scripted import ScriptedClient, scripted
+from tests.integration.scripted import Script, ScriptedClient, scripted
 from wsdiag.probes.ping.outcome import ping_exit_code
 from wsdiag.probes.ping.run import PingRun
 from wsdiag.records import (
@@ -205,20 +205,26 @@ def test_an_outage_lasts_until_a_ping_is_answered() -> None:
     assert ping_exit_code([summary], reconnect=True) == 3
 
 
-def test_a_silence_on_a_connection_that_lives_is_an_outage() -> None:
-    async def pauses(client: ScriptedClient) -> None:
+def answers_held(silent: Callable[[int], bool]) -> Script:
+    """Answers Pings; while `silent` says so of how many have come, none, and all of them after."""
+
+    async def script(client: ScriptedClient) -> None:
         held: list[bytes] = []
         async for frame in client.frames():
             if frame.opcode == CLOSE:
                 client.send(CLOSE, frame.payload)
                 return
             held.append(frame.payload)
-            pings = len([each for each in client.seen if each.opcode == PING])
-            if pings <= 2 or pings >= 70:  # 3.4 s of silence
+            if not silent(len([each for each in client.seen if each.opcode == PING])):
                 for payload in held:
                     client.send(PONG, payload)
                 held.clear()
 
+    return script
+
+
+def test_a_silence_on_a_connection_that_lives_is_an_outage() -> None:
+    pauses = answers_held(lambda pings: 2 < pings < 70)  # 3.4 s of silence
     records, _ = ping_scripted(
         pauses, count=75, interval_s=0.05, timeout_s=30.0, reconnect=True, min_availability_pct=90.0
     )
@@ -234,19 +240,7 @@ def test_a_silence_on_a_connection_that_lives_is_an_outage() -> None:
 
 
 def test_one_silence_does_not_hide_the_next() -> None:
-    async def pauses_twice(client: ScriptedClient) -> None:
-        held: list[bytes] = []
-        async for frame in client.frames():
-            if frame.opcode == CLOSE:
-                client.send(CLOSE, frame.payload)
-                return
-            held.append(frame.payload)
-            pings = len([each for each in client.seen if each.opcode == PING])
-            if not (3 <= pings < 50 or 60 <= pings < 107):  # 2.35 s each
-                for payload in held:
-                    client.send(PONG, payload)
-                held.clear()
-
+    pauses_twice = answers_held(lambda n: 3 <= n < 50 or 60 <= n < 107)  # 2.35 s each
     records, _ = ping_scripted(
         pauses_twice, count=110, interval_s=0.05, timeout_s=30.0, reconnect=True
     )

@@ -84,8 +84,12 @@ def facts_of(url: str, error: DialError) -> dict[str, str]:
     return facts
 
 
-def facts_of_second_answer(url: str, answer: bytes, http: str) -> dict[str, str]:
-    """The facts of an HTTP answer that came where frames were due; it may be cut off."""
+def facts_of_second_answer(url: str, answer: bytes, status: int | None) -> dict[str, str]:
+    """The facts of an HTTP answer that came where frames were due; it may be cut off.
+
+    `status`: of the answer that opened the connection: 101, or over HTTP/2 and 3 another.
+    """
+    http = "" if status == 101 else "2"
     head, _, body = answer.partition(b"\r\n\r\n")
     began, page = head.partition(b"\r\n")[0].decode("latin-1"), body.decode("utf-8", "replace")
     says = excerpt(page)

@@ -78,9 +78,9 @@ def diagnose(url: str, error: DialError) -> Error:
     return Error(url, error.phase, error.kind, message, hint)
 
 
-def explain_second_answer(url: str, answer: bytes, http: str = "") -> tuple[str, str | None]:
-    """(message, hint) for an HTTP answer where frames were due; `http` as in the facts."""
-    return explain("second-answer", facts_of_second_answer(url, answer, http))
+def explain_second_answer(url: str, answer: bytes, status: int | None) -> tuple[str, str | None]:
+    """(message, hint) for an HTTP answer where frames were due; `status`: of the first."""
+    return explain("second-answer", facts_of_second_answer(url, answer, status))
 
 
 def explain(

@@ -41,13 +41,19 @@ class Stalls:
         now = self._loop.time()
         late_s = now - self._due
         if late_s > STALL_S:
-            self._past.append((self._due, now))
             self.lost_s += late_s
         if late_s > REPORTED_S:
             self._before_last = (self.count, self.longest_s)
             self.count += 1
             self.longest_s = max(self.longest_s, late_s)
-            self._not_run_s += late_s - REPORTED_S
+        self._go_on(now)
+
+    def _go_on(self, now: float) -> None:
+        """Note by how much the last beat was late, and plan the next."""
+        late_s = now - self._due
+        if late_s > STALL_S:
+            self._past.append((self._due, now))
+        self._not_run_s += max(0.0, late_s - REPORTED_S)
         self._due = now + BEAT_S
         self._timer = self._loop.call_at(self._due, self._beat)
 
@@ -71,10 +77,7 @@ class Stalls:
         now = self._loop.time()
         if now - self._due > REPORTED_S:  # the beat has not noticed yet
             self._timer.cancel()
-            self._past.append((self._due, now))
-            self._not_run_s += now - self._due - REPORTED_S
-            self._due = now + BEAT_S
-            self._timer = self._loop.call_at(self._due, self._beat)
+            self._go_on(now)
         elif self._past and now - self._past[-1][1] < REPORTED_S:
             self.count, self.longest_s = self._before_last
         else:

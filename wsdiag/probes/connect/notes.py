@@ -248,7 +248,6 @@ def violation_error(
 
     `status`: of the answer that opened it; over HTTP/2 and 3 a stream is all that is shared.
     """
-    streams = status != 101
     if violation.excerpt and not violation.excerpt.startswith(b"HTTP/"):
         said = violation.excerpt[:_SHOWN_CHARS].decode("latin-1")
         return Error(
@@ -258,11 +257,11 @@ def violation_error(
             f"what followed the {status} is text, not a frame: {said!r}",
             f"The server, or a proxy, writes more behind the {status}: a page, debug output, an "
             "empty line too many, or a chunk's size"
-            f"{'' if streams else ' (a 101 cannot have Transfer-Encoding)'}. Nothing but frames "
-            "may follow it.",
+            f"{' (a 101 cannot have Transfer-Encoding)' if status == 101 else ''}. Nothing but "
+            "frames may follow it.",
         )
     if violation.excerpt:
-        told = explain_second_answer(url, violation.excerpt, "2" if streams else "")
+        told = explain_second_answer(url, violation.excerpt, status)
         return Error(url, phase, "protocol", *told)
     hint = (
         "Browsers and libraries end such a connection as well. wsdiag check tells which rules "

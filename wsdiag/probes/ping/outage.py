@@ -83,15 +83,11 @@ class OutageLog:
 
     def totals(self, now_s: float) -> Outages:
         """All so far, the one that goes on included."""
-        past, watched_s, since_s = self._past, now_s - self._watched_from_s, self._down_since_s
-        if since_s is None:
-            return Outages(
-                count=past.count, down_s=past.down_s, longest_s=past.longest_s, watched_s=watched_s
-            )
-        down_s = now_s - since_s
+        past, since_s = self._past, self._down_since_s
+        down_s = 0.0 if since_s is None else now_s - since_s
         return Outages(
-            count=past.count + 1,
+            count=past.count + self.is_down,
             down_s=past.down_s + down_s,
             longest_s=max(past.longest_s, down_s),
-            watched_s=watched_s,
+            watched_s=now_s - self._watched_from_s,
         )

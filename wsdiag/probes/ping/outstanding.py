@@ -5,8 +5,8 @@ reported as late. Long before that a missing answer can be told. It is overdue w
 answers on this connection are (`overdue_after_s`), and nothing else has been answered for as long;
 an endpoint whose oldest answer is overdue is silent until any answer comes. What waited with others
 for that says nothing of how long answers take (`held_up`): one silence would hide the next, up to
-ten times as long. What is overdue when the run ends counts as loss, for a limit's
-sake: on a connection that died a moment ago Pings are in flight, and none is lost.
+ten times as long. What is overdue when the run ends counts as loss, for a limit's sake: on a
+connection that died a moment ago Pings are in flight, and none is lost.
 
 A Pong overtakes the Pings before its own. RFC 6455, 5.5.3 lets an endpoint that has several Pings
 before it answer only the latest. So where the answered Ping left within the usual answer time (the

@@ -152,7 +152,7 @@ class Pinger:
         if self._sender is not None:
             if not self._totals.received:
                 return "answer"
-            if self._sender.overdue_since_s is not None:
+            if self._sender.is_silent:
                 return "overdue"
             return None if self._options.count is None else "replies"
         if self._phase is None and self._outages is not None and self._outages.is_down:

@@ -357,9 +357,9 @@ class PingSender:
         return None if oldest is None else oldest.sent_s
 
     @property
-    def overdue_since_s(self) -> float | None:
-        """The same where its answer is overdue; else None."""
-        return self.silent_since_s if self._outstanding.silent else None
+    def is_silent(self) -> bool:
+        """Whether an answer is overdue."""
+        return self._outstanding.silent
 
     def last_message(self) -> str | None:
         """The beginning of a text message that came shortly before now, and was no answer."""

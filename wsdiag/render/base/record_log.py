@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from wsdiag.render.base.ndjson import to_line, to_record
@@ -37,17 +36,19 @@ class RecordLog(EventOutput):
         self._file = self._path.open("w", encoding="utf-8", newline="\n")
         if self._new_rows is not None:
             self._rows = self._new_rows(self._terminal, self._file)
-            self._write(self._rows.start)
+            with self._ending_alone():
+                self._rows.start()
 
     def handle(self, event: Any) -> None:
         """Write one event, if it is a record."""
         if self._file is None or not hasattr(event, "type"):
             return
-        if self._rows is not None:
-            self._write(partial(self._rows.handle, event))
-        else:
-            line = to_line(to_record(event, self._terminal.redactor))
-            self._write(partial(self._add, self._file, line))
+        with self._ending_alone():
+            if self._rows is not None:
+                self._rows.handle(event)
+            else:
+                self._file.write(to_line(to_record(event, self._terminal.redactor)))
+                self._file.flush()
 
     def finish(self) -> None:
         """OSError, with the file's name, when a record could not be written."""
@@ -61,13 +62,11 @@ class RecordLog(EventOutput):
                 self._file.close()
             self._file = None
 
-    def _add(self, file: TextIO, line: str) -> None:
-        file.write(line)
-        file.flush()
-
-    def _write(self, write: Callable[[], None]) -> None:
+    @contextmanager
+    def _ending_alone(self) -> Iterator[None]:
+        """What cannot be written ends the log."""
         try:
-            write()
+            yield
         except OSError as error:
             self._failure = OSError(error.errno, error.strerror, os.fspath(self._path))
             self.stop()

@@ -276,16 +276,20 @@ def test_a_bare_end_behind_a_ping_may_be_an_idle_timeout(end: str, spoke_s: floa
     assert doubted == (end == "fin" and spoke_s is None)
 
 
+def only_from_the_server(flow: Flow) -> ConnectionFacts:
+    server = b"\x0a\0\0\x02"
+    flow.capture.packets = [(at, ip) for at, ip in flow.capture.packets if ip[26:30] == server]
+    (facts,) = read(flow.capture)
+    return facts
+
+
 def test_one_direction_alone_does_not_tell_who_was_first() -> None:
     flow = Flow(Capture())
     flow.open()
     flow.text(1.0, "server", "hello")
     flow.close(2.0, "client")
     flow.close(2.1, "server")
-    server = b"\x0a\0\0\x02"
-    flow.capture.packets = [(at, ip) for at, ip in flow.capture.packets if ip[26:30] == server]
-    (facts,) = read(flow.capture)
-    ending = judge_connection(facts)
+    ending = judge_connection(only_from_the_server(flow))
     assert (ending.outcome, ending.ended_by) == ("close", "unknown")
     assert "only packets from the server" in ending.evidence[-1]
 
@@ -297,10 +301,7 @@ def test_one_direction_alone_has_no_acknowledgements_to_lack() -> None:
     flow.text(1.3, "server", "hi")
     flow.text(5.0, "server", "more")
     flow.fin(8.0, "server")
-    server = b"\x0a\0\0\x02"
-    flow.capture.packets = [(at, ip) for at, ip in flow.capture.packets if ip[26:30] == server]
-    (facts,) = read(flow.capture)
-    ending = judge_connection(facts)
+    ending = judge_connection(only_from_the_server(flow))
     assert (ending.outcome, ending.ended_by) == ("unknown", "unknown")
     assert "never acknowledged" not in " ".join(ending.evidence)
 

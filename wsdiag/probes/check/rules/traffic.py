@@ -220,8 +220,8 @@ def _violated(target: CheckTarget, violation: ProtocolViolation, after: str = ""
     if violation.too_large:
         hint = TOO_LARGE
     elif violation.excerpt.startswith(b"HTTP/"):
-        http = "" if target.report.status == 101 else "2"
-        told = explain_second_answer(target.endpoint.url, violation.excerpt, http)
+        url, status = target.endpoint.url, target.report.status
+        told = explain_second_answer(url, violation.excerpt, status)
         seen, hint = f"{seen}: {told[0]}", told[1] or _BROKEN
     return Finding("fail", f"{seen}{after}", hint=hint, breaks_rule=False)
 
