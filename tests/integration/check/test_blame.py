@@ -85,6 +85,18 @@ def test_a_connection_that_is_receiving_is_neither_idle_nor_dead() -> None:
     assert "waited behind a message that was arriving" in kept.detail
 
 
+async def ignore(client: ScriptedClient) -> None:
+    async for _ in client.frames():
+        pass
+
+
+def test_an_unanswered_keepalive_counts_as_sent() -> None:
+    kept = results(ignore, dial_options(), require_keepalive_s=0.2, only=("keepalive",))[
+        "keepalive"
+    ]
+    assert "with 1 Ping sent: no Pong within 1 s" in kept.detail
+
+
 def test_an_end_after_answered_pings_is_no_refusal() -> None:
     ping = results(kick, dial_options(), count=5)["ping"]
     assert ping.status == "fail"

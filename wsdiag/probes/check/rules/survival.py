@@ -197,6 +197,7 @@ async def _keep_alive(
         due, hint = min((sent + 1) * interval_s, lasting_s), None
         try:
             await await_event(session, unsolicited.take, due - _since(began))
+            sent += 1
             problem = await _no_answer(session, unsolicited, timeout_s)
         except (PeerClosedError, PeerViolationError, SessionEnded) as dropped:
             problem, hint = dropped, _who_closed(dropped)
@@ -207,7 +208,6 @@ async def _keep_alive(
             detail = f"dropped after {at:.1f} s of {lasting_s:g}, with {pings} sent: {why}"
             dropped_by = failed(detail, round(at, 3), lasting_s)
             return replace(dropped_by, breaks_rule=isinstance(problem, _NoPongError), hint=hint)
-        sent += 1
     every = format_duration(interval_s)
     kept = f"alive after {format_duration(lasting_s)} with a Ping every {every}"
     if unsolicited.held_back:
