@@ -7,13 +7,17 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from time import monotonic_ns
 
+import pytest
 from hyperframe.frame import HeadersFrame
 
 from wsdiag.protocol.codes import Role
 from wsdiag.protocol.frames import Frame, encode_frame
 from wsdiag.protocol.parser import FrameParser
 from wsdiag.protocol.server_handshake import ServerHandshake
+from wsdiag.transport.stream.stamps import SendRecord
+from wsdiag.transport.stream.stream import Stream
 
 
 class ScriptedClient:
@@ -136,6 +140,22 @@ class ScriptedServer:
             await self._script(client)
         finally:
             self.open.discard(client)
+
+
+def note_what_tcp_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long ago that left whose acknowledgement is asked for, each time from now on; seconds.
+
+    All that was written may have left this very moment: 0.
+    """
+    ages_s: list[float] = []
+    acknowledged = Stream.acknowledged
+
+    def noted(stream: Stream, sent: SendRecord | None = None) -> bool | None:
+        ages_s.append(0.0 if sent is None else (monotonic_ns() - sent.mono_ns) / 1e9)
+        return acknowledged(stream, sent)
+
+    monkeypatch.setattr(Stream, "acknowledged", noted)
+    return ages_s
 
 
 async def read_connect(reader: asyncio.StreamReader) -> None:

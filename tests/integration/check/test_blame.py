@@ -97,6 +97,21 @@ def test_an_unanswered_keepalive_counts_as_sent() -> None:
     assert "with 1 Ping sent: no Pong within 1 s" in kept.detail
 
 
+async def leave_when_asked(client: ScriptedClient) -> None:
+    async for _ in client.frames():
+        client.send(8, (1001).to_bytes(2, "big"))
+        return
+
+
+@pytest.mark.parametrize("rule", ["idle", "keepalive"])
+def test_a_close_that_comes_with_the_ping_says_who_sent_it(rule: str) -> None:
+    required = {f"require_{rule}_s": 0.2}
+    found = results(leave_when_asked, dial_options(), **required, only=(rule,))[rule]
+    assert found.status == "fail"
+    assert "1001 (going away)" in found.detail
+    assert "was shut down" in (found.why or "")
+
+
 def test_an_end_after_answered_pings_is_no_refusal() -> None:
     ping = results(kick, dial_options(), count=5)["ping"]
     assert ping.status == "fail"

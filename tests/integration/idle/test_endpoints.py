@@ -16,6 +16,7 @@ import pytest
 from tests.integration.idle.endpoint import Endpoint, endpoint
 from tests.integration.idle.running import Probed, probe, scaled
 from tests.integration.lag import LATE_S, Outcomes
+from tests.integration.scripted import note_what_tcp_is_asked_about
 from wsdiag.protocol.errors import LocalProtocolError
 from wsdiag.records import IdleVerdict
 
@@ -407,6 +408,24 @@ def test_refinement_narrows_a_silent_drop() -> None:
     assert found.low <= 1.8 <= found.high
     assert found.high - found.low <= 0.35
     assert {t.round for t in probed.trials} == {1, 2}
+
+
+def test_tcp_is_asked_about_the_pings_whose_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    # a keepalive's next Ping may have left this very moment, so that nothing has acknowledged it
+    ages_s = note_what_tcp_is_asked_about(monkeypatch)
+
+    async def stalled() -> Probed:
+        async with endpoint(lifetime_s=2.2, how="silent") as running:
+            options = scaled(
+                trials=("idle", "ping"), keepalive_s=0.25, pong_timeout_s=1.0, locate=False
+            )
+            return await probe(running.url, options)
+
+    probed = asyncio.run(stalled())
+    drops = [trial.drop for trial in probed.trials if trial.drop is not None]
+    assert {drop.how for drop in drops} == {"silent"}
+    assert {drop.tcp_acknowledged for drop in drops} == {True}
+    assert min(ages_s) >= 1.0
 
 
 def test_a_bug_in_a_trial_ends_the_run_and_is_told() -> None:

@@ -18,7 +18,12 @@ from tests.integration.ping.test_behaviour import (
     answer_pings,
     ping_scripted,
 )
-from tests.integration.scripted import Script, ScriptedClient, scripted
+from tests.integration.scripted import (
+    Script,
+    ScriptedClient,
+    note_what_tcp_is_asked_about,
+    scripted,
+)
 from wsdiag.probes.ping.outcome import ping_exit_code
 from wsdiag.probes.ping.run import PingRun
 from wsdiag.records import (
@@ -56,6 +61,22 @@ def answering(which: Callable[[int], bool]) -> Callable[[ScriptedClient], object
                 return
 
     return script
+
+
+def test_tcp_is_asked_about_the_overdue_ping(monkeypatch: pytest.MonkeyPatch) -> None:
+    # the next one may have left this very moment, so that nothing has acknowledged it yet
+    ages_s = note_what_tcp_is_asked_about(monkeypatch)
+    records, _ = ping_scripted(
+        answering(lambda number: number <= 3),  # type: ignore[arg-type]
+        interval_s=0.05,
+        timeout_s=0.3,
+        reconnect=True,
+        react=lambda run, event: run.stop() if isinstance(event, PingClosed) else None,
+    )
+    (closed,) = records.of(PingClosed)
+    assert (closed.drop.how, closed.drop.tcp_acknowledged) == ("silent", True)
+    assert len(ages_s) == 1
+    assert ages_s[0] >= 0.3
 
 
 def test_pings_that_are_unanswered_at_the_end_count_once_they_are_overdue() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.integration.scripted import note_what_tcp_is_asked_about
 from tests.integration.stream.running import in_loop, run_stream, until
 from wsdiag import serve
 from wsdiag.records import Error
-from wsdiag.records.stream import StreamInterval, StreamMessage, StreamStart
+from wsdiag.records.stream import StreamClosed, StreamInterval, StreamMessage, StreamStart
 from wsdiag.transport.dial.options import DialOptions
 
 
@@ -137,3 +138,19 @@ async def test_binary_messages_are_base64_and_compression_is_measured() -> None:
     assert seen.summary.compression_ratio is None
     assert packed.summary.compression_ratio is not None
     assert packed.summary.compression_ratio > 3
+
+
+@in_loop
+async def test_tcp_is_asked_about_the_overdue_ping(monkeypatch: pytest.MonkeyPatch) -> None:
+    ages_s = note_what_tcp_is_asked_about(monkeypatch)
+    async with serve() as server:
+        seen = await run_stream(
+            server.url + "/push/0.02/lifetime/0.5?drop=hang",
+            react=lambda run, event: run.stop() if isinstance(event, StreamClosed) else None,
+            reconnect=True,
+            timeout_s=0.5,
+            ping_interval_s=0.1,
+        )
+    (closed,) = seen.of(StreamClosed)
+    assert (closed.drop.how, closed.drop.tcp_acknowledged) == ("silent", True)
+    assert ages_s[-1] >= 0.5, "before it, each tick asks about all that was written"

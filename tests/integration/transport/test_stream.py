@@ -300,6 +300,21 @@ def test_what_the_kernel_does_not_take_is_queued_and_reported() -> None:
 
 
 @linux
+def test_acknowledged_is_told_of_each_write() -> None:
+    async def scenario(pair: Pair) -> None:
+        first = pair.stream.write(b"x")
+        await until(lambda: pair.stream.acknowledged(first) is True)
+        last = first
+        while not pair.stream.unsent:  # until the peer, which reads nothing, takes no more
+            last = pair.stream.write(bytes(10_000))
+        assert pair.stream.acknowledged() is False
+        assert pair.stream.acknowledged(last) is False
+        assert pair.stream.acknowledged(first) is True
+
+    run(scenario, small=True)
+
+
+@linux
 def test_acknowledged_once_the_peers_tcp_has_all() -> None:
     async def scenario(pair: Pair) -> None:
         assert pair.stream.acknowledged() is True

@@ -18,7 +18,7 @@ from wsdiag.records import Drop, DropHow
 from wsdiag.records.drops import OVER_LIMIT, PEER_BROKE
 from wsdiag.transport.session import Session
 from wsdiag.transport.stream.ends import EndKind, StreamEnd, error_name, is_http3
-from wsdiag.transport.stream.stamps import Arrival
+from wsdiag.transport.stream.stamps import Arrival, SendRecord
 
 _HOW: dict[EndKind, DropHow] = {
     "fin": "fin",
@@ -94,7 +94,10 @@ def _drop_of(session: Session, end: StreamEnd, at: Arrival) -> Drop:
     return drop_of_end(end, at_s)
 
 
-def silent_drop(session: Session, now_ns: int) -> Drop:
-    """The drop of a connection that answers no Ping and reports no error (monotonic ns)."""
+def silent_drop(session: Session, now_ns: int, overdue: SendRecord | None) -> Drop:
+    """The drop of a connection that answers no Ping and reports no error (monotonic ns).
+
+    `overdue`: the Ping that TCP is asked about. A later one may have left this very moment.
+    """
     at_s = (now_ns - session.opened.mono_ns) / 1e9
-    return Drop("silent", at_s, tcp_acknowledged=session.stream.acknowledged())
+    return Drop("silent", at_s, tcp_acknowledged=session.stream.acknowledged(overdue))

@@ -13,6 +13,7 @@ from wsdiag.transport.dial.carriers import SharedHttp2
 from wsdiag.transport.dial.connector import TcpWatcher
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
+from wsdiag.transport.stream.stamps import SendRecord
 from wsdiag.transport.trace import Tracer
 
 _TOO_MANY = frozenset({429, 503})
@@ -53,9 +54,9 @@ class TrialConnection:
         """Whether the stream ended inside a frame, which is no more than an end."""
         return self.session.connection.truncated
 
-    def acknowledged(self) -> bool | None:
-        """Whether TCP has acknowledged all that was sent; None where it does not tell."""
-        return self.session.stream.acknowledged()
+    def acknowledged(self, sent: SendRecord | None = None) -> bool | None:
+        """Whether TCP has acknowledged what was `sent`, or all that was; None: it does not tell."""
+        return self.session.stream.acknowledged(sent)
 
     def retransmits(self) -> int | None:
         """TCP segments sent again so far; None where TCP does not tell."""

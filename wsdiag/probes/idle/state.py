@@ -247,7 +247,8 @@ class TrialState:
         """What has happened, or is due now; None: nothing is.
 
         `last_byte_s`: when bytes last crossed, be it of a message that is still incomplete;
-        `acknowledged`: whether TCP has acknowledged all that was sent, None where it does not tell.
+        `acknowledged`: whether TCP has acknowledged what should have been answered by now, None
+        where it does not tell.
         """
         if self.violation is not None:
             return TrialEvent.VIOLATED

@@ -24,7 +24,7 @@ from wsdiag.records.drops import ZERO_WINDOW
 from wsdiag.transport.report import DialError
 from wsdiag.transport.session import Received
 from wsdiag.transport.stream.ends import StreamEnd
-from wsdiag.transport.stream.stamps import Arrival
+from wsdiag.transport.stream.stamps import Arrival, SendRecord
 
 if TYPE_CHECKING:
     from wsdiag.probes.idle.locate import TrialFlow
@@ -47,6 +47,10 @@ class Trial:
         self._wake = asyncio.Event()
         self._shown_s = -1.0
         self._pings = 0
+        self._unanswered: dict[bytes, SendRecord] = {}
+        """The keepalive's unanswered Pings, and newer ones, by payload."""
+        self._asked: SendRecord | None = None
+        """The last Ping of the check, or of a retry that goes on."""
         self._flow: TrialFlow | None = None
         if context.locator is not None and plan.idle_for_s is not None:
             self._flow = context.locator.flow(plan.idle_for_s)
@@ -116,7 +120,7 @@ class Trial:
         while state.phase is not TrialPhase.DONE:
             self._wake.clear()
             last_byte_s = max(self._last_byte_s(), state.touched_s)
-            event = state.event(connection.now_s(), last_byte_s, connection.acknowledged)
+            event = state.event(connection.now_s(), last_byte_s, self._acknowledged)
             if event is not None:
                 if (tracing := self._look_for_death(event)) is not None:
                     await tracing
@@ -155,7 +159,7 @@ class Trial:
         ended = event is TrialEvent.ENDED and state.drop is not None
         reset = ended and state.drop is not None and state.drop.how in ("rst-on-write", "timeout")
         silent = event in (TrialEvent.UNANSWERED, TrialEvent.SILENT)
-        if self._tracing is None and (reset or (silent and self._open.acknowledged() is False)):
+        if self._tracing is None and (reset or (silent and self._acknowledged() is False)):
             self._tracing = asyncio.create_task(flow.trace(reset=reset))
         task = self._tracing if event is TrialEvent.SILENT or reset else None
         return None if task is None or task.done() else task
@@ -219,6 +223,8 @@ class Trial:
         session = self._open.session
         match what:
             case "ping":
+                if self.state.phase is TrialPhase.WAITING:
+                    self._asked = None  # what was asked before has been answered
                 self._ping(self._new_payloads(1), awaited=self._behaviour.needs_answer)
             case "pong":
                 session.pong(b"wsdiag")
@@ -250,7 +256,7 @@ class Trial:
         idle_s = now_s - max(self._last_byte_s(), self.state.touched_s)
         self.state.check = LivenessCheck(now_s, idle_s, payload, expect, connection.retransmits())
         if text is None:
-            self._ping([payload])
+            self._asked = self._ping([payload])
         else:
             connection.session.send_text(text, stamp=False)
             self.state.answered()
@@ -260,10 +266,11 @@ class Trial:
         state, now_s = self.state, self._open.now_s()
         if state.check is None:
             state.retried_s = now_s
-            self._ping(self._new_payloads(RETRY_PINGS), awaited=True)
+            self._asked = self._ping(self._new_payloads(RETRY_PINGS), awaited=True)
         else:
             state.check.retried_s = now_s
-            self._ping([state.check.payload + b"+%d" % number for number in range(RETRY_PINGS)])
+            payloads = [state.check.payload + b"+%d" % number for number in range(RETRY_PINGS)]
+            self._asked = self._ping(payloads)
 
     def _new_payloads(self, count: int) -> list[bytes]:
         self._pings += count
@@ -271,12 +278,25 @@ class Trial:
             b"wsdiag %d.%d" % (self.state.index, self._pings - number) for number in range(count)
         ]
 
-    def _ping(self, payloads: list[bytes], *, awaited: bool = False) -> None:
-        for payload in payloads:
-            self._open.session.ping(payload)
+    def _ping(self, payloads: list[bytes], *, awaited: bool = False) -> SendRecord:
+        """Send a Ping with each payload; returns the last one's moment."""
+        sent = {payload: self._open.session.ping(payload) for payload in payloads}
         if awaited:
-            self.state.unanswered |= dict.fromkeys(payloads, self._open.now_s())
+            unanswered = self.state.unanswered
+            self._unanswered = {p: each for p, each in self._unanswered.items() if p in unanswered}
+            self._unanswered |= sent
+            unanswered |= dict.fromkeys(payloads, self._open.now_s())
         self._sent("ping")
+        return sent[payloads[-1]]
+
+    def _acknowledged(self) -> bool | None:
+        """Whether TCP has acknowledged what should have been answered by now.
+
+        That is not all that was sent: where a keepalive goes on, its next Ping may have left this
+        very moment.
+        """
+        oldest = next(iter(self.state.unanswered), b"")
+        return self._open.acknowledged(self._asked or self._unanswered.get(oldest))
 
     def _heartbeat_sent(self) -> None:
         """The participant has sent a heartbeat, or the answer to one."""
@@ -356,7 +376,7 @@ class Trial:
             return late_text(self.state.check)
         if self.state.receiving_since_check:
             return "a message was still arriving, and no Pong can come before its end"
-        if self._open.acknowledged():
+        if self._acknowledged():
             return "TCP acknowledged; the endpoint answers no Pings"
         return "no answer; the endpoint answers no Pings, and TCP_INFO is unavailable"
 
@@ -365,7 +385,7 @@ class Trial:
         check = self.state.check
         at_s = min([*([] if check is None else [check.at_s]), *self.state.unanswered.values()])
         detail = ZERO_WINDOW if self._open.window_is_zero() else None
-        acknowledged = self._open.acknowledged()
+        acknowledged = self._acknowledged()
         return Drop("silent", round(at_s, 3), tcp_acknowledged=acknowledged, detail=detail)
 
     def _record(

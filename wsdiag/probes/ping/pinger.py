@@ -369,7 +369,7 @@ class Pinger:
     def _record_drop(self, participant: Participant, why: Why, sender: PingSender) -> None:
         session, moment = participant.session, now()
         if why == "silent":
-            drop, ended_ns = silent_drop(session, moment.mono_ns), moment.mono_ns
+            drop, ended_ns = silent_drop(session, moment.mono_ns, sender.last_lost), moment.mono_ns
         else:
             end = sender.end or StreamEnd("timeout", "TCP stayed open", moment)
             drop = self._origin.explain(drop_of(session, end))

@@ -52,7 +52,7 @@ from wsdiag.records import (
 )
 from wsdiag.transport.session import Received, Session
 from wsdiag.transport.stream.ends import StreamEnd
-from wsdiag.transport.stream.stamps import Arrival, round_trip_ns
+from wsdiag.transport.stream.stamps import Arrival, SendRecord, round_trip_ns
 
 if TYPE_CHECKING:
     from wsdiag.probes.ping.load import LoadMeter, LoadPhase
@@ -139,6 +139,8 @@ class PingSender:
         self._slots = Slots(self._began_s, options.effective_interval_s)
         self._sent_before = totals.sent
         self._answered_load = self._lost_in_a_row = 0
+        self.last_lost: SendRecord | None = None
+        """The Ping whose timeout ran out last."""
         self._timer: asyncio.TimerHandle | None = None
         self._inbound_noted = 0
 
@@ -377,6 +379,7 @@ class PingSender:
         for ping in self._outstanding.expired(now):
             self._lose(ping, now - ping.sent_s)
             self._lost_in_a_row += 1
+            self.last_lost = ping.sent
             self._tell_no_echo()
             if self._options.reconnect and self._lost_in_a_row >= SILENT_AFTER_LOST:
                 self._finish("silent")

@@ -251,7 +251,7 @@ class StreamRun:
             self._outages.tell(watcher.first_message_s)
             self._queue_events()
         if why in ("ended", "silent"):
-            self._record_drop(participant, why, watcher.end)
+            self._record_drop(participant, why, watcher)
         elif why in ("done", "stopped"):
             self.analysis.settle(loop.time(), time.time())
             self._queue_events()
@@ -268,12 +268,13 @@ class StreamRun:
         for event in self.analysis.take_events():
             self._queue.put_nowait(event)
 
-    def _record_drop(self, participant: Participant, why: Why, end: StreamEnd | None) -> None:
+    def _record_drop(self, participant: Participant, why: Why, watcher: StreamWatcher) -> None:
         session, at = participant.session, now()
         if why == "silent":
-            drop, ended_ns = silent_drop(session, at.mono_ns), session.stream.last_received
+            drop = silent_drop(session, at.mono_ns, watcher.last_overdue(at.mono_ns))
+            ended_ns = session.stream.last_received
         else:
-            end = end or StreamEnd("timeout", "TCP stayed open", at)
+            end = watcher.end or StreamEnd("timeout", "TCP stayed open", at)
             drop, ended_ns = drop_of(session, end), (session.close_arrived or end.at).mono_ns
         meaning = participant.meaning_of(session.connection.close_received)
         drop = replace(drop, detail=meaning or drop.detail)

@@ -193,6 +193,12 @@ class StreamWatcher:
             del self._sent[next(iter(self._sent))]
         self._analysis.pings.left(payload, sent.mono_ns / 1e9)
 
+    def last_overdue(self, at_ns: int) -> SendRecord | None:
+        """The newest Ping that had no Pong for the time allowed, at this moment (monotonic ns)."""
+        allowed_ns = self._options.timeout_s * 1e9
+        overdue = [sent for sent in self._sent.values() if at_ns - sent.mono_ns > allowed_ns]
+        return overdue[-1] if overdue else None
+
     # -- ends ----------------------------------------------------------------------------------
 
     def _ended(self, end: StreamEnd) -> None:

@@ -318,9 +318,10 @@ class Http2Stream(HeldInput):
         """TCP_INFO of the connection."""
         return self.connection.stream.tcp_info()
 
-    def acknowledged(self) -> bool | None:
-        """Whether TCP has acknowledged all that was written; None when that cannot be known."""
-        return False if self._queue else self.connection.stream.acknowledged()
+    def acknowledged(self, sent: SendRecord | None = None) -> bool | None:
+        """Whether TCP has acknowledged what was `sent`, or all (see byte_stream.py)."""
+        waits = self._queue and (sent is None or not sent.end)
+        return False if waits else self.connection.stream.acknowledged(sent)
 
     def set_keepalive(self, interval_s: float | None) -> None:
         """TCP keepalive on the connection. Raises OSError."""

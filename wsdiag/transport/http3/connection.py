@@ -251,7 +251,7 @@ class Http3Stream(HeldInput, QuicEndpoint):
         """There is none."""
         return None
 
-    def acknowledged(self) -> bool | None:
+    def acknowledged(self, sent: SendRecord | None = None) -> bool | None:
         """QUIC does not tell."""
         return None
 

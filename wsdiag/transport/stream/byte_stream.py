@@ -88,8 +88,11 @@ class ByteStream(Protocol):
     def tcp_info(self) -> TcpInfo | None:
         """TCP_INFO now; None where there is none."""
 
-    def acknowledged(self) -> bool | None:
-        """Whether TCP has acknowledged all that was written; None when that cannot be known."""
+    def acknowledged(self, sent: SendRecord | None = None) -> bool | None:
+        """Whether TCP has acknowledged what was `sent`; None when that cannot be known.
+
+        Without `sent`, or where it was sent without a stamp: all that was written.
+        """
 
     def set_keepalive(self, interval_s: float | None) -> None:
         """TCP keepalive every `interval_s` seconds (whole ones), or none. Raises OSError."""

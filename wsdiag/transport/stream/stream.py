@@ -456,12 +456,14 @@ class Stream:
         """TCP_INFO now; None where there is none."""
         return tcp_info(self._sock)
 
-    def acknowledged(self) -> bool | None:
-        """Whether TCP has acknowledged all that was written; None when that cannot be known."""
-        if self.unsent:
+    def acknowledged(self, sent: SendRecord | None = None) -> bool | None:
+        """Whether TCP has acknowledged what was `sent`, or all (see byte_stream.py)."""
+        end = self.bytes_out if sent is None or not sent.end else sent.end
+        taken = self.bytes_out - self.unsent
+        if taken < end:
             return False
         left = unacknowledged_bytes(self._sock)
-        return None if left is None else left == 0
+        return None if left is None else taken - left >= end
 
     def set_keepalive(self, interval_s: float | None) -> None:
         """TCP keepalive every `interval_s` seconds (whole ones), or none. Raises OSError."""

@@ -99,7 +99,7 @@ async def _stay_idle(session: Session, wanted_s: float, timeout_s: float) -> Fin
     dead = await _no_answer(session, unsolicited, timeout_s)
     if dead is not None:
         detail = f"dead when asked after {idle} idle: {_describe(dead)}"
-        return failed(detail, round(_since(began), 3), wanted_s)
+        return replace(failed(detail, round(_since(began), 3), wanted_s), hint=_who_closed(dead))
     if unsolicited.count or unsolicited.parts:
         detail = f"survived {idle}, but it was not idle: {unsolicited}"
         return warned(f"{detail}; without them the path may still drop it", wanted_s)
@@ -194,20 +194,21 @@ async def _keep_alive(
     began, unsolicited, sent = session.opened.mono_ns, UnsolicitedFrames(), 0
     session.on_part = unsolicited.take_part
     while _since(began) < lasting_s - 1e-3:
-        due, hint = min((sent + 1) * interval_s, lasting_s), None
+        due = min((sent + 1) * interval_s, lasting_s)
         try:
             await await_event(session, unsolicited.take, due - _since(began))
             sent += 1
             problem = await _no_answer(session, unsolicited, timeout_s)
         except (PeerClosedError, PeerViolationError, SessionEnded) as dropped:
-            problem, hint = dropped, _who_closed(dropped)
+            problem = dropped
         if problem is not None:
             at = _since(began)
             pings = counted(sent, "Ping")
             why = _describe(problem)
             detail = f"dropped after {at:.1f} s of {lasting_s:g}, with {pings} sent: {why}"
             dropped_by = failed(detail, round(at, 3), lasting_s)
-            return replace(dropped_by, breaks_rule=isinstance(problem, _NoPongError), hint=hint)
+            broken = isinstance(problem, _NoPongError)
+            return replace(dropped_by, breaks_rule=broken, hint=_who_closed(problem))
     every = format_duration(interval_s)
     kept = f"alive after {format_duration(lasting_s)} with a Ping every {every}"
     if unsolicited.held_back:
