@@ -1,10 +1,11 @@
 """Integration tests whose failure may be the machine's are run again.
 
 These tests watch clocks of real peers: what ends after 1.5 s, what is late by 100 ms. On a machine
-that gives this process no CPU for as long, what they saw says nothing. So a thread notes when it
-was woken late, and a test that failed where that happened, in it or in the fixtures that it
-shares, runs again, with fixtures made anew; the third failure counts. A test that fails without a
-stall fails at once. The report names what ran again, and why.
+that gives a process no CPU for as long, what they saw says nothing. So threads note when they were
+woken late, one on each core, because a peer may stand still on one while the test runs on the
+other; and what one worker notes counts for all. A test that failed where that happened, in it or in
+the fixtures that it shares, runs again, with fixtures made anew; the third failure counts. A test
+that fails without a stall fails at once. The report names what ran again, and why.
 
 What a test measured of processor time is the machine's too: caches that others emptied, a core
 that is shared with another guest. It raises `Repeatable`, which counts when it happens again.
@@ -12,8 +13,11 @@ that is shared with another guest. It raises `Repeatable`, which counts when it 
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -31,36 +35,51 @@ class Repeatable(AssertionError):
 
 
 class Stalls:
-    """A pytest plugin: notes stalls of this process, and runs a test again that failed in one.
+    """A pytest plugin: notes stalls of the machine, and runs a test again that failed in one.
 
     `place`: the directory whose tests these are.
     """
 
-    def __init__(self, place: Path) -> None:
-        self._place = place
-        self._stalls: list[tuple[float, float]] = []
+    def __init__(
+        self,
+        place: Path,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._place, self._sleep, self._monotonic = place, sleep, monotonic
+        self.notes = Path(os.devnull)
+        """When a thread was due, by CLOCK_MONOTONIC, and how late it was: a line for each stall."""
         self._over = threading.Event()
         self._module: Path | None = None
         self._since_s = 0.0
         self._doubt = ""
 
-    def pytest_sessionstart(self) -> None:
-        threading.Thread(target=self._watch, name="stalls", daemon=True).start()
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        base = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+        shared = base.parent if hasattr(session.config, "workerinput") else base
+        self.notes = shared / "stalls"
+        for core in os.sched_getaffinity(0):
+            args = (self.notes, core)
+            threading.Thread(target=self._watch, args=args, name="stalls", daemon=True).start()
 
     def pytest_sessionfinish(self) -> None:
         self._over.set()
 
-    def _watch(self) -> None:
+    def _watch(self, notes: Path, core: int) -> None:
+        with suppress(OSError):  # a core that went offline
+            os.sched_setaffinity(0, {core})  # of this thread alone
         while not self._over.is_set():
-            due_s = time.monotonic() + _EVERY_S
-            time.sleep(_EVERY_S)
-            if (late_s := time.monotonic() - due_s) > NOTED_S:
-                self._stalls.append((due_s, late_s))
+            due_s = self._monotonic() + _EVERY_S
+            self._sleep(_EVERY_S)
+            if (late_s := self._monotonic() - due_s) > NOTED_S:
+                with suppress(OSError), notes.open("a") as file:
+                    file.write(f"{due_s} {late_s}\n")
 
     def worst_s(self, since_s: float) -> float:
         """The longest stall since then, in seconds; 0 if none."""
-        recent = (late_s for due_s, late_s in self._stalls if due_s + late_s > since_s)
-        return max(recent, default=0.0)
+        noted = self.notes.read_text() if self.notes.exists() else ""
+        stalls = (map(float, line.split()) for line in noted.splitlines())
+        return max((late_s for due_s, late_s in stalls if due_s + late_s > since_s), default=0.0)
 
     def pytest_exception_interact(self, call: pytest.CallInfo[object]) -> None:
         if call.excinfo is not None and call.excinfo.errisinstance(Repeatable):
