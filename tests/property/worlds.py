@@ -346,7 +346,7 @@ class _Connection:
     def meaning_of(self, close: object) -> None:
         return None
 
-    def acknowledged(self) -> bool:
+    def acknowledged(self, _sent: object = None) -> bool:
         return not self._unacknowledged
 
     def tcp_info(self) -> None:
