@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -52,7 +52,17 @@ class LagMeter:
 
     def touches(self, begin: float, end: float) -> bool:
         """Whether a gap lies in this time, in whole or in part."""
-        return any(since < end and until > begin for since, until in self.gaps)
+        return touched(self.gaps, begin, end)
+
+
+def touched(gaps: Iterable[tuple[float, float]], begin: float, end: float) -> bool:
+    """Whether one of these gaps lies in this time, in whole or in part."""
+    return any(since < end and until > begin for since, until in gaps)
+
+
+def overlap_s(gaps: Iterable[tuple[float, float]], begin: float, end: float) -> float:
+    """How much of this time lies in these gaps."""
+    return sum(max(0.0, min(end, until) - max(begin, since)) for since, until in gaps)
 
 
 class Outcomes(dict[str, T]):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.peers.process import end, popen
 from tests.peers.records import Record, judge_lines, parse_record
-from tests.peers.watched import FILE
+from tests.peers.watched import FILE, LATENESS
 from tests.stalls import Repeatable
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +64,7 @@ class Running:
         handle, slow = tempfile.mkstemp(prefix="wsdiag-slow-")
         os.close(handle)
         self._slow = Path(slow)
+        self._lateness = Path((env or {}).get(LATENESS, os.devnull))
         own = {"PYTHONPATH": path, FILE: slow, **(env or {})}
         if "PYTHONPATH" in (env or {}):
             own["PYTHONPATH"] = os.pathsep.join([own["PYTHONPATH"], path])
@@ -100,6 +101,13 @@ class Running:
     def err(self) -> str:
         """Its stderr so far."""
         return b"".join(self._err).decode(errors="replace")
+
+    @property
+    def lateness(self) -> list[tuple[float, float]]:
+        """When it did not run, (since, until) in Unix time, where it was started to note that."""
+        text = self._lateness.read_text() if self._lateness.exists() else ""
+        pairs = [line.split() for line in text.splitlines()]
+        return [(float(since), float(until)) for since, until in pairs]
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""

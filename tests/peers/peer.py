@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -55,6 +56,12 @@ class Peer(Address):
     def log(self) -> str:
         """What it has written to stdout and stderr so far."""
         return self.daemon.log
+
+    @property
+    def lateness(self) -> list[tuple[float, float]]:
+        """When it did not run, (since, until) in Unix time, where its program notes that."""
+        notes = (json.loads(line) for line in self.log.splitlines() if line.startswith('{"late"'))
+        return [(note["late"][0], note["late"][1]) for note in notes]
 
     def stop(self) -> None:
         """End it now; otherwise the fixture does."""

@@ -14,6 +14,7 @@ from tests.peers.peer import Address, Peer
 from tests.peers.rabbitmq import RabbitMq, start_rabbitmq
 from tests.peers.terminal import Terminal
 from tests.peers.wan import Wan
+from tests.peers.watched import LATENESS
 
 LOOPBACK = "127.0.0.1"
 
@@ -331,7 +332,7 @@ class Peers:
         self, *args: str, netns: str | None = None, host: str = LOOPBACK
     ) -> tuple[str, Running]:
         """`wsdiag serve` on a free port, listening: (its URL, the process)."""
-        running = self.start_wsdiag(
-            "serve", "--host", host, "--port", "0", "-o", "json", *args, netns=netns
-        )
+        line = ("serve", "--host", host, "--port", "0", "-o", "json", *args)
+        note = {LATENESS: str(self._place("serve") / "lateness")}
+        running = self.start_wsdiag(*line, env=note, netns=netns)
         return running.wait_record("serve.listening")["url"].rstrip("/"), running

@@ -5,6 +5,9 @@ connection and Ctrl-C. Those of more than `LIMIT_S` are written to the file that
 names, and the test fails. Processor time is what counts, and by the speed that the machine has:
 nobody is late for its other work. What is read once is left out: modules, tables of our own, and
 the system's certificates.
+
+Where a file is named for it, when the process did not run is written there: SINCE UNTIL, a line
+each, in Unix time.
 """
 
 from __future__ import annotations
@@ -14,12 +17,14 @@ import builtins
 import os
 import re
 import ssl
+import threading
 import time
 import tomllib
 from collections.abc import Callable
 from typing import Any
 
 FILE = "WSDIAG_WATCHDOG_FILE"
+LATENESS = "WSDIAG_LATENESS_FILE"
 LIMIT_S = 0.05
 _REFERENCE_S = 0.004
 """What `_reference()` takes on the machine that the limit is meant for."""
@@ -74,9 +79,20 @@ class Watchdog:
         return excepted
 
 
+def _note_lateness(path: str) -> None:
+    with open(path, "a", encoding="utf-8", buffering=1) as file:
+        while True:
+            due = time.time() + 0.01
+            time.sleep(0.01)
+            if (now := time.time()) - due > 0.05:
+                file.write(f"{due} {now}\n")
+
+
 if __name__ == "__main__":
     from wsdiag.cli.main import run
 
     if os.environ.get(FILE):
         Watchdog(os.environ[FILE]).start()
+    if path := os.environ.get(LATENESS):
+        threading.Thread(target=_note_lateness, args=(path,), daemon=True).start()
     run()

@@ -108,8 +108,8 @@ interval = "100ms"
     assert seen[0]["metric"]["url"] == f"{url}/lifetime/1?drop=close&code=***"
     assert prometheus.until(f'probe_success{{instance="{url}/echo"}} == 1')
     assert prometheus.until(f'probe_success{{instance="{url}/status/503"}} == 0')
-    assert prometheus.query('up{job="wsdiag"} == 1')
-    assert not prometheus.query('scrape_samples_scraped{job="wsdiag"} == 0')
+    assert prometheus.until('up{job="wsdiag"} == 1')
+    assert prometheus.until('scrape_samples_scraped{job="wsdiag"} > 0')
     # what promtool has to say about names, units and help
     assert promtool("check", "metrics", stdin=exporter.get("/metrics").text).strip() == ""
     probed = exporter.get(f"/probe?target={url}/echo&module=talks").text

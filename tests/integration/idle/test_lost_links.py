@@ -29,7 +29,7 @@ def probing(hosts: Hosts, peers: Peers) -> Running:
     url, _ = peers.serve(netns=hosts.names["b"], host=THEIRS)
     probe = peers.start_wsdiag(
         *("idle-probe", url, "--from", "2s", "--to", "4s", "--step", "1s", "--keepalive", "1s"),
-        *("--pong-timeout", "1s", "-m", "30s", "-o", "json", "-v"),
+        *("--pong-timeout", "2s", "-m", "30s", "-o", "json", "-v"),
         netns=hosts.names["a"],
     )
     wait_for(lambda: probe.err.count(" 101 ") >= 6, seen=lambda: probe.err)

@@ -25,8 +25,9 @@ ARGS = [
     "--keepalive",
     "400ms",
     "--pong-timeout",
-    "600ms",
+    "1200ms",
 ]
+LOOKED_AT = "looked at"
 INJECT = """
 table ip inject {{
   chain pass {{
@@ -47,11 +48,14 @@ def probe(way: Way, *args: str, url: str | None = None, client_ns: str | None = 
 def assert_ranges(verdict: Record, idle_s: float) -> None:
     """The range holds the timeout, and not what a connection survived (0.1 s is its margin).
 
-    What one survived, and how narrow the range is, depend on how late the machine was.
+    What one survived, and how narrow the range is, depend on how late the machine was. Where that
+    made timers fire together, a timer that is looked at now and then would look the same: the
+    verdict says so, and what was survived is no bound.
     """
     found, survived_s = verdict["idle_timeout_s"], verdict["tested_up_to_s"]
     assert found["low"] <= idle_s <= found["high"] < math.inf, verdict
-    assert found["low"] >= (survived_s if survived_s < idle_s else 0) - 0.1, verdict
+    if survived_s < idle_s and not any(LOOKED_AT in said for said in verdict["explanation"]):
+        assert found["low"] >= survived_s - 0.1, verdict
 
 
 def place(verdict: Record) -> tuple[int, int, Any, str]:

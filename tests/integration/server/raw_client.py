@@ -11,16 +11,28 @@ KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
 class RawClient:
-    """One upgraded connection; `rest` holds bytes that came behind the 101."""
+    """One upgraded connection; `rest` holds bytes that came behind the 101.
 
-    def __init__(self, url: str, path: str, *, headers: str = "", timeout: float = 10.0) -> None:
+    `timeout`: of each read and write after the 101; `opens_within`: of those up to it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        path: str,
+        *,
+        headers: str = "",
+        timeout: float = 10.0,
+        opens_within: float = 10.0,
+    ) -> None:
         parts = urlsplit(url)
-        self.sock = socket.create_connection((parts.hostname or "", parts.port or 0), timeout)
+        self.sock = socket.create_connection((parts.hostname or "", parts.port or 0), opens_within)
         self.sock.sendall(
             f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{headers}\r\n".encode()
         )
         self.head, self.rest = self._head()
+        self.sock.settimeout(timeout)
         self.opened = time.monotonic()
 
     def __enter__(self) -> RawClient:

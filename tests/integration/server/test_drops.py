@@ -165,7 +165,7 @@ def test_close_sends_any_code(code: int) -> None:
 @pytest.mark.parametrize("phase", ["tcp", "tls", "upgrade"])
 def test_a_path_that_hangs_never_answers(phase: str) -> None:
     with serving() as server, pytest.raises(TimeoutError):
-        RawClient(server.url, f"/hang?phase={phase}", timeout=0.5)
+        RawClient(server.url, f"/hang?phase={phase}", opens_within=0.5)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can leave a SYN unanswered")

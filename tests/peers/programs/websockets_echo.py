@@ -3,7 +3,8 @@
 Paths: `/` echoes, `/delay?seconds=S` after a while, `/push?every=SECONDS` sends a text again and
 again, `/flood?for=S&pause=S&size=BYTES` sends as fast as it can for a while at a time (`for=0`:
 without end), `/close?code=N&reason=R` closes, `/slow` reads slowly. `--block-every` makes the flaw
-of many applications: a synchronous call that holds the event loop up.
+of many applications: a synchronous call that holds the event loop up. When the process itself did
+not run is printed as {"late": [SINCE, UNTIL]}, in Unix time.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import asyncio
 import json
 import ssl
+import threading
 import time
 from functools import partial
 from urllib.parse import parse_qs, urlsplit
@@ -67,6 +69,15 @@ async def block(every_s: float) -> None:
         print(json.dumps({"blocked": [began, time.time()]}), flush=True)
 
 
+def note_lateness() -> None:
+    """For a thread of its own, so that a busy event loop is not among it."""
+    while True:
+        due = time.time() + 0.01
+        time.sleep(0.01)
+        if (now := time.time()) - due > 0.05:
+            print(json.dumps({"late": [due, now]}), flush=True)
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", default="127.0.0.1")
@@ -98,6 +109,7 @@ async def main() -> None:
     ) as server:
         port = 0 if given.unix else next(iter(server.sockets)).getsockname()[1]
         print(json.dumps({"port": port}), flush=True)
+        threading.Thread(target=note_lateness, daemon=True).start()
         if given.block_every:
             await block(given.block_every)
         await asyncio.Future()

@@ -1199,6 +1199,27 @@ def test_what_is_dead_before_its_fin_has_the_shorter_lifetime() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("row", "answered", "said"),
+    [
+        (
+            "a lifetime, dead a second before its FIN",
+            kept("ping", 5.0, "fin", gap_s=0.5, since_received_s=0.2),
+            "Every connection ends after 5 s",
+        ),
+        ("dead long before its RST", idle(50.0), "Idle connections are dropped after 60 s"),
+    ],
+)
+def test_what_was_answered_later_was_busy_and_not_dead(
+    row: str, answered: IdleTrial, said: str
+) -> None:
+    verdict = judge([*TABLE[row].trials, answered], case())
+    range_ = verdict.lifetime_s or verdict.idle_timeout_s
+    assert range_ is not None
+    assert range_.low < (answered.age_s or 0.0) < (range_.high or 0.0)
+    assert verdict.explanation[0].startswith(said)
+
+
 def test_a_keepalive_that_a_late_timer_may_have_spared_is_untested() -> None:
     trials = [
         *(idle(at, "fin", started_s=at / 10) for at in (46.46, 48.83, 48.94)),

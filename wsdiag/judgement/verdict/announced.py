@@ -229,11 +229,10 @@ def _lifetime(
         if (asked_s := (t.age_s or 0.0) - (t.unanswered_s or 0.0)) < low
     ]
     if len(dead) > 1 and context.answers_pings is True:
-        high = min(dead)
         answered = [t.age_s or 0.0 for t in evidence.survivors]
         answered += [(t.age_s or 0.0) - (t.since_received_s or 0.0) for t in evidence.of("ping")]
-        low = max(0.0, max((s for s in answered if s < high), default=0.0) - MARGIN_BELOW_S)
-        late = False
+        low, dead_s = _up_to_the_dead(dead, answered, doubt_s)
+        high, late = dead_s if dead_s is not None else high, False
     elif late:
         low = max(0.0, low - late_by_s(trials, age_s))
     range_, members = Range(round(low, 2), round(high, 2)), tuple(trials)
@@ -308,12 +307,25 @@ def _below_the_dead(
         for t in evidence.found_dead
         if t.outcome == "silent" or (t.unanswered_s or 0.0) > doubt_s
     ]
-    high_s = min(dead, default=range_.high)
-    if high_s >= range_.high:
+    if min(dead, default=range_.high) >= range_.high:
         return range_
     survived = [t.longest_idle_s or 0.0 for t in (*evidence.survivors, *evidence.of("ping"))]
-    low_s = max((s for s in survived if s < high_s), default=0.0)
-    return Range(round(max(0.0, low_s - MARGIN_BELOW_S), 2), round(high_s, 2))
+    low, dead_s = _up_to_the_dead(dead, survived, doubt_s)
+    return Range(round(low, 2), range_.high if dead_s is None else round(dead_s, 2))
+
+
+def _up_to_the_dead(
+    dead: Sequence[float], answered: Sequence[float], doubt_s: float
+) -> tuple[float, float | None]:
+    """Until when one was answered for certain, and when the first was dead.
+
+    None, where one was answered well after that: what gave no answer then may have been an endpoint
+    that was busy, and nothing was dead before its end.
+    """
+    first_s = min(dead)
+    low = max((s for s in answered if s < first_s), default=0.0) - MARGIN_BELOW_S
+    busy = max(answered, default=0.0) > first_s + doubt_s
+    return max(0.0, low), None if busy else first_s
 
 
 def _contradicted(evidence: Evidence, cluster: Cluster, range_: Range) -> bool:
