@@ -83,7 +83,7 @@ class IdleHistory:
         return Group(*parts, *self.verdict_views())
 
     def save(self) -> None:
-        """Timeline and verdicts into the file that `--save` names, if any; OSError."""
+        """Timeline and verdicts into the file that `--save` names, if any."""
         self._terminal.save(self.whole(_SAVED_ROWS), title="wsdiag idle-probe")
 
 
@@ -206,7 +206,7 @@ class IdlePicture(EventOutput):
         self._history.take(event)
 
     def finish(self) -> None:
-        """Write the file; OSError when it cannot."""
+        """Write the file."""
         self._history.save()
 
 
