@@ -54,6 +54,8 @@ def summarise(
     *,
     stalls: int = 0,
     longest_stall_ms: float = 0.0,
+    stops: int = 0,
+    stopped_s: float = 0.0,
     load: Load | None = None,
     unloaded: RunningStatistics | None = None,
     partial: bool = False,
@@ -117,6 +119,8 @@ def summarise(
         down_s=None if outages is None else outages.down_s,
         longest_outage_s=None if outages is None else outages.longest_s,
         availability_pct=None if outages is None else outages.availability_pct,
+        stops=stops or None,
+        stopped_s=stopped_s if stops else None,
         target=target,
     )
 
