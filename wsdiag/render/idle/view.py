@@ -182,7 +182,7 @@ class IdleScreen(LiveView):
             facts.append(
                 "waiting for the last answers"
                 if late
-                else f"at most {format_duration(int(left) + 1)} left"
+                else f"last check in {format_duration(int(left) + 1)}"
             )
         if self._ending is not None:
             facts[-1:] = [self._ending]
