@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +23,8 @@ def refuse_unwritable(path: Path, option: str) -> None:
         if path.exists():
             path.open("a").close()
         else:  # nothing is left of it, even if we are killed here
+            import tempfile
+
             tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent).close()
     except OSError as error:
         raise typer.BadParameter(
