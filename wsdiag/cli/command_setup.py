@@ -7,8 +7,9 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NoReturn
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from wsdiag.cli.exit import ExitCode, when_unread
 from wsdiag.cli.options import OutputOptions
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # The terminal, the loop, a trace, modules still to be imported; while dialling, a second address.
 _OWN_FILES, _DIALLING_FILES = 32, 128
 _SHORTEST_NAMED, _SHORTEST_PART = 8, 4
+_STDERR = Path("stderr")
 _AFTER_AUTHORITY = re.compile(r"(?<![:/])[/?#].*", re.DOTALL)
 
 
@@ -205,33 +207,29 @@ def tracing(
         return
     from wsdiag.render.base.trace import TracePrinter, TraceWriter
 
-    file = open(output.trace, "w", encoding="utf-8") if output.trace is not None else None  # noqa: SIM115
-    listeners: list[Callable[[TraceEvent], None]] = []
+    file: TextIO | None = None
+    listeners: dict[Path, Callable[[TraceEvent], None]] = {}
     printer = TracePrinter(terminal, urls=urls, all_frames=all_frames) if output.verbose else None
     if printer is not None:
-        listeners.append(printer)
-    if file is not None:
-        listeners.append(TraceWriter(file, terminal.redactor))
-
-    failures: list[OSError] = []
+        listeners[_STDERR] = printer
+    if output.trace is not None:
+        with terminal.writing(output.trace):
+            file = output.trace.open("w", encoding="utf-8")
+            listeners[output.trace] = TraceWriter(file, terminal.redactor)
 
     def tracer(event: TraceEvent) -> None:
-        for listener in tuple(listeners):
-            try:
+        for path, listener in tuple(listeners.items()):
+            with terminal.writing(path):
                 listener(event)
-            except OSError as error:  # a full disk: told at the end, what is measured counts
-                name = output.trace if isinstance(listener, TraceWriter) else None
-                failures.append(OSError(error.errno, error.strerror, name))
-                listeners.remove(listener)
+                continue
+            del listeners[path]  # a full disk: told at the end, what is measured counts
 
     try:
         yield tracer
     finally:
         if printer is not None:
-            with suppress(OSError):
+            with terminal.writing(_STDERR):
                 printer.finish()
-        if file is not None:
-            with suppress(OSError):  # what it could not write is known
+        if file is not None and output.trace is not None:
+            with terminal.writing(output.trace):
                 file.close()
-    if failures:
-        raise failures[0]

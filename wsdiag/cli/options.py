@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from wsdiag.cli.files import refuse_unwritable
 from wsdiag.cli.params import (
     DIALECT,
     DURATION,
@@ -97,6 +98,7 @@ class OutputOptions:
                     raise typer.BadParameter(f"{path} must end in {wanted}", param_hint=option)
                 if not path.parent.is_dir():
                     raise typer.BadParameter(f"no such folder: {path.parent}", param_hint=option)
+                refuse_unwritable(path, option)
         others = {os.path.realpath(path) for path in (*self.save, *self.log)}
         if any(os.path.realpath(path) in others for path in traces):
             message = f"{self.trace} is written by --save or --log already"

@@ -49,6 +49,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter, deque
+from math import inf
 from typing import NamedTuple
 
 from wsdiag.records import Cause, Clock
@@ -197,6 +198,11 @@ class Attributor:
         """The most bytes that an outlier's Pong waited behind."""
         self.retransmitted = 0
         """Outliers of the network during which a segment was lost."""
+        self.shortest_ms = inf
+        """Of the outliers; the limits that they exceeded follow."""
+        self.lowest_limit_ms, self.highest_limit_ms = inf, 0.0
+        self.longest_usual_ms = 0.0
+        """Of what was no outlier when it came, which may exceed the limit of now."""
         self._repaired_ns: int | None = None
         self._answers_since_loss = LOSS_REMEMBERED
 
@@ -213,7 +219,12 @@ class Attributor:
         self._answers_since_loss = 0 if lossy else self._answers_since_loss + 1
         normal = self.baseline.normal()
         cause = None
-        if normal is not None and trip.rtt_ms > normal.limit_ms:
+        if normal is None or trip.rtt_ms <= normal.limit_ms:
+            self.longest_usual_ms = max(self.longest_usual_ms, trip.rtt_ms)
+        else:
+            self.shortest_ms = min(self.shortest_ms, trip.rtt_ms)
+            self.lowest_limit_ms = min(self.lowest_limit_ms, normal.limit_ms)
+            self.highest_limit_ms = max(self.highest_limit_ms, normal.limit_ms)
             cause = _cause_of_outlier(trip, normal)
             if cause is None:
                 self.unexplained += 1

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from wsdiag.judgement.advice import advice
+from wsdiag.judgement.attribution import Attributor
 from wsdiag.judgement.totals import PingTotals
 from wsdiag.records import (
     Attribution,
@@ -54,6 +55,8 @@ def summarise(
     *,
     stalls: int = 0,
     longest_stall_ms: float = 0.0,
+    stops: int = 0,
+    stopped_s: float = 0.0,
     load: Load | None = None,
     unloaded: RunningStatistics | None = None,
     partial: bool = False,
@@ -117,6 +120,8 @@ def summarise(
         down_s=None if outages is None else outages.down_s,
         longest_outage_s=None if outages is None else outages.longest_s,
         availability_pct=None if outages is None else outages.availability_pct,
+        stops=stops or None,
+        stopped_s=stopped_s if stops else None,
         target=target,
     )
 
@@ -253,9 +258,7 @@ def _outlier_sentence(totals: PingTotals) -> str:
     total = sum(causes.values()) + found.unexplained
     if not total:
         return ""
-    normal = found.baseline.normal()
-    over = f" over {format_rough_ms(normal.limit_ms)} ms" if normal is not None else ""
-    subject = f"{counted(total, 'outlier')}{over}"
+    subject = f"{counted(total, 'outlier')}{_limit_words(found)}"
     if len(causes) == 1 and not found.unexplained:
         return f"{subject}, {'all ' * (total != 1)}caused by {next(iter(causes))}."
     parts = [f"{count} by {words}" for words, count in causes.items()]
@@ -264,6 +267,18 @@ def _outlier_sentence(totals: PingTotals) -> str:
     if found.unexplained:
         parts.append(f"{found.unexplained} unexplained")
     return f"{subject}: {', '.join(parts)}."
+
+
+def _limit_words(found: Attributor) -> str:
+    """The limit, where it parts all outliers from all the rest; it moves with what is usual."""
+    normal = found.baseline.normal()
+    if normal is None:
+        return ""
+    limit = format_rough_ms(normal.limit_ms)
+    if found.longest_usual_ms <= float(limit) < found.shortest_ms:
+        return f" over {limit} ms"
+    limits = map(format_rough_ms, (found.lowest_limit_ms, found.highest_limit_ms))
+    return f" over what was usual at the time ({' to '.join(dict.fromkeys(limits))} ms)"
 
 
 def _stall_sentence(totals: PingTotals, stalls: int, longest_ms: float) -> str:

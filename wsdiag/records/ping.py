@@ -19,6 +19,7 @@ from wsdiag.records.base import (
     Url,
     optional,
 )
+from wsdiag.records.stops import StoppedSeconds, Stops
 from wsdiag.transport.stream.stamps import Clock as Clock
 
 Cause = Literal["network", "endpoint", "queue", "inbound-queue", "local"]
@@ -406,6 +407,8 @@ class PingSummary:
     availability_pct: Annotated[
         float | None, "The time that was no outage, in percent of the whole"
     ] = optional()
+    stops: Stops = optional()
+    stopped_s: StoppedSeconds = optional()
     target: Target = optional()
 
 

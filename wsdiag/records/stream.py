@@ -20,6 +20,7 @@ from wsdiag.records.base import (
     optional,
 )
 from wsdiag.records.ping import Clock, Threshold
+from wsdiag.records.stops import StoppedSeconds, Stops
 
 StreamEventKind = Literal["silence", "mute", "burst", "resumed", "gap", "outage"]
 SilenceCause = Literal["network", "endpoint", "feed", "local"]
@@ -335,6 +336,8 @@ class StreamSummary:
     partial: Annotated[bool, "True for statistics requested while the run goes on (SIGQUIT)"] = (
         False
     )
+    stops: Stops = optional()
+    stopped_s: StoppedSeconds = optional()
     target: Target = optional()
 
     @property

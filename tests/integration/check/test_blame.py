@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Sequence
 
@@ -10,9 +11,11 @@ import pytest
 
 import wsdiag
 from tests.integration.scripted import Script, ScriptedClient, ScriptedServer
+from wsdiag.exit_codes import ExitCode
 from wsdiag.probes.check.options import CheckOptions, Endpoint
 from wsdiag.probes.check.rules.families import family_opens
 from wsdiag.probes.check.runner import EndpointReport, EndpointRun
+from wsdiag.probes.check.summary import exit_code
 from wsdiag.records import CheckResult
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
@@ -172,6 +175,28 @@ def test_an_end_is_told_once_and_with_the_last_message() -> None:
     assert [r.id for r in found.values() if r.status == "fail"] == ["ping"]
     assert "key revoked" in found["ping"].detail
     assert found["close"].status == "skip"
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["before it is sent", "instead of an answer"])
+def test_a_close_fails_the_message_whenever_it_comes(first: bool) -> None:
+    async def refuse(client: ScriptedClient) -> None:
+        client.send(1, b"yes")
+        if first:
+            client.send(8, b"\x03\xf0no")
+        async for _ in client.frames():
+            client.send(8, b"\x03\xf0no")
+            return
+
+    found = results(
+        refuse,
+        dial_options(compression=False),
+        send="x",
+        expect=re.compile("yes"),
+        only=("message",),
+    )
+    assert found["message"].status == "fail"
+    assert "the server closed with 1008" in found["message"].detail
+    assert exit_code(list(found.values())) == ExitCode.LIMIT_BROKEN
 
 
 def test_a_limit_is_no_rule_of_the_protocol() -> None:

@@ -353,6 +353,28 @@ def test_a_connection_that_ends_while_we_listen_is_no_failed_ping() -> None:
     assert "first Ping failed" not in capture.get()
 
 
+@pytest.mark.parametrize(("answers", "phase"), [(False, "ping"), (True, "messages")])
+def test_nobody_listens_any_more_after_a_broken_rule(answers: bool, phase: str) -> None:
+    async def breaks_and_stays(client: ScriptedClient) -> None:
+        async for frame in client.frames():
+            if frame.opcode is Opcode.CLOSE:
+                return
+            if answers:
+                client.send(Opcode.PONG, frame.payload)
+            client.writer.write(b"\xc1\x00")  # RSV1 without an extension
+
+    async def main() -> ConnectResult:
+        async with scripted(breaks_and_stays) as (url, _):
+            return await connect(url, DialOptions(), listen_s=30.0)
+
+    began = time.monotonic()
+    result = asyncio.run(main())
+    assert time.monotonic() - began < 20
+    assert result.error is not None
+    assert (result.error.kind, result.error.phase) == ("protocol", phase)
+    assert not any("No message" in note for note in result.notes)
+
+
 def test_no_subprotocol_of_those_offered_is_noted() -> None:
     async def main() -> ConnectResult:
         async def script(client: ScriptedClient) -> None:

@@ -372,6 +372,9 @@ def test_a_process_that_was_stopped_was_not_delayed() -> None:
     attribution = records.summary.attribution
     assert attribution is not None
     assert not any("delayed" in sentence for sentence in attribution.explanation)
+    assert records.summary.stops == 1
+    assert records.summary.stopped_s is not None
+    assert records.summary.stopped_s > 0.3
 
 
 def test_a_process_that_was_stopped_takes_it_for_nobodys_outage() -> None:

@@ -334,18 +334,28 @@ def test_a_full_disk_is_not_called_a_defect(command: list[str], peers: Peers) ->
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize(
-    ("command", "shown"),
-    [(["ping", "-c", "1"], "1 sent, 1 received"), (["connect"], "connected to")],
+    ("command", "shown", "code"),
+    [
+        (["ping", "-c", "1"], "1 sent, 1 received", 1),
+        (["ping", "-c", "1", "--max-p50", "0.001ms"], "1 sent, 1 received", 3),
+        (["connect"], "connected to", 1),
+        (["check", "--only", "ping"], "all checks passed", 1),
+        (["check", "--max-p95", "0.001ms"], "1 check failed", 3),
+    ],
 )
-def test_a_log_on_a_full_disk_is_told_behind_what_was_measured(
-    command: list[str], shown: str, peers: Peers, tmp_path: Path
+def test_files_on_a_full_disk_are_told_behind_what_was_measured(
+    command: list[str], shown: str, code: int, peers: Peers, tmp_path: Path
 ) -> None:
-    full = tmp_path / "full.ndjson"
-    full.symlink_to("/dev/full")
-    run = peers.wsdiag(*command, peers.websockets().url, "--log", str(full))
-    assert run.code == 1
+    files = []
+    for number, option in enumerate(("--log", "--log", "--save", "--save")):
+        files.append(tmp_path / f"{number}{'.ndjson' if option == '--log' else '.txt'}")
+        files[-1].symlink_to("/dev/full")
+        command = [*command, option, str(files[-1])]
+    run = peers.wsdiag(*command, peers.websockets().url)
+    assert run.code == code
     assert shown in run.out
-    assert run.err == f"error: {full}: No space left on device\n"
+    told = sorted(line for line in run.err.splitlines() if line.startswith("error:"))
+    assert told == [f"error: cannot write {each}: No space left on device" for each in files]
 
 
 @STOPS

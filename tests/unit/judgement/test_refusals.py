@@ -944,6 +944,35 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
         "error=connection_refused",
         "X-",
     ),
+    "a limit, by the headers of today": (
+        told(
+            "429 Too Many Requests",
+            "",
+            "X-RateLimit-Limit: 100",
+            "X-RateLimit-Remaining: 0",
+            "X-RateLimit-Reset: 1767225600",
+            "Retry-After: 30",
+        ),
+        "429 Too Many Requests, with an empty body; X-RateLimit-Limit: 100; "
+        "X-RateLimit-Remaining: 0; X-RateLimit-Reset: 1767225600",
+        "not given",
+    ),
+    "a limit, by the draft's header": (
+        told(
+            "503 Service Unavailable",
+            "",
+            "x-request-failure: shed",
+            'RateLimit: "per-address";r=0;t=12',
+            "Retry-After: 12",
+        ),
+        'x-request-failure: shed; RateLimit: "per-address";r=0;t=12',
+        "not given",
+    ),
+    "a limit that did not refuse": (
+        told("403 Forbidden", "", "X-RateLimit-Remaining: 99"),
+        "403 Forbidden",
+        "RateLimit",
+    ),
     "a platform's reason": (
         told("504 Gateway Timeout", "", "x-do-failure-msg: no answer of the app's"),
         "no answer of the app's",

@@ -137,6 +137,26 @@ def test_outliers_are_counted_by_cause(causes: dict[str, int], sentence: str) ->
     assert outlier_sentence(**causes) == sentence
 
 
+@pytest.mark.parametrize(
+    ("round_trips", "subject"),
+    [
+        ([1.0] * 20 + [30.0] * 2, "2 outliers over 21 ms"),
+        # the limit rises in a burst, which is usual from its seventh on
+        ([1.0] * 6 + [30.0] * 8, "6 outliers over what was usual at the time (21 ms)"),
+        # the first ones are judged by nothing
+        ([30.0] + [1.0] * 20 + [30.0], "1 outlier over what was usual at the time (21 ms)"),
+    ],
+)
+def test_so_many_outliers_are_over_the_limit_that_is_named(
+    round_trips: list[float], subject: str
+) -> None:
+    totals = totals_with(*round_trips)
+    (sentence, *_) = [
+        said for said in attribute(totals, totals.statistics).explanation if "outlier" in said
+    ]
+    assert sentence.startswith(subject)
+
+
 def test_behind_a_proxy_tcps_figures_are_of_the_first_hop() -> None:
     seen = attributed(proxy="http://proxy.test:3128")
     assert "first hop only" in seen.explanation[-1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,8 +11,6 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import typer
 
 from wsdiag.cli.check.options import CheckFormat
 from wsdiag.cli.exit import leave_quietly
@@ -23,21 +20,6 @@ if TYPE_CHECKING:
     from wsdiag.probes.check.runner import EndpointReport
     from wsdiag.records import CheckResult, CheckSummary, Error
     from wsdiag.render.base.terminal import Terminal
-
-
-def refuse_unwritable(path: Path | None, option: str) -> None:
-    """A usage error, before anything is measured, for a file that could not be written after it."""
-    if path is None or (path.exists() and not path.is_file()):
-        return  # to open a pipe and close it again would end its reader
-    try:
-        if path.exists():
-            path.open("a").close()
-        else:  # nothing is left of it, even if we are killed here
-            tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent).close()
-    except OSError as error:
-        raise typer.BadParameter(
-            f"cannot write {path}: {error.strerror}", param_hint=option
-        ) from None
 
 
 def _append(path: Path, text: str) -> None:
@@ -60,7 +42,7 @@ class Printer:
     results: list[CheckResult] = field(default_factory=list)
     errors: list[Error] = field(default_factory=list)
     _stopped_accepting: list[str] = field(default_factory=list)
-    _lost: bool = False
+    lost: bool = False
 
     def take(self, report: EndpointReport) -> None:
         """One endpoint is done."""
@@ -76,8 +58,8 @@ class Printer:
                 if concludes(record) or not self.terminal.quiet:
                     self._out(partial(self.terminal.json, record))
 
-    def finish(self) -> bool:
-        """Print what is left; False when a file that was asked for could not be written."""
+    def finish(self) -> None:
+        """Print what is left, and write the files."""
         from wsdiag.probes.check.summary import summarize
 
         took_s = time.monotonic() - self.began
@@ -89,16 +71,20 @@ class Printer:
             self._text(summary)
         elif self.format == "github":
             self._github(cleaned, summary)
-        written = [self._junit(cleaned), self._picture(summary), self._log(summary)]
-        return all(written) and not self._lost
+        from wsdiag.render.base.record_log import log_records
+        from wsdiag.render.check.view import save_checks
+
+        self._junit(cleaned)
+        save_checks(self.terminal, self.results, summary)
+        log_records(self.terminal, *self.errors, *self.results, summary)
 
     def _out(self, write: Callable[[], None]) -> None:
-        if self._lost:
+        if self.lost:
             return
         try:
             write()
         except OSError as error:
-            self._lost = True  # a full disk, say: nobody chose that
+            self.lost = True  # a full disk, say: nobody chose that
             leave_quietly()
             self.terminal.log(f"error: cannot write to stdout: {error.strerror}")
 
@@ -117,15 +103,17 @@ class Printer:
                 "still runs, and its log."
             )
 
-    def _junit(self, cleaned: list[CheckResult]) -> bool:
+    def _junit(self, cleaned: list[CheckResult]) -> None:
         from wsdiag.render.check.junit import junit_xml
 
         if self.format != "junit" and self.junit is None:
-            return True
+            return
         report = junit_xml(cleaned, began=self.started, hostname=platform.node())
         if self.format == "junit":
             self._out(lambda: self.terminal.line(report.rstrip("\n")))
-        return self._write(self.junit, partial(write_whole, data=report.encode()))
+        if self.junit is not None:
+            with self.terminal.writing(self.junit):
+                write_whole(self.junit, report.encode())
 
     def _github(self, cleaned: list[CheckResult], summary: CheckSummary) -> None:
         from wsdiag.render.check.github import annotation_lines, step_summary
@@ -134,35 +122,7 @@ class Printer:
             self._out(partial(self.terminal.line, line))
         if place := os.environ.get("GITHUB_STEP_SUMMARY"):
             # optional: the verdict is the same without it
-            self._write(Path(place), partial(_append, text=step_summary(cleaned, summary)))
-
-    def _picture(self, summary: CheckSummary) -> bool:
-        from wsdiag.render.check.view import save_checks
-
-        try:
-            save_checks(self.terminal, self.results, summary)
-        except OSError as error:
-            return self._failed(error.filename or self.terminal.save_paths[0], error)
-        return True
-
-    def _log(self, summary: CheckSummary) -> bool:
-        from wsdiag.render.base.record_log import log_records
-
-        try:
-            log_records(self.terminal, *self.errors, *self.results, summary)
-        except OSError as error:
-            return self._failed(error.filename or self.terminal.log_paths[0], error)
-        return True
-
-    def _write(self, path: Path | None, write: Callable[[Path], None]) -> bool:
-        if path is None:
-            return True
-        try:
-            write(path)
-        except OSError as error:
-            return self._failed(path, error)
-        return True
-
-    def _failed(self, path: Path | str | None, error: OSError) -> bool:
-        self.terminal.log(f"error: cannot write {path}: {error.strerror}")
-        return False
+            try:
+                _append(Path(place), step_summary(cleaned, summary))
+            except OSError as error:
+                self.terminal.log(f"error: cannot write {place}: {error.strerror}")

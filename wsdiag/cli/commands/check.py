@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wsdiag.cli.check.options import CheckFlags, FeedFlags, RetryFlags, RunFlags, refuse_empty
-from wsdiag.cli.check.output import Printer, refuse_unwritable
+from wsdiag.cli.check.output import Printer
 from wsdiag.cli.command_setup import open_terminal, refuse_bad_urls, secrets_of, tracing
 from wsdiag.cli.declare import command
 from wsdiag.cli.exit import ExitCode, print_answer
+from wsdiag.cli.files import refuse_unwritable, with_files
 from wsdiag.cli.options import OutputOptions, RequestOptions
 from wsdiag.cli.run_async import run_async
 
@@ -76,12 +77,12 @@ def check(
     if run.file is None:
         refuse_bad_urls(urls or [], terminal, json=run.format == "json")
     endpoints = _with_something_to_check(endpoints, terminal)
-    refuse_unwritable(run.junit, "--junit")
-    for path in output.save:
-        refuse_unwritable(path, "--save")
+    if run.junit is not None:
+        refuse_unwritable(run.junit, "--junit")
     with tracing(output, terminal, urls=len(endpoints)) as tracer:
         printer = Printer(terminal, run.format, run.junit)
-        return check_and_show(endpoints, run.jobs, terminal, printer, tracer, output.max_time)
+        code = check_and_show(endpoints, run.jobs, terminal, printer, tracer, output.max_time)
+    return with_files(terminal, code)
 
 
 def _print_rules() -> None:
@@ -198,13 +199,13 @@ def check_and_show(
     async def judge() -> int:
         async for report in run.reports():
             printer.take(report)
-        written = printer.finish()
+        printer.finish()
         if any(error.kind == "usage" for error in printer.errors):
             return ExitCode.USAGE
         code = exit_code(
             printer.results, unreachable=bool(printer.errors), interrupted=run.interrupted
         )
-        return code if written else code or ExitCode.NO_ANSWER
+        return code or ExitCode.NO_ANSWER if printer.lost else code
 
     run = CheckRun(endpoints, jobs=jobs, on_progress=on_progress, tracer=tracer)
     return run_async(judge, on_stop=run.stop, on_expire=run.expire, max_time_s=max_time_s)

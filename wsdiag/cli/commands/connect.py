@@ -11,6 +11,7 @@ import typer
 from wsdiag.cli.command_setup import open_terminal, refuse_bad_urls, tracing
 from wsdiag.cli.declare import command
 from wsdiag.cli.exit import ExitCode
+from wsdiag.cli.files import with_files
 from wsdiag.cli.options import FORMAT, Format, OutputOptions, RequestOptions
 from wsdiag.cli.params import DURATION, MESSAGE
 from wsdiag.cli.run_async import run_async
@@ -61,7 +62,7 @@ def connect(
 
     interrupt = Interrupt()
     with tracing(output, terminal) as tracer:
-        return run_async(
+        code = run_async(
             lambda: connect_and_show(
                 url,
                 dial,
@@ -76,6 +77,7 @@ def connect(
             on_stop=interrupt,
             on_hurry=interrupt,
         )
+    return with_files(terminal, code)
 
 
 async def connect_and_show(

@@ -15,6 +15,7 @@ import typer
 from wsdiag.cli.command_setup import open_terminal, tracing
 from wsdiag.cli.declare import command
 from wsdiag.cli.exit import ExitCode, when_unread
+from wsdiag.cli.files import with_files
 from wsdiag.cli.interrupt import InterruptibleInput, interruptible
 from wsdiag.cli.options import FORMAT, OutputOptions, TableFormat
 from wsdiag.cli.params import EXISTING_FILE, usage_errors
@@ -112,8 +113,8 @@ def explain(
             from wsdiag.render.explain.replay import replay
 
             if not replay(terminal, own, format):
-                return _refuse_records(own, terminal, format)
-        return code
+                code = _refuse_records(own, terminal, format)
+    return with_files(terminal, code)
 
 
 def _refuse_records(own: Sequence[Any], terminal: Terminal, format: str) -> int:

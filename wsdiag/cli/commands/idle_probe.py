@@ -12,6 +12,7 @@ import typer
 from wsdiag.cli.command_setup import ensure_fd_limit, open_terminal, refuse_bad_urls, tracing
 from wsdiag.cli.declare import command
 from wsdiag.cli.drive import drive
+from wsdiag.cli.files import with_files
 from wsdiag.cli.options import FORMAT, OutputOptions, RequestOptions, TableFormat
 from wsdiag.cli.params import DURATION, MESSAGE, usage_errors, values_of
 from wsdiag.records import TrialKind
@@ -169,9 +170,10 @@ def idle_probe(
     ensure_fd_limit(len(urls) * each, terminal, json=format == "json")
     with tracing(output, terminal, urls=len(urls)) as tracer:
         shown = idle_output(terminal, urls, format)
-        return probe_and_show(
+        code = probe_and_show(
             urls, options, dial, terminal, shown, tracer, max_time_s=output.max_time
         )
+    return with_files(terminal, code)
 
 
 def probe_and_show(

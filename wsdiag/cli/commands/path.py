@@ -12,6 +12,7 @@ import typer
 from wsdiag.cli.command_setup import open_terminal, refuse, refuse_bad_urls, tracing
 from wsdiag.cli.declare import command
 from wsdiag.cli.drive import drive
+from wsdiag.cli.files import with_files
 from wsdiag.cli.options import FORMAT, OutputOptions, RequestOptions, TableFormat
 from wsdiag.cli.params import DURATION, usage_errors, values_of
 
@@ -84,7 +85,7 @@ def path(
         refuse(unsupported(url), terminal, json=format == "json")
     options = flags.options(endless=terminal.stdout.isatty() and format == "text")
     with tracing(output, terminal) as tracer:
-        return drive(
+        code = drive(
             PathRun(url, options, dial, tracer),
             terminal,
             path_output(terminal, url, format),
@@ -92,3 +93,4 @@ def path(
             lambda found, interrupted: path_exit_code(found, interrupted=interrupted),
             max_time_s=output.max_time,
         )
+    return with_files(terminal, code)

@@ -13,6 +13,7 @@ from wsdiag.cli.command_setup import open_terminal, refuse_bad_urls, tracing
 from wsdiag.cli.declare import command
 from wsdiag.cli.drive import drive
 from wsdiag.cli.feed_limits import FeedLimits
+from wsdiag.cli.files import with_files
 from wsdiag.cli.options import FORMAT, OutputOptions, RequestOptions, TableFormat
 from wsdiag.cli.params import DURATION, JSONPATH, usage_errors, values_of
 
@@ -145,7 +146,7 @@ def stream(
                 interrupted=interrupted,
             )
 
-        return drive(
+        code = drive(
             run,
             terminal,
             shown,
@@ -155,3 +156,4 @@ def stream(
             on_continue=run.continued,
             max_time_s=output.max_time,
         )
+    return with_files(terminal, code)

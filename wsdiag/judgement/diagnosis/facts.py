@@ -34,6 +34,10 @@ _TELLING_HEADER = re.compile(
     r"([a-z0-9]{1,20}-){1,6}(error|failure|reason|denied|blocked)(-[a-z0-9-]{1,40})?"
     r"|x-amzn-errortype|x-azure-externalerror|grpc-message|proxy-status"
 )
+# The limit that refuses, and when it ends: RateLimit and RateLimit-Policy (httpapi's draft), and
+# the names that servers use meanwhile. Most send them with every answer.
+_RATE_LIMIT_HEADER = re.compile(r"(x-([a-z0-9]{1,20}-)?)?rate-?limit(ed|-[a-z0-9-]{1,40})?")
+_LIMITING = (429, 503)
 _TELLING_SHOWN = 3
 _HEADER_CHARS = 120
 # What portals of networks tell their login page: the client's addresses, the access point, the page
@@ -135,11 +139,9 @@ def _http_facts(report: DialReport) -> dict[str, str]:
     facts = {"header-www-authenticate": "it does not say which", "header-retry-after": "not given"}
     facts |= {f"header-{name}": ", ".join(get_all(headers, name)) for name, _ in headers}
     retry_after = facts["header-retry-after"]
-    telling = [
-        f"{name}: {value[:_HEADER_CHARS]}"
-        for name, value in report.headers
-        if _TELLING_HEADER.fullmatch(name.lower()) and value
-    ]
+    telling = _lines(report, _TELLING_HEADER)
+    if report.status in _LIMITING:
+        telling += _lines(report, _RATE_LIMIT_HEADER)
     facts |= {
         "status": f"{report.status} {report.reason}".strip(),
         "server": facts.get("header-server", "no Server header"),
@@ -152,8 +154,18 @@ def _http_facts(report: DialReport) -> dict[str, str]:
         "own-words": excerpt(reasons(body)),
     }
     facts["with_body"] = f": {facts['says']}" if facts["says"] else ", with an empty body"
-    facts["with_body"] += "".join(f"; {line}" for line in telling[:_TELLING_SHOWN])
+    facts["with_body"] += "".join(f"; {line}" for line in telling)
     return facts | _request_facts(report)
+
+
+def _lines(report: DialReport, names: re.Pattern[str]) -> list[str]:
+    """The answer's headers of these names that say something, as lines; the first few."""
+    lines = [
+        f"{name}: {value[:_HEADER_CHARS]}"
+        for name, value in report.headers
+        if names.fullmatch(name.lower()) and value
+    ]
+    return lines[:_TELLING_SHOWN]
 
 
 def _auth_schemes(values: Sequence[str]) -> list[str]:

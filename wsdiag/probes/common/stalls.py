@@ -27,6 +27,11 @@ class Stalls:
         """All of them together, the short ones included."""
         self._not_run_s = 0.0
         """What `time` leaves out."""
+        self.stops = 0
+        """How often the process was stopped, which is no stall."""
+        self.stopped_s = 0.0
+        """How long these took together."""
+        self._last_stop: tuple[float, float] | None = None
         self._before_last = (0, 0.0)
         """`count` and `longest_s` as they were before the last stall that was reported."""
 
@@ -68,6 +73,19 @@ class Stalls:
         spans = [*self._past, (self._due, self._loop.time())]
         return sum(max(0.0, min(end, until) - max(start, since)) for since, until in spans)
 
+    def just_before(self, moment: float) -> float:
+        """Seconds of the stall that `moment` (loop time) lies in, or right behind.
+
+        What came while the process did not run is read after it, and may be stamped within it.
+        """
+        spans = (*self._past, (self._due, self._loop.time()))
+        stalled = (
+            min(moment, until) - since
+            for since, until in spans
+            if since < moment <= until + REPORTED_S
+        )
+        return max(stalled, default=0.0)
+
     def continued(self) -> float:
         """The process was stopped (SIGSTOP, Ctrl-Z) until now: somebody's wish, and no stall.
 
@@ -78,11 +96,18 @@ class Stalls:
         if now - self._due > REPORTED_S:  # the beat has not noticed yet
             self._timer.cancel()
             self._go_on(now)
-        elif self._past and now - self._past[-1][1] < REPORTED_S:
+        elif (
+            self._past
+            and now - self._past[-1][1] < REPORTED_S
+            and self._past[-1] is not self._last_stop
+        ):
             self.count, self.longest_s = self._before_last
         else:
             return 0.0
-        return now - sum(self._past[-1]) / 2
+        since, until = self._last_stop = self._past[-1]
+        self.stops += 1
+        self.stopped_s += until - since
+        return now - (since + until) / 2
 
     def stop(self) -> None:
         """End the heartbeat."""

@@ -178,6 +178,8 @@ class _Use:
         self._url, self._on_wait, self._until_s = url, on_wait, until_s
         self._participant, self._session = participant, participant.session
         self._messages: list[Message] = []
+        self._broken = False
+        """Whether the peer broke a rule in what was read: nothing is read after that."""
 
     async def run(
         self,
@@ -211,9 +213,10 @@ class _Use:
                             messages=self._messages,
                         )
                     )
-                if asked or ping_ms is not None:
+                asks = asked and not self._broken
+                if asks or ping_ms is not None:
                     phase = "messages"
-                if asked:
+                if asks:
                     since_s = loop.time()
                     self._on_wait(phase)
                     notes += await self._listen(send, listen_s)
@@ -318,6 +321,7 @@ class _Use:
         while (received := await session.receive()) is not None:
             self._note(received)
             if isinstance(received.event, Violation):
+                self._broken = True
                 return
             if isinstance(received.event, Close):
                 raise SessionEnded(StreamEnd("timeout", "TCP stayed open", received.at))

@@ -203,6 +203,8 @@ class Pinger:
             max(0.0, self._loop.time() - self._began_s),
             stalls=self._stalls.count,
             longest_stall_ms=self._stalls.longest_s * 1e3,
+            stops=self._stalls.stops,
+            stopped_s=self._stalls.stopped_s,
             load=None if load is None else load.result(),
             unloaded=None if load is None else load.idle,
             partial=partial,

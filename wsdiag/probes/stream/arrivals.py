@@ -15,6 +15,7 @@ than a second, as with the first burst of a feed that has only bursts, the pause
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from wsdiag.records.stream import Interarrival, Sizes
@@ -71,7 +72,7 @@ class Arrivals:
 
     __slots__ = (
         *("_burst", "_first_s", "bursts", "bytes", "gaps", "interval_longest_s", "last_s"),
-        *("longest_s", "messages", "rate_gaps", "sizes"),
+        *("longest_s", "messages", "rate_gaps", "sizes", "stalled_s"),
     )
 
     def __init__(self) -> None:
@@ -86,6 +87,9 @@ class Arrivals:
         self.interval_longest_s: float | None = None
         """The same since somebody set it to None."""
         self.bursts = 0
+        self.stalled_s: Callable[[float], float] = lambda _at_s: 0.0
+        """For how long our own process did not run right before a moment: when what is read then
+        came is not known, so that is no pause of the feed."""
         self._first_s: float | None = None
         self.rate_gaps = 0
         self._burst: _BurstWatch | None = None
@@ -104,6 +108,8 @@ class Arrivals:
         last_s = at_s if self.last_s is None else self.last_s
         gap_s = at_s - last_s if at_s > last_s else 0.0
         self.last_s = last_s + gap_s
+        if gap_s >= BURST_PAUSE_S:
+            gap_s = max(gap_s - self.stalled_s(self.last_s), 0.0)
         if self.longest_s is None or gap_s > self.longest_s:
             self.longest_s = gap_s
         if self.interval_longest_s is None or gap_s > self.interval_longest_s:

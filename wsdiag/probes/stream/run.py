@@ -310,6 +310,8 @@ class StreamRun:
             "drop": self._last_drop if self._drops and self._session_is_over() else None,
             "partial": partial,
         }
+        if self._stalls is not None and self._stalls.stops:
+            facts |= {"stops": self._stalls.stops, "stopped_s": self._stalls.stopped_s}
         if self._options.reconnect:
             facts |= {"outages": self._outages.count, "down_s": self._outages.down_s}
         return self.analysis.summary(asyncio.get_running_loop().time(), **facts)

@@ -66,6 +66,7 @@ class StreamWatcher:
         """Begin; what came since the opening is taken in first."""
         report = self.session.report
         self._analysis.pings.proxied = report is not None and report.proxy is not None
+        self._analysis.arrivals.stalled_s = self._stalls.just_before
         self._analysis.opened(self._opened_s)
         self.session.push(self._received, self._ended)
         self._tick()

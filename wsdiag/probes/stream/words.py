@@ -9,6 +9,7 @@ from wsdiag.probes.stream.keys import OTHERS
 from wsdiag.probes.stream.options import StreamOptions
 from wsdiag.probes.stream.silence import Silence
 from wsdiag.records import Threshold
+from wsdiag.records.stops import stopped_sentence
 from wsdiag.records.stream import GapKind, SilenceCause, StreamSummary
 from wsdiag.transport.dial.options import LOOKED_INTO
 from wsdiag.units import counted, format_duration, format_size
@@ -222,6 +223,8 @@ def explanation(
         sentences.append(
             f"At the end no message had come for {silent}: {_AT_THE_END[silence.cause]}."
         )
+    if (stopped := stopped_sentence(summary.stops, summary.stopped_s)) is not None:
+        sentences.append(stopped)
     for cause, count in summary.causes.items():
         if summary.silences > 1 or silence is None:
             sentences.append(f"{counted(count, 'silence')} {_COUNTED[cause]}.")

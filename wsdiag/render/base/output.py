@@ -28,7 +28,7 @@ class EventOutput(ABC):
         """The run was asked to end, and will soon: a live view says so."""
 
     def finish(self) -> None:  # noqa: B027
-        """After the last event: leave the final view. OSError when a file cannot be written."""
+        """After the last event: leave the final view."""
 
     def suspend(self) -> None:  # noqa: B027
         """Before the process is stopped (Ctrl-Z): give the terminal back."""
@@ -87,15 +87,9 @@ class Tee(EventOutput):
             output.ending()
 
     def finish(self) -> None:
-        """Finish each, though another could not write its file; that is raised at the end."""
-        failures: list[OSError] = []
+        """Finish each."""
         for output in self._outputs:
-            try:
-                output.finish()
-            except OSError as error:
-                failures.append(error)
-        if failures:
-            raise failures[0]
+            output.finish()
 
     def suspend(self) -> None:
         """Suspend each."""

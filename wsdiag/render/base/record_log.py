@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
@@ -21,7 +20,7 @@ Rows = Callable[[Terminal, TextIO], EventOutput]
 class RecordLog(EventOutput):
     """Writes each event to a file, flushed at once: a run that is killed leaves whole lines.
 
-    A disk that is full ends the log and not the run, as with `--trace`: `finish` tells of it.
+    A disk that is full ends the log and not the run, as with `--trace`: the terminal keeps note.
     """
 
     def __init__(self, terminal: Terminal, path: Path, rows: Rows | None = None) -> None:
@@ -29,14 +28,13 @@ class RecordLog(EventOutput):
         self._new_rows = rows if path.suffix.lower() == ".csv" else None
         self._file: TextIO | None = None
         self._rows: EventOutput | None = None
-        self._failure: OSError | None = None
 
     def start(self) -> None:
-        """Open the file; OSError when that cannot be."""
-        self._file = self._path.open("w", encoding="utf-8", newline="\n")
-        if self._new_rows is not None:
-            self._rows = self._new_rows(self._terminal, self._file)
-            with self._ending_alone():
+        """Open the file."""
+        with self._ending_alone():
+            self._file = self._path.open("w", encoding="utf-8", newline="\n")
+            if self._new_rows is not None:
+                self._rows = self._new_rows(self._terminal, self._file)
                 self._rows.start()
 
     def handle(self, event: Any) -> None:
@@ -50,11 +48,6 @@ class RecordLog(EventOutput):
                 self._file.write(to_line(to_record(event, self._terminal.redactor)))
                 self._file.flush()
 
-    def finish(self) -> None:
-        """OSError, with the file's name, when a record could not be written."""
-        if self._failure is not None:
-            raise self._failure
-
     def stop(self) -> None:
         """Close the file."""
         if self._file is not None:
@@ -65,11 +58,12 @@ class RecordLog(EventOutput):
     @contextmanager
     def _ending_alone(self) -> Iterator[None]:
         """What cannot be written ends the log."""
-        try:
-            yield
-        except OSError as error:
-            self._failure = OSError(error.errno, error.strerror, os.fspath(self._path))
-            self.stop()
+        with self._terminal.writing(self._path):
+            try:
+                yield
+            except OSError:
+                self.stop()
+                raise
 
 
 def with_log(shown: EventOutput, terminal: Terminal, rows: Rows | None = None) -> EventOutput:
@@ -79,12 +73,9 @@ def with_log(shown: EventOutput, terminal: Terminal, rows: Rows | None = None) -
 
 
 def log_records(terminal: Terminal, *records: Any) -> None:
-    """Write the records of a command that has them all at its end; OSError."""
+    """Write the records of a command that has them all at its end."""
     logs = Tee(*(RecordLog(terminal, path) for path in terminal.log_paths))
-    try:
-        logs.start()
-        for record in records:
-            logs.handle(record)
-        logs.finish()
-    finally:
-        logs.stop()
+    logs.start()
+    for record in records:
+        logs.handle(record)
+    logs.stop()

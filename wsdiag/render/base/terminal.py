@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -37,7 +38,8 @@ class Terminal:
     """Consoles for stdout (`out`) and stderr (`err`), and the decisions that depend on them.
 
     `glyphs`: Unicode or ASCII, by stdout's encoding and locale. `live`: whether a live view may
-    draw on stdout; `live_stderr`: whether a line on stderr may be erased again. Writing to a closed
+    draw on stdout; `live_stderr`: whether a line on stderr may be erased again. `unwritten`: files
+    that are not whole, a full disk's say, to be told when the run is over. Writing to a closed
     stdout raises BrokenPipeError, unless `stdout.on_closed` is set; a closed stderr is ignored.
     """
 
@@ -58,6 +60,7 @@ class Terminal:
         environ = os.environ if environ is None else environ
         self.quiet, self.verbose = quiet, verbose
         self.save_paths, self.log_paths = save, log
+        self.unwritten: list[OSError] = []
         self.redactor = redactor or Redactor()
         environ = {
             name: value
@@ -133,8 +136,19 @@ class Terminal:
         self.stdout.flush()
 
     def save(self, view: RenderableType, *, title: str = "wsdiag") -> None:
-        """Write a view to each file of `--save`; OSError when one cannot be written."""
+        """Write a view to each file of `--save`."""
         for path in self.save_paths:
             from wsdiag.render.base.picture import save_picture
 
-            save_picture(view, path, title=title)
+            with self.writing(path):
+                save_picture(view, path, title=title)
+
+    @contextmanager
+    def writing(self, path: Path) -> Iterator[None]:
+        """What cannot be written to this file ends the block, and is one of `unwritten`."""
+        try:
+            yield
+        except OSError as error:
+            name = os.fspath(path)
+            if all(known.filename != name for known in self.unwritten):
+                self.unwritten.append(OSError(error.errno, error.strerror, name))

@@ -28,7 +28,7 @@ def print_checks(terminal: Terminal, results: Sequence[CheckResult], summary: Ch
 
 
 def save_checks(terminal: Terminal, results: Sequence[CheckResult], summary: CheckSummary) -> None:
-    """Save all results as a picture where `--save` asked for one; OSError."""
+    """Save all results as a picture where `--save` asked for one."""
     clean = [terminal.clean(result) for result in results]
     terminal.save(checks_view(clean, summary, terminal.glyphs))
 

@@ -50,7 +50,7 @@ def print_connect(terminal: Terminal, result: ConnectResult) -> None:
 
 
 def save_connect(terminal: Terminal, result: ConnectResult) -> None:
-    """Write the picture of `--save`, where one was asked for; OSError when it cannot."""
+    """Write the picture of `--save`, where one was asked for."""
     view = connect_view(terminal.clean(result), terminal.glyphs, verbose=terminal.verbose)
     terminal.save(view, title="wsdiag connect")
 

@@ -48,7 +48,7 @@ _ROWS = 40
 def replay(
     terminal: Terminal, records: Sequence[Any], format: Literal["text", "json", "csv"]
 ) -> bool:
-    """Print one file's records in the format asked for, save the picture, and log; OSError.
+    """Print one file's records in the format asked for, save the picture, and log.
 
     False: there was nothing among them that the format shows.
     """
@@ -59,7 +59,7 @@ def replay(
     elif format == "csv" and not _rows(terminal, records):
         return False
     for path in terminal.log_paths:  # behind what was told of recordings
-        with path.open("a", encoding="utf-8", newline="\n") as file:
+        with terminal.writing(path), path.open("a", encoding="utf-8", newline="\n") as file:
             if path.suffix.lower() == ".csv":
                 _rows(terminal, records, file)
             else:

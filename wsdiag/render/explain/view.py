@@ -84,7 +84,7 @@ class ExplainPicture(EventOutput):
         self._history.take(event)
 
     def finish(self) -> None:
-        """Write the file; OSError when it cannot."""
+        """Write the file."""
         self._history.save()
 
 
@@ -164,7 +164,7 @@ class ExplainHistory:
             yield Group(*verdict_view(verdict, glyphs, quiet=quiet, verbose=verbose))
 
     def save(self) -> None:
-        """Everything into the file of `--save`, if any; OSError."""
+        """Everything into the file of `--save`, if any."""
         if not self._terminal.save_paths:
             return
         views = (*self.overview(), *self.connections(), *self.verdict_views())

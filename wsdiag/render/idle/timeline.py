@@ -17,7 +17,7 @@ from wsdiag.render.idle.rows import TimelineRow, TimelineRows, trial_name
 from wsdiag.units import format_seconds
 
 _NAME, _STATUS = 20, 20
-_NARROW = 60
+_NARROW, _NARROW_NAME = 60, 12
 _STEPS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 
 
@@ -39,7 +39,9 @@ class Timeline:
         groups = self.rows.grouped(self.most_rows)
         # labels are shown whole: what is needed, and not more
         longest = max((len(_title(group)) for group in groups), default=0) + 1
-        name, status = (max(_NAME, longest), _STATUS) if width >= _NARROW else (12, 0)
+        name, status = max(_NAME, longest), _STATUS
+        if width < _NARROW:
+            name, status = min(max(_NARROW_NAME, longest), width // 2), 0
         columns = max(width - name - status - 2, 8)
         horizon = max(self.rows.horizon_s, self.now_s if not self.final else 0.0, 0.1)
         for group in groups:

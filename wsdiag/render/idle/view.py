@@ -83,7 +83,7 @@ class IdleHistory:
         return Group(*parts, *self.verdict_views())
 
     def save(self) -> None:
-        """Timeline and verdicts into the file that `--save` names, if any; OSError."""
+        """Timeline and verdicts into the file that `--save` names, if any."""
         self._terminal.save(self.whole(_SAVED_ROWS), title="wsdiag idle-probe")
 
 
@@ -182,7 +182,7 @@ class IdleScreen(LiveView):
             facts.append(
                 "waiting for the last answers"
                 if late
-                else f"at most {format_duration(int(left) + 1)} left"
+                else f"last check in {format_duration(int(left) + 1)}"
             )
         if self._ending is not None:
             facts[-1:] = [self._ending]
@@ -206,7 +206,7 @@ class IdlePicture(EventOutput):
         self._history.take(event)
 
     def finish(self) -> None:
-        """Write the file; OSError when it cannot."""
+        """Write the file."""
         self._history.save()
 
 

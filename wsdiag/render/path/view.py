@@ -88,7 +88,7 @@ class PathHistory:
         return list(lines)
 
     def save(self) -> None:
-        """Table and notes into the files that `--save` names, if any; OSError."""
+        """Table and notes into the files that `--save` names, if any."""
         from wsdiag.render.base.picture import WIDTH
 
         self._terminal.save(self.whole(WIDTH), title="wsdiag path")
@@ -218,7 +218,7 @@ class PathPicture(EventOutput):
         self._history.take(event)
 
     def finish(self) -> None:
-        """Write the file; OSError when it cannot."""
+        """Write the file."""
         self._history.save()
 
 

@@ -274,7 +274,7 @@ class PingHistory:
         return self.final_view(rows) if self.series.sampled else self._summary_views()
 
     def save(self) -> None:
-        """Write chart and summaries, or why there are none, to `--save`'s file; OSError."""
+        """Write chart and summaries, or why there are none, to `--save`'s file."""
         errors = [line for one in self.errors for line in error_lines(self._terminal.clean(one))]
         self._terminal.save(Group(*errors, self.final()), title="wsdiag ping")
 

@@ -185,7 +185,7 @@ class PingPicture(EventOutput):
         self._history.take(event)
 
     def finish(self) -> None:
-        """Write the file; OSError when it cannot."""
+        """Write the file."""
         self._history.save()
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from wsdiag.records import Load, PingSummary, Threshold
 from wsdiag.records.drops import end_sentence
+from wsdiag.records.stops import stopped_sentence
 from wsdiag.render.base.escape import shorten
 from wsdiag.render.base.glyphs import UNICODE, Glyphs
 from wsdiag.render.ping.chart import SERIES_STYLES, series_mark
@@ -54,10 +55,16 @@ def summary_view(summary: PingSummary, glyphs: Glyphs = UNICODE, *, columns: boo
     parts += [_limit(threshold, glyphs) for threshold in summary.thresholds]
     if summary.availability_pct is not None:
         parts.append(_availability(summary))
+    parts += _stopped(summary)
     parts += [Text.assemble(("advice: ", "bold cyan"), said) for said in summary.advice]
     if summary.drop is not None:
         parts.append(Text(end_sentence(summary.drop), style="bold"))
     return Group(*parts)
+
+
+def _stopped(summary: PingSummary) -> list[Text]:
+    said = stopped_sentence(summary.stops, summary.stopped_s)
+    return [] if said is None else [Text(said)]
 
 
 def summary_table(
@@ -100,6 +107,7 @@ def summary_table(
     for number, one in enumerate(summaries, 1):
         for line in _remarks(one, glyphs):
             yield Text.assemble((f"{series_mark(number)}  ", "dim"), line)
+    yield from _stopped(summaries[0])  # one process for all
 
 
 def _any(summaries: Sequence[PingSummary], name: str) -> bool:

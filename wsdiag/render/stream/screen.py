@@ -174,7 +174,7 @@ def final_view(history: StreamHistory, terminal: Terminal) -> Group:
 
 
 def save(history: StreamHistory, terminal: Terminal) -> None:
-    """Write the final view, or why there is none, to `--save`'s file; OSError."""
+    """Write the final view, or why there is none, to `--save`'s file."""
     errors = [line for one in history.errors for line in error_lines(terminal.clean(one))]
     view = Group(*errors, final_view(history, terminal))
     terminal.save(view, title="wsdiag stream")
@@ -195,5 +195,5 @@ class StreamPicture(EventOutput):
         self._history.take(event)
 
     def finish(self) -> None:
-        """Write the file; OSError when it cannot."""
+        """Write the file."""
         save(self._history, self._terminal)

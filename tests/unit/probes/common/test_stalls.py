@@ -59,3 +59,21 @@ def test_its_clock_stands_still_while_the_process_does_not_run() -> None:
         during, again, after = asyncio.run(go(continued))
         assert during == pytest.approx(BEAT_S + REPORTED_S, abs=0.02)
         assert during <= again < after < 1.0
+
+
+def test_a_stop_is_counted_once_and_a_signal_to_go_on_alone_is_none() -> None:
+    async def go() -> Stalls:
+        stalls = Stalls()
+        stalls.continued()
+        assert (stalls.stops, stalls.stopped_s) == (0, 0.0)
+        time.sleep(0.5)  # noqa: ASYNC251
+        stalls.continued()
+        stalls.continued()
+        stalls.stop()
+        return stalls
+
+    stalls = asyncio.run(go())
+    assert stalls.stops == 1
+    assert stalls.stopped_s >= 0.5 - BEAT_S
+    assert stalls.just_before(stalls._past[-1][1]) == stalls.stopped_s
+    assert stalls.just_before(stalls._past[-1][1] + 2 * REPORTED_S) == 0.0

@@ -163,6 +163,21 @@ def test_a_process_that_did_not_run_blames_itself() -> None:
     assert [event.cause for event in feed.events] == ["local"]
 
 
+def test_what_is_read_after_a_stop_of_our_own_is_neither_a_burst_nor_a_silence() -> None:
+    feed = Feed(max_silence_s=2.0)
+    feed.until(10, regular(0, 10))
+    feed.analysis.arrivals.stalled_s = lambda _at_s: 5.0
+    feed.stalled_s = 5.0
+    feed.until(20, [*((15.0, "x") for _ in range(50)), *regular(15.1, 20)])
+    assert "burst" not in feed.kinds()
+    summary = feed.analysis.summary(feed.now_s, stops=1, stopped_s=5.0)
+    assert summary.longest_silence_s == pytest.approx(0.1, abs=0.05)
+    assert [limit.ok for limit in summary.thresholds] == [True]
+    assert summary.explanation[0] == (
+        "wsdiag itself was stopped for 5 s (once): that time counts for nothing."
+    )
+
+
 def test_a_feed_that_never_begins_is_mute_too() -> None:
     feed = Feed()
     feed.until(20)

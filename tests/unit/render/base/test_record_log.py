@@ -89,8 +89,10 @@ def test_secrets_are_masked_and_a_bad_path_is_an_error(tmp_path: Path) -> None:
     log_records(t, Error(URL, "tcp", "refused", "hunter2 was refused"))
     assert "hunter2" not in t.log_paths[0].read_text()
     t.log_paths = [tmp_path / "no" / "run.ndjson"]
-    with pytest.raises(OSError, match="No such file"):
-        log_records(t)
+    log_records(t)
+    assert [(each.filename, each.strerror) for each in t.unwritten] == [
+        (str(t.log_paths[0]), "No such file or directory")
+    ]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -103,12 +105,10 @@ def test_a_full_disk_ends_the_log_and_not_the_run(name: str, tmp_path: Path) -> 
     output.start()
     for event in (*EVENTS, examples.PING_SUMMARY):
         output.handle(event)
-    with pytest.raises(OSError, match="No space left") as caught:
-        output.finish()
+    output.finish()
     output.stop()  # gives a live view's terminal back
-    assert caught.value.filename == str(t.log_paths[0])
+    assert [each.filename for each in t.unwritten] == [str(t.log_paths[0])]
     assert "ping statistics" in out(t)
     assert len(t.log_paths[1].read_text().splitlines()) == 4
-    with pytest.raises(OSError, match="No space left"):
-        log_records(t, EVENTS[-1])
+    log_records(t, EVENTS[-1])
     assert len(t.log_paths[1].read_text().splitlines()) == 1

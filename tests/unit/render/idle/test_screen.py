@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from tests.golden import examples
 from tests.golden.terminals import out, terminal
 from wsdiag.render.idle.view import IdleScreen
@@ -48,6 +50,26 @@ def test_the_end_says_what_it_waits_for() -> None:
     assert "ending: waiting for last answers (Ctrl-C: at once)" in frame(view)
 
 
-def frame(view: IdleScreen) -> str:
-    lines = view.draw(100, 40, True) or []
+@pytest.mark.parametrize("width", [40, 59, 60, 80])
+def test_no_label_is_cut(width: int) -> None:
+    view = IdleScreen(terminal(tty=True), [examples.EDGE], lambda: 30.0)
+    for _, event in examples.idle_run(30.0):
+        view.handle(event)
+    assert "\ntcp-keepalive 20 s " in frame(view, width)
+
+
+def test_what_is_left_is_the_time_to_the_last_check_and_not_to_its_answer() -> None:
+    moment = [0.0]
+    view = IdleScreen(terminal(tty=True), [examples.EDGE], lambda: moment[0])
+    for _, event in examples.idle_run(30.0):
+        view.handle(event)
+    assert "last check in 2 m 1 s" in frame(view)
+    moment[0] = 118.5
+    assert "last check in 2 s" in frame(view)
+    moment[0] = 125.0  # a pong timeout longer
+    assert "waiting for the last answers" in frame(view)
+
+
+def frame(view: IdleScreen, width: int = 100) -> str:
+    lines = view.draw(width, 40, True) or []
     return "\n".join("".join(part.text for part in line) for line in lines)

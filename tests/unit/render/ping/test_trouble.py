@@ -35,7 +35,7 @@ from wsdiag.render.ping.output import PingViewOptions
 from wsdiag.render.ping.panel import labels
 from wsdiag.render.ping.screen import PingScreen
 from wsdiag.render.ping.status import MonitorStatus, together
-from wsdiag.render.ping.summary import summary_view
+from wsdiag.render.ping.summary import summary_table, summary_view
 
 URL = examples.EDGE
 WAITING = PingWaiting(URL, 4, examples.at(6), 3, 2000.0)
@@ -144,6 +144,16 @@ def test_the_last_line_says_who_ended_it_when_and_how(drop: Drop, words: str) ->
     summary = PingSummary(URL, 3, 3, 0, 0.0, *([1.0] * 9), duration_s=3.0, drop=drop)
     last = summary_view(summary).renderables[-1]
     assert str(last) == words
+
+
+def test_a_stop_of_our_own_is_told_once_for_one_url_and_for_several() -> None:
+    facts = (3, 3, 0, 0.0, *([1.0] * 9))
+    summaries = [
+        PingSummary(f"{URL}{name}", *facts, duration_s=9.0, stops=2, stopped_s=5.0) for name in "ab"
+    ]
+    words = "wsdiag itself was stopped for 5 s (twice): that time counts for nothing."
+    assert [str(part) for part in summary_view(summaries[0]).renderables].count(words) == 1
+    assert [str(part) for part in summary_table(summaries, 100)].count(words) == 1
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 63, 64, 80])

@@ -8,6 +8,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from time import monotonic_ns
 
 from wsdiag.judgement.advice import CLOSED_WITH, ENDED_IN_USE
 from wsdiag.judgement.diagnosis.hints import explain_second_answer
@@ -64,7 +65,9 @@ async def message(target: CheckTarget) -> Finding:
     """Send what --send says; one message within --within meets every expectation."""
     session, options = target.session, target.options
     loop, since_ns = asyncio.get_running_loop(), session.opened.mono_ns
-    if options.send is not None:
+    if options.send is not None and session.connection.close_received is not None:
+        since_ns = monotonic_ns()  # whatever was said up to that Close is no answer
+    elif options.send is not None:
         require_open(session)
         if isinstance(options.send, bytes):
             since_ns = session.send_binary(options.send).mono_ns
