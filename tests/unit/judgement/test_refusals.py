@@ -55,8 +55,91 @@ def told(
 
 COOKIE = (("Cookie", "sid=" + "k" * 9000),)
 JSON = "Content-Type: application/json"
+LIGHTTPD_403 = (
+    '<?xml version="1.0" encoding="iso-8859-1"?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 '
+    'Transitional//EN"\n         "http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">\n<html '
+    'xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en">\n <head>\n  <title>403 '
+    "Forbidden</title>\n </head>\n <body>\n  <h1>403 Forbidden</h1>\n </body>\n</html>\n"
+)
+LITESPEED_403 = (
+    "<title> 403 Forbidden\r\n</title></head>\n<body><h1>403</h1>\n<h2>Forbidden\r\n</h2>\n"
+    "<p>Access to this resource on the server is denied!</p>\n</body></html>\n"
+)
+PORTAL = "https://auth.example.com/?rd=https%3A%2F%2Fa.test%2Fws&rm=GET"
+STOPPED = (
+    '{"message": "JupyterHub server no longer running at /user/jane/api/kernels/1/channels. '
+    'Restart the server at http://a.test/hub/spawn/jane"}'
+)
 # name: (the answer, words that are said, words that are not)
 ANSWERS: dict[str, tuple[str, str, str]] = {
+    "Envoy's fault injection": (
+        told("503 Service Unavailable", "fault filter abort", "Server: envoy"),
+        "fault injection answered",
+        "health check",
+    ),
+    "Envoy's fault injection, by a status of its own": (
+        told("418 I'm a teapot", "fault filter abort", "Server: istio-envoy"),
+        "VirtualService",
+        "Check the path",
+    ),
+    "Google's load balancer without a rule": (
+        told("404 Not Found", "fault filter abort", "Via: 1.1 google"),
+        "host or path rule of its URL map",
+        "on purpose",
+    ),
+    "an application that tells of faults": (
+        told("503 Service Unavailable", "our fault filter aborted it", "Server: envoy"),
+        "takes no connection now",
+        "fault injection",
+    ),
+    "lighttpd's own 403": (
+        told("403 Forbidden", LIGHTTPD_403, "Server: lighttpd/1.4.69"),
+        "url.access-deny",
+        "Origin",
+    ),
+    "a 403 of what is behind lighttpd": (
+        told("403 Forbidden", "Forbidden", "Server: lighttpd/1.4.69"),
+        "the server refuses",
+        "lighttpd refuses by itself",
+    ),
+    "LiteSpeed's own 403": (
+        told("403 Forbidden", LITESPEED_403, "Server: LiteSpeed"),
+        "Web Socket Proxy",
+        "Origin",
+    ),
+    "a notebook server that is not running": (
+        told("424 Failed Dependency", STOPPED, JSON, "X-JupyterHub-Version: 5.2.1"),
+        "has no running server",
+        "a parameter or header",
+    ),
+    "a notebook server that is not running, by its page": (
+        told(
+            "424 Failed Dependency",
+            "<h1>Server not running</h1><p>Your server is not running. Start it?</p>",
+            "X-JupyterHub-Version: 5.2.1",
+        ),
+        "has no running server",
+        "a parameter or header",
+    ),
+    "Authelia's 401": (
+        told(
+            "401 Unauthorized",
+            f'<a href="{PORTAL.replace("&", "&amp;")}">401 Unauthorized</a>',
+            f"Location: {PORTAL}",
+        ),
+        "authelia_session",
+        "-u USER:PASSWORD",
+    ),
+    "Authelia's 302": (told("302 Found", "", f"Location: {PORTAL}"), "login portal", "who gave it"),
+    "the portal of the host itself": (
+        told(
+            "302 Found",
+            "",
+            "Location: https://a.test/outpost.goauthentik.io/start?rd=https%3A%2F%2Fa.test%2Fws",
+        ),
+        "login portal",
+        "To follow it",
+    ),
     "a client that is too old": (
         told("400 Bad Request", '{"error":"outdated","message":"app version 3 is too old"}', JSON),
         "newer client",

@@ -98,6 +98,13 @@ def facts_of_second_answer(url: str, answer: bytes, status: int | None) -> dict[
     return facts | _url_facts(url)
 
 
+def facts_of_early_end(url: str, how: str, code: int | None, reason: str | None) -> dict[str, str]:
+    """The facts of an end that came before the first Ping was answered."""
+    closed = str(code or 1005) if how == "close" else ""
+    said = (reason or "")[:_MATCHED_CHARS]
+    return {"url": url, "ended": how, "close": closed, "reason": said} | _url_facts(url)
+
+
 def _whose_name(facts: dict[str, str], error: DialError) -> str:
     """Whether the name that was looked up is the `endpoint`'s or the `proxy`'s."""
     if not facts["proxy"]:

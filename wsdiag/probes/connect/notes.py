@@ -12,7 +12,7 @@ from wsdiag.judgement.advice import (
     over_pings,
     unfinished_text,
 )
-from wsdiag.judgement.diagnosis.hints import explain_second_answer
+from wsdiag.judgement.diagnosis.hints import explain_early_end, explain_second_answer
 from wsdiag.probes.common.answers import answer_faults, opened
 from wsdiag.probes.common.await_pong import TOO_LARGE
 from wsdiag.probes.common.drops import BROKE_HTTP, TRUNCATED, drop_of_end
@@ -281,6 +281,9 @@ def ended_error(
 ) -> Error:
     """The server left: before the first Pong, or in a later `phase`; `messages` came before."""
     after = f"{drop.at_s * 1e3:.0f} ms after the upgrade{last_words(messages)}"
+    known = None
+    if phase == "ping" and not messages:
+        known = explain_early_end(url, drop.how, drop.code, drop.reason)
     if drop.how == "close":
         how = "without a code (1005)"
         if drop.code is not None:
@@ -293,7 +296,7 @@ def ended_error(
             f"the server closed {how}{reason}, {after}"
             + (f": {drop.detail}" if drop.detail else "")
             + announced(drop),
-            f"It {said}" if (said := over_pings(drop)) else _close_hint(drop, phase),
+            known or (f"It {said}" if (said := over_pings(drop)) else _close_hint(drop, phase)),
         )
     said = drop.detail or ""
     if drop.how in ("fin", "tls-eof"):  # what the socket says of these has been said already
@@ -324,7 +327,7 @@ def ended_error(
         "closed",
         f"the connection ended without a Close frame ({short_drop(drop)}), {after}{detail}"
         f"{announced(drop)}",
-        hint,
+        known or hint,
     )
 
 
