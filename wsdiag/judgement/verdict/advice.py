@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from wsdiag.dialects.heartbeat import likely_answer
+from wsdiag.judgement.products.endpoints import token_expired
 from wsdiag.judgement.verdict.candidates import product_of
 from wsdiag.judgement.verdict.classification import Classification
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
@@ -42,6 +43,12 @@ def advice(
         lines = (
             "Send less often, or other messages as keepalive: --keepalive DURATION and --send TEXT "
             "show what the endpoint takes.",
+        )
+    elif found.reason in ("age", "moment") and token_expired(found.drop):
+        lines = (
+            "Fetch a new token and reconnect with it before the old one expires, or send it over "
+            "the open connection where the endpoint takes it; tokens that hold longer make "
+            "connections that last longer.",
         )
     elif found.verdict == "event":
         lines = (

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import median
 
+from wsdiag.judgement.products.endpoints import token_expired
 from wsdiag.judgement.verdict.classification import Classification
 from wsdiag.judgement.verdict.clocks import CLOCKS, ClockName, groups
 from wsdiag.judgement.verdict.evidence import (
@@ -221,7 +222,8 @@ def _afterwards(found: Classification, evidence: Evidence, context: ProbeContext
     if ended:
         new = "a new connection was" if len(ended) == 1 else "new connections were"
         said = f"Afterwards {new} accepted and ended at once ({drop_phrase(ended[-1])})"
-        why = ": the endpoint does not serve yet, or no longer" if found.verdict == "event" else ""
+        unserved = found.verdict == "event" and not token_expired(ended[-1])
+        why = ": the endpoint does not serve yet, or no longer" if unserved else ""
         sentences.append(f"{said}{why}.")
     elif context.back is not None:
         opened = "be opened at once, and stayed open" if context.back else "not be opened"
@@ -546,6 +548,8 @@ def _lifetime_caveats(
         sentences.append(_few_drops(len(found.members), context))
     if found.maybe_late:
         sentences.append(_MAYBE_LATE.format(what="lifetime"))
+    if token_expired(found.drop):
+        return sentences
     if found.unproven:
         sentences.append(
             "Nothing came back from the endpoint meanwhile, so a maximum lifetime, a timer that "
