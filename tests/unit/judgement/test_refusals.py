@@ -72,6 +72,141 @@ STOPPED = (
 )
 # name: (the answer, words that are said, words that are not)
 ANSWERS: dict[str, tuple[str, str, str]] = {
+    "an address in the wrong country": (
+        told("451 ", '{"code":0,"msg":"Service unavailable from a restricted location"}', JSON),
+        "legal reasons",
+        "no longer offers",
+    ),
+    "App Runner, which knows no upgrades": (
+        told("403 Forbidden", "", "server: envoy", url="ws://abc.us-east-1.awsapprunner.com/ws"),
+        "has not passed WebSockets on",
+        "upgrade_configs",
+    ),
+    "an ASP.NET Core application that does not start": (
+        told(
+            "500 Internal Server Error",
+            "<h2>HTTP Error 500.30 - ASP.NET Core app failed to start</h2>",
+            "Server: Microsoft-IIS/10.0",
+        ),
+        "could not start the application",
+        "Web-WebSockets",
+    ),
+    "the same, in a process of its own": (
+        told(
+            "502 Bad Gateway",
+            "<h2>HTTP Error 502.5 - ANCM Out-Of-Process Startup Failure</h2>",
+            "Server: Microsoft-IIS/10.0",
+        ),
+        "could not start the application",
+        "upstream address",
+    ),
+    "ARR's bad gateway is no application that does not start": (
+        told(
+            "502 Bad Gateway",
+            "<h3>HTTP Error 502.3 - Bad Gateway</h3>",
+            "Server: Microsoft-IIS/10.0",
+        ),
+        "could not use its backend",
+        "could not start",
+    ),
+    "a web.config that is broken": (
+        told(
+            "500 Internal Server Error",
+            "<h2>HTTP Error 500.19 - Internal Server Error</h2>",
+            "Server: Microsoft-IIS/10.0",
+        ),
+        "cannot read its configuration",
+        "Web-WebSockets",
+    ),
+    "an ngrok agent that does not run": (
+        told(
+            "404 Not Found",
+            "The endpoint abc.ngrok-free.app is offline.",
+            "ngrok-error-code: ERR_NGROK_3200",
+        ),
+        "ngrok has no agent",
+        "strips Upgrade",
+    ),
+    "Azure App Service, whose page looks like Heroku's": (
+        told(
+            "503 Service Unavailable",
+            "<title>Application Error</title><h1>:( Application Error</h1>"
+            '<a href="https://app.scm.azurewebsites.net/detectors">diagnostic resources</a>',
+        ),
+        "Azure App Service",
+        "Heroku",
+    ),
+    "an application error of nobody's": (
+        told("503 Service Unavailable", "<title>Application Error</title>"),
+        "takes no connection now",
+        "Heroku",
+    ),
+    "Heroku's router": (
+        told(
+            "503 Service Unavailable", "<title>Application Error</title>", "Server: heroku-router"
+        ),
+        "dyno",
+        "health check",
+    ),
+    "Envoy and an upstream without TLS": (
+        told(
+            "503 Service Unavailable",
+            "upstream connect error or disconnect/reset before headers. reset reason: remote "
+            "connection failure, transport failure reason: TLS_error:|268435703:SSL "
+            "routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end",
+            "server: istio-envoy",
+        ),
+        "without a sidecar",
+        "health check",
+    ),
+    "Envoy and an upstream that refuses": (
+        told(
+            "503 Service Unavailable",
+            "upstream connect error or disconnect/reset before headers. reset reason: remote "
+            "connection failure, transport failure reason: delayed connect error: 111",
+            "server: envoy",
+        ),
+        "cannot use its upstream",
+        "TLS with it failed",
+    ),
+    "Jetty without an endpoint": (
+        told(
+            "503 Service Unavailable",
+            "<h2>HTTP ERROR 503 Endpoint Creation Failed</h2>",
+            "Server: Jetty(9.4.54)",
+        ),
+        "WebSocketCreator",
+        "health check",
+    ),
+    "a key that Jetty misses": (
+        told(
+            "400 Bad Request",
+            "<h2>HTTP ERROR 400 Missing request header &apos;Sec-WebSocket-Key&apos;</h2>",
+            "Server: Jetty(12.0.1)",
+        ),
+        "forward Sec-WebSocket-*",
+        "missing parameter",
+    ),
+    "Cloud Run's instance that crashed": (
+        told(
+            "503 Service Unavailable",
+            "The request failed because either the HTTP response was malformed or connection to "
+            "the instance had an error.",
+            "Server: Google Frontend",
+        ),
+        "memory",
+        "health check",
+    ),
+    "Daphne, whose application closes before it accepts": (
+        told("403 Access denied", ""),
+        "AllowedHostsOriginValidator",
+        "Phoenix",
+    ),
+    "a limit of connections, as Autobahn says it": (
+        told("503 Service Unavailable", "maximum number of connections reached"),
+        "a limit of requests or connections",
+        "health check",
+    ),
     "Envoy's fault injection": (
         told("503 Service Unavailable", "fault filter abort", "Server: envoy"),
         "fault injection answered",
