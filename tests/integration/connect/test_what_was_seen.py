@@ -411,7 +411,29 @@ def test_last_words_and_a_close_without_a_code() -> None:
     result = asyncio.run(main())
     assert "without a code (1005)" in told(result)
     assert 'the last message was \'{"error":"plan expired"}\'' in told(result)
+    assert "It names no fault" not in told(result)
+    assert "its last message, which may say why" in told(result)
     assert [message.text for message in result.messages or ()] == ['{"error":"plan expired"}']
+
+
+@pytest.mark.parametrize(
+    ("reason", "helps"),
+    [
+        (b"origin not allowed", "--origin http://127.0.0.1"),
+        (b"token expired", "Fetch a new one"),
+        (b"no such room", "Its reason or log says which"),
+    ],
+)
+def test_a_reason_that_names_its_cause_is_taken_at_its_word(reason: bytes, helps: str) -> None:
+    async def script(client: ScriptedClient) -> None:
+        client.send(Opcode.CLOSE, (1008).to_bytes(2, "big") + reason)
+        await client.writer.drain()
+
+    async def main() -> ConnectResult:
+        async with scripted(script) as (url, _):
+            return await connect(url, DialOptions())
+
+    assert helps in told(asyncio.run(main()))
 
 
 @pytest.mark.parametrize("closes", [True, False])

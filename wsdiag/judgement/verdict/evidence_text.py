@@ -18,7 +18,13 @@ from wsdiag.judgement.verdict.evidence import (
     ended_with_connection,
     two_way,
 )
-from wsdiag.judgement.verdict.headline import ENDS_FOR_ALL, NAMES, only_messages_help, span
+from wsdiag.judgement.verdict.headline import (
+    ENDS_FOR_ALL,
+    NAMES,
+    only_messages_help,
+    span,
+    stated_cause,
+)
 from wsdiag.judgement.verdict.keepalives import (
     carried,
     died_in_use,
@@ -548,7 +554,7 @@ def _lifetime_caveats(
         sentences.append(_few_drops(len(found.members), context))
     if found.maybe_late:
         sentences.append(_MAYBE_LATE.format(what="lifetime"))
-    if token_expired(found.drop):
+    if stated_cause(found, evidence) is not None:
         return sentences
     if found.unproven:
         sentences.append(

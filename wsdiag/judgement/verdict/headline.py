@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from wsdiag.dialects.catalogue import Dialect
+from wsdiag.judgement.advice import keepalive_unanswered
 from wsdiag.judgement.products.endpoints import token_expired
 from wsdiag.judgement.verdict.classification import Classification, Reason
 from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, MARGIN_BELOW_S
@@ -238,17 +239,17 @@ def _lifetime(
     ages = sorted(t.age_s or 0.0 for t in found.members)
     if ages and ages[-1] - ages[0] > _SPREAD * ages[-1]:
         age = span(Range(round(ages[0], 1), round(ages[-1], 1)))
-    expired = token_expired(found.drop)
-    if found.unproven and not expired:
+    stated = stated_cause(found, evidence)
+    if found.unproven and stated is None:
         return f"Every connection is dropped after {age}, though the client kept sending ({end})."
-    used = not expired or any(t.keepalives_sent for t in evidence.dropped())
+    used = stated is None or any(t.keepalives_sent for t in evidence.dropped())
     ends = f"Every connection ends after {age}{', in use or not' if used else ''}"
     if ages and (found.range.high or math.inf) < ages[0]:
         dead = f"no longer answer {_after(found.range)}"
         ends = f"Connections, in use or not, {dead}, and end only after {age}"
     what = f"a maximum lifetime, or {_wants_messages(evidence, context)}"
-    if expired:
-        what = "the token that it was opened with expires, as the endpoint says"
+    if stated is not None:
+        what = stated
     elif is_certain_lifetime(found, evidence, chosen):
         what = "a maximum lifetime, which no keepalive moves"
     return f"{ends} ({end}): {what}."
@@ -285,8 +286,26 @@ def is_certain_lifetime(
         and ";" not in c.why
         for c in chosen
     )
-    said = token_expired(found.drop)
+    said = stated_cause(found, evidence) is not None
     return found.verdict == "lifetime" and (answered or named or said)
+
+
+def stated_cause(found: Classification, evidence: Evidence) -> str | None:
+    """Why connections end at one age, where the endpoint's Close says it; None: it does not."""
+    if token_expired(found.drop):
+        return "the token that it was opened with expires, as the endpoint says"
+    if not keepalive_unanswered(found.drop):
+        return None
+    dropped = evidence.dropped()
+    if any(what == "ping" for t in dropped for _, what in t.received):
+        return (
+            "the endpoint says that its Pings got no answer, though those that came were answered: "
+            "the Pongs do not reach it, or not in time"
+        )
+    return (
+        "the endpoint says that its Pings got no answer, and none of them came: something on the "
+        "path keeps them, or it sends none"
+    )
 
 
 def _swept(found: Classification) -> str:

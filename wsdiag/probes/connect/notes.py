@@ -43,6 +43,12 @@ _DONE = (
     "log says which."
 )
 
+_LAST_WORDS = (
+    "It accepted the upgrade, and left after its last message, which may say why: authentication, "
+    "a missing parameter or subprotocol, an application or channel that it does not know, or a "
+    "limit. Otherwise its log does."
+)
+
 
 def dial_notes(report: DialReport, *, certificate_refused: bool) -> list[str]:
     """About the way to the endpoint: redirects, the proxy, the certificate."""
@@ -296,7 +302,8 @@ def ended_error(
             f"the server closed {how}{reason}, {after}"
             + (f": {drop.detail}" if drop.detail else "")
             + announced(drop),
-            known or (f"It {said}" if (said := over_pings(drop)) else _close_hint(drop, phase)),
+            known
+            or (f"It {said}" if (said := over_pings(drop)) else _close_hint(drop, phase, messages)),
         )
     said = drop.detail or ""
     if drop.how in ("fin", "tls-eof"):  # what the socket says of these has been said already
@@ -331,9 +338,11 @@ def ended_error(
     )
 
 
-def _close_hint(drop: Drop, phase: str) -> str:
+def _close_hint(drop: Drop, phase: str, messages: Sequence[Message]) -> str:
     if hint := CLOSED_WITH.get(drop.code or 0):
         return hint
     if phase != "ping":
         return ENDED_IN_USE
+    if messages:
+        return _LAST_WORDS
     return _DONE if drop.code in (None, 1000) and not drop.reason else _REFUSED

@@ -1,4 +1,4 @@
-"""A Close whose reason says that a token expired: no timeout, no restart, and what helps."""
+"""A Close whose reason says why: no timeout, no restart, no lifetime, and what helps."""
 
 from __future__ import annotations
 
@@ -89,4 +89,19 @@ def test_in_a_recording(at_one_moment: bool) -> None:
     assert "token" in said
     assert "expire" in said
     for untrue in ("Send a Ping", "restart", "maximum lifetime"):
+        assert untrue not in said
+
+
+@pytest.mark.parametrize("pinged", [True, False])
+def test_a_keepalive_of_the_endpoint_that_got_no_answer(pinged: bool) -> None:
+    """A gateway that passes no Pings on: the endpoint ends everything at one age."""
+    end = Drop("close", 60.0, code=1011, reason="keepalive ping timeout")
+    came = ((20.0, "ping"),) if pinged else ()
+    trials = [replace(t, drop=end, received=(*t.received, *came)) for t in of_one_age()]
+    found = judge(trials, case())
+    said = " ".join((*found.explanation, *(found.advice or ())))
+    assert found.verdict == "lifetime"
+    assert ("none of them came" in said) is not pinged
+    assert ("those that came were answered" in said) is pinged
+    for untrue in ("maximum lifetime", "--hello", "--send", "no keepalive prevents it"):
         assert untrue not in said
