@@ -331,6 +331,34 @@ def test_a_refusal_behind_the_101_is_told_by_its_own_words() -> None:
     assert "Two handlers" not in told(result)
 
 
+def test_compressed_messages_that_were_not_agreed_on_are_told_as_that() -> None:
+    async def script(client: ScriptedClient) -> None:
+        client.writer.write(b"\xc1\x03\xca\x00\x00")
+        await client.writer.drain()
+        await asyncio.sleep(0.2)
+
+    async def main() -> ConnectResult:
+        async with scripted(script) as (url, _):
+            return await connect(url, DialOptions())
+
+    said = told(asyncio.run(main()))
+    assert "reserved bit" in said
+    assert "--no-compression" in said
+
+
+def test_an_end_right_after_the_opening_may_be_a_refusal() -> None:
+    async def script(client: ScriptedClient) -> None:
+        client.writer.close()
+
+    async def main() -> ConnectResult:
+        async with scripted(script) as (url, _):
+            return await connect(url, DialOptions())
+
+    said = told(asyncio.run(main()))
+    assert "without a Close frame" in said
+    assert "refused without a word" in said
+
+
 def test_an_old_version_and_odd_lines_of_a_101_are_noted() -> None:
     async def odd(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await take_upgrade(reader, writer, "1.0", "this is no header", "X-Good: yes")

@@ -43,6 +43,12 @@ _DONE = (
     "log says which."
 )
 
+_RESERVED_BIT = (
+    "The first of these bits marks compressed messages (permessage-deflate). Where the answer does "
+    "not grant that, the server compresses all the same, or a proxy took Sec-WebSocket-Extensions "
+    "out of its answer: if --no-compression helps, it is that. Otherwise something writes bytes "
+    "that are no frames. Browsers end such a connection as well."
+)
 _LAST_WORDS = (
     "It accepted the upgrade, and left after its last message, which may say why: authentication, "
     "a missing parameter or subprotocol, an application or channel that it does not know, or a "
@@ -273,6 +279,8 @@ def violation_error(
         "Browsers and libraries end such a connection as well. wsdiag check tells which rules "
         "the endpoint keeps; a proxy that changes bytes is the other suspect."
     )
+    if violation.message.startswith("reserved bit set"):
+        hint = _RESERVED_BIT
     return Error(
         url,
         phase,
@@ -314,6 +322,12 @@ def ended_error(
     hint = (
         "The server crashed after the upgrade, or a proxy lost its backend: their logs say which."
     )
+    if phase == "ping":
+        hint = (
+            "The server crashed after the upgrade or refused without a word (some end TCP where a "
+            "token, an origin or a path is not to their liking), or a proxy lost its backend: "
+            "their logs say which."
+        )
     if drop.how == "goaway" and said.startswith(BROKE_HTTP):
         sections = "RFC 9113, 5.4.1; RFC 9114, 8"
         hint = f"Browsers end such a connection as well ({sections}): look at its HTTP."
