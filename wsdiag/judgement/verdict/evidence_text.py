@@ -511,16 +511,23 @@ def _caveats(found: Classification, evidence: Evidence, context: ProbeContext) -
             if ages[-1] - ages[0] > _EXACT_AGES_S:
                 age = span(Range(round(ages[0], 1), round(ages[-1], 1)))
             sentences.append(f"A maximum lifetime of {age} would look the same.")
-    sentences += _limits(evidence)
+    sentences += _limits(evidence, context)
     if context.partial:
         who = "--max-time ended the probe" if context.expired else "The probe was interrupted"
         sentences.append(f"{who}: this is the verdict so far.")
     return sentences
 
 
-def _limits(evidence: Evidence) -> list[str]:
+def _limits(evidence: Evidence, context: ProbeContext) -> list[str]:
     """Connections that were not let in, or pinged too often."""
     sentences = []
+    if evidence.waited and not context.partial:
+        trials = counted(len(evidence.waited), "trial")
+        sentences.append(
+            f"{trials} got no connection, and no refusal, while the probe ran: most likely a limit "
+            "on connections, beyond which the next has to wait (--max-connections 1 probes with "
+            "one at a time)."
+        )
     if evidence.too_often:
         how = Counter(drop_phrase(t.drop) for t in evidence.too_often if t.drop is not None)
         gap_s = max(t.gap_s or 0.0 for t in evidence.too_often)

@@ -411,6 +411,13 @@ def _at_one_moment(found: Classification, evidence: Evidence) -> str:
             f"{which} ended at one moment, whatever their age or idleness ({_ends(found, evidence)}"
             "): the token that they were opened with expired then, as the endpoint says."
         )
+    if found.verdict != "event" and len(found.members) == 1:
+        idle = format_seconds(round(found.members[0].idle_s or 0.0, 1))
+        return (
+            f"One connection ended, after {idle} of idleness ({_ends(found, evidence)}), and none "
+            "was idle for as long at another time: an idle timeout, a restart and a failure look "
+            "the same here."
+        )
     if found.verdict != "event":
         return (
             f"{which} ended at one moment, whatever their age or idleness: most likely a restart "
