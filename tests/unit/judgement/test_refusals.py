@@ -72,6 +72,27 @@ STOPPED = (
 )
 # name: (the answer, words that are said, words that are not)
 ANSWERS: dict[str, tuple[str, str, str]] = {
+    "nginx, whose auth_request was told no": (
+        told(
+            "401 Unauthorized",
+            "<center><h1>401 Authorization Required</h1></center>\n"
+            "<hr><center>nginx/1.22.1</center>",
+            "Server: nginx/1.22.1",
+        ),
+        "auth_request",
+        "-u USER:PASSWORD",
+    ),
+    "nginx, which wants a password": (
+        told(
+            "401 Unauthorized",
+            "<center><h1>401 Authorization Required</h1></center>\n"
+            "<hr><center>nginx/1.22.1</center>",
+            "Server: nginx/1.22.1",
+            'WWW-Authenticate: Basic realm="x"',
+        ),
+        "-u",
+        "auth_request",
+    ),
     "an address in the wrong country": (
         told("451 ", '{"code":0,"msg":"Service unavailable from a restricted location"}', JSON),
         "legal reasons",
