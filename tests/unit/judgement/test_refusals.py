@@ -93,6 +93,16 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
         "-u",
         "auth_request",
     ),
+    "Apache, whose backend is down": (
+        told(
+            "503 Service Unavailable",
+            "<title>503 Service Unavailable</title><p>The server is temporarily unable to service "
+            "your\nrequest due to maintenance downtime or capacity\nproblems.</p>",
+            "Server: Apache/2.4.57 (Debian)",
+        ),
+        "retry=0",
+        "health check",
+    ),
     "an address in the wrong country": (
         told("451 ", '{"code":0,"msg":"Service unavailable from a restricted location"}', JSON),
         "legal reasons",
