@@ -147,6 +147,11 @@ def _closed_over_pings(totals: PingTotals) -> str:
     return f"The server closed with {drop.code} {(drop.reason or '').strip()!r}: it {said}"
 
 
+def keepalive_unanswered(drop: Drop | None) -> bool:
+    """Whether the Close reason says that the peer's own keepalive got no answer, and no more."""
+    return drop is not None and bool(_KEEPALIVE_REASON.fullmatch((drop.reason or "").strip()))
+
+
 def over_pings(drop: Drop) -> str:
     """What to do about an end that says that it was about Pings, and nothing else, behind `it`; ""
     for any other."""
@@ -155,7 +160,7 @@ def over_pings(drop: Drop) -> str:
     reason = (drop.reason or "").strip()
     if reason and limits_pings(drop):
         return "limits Pings. Send them less often (-i)."
-    if _KEEPALIVE_REASON.fullmatch(reason):
+    if keepalive_unanswered(drop):
         return (
             "says that its own keepalive got no answer in time. If its Pings were answered (-v "
             "shows them), they or the answers came too late: raise its ping_timeout."

@@ -238,6 +238,8 @@ class Session:
         """The stream has ended: events that are still queued can be read."""
         if self.ended is not None:
             return
+        if self.stream.multiplexed and end.how == "fin":
+            self._answer()  # END_STREAM ends the peer's side only: its Close can be answered
         for event in self.connection.receive_eof():
             self._deliver(Received(event, end.at))
         self.ended = end

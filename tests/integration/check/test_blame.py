@@ -142,6 +142,25 @@ def test_a_close_of_the_servers_own_is_no_matter_of_pongs() -> None:
     assert "no seat" not in found["close"].detail
 
 
+async def close_without_a_code(client: ScriptedClient) -> None:
+    client.send(8)
+    await asyncio.sleep(0.2)
+
+
+def test_an_end_that_the_url_explains_is_told_so() -> None:
+    async def run() -> EndpointReport:
+        server = ScriptedServer(close_without_a_code)
+        await server.start()
+        try:
+            query = "/socket.io/?EIO=4&transport=polling"
+            return await checked(server.url.rstrip("/") + query, dial_options())
+        finally:
+            await server.stop()
+
+    found = {result.id: result for result in asyncio.run(run()).results}
+    assert "transport=websocket in the query" in (found["ping"].why or "")
+
+
 async def break_a_rule(client: ScriptedClient) -> None:
     client.writer.write(b"\x8a\x81\0\0\0\0x")  # masked, as only clients may
     await asyncio.sleep(0.5)

@@ -31,11 +31,8 @@ PLAIN_400 = (
 )
 
 
-def connect_to(
-    handler: Handler, scheme: str = "ws", host: str = "127.0.0.1", path: str = "/ws", **options: Any
-) -> ConnectResult:
-    """`connect` to a server that does what `handler` does; `use_…` go to `connect` itself."""
-    use = {name.removeprefix("use_"): options.pop(name) for name in [*options] if "use_" in name}
+async def serve(handler: Handler) -> asyncio.Server:
+    """A server on loopback that does what `handler` does, whatever its client does."""
 
     async def quiet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -45,9 +42,17 @@ def connect_to(
         finally:
             writer.close()
 
+    return await asyncio.start_server(quiet, "127.0.0.1", 0)
+
+
+def connect_to(
+    handler: Handler, scheme: str = "ws", host: str = "127.0.0.1", path: str = "/ws", **options: Any
+) -> ConnectResult:
+    """`connect` to a server that does what `handler` does; `use_…` go to `connect` itself."""
+    use = {name.removeprefix("use_"): options.pop(name) for name in [*options] if "use_" in name}
+
     async def main() -> ConnectResult:
-        server = await asyncio.start_server(quiet, "127.0.0.1", 0)
-        async with server:
+        async with await serve(handler) as server:
             port = server.sockets[0].getsockname()[1]
             dial = DialOptions(**{"connect_timeout": 3.0, "proxy": "", **options})
             return await connect(f"{scheme}://{host}:{port}{path}", dial, **use)
@@ -105,6 +110,26 @@ def test_a_clienthello_that_ends_the_connection_is_not_a_plain_port(
         assert "ClientHello" in told(result)
         assert ("SNI" in told(result)) is filtered, "an address is not sent (RFC 6066, 3)"
         assert ("with an address in the URL none is sent" in told(result)) is not filtered
+
+
+@pytest.mark.parametrize("host", ["a.test", "127.0.0.1"])
+def test_an_end_behind_a_proxys_clienthello_may_be_the_proxys_own(host: str) -> None:
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await reader.read(3)
+
+    async def main() -> ConnectResult:
+        async with await serve(proxy) as server:
+            port = server.sockets[0].getsockname()[1]
+            dial = DialOptions(proxy=f"http://127.0.0.1:{port}", connect_timeout=3.0)
+            return await connect(f"wss://{host}/ws", dial)
+
+    result = asyncio.run(main())
+    assert "The proxy's log tells which" in told(result)
+    assert "--noproxy" in told(result)
+    assert "--sni" not in told(result)
+    assert "--resolve" not in told(result)
 
 
 def test_a_line_that_ends_behind_the_clienthello_shows_a_plain_server() -> None:
@@ -306,6 +331,34 @@ def test_a_refusal_behind_the_101_is_told_by_its_own_words() -> None:
     assert "Two handlers" not in told(result)
 
 
+def test_compressed_messages_that_were_not_agreed_on_are_told_as_that() -> None:
+    async def script(client: ScriptedClient) -> None:
+        client.writer.write(b"\xc1\x03\xca\x00\x00")
+        await client.writer.drain()
+        await asyncio.sleep(0.2)
+
+    async def main() -> ConnectResult:
+        async with scripted(script) as (url, _):
+            return await connect(url, DialOptions())
+
+    said = told(asyncio.run(main()))
+    assert "reserved bit" in said
+    assert "--no-compression" in said
+
+
+def test_an_end_right_after_the_opening_may_be_a_refusal() -> None:
+    async def script(client: ScriptedClient) -> None:
+        client.writer.close()
+
+    async def main() -> ConnectResult:
+        async with scripted(script) as (url, _):
+            return await connect(url, DialOptions())
+
+    said = told(asyncio.run(main()))
+    assert "without a Close frame" in said
+    assert "refused without a word" in said
+
+
 def test_an_old_version_and_odd_lines_of_a_101_are_noted() -> None:
     async def odd(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await take_upgrade(reader, writer, "1.0", "this is no header", "X-Good: yes")
@@ -408,7 +461,48 @@ def test_last_words_and_a_close_without_a_code() -> None:
     result = asyncio.run(main())
     assert "without a code (1005)" in told(result)
     assert 'the last message was \'{"error":"plan expired"}\'' in told(result)
+    assert "It names no fault" not in told(result)
+    assert "its last message, which may say why" in told(result)
     assert [message.text for message in result.messages or ()] == ['{"error":"plan expired"}']
+
+
+@pytest.mark.parametrize(
+    ("reason", "helps"),
+    [
+        (b"origin not allowed", "--origin http://127.0.0.1"),
+        (b"token expired", "Fetch a new one"),
+        (b"no such room", "Its reason or log says which"),
+    ],
+)
+def test_a_reason_that_names_its_cause_is_taken_at_its_word(reason: bytes, helps: str) -> None:
+    async def script(client: ScriptedClient) -> None:
+        client.send(Opcode.CLOSE, (1008).to_bytes(2, "big") + reason)
+        await client.writer.drain()
+
+    async def main() -> ConnectResult:
+        async with scripted(script) as (url, _):
+            return await connect(url, DialOptions())
+
+    assert helps in told(asyncio.run(main()))
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_socket_io_asked_for_polling_is_told_by_the_url(closes: bool) -> None:
+    """socket.io closes without a code, python-socketio ends TCP."""
+
+    async def script(client: ScriptedClient) -> None:
+        if closes:
+            client.send(Opcode.CLOSE)
+            await client.writer.drain()
+
+    async def main(query: str) -> ConnectResult:
+        async with scripted(script) as (url, _):
+            return await connect(f"{url.rstrip('/')}/socket.io/?{query}", DialOptions())
+
+    polling = asyncio.run(main("transport=polling&EIO=4"))
+    assert "transport=websocket in the query" in told(polling)
+    other = asyncio.run(main("EIO=4&transport=websocket"))
+    assert "long-polling" not in told(other)
 
 
 def test_a_close_is_timed_by_its_frame_and_not_by_tcps_end() -> None:

@@ -55,8 +55,257 @@ def told(
 
 COOKIE = (("Cookie", "sid=" + "k" * 9000),)
 JSON = "Content-Type: application/json"
+LIGHTTPD_403 = (
+    '<?xml version="1.0" encoding="iso-8859-1"?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 '
+    'Transitional//EN"\n         "http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">\n<html '
+    'xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en">\n <head>\n  <title>403 '
+    "Forbidden</title>\n </head>\n <body>\n  <h1>403 Forbidden</h1>\n </body>\n</html>\n"
+)
+LITESPEED_403 = (
+    "<title> 403 Forbidden\r\n</title></head>\n<body><h1>403</h1>\n<h2>Forbidden\r\n</h2>\n"
+    "<p>Access to this resource on the server is denied!</p>\n</body></html>\n"
+)
+PORTAL = "https://auth.example.com/?rd=https%3A%2F%2Fa.test%2Fws&rm=GET"
+STOPPED = (
+    '{"message": "JupyterHub server no longer running at /user/jane/api/kernels/1/channels. '
+    'Restart the server at http://a.test/hub/spawn/jane"}'
+)
 # name: (the answer, words that are said, words that are not)
 ANSWERS: dict[str, tuple[str, str, str]] = {
+    "nginx, whose auth_request was told no": (
+        told(
+            "401 Unauthorized",
+            "<center><h1>401 Authorization Required</h1></center>\n"
+            "<hr><center>nginx/1.22.1</center>",
+            "Server: nginx/1.22.1",
+        ),
+        "auth_request",
+        "-u USER:PASSWORD",
+    ),
+    "nginx, which wants a password": (
+        told(
+            "401 Unauthorized",
+            "<center><h1>401 Authorization Required</h1></center>\n"
+            "<hr><center>nginx/1.22.1</center>",
+            "Server: nginx/1.22.1",
+            'WWW-Authenticate: Basic realm="x"',
+        ),
+        "-u",
+        "auth_request",
+    ),
+    "Apache, whose backend is down": (
+        told(
+            "503 Service Unavailable",
+            "<title>503 Service Unavailable</title><p>The server is temporarily unable to service "
+            "your\nrequest due to maintenance downtime or capacity\nproblems.</p>",
+            "Server: Apache/2.4.57 (Debian)",
+        ),
+        "retry=0",
+        "health check",
+    ),
+    "an address in the wrong country": (
+        told("451 ", '{"code":0,"msg":"Service unavailable from a restricted location"}', JSON),
+        "legal reasons",
+        "no longer offers",
+    ),
+    "App Runner, which knows no upgrades": (
+        told("403 Forbidden", "", "server: envoy", url="ws://abc.us-east-1.awsapprunner.com/ws"),
+        "has not passed WebSockets on",
+        "upgrade_configs",
+    ),
+    "an ASP.NET Core application that does not start": (
+        told(
+            "500 Internal Server Error",
+            "<h2>HTTP Error 500.30 - ASP.NET Core app failed to start</h2>",
+            "Server: Microsoft-IIS/10.0",
+        ),
+        "could not start the application",
+        "Web-WebSockets",
+    ),
+    "the same, in a process of its own": (
+        told(
+            "502 Bad Gateway",
+            "<h2>HTTP Error 502.5 - ANCM Out-Of-Process Startup Failure</h2>",
+            "Server: Microsoft-IIS/10.0",
+        ),
+        "could not start the application",
+        "upstream address",
+    ),
+    "ARR's bad gateway is no application that does not start": (
+        told(
+            "502 Bad Gateway",
+            "<h3>HTTP Error 502.3 - Bad Gateway</h3>",
+            "Server: Microsoft-IIS/10.0",
+        ),
+        "could not use its backend",
+        "could not start",
+    ),
+    "a web.config that is broken": (
+        told(
+            "500 Internal Server Error",
+            "<h2>HTTP Error 500.19 - Internal Server Error</h2>",
+            "Server: Microsoft-IIS/10.0",
+        ),
+        "cannot read its configuration",
+        "Web-WebSockets",
+    ),
+    "an ngrok agent that does not run": (
+        told(
+            "404 Not Found",
+            "The endpoint abc.ngrok-free.app is offline.",
+            "ngrok-error-code: ERR_NGROK_3200",
+        ),
+        "ngrok has no agent",
+        "strips Upgrade",
+    ),
+    "Azure App Service, whose page looks like Heroku's": (
+        told(
+            "503 Service Unavailable",
+            "<title>Application Error</title><h1>:( Application Error</h1>"
+            '<a href="https://app.scm.azurewebsites.net/detectors">diagnostic resources</a>',
+        ),
+        "Azure App Service",
+        "Heroku",
+    ),
+    "an application error of nobody's": (
+        told("503 Service Unavailable", "<title>Application Error</title>"),
+        "takes no connection now",
+        "Heroku",
+    ),
+    "Heroku's router": (
+        told(
+            "503 Service Unavailable", "<title>Application Error</title>", "Server: heroku-router"
+        ),
+        "dyno",
+        "health check",
+    ),
+    "Envoy and an upstream without TLS": (
+        told(
+            "503 Service Unavailable",
+            "upstream connect error or disconnect/reset before headers. reset reason: remote "
+            "connection failure, transport failure reason: TLS_error:|268435703:SSL "
+            "routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end",
+            "server: istio-envoy",
+        ),
+        "without a sidecar",
+        "health check",
+    ),
+    "Envoy and an upstream that refuses": (
+        told(
+            "503 Service Unavailable",
+            "upstream connect error or disconnect/reset before headers. reset reason: remote "
+            "connection failure, transport failure reason: delayed connect error: 111",
+            "server: envoy",
+        ),
+        "cannot use its upstream",
+        "TLS with it failed",
+    ),
+    "Jetty without an endpoint": (
+        told(
+            "503 Service Unavailable",
+            "<h2>HTTP ERROR 503 Endpoint Creation Failed</h2>",
+            "Server: Jetty(9.4.54)",
+        ),
+        "WebSocketCreator",
+        "health check",
+    ),
+    "a key that Jetty misses": (
+        told(
+            "400 Bad Request",
+            "<h2>HTTP ERROR 400 Missing request header &apos;Sec-WebSocket-Key&apos;</h2>",
+            "Server: Jetty(12.0.1)",
+        ),
+        "forward Sec-WebSocket-*",
+        "missing parameter",
+    ),
+    "Cloud Run's instance that crashed": (
+        told(
+            "503 Service Unavailable",
+            "The request failed because either the HTTP response was malformed or connection to "
+            "the instance had an error.",
+            "Server: Google Frontend",
+        ),
+        "memory",
+        "health check",
+    ),
+    "Daphne, whose application closes before it accepts": (
+        told("403 Access denied", ""),
+        "AllowedHostsOriginValidator",
+        "Phoenix",
+    ),
+    "a limit of connections, as Autobahn says it": (
+        told("503 Service Unavailable", "maximum number of connections reached"),
+        "a limit of requests or connections",
+        "health check",
+    ),
+    "Envoy's fault injection": (
+        told("503 Service Unavailable", "fault filter abort", "Server: envoy"),
+        "fault injection answered",
+        "health check",
+    ),
+    "Envoy's fault injection, by a status of its own": (
+        told("418 I'm a teapot", "fault filter abort", "Server: istio-envoy"),
+        "VirtualService",
+        "Check the path",
+    ),
+    "Google's load balancer without a rule": (
+        told("404 Not Found", "fault filter abort", "Via: 1.1 google"),
+        "host or path rule of its URL map",
+        "on purpose",
+    ),
+    "an application that tells of faults": (
+        told("503 Service Unavailable", "our fault filter aborted it", "Server: envoy"),
+        "takes no connection now",
+        "fault injection",
+    ),
+    "lighttpd's own 403": (
+        told("403 Forbidden", LIGHTTPD_403, "Server: lighttpd/1.4.69"),
+        "url.access-deny",
+        "Origin",
+    ),
+    "a 403 of what is behind lighttpd": (
+        told("403 Forbidden", "Forbidden", "Server: lighttpd/1.4.69"),
+        "the server refuses",
+        "lighttpd refuses by itself",
+    ),
+    "LiteSpeed's own 403": (
+        told("403 Forbidden", LITESPEED_403, "Server: LiteSpeed"),
+        "Web Socket Proxy",
+        "Origin",
+    ),
+    "a notebook server that is not running": (
+        told("424 Failed Dependency", STOPPED, JSON, "X-JupyterHub-Version: 5.2.1"),
+        "has no running server",
+        "a parameter or header",
+    ),
+    "a notebook server that is not running, by its page": (
+        told(
+            "424 Failed Dependency",
+            "<h1>Server not running</h1><p>Your server is not running. Start it?</p>",
+            "X-JupyterHub-Version: 5.2.1",
+        ),
+        "has no running server",
+        "a parameter or header",
+    ),
+    "Authelia's 401": (
+        told(
+            "401 Unauthorized",
+            f'<a href="{PORTAL.replace("&", "&amp;")}">401 Unauthorized</a>',
+            f"Location: {PORTAL}",
+        ),
+        "authelia_session",
+        "-u USER:PASSWORD",
+    ),
+    "Authelia's 302": (told("302 Found", "", f"Location: {PORTAL}"), "login portal", "who gave it"),
+    "the portal of the host itself": (
+        told(
+            "302 Found",
+            "",
+            "Location: https://a.test/outpost.goauthentik.io/start?rd=https%3A%2F%2Fa.test%2Fws",
+        ),
+        "login portal",
+        "To follow it",
+    ),
     "a client that is too old": (
         told("400 Bad Request", '{"error":"outdated","message":"app version 3 is too old"}', JSON),
         "newer client",

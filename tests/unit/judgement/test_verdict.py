@@ -1129,6 +1129,23 @@ def test_connections_over_a_limit_are_not_displaced_by_the_next(apart_s: float) 
     assert any("a limit on connections" in sentence for sentence in verdict.explanation)
 
 
+def test_connections_that_had_to_wait_displace_none() -> None:
+    """The next is let in when one has ended, so that each ends when the next one opens."""
+    ended = idle(3.0, "fin", age_s=3.0, started_s=0.1)
+    let_in = kept("ping", 5.0, gap_s=1.0, started_s=3.105)
+    waiting = [
+        replace(idle(0.0), outcome="aborted", idle_s=None, age_s=None, started_s=8.1, connection=n)
+        for n in range(2, 9)
+    ]
+    verdict = judge([ended, let_in, *waiting], case())
+    said = " ".join(verdict.explanation)
+    assert "disturbed itself" not in said
+    assert "ended when the next one was opened" not in said
+    assert "an idle timeout, a restart and a failure look the same" in said
+    assert "7 trials got no connection, and no refusal" in said
+    assert "disturbed itself" in " ".join(judge([ended, let_in], case()).explanation)
+
+
 def test_where_only_the_last_one_lives_the_next_displaces_each() -> None:
     ended = [idle(0.0, "close", started_s=number * 0.01, age_s=0.01) for number in range(10)]
     verdict = judge([*ended, idle(6.0, started_s=0.1)], case())

@@ -13,10 +13,12 @@ from collections.abc import Sequence
 from urllib.parse import unquote, urljoin, urlsplit
 
 from wsdiag.judgement.diagnosis.page_text import excerpt, reasons
+from wsdiag.judgement.products.endpoints import token_expired
 from wsdiag.judgement.products.intermediaries import hops_from_headers
 from wsdiag.protocol.content import body_text
 from wsdiag.protocol.headers import get_all
 from wsdiag.protocol.http import accept_key
+from wsdiag.records import Drop
 from wsdiag.transport.dial.target import Target, UrlError
 from wsdiag.transport.report import DialError, DialReport
 from wsdiag.transport.tls import chain
@@ -100,6 +102,15 @@ def facts_of_second_answer(url: str, answer: bytes, status: int | None) -> dict[
     facts = {"url": url, "http": http, "began": began, "status": began.partition(" ")[2]}
     facts |= {"page": page, "says": says, "with_body": f": {says}" if says else ""}
     return facts | _url_facts(url)
+
+
+def facts_of_early_end(url: str, how: str, code: int | None, reason: str | None) -> dict[str, str]:
+    """The facts of an end that came before the first Ping was answered."""
+    closed = str(code or 1005) if how == "close" else ""
+    said = (reason or "")[:_MATCHED_CHARS]
+    expired = how == "close" and token_expired(Drop("close", 0.0, code=code, reason=said))
+    facts = {"url": url, "ended": how, "close": closed, "reason": said}
+    return facts | {"token-expired": "yes" if expired else ""} | _url_facts(url)
 
 
 def _whose_name(facts: dict[str, str], error: DialError) -> str:

@@ -14,7 +14,7 @@ from importlib import resources
 from string import Formatter
 from typing import Any
 
-from wsdiag.judgement.diagnosis.facts import facts_of, facts_of_second_answer
+from wsdiag.judgement.diagnosis.facts import facts_of, facts_of_early_end, facts_of_second_answer
 from wsdiag.records import Error
 from wsdiag.transport.report import DialError
 
@@ -81,6 +81,14 @@ def diagnose(url: str, error: DialError) -> Error:
 def explain_second_answer(url: str, answer: bytes, status: int | None) -> tuple[str, str | None]:
     """(message, hint) for an HTTP answer where frames were due; `status`: of the first."""
     return explain("second-answer", facts_of_second_answer(url, answer, status))
+
+
+def explain_early_end(url: str, how: str, code: int | None, reason: str | None) -> str | None:
+    """The hint for an end right after the opening that is known; None: nothing special is.
+
+    `how`: as a drop's; `code` and `reason`: those of its Close frame.
+    """
+    return explain("ended-early", facts_of_early_end(url, how, code, reason))[1]
 
 
 def explain(

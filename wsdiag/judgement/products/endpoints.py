@@ -14,7 +14,7 @@ from wsdiag.judgement.products.intermediaries import EvidenceGrade, Resets
 from wsdiag.records import Drop
 
 _MATCHED_CHARS = 2048
-EndpointKind = Literal["idle", "hello", "heartbeat", "pong", "event", "refusal"]
+EndpointKind = Literal["idle", "hello", "heartbeat", "pong", "event", "refusal", "expiry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +74,11 @@ def wants_a_hello(ends: Sequence[Drop]) -> KnownEndpoint | None:
 def limits_pings(end: Drop) -> bool:
     """Whether the Close reason, or the GOAWAY, says that too many Pings came."""
     return any(row.kind == "refusal" and row.ends_like(end) for row in endpoints())
+
+
+def token_expired(end: Drop | None) -> bool:
+    """Whether the Close reason says that a token held no longer."""
+    return end is not None and any(r.kind == "expiry" and r.ends_like(end) for r in endpoints())
 
 
 @cache

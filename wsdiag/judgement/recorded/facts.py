@@ -190,6 +190,9 @@ class ConnectionFacts:
     perhaps, so that the end is an answer."""
     forwarded: str | None = None
     """A request header that proxies add: what the server calls its client is then a proxy."""
+    behind: ConnectionFacts | None = None
+    """The same connection behind all proxies that were recorded, where it was ended from there:
+    none of these did it."""
     notes: list[str] = field(default_factory=list)
     """What was not readable, and why."""
     encrypted: bool = False

@@ -49,6 +49,8 @@ def judge_legs(found: Legs) -> tuple[ConnectionFacts, Ending]:
     ending = _ending(legs, ends)
     first = _first(legs, ends)
     if first is not None and not legs[0].encrypted:
+        if _begun_by(legs, ends, first) == "server":
+            front.behind = legs[-1]
         ended_s = _moment(*first) - (front.began or 0.0)
         if front.ended_s is None or ended_s < front.ended_s:
             front.ended_s, front.idle_s = ended_s, first[0].idle_s
@@ -72,20 +74,28 @@ def _ending(legs: Sequence[ConnectionFacts], ends: Sequence[_End | None]) -> End
     first = _first(legs, ends)
     if first is None:
         return judge_connection(legs[0])
-    here, there = ends[0], ends[-1]
+    there = ends[-1]
     if legs[0].encrypted and (there is None or there[2] == "close" or legs[0].prompted):
         return _of_readable(legs[-1], legs[0])
+    by = _begun_by(legs, ends, first)
+    if by is None:
+        return _by_proxy(legs, ends, first)
+    return _by_server(legs, ends) if by == "server" else _by_client(legs, ends)
+
+
+def _begun_by(
+    legs: Sequence[ConnectionFacts],
+    ends: Sequence[_End | None],
+    first: tuple[ConnectionFacts, _End],
+) -> Side | None:
+    """The end of the chain that began it; None: something between them did."""
+    here, there = ends[0], ends[-1]
     latest = _moment(*first) + _AT_ONCE_S
     by_server = there is not None and there[0] == "server" and _moment(legs[-1], there) <= latest
     by_client = here is not None and here[0] == "client" and _moment(legs[0], here) <= latest
     if by_server and by_client:  # at once, or the one before the other was heard
-        by_server = first[1][0] == "server"
-        by_client = not by_server
-    if by_server:
-        return _by_server(legs, ends)
-    if by_client:
-        return _by_client(legs, ends)
-    return _by_proxy(legs, ends, first)
+        return first[1][0]
+    return "server" if by_server else "client" if by_client else None
 
 
 def _of_readable(back: ConnectionFacts, front: ConnectionFacts) -> Ending:

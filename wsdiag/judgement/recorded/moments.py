@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from wsdiag.judgement.products.endpoints import token_expired
 from wsdiag.judgement.recorded.trials import (
     LEAST_TRIALS,
     ONE_MOMENT_S,
@@ -45,8 +46,14 @@ def event_sentences(event: Sequence[Recorded]) -> list[str]:
     moment = clock(event[0].ended)
     return [
         f"{len(event)} connections of different ages ended within one second at {moment}: "
-        "one event, such as a reload, a deploy or a restart."
+        f"{_what_happened(event)}."
     ]
+
+
+def _what_happened(event: Sequence[Recorded]) -> str:
+    if all(e.trial is not None and token_expired(e.trial.drop) for e in event):
+        return "the token that they were opened with expired then, as the server says"
+    return "one event, such as a reload, a deploy or a restart"
 
 
 def of_one_clock(entries: Sequence[Recorded]) -> list[Recorded]:
@@ -150,7 +157,7 @@ def at_once_words(ended: Sequence[Recorded], what: Literal["event", "either"]) -
     first = min(e.ended for e in ended)
     said = f"{len(ended)} connections ended within one second at {clock(first)}"
     if what == "event":
-        return f"{said}: one event, such as a reload, a deploy or a restart."
+        return f"{said}: {_what_happened(ended)}."
     idle_s = ended[0].trial.idle_s if ended[0].trial is not None else None
     return (
         f"{said}, all of them {idle_s or 0.0:.1f} s after their last byte: an event or an idle "

@@ -12,7 +12,7 @@ never came, a client that left) is no trial.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -80,7 +80,7 @@ def recorded(facts: ConnectionFacts, number: int, ending: Ending, url: str) -> R
     if dropped:
         from wsdiag.judgement.products.intermediaries import hops_from_headers
 
-        hops = tuple(hops_from_headers(facts.response_headers))
+        hops = tuple(hops_from_headers((facts.behind or facts).response_headers))
     logged = facts.ended_s is not None and facts.ends_shown and first_end(facts) is None
     flags = f"{facts.log_flags}: {facts.log_words}" if facts.log_words else None
     dark = facts.sent.messages is None and not logged
@@ -145,7 +145,7 @@ def _trial(
         interval_s=None,
         outcome="alive" if alive else "silent" if silent else "dropped",
         idle_s=round(idle_s, 3),
-        drop=None if alive else drop_of(facts),
+        drop=None if alive else _begun_as(facts),
         age_s=round(age_s, 3),
         started_s=began,
         received=_sent_on_its_own(facts, opened_s),
@@ -188,6 +188,15 @@ def drop_of(facts: ConnectionFacts) -> Drop | None:
     if kind == "fin":
         return Drop("fin", at_s)
     return Drop("rst" if facts.dead_after_s is None else "rst-on-write", at_s)
+
+
+def _begun_as(facts: ConnectionFacts) -> Drop | None:
+    """How it ended, without what proxies made of that where it was recorded behind them."""
+    drop = drop_of(facts)
+    if facts.behind is None or drop is None:
+        return drop
+    begun = drop_of(facts.behind)
+    return drop if begun is None else replace(begun, at_s=drop.at_s)
 
 
 def found_dead(trial: IdleTrial) -> bool:

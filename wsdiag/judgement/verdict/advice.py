@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from wsdiag.dialects.heartbeat import likely_answer
+from wsdiag.judgement.advice import keepalive_unanswered
+from wsdiag.judgement.products.endpoints import token_expired
 from wsdiag.judgement.verdict.candidates import product_of
 from wsdiag.judgement.verdict.classification import Classification
 from wsdiag.judgement.verdict.evidence import Evidence, ProbeContext
@@ -28,8 +30,10 @@ def advice(
     chosen: Sequence[Candidate],
 ) -> tuple[str, ...]:
     """What helps against this verdict; `interval_s`: the Ping interval recommended, if any."""
-    lines: tuple[str, ...] = ()
-    if found.reason == "displaced":
+    lines = _where_it_says_why(found)
+    if lines:
+        pass
+    elif found.reason == "displaced":
         most = found.allowed or 1
         fewer = "one connection" if most == 1 else f"{most} connections"
         lines = (f"Probe with {fewer} at a time: --max-connections {most}.",)
@@ -70,6 +74,24 @@ def advice(
         message_s = rounded_down(min(LONGEST_INTERVAL_S, low_s / 2))
         lines = _messages(message_s, context, kept) if low_s else ()
     return (*lines, *_less_often(evidence), *_room(evidence), *directive_advice(chosen))
+
+
+def _where_it_says_why(found: Classification) -> tuple[str, ...]:
+    """What helps where the endpoint's Close names the cause; () where it does not."""
+    if found.reason in ("age", "moment") and token_expired(found.drop):
+        return (
+            "Fetch a new token and reconnect with it before the old one expires, or send it over "
+            "the open connection where the endpoint takes it; tokens that hold longer make "
+            "connections that last longer.",
+        )
+    if found.verdict == "lifetime" and keepalive_unanswered(found.drop):
+        return (
+            "Probe the endpoint without what stands before it: a gateway that ends WebSocket "
+            "itself may pass Pings and Pongs on to nobody. Until that is mended, turn the "
+            "endpoint's own keepalive off, or let it send messages instead (Python websockets, "
+            "uvicorn: ping_interval, ping_timeout).",
+        )
+    return ()
 
 
 def library_settings(

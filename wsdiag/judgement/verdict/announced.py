@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
 
+from wsdiag.judgement.products.endpoints import token_expired
 from wsdiag.judgement.verdict.classification import Classification, Reason
 from wsdiag.judgement.verdict.clocks import (
     CLOCKS,
@@ -44,7 +45,7 @@ _RECORDED = 64
 
 def from_events(evidence: Evidence, context: ProbeContext) -> Classification:
     """The verdict on idle connections that ended with a Close frame, FIN or RST."""
-    if _all_of_one_age(evidence, context):
+    if _all_of_one_age(evidence, context) or _of_expired_tokens(evidence):
         return _lifetime(evidence.dropped(), evidence, context)
     if (swept := _swept(evidence, context)) is not None:
         return swept
@@ -152,6 +153,18 @@ def _all_of_one_age(evidence: Evidence, context: ProbeContext) -> bool:
     alive = [t for t in (*evidence.survivors, *evidence.kept) if t not in dropped]
     spoke = all(t.received for t in evidence.events)
     return bool(used) and not alive and spoke and same_age(dropped)
+
+
+def _of_expired_tokens(evidence: Evidence) -> bool:
+    """Everything ended at one age because a token expired, as the endpoint says: idle or not."""
+    dropped = evidence.dropped()
+    alive = [t for t in (*evidence.survivors, *evidence.kept) if t not in dropped]
+    oldest_s = max((t.age_s or 0.0 for t in dropped), default=0.0)
+    return (
+        all(token_expired(t.drop) for t in dropped)
+        and same_age(dropped)
+        and all((t.age_s or 0.0) <= oldest_s for t in alive)
+    )
 
 
 def _all_of_one_age_unanswered(evidence: Evidence) -> bool:

@@ -138,7 +138,9 @@ def classify(evidence: Evidence, context: ProbeContext) -> Classification:
         if same_moment(dropped):
             return Classification("event", "moment", drop=dropped[0].drop, members=dropped)
         return Classification("unreachable", "closed-at-once", drop=dropped[0].drop)
-    if (allowed := displaced((*evidence.turned_away, *ran))) is not None:
+    # What waits until another has ended displaces none.
+    queued = bool(evidence.waited) and not context.partial
+    if not queued and (allowed := displaced((*evidence.turned_away, *ran))) is not None:
         return Classification(
             "inconsistent",
             "displaced",

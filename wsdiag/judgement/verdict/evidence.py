@@ -101,6 +101,9 @@ class Evidence:
     """Connections that we had to end because the endpoint broke the protocol."""
     turned_away: tuple[IdleTrial, ...] = ()
     """Connections that the endpoint accepted and ended at once, while others were open."""
+    waited: tuple[IdleTrial, ...] = ()
+    """Trials to which the endpoint had opened no connection, and refused none, when the probe was
+    over."""
     cut_short: tuple[IdleTrial, ...] = ()
     """Keepalive trials that an event ended, after a timer had ended the idle ones. Among `kept`
     they are alive: nothing had ended them until then."""
@@ -141,6 +144,7 @@ class Evidence:
             refused=tuple(t for t in trials if t.outcome == "refused"),
             broken=tuple(t for t in trials if t.violation is not None),
             turned_away=turned_away,
+            waited=tuple(t for t in trials if t.outcome == "aborted" and t.age_s is None),
             cut_short=cut_short,
             streams=streams,
             too_often=too_often,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import median
 
+from wsdiag.judgement.products.endpoints import token_expired
 from wsdiag.judgement.verdict.classification import Classification
 from wsdiag.judgement.verdict.clocks import CLOCKS, ClockName, groups
 from wsdiag.judgement.verdict.evidence import (
@@ -17,7 +18,13 @@ from wsdiag.judgement.verdict.evidence import (
     ended_with_connection,
     two_way,
 )
-from wsdiag.judgement.verdict.headline import ENDS_FOR_ALL, NAMES, only_messages_help, span
+from wsdiag.judgement.verdict.headline import (
+    ENDS_FOR_ALL,
+    NAMES,
+    only_messages_help,
+    span,
+    stated_cause,
+)
 from wsdiag.judgement.verdict.keepalives import (
     carried,
     died_in_use,
@@ -221,7 +228,8 @@ def _afterwards(found: Classification, evidence: Evidence, context: ProbeContext
     if ended:
         new = "a new connection was" if len(ended) == 1 else "new connections were"
         said = f"Afterwards {new} accepted and ended at once ({drop_phrase(ended[-1])})"
-        why = ": the endpoint does not serve yet, or no longer" if found.verdict == "event" else ""
+        unserved = found.verdict == "event" and not token_expired(ended[-1])
+        why = ": the endpoint does not serve yet, or no longer" if unserved else ""
         sentences.append(f"{said}{why}.")
     elif context.back is not None:
         opened = "be opened at once, and stayed open" if context.back else "not be opened"
@@ -503,16 +511,23 @@ def _caveats(found: Classification, evidence: Evidence, context: ProbeContext) -
             if ages[-1] - ages[0] > _EXACT_AGES_S:
                 age = span(Range(round(ages[0], 1), round(ages[-1], 1)))
             sentences.append(f"A maximum lifetime of {age} would look the same.")
-    sentences += _limits(evidence)
+    sentences += _limits(evidence, context)
     if context.partial:
         who = "--max-time ended the probe" if context.expired else "The probe was interrupted"
         sentences.append(f"{who}: this is the verdict so far.")
     return sentences
 
 
-def _limits(evidence: Evidence) -> list[str]:
+def _limits(evidence: Evidence, context: ProbeContext) -> list[str]:
     """Connections that were not let in, or pinged too often."""
     sentences = []
+    if evidence.waited and not context.partial:
+        trials = counted(len(evidence.waited), "trial")
+        sentences.append(
+            f"{trials} got no connection, and no refusal, while the probe ran: most likely a limit "
+            "on connections, beyond which the next has to wait (--max-connections 1 probes with "
+            "one at a time)."
+        )
     if evidence.too_often:
         how = Counter(drop_phrase(t.drop) for t in evidence.too_often if t.drop is not None)
         gap_s = max(t.gap_s or 0.0 for t in evidence.too_often)
@@ -546,6 +561,8 @@ def _lifetime_caveats(
         sentences.append(_few_drops(len(found.members), context))
     if found.maybe_late:
         sentences.append(_MAYBE_LATE.format(what="lifetime"))
+    if stated_cause(found, evidence) is not None:
+        return sentences
     if found.unproven:
         sentences.append(
             "Nothing came back from the endpoint meanwhile, so a maximum lifetime, a timer that "

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from wsdiag.dialects.catalogue import Dialect
+from wsdiag.judgement.advice import keepalive_unanswered
+from wsdiag.judgement.products.endpoints import token_expired
 from wsdiag.judgement.verdict.classification import Classification, Reason
 from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, MARGIN_BELOW_S
 from wsdiag.judgement.verdict.evidence import AT_ONCE_S, Evidence, ProbeContext, ended_s
@@ -237,14 +239,18 @@ def _lifetime(
     ages = sorted(t.age_s or 0.0 for t in found.members)
     if ages and ages[-1] - ages[0] > _SPREAD * ages[-1]:
         age = span(Range(round(ages[0], 1), round(ages[-1], 1)))
-    if found.unproven:
+    stated = stated_cause(found, evidence)
+    if found.unproven and stated is None:
         return f"Every connection is dropped after {age}, though the client kept sending ({end})."
-    ends = f"Every connection ends after {age}, in use or not"
+    used = stated is None or any(t.keepalives_sent for t in evidence.dropped())
+    ends = f"Every connection ends after {age}{', in use or not' if used else ''}"
     if ages and (found.range.high or math.inf) < ages[0]:
         dead = f"no longer answer {_after(found.range)}"
         ends = f"Connections, in use or not, {dead}, and end only after {age}"
     what = f"a maximum lifetime, or {_wants_messages(evidence, context)}"
-    if is_certain_lifetime(found, evidence, chosen):
+    if stated is not None:
+        what = stated
+    elif is_certain_lifetime(found, evidence, chosen):
         what = "a maximum lifetime, which no keepalive moves"
     return f"{ends} ({end}): {what}."
 
@@ -267,7 +273,7 @@ def is_certain_lifetime(
     found: Classification, evidence: Evidence, chosen: Sequence[Candidate]
 ) -> bool:
     """Whether messages that the endpoint answered did not help, or a product with such a lifetime
-    named itself."""
+    named itself, or the endpoint says whose it is."""
     answered = any(
         died_in_use(t, evidence, found.range)
         and any(what in ("text", "binary") for _, what in t.received)
@@ -280,7 +286,26 @@ def is_certain_lifetime(
         and ";" not in c.why
         for c in chosen
     )
-    return found.verdict == "lifetime" and (answered or named)
+    said = stated_cause(found, evidence) is not None
+    return found.verdict == "lifetime" and (answered or named or said)
+
+
+def stated_cause(found: Classification, evidence: Evidence) -> str | None:
+    """Why connections end at one age, where the endpoint's Close says it; None: it does not."""
+    if token_expired(found.drop):
+        return "the token that it was opened with expires, as the endpoint says"
+    if not keepalive_unanswered(found.drop):
+        return None
+    dropped = evidence.dropped()
+    if any(what == "ping" for t in dropped for _, what in t.received):
+        return (
+            "the endpoint says that its Pings got no answer, though those that came were answered: "
+            "the Pongs do not reach it, or not in time"
+        )
+    return (
+        "the endpoint says that its Pings got no answer, and none of them came: something on the "
+        "path keeps them, or it sends none"
+    )
 
 
 def _swept(found: Classification) -> str:
@@ -381,6 +406,18 @@ def _at_one_moment(found: Classification, evidence: Evidence) -> str:
     everything = all(t in found.members for t in evidence.dropped())
     alive = any(t.outcome in ("alive", "kept-busy") for t in evidence.kept)
     which = "All connections" if everything and not alive else f"{len(found.members)} connections"
+    if token_expired(found.drop):
+        return (
+            f"{which} ended at one moment, whatever their age or idleness ({_ends(found, evidence)}"
+            "): the token that they were opened with expired then, as the endpoint says."
+        )
+    if found.verdict != "event" and len(found.members) == 1:
+        idle = format_seconds(round(found.members[0].idle_s or 0.0, 1))
+        return (
+            f"One connection ended, after {idle} of idleness ({_ends(found, evidence)}), and none "
+            "was idle for as long at another time: an idle timeout, a restart and a failure look "
+            "the same here."
+        )
     if found.verdict != "event":
         return (
             f"{which} ended at one moment, whatever their age or idleness: most likely a restart "

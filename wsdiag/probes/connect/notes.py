@@ -12,7 +12,7 @@ from wsdiag.judgement.advice import (
     over_pings,
     unfinished_text,
 )
-from wsdiag.judgement.diagnosis.hints import explain_second_answer
+from wsdiag.judgement.diagnosis.hints import explain_early_end, explain_second_answer
 from wsdiag.probes.common.answers import answer_faults, opened
 from wsdiag.probes.common.await_pong import TOO_LARGE
 from wsdiag.probes.common.drops import BROKE_HTTP, TRUNCATED, drop_of_end
@@ -41,6 +41,18 @@ _DONE = (
     "It names no fault: either its handler came to its end (many libraries close there), or it "
     "refused without saying so: authentication, a missing parameter or subprotocol, a limit. Its "
     "log says which."
+)
+
+_RESERVED_BIT = (
+    "The first of these bits marks compressed messages (permessage-deflate). Where the answer does "
+    "not grant that, the server compresses all the same, or a proxy took Sec-WebSocket-Extensions "
+    "out of its answer: if --no-compression helps, it is that. Otherwise something writes bytes "
+    "that are no frames. Browsers end such a connection as well."
+)
+_LAST_WORDS = (
+    "It accepted the upgrade, and left after its last message, which may say why: authentication, "
+    "a missing parameter or subprotocol, an application or channel that it does not know, or a "
+    "limit. Otherwise its log does."
 )
 
 
@@ -267,6 +279,8 @@ def violation_error(
         "Browsers and libraries end such a connection as well. wsdiag check tells which rules "
         "the endpoint keeps; a proxy that changes bytes is the other suspect."
     )
+    if violation.message.startswith("reserved bit set"):
+        hint = _RESERVED_BIT
     return Error(
         url,
         phase,
@@ -281,6 +295,9 @@ def ended_error(
 ) -> Error:
     """The server left: before the first Pong, or in a later `phase`; `messages` came before."""
     after = f"{drop.at_s * 1e3:.0f} ms after the upgrade{last_words(messages)}"
+    known = None
+    if phase == "ping" and not messages:
+        known = explain_early_end(url, drop.how, drop.code, drop.reason)
     if drop.how == "close":
         how = "without a code (1005)"
         if drop.code is not None:
@@ -293,7 +310,8 @@ def ended_error(
             f"the server closed {how}{reason}, {after}"
             + (f": {drop.detail}" if drop.detail else "")
             + announced(drop),
-            f"It {said}" if (said := over_pings(drop)) else _close_hint(drop, phase),
+            known
+            or (f"It {said}" if (said := over_pings(drop)) else _close_hint(drop, phase, messages)),
         )
     said = drop.detail or ""
     if drop.how in ("fin", "tls-eof"):  # what the socket says of these has been said already
@@ -304,6 +322,12 @@ def ended_error(
     hint = (
         "The server crashed after the upgrade, or a proxy lost its backend: their logs say which."
     )
+    if phase == "ping":
+        hint = (
+            "The server crashed after the upgrade or refused without a word (some end TCP where a "
+            "token, an origin or a path is not to their liking), or a proxy lost its backend: "
+            "their logs say which."
+        )
     if drop.how == "goaway" and said.startswith(BROKE_HTTP):
         sections = "RFC 9113, 5.4.1; RFC 9114, 8"
         hint = f"Browsers end such a connection as well ({sections}): look at its HTTP."
@@ -324,13 +348,15 @@ def ended_error(
         "closed",
         f"the connection ended without a Close frame ({short_drop(drop)}), {after}{detail}"
         f"{announced(drop)}",
-        hint,
+        known or hint,
     )
 
 
-def _close_hint(drop: Drop, phase: str) -> str:
+def _close_hint(drop: Drop, phase: str, messages: Sequence[Message]) -> str:
     if hint := CLOSED_WITH.get(drop.code or 0):
         return hint
     if phase != "ping":
         return ENDED_IN_USE
+    if messages:
+        return _LAST_WORDS
     return _DONE if drop.code in (None, 1000) and not drop.reason else _REFUSED

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
 
 from tests.capture.builder import ACK, ANSWER, KEY, PSH, REQUEST, Capture, Flow
 from wsdiag.capture.explain import ExplainOptions, ExplainRun
-from wsdiag.records.explain import ExplainConnection
+from wsdiag.records.explain import ExplainConnection, ExplainVerdict
 
 DELAY_S = 0.020
 
@@ -21,12 +21,22 @@ class _Raw(io.BytesIO, io.RawIOBase):  # type: ignore[misc]
 
 def explained(**captures: Capture) -> list[ExplainConnection]:
     """The connections of captures by their names."""
+    return [event for event in events(captures) if isinstance(event, ExplainConnection)]
+
+
+def verdict(**captures: Capture) -> ExplainVerdict:
+    """The verdict over connections to one endpoint."""
+    (found,) = (event for event in events(captures) if isinstance(event, ExplainVerdict))
+    return found
+
+
+def events(captures: Mapping[str, Capture]) -> Iterator[object]:
+    """All that is told of captures by their names."""
     for capture in captures.values():
         capture.packets.sort(key=lambda packet: packet[0])
-    run = ExplainRun(
+    return ExplainRun(
         list(captures), ExplainOptions(), lambda name: _Raw(captures[name].pcap(nanoseconds=True))
-    )
-    return [event for event in run.events() if isinstance(event, ExplainConnection)]
+    ).events()
 
 
 class BothEnds:
@@ -115,8 +125,8 @@ def test_a_recording_that_had_ended_proves_no_forgery() -> None:
 
 
 def legs(ends: Sequence[tuple[float, str, str]], capture: Capture, number: int = 0) -> None:
-    """A connection through a proxy, on both sides of it; `ends`: its FINs,
-    as (seconds, leg, sender)."""
+    """A connection through nginx, on both sides of it; `ends`: its FINs, as (seconds, leg, sender),
+    or RSTs: `back reset`."""
     at_s, key = 7.3 * number, b"%024d" % number
     request = REQUEST.replace(KEY.encode(), key)
     front, back = Flow(capture, port=40000 + number), Flow(capture, port=50000 + number)
@@ -126,11 +136,12 @@ def legs(ends: Sequence[tuple[float, str, str]], capture: Capture, number: int =
     back.shake(at_s + 0.002)
     back.send(at_s + 0.003, "client", request.replace(b"feed.test", b"backend"))
     back.send(at_s + 0.004, "server", ANSWER)
-    front.send(at_s + 0.005, "server", ANSWER)
+    front.send(at_s + 0.005, "server", ANSWER.replace(b"\r\n", b"\r\nServer: nginx\r\n", 1))
     front.text(at_s + 1 + 11 * number, "client", "hello")
     back.text(at_s + 1.001 + 11 * number, "client", "hello")
     for end_s, side, who in ends:
-        (front if side == "front" else back).fin(at_s + 61 + 11 * number + end_s, who)
+        leg, moment_s = front if side.startswith("front") else back, at_s + 61 + 11 * number + end_s
+        (leg.rst if side.endswith("reset") else leg.fin)(moment_s, who)
 
 
 @pytest.mark.parametrize(
@@ -206,6 +217,29 @@ def test_a_proxys_idle_timeout(later_s: float) -> None:
     assert {(one.outcome, one.ended_by) for one in found} == {("idle-timeout", "middlebox")}
     assert {round(one.idle_s or 0.0, 2) for one in found} == {60.0}
     assert all("after 60.0 s without a byte" in one.evidence[0] for one in found)
+
+
+@pytest.mark.parametrize("how", ["fin", "rst"])
+def test_a_proxy_that_passed_an_end_on_did_not_cause_it(how: str) -> None:
+    capture = Capture()
+    begun = "back reset" if how == "rst" else "back"
+    for number in range(3):
+        legs([(0.0, begun, "server"), (0.001, "front", "server")], capture, number)
+    found = verdict(proxy=capture)
+    assert found.verdict == "idle-timeout"
+    assert found.drop is not None
+    assert found.drop.how == how, "as it began, not as nginx passed it on"
+    assert all(each.why is None for each in found.candidates), "nginx's Server header names nginx"
+    assert how == "fin" or not any("nginx" in each.product for each in found.candidates)
+
+
+def test_a_proxy_that_ended_it_is_a_candidate() -> None:
+    capture = Capture()
+    for number in range(3):
+        legs([(0.0, "front", "server"), (0.001, "back", "client")], capture, number)
+    found = verdict(proxy=capture)
+    assert found.candidates[0].product.startswith("nginx")
+    assert "Server header" in (found.candidates[0].why or "")
 
 
 def test_a_proxy_that_gives_up_a_client_which_does_not_read_has_no_idle_timeout() -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from time import monotonic_ns
 
 from wsdiag.judgement.advice import CLOSED_WITH, ENDED_IN_USE
-from wsdiag.judgement.diagnosis.hints import explain_second_answer
+from wsdiag.judgement.diagnosis.hints import explain_early_end, explain_second_answer
 from wsdiag.patterns import PatternTooSlow, matches
 from wsdiag.probes.check.findings import (
     Finding,
@@ -33,6 +33,7 @@ from wsdiag.probes.common.await_pong import (
     describe_close,
     require_open,
 )
+from wsdiag.probes.common.drops import drop_of_end
 from wsdiag.protocol.codes import close_code_name
 from wsdiag.protocol.errors import ProtocolViolation
 from wsdiag.protocol.events import BinaryMessage, Close, Event, Pong, TextMessage, Violation
@@ -200,7 +201,7 @@ async def ping(target: CheckTarget) -> Sequence[Finding]:
         after = f", after {detail}" if round_trips.count else ""
         loss = _violated(target, problem.violation, after)
     elif problem is not None:
-        loss = _ended(problem, detail if round_trips.count else "", messages)
+        loss = _ended(target, problem, detail if round_trips.count else "", messages)
     elif loss_pct <= options.max_loss_pct and round_trips.count:
         loss = passed(detail, loss_pct, options.max_loss_pct)
     else:
@@ -229,7 +230,9 @@ def _violated(target: CheckTarget, violation: ProtocolViolation, after: str = ""
     return Finding("fail", f"{seen}{after}", hint=hint, breaks_rule=False)
 
 
-def _ended(problem: Exception, answered: str, messages: Sequence[str]) -> Finding:
+def _ended(
+    target: CheckTarget, problem: Exception, answered: str, messages: Sequence[str]
+) -> Finding:
     """The connection ended on its own, which is no matter of Pings."""
     seen = str(problem)
     if isinstance(problem, SessionEnded):
@@ -237,8 +240,15 @@ def _ended(problem: Exception, answered: str, messages: Sequence[str]) -> Findin
     before = f" after {answered}" if answered else " before a Ping was answered"
     said = f"; its last message was {_excerpt(messages[-1])}" if messages else ""
     hint = ENDED_IN_USE if answered else _ENDED
+    how, close = "", Close(None, "")
     if isinstance(problem, PeerClosedError):
-        hint = CLOSED_WITH.get(problem.close.code or 0, hint)
+        how, close = "close", problem.close
+        hint = CLOSED_WITH.get(close.code or 0, hint)
+    elif isinstance(problem, SessionEnded):
+        how = drop_of_end(problem.end, 0.0).how
+    if not answered and not messages:
+        url = target.endpoint.url
+        hint = explain_early_end(url, how, close.code, close.reason) or hint
     return Finding("fail", seen + before + said, hint=hint, breaks_rule=False)
 
 
