@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +22,7 @@ from tests.peers.peers import Peers
 from tests.peers.process import popen
 from tests.peers.tools import require_tool
 
-HIDDEN_PORT = 8080
+IDLE_CLIENTS = 5
 
 
 def explained(peers: Peers, *args: str | Path, ok: int | None = 0) -> Run:
@@ -27,36 +30,52 @@ def explained(peers: Peers, *args: str | Path, ok: int | None = 0) -> Run:
     return peers.wsdiag("explain", "-o", "json", *map(str, args), ok=ok)
 
 
-def idle_clients(host: str, port: int, count: int = 3) -> None:
-    """Connections that say something, then nothing, until they are ended."""
-    clients = []
-    for number in range(count):
-        clients.append(opened(host, port))
-        time.sleep(0.8 * number)  # further apart than a second
-        text(clients[-1], "hello")
-    threads = [threading.Thread(target=drained, args=(client,)) for client in clients]
-    for thread in threads:
-        thread.start()
+def idle_clients(host: str, port: int) -> int:
+    """Five connections that say something, then nothing, until they are ended.
+
+    How many of them were ended in time: a timer that is late once or twice leaves most of them,
+    and is no timeout of another length.
+    """
+    idle_s: list[float] = []
+
+    def idle(client: socket.socket) -> None:
+        text(client, "hello")
+        began = time.monotonic()
+        drained(client)
+        idle_s.append(time.monotonic() - began)
+
+    threads = []
+    for number in range(IDLE_CLIENTS):
+        if number:
+            time.sleep(0.8)  # three are further apart than a second
+        threads.append(threading.Thread(target=idle, args=(opened(host, port),)))
+        threads[-1].start()
     for thread in threads:
         thread.join(40)
+    in_time = sum(each < min(idle_s) + 0.3 for each in idle_s)
+    assert in_time >= 3, idle_s
+    return in_time
+
+
+def assert_idle_timeout(found: dict[str, Any], in_time: int) -> None:
+    """The verdict is an idle timeout, of all connections that were ended in time."""
+    assert found["verdict"] == "idle-timeout", found
+    assert sum(found["outcomes"].values()) == IDLE_CLIENTS
+    assert found["outcomes"]["idle-timeout"] >= in_time
 
 
 @pytest.mark.nginx
 def test_nginx_read_timeout(peers: Peers, tmp_path: Path) -> None:
     nginx = peers.nginx(peers.websockets(), read_timeout_s=2)
     with recorded(tmp_path / "c.pcap", port=nginx.port) as capture:
-        idle_clients(nginx.host, nginx.port)
+        in_time = idle_clients(nginx.host, nginx.port)
     run = explained(peers, capture)
     found = run.record("explain.verdict")
-    assert (found["verdict"], found["outcomes"]) == ("idle-timeout", {"idle-timeout": 3})
+    assert_idle_timeout(found, in_time)
     assert found["idle_timeout_s"]["low"] <= 2.1
     assert found["idle_timeout_s"]["high"] >= 1.9
     for one in run.of("explain.connection"):
-        assert (one["outcome"], one["ended_by"], one["drop"]["how"]) == (
-            "idle-timeout",
-            "server",
-            "fin",
-        )
+        assert (one["ended_by"], one["drop"]["how"]) == ("server", "fin")
 
 
 @pytest.mark.nginx
@@ -64,20 +83,18 @@ def test_both_sides_of_nginx(peers: Peers, tmp_path: Path) -> None:
     upstream = peers.websockets()
     nginx = peers.nginx(upstream, read_timeout_s=2)
     with recorded(tmp_path / "c.pcap", port=(nginx.port, upstream.port)) as capture:
-        reader = threading.Thread(target=idle_clients, args=(nginx.host, nginx.port, 3))
-        reader.start()
         client = opened(nginx.host, nginx.port)
         text(client, "hello")
         client.close()
-        reader.join(40)
+        in_time = idle_clients(nginx.host, nginx.port)
     run = explained(peers, capture)
-    found = sorted(run.of("explain.connection"), key=lambda one: one["age_s"])
-    assert [(one["outcome"], one["ended_by"]) for one in found] == [
-        ("client-gone", "client"),
-        *[("idle-timeout", "middlebox")] * 3,
-    ]
-    assert "the proxy passed that on" in " ".join(found[0]["evidence"])
-    assert "The proxy ended it on both sides by itself" in found[1]["evidence"][0]
+    left, *others = sorted(run.of("explain.connection"), key=lambda one: one["age_s"])
+    assert (left["outcome"], left["ended_by"]) == ("client-gone", "client")
+    assert "the proxy passed that on" in " ".join(left["evidence"])
+    assert [one["ended_by"] for one in others] == ["middlebox"] * IDLE_CLIENTS
+    idle = [one for one in others if one["outcome"] == "idle-timeout"]
+    assert len(idle) >= in_time
+    assert "The proxy ended it on both sides by itself" in idle[0]["evidence"][0]
     assert run.record("explain.verdict")["verdict"] == "idle-timeout"
 
 
@@ -100,9 +117,8 @@ def test_a_server_that_dies_behind_nginx(peers: Peers, tmp_path: Path) -> None:
 def test_haproxy_tunnel_timeout(peers: Peers, tmp_path: Path) -> None:
     haproxy = peers.haproxy(peers.websockets(), tunnel_s=2)
     with recorded(tmp_path / "c.pcap", port=haproxy.port) as capture:
-        idle_clients(haproxy.host, haproxy.port)
-    found = explained(peers, capture).record("explain.verdict")
-    assert (found["verdict"], found["outcomes"]) == ("idle-timeout", {"idle-timeout": 3})
+        in_time = idle_clients(haproxy.host, haproxy.port)
+    assert_idle_timeout(explained(peers, capture).record("explain.verdict"), in_time)
 
 
 @pytest.mark.netns
@@ -246,7 +262,11 @@ def test_pong_timeout_of_a_server(peers: Peers, tmp_path: Path) -> None:
     one = explained(peers, capture).record("explain.connection")
     assert (one["outcome"], one["ended_by"]) == ("pong-timeout", "server"), one
     assert one["drop"]["code"] == 1011
-    assert "unanswered for 1.5 s" in one["evidence"][0]
+    said = re.search(r"Ping at ([0-9.]+) s was unanswered for ([0-9.]+) s", one["evidence"][0])
+    assert said is not None, one
+    pinged_s, waited_s = map(float, said.groups())
+    assert waited_s >= 1.5
+    assert pinged_s + waited_s == pytest.approx(one["drop"]["at_s"], abs=0.11)  # both rounded
     assert one["unanswered_pings"]["received"] >= 1
 
 
@@ -275,8 +295,10 @@ def test_wss_without_keys_is_judged_by_its_idleness(peers: Peers, tmp_path: Path
     nginx = peers.nginx(peers.websockets(), read_timeout_s=2, tls=True)
     with recorded(tmp_path / "c.pcap", port=nginx.port) as capture:
         runs = []
-        for _ in range(3):
-            runs.append(peers.start_wsdiag("ping", "-k", "-i", "1m", "-w", "20", f"{nginx.url}/"))
+        for _ in range(IDLE_CLIENTS):
+            line = ("ping", "-k", "-i", "1m", "-w", "20", "-o", "json", f"{nginx.url}/")
+            runs.append(peers.start_wsdiag(*line))
+            runs[-1].wait_record("ping.reply")
             time.sleep(0.7)
         for run in runs:
             run.wait(30)
