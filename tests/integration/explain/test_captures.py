@@ -9,8 +9,8 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,7 +22,7 @@ from tests.peers.peers import Peers
 from tests.peers.process import popen
 from tests.peers.tools import require_tool
 
-IDLE_CLIENTS = 5
+ALIKE_S = 0.2
 
 
 def explained(peers: Peers, *args: str | Path, ok: int | None = 0) -> Run:
@@ -30,12 +30,8 @@ def explained(peers: Peers, *args: str | Path, ok: int | None = 0) -> Run:
     return peers.wsdiag("explain", "-o", "json", *map(str, args), ok=ok)
 
 
-def idle_clients(host: str, port: int) -> int:
-    """Five connections that say something, then nothing, until they are ended.
-
-    How many of them were ended in time: a timer that is late once or twice leaves most of them,
-    and is no timeout of another length.
-    """
+def idle_clients(host: str, port: int, count: int = 3) -> list[float]:
+    """For how long connections were idle, in seconds, that say something and wait for their end."""
     idle_s: list[float] = []
 
     def idle(client: socket.socket) -> None:
@@ -46,56 +42,70 @@ def idle_clients(host: str, port: int) -> int:
         idle_s.append(time.monotonic() - began)
 
     threads = []
-    for number in range(IDLE_CLIENTS):
-        if number:
-            time.sleep(0.8)  # three are further apart than a second
+    for _ in range(count):
         threads.append(threading.Thread(target=idle, args=(opened(host, port),)))
         threads[-1].start()
+        time.sleep(0.8)  # the first is further from the last than a second
     for thread in threads:
         thread.join(40)
-    in_time = sum(each < min(idle_s) + 0.3 for each in idle_s)
-    assert in_time >= 3, idle_s
-    return in_time
+    assert len(idle_s) == count
+    return idle_s
 
 
-def assert_idle_timeout(found: dict[str, Any], in_time: int) -> None:
-    """The verdict is an idle timeout, of all connections that were ended in time."""
-    assert found["verdict"] == "idle-timeout", found
-    assert sum(found["outcomes"].values()) == IDLE_CLIENTS
-    assert found["outcomes"]["idle-timeout"] >= in_time
+def recorded_in_time(record: Callable[[], Sequence[float]]) -> None:
+    """Record until all ends came after times that are alike, which `record` returns.
+
+    Where one timer is late, the capture is that of another proxy, whose timeout varies.
+    """
+    seen: list[Sequence[float]] = []
+    while not seen or max(seen[-1]) - min(seen[-1]) > ALIKE_S:
+        assert len(seen) < 5, seen
+        seen.append(record())
 
 
 @pytest.mark.nginx
 def test_nginx_read_timeout(peers: Peers, tmp_path: Path) -> None:
-    nginx = peers.nginx(peers.websockets(), read_timeout_s=2)
-    with recorded(tmp_path / "c.pcap", port=nginx.port) as capture:
-        in_time = idle_clients(nginx.host, nginx.port)
+    nginx, capture = peers.nginx(peers.websockets(), read_timeout_s=2), tmp_path / "c.pcap"
+
+    def record() -> Sequence[float]:
+        with recorded(capture, port=nginx.port):
+            return idle_clients(nginx.host, nginx.port)
+
+    recorded_in_time(record)
     run = explained(peers, capture)
     found = run.record("explain.verdict")
-    assert_idle_timeout(found, in_time)
+    assert (found["verdict"], found["outcomes"]) == ("idle-timeout", {"idle-timeout": 3})
     assert found["idle_timeout_s"]["low"] <= 2.1
     assert found["idle_timeout_s"]["high"] >= 1.9
     for one in run.of("explain.connection"):
-        assert (one["ended_by"], one["drop"]["how"]) == ("server", "fin")
+        assert (one["outcome"], one["ended_by"], one["drop"]["how"]) == (
+            "idle-timeout",
+            "server",
+            "fin",
+        )
 
 
 @pytest.mark.nginx
 def test_both_sides_of_nginx(peers: Peers, tmp_path: Path) -> None:
-    upstream = peers.websockets()
+    upstream, capture = peers.websockets(), tmp_path / "c.pcap"
     nginx = peers.nginx(upstream, read_timeout_s=2)
-    with recorded(tmp_path / "c.pcap", port=(nginx.port, upstream.port)) as capture:
-        client = opened(nginx.host, nginx.port)
-        text(client, "hello")
-        client.close()
-        in_time = idle_clients(nginx.host, nginx.port)
+
+    def record() -> Sequence[float]:
+        with recorded(capture, port=(nginx.port, upstream.port)):
+            client = opened(nginx.host, nginx.port)
+            text(client, "hello")
+            client.close()
+            return idle_clients(nginx.host, nginx.port)
+
+    recorded_in_time(record)
     run = explained(peers, capture)
-    left, *others = sorted(run.of("explain.connection"), key=lambda one: one["age_s"])
-    assert (left["outcome"], left["ended_by"]) == ("client-gone", "client")
-    assert "the proxy passed that on" in " ".join(left["evidence"])
-    assert [one["ended_by"] for one in others] == ["middlebox"] * IDLE_CLIENTS
-    idle = [one for one in others if one["outcome"] == "idle-timeout"]
-    assert len(idle) >= in_time
-    assert "The proxy ended it on both sides by itself" in idle[0]["evidence"][0]
+    found = sorted(run.of("explain.connection"), key=lambda one: one["age_s"])
+    assert [(one["outcome"], one["ended_by"]) for one in found] == [
+        ("client-gone", "client"),
+        *[("idle-timeout", "middlebox")] * 3,
+    ]
+    assert "the proxy passed that on" in " ".join(found[0]["evidence"])
+    assert "The proxy ended it on both sides by itself" in found[1]["evidence"][0]
     assert run.record("explain.verdict")["verdict"] == "idle-timeout"
 
 
@@ -116,10 +126,15 @@ def test_a_server_that_dies_behind_nginx(peers: Peers, tmp_path: Path) -> None:
 
 @pytest.mark.haproxy
 def test_haproxy_tunnel_timeout(peers: Peers, tmp_path: Path) -> None:
-    haproxy = peers.haproxy(peers.websockets(), tunnel_s=2)
-    with recorded(tmp_path / "c.pcap", port=haproxy.port) as capture:
-        in_time = idle_clients(haproxy.host, haproxy.port)
-    assert_idle_timeout(explained(peers, capture).record("explain.verdict"), in_time)
+    haproxy, capture = peers.haproxy(peers.websockets(), tunnel_s=2), tmp_path / "c.pcap"
+
+    def record() -> Sequence[float]:
+        with recorded(capture, port=haproxy.port):
+            return idle_clients(haproxy.host, haproxy.port)
+
+    recorded_in_time(record)
+    found = explained(peers, capture).record("explain.verdict")
+    assert (found["verdict"], found["outcomes"]) == ("idle-timeout", {"idle-timeout": 3})
 
 
 @pytest.mark.netns
@@ -295,15 +310,19 @@ def test_wss_with_a_key_log(peers: Peers, tmp_path: Path, ca: Authority, version
 @pytest.mark.nginx
 def test_wss_without_keys_is_judged_by_its_idleness(peers: Peers, tmp_path: Path) -> None:
     nginx = peers.nginx(peers.websockets(), read_timeout_s=2, tls=True)
-    with recorded(tmp_path / "c.pcap", port=nginx.port) as capture:
-        runs = []
-        for _ in range(IDLE_CLIENTS):
-            line = ("ping", "-k", "-i", "1m", "-w", "20", "-o", "json", f"{nginx.url}/")
-            runs.append(peers.start_wsdiag(*line))
-            runs[-1].wait_record("ping.reply")
-            time.sleep(0.7)
-        for run in runs:
-            run.wait(30)
+    capture = tmp_path / "c.pcap"
+    line = ("ping", "-k", "-i", "1m", "-w", "20", "-o", "json", f"{nginx.url}/")
+
+    def record() -> Sequence[float]:
+        with recorded(capture, port=nginx.port):
+            runs = []
+            for _ in range(3):
+                runs.append(peers.start_wsdiag(*line))
+                runs[-1].wait_record("ping.reply")
+                time.sleep(0.7)
+            return [run.wait(30).record("ping.closed")["drop"]["at_s"] for run in runs]
+
+    recorded_in_time(record)
     run = explained(peers, capture)
     found = run.record("explain.verdict")
     assert found["verdict"] == "idle-timeout", (found, run.of("explain.connection"))
