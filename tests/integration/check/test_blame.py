@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import time
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -13,12 +15,14 @@ import wsdiag
 from tests.integration.scripted import Script, ScriptedClient, ScriptedServer
 from wsdiag.exit_codes import ExitCode
 from wsdiag.probes.check.options import CheckOptions, Endpoint
+from wsdiag.probes.check.rules import survival
 from wsdiag.probes.check.rules.families import family_opens
 from wsdiag.probes.check.runner import EndpointReport, EndpointRun
 from wsdiag.probes.check.summary import exit_code
 from wsdiag.records import CheckResult
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.report import DialError
+from wsdiag.transport.session import Received
 
 
 def dial_options(**given: object) -> DialOptions:
@@ -86,6 +90,46 @@ def test_a_connection_that_is_receiving_is_neither_idle_nor_dead() -> None:
     assert kept.status == "warn", kept
     assert kept.detail.startswith("alive after ")
     assert "waited behind a message that was arriving" in kept.detail
+
+
+def stopped_for(
+    seconds: float, monkeypatch: pytest.MonkeyPatch, url: str, **options: object
+) -> CheckResult:
+    """The result of one rule, whose process does not run for so long once it waits for its time."""
+    wait = survival.await_event
+
+    async def late(*args: Any) -> Received | None:
+        monkeypatch.setattr(survival, "await_event", wait)
+        asyncio.get_running_loop().call_later(0.1, time.sleep, seconds)
+        return await wait(*args)
+
+    monkeypatch.setattr(survival, "await_event", late)
+    (found,) = asyncio.run(checked(url, dial_options(), **options)).results
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "options"),
+    [
+        ("/idle/1.5", {"require_idle_s": 0.5, "only": ("idle",)}),
+        ("/idle/1.5?drop=silent", {"require_idle_s": 0.5, "only": ("idle",)}),
+        ("/idle/1.5", {"require_keepalive_s": 0.4, "only": ("keepalive",)}),
+    ],
+)
+def test_a_drop_while_wsdiag_itself_was_late_is_not_the_endpoints(
+    monkeypatch: pytest.MonkeyPatch, serve: str, path: str, options: dict[str, Any]
+) -> None:
+    found = stopped_for(3.0, monkeypatch, serve + path, **options)
+    assert (found.status, found.unmeasured) == ("skip", True), found
+    assert "wsdiag itself was stopped, or had no CPU, and late by " in found.detail
+
+
+def test_a_drop_in_time_is_the_endpoints_though_wsdiag_was_late(
+    monkeypatch: pytest.MonkeyPatch, serve: str
+) -> None:
+    options = {"require_idle_s": 20.0, "only": ("idle",)}
+    found = stopped_for(1.0, monkeypatch, serve + "/idle/2", **options)
+    assert found.status == "fail", found
 
 
 async def ignore(client: ScriptedClient) -> None:

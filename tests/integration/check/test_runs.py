@@ -50,7 +50,7 @@ def test_one_bad_endpoint_among_good_ones_decides(peers: Peers, serve: str, tmp_
 def test_text_names_the_endpoint_and_puts_failures_last(
     peers: Peers, serve: str, tmp_path: Path
 ) -> None:
-    bad = f'[[endpoint]]\nname = "bad"\nurl = "{serve}/no-pong"\ntimeout = 0.5\n'
+    bad = f'[[endpoint]]\nname = "bad"\nurl = "{serve}/no-pong"\ntimeout = 1.5\n'
     good = f'[[endpoint]]\nname = "good"\nurl = "{serve}/echo"\n'
     out = peers.wsdiag("check", "-f", write(tmp_path, bad + good)).out
     assert out.index("good (ws://") < out.index("bad (ws://") < out.index("0 of 2 Pings")
@@ -74,7 +74,7 @@ def test_url_and_file_exclude_each_other(peers: Peers, serve: str, tmp_path: Pat
 
 
 def test_the_command_line_narrows_a_file(peers: Peers, serve: str, tmp_path: Path) -> None:
-    file = write(tmp_path, f'[[endpoint]]\nurl = "{serve}/no-pong"\ntimeout = 0.3\n')
+    file = write(tmp_path, f'[[endpoint]]\nurl = "{serve}/no-pong"\n')
     run = peers.wsdiag("check", "-f", file, "--skip", "ping", "-o", "json")
     assert run.code == 0
     assert "ping" not in {r["id"] for r in run.of("check.result")}
@@ -150,7 +150,7 @@ def test_github_annotations_and_step_summary(peers: Peers, serve: str, tmp_path:
 
 
 def test_junit_on_stdout_is_one_document(peers: Peers, serve: str) -> None:
-    run = peers.wsdiag("check", f"{serve}/no-pong", "--timeout", "0.5", "-o", "junit")
+    run = peers.wsdiag("check", f"{serve}/no-pong", "--timeout", "1.5", "-o", "junit")
     document = etree.fromstring(run.out.encode())
     etree.XMLSchema(etree.parse(str(XSD))).assertValid(document)
     assert [suite.get("failures") for suite in document] == ["1"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import struct
+import time
 from typing import Any
 
 import pytest
@@ -180,6 +181,22 @@ def test_what_max_time_cut_short_blames_no_endpoint() -> None:
     assert result.ok
     assert len(result.notes) == 2
     assert all("that --max-time left for it" in note for note in result.notes)
+
+
+def test_a_pong_that_came_while_we_were_stopped_was_in_time(peers: Peers) -> None:
+    async def go() -> ConnectResult:
+        loop = asyncio.get_running_loop()
+
+        def stop(awaited: str) -> None:
+            if awaited == "ping":
+                loop.call_later(0.1, time.sleep, 2.0)
+
+        url = f"{peers.serve()[0]}/latency/500"
+        return await connect(url, DialOptions(), ping_timeout_s=1.0, on_wait=stop)
+
+    result = asyncio.run(go())
+    assert result.phases.ping_ms is not None
+    assert not any("No Pong" in note for note in result.notes), result.notes
 
 
 def test_another_pong_is_not_ours() -> None:

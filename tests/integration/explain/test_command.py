@@ -219,8 +219,9 @@ def test_own_records_are_drawn_again(peers: Peers, tmp_path: Path) -> None:
 
 def test_a_stream_and_a_path_are_drawn_again(peers: Peers, tmp_path: Path) -> None:
     server, file = peers.websockets(), tmp_path / "records"
-    argv = ("-o", "json", "--max-time", "1s", server.url)
-    file.write_text(peers.wsdiag("stream", *argv).out + peers.wsdiag("path", "-c", "1", *argv).out)
+    stream = peers.wsdiag("stream", "-o", "json", "-w", "1s", server.url)
+    path = peers.wsdiag("path", "-o", "json", "-c", "1", server.url)
+    file.write_text(stream.out + path.out)
     run = peers.wsdiag("explain", str(file), ok=0)
     assert "stream statistics" in run.out
     assert f"PATH {server.url}" in run.out

@@ -282,12 +282,11 @@ class _Use:
         with suppress(LocalProtocolError):  # a Close came with the upgrade: its event is to be read
             sent = self._session.ping(payload)
         with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                async for received in self._received():
-                    if isinstance(event := received.event, Pong):
-                        if sent is not None and event.payload == payload:
-                            return round_trip_ns(sent, received.at)[0] / 1e6, others
-                        others = True
+            async for received in self._received(timeout_s):
+                if isinstance(event := received.event, Pong):
+                    if sent is not None and event.payload == payload:
+                        return round_trip_ns(sent, received.at)[0] / 1e6, others
+                    others = True
         return None, others
 
     async def _listen(self, send: Sequence[str], listen_s: float | None) -> list[str]:
@@ -301,24 +300,25 @@ class _Use:
             for text in send:
                 self._session.send_text(text)
         with suppress(TimeoutError):
-            async with asyncio.timeout(bounded_s):
-                async for _ in self._received():
-                    if listen_s is None and len(self._messages) >= before + len(send):
-                        return []
-                return []  # it broke a rule, which is told
+            async for _ in self._received(bounded_s):
+                if listen_s is None and len(self._messages) >= before + len(send):
+                    return []
+            return []  # it broke a rule, which is told
         if bounded_s < wanted_s:
             return [cut_note("--max-time was over", "messages", bounded_s)]
         if held := self._session.connection.held_bytes:
             return [unfinished_note(held)]
         return [no_message_note(wanted_s)] if len(self._messages) == before else []
 
-    async def _received(self) -> AsyncIterator[Received]:
+    async def _received(self, within_s: float) -> AsyncIterator[Received]:
         """Events as they come, messages noted; ends with a violation.
 
-        Raises SessionEnded, also at a Close frame: TCP may stay open after it for long.
+        Raises TimeoutError behind what came in time, though we may have been stopped and read it
+        late; and SessionEnded, also at a Close frame: TCP may stay open after it for long.
         """
-        session = self._session
-        while (received := await session.receive()) is not None:
+        session, loop = self._session, asyncio.get_running_loop()
+        until_s = loop.time() + within_s
+        while (received := await session.receive(max(0.0, until_s - loop.time()))) is not None:
             self._note(received)
             if isinstance(received.event, Violation):
                 self._broken = True
@@ -326,6 +326,9 @@ class _Use:
             if isinstance(received.event, Close):
                 raise SessionEnded(StreamEnd("timeout", "TCP stayed open", received.at))
             yield received
+            if received.at.mono_ns / 1e9 > until_s:  # a flood never lets the queue run empty
+                break
+        raise TimeoutError
 
     def _note(self, received: Received) -> None:
         event = received.event

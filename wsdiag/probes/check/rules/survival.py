@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from wsdiag.judgement.products.endpoints import wants_a_hello
-from wsdiag.probes.check.findings import Finding, describe_end, failed, passed, warned
+from wsdiag.probes.check.findings import Finding, describe_end, failed, passed, unmeasured, warned
 from wsdiag.probes.check.options import CheckOptions
 from wsdiag.probes.check.rule import Rule
 from wsdiag.probes.check.target import CheckTarget
@@ -17,6 +17,7 @@ from wsdiag.probes.common.await_pong import (
     await_pong,
     describe_close,
 )
+from wsdiag.probes.common.stalls import Stalls
 from wsdiag.protocol.events import Event, Ping
 from wsdiag.records import Drop
 from wsdiag.transport.session import Session, SessionEnded
@@ -26,6 +27,8 @@ from wsdiag.units import counted, format_duration
 # Three intervals in a row: one that survives may be luck, and a drop shows at the next Ping.
 _KEEPALIVE_ROUNDS = 3
 _LEAVES = (1001, 1012)
+# A Ping that is later than that is not what was asked for. Timers are not set to a second's part.
+_LATE_S, _LATE_SHARE = 1.0, 0.05
 
 
 class UnsolicitedFrames:
@@ -94,9 +97,13 @@ async def _stay_idle(session: Session, wanted_s: float, timeout_s: float) -> Fin
     except (PeerClosedError, PeerViolationError, SessionEnded) as problem:
         at = _since(began)
         detail = f"dropped after {at:.1f} s of {wanted_s:g}: {_describe(problem)}"
+        if _is_late(at - wanted_s, wanted_s):
+            return unmeasured(_not_run(at - wanted_s, detail))
         return replace(failed(detail, round(at, 3), wanted_s), hint=_who_closed(problem))
-    idle = format_duration(wanted_s)
+    idle, late_s = format_duration(wanted_s), _since(began) - wanted_s
     dead = await _no_answer(session, unsolicited, timeout_s)
+    if dead is not None and _is_late(late_s, wanted_s):
+        return unmeasured(_not_run(late_s, f"dead when asked: {_describe(dead)}"))
     if dead is not None:
         detail = f"dead when asked after {idle} idle: {_describe(dead)}"
         return replace(failed(detail, round(_since(began), 3), wanted_s), hint=_who_closed(dead))
@@ -155,6 +162,15 @@ def _who_closed(problem: Exception) -> str | None:
     )
 
 
+def _is_late(late_s: float, wanted_s: float) -> bool:
+    """Whether our own lateness is as good an explanation as the endpoint."""
+    return late_s > max(_LATE_S, _LATE_SHARE * wanted_s)
+
+
+def _not_run(late_s: float, detail: str) -> str:
+    return f"wsdiag itself was stopped, or had no CPU, and late by {late_s:.1f} s; {detail}"
+
+
 def _since(mono_ns: int) -> float:
     return asyncio.get_running_loop().time() - mono_ns / 1e9
 
@@ -181,22 +197,28 @@ async def keepalive(target: CheckTarget) -> Finding:
     """Pings every --require-keepalive keep a connection alive, for as long as idleness would."""
     options = target.options
     interval_s = options.require_keepalive_s or 0.0
-    session = await target.open()
+    session, stalls = await target.open(), Stalls()
     try:
-        return await _keep_alive(session, interval_s, _span_s(options), options.timeout_s)
+        return await _keep_alive(session, interval_s, _span_s(options), options.timeout_s, stalls)
     finally:
+        stalls.stop()
         session.abort()
 
 
 async def _keep_alive(
-    session: Session, interval_s: float, lasting_s: float, timeout_s: float
+    session: Session, interval_s: float, lasting_s: float, timeout_s: float, stalls: Stalls
 ) -> Finding:
     began, unsolicited, sent = session.opened.mono_ns, UnsolicitedFrames(), 0
-    session.on_part = unsolicited.take_part
+    session.on_part, loop = unsolicited.take_part, asyncio.get_running_loop()
+    last_s = loop.time()
     while _since(began) < lasting_s - 1e-3:
-        due = min((sent + 1) * interval_s, lasting_s)
+        due, late_s = min((sent + 1) * interval_s, lasting_s), 0.0
         try:
-            await await_event(session, unsolicited.take, due - _since(began))
+            try:
+                await await_event(session, unsolicited.take, due - _since(began))
+            finally:  # a Pong that was slow is no lateness of ours
+                late_s = min(_since(began) - due, stalls.within(last_s, loop.time()))
+                last_s = loop.time()
             sent += 1
             problem = await _no_answer(session, unsolicited, timeout_s)
         except (PeerClosedError, PeerViolationError, SessionEnded) as dropped:
@@ -206,6 +228,8 @@ async def _keep_alive(
             pings = counted(sent, "Ping")
             why = _describe(problem)
             detail = f"dropped after {at:.1f} s of {lasting_s:g}, with {pings} sent: {why}"
+            if _is_late(late_s, interval_s):
+                return unmeasured(_not_run(late_s, detail))
             dropped_by = failed(detail, round(at, 3), lasting_s)
             broken = isinstance(problem, _NoPongError)
             return replace(dropped_by, breaks_rule=broken, hint=_who_closed(problem))
