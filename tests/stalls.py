@@ -1,11 +1,12 @@
 """Integration tests whose failure may be the machine's are run again.
 
 These tests watch clocks of real peers: what ends after 1.5 s, what is late by 100 ms. On a machine
-that gives a process no CPU for as long, what they saw says nothing. So threads note when they were
-woken late, one on each core, because a peer may stand still on one while the test runs on the
-other; and what one worker notes counts for all. A test that failed where that happened, in it or in
-the fixtures that it shares, runs again, with fixtures made anew; the third failure counts. A test
-that fails without a stall fails at once. The report names what ran again, and why.
+that gives a process no CPU for as long, what they saw says nothing. So a thread of each worker
+notes when it was woken late, and for all of them threads of their controller do, one on each core:
+a peer may stand still on one while the test runs on the other. A test that failed where that
+happened, in it or in the fixtures that it shares, runs again, with fixtures made anew; the third
+failure counts. A test that fails without a stall fails at once. The report names what ran again,
+and why.
 
 What a test measured of processor time is the machine's too: caches that others emptied, a core
 that is shared with another guest. It raises `Repeatable`, which counts when it happens again.
@@ -14,6 +15,7 @@ that is shared with another guest. It raises `Repeatable`, which counts when it 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -28,6 +30,7 @@ NOTED_S = 0.05
 """The stall from which on a failure is not believed: the narrowest margin in these tests."""
 _EVERY_S = 0.01
 _PROPERTY = "short of CPU"
+ALL_CORES = os.sched_getaffinity(0) if sys.platform == "linux" else {0}
 
 
 class Repeatable(AssertionError):
@@ -47,8 +50,11 @@ class Stalls:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._place, self._sleep, self._monotonic = place, sleep, monotonic
-        self.notes = Path(os.devnull)
-        """When a thread was due, by CLOCK_MONOTONIC, and how late it was: a line for each stall."""
+        self.notes: tuple[Path, ...] = ()
+        """When a thread was due, by CLOCK_MONOTONIC, and how late it was: a line for each stall.
+
+        The first file is this process's own, the other the controller's.
+        """
         self._over = threading.Event()
         self._module: Path | None = None
         self._since_s = 0.0
@@ -56,18 +62,19 @@ class Stalls:
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         base = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
-        shared = base.parent if hasattr(session.config, "workerinput") else base
-        self.notes = shared / "stalls"
-        for core in os.sched_getaffinity(0):
-            args = (self.notes, core)
+        is_worker = hasattr(session.config, "workerinput")
+        self.notes = tuple(place / "stalls" for place in (base, base.parent)[: 1 + is_worker])
+        for cores in [ALL_CORES] if is_worker else [{core} for core in ALL_CORES]:
+            args = (self.notes[0], cores)
             threading.Thread(target=self._watch, args=args, name="stalls", daemon=True).start()
 
     def pytest_sessionfinish(self) -> None:
         self._over.set()
 
-    def _watch(self, notes: Path, core: int) -> None:
-        with suppress(OSError):  # a core that went offline
-            os.sched_setaffinity(0, {core})  # of this thread alone
+    def _watch(self, notes: Path, cores: set[int]) -> None:
+        if sys.platform == "linux":
+            with suppress(OSError):  # a core that went offline
+                os.sched_setaffinity(0, cores)  # of this thread alone
         while not self._over.is_set():
             due_s = self._monotonic() + _EVERY_S
             self._sleep(_EVERY_S)
@@ -77,8 +84,10 @@ class Stalls:
 
     def worst_s(self, since_s: float) -> float:
         """The longest stall since then, in seconds; 0 if none."""
-        noted = self.notes.read_text() if self.notes.exists() else ""
-        stalls = (map(float, line.split()) for line in noted.splitlines())
+        noted = [path.read_text() for path in self.notes if path.exists()]
+        # of a line that is being written the rest is still to come
+        lines = [line for text in noted for line in text.splitlines(keepends=True)]
+        stalls = (map(float, line.split()) for line in lines if line.endswith("\n"))
         return max((late_s for due_s, late_s in stalls if due_s + late_s > since_s), default=0.0)
 
     def pytest_exception_interact(self, call: pytest.CallInfo[object]) -> None:

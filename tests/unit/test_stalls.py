@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stalls import Stalls
+from tests.stalls import ALL_CORES, Stalls
 
 pytest_plugins = ["pytester"]
 
@@ -95,8 +95,9 @@ def test_a_stall_is_noted_for_all_workers(tmp_path: Path) -> None:
 
     stalls = Stalls(tmp_path, sleep, lambda: now[0])
     elsewhere = Stalls(tmp_path)
-    stalls.notes = elsewhere.notes = tmp_path / "stalls"
-    thread = threading.Thread(target=stalls._watch, args=(stalls.notes, 0))  # it keeps to a core
+    stalls.notes, elsewhere.notes = (tmp_path / "one",), (tmp_path / "two", tmp_path / "one")
+    args = (tmp_path / "one", ALL_CORES)  # a thread: it keeps to these cores
+    thread = threading.Thread(target=stalls._watch, args=args)
     thread.start()
     thread.join()
     for each in (stalls, elsewhere):

@@ -208,21 +208,21 @@ def tracing(
     from wsdiag.render.base.trace import TracePrinter, TraceWriter
 
     file: TextIO | None = None
-    listeners: dict[Path, Callable[[TraceEvent], None]] = {}
+    listeners: dict[Callable[[TraceEvent], None], Path] = {}
     printer = TracePrinter(terminal, urls=urls, all_frames=all_frames) if output.verbose else None
     if printer is not None:
-        listeners[_STDERR] = printer
+        listeners[printer] = _STDERR
     if output.trace is not None:
         with terminal.writing(output.trace):
             file = output.trace.open("w", encoding="utf-8")
-            listeners[output.trace] = TraceWriter(file, terminal.redactor)
+            listeners[TraceWriter(file, terminal.redactor)] = output.trace
 
     def tracer(event: TraceEvent) -> None:
-        for path, listener in tuple(listeners.items()):
+        for listener, path in tuple(listeners.items()):
             with terminal.writing(path):
                 listener(event)
                 continue
-            del listeners[path]  # a full disk: told at the end, what is measured counts
+            del listeners[listener]  # a full disk: told at the end, what is measured counts
 
     try:
         yield tracer

@@ -17,12 +17,10 @@ if TYPE_CHECKING:
 
 def refuse_unwritable(path: Path, option: str) -> None:
     """A usage error, before anything is measured, for a file that could not be written then."""
-    if path.exists() and not path.is_file():
-        return  # to open a pipe and close it again would end its reader
     try:
-        if path.exists():
+        if path.is_file():  # to open a pipe and close it again would end its reader
             path.open("a").close()
-        else:  # nothing is left of it, even if we are killed here
+        elif not path.exists():  # nothing is left of it, even if we are killed here
             import tempfile
 
             tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent).close()

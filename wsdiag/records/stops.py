@@ -8,7 +8,7 @@ from wsdiag.units import format_duration, times
 
 Stops = Annotated[int | None, "Times that wsdiag itself was stopped (SIGSTOP, Ctrl-Z)"]
 StoppedSeconds = Annotated[
-    float | None, "How long these took together, in seconds: that time counts for nothing"
+    float | None, "How long these took together, in seconds: that time is not counted"
 ]
 
 
@@ -17,4 +17,4 @@ def stopped_sentence(stops: int | None, stopped_s: float | None) -> str | None:
     if not stops or stopped_s is None:
         return None
     took = format_duration(stopped_s)
-    return f"wsdiag itself was stopped for {took} ({times(stops)}): that time counts for nothing."
+    return f"wsdiag itself was stopped for {took} ({times(stops)}): that time is not counted."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -114,6 +115,8 @@ def stopped_for(
         ("/idle/1.5", {"require_idle_s": 0.5, "only": ("idle",)}),
         ("/idle/1.5?drop=silent", {"require_idle_s": 0.5, "only": ("idle",)}),
         ("/idle/1.5", {"require_keepalive_s": 0.4, "only": ("keepalive",)}),
+        # its Pings, meanwhile, were not answered
+        ("/ping/0.3?timeout=1.5", {"require_idle_s": 20.0, "only": ("idle",)}),
     ],
 )
 def test_a_drop_while_wsdiag_itself_was_late_is_not_the_endpoints(
@@ -121,7 +124,7 @@ def test_a_drop_while_wsdiag_itself_was_late_is_not_the_endpoints(
 ) -> None:
     found = stopped_for(3.0, monkeypatch, serve + path, **options)
     assert (found.status, found.unmeasured) == ("skip", True), found
-    assert "wsdiag itself was stopped, or had no CPU, and late by " in found.detail
+    assert "wsdiag itself was stopped, or had no CPU, and was late by " in found.detail
 
 
 def test_a_drop_in_time_is_the_endpoints_though_wsdiag_was_late(
@@ -130,6 +133,17 @@ def test_a_drop_in_time_is_the_endpoints_though_wsdiag_was_late(
     options = {"require_idle_s": 20.0, "only": ("idle",)}
     found = stopped_for(1.0, monkeypatch, serve + "/idle/2", **options)
     assert found.status == "fail", found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the kernel's time of arrival")
+def test_a_close_counts_from_when_it_came_though_it_was_read_late(
+    monkeypatch: pytest.MonkeyPatch, serve: str
+) -> None:
+    options = {"require_idle_s": 0.8, "only": ("idle",)}
+    found = stopped_for(4.0, monkeypatch, serve + "/idle/0.4?drop=close", **options)
+    assert found.status == "fail", found
+    assert isinstance(found.measured, float)
+    assert found.measured < 1.8
 
 
 async def ignore(client: ScriptedClient) -> None:

@@ -33,3 +33,8 @@ def test_a_file_that_is_not_whole_makes_0_a_1_and_leaves_the_rest(code: int, end
     assert err(t).splitlines() == [
         f"error: cannot write {name}: No space left on device" for name in ("a.ndjson", "b.svg")
     ]
+
+
+def test_a_name_that_is_too_long_is_a_usage_error() -> None:
+    with pytest.raises(typer.BadParameter, match="File name too long"):
+        OutputOptions(save=[Path("x" * 300 + ".svg")])

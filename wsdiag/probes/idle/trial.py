@@ -50,7 +50,7 @@ class Trial:
         self._unanswered: dict[bytes, SendRecord] = {}
         """The keepalive's unanswered Pings, and newer ones, by payload."""
         self._asked: SendRecord | None = None
-        """The last Ping of the check, or of a retry that goes on."""
+        """The check, or its or the keepalive's last retry, while it goes on."""
         self._flow: TrialFlow | None = None
         if context.locator is not None and plan.idle_for_s is not None:
             self._flow = context.locator.flow(plan.idle_for_s)
@@ -258,7 +258,7 @@ class Trial:
         if text is None:
             self._asked = self._ping([payload])
         else:
-            connection.session.send_text(text, stamp=False)
+            self._asked = connection.session.send_text(text, stamp=False)
             self.state.answered()
             self._sent("text")
 

@@ -8,6 +8,7 @@ output that is seen.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -87,9 +88,10 @@ class Tee(EventOutput):
             output.ending()
 
     def finish(self) -> None:
-        """Finish each."""
-        for output in self._outputs:
-            output.finish()
+        """Finish each, whatever becomes of the others."""
+        with ExitStack() as stack:
+            for output in reversed(self._outputs):
+                stack.callback(output.finish)
 
     def suspend(self) -> None:
         """Suspend each."""

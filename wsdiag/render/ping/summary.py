@@ -107,7 +107,8 @@ def summary_table(
     for number, one in enumerate(summaries, 1):
         for line in _remarks(one, glyphs):
             yield Text.assemble((f"{series_mark(number)}  ", "dim"), line)
-    yield from _stopped(summaries[0])  # one process for all
+    # one process for all; but one that ended before saw less of it
+    yield from _stopped(max(summaries, key=lambda one: one.stopped_s or 0.0))
 
 
 def _any(summaries: Sequence[PingSummary], name: str) -> bool:

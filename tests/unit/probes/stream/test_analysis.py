@@ -174,7 +174,7 @@ def test_what_is_read_after_a_stop_of_our_own_is_neither_a_burst_nor_a_silence()
     assert summary.longest_silence_s == pytest.approx(0.1, abs=0.05)
     assert [limit.ok for limit in summary.thresholds] == [True]
     assert summary.explanation[0] == (
-        "wsdiag itself was stopped for 5 s (once): that time counts for nothing."
+        "wsdiag itself was stopped for 5 s (once): that time is not counted."
     )
 
 

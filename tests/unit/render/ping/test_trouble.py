@@ -151,7 +151,7 @@ def test_a_stop_of_our_own_is_told_once_for_one_url_and_for_several() -> None:
     summaries = [
         PingSummary(f"{URL}{name}", *facts, duration_s=9.0, stops=2, stopped_s=5.0) for name in "ab"
     ]
-    words = "wsdiag itself was stopped for 5 s (twice): that time counts for nothing."
+    words = "wsdiag itself was stopped for 5 s (twice): that time is not counted."
     assert [str(part) for part in summary_view(summaries[0]).renderables].count(words) == 1
     assert [str(part) for part in summary_table(summaries, 100)].count(words) == 1
 

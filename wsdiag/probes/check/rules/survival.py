@@ -27,7 +27,7 @@ from wsdiag.units import counted, format_duration
 # Three intervals in a row: one that survives may be luck, and a drop shows at the next Ping.
 _KEEPALIVE_ROUNDS = 3
 _LEAVES = (1001, 1012)
-# A Ping that is later than that is not what was asked for. Timers are not set to a second's part.
+# A Ping that is later than that is not what was asked for. Timers are set to whole seconds.
 _LATE_S, _LATE_SHARE = 1.0, 0.05
 
 
@@ -82,23 +82,29 @@ class UnsolicitedFrames:
 async def idle(target: CheckTarget) -> Finding:
     """A connection on which we send nothing for --require-idle is alive afterwards."""
     wanted = target.options.require_idle_s or 0.0
-    session = await target.open()
+    session, stalls = await target.open(), Stalls()
     try:
-        return await _stay_idle(session, wanted, target.options.timeout_s)
+        return await _stay_idle(session, wanted, target.options.timeout_s, stalls)
     finally:
+        stalls.stop()
         session.abort()
 
 
-async def _stay_idle(session: Session, wanted_s: float, timeout_s: float) -> Finding:
+async def _stay_idle(
+    session: Session, wanted_s: float, timeout_s: float, stalls: Stalls
+) -> Finding:
     began, unsolicited = session.opened.mono_ns, UnsolicitedFrames()
     session.on_part = unsolicited.take_part
     try:
         await await_event(session, unsolicited.take, wanted_s)
     except (PeerClosedError, PeerViolationError, SessionEnded) as problem:
-        at = _since(began)
+        at = _came_after_s(session, problem, began)
         detail = f"dropped after {at:.1f} s of {wanted_s:g}: {_describe(problem)}"
-        if _is_late(at - wanted_s, wanted_s):
-            return unmeasured(_not_run(at - wanted_s, detail))
+        late_s = at - wanted_s
+        if unsolicited.pings:  # it may have ended because we did not answer in time
+            late_s = max(late_s, stalls.within(began / 1e9, began / 1e9 + at))
+        if _is_late(late_s, wanted_s):
+            return unmeasured(_not_run(late_s, detail))
         return replace(failed(detail, round(at, 3), wanted_s), hint=_who_closed(problem))
     idle, late_s = format_duration(wanted_s), _since(began) - wanted_s
     dead = await _no_answer(session, unsolicited, timeout_s)
@@ -162,13 +168,19 @@ def _who_closed(problem: Exception) -> str | None:
     )
 
 
+def _came_after_s(session: Session, problem: Exception, began_ns: int) -> float:
+    """When what ended the connection came, in seconds since then: we may read it much later."""
+    at = problem.end.at if isinstance(problem, SessionEnded) else session.close_arrived
+    return _since(began_ns) if at is None else ((at.kernel_ns or at.mono_ns) - began_ns) / 1e9
+
+
 def _is_late(late_s: float, wanted_s: float) -> bool:
     """Whether our own lateness is as good an explanation as the endpoint."""
     return late_s > max(_LATE_S, _LATE_SHARE * wanted_s)
 
 
 def _not_run(late_s: float, detail: str) -> str:
-    return f"wsdiag itself was stopped, or had no CPU, and late by {late_s:.1f} s; {detail}"
+    return f"wsdiag itself was stopped, or had no CPU, and was late by {late_s:.1f} s; {detail}"
 
 
 def _since(mono_ns: int) -> float:
