@@ -68,7 +68,11 @@ class Running:
         own = {"PYTHONPATH": path, FILE: slow, **(env or {})}
         if "PYTHONPATH" in (env or {}):
             own["PYTHONPATH"] = os.pathsep.join([own["PYTHONPATH"], path])
-        self._process = popen([*WATCHED, *args], env=own, netns=netns)
+        try:
+            self._process = popen([*WATCHED, *args], env=own, netns=netns)
+        except BaseException:
+            self._slow.unlink()
+            raise
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._out: list[str] = []
         self._err: list[bytes] = []
@@ -106,7 +110,8 @@ class Running:
     def lateness(self) -> list[tuple[float, float]]:
         """When it did not run, (since, until) in Unix time, where it was started to note that."""
         text = self._lateness.read_text() if self._lateness.exists() else ""
-        pairs = [line.split() for line in text.splitlines()]
+        whole, _, _ = text.rpartition("\n")  # the line behind it is being written
+        pairs = [line.split() for line in whole.splitlines()]
         return [(float(since), float(until)) for since, until in pairs]
 
     def signal(self, number: signal.Signals) -> None:

@@ -60,7 +60,8 @@ class Peer(Address):
     @property
     def lateness(self) -> list[tuple[float, float]]:
         """When it did not run, (since, until) in Unix time, where its program notes that."""
-        notes = (json.loads(line) for line in self.log.splitlines() if line.startswith('{"late"'))
+        whole, _, _ = self.log.rpartition("\n")  # the line behind it is being written
+        notes = (json.loads(line) for line in whole.splitlines() if line.startswith('{"late"'))
         return [(note["late"][0], note["late"][1]) for note in notes]
 
     def stop(self) -> None:

@@ -40,7 +40,7 @@ def test_fifty_endpoints_in_one_run(peers: Peers, serve: str, tmp_path: Path) ->
 
 def test_one_bad_endpoint_among_good_ones_decides(peers: Peers, serve: str, tmp_path: Path) -> None:
     good = f'[[endpoint]]\nname = "good"\nurl = "{serve}/echo"\n'
-    bad = f'[[endpoint]]\nname = "bad"\nurl = "{serve}/no-pong"\ntimeout = 0.5\n'
+    bad = f'[[endpoint]]\nname = "bad"\nurl = "{serve}/echo"\nmax-p95 = "0.001ms"\n'
     gone = f'[[endpoint]]\nname = "gone"\nurl = "ws://127.0.0.1:{free_port()}"\n'
     assert peers.wsdiag("check", "-f", write(tmp_path, good)).code == 0
     assert peers.wsdiag("check", "-f", write(tmp_path, good + bad)).code == 3

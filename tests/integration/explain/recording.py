@@ -52,9 +52,13 @@ def recorded(
     process = popen([*argv, wanted], netns=netns)
     assert process.stderr is not None
     try:
+        said = []
         for line in process.stderr:
+            said.append(line)
             if b"listening on" in line:
                 break
+        else:
+            raise AssertionError(f"tcpdump did not begin: {said}")
         first = _figures(process)
         yield path
         _settled(process, device, first)
@@ -81,7 +85,9 @@ def _figures(tcpdump: subprocess.Popen[bytes]) -> _Figures:
     assert tcpdump.stderr is not None
     tcpdump.send_signal(signal.SIGUSR1)
     line = tcpdump.stderr.readline()
-    return _Figures(*map(int, re.findall(rb"(\d+) packets?", line)))
+    found = re.findall(rb"(\d+) packets?", line)[:3]
+    assert len(found) == 3, f"tcpdump said no figures: {line!r}"
+    return _Figures(*map(int, found))
 
 
 def _settled(tcpdump: subprocess.Popen[bytes], device: str, first: _Figures) -> None:

@@ -21,7 +21,7 @@ from wsdiag.server import Server, ServerOptions
 from wsdiag.transport.dial.options import DialOptions
 from wsdiag.transport.listen import ServerTls
 
-QUICK = IdleOptions(from_s=0.4, to_s=1.6, step_s=0.4, keepalive_s=0.3, pong_timeout_s=2)
+QUICK = IdleOptions(from_s=0.4, to_s=1.6, step_s=0.4, keepalive_s=0.15, pong_timeout_s=2)
 
 
 def metrics(watched: WatchedTarget) -> str:

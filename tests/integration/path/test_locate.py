@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from typing import Any
 
@@ -23,11 +24,12 @@ ARGS = [
     "--step",
     "600ms",
     "--keepalive",
-    "400ms",
+    "200ms",
     "--pong-timeout",
     "1200ms",
 ]
-LOOKED_AT = "looked at"
+SWEPT, MAYBE_SWEPT = "that is looked at", "only looked at now and then"
+APART = re.compile(r"dropped, ([\d.]+) to ([\d.]+) s after")
 INJECT = """
 table ip inject {{
   chain pass {{
@@ -48,14 +50,19 @@ def probe(way: Way, *args: str, url: str | None = None, client_ns: str | None = 
 def assert_ranges(verdict: Record, idle_s: float) -> None:
     """The range holds the timeout, and not what a connection survived (0.1 s is its margin).
 
-    What one survived, and how narrow the range is, depend on how late the machine was. Where that
-    made timers fire together, a timer that is looked at now and then would look the same: the
-    verdict says so, and what was survived is no bound.
+    What one survived, and how narrow the range is, depend on how late the machine was. Few drops
+    do not show whether the timer is looked at now and then: the verdict says so, and allows for a
+    look once a second (1.1 s at most). Where lateness made timers fire together, after times that
+    differ, they look as if it were, and what was survived is no bound.
     """
     found, survived_s = verdict["idle_timeout_s"], verdict["tested_up_to_s"]
     assert found["low"] <= idle_s <= found["high"] < math.inf, verdict
-    if survived_s < idle_s and not any(LOOKED_AT in said for said in verdict["explanation"]):
-        assert found["low"] >= survived_s - 0.1, verdict
+    said = " ".join(verdict["explanation"])
+    times = APART.search(said)
+    apart_s = float(times[2]) - float(times[1]) if times else 0.0
+    maybe = MAYBE_SWEPT in said
+    if survived_s < idle_s and SWEPT not in said and not (maybe and apart_s > 0.2):
+        assert found["low"] >= survived_s - (1.2 if maybe else 0.1), verdict
 
 
 def place(verdict: Record) -> tuple[int, int, Any, str]:

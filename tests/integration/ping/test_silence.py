@@ -169,7 +169,7 @@ def test_a_close_has_the_time_when_it_came_and_the_words_before_it() -> None:
 
     records, _ = ping_scripted(slow_to_leave, count=50, interval_s=0.05)
     (closed,) = records.of(PingClosed)
-    assert closed.drop.at_s < 1.0
+    assert closed.drop.at_s < 1.4  # TCP ends 1.5 s after it
     assert closed.drop.last_message == '{"error": "token expired"}'
     assert records.summary.drop == closed.drop
     assert records.summary.advice == [], "a word in a reason is no cause"

@@ -27,13 +27,14 @@ class RawClient:
     ) -> None:
         parts = urlsplit(url)
         self.sock = socket.create_connection((parts.hostname or "", parts.port or 0), opens_within)
+        # before the request: the server's timers start while its answer is on the way
+        self.opened = time.monotonic()
         self.sock.sendall(
             f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{headers}\r\n".encode()
         )
         self.head, self.rest = self._head()
         self.sock.settimeout(timeout)
-        self.opened = time.monotonic()
 
     def __enter__(self) -> RawClient:
         return self
@@ -76,7 +77,7 @@ class RawClient:
         return data
 
     def read_to_end(self) -> tuple[bytes, str, float]:
-        """All bytes, `fin` or `rst` or `nothing` (the timeout came), and seconds since opened."""
+        """All bytes, `fin` or `rst` or `nothing` (the timeout came), and seconds since `opened`."""
         try:
             while part := self.sock.recv(65536):
                 self.rest += part

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -119,7 +120,7 @@ def test_rst_on_write_is_silent_until_written_to() -> None:
 
 
 def test_any_byte_restarts_the_idle_timer_and_the_lifetime_ignores_them() -> None:
-    with serving() as server, RawClient(server.url, "/idle/1/lifetime/2500ms?drop=fin") as client:
+    with serving() as server, RawClient(server.url, "/idle/2/lifetime/2500ms?drop=fin") as client:
         for number in range(8):
             time.sleep(0.25)
             client.send(9, bytes([number]))
@@ -129,16 +130,21 @@ def test_any_byte_restarts_the_idle_timer_and_the_lifetime_ignores_them() -> Non
         assert server.wait("drop")["fault"] == "lifetime"
 
 
-@pytest.mark.parametrize(("counts", "dropped"), [("client", False), ("server", True)])
-def test_only_the_counted_side_restarts_the_timer(counts: str, dropped: bool) -> None:
-    with serving() as server, RawClient(server.url, f"/sink/idle/1?counts={counts}") as client:
-        for _ in range(6):
-            time.sleep(0.25)
-            try:
+@pytest.mark.parametrize(
+    ("counts", "idle", "dropped", "for_s"), [("client", 1.3, False, 1.5), ("server", 1, True, 20)]
+)
+def test_only_the_counted_side_restarts_the_timer(
+    counts: str, idle: float, dropped: bool, for_s: float
+) -> None:
+    path = f"/sink/idle/{idle}?counts={counts}"
+    with serving() as server, RawClient(server.url, path) as client:
+        until = time.monotonic() + for_s  # longer than the timer runs
+        drops = []
+        while not drops and time.monotonic() < until:
+            time.sleep(0.1)
+            with contextlib.suppress(ConnectionResetError, BrokenPipeError):
                 client.send(1, b"x")
-            except (ConnectionResetError, BrokenPipeError):
-                break
-        drops = [event for event in server.events if event[1] == "drop"]
+            drops = [event for event in server.events if event[1] == "drop"]
         assert bool(drops) is dropped
 
 

@@ -215,7 +215,7 @@ def test_ping_and_its_timeout(server: BackgroundServer) -> None:
         assert b"\x03\xf3no Pong in time" in data
         assert after >= 0.55
         assert end == "fin"
-    with dial(server, "/ping/0.1?timeout=0.8") as client:
+    with dial(server, "/ping/0.1?timeout=1.0") as client:
         with pytest.raises(TimeoutError):
             client.recv(1.2)
         assert echo_time(client) < 5

@@ -9,7 +9,7 @@ from typing import Any
 from wsdiag.records import DropHow, KeepaliveOutcome, TrialKind, Verdict
 
 # Minutes in the field, seconds here: idle for 0.5 to 2 s, a Pong's deadline of 1 s.
-IDLE = {"from_s": 0.5, "to_s": 2.0, "step_s": 0.5, "keepalive_s": 0.4, "pong_timeout_s": 1.0}
+IDLE = {"from_s": 0.5, "to_s": 2.0, "step_s": 0.5, "keepalive_s": 0.25, "pong_timeout_s": 1.0}
 PING = {"count": 4, "interval_s": 0.2, "timeout_s": 1.0}
 
 

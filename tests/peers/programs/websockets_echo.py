@@ -4,7 +4,8 @@ Paths: `/` echoes, `/delay?seconds=S` after a while, `/push?every=SECONDS` sends
 again, `/flood?for=S&pause=S&size=BYTES` sends as fast as it can for a while at a time (`for=0`:
 without end), `/close?code=N&reason=R` closes, `/slow` reads slowly. `--block-every` makes the flaw
 of many applications: a synchronous call that holds the event loop up. When the process itself did
-not run is printed as {"late": [SINCE, UNTIL]}, in Unix time.
+not run is printed as {"late": [SINCE, UNTIL]}, in Unix time. Two threads print, so each line is
+written with its end: print() alone may write that apart.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ async def handle(connection: ServerConnection) -> None:
     finally:
         await connection.wait_closed()
         # 1005: a Close frame without a code; 1006: none at all (RFC 6455, 7.1.5)
-        print(json.dumps({"closed": connection.close_code}), flush=True)
+        print(json.dumps({"closed": connection.close_code}) + "\n", end="", flush=True)
 
 
 async def flood(connection: ServerConnection, query: dict[str, float]) -> None:
@@ -66,7 +67,7 @@ async def block(every_s: float) -> None:
         await asyncio.sleep(every_s)
         began = time.time()
         time.sleep(0.3)  # noqa: ASYNC251
-        print(json.dumps({"blocked": [began, time.time()]}), flush=True)
+        print(json.dumps({"blocked": [began, time.time()]}) + "\n", end="", flush=True)
 
 
 def note_lateness() -> None:
@@ -75,7 +76,7 @@ def note_lateness() -> None:
         due = time.time() + 0.01
         time.sleep(0.01)
         if (now := time.time()) - due > 0.05:
-            print(json.dumps({"late": [due, now]}), flush=True)
+            print(json.dumps({"late": [due, now]}) + "\n", end="", flush=True)
 
 
 async def main() -> None:
@@ -108,7 +109,7 @@ async def main() -> None:
         subprotocols=given.subprotocol,
     ) as server:
         port = 0 if given.unix else next(iter(server.sockets)).getsockname()[1]
-        print(json.dumps({"port": port}), flush=True)
+        print(json.dumps({"port": port}) + "\n", end="", flush=True)
         threading.Thread(target=note_lateness, daemon=True).start()
         if given.block_every:
             await block(given.block_every)
