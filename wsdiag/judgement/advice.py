@@ -36,6 +36,12 @@ ENDED_IN_USE = (
     "it did not like what it was sent. Its reason or log says which."
 )
 """Of a connection that ended after a Ping had been answered."""
+LAST_WORDS = (
+    "It accepted the upgrade, and left after its last message, which may say why: authentication, "
+    "a missing parameter or subprotocol, an application or channel that it does not know, or a "
+    "limit. Otherwise its log does."
+)
+"""Of one that ended before, after a message and with no reason."""
 
 _LEAVES = "The server shuts down or restarts, or sheds load: try again a little later."
 _ACCUSES = (

@@ -219,6 +219,17 @@ def test_an_end_that_the_url_explains_is_told_so() -> None:
     assert "transport=websocket in the query" in (found["ping"].why or "")
 
 
+async def say_why_after_a_message(client: ScriptedClient) -> None:
+    client.send(1, b"welcome")
+    client.send(8, (4401).to_bytes(2, "big") + b"token expired")
+    await asyncio.sleep(0.2)
+
+
+def test_a_reason_counts_after_a_message_too() -> None:
+    found = results(say_why_after_a_message, dial_options())
+    assert "Fetch a new one" in (found["ping"].why or "")
+
+
 async def break_a_rule(client: ScriptedClient) -> None:
     client.writer.write(b"\x8a\x81\0\0\0\0x")  # masked, as only clients may
     await asyncio.sleep(0.5)

@@ -63,7 +63,7 @@ def test_a_server_that_closes_right_after_the_upgrade_is_not_ok() -> None:
     assert result.error is not None
     assert (result.error.kind, result.error.phase) == ("closed", "ping")
     assert "1008 (policy violation), reason 'token expired'" in result.error.message
-    assert "authentication" in (result.error.hint or "")
+    assert "Fetch a new one" in (result.error.hint or "")
     assert result.http is not None
     assert result.close is not None
     assert result.close.code == 1008

@@ -189,6 +189,15 @@ def test_a_refusal_in_clear_text_through_a_proxy_is_told_in_its_words() -> None:
     assert "--noproxy a.test" in (told.hint or "")
 
 
+def test_to_an_address_a_proxy_read_no_name() -> None:
+    for url, named in (("wss://192.0.2.1/ws", False), ("wss://a.test/ws", True)):
+        report = DialReport(url, proxy="http://proxy.test:3128")
+        error = DialError("tls", "tls", "closed-in-tls", "ended", report, how="fin", received=0)
+        hint = diagnose(url, error).hint or ""
+        assert ("read the name" in hint) is named
+        assert ("no name is sent" in hint) is not named
+
+
 def test_a_refusals_body_is_told_without_its_markup() -> None:
     body = b"<html><head><title>403 Forbidden</title></head><body><h1>No entry</h1></body></html>"
     told = diagnose(

@@ -174,7 +174,9 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
     ),
     "Heroku's router": (
         told(
-            "503 Service Unavailable", "<title>Application Error</title>", "Server: heroku-router"
+            "503 Service Unavailable",
+            '<title>Application Error</title><iframe src="//www.herokucdn.com/error-pages/x.html">',
+            "Server: cloudflare",
         ),
         "dyno",
         "health check",
@@ -274,7 +276,13 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
         "Origin",
     ),
     "a notebook server that is not running": (
-        told("424 Failed Dependency", STOPPED, JSON, "X-JupyterHub-Version: 5.2.1"),
+        told(
+            "424 Failed Dependency",
+            STOPPED,
+            JSON,
+            "X-JupyterHub-Version: 5.2.1",
+            url="ws://a.test/hub1/user/jane/api/kernels/1/channels",
+        ),
         "has no running server",
         "a parameter or header",
     ),
@@ -283,6 +291,7 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
             "424 Failed Dependency",
             "<h1>Server not running</h1><p>Your server is not running. Start it?</p>",
             "X-JupyterHub-Version: 5.2.1",
+            url="ws://a.test/user/jane/api/kernels/1/channels",
         ),
         "has no running server",
         "a parameter or header",
@@ -305,6 +314,105 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
         ),
         "login portal",
         "To follow it",
+    ),
+    "a portal of another host keeps https": (
+        told(
+            "302 Found",
+            "",
+            "Location: https://auth.example.com/?rd=https%3A%2F%2Fapp.example.com%2Fws&rm=GET",
+            url="wss://app.example.com/ws",
+        ),
+        "to a login portal: https://auth.example.com/",
+        "wss://auth",
+    ),
+    "https, and a query of ours with rd": (
+        told(
+            "301 Moved Permanently",
+            "",
+            "Location: https://a.test/ws?rd=https://a.test/x",
+            url="ws://a.test/ws?rd=https://a.test/x",
+        ),
+        "301",
+        "portal",
+    ),
+    "www, and a query of ours with rd": (
+        told(
+            "301 Moved Permanently",
+            "",
+            "Location: http://www.a.test/ws?rd=http://a.test/x",
+            url="ws://a.test/ws?rd=http://a.test/x",
+        ),
+        "301",
+        "login portal",
+    ),
+    "a host that is told to go on to a third one": (
+        told("302 Found", "", "Location: https://b.test/?rd=https%3A%2F%2Fc.test%2Fws"),
+        "302",
+        "login portal",
+    ),
+    "an application that may not share a pool": (
+        told(
+            "500 Internal Server Error",
+            "<h2>HTTP Error 500.34 - ANCM Mixed Hosting Models Not Supported</h2>",
+            "Server: Microsoft-IIS/10.0",
+        ),
+        "pool of its own",
+        ".NET runtime",
+    ),
+    "an application that starts slowly": (
+        told(
+            "500 Internal Server Error",
+            "<h2>HTTP Error 500.37 - ANCM Failed to Start Within Startup Time Limit</h2>",
+            "Server: Microsoft-IIS/10.0",
+        ),
+        "startupTimeLimit",
+        ".NET runtime",
+    ),
+    "an upstream that wants a certificate of Envoy": (
+        told(
+            "503 Service Unavailable",
+            "upstream connect error or disconnect/reset before headers. reset reason: remote "
+            "connection failure, transport failure reason: TLS_error:|268436542:SSL "
+            "routines:OPENSSL_internal:TLSV1_ALERT_CERTIFICATE_REQUIRED:TLS_error_end",
+            "server: envoy",
+        ),
+        "mutual TLS",
+        "plain text",
+    ),
+    "an upstream whose versions of TLS differ from Envoy's": (
+        told(
+            "503 Service Unavailable",
+            "upstream connect error or disconnect/reset before headers. reset reason: remote "
+            "connection failure, transport failure reason: TLS_error:|268436526:SSL "
+            "routines:OPENSSL_internal:TLSV1_ALERT_PROTOCOL_VERSION:TLS_error_end",
+            "server: envoy",
+        ),
+        "its versions",
+        "certificate",
+    ),
+    "words of Jetty's in another's page": (
+        told("503 Service Unavailable", '{"error":"Endpoint creation failed"}', JSON),
+        "503",
+        "WebSocketCreator",
+    ),
+    "nginx, whose rule wants a key": (
+        told(
+            "401 Unauthorized",
+            "<center><h1>401 Authorization Required</h1></center>\n<hr><center>openresty</center>",
+            "Server: openresty",
+        ),
+        "return 401",
+        "-u USER:PASSWORD",
+    ),
+    "a token that is wrong or expired": (
+        told("403 Forbidden", '{"error":"Invalid or expired token"}', JSON),
+        "403",
+        "no longer holds",
+    ),
+    "a token that is missing or expired": (
+        told("403 Forbidden", '{"error":"token missing or expired"}', JSON),
+        "403",
+        "no longer holds",
     ),
     "a client that is too old": (
         told("400 Bad Request", '{"error":"outdated","message":"app version 3 is too old"}', JSON),
@@ -1205,6 +1313,29 @@ ANSWERS: dict[str, tuple[str, str, str]] = {
         "429 Too Many Requests, with an empty body; X-RateLimit-Limit: 100; "
         "X-RateLimit-Remaining: 0; X-RateLimit-Reset: 1767225600",
         "not given",
+    ),
+    "a hub's service is nobody's own server": (
+        told(
+            "503 Service Unavailable",
+            "<p>Service monitoring is not running</p>",
+            "X-JupyterHub-Version: 5.2.1",
+            url="ws://a.test/services/monitoring/ws",
+        ),
+        "503",
+        "has no running server",
+    ),
+    "a limit of which many headers tell": (
+        told(
+            "429 Too Many Requests",
+            "",
+            "X-RateLimit-Limit-Second: 5",
+            "X-RateLimit-Limit-Minute: 50",
+            "X-RateLimit-Limit-Hour: 500",
+            "X-RateLimit-Remaining-Second: 0",
+            "RateLimit-Reset: 1",
+        ),
+        "X-RateLimit-Remaining-Second: 0; RateLimit-Reset: 1",
+        "Limit-Hour",
     ),
     "a limit, by the draft's header": (
         told(

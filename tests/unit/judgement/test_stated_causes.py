@@ -26,6 +26,25 @@ EXPIRED = Drop("close", 60.0, code=4401, reason="token expired")
         ("jwt expired", True),
         ("expired access token", True),
         ("token_expired", True),
+        ("access_token expired", True),
+        ("token is expired by 5m0s", True),
+        ("Unauthorized: expired token", True),
+        ("Invalid or expired token", False),
+        ("missing or expired token", False),
+        ("invalid/expired token", False),
+        ("token missing or expired", False),
+        ("token not expired yet, but revoked", False),
+        ("Invalid token (not expired)", False),
+        ("no token within 5s, wait expired", False),
+        ("waiting for token expired", False),
+        ("API key valid, plan expired", False),
+        ("trial expired; no credentials", False),
+        ("ticket queue expired", False),
+        ("jwks token cache expired", False),
+        ("token service restart; expired leases", False),
+        ("token bucket expired", False),
+        ("session token idle, expired", False),
+        ("API key session expired due to inactivity", False),
         ("Your session has expired", False),  # it may as well have been idle
         ("timeout waiting for token expired", False),
         ("authentication timed out", False),
@@ -36,6 +55,11 @@ EXPIRED = Drop("close", 60.0, code=4401, reason="token expired")
 def test_reasons(reason: str, expired: bool) -> None:
     assert token_expired(Drop("close", 1.0, code=4003, reason=reason)) is expired
     assert not token_expired(Drop("fin", 1.0))
+
+
+@pytest.mark.parametrize("code", [1001, 1011, 1012, 1013, 1014])
+def test_codes_that_are_no_tokens(code: int) -> None:
+    assert not token_expired(Drop("close", 1.0, code=code, reason="token expired"))
 
 
 def of_one_age() -> list[IdleTrial]:
@@ -74,6 +98,39 @@ def test_at_one_moment() -> None:
     assert "jitter" not in said
 
 
+MAX_AGE = Drop("close", 60.0, code=1001, reason="max age")
+KEEPALIVE = Drop("close", 60.0, code=1011, reason="keepalive ping timeout")
+
+
+def test_the_token_of_one_is_not_that_of_all() -> None:
+    trials = of_one_moment()
+    for one in range(len(trials)):
+        mixed = [t if n == one else replace(t, drop=MAX_AGE) for n, t in enumerate(trials)]
+        found = judge(mixed, case())
+        assert "token" not in " ".join((found.explanation[0], *(found.advice or ())))
+
+
+@pytest.mark.parametrize("other", [EXPIRED, KEEPALIVE])
+def test_the_end_of_one_is_not_why_all_end_at_one_age(other: Drop) -> None:
+    trials = of_one_age()
+    for one in range(len(trials)):
+        mixed = [replace(t, drop=other if n == one else MAX_AGE) for n, t in enumerate(trials)]
+        found = judge(mixed, case())
+        said = " ".join((found.explanation[0], *(found.advice or ())))
+        assert found.verdict == "lifetime"
+        for untrue in ("as the endpoint says", "the endpoint says", "Fetch a new token"):
+            assert untrue not in said
+
+
+def test_one_connection_that_a_token_ended_is_no_moment_of_several() -> None:
+    ended = replace(idle(3.0, "close", age_s=3.0, started_s=0.1), drop=EXPIRED)
+    let_in = kept("ping", 5.0, gap_s=1.0, started_s=3.105)
+    waiting = replace(idle(0.0), outcome="aborted", idle_s=None, age_s=None, started_s=8.1)
+    said = judge([ended, let_in, waiting], case()).explanation[0]
+    assert said.startswith("One connection ended, after 3 s of idleness")
+    assert said.endswith("the token that it was opened with expired then, as the endpoint says.")
+
+
 @pytest.mark.parametrize("at_one_moment", [True, False])
 def test_in_a_recording(at_one_moment: bool) -> None:
     capture = Capture()
@@ -105,3 +162,11 @@ def test_a_keepalive_of_the_endpoint_that_got_no_answer(pinged: bool) -> None:
     assert ("those that came were answered" in said) is pinged
     for untrue in ("maximum lifetime", "--hello", "--send", "no keepalive prevents it"):
         assert untrue not in said
+
+
+def test_what_came_last_is_not_known_where_much_came() -> None:
+    many = tuple((0.5 * n, "text") for n in range(64))
+    trials = [replace(t, drop=KEEPALIVE, received=many) for t in of_one_age()]
+    said = " ".join(judge(trials, case()).explanation)
+    assert "its Pings got no answer" in said
+    assert "none of them came" not in said

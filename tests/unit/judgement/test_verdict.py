@@ -11,6 +11,7 @@ from tests.unit.judgement.recorded_trials import case, idle, kept, record
 from wsdiag.judgement.verdict.judge import judge
 from wsdiag.records import DeadKind, Drop, Hop, IdleTrial, Range, TracedHop, TrialKind, Verdict
 from wsdiag.records.drops import ZERO_WINDOW
+from wsdiag.transport.dial.failures import timed_out
 
 
 def dropped(at_s: float, count: int = 8, how: Any = "fin", **facts: Any) -> list[IdleTrial]:
@@ -1144,6 +1145,14 @@ def test_connections_that_had_to_wait_displace_none() -> None:
     assert "an idle timeout, a restart and a failure look the same" in said
     assert "7 trials got no connection, and no refusal" in said
     assert "disturbed itself" in " ".join(judge([ended, let_in], case()).explanation)
+    for phase in ("tcp", "tls", "upgrade"):
+        unanswered = [
+            replace(t, outcome="refused", detail=timed_out(phase, 10.0).message) for t in waiting
+        ]
+        said = " ".join(judge([ended, let_in, *unanswered], case()).explanation)
+        assert "disturbed itself" not in said
+    busy = [replace(t, outcome="refused", detail="HTTP 503 Service Unavailable") for t in waiting]
+    assert "disturbed itself" in " ".join(judge([ended, let_in, *busy], case()).explanation)
 
 
 def test_where_only_the_last_one_lives_the_next_displaces_each() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import parse_qs, unquote, urljoin, urlsplit
 
 from wsdiag.judgement.diagnosis.page_text import excerpt, reasons
 from wsdiag.judgement.products.endpoints import token_expired
@@ -37,7 +37,8 @@ _TELLING_HEADER = re.compile(
     r"|x-amzn-errortype|x-azure-externalerror|grpc-message|proxy-status"
 )
 # The limit that refuses, and when it ends: RateLimit and RateLimit-Policy (httpapi's draft), and
-# the names that servers use meanwhile. Most send them with every answer.
+# the names that servers use meanwhile; what tells how long it lasts first. Most send them with
+# every answer.
 _RATE_LIMIT_HEADER = re.compile(r"(x-([a-z0-9]{1,20}-)?)?rate-?limit(ed|-[a-z0-9-]{1,40})?")
 _LIMITING = (429, 503)
 _TELLING_SHOWN = 3
@@ -50,6 +51,8 @@ _FOR_A_GATEWAY = re.compile(
     r"|link-login|ssid|essid|mac)=|[?&](cmd=login|res=notyet)\b|/fgtauth\b|/guest/s/",
     re.IGNORECASE,
 )
+# Portals that a host has at a path of its own: authentik's and oauth2-proxy's.
+_PORTAL_OF_THE_HOST = re.compile(r"/outpost\.goauthentik\.io/|/oauth2/")
 _QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -58,7 +61,7 @@ def facts_of(url: str, error: DialError) -> dict[str, str]:
     url = error.report.url or url  # with -L, the one that was reached
     facts = {"url": url, "message": error.message, "phase": error.phase, "with_body": ""}
     facts |= _url_facts(url) | _http_facts(error.report) | _tls_facts(error)
-    facts["origin-same"] = "yes" if facts.get("origin-sent") == facts.get("origin", "?") else ""
+    facts["origin-same"] = _origin_same(facts)
     facts["address"] = error.report.address or ""
     facts["proxy"] = error.report.proxy or ""
     if facts["address"]:
@@ -104,13 +107,24 @@ def facts_of_second_answer(url: str, answer: bytes, status: int | None) -> dict[
     return facts | _url_facts(url)
 
 
-def facts_of_early_end(url: str, how: str, code: int | None, reason: str | None) -> dict[str, str]:
-    """The facts of an end that came before the first Ping was answered."""
+def facts_of_early_end(
+    report: DialReport, how: str, code: int | None, reason: str | None, *, spoke: bool
+) -> dict[str, str]:
+    """The facts of an end that came before the first Ping was answered.
+
+    `spoke`: messages had come.
+    """
     closed = str(code or 1005) if how == "close" else ""
     said = (reason or "")[:_MATCHED_CHARS]
     expired = how == "close" and token_expired(Drop("close", 0.0, code=code, reason=said))
-    facts = {"url": url, "ended": how, "close": closed, "reason": said}
-    return facts | {"token-expired": "yes" if expired else ""} | _url_facts(url)
+    facts = {"url": report.url, "ended": how, "close": closed, "reason": said}
+    facts |= {"token-expired": "yes" if expired else "", "spoke": "yes" if spoke else ""}
+    facts |= _url_facts(report.url) | _request_facts(report)
+    return facts | {"origin-same": _origin_same(facts)}
+
+
+def _origin_same(facts: dict[str, str]) -> str:
+    return "yes" if facts.get("origin-sent") == facts.get("origin", "?") else ""
 
 
 def _whose_name(facts: dict[str, str], error: DialError) -> str:
@@ -150,9 +164,11 @@ def _http_facts(report: DialReport) -> dict[str, str]:
     facts = {"header-www-authenticate": "it does not say which", "header-retry-after": "not given"}
     facts |= {f"header-{name}": ", ".join(get_all(headers, name)) for name, _ in headers}
     retry_after = facts["header-retry-after"]
-    telling = _lines(report, _TELLING_HEADER)
+    telling = _lines(report, _TELLING_HEADER)[:_TELLING_SHOWN]
     if report.status in _LIMITING:
-        telling += _lines(report, _RATE_LIMIT_HEADER)
+        lines = _lines(report, _RATE_LIMIT_HEADER)
+        first = sorted(lines, key=_of_a_limit)[:_TELLING_SHOWN]
+        telling += [line for line in lines if line in first]
     facts |= {
         "status": f"{report.status} {report.reason}".strip(),
         "server": facts.get("header-server", "no Server header"),
@@ -170,13 +186,18 @@ def _http_facts(report: DialReport) -> dict[str, str]:
 
 
 def _lines(report: DialReport, names: re.Pattern[str]) -> list[str]:
-    """The answer's headers of these names that say something, as lines; the first few."""
-    lines = [
+    """The answer's headers of these names that say something, as lines."""
+    return [
         f"{name}: {value[:_HEADER_CHARS]}"
         for name, value in report.headers
         if names.fullmatch(name.lower()) and value
     ]
-    return lines[:_TELLING_SHOWN]
+
+
+def _of_a_limit(line: str) -> int:
+    """What of a limit is told first: until when it holds, what is left of it, how much it is."""
+    name = line.partition(":")[0].lower()
+    return 0 if "reset" in name else 1 if "remaining" in name or name == "ratelimit" else 2
 
 
 def _auth_schemes(values: Sequence[str]) -> list[str]:
@@ -223,6 +244,8 @@ def _redirect_facts(url: str, facts: dict[str, str]) -> dict[str, str]:
     except ValueError:
         return {"target": facts["location"]}
     elsewhere = "yes" if host and host != own else ""
+    away = bool(elsewhere or _PORTAL_OF_THE_HOST.match(parts.path))
+    portal = away and "rd" not in parse_qs(urlsplit(url).query) and _comes_back(parts.query, own)
     named = "." in own and not _is_address(own)
     inner = host == "localhost" or host.startswith("127.") or not ("." in host or ":" in host)
     back = parts.scheme == "http" and own in unquote(parts.query).lower()
@@ -230,8 +253,9 @@ def _redirect_facts(url: str, facts: dict[str, str]) -> dict[str, str]:
     unrelated = named and elsewhere and host.split(".")[-2:] != own.split(".")[-2:]
     return {
         # a page is no endpoint: one that is elsewhere keeps the scheme that a browser needs
-        "target": target if unrelated else shown,
+        "target": target if unrelated or portal else shown,
         "target-host": host,
+        "portal": "yes" if portal else "",
         "elsewhere": elsewhere,
         "target-same": "yes" if same else "",
         "target-path": parts.path or "/",
@@ -241,6 +265,12 @@ def _redirect_facts(url: str, facts: dict[str, str]) -> dict[str, str]:
         "to-inner": "yes" if unrelated and inner else "",
         "names-client": "yes" if unrelated and (gateway or back) else "",
     }
+
+
+def _comes_back(query: str, own: str) -> bool:
+    """Whether a login portal is told by `rd` to send its user back to our host."""
+    told = urlsplit(parse_qs(query).get("rd", [""])[0])
+    return told.scheme in ("http", "https", "ws", "wss") and told.hostname == own
 
 
 def _same_resource(one: str, other: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from wsdiag.judgement.diagnosis.facts import facts_of, facts_of_early_end, facts_of_second_answer
 from wsdiag.records import Error
-from wsdiag.transport.report import DialError
+from wsdiag.transport.report import DialError, DialReport
 
 _FACT_CHARS = 300
 # What opens a WebSocket, and how it gets lost on the way, in the words of each version of HTTP.
@@ -83,12 +83,15 @@ def explain_second_answer(url: str, answer: bytes, status: int | None) -> tuple[
     return explain("second-answer", facts_of_second_answer(url, answer, status))
 
 
-def explain_early_end(url: str, how: str, code: int | None, reason: str | None) -> str | None:
+def explain_early_end(
+    report: DialReport, how: str, code: int | None, reason: str | None, *, spoke: bool
+) -> str | None:
     """The hint for an end right after the opening that is known; None: nothing special is.
 
-    `how`: as a drop's; `code` and `reason`: those of its Close frame.
+    `how`: as a drop's; `code` and `reason`: those of its Close frame; `spoke`: messages had come.
     """
-    return explain("ended-early", facts_of_early_end(url, how, code, reason))[1]
+    facts = facts_of_early_end(report, how, code, reason, spoke=spoke)
+    return explain("ended-early", facts, report.given)[1]
 
 
 def explain(

@@ -26,6 +26,7 @@ class KnownEndpoint:
     evidence: EvidenceGrade
     how: tuple[str, ...] = ()
     codes: tuple[int, ...] = ()
+    not_codes: tuple[int, ...] = ()
     reason: re.Pattern[str] | None = None
     subprotocol: re.Pattern[str] | None = None
     first: re.Pattern[str] | None = None
@@ -47,7 +48,7 @@ class KnownEndpoint:
             return True
         if self.codes and (drop.code or 1005) not in self.codes:
             return False
-        return self._says(drop.reason)
+        return drop.code not in self.not_codes and self._says(drop.reason)
 
     def _says(self, said: str | None) -> bool:
         return self.reason is None or bool(self.reason.search((said or "").strip()[:123]))
@@ -76,8 +77,12 @@ def limits_pings(end: Drop) -> bool:
     return any(row.kind == "refusal" and row.ends_like(end) for row in endpoints())
 
 
+TOKENS_EXPIRED = "the token that they were opened with expired then"
+"""What is said of connections that ended at one moment, where all ends say so."""
+
+
 def token_expired(end: Drop | None) -> bool:
-    """Whether the Close reason says that a token held no longer."""
+    """Whether the Close reason says that a token was valid no longer."""
     return end is not None and any(r.kind == "expiry" and r.ends_like(end) for r in endpoints())
 
 
@@ -88,7 +93,7 @@ def endpoints() -> tuple[KnownEndpoint, ...]:
     table = tomllib.loads(folder.joinpath("endpoints.toml").read_text("utf-8"))
     rows = [dict(row) for row in table["endpoint"]]
     for row in rows:
-        for name in ("how", "codes"):
+        for name in ("how", "codes", "not_codes"):
             if name in row:
                 row[name] = tuple(row[name])
         for name in ("reason", "subprotocol", "first"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from wsdiag.judgement.products.endpoints import token_expired
+from wsdiag.judgement.products.endpoints import TOKENS_EXPIRED, token_expired
 from wsdiag.judgement.recorded.trials import (
     LEAST_TRIALS,
     ONE_MOMENT_S,
@@ -52,7 +52,7 @@ def event_sentences(event: Sequence[Recorded]) -> list[str]:
 
 def _what_happened(event: Sequence[Recorded]) -> str:
     if all(e.trial is not None and token_expired(e.trial.drop) for e in event):
-        return "the token that they were opened with expired then, as the server says"
+        return f"{TOKENS_EXPIRED}, as the server says"
     return "one event, such as a reload, a deploy or a restart"
 
 

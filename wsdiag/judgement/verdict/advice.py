@@ -78,13 +78,13 @@ def advice(
 
 def _where_it_says_why(found: Classification) -> tuple[str, ...]:
     """What helps where the endpoint's Close names the cause; () where it does not."""
-    if found.reason in ("age", "moment") and token_expired(found.drop):
+    if found.reason in ("age", "moment") and found.all_say(token_expired):
         return (
             "Fetch a new token and reconnect with it before the old one expires, or send it over "
-            "the open connection where the endpoint takes it; tokens that hold longer make "
-            "connections that last longer.",
+            "the open connection where the endpoint takes it; tokens that are valid for "
+            "longer make connections that last longer.",
         )
-    if found.verdict == "lifetime" and keepalive_unanswered(found.drop):
+    if found.verdict == "lifetime" and found.all_say(keepalive_unanswered):
         return (
             "Probe the endpoint without what stands before it: a gateway that ends WebSocket "
             "itself may pass Pings and Pongs on to nobody. Until that is mended, turn the "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -62,3 +63,9 @@ class Classification:
     """How many connections at once the endpoint allows, where it ends the oldest for the next."""
     unproven: bool = False
     """No keepalive trial with traffic in both directions tells idle timeout and lifetime apart."""
+
+    def all_say(self, says: Callable[[Drop | None], bool]) -> bool:
+        """Whether all the ends that this rests on name one cause, and not only the one shown."""
+        trials = self.members or (() if self.cluster is None else self.cluster.members)
+        drops = [t.drop for t in trials] or [self.drop]
+        return all(map(says, drops))

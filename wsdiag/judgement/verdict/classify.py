@@ -139,7 +139,7 @@ def classify(evidence: Evidence, context: ProbeContext) -> Classification:
             return Classification("event", "moment", drop=dropped[0].drop, members=dropped)
         return Classification("unreachable", "closed-at-once", drop=dropped[0].drop)
     # What waits until another has ended displaces none.
-    queued = bool(evidence.waited) and not context.partial
+    queued = bool(evidence.unanswered) or (bool(evidence.waited) and not context.partial)
     if not queued and (allowed := displaced((*evidence.turned_away, *ran))) is not None:
         return Classification(
             "inconsistent",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,8 @@ AT_ONCE_S = 0.5
 TOUCH_S = 0.25
 """An end this soon after a Ping of ours, plus two round trips, may be its consequence."""
 _MOMENT_S = 0.05
+# The words of a dial that was given up where a server, or what queues before it, owed an answer.
+_NO_ANSWER = re.compile(r"no answer within \S{1,20} s \((tcp|tls|upgrade)\)")
 # Starts that lie further apart tell a common moment from a common age.
 _APART_S = 0.18
 # Streams hear of their connection's end in one turn of the event loop.
@@ -149,6 +152,11 @@ class Evidence:
             streams=streams,
             too_often=too_often,
         )
+
+    @property
+    def unanswered(self) -> tuple[IdleTrial, ...]:
+        """Trials whose every attempt to connect got no answer in time: they may have waited."""
+        return tuple(t for t in self.refused if _NO_ANSWER.fullmatch(t.detail or ""))
 
     @property
     def longest_survived_s(self) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from wsdiag.dialects.catalogue import Dialect
 from wsdiag.judgement.advice import keepalive_unanswered
-from wsdiag.judgement.products.endpoints import token_expired
+from wsdiag.judgement.products.endpoints import TOKENS_EXPIRED, token_expired
 from wsdiag.judgement.verdict.classification import Classification, Reason
 from wsdiag.judgement.verdict.clocks import MARGIN_ABOVE_S, MARGIN_BELOW_S
 from wsdiag.judgement.verdict.evidence import AT_ONCE_S, Evidence, ProbeContext, ended_s
@@ -20,6 +20,9 @@ from wsdiag.units import counted, format_seconds
 
 # Times that differ by more than this share are told as a span.
 _SPREAD = 0.1
+# Of what an endpoint sends by itself, trials keep the first few dozen, those of recordings the
+# fewest: with as many, what came last is not known.
+_RECEIVED_KEPT = 32
 # Ages that differ by less may be those of one lifetime.
 _SAME_AGES = 0.25
 NAMES: dict[TrialKind, str] = {
@@ -292,9 +295,9 @@ def is_certain_lifetime(
 
 def stated_cause(found: Classification, evidence: Evidence) -> str | None:
     """Why connections end at one age, where the endpoint's Close says it; None: it does not."""
-    if token_expired(found.drop):
+    if found.all_say(token_expired):
         return "the token that it was opened with expires, as the endpoint says"
-    if not keepalive_unanswered(found.drop):
+    if not found.all_say(keepalive_unanswered):
         return None
     dropped = evidence.dropped()
     if any(what == "ping" for t in dropped for _, what in t.received):
@@ -302,9 +305,11 @@ def stated_cause(found: Classification, evidence: Evidence) -> str | None:
             "the endpoint says that its Pings got no answer, though those that came were answered: "
             "the Pongs do not reach it, or not in time"
         )
+    if any(len(t.received) >= _RECEIVED_KEPT for t in dropped):
+        return "the endpoint says that its Pings got no answer"
     return (
         "the endpoint says that its Pings got no answer, and none of them came: something on the "
-        "path keeps them, or it sends none"
+        "path holds them back, or it sends none"
     )
 
 
@@ -406,17 +411,19 @@ def _at_one_moment(found: Classification, evidence: Evidence) -> str:
     everything = all(t in found.members for t in evidence.dropped())
     alive = any(t.outcome in ("alive", "kept-busy") for t in evidence.kept)
     which = "All connections" if everything and not alive else f"{len(found.members)} connections"
-    if token_expired(found.drop):
-        return (
-            f"{which} ended at one moment, whatever their age or idleness ({_ends(found, evidence)}"
-            "): the token that they were opened with expired then, as the endpoint says."
-        )
     if found.verdict != "event" and len(found.members) == 1:
         idle = format_seconds(round(found.members[0].idle_s or 0.0, 1))
+        ended = f"One connection ended, after {idle} of idleness ({_ends(found, evidence)})"
+        if found.all_say(token_expired):
+            return f"{ended}: the token that it was opened with expired then, as the endpoint says."
         return (
-            f"One connection ended, after {idle} of idleness ({_ends(found, evidence)}), and none "
-            "was idle for as long at another time: an idle timeout, a restart and a failure look "
-            "the same here."
+            f"{ended}, and none was idle for as long at another time: an idle timeout, a restart "
+            "and a failure look the same here."
+        )
+    if found.all_say(token_expired):
+        return (
+            f"{which} ended at one moment, whatever their age or idleness ({_ends(found, evidence)}"
+            f"): {TOKENS_EXPIRED}, as the endpoint says."
         )
     if found.verdict != "event":
         return (

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from wsdiag.judgement.advice import (
     CLOSED_WITH,
     ENDED_IN_USE,
+    LAST_WORDS,
     TAKES_NO_BYTES,
     over_pings,
     unfinished_text,
@@ -48,11 +49,6 @@ _RESERVED_BIT = (
     "not grant that, the server compresses all the same, or a proxy took Sec-WebSocket-Extensions "
     "out of its answer: if --no-compression helps, it is that. Otherwise something writes bytes "
     "that are no frames. Browsers end such a connection as well."
-)
-_LAST_WORDS = (
-    "It accepted the upgrade, and left after its last message, which may say why: authentication, "
-    "a missing parameter or subprotocol, an application or channel that it does not know, or a "
-    "limit. Otherwise its log does."
 )
 
 
@@ -291,13 +287,19 @@ def violation_error(
 
 
 def ended_error(
-    url: str, drop: Drop, messages: Sequence[Message] = (), phase: str = "ping"
+    url: str,
+    drop: Drop,
+    messages: Sequence[Message] = (),
+    phase: str = "ping",
+    report: DialReport | None = None,
 ) -> Error:
     """The server left: before the first Pong, or in a later `phase`; `messages` came before."""
     after = f"{drop.at_s * 1e3:.0f} ms after the upgrade{last_words(messages)}"
     known = None
-    if phase == "ping" and not messages:
-        known = explain_early_end(url, drop.how, drop.code, drop.reason)
+    if phase == "ping":
+        known = explain_early_end(
+            report or DialReport(url), drop.how, drop.code, drop.reason, spoke=bool(messages)
+        )
     if drop.how == "close":
         how = "without a code (1005)"
         if drop.code is not None:
@@ -357,6 +359,6 @@ def _close_hint(drop: Drop, phase: str, messages: Sequence[Message]) -> str:
         return hint
     if phase != "ping":
         return ENDED_IN_USE
-    if messages:
-        return _LAST_WORDS
+    if messages and not drop.reason:
+        return LAST_WORDS
     return _DONE if drop.code in (None, 1000) and not drop.reason else _REFUSED

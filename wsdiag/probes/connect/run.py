@@ -226,10 +226,10 @@ class _Use:
             drop = self._origin.explain(drop_of(session, ended.end))
             meaning = self._participant.meaning_of(connection.close_received)
             drop = replace(drop, detail=meaning or drop.detail)
-            error = ended_error(self._url, drop, self._messages, phase)
+            error = ended_error(self._url, drop, self._messages, phase, report)
         if connection.truncated and session.ended is not None:
             drop = drop_of(session, session.ended)
-            error = ended_error(self._url, drop, self._messages, phase)
+            error = ended_error(self._url, drop, self._messages, phase, report)
         elif connection.violation is not None:
             error = violation_error(self._url, connection.violation, phase, report.status)
         tcp = _tcp_facts(session)

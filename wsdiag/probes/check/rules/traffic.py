@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import monotonic_ns
 
-from wsdiag.judgement.advice import CLOSED_WITH, ENDED_IN_USE
+from wsdiag.judgement.advice import CLOSED_WITH, ENDED_IN_USE, LAST_WORDS
 from wsdiag.judgement.diagnosis.hints import explain_early_end, explain_second_answer
 from wsdiag.patterns import PatternTooSlow, matches
 from wsdiag.probes.check.findings import (
@@ -243,12 +243,16 @@ def _ended(
     how, close = "", Close(None, "")
     if isinstance(problem, PeerClosedError):
         how, close = "close", problem.close
+        if messages and not answered and not close.reason:
+            hint = LAST_WORDS
         hint = CLOSED_WITH.get(close.code or 0, hint)
     elif isinstance(problem, SessionEnded):
         how = drop_of_end(problem.end, 0.0).how
-    if not answered and not messages:
-        url = target.endpoint.url
-        hint = explain_early_end(url, how, close.code, close.reason) or hint
+    if not answered:
+        known = explain_early_end(
+            target.report, how, close.code, close.reason, spoke=bool(messages)
+        )
+        hint = known or hint
     return Finding("fail", seen + before + said, hint=hint, breaks_rule=False)
 
 
