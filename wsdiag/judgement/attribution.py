@@ -219,9 +219,9 @@ class Attributor:
         self._answers_since_loss = 0 if lossy else self._answers_since_loss + 1
         normal = self.baseline.normal()
         cause = None
-        if normal is not None and trip.rtt_ms <= normal.limit_ms:
+        if normal is None or trip.rtt_ms <= normal.limit_ms:
             self.longest_usual_ms = max(self.longest_usual_ms, trip.rtt_ms)
-        elif normal is not None:
+        else:
             self.shortest_ms = min(self.shortest_ms, trip.rtt_ms)
             self.lowest_limit_ms = min(self.lowest_limit_ms, normal.limit_ms)
             self.highest_limit_ms = max(self.highest_limit_ms, normal.limit_ms)
