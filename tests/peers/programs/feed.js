@@ -15,7 +15,7 @@ async function* feed() {
     if (sent === 60) {
       number += 10;
       await sleep(Number(pause));
-      for (let held = 0; held < 50; held++) yield* quotes(++number);
+      for (let held = 0; held < 150; held++) yield* quotes(++number);
       continue;
     }
     let messages = quotes(number);

@@ -2,7 +2,7 @@
 
 Both do the same script for each connection: numbered messages of two keys every 15 ms, of which one
 is left out, one comes twice and two change places; then nothing for `--pause` seconds, in which
-eleven numbers pass; then fifty at once; then on as before, to the end of `--lasts`, if that is
+eleven numbers pass; then 150 at once; then on as before, to the end of `--lasts`, if that is
 given, when the connection is cut without a Close. Numbers go on over all connections, as those of
 a market do.
 """
@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator
 
 EVERY_S = 0.015
 SKIPPED, REPEATED, SWAPPED = 10, 20, 30
-PAUSE_AT, LOST, BURST = 60, 10, 50
+PAUSE_AT, LOST, BURST = 60, 10, 150
 
 
 class Feed:
